@@ -1,0 +1,132 @@
+# Two commands: `make run` starts Quittance with its sandbox bank, `make test` checks everything.
+# They need git, make, python3 (3.11 or newer) and python3-venv; the rest is installed into .venv here.
+# Two copies side by side: make run PORT=8100 BANK_PORT=8101 BILLER_PORT=8102 DATA=/tmp/second
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Quiet twice: errors only, no notices about indexes of this machine.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
+TRANSLATIONS := $(wildcard app/translations/*/LC_MESSAGES/*.po)
+BROWSER_PACKAGES := chromium libatomic1
+UV := $(firstword $(wildcard $(BIN)/uv) uv)
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test test-fast lint format lock clean browser
+.DELETE_ON_ERROR:
+
+# A virtual environment does not survive being moved: its programs name their folder. One that was made elsewhere is made anew.
+ifneq ($(wildcard $(VENV)/.made-in),)
+ifneq ($(file < $(VENV)/.made-in),$(CURDIR))
+$(shell rm -rf $(VENV))
+endif
+endif
+
+help: ## what each command does
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s %s\n", $$1, $$2 }'
+
+# --------------------------------------------------------------------------------------------------------------------- the two
+run: $(VENV)/.installed ## start Quittance with its sandbox bank; PORT, BANK_PORT, BILLER_PORT and DATA as you like
+	@$(BIN)/quittance demo $(ARGS)
+
+# Exported for `run` alone and only when given, so that the tests never see them.
+ifdef PORT
+run: export QUITTANCE_PORT := $(PORT)
+endif
+ifdef BANK_PORT
+run: export QUITTANCE_BANK_PORT := $(BANK_PORT)
+endif
+ifdef BILLER_PORT
+run: export QUITTANCE_BILLER_PORT := $(BILLER_PORT)
+endif
+ifdef DATA
+run: export QUITTANCE_DATA := $(DATA)
+endif
+
+test: $(VENV)/.installed-for-tests browser ## check everything: lint, types, contracts, every test; ARGS go to pytest
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.installed-for-tests ## the tests without browser, faults and slow ones
+	@$(BIN)/python -m pytest -m "not browser and not faults and not slow" $(ARGS)
+
+# -------------------------------------------------------------------------------------------------------------------- the checks
+lint: $(VENV)/.installed-for-tests ## format, style, types, import contracts, security
+	@$(BIN)/ruff format --check --quiet . || { echo "lint: 'make format' formats these files:" >&2; $(BIN)/ruff format --check . >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@mkdir -p .cache && { $(BIN)/lint-imports --cache-dir .cache/import-linter >.cache/lint-imports.txt 2>&1 || { cat .cache/lint-imports.txt >&2; exit 1; }; }
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app connectors consent config $(wildcard wsgi.py)
+
+format: $(VENV)/.installed-for-tests ## format the code and mend what ruff can mend
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+# -------------------------------------------------------------------------------------------------------------- the installation
+install: $(VENV)/.installed ## what `make run` needs, without starting it
+	@:
+
+$(VENV)/.made-in:
+	@command -v $(PYTHON) >/dev/null || { echo "Quittance needs Python 3.11 or newer; install it with: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Quittance needs Python 3.11 or newer, and $(PYTHON) is older; name another with: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "python3-venv is missing; install it with: apt-get install python3-venv" >&2; exit 1; }
+	@test -w . || { echo "The folder $(CURDIR) may not be written to; make run installs into it: copy it to a folder of your own." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@printf '%s' '$(CURDIR)' >$@
+
+$(VENV)/.requirements: requirements.lock | $(VENV)/.made-in
+	@echo "Installing what Quittance needs into $(VENV) (once; about half a minute)"
+	@$(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	@touch $@
+
+# The project itself, from this folder: no network, the build backend is one of the requirements.
+$(VENV)/.project: pyproject.toml $(VENV)/.requirements
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.fonts: app/fonts.py $(VENV)/.requirements
+	@$(BIN)/python -m app.fonts >/dev/null
+	@touch $@
+
+$(VENV)/.translations: $(TRANSLATIONS) $(VENV)/.requirements
+	@test -z "$(TRANSLATIONS)" || $(BIN)/pybabel --quiet compile --directory app/translations
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.project $(VENV)/.fonts $(VENV)/.translations
+	@touch $@
+
+$(VENV)/.installed-for-tests: requirements-test.lock $(VENV)/.installed
+	@echo "Installing what the tests need into $(VENV) (once; about a minute)"
+	@$(PIP_INSTALL) --require-hashes --requirement requirements-test.lock
+	@touch $@
+
+# Debian's own browser for the browser tests (CHROMIUM=/path names another one), and libatomic1, which the node inside the
+# playwright wheel needs and a bare Debian lacks. Both are tried, not looked up.
+PLAYWRIGHT_NODE = $(wildcard $(VENV)/lib/python3*/site-packages/playwright/driver/node)
+browser: $(VENV)/.installed-for-tests
+	@{ test -x "$${CHROMIUM:-}" || command -v chromium >/dev/null; } && $(PLAYWRIGHT_NODE) --version >/dev/null 2>&1 || { \
+	    sudo=; test "$$(id -u)" = 0 || sudo="sudo -n"; \
+	    { test -z "$$sudo" || sudo -n true 2>/dev/null; } && command -v apt-get >/dev/null \
+	        || { echo "The browser tests need Chromium; install it with: apt-get install chromium libatomic1" >&2; exit 1; }; \
+	    echo "Installing Debian's Chromium for the browser tests (once; about a minute)"; \
+	    mkdir -p .cache; \
+	    { $$sudo apt-get -qq update && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $(BROWSER_PACKAGES); } >.cache/apt.log 2>&1 \
+	        || { tail -n 5 .cache/apt.log >&2; echo "apt-get could not install $(BROWSER_PACKAGES), which the browser tests need (all it said: .cache/apt.log)" >&2; exit 1; }; \
+	}
+
+# ---------------------------------------------------------------------------------------------------------------------- the rest
+# The only command that needs uv. It keeps the versions that are locked; `make lock ARGS=--upgrade` takes the newest.
+# Both files hold names, versions and hashes only: no registry, no path of the machine that made them.
+LOCK := pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+        --no-annotate --no-emit-index-url --quiet --custom-compile-command "make lock"
+lock: ## write both lock files anew from pyproject.toml
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv; install it with: $(BIN)/pip install uv" >&2; exit 1; }
+	@$(UV) $(LOCK) $(ARGS) --output-file requirements.lock
+	@$(UV) $(LOCK) $(ARGS) --extra test --constraints requirements.lock --output-file requirements-test.lock
+	@if grep -nE '://|^--|^ *-[a-z]' requirements.lock requirements-test.lock; then echo "make lock: these lines name a place; they must not be committed" >&2; exit 1; fi
+
+clean: ## remove what make made; the data in var/ stays
+	@rm -rf $(VENV) .cache build dist quittance.egg-info app/static/fonts
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
