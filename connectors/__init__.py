@@ -1,0 +1,1 @@
+"""How we speak to banks: no database, no Flask. Start at README.md in this folder."""

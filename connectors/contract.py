@@ -1,0 +1,133 @@
+"""The contract between Quittance and any bank standard: the words and verbs a connector has.
+
+A connector is stateless, knows HTTP and one standard, and knows neither our database nor Flask.
+Every call that can lead to money is split in two: ``draft`` gives the exact bytes (no input or output, so that they
+can be stored first), ``initiate`` sends those very bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from connectors.money import Money
+
+
+class Fact(enum.StrEnum):
+    """What a bank's transactionStatus says about the money (ISO 20022 ExternalPaymentTransactionStatus1Code)."""
+
+    WAITING = "waiting"  #: RCVD, PATC: the bank holds the order, the customer has not (wholly) approved it
+    ACCEPTED = "accepted"  #: ACTC, ACCP, ACFC, ACSP, ACWC, ACWP, PDNG: approved, not settled
+    DEBITED = "debited"  #: ACSC: the customer's account was debited
+    CREDITED = "credited"  #: ACCC: the payee's account was credited
+    REJECTED = "rejected"  #: RJCT
+    CANCELLED = "cancelled"  #: CANC
+    UNKNOWN = "unknown"  #: any word that we do not know: never read as paid, never as failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentOrder:
+    """One credit transfer as the customer confirmed it. Nothing in it may change after the confirm page."""
+
+    amount: Money
+    creditor_name: str  #: 1 to 70 characters
+    creditor_iban: str  #: electronic form, upper case, no spaces
+    end_to_end_id: str  #: EndToEndIdentification, at most 35 characters, unique for ever
+    remittance_unstructured: str | None = None  #: at most 140 characters
+    remittance_structured: str | None = None  #: a creditor reference (ISO 11649 or national), at most 35 characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankRequest:
+    """A request whose bytes are settled before the first one is sent, and sent again only identically."""
+
+    method: str
+    path: str  #: below the bank's base URL
+    headers: Mapping[str, str]  #: without credentials; these are added when sending
+    body: bytes
+    request_id: str  #: X-Request-ID (a UUID): made once, the same for every resend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PsuContext:
+    """What banks ask to know about the customer's browser (PSU-IP-Address and friends). Kept no longer than needed."""
+
+    ip_address: str
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaOAuth:
+    """Where the customer approves, taken from the bank's RFC 8414 metadata (Berlin Group link ``scaOAuth``)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    scope: str
+    #: RFC 9207: the answer in the browser must name the issuer in ``iss``; refuse one that does not
+    iss_parameter_supported: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """The bank holds the order and nobody has approved it yet."""
+
+    consent_id: str  #: the bank's id of what the customer is to approve (Berlin Group: paymentId)
+    transaction_status: str
+    sca: ScaOAuth
+    raw_response: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorised:
+    """Tokens of one approval. Secrets: they go to the vault and nowhere else."""
+
+    access_token: str
+    expires_in_s: int | None
+
+    def __repr__(self) -> str:
+        return "Authorised(access_token=<secret>)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankStatus:
+    """The bank's word on one payment, with the bytes that said it."""
+
+    transaction_status: str
+    fact: Fact
+    reason_code: str | None  #: ISO reason or tppMessages code, when given
+    reason_text: str | None  #: the bank's words, shown only to operators
+    raw_response: bytes
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """One bank, spoken to in its standard. All times in seconds; every call may raise a BankError."""
+
+    def draft(self, order: PaymentOrder, *, request_id: str, redirect_uri: str) -> BankRequest:
+        """The exact initiation request. Sends nothing. Raises ValueError when the standard cannot carry the order."""
+        ...
+
+    def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
+        """Give the order to the bank, for the customer to approve there. MUST NOT move money.
+
+        Where SCA itself executes (Berlin Group, STET) a lost answer may be sent again with identical bytes as long as
+        the approval link was given to nobody.
+        """
+        ...
+
+    def authorise_url(self, staged: ScaOAuth, *, redirect_uri: str, state: str, code_challenge: str) -> str:
+        """The address at the bank that the customer's browser is sent to. From then on only ``status`` counts."""
+        ...
+
+    def complete(
+        self, sca: ScaOAuth, *, code: str, code_verifier: str, redirect_uri: str, timeout_s: float
+    ) -> Authorised:
+        """Exchange the code of the redirect. MUST NOT be repeated after BankSilent: ask ``status``."""
+        ...
+
+    def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        """Read only, may be repeated. Without ``access_token`` it asks as ourselves, where the bank allows it."""
+        ...

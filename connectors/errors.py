@@ -1,0 +1,37 @@
+"""What can go wrong with a bank. The type answers: did money move? may I repeat?"""
+
+from __future__ import annotations
+
+
+class BankError(Exception):
+    """The base; never raised itself. The text is for operators and carries no secret."""
+
+    #: the very same call may be sent again
+    may_repeat = False
+    #: the bank may have acted on the call
+    money_may_have_moved = False
+
+
+class BankRefused(BankError):
+    """The bank said no, and would say no again. ``code`` is the bank's own (tppMessages code, OAuth error)."""
+
+    def __init__(self, message: str, *, code: str, http_status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.http_status = http_status
+
+
+class BankUnavailable(BankError):
+    """Nothing was sent (no address, connection refused, or 429/503 before acting): repeat later."""
+
+    may_repeat = True
+
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BankSilent(BankError):
+    """It was sent and no readable answer came (time-out, reset, 5xx, unreadable 2xx): ask status, guess nothing."""
+
+    money_may_have_moved = True
