@@ -1,0 +1,317 @@
+"""The `quittance` command. Every word of it is imported only when it is used, so that each one starts fast.
+
+Exit status: 0 done, 1 it failed (one sentence says why), 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.services import Services
+    from config.settings import Settings
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status."""
+    chosen = _parser().parse_args(arguments)
+    command: Command = chosen.command
+    try:
+        return command(chosen)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        print(f"quittance: {sentence}", file=sys.stderr)
+        return 1
+
+
+def _sentence(error: Exception) -> str | None:
+    """What went wrong for a person, when it is something that a person can mend; None for a fault of ours."""
+    from sqlalchemy.exc import OperationalError
+
+    from app.demo.errors import DemoError
+    from app.errors import AppError
+    from app.keys import KeysMissing
+    from config.settings import SettingsError
+    from connectors.profile import ProfileError
+
+    if isinstance(error, AppError):
+        return error.detail
+    if isinstance(error, OperationalError):
+        return f"the database cannot be used: {str(error.orig).strip().splitlines()[0]}"
+    if isinstance(error, SettingsError | KeysMissing | ProfileError | DemoError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return None
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="quittance",
+        description="Customers receive their bills and pay them through their own bank.",
+        epilog="Settings come from QUITTANCE_… variables: see config/settings.py.",
+    )
+    words = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(words, "serve", _serve, "serve the pages and the API (gunicorn)")
+    _add(words, "worker", _worker, "do the durable work; any number of these may run")
+    _add(words, "migrate", _migrate, "bring the database to the newest tables")
+    keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
+    _add(keys, "init", _keys_init, "make the keys that are not there yet")
+    _add_biller_words(words)
+    demo = _add(words, "demo", _demo, "run everything on this machine, with a sandbox bank and made-up bills")
+    demo.add_argument("--walk", action="store_true", help="pay one bill from end to end over HTTP and check every side")
+    demo.add_argument("--times", type=_count, default=None, metavar="N", help="with --walk: so many walks")
+    _add(words, "sandbox-bank", _sandbox_bank, "serve the fake bank (demo only)")
+    _add(words, "demo-biller", _demo_biller, "serve the demo's billers (demo only)")
+    return parser
+
+
+def _add_biller_words(words: Any) -> None:
+    biller = _add(words, "biller", None, "billers, their programs and webhooks")
+    verbs = biller.add_subparsers(metavar="COMMAND", required=True)
+    add = _add(verbs, "add", _biller_add, "let a vetted company in")
+    add.add_argument("name")
+    add.add_argument("--country", required=True, help="two letters, as FR")
+    add.add_argument("--vat", help="its VAT number")
+    add.add_argument("--iban", required=True, action="append", help="an account that was vetted as its own; may repeat")
+    client = _add(verbs, "client", _biller_client, "let a program of a biller in, by its public keys")
+    client.add_argument("biller", help="blr_…")
+    client.add_argument("--jwks", required=True, type=Path, help="file with a JWK Set, public keys only")
+    client.add_argument("--scope", default="bills:write bills:read payments:read")
+    webhook = _add(verbs, "webhook", _biller_webhook, "send a biller signed messages")
+    webhook.add_argument("biller", help="blr_…")
+    webhook.add_argument("url")
+
+
+def _add(words: Any, name: str, command: Command | None, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = words.add_parser(name, help=about, description=about)
+    if command is not None:
+        parser.set_defaults(command=command)
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError("a number from 1 to 10000")
+    return int(text)
+
+
+# ------------------------------------------------------------------------------------------------------- the service
+
+
+def _serve(_: argparse.Namespace) -> int:
+    from config.settings import ROOT, Settings
+
+    settings = Settings.from_environ()
+    _gunicorn("wsgi:application", conf=ROOT / "config" / "gunicorn.conf.py", demo=settings.demo)
+    return 0
+
+
+def _worker(_: argparse.Namespace) -> int:
+    import logging
+    import signal
+
+    from app.schedule import Schedule
+    from app.worker import Worker
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    services = _services()
+    worker = Worker(services, Schedule(services))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: worker.stop())
+    worker.run()
+    services.engine.dispose()
+    return 0
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    from app.db.engine import make_engine
+    from app.db.migrate import head_of, upgrade
+    from config.settings import Settings
+
+    settings = Settings.from_environ()
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = make_engine(settings.database_url)
+    upgrade(engine)
+    engine.dispose()
+    print(f"The database is at {head_of()}.")
+    return 0
+
+
+def _keys_init(_: argparse.Namespace) -> int:
+    from app.keys import Keys
+    from config.settings import Settings
+
+    made = Keys.init(Settings.from_environ().keys)
+    print("\n".join(f"made {path}" for path in made) or "All keys are there already.")
+    return 0
+
+
+# ----------------------------------------------------------------------------------------------------------- billers
+
+
+def _biller_add(chosen: argparse.Namespace) -> int:
+    from app.people.billers import add_biller
+
+    with _services().unit_of_work() as uow:
+        biller = add_biller(uow, name=chosen.name, country=chosen.country, vat_id=chosen.vat, ibans=chosen.iban)
+        uow.commit()
+    print(biller.id)
+    return 0
+
+
+def _biller_client(chosen: argparse.Namespace) -> int:
+    from app.errors import Invalid
+    from app.people.clients import add_client
+
+    try:
+        jwks = json.loads(chosen.jwks.read_text("utf-8"))
+    except ValueError as error:
+        raise Invalid("jwks", f"{chosen.jwks} is not JSON: {error}.") from error
+    if not isinstance(jwks, dict):
+        raise Invalid("jwks", f"{chosen.jwks} is not a JWK Set: an object with keys.")
+    with _services().unit_of_work() as uow:
+        client_id = add_client(uow, biller_id=chosen.biller, jwks=jwks, scope=chosen.scope)
+        uow.commit()
+    print(client_id)
+    return 0
+
+
+def _biller_webhook(chosen: argparse.Namespace) -> int:
+    from app.errors import NotFound
+    from app.journey.webhooks.service import add_endpoint
+    from app.people.models import Biller
+
+    services = _services()
+    with services.unit_of_work() as uow:
+        if uow.session.get(Biller, chosen.biller) is None:
+            raise NotFound("biller")
+        endpoint_id, secret = add_endpoint(services, uow, biller_id=chosen.biller, url=chosen.url)
+        uow.commit()
+    print(f"{endpoint_id}\n{secret}  (shown this once: give it to the biller)")
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------------- demo
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from app.demo.errors import DemoError
+
+    if chosen.times is not None and not chosen.walk:
+        print("quittance demo: --times goes with --walk", file=sys.stderr)
+        return 2
+    settings = _demo_settings()
+    if chosen.walk:
+        from app.demo.walk import walks
+
+        return walks(settings, times=chosen.times or 1)
+    if not _is_writable(settings.data):
+        raise DemoError(f"The folder {settings.data} may not be written to; choose another one with QUITTANCE_DATA.")
+    from app.demo.supervisor import run
+
+    return run(settings)
+
+
+def _sandbox_bank(_: argparse.Namespace) -> int:
+    settings = _demo_settings()
+    folder = settings.data / "sandbox-bank"
+    os.environ.setdefault("SANDBOX_BANK_URL", f"http://127.0.0.1:{settings.bank_port}")
+    os.environ.setdefault("SANDBOX_BANK_DATABASE", str(folder / "bank.sqlite3"))
+    os.environ.setdefault("SANDBOX_BANK_TPPS", str(folder / "tpps.json"))
+    if "SANDBOX_BANK_LEDGER_TOKEN" not in os.environ:
+        os.environ["SANDBOX_BANK_LEDGER_TOKEN"] = (folder / "ledger-token").read_text("utf-8").strip()
+    _gunicorn("connectors.sandbox_bank.wsgi:application", port=settings.bank_port, threads=16, demo=True)
+    return 0
+
+
+def _demo_biller(_: argparse.Namespace) -> int:
+    settings = _demo_settings()
+
+    def load() -> object:
+        from app.demo.biller import create_biller
+
+        return create_biller(settings)
+
+    _gunicorn(load, port=settings.biller_port, threads=8, demo=True)
+    return 0
+
+
+def _demo_settings() -> Settings:
+    """The settings with the demo on: it needs no other, and is refused where the base URL is not this machine."""
+    from config.settings import Settings
+
+    os.environ["QUITTANCE_DEMO"] = "true"
+    return Settings.from_environ()
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, or the folder itself where it does not exist yet."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+# ------------------------------------------------------------------------------------------------------ the machinery
+
+
+def _services() -> Services:
+    from app.journey.route import HANDLERS, ROUTE
+    from app.services import build_services
+    from config.settings import Settings
+
+    return build_services(Settings.from_environ(), route=ROUTE, handlers=HANDLERS)
+
+
+def _gunicorn(
+    application: str | Callable[[], object], *, conf: Path | None = None, port: int = 0, threads: int = 0, demo: bool
+) -> None:
+    """Serve until a signal says stop, in this very process: a fault at start comes back here as an exception."""
+    from gunicorn.app.base import Application  # type: ignore[import-untyped]
+    from gunicorn.util import import_app  # type: ignore[import-untyped]
+
+    class Server(Application):  # type: ignore[misc]
+        def load_config(self) -> None:
+            if conf is not None:
+                self.load_config_from_file(str(conf))
+            else:
+                small = {"bind": f"127.0.0.1:{port}", "worker_class": "gthread", "workers": 1, "threads": threads}
+                for name, value in {**small, "control_socket_disable": True, "graceful_timeout": 20}.items():
+                    self.cfg.set(name, value)
+            if demo:
+                self.cfg.set("post_fork", _dying_with_parent(self.cfg.post_fork))
+
+        def load(self) -> object:
+            return import_app(application) if isinstance(application, str) else application()
+
+    Server(prog="quittance").run()
+
+
+def _dying_with_parent(post_fork: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """In the demo no worker outlives a supervisor that was killed."""
+
+    def both(server: Any, worker: Any) -> None:
+        from app.demo.processes import die_with_parent
+
+        die_with_parent()
+        post_fork(server, worker)
+
+    return both
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The database: engine, unit of work, events, durable work, migrations. It knows no stage of the journey."""

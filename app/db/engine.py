@@ -1,0 +1,87 @@
+"""One way to open either database, with the settings that money needs."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+#: the system's SQLite may have the WAL-reset bug (before 3.51.3, needs concurrent writers: exactly our use)
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # a commit survives a power cut: an acknowledged bill is never lost
+    "busy_timeout=10000",
+    "foreign_keys=ON",
+    "journal_size_limit=67108864",
+)
+#: longest wait of a thread for the other writers of its process
+WRITER_WAIT_S = 10
+POSTGRES_OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+)
+
+
+def make_engine(url: str, *, pool_size: int = 12) -> Engine:
+    """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``. Make it after fork, or dispose it there."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(url, pool_size=pool_size)
+    if parsed.get_backend_name() != "postgresql":
+        raise ValueError(f"QUITTANCE_DATABASE_URL: {parsed.get_backend_name()} is neither sqlite nor postgresql")
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"options": POSTGRES_OPTIONS},
+    )
+
+
+def _sqlite(url: str, *, pool_size: int) -> Engine:
+    from pysqlite3 import dbapi2
+
+    engine = create_engine(
+        url, module=dbapi2, pool_size=pool_size, max_overflow=0, connect_args={"check_same_thread": False}
+    )
+    # SQLite's own waiting is unfair: threads of one process queue here first, and only processes meet at the file
+    writer = threading.Lock()
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver must not begin by itself; `begin` below does
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("read_only"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if not writer.acquire(timeout=WRITER_WAIT_S):
+            raise TimeoutError("the database was busy for too long; nothing was written")
+        connection.info["writing"] = True
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            _let_go(connection, writer)
+            raise
+
+    @event.listens_for(engine, "commit")
+    def committed(connection: Connection) -> None:
+        # the event comes before the COMMIT itself; the file lock covers the moment between
+        _let_go(connection, writer)
+
+    @event.listens_for(engine, "rollback")
+    def rolled_back(connection: Connection) -> None:
+        _let_go(connection, writer)
+
+    return engine
+
+
+def _let_go(connection: Connection, writer: threading.Lock) -> None:
+    if connection.info.pop("writing", False):
+        writer.release()

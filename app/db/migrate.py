@@ -1,0 +1,38 @@
+"""Bringing a database to our tables, and knowing whether it has them. Alembic without an ini file."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def upgrade(engine: Engine) -> None:
+    """Apply what is missing, in one transaction. A database that is up to date is left alone."""
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "head")
+
+
+def config_for(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    return config
+
+
+@functools.cache
+def head_of() -> str | None:
+    """The newest revision that this code knows."""
+    return ScriptDirectory.from_config(config_for()).get_current_head()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that the database is at."""
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,77 @@
+"""One transaction: rows, facts and the work that follows from them are committed together or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from app.db import work
+from app.db.events import Event, EventRow
+from consent.base import new_id
+
+#: event -> names of its handlers; app/journey/route.py is the one that is used
+Route = Mapping[type[Event], Sequence[str]]
+
+#: work that a web request wants to do itself waits this long for it before a worker may take it
+HEAD_START = dt.timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded fact and the keys of the work it asked for, by handler name."""
+
+    event_id: str
+    work_keys: Mapping[str, str]
+
+
+class UnitOfWork:
+    """``with uow: …; uow.commit()``. Leaving without commit rolls back. Never call a bank or a biller inside."""
+
+    session: Session
+
+    def __init__(
+        self, engine: Engine, *, route: Route, clock: Callable[[], dt.datetime], read_only: bool = False
+    ) -> None:
+        self._engine = engine.execution_options(read_only=True) if read_only else engine
+        self._route = route
+        self._clock = clock
+
+    def __enter__(self) -> UnitOfWork:
+        self.session = Session(self._engine, expire_on_commit=False)
+        self.now = self._clock()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.session.close()  # rolls back what was not committed
+
+    def commit(self) -> None:
+        self.session.commit()
+
+    def record(self, event: Event, *, head_start: bool = False) -> Recorded:
+        """Write the fact down and ask for the work of every handler that route.py names for it.
+
+        With ``head_start`` workers leave the work for a moment to the web request that goes on with it itself.
+        """
+        event_id = new_id("evt")
+        self.session.add(
+            EventRow(id=event_id, kind=type(event).__name__, payload=event.payload(), recorded_at=self.now)
+        )
+        keys = {}
+        for handler in self._route[type(event)]:
+            keys[handler] = f"{handler}:{event_id}"
+            work.enqueue(
+                self.session,
+                handler=handler,
+                key=keys[handler],
+                payload={"event": event_id, **event.payload()},
+                now=self.now,
+                run_at=self.now + HEAD_START if head_start else None,
+            )
+        return Recorded(event_id, keys)

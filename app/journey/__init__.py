@@ -1,0 +1,1 @@
+"""The rooms a bill walks through, in order. route.py is the timetable."""

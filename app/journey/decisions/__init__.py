@@ -1,0 +1,1 @@
+"""4 · What the customer decided, with the evidence of it."""

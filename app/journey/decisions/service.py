@@ -1,0 +1,128 @@
+"""Deciding to pay: first the exact order is signed with the passkey, then it is written down, then anything moves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.db.unit_of_work import Recorded, UnitOfWork
+from app.errors import Conflict, NotAllowed
+from app.journey.decisions.events import PaymentDecided
+from app.journey.decisions.models import Decision, Verb
+from app.journey.invoices import service as invoices
+from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.rules import payable_on
+from app.journey.invoices.states import InvoiceState
+from app.people import passkeys
+from app.people.customers import today_of
+from app.people.passkeys import RelyingParty, Started
+from app.people.sessions import SignedIn
+from connectors.contract import PsuContext
+from connectors.profile import BankProfile
+from consent.base import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The payment that the decision starts, and the work that starts it."""
+
+    payment_id: str
+    work: Recorded
+
+
+def start_paying(
+    uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty, invoice_id: str, bank: BankProfile
+) -> Started:
+    """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank.
+
+    Raises NotFound, Conflict (a payment is under way), NotAllowed (demo visit, no passkey). Nothing is decided yet.
+    """
+    if signed_in.read_only:
+        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
+    customer = signed_in.customer
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    if invoice.state != InvoiceState.TO_PAY:
+        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+    order = order_of(invoice, bank=bank, day=today_of(customer, uow.now))
+    return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
+
+
+def pay_now(
+    uow: UnitOfWork,
+    *,
+    signed_in: SignedIn,
+    party: RelyingParty,
+    invoice_id: str,
+    ceremony: object,
+    credential: dict[str, Any],
+    banks: Mapping[str, BankProfile],
+    psu: PsuContext,
+) -> Decided:
+    """Decide to pay the whole invoice now. No money moves here; the claim keeps every other payment off.
+
+    The signature must be over the order as it is at this moment: when the day, the discount or the bill has changed
+    since the page was shown, the customer is asked again. Raises NotFound, Invalid, NotAllowed, Conflict; then nothing
+    is written.
+    """
+    if signed_in.read_only:
+        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
+    customer = signed_in.customer
+    taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
+    signed: dict[str, Any] = taken.data["order"]
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
+    bank = banks.get(signed["bank"])
+    today = today_of(customer, uow.now)
+    if bank is None or signed != order_of(invoice, bank=bank, day=today):
+        raise Conflict(
+            "order-changed", "Something in this payment has changed since you saw it. Please check it again."
+        )
+    _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
+    invoices.claim(uow.session, invoice.id)
+    amount = payable(invoice, day=today)
+    decision = Decision(
+        id=new_id("dec"),
+        customer_id=customer.id,
+        invoice_id=invoice.id,
+        verb=Verb.PAY_NOW,
+        currency=invoice.currency,
+        amount_minor=amount,
+        discount_minor=invoice.amount_minor - amount,
+        pay_on=today,
+        bank_id=bank.id,
+        payee_name=invoice.payee_name,
+        payee_iban=invoice.payee_iban,
+        reference=invoice.reference,
+        payment_id=new_id("pay"),
+        evidence=evidence,
+        psu=asdict(psu),
+        decided_at=uow.now,
+    )
+    uow.session.add(decision)
+    uow.session.flush()
+    recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
+    return Decided(decision.payment_id, recorded)
+
+
+def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date) -> dict[str, str]:
+    """What is signed. Every field is text, so that its canonical form has one spelling."""
+    amount = payable(invoice, day=day)
+    return {
+        "invoice": invoice.id,
+        "payee": invoice.payee_name,
+        "iban": invoice.payee_iban,
+        "amount_minor": str(amount),
+        "currency": invoice.currency,
+        "reference": invoice.reference or "",
+        "day": day.isoformat(),
+        "bank": bank.id,
+    }
+
+
+def payable(invoice: Invoice, *, day: dt.date) -> int:
+    """Minor units that paying the whole invoice on ``day`` takes."""
+    return payable_on(
+        amount=invoice.amount, discount=invoice.discount, discount_until=invoice.discount_until, day=day
+    ).minor

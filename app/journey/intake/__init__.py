@@ -1,0 +1,1 @@
+"""1 · A bill arrives: checked, stored as it came, acknowledged. Never lost."""

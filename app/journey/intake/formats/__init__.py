@@ -1,0 +1,62 @@
+"""Bytes in, one ``Bill`` out, or ``BillRefused``. Without it the intake would have to know what UBL is.
+
+The codes of ``BillRefused`` are public and stable:
+
+============================  =========================================================================
+``too-large``                 the document, or a count in it, is beyond a limit that the text names
+``encoding-refused``          the bytes are not in the encoding they say, or it is one that we do not take
+``not-well-formed``           neither XML nor JSON can be read from it
+``doctype-refused``           an XML document with a DOCTYPE
+``not-a-bill``                another kind of document
+``element-missing``           something that a bill must say is absent or empty
+``element-doubled``           something is there twice where one is meant
+``element-unknown``           a field that our JSON does not have
+``type-refused``              a value of the wrong JSON type, or elements inside an XML value
+``text-refused``              a text that is too long, or has control or invisible characters
+``date-refused``              no calendar day from 2000 to 2100 in the form YYYY-MM-DD
+``amount-refused``            no plain decimal, or not with the decimals of its currency
+``currency-refused``          not a currency of ISO 4217, or two currencies in one bill
+``account-refused``           an IBAN with wrong check digits, or characters that no account has
+``reference-refused``         an ISO 11649 reference with wrong check digits
+``amounts-do-not-add-up``     the amount due is not total - prepaid + rounding, or a discount is not below it
+============================  =========================================================================
+
+``element`` is an absolute path with the prefixes ``cac`` and ``cbc`` in XML, a JSON pointer in JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from app.journey.intake.bill import Bill, BillRefused
+from app.journey.intake.formats import json_bill, ubl
+
+BYTES_MAX = 10 * 1024 * 1024
+
+#: media type, in lower case and without parameters → who reads it
+FORMATS: Mapping[str, Callable[[bytes], Bill]] = MappingProxyType(
+    {
+        "application/json": json_bill.read,
+        "application/xml": ubl.read,
+        "text/xml": ubl.read,
+        "application/vnd.oasis.ubl+xml": ubl.read,
+    }
+)
+
+
+class UnknownFormat(KeyError):
+    """No reader for this media type: the door answers 415 and names FORMATS."""
+
+
+def read_bill(content: bytes, media_type: str) -> Bill:
+    """The bill in these bytes. Raises BillRefused, or UnknownFormat for a media type that is not in FORMATS.
+
+    Parameters of the media type are ignored: what the bytes say about their encoding counts.
+    """
+    name = media_type.partition(";")[0].strip().lower()
+    if name not in FORMATS:
+        raise UnknownFormat(name)
+    if len(content) > BYTES_MAX:
+        raise BillRefused("too-large", f"The document is larger than {BYTES_MAX // 1024 // 1024} MiB.")
+    return FORMATS[name](content)

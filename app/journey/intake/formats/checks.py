@@ -1,0 +1,153 @@
+"""What must be right in every bill, whatever its format: dates, amounts, currencies, accounts, references.
+
+The official rules of EN 16931 look at no check digits, so without this a mistyped IBAN would reach a bank.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from stdnum import iban as stdnum_iban
+from stdnum import iso11649, numdb
+from stdnum.exceptions import ValidationError as StdnumError
+
+from app.journey.intake.bill import BillRefused
+from app.journey.intake.formats import text
+from connectors.money import EXPONENTS, Money
+
+YEAR_MIN = 2000
+YEAR_MAX = 2100
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_XML_TIME_ZONE = re.compile(r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\Z", re.ASCII)
+_XML_DECIMAL = re.compile(r"([+-]?)0*([0-9]{0,40})(?:\.([0-9]{0,40}))?", re.ASCII)
+_IBAN_SHAPE = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+", re.ASCII)
+_RF_SHAPE = re.compile(r"RF[0-9]{2}[A-Z0-9]+", re.ASCII)
+_BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Exactly one of the two is set."""
+
+    iban: str | None = None  #: electronic form, valid
+    other: str | None = None  #: as written
+
+
+def date(value: str, *, element: str) -> dt.date:
+    """A calendar day, written YYYY-MM-DD and nothing else, in the years that a bill can be about."""
+    try:
+        day = dt.date.fromisoformat(value) if _DATE.fullmatch(value) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise BillRefused("date-refused", f"{text.quoted(value)} is not a date: write YYYY-MM-DD.", element=element)
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
+        raise BillRefused("date-refused", f"The year must be from {YEAR_MIN} to {YEAR_MAX}.", element=element)
+    return day
+
+
+def xml_date(value: str, *, element: str) -> dt.date:
+    """An xsd:date. Its optional time zone is cut off: a due date is the customer's local day."""
+    return date(_XML_TIME_ZONE.sub("", value), element=element)
+
+
+def currency(value: str, *, element: str) -> str:
+    """An ISO 4217 code that is money to us: upper case, not XXX, not a made-up one."""
+    if value not in EXPONENTS:
+        raise BillRefused("currency-refused", f"{text.quoted(value)} is not a currency that we know.", element=element)
+    return value
+
+
+def xml_amount(value: str, code: str, *, element: str) -> Money:
+    """An xsd:decimal: a sign and outer zeros are legal; exponents, grouping and other digits are not."""
+    match = _XML_DECIMAL.fullmatch(value)
+    if match is None or not (match[2] or match[3] or "0" in value):
+        raise BillRefused("amount-refused", f"{text.quoted(value)} is not a decimal number.", element=element)
+    fraction = (match[3] or "").rstrip("0")
+    plain = (match[2] or "0") + (f".{fraction}" if fraction else "")
+    return _signed(_money(plain, code, exact=False, element=element), negative=match[1] == "-")
+
+
+def json_amount(value: str, code: str, *, element: str, signed: bool = False) -> Money:
+    """An amount of our own API: exactly the currency's digits (``84.20``), a minus only with ``signed``."""
+    if re.fullmatch(r"-?[0-9]+,[0-9]+", value, re.ASCII) and len(value) <= text.QUOTE_MAX:
+        mended = value.replace(",", ".")
+        raise BillRefused("amount-refused", f"'{value}' has a comma: write {mended}, with a dot.", element=element)
+    negative = signed and value.startswith("-")
+    return _signed(_money(value[negative:], code, exact=True, element=element), negative=negative)
+
+
+def account(value: str, *, element: str) -> Account:
+    """An account number: a valid IBAN (spaces and lower case are mended), or something else as written.
+
+    What starts like the IBAN of a country that has them and is none was mistyped or tampered with: refused.
+    """
+    if not value.isascii():
+        detail = "The account holds characters that no account number has. Only A-Z and 0-9 are allowed."
+        raise BillRefused("account-refused", detail, element=element)
+    written = text.exact(value, element=element, limit=text.ACCOUNT_MAX)
+    iban = valid_iban(written)
+    if iban:
+        return Account(iban=iban)
+    if _looks_like_iban(_compact(written)):
+        detail = f"{text.quoted(written)} is not a valid IBAN: check its digits."
+        raise BillRefused("account-refused", detail, element=element)
+    return Account(other=written)
+
+
+def valid_iban(value: str) -> str | None:
+    """The IBAN in electronic form, or None: country, length, structure and check digits count (ISO 13616)."""
+    if not value.isascii() or not _IBAN_SHAPE.fullmatch(_compact(value)):
+        return None
+    # Without the national checks of stdnum: they know a fixed list of banks, and new ones must be let in.
+    return _compact(value) if stdnum_iban.is_valid(_compact(value), check_country=False) else None
+
+
+def bic(value: str) -> str | None:
+    """The BIC (ISO 9362), or None where the branch field holds something else: a BSB, a sort code."""
+    return _compact(value) if _BIC.fullmatch(_compact(value)) else None
+
+
+def reference(value: str, *, element: str) -> str:
+    """A remittance reference as written. One that looks like an ISO 11649 reference must be a right one."""
+    written = text.exact(value, element=element, limit=text.REFERENCE_MAX)
+    compact = _compact(written)
+    if _RF_SHAPE.fullmatch(compact):
+        try:
+            iso11649.validate(compact)
+        except StdnumError:
+            detail = f"{text.quoted(written)} looks like an RF creditor reference, but is not a valid one."
+            raise BillRefused("reference-refused", detail, element=element) from None
+    return written
+
+
+def country(value: str, *, element: str) -> str:
+    """An ISO 3166-1 alpha-2 code by its shape."""
+    if not _COUNTRY.fullmatch(value):
+        raise BillRefused(
+            "text-refused", f"{text.quoted(value)} is not a country code of two letters.", element=element
+        )
+    return value
+
+
+def _looks_like_iban(compact: str) -> bool:
+    return bool(_IBAN_SHAPE.fullmatch(compact) and numdb.get("iban").info(compact[:2])[0][1])
+
+
+def _compact(value: str) -> str:
+    return value.replace(" ", "").upper()
+
+
+def _money(value: str, code: str, *, exact: bool, element: str) -> Money:
+    try:
+        return Money.parse(value, code, exact=exact)
+    except ValueError as error:
+        raise BillRefused("amount-refused", f"{error}.", element=element) from None
+
+
+def _signed(money: Money, *, negative: bool) -> Money:
+    return Money(-money.minor, money.currency) if negative else money

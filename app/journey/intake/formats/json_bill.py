@@ -1,0 +1,402 @@
+"""Our own JSON bill: the format of the public API for billers that have no e-invoicing software.
+
+Strict on purpose: an unknown field, a field twice, a number where a text belongs are mistakes of a program,
+and the biller's engineer learns of them on the first try. ``BillSchema`` is also what the API publishes in
+OpenAPI.
+"""
+
+from __future__ import annotations
+
+import codecs
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from marshmallow import RAISE, Schema, ValidationError, fields
+from typing_extensions import override
+
+from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
+from app.journey.intake.formats import checks, text
+from connectors.money import Money
+
+#: 1000 lines of 1000 characters, with room for the rest
+JSON_BYTES_MAX = 2 * 1024 * 1024
+LINES_MAX = 1_000
+#: objects and lists inside each other; a bill has three
+DEPTH_MAX = 8
+#: values in all; the largest bill has about 4000
+VALUES_MAX = 20_000
+
+_Value = TypeVar("_Value")
+
+_AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"
+_SIGNED_AMOUNT_PATTERN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"
+
+
+def read(content: bytes) -> Bill:
+    """The bill in a JSON document (RFC 8259), or BillRefused."""
+    tree = _parse(content)
+    _check_tree(tree)
+    try:
+        found = BillSchema().load(tree)
+    except ValidationError as error:
+        pointer, problem = _first(error.messages)
+        raise BillRefused(problem.code, str(problem), element=pointer) from None
+    return _bill(found)
+
+
+# --- from bytes to a tree in which no number was read and no key was lost
+
+
+@dataclass(frozen=True, slots=True)
+class JsonNumber:
+    """A number as written. Never read as one: a bill's values are texts, so that no digit is rounded."""
+
+    written: str
+
+
+class JsonObject(dict[str, Any]):
+    """An object that remembers a key that it had twice."""
+
+    doubled: str | None = None
+
+
+def _parse(content: bytes) -> Any:
+    if len(content) > JSON_BYTES_MAX:
+        raise BillRefused("too-large", f"The document is larger than {JSON_BYTES_MAX // 1024 // 1024} MiB.")
+    if content.startswith(codecs.BOM_UTF8):
+        raise BillRefused("encoding-refused", "Send UTF-8 without a byte order mark.")
+    try:
+        return json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_json_object,
+            parse_int=JsonNumber,
+            parse_float=JsonNumber,
+            parse_constant=_refuse_constant,
+        )
+    except UnicodeDecodeError:
+        raise BillRefused("encoding-refused", "The document is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        detail = f"Not well-formed JSON: {error.msg}, line {error.lineno}, column {error.colno}."
+        raise BillRefused("not-well-formed", detail) from None
+    except RecursionError:
+        raise BillRefused("too-large", f"Values are nested deeper than {DEPTH_MAX} levels.") from None
+
+
+def _json_object(pairs: list[tuple[str, Any]]) -> JsonObject:
+    found = JsonObject()
+    for key, value in pairs:
+        if key in found:
+            found.doubled = key
+        found[key] = value
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise BillRefused("not-well-formed", f"{name} is not JSON.")
+
+
+def _check_tree(tree: object) -> None:
+    """No key twice, not too deep, not too many. Without recursion: the depth is the sender's choice."""
+    waiting = [("", tree, 1)]
+    values = 0
+    while waiting:
+        pointer, value, depth = waiting.pop()
+        if depth > DEPTH_MAX:
+            raise BillRefused("too-large", f"Values are nested deeper than {DEPTH_MAX} levels.", element=pointer)
+        if isinstance(value, JsonObject) and value.doubled is not None:
+            detail = "The field is there twice. Send it once."
+            raise BillRefused("element-doubled", detail, element=_pointer(pointer, value.doubled))
+        values += len(value) if isinstance(value, (dict, list)) else 0
+        if values > VALUES_MAX:
+            raise BillRefused("too-large", f"There are more than {VALUES_MAX} values.", element=pointer)
+        waiting += [(_pointer(pointer, key), inner, depth + 1) for key, inner in _inside(value)]
+
+
+def _inside(value: object) -> Iterator[tuple[str | int, object]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def _pointer(parent: str, key: str | int) -> str:
+    """A JSON pointer (RFC 6901); a stranger's key is cut short."""
+    name = text.printable(str(key), limit=text.QUOTE_MAX)
+    return f"{parent}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+# --- the words of the format
+
+
+class Problem(str):
+    """A message of marshmallow that carries our code."""
+
+    __slots__ = ("code",)
+    code: str
+
+    def __new__(cls, code: str, detail: str) -> Problem:
+        problem = super().__new__(cls, detail)
+        problem.code = code
+        return problem
+
+
+_MISSING = Problem("element-missing", "The field is missing.")
+_EMPTY = Problem("element-missing", "The field is empty. Give it a value, or leave it out if it is optional.")
+_NULL = Problem("type-refused", "The field is null. Give it a value, or leave it out if it is optional.")
+_NO_TEXT = Problem("type-refused", "The value must be a text in quotes.")
+_NO_LIST = Problem("type-refused", "The value must be a list.")
+_NO_OBJECT = Problem("type-refused", "The value must be an object.")
+_UNKNOWN = Problem("element-unknown", "There is no field of this name.")
+
+
+class _Coded(fields.Field[Any]):
+    """A field whose messages carry our codes."""
+
+    problems: ClassVar[Mapping[str, Problem]] = {"required": _MISSING, "null": _NULL}
+
+    @override
+    def make_error(self, key: str, **kwargs: Any) -> ValidationError:
+        return ValidationError(self.problems[key])
+
+
+class _Nested(_Coded, fields.Nested):
+    """An object."""
+
+
+class _List(_Coded, fields.List[Any]):
+    """A list of at most LINES_MAX."""
+
+    problems: ClassVar[Mapping[str, Problem]] = {**_Coded.problems, "invalid": _NO_LIST}
+
+    @override
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > LINES_MAX:
+            raise ValidationError(Problem("too-large", f"The list is longer than {LINES_MAX}."))
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class _Text(_Coded, fields.String):
+    """A text in quotes, never empty, cleaned and checked by ``read``."""
+
+    def __init__(self, read: Callable[[str], str], description: str, *, required: bool = False, **schema: Any) -> None:
+        super().__init__(required=required, metadata={"description": description, "minLength": 1, **schema})
+        self.read = read
+
+    @override
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        found = _checked(self.read, _written(value))
+        if not found:
+            raise ValidationError(_EMPTY)
+        return found
+
+
+class _Date(_Coded, fields.Date):
+    """A calendar day."""
+
+    def __init__(self, description: str, *, required: bool = False) -> None:
+        super().__init__(required=required, metadata={"description": description, "example": "2026-12-01"})
+
+    @override
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> dt.date:
+        return _checked(lambda written: checks.date(written, element=""), _written(value))
+
+
+def _written(value: object) -> str:
+    """The text of a JSON text; anything else becomes a message of marshmallow."""
+    if isinstance(value, JsonNumber):
+        written = text.printable(value.written, limit=text.QUOTE_MAX)
+        raise ValidationError(Problem("type-refused", f'Numbers are not taken: quote it, like "{written}".'))
+    if not isinstance(value, str):
+        raise ValidationError(_NO_TEXT)
+    return value
+
+
+def _checked(read: Callable[[str], _Value], written: str) -> _Value:
+    """What ``read`` makes of it; what it refuses becomes a message of marshmallow."""
+    try:
+        return read(written)
+    except BillRefused as refused:
+        raise ValidationError(Problem(refused.code, refused.detail)) from None
+
+
+def _exact(limit: int) -> Callable[[str], str]:
+    return lambda value: text.exact(value, element="", limit=limit)
+
+
+def _line(limit: int) -> Callable[[str], str]:
+    return lambda value: text.line(value, element="", limit=limit)
+
+
+def _paragraph(value: str) -> str:
+    return text.paragraph(value, element="")
+
+
+def _reference(value: str) -> str:
+    return checks.reference(value, element="")
+
+
+def _currency(value: str) -> str:
+    return checks.currency(value, element="")
+
+
+def _iban(value: str) -> str:
+    iban = checks.account(value, element="").iban
+    if iban is None:
+        raise BillRefused("account-refused", f"{text.quoted(value)} is not an IBAN.")
+    return iban
+
+
+class _Strict(Schema):
+    """An object with these fields and no others."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"type": _NO_OBJECT, "unknown": _UNKNOWN}  # noqa: RUF012  # marshmallow's own way
+
+
+class PayeeSchema(_Strict):
+    """Where the money is to go."""
+
+    name = _Text(
+        _line(text.NAME_MAX),
+        "Name of the account holder.",
+        required=True,
+        maxLength=text.NAME_MAX,
+        example="Eaux du Lac SA",
+    )
+    iban = _Text(
+        _iban,
+        "IBAN of the account. Spaces and lower case are allowed, wrong check digits are not.",
+        required=True,
+        maxLength=text.ACCOUNT_MAX,
+        example="FR1420041010050500013M02606",
+    )
+
+
+class LineSchema(_Strict):
+    """One line of the bill, for the customer to read. The lines are not added up."""
+
+    description = _Text(
+        _line(text.DESCRIPTION_MAX),
+        "What was delivered.",
+        required=True,
+        maxLength=text.DESCRIPTION_MAX,
+        example="Drinking water",
+    )
+    quantity = _Text(
+        _line(text.QUANTITY_MAX),
+        "How much, with its unit, as the customer is to read it.",
+        maxLength=text.QUANTITY_MAX,
+        example="21 m³",
+    )
+    amount = _Text(
+        _exact(text.QUOTE_MAX),
+        "Amount of the line, in the bill's currency; a minus is allowed.",
+        pattern=_SIGNED_AMOUNT_PATTERN,
+        example="84.20",
+    )
+
+
+class EarlyPaymentSchema(_Strict):
+    """A discount for paying early."""
+
+    until = _Date("Last day on which the discount holds.", required=True)
+    discount = _Text(
+        _exact(text.QUOTE_MAX),
+        "What the customer may take off: more than nothing, less than the amount.",
+        required=True,
+        pattern=_AMOUNT_PATTERN,
+        example="1.68",
+    )
+
+
+class BillSchema(_Strict):
+    """A bill. Every value is a text in quotes, amounts included, so that no program rounds them."""
+
+    to = _Text(
+        _exact(text.ADDRESS_MAX),
+        "The customer's address at Quittance, as the customer gave it to you.",
+        required=True,
+        maxLength=text.ADDRESS_MAX,
+        example="k3v9q2m7x4ta@bills.example",
+    )
+    number = _Text(
+        _exact(text.NUMBER_MAX),
+        "Your number of the bill; one number, one bill.",
+        required=True,
+        maxLength=text.NUMBER_MAX,
+        example="2026-00417",
+    )
+    issued_on = _Date("Day of issue.", required=True)
+    due_on = _Date("Day by which to pay. Without it the bill is due on receipt.")
+    currency = _Text(_currency, "ISO 4217 code.", required=True, pattern="^[A-Z]{3}$", example="EUR")
+    amount = _Text(
+        _exact(text.QUOTE_MAX),
+        "Amount due, with a dot and exactly the currency's decimals.",
+        required=True,
+        pattern=_AMOUNT_PATTERN,
+        example="84.20",
+    )
+    payee = _Nested(PayeeSchema, required=True, metadata={"description": "Where the money is to go."})
+    reference = _Text(
+        _reference,
+        "What the payment is to carry, so that you recognise it. One that starts with RF and two digits must "
+        "be a valid creditor reference (ISO 11649). Without it: the number.",
+        maxLength=text.REFERENCE_MAX,
+        example="RF18539007547034",
+    )
+    order_reference = _Text(_exact(text.ID_MAX), "The customer's order.", maxLength=text.ID_MAX, example="PO-7")
+    note = _Text(_paragraph, "A message to the customer.", maxLength=text.PARAGRAPH_MAX)
+    lines = _List(_Nested(LineSchema), metadata={"description": "What the bill is for.", "maxItems": LINES_MAX})
+    early_payment = _Nested(EarlyPaymentSchema, metadata={"description": "A discount for paying early."})
+
+
+def _first(messages: Any, pointer: str = "") -> tuple[str, Problem]:
+    """The first mistake and its JSON pointer: fields in the order of the schema, unknown ones last."""
+    if isinstance(messages, dict):
+        key, inner = next(iter(messages.items()))
+        return _first(inner, pointer if key == "_schema" else _pointer(pointer, key))
+    return pointer, messages[0]
+
+
+# --- from the fields to a bill
+
+
+def _bill(found: Mapping[str, Any]) -> Bill:
+    currency = found["currency"]
+    payable = checks.json_amount(found["amount"], currency, element="/amount")
+    return Bill(
+        kind=BillKind.INVOICE,
+        number=found["number"],
+        issued_on=found["issued_on"],
+        due_on=found.get("due_on"),
+        payable=payable,
+        to=found["to"],
+        payee=Payee(name=found["payee"]["name"], iban=found["payee"]["iban"]),
+        remittance_reference=found.get("reference"),
+        early_payment=_early_payment(found, payable) if "early_payment" in found else None,
+        order_reference=found.get("order_reference"),
+        lines=tuple(_bill_line(index, each, currency) for index, each in enumerate(found.get("lines", ()))),
+        note=found.get("note"),
+    )
+
+
+def _early_payment(found: Mapping[str, Any], payable: Money) -> EarlyPayment:
+    until, written = found["early_payment"]["until"], found["early_payment"]["discount"]
+    discount = checks.json_amount(written, payable.currency, element="/early_payment/discount")
+    if not 0 < discount.minor < payable.minor:
+        detail = "The discount must be more than nothing and less than the amount."
+        raise BillRefused("amounts-do-not-add-up", detail, element="/early_payment/discount")
+    if until < found["issued_on"]:
+        raise BillRefused("date-refused", "The discount ends before the bill begins.", element="/early_payment/until")
+    return EarlyPayment(until=until, discount=discount)
+
+
+def _bill_line(index: int, found: Mapping[str, Any], currency: str) -> Line:
+    element = f"/lines/{index}/amount"
+    amount = checks.json_amount(found["amount"], currency, element=element, signed=True) if "amount" in found else None
+    return Line(description=found["description"], quantity=found.get("quantity"), amount=amount)

@@ -1,0 +1,54 @@
+"""The invoice: what the customer sees and decides on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.journey.invoices.states import InvoiceState
+from connectors.money import Money
+from consent.base import Base, Id
+
+
+class Invoice(Base):
+    __tablename__ = "invoice"
+    __table_args__ = (
+        UniqueConstraint("biller_id", "number"),
+        Index(None, "customer_id", "state", "due_on"),
+        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint("discount_minor >= 0 AND discount_minor < amount_minor", name="discount_within_amount"),
+        CheckConstraint("(discount_minor = 0) = (discount_until IS NULL)", name="discount_has_its_day"),
+        CheckConstraint("state IN ('to_pay', 'in_payment', 'paid')", name="state_known"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    bill_id: Mapped[str] = mapped_column(ForeignKey("delivered_bill.id"), unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
+    number: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(12), default=InvoiceState.TO_PAY)
+    currency: Mapped[str] = mapped_column(String(3))
+    amount_minor: Mapped[int]
+    discount_minor: Mapped[int] = mapped_column(default=0)  # early payment, one tier
+    discount_until: Mapped[dt.date | None]
+    issued_on: Mapped[dt.date]
+    due_on: Mapped[dt.date | None]
+    payee_name: Mapped[str] = mapped_column(String(70))
+    payee_iban: Mapped[str] = mapped_column(String(34))
+    reference: Mapped[str | None] = mapped_column(String(140))  # remittance information
+    order_reference: Mapped[str | None] = mapped_column(String(100))
+    lines: Mapped[list[Any]]
+    note: Mapped[str | None] = mapped_column(Text)
+    terms: Mapped[str | None] = mapped_column(Text)
+    received_at: Mapped[dt.datetime]
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def discount(self) -> Money:
+        return Money(self.discount_minor, self.currency)

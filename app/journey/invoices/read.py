@@ -1,0 +1,179 @@
+"""Invoices as pages show them. Every list has a limit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.journey.intake.models import DeliveredBill
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.rules import payable_on
+from app.journey.invoices.states import InvoiceState
+from app.people.models import Biller
+from connectors.money import Money
+
+INBOX_MOST = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscountView:
+    saves: Money
+    until: dt.date
+    open: bool  #: can still be won today
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineView:
+    description: str
+    quantity: str | None
+    amount: Money | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceView:
+    """One bill as its customer sees it on ``today``."""
+
+    id: str
+    biller_name: str
+    delivered_by: str
+    number: str
+    issued_on: dt.date
+    due_on: dt.date | None
+    late: bool
+    received_at: dt.datetime
+    amount: Money
+    payable: Money  #: what paying it today costs
+    discount: DiscountView | None
+    reference: str | None
+    payee_name: str
+    payee_iban: str
+    lines: tuple[LineView, ...]
+    note: str | None
+    terms: str | None
+    order_reference: str | None
+    state: str
+    media_type: str
+    payment_id: str | None = None  #: filled in by the door from a later stage
+    receipt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTotal:
+    """What is still to pay, per currency."""
+
+    amounts: tuple[Money, ...]
+    count: int
+
+
+def invoices_of(
+    session: Session,
+    *,
+    customer_id: str,
+    today: dt.date,
+    states: Sequence[InvoiceState],
+    limit: int = INBOX_MOST,
+) -> list[InvoiceView]:
+    """A customer's bills: what is to pay first, by due day; then what was paid, newest first."""
+    still_open = case((Invoice.state == InvoiceState.PAID, 1), else_=0)
+    rows = session.execute(
+        _select()
+        .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
+        .order_by(still_open, func.coalesce(Invoice.due_on, Invoice.issued_on), Invoice.id)
+        .limit(limit)
+    ).all()
+    return [_view(*row, today=today) for row in rows]
+
+
+def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> InvoiceView:
+    """One bill of this customer. Raises NotFound."""
+    row = session.execute(_select().where(Invoice.id == invoice_id, Invoice.customer_id == customer_id)).one_or_none()
+    if row is None:
+        raise NotFound("bill")
+    return _view(*row, today=today)
+
+
+def open_total(session: Session, *, customer_id: str) -> OpenTotal:
+    """The sum of all bills to pay, as billed."""
+    rows = session.execute(
+        select(Invoice.currency, func.sum(Invoice.amount_minor), func.count())
+        .where(Invoice.customer_id == customer_id, Invoice.state == InvoiceState.TO_PAY)
+        .group_by(Invoice.currency)
+        .order_by(Invoice.currency)
+    ).all()
+    return OpenTotal(tuple(Money(int(minor), currency) for currency, minor, _ in rows), sum(row[2] for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The file as the biller delivered it."""
+
+    content: bytes
+    media_type: str
+    number: str
+
+
+def original_of(session: Session, *, invoice_id: str, customer_id: str) -> Original:
+    """The delivered file of this customer's bill. Raises NotFound."""
+    row = session.execute(
+        select(DeliveredBill.content, DeliveredBill.media_type, DeliveredBill.number)
+        .join(Invoice, Invoice.bill_id == DeliveredBill.id)
+        .where(Invoice.id == invoice_id, Invoice.customer_id == customer_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("bill")
+    return Original(*row)
+
+
+def _select() -> Select[*tuple[Any, ...]]:
+    return (
+        select(Invoice, Biller.name, DeliveredBill.media_type)
+        .join(Biller, Biller.id == Invoice.biller_id)
+        .join(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
+    )
+
+
+def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date) -> InvoiceView:
+    discount = None
+    if invoice.discount_until is not None:
+        discount = DiscountView(
+            saves=invoice.discount, until=invoice.discount_until, open=today <= invoice.discount_until
+        )
+    return InvoiceView(
+        id=invoice.id,
+        biller_name=biller_name,
+        delivered_by=biller_name,
+        number=invoice.number,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        late=invoice.state == InvoiceState.TO_PAY and invoice.due_on is not None and invoice.due_on < today,
+        received_at=invoice.received_at,
+        amount=invoice.amount,
+        payable=payable_on(
+            amount=invoice.amount, discount=invoice.discount, discount_until=invoice.discount_until, day=today
+        ),
+        discount=discount,
+        reference=invoice.reference,
+        payee_name=invoice.payee_name,
+        payee_iban=invoice.payee_iban,
+        lines=tuple(_line(line, invoice.currency) for line in invoice.lines),
+        note=invoice.note,
+        terms=invoice.terms,
+        order_reference=invoice.order_reference,
+        state=invoice.state,
+        media_type=media_type,
+    )
+
+
+def _line(line: dict[str, object], currency: str) -> LineView:
+    minor = line["amount_minor"]
+    return LineView(
+        description=str(line["description"]),
+        quantity=str(line["quantity"]) if line["quantity"] else None,
+        amount=Money(minor, currency) if isinstance(minor, int) else None,
+    )

@@ -1,0 +1,107 @@
+"""Opening an invoice for a delivered bill, and the claim that lets exactly one payment at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.journey.intake.bill import Bill, Line
+from app.journey.intake.formats import read_bill
+from app.journey.intake.models import DeliveredBill
+from app.journey.invoices.events import InvoiceOpened
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
+from app.services import Task
+from consent.base import new_id
+
+
+def open_invoice(task: Task) -> None:
+    """BillDelivered: put the bill into the customer's space. Running it again finds the invoice and changes nothing."""
+    with task.services.unit_of_work() as uow:
+        delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
+        if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
+            invoice = _invoice_of(delivered, read_bill(delivered.content, delivered.media_type))
+            uow.session.add(invoice)
+            uow.record(InvoiceOpened(invoice_id=invoice.id))
+        task.finish(uow)
+        uow.commit()
+
+
+def _invoice_of(delivered: DeliveredBill, bill: Bill) -> Invoice:
+    payee, early = bill.payee, bill.early_payment
+    if payee is None or payee.iban is None:
+        raise ValueError(f"{delivered.id} was taken without an account")  # intake/rules.py forbids it
+    return Invoice(
+        id=new_id("inv"),
+        bill_id=delivered.id,
+        customer_id=delivered.customer_id,
+        biller_id=delivered.biller_id,
+        number=delivered.number,
+        state=InvoiceState.TO_PAY,
+        currency=bill.payable.currency,
+        amount_minor=bill.payable.minor,
+        discount_minor=early.discount.minor if early else 0,
+        discount_until=early.until if early else None,
+        issued_on=bill.issued_on,
+        due_on=bill.due_on,
+        payee_name=payee.name[:70],
+        payee_iban=payee.iban,
+        reference=(bill.remittance_reference or bill.number)[:140],
+        order_reference=bill.order_reference,
+        lines=[_line(line) for line in bill.lines],
+        note=bill.note,
+        terms=bill.terms,
+        received_at=delivered.delivered_at,
+    )
+
+
+def _line(line: Line) -> dict[str, str | int | None]:
+    return {
+        "description": line.description,
+        "quantity": line.quantity,
+        "amount_minor": line.amount.minor if line.amount else None,
+    }
+
+
+def claim(session: Session, invoice_id: str) -> None:
+    """Keep the invoice for one payment. Raises Conflict when another has it or it is paid."""
+    if not _step(session, invoice_id, InvoiceStep.CLAIM):
+        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+
+
+def release(session: Session, invoice_id: str) -> None:
+    """The payment will not happen: the invoice may be paid again."""
+    _must(session, invoice_id, InvoiceStep.RELEASE)
+
+
+def settle(session: Session, invoice_id: str) -> None:
+    """The payment happened."""
+    _must(session, invoice_id, InvoiceStep.SETTLE)
+
+
+def reopen(session: Session, invoice_id: str) -> None:
+    """The bank took the payment back: the invoice is due again."""
+    _must(session, invoice_id, InvoiceStep.REOPEN)
+
+
+def _must(session: Session, invoice_id: str, step: InvoiceStep) -> None:
+    if not _step(session, invoice_id, step):
+        raise RuntimeError(f"{step.name} of {invoice_id}: the claim does not fit the payment")
+
+
+def _step(session: Session, invoice_id: str, step: InvoiceStep) -> bool:
+    """One conditional update: whoever comes second changes nothing and learns it."""
+    for before in InvoiceState:
+        if INVOICE.allows(before, step):
+            changed: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
+                update(Invoice)
+                .where(Invoice.id == invoice_id, Invoice.state == before)
+                .values(state=INVOICE.next(before, step))
+                .execution_options(synchronize_session=False)
+            )
+            if changed.rowcount == 1:
+                return True
+    return False

@@ -1,0 +1,37 @@
+"""The only ways from an outside id to a payment."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.journey.payments.models import Payment
+from consent import trips
+from consent.models import Trip
+
+
+def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, lock: bool = False) -> Payment:
+    """This customer's payment. Raises NotFound alike for none and for somebody else's."""
+    payment = session.get(Payment, payment_id, with_for_update=lock or None)
+    if payment is None or payment.customer_id != customer_id:
+        raise NotFound("payment")
+    return payment
+
+
+def payment_of_browser(session: Session, *, payment_id: str, browser: str) -> Payment:
+    """The payment for which this very browser went to the bank. Raises NotFound."""
+    payment = session.get(Payment, payment_id)
+    if payment is None or not trips.is_same_browser(session.get_one(Trip, payment.trip_id), browser):
+        raise NotFound("payment")
+    return payment
+
+
+def payment_of_trip(session: Session, trip: Trip) -> Payment:
+    """The payment that this trip authorises."""
+    return session.scalars(select(Payment).where(Payment.trip_id == trip.id)).one()
+
+
+def locked(session: Session, payment_id: str) -> Payment:
+    """The row, locked, for a handler that got the id from our own work table."""
+    return session.get_one(Payment, payment_id, with_for_update=True)

@@ -1,0 +1,49 @@
+"""What happened to a payment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.db.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerReturned(Event):
+    """The browser came back from the bank. A hint, never a proof of payment."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentAccepted(Event):
+    """Approved by the customer at the bank, not settled."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentSettled(Event):
+    """The bank says that the money moved; the invoice is paid."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentFailed(Event):
+    """It will not happen: rejected, cancelled or expired. The invoice may be paid again."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentUnknown(Event):
+    """The bank may have acted and does not tell. The claim on the invoice stays."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentReversed(Event):
+    """It was settled, and the bank took it back. The invoice is due again."""
+
+    payment_id: str

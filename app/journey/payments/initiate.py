@@ -1,0 +1,211 @@
+"""Giving a decided payment to the bank, for the customer to approve there (K1, K2).
+
+One transaction stores intent, key and exact bytes; then the call, outside any transaction; then one transaction
+steps by the answer. Nobody holds the approval link yet, so the same bytes may be sent again after a lost answer.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import select
+from stdnum import iso11649
+
+from app.db.unit_of_work import UnitOfWork
+from app.journey.decisions.models import Decision
+from app.journey.invoices.models import Invoice
+from app.journey.payments import rules
+from app.journey.payments.access import locked
+from app.journey.payments.models import BankAttempt, Payment
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentState, PaymentStep
+from app.journey.payments.status import follow_from
+from app.journey.payments.step import step
+from app.services import Services, Task
+from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged
+from connectors.errors import BankError, BankRefused
+from consent import trips
+from consent.base import new_id
+from consent.models import Consent, Trip
+from consent.states import ConsentState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Intent:
+    """What was committed before the call."""
+
+    payment_id: str
+    bank_id: str
+    request: BankRequest
+    psu: PsuContext
+
+
+def initiate(task: Task) -> None:
+    """PaymentDecided: prepare the payment and give it to the bank. Safe to run again from the start at any moment."""
+    intent = _intend(task)
+    if intent is None:
+        return
+    connector = task.services.banks.connector(intent.bank_id)
+    try:
+        staged = connector.initiate(intent.request, psu=intent.psu, timeout_s=task.deadline_s)
+    except BankError as error:
+        _not_staged(task, intent, error)
+    else:
+        _staged(task, intent, staged)
+
+
+def _intend(task: Task) -> _Intent | None:
+    """The first transaction: what will be sent is durable before the first byte is. None when nothing is to be sent."""
+    services = task.services
+    with services.unit_of_work() as uow:
+        decision = uow.session.get_one(Decision, task.payload["decision_id"])
+        payment = uow.session.get(Payment, decision.payment_id, with_for_update=True)
+        if payment is None:
+            payment = _prepare(services, uow, decision)
+        if payment.state == PaymentState.PREPARED:
+            step(uow, payment, PaymentStep.INITIATE)
+        if payment.state != PaymentState.INITIATING:
+            task.finish(uow)  # it was done before, or can never be done
+            uow.commit()
+            return None
+        attempt = uow.session.scalars(
+            select(BankAttempt).where(BankAttempt.payment_id == payment.id, BankAttempt.verb == "initiate")
+        ).one()
+        attempt.sends += 1
+        attempt.sent_at = uow.now
+        uow.commit()
+        return _Intent(
+            payment_id=payment.id,
+            bank_id=payment.bank_id,
+            request=BankRequest(
+                method=attempt.method,
+                path=attempt.path,
+                headers=attempt.headers,
+                body=attempt.body,
+                request_id=attempt.request_id,
+            ),
+            psu=PsuContext(**decision.psu),
+        )
+
+
+def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
+    """The payment with its key, its exact bytes and the trip that will authorise it."""
+    profile = services.banks.profile(decision.bank_id)
+    trip = trips.plan(
+        uow.session,
+        services.vault,
+        customer_id=decision.customer_id,
+        bank_id=profile.id,
+        return_url=f"{services.settings.base_url}/banks/{profile.id}/return",
+        now=uow.now,
+        life=rules.approval_life(profile.authorisation_minutes),
+    )
+    payment = Payment(
+        id=decision.payment_id,
+        decision_id=decision.id,
+        invoice_id=decision.invoice_id,
+        customer_id=decision.customer_id,
+        biller_id=uow.session.get_one(Invoice, decision.invoice_id).biller_id,
+        bank_id=profile.id,
+        trip_id=trip.id,
+        currency=decision.currency,
+        amount_minor=decision.amount_minor,
+        end_to_end_id=rules.end_to_end_id(decision.payment_id),
+        state=PaymentState.PREPARED,
+        created_at=uow.now,
+        updated_at=uow.now,
+    )
+    uow.session.add(payment)
+    uow.session.flush()
+    try:
+        request = services.banks.connector(profile.id).draft(
+            _order(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
+        )
+    except ValueError:
+        step(uow, payment, PaymentStep.GIVE_UP, reason=Reason.BANK_REFUSED)
+        return payment
+    uow.session.add(
+        BankAttempt(
+            id=new_id("att"),
+            payment_id=payment.id,
+            verb="initiate",
+            request_id=request.request_id,
+            method=request.method,
+            path=request.path,
+            headers=dict(request.headers),
+            body=request.body,
+            sends=0,
+        )
+    )
+    uow.session.flush()
+    return payment
+
+
+def _order(payment: Payment, decision: Decision) -> PaymentOrder:
+    """Exactly what the customer signed."""
+    structured = decision.reference if decision.reference and iso11649.is_valid(decision.reference) else None
+    return PaymentOrder(
+        amount=payment.amount,
+        creditor_name=decision.payee_name,
+        creditor_iban=decision.payee_iban,
+        end_to_end_id=payment.end_to_end_id,
+        remittance_structured=iso11649.compact(structured) if structured else None,
+        remittance_unstructured=None if structured else decision.reference,
+    )
+
+
+def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
+    """The bank holds the order: keep its id, so that the customer can be sent there."""
+    services = task.services
+    with services.unit_of_work() as uow:
+        payment = locked(uow.session, intent.payment_id)
+        trip = uow.session.get_one(Trip, payment.trip_id)
+        consent = Consent(
+            id=new_id("con"),
+            customer_id=payment.customer_id,
+            kind="single",
+            bank_id=payment.bank_id,
+            bank_consent_id=staged.consent_id,
+            state=ConsentState.AWAITING_AUTHORISATION,
+            sca=asdict(staged.sca),
+            created_at=uow.now,
+            expires_at=uow.now + rules.approval_life(services.banks.profile(payment.bank_id).authorisation_minutes),
+        )
+        uow.session.add(consent)
+        uow.session.flush()
+        payment.consent_id = trip.consent_id = consent.id
+        payment.transaction_status = staged.transaction_status
+        _answered(uow, intent, outcome="staged", answer=staged.raw_response)
+        step(uow, payment, PaymentStep.STAGE)
+        follow_from(uow, payment, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+        task.finish(uow)
+        uow.commit()
+
+
+def _not_staged(task: Task, intent: _Intent, error: BankError) -> None:
+    """No money can have moved: nobody holds an approval link. Send the same bytes again, or say that it failed."""
+    with task.services.unit_of_work() as uow:
+        payment = locked(uow.session, intent.payment_id)
+        attempt = _answered(uow, intent, outcome=type(error).__name__, answer=str(error).encode())
+        again = None if isinstance(error, BankRefused) else rules.send_again_at(sends=attempt.sends, now=uow.now)
+        if again is not None:
+            task.run_again(uow, run_at=again)
+        else:
+            refused = isinstance(error, BankRefused)
+            step(
+                uow,
+                payment,
+                PaymentStep.GIVE_UP,
+                reason=Reason.BANK_REFUSED if refused else Reason.BANK_UNREACHABLE,
+            )
+            task.finish(uow)
+        uow.commit()
+
+
+def _answered(uow: UnitOfWork, intent: _Intent, *, outcome: str, answer: bytes) -> BankAttempt:
+    attempt = uow.session.scalars(
+        select(BankAttempt).where(BankAttempt.request_id == intent.request.request_id).with_for_update()
+    ).one()
+    attempt.outcome, attempt.answer, attempt.answered_at = outcome, answer, uow.now
+    return attempt

@@ -1,0 +1,31 @@
+"""Why a payment did not happen, in our words: one code a sentence on the page (templates/customers/payment.html)."""
+
+from __future__ import annotations
+
+import enum
+
+from connectors.contract import BankStatus
+
+
+class Reason(enum.StrEnum):
+    REFUSED_AT_BANK = "refused_at_bank"  #: the customer said no there
+    NO_FUNDS = "no_funds"
+    BANK_UNREACHABLE = "bank_unreachable"  #: it never got there
+    BANK_REFUSED = "bank_refused"  #: the bank would not take the order
+    NOT_APPROVED_IN_TIME = "not_approved_in_time"
+    STOPPED_BY_CUSTOMER = "stopped_by_customer"  #: here, before going to the bank
+    REJECTED_BY_BANK = "rejected_by_bank"
+    REVERSED = "reversed"
+
+
+#: ISO 20022 ExternalStatusReason1Code: AM04 InsufficientFunds, AM14 over the customer's limit
+_NO_FUNDS = frozenset({"AM04", "AM14"})
+
+
+def reason_of(status: BankStatus, *, outcome: str | None) -> Reason:
+    """The reason of a bank's no. ``outcome`` is what the redirect said: a hint that only chooses the words."""
+    if status.reason_code in _NO_FUNDS:
+        return Reason.NO_FUNDS
+    if outcome == "access_denied":
+        return Reason.REFUSED_AT_BANK
+    return Reason.REJECTED_BY_BANK

@@ -1,0 +1,55 @@
+"""When the bank is asked, and how we name a payment to it. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Sequence
+
+#: right after the customer came back, in seconds from then; afterwards the bank's own pace (its file)
+FIRST_LOOKS_S = (0, 2, 7, 22, 67)
+#: while the customer is at the bank: they will come back, so we ask rarely
+AWAY_FIRST_LOOK_S = 120
+#: after the bank's pace has ended
+LAST_PACE_S = 24 * 3600
+#: the bank's own clock may be late: only this long after the end of the approval time "nobody approved" is believed
+EXPIRY_MARGIN = dt.timedelta(minutes=5)
+
+#: initiation: how often identical bytes are sent again before anybody could approve them
+SENDS_MOST = 6
+SEND_AGAIN_S = (2, 5, 15, 60, 120)
+
+
+def next_look(*, anchor: dt.datetime, returned: bool, now: dt.datetime, pace_s: Sequence[int]) -> dt.datetime:
+    """The next time to ask for the status: the first step of the pace that lies ahead of ``now``.
+
+    It needs no counter, so it is the same after a crash and for every worker.
+    """
+    start = FIRST_LOOKS_S if returned else (AWAY_FIRST_LOOK_S,)
+    offset = start[-1]
+    steps = itertools.chain(start, (offset := offset + pause for pause in pace_s))
+    elapsed = (now - anchor).total_seconds()
+    for step in steps:
+        if step > elapsed:
+            return anchor + dt.timedelta(seconds=step)
+    return now + dt.timedelta(seconds=LAST_PACE_S)
+
+
+def send_again_at(*, sends: int, now: dt.datetime) -> dt.datetime | None:
+    """When to send an unanswered initiation again; None when it is time to give up (nobody can approve it)."""
+    if sends >= SENDS_MOST:
+        return None
+    return now + dt.timedelta(seconds=SEND_AGAIN_S[min(sends, len(SEND_AGAIN_S)) - 1])
+
+
+def end_to_end_id(payment_id: str) -> str:
+    """EndToEndIdentification: at most 35 characters, unique for ever, says nothing about the customer.
+
+    The payment's own id without its separator: 3 letters and 32 hex digits, exactly the 35 that SEPA carries.
+    """
+    return payment_id.replace("_", "", 1)
+
+
+def approval_life(minutes: int) -> dt.timedelta:
+    """How long the customer may take to approve at the bank."""
+    return dt.timedelta(minutes=minutes)

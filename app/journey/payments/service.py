@@ -1,0 +1,132 @@
+"""What a customer does with a payment: go to the bank, come back, or stop before going."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from app.db.unit_of_work import Recorded, UnitOfWork
+from app.errors import NotAllowed, TooLate
+from app.journey.payments import rules
+from app.journey.payments.access import payment_of_customer, payment_of_trip
+from app.journey.payments.events import CustomerReturned
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
+from app.journey.payments.status import follow_from
+from app.journey.payments.step import step
+from app.people.sessions import SignedIn
+from app.services import Services
+from connectors.contract import ScaOAuth
+from connectors.security.pkce import challenge
+from consent import trips
+from consent.base import new_secret
+from consent.models import Consent, Trip
+
+#: how long the browser's trip cookie shows its payment
+AWAY_LIFE = dt.timedelta(minutes=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Where the browser goes, and the secret by which it is known again."""
+
+    url: str
+    browser: str
+
+    def __repr__(self) -> str:
+        return "Leaving(<secret>)"
+
+
+def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) -> Leaving:
+    """Give the approval link to this browser: the point of no return where SCA executes. Raises NotFound, TooLate."""
+    if signed_in.read_only:
+        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay.")
+    with services.unit_of_work() as uow:
+        payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
+        if payment.state != PaymentState.AWAITING_CUSTOMER:
+            raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
+        consent = uow.session.get_one(Consent, payment.consent_id)
+        trip = uow.session.get_one(Trip, payment.trip_id)
+        if trip.returned_at is not None or uow.now >= consent.expires_at:
+            raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
+        secrets = trips.secrets_of(uow.session, services.vault, trip)
+        url = services.banks.connector(payment.bank_id).authorise_url(
+            ScaOAuth(**consent.sca),
+            redirect_uri=trip.redirect_uri,
+            state=secrets.state,
+            code_challenge=challenge(secrets.verifier),
+        )
+        browser = new_secret()
+        trips.leave(trip, browser=browser, now=uow.now)
+        payment.updated_at = uow.now
+        first_look = uow.now + dt.timedelta(seconds=rules.AWAY_FIRST_LOOK_S)
+        follow_from(uow, payment, run_at=first_look)
+        uow.commit()
+        return Leaving(url, browser)
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A redirect that belongs to a payment. ``work`` is None for a repeat, or for another browser."""
+
+    payment_id: str
+    same_browser: bool
+    work: Recorded | None
+
+
+def come_back(
+    services: Services,
+    *,
+    bank_id: str,
+    state: str,
+    browser: str | None,
+    code: str | None,
+    error: str | None,
+    issuer: str | None,
+) -> Returned | None:
+    """Take the redirect in. None for a state that we never gave: nothing is written then.
+
+    Only the browser that left may bring a code (cross-browser attack); from any other one the redirect is a hint to
+    look at the status. The issuer must be the one the state was made for (RFC 9207); when it is not, no code is used.
+    """
+    with services.unit_of_work() as uow:
+        trip = trips.find(uow.session, bank_id=bank_id, state=state)
+        if trip is None or trip.left_at is None:
+            return None
+        payment = payment_of_trip(uow.session, trip)
+        if not trips.is_same_browser(trip, browser):
+            follow_from(uow, payment, run_at=uow.now)
+            uow.commit()
+            return Returned(payment.id, False, None)
+        consent = uow.session.get_one(Consent, payment.consent_id)
+        usable = code if _is_from(ScaOAuth(**consent.sca), issuer) else None
+        outcome = "code" if usable else error or ("wrong_issuer" if code else "nothing")
+        first = trips.come_back(
+            uow.session, services.vault, trip, code=usable, outcome=outcome, now=uow.now, life=AWAY_LIFE
+        )
+        recorded = None
+        if first:
+            payment.updated_at = uow.now
+            recorded = uow.record(CustomerReturned(payment_id=payment.id), head_start=True)
+            uow.commit()
+        return Returned(payment.id, True, recorded)
+
+
+def _is_from(sca: ScaOAuth, issuer: str | None) -> bool:
+    """RFC 9207: an issuer that is named must be the right one; a bank that says it names itself must do so."""
+    return issuer == sca.issuer if issuer is not None else not sca.iss_parameter_supported
+
+
+def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
+    """Stop a payment whose approval link was given to nobody. Raises NotFound, TooLate (then the bank decides)."""
+    if signed_in.read_only:
+        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not act.")
+    payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    state = PaymentState(payment.state)
+    if trip.left_at is not None or not PAYMENT.allows(state, PaymentStep.CUSTOMER_CANCEL):
+        raise TooLate(
+            "too-late",
+            "It is too late to stop this payment here: your bank already has it for you to decide.",
+        )
+    step(uow, payment, PaymentStep.CUSTOMER_CANCEL, reason=Reason.STOPPED_BY_CUSTOMER)

@@ -1,0 +1,115 @@
+"""The life cycle of a payment, and what each state means to the customer and to the biller.
+
+Where SCA itself executes (Berlin Group) the way is PREPARED → INITIATING → AWAITING_CUSTOMER → ACCEPTED → SETTLED.
+Standards with a submission of their own bring their states (AUTHORISED, SUBMITTING) with them.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from connectors.contract import Fact
+from consent.lifecycle import Lifecycle
+
+
+class PaymentState(enum.StrEnum):
+    PREPARED = "prepared"  #: the exact bytes for the bank are stored; none was sent
+    INITIATING = "initiating"  #: being given to the bank; nobody can approve it yet
+    AWAITING_CUSTOMER = "awaiting_customer"  #: the bank holds it for the customer to approve there
+    ACCEPTED = "accepted"  #: approved; the bank has not settled it
+    SETTLED = "settled"  #: the bank says debited or credited
+    REJECTED = "rejected"  #: it will not happen, by the bank's word or because it never got there
+    CANCELLED = "cancelled"  #: stopped by the customer before anything was approved
+    EXPIRED = "expired"  #: not approved in time
+    UNKNOWN = "unknown"  #: the bank may have acted and does not tell: the claim stays
+    REVERSED = "reversed"  #: settled, and then taken back
+
+
+class PaymentStep(enum.Enum):
+    INITIATE = enum.auto()
+    STAGE = enum.auto()
+    GIVE_UP = enum.auto()
+    CUSTOMER_CANCEL = enum.auto()
+    BANK_ACCEPT = enum.auto()
+    BANK_SETTLE = enum.auto()
+    BANK_REJECT = enum.auto()
+    BANK_CANCEL = enum.auto()
+    LOSE_SIGHT = enum.auto()
+    EXPIRE = enum.auto()
+
+
+S, E = PaymentState, PaymentStep
+PAYMENT = Lifecycle(
+    {
+        (S.PREPARED, E.INITIATE): S.INITIATING,
+        (S.PREPARED, E.GIVE_UP): S.REJECTED,
+        (S.INITIATING, E.STAGE): S.AWAITING_CUSTOMER,
+        (S.INITIATING, E.GIVE_UP): S.REJECTED,
+        (S.AWAITING_CUSTOMER, E.CUSTOMER_CANCEL): S.CANCELLED,
+        (S.AWAITING_CUSTOMER, E.EXPIRE): S.EXPIRED,
+        (S.UNKNOWN, E.EXPIRE): S.EXPIRED,
+        **{(state, E.BANK_ACCEPT): S.ACCEPTED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
+        **{(state, E.BANK_SETTLE): S.SETTLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
+        **{(state, E.BANK_REJECT): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
+        **{(state, E.BANK_CANCEL): S.CANCELLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
+        **{(state, E.LOSE_SIGHT): S.UNKNOWN for state in (S.AWAITING_CUSTOMER,)},
+        (S.SETTLED, E.BANK_REJECT): S.REVERSED,
+    },
+    # banks say the same again, and a stale replica may say less than it said before
+    ignored=frozenset(
+        {
+            (S.ACCEPTED, E.BANK_ACCEPT),
+            (S.ACCEPTED, E.LOSE_SIGHT),
+            (S.SETTLED, E.BANK_ACCEPT),
+            (S.SETTLED, E.BANK_SETTLE),
+            (S.UNKNOWN, E.LOSE_SIGHT),
+            (S.REJECTED, E.BANK_REJECT),
+            (S.REVERSED, E.BANK_REJECT),
+            (S.CANCELLED, E.BANK_CANCEL),
+        }
+    ),
+)
+
+#: what the bank's word does to a payment; a fact that is not here (waiting, unknown) moves nothing by itself
+STEP_OF_FACT = {
+    Fact.ACCEPTED: E.BANK_ACCEPT,
+    Fact.DEBITED: E.BANK_SETTLE,
+    Fact.CREDITED: E.BANK_SETTLE,
+    Fact.REJECTED: E.BANK_REJECT,
+    Fact.CANCELLED: E.BANK_CANCEL,
+}
+
+
+class Truth(enum.StrEnum):
+    """What the customer is told. Four outcomes, and one for the time before there can be any."""
+
+    AT_BANK = "at_bank"
+    DONE = "done"
+    ACCEPTED = "accepted"
+    NOT_DONE = "not_done"
+    NOT_KNOWN = "not_known"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    truth: Truth
+    may_pay_again: bool  #: the claim on the invoice is free
+    outside: str  #: the word billers see: open, paid or failed
+
+
+MEANING = {
+    S.PREPARED: Meaning(Truth.AT_BANK, may_pay_again=False, outside="open"),
+    S.INITIATING: Meaning(Truth.AT_BANK, may_pay_again=False, outside="open"),
+    S.AWAITING_CUSTOMER: Meaning(Truth.AT_BANK, may_pay_again=False, outside="open"),
+    S.ACCEPTED: Meaning(Truth.ACCEPTED, may_pay_again=False, outside="open"),
+    S.SETTLED: Meaning(Truth.DONE, may_pay_again=False, outside="paid"),
+    S.REJECTED: Meaning(Truth.NOT_DONE, may_pay_again=True, outside="failed"),
+    S.CANCELLED: Meaning(Truth.NOT_DONE, may_pay_again=True, outside="failed"),
+    S.EXPIRED: Meaning(Truth.NOT_DONE, may_pay_again=True, outside="failed"),
+    S.UNKNOWN: Meaning(Truth.NOT_KNOWN, may_pay_again=False, outside="open"),
+    S.REVERSED: Meaning(Truth.NOT_DONE, may_pay_again=True, outside="failed"),
+}
+
+#: nothing that is ahead of these is asked of the bank any more
+OVER = frozenset(state for state, meaning in MEANING.items() if meaning.truth in (Truth.DONE, Truth.NOT_DONE))

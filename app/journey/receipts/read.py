@@ -1,0 +1,114 @@
+"""Receipts as pages show them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.journey.decisions.models import Decision
+from app.journey.invoices.models import Invoice
+from app.journey.payments.models import Payment
+from app.journey.payments.states import PaymentState
+from app.journey.receipts.models import Receipt
+from app.people.models import Biller
+from connectors.money import Money
+from consent.models import Consent
+
+RECEIPTS_MOST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptView:
+    id: str
+    number: str
+    issued_at: dt.datetime
+    biller_name: str
+    invoice_id: str
+    invoice_number: str
+    payment_id: str
+    amount: Money
+    billed: Money
+    discount: Money | None
+    payee_name: str
+    payee_iban: str
+    reference: str | None
+    bank_name: str  #: the bank's id until the door puts its name in
+    end_to_end_id: str
+    bank_payment_id: str
+    decided_at: dt.datetime
+    settled_at: dt.datetime
+    fact: str
+    void: bool  #: the bank took the payment back later
+
+
+def receipts_of(session: Session, *, customer_id: str) -> list[ReceiptView]:
+    """A customer's receipts, newest first."""
+    rows = session.execute(
+        _select().where(Receipt.customer_id == customer_id).order_by(Receipt.id.desc()).limit(RECEIPTS_MOST)
+    ).all()
+    return [_view(*row) for row in rows]
+
+
+def receipt_view(session: Session, *, receipt_id: str, customer_id: str) -> ReceiptView:
+    """One receipt of this customer. Raises NotFound."""
+    row = session.execute(_select().where(Receipt.id == receipt_id, Receipt.customer_id == customer_id)).one_or_none()
+    if row is None:
+        raise NotFound("receipt")
+    return _view(*row)
+
+
+def receipt_ids(session: Session, *, payment_ids: Sequence[str]) -> dict[str, str]:
+    """For each payment that has one: its receipt."""
+    rows = session.execute(select(Receipt.payment_id, Receipt.id).where(Receipt.payment_id.in_(payment_ids))).all()
+    return {row[0]: row[1] for row in rows}
+
+
+def _select() -> Select[*tuple[Any, ...]]:
+    return (
+        select(Receipt, Payment, Decision, Invoice, Biller.name, Consent.bank_consent_id)
+        .join(Payment, Payment.id == Receipt.payment_id)
+        .join(Decision, Decision.id == Payment.decision_id)
+        .join(Invoice, Invoice.id == Payment.invoice_id)
+        .join(Biller, Biller.id == Payment.biller_id)
+        .join(Consent, Consent.id == Payment.consent_id)
+    )
+
+
+def _view(
+    receipt: Receipt,
+    payment: Payment,
+    decision: Decision,
+    invoice: Invoice,
+    biller: str,
+    bank_payment_id: str,
+) -> ReceiptView:
+    if payment.settled_at is None:
+        raise ValueError(f"{receipt.id} is the receipt of a payment that never settled")
+    return ReceiptView(
+        id=receipt.id,
+        number=receipt.number,
+        issued_at=receipt.issued_at,
+        biller_name=biller,
+        invoice_id=invoice.id,
+        invoice_number=invoice.number,
+        payment_id=payment.id,
+        amount=payment.amount,
+        billed=invoice.amount,
+        discount=Money(decision.discount_minor, decision.currency) if decision.discount_minor else None,
+        payee_name=decision.payee_name,
+        payee_iban=decision.payee_iban,
+        reference=decision.reference,
+        bank_name=payment.bank_id,
+        end_to_end_id=payment.end_to_end_id,
+        bank_payment_id=bank_payment_id,
+        decided_at=decision.decided_at,
+        settled_at=payment.settled_at,
+        fact=receipt.fact,
+        void=payment.state == PaymentState.REVERSED,
+    )

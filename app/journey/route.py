@@ -1,0 +1,51 @@
+"""The timetable: what happened → what happens next. The whole journey of a bill on one screen.
+
+A stage never calls a later one. It records an event; the event's handlers run as durable work, each in its own time,
+each safe to run again. To add a step, add a handler here.
+"""
+
+from __future__ import annotations
+
+from app.db.events import Event
+from app.journey.decisions.events import PaymentDecided
+from app.journey.intake.events import BillDelivered
+from app.journey.invoices import service as invoices
+from app.journey.invoices.events import InvoiceOpened
+from app.journey.payments import complete, initiate, status
+from app.journey.payments.events import (
+    CustomerReturned,
+    PaymentAccepted,
+    PaymentFailed,
+    PaymentReversed,
+    PaymentSettled,
+    PaymentUnknown,
+)
+from app.journey.receipts import service as receipts
+from app.journey.webhooks import delivery
+from app.journey.webhooks import service as webhooks
+from app.services import Handler
+
+TIMETABLE: dict[type[Event], list[Handler]] = {
+    BillDelivered: [invoices.open_invoice],
+    InvoiceOpened: [webhooks.tell_bill_delivered],
+    PaymentDecided: [initiate.initiate],
+    CustomerReturned: [complete.complete],
+    PaymentAccepted: [webhooks.tell_payment_updated],
+    PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled],
+    PaymentFailed: [webhooks.tell_payment_failed],
+    PaymentUnknown: [webhooks.tell_payment_updated],
+    PaymentReversed: [webhooks.tell_payment_failed],
+}
+
+#: work that repeats by itself until it is over; it is asked for by name, not by an event
+FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver]
+
+
+def name_of(handler: Handler) -> str:
+    """How a handler is named in the work table: stage and function, ``payments.follow``."""
+    stage = handler.__module__.split(".")[2]
+    return f"{stage}.{handler.__name__}"  # type: ignore[attr-defined]  # every handler is a function
+
+
+ROUTE = {event: tuple(name_of(handler) for handler in handlers) for event, handlers in TIMETABLE.items()}
+HANDLERS = {name_of(handler): handler for handlers in (*TIMETABLE.values(), FOLLOW_UPS) for handler in handlers}

@@ -1,0 +1,117 @@
+"""Writing messages for the facts a biller may know. Sending them is delivery.py's."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import work
+from app.db.unit_of_work import UnitOfWork
+from app.errors import Invalid
+from app.journey.invoices.models import Invoice
+from app.journey.payments.models import Payment
+from app.journey.payments.read import bill_for_biller, payment_for_biller
+from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
+from app.journey.webhooks.rules import may_be_called
+from app.services import Services, Task
+from consent.base import new_id
+
+DELIVER = "webhooks.deliver"
+
+
+def add_endpoint(services: Services, uow: UnitOfWork, *, biller_id: str, url: str) -> tuple[str, str]:
+    """Let a biller listen at ``url``. Returns the endpoint's id and its secret (``whsec_…``), shown this once."""
+    if not may_be_called(url, demo=services.settings.demo):
+        raise Invalid("webhook-address", "A webhook address begins with https:// and names a public host.")
+    endpoint = WebhookEndpoint(id=new_id("whe"), biller_id=biller_id, url=url, created_at=uow.now)
+    uow.session.add(endpoint)
+    uow.session.flush()
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    services.vault.put(uow.session, secret_row(endpoint.id), secret, now=uow.now)
+    return endpoint.id, secret
+
+
+def secret_row(endpoint_id: str) -> str:
+    return f"webhook:{endpoint_id}:secret"
+
+
+def tell_bill_delivered(task: Task) -> None:
+    """InvoiceOpened: the bill stands in the customer's space."""
+    with task.services.unit_of_work() as uow:
+        invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
+        bill = bill_for_biller(uow.session, bill_id=invoice.bill_id, biller_id=invoice.biller_id)
+        data = {"bill_id": bill.id, "number": bill.number, "status": bill.status}
+        _write(task, uow, biller_id=invoice.biller_id, kind="bill.delivered", data=data)
+        task.finish(uow)
+        uow.commit()
+
+
+def tell_payment_updated(task: Task) -> None:
+    """A payment is under way, or its outcome is not known: still open to the biller."""
+    _tell_payment(task, kind="payment.updated")
+
+
+def tell_payment_settled(task: Task) -> None:
+    """PaymentSettled."""
+    _tell_payment(task, kind="payment.settled")
+
+
+def tell_payment_failed(task: Task) -> None:
+    """It did not happen, or the bank took it back."""
+    _tell_payment(task, kind="payment.failed")
+
+
+def _tell_payment(task: Task, *, kind: str) -> None:
+    with task.services.unit_of_work() as uow:
+        biller_id = _biller_of(uow.session, task.payload["payment_id"])
+        payment = payment_for_biller(uow.session, payment_id=task.payload["payment_id"], biller_id=biller_id)
+        data = {
+            "payment_id": payment.id,
+            "bill_id": payment.bill_id,
+            "number": payment.number,
+            "status": {"payment.settled": "paid", "payment.failed": "failed"}.get(kind, "open"),
+            "amount": str(payment.amount),
+            "currency": payment.amount.currency,
+            "end_to_end_id": payment.end_to_end_id,
+        }
+        _write(task, uow, biller_id=biller_id, kind=kind, data=data)
+        task.finish(uow)
+        uow.commit()
+
+
+def _biller_of(session: Session, payment_id: str) -> str:
+    return session.get_one(Payment, payment_id).biller_id
+
+
+def _write(task: Task, uow: UnitOfWork, *, biller_id: str, kind: str, data: dict[str, Any]) -> None:
+    """One message for each endpoint that listens, with the work that sends it."""
+    event_id = task.payload["event"]
+    endpoints = uow.session.scalars(
+        select(WebhookEndpoint).where(WebhookEndpoint.biller_id == biller_id, WebhookEndpoint.active)
+    )
+    for endpoint in endpoints:
+        body = json.dumps(
+            {"type": kind, "timestamp": uow.now.isoformat(), "data": data}, separators=(",", ":")
+        ).encode()
+        message = WebhookMessage(
+            id=new_id("msg"),
+            endpoint_id=endpoint.id,
+            event_id=event_id,
+            type=kind,
+            body=body,
+            created_at=uow.now,
+        )
+        uow.session.add(message)
+        uow.session.flush()
+        work.enqueue(
+            uow.session,
+            handler=DELIVER,
+            key=f"{DELIVER}:{message.id}",
+            payload={"message_id": message.id},
+            now=uow.now,
+        )

@@ -1,0 +1,60 @@
+"""Customers: making a space for a new one, and their own calendar day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zoneinfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.unit_of_work import UnitOfWork
+from app.errors import FieldError, Invalid
+from app.people.models import Customer
+from consent.base import new_id
+
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+LOCALES = ("en", "fr")
+
+
+def checked_name_and_email(name: object, email: object) -> tuple[str, str]:
+    """Strip and check what a person typed. Raises Invalid naming the field."""
+    if not isinstance(name, str) or not 1 <= len(name.strip()) <= 100 or not name.strip().isprintable():
+        raise _field("name", "Write your name, at most 100 characters.")
+    if not isinstance(email, str) or len(email.strip()) > 254 or not _EMAIL.fullmatch(email.strip()):
+        raise _field("email", "Write an e-mail address like camille@example.org.")
+    return name.strip(), email.strip().lower()
+
+
+def add_customer(
+    uow: UnitOfWork, *, name: str, email: str, locale: str, time_zone: str, demo: bool = False
+) -> Customer:
+    """Make a space for a new customer. Nothing is said about whether the e-mail address is in use elsewhere."""
+    zoneinfo.ZoneInfo(time_zone)  # an unknown zone must not be stored
+    customer = Customer(
+        id=new_id("cus"),
+        name=name,
+        email=email,
+        time_zone=time_zone,
+        locale=locale if locale in LOCALES else LOCALES[0],
+        demo=demo,
+        created_at=uow.now,
+    )
+    uow.session.add(customer)
+    uow.session.flush()
+    return customer
+
+
+def demo_customers(session: Session) -> list[Customer]:
+    """Those that may be visited read-only while the demo setting is on."""
+    return list(session.scalars(select(Customer).where(Customer.demo).order_by(Customer.id).limit(10)))
+
+
+def today_of(customer: Customer, now: dt.datetime) -> dt.date:
+    """The customer's own calendar day: what "today" means on every page and in every decision."""
+    return now.astimezone(zoneinfo.ZoneInfo(customer.time_zone)).date()
+
+
+def _field(name: str, detail: str) -> Invalid:
+    return Invalid("field", detail, errors=(FieldError(f"/{name}", detail),))

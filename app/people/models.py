@@ -1,0 +1,129 @@
+"""Tables of people: customers with passkeys and sessions, billers with API clients and payee accounts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from consent.base import Base, Id
+
+
+class Customer(Base):
+    """A person and their one space."""
+
+    __tablename__ = "customer"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    # unverified until notices exist: it proves nothing, so two spaces may name the same one
+    email: Mapped[str] = mapped_column(String(254))
+    time_zone: Mapped[str] = mapped_column(String(60))
+    locale: Mapped[str] = mapped_column(String(5))
+    demo: Mapped[bool] = mapped_column(default=False)  # may be visited read-only while the demo setting is on
+    created_at: Mapped[dt.datetime]
+
+
+class Passkey(Base):
+    """A WebAuthn credential. Only its public key is here."""
+
+    __tablename__ = "passkey"
+
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int]
+    backed_up: Mapped[bool]
+    aaguid: Mapped[str] = mapped_column(String(36))
+    name: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[dt.datetime]
+    last_used_at: Mapped[dt.datetime | None]
+
+
+class CustomerSession(Base):
+    """One sign-in on one device. The cookie holds the token, the row only its SHA-256."""
+
+    __tablename__ = "customer_session"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    read_only: Mapped[bool]  # a demo visit: looks, never acts
+    user_agent: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[dt.datetime]
+    seen_at: Mapped[dt.datetime]
+
+
+class Ceremony(Base):
+    """A passkey challenge that was handed out: bound to what it is for, taken once, good for five minutes."""
+
+    __tablename__ = "ceremony"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("customer.id"))
+    challenge: Mapped[bytes] = mapped_column(LargeBinary)
+    data: Mapped[dict[str, Any]]
+    expires_at: Mapped[dt.datetime] = mapped_column(index=True)
+
+
+class Biller(Base):
+    """A vetted company that may deliver bills. It can never start a payment."""
+
+    __tablename__ = "biller"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    vat_id: Mapped[str | None] = mapped_column(String(20), unique=True)
+    country: Mapped[str] = mapped_column(String(2))
+    created_at: Mapped[dt.datetime]
+
+
+class PayeeAccount(Base):
+    """An account that was vetted as the biller's. A bill that names any other one is refused."""
+
+    __tablename__ = "payee_account"
+    __table_args__ = (UniqueConstraint("biller_id", "iban"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
+    iban: Mapped[str] = mapped_column(String(34))
+    holder: Mapped[str] = mapped_column(String(70))
+    created_at: Mapped[dt.datetime]
+
+
+class ApiClient(Base):
+    """A program of a biller: its public keys and what it may do."""
+
+    __tablename__ = "api_client"
+
+    client_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"), index=True)
+    jwks: Mapped[dict[str, Any]]
+    scope: Mapped[str] = mapped_column(String(200))  # granted, space-separated
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[dt.datetime]
+
+
+class UsedAssertion(Base):
+    """A client assertion's jti, kept until it expires: the primary key is the replay guard, right across processes."""
+
+    __tablename__ = "used_assertion"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[dt.datetime] = mapped_column(index=True)
+
+
+class Connection(Base):
+    """A customer lets one biller deliver to one address of their space."""
+
+    __tablename__ = "connection"
+    __table_args__ = (UniqueConstraint("customer_id", "biller_id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"), index=True)
+    address: Mapped[str] = mapped_column(String(120), unique=True)  # <12 random base32>@<space domain>
+    created_at: Mapped[dt.datetime]

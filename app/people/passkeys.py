@@ -1,0 +1,247 @@
+"""Passkeys: making one, signing in, and signing one payment (dynamic linking). User verification always.
+
+A ceremony is a challenge that was handed out. It is bound to its purpose and person, taken once, good five minutes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import webauthn
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from app.db.unit_of_work import UnitOfWork
+from app.errors import Invalid, NotAllowed
+from app.people.models import Ceremony, Customer, Passkey
+from consent.base import new_secret
+
+CEREMONY_LIFE = dt.timedelta(minutes=5)
+PASSKEYS_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RelyingParty:
+    """Who the passkey belongs to: the host name and the origin of our pages."""
+
+    host: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """For the browser: ``ceremony`` comes back with the credential; ``public_key`` is WebAuthn's own JSON."""
+
+    ceremony: str
+    public_key: dict[str, Any]
+
+
+def token_hash(token: str) -> str:
+    """How a secret that is only compared is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def start_making(
+    uow: UnitOfWork,
+    *,
+    party: RelyingParty,
+    purpose: str,
+    name: str,
+    email: str,
+    customer_id: str | None,
+    data: dict[str, Any],
+) -> Started:
+    """Begin to make a passkey, for a new customer (``customer_id`` None) or another one for a known customer."""
+    known = [] if customer_id is None else _credential_ids(uow.session, customer_id)
+    if len(known) >= PASSKEYS_MOST:
+        raise Invalid("too-many-passkeys", f"There are {PASSKEYS_MOST} passkeys already: remove one first.")
+    user_id = new_secret().encode() if customer_id is None else customer_id.encode()
+    options = webauthn.generate_registration_options(
+        rp_id=party.host,
+        rp_name="Quittance",
+        user_id=user_id,
+        user_name=email,
+        user_display_name=name,
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=credential) for credential in known],
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        ),
+    )
+    return _hand_out(uow, options, purpose=purpose, customer_id=customer_id, data=data)
+
+
+def finish_making(
+    uow: UnitOfWork,
+    *,
+    party: RelyingParty,
+    ceremony: Ceremony,
+    credential: dict[str, Any],
+    customer: Customer,
+    name: str,
+) -> Passkey:
+    """Check the new credential and keep its public key. Raises NotAllowed."""
+    try:
+        made = webauthn.verify_registration_response(
+            credential=credential,
+            expected_challenge=ceremony.challenge,
+            expected_rp_id=party.host,
+            expected_origin=party.origin,
+            require_user_verification=True,
+        )
+    except (WebAuthnException, KeyError, TypeError, ValueError) as error:
+        raise _not_verified() from error
+    if uow.session.get(Passkey, made.credential_id) is not None:
+        raise Invalid("passkey-known", "This passkey is registered already.")
+    passkey = Passkey(
+        credential_id=made.credential_id,
+        customer_id=customer.id,
+        public_key=made.credential_public_key,
+        sign_count=made.sign_count,
+        backed_up=made.credential_backed_up,
+        aaguid=made.aaguid,
+        name=name[:100],
+        created_at=uow.now,
+        last_used_at=None,
+    )
+    uow.session.add(passkey)
+    return passkey
+
+
+def start_sign_in(uow: UnitOfWork, *, party: RelyingParty) -> Started:
+    """Ask for any passkey of this site: nobody types a name."""
+    options = webauthn.generate_authentication_options(
+        rp_id=party.host, user_verification=UserVerificationRequirement.REQUIRED
+    )
+    return _hand_out(uow, options, purpose="sign-in", customer_id=None, data={})
+
+
+def start_payment(uow: UnitOfWork, *, party: RelyingParty, customer_id: str, order: dict[str, Any]) -> Started:
+    """Ask the customer to sign exactly this order (PSD2 RTS art. 5, dynamic linking).
+
+    The challenge is SHA-256 over a fresh salt and the canonical JSON of ``order``: payee, account, amount, currency,
+    date, bank. Nobody can get the signature of one order and use it for another.
+    """
+    known = _credential_ids(uow.session, customer_id)
+    if not known:
+        raise NotAllowed("no-passkey", "Create a passkey first: it is what signs a payment.")
+    salt = new_secret()
+    options = webauthn.generate_authentication_options(
+        rp_id=party.host,
+        challenge=linked_challenge(salt, order),
+        allow_credentials=[PublicKeyCredentialDescriptor(id=credential) for credential in known],
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return _hand_out(uow, options, purpose="pay", customer_id=customer_id, data={"salt": salt, "order": order})
+
+
+def linked_challenge(salt: str, order: dict[str, Any]) -> bytes:
+    """The challenge that binds a signature to one order; recomputed by whoever checks the evidence."""
+    canonical = json.dumps(order, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(f"{salt}\n{canonical}".encode()).digest()
+
+
+def take(uow: UnitOfWork, *, token: object, purpose: str, customer_id: str | None) -> Ceremony:
+    """Take a ceremony, once. It goes with the caller's transaction. Raises Invalid when it cannot be taken."""
+    row = None
+    if isinstance(token, str):
+        row = uow.session.get(Ceremony, token_hash(token), with_for_update=True)
+    if row is None or row.purpose != purpose or row.customer_id != customer_id or row.expires_at <= uow.now:
+        raise Invalid("ceremony-over", "This confirmation is no longer open. Please start it again; nothing was paid.")
+    uow.session.delete(row)
+    return row
+
+
+def verify(
+    uow: UnitOfWork,
+    *,
+    party: RelyingParty,
+    ceremony: Ceremony,
+    credential: dict[str, Any],
+    customer_id: str | None,
+) -> tuple[Passkey, dict[str, Any]]:
+    """Check an assertion over the ceremony's challenge. Returns the passkey and the evidence to keep.
+
+    ``customer_id`` None accepts any customer's passkey (sign-in). Raises NotAllowed.
+    """
+    try:
+        passkey = uow.session.get(Passkey, base64url_to_bytes(credential["rawId"]), with_for_update=True)
+        if passkey is None or (customer_id is not None and passkey.customer_id != customer_id):
+            raise _not_verified()
+        checked = webauthn.verify_authentication_response(
+            credential=credential,
+            expected_challenge=ceremony.challenge,
+            expected_rp_id=party.host,
+            expected_origin=party.origin,
+            credential_public_key=passkey.public_key,
+            credential_current_sign_count=passkey.sign_count,
+            require_user_verification=True,
+        )
+        evidence = {
+            "credential_id": bytes_to_base64url(passkey.credential_id),
+            "public_key": bytes_to_base64url(passkey.public_key),
+            "authenticator_data": credential["response"]["authenticatorData"],
+            "client_data_json": credential["response"]["clientDataJSON"],
+            "signature": credential["response"]["signature"],
+            **ceremony.data,
+        }
+    except (WebAuthnException, KeyError, TypeError, ValueError) as error:
+        raise _not_verified() from error
+    passkey.sign_count = checked.new_sign_count
+    passkey.last_used_at = uow.now
+    return passkey, evidence
+
+
+def has_passkey(session: Session, customer_id: str) -> bool:
+    return bool(_credential_ids(session, customer_id))
+
+
+def passkeys_of(session: Session, customer_id: str) -> list[Passkey]:
+    """The customer's passkeys, oldest first."""
+    return list(
+        session.scalars(
+            select(Passkey).where(Passkey.customer_id == customer_id).order_by(Passkey.created_at).limit(PASSKEYS_MOST)
+        )
+    )
+
+
+def drop_stale(uow: UnitOfWork) -> None:
+    """Forget ceremonies that nobody finished."""
+    uow.session.execute(delete(Ceremony).where(Ceremony.expires_at <= uow.now))
+
+
+def _credential_ids(session: Session, customer_id: str) -> list[bytes]:
+    return list(
+        session.scalars(select(Passkey.credential_id).where(Passkey.customer_id == customer_id).limit(PASSKEYS_MOST))
+    )
+
+
+def _hand_out(uow: UnitOfWork, options: Any, *, purpose: str, customer_id: str | None, data: dict[str, Any]) -> Started:
+    token = new_secret()
+    uow.session.add(
+        Ceremony(
+            token_hash=token_hash(token),
+            purpose=purpose,
+            customer_id=customer_id,
+            challenge=options.challenge,
+            data=data,
+            expires_at=uow.now + CEREMONY_LIFE,
+        )
+    )
+    return Started(token, json.loads(webauthn.options_to_json(options)))
+
+
+def _not_verified() -> NotAllowed:
+    return NotAllowed("not-verified", "The passkey could not be verified. Nothing was changed.")

@@ -1,0 +1,93 @@
+"""Sign-ins: one row a device, the token only as a hash, idle after 15 minutes, over after 12 hours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.db.unit_of_work import UnitOfWork
+from app.people.models import Customer, CustomerSession
+from app.people.passkeys import token_hash
+from consent.base import new_id, new_secret
+
+IDLE = dt.timedelta(minutes=15)
+LONGEST = dt.timedelta(hours=12)
+#: how stale seen_at may be: a page view is not a database write each time
+SEEN_STEP = dt.timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The customer behind a request."""
+
+    customer: Customer
+    session_id: str
+    read_only: bool
+
+
+def open_session(uow: UnitOfWork, *, customer_id: str, user_agent: str, read_only: bool, replaces: str | None) -> str:
+    """Sign in: a new token at every change of privilege; the replaced session is over. Returns the cookie's value."""
+    if replaces is not None:
+        uow.session.execute(delete(CustomerSession).where(CustomerSession.id == replaces))
+    token = new_secret()
+    uow.session.add(
+        CustomerSession(
+            id=new_id("ses"),
+            token_hash=token_hash(token),
+            customer_id=customer_id,
+            read_only=read_only,
+            user_agent=user_agent[:200],
+            created_at=uow.now,
+            seen_at=uow.now,
+        )
+    )
+    return token
+
+
+def find(session: Session, *, token: str, now: dt.datetime) -> tuple[SignedIn, bool] | None:
+    """Who this cookie is, and whether ``seen_at`` wants writing. None when it is nobody's or over."""
+    row = session.execute(
+        select(CustomerSession, Customer)
+        .join(Customer, Customer.id == CustomerSession.customer_id)
+        .where(CustomerSession.token_hash == token_hash(token))
+    ).one_or_none()
+    if row is None:
+        return None
+    signed_in, customer = row
+    if now - signed_in.seen_at > IDLE or now - signed_in.created_at > LONGEST:
+        return None
+    return SignedIn(customer, signed_in.id, signed_in.read_only), now - signed_in.seen_at > SEEN_STEP
+
+
+def touch(uow: UnitOfWork, session_id: str) -> None:
+    """The customer is still here."""
+    row = uow.session.get(CustomerSession, session_id)
+    if row is not None:
+        row.seen_at = uow.now
+
+
+def sessions_of(session: Session, *, customer_id: str, now: dt.datetime) -> list[CustomerSession]:
+    """Where the customer is signed in now, newest first."""
+    return list(
+        session.scalars(
+            select(CustomerSession)
+            .where(CustomerSession.customer_id == customer_id, CustomerSession.seen_at > now - IDLE)
+            .order_by(CustomerSession.seen_at.desc())
+            .limit(50)
+        )
+    )
+
+
+def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> None:
+    """Sign out there. A session that is already over is fine."""
+    uow.session.execute(
+        delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
+    )
+
+
+def drop_stale(uow: UnitOfWork) -> None:
+    """Forget sessions that are over."""
+    uow.session.execute(delete(CustomerSession).where(CustomerSession.seen_at <= uow.now - LONGEST))

@@ -1,0 +1,109 @@
+"""What the rooms of the journey work with: database, banks, vault and clock. Built once at start."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+
+from app.db import work
+from app.db.engine import make_engine
+from app.db.unit_of_work import Route, UnitOfWork
+from app.keys import Keys
+from config.settings import Settings
+from connectors.registry import Registry
+from consent.vault import Vault
+
+#: a customer is waiting for the answer
+WEB_DEADLINE_S = 10.0
+#: nobody is waiting
+WORKER_DEADLINE_S = 20.0
+
+
+def utc_now() -> dt.datetime:
+    """The clock service: the only reader of the time outside tests."""
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Shared by all threads of a process; holds no state of any request."""
+
+    settings: Settings
+    engine: Engine
+    banks: Registry
+    vault: Vault
+    keys: Keys
+    clock: Callable[[], dt.datetime]
+    route: Route
+    handlers: Mapping[str, Handler] = field(repr=False)
+
+    def unit_of_work(self) -> UnitOfWork:
+        """A transaction that may write."""
+        return UnitOfWork(self.engine, route=self.route, clock=self.clock)
+
+    def reading(self) -> UnitOfWork:
+        """A transaction that only reads; on SQLite it waits for no writer."""
+        return UnitOfWork(self.engine, route=self.route, clock=self.clock, read_only=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One piece of claimed work in a handler's hands. The handler ends it inside its last transaction."""
+
+    services: Services
+    claim: work.Claim
+    deadline_s: float = WORKER_DEADLINE_S
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return self.claim.payload
+
+    def finish(self, uow: UnitOfWork) -> None:
+        """Done: the row goes with this transaction. Raises LostClaim when another worker has taken over."""
+        work.finish(uow.session, self.claim)
+
+    def run_again(self, uow: UnitOfWork, *, run_at: dt.datetime) -> None:
+        """Not done yet: look again then. Raises LostClaim when another worker has taken over."""
+        work.run_again(uow.session, self.claim, run_at=run_at)
+
+
+class Handler(Protocol):
+    """A function of a stage that does one piece of work: safe to run again from the start at any moment."""
+
+    def __call__(self, task: Task, /) -> None: ...
+
+
+def build_services(
+    settings: Settings,
+    *,
+    route: Route,
+    handlers: Mapping[str, Handler],
+    clock: Callable[[], dt.datetime] = utc_now,
+    banks: Registry | None = None,
+) -> Services:
+    """Put the parts together. Opens no connection yet."""
+    keys = Keys.load(settings.keys)
+    return Services(
+        settings=settings,
+        engine=make_engine(settings.database_url, pool_size=settings.web_threads + 4),
+        banks=banks or open_banks(settings, keys),
+        vault=Vault(keys.vault, active=keys.vault_active),
+        keys=keys,
+        clock=clock,
+        route=route,
+        handlers=handlers,
+    )
+
+
+def open_banks(settings: Settings, keys: Keys) -> Registry:
+    """The banks of the installation, by the files in its folder."""
+    return Registry.from_folder(
+        settings.banks,
+        sandbox_bank_url=settings.sandbox_bank_url,
+        client_key=keys.bank_client,
+        allow_http=settings.demo,
+    )

@@ -1,0 +1,19 @@
+"""Imports every models.py once, so that the metadata is whole: for migrations and for foreign keys by name."""
+
+# ruff: noqa: F401  (importing them is the point)
+
+from __future__ import annotations
+
+import app.db.events
+import app.db.work
+import app.journey.decisions.models
+import app.journey.intake.models
+import app.journey.invoices.models
+import app.journey.payments.models
+import app.journey.receipts.models
+import app.journey.webhooks.models
+import app.people.models
+import consent.models
+from consent.base import Base
+
+metadata = Base.metadata

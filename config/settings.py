@@ -1,0 +1,112 @@
+"""Every setting of an installation, read from the environment once, when the parts are put together.
+
+A variable that begins with QUITTANCE_ and is not listed here stops the start: a typo must not silently mean a default.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+from config.hosts import is_loopback
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(Exception):
+    """The environment does not describe an installation that may start. The text says which variable to mend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Field ``x`` is the variable ``QUITTANCE_X``."""
+
+    data: Path  #: folder for the database, keys and logs of an embedded installation
+    base_url: str  #: the address customers type; passkeys are bound to its host name
+    database_url: str  #: sqlite:///… or postgresql+psycopg://…
+    keys: Path  #: folder with the installation's keys (`quittance keys init` makes it)
+    banks: Path  #: folder of bank profiles, one TOML file a bank
+    space_domain: str  #: right-hand side of space addresses
+    port: int
+    bank_port: int  #: of the sandbox bank, demo only
+    biller_port: int  #: of the demo biller, demo only
+    web_workers: int
+    web_threads: int
+    trusted_proxies: int  #: how many proxies in front of us set X-Forwarded-…
+    demo: bool  #: demo customers, the sandbox bank, http and loopback allowed
+
+    @classmethod
+    def from_environ(cls) -> Settings:
+        """Read and check. Raises SettingsError with one sentence."""
+        known = {f"QUITTANCE_{f.name.upper()}" for f in fields(cls)}
+        unknown = sorted(name for name in os.environ if name.startswith("QUITTANCE_") and name not in known)
+        if unknown:
+            raise SettingsError(
+                f"unknown setting {', '.join(unknown)}: is it a typing error? Known: {', '.join(sorted(known))}"
+            )
+        try:
+            settings = cls._read(Env())
+        except (EnvError, ValueError) as error:
+            raise SettingsError(str(error)) from error
+        settings.check()
+        return settings
+
+    @classmethod
+    def _read(cls, env: Env) -> Settings:
+        demo = env.bool("QUITTANCE_DEMO", False)
+        data = env.path("QUITTANCE_DATA", Path("var")).absolute()
+        port = env.int("QUITTANCE_PORT", 8000)
+        return cls(
+            data=data,
+            base_url=env.str("QUITTANCE_BASE_URL", f"http://localhost:{port}").rstrip("/"),
+            database_url=env.str("QUITTANCE_DATABASE_URL", f"sqlite:///{data / 'quittance.sqlite3'}"),
+            keys=env.path("QUITTANCE_KEYS", data / "keys"),
+            banks=env.path("QUITTANCE_BANKS", ROOT / "config" / "banks"),
+            space_domain=env.str("QUITTANCE_SPACE_DOMAIN", "space.quittance.example"),
+            port=port,
+            bank_port=env.int("QUITTANCE_BANK_PORT", 8001),
+            biller_port=env.int("QUITTANCE_BILLER_PORT", 8002),
+            web_workers=env.int("QUITTANCE_WEB_WORKERS", 2),
+            web_threads=env.int("QUITTANCE_WEB_THREADS", 8),
+            trusted_proxies=env.int("QUITTANCE_TRUSTED_PROXIES", 0),
+            demo=demo,
+        )
+
+    def check(self) -> None:
+        """Refuse what must never run: a demo that others can reach, or a live service without TLS."""
+        url = urlsplit(self.base_url)
+        if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query:
+            raise SettingsError(f"QUITTANCE_BASE_URL {self.base_url!r} must be like https://bills.example")
+        if self.demo and not is_loopback(url.hostname):
+            raise SettingsError(
+                f"QUITTANCE_DEMO is on but QUITTANCE_BASE_URL is {self.base_url}: it may only be served on localhost"
+            )
+        if not self.demo and url.scheme != "https":
+            raise SettingsError("QUITTANCE_BASE_URL must begin with https:// unless QUITTANCE_DEMO is on")
+        for name in ("port", "bank_port", "biller_port"):
+            if not 1 <= getattr(self, name) <= 65535:
+                raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
+
+    @property
+    def sandbox_bank_url(self) -> str | None:
+        """Where the sandbox bank answers; None outside the demo, so that no profile can name it."""
+        return f"http://127.0.0.1:{self.bank_port}" if self.demo else None
+
+    @property
+    def issuer(self) -> str:
+        """Our OAuth issuer for billers (RFC 8414)."""
+        return self.base_url
+
+    @property
+    def host(self) -> str:
+        """The relying-party id of passkeys."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def cookie_suffix(self) -> str:
+        """Cookies do not know ports: in the demo the name carries it, or two copies would sign each other out."""
+        return f"-{self.port}" if self.demo else ""

@@ -1,0 +1,1 @@
+"""What the customer has allowed at their bank. No HTTP lives here."""

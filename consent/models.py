@@ -1,0 +1,62 @@
+"""Consents, the trips to the bank that authorise them, and sealed secrets."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from consent.base import Base, Id
+from consent.states import ConsentState
+
+
+class Consent(Base):
+    """What a customer allows at one bank: here, one single payment. ``bank_consent_id`` is the bank's own id of it."""
+
+    __tablename__ = "consent"
+    __table_args__ = (CheckConstraint("kind IN ('single')", name="kind_known"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    bank_id: Mapped[str] = mapped_column(String(60))
+    bank_consent_id: Mapped[str] = mapped_column(String(140))
+    state: Mapped[str] = mapped_column(String(24), default=ConsentState.AWAITING_AUTHORISATION)
+    sca: Mapped[dict[str, Any]]  # where the bank lets the customer approve (public addresses)
+    created_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+
+
+class Trip(Base):
+    """One journey of one browser to the bank and back, for one consent.
+
+    ``state`` comes back in the redirect and finds this row; ``browser_hash`` says whether it is the browser that left.
+    """
+
+    __tablename__ = "trip"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
+    bank_id: Mapped[str] = mapped_column(String(60))
+    state_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    redirect_uri: Mapped[str] = mapped_column(String(300))
+    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"), unique=True)  # once the bank has staged it
+    browser_hash: Mapped[str | None] = mapped_column(String(64), index=True)  # set when the link is given to a browser
+    created_at: Mapped[dt.datetime]
+    left_at: Mapped[dt.datetime | None]  # the point of no return where SCA executes
+    returned_at: Mapped[dt.datetime | None]
+    exchanged_at: Mapped[dt.datetime | None]  # set before the code is sent: a code is exchanged at most once
+    outcome: Mapped[str | None] = mapped_column(String(40))  # code, or the OAuth error that came back
+
+
+class Sealed(Base):
+    """A secret at rest: AES-256-GCM, bound to this row's id, opened only by vault.py."""
+
+    __tablename__ = "sealed"
+
+    id: Mapped[str] = mapped_column(String(120), primary_key=True)  # what it is: trip:<id>:verifier, consent:<id>:token
+    box: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime | None] = mapped_column(index=True)

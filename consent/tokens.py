@@ -1,0 +1,32 @@
+"""Access tokens that banks gave us for one consent. They live in the vault and nowhere else."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from connectors.contract import Authorised
+from consent.models import Consent, Sealed
+from consent.vault import Vault
+
+#: a token that is about to end is not used any more
+_MARGIN = dt.timedelta(seconds=10)
+
+
+def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorised, *, now: dt.datetime) -> None:
+    """Seal the token until it expires; without a stated life it is kept for five minutes."""
+    life = dt.timedelta(seconds=authorised.expires_in_s or 300)
+    vault.put(session, _box(consent), authorised.access_token, now=now, expires_at=now + life)
+
+
+def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:
+    """The token of this consent while it lives, else None."""
+    row = session.get(Sealed, _box(consent))
+    if row is None or row.expires_at is None or row.expires_at - _MARGIN <= now:
+        return None
+    return vault.get(session, row.id)
+
+
+def _box(consent: Consent) -> str:
+    return f"consent:{consent.id}:token"

@@ -1,0 +1,127 @@
+"""Journeys of a browser to the bank and back: prepared before the bank is called, bound to the browser that leaves.
+
+The secrets of a trip (state, PKCE verifier, code) are sealed in the vault; rows hold only hashes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from connectors.security.pkce import new_verifier
+from consent.base import new_id, new_secret
+from consent.models import Trip
+from consent.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class TripSecrets:
+    """What the redirect needs. Never logged, never shown."""
+
+    state: str
+    verifier: str
+
+    def __repr__(self) -> str:
+        return "TripSecrets(<secret>)"
+
+
+def hash_of(secret: str) -> str:
+    """How a secret that is only compared is stored."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def plan(
+    session: Session,
+    vault: Vault,
+    *,
+    customer_id: str,
+    bank_id: str,
+    return_url: str,
+    now: dt.datetime,
+    life: dt.timedelta,
+) -> Trip:
+    """Prepare a trip. ``return_url`` is our address for this bank; the state becomes its last part."""
+    state, verifier = new_secret(), new_verifier()
+    trip = Trip(
+        id=new_id("trp"),
+        customer_id=customer_id,
+        bank_id=bank_id,
+        state_hash=hash_of(state),
+        redirect_uri=f"{return_url}/{state}",
+        created_at=now,
+    )
+    session.add(trip)
+    session.flush()
+    for name, secret in (("state", state), ("verifier", verifier)):
+        vault.put(session, _box(trip, name), secret, now=now, expires_at=now + life)
+    return trip
+
+
+def secrets_of(session: Session, vault: Vault, trip: Trip) -> TripSecrets:
+    """Open the trip's state and verifier. Raises VaultError once they are gone."""
+    return TripSecrets(vault.get(session, _box(trip, "state")), vault.get(session, _box(trip, "verifier")))
+
+
+def leave(trip: Trip, *, browser: str, now: dt.datetime) -> None:
+    """The link is given to this browser. Where SCA executes this is the point of no return."""
+    trip.browser_hash = hash_of(browser)
+    trip.left_at = trip.left_at or now
+
+
+def find(session: Session, *, bank_id: str, state: str) -> Trip | None:
+    """The trip that this redirect belongs to; None for a state that we never gave, or gave for another bank."""
+    return session.scalar(
+        select(Trip).where(Trip.state_hash == hash_of(state), Trip.bank_id == bank_id).with_for_update()
+    )
+
+
+def is_same_browser(trip: Trip, browser: str | None) -> bool:
+    """Whether the browser that came back is the one that left."""
+    return (
+        browser is not None
+        and trip.browser_hash is not None
+        and hmac.compare_digest(trip.browser_hash, hash_of(browser))
+    )
+
+
+def come_back(
+    session: Session,
+    vault: Vault,
+    trip: Trip,
+    *,
+    code: str | None,
+    outcome: str,
+    now: dt.datetime,
+    life: dt.timedelta,
+) -> bool:
+    """Note the return and seal the code. False when it came before: a second return changes nothing."""
+    if trip.returned_at is not None:
+        return False
+    trip.returned_at = now
+    trip.outcome = outcome[:40]
+    if code is not None:
+        vault.put(session, _box(trip, "code"), code, now=now, expires_at=now + life)
+    return True
+
+
+def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> str | None:
+    """The code to exchange, once in the life of a trip; None when there is none or it was tried before."""
+    if trip.exchanged_at is not None or trip.outcome != "code":
+        return None
+    trip.exchanged_at = now  # committed before the code is sent: a lost exchange is never repeated
+    return vault.get(session, _box(trip, "code"))
+
+
+def forget(session: Session, vault: Vault, trip: Trip) -> None:
+    """The payment is over: its secrets go."""
+    for name in ("state", "verifier", "code"):
+        vault.drop(session, _box(trip, name))
+
+
+def _box(trip: Trip, name: str) -> str:
+    return f"trip:{trip.id}:{name}"
