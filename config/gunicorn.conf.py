@@ -1,4 +1,5 @@
-"""How gunicorn serves Quittance. `quittance serve` uses it; so may `gunicorn -c config/gunicorn.conf.py wsgi:application`.
+# ruff: noqa: N999  (gunicorn gives its file this name)
+"""How gunicorn serves Quittance: `quittance serve`, or `gunicorn -c config/gunicorn.conf.py wsgi:application`.
 
 The number of workers and threads, port and proxies are settings (config/settings.py); the rest is decided here.
 """
@@ -27,7 +28,7 @@ keepalive = 5
 
 # gunicorn would open a control socket in the home folder, and heartbeat files would wait for a slow disk.
 control_socket_disable = True
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) and Path("/dev/shm").is_dir() else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) and Path("/dev/shm").is_dir() else None  # noqa: S108  # nosec B108
 
 limit_request_line = 4094
 limit_request_fields = 60

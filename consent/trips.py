@@ -103,7 +103,8 @@ def come_back(
     if trip.returned_at is not None:
         return False
     trip.returned_at = now
-    trip.outcome = outcome[:40]
+    # a redirect may well say error=code: only a code that came is one
+    trip.outcome = "nothing" if code is None and outcome == "code" else outcome[:40]
     if code is not None:
         vault.put(session, _box(trip, "code"), code, now=now, expires_at=now + life)
     return True

@@ -94,8 +94,10 @@ def claim_due(session: Session, *, now: dt.datetime, limit: int) -> list[Claim]:
         .order_by(WorkRow.run_at, WorkRow.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # a CTE that locks runs once; as a plain subquery a nested loop may run it once a row and take every due row
+        .cte("due")
     )
-    return _take(session, WorkRow.id.in_(due), now=now)
+    return _take(session, WorkRow.id.in_(select(due.c.id)), now=now)
 
 
 def claim_key(session: Session, *, key: str, now: dt.datetime) -> Claim | None:

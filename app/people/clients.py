@@ -65,7 +65,7 @@ def add_client(uow: UnitOfWork, *, biller_id: str, jwks: Mapping[str, Any], scop
 
 
 def client_of(session: Session, client_id: str) -> ApiClient | None:
-    """The client with this id, if it may act now. Safe with any text: what is no id of ours never reaches the database."""
+    """The client with this id, if it may act now. Safe with any text: only what looks like an id is looked up."""
     if _CLIENT_ID.fullmatch(client_id) is None:
         return None
     return session.scalar(select(ApiClient).where(ApiClient.client_id == client_id, ApiClient.active))
@@ -153,7 +153,8 @@ def _public_key(jwk: object, where: str) -> dict[str, str]:
 
 def _import(members: dict[str, Any], where: str) -> ECKey | RSAKey:
     """A key that is on its curve, or an RSA modulus of a size that is neither weak nor a burden."""
-    if not all(isinstance(value, str) and len(value) <= RSA_BITS_MAX // 4 for value in members.values()):
+    most = RSA_BITS_MAX // 4
+    if not all(isinstance(value, str) and len(value) <= most for value in members.values()):
         raise _bad_key(
             where, f"The key needs {', '.join(name for name in members if name != 'kty')} as base64url text."
         )

@@ -22,9 +22,10 @@ def checked_name_and_email(name: object, email: object) -> tuple[str, str]:
     """Strip and check what a person typed. Raises Invalid naming the field."""
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= 100 or not name.strip().isprintable():
         raise _field("name", "Write your name, at most 100 characters.")
-    if not isinstance(email, str) or len(email.strip()) > 254 or not _EMAIL.fullmatch(email.strip()):
+    address = email.strip() if isinstance(email, str) else ""
+    if len(address) > 254 or not address.isprintable() or not _EMAIL.fullmatch(address):
         raise _field("email", "Write an e-mail address like camille@example.org.")
-    return name.strip(), email.strip().lower()
+    return name.strip(), address.lower()
 
 
 def add_customer(

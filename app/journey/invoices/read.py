@@ -72,20 +72,16 @@ class OpenTotal:
 
 
 def invoices_of(
-    session: Session,
-    *,
-    customer_id: str,
-    today: dt.date,
-    states: Sequence[InvoiceState],
-    limit: int = INBOX_MOST,
+    session: Session, *, customer_id: str, today: dt.date, states: Sequence[InvoiceState], page: int = 1
 ) -> list[InvoiceView]:
-    """A customer's bills: what is to pay first, by due day; then what was paid, newest first."""
+    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then what was paid."""
     still_open = case((Invoice.state == InvoiceState.PAID, 1), else_=0)
     rows = session.execute(
         _select()
         .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
         .order_by(still_open, func.coalesce(Invoice.due_on, Invoice.issued_on), Invoice.id)
-        .limit(limit)
+        .limit(INBOX_MOST)
+        .offset((page - 1) * INBOX_MOST)
     ).all()
     return [_view(*row, today=today) for row in rows]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ipaddress
 from urllib.parse import urlsplit
 
 from config.hosts import is_loopback
@@ -31,4 +32,13 @@ def may_be_called(url: str, *, demo: bool) -> bool:
         return False
     if demo and is_loopback(host):
         return parts.scheme in ("http", "https")
-    return parts.scheme == "https" and not is_loopback(host)
+    return parts.scheme == "https" and not is_loopback(host) and not _is_odd_address(host)
+
+
+def _is_odd_address(host: str) -> bool:
+    """Spellings of this machine that a resolver takes: 0.0.0.0, 127.1, 0x7f.1, 2130706433."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        last = host.removesuffix(".").rpartition(".")[2]
+        return last.isdigit() or last.startswith("0x")  # no top-level domain is or does

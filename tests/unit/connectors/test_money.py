@@ -73,9 +73,8 @@ def test_a_plain_decimal_is_read(text: str, currency: str, minor: int) -> None:
     ],
 )
 def test_anything_else_is_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=r"84\.20|more digits than any payment scheme") as refused:
         Money.parse(text, "EUR")
-    assert "84.20" in str(refused.value) or "digits" in str(refused.value)
     assert len(str(refused.value)) < SHOWN_MOST + 100
 
 

@@ -366,7 +366,7 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "state IN ('prepared', 'initiating', 'awaiting_customer', 'accepted', 'settled', 'rejected', 'cancelled', 'expired', 'unknown', 'reversed')",
+            "state IN ('prepared', 'initiating', 'awaiting_customer', 'accepted', 'settled', 'rejected', 'cancelled', 'expired', 'unknown', 'reversed')",  # noqa: E501
             name=op.f("ck_payment_state_known"),
         ),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_payment_amount_positive")),

@@ -1,0 +1,140 @@
+"""The demo biller: four billers in one small program of its own. It knows Quittance only through the public API.
+
+It delivers bills, receives webhooks and shows what it was told; nothing of the service's database is open to it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, render_template, request
+
+from app.demo import files
+from app.demo.biller_files import BILLERS_FILE, folder_of
+from app.demo.cast import COMPANIES
+from app.demo.courier import Courier
+from app.demo.webhooks import Mailbox, NotGenuineError, check
+from config.settings import Settings
+
+BODY_BYTES_MAX = 64 * 1024
+#: how many of the newest messages the page and the state show, per biller
+SHOWN_MAX = 200
+EXTENSION = "demo_biller"
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none';"
+    " frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+blueprint = Blueprint("demo_biller", __name__)
+
+
+class Program:
+    """What the views work with."""
+
+    def __init__(self, folder: Path, *, base_url: str) -> None:
+        self.folder = folder
+        self.base_url = base_url
+        self.courier = Courier(folder, base_url=base_url)
+        self.mailbox = Mailbox(folder / "webhooks.jsonl")
+
+    def billers(self) -> dict[str, Any]:
+        found: dict[str, Any] = files.read_json(self.folder / BILLERS_FILE) or {}
+        return found
+
+
+def create_biller(settings: Settings) -> Flask:
+    """The demo biller's web program, with its courier on the way."""
+    app = Flask("app", static_folder=None, template_folder="templates")
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    program = Program(folder_of(settings.data), base_url=settings.base_url)
+    app.extensions[EXTENSION] = program
+    app.register_blueprint(blueprint)
+    app.after_request(_add_headers)
+    program.courier.start()
+    return app
+
+
+def _program() -> Program:
+    program: Program = current_app.extensions[EXTENSION]
+    return program
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    return response
+
+
+@blueprint.get("/livez")
+def livez() -> Response:
+    return jsonify(status="alive")
+
+
+@blueprint.post("/webhooks/<slug>")
+def webhook(slug: str) -> tuple[str, int]:
+    """A message for one biller: 401 when it is not genuine, 204 when it is kept, also when it was kept before."""
+    known = _program().billers().get(slug)
+    if known is None:
+        return "no such biller\n", 404
+    body = request.get_data(cache=False)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        message_id = check(body, headers, secret=known["webhook_secret"])
+    except NotGenuineError as error:
+        return f"{error}\n", 401
+    message = _message(body)
+    if message is None:
+        return "not a message of ours\n", 400
+    _program().mailbox.keep(slug, message_id, message, received_at=dt.datetime.now(dt.UTC).isoformat())
+    return "", 204
+
+
+def _message(body: bytes) -> dict[str, Any] | None:
+    """The parts that we keep: type and data."""
+    try:
+        content = json.loads(body)
+        data = content["data"]
+        return {"type": str(content["type"]), "data": {str(name): str(value) for name, value in data.items()}}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+@blueprint.get("/")
+def page() -> str:
+    program = _program()
+    return render_template("demo_biller/page.html", billers=_state(program), quittance=program.base_url)
+
+
+@blueprint.get("/style.css")
+def style() -> Response:
+    return Response(render_template("demo_biller/style.css"), mimetype="text/css")
+
+
+@blueprint.get("/state.json")
+def state() -> Response:
+    """The same as the page, for programs: ``billers`` by their short names, and whether all bills are delivered."""
+    program = _program()
+    return jsonify(billers={biller["slug"]: biller for biller in _state(program)}, all_delivered=program.courier.done)
+
+
+def _state(program: Program) -> list[dict[str, Any]]:
+    known = program.billers()
+    return [
+        _biller_state(program, company.slug, company.name, known[company.slug]["client_id"])
+        for company in COMPANIES
+        if company.slug in known
+    ]
+
+
+def _biller_state(program: Program, slug: str, name: str, client_id: str) -> dict[str, Any]:
+    messages = program.mailbox.of(slug)
+    paid = {message["data"].get("number") for message in messages if message["type"] == "payment.settled"}
+    bills = [{**bill, "paid": bill["number"] in paid} for bill in program.courier.delivered(client_id)]
+    return {"slug": slug, "name": name, "bills": bills, "messages": messages[::-1][:SHOWN_MAX]}

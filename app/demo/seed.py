@@ -1,0 +1,107 @@
+"""Puts the cast into the database: customers, vetted billers, their programs, webhooks and connections.
+
+It may run at every start: what is there is found again. What the demo biller must know (ids, addresses, secrets of
+webhooks, its private keys) goes into its folder, as a real biller would keep it at home.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from pathlib import Path
+from typing import Any
+
+from joserfc.jwk import ECKey
+from sqlalchemy import select
+
+from app.db.unit_of_work import UnitOfWork
+from app.demo import files
+from app.demo.biller_files import BILLERS_FILE, private_key
+from app.demo.cast import COMPANIES, CONNECTIONS, PEOPLE, Company, Person
+from app.journey.webhooks.models import WebhookEndpoint
+from app.journey.webhooks.service import add_endpoint, secret_row
+from app.people.billers import add_biller
+from app.people.clients import SCOPES, add_client, client_of
+from app.people.connections import connect
+from app.people.customers import add_customer
+from app.people.models import Biller, Customer
+from app.services import Services
+
+
+def seed(services: Services, folder: Path) -> None:
+    """Make the cast, or find it. Raises what the verbs of app.people raise."""
+    known = files.read_json(folder / BILLERS_FILE) or {}
+    with services.unit_of_work() as uow:
+        customers = {person.key: _customer(uow, person) for person in PEOPLE}
+        told = {
+            company.slug: _biller(services, uow, company, folder, known.get(company.slug, {})) for company in COMPANIES
+        }
+        for key, slugs in CONNECTIONS.items():
+            for slug in slugs:
+                told[slug]["addresses"][key] = connect(
+                    uow,
+                    customer_id=customers[key],
+                    biller_id=told[slug]["biller_id"],
+                    space_domain=services.settings.space_domain,
+                )
+        uow.commit()
+    if told != known:
+        files.write_json(folder / BILLERS_FILE, told)
+
+
+def _customer(uow: UnitOfWork, person: Person) -> str:
+    found = uow.session.scalar(select(Customer.id).where(Customer.demo, Customer.email == person.email).limit(1))
+    if found is not None:
+        return found
+    return add_customer(
+        uow, name=person.name, email=person.email, locale=person.locale, time_zone=person.time_zone, demo=True
+    ).id
+
+
+def _biller(
+    services: Services, uow: UnitOfWork, company: Company, folder: Path, known: dict[str, Any]
+) -> dict[str, Any]:
+    biller_id = uow.session.scalar(select(Biller.id).where(Biller.vat_id == company.vat_id))
+    if biller_id is None:
+        biller_id = add_biller(
+            uow, name=company.name, country=company.country, vat_id=company.vat_id, ibans=[company.iban]
+        ).id
+    endpoint_id, secret = _endpoint(services, uow, biller_id=biller_id, slug=company.slug, known=known)
+    return {
+        "biller_id": biller_id,
+        "client_id": _client(uow, biller_id=biller_id, key=private_key(folder, company.slug), known=known),
+        "endpoint_id": endpoint_id,
+        "webhook_secret": secret,
+        "addresses": {},
+    }
+
+
+def _client(uow: UnitOfWork, *, biller_id: str, key: dict[str, Any], known: dict[str, Any]) -> str:
+    """The program that this folder has the key of. A database that does not know it gets it anew."""
+    client = client_of(uow.session, known.get("client_id", ""))
+    if client is not None and client.biller_id == biller_id:
+        return client.client_id
+    public = ECKey.import_key(key).as_dict(private=False)
+    return add_client(uow, biller_id=biller_id, jwks={"keys": [public]}, scope=" ".join(SCOPES))
+
+
+def _endpoint(
+    services: Services, uow: UnitOfWork, *, biller_id: str, slug: str, known: dict[str, Any]
+) -> tuple[str, str]:
+    """Where the demo biller listens. Its port may change from start to start; its secret stays."""
+    url = f"http://127.0.0.1:{services.settings.biller_port}/webhooks/{slug}"
+    there = uow.session.scalar(
+        select(WebhookEndpoint).where(WebhookEndpoint.biller_id == biller_id, WebhookEndpoint.url == url)
+    )
+    ours = uow.session.get(WebhookEndpoint, known.get("endpoint_id", ""))
+    if ours is not None and there is None:
+        ours.url = url
+        there = ours
+    if there is None:
+        return add_endpoint(services, uow, biller_id=biller_id, url=url)
+    if there is ours:
+        return there.id, str(known["webhook_secret"])
+    # another data folder, the same database and port: its secret is lost to us, so there is a new one
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    services.vault.put(uow.session, secret_row(there.id), secret, now=uow.now)
+    return there.id, secret

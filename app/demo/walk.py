@@ -1,0 +1,527 @@
+"""`quittance demo --walk`: one payment from end to end over HTTP, and then every side is asked whether it agrees.
+
+It does what a customer, a bank and a biller do, with their real forms, cookies, signatures and addresses. Programs may
+be killed meanwhile: what is safe is asked again, what is not is looked up first, and each step has its own deadline.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from app.demo import files, runfile
+from app.demo.api_client import BillersClient
+from app.demo.authenticator import Authenticator, NoCredentialError
+from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
+from app.demo.bills import DemoBill, walk_bill
+from app.demo.browser import Browser, LateError, LostError, Page, RefusedError, csrf_of
+from app.demo.cast import WATER, Person
+from app.demo.errors import DemoError
+from app.demo.loopback import new_session
+from app.demo.runfile import Running
+from app.demo.truth import Truth
+
+#: a walk pays little, so that the made-up account lasts for thousands of them
+CENTS_MIN, CENTS_MAX = 100, 900
+PIN = "1234"
+
+_BILL = re.compile(r"/bills/inv_[0-9a-f]{32}\Z")
+_PAYMENT = re.compile(r"/payments/(pay_[0-9a-f]{32})")
+
+
+class DisagreementError(Exception):
+    """Two sides do not say the same, or one says what must not be."""
+
+
+@dataclass
+class Walk:
+    """What one walk has found out so far."""
+
+    running: Running
+    data: Path
+    truth: Truth
+    customer: Person
+    browser: Browser
+    bank: Browser
+    biller: Browser
+    passkey: Authenticator
+    client: BillersClient
+    bill: DemoBill
+    seen: list[str] = field(default_factory=list)
+    address: str = ""
+    acknowledged: dict[str, Any] = field(default_factory=dict)
+    page: Page | None = None
+    invoice: str = ""  #: path of the bill's page
+    payment_id: str = ""
+    at_bank: str = ""  #: where the browser stands at the bank
+    way_back: str = ""
+
+    @property
+    def end_to_end_id(self) -> str:
+        return self.payment_id.replace("_", "", 1)
+
+    @property
+    def here(self) -> Page:
+        """The page that the step before has opened."""
+        if self.page is None:
+            raise DisagreementError("no page was opened yet")
+        return self.page
+
+
+# --------------------------------------------------------------------------------------------------------- the steps
+
+
+def sign_up(walk: Walk) -> str:
+    """A new customer makes a passkey and has a space of their own."""
+    while not _signed_up(walk):
+        walk.browser.pause("nobody could sign up")
+    return walk.customer.email
+
+
+def _signed_up(walk: Walk) -> bool:
+    """One try. After a lost answer the passkey itself tells whether the space was made."""
+    csrf = csrf_of(walk.browser.open("/"))
+    who = {"name": walk.customer.name, "email": walk.customer.email}
+    try:
+        begun = walk.browser.post_json("/passkeys/new", who, csrf=csrf)
+        done = {"ceremony": begun["ceremony"], "credential": walk.passkey.make(begun["publicKey"])}
+        walk.browser.post_json("/passkeys/new/done", done, csrf=csrf)
+    except LostError as error:
+        walk.seen.append(str(error))
+        return _signs_in(walk)
+    return True
+
+
+def _signs_in(walk: Walk) -> bool:
+    """Whether the passkey opens a space: the way to learn what became of a sign-up that was not answered."""
+    browser = walk.browser
+    csrf = csrf_of(browser.open("/"))
+
+    def once() -> bool:
+        begun = browser.post_json("/passkeys/use", {}, csrf=csrf)
+        try:
+            signed = walk.passkey.sign(begun["publicKey"])
+            browser.post_json("/passkeys/use/done", {"ceremony": begun["ceremony"], "credential": signed}, csrf=csrf)
+        except (RefusedError, NoCredentialError):
+            return False
+        return True
+
+    return browser.patiently(once)
+
+
+def connect(walk: Walk) -> str:
+    """The operator's verb, in this process on the same database: customers cannot do it on a page yet."""
+    walk.address = walk.browser.patiently(lambda: walk.truth.connect(email=walk.customer.email, vat_id=WATER.vat_id))
+    return f"by the operator, in process: {walk.address}"
+
+
+def deliver(walk: Walk) -> str:
+    """The biller delivers a UBL bill through the API. The same bytes may be sent again."""
+    content = walk.bill.content(walk.address)
+    walk.acknowledged = walk.browser.patiently(lambda: _deliver(walk, content))
+    return f"{walk.acknowledged['id']}, {len(content)} bytes of UBL"
+
+
+def _deliver(walk: Walk, content: bytes) -> dict[str, Any]:
+    return _calling(lambda: walk.client.deliver(content, walk.bill.media_type))
+
+
+def _calling(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A call of the biller's program, in the browser's words for what can go wrong."""
+    try:
+        return call()
+    except requests.HTTPError as error:
+        if error.response.status_code < 500:
+            raise RefusedError(error.response.status_code, error.response.text) from error
+        raise LostError(f"{error.response.status_code} to the biller") from error
+    except requests.RequestException as error:
+        raise LostError(f"no answer to the biller: {type(error).__name__}") from error
+
+
+def inbox(walk: Walk) -> str:
+    """The bill stands in the customer's space."""
+    number = walk.bill.number
+    page = walk.browser.wait_for("/bills", lambda page: number in page.words, what=f"{number} is not in the inbox")
+    links = dict.fromkeys(link for link in page.links("/bills/inv_") if _BILL.fullmatch(link))
+    _same("bills in a new inbox", len(links), 1)
+    walk.invoice = next(iter(links))
+    return walk.invoice.rpartition("/")[2]
+
+
+def bill(walk: Walk) -> str:
+    """Its page shows number, account, and the way to pay."""
+    page = walk.browser.open(walk.invoice)
+    for said in (walk.bill.number, _grouped(walk.bill.company.iban), _money(walk.bill.total)):
+        _shows(page, said)
+    if not page.links(f"{walk.invoice}/pay"):
+        raise DisagreementError("the page of the bill offers no payment")
+    return walk.bill.number
+
+
+def confirm(walk: Walk) -> str:
+    """Everything that is to be signed, once more."""
+    walk.page = page = walk.browser.open(f"{walk.invoice}/pay")
+    for said in (walk.bill.company.name, _grouped(walk.bill.company.iban), _money(walk.bill.total)):
+        _shows(page, said)
+    return f"{_money(walk.bill.total)} to {walk.bill.company.name}"
+
+
+def sign(walk: Walk) -> str:
+    """The passkey signs exactly this order. After a lost answer the bill is looked at before anything is repeated."""
+    while not walk.payment_id:
+        try:
+            walk.payment_id = _sign_once(walk)
+        except LostError as error:
+            walk.seen.append(str(error))
+            walk.payment_id = _decided_already(walk)
+    return walk.payment_id
+
+
+def _sign_once(walk: Walk) -> str:
+    browser, page = walk.browser, walk.here
+    form = page.form("credential")
+    bank = str(page.tree.xpath("string(//form[@data-passkey='pay']/@data-bank)"))
+    if form is None or not bank:
+        raise DisagreementError("the page cannot be signed")
+    address, fields = form
+    asked = browser.post_json(f"{walk.invoice}/pay/ceremony", {"bank": bank}, csrf=csrf_of(page))
+    signed = json.dumps(walk.passkey.sign(asked["publicKey"]))
+    done = browser.post_form(address, {**fields, "ceremony": asked["ceremony"], "credential": signed})
+    found = _PAYMENT.search(done.location or "")
+    if found is None:
+        raise DisagreementError(f"the decision led to {done.location}")
+    return found[1]
+
+
+def _decided_already(walk: Walk) -> str:
+    """The payment that the unanswered decision started; empty when it was not taken, and the page is open again."""
+    while True:
+        page = walk.browser.open(walk.invoice)
+        found = [match[1] for link in page.links("/payments/") if (match := _PAYMENT.match(link))]
+        if found:
+            return str(found[0])
+        if page.links(f"{walk.invoice}/pay"):
+            walk.page = walk.browser.open(f"{walk.invoice}/pay")
+            return ""
+        walk.browser.pause("the decision is neither there nor not there")
+
+
+def leave(walk: Walk) -> str:
+    """Our leaving page, once the bank has the order."""
+    path = f"/payments/{walk.payment_id}"
+    page = walk.browser.wait_for(
+        f"{path}/leave", lambda page: bool(page.links(f"{path}/bank")), what="the bank was not told of the payment"
+    )
+    _shows(page, _money(walk.bill.total))
+    return "the bank has the order"
+
+
+def to_bank(walk: Walk) -> str:
+    """The one hop that leaves our site."""
+    page = walk.browser.get(f"/payments/{walk.payment_id}/bank")
+    if page.status != 303 or not (page.location or "").startswith(f"{walk.running.bank_url}/"):
+        raise DisagreementError(f"{page.status} to {page.location} does not lead to the bank")
+    walk.at_bank = str(page.location)
+    return walk.running.bank_url
+
+
+def bank_page(walk: Walk) -> str:
+    """The bank's own page shows the same payee and amount, and asks who is there."""
+    walk.page = page = walk.bank.open(walk.at_bank)
+    walk.at_bank = page.url
+    _shows(page, walk.bill.company.name)
+    _shows(page, _money(walk.bill.total))
+    return "payee and amount are ours"
+
+
+def bank_sign_in(walk: Walk) -> str:
+    """The customer signs in at the bank."""
+    _at_bank(walk, until="decision")
+    for said in (_grouped(walk.bill.company.iban), walk.bill.number):
+        _shows(walk.here, said)
+    return "account, reference and amount are ours"
+
+
+def bank_approve(walk: Walk) -> str:
+    """The customer approves: from now on there is money on its way."""
+    _at_bank(walk, until="way back")
+    walk.way_back = str(walk.here.tree.xpath("string(//a[@id='way-back']/@href)"))
+    if not walk.way_back.startswith(f"{walk.running.base_url}/banks/"):
+        raise DisagreementError(f"the bank leads back to {walk.way_back}")
+    return "approved"
+
+
+def _at_bank(walk: Walk, *, until: str) -> None:
+    """Fill in the bank's forms until the wanted page is there. A form whose answer was lost is looked at anew."""
+    while True:
+        page = walk.here
+        if page.tree.xpath("//a[@id='way-back']"):
+            return
+        sign_in = page.form("pin")
+        if sign_in is None and until == "decision":
+            return
+        try:
+            walk.page = _send(walk, page, sign_in)
+        except LostError as error:
+            walk.seen.append(f"bank: {error}")
+            walk.page = walk.bank.open(walk.at_bank)
+
+
+def _send(walk: Walk, page: Page, sign_in: tuple[str, dict[str, str]] | None) -> Page:
+    if sign_in is not None:
+        address, fields = sign_in
+        answer = walk.bank.post_form(address, {**fields, "customer": "camille", "pin": PIN})
+    else:
+        decision = page.form("account")
+        if decision is None:
+            raise DisagreementError("the bank shows neither sign-in nor decision")
+        address, fields = decision
+        answer = walk.bank.post_form(address, {**fields, "decision": "approve"})
+    return walk.bank.open(answer.location or walk.at_bank)
+
+
+def come_back(walk: Walk) -> str:
+    """Back at our return address, and on to the payment: the code does not stay in the address."""
+    page = walk.browser.open(walk.way_back)
+    if _PAYMENT.search(page.url) is None or "code=" in page.url:
+        raise DisagreementError(f"the way back ended at {page.url}")
+    _shows(page, _money(walk.bill.total))
+    return "the payment's page"
+
+
+def settle(walk: Walk) -> str:
+    """The page's own poll, until the bank has told the outcome."""
+    path = f"/payments/{walk.payment_id}/state"
+    while True:
+        state = walk.browser.get_json(path)
+        if state["final"]:
+            break
+        walk.browser.pause(f"the payment is still {state['version'].partition('-')[0]}")
+    _same("state of the payment", state["version"].partition("-")[0], "settled")
+    return "settled"
+
+
+def receipt(walk: Walk) -> str:
+    """The receipt names bill, amount and the reference that stands on the bank statement."""
+    page = walk.browser.wait_for(
+        f"/payments/{walk.payment_id}", lambda page: bool(page.links("/receipts/rcp_")), what="there is no receipt"
+    )
+    page = walk.browser.open(page.links("/receipts/rcp_")[0])
+    for said in (walk.bill.number, walk.end_to_end_id, _money(walk.bill.total)):
+        _shows(page, said)
+    return page.url.rpartition("/")[2]
+
+
+def webhook(walk: Walk) -> str:
+    """The biller has a message whose signature it checked itself."""
+    while True:
+        state = walk.biller.get_json("/state.json")
+        messages = state["billers"][WATER.slug]["messages"]
+        settled = [
+            each
+            for each in messages
+            if each["type"] == "payment.settled" and each["data"]["number"] == walk.bill.number
+        ]
+        if settled:
+            break
+        walk.biller.pause("the biller has no payment.settled")
+    _same("webhooks payment.settled", len(settled), 1)
+    _same("amount in the webhook", settled[0]["data"]["amount"], str(walk.bill.total))
+    _same("payment in the webhook", settled[0]["data"]["payment_id"], walk.payment_id)
+    return "payment.settled, signature right"
+
+
+def api(walk: Walk) -> str:
+    """What the biller's program is told when it asks."""
+    told = walk.browser.patiently(lambda: _calling(lambda: walk.client.bill(walk.acknowledged["id"])))
+    _same("bill in the API", told["status"], "paid")
+    _same("payments in the API", told["payments"], [walk.payment_id])
+    payment = walk.browser.patiently(lambda: _calling(lambda: walk.client.payment(walk.payment_id)))
+    _same("payment in the API", (payment["status"], payment["amount"]), ("paid", str(walk.bill.total)))
+    _same("reference in the API", payment["end_to_end_id"], walk.end_to_end_id)
+    return "paid"
+
+
+def ledger(walk: Walk) -> str:
+    """The bank's books: one debit of exactly this amount to exactly this account, and nothing else."""
+    token = (walk.data / "sandbox-bank" / "ledger-token").read_text("utf-8").strip()
+    path = f"/sandbox/ledger?end_to_end_id={walk.end_to_end_id}"
+    entries = walk.bank.get_json(path, headers={"Authorization": f"Bearer {token}"})["entries"]
+    _same("bookings", [entry["kind"] for entry in entries], ["debit"])
+    _same("amount booked", (entries[0]["amount"], entries[0]["currency"]), (str(walk.bill.total), "EUR"))
+    _same("account credited", entries[0]["creditorIban"], walk.bill.company.iban)
+    return f"one debit of {entries[0]['amount']} EUR"
+
+
+def database(walk: Walk) -> str:
+    """Our own books, read past all pages."""
+    cents = int(walk.bill.total * 100)
+    found = walk.browser.patiently(lambda: walk.truth.of_bill(walk.acknowledged["id"]))
+    _same("our database", found, {"invoice": "paid", "payments": [("settled", cents)], "decisions": 1, "receipts": 1})
+    return "paid once, one receipt"
+
+
+#: name → (what is done, deadline in seconds). The deadlines leave room for one program to be killed and replaced:
+#: work whose worker died is taken over when its lease ends, after 30 s.
+STEPS: dict[str, tuple[Callable[[Walk], str], int]] = {
+    "sign-up": (sign_up, 30),
+    "connect": (connect, 20),
+    "deliver": (deliver, 30),
+    "inbox": (inbox, 60),
+    "bill": (bill, 20),
+    "confirm": (confirm, 20),
+    "sign": (sign, 60),
+    "leave": (leave, 60),
+    "to-bank": (to_bank, 20),
+    "bank-page": (bank_page, 20),
+    "bank-sign-in": (bank_sign_in, 20),
+    "bank-approve": (bank_approve, 20),
+    "come-back": (come_back, 40),
+    "settle": (settle, 90),
+    "receipt": (receipt, 60),
+    "webhook": (webhook, 90),
+    "api": (api, 20),
+    "ledger": (ledger, 20),
+    "database": (database, 20),
+}
+
+
+# ------------------------------------------------------------------------------------------------------ one and many
+
+
+def walks(settings: Any, *, times: int) -> int:
+    """`quittance demo --walk`: through the demo that runs on this data folder, else through one of its own."""
+    running = runfile.find(settings.data)
+    if running is not None:
+        return _many(running, settings.data, times)
+    from app.demo.own import own_demo
+
+    with own_demo() as (running, data):
+        print(f"No demo runs on {settings.data}: this walk has one of its own, in {data}.\n", flush=True)
+        return _many(running, data, times)
+
+
+def _many(running: Running, data: Path, times: int) -> int:
+    took = []
+    for number in range(1, times + 1):
+        if times > 1:
+            print(f"Walk {number} of {times}", flush=True)
+        started = time.monotonic()
+        done = walk(running, data)
+        took.append(time.monotonic() - started)
+        print(_last_line(done, took[-1]) if times == 1 else f"  {took[-1]:.1f} s\n", flush=True)
+    if times > 1:
+        print(f"All {times} walks agree on every side; {min(took):.1f} to {max(took):.1f} s each.", flush=True)
+    return 0
+
+
+def _last_line(done: Walk, took_s: float) -> str:
+    return f"Paid {_money(done.bill.total)} and proved it on every side in {took_s:.1f} s."
+
+
+def walk(
+    running: Running,
+    data: Path,
+    *,
+    on_step: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda line: print(line, flush=True),
+) -> Walk:
+    """Walk once. ``on_step`` is called with the name of each step before it. Raises DemoError naming the step."""
+    here = _start(running, data)
+    try:
+        for name, (do, deadline_s) in STEPS.items():
+            on_step(name)
+            here.browser.until = here.bank.until = here.biller.until = time.monotonic() + deadline_s
+            say(_one_step(here, name, do))
+    finally:
+        here.truth.close()
+    return here
+
+
+def _one_step(here: Walk, name: str, do: Callable[[Walk], str]) -> str:
+    started = time.monotonic()
+    hiccups = len(_hiccups(here))
+    try:
+        said = do(here)
+    except (LateError, LostError, RefusedError, DisagreementError, NoCredentialError) as error:
+        waited_s = time.monotonic() - started
+        raise DemoError(f"The walk failed at {name!r} after {waited_s:.1f} s: {error}.{_saw(here)}") from error
+    again = len(_hiccups(here)) - hiccups
+    note = f"  ({again} times without an answer)" if again else ""
+    return f"  {name:<13} {round((time.monotonic() - started) * 1000):>6} ms  {said}{note}"
+
+
+def _hiccups(here: Walk) -> list[str]:
+    return here.seen + here.browser.seen + here.bank.seen + here.biller.seen
+
+
+def _saw(here: Walk) -> str:
+    found = dict.fromkeys(_hiccups(here))
+    return f" It saw: {'; '.join(found)}." if found else ""
+
+
+def _start(running: Running, data: Path) -> Walk:
+    token = secrets.token_hex(4)
+    person = _somebody(token)
+    billers = files.read_json(folder_of(data) / BILLERS_FILE)
+    cents = CENTS_MIN + secrets.randbelow(CENTS_MAX - CENTS_MIN)
+    return Walk(
+        running=running,
+        data=data,
+        truth=Truth.of(running.environment),
+        customer=person,
+        browser=Browser(running.base_url),
+        bank=Browser(running.bank_url),
+        biller=Browser(running.biller_url),
+        passkey=Authenticator(running.base_url),
+        client=BillersClient(
+            running.base_url,
+            client_id=billers[WATER.slug]["client_id"],
+            private_key=private_key(folder_of(data), WATER.slug),
+            session=new_session(),
+        ),
+        bill=walk_bill(token=token, today=dt.datetime.now(dt.UTC).date(), customer=person, cents=cents),
+    )
+
+
+def _somebody(token: str) -> Person:
+    return Person(
+        key=token,
+        name=f"Alix {token}",
+        email=f"walk-{token}@example.org",
+        locale="en",
+        time_zone="Europe/London",
+        street="1, rue de l’Essai",
+        postcode="67000",
+        city="Strasbourg",
+        country="FR",
+    )
+
+
+def _money(amount: Decimal) -> str:
+    """As our pages and the bank's write it for the walk's language."""
+    return f"€{amount}"
+
+
+def _grouped(iban: str) -> str:
+    return " ".join(iban[index : index + 4] for index in range(0, len(iban), 4))
+
+
+def _shows(page: Page, said: str) -> None:
+    if said not in page.words:
+        raise DisagreementError(f"the page {page.url.partition('?')[0]} does not show {said}")
+
+
+def _same(what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise DisagreementError(f"{what}: {found!r} where {expected!r} was expected")

@@ -1,0 +1,144 @@
+// What a page cannot do without a script: ask the device for a passkey, and follow a payment.
+// Texts come from the page's data attributes and are set as text, never as markup (trusted types 'none').
+
+const csrf = document.querySelector('meta[name="csrf-token"]').content;
+
+/** What the server says went wrong, in the customer's language. */
+class Problem extends Error {}
+
+async function post(path, body = {}) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrf },
+    body: JSON.stringify(body),
+  });
+  const json = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Problem(json.detail ?? "");
+  return json;
+}
+
+// ------------------------------------------------------------------------------------------------ passkeys
+
+async function create({ ceremony, publicKey }) {
+  const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey);
+  const credential = await navigator.credentials.create({ publicKey: options });
+  return { ceremony, credential: credential.toJSON() };
+}
+
+async function sign({ ceremony, publicKey }) {
+  const options = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
+  const credential = await navigator.credentials.get({ publicKey: options });
+  return { ceremony, credential: credential.toJSON() };
+}
+
+/** One per value of data-passkey. Each leaves the page when it has worked. */
+const ceremonies = {
+  async use(place) {
+    const signed = await sign(await post("/passkeys/use"));
+    const { to } = await post("/passkeys/use/done", { ...signed, next: place.dataset.next });
+    location.assign(to);
+  },
+  async new(form) {
+    const { name, email } = form.elements;
+    const made = await create(await post("/passkeys/new", { name: name.value, email: email.value }));
+    const { to } = await post("/passkeys/new/done", made);
+    location.assign(to);
+  },
+  async add() {
+    await post("/passkeys/add/done", await create(await post("/passkeys/add")));
+    location.replace(location.href); // the same page again, fetched anew, now with a passkey
+  },
+  async pay(form) {
+    const path = new URL(form.action).pathname;
+    const signed = await sign(await post(`${path}/ceremony`, { bank: form.dataset.bank }));
+    form.elements.ceremony.value = signed.ceremony;
+    form.elements.credential.value = JSON.stringify(signed.credential);
+    form.submit();
+  },
+};
+
+function words(place, error) {
+  if (error instanceof Problem && error.message) return error.message;
+  if (error.name === "NotAllowedError" || error.name === "AbortError") return place.dataset.unfinished;
+  if (error.name === "InvalidStateError") return place.dataset.known;
+  return place.dataset.failed;
+}
+
+function prepare(place) {
+  const button = place.querySelector("[data-go]");
+  const problem = place.querySelector("[data-problem]");
+  const busy = place.querySelector("[data-busy]");
+  const say = (text) => {
+    problem.textContent = text;
+    problem.hidden = false;
+    problem.focus();
+  };
+
+  if (!globalThis.PublicKeyCredential?.parseCreationOptionsFromJSON) {
+    say(place.dataset.unsupported);
+    return;
+  }
+  const ready = () => {
+    button.disabled = false;
+    busy.textContent = "";
+  };
+  ready();
+  addEventListener("pageshow", (event) => event.persisted && ready());
+
+  place.addEventListener(place.matches("form") ? "submit" : "click", async (event) => {
+    if (!place.matches("form") && !button.contains(event.target)) return;
+    event.preventDefault();
+    button.disabled = true;
+    problem.hidden = true;
+    busy.textContent = place.dataset.waiting;
+    try {
+      await ceremonies[place.dataset.passkey](place);
+    } catch (error) {
+      ready();
+      say(words(place, error));
+    }
+  });
+}
+
+for (const place of document.querySelectorAll("[data-passkey]")) prepare(place);
+
+// ------------------------------------------------------------------------------------------------ following a payment
+
+const FIRST_MS = 2_000;
+const SLOWEST_MS = 10_000;
+const LONGEST_MS = 10 * 60_000;
+
+/** Ask for the payment's version; draw the page anew when it changes. A lost answer is simply asked for again. */
+async function follow(place) {
+  const end = performance.now() + LONGEST_MS;
+  const known = place.dataset.version; // empty while the payment is not there yet
+  for (let wait = FIRST_MS; performance.now() < end; wait = Math.min(wait * 1.2, SLOWEST_MS)) {
+    await new Promise((done) => setTimeout(done, wait));
+    if (document.hidden) continue;
+    try {
+      const answer = await fetch(place.dataset.poll, { headers: { Accept: "application/json" }, cache: "no-store" });
+      if (known && [401, 403, 404].includes(answer.status)) break; // signed out, or not ours any more
+      if (!answer.ok || answer.redirected) continue;
+      const { version, final } = await answer.json();
+      if (version !== known) {
+        location.reload();
+        return;
+      }
+      if (final) break;
+    } catch {
+      // no network just now
+    }
+  }
+  for (const line of document.querySelectorAll("[data-stopped]")) line.hidden = false;
+  for (const line of document.querySelectorAll(".looking")) line.hidden = true;
+}
+
+const followed = document.querySelector("[data-poll]");
+if (followed) follow(followed);
+
+// ------------------------------------------------------------------------------------------------ printing
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}

@@ -1,0 +1,67 @@
+"""The redirect back from a bank. A hint, never a proof: what happened is read from the bank's own status.
+
+Safe when it comes twice (the second changes nothing), late (status decides), forged (unknown state: 400, nothing
+written), in another browser (a neutral page), or never (the worker asks the bank anyway).
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.journey.payments import service as payments
+from app.journey.payments.service import Returned
+from app.journey.payments.status import work_key
+from app.services import WEB_DEADLINE_S
+from app.tasks import run_now
+from app.web.context import cookie_name, services
+from connectors.registry import UnknownBank
+
+blueprint = Blueprint("banks", __name__, url_prefix="/banks")
+
+#: a code is a few hundred characters at most; anything longer is not from a bank
+PARAMETER_MOST = 2000
+
+
+@blueprint.get("/<bank_id>/return/<state>")
+def comes_back(bank_id: str, state: str) -> ResponseReturnValue:
+    """Take the redirect in, ask the bank, and show the payment."""
+    try:
+        bank = services().banks.profile(bank_id)
+    except UnknownBank:
+        abort(404)
+    if _one("state") not in (None, state):
+        abort(400)
+    returned = payments.come_back(
+        services(),
+        bank_id=bank_id,
+        state=state,
+        browser=request.cookies.get(cookie_name("away")),
+        code=_one("code"),
+        error=_one("error"),
+        issuer=_one("iss"),
+    )
+    if returned is None:
+        abort(400)
+    if not returned.same_browser:
+        return render_template("customers/elsewhere.html", bank_name=bank.name)
+    _find_out(returned)
+    # a clean address: the code must not stay in the browser's history
+    return redirect(url_for("customers.payment", pay=returned.payment_id, back=1), 303)
+
+
+def _find_out(returned: Returned) -> None:
+    """Exchange the code and ask for the status while the customer waits; a worker goes on where this ends."""
+    if returned.work is None:
+        return
+    for key in returned.work.work_keys.values():
+        run_now(services(), key, deadline_s=WEB_DEADLINE_S)
+    run_now(services(), work_key(returned.payment_id), deadline_s=WEB_DEADLINE_S / 2)
+
+
+def _one(name: str) -> str | None:
+    """A query parameter that may stand once only (parameter pollution)."""
+    values = request.args.getlist(name)
+    if len(values) > 1 or any(len(value) > PARAMETER_MOST for value in values):
+        abort(400)
+    return values[0] if values else None

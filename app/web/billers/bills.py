@@ -1,0 +1,161 @@
+"""Bills in: delivery, and what became of a bill. The bytes go on as they came; nothing is read here."""
+
+from __future__ import annotations
+
+import re
+
+from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.errors import FieldError, NotFound
+from app.journey.intake.formats import FORMATS
+from app.journey.intake.formats.json_bill import BillSchema
+from app.journey.intake.service import Acknowledgement, deliver
+from app.journey.payments.read import BillForBiller, bill_for_biller
+from app.web.billers.api import operation
+from app.web.billers.auth import API_PATH, current_client
+from app.web.billers.examples import JSON_BILL, UBL_BILL
+from app.web.billers.limits import BILL_BYTES_MAX, delivery_limit, limiter
+from app.web.billers.problems import Problem
+from app.web.billers.schemas import AcknowledgementSchema, DeliveredBillSchema
+from app.web.context import services
+
+#: what a bill may be, by Content-Type. UBL 2.1 has no media type of its own: three are in use
+JSON = "application/json"
+UBL = tuple(media_type for media_type in FORMATS if media_type != JSON)
+
+_BILL_ID = r"^bill_[0-9a-f]{32}$"
+_ADDRESS = r"^[a-zA-Z0-9._-]{1,40}@[a-zA-Z0-9.-]{1,79}$"
+
+
+def _client_id() -> str:
+    return current_client().client_id
+
+
+@operation(
+    "/bills",
+    method="POST",
+    scope="bills:write",
+    tag="Bills",
+    answer=(201, AcknowledgementSchema),
+    refusals=(409, 413, 415, 422, 429),
+    query={"to"},
+    operationId="deliverBill",
+    parameters=[
+        {
+            "name": "to",
+            "in": "query",
+            "schema": {"type": "string", "pattern": _ADDRESS},
+            "description": "The customer's space address, where the bill does not name it. Both must agree.",
+        }
+    ],
+    requestBody={
+        "required": True,
+        "description": f"One bill, at most {BILL_BYTES_MAX} bytes, without Content-Encoding: our JSON or UBL 2.1.",
+        "content": {
+            JSON: {"schema": BillSchema, "example": JSON_BILL},
+            **{media_type: {"schema": {"type": "string"}, "example": UBL_BILL} for media_type in UBL},
+        },
+    },
+    responses={
+        200: {
+            "description": "You delivered these very bytes before: the same acknowledgement again.",
+            "content": {JSON: {"schema": AcknowledgementSchema}},
+        },
+        201: {
+            "description": "Taken: it is durably in the customer's space.",
+            "headers": {"Location": {"schema": {"type": "string"}, "description": "Where the bill is."}},
+        },
+    },
+)
+@limiter.limit(delivery_limit, key_func=_client_id)
+def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]]:
+    """Deliver a bill
+
+    Send it again whenever you are not sure that we have it: it is stored once.
+    """
+    media_type = _media_type()
+    acknowledgement = deliver(
+        services(), client=current_client(), content=_content(), media_type=media_type, to=_address_beside()
+    )
+    status = 201 if acknowledgement.created else 200
+    return _acknowledged(acknowledgement), status, {"Location": f"{API_PATH}/bills/{acknowledgement.bill_id}"}
+
+
+@operation(
+    "/bills/<bill_id>",
+    method="GET",
+    scope="bills:read",
+    tag="Bills",
+    answer=(200, DeliveredBillSchema),
+    refusals=(404, 422),
+    path={"bill_id": _BILL_ID},
+    operationId="getBill",
+)
+def get_bill(bill_id: str) -> BillForBiller:
+    """See a bill
+
+    Open or paid, and the payments that were made for it.
+    """
+    if re.fullmatch(_BILL_ID, bill_id) is None:
+        raise NotFound("bill")
+    with services().reading() as uow:
+        return bill_for_biller(uow.session, bill_id=bill_id, biller_id=current_client().biller_id)
+
+
+def _media_type() -> str:
+    """The bill's format by Content-Type (RFC 9110 §15.5.16)."""
+    if request.content_encoding:
+        # a small archive can unpack to anything, and the acknowledged hash is over the bytes of the bill
+        raise Problem(
+            415,
+            "content-encoding",
+            "Send the bill as it is, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    if request.mimetype not in FORMATS:
+        raise Problem(415, "media-type", f"A bill is {', '.join(FORMATS)}; say which in Content-Type.")
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if charset.lower() != "utf-8":
+        raise Problem(
+            415,
+            "charset",
+            "Content-Type may only name the charset utf-8; an XML bill declares another one itself.",
+        )
+    return request.mimetype
+
+
+def _content() -> bytes:
+    """The body as it came. With a Content-Length beyond the limit not a byte of it is read."""
+    # one byte more than we take: a body without Content-Length is cut off at this limit without a word
+    request.max_content_length = BILL_BYTES_MAX + 1
+    try:
+        content = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise _too_large() from error
+    if len(content) > BILL_BYTES_MAX:
+        raise _too_large()
+    if not content:
+        raise Problem(422, "empty", "The body is empty: send the bill.")
+    return content
+
+
+def _too_large() -> Problem:
+    return Problem(413, "too-large", f"A bill has at most {BILL_BYTES_MAX} bytes.")
+
+
+def _address_beside() -> str | None:
+    to = request.args.get("to")
+    if to is not None and re.fullmatch(_ADDRESS, to) is None:
+        detail = "This is not a space address: it is like k3jq7m2xw5ta@space.example."
+        raise Problem(422, "address", detail, errors=(FieldError("?to", detail),))
+    return to
+
+
+def _acknowledged(acknowledgement: Acknowledgement) -> dict[str, object]:
+    return {
+        "id": acknowledgement.bill_id,
+        "number": acknowledgement.number,
+        "sha256": acknowledgement.sha256,
+        "delivered_at": acknowledgement.delivered_at,
+    }

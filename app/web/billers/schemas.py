@@ -1,0 +1,148 @@
+"""The public words of the billers' API. A field that is not named here never leaves the house."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Protocol
+
+import marshmallow as ma
+from marshmallow import fields, validate
+from typing_extensions import override
+
+from connectors.money import Money
+
+STATUSES = ("open", "paid", "failed")
+
+
+class _WithAmount(Protocol):
+    @property
+    def amount(self) -> Money: ...
+
+
+class Amount(fields.Field[Money]):
+    """Money as a decimal string with exactly the currency's digits (``84.20``, ``8400`` yen): never a JSON number."""
+
+    PATTERN = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"
+
+    @override
+    def _serialize(self, value: Money | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else str(value)
+
+
+class _Id(fields.String):
+    """One of our ids: its kind, an underscore, 32 hexadecimal digits."""
+
+    def __init__(self, kind: str, description: str) -> None:
+        example = f"{kind}_019b0c7a1f2e7d3c8a4b5c6d7e8f9a0b"
+        super().__init__(
+            required=True,
+            metadata={"pattern": f"^{kind}_[0-9a-f]{{32}}$", "example": example, "description": description},
+        )
+
+
+def _number() -> fields.String:
+    return fields.String(
+        required=True,
+        metadata={"example": "AQ-2026-0042", "description": "The bill's number, as you wrote it."},
+    )
+
+
+def _moment(description: str, *, allow_none: bool = False) -> fields.AwareDateTime:
+    return fields.AwareDateTime(
+        format="iso",
+        default_timezone=dt.UTC,
+        required=True,
+        allow_none=allow_none,
+        metadata={"example": "2026-11-22T09:30:00+00:00", "description": description},
+    )
+
+
+def _amount() -> Amount:
+    return Amount(required=True, metadata={"example": "84.20", "description": "With exactly the currency's digits."})
+
+
+def _currency() -> fields.Function:
+    return fields.Function(
+        _currency_of,
+        required=True,
+        metadata={"type": "string", "example": "EUR", "pattern": "^[A-Z]{3}$", "description": "ISO 4217."},
+    )
+
+
+def _currency_of(shown: _WithAmount) -> str:
+    return shown.amount.currency
+
+
+class AcknowledgementSchema(ma.Schema):
+    """We have the bill, durably. The same answer for the same bytes, however often."""
+
+    id = _Id("bill", "Our id of the bill.")
+    number = _number()
+    sha256 = fields.String(
+        required=True,
+        metadata={
+            "pattern": "^[0-9a-f]{64}$",
+            "example": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "description": "SHA-256 of the bytes as you sent them.",
+        },
+    )
+    delivered_at = _moment("When we took it.")
+
+
+class DeliveredBillSchema(ma.Schema):
+    """A bill that you delivered. Nothing about who pays it, or from where."""
+
+    id = _Id("bill", "Our id of the bill.")
+    number = _number()
+    status = fields.String(required=True, validate=validate.OneOf(("open", "paid")))
+    amount = _amount()
+    currency = _currency()
+    delivered_at = _moment("When we took it.")
+    payments = fields.List(
+        fields.String(), required=True, metadata={"description": "Ids of its payments, oldest first."}
+    )
+
+
+class PaymentSchema(ma.Schema):
+    """A payment of one of your bills. Nothing about the payer's account, bank or name."""
+
+    id = _Id("pay", "Our id of the payment.")
+    bill_id = _Id("bill", "The bill it pays.")
+    number = _number()
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(STATUSES),
+        metadata={
+            "description": "open: under way, or the bank does not tell · paid: settled · failed: will not happen."
+        },
+    )
+    amount = _amount()
+    currency = _currency()
+    end_to_end_id = fields.String(
+        required=True,
+        metadata={
+            "example": "QTC019B0C7A1F2E7D3C8A4B5C6D7E8F9A0B",
+            "description": "EndToEndIdentification on your bank statement.",
+        },
+    )
+    decided_at = _moment("When the customer decided to pay.")
+    settled_at = _moment("When the bank said that the money moved.", allow_none=True)
+    updated_at = _moment("When the status last changed.")
+
+
+class FieldErrorSchema(ma.Schema):
+    """One fault of the input."""
+
+    pointer = fields.String(required=True, metadata={"description": "Where: JSON pointer, XPath or parameter."})
+    detail = fields.String(required=True, metadata={"description": "What to mend."})
+
+
+class ProblemSchema(ma.Schema):
+    """What is wrong (RFC 9457)."""
+
+    type = fields.String(required=True, metadata={"format": "uri", "example": "urn:quittance:problem:not-connected"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "What to mend, for a person."})
+    code = fields.String(required=True, metadata={"description": "What is wrong, for a program: stable."})
+    errors = fields.List(fields.Nested(FieldErrorSchema))

@@ -1,0 +1,109 @@
+"""The confirm page, the step-up with the passkey, and the decision."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.errors import AppError, Invalid
+from app.journey.decisions import service as decisions
+from app.journey.invoices.read import invoice_view
+from app.journey.invoices.states import InvoiceState
+from app.people import passkeys
+from app.people.customers import today_of
+from app.services import WEB_DEADLINE_S
+from app.tasks import run_now
+from app.web.context import services
+from app.web.customers.pages import blueprint, me, relying_party
+from connectors.contract import PsuContext
+from connectors.profile import BankProfile
+from connectors.registry import UnknownBank
+
+
+@blueprint.get("/bills/<inv>/pay")
+def confirm(inv: str) -> ResponseReturnValue:
+    """Everything that is to happen, before it is asked for. Changing the bank is a link: nothing is decided here."""
+    return _confirm_page(inv, error=None)
+
+
+@blueprint.post("/bills/<inv>/pay/ceremony")
+def pay_ceremony(inv: str) -> ResponseReturnValue:
+    """The challenge over exactly what the page shows, for the passkey to sign."""
+    wanted = request.get_json(silent=True)
+    bank = _bank(wanted.get("bank") if isinstance(wanted, dict) else None)
+    if bank is None:
+        raise Invalid("unknown-bank", "Choose one of the banks on the page.")
+    with services().unit_of_work() as uow:
+        started = decisions.start_paying(uow, signed_in=me(), party=relying_party(), invoice_id=inv, bank=bank)
+        uow.commit()
+    return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
+
+
+@blueprint.post("/bills/<inv>/pay")
+def pay(inv: str) -> ResponseReturnValue:
+    """Decide. Then give the payment to the bank while the customer waits; a worker goes on where this ends."""
+    try:
+        credential = json.loads(request.form.get("credential", ""))
+    except ValueError:
+        credential = None
+    try:
+        if not isinstance(credential, dict):
+            raise Invalid("no-passkey-answer", "The confirmation with your passkey did not arrive. Nothing was paid.")
+        with services().unit_of_work() as uow:
+            decided = decisions.pay_now(
+                uow,
+                signed_in=me(),
+                party=relying_party(),
+                invoice_id=inv,
+                ceremony=request.form.get("ceremony"),
+                credential=credential,
+                banks={bank.id: bank for bank in services().banks.banks()},
+                psu=PsuContext(
+                    ip_address=request.remote_addr or "127.0.0.1", user_agent=request.user_agent.string[:200]
+                ),
+            )
+            uow.commit()
+    except AppError as error:
+        if error.status == 404:
+            raise
+        page = _confirm_page(inv, error=error.code)
+        page.status_code = error.status if page.status_code == 200 else page.status_code
+        return page
+    for key in decided.work.work_keys.values():
+        run_now(services(), key, deadline_s=WEB_DEADLINE_S)
+    return redirect(url_for("customers.leave", pay=decided.payment_id), 303)
+
+
+def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
+    who = me()
+    banks = services().banks.banks()
+    with services().reading() as uow:
+        today = today_of(who.customer, uow.now)
+        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
+        has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
+    if bill.state != InvoiceState.TO_PAY:
+        return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
+    return make_response(
+        render_template(
+            "customers/confirm.html",
+            bill=bill,
+            banks=banks,
+            bank=_bank(request.args.get("bank")) or (banks[0] if len(banks) == 1 else None),
+            pay=bill.payable,
+            pay_on=today,
+            has_passkey=has_passkey,
+            needs_passkey=who.read_only or not has_passkey,
+            error=error,
+        )
+    )
+
+
+def _bank(bank_id: object) -> BankProfile | None:
+    if not isinstance(bank_id, str):
+        return None
+    try:
+        return services().banks.profile(bank_id)
+    except UnknownBank:
+        return None

@@ -1,0 +1,103 @@
+"""Errors as people see them: a page, or problem+json for the script of a page. The billers' door has its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+
+from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from app.errors import AppError
+
+log = logging.getLogger("quittance.web")
+
+TITLES = {
+    400: lazy_gettext("This address does not work"),
+    401: lazy_gettext("Please sign in again"),
+    403: lazy_gettext("That is not possible here"),
+    404: lazy_gettext("There is nothing here"),
+    405: lazy_gettext("This address does not work"),
+    409: lazy_gettext("That no longer fits"),
+    413: lazy_gettext("That is too large"),
+    422: lazy_gettext("Please check what you entered"),
+    429: lazy_gettext("Too many tries"),
+    500: lazy_gettext("Something went wrong on our side"),
+}
+DETAILS = {
+    400: lazy_gettext("The link is incomplete or out of date. Nothing was changed and nothing was paid."),
+    401: lazy_gettext("You were signed out after a while of quiet. Nothing was changed and nothing was paid."),
+    403: lazy_gettext("Nothing was changed and nothing was paid. Open the page again and try from there."),
+    404: lazy_gettext("What you are looking for is not here, or is not yours."),
+    405: lazy_gettext("The link is incomplete or out of date. Nothing was changed and nothing was paid."),
+    429: lazy_gettext("Please wait a minute and try again."),
+    500: lazy_gettext(
+        "We have noted it. If you were paying a bill, look at the bill before you try again: it tells what happened."
+    ),
+}
+#: what our own codes mean to a person
+CODES = {
+    "demo-visit": lazy_gettext(
+        "This is a demo visit: it can look but not pay. Create a passkey on this device to pay."
+    ),
+    "ceremony-over": lazy_gettext("This confirmation is no longer open. Please start again; nothing was paid."),
+    "not-verified": lazy_gettext("The passkey could not be verified. Nothing was changed."),
+    "no-passkey": lazy_gettext("Create a passkey first: it is what signs a payment."),
+    "passkey-known": lazy_gettext("This passkey is registered already."),
+    "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
+    "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
+}
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(AppError, app_error)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, surprise)
+
+
+def app_error(error: AppError) -> ResponseReturnValue:
+    return _answer(
+        error.status,
+        code=error.code,
+        detail=str(CODES.get(error.code) or DETAILS.get(error.status, error.detail)),
+    )
+
+
+def http_error(error: HTTPException) -> ResponseReturnValue:
+    if isinstance(error, CSRFError):
+        return _answer(403, code="form-expired", detail=str(DETAILS[403]))
+    status = error.code or 500
+    if status < 400:
+        return error  # a redirect
+    code = error.description if error.description in CODES else "http"
+    answer = _answer(status, code=code, detail=str(CODES.get(code) or DETAILS.get(status, "")))
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            answer.headers[name] = value
+    return answer
+
+
+def surprise(error: Exception) -> ResponseReturnValue:
+    """The last resort: a reference that leads an operator to the log, and no word of what is inside."""
+    reference = secrets.token_hex(4).upper()
+    log.error("%s %s: %s", request.method, request.endpoint, reference, exc_info=error)
+    return _answer(500, code="surprise", detail=str(DETAILS[500]), reference=reference)
+
+
+def _answer(status: int, *, code: str, detail: str, reference: str | None = None) -> Response:
+    title = str(TITLES.get(status) or TITLES[500])
+    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json" or request.is_json:
+        problem = {
+            "type": f"urn:quittance:problem:{code}",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "code": code,
+        }
+        return Response(json.dumps(problem), status, mimetype="application/problem+json")
+    page = render_template("customers/error.html", code=status, title=title, detail=detail, reference=reference)
+    return Response(page, status, mimetype="text/html")

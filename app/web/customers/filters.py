@@ -1,0 +1,167 @@
+"""How amounts, dates and accounts are written for a person. Without it every template would find its own way.
+
+British English and French forms, in the zone that Flask-Babel's timezone selector gives. Nothing here reads
+the clock: "today" comes from the page. No-break spaces keep a date or an amount on one line.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+
+from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_currency, get_currency_name
+from flask_babel import get_locale, get_timezone, gettext, ngettext
+from jinja2 import pass_context
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from jinja2.runtime import Context
+
+    from connectors.money import Money
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+#: plain ``en`` would give American dates
+_FORMATS = {"en": "en_GB", "fr": "fr_FR"}
+
+#: words that do not stand for a name in its two letters
+_PARTICLES = frozenset(
+    ("a", "and", "for", "of", "the", "to",
+     "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les")
+)  # fmt: skip
+
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Macintosh", "Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+#: in this order: most browsers also name those further down
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("FxiOS", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+
+
+def register(app: Flask) -> None:
+    """Give templates the filters and helpers that docs/pages.md names."""
+    app.jinja_env.filters.update(
+        money=money,
+        currency_name=currency_name,
+        day=day,
+        moment=moment,
+        hour=hour,
+        iban=iban,
+        initials=initials,
+        days_left=days_left,
+        device=device,
+    )
+    app.jinja_env.globals.update(time_zone=time_zone)
+
+
+def money(value: Money) -> str:
+    """``€1,234.50``, ``1 234,50 €``: with exactly the currency's digits."""
+    return format_currency(value.decimal(), value.currency, locale=_formats()).replace("-", "\N{MINUS SIGN}")
+
+
+def currency_name(value: Money) -> str:
+    """``Euro``, ``livre sterling``: for where a sign alone could be misread."""
+    return get_currency_name(value.currency, locale=_formats())
+
+
+@pass_context
+def day(context: Context, value: dt.date, style: str = "medium") -> str:
+    """A date: ``full`` (with the weekday), ``long``, ``medium``, ``brief`` (year only if another)."""
+    date = _local_date(value)
+    if style == "brief":
+        today: dt.date = context["today"]
+        this_year = date.year == today.year
+        text = format_skeleton("MMMMd", date, locale=_formats()) if this_year else _date(date, "long")
+    else:
+        text = _date(date, style)
+    return _keep_together(text)
+
+
+def moment(value: dt.datetime) -> str:
+    """Date and time: ``22 Nov 2026, 14:32``."""
+    return f"{_keep_together(_date(_local_date(value), 'medium'))}, {hour(value)}"
+
+
+def hour(value: dt.datetime) -> str:
+    """Time of day: ``14:32``."""
+    return format_time(_local(value).time(), "short", locale=_formats())
+
+
+def iban(value: str) -> str:
+    """In groups of four, as on paper. May break between groups: on a small telephone it has to."""
+    return " ".join(value[i : i + 4] for i in range(0, len(value), 4))
+
+
+def initials(name: str) -> str:
+    """Two letters that stand for a name: ``Régie des Eaux`` → ``RE``, ``Lumen`` → ``LU``."""
+    words = [word for word in re.split(r"[\W_]+", name) if word]
+    strong = [word for word in words if word.lower() not in _PARTICLES] or words
+    if not strong:
+        return "?"
+    return (strong[0][:2] if len(strong) == 1 else strong[0][0] + strong[1][0]).upper()
+
+
+@pass_context
+def days_left(context: Context, value: dt.date) -> str:
+    """``today``, ``tomorrow``, ``in 5 days``, ``3 days late``: from the page's today to this date."""
+    days = (value - context["today"]).days
+    if days == 0:
+        return str(gettext("today"))
+    if days == 1:
+        return str(gettext("tomorrow"))
+    if days > 1:
+        return str(ngettext("in %(num)s day", "in %(num)s days", days))
+    return str(ngettext("%(num)s day late", "%(num)s days late", -days))
+
+
+def device(user_agent: str) -> str:
+    """``Firefox, Windows`` from what a browser says of itself. A label; nothing is decided by it."""
+    system = next((label for mark, label in _SYSTEMS if mark in user_agent), "")
+    browser = next((label for mark, label in _BROWSERS if mark in user_agent), "")
+    return ", ".join(part for part in (browser, system) if part) or user_agent[:40] or gettext("Unknown device")
+
+
+def time_zone() -> str:
+    """The zone in which this page tells the time, such as ``Europe/Paris``."""
+    return str(get_timezone())
+
+
+def _formats() -> str:
+    locale = get_locale()
+    return _FORMATS.get(locale.language if locale else "en", "en_GB")
+
+
+def _date(value: dt.date, style: str) -> str:
+    return format_date(value, style, locale=_formats())
+
+
+def _local(value: dt.datetime) -> dt.datetime:
+    return value.astimezone(get_timezone())
+
+
+def _local_date(value: dt.date) -> dt.date:
+    return _local(value).date() if isinstance(value, dt.datetime) else value
+
+
+def _keep_together(text: str) -> str:
+    """Day, month and year stay on one line; the name of a weekday before them may stand on the line above."""
+    if _formats() == "fr_FR":
+        text = re.sub(r"\b1 (?=\D)", "1er ", text)  # le 1er novembre
+    weekday, figures = re.split(r"(?=\d)", text, maxsplit=1)
+    return weekday + figures.replace(" ", NBSP)

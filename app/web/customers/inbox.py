@@ -1,0 +1,85 @@
+"""The inbox and one bill."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+from flask import render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from app.journey.invoices.read import INBOX_MOST, InvoiceView, invoice_view, invoices_of, open_total, original_of
+from app.journey.invoices.states import InvoiceState
+from app.journey.payments.read import live_payments, payments_of_invoice
+from app.journey.receipts.read import receipt_ids
+from app.people.customers import today_of
+from app.web.context import services
+from app.web.customers.pages import blueprint, me, named_payment
+
+SHOWN = {
+    "all": tuple(InvoiceState),
+    "to-pay": (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT),
+    "paid": (InvoiceState.PAID,),
+}
+#: how far back a customer can turn the pages of the inbox
+PAGES_MOST = 1000
+#: file endings of what billers send; a download is never opened by the browser as a page
+ENDINGS = {"application/json": "json"}
+
+
+@blueprint.get("/bills")
+def inbox() -> ResponseReturnValue:
+    show = request.args.get("show", "all")
+    if show not in SHOWN:
+        show = "all"
+    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
+    customer = me().customer
+    with services().reading() as uow:
+        bills = invoices_of(
+            uow.session, customer_id=customer.id, today=today_of(customer, uow.now), states=SHOWN[show], page=page
+        )
+        payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
+        receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
+        total = open_total(uow.session, customer_id=customer.id)
+    return render_template(
+        "customers/inbox.html",
+        bills=[_linked(bill, payments, receipts) for bill in bills],
+        show=show,
+        to_pay=total.amounts,
+        to_pay_count=total.count,
+        more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
+    )
+
+
+@blueprint.get("/bills/<inv>")
+def bill(inv: str) -> ResponseReturnValue:
+    customer = me().customer
+    with services().reading() as uow:
+        view = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today_of(customer, uow.now))
+        tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id)
+        payments = live_payments(uow.session, invoice_ids=[inv])
+        receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
+    return render_template(
+        "customers/bill.html",
+        bill=_linked(view, payments, receipts),
+        payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
+    )
+
+
+@blueprint.get("/bills/<inv>/original")
+def original(inv: str) -> ResponseReturnValue:
+    """The very file that the biller delivered, as a download."""
+    with services().reading() as uow:
+        file = original_of(uow.session, invoice_id=inv, customer_id=me().customer.id)
+    ending = ENDINGS.get(file.media_type, "xml")
+    return send_file(
+        io.BytesIO(file.content),
+        mimetype="application/octet-stream",
+        as_attachment=True,
+        download_name=f"bill-{inv[-8:]}.{ending}",
+    )
+
+
+def _linked(view: InvoiceView, payments: dict[str, str], receipts: dict[str, str]) -> InvoiceView:
+    payment_id = payments.get(view.id)
+    return dataclasses.replace(view, payment_id=payment_id, receipt_id=receipts.get(payment_id or ""))

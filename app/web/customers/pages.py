@@ -1,0 +1,111 @@
+"""The blueprint of the customers' pages: who may see them, and what every template is given."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.journey.payments.read import PaymentView
+from app.journey.receipts.read import ReceiptView
+from app.people.customers import today_of
+from app.people.passkeys import RelyingParty
+from app.people.sessions import SignedIn
+from app.web.context import cookie_name, services, signed_in
+from app.web.headers import only_from_our_pages
+from connectors.registry import UnknownBank
+
+blueprint = Blueprint("customers", __name__)
+
+#: pages for everybody; a payment's pages decide by the trip cookie who may see them
+PUBLIC = frozenset(
+    {
+        "sign_in", "language", "demo_sign_in", "sign_out",
+        "passkey_new", "passkey_new_done", "passkey_use", "passkey_use_done",
+        "payment", "payment_state",
+    }
+)  # fmt: skip
+#: what a demo visit may still post: leaving it, and making a passkey to become more than a visit
+OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done"})
+
+
+@blueprint.before_request
+def guard() -> ResponseReturnValue | None:
+    """Default deny: a signed-in customer, and for a changing request one of our own pages and its form token."""
+    only_from_our_pages()
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        current_app.extensions["csrf"].protect()
+    name = (request.endpoint or "").removeprefix("customers.")
+    who = signed_in()
+    if name in PUBLIC:
+        return None
+    if who is None:
+        if request.method in ("GET", "HEAD"):
+            return redirect(url_for("customers.sign_in", next=request.full_path.rstrip("?")), 303)
+        abort(401)
+    if who.read_only and request.method not in ("GET", "HEAD", "OPTIONS") and name not in OPEN_TO_VISITS:
+        abort(403, description="demo-visit")
+    return None
+
+
+def me() -> SignedIn:
+    """The signed-in customer; guard() has let nobody else through."""
+    who = signed_in()
+    if who is None:
+        abort(401)
+    return who
+
+
+def relying_party() -> RelyingParty:
+    settings = services().settings
+    return RelyingParty(settings.host, settings.base_url)
+
+
+def common() -> dict[str, Any]:
+    """What every template is given (docs/pages.md)."""
+    who = signed_in()
+    locale = get_locale()
+    return {
+        "customer": who.customer if who else None,
+        "session_read_only": who.read_only if who else False,
+        "demo": services().settings.demo,
+        "locale": locale.language if locale else "en",
+        "today": today_of(who.customer, services().clock()) if who else services().clock().date(),
+    }
+
+
+def bank_name(bank_id: str) -> str:
+    """The name customers know; a bank whose file is gone keeps its id."""
+    try:
+        return services().banks.profile(bank_id).name
+    except UnknownBank:
+        return bank_id
+
+
+def named_payment(view: PaymentView, receipt_id: str | None) -> PaymentView:
+    """Completed with what earlier stages do not know: the bank's name and the receipt."""
+    return dataclasses.replace(view, bank_name=bank_name(view.bank_id), receipt_id=receipt_id)
+
+
+def named_receipt(view: ReceiptView) -> ReceiptView:
+    return dataclasses.replace(view, bank_name=bank_name(view.bank_name))
+
+
+def local_path(target: str | None) -> str:
+    """A place of ours to go on to; anything else becomes the inbox (no open redirect)."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
+        return target
+    return url_for("customers.inbox")
+
+
+def set_cookie(response: AnyResponse, kind: str, value: str, *, max_age: int | None = None) -> None:
+    """A ``__Host-`` cookie: this host only, never to script. Lax, because a bank's redirect must bring it back."""
+    response.set_cookie(cookie_name(kind), value, max_age=max_age, secure=True, httponly=True, samesite="Lax", path="/")
+
+
+def drop_cookie(response: AnyResponse, kind: str) -> None:
+    response.delete_cookie(cookie_name(kind), secure=True, httponly=True, samesite="Lax", path="/")

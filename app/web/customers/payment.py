@@ -1,0 +1,98 @@
+"""Leaving for the bank, the truth about a payment, and stopping one in time."""
+
+from __future__ import annotations
+
+from flask import abort, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.errors import NotFound, TooLate
+from app.journey.payments import access
+from app.journey.payments import service as payments
+from app.journey.payments.read import PaymentView, is_decided, payment_view
+from app.journey.payments.states import PaymentState
+from app.journey.receipts.read import receipt_ids
+from app.web.context import cookie_name, services, signed_in
+from app.web.customers.pages import blueprint, me, named_payment, set_cookie
+
+#: without script the page fetches itself again
+REFRESH_S = 4
+
+
+@blueprint.get("/payments/<pay>/leave")
+def leave(pay: str) -> ResponseReturnValue:
+    """Which bank comes next and what it will show. While the bank is being told, the page waits and says so."""
+    try:
+        view, _ = _view(pay)
+    except NotFound:
+        with services().reading() as uow:
+            if not is_decided(uow.session, payment_id=pay, customer_id=me().customer.id):
+                raise
+        return render_template("customers/leave.html", payment=None, ready=False)
+    if view.state in (PaymentState.PREPARED, PaymentState.INITIATING):
+        return render_template("customers/leave.html", payment=view, ready=False)
+    if not view.link_open:
+        return redirect(url_for("customers.payment", pay=pay), 303)
+    return render_template("customers/leave.html", payment=view, ready=True)
+
+
+@blueprint.get("/payments/<pay>/bank")
+def to_bank(pay: str) -> ResponseReturnValue:
+    """Send this browser to its bank: the one hop that leaves this site."""
+    if request.method == "HEAD":
+        abort(405)  # a look must not count as leaving
+    try:
+        leaving = payments.leave_for_bank(services(), signed_in=me(), payment_id=pay)
+    except TooLate:
+        return redirect(url_for("customers.payment", pay=pay), 303)
+    response = redirect(leaving.url, 303)
+    set_cookie(response, "away", leaving.browser, max_age=int(payments.AWAY_LIFE.total_seconds()))
+    return response
+
+
+@blueprint.get("/payments/<pay>")
+def payment(pay: str) -> ResponseReturnValue:
+    """One of four truths, as the bank told it."""
+    view, limited = _view(pay)
+    return render_template(
+        "customers/payment.html",
+        payment=view,
+        just_back="back" in request.args,
+        refresh_s=None if view.final else REFRESH_S,
+        limited=limited,
+    )
+
+
+@blueprint.get("/payments/<pay>/state")
+def payment_state(pay: str) -> ResponseReturnValue:
+    """For the page's small poll: whether there is something new to show."""
+    view, _ = _view(pay)
+    return jsonify(version=view.version, final=view.final)
+
+
+@blueprint.post("/payments/<pay>/cancel")
+def cancel(pay: str) -> ResponseReturnValue:
+    """Stop a payment before going to the bank. Too late is no error: the page tells the truth."""
+    try:
+        with services().unit_of_work() as uow:
+            payments.cancel(uow, signed_in=me(), payment_id=pay)
+            uow.commit()
+    except TooLate:
+        pass
+    return redirect(url_for("customers.payment", pay=pay), 303)
+
+
+def _view(payment_id: str) -> tuple[PaymentView, bool]:
+    """The payment for its signed-in customer, or for the browser that went to the bank for it (``limited``)."""
+    who = signed_in()
+    browser = request.cookies.get(cookie_name("away"))
+    with services().reading() as uow:
+        limited = who is None
+        if who is not None:
+            access.payment_of_customer(uow.session, payment_id=payment_id, customer_id=who.customer.id)
+        elif browser:
+            access.payment_of_browser(uow.session, payment_id=payment_id, browser=browser)
+        else:
+            raise NotFound("payment")
+        view = payment_view(uow.session, payment_id)
+        receipts = receipt_ids(uow.session, payment_ids=[payment_id])
+    return named_payment(view, None if limited else receipts.get(payment_id)), limited

@@ -1,0 +1,209 @@
+"""A whole installation for each test: both kinds of database, the sandbox bank in process, a clock of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc.jwk import ECKey
+from sqlalchemy import create_engine, make_url, text
+
+from app.db.engine import make_engine
+from app.db.migrate import upgrade
+from app.factory import create_app
+from app.journey.route import HANDLERS, ROUTE
+from app.keys import Keys
+from app.schedule import Schedule
+from app.services import Services, build_services
+from app.worker import Worker
+from config.settings import ROOT, Settings
+from connectors.http import BankSession
+from connectors.registry import Registry
+from connectors.sandbox_bank.app import create_bank
+from connectors.sandbox_bank.context import EXTENSION as BANK
+from connectors.sandbox_bank.settings import BankSettings
+from tests.support.postgres import running_postgres
+from tests.support.wsgi_adapter import WSGIAdapter
+
+BASE_URL = "http://localhost:8000"
+BANK_URL = "http://127.0.0.1:8001"
+LEDGER_TOKEN = "ledger"
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+    def tick(self, **how: float) -> None:
+        self.now += dt.timedelta(**how)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that reaches for another host is a bug."""
+    real = socket.socket.connect
+
+    def only_here(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test wants to talk to {address[0]}")
+        real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", only_here)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> Iterator[str]:
+    """A running PostgreSQL with one migrated database to copy; its URL."""
+    with running_postgres() as url:
+        admin = create_engine(url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text("CREATE DATABASE template_quittance"))
+        admin.dispose()
+        engine = make_engine(str(make_url(url).set(database="template_quittance")))
+        upgrade(engine)
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("template") / "quittance.sqlite3"
+    engine = make_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, migrated database of each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "quittance.sqlite3"
+        path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
+        yield f"sqlite:///{path}"
+        return
+    admin_url: str = request.getfixturevalue("postgres_template")
+    name = f"t_{abs(hash(request.node.nodeid)) % 10**12}"
+    admin = create_engine(admin_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_quittance STRATEGY file_copy"))
+    yield str(make_url(admin_url).set(database=name))
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(
+        data=tmp_path,
+        base_url=BASE_URL,
+        database_url=database_url,
+        keys=tmp_path / "keys",
+        banks=ROOT / "config" / "banks",
+        space_domain="space.quittance.example",
+        port=8000,
+        bank_port=8001,
+        biller_port=8002,
+        web_workers=1,
+        web_threads=8,
+        trusted_proxies=0,
+        demo=True,
+    )
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    Keys.init(settings.keys)
+    return Keys.load(settings.keys)
+
+
+@pytest.fixture
+def naps() -> list[float]:
+    """How long the bank made somebody wait."""
+    return []
+
+
+@pytest.fixture
+def bank(tmp_path: Path, clock: Clock, keys: Keys, naps: list[float]) -> Iterator[Flask]:
+    """The sandbox bank in this process, on the test's clock. An answer that hangs is an answer that never comes."""
+
+    def hang(seconds: float) -> None:
+        naps.append(seconds)
+        raise TimeoutError
+
+    public = ECKey.import_key(keys.bank_client).as_dict(private=False)
+    app = create_bank(
+        BankSettings(
+            base_url=BANK_URL,
+            database=tmp_path / "bank.db",
+            ledger_token=LEDGER_TOKEN,
+            tpps={"quittance": {"keys": [public]}},
+            clock=clock,
+            sleep=hang,
+        )
+    )
+    app.testing = True
+    yield app
+    app.extensions[BANK].store.close()
+
+
+@pytest.fixture
+def bank_wire(bank: Flask) -> WSGIAdapter:
+    """What stands between us and the bank: it keeps what was sent."""
+    return WSGIAdapter(bank)
+
+
+@pytest.fixture
+def services(settings: Settings, keys: Keys, bank_wire: WSGIAdapter, clock: Clock) -> Iterator[Services]:
+    def session(_: object) -> BankSession:
+        made = BankSession(allow_http=True)
+        made.mount(BANK_URL, bank_wire)
+        return made
+
+    banks = Registry.from_folder(
+        settings.banks,
+        sandbox_bank_url=settings.sandbox_bank_url,
+        client_key=keys.bank_client,
+        allow_http=True,
+        session_factory=session,
+        clock=clock,
+    )
+    made = build_services(settings, route=ROUTE, handlers=HANDLERS, clock=clock, banks=banks)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def worker(services: Services) -> Worker:
+    """`run_until_idle()` does what is due, in this thread."""
+    return Worker(services, Schedule(services))
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    made = create_app(services)
+    made.testing = True
+    return made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

@@ -1,0 +1,114 @@
+"""kill -9 at every step of a payment, on real processes: nothing is lost, nothing is paid twice, nobody is told a lie.
+
+For each step the seed chooses who is killed and how many milliseconds into the step. The walk itself checks all sides
+of its own payment; at the end everything that ever happened here is held against the bank's books.
+FAULTS_SEED=7 chooses others.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.engine import make_engine
+from app.demo.loopback import new_session
+from app.demo.walk import STEPS, walk
+from app.journey.decisions.models import Decision
+from app.journey.intake.models import DeliveredBill
+from app.journey.invoices.models import Invoice
+from app.journey.payments.models import Payment
+from tests.support.demo import Demo, children_of, running_demo
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+SEED = os.environ.get("FAULTS_SEED", "1")
+DELAY_MOST_MS = 250
+VICTIMS = ("web workers", "worker", "bank")
+
+
+@dataclass(frozen=True)
+class Kill:
+    step: str
+    victim: str
+    after_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.victim} {self.after_ms} ms into {self.step}"
+
+
+def chosen_kills() -> list[Kill]:
+    """One for each step."""
+    dice = random.Random(SEED)  # noqa: S311  (the same choice for the same seed is the point)
+    return [Kill(step, dice.choice(VICTIMS), dice.randrange(DELAY_MOST_MS)) for step in STEPS]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running_demo(tmp_path_factory.mktemp("kill") / "var") as demo:
+        yield demo
+
+
+def kill(demo: Demo, victim: str) -> None:
+    children = demo.running.children
+    if victim == "web workers":
+        pids = children_of(children["web"])
+    else:
+        pids = [children["worker" if victim == "worker" else "sandbox-bank"]]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("planned", chosen_kills(), ids=str)
+def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, planned: Kill) -> None:
+    timer = threading.Timer(planned.after_ms / 1000, kill, (demo, planned.victim))
+
+    def on_step(name: str) -> None:
+        if name == planned.step:
+            timer.start()
+
+    try:
+        walk(demo.running, demo.data, on_step=on_step, say=lambda _: None)
+    finally:
+        if timer.ident is not None:
+            timer.join()
+
+
+def test_at_the_end_our_books_and_the_banks_are_the_same(demo: Demo) -> None:
+    bookings = booked(demo)
+    engine = make_engine(f"sqlite:///{demo.data / 'quittance.sqlite3'}")
+    with Session(engine.execution_options(read_only=True)) as session:
+        bills = set(session.scalars(select(DeliveredBill.id)))
+        decisions = set(session.scalars(select(Decision.payment_id)))
+        payments = session.scalars(select(Payment)).all()
+        invoices = {invoice.id: invoice for invoice in session.scalars(select(Invoice))}
+    engine.dispose()
+    assert len(payments) == len(STEPS)
+    assert {invoice.bill_id for invoice in invoices.values()} == bills  # no bill is lost
+    assert {payment.id for payment in payments} == decisions  # no decision is lost
+    # at most one debit per decision, and we call paid what the bank has booked, and nothing else
+    assert bookings == {
+        payment.end_to_end_id: [str(payment.amount)] for payment in payments if payment.state == "settled"
+    }
+    paid = {payment.invoice_id for payment in payments if payment.state == "settled"}
+    assert {invoice.id for invoice in invoices.values() if invoice.state == "paid"} == paid
+
+
+def booked(demo: Demo) -> dict[str, list[str]]:
+    """EndToEndId → the amounts that left the account for it."""
+    token = (demo.data / "sandbox-bank" / "ledger-token").read_text("utf-8").strip()
+    answer = new_session().get(
+        f"{demo.running.bank_url}/sandbox/ledger", headers={"Authorization": f"Bearer {token}"}, timeout=10
+    )
+    amounts: dict[str, list[str]] = {}
+    for entry in answer.json()["entries"]:
+        assert entry["kind"] == "debit"
+        amounts.setdefault(entry["endToEndId"], []).append(entry["amount"])
+    return amounts

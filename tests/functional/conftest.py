@@ -1,0 +1,30 @@
+"""A customer's browser and a biller's program, as far as the doors are concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from app.services import Services
+from app.worker import Worker
+from tests.conftest import Clock
+from tests.support.journey import Journey
+from tests.support.wsgi_adapter import WSGIAdapter
+
+
+@pytest.fixture
+def journey(
+    app: Flask, services: Services, worker: Worker, bank: Flask, clock: Clock, bank_wire: WSGIAdapter
+) -> Journey:
+    """One customer with a passkey, one biller, the bank: ready to pay."""
+    return Journey.begin(app=app, services=services, worker=worker, bank=bank, clock=clock, bank_wire=bank_wire)
+
+
+@pytest.fixture
+def journeys(
+    app: Flask, services: Services, worker: Worker, bank: Flask, clock: Clock, bank_wire: WSGIAdapter
+) -> Callable[[], Journey]:
+    """As many of them as a test needs, in one installation."""
+    return lambda: Journey.begin(app=app, services=services, worker=worker, bank=bank, clock=clock, bank_wire=bank_wire)

@@ -1,0 +1,153 @@
+"""What a bank can do to a payment (the sandbox bank's magic amounts), and what the customer is told meanwhile.
+
+After each case our word and the bank's ledger must agree: settled means exactly one debit, not done means none.
+"""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from app.journey.payments.models import BankAttempt
+from tests.support.journey import Journey
+
+
+def sends(journey: Journey) -> int:
+    with journey.services.reading() as uow:
+        return uow.session.scalars(select(BankAttempt.sends).where(BankAttempt.verb == "initiate")).one()
+
+
+def initiations(journey: Journey) -> list[bytes]:
+    return [
+        one.body if isinstance(one.body, bytes) else str(one.body).encode()
+        for one in journey.bank_wire.sent
+        if one.method == "POST" and "/payments/" in str(one.url)
+    ]
+
+
+def test_refused_at_initiation(journey: Journey) -> None:
+    invoice_id = journey.bill(number="t1", amount="999.01")
+    payment_id = journey.confirm(invoice_id)
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason) == ("rejected", "bank_refused")
+    assert journey.truth(payment_id) == "not_done"
+    assert journey.invoice(invoice_id).state == "to_pay"
+
+
+@pytest.mark.parametrize("amount", ["999.02", "999.03", "999.04"])
+def test_no_answer_to_the_initiation_sends_the_same_bytes_again_and_then_gives_up(
+    journey: Journey, amount: str
+) -> None:
+    """Nobody holds an approval link, so no money can have moved, whatever the bank has made of it."""
+    invoice_id = journey.bill(number="t2", amount=amount)
+    payment_id = journey.confirm(invoice_id)
+    assert journey.payment(payment_id).state == "initiating"
+    assert "Horizon Bank" in journey.browser.page(f"/payments/{payment_id}/leave").get_text()
+    for _ in range(8):
+        journey.wait(130)
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason) == ("rejected", "bank_unreachable")
+    assert len(set(initiations(journey))) == 1
+    assert len(initiations(journey)) == sends(journey) == 6
+    assert journey.invoice(invoice_id).state == "to_pay"
+    assert journey.ledger() == []
+
+
+def test_no_funds(journey: Journey) -> None:
+    invoice_id = journey.bill(number="t5", amount="999.05")
+    payment_id = journey.pay(invoice_id)
+    journey.wait(5)
+    assert journey.payment(payment_id).state == "rejected"
+    assert journey.truth(payment_id) == "not_done"
+    assert journey.invoice(invoice_id).state == "to_pay"
+    assert journey.ledger() == []
+
+
+def test_accepted_and_then_rejected(journey: Journey) -> None:
+    invoice_id = journey.bill(number="t6", amount="999.06")
+    payment_id = journey.pay(invoice_id)
+    assert journey.truth(payment_id) == "accepted"
+    assert journey.invoice(invoice_id).state == "in_payment"
+    journey.wait(8)
+    assert journey.truth(payment_id) == "not_done"
+    assert journey.invoice(invoice_id).state == "to_pay"
+    assert journey.ledger() == []
+
+
+def test_settles_late(journey: Journey) -> None:
+    payment_id = journey.pay(journey.bill(number="t7", amount="999.07"))
+    journey.wait(3)
+    assert journey.truth(payment_id) == "accepted"
+    journey.wait(5)
+    journey.wait(15)
+    assert journey.truth(payment_id) == "done"
+    assert len(journey.ledger(journey.payment(payment_id).end_to_end_id)) == 1
+
+
+@pytest.mark.parametrize("amount", ["999.08", "999.09", "999.12"])
+def test_the_bank_does_not_tell_and_then_does(journey: Journey, amount: str) -> None:
+    invoice_id = journey.bill(number="t8", amount=amount)
+    payment_id = journey.pay(invoice_id)
+    assert journey.payment(payment_id).state == "unknown"
+    assert journey.truth(payment_id) == "not_known"
+    assert journey.invoice(invoice_id).state == "in_payment"  # the claim stays: it must not be paid again
+    for seconds in (3, 6, 16, 50, 310):
+        journey.wait(seconds)
+    assert journey.truth(payment_id) == "done"
+    assert len(journey.ledger(journey.payment(payment_id).end_to_end_id)) == 1
+
+
+@pytest.mark.parametrize("amount", ["999.10", "999.11"])
+def test_a_lost_exchange_changes_nothing_about_the_truth(journey: Journey, amount: str) -> None:
+    payment_id = journey.pay(journey.bill(number="t10", amount=amount))
+    journey.wait(5)
+    assert journey.truth(payment_id) == "done"
+
+
+def test_credited_is_a_fact_of_its_own(journey: Journey) -> None:
+    payment_id = journey.pay(journey.bill(number="t14", amount="999.14"))
+    journey.wait(5)
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.transaction_status, payment.fact) == ("settled", "ACCC", "credited")
+
+
+def test_a_status_that_goes_backwards_is_ignored(journey: Journey) -> None:
+    payment_id = journey.pay(journey.bill(number="t15", amount="999.15"))
+    seen = [journey.payment(payment_id).state]
+    for seconds in (3, 6, 16, 50):
+        journey.wait(seconds)
+        seen.append(journey.payment(payment_id).state)
+    assert seen[-1] == "settled"
+    assert "awaiting_customer" not in seen[seen.index("accepted") :]
+
+
+def test_the_bank_is_asked_within_its_budget(journey: Journey) -> None:
+    """A payment that stays accepted for hours: few questions, never a storm."""
+    journey.pay(journey.bill(number="t16", amount="999.07"))
+    asked = sum(1 for one in journey.bank_wire.sent if str(one.url).endswith("/status"))
+    for _ in range(24):
+        journey.wait(5 * 60)
+    asked_in_two_hours = sum(1 for one in journey.bank_wire.sent if str(one.url).endswith("/status")) - asked
+    assert asked_in_two_hours <= 8
+
+
+def test_the_worker_carries_on_when_the_web_request_dies_after_the_decision(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.customers.decide.run_now", lambda *_, **__: False)
+    payment_id = journey.confirm(journey.bill(number="t17"))
+    waiting = journey.browser.page(f"/payments/{payment_id}/leave")
+    assert waiting.select_one('meta[http-equiv="refresh"]') is not None
+    journey.wait(3)
+    assert journey.payment(payment_id).state == "awaiting_customer"
+
+
+def test_the_worker_carries_on_when_the_web_request_dies_after_the_return(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.banks.redirect.run_now", lambda *_, **__: False)
+    payment_id = journey.pay(journey.bill(number="t18"))
+    assert journey.truth(payment_id) == "not_known"
+    journey.wait(3)
+    journey.wait(3)
+    assert journey.truth(payment_id) == "done"

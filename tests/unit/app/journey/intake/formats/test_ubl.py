@@ -1,0 +1,431 @@
+"""UBL 2.1: exact values from bills of our own making, and each refusal with its code and path."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Payee, Seller
+from app.journey.intake.formats import ubl
+from connectors.money import EXPONENTS, Money
+from tests.support.bills import IBAN, NUMBER, REFERENCE, SELLER_NAME, SELLER_VAT, TO, ubl_bill, ubl_means
+
+OTHER_IBAN = "DE75512108001245126199"
+PAYABLE = "/Invoice/cac:LegalMonetaryTotal/cbc:PayableAmount"
+ACCOUNT = "/Invoice/cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID"
+LEGAL_NAME = "/Invoice/cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName"
+
+
+def read(**changes: Any) -> Bill:
+    return ubl.read(ubl_bill(**changes))
+
+
+def refused(content: bytes) -> BillRefused:
+    with pytest.raises(BillRefused) as caught:
+        ubl.read(content)
+    return caught.value
+
+
+def test_a_whole_invoice() -> None:
+    found = read(
+        total="94.20",
+        prepaid="10.00",
+        seller_trading_name="Eaux du Lac",
+        bic="PSSTFRPPXXX",
+        terms="Sous 30 jours\nmerci",
+        order_reference="PO-7",
+        preceding_numbers=("2026-00300", "2026-00301", "2026-00300"),
+        note="Relevé du compteur",
+    )
+    assert found == Bill(
+        kind=BillKind.INVOICE,
+        number=NUMBER,
+        issued_on=dt.date(2026, 11, 1),
+        due_on=dt.date(2026, 12, 1),
+        payable=Money(8420, "EUR"),
+        total=Money(9420, "EUR"),
+        to=TO,
+        seller=Seller(
+            name=SELLER_NAME,
+            trading_name="Eaux du Lac",
+            vat_id=SELLER_VAT,
+            legal_id="404833048",
+            country="FR",
+        ),
+        buyer_name="Jana Nováková",
+        payee=Payee(name=SELLER_NAME, iban=IBAN, bic="PSSTFRPPXXX"),
+        means_codes=("58",),
+        remittance_reference=REFERENCE,
+        terms="Sous 30 jours\nmerci",
+        order_reference="PO-7",
+        preceding_numbers=("2026-00300", "2026-00301"),
+        lines=(Line(description="Eau potable", quantity="21 m³", amount=Money(7981, "EUR")),),
+        note="Relevé du compteur",
+    )
+
+
+def test_the_smallest_invoice() -> None:
+    found = read(
+        due_on=None,
+        to=None,
+        buyer_name=None,
+        seller_vat=None,
+        seller_legal_id=None,
+        seller_country=None,
+        means="",
+        lines=(),
+    )
+    assert found.seller == Seller(name=SELLER_NAME)
+    assert (found.due_on, found.to, found.buyer_name, found.payee) == (None, None, None, None)
+    assert (found.means_codes, found.remittance_reference, found.lines) == ((), None, ())
+
+
+def test_a_credit_note_has_its_due_date_in_the_payment_means() -> None:
+    found = read(root="CreditNote")
+    assert (found.kind, found.due_on) == (BillKind.CREDIT_NOTE, dt.date(2026, 12, 1))
+    assert found.lines == (Line(description="Eau potable", quantity="21 m³", amount=Money(7981, "EUR")),)
+
+
+def test_an_invoice_may_have_it_there_too_but_its_own_comes_first() -> None:
+    means = ubl_means(extra="<cbc:PaymentDueDate>2026-12-24</cbc:PaymentDueDate>")
+    assert read(due_on=None, means=means).due_on == dt.date(2026, 12, 24)
+    assert read(means=means).due_on == dt.date(2026, 12, 1)
+
+
+def test_the_due_date_is_that_of_the_means_by_which_it_is_paid() -> None:
+    card = ubl_means(code="48", iban=None, extra="<cbc:PaymentDueDate>2026-11-05</cbc:PaymentDueDate>")
+    transfer = ubl_means(extra="<cbc:PaymentDueDate>2026-12-24</cbc:PaymentDueDate>")
+    assert read(due_on=None, means=card + transfer).due_on == dt.date(2026, 12, 24)
+
+
+@pytest.mark.parametrize("type_code", ["381", "396", "261"])
+def test_an_invoice_with_a_credit_type_code_is_a_credit(type_code: str) -> None:
+    assert read(type_code=type_code).kind is BillKind.CREDIT_NOTE
+
+
+@pytest.mark.parametrize("type_code", ["380", "326", "384", "389"])
+def test_every_other_type_code_leaves_it_an_invoice(type_code: str) -> None:
+    assert read(type_code=type_code).kind is BillKind.INVOICE
+
+
+# --- amounts
+
+
+@pytest.mark.parametrize(
+    ("changes", "payable", "total"),
+    [
+        ({"amount": "10158", "total": "10157.5", "rounding": "0.5"}, 1015800, 1015750),
+        (
+            {"amount": "-10000", "total": "-10835", "prepaid": "-834.9", "rounding": "+0.10"},
+            -1000000,
+            -1083500,
+        ),
+        ({"amount": "0.00", "prepaid": "84.20", "total": "84.20"}, 0, 8420),
+        ({"amount": "-81.00", "prepaid": "200.00", "total": "119.00"}, -8100, 11900),
+        ({"amount": "119.", "total": "+119.000"}, 11900, 11900),
+    ],
+)
+def test_amounts_that_add_up(changes: dict[str, str], payable: int, total: int) -> None:
+    found = read(**changes)
+    assert (found.payable, found.total) == (Money(payable, "EUR"), Money(total, "EUR"))
+
+
+def test_without_a_total_there_is_nothing_to_check_against() -> None:
+    found = read(total="", prepaid="10.00")
+    assert (found.payable, found.total) == (Money(8420, "EUR"), None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": "9119.00", "total": "119.00"},
+        {"amount": "84.20", "prepaid": "0.01"},
+        {"amount": "84.20", "rounding": "0.01"},
+        {"amount": "-84.20", "total": "84.20"},
+    ],
+)
+def test_amounts_that_do_not_add_up_are_refused(changes: dict[str, str]) -> None:
+    found = refused(ubl_bill(**changes))  # type: ignore[arg-type]
+    assert (found.code, found.element) == ("amounts-do-not-add-up", PAYABLE)
+
+
+def test_third_party_payments_count_in_the_xrechnung_extension_only() -> None:
+    third = '<cac:PrepaidPayment><cbc:PaidAmount currencyID="EUR">{}</cbc:PaidAmount></cac:PrepaidPayment>'
+    payments = third.format("19.96") + third.format("10.00")
+    extension = "urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung_3.0"
+    extension += "#conformant#urn:xeinkauf.de:kosit:extension:xrechnung_3.0"
+    customization = f"<cbc:CustomizationID>{extension}</cbc:CustomizationID>"
+    assert read(amount="114.16", total="84.20", extra=customization + payments).payable == Money(11416, "EUR")
+    assert read(amount="84.20", total="84.20", extra=payments).payable == Money(8420, "EUR")
+    assert refused(ubl_bill(amount="114.16", total="84.20", extra=payments)).code == "amounts-do-not-add-up"
+
+
+@given(
+    st.sampled_from(sorted(EXPONENTS)),
+    st.integers(-(10**12), 10**12),
+    st.integers(0, 10**12),
+    st.integers(-99, 99),
+)
+def test_every_amount_is_read_to_the_last_digit(currency: str, total: int, prepaid: int, rounding: int) -> None:
+    payable = Money(total - prepaid + rounding, currency)
+    found = read(
+        currency=currency,
+        amount=str(payable),
+        total=str(Money(total, currency)),
+        prepaid=str(Money(prepaid, currency)),
+        rounding=str(Money(rounding, currency)),
+        lines=(),
+    )
+    assert (found.payable, found.total) == (payable, Money(total, currency))
+
+
+def test_amounts_in_another_currency_or_in_none_are_refused() -> None:
+    found = refused(ubl_bill(amount_currency="KWD"))
+    assert (found.code, found.element) == ("currency-refused", f"{PAYABLE}/@currencyID")
+    assert found.detail == "The amount is in 'KWD', the document in EUR."
+    bare = ubl_bill().replace(b'<cbc:PayableAmount currencyID="EUR">', b"<cbc:PayableAmount>")
+    assert refused(bare).detail == "The amount is without a currency, the document in EUR."
+    line = ubl_bill().replace(
+        b'<cbc:LineExtensionAmount currencyID="EUR">', b'<cbc:LineExtensionAmount currencyID="USD">'
+    )
+    assert refused(line).element == "/Invoice/cac:InvoiceLine/cbc:LineExtensionAmount/@currencyID"
+
+
+# --- who, and where the money goes
+
+
+def test_the_party_name_stands_in_for_an_absent_legal_name() -> None:
+    found = read(seller_name=None, seller_trading_name="Advokatfirmaet Z")
+    assert found.seller is not None
+    assert (found.seller.name, found.seller.trading_name) == ("Advokatfirmaet Z", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, SELLER_NAME),
+        ({"payee_name": "Factoring SA"}, "Factoring SA"),
+        (
+            {"payee_name": "Factoring SA", "account_name": "Factoring, compte clients"},
+            "Factoring, compte clients",
+        ),
+    ],
+)
+def test_the_payee_is_named_by_its_account_then_itself_then_the_seller(changes: dict[str, str], name: str) -> None:
+    assert read(**changes).payee == Payee(name=name, iban=IBAN)
+
+
+@pytest.mark.parametrize(
+    ("means", "iban", "reference"),
+    [
+        (ubl_means(code="30", iban=OTHER_IBAN, reference="A") + ubl_means(reference="B"), OTHER_IBAN, "A"),
+        (ubl_means(code="30", iban="1234567", reference="A") + ubl_means(reference="B"), IBAN, "B"),
+        (ubl_means(code="59", iban=OTHER_IBAN, reference="A") + ubl_means(reference="B"), IBAN, "B"),
+        (
+            ubl_means(iban="NL11 BANK 1111111111", reference="A") + ubl_means(code="31", reference="B"),
+            IBAN,
+            "B",
+        ),
+        (ubl_means(code="30", iban="DE75 5121 0800 1245 1261 99", reference=None), OTHER_IBAN, None),
+        (ubl_means(code="42", reference="A") + ubl_means(code="49", iban=None, reference="B"), IBAN, "A"),
+        (ubl_means(code=None), IBAN, REFERENCE),
+        (ubl_means(code="ZZZ"), IBAN, REFERENCE),
+    ],
+)
+def test_the_first_credit_transfer_to_a_valid_iban_wins(means: str, iban: str, reference: str | None) -> None:
+    found = read(means=means)
+    assert found.payee == Payee(name=SELLER_NAME, iban=iban)
+    assert found.remittance_reference == reference
+
+
+def test_all_means_codes_are_kept_once_each() -> None:
+    means = ubl_means(code="49") + ubl_means(code="58") + ubl_means(code="58")
+    assert read(means=means).means_codes == ("49", "58")
+
+
+@pytest.mark.parametrize("code", ["59", "49", "48", "54", "10", "97", "#ENTITY@ATMPAYMENT#12345#"])
+def test_an_account_of_another_means_is_never_offered(code: str) -> None:
+    found = read(means=ubl_means(code=code))
+    assert (found.payee, found.means_codes, found.remittance_reference) == (None, (code,), REFERENCE)
+
+
+@pytest.mark.parametrize("account", ["1234567", "https://pay.example.test/x", "IBAN32423940"])
+def test_an_account_that_is_no_iban_is_kept_apart(account: str) -> None:
+    found = read(iban=account, bic="083-001")
+    assert found.payee == Payee(name=SELLER_NAME, other_account=account)
+
+
+@pytest.mark.parametrize("account", [None, "", "  "])
+def test_no_account_is_no_payee(account: str | None) -> None:
+    assert read(iban=account).payee is None
+
+
+# --- discounts
+
+
+def test_a_skonto_line_is_a_discount_on_the_amount_due() -> None:
+    found = read(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n#SKONTO#TAGE=30#PROZENT=0.00#\n")
+    assert found.early_payment == EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(168, "EUR"))
+    assert found.terms == "#SKONTO#TAGE=14#PROZENT=2.00#\n#SKONTO#TAGE=30#PROZENT=0.00#"
+
+
+SETTLEMENT = (
+    "<cbc:SettlementDiscountPercent>2.5</cbc:SettlementDiscountPercent>"
+    "<cac:SettlementPeriod><cbc:EndDate>2026-11-10</cbc:EndDate></cac:SettlementPeriod>"
+)
+
+
+def test_a_percentage_with_an_end_date_is_one_too() -> None:
+    found = read(extra_terms=SETTLEMENT)
+    assert found.early_payment == EarlyPayment(until=dt.date(2026, 11, 10), discount=Money(211, "EUR"))  # 2.105
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "#SKONTO#TAGE=7#PROZENT=2.00#\n#SKONTO#TAGE=14#PROZENT=1.00#\n",
+        "#SKONTO#TAGE=14#PROZENT=2,25#\n",
+        "3% Skonto innerhalb 10 Tagen bis 15.03.2026",
+    ],
+)
+def test_several_tiers_and_free_text_are_only_shown(terms: str) -> None:
+    found = read(terms=terms)
+    assert (found.early_payment, found.terms) == (None, terms.strip())
+
+
+def test_both_spellings_with_different_days_are_two_tiers() -> None:
+    assert read(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n", extra_terms=SETTLEMENT).early_payment is None
+
+
+def test_a_credit_has_no_discount() -> None:
+    assert read(root="CreditNote", extra_terms=SETTLEMENT).early_payment is None
+
+
+def test_an_end_date_that_is_none_is_refused() -> None:
+    found = refused(ubl_bill(extra_terms=SETTLEMENT.replace("2026-11-10", "2026-11-31")))
+    assert (found.code, found.element) == (
+        "date-refused",
+        "/Invoice/cac:PaymentTerms/cac:SettlementPeriod/cbc:EndDate",
+    )
+
+
+# --- lines
+
+
+@pytest.mark.parametrize(
+    ("unit", "quantity"), [("C62", "21"), ("KWH", "21 kWh"), ("MON", "21 MON"), ("", "21"), ("HUR", "21 h")]
+)
+def test_a_quantity_has_a_unit_that_people_read(unit: str, quantity: str) -> None:
+    found = read(lines=[("Strom", "21", unit, "84.20")])
+    assert found.lines[0].quantity == quantity
+
+
+def test_a_line_without_a_name_is_called_by_its_description_or_its_number() -> None:
+    described = ubl_bill().replace(b"cbc:Name>Eau potable</cbc:Name", b"cbc:Description>Eau</cbc:Description")
+    assert ubl.read(described).lines[0].description == "Eau"
+    assert read(lines=[("", "1", "", "84.20")]).lines[0].description == "1"
+
+
+# --- refusals
+
+
+REFUSALS: list[tuple[dict[str, Any], str, str]] = [
+    ({"number": None}, "element-missing", "/Invoice/cbc:ID"),
+    ({"number": " "}, "element-missing", "/Invoice/cbc:ID"),
+    ({"issued_on": ""}, "element-missing", "/Invoice/cbc:IssueDate"),
+    ({"currency": ""}, "element-missing", "/Invoice/cbc:DocumentCurrencyCode"),
+    ({"amount": ""}, "element-missing", PAYABLE),
+    ({"seller_name": "\u200b"}, "element-missing", LEGAL_NAME),
+    ({"seller_name": None}, "element-missing", LEGAL_NAME),
+    ({"number": "1" * 101}, "text-refused", "/Invoice/cbc:ID"),
+    ({"number": "RE\u200b1"}, "text-refused", "/Invoice/cbc:ID"),
+    ({"seller_name": "S" * 10_000}, "text-refused", LEGAL_NAME),
+    (
+        {"seller_country": "Fr"},
+        "text-refused",
+        "/Invoice/cac:AccountingSupplierParty/cac:Party/cac:PostalAddress/cac:Country/cbc:IdentificationCode",
+    ),
+    ({"note": "x" * 10_001}, "text-refused", "/Invoice/cbc:Note"),
+    ({"due_on": "12/01/2026"}, "date-refused", "/Invoice/cbc:DueDate"),
+    ({"currency": "XXX"}, "currency-refused", "/Invoice/cbc:DocumentCurrencyCode"),
+    ({"amount": "1.19E2"}, "amount-refused", PAYABLE),
+    ({"amount": "119.001"}, "amount-refused", PAYABLE),
+    ({"total": "NaN"}, "amount-refused", "/Invoice/cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount"),
+    ({"iban": "FR1420041010050500013M02607"}, "account-refused", ACCOUNT),
+    ({"iban": "\u0410T611904300234573201"}, "account-refused", ACCOUNT),
+    ({"iban": "DE" + "7" * 200}, "text-refused", ACCOUNT),
+    ({"reference": "RF19539007547034"}, "reference-refused", "/Invoice/cac:PaymentMeans/cbc:PaymentID"),
+    ({"reference": "R" * 141}, "text-refused", "/Invoice/cac:PaymentMeans/cbc:PaymentID"),
+    ({"extra": "<cbc:ID>2</cbc:ID>"}, "element-doubled", "/Invoice/cbc:ID"),
+    ({"extra": "<cac:LegalMonetaryTotal/>"}, "element-doubled", "/Invoice/cac:LegalMonetaryTotal"),
+    (
+        {"extra_totals": '<cbc:PayableAmount currencyID="EUR">1</cbc:PayableAmount>'},
+        "element-doubled",
+        PAYABLE,
+    ),
+    ({"extra": "<cac:AccountingSupplierParty/>"}, "element-doubled", "/Invoice/cac:AccountingSupplierParty"),
+    (
+        {"means": ubl_means(extra="<cbc:PaymentID>2</cbc:PaymentID>")},
+        "element-doubled",
+        "/Invoice/cac:PaymentMeans/cbc:PaymentID",
+    ),
+    ({"means": ubl_means() * 101}, "too-large", "/Invoice/cac:PaymentMeans"),
+    ({"lines": [("x", "1", "", "1.00")] * 10_001}, "too-large", "/Invoice/cac:InvoiceLine"),
+    ({"prolog": "<!DOCTYPE Invoice>"}, "doctype-refused", ""),
+    ({"prolog": "<?xml version='1.0' encoding='UTF-7'?>"}, "encoding-refused", ""),
+]
+
+
+@pytest.mark.parametrize(("changes", "code", "element"), REFUSALS)
+def test_each_mistake_has_its_code_and_its_place(changes: dict[str, Any], code: str, element: str) -> None:
+    found = refused(ubl_bill(**changes))
+    assert (found.code, found.element) == (code, element)
+
+
+def test_two_vat_numbers_are_refused() -> None:
+    before, start, rest = ubl_bill().decode().partition("<cac:PartyTaxScheme>")
+    scheme, end, after = rest.partition("</cac:PartyTaxScheme>")
+    content = (before + (start + scheme + end) * 2 + after).encode()
+    assert refused(content).code == "element-doubled"
+
+
+def test_a_total_deeper_in_the_tree_is_not_the_total() -> None:
+    amount = '<cbc:PayableAmount currencyID="EUR">1.00</cbc:PayableAmount>'
+    nested = f"<cac:TaxTotal><cac:LegalMonetaryTotal>{amount}</cac:LegalMonetaryTotal></cac:TaxTotal>"
+    assert read(extra=nested).payable == Money(8420, "EUR")
+
+
+def test_prefixes_are_only_names() -> None:
+    content = ubl_bill().replace(b"cbc:", b"q:").replace(b"xmlns:cbc", b"xmlns:q")
+    assert ubl.read(content).number == NUMBER
+
+
+@pytest.mark.parametrize(
+    ("content", "element", "detail"),
+    [
+        (
+            ubl_bill(root="Invoice").replace(b"Invoice-2", b"Invoice-99"),
+            "/Invoice",
+            "neither an Invoice nor a CreditNote",
+        ),
+        (b"<Invoice/>", "/Invoice", "neither an Invoice nor a CreditNote"),
+        (
+            b"<CrossIndustryInvoice xmlns='urn:x'/>",
+            "/CrossIndustryInvoice",
+            "neither an Invoice nor a CreditNote",
+        ),
+        (
+            b"<StandardBusinessDocument xmlns='http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader'/>",
+            "/StandardBusinessDocument",
+            "without its StandardBusinessDocument envelope",
+        ),
+    ],
+)
+def test_another_document_is_no_bill(content: bytes, element: str, detail: str) -> None:
+    found = refused(content)
+    assert (found.code, found.element) == ("not-a-bill", element)
+    assert detail in found.detail

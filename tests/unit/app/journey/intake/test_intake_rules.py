@@ -1,0 +1,115 @@
+"""May this bill be taken? Every rule, with the public code of its refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from app.journey.intake.bill import Bill, BillKind, BillRefused, Payee, Seller
+from app.journey.intake.rules import can_be_taken, is_from, one_address, pays_into
+from connectors.money import Money
+
+IBAN = "FR1420041010050500013M02606"
+ADDRESS = "k3jq7m2xw5ta@space.quittance.example"
+BILL = Bill(
+    kind=BillKind.INVOICE,
+    number="2026-1",
+    issued_on=dt.date(2026, 11, 1),
+    due_on=dt.date(2026, 11, 30),
+    payable=Money(8420, "EUR"),
+    payee=Payee(name="Lumen", iban=IBAN),
+)
+
+
+def but(**changes: Any) -> Bill:
+    return dataclasses.replace(BILL, **changes)
+
+
+@pytest.mark.parametrize(
+    ("in_bill", "beside"),
+    [(ADDRESS, None), (None, ADDRESS), (ADDRESS, ADDRESS), (ADDRESS.upper(), f" {ADDRESS} "), (ADDRESS, "")],
+)
+def test_the_address_is_said_once_or_twice_alike(in_bill: str | None, beside: str | None) -> None:
+    assert one_address(in_bill, beside) == ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("in_bill", "beside", "code"),
+    [
+        (None, None, "no-recipient"),
+        ("", None, "no-recipient"),
+        (ADDRESS, "other@space.quittance.example", "recipients-differ"),
+    ],
+)
+def test_without_one_address_nobody_gets_it(in_bill: str | None, beside: str | None, code: str) -> None:
+    with pytest.raises(BillRefused) as refused:
+        one_address(in_bill, beside)
+    assert (refused.value.code, refused.value.element) == (code, "to")
+
+
+@pytest.mark.parametrize("means", [(), ("30",), ("58",), ("59", "58"), ("49", "30")])
+def test_a_bill_that_can_be_paid_by_credit_transfer_is_taken(means: tuple[str, ...]) -> None:
+    can_be_taken(but(means_codes=means))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "element"),
+    [
+        ({"kind": BillKind.CREDIT_NOTE}, "credit-note", "kind"),
+        ({"payable": Money(0, "EUR")}, "nothing-to-pay", "payable"),
+        ({"payable": Money(-1, "EUR")}, "nothing-to-pay", "payable"),
+        ({"means_codes": ("59",)}, "collected-by-biller", "means"),
+        ({"means_codes": ("49",)}, "collected-by-biller", "means"),
+        ({"means_codes": ("49", "59")}, "collected-by-biller", "means"),
+        ({"payee": None}, "no-account", "payee"),
+        ({"payee": Payee(name="Lumen", other_account="123")}, "no-account", "payee"),
+    ],
+)
+def test_anything_else_is_refused(changes: dict[str, Any], code: str, element: str) -> None:
+    with pytest.raises(BillRefused) as refused:
+        can_be_taken(but(**changes))
+    assert (refused.value.code, refused.value.element) == (code, element)
+
+
+@pytest.mark.parametrize(
+    ("named", "vetted"),
+    [
+        ("FR12345678901", "FR12345678901"),
+        ("fr 123.456.789-01", "FR12345678901"),
+        (None, "FR1"),
+        ("FR1", None),
+        (None, None),
+    ],
+)
+def test_a_bill_is_from_who_sends_it(named: str | None, vetted: str | None) -> None:
+    is_from(but(seller=Seller(name="Lumen", vat_id=named)), vat_id=vetted)
+    is_from(but(seller=None), vat_id=vetted)
+
+
+def test_a_bill_of_another_company_is_refused() -> None:
+    with pytest.raises(BillRefused) as refused:
+        is_from(but(seller=Seller(name="Other", vat_id="FR99999999999")), vat_id="FR12345678901")
+    assert refused.value.code == "seller-differs"
+    assert "FR99999999999" in refused.value.detail
+
+
+def test_the_money_goes_to_a_vetted_account() -> None:
+    pays_into(BILL, [IBAN, "DE89370400440532013000"])
+
+
+@pytest.mark.parametrize(
+    ("payee", "accounts"),
+    [
+        (Payee(name="Lumen", iban="DE89370400440532013000"), [IBAN]),
+        (Payee(name="Lumen", iban=IBAN), []),
+        (Payee(name="Lumen"), [IBAN]),
+        (None, [IBAN]),
+    ],
+)
+def test_any_other_account_is_refused(payee: Payee | None, accounts: list[str]) -> None:
+    with pytest.raises(BillRefused) as refused:
+        pays_into(but(payee=payee), accounts)
+    assert refused.value.code == "account-not-registered"

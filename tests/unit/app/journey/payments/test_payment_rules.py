@@ -1,0 +1,111 @@
+"""When the bank is asked, and how we name a payment to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.journey.payments.rules import (
+    AWAY_FIRST_LOOK_S,
+    FIRST_LOOKS_S,
+    LAST_PACE_S,
+    SEND_AGAIN_S,
+    SENDS_MOST,
+    approval_life,
+    end_to_end_id,
+    next_look,
+    send_again_at,
+)
+from connectors.profile import POLL_S
+from consent.base import new_id
+
+BACK = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
+PACES = st.lists(st.integers(1, 100_000), max_size=10)
+MOMENTS = st.integers(0, 30 * 24 * 3600 * 10).map(lambda tenths: BACK + dt.timedelta(seconds=tenths / 10))
+#: EPC AOS: Latin letters, digits and / - ? : ( ) . , ' + and the space
+SEPA = re.compile(r"[A-Za-z0-9/\-?:().,'+ ]{1,35}")
+
+
+def looks(*, returned: bool, pace_s: Sequence[int] = POLL_S) -> Iterator[float]:
+    """Seconds after the anchor at which the bank is asked, when every call is made on time."""
+    now = BACK - dt.timedelta(microseconds=1)
+    while True:
+        now = next_look(anchor=BACK, returned=returned, now=now, pace_s=pace_s)
+        yield (now - BACK).total_seconds()
+
+
+def test_after_the_return_the_bank_is_asked_eight_times_in_two_hours() -> None:
+    calls = list(itertools.takewhile(lambda at: at <= 2 * 3600, looks(returned=True)))
+    assert calls == [0, 2, 7, 22, 67, 367, 1267, 3667]
+
+
+def test_while_the_customer_is_away_it_is_asked_less() -> None:
+    calls = list(itertools.takewhile(lambda at: at <= 2 * 3600, looks(returned=False)))
+    assert calls == [120, 420, 1320, 3720]
+
+
+def test_the_pace_slows_down_to_once_a_day_and_never_ends() -> None:
+    calls = list(itertools.islice(looks(returned=True), 16))
+    pauses = [later - sooner for sooner, later in itertools.pairwise(calls)]
+    assert pauses == [2, 5, 15, 45, *POLL_S, *[LAST_PACE_S] * 3]
+    assert pauses == sorted(pauses)
+
+
+@given(now=MOMENTS, pace_s=PACES, returned=st.booleans())
+def test_the_next_look_is_never_in_the_past(now: dt.datetime, pace_s: list[int], returned: bool) -> None:
+    after = next_look(anchor=BACK, returned=returned, now=now, pace_s=pace_s)
+    assert now < after
+    assert after - now <= dt.timedelta(seconds=max([LAST_PACE_S, AWAY_FIRST_LOOK_S, *pace_s]))
+
+
+@given(one=MOMENTS, other=MOMENTS, pace_s=PACES, returned=st.booleans())
+def test_a_later_moment_never_has_an_earlier_next_look(
+    one: dt.datetime, other: dt.datetime, pace_s: list[int], returned: bool
+) -> None:
+    first, second = sorted((one, other))
+    asked = [next_look(anchor=BACK, returned=returned, now=now, pace_s=pace_s) for now in (first, second)]
+    assert asked == sorted(asked)
+
+
+@given(late_s=st.integers(0, 44))
+def test_calls_that_came_late_are_not_made_up_for(late_s: int) -> None:
+    now = BACK + dt.timedelta(seconds=FIRST_LOOKS_S[-2] + late_s)
+    assert next_look(anchor=BACK, returned=True, now=now, pace_s=POLL_S) == BACK + dt.timedelta(seconds=67)
+
+
+@pytest.mark.parametrize(
+    ("sends", "wait_s"), [(1, 2), (2, 5), (3, 15), (4, 60), (5, 120), (6, None), (7, None), (100, None)]
+)
+def test_an_unanswered_initiation_is_sent_six_times_at_most(sends: int, wait_s: int | None) -> None:
+    expected = None if wait_s is None else BACK + dt.timedelta(seconds=wait_s)
+    assert send_again_at(sends=sends, now=BACK) == expected
+
+
+def test_there_is_a_pause_for_every_sending_again() -> None:
+    assert len(SEND_AGAIN_S) == SENDS_MOST - 1
+
+
+def test_a_bank_takes_the_name_of_a_payment() -> None:
+    payment_id = new_id("pay")
+    name = end_to_end_id(payment_id)
+    assert len(name) == 35
+    assert SEPA.fullmatch(name)
+    assert name == "pay" + payment_id.removeprefix("pay_")
+    assert not name.startswith("/")
+    assert "//" not in name
+
+
+@given(one=st.uuids(), other=st.uuids())
+def test_two_payments_never_have_the_same_name(one: object, other: object) -> None:
+    names = {end_to_end_id(f"pay_{str(some).replace('-', '')}") for some in (one, other)}
+    assert len(names) == len({one, other})
+
+
+def test_the_customer_has_the_minutes_that_the_bank_gives() -> None:
+    assert approval_life(90) == dt.timedelta(hours=1, minutes=30)

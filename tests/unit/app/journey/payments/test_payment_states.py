@@ -1,0 +1,130 @@
+"""The life cycle of a payment: no way back from an outcome, and a claim exactly while it may still cost money."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.journey.invoices.states import INVOICE, InvoiceState
+from app.journey.payments import step as stepping
+from app.journey.payments.models import _RELEASED, Payment
+from app.journey.payments.states import (
+    MEANING,
+    OVER,
+    PAYMENT,
+    STEP_OF_FACT,
+    PaymentState,
+    PaymentStep,
+    Truth,
+)
+from connectors.contract import Fact
+from consent.lifecycle import IllegalStep
+from consent.states import CONSENT, ConsentState
+
+S, E = PaymentState, PaymentStep
+STEPS = st.lists(st.sampled_from(PaymentStep), max_size=25)
+
+
+def walk(steps: list[PaymentStep], start: PaymentState = S.PREPARED) -> list[PaymentState]:
+    """The states that a run of steps goes through; a step that is not allowed changes nothing."""
+    states = [start]
+    for step in steps:
+        try:
+            states.append(PAYMENT.next(states[-1], step))
+        except IllegalStep:
+            continue
+    return states
+
+
+def paths(state: PaymentState, way: tuple[PaymentState, ...] = ()) -> list[tuple[PaymentState, ...]]:
+    """Every way from ``state`` to an end. The life cycle has no circle, or this would not return."""
+    way = (*way, state)
+    after = {then for (before, _), then in PAYMENT.table.items() if before is state}
+    return [way] if not after else [one for then in after for one in paths(then, way)]
+
+
+@given(STEPS)
+def test_an_outcome_stays_but_for_a_reversal(steps: list[PaymentStep]) -> None:
+    states = walk(steps)
+    for before, after in itertools.pairwise(states):
+        if before in OVER and after is not before:
+            assert (before, after) == (S.SETTLED, S.REVERSED)
+
+
+@given(STEPS)
+def test_what_was_released_is_never_held_again(steps: list[PaymentStep]) -> None:
+    """A second payment may be under way by then."""
+    free = [MEANING[state].may_pay_again for state in walk(steps)]
+    assert free == sorted(free)
+
+
+@given(STEPS, st.sampled_from(PaymentState))
+def test_after_silence_only_the_bank_or_the_end_of_the_time_decides(
+    steps: list[PaymentStep], start: PaymentState
+) -> None:
+    states = walk(steps, start)
+    for before, after in itertools.pairwise(states):
+        if before is S.UNKNOWN and after is not before:
+            assert after in {S.ACCEPTED, S.SETTLED, S.REJECTED, S.CANCELLED, S.EXPIRED}
+
+
+def test_every_state_has_a_meaning() -> None:
+    assert set(MEANING) == set(PaymentState)
+
+
+def test_what_each_state_means_to_customer_and_biller() -> None:
+    said = {state: (meaning.truth, meaning.may_pay_again, meaning.outside) for state, meaning in MEANING.items()}
+    assert said == {
+        S.PREPARED: (Truth.AT_BANK, False, "open"),
+        S.INITIATING: (Truth.AT_BANK, False, "open"),
+        S.AWAITING_CUSTOMER: (Truth.AT_BANK, False, "open"),
+        S.ACCEPTED: (Truth.ACCEPTED, False, "open"),
+        S.SETTLED: (Truth.DONE, False, "paid"),
+        S.REJECTED: (Truth.NOT_DONE, True, "failed"),
+        S.CANCELLED: (Truth.NOT_DONE, True, "failed"),
+        S.EXPIRED: (Truth.NOT_DONE, True, "failed"),
+        S.UNKNOWN: (Truth.NOT_KNOWN, False, "open"),
+        S.REVERSED: (Truth.NOT_DONE, True, "failed"),
+    }
+    assert {S.SETTLED, S.REJECTED, S.CANCELLED, S.EXPIRED, S.REVERSED} == OVER
+
+
+def test_the_unique_index_holds_exactly_what_may_not_be_paid_again() -> None:
+    free = {state.value for state, meaning in MEANING.items() if meaning.may_pay_again}
+    assert {word.strip("' ") for word in _RELEASED.split(",")} == free
+    (index,) = [one for one in Payment.__table__.indexes if one.name == "uq_payment_one_live_per_invoice"]  # type: ignore[attr-defined]
+    assert index.unique
+
+
+@pytest.mark.parametrize("way", paths(S.PREPARED), ids="-".join)
+def test_on_every_way_the_consent_keeps_step(way: tuple[PaymentState, ...]) -> None:
+    """A step of the payment must never fail because its consent cannot follow: the customer would see nothing."""
+    consent = ConsentState.AWAITING_AUTHORISATION
+    for state in way:
+        for taken in stepping._CONSENT_STEPS.get(state, ()):
+            consent = CONSENT.next(consent, taken)
+    if way[-1] is S.REVERSED:
+        assert consent is ConsentState.CONSUMED
+
+
+def test_facts_that_prove_nothing_move_nothing() -> None:
+    assert set(Fact) - set(STEP_OF_FACT) == {Fact.WAITING, Fact.UNKNOWN}
+    assert {fact for fact, step in STEP_OF_FACT.items() if step is E.BANK_SETTLE} == {Fact.DEBITED, Fact.CREDITED}
+
+
+@pytest.mark.parametrize("fact", STEP_OF_FACT)
+@pytest.mark.parametrize("state", [S.AWAITING_CUSTOMER, S.UNKNOWN])
+def test_whatever_the_bank_says_of_a_payment_that_it_has_can_be_believed(state: PaymentState, fact: Fact) -> None:
+    assert PAYMENT.allows(state, STEP_OF_FACT[fact])
+
+
+def test_an_invoice_is_claimed_released_settled_and_reopened_only_from_where_it_stands() -> None:
+    assert {(before, after) for (before, _), after in INVOICE.table.items()} == {
+        (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT),
+        (InvoiceState.IN_PAYMENT, InvoiceState.TO_PAY),
+        (InvoiceState.IN_PAYMENT, InvoiceState.PAID),
+        (InvoiceState.PAID, InvoiceState.TO_PAY),
+    }

@@ -1,0 +1,108 @@
+"""The environment: a typing error or a dangerous combination stops the start and says which variable to mend."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from config.hosts import is_loopback
+from config.settings import ROOT, Settings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("QUITTANCE_"):
+            monkeypatch.delenv(name)
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **values: str) -> Settings:
+    for name, value in values.items():
+        monkeypatch.setenv(f"QUITTANCE_{name}", value)
+    return Settings.from_environ()
+
+
+def test_the_demo_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, DEMO="true")
+    assert settings.base_url == "http://localhost:8000"
+    assert settings.data == Path("var").absolute()
+    assert settings.database_url == f"sqlite:///{Path('var').absolute() / 'quittance.sqlite3'}"
+    assert settings.keys == Path("var").absolute() / "keys"
+    assert settings.banks == ROOT / "config" / "banks"
+    assert (settings.port, settings.bank_port, settings.biller_port) == (8000, 8001, 8002)
+    assert settings.sandbox_bank_url == "http://127.0.0.1:8001"
+    assert settings.host == "localhost"
+    assert settings.cookie_suffix == "-8000"
+
+
+def test_a_live_service_knows_no_sandbox_bank(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, BASE_URL="https://bills.example/")
+    assert not settings.demo
+    assert settings.base_url == settings.issuer == "https://bills.example"
+    assert settings.sandbox_bank_url is None
+    assert settings.cookie_suffix == ""
+
+
+def test_an_unknown_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match=r"unknown setting QUITTANCE_DEMOO.*Known:.*QUITTANCE_DEMO"):
+        read(monkeypatch, DEMO="true", DEMOO="true")
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["https://bills.example", "http://192.168.1.4:8000", "http://localhost.evil.example", "http://0.0.0.0:8000"],
+)
+def test_the_demo_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+    with pytest.raises(SettingsError, match="may only be served on localhost"):
+        read(monkeypatch, DEMO="true", BASE_URL=base_url)
+
+
+def test_without_the_demo_it_is_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    for base_url in ("http://bills.example", "http://localhost:8000"):
+        with pytest.raises(SettingsError, match="must begin with https://"):
+            read(monkeypatch, BASE_URL=base_url)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["bills.example", "ftp://bills.example", "https://", "https://bills.example/app", "https://b/?x=1", ""]
+)
+def test_the_address_is_only_scheme_and_host(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+    with pytest.raises(SettingsError, match="QUITTANCE_BASE_URL"):
+        read(monkeypatch, BASE_URL=base_url)
+
+
+@pytest.mark.parametrize("name", ["PORT", "BANK_PORT", "BILLER_PORT"])
+@pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "80.5", ""])
+def test_a_port_is_a_port(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"QUITTANCE_{name}"):
+        read(monkeypatch, DEMO="true", BASE_URL="http://localhost:8000", **{name: value})
+
+
+@pytest.mark.parametrize("name", ["DEMO", "WEB_WORKERS", "WEB_THREADS", "TRUSTED_PROXIES"])
+def test_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"QUITTANCE_{name}"):
+        read(monkeypatch, BASE_URL="https://bills.example", **{name: "perhaps"})
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("localhost.", True),
+        ("shop.localhost", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("localhost.example", False),
+        ("notlocalhost", False),
+        ("0.0.0.0", False),  # noqa: S104
+        ("192.168.0.1", False),
+        ("example.org", False),
+        ("", False),
+    ],
+)
+def test_what_is_this_machine(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
