@@ -1,6 +1,6 @@
 """The installation's keys, one file each in one folder that only the service may read.
 
-``form.key`` signs form tokens · ``vault/<id>.key`` seal secrets (the last id by name is active) · ``oauth.jwk.json``
+``form.key`` signs form tokens · ``vault/<id>.key`` seal secrets (the highest id is active) · ``oauth.jwk.json``
 signs billers' access tokens · ``bank-client.jwk.json`` proves us to banks.
 """
 
@@ -41,7 +41,7 @@ class Keys:
             return cls(
                 form=(folder / "form.key").read_text().strip(),
                 vault=vault,
-                vault_active=max(vault),
+                vault_active=max(vault, key=lambda name: (len(name), name)),
                 oauth=json.loads((folder / "oauth.jwk.json").read_text()),
                 bank_client=json.loads((folder / "bank-client.jwk.json").read_text()),
             )

@@ -90,7 +90,7 @@ def build_services(
     return Services(
         settings=settings,
         engine=make_engine(settings.database_url, pool_size=settings.web_threads + 4),
-        banks=banks or open_banks(settings, keys),
+        banks=banks or open_banks(settings, keys, clock),
         vault=Vault(keys.vault, active=keys.vault_active),
         keys=keys,
         clock=clock,
@@ -99,11 +99,12 @@ def build_services(
     )
 
 
-def open_banks(settings: Settings, keys: Keys) -> Registry:
+def open_banks(settings: Settings, keys: Keys, clock: Callable[[], dt.datetime]) -> Registry:
     """The banks of the installation, by the files in its folder."""
     return Registry.from_folder(
         settings.banks,
         sandbox_bank_url=settings.sandbox_bank_url,
         client_key=keys.bank_client,
         allow_http=settings.demo,
+        clock=clock,
     )

@@ -76,7 +76,7 @@ class Staged:
 
     consent_id: str  #: the bank's id of what the customer is to approve (Berlin Group: paymentId)
     transaction_status: str
-    sca: ScaOAuth
+    sca: ScaOAuth | None  #: None: the bank names no way to approve, so from now on only ``status`` tells
     raw_response: bytes
 
 
@@ -126,6 +126,10 @@ class Connector(Protocol):
         self, sca: ScaOAuth, *, code: str, code_verifier: str, redirect_uri: str, timeout_s: float
     ) -> Authorised:
         """Exchange the code of the redirect. MUST NOT be repeated after BankSilent: ask ``status``."""
+        ...
+
+    def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
+        """Take back an order that nobody has approved. The bank's word that it is gone, or None when it keeps it."""
         ...
 
     def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:

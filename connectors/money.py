@@ -55,6 +55,8 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
+        if type(self.minor) is not int:
+            raise TypeError("an amount is a whole number of minor units")
         if self.currency not in EXPONENTS:
             raise ValueError(f"{self.currency!r} is not a currency that we know")
         if abs(self.minor) > MINOR_MAX:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from consent.base import Base, Id
@@ -16,7 +16,10 @@ class Consent(Base):
     """What a customer allows at one bank: here, one single payment. ``bank_consent_id`` is the bank's own id of it."""
 
     __tablename__ = "consent"
-    __table_args__ = (CheckConstraint("kind IN ('single')", name="kind_known"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('single')", name="kind_known"),
+        UniqueConstraint("bank_id", "bank_consent_id"),  # a bank that repeats an id must not settle two payments
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)

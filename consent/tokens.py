@@ -16,7 +16,7 @@ _MARGIN = dt.timedelta(seconds=10)
 
 def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorised, *, now: dt.datetime) -> None:
     """Seal the token until it expires; without a stated life it is kept for five minutes."""
-    life = dt.timedelta(seconds=authorised.expires_in_s or 300)
+    life = dt.timedelta(seconds=300 if authorised.expires_in_s is None else authorised.expires_in_s)
     vault.put(session, _box(consent), authorised.access_token, now=now, expires_at=now + life)
 
 

@@ -1,6 +1,7 @@
 """Journeys of a browser to the bank and back: prepared before the bank is called, bound to the browser that leaves.
 
-The secrets of a trip (state, PKCE verifier, code) are sealed in the vault; rows hold only hashes.
+The secrets of a trip (verifier, code, state) are sealed in the vault. The state is also the last part of the return
+address, which the bank must get letter by letter: who reads it there still lacks the cookie of the browser that left.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from connectors.security.pkce import new_verifier
 from consent.base import new_id, new_secret
-from consent.models import Trip
+from consent.models import Sealed, Trip
 from consent.vault import Vault
 
 
@@ -58,13 +60,13 @@ def plan(
     session.add(trip)
     session.flush()
     for name, secret in (("state", state), ("verifier", verifier)):
-        vault.put(session, _box(trip, name), secret, now=now, expires_at=now + life)
+        vault.put(session, _box(trip.id, name), secret, now=now, expires_at=now + life)
     return trip
 
 
 def secrets_of(session: Session, vault: Vault, trip: Trip) -> TripSecrets:
     """Open the trip's state and verifier. Raises VaultError once they are gone."""
-    return TripSecrets(vault.get(session, _box(trip, "state")), vault.get(session, _box(trip, "verifier")))
+    return TripSecrets(vault.get(session, _box(trip.id, "state")), vault.get(session, _box(trip.id, "verifier")))
 
 
 def leave(trip: Trip, *, browser: str, now: dt.datetime) -> None:
@@ -75,18 +77,18 @@ def leave(trip: Trip, *, browser: str, now: dt.datetime) -> None:
 
 def find(session: Session, *, bank_id: str, state: str) -> Trip | None:
     """The trip that this redirect belongs to; None for a state that we never gave, or gave for another bank."""
-    return session.scalar(
-        select(Trip).where(Trip.state_hash == hash_of(state), Trip.bank_id == bank_id).with_for_update()
-    )
+    return session.scalar(select(Trip).where(Trip.state_hash == hash_of(state), Trip.bank_id == bank_id))
 
 
-def is_same_browser(trip: Trip, browser: str | None) -> bool:
-    """Whether the browser that came back is the one that left."""
-    return (
-        browser is not None
-        and trip.browser_hash is not None
-        and hmac.compare_digest(trip.browser_hash, hash_of(browser))
-    )
+def lock(session: Session, trip: Trip) -> None:
+    """Lock the row and read it anew. Always after the payment's row: in another order two could wait for each other."""
+    session.refresh(trip, with_for_update=True)
+
+
+def is_same_browser(trip: Trip, cookies: Collection[str]) -> bool:
+    """Whether one of the browser's trip cookies is the one that was given when it left."""
+    left = trip.browser_hash
+    return left is not None and any(hmac.compare_digest(left, hash_of(cookie)) for cookie in cookies)
 
 
 def come_back(
@@ -106,7 +108,7 @@ def come_back(
     # a redirect may well say error=code: only a code that came is one
     trip.outcome = "nothing" if code is None and outcome == "code" else outcome[:40]
     if code is not None:
-        vault.put(session, _box(trip, "code"), code, now=now, expires_at=now + life)
+        vault.put(session, _box(trip.id, "code"), code, now=now, expires_at=now + life)
     return True
 
 
@@ -115,14 +117,14 @@ def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -
     if trip.exchanged_at is not None or trip.outcome != "code":
         return None
     trip.exchanged_at = now  # committed before the code is sent: a lost exchange is never repeated
-    return vault.get(session, _box(trip, "code"))
+    return vault.get(session, _box(trip.id, "code"))
 
 
-def forget(session: Session, vault: Vault, trip: Trip) -> None:
+def forget(session: Session, trip_id: str) -> None:
     """The payment is over: its secrets go."""
-    for name in ("state", "verifier", "code"):
-        vault.drop(session, _box(trip, name))
+    boxes = [_box(trip_id, name) for name in ("state", "verifier", "code")]
+    session.execute(delete(Sealed).where(Sealed.id.in_(boxes)))
 
 
-def _box(trip: Trip, name: str) -> str:
-    return f"trip:{trip.id}:{name}"
+def _box(trip_id: str, name: str) -> str:
+    return f"trip:{trip_id}:{name}"

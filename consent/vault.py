@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from consent.models import Sealed
@@ -23,6 +24,11 @@ _WRAPPED = 32 + 16  # a 256-bit data key and its tag
 
 class VaultError(Exception):
     """The secret is not there, was moved, was altered, or its key is gone."""
+
+
+def drop_expired(session: Session, *, now: dt.datetime) -> None:
+    """Forget what nobody may use any more."""
+    session.execute(delete(Sealed).where(Sealed.expires_at <= now))
 
 
 class Vault:
@@ -55,12 +61,6 @@ class Vault:
         if row is None:
             raise VaultError(f"nothing is sealed as {row_id}")
         return self.open(row_id, row.box).decode()
-
-    def drop(self, session: Session, row_id: str) -> None:
-        """Forget the secret. A secret that is already gone is fine."""
-        row = session.get(Sealed, row_id)
-        if row is not None:
-            session.delete(row)
 
     def seal(self, row_id: str, secret: bytes) -> bytes:
         name = self._active.encode()

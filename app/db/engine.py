@@ -36,6 +36,7 @@ def make_engine(url: str, *, pool_size: int = 12) -> Engine:
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error must not carry what is in our rows into a log
         pool_recycle=1800,
         connect_args={"options": POSTGRES_OPTIONS},
     )
@@ -45,7 +46,12 @@ def _sqlite(url: str, *, pool_size: int) -> Engine:
     from pysqlite3 import dbapi2
 
     engine = create_engine(
-        url, module=dbapi2, pool_size=pool_size, max_overflow=0, connect_args={"check_same_thread": False}
+        url,
+        module=dbapi2,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,
     )
     # SQLite's own waiting is unfair: threads of one process queue here first, and only processes meet at the file
     writer = threading.Lock()

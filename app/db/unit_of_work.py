@@ -43,6 +43,7 @@ class UnitOfWork:
 
     def __enter__(self) -> UnitOfWork:
         self.session = Session(self._engine, expire_on_commit=False)
+        self.session.connection()  # begins: on SQLite this may wait for other writers, and the time is read after it
         self.now = self._clock()
         return self
 

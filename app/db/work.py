@@ -8,11 +8,12 @@ are taken over when their lease ends, and a handler ends its row in the very tra
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String, Text, delete, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Integer, String, Text, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -21,8 +22,6 @@ from consent.base import Base
 LEASE = dt.timedelta(seconds=30)
 BACKOFF_FIRST_S = 1
 BACKOFF_MOST_S = 3600
-#: after so many failures a row waits for an operator (it stays, visible, and is never dropped)
-ATTEMPTS_MAX = 60
 
 
 class WorkRow(Base):
@@ -41,6 +40,17 @@ class WorkRow(Base):
 
 class LostClaim(Exception):
     """Our lease ended and another worker took the row: whatever we did must not be recorded."""
+
+
+class Lane(enum.Enum):
+    """Work that waits for strangers has a lane of its own: a slow biller must never keep a payment waiting."""
+
+    JOURNEY = enum.auto()
+    OUTBOUND = enum.auto()
+
+
+#: handlers whose time is in the hands of others than us and the banks
+OUTBOUND_HANDLERS = ("webhooks.deliver",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +96,11 @@ def bring_forward(session: Session, *, key: str, run_at: dt.datetime) -> None:
     )
 
 
-def claim_due(session: Session, *, now: dt.datetime, limit: int) -> list[Claim]:
-    """Take due rows, and rows whose worker's lease ran out."""
+def claim_due(session: Session, *, now: dt.datetime, limit: int, lane: Lane = Lane.JOURNEY) -> list[Claim]:
+    """Take due rows of a lane, and rows whose worker's lease ran out."""
     due = (
         select(WorkRow.id)
-        .where(WorkRow.run_at <= now, WorkRow.attempts < ATTEMPTS_MAX)
+        .where(WorkRow.run_at <= now, _in(lane))
         .order_by(WorkRow.run_at, WorkRow.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -98,6 +108,11 @@ def claim_due(session: Session, *, now: dt.datetime, limit: int) -> list[Claim]:
         .cte("due")
     )
     return _take(session, WorkRow.id.in_(select(due.c.id)), now=now)
+
+
+def _in(lane: Lane) -> ColumnElement[bool]:
+    outbound = WorkRow.handler.in_(OUTBOUND_HANDLERS)
+    return outbound if lane is Lane.OUTBOUND else ~outbound
 
 
 def claim_key(session: Session, *, key: str, now: dt.datetime) -> Claim | None:
@@ -147,7 +162,7 @@ def run_again(session: Session, claim: Claim, *, run_at: dt.datetime, payload: d
 
 
 def put_back(session: Session, claim: Claim, *, now: dt.datetime, error: str) -> None:
-    """It failed: wait longer each time, keep the error in the row."""
+    """It failed: wait longer each time, keep the error in the row. It is never dropped, and never stops trying."""
     wait_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** min(claim.attempts - 1, 20))
     jitter = 0.5 + secrets.randbelow(1000) / 1000  # the many that failed together do not come back together
     session.execute(
@@ -162,8 +177,6 @@ def _must_be_one(result: Any) -> None:
         raise LostClaim
 
 
-def oldest_due(session: Session, *, now: dt.datetime) -> dt.datetime | None:
+def oldest_due(session: Session, *, now: dt.datetime, lane: Lane) -> dt.datetime | None:
     """When the longest-waiting due row should have run; None when all is done in time."""
-    return session.scalar(
-        select(func.min(WorkRow.run_at)).where(WorkRow.run_at <= now, WorkRow.attempts < ATTEMPTS_MAX)
-    )
+    return session.scalar(select(func.min(WorkRow.run_at)).where(WorkRow.run_at <= now, _in(lane)))

@@ -12,21 +12,21 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
-
-import requests
+from typing import TYPE_CHECKING, NoReturn
 
 from app.demo import files, runfile
 from app.demo.errors import DemoError
-from app.demo.loopback import new_session
 from app.demo.processes import must_be_free, rotate, spawn
 from app.demo.runfile import Running
 from app.keys import Keys
 from config.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from requests import Session
 
 #: pause before a program that ended is started again: doubled each time, forgotten when it ran for a while
 PAUSE_FIRST_S, PAUSE_MOST_S, LONG_RUN_S = 0.1, 5.0, 10.0
@@ -43,8 +43,8 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "worker": ("worker",),
     "demo-biller": ("demo-biller",),
 }
-#: these need the tables and the cast
-AFTER_SEEDING = ("worker", "demo-biller")
+#: a start is spent on imports: the pages come first, the others when the tables and the cast are there
+FIRST = ("web",)
 
 
 class _Stop(BaseException):
@@ -119,8 +119,7 @@ class Supervisor:
         environment = prepare(self.settings)
         for name, arguments in PROGRAMS.items():
             self.children[name] = self._child(name, arguments, environment)
-        first = [name for name in PROGRAMS if name not in AFTER_SEEDING]
-        self._keep_alive(first)  # they start while we migrate: most of a start is spent on imports
+        self._keep_alive(FIRST)
         migrate_and_seed(self.settings)
         self._keep_alive(PROGRAMS)
         self._wait_until_ready()
@@ -135,7 +134,7 @@ class Supervisor:
         command = [sys.executable, "-P", "-m", "app.cli", *arguments]
         return Child(name, start=lambda: spawn(command, environment=environment, log=log))
 
-    def _keep_alive(self, names: Mapping[str, object] | list[str]) -> None:
+    def _keep_alive(self, names: Iterable[str]) -> None:
         started = [name for name in names if self.children[name].keep_alive(time.monotonic())]
         if started:
             self._tell()
@@ -155,6 +154,8 @@ class Supervisor:
         runfile.write(settings.data, running)
 
     def _wait_until_ready(self) -> None:
+        from app.demo.loopback import new_session  # not before the pages are being started: it takes a while
+
         settings, session = self.settings, new_session()
         addresses = [f"http://127.0.0.1:{settings.port}/readyz", f"{settings.sandbox_bank_url}/livez"]
         addresses.append(f"http://127.0.0.1:{settings.biller_port}/livez")
@@ -250,10 +251,10 @@ def _own_settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("QUITTANCE_")}
 
 
-def _answers(session: requests.Session, address: str) -> bool:
+def _answers(session: Session, address: str) -> bool:
     try:
         return session.get(address, timeout=2, headers={"Accept": "application/json"}).ok
-    except requests.RequestException:
+    except OSError:  # every exception of requests is one
         return False
 
 

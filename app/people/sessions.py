@@ -74,7 +74,11 @@ def sessions_of(session: Session, *, customer_id: str, now: dt.datetime) -> list
     return list(
         session.scalars(
             select(CustomerSession)
-            .where(CustomerSession.customer_id == customer_id, CustomerSession.seen_at > now - IDLE)
+            .where(
+                CustomerSession.customer_id == customer_id,
+                CustomerSession.seen_at > now - IDLE,
+                CustomerSession.created_at > now - LONGEST,
+            )
             .order_by(CustomerSession.seen_at.desc())
             .limit(50)
         )

@@ -23,6 +23,17 @@ def cookie_name(kind: str) -> str:
     return f"__Host-{kind}{services().settings.cookie_suffix}"
 
 
+def trip_cookies() -> list[str]:
+    """The values of all trip cookies of this browser: one for each time it left for a bank."""
+    prefix = f"__Host-away{services().settings.cookie_suffix}-"
+    return [value for name, value in request.cookies.items() if name.startswith(prefix)]
+
+
+def trip_cookie_name(trip_id: str) -> str:
+    """Each trip has a cookie of its own: two tabs may be at two banks."""
+    return f"__Host-away{services().settings.cookie_suffix}-{trip_id[-12:]}"
+
+
 def signed_in() -> SignedIn | None:
     """The customer whose session cookie came with this request, looked up once a request."""
     if not hasattr(g, "signed_in"):

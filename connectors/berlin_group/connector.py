@@ -72,7 +72,7 @@ class BerlinGroupConnector:
         )
 
     def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
-        """POST the draft's very bytes. A 201 that leads to no approval is a refusal: nobody can pay by it."""
+        """POST the draft's very bytes. A 201 without a link to follow is no refusal: the bank has it."""
         deadline = Deadline(timeout_s)
         # Before the order, so that its approval cannot fail for want of metadata once the bank holds it.
         self._oauth.server(deadline=deadline)
@@ -97,7 +97,7 @@ class BerlinGroupConnector:
         return Staged(
             consent_id=initiated.payment_id,
             transaction_status=initiated.transaction_status,
-            sca=self._sca(initiated, http_status=response.status, deadline=deadline),
+            sca=self._sca(initiated, deadline=deadline),
             raw_response=response.body,
         )
 
@@ -129,6 +129,26 @@ class BerlinGroupConnector:
             deadline=Deadline(timeout_s),
         )
         return Authorised(access_token=token.access_token, expires_in_s=token.expires_in_s)
+
+    def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
+        """DELETE …/{paymentId}. Only 204 says that it is gone; 202 would need the customer's SCA again."""
+        response = self._call(
+            "DELETE",
+            f"{PATH}/{quote(consent_id, safe='')}",
+            headers={"X-Request-ID": str(uuid.uuid4())},
+            body=None,
+            as_ourselves=True,
+            deadline=Deadline(timeout_s),
+        )
+        if response.status != 204:
+            return None
+        return BankStatus(
+            transaction_status="CANC",
+            fact=Fact.CANCELLED,
+            reason_code=None,
+            reason_text=None,
+            raw_response=response.body,
+        )
 
     def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
         """GET …/{paymentId}/status. 404 and 409 are BankSilent: some banks say so early of a good payment."""
@@ -186,11 +206,13 @@ class BerlinGroupConnector:
             raise BankSilent("the bank's answer carries the X-Request-ID of another call")
         return response
 
-    def _sca(self, initiated: Initiated, *, http_status: int, deadline: Deadline) -> ScaOAuth:
-        """Where to approve: the metadata that scaOAuth names, believed on the issuer's host only."""
+    def _sca(self, initiated: Initiated, *, deadline: Deadline) -> ScaOAuth | None:
+        """Where to approve: the metadata that scaOAuth names, believed on the issuer's host only.
+
+        None without the link: the bank may approve in its own app, or ask nothing of the customer at all.
+        """
         if initiated.sca_oauth is None:
-            message = f"{self._profile.name} offers no scaOAuth link, and other ways to approve are not built"
-            raise BankRefused(message, code="SCA_OAUTH_MISSING", http_status=http_status)
+            return None
         try:
             server = self._oauth.server(initiated.sca_oauth, deadline=deadline)
         except (BankUnavailable, BankRefused) as error:

@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.engine import make_engine
-from app.demo.loopback import new_session
+from app.demo.browser import Browser
 from app.demo.walk import STEPS, walk
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
@@ -104,11 +105,10 @@ def test_at_the_end_our_books_and_the_banks_are_the_same(demo: Demo) -> None:
 def booked(demo: Demo) -> dict[str, list[str]]:
     """EndToEndId → the amounts that left the account for it."""
     token = (demo.data / "sandbox-bank" / "ledger-token").read_text("utf-8").strip()
-    answer = new_session().get(
-        f"{demo.running.bank_url}/sandbox/ledger", headers={"Authorization": f"Bearer {token}"}, timeout=10
-    )
+    bank = Browser(demo.running.bank_url, until=time.monotonic() + 30)  # it may just have been killed
+    entries = bank.get_json("/sandbox/ledger", headers={"Authorization": f"Bearer {token}"})["entries"]
     amounts: dict[str, list[str]] = {}
-    for entry in answer.json()["entries"]:
+    for entry in entries:
         assert entry["kind"] == "debit"
         amounts.setdefault(entry["endToEndId"], []).append(entry["amount"])
     return amounts

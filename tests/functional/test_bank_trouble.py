@@ -151,3 +151,31 @@ def test_the_worker_carries_on_when_the_web_request_dies_after_the_return(
     journey.wait(3)
     journey.wait(3)
     assert journey.truth(payment_id) == "done"
+
+
+def test_settled_and_then_taken_back(journey: Journey) -> None:
+    invoice_id = journey.bill(number="t19", amount="999.13")
+    payment_id = journey.pay(invoice_id)
+    journey.wait(3)
+    assert journey.truth(payment_id) == "done"
+    journey.wait(3700)
+    journey.browser.sign_in()
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason) == ("reversed", "reversed")
+    assert journey.truth(payment_id) == "not_done"
+    assert journey.invoice(invoice_id).state == "to_pay"
+    assert [entry["kind"] for entry in journey.ledger(payment.end_to_end_id)] in (
+        ["debit", "reversal"],
+        ["reversal", "debit"],
+    )
+    [row] = journey.browser.page("/receipts").select("a[href^='/receipts/rcp_']")
+    assert "oid" in journey.browser.page(str(row["href"])).get_text()
+
+
+def test_a_settled_payment_is_asked_about_four_times_more_and_no_more(journey: Journey) -> None:
+    journey.pay(journey.bill(number="t20"))
+    journey.wait(5)
+    asked = sum(1 for one in journey.bank_wire.sent if str(one.url).endswith("/status"))
+    for _ in range(20):
+        journey.wait(12 * 3600)
+    assert sum(1 for one in journey.bank_wire.sent if str(one.url).endswith("/status")) - asked == 4

@@ -66,7 +66,7 @@ def test_in_another_browser_no_code_is_used_and_the_status_still_tells(journey: 
     assert "Horizon Bank" in answer.get_data(as_text=True)
     assert payment_id not in answer.get_data(as_text=True)
     assert (returned(journey), exchanges(journey)) == (0, 0)
-    journey.wait(5)
+    journey.wait(65)
     assert journey.payment(payment_id).state == "settled"
 
 

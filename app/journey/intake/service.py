@@ -78,10 +78,10 @@ def deliver(
             sha256=sha256,
             delivered_at=uow.now,
         )
-        uow.session.add(delivered)
-        uow.session.flush()
-        uow.record(BillDelivered(bill_id=delivered.id))
         try:
+            uow.session.add(delivered)
+            uow.session.flush()
+            uow.record(BillDelivered(bill_id=delivered.id))
             uow.commit()
         except IntegrityError:
             pass  # another request delivered the same number at the same moment: answer as for a repeat

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,10 +21,10 @@ def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, 
     return payment
 
 
-def payment_of_browser(session: Session, *, payment_id: str, browser: str) -> Payment:
+def payment_of_browser(session: Session, *, payment_id: str, cookies: Collection[str]) -> Payment:
     """The payment for which this very browser went to the bank. Raises NotFound."""
     payment = session.get(Payment, payment_id)
-    if payment is None or not trips.is_same_browser(session.get_one(Trip, payment.trip_id), browser):
+    if payment is None or not trips.is_same_browser(session.get_one(Trip, payment.trip_id), cookies):
         raise NotFound("payment")
     return payment
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.journey.payments.access import locked
 from app.journey.payments.models import BankAttempt
+from app.journey.payments.states import OVER
 from app.journey.payments.status import follow_from
 from app.services import Task
 from connectors.contract import ScaOAuth
@@ -22,6 +23,11 @@ def complete(task: Task) -> None:
     services = task.services
     with services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
+        if payment.state in OVER:
+            # the bank's word came first: the code is of no more use, and at some banks to exchange it is to approve
+            task.finish(uow)
+            uow.commit()
+            return
         trip = uow.session.get_one(Trip, payment.trip_id)
         consent = uow.session.get_one(Consent, payment.consent_id)
         code = trips.take_code(uow.session, services.vault, trip, now=uow.now)

@@ -72,6 +72,12 @@ def _intend(task: Task) -> _Intent | None:
         attempt = uow.session.scalars(
             select(BankAttempt).where(BankAttempt.payment_id == payment.id, BankAttempt.verb == "initiate")
         ).one()
+        if attempt.sends >= rules.SENDS_MOST:
+            # whatever went wrong after sending, the same bytes do not go for ever
+            step(uow, payment, PaymentStep.GIVE_UP, reason=Reason.BANK_UNREACHABLE)
+            task.finish(uow)
+            uow.commit()
+            return None
         attempt.sends += 1
         attempt.sent_at = uow.now
         uow.commit()
@@ -168,17 +174,23 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
             bank_id=payment.bank_id,
             bank_consent_id=staged.consent_id,
             state=ConsentState.AWAITING_AUTHORISATION,
-            sca=asdict(staged.sca),
+            sca=asdict(staged.sca) if staged.sca else {},
             created_at=uow.now,
             expires_at=uow.now + rules.approval_life(services.banks.profile(payment.bank_id).authorisation_minutes),
         )
         uow.session.add(consent)
         uow.session.flush()
         payment.consent_id = trip.consent_id = consent.id
-        payment.transaction_status = staged.transaction_status
+        payment.transaction_status = staged.transaction_status[:35]
         _answered(uow, intent, outcome="staged", answer=staged.raw_response)
         step(uow, payment, PaymentStep.STAGE)
-        follow_from(uow, payment, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+        if staged.sca is not None:
+            follow_from(uow, payment, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+        else:
+            # the bank has the order and we cannot send the customer there: it may approve in another way
+            trip.left_at = uow.now
+            step(uow, payment, PaymentStep.LOSE_SIGHT)
+            follow_from(uow, payment, run_at=uow.now)
         task.finish(uow)
         uow.commit()
 

@@ -43,13 +43,15 @@ class Payment(Base):
     amount_minor: Mapped[int]
     end_to_end_id: Mapped[str] = mapped_column(String(35), unique=True)  # EndToEndIdentification
     state: Mapped[str] = mapped_column(String(20))
-    transaction_status: Mapped[str | None] = mapped_column(String(10))  # the bank's last word, as it said it
+    transaction_status: Mapped[str | None] = mapped_column(String(35))  # the bank's last word, as it said it
+    bank_answer: Mapped[bytes | None] = mapped_column(LargeBinary)  # the answer that led to this state: the evidence
     fact: Mapped[str | None] = mapped_column(String(10))  # debited or credited, once settled
     reason: Mapped[str | None] = mapped_column(String(30))  # why not, in one of our codes
     created_at: Mapped[dt.datetime]
     updated_at: Mapped[dt.datetime]
     accepted_at: Mapped[dt.datetime | None]
     settled_at: Mapped[dt.datetime | None]
+    looked_at: Mapped[dt.datetime | None]  # when the bank was last asked
     next_look_at: Mapped[dt.datetime | None]  # when the bank is asked again
 
     @property

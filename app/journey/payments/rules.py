@@ -10,10 +10,13 @@ from collections.abc import Sequence
 FIRST_LOOKS_S = (0, 2, 7, 22, 67)
 #: while the customer is at the bank: they will come back, so we ask rarely
 AWAY_FIRST_LOOK_S = 120
-#: after the bank's pace has ended
-LAST_PACE_S = 24 * 3600
-#: the bank's own clock may be late: only this long after the end of the approval time "nobody approved" is believed
+#: a bank may take back what it settled: it is asked this long after settlement, in seconds from then
+LATE_LOOKS_S = (3600, 24 * 3600, 3 * 24 * 3600, 6 * 24 * 3600)
+#: the bank's clock may differ from ours: only this long after the end of the approval time is an order taken back
 EXPIRY_MARGIN = dt.timedelta(minutes=5)
+
+#: a browser that did not leave may come back as often as it likes: it does not make us ask more often than this
+HINT_PAUSE = dt.timedelta(seconds=60)
 
 #: initiation: how often identical bytes are sent again before anybody could approve them
 SENDS_MOST = 6
@@ -23,7 +26,7 @@ SEND_AGAIN_S = (2, 5, 15, 60, 120)
 def next_look(*, anchor: dt.datetime, returned: bool, now: dt.datetime, pace_s: Sequence[int]) -> dt.datetime:
     """The next time to ask for the status: the first step of the pace that lies ahead of ``now``.
 
-    It needs no counter, so it is the same after a crash and for every worker.
+    It needs no counter, so it is the same after a crash and for every worker. The last step of the bank's pace repeats.
     """
     start = FIRST_LOOKS_S if returned else (AWAY_FIRST_LOOK_S,)
     offset = start[-1]
@@ -32,7 +35,12 @@ def next_look(*, anchor: dt.datetime, returned: bool, now: dt.datetime, pace_s: 
     for step in steps:
         if step > elapsed:
             return anchor + dt.timedelta(seconds=step)
-    return now + dt.timedelta(seconds=LAST_PACE_S)
+    return now + dt.timedelta(seconds=pace_s[-1])
+
+
+def late_look(*, settled_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+    """The next time to look whether the bank has taken a settled payment back; None when it is past that."""
+    return next((look for s in LATE_LOOKS_S if (look := settled_at + dt.timedelta(seconds=s)) > now), None)
 
 
 def send_again_at(*, sends: int, now: dt.datetime) -> dt.datetime | None:

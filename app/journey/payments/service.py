@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import NotAllowed, TooLate
 from app.journey.payments import rules
-from app.journey.payments.access import payment_of_customer, payment_of_trip
+from app.journey.payments.access import locked, payment_of_customer, payment_of_trip
 from app.journey.payments.events import CustomerReturned
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
+from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep
 from app.journey.payments.status import follow_from
 from app.journey.payments.step import step
 from app.people.sessions import SignedIn
@@ -22,8 +23,8 @@ from consent import trips
 from consent.base import new_secret
 from consent.models import Consent, Trip
 
-#: how long the browser's trip cookie shows its payment
-AWAY_LIFE = dt.timedelta(minutes=90)
+#: the browser that left sees its payment at least this long, however short the bank's time to approve is
+AWAY_LEAST = dt.timedelta(minutes=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Leaving:
     """Where the browser goes, and the secret by which it is known again."""
 
     url: str
+    trip_id: str
     browser: str
+    life: dt.timedelta  #: how long this browser may see the payment without signing in
 
     def __repr__(self) -> str:
         return "Leaving(<secret>)"
@@ -62,7 +65,7 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
         first_look = uow.now + dt.timedelta(seconds=rules.AWAY_FIRST_LOOK_S)
         follow_from(uow, payment, run_at=first_look)
         uow.commit()
-        return Leaving(url, browser)
+        return Leaving(url, trip.id, browser, max(AWAY_LEAST, consent.expires_at - uow.now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def come_back(
     *,
     bank_id: str,
     state: str,
-    browser: str | None,
+    browsers: Collection[str],
     code: str | None,
     error: str | None,
     issuer: str | None,
@@ -93,16 +96,18 @@ def come_back(
         trip = trips.find(uow.session, bank_id=bank_id, state=state)
         if trip is None or trip.left_at is None:
             return None
-        payment = payment_of_trip(uow.session, trip)
-        if not trips.is_same_browser(trip, browser):
-            follow_from(uow, payment, run_at=uow.now)
+        payment = locked(uow.session, payment_of_trip(uow.session, trip).id)
+        trips.lock(uow.session, trip)
+        if not trips.is_same_browser(trip, browsers):
+            follow_from(uow, payment, run_at=max(uow.now, (payment.looked_at or trip.left_at) + rules.HINT_PAUSE))
             uow.commit()
             return Returned(payment.id, False, None)
         consent = uow.session.get_one(Consent, payment.consent_id)
-        usable = code if _is_from(ScaOAuth(**consent.sca), issuer) else None
-        outcome = "code" if usable else error or ("wrong_issuer" if code else "nothing")
+        trusted = _is_from(ScaOAuth(**consent.sca), issuer)
+        usable = code if trusted and payment.state not in OVER else None
+        outcome = "code" if usable else error or ("wrong_issuer" if code and not trusted else "nothing")
         first = trips.come_back(
-            uow.session, services.vault, trip, code=usable, outcome=outcome, now=uow.now, life=AWAY_LIFE
+            uow.session, services.vault, trip, code=usable, outcome=outcome, now=uow.now, life=AWAY_LEAST
         )
         recorded = None
         if first:

@@ -20,8 +20,8 @@ class PaymentState(enum.StrEnum):
     ACCEPTED = "accepted"  #: approved; the bank has not settled it
     SETTLED = "settled"  #: the bank says debited or credited
     REJECTED = "rejected"  #: it will not happen, by the bank's word or because it never got there
-    CANCELLED = "cancelled"  #: stopped by the customer before anything was approved
-    EXPIRED = "expired"  #: not approved in time
+    CANCELLED = "cancelled"  #: taken back before anything was approved, here or at the bank
+    EXPIRED = "expired"  #: the customer never went to the bank
     UNKNOWN = "unknown"  #: the bank may have acted and does not tell: the claim stays
     REVERSED = "reversed"  #: settled, and then taken back
 
@@ -48,13 +48,12 @@ PAYMENT = Lifecycle(
         (S.INITIATING, E.GIVE_UP): S.REJECTED,
         (S.AWAITING_CUSTOMER, E.CUSTOMER_CANCEL): S.CANCELLED,
         (S.AWAITING_CUSTOMER, E.EXPIRE): S.EXPIRED,
-        (S.UNKNOWN, E.EXPIRE): S.EXPIRED,
         **{(state, E.BANK_ACCEPT): S.ACCEPTED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
         **{(state, E.BANK_SETTLE): S.SETTLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
         **{(state, E.BANK_REJECT): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
         **{(state, E.BANK_CANCEL): S.CANCELLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
         **{(state, E.LOSE_SIGHT): S.UNKNOWN for state in (S.AWAITING_CUSTOMER,)},
-        (S.SETTLED, E.BANK_REJECT): S.REVERSED,
+        **{(S.SETTLED, taken): S.REVERSED for taken in (E.BANK_REJECT, E.BANK_CANCEL)},
     },
     # banks say the same again, and a stale replica may say less than it said before
     ignored=frozenset(
@@ -66,6 +65,7 @@ PAYMENT = Lifecycle(
             (S.UNKNOWN, E.LOSE_SIGHT),
             (S.REJECTED, E.BANK_REJECT),
             (S.REVERSED, E.BANK_REJECT),
+            (S.REVERSED, E.BANK_CANCEL),
             (S.CANCELLED, E.BANK_CANCEL),
         }
     ),

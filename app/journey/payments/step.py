@@ -15,8 +15,9 @@ from app.journey.payments.events import (
     PaymentUnknown,
 )
 from app.journey.payments.models import Payment
-from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
+from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep
 from connectors.contract import BankStatus
+from consent import trips
 from consent.models import Consent
 from consent.states import CONSENT, ConsentState, ConsentStep
 
@@ -42,6 +43,8 @@ def step(uow: UnitOfWork, payment: Payment, taken: PaymentStep, *, reason: str |
     payment.state = after
     payment.updated_at = uow.now
     payment.reason = reason
+    if after in OVER:
+        trips.forget(uow.session, payment.trip_id)
     _move_claim(uow, payment, after)
     _move_consent(uow, payment, after)
     _tell(uow, payment, after)
@@ -50,11 +53,11 @@ def step(uow: UnitOfWork, payment: Payment, taken: PaymentStep, *, reason: str |
 
 def believe(uow: UnitOfWork, payment: Payment, status: BankStatus, taken: PaymentStep, *, reason: str | None) -> bool:
     """Take the step that the bank's word asks for, and keep the word as the evidence of it."""
+    if PAYMENT.next(PaymentState(payment.state), taken) is PaymentState.SETTLED:
+        payment.fact = status.fact.value  # debited, and perhaps credited later
     moved = step(uow, payment, taken, reason=reason)
     if moved:
-        payment.transaction_status = status.transaction_status
-        if payment.state == PaymentState.SETTLED:
-            payment.fact = status.fact.value
+        payment.bank_answer = status.raw_response
     return moved
 
 

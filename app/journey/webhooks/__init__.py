@@ -1,1 +1,1 @@
-"""6 · Signed messages to the biller's own program, by Standard Webhooks. At least once, in the order of facts."""
+"""6 · Signed messages to the biller's program (Standard Webhooks). At least once, each with the time of its fact."""

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import work
+from app.db.events import EventRow
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
 from app.journey.invoices.models import Invoice
@@ -46,7 +47,7 @@ def tell_bill_delivered(task: Task) -> None:
         invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
         bill = bill_for_biller(uow.session, bill_id=invoice.bill_id, biller_id=invoice.biller_id)
         data = {"bill_id": bill.id, "number": bill.number, "status": bill.status}
-        _write(task, uow, biller_id=invoice.biller_id, kind="bill.delivered", data=data)
+        _write(task, uow, biller_id=invoice.biller_id, kind="bill.delivered", subject=bill.id, data=data)
         task.finish(uow)
         uow.commit()
 
@@ -79,7 +80,7 @@ def _tell_payment(task: Task, *, kind: str) -> None:
             "currency": payment.amount.currency,
             "end_to_end_id": payment.end_to_end_id,
         }
-        _write(task, uow, biller_id=biller_id, kind=kind, data=data)
+        _write(task, uow, biller_id=biller_id, kind=kind, subject=payment.id, data=data)
         task.finish(uow)
         uow.commit()
 
@@ -88,23 +89,23 @@ def _biller_of(session: Session, payment_id: str) -> str:
     return session.get_one(Payment, payment_id).biller_id
 
 
-def _write(task: Task, uow: UnitOfWork, *, biller_id: str, kind: str, data: dict[str, Any]) -> None:
-    """One message for each endpoint that listens, with the work that sends it."""
-    event_id = task.payload["event"]
+def _write(task: Task, uow: UnitOfWork, *, biller_id: str, kind: str, subject: str, data: dict[str, Any]) -> None:
+    """One message for each endpoint that listens, with the work that sends it. Its time is that of the fact."""
+    fact = uow.session.get_one(EventRow, task.payload["event"])
+    said = {"type": kind, "timestamp": fact.recorded_at.isoformat(), "data": data}
+    body = json.dumps(said, separators=(",", ":")).encode()
     endpoints = uow.session.scalars(
         select(WebhookEndpoint).where(WebhookEndpoint.biller_id == biller_id, WebhookEndpoint.active)
     )
     for endpoint in endpoints:
-        body = json.dumps(
-            {"type": kind, "timestamp": uow.now.isoformat(), "data": data}, separators=(",", ":")
-        ).encode()
         message = WebhookMessage(
             id=new_id("msg"),
             endpoint_id=endpoint.id,
-            event_id=event_id,
+            event_id=fact.id,
             type=kind,
+            subject=subject,
             body=body,
-            created_at=uow.now,
+            created_at=fact.recorded_at,
         )
         uow.session.add(message)
         uow.session.flush()

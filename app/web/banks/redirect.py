@@ -14,7 +14,7 @@ from app.journey.payments.service import Returned
 from app.journey.payments.status import work_key
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
-from app.web.context import cookie_name, services
+from app.web.context import services, trip_cookies
 from connectors.registry import UnknownBank
 
 blueprint = Blueprint("banks", __name__, url_prefix="/banks")
@@ -36,7 +36,7 @@ def comes_back(bank_id: str, state: str) -> ResponseReturnValue:
         services(),
         bank_id=bank_id,
         state=state,
-        browser=request.cookies.get(cookie_name("away")),
+        browsers=trip_cookies(),
         code=_one("code"),
         error=_one("error"),
         issuer=_one("iss"),
@@ -62,6 +62,6 @@ def _find_out(returned: Returned) -> None:
 def _one(name: str) -> str | None:
     """A query parameter that may stand once only (parameter pollution)."""
     values = request.args.getlist(name)
-    if len(values) > 1 or any(len(value) > PARAMETER_MOST for value in values):
+    if len(values) > 1 or any(len(value) > PARAMETER_MOST or "\0" in value for value in values):
         abort(400)
     return values[0] if values else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
@@ -60,9 +61,7 @@ def pay(inv: str) -> ResponseReturnValue:
                 ceremony=request.form.get("ceremony"),
                 credential=credential,
                 banks={bank.id: bank for bank in services().banks.banks()},
-                psu=PsuContext(
-                    ip_address=request.remote_addr or "127.0.0.1", user_agent=request.user_agent.string[:200]
-                ),
+                psu=_psu(),
             )
             uow.commit()
     except AppError as error:
@@ -74,6 +73,12 @@ def pay(inv: str) -> ResponseReturnValue:
     for key in decided.work.work_keys.values():
         run_now(services(), key, deadline_s=WEB_DEADLINE_S)
     return redirect(url_for("customers.leave", pay=decided.payment_id), 303)
+
+
+def _psu() -> PsuContext:
+    """Whose browser it is, for the bank. An address that is none means a proxy set up wrongly: decide nothing then."""
+    address = ipaddress.ip_address(request.remote_addr or "")
+    return PsuContext(ip_address=str(address), user_agent=request.user_agent.string[:200])
 
 
 def _confirm_page(invoice_id: str, *, error: str | None) -> Response:

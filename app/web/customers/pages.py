@@ -15,7 +15,7 @@ from app.journey.receipts.read import ReceiptView
 from app.people.customers import today_of
 from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
-from app.web.context import cookie_name, services, signed_in
+from app.web.context import services, signed_in
 from app.web.headers import only_from_our_pages
 from connectors.registry import UnknownBank
 
@@ -39,6 +39,8 @@ def guard() -> ResponseReturnValue | None:
     only_from_our_pages()
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         current_app.extensions["csrf"].protect()
+    if _has_nul():
+        abort(404)
     name = (request.endpoint or "").removeprefix("customers.")
     who = signed_in()
     if name in PUBLIC:
@@ -50,6 +52,11 @@ def guard() -> ResponseReturnValue | None:
     if who.read_only and request.method not in ("GET", "HEAD", "OPTIONS") and name not in OPEN_TO_VISITS:
         abort(403, description="demo-visit")
     return None
+
+
+def _has_nul() -> bool:
+    """PostgreSQL refuses the character NUL, and no id or word of ours has one: there is nothing by that name."""
+    return "\0" in request.path or any("\0" in value for _, value in request.form.items(multi=True))
 
 
 def me() -> SignedIn:
@@ -102,10 +109,10 @@ def local_path(target: str | None) -> str:
     return url_for("customers.inbox")
 
 
-def set_cookie(response: AnyResponse, kind: str, value: str, *, max_age: int | None = None) -> None:
+def set_cookie(response: AnyResponse, name: str, value: str, *, max_age: int | None = None) -> None:
     """A ``__Host-`` cookie: this host only, never to script. Lax, because a bank's redirect must bring it back."""
-    response.set_cookie(cookie_name(kind), value, max_age=max_age, secure=True, httponly=True, samesite="Lax", path="/")
+    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite="Lax", path="/")
 
 
-def drop_cookie(response: AnyResponse, kind: str) -> None:
-    response.delete_cookie(cookie_name(kind), secure=True, httponly=True, samesite="Lax", path="/")
+def drop_cookie(response: AnyResponse, name: str) -> None:
+    response.delete_cookie(name, secure=True, httponly=True, samesite="Lax", path="/")

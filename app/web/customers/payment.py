@@ -11,7 +11,7 @@ from app.journey.payments import service as payments
 from app.journey.payments.read import PaymentView, is_decided, payment_view
 from app.journey.payments.states import PaymentState
 from app.journey.receipts.read import receipt_ids
-from app.web.context import cookie_name, services, signed_in
+from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
 from app.web.customers.pages import blueprint, me, named_payment, set_cookie
 
 #: without script the page fetches itself again
@@ -45,7 +45,7 @@ def to_bank(pay: str) -> ResponseReturnValue:
     except TooLate:
         return redirect(url_for("customers.payment", pay=pay), 303)
     response = redirect(leaving.url, 303)
-    set_cookie(response, "away", leaving.browser, max_age=int(payments.AWAY_LIFE.total_seconds()))
+    set_cookie(response, trip_cookie_name(leaving.trip_id), leaving.browser, max_age=int(leaving.life.total_seconds()))
     return response
 
 
@@ -84,13 +84,13 @@ def cancel(pay: str) -> ResponseReturnValue:
 def _view(payment_id: str) -> tuple[PaymentView, bool]:
     """The payment for its signed-in customer, or for the browser that went to the bank for it (``limited``)."""
     who = signed_in()
-    browser = request.cookies.get(cookie_name("away"))
+    cookies = trip_cookies()
     with services().reading() as uow:
         limited = who is None
         if who is not None:
             access.payment_of_customer(uow.session, payment_id=payment_id, customer_id=who.customer.id)
-        elif browser:
-            access.payment_of_browser(uow.session, payment_id=payment_id, browser=browser)
+        elif cookies:
+            access.payment_of_browser(uow.session, payment_id=payment_id, cookies=cookies)
         else:
             raise NotFound("payment")
         view = payment_view(uow.session, payment_id)

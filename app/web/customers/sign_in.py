@@ -13,7 +13,7 @@ from app.people import passkeys, sessions
 from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers
 from app.people.models import Customer
 from app.people.passkeys import Started
-from app.web.context import services, signed_in
+from app.web.context import cookie_name, services, signed_in
 from app.web.customers.filters import device
 from app.web.customers.pages import blueprint, drop_cookie, local_path, me, relying_party, set_cookie
 
@@ -58,8 +58,9 @@ def sign_out() -> ResponseReturnValue:
             sessions.end(uow, session_id=who.session_id, customer_id=who.customer.id)
             uow.commit()
     response = redirect(url_for("customers.sign_in"), 303)
-    drop_cookie(response, "session")
-    drop_cookie(response, "away")
+    for name in request.cookies:
+        if name == cookie_name("session") or name.startswith(cookie_name("away")):
+            drop_cookie(response, name)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
@@ -69,7 +70,7 @@ def language(code: str) -> ResponseReturnValue:
     if code not in LOCALES:
         abort(404)
     response = redirect(local_path(request.args.get("next")), 303)
-    set_cookie(response, "language", code, max_age=YEAR_S)
+    set_cookie(response, cookie_name("language"), code, max_age=YEAR_S)
     return response
 
 
@@ -201,7 +202,7 @@ def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, read_only
         read_only=read_only,
         replaces=who.session_id if who else None,
     )
-    set_cookie(response, "session", token)
+    set_cookie(response, cookie_name("session"), token)
 
 
 def _for_browser(started: Started) -> Response:

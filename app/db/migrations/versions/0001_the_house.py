@@ -142,6 +142,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('single')", name=op.f("ck_consent_kind_known")),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_consent_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+        sa.UniqueConstraint("bank_id", "bank_consent_id", name=op.f("uq_consent_bank_id_bank_consent_id")),
     )
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_consent_customer_id"), ["customer_id"], unique=False)
@@ -255,6 +256,7 @@ def upgrade() -> None:
         sa.Column("endpoint_id", sa.String(40), nullable=False),
         sa.Column("event_id", sa.String(40), nullable=False),
         sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(40), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tries", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -267,6 +269,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("webhook_message", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_webhook_message_endpoint_id"), ["endpoint_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhook_message_subject"), ["subject"], unique=False)
 
     op.create_table(
         "invoice",
@@ -296,8 +299,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_invoice_amount_positive")),
         sa.CheckConstraint(
-            "discount_minor >= 0 AND discount_minor < amount_minor",
-            name=op.f("ck_invoice_discount_within_amount"),
+            "discount_minor >= 0 AND discount_minor < amount_minor", name=op.f("ck_invoice_discount_within_amount")
         ),
         sa.ForeignKeyConstraint(["bill_id"], ["delivered_bill.id"], name=op.f("fk_invoice_bill_id")),
         sa.ForeignKeyConstraint(["biller_id"], ["biller.id"], name=op.f("fk_invoice_biller_id")),
@@ -308,9 +310,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("invoice", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_invoice_customer_id_state_due_on"),
-            ["customer_id", "state", "due_on"],
-            unique=False,
+            batch_op.f("ix_invoice_customer_id_state_due_on"), ["customer_id", "state", "due_on"], unique=False
         )
 
     op.create_table(
@@ -357,13 +357,15 @@ def upgrade() -> None:
         sa.Column("amount_minor", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("end_to_end_id", sa.String(length=35), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("transaction_status", sa.String(length=10), nullable=True),
+        sa.Column("transaction_status", sa.String(length=35), nullable=True),
+        sa.Column("bank_answer", sa.LargeBinary(), nullable=True),
         sa.Column("fact", sa.String(length=10), nullable=True),
         sa.Column("reason", sa.String(length=30), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('prepared', 'initiating', 'awaiting_customer', 'accepted', 'settled', 'rejected', 'cancelled', 'expired', 'unknown', 'reversed')",  # noqa: E501
@@ -463,6 +465,7 @@ def downgrade() -> None:
 
     op.drop_table("invoice")
     with op.batch_alter_table("webhook_message", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_message_subject"))
         batch_op.drop_index(batch_op.f("ix_webhook_message_endpoint_id"))
 
     op.drop_table("webhook_message")

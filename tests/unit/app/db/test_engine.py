@@ -75,9 +75,8 @@ def test_a_naive_time_is_refused_and_an_aware_one_comes_back_in_utc(begin: Begin
             uow.session.flush()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_sqlite_is_new_enough_and_set_up_for_money(engine: Engine) -> None:
-    if engine.dialect.name != "sqlite":
-        pytest.skip("SQLite's own settings")
     with engine.connect() as connection:
         said = {
             name: connection.scalar(text(f"PRAGMA {name}"))

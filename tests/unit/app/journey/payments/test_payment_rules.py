@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from app.journey.payments.rules import (
     AWAY_FIRST_LOOK_S,
     FIRST_LOOKS_S,
-    LAST_PACE_S,
     SEND_AGAIN_S,
     SENDS_MOST,
     approval_life,
@@ -53,7 +52,7 @@ def test_while_the_customer_is_away_it_is_asked_less() -> None:
 def test_the_pace_slows_down_to_once_a_day_and_never_ends() -> None:
     calls = list(itertools.islice(looks(returned=True), 16))
     pauses = [later - sooner for sooner, later in itertools.pairwise(calls)]
-    assert pauses == [2, 5, 15, 45, *POLL_S, *[LAST_PACE_S] * 3]
+    assert pauses == [2, 5, 15, 45, *POLL_S, *[POLL_S[-1]] * 3]
     assert pauses == sorted(pauses)
 
 
@@ -61,7 +60,7 @@ def test_the_pace_slows_down_to_once_a_day_and_never_ends() -> None:
 def test_the_next_look_is_never_in_the_past(now: dt.datetime, pace_s: list[int], returned: bool) -> None:
     after = next_look(anchor=BACK, returned=returned, now=now, pace_s=pace_s)
     assert now < after
-    assert after - now <= dt.timedelta(seconds=max([LAST_PACE_S, AWAY_FIRST_LOOK_S, *pace_s]))
+    assert after - now <= dt.timedelta(seconds=max([AWAY_FIRST_LOOK_S, *pace_s]))
 
 
 @given(one=MOMENTS, other=MOMENTS, pace_s=PACES, returned=st.booleans())

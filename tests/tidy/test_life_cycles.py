@@ -1,0 +1,80 @@
+"""Every life cycle table: nothing unreachable, the ends named exactly, every step of use."""
+
+from __future__ import annotations
+
+import enum
+import importlib
+from typing import Any
+
+import pytest
+
+from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
+from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
+from consent.lifecycle import Lifecycle
+from consent.states import CONSENT, ConsentState, ConsentStep
+from tests.tidy.conftest import module_of, name_of, sources
+
+Kind = type[enum.Enum]
+#: table, its states, its steps, where it begins, where it can end
+KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, enum.Enum, set[enum.Enum]]] = [
+    (INVOICE, InvoiceState, InvoiceStep, InvoiceState.TO_PAY, set()),  # a paid one may be reopened
+    (
+        CONSENT,
+        ConsentState,
+        ConsentStep,
+        ConsentState.AWAITING_AUTHORISATION,
+        {ConsentState.CONSUMED, ConsentState.REJECTED, ConsentState.EXPIRED},
+    ),
+    (
+        PAYMENT,
+        PaymentState,
+        PaymentStep,
+        PaymentState.PREPARED,
+        {PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED, PaymentState.REVERSED},
+    ),
+]
+each = pytest.mark.parametrize(
+    ("table", "states", "steps", "start", "ends"), KNOWN, ids=[one[1].__name__ for one in KNOWN]
+)
+
+
+def test_every_table_is_looked_at_here() -> None:
+    for path in sources():
+        if path.name == "states.py":
+            module = importlib.import_module(module_of(path))
+            for name, value in vars(module).items():
+                if isinstance(value, Lifecycle):
+                    known = any(value is one[0] for one in KNOWN)
+                    assert known, f"{name} of {name_of(path)} is a life cycle: add it to KNOWN in this test."
+
+
+@each
+def test_every_state_is_reachable(
+    table: Lifecycle[Any, Any], states: Kind, steps: Kind, start: enum.Enum, ends: set[enum.Enum]
+) -> None:
+    lost = sorted(state.name for state in set(states) - table.reachable(start))
+    assert not lost, f"No run of steps leads from {start.name} to {', '.join(lost)}: add the step or drop the state."
+
+
+@each
+def test_the_ends_are_the_ones_that_are_meant(
+    table: Lifecycle[Any, Any], states: Kind, steps: Kind, start: enum.Enum, ends: set[enum.Enum]
+) -> None:
+    assert table.final() == ends, "A state that nothing leaves must be meant as an end: name it here, or add its step."
+
+
+@each
+def test_no_step_is_both_a_move_and_ignored(
+    table: Lifecycle[Any, Any], states: Kind, steps: Kind, start: enum.Enum, ends: set[enum.Enum]
+) -> None:
+    assert not table.table.keys() & table.ignored, "A step either moves a state or is a known repeat, never both."
+    idle = [f"{step.name} in {state.name}" for (state, step), after in table.table.items() if after is state]
+    assert not idle, f"{', '.join(idle)} moves nothing: name it in `ignored`."
+
+
+@each
+def test_every_step_is_of_use(
+    table: Lifecycle[Any, Any], states: Kind, steps: Kind, start: enum.Enum, ends: set[enum.Enum]
+) -> None:
+    useless = sorted(step.name for step in set(steps) - {step for _, step in table.table})
+    assert not useless, f"{', '.join(useless)} moves no state: add it to the table or drop it."

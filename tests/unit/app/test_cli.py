@@ -1,0 +1,119 @@
+"""The command line: one sentence and the right exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from joserfc.jwk import ECKey
+from sqlalchemy import select
+
+from app.cli import main
+from app.db.engine import make_engine
+from app.demo.processes import free_ports
+from app.people.models import ApiClient
+from tests.support.demo import environment_for
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty installation."""
+    for name, value in environment_for(tmp_path / "var", free_ports(3)).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("QUITTANCE_BASE_URL", "https://bills.example")
+    monkeypatch.setenv("QUITTANCE_DEMO", "false")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["no-such-word"],
+        ["biller"],
+        ["biller", "add", "Name"],
+        ["demo", "--walk", "--times", "0"],
+        ["demo", "--times", "2"],
+    ],
+)
+def test_a_wrong_command_line_is_2(arguments: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status == 2
+    assert "quittance" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_one_sentence(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("QUITTANCE_PROT", "8000")
+    assert main(["migrate"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("quittance: unknown setting QUITTANCE_PROT")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["worker", "serve"])
+def test_missing_keys_are_one_sentence(here: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ended = subprocess.run([sys.executable, "-P", "-m", "app.cli", word], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("make the keys with `quittance keys init`\n")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_demo_that_others_could_reach_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo"]) == 1
+    assert "it may only be served on localhost" in capsys.readouterr().err
+
+
+def test_an_operator_sets_up_a_biller(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "init"]) == 0
+    assert main(["migrate"]) == 0
+    assert main(["migrate"]) == 0
+    capsys.readouterr()
+    account = "FR1420041010050500013M02606"
+    assert (
+        main(["biller", "add", "Eaux du Lac SA", "--country", "FR", "--vat", "FR64904172681", "--iban", account]) == 0
+    )
+    biller_id = capsys.readouterr().out.strip()
+    keys = here / "jwks.json"
+    key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+    keys.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+    assert main(["biller", "client", biller_id, "--jwks", str(keys), "--scope", "bills:write"]) == 0
+    client_id = capsys.readouterr().out.strip()
+    assert main(["biller", "webhook", biller_id, "https://example.org/hook"]) == 0
+    assert "whsec_" in capsys.readouterr().out
+    engine = make_engine(f"sqlite:///{here / 'var' / 'quittance.sqlite3'}")
+    with engine.connect() as connection:
+        found = connection.execute(select(ApiClient.client_id, ApiClient.biller_id, ApiClient.scope)).all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [(client_id, biller_id, "bills:write")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("no json", "is not JSON"),
+        ("[]", "is not a JWK Set"),
+        ('{"keys": []}', "JWK Set with 1 to"),
+        (None, "No such file"),
+    ],
+)
+def test_wrong_keys_are_one_sentence(
+    here: Path, content: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["keys", "init"])
+    main(["migrate"])
+    main(["biller", "add", "Eaux du Lac SA", "--country", "FR", "--iban", "FR1420041010050500013M02606"])
+    biller_id = capsys.readouterr().out.splitlines()[-1]
+    if content is not None:
+        (here / "jwks.json").write_text(content)
+    assert main(["biller", "client", biller_id, "--jwks", str(here / "jwks.json")]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
