@@ -11,7 +11,7 @@ from app.journey.decisions.events import PaymentDecided
 from app.journey.intake.events import BillDelivered
 from app.journey.invoices import service as invoices
 from app.journey.invoices.events import InvoiceOpened
-from app.journey.payments import complete, initiate, status
+from app.journey.payments import code_exchange, initiate, status
 from app.journey.payments.events import (
     CustomerReturned,
     PaymentAccepted,
@@ -29,7 +29,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     BillDelivered: [invoices.open_invoice],
     InvoiceOpened: [webhooks.tell_bill_delivered],
     PaymentDecided: [initiate.initiate],
-    CustomerReturned: [complete.complete],
+    CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled],
     PaymentFailed: [webhooks.tell_payment_failed],

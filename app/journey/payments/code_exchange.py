@@ -18,7 +18,7 @@ from consent.base import new_id
 from consent.models import Consent, Trip
 
 
-def complete(task: Task) -> None:
+def exchange_code(task: Task) -> None:
     """CustomerReturned: exchange the code, then let the status be asked at once."""
     services = task.services
     with services.unit_of_work() as uow:
