@@ -22,6 +22,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status."""
+    os.umask(0o077)  # databases, logs and keys are nobody else's
     chosen = _parser().parse_args(arguments)
     command: Command = chosen.command
     try:

@@ -66,7 +66,7 @@ def start_making(
     """Begin to make a passkey, for a new customer (``customer_id`` None) or another one for a known customer."""
     known = [] if customer_id is None else _credential_ids(uow.session, customer_id)
     if len(known) >= PASSKEYS_MOST:
-        raise Invalid("too-many-passkeys", f"There are {PASSKEYS_MOST} passkeys already: remove one first.")
+        raise _too_many()
     user_id = new_secret().encode() if customer_id is None else customer_id.encode()
     options = webauthn.generate_registration_options(
         rp_id=party.host,
@@ -103,6 +103,8 @@ def finish_making(
         )
     except (WebAuthnException, KeyError, TypeError, ValueError) as error:
         raise _not_verified() from error
+    if len(_credential_ids(uow.session, customer.id)) >= PASSKEYS_MOST:
+        raise _too_many()
     if uow.session.get(Passkey, made.credential_id) is not None:
         raise Invalid("passkey-known", "This passkey is registered already.")
     passkey = Passkey(
@@ -126,6 +128,18 @@ def start_sign_in(uow: UnitOfWork, *, party: RelyingParty) -> Started:
         rp_id=party.host, user_verification=UserVerificationRequirement.REQUIRED
     )
     return _hand_out(uow, options, purpose="sign-in", customer_id=None, data={})
+
+
+def start_approval(uow: UnitOfWork, *, party: RelyingParty, customer_id: str) -> Started:
+    """Ask for a passkey that is there already, before another one is added: a stolen session must not make its own."""
+    options = webauthn.generate_authentication_options(
+        rp_id=party.host,
+        allow_credentials=[
+            PublicKeyCredentialDescriptor(id=known) for known in _credential_ids(uow.session, customer_id)
+        ],
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return _hand_out(uow, options, purpose="approve-passkey", customer_id=customer_id, data={})
 
 
 def start_payment(uow: UnitOfWork, *, party: RelyingParty, customer_id: str, order: dict[str, Any]) -> Started:
@@ -241,6 +255,10 @@ def _hand_out(uow: UnitOfWork, options: Any, *, purpose: str, customer_id: str |
         )
     )
     return Started(token, json.loads(webauthn.options_to_json(options)))
+
+
+def _too_many() -> Invalid:
+    return Invalid("too-many-passkeys", f"There are {PASSKEYS_MOST} passkeys already.")
 
 
 def _not_verified() -> NotAllowed:

@@ -45,7 +45,9 @@ const ceremonies = {
     location.assign(to);
   },
   async add() {
-    await post("/passkeys/add/done", await create(await post("/passkeys/add")));
+    let start = await post("/passkeys/add");
+    if (start.approve) start = await post("/passkeys/add", await sign(start)); // first a passkey that is there already
+    await post("/passkeys/add/done", await create(start));
     location.replace(location.href); // the same page again, fetched anew, now with a passkey
   },
   async pay(form) {

@@ -7,6 +7,7 @@ from typing import cast
 from flask import current_app, g, request
 
 from app.people import sessions
+from app.people.models import Customer
 from app.people.sessions import SignedIn
 from app.services import Services
 
@@ -41,6 +42,11 @@ def signed_in() -> SignedIn | None:
     return cast("SignedIn | None", g.signed_in)
 
 
+def may_be_here(customer: Customer) -> bool:
+    """Demo customers exist only while the demo setting is on, whatever passkeys and sessions they have from then."""
+    return services().settings.demo or not customer.demo
+
+
 def _look_up() -> SignedIn | None:
     token = request.cookies.get(cookie_name("session"))
     if not token:
@@ -50,6 +56,8 @@ def _look_up() -> SignedIn | None:
     if found is None:
         return None
     who, wants_touch = found
+    if not may_be_here(who.customer):
+        return None
     if wants_touch:
         with services().unit_of_work() as uow:
             sessions.touch(uow, who.session_id)

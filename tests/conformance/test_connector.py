@@ -109,6 +109,32 @@ def test_a_customer_who_never_comes(bench: Bench) -> None:
     assert bench.fact(staged) is Fact.REJECTED
 
 
+def test_an_order_that_nobody_approved_is_taken_back_and_stays_so(bench: Bench) -> None:
+    staged = bench.staged()
+    for _ in range(2):  # the word may be lost on its way: asking again is no error
+        said = bench.connector.cancel(staged.consent_id, timeout_s=5)
+        assert said is not None
+        assert said.fact is Fact.CANCELLED
+    status = bench.status(staged)
+    assert (status.fact, status.transaction_status) == (Fact.CANCELLED, "CANC")
+    person = Person(transport=InProcess(bench.bank), base_url=BANK_URL)
+    refused = sandbox_tpp.error_sent_back(person, bench.url(staged, verifier=pkce.new_verifier()))
+    assert refused == "invalid_scope"  # the link leads nowhere any more
+
+
+def test_an_order_that_was_approved_is_not_taken_back(bench: Bench) -> None:
+    staged, _, _ = bench.approved()
+    assert bench.connector.cancel(staged.consent_id, timeout_s=5) is None
+    assert bench.fact(staged) is Fact.ACCEPTED
+    bench.clock.tick(seconds=2)
+    assert bench.connector.cancel(staged.consent_id, timeout_s=5) is None
+    assert bench.fact(staged) is Fact.DEBITED
+
+
+def test_an_order_that_the_bank_does_not_know_is_not_gone(bench: Bench) -> None:
+    assert bench.connector.cancel(str(uuid.uuid4()), timeout_s=5) is None
+
+
 def test_a_code_is_worth_nothing_without_its_verifier_and_nothing_twice(bench: Bench) -> None:
     staged, code, verifier = bench.approved()
     with pytest.raises(BankRefused) as caught:

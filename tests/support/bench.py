@@ -11,7 +11,16 @@ from pathlib import Path
 
 from flask import Flask
 
-from connectors.contract import BankRequest, BankStatus, Connector, Fact, PaymentOrder, PsuContext, Staged
+from connectors.contract import (
+    BankRequest,
+    BankStatus,
+    Connector,
+    Fact,
+    PaymentOrder,
+    PsuContext,
+    ScaOAuth,
+    Staged,
+)
 from connectors.http import BankSession
 from connectors.money import Money
 from connectors.registry import Registry
@@ -28,6 +37,12 @@ BANK_URL = "http://127.0.0.1:8001"
 RETURN = "http://localhost:8000/banks/sandbox/return/one"
 PSU = PsuContext(ip_address="192.0.2.7", user_agent="Firefox/140")
 SANDBOXES = [path.stem for path in sorted(BANKS.glob("*.toml")) if "sandbox = true" in path.read_text("utf-8")]
+
+
+def sca_of(staged: Staged) -> ScaOAuth:
+    """Where to approve it, of a bank that says so."""
+    assert staged.sca is not None
+    return staged.sca
 
 
 def hang(_: float) -> None:
@@ -61,7 +76,7 @@ class Bench:
 
     def url(self, staged: Staged, *, verifier: str) -> str:
         return self.connector.authorise_url(
-            staged.sca, redirect_uri=RETURN, state="our-state", code_challenge=pkce.challenge(verifier)
+            sca_of(staged), redirect_uri=RETURN, state="our-state", code_challenge=pkce.challenge(verifier)
         )
 
     def approved(self, amount: str = "84.20") -> tuple[Staged, str, str]:
@@ -69,12 +84,12 @@ class Bench:
         staged, verifier = self.staged(amount), pkce.new_verifier()
         person = Person(transport=InProcess(self.bank), base_url=BANK_URL)
         answer = person.approve(self.url(staged, verifier=verifier))
-        assert (answer["state"], answer["iss"]) == ("our-state", staged.sca.issuer)
+        assert (answer["state"], answer["iss"]) == ("our-state", sca_of(staged).issuer)
         return staged, answer["code"], verifier
 
     def complete(self, staged: Staged, code: str, verifier: str) -> str:
         authorised = self.connector.complete(
-            staged.sca, code=code, code_verifier=verifier, redirect_uri=RETURN, timeout_s=5
+            sca_of(staged), code=code, code_verifier=verifier, redirect_uri=RETURN, timeout_s=5
         )
         return authorised.access_token
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
+from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
 from app.journey.intake.bill import Bill, Line
 from app.journey.intake.formats import read_bill
@@ -14,6 +15,7 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.events import InvoiceOpened
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
+from app.people.models import PayeeAccount
 from app.services import Task
 from consent.base import new_id
 
@@ -23,14 +25,24 @@ def open_invoice(task: Task) -> None:
     with task.services.unit_of_work() as uow:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
-            invoice = _invoice_of(delivered, read_bill(delivered.content, delivered.media_type))
+            bill = read_bill(delivered.content, delivered.media_type)
+            invoice = _invoice_of(delivered, bill, holder=_holder(uow, delivered, bill))
             uow.session.add(invoice)
             uow.record(InvoiceOpened(invoice_id=invoice.id))
         task.finish(uow)
         uow.commit()
 
 
-def _invoice_of(delivered: DeliveredBill, bill: Bill) -> Invoice:
+def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
+    """Whose account it is, as it was vetted: the name in a bill is only what the biller says."""
+    iban = bill.payee.iban if bill.payee else None
+    holder: str = uow.session.scalars(
+        select(PayeeAccount.holder).where(PayeeAccount.biller_id == delivered.biller_id, PayeeAccount.iban == iban)
+    ).one()
+    return holder
+
+
+def _invoice_of(delivered: DeliveredBill, bill: Bill, *, holder: str) -> Invoice:
     payee, early = bill.payee, bill.early_payment
     if payee is None or payee.iban is None:
         raise ValueError(f"{delivered.id} was taken without an account")  # intake/rules.py forbids it
@@ -47,7 +59,7 @@ def _invoice_of(delivered: DeliveredBill, bill: Bill) -> Invoice:
         discount_until=early.until if early else None,
         issued_on=bill.issued_on,
         due_on=bill.due_on,
-        payee_name=payee.name[:70],
+        payee_name=holder,
         payee_iban=payee.iban,
         reference=(bill.remittance_reference or bill.number)[:140],
         order_reference=bill.order_reference,

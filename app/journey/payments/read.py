@@ -60,6 +60,7 @@ class PaymentView:
     know_by: dt.datetime | None  #: when the bank is asked again
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
+    approved: bool  #: at the bank, as far as we know
     final: bool
     steps: tuple[StepView, ...]
     receipt_id: str | None = None  #: filled in by the door from a later stage
@@ -150,6 +151,7 @@ def _view(
         know_by=payment.next_look_at,
         link_open=waiting and trip.returned_at is None,
         cancellable=waiting and trip.left_at is None,
+        approved=payment.accepted_at is not None or trip.outcome == "code",
         final=state in OVER,
         steps=_steps(payment, decision, trip),
     )

@@ -14,18 +14,19 @@ class Reason(enum.StrEnum):
     BANK_REFUSED = "bank_refused"  #: the bank would not take the order
     NOT_APPROVED_IN_TIME = "not_approved_in_time"
     STOPPED_BY_CUSTOMER = "stopped_by_customer"  #: here, before going to the bank
-    REJECTED_BY_BANK = "rejected_by_bank"
+    NOT_APPROVED = "not_approved"  #: the bank ended it, and as far as we know nobody had approved it
+    REJECTED_BY_BANK = "rejected_by_bank"  #: after the customer had approved it
     REVERSED = "reversed"
 
 
-#: ISO 20022 ExternalStatusReason1Code: AM04 InsufficientFunds, AM14 over the customer's limit
-_NO_FUNDS = frozenset({"AM04", "AM14"})
+#: ISO 20022 ExternalStatusReason1Code: AM04 InsufficientFunds. AM14 is another matter: over an agreed limit
+_NO_FUNDS = frozenset({"AM04"})
 
 
-def reason_of(status: BankStatus, *, outcome: str | None) -> Reason:
+def reason_of(status: BankStatus, *, outcome: str | None, accepted: bool) -> Reason:
     """The reason of a bank's no. ``outcome`` is what the redirect said: a hint that only chooses the words."""
     if status.reason_code in _NO_FUNDS:
         return Reason.NO_FUNDS
     if outcome == "access_denied":
         return Reason.REFUSED_AT_BANK
-    return Reason.REJECTED_BY_BANK
+    return Reason.REJECTED_BY_BANK if accepted or outcome == "code" else Reason.NOT_APPROVED

@@ -147,7 +147,8 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
         return Reason.REVERSED
     if heard.taken_back:
         return Reason.NOT_APPROVED_IN_TIME
-    return reason_of(status, outcome=uow.session.get_one(Trip, payment.trip_id).outcome)
+    outcome = uow.session.get_one(Trip, payment.trip_id).outcome
+    return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
 
 
 def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.datetime) -> None:

@@ -19,8 +19,8 @@ from connectors.registry import UnknownBank
 
 blueprint = Blueprint("banks", __name__, url_prefix="/banks")
 
-#: a code is a few hundred characters at most; anything longer is not from a bank
-PARAMETER_MOST = 2000
+#: some banks send a whole JWT as the code; the web server takes no longer line
+PARAMETER_MOST = 4000
 
 
 @blueprint.get("/<bank_id>/return/<state>")

@@ -32,7 +32,10 @@ def confirm(inv: str) -> ResponseReturnValue:
 @blueprint.post("/bills/<inv>/pay/ceremony")
 def pay_ceremony(inv: str) -> ResponseReturnValue:
     """The challenge over exactly what the page shows, for the passkey to sign."""
-    wanted = request.get_json(silent=True)
+    try:
+        wanted = request.get_json(silent=True)
+    except RecursionError:
+        wanted = None
     bank = _bank(wanted.get("bank") if isinstance(wanted, dict) else None)
     if bank is None:
         raise Invalid("unknown-bank", "Choose one of the banks on the page.")
@@ -47,7 +50,7 @@ def pay(inv: str) -> ResponseReturnValue:
     """Decide. Then give the payment to the bank while the customer waits; a worker goes on where this ends."""
     try:
         credential = json.loads(request.form.get("credential", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         credential = None
     try:
         if not isinstance(credential, dict):

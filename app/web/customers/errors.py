@@ -10,7 +10,7 @@ from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from app.errors import AppError
 
@@ -39,6 +39,11 @@ DETAILS = {
         "We have noted it. If you were paying a bill, look at the bill before you try again: it tells what happened."
     ),
 }
+#: a broken way back says nothing about what was done at the bank
+WAY_BACK = lazy_gettext(
+    "This way back from the bank does not fit. What you approved or refused there still counts: look at the bill "
+    "before you pay it again."
+)
 #: what our own codes mean to a person
 CODES = {
     "demo-visit": lazy_gettext(
@@ -47,6 +52,7 @@ CODES = {
     "ceremony-over": lazy_gettext("This confirmation is no longer open. Please start again; nothing was paid."),
     "not-verified": lazy_gettext("The passkey could not be verified. Nothing was changed."),
     "no-passkey": lazy_gettext("Create a passkey first: it is what signs a payment."),
+    "too-many-passkeys": lazy_gettext("There are as many passkeys as we keep already."),
     "passkey-known": lazy_gettext("This passkey is registered already."),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
@@ -70,7 +76,11 @@ def app_error(error: AppError) -> ResponseReturnValue:
 def http_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, CSRFError):
         return _answer(403, code="form-expired", detail=str(DETAILS[403]))
+    if isinstance(error, SecurityError):  # a host name that is not ours: no page of ours can be made for it
+        return Response("This is not an address of Quittance.\n", 400, mimetype="text/plain")
     status = error.code or 500
+    if status == 400 and request.blueprint == "banks":
+        return _answer(400, code="way-back", detail=str(WAY_BACK))
     if status < 400:
         return error  # a redirect
     code = error.description if error.description in CODES else "http"

@@ -21,6 +21,8 @@ from connectors.registry import UnknownBank
 
 blueprint = Blueprint("customers", __name__)
 
+#: forms and passkeys are small
+BODY_MOST = 64 * 1024
 #: pages for everybody; a payment's pages decide by the trip cookie who may see them
 PUBLIC = frozenset(
     {
@@ -36,6 +38,7 @@ OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_
 @blueprint.before_request
 def guard() -> ResponseReturnValue | None:
     """Default deny: a signed-in customer, and for a changing request one of our own pages and its form token."""
+    request.max_content_length = BODY_MOST
     only_from_our_pages()
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         current_app.extensions["csrf"].protect()

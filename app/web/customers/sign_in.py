@@ -13,7 +13,7 @@ from app.people import passkeys, sessions
 from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers
 from app.people.models import Customer
 from app.people.passkeys import Started
-from app.web.context import cookie_name, services, signed_in
+from app.web.context import cookie_name, may_be_here, services, signed_in
 from app.web.customers.filters import device
 from app.web.customers.pages import blueprint, drop_cookie, local_path, me, relying_party, set_cookie
 
@@ -116,9 +116,27 @@ def passkey_new_done() -> ResponseReturnValue:
 
 @blueprint.post("/passkeys/add")
 def passkey_add() -> ResponseReturnValue:
-    """Begin to make another passkey for the customer who is here; in a demo visit, the first step to paying."""
+    """Begin to make another passkey for the customer who is here; in a demo visit, the first step to paying.
+
+    Whoever is signed in first proves it with a passkey that is there: the answer then says ``approve``, and the same
+    request comes again with that credential.
+    """
     customer = _may_add_passkey()
+    proof = _json("ceremony", "credential")
     with services().unit_of_work() as uow:
+        if not me().read_only and proof["credential"] is None:
+            approval = passkeys.start_approval(uow, party=relying_party(), customer_id=customer.id)
+            uow.commit()
+            return jsonify(ceremony=approval.ceremony, publicKey=approval.public_key, approve=True)
+        if not me().read_only:
+            asked = passkeys.take(uow, token=proof["ceremony"], purpose="approve-passkey", customer_id=customer.id)
+            passkeys.verify(
+                uow,
+                party=relying_party(),
+                ceremony=asked,
+                credential=_object(proof["credential"]),
+                customer_id=customer.id,
+            )
         started = passkeys.start_making(
             uow,
             party=relying_party(),
@@ -168,6 +186,8 @@ def passkey_use_done() -> ResponseReturnValue:
             credential=_object(done["credential"]),
             customer_id=None,
         )
+        if not may_be_here(uow.session.get_one(Customer, passkey.customer_id)):
+            abort(403)
         response = jsonify(to=local_path(target))
         _open_session(uow, response, customer_id=passkey.customer_id, read_only=False)
         uow.commit()
@@ -211,7 +231,10 @@ def _for_browser(started: Started) -> Response:
 
 def _json(*names: str) -> dict[str, Any]:
     """The named members of the JSON body; one that is absent is None."""
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
     return {name: _object(body).get(name) for name in names}
 
 

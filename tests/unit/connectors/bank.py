@@ -60,6 +60,7 @@ class ScriptedBank:
             "metadata": "/.well-known/oauth-authorization-server",
             "token": "/token",
             "initiation": "/psd2/v1/payments/sepa-credit-transfers",
+            "payment": "/psd2/v1/payments/sepa-credit-transfers/pay-1",
             "status": "/psd2/v1/payments/sepa-credit-transfers/pay-1/status",
         }
         given: dict[str, Answer | list[Answer]] = {"metadata": metadata(), "token": token(), **answers}

@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from connectors.contract import BankRequest, Connector, PsuContext, Staged
+from connectors.contract import BankRequest, Connector, Fact, PsuContext, Staged
 from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.money import Money
+from tests.support.bench import sca_of
 from tests.unit.connectors.bank import (
     API,
     ISSUER,
@@ -75,9 +76,9 @@ def test_a_staged_order_says_where_to_approve(tmp_path: Path) -> None:
     bank = ScriptedBank(tmp_path, initiation=json_answer(CREATED, status=201))
     staged = initiate(bank)
     assert (staged.consent_id, staged.transaction_status) == ("pay-1", "RCVD")
-    assert staged.sca.iss_parameter_supported
+    assert sca_of(staged).iss_parameter_supported
     url = bank.connector.authorise_url(
-        replace(staged.sca, authorization_endpoint=f"{ISSUER}/authorize?tenant=7"),
+        replace(sca_of(staged), authorization_endpoint=f"{ISSUER}/authorize?tenant=7"),
         redirect_uri=RETURN,
         state="s",
         code_challenge="c",
@@ -173,10 +174,6 @@ def test_an_initiation_whose_outcome_is_open(answer: Answer, tmp_path: Path) -> 
             "PAYMENT_FAILED",
         ),
         (json_answer({**CREATED, "transactionStatus": "RJCT"}, status=201), "RJCT"),
-        (
-            json_answer({**CREATED, "_links": {"scaRedirect": {"href": "https://b.test"}}}, status=201),
-            "SCA_OAUTH_MISSING",
-        ),
     ],
 )
 def test_an_initiation_that_is_refused(answer: Answer, code: str, tmp_path: Path) -> None:
@@ -184,6 +181,17 @@ def test_an_initiation_that_is_refused(answer: Answer, code: str, tmp_path: Path
     with pytest.raises(BankRefused) as caught:
         initiate(bank)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("links", [{}, {"_links": {}}, {"_links": {"scaRedirect": {"href": "https://b.test"}}}])
+def test_an_order_that_the_bank_took_without_a_link_to_follow_is_staged(
+    links: dict[str, object], tmp_path: Path
+) -> None:
+    """No refusal: the customer may approve it in the bank's app, so that only the status tells."""
+    created = {name: value for name, value in CREATED.items() if name != "_links"}
+    bank = ScriptedBank(tmp_path, initiation=json_answer({**created, **links}, status=201))
+    staged = initiate(bank)
+    assert (staged.consent_id, staged.transaction_status, staged.sca) == ("pay-1", "RCVD", None)
 
 
 @pytest.mark.parametrize(
@@ -279,6 +287,46 @@ def test_a_bank_that_tells_a_status_to_customers_only(tmp_path: Path) -> None:
     assert not bank.requests
 
 
+def test_an_order_that_the_bank_takes_back_is_cancelled(tmp_path: Path) -> None:
+    bank = ScriptedBank(tmp_path, payment=lambda _: Response(status=204))
+    said = bank.connector.cancel("pay-1", timeout_s=5)
+    assert said is not None
+    assert (said.transaction_status, said.fact, said.raw_response) == ("CANC", Fact.CANCELLED, b"")
+    (sent,) = bank.calls("/pay-1")
+    assert (sent.method, sent.get_data(), sent.headers["Authorization"]) == ("DELETE", b"", "Bearer our-token")
+    assert uuid.UUID(sent.headers["X-Request-ID"]).version == 4
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 403, 404, 405, 409])
+def test_anything_but_204_to_a_cancellation_says_that_the_bank_keeps_the_order(status: int, tmp_path: Path) -> None:
+    """202 would need the customer's approval of the cancellation; a bank that cannot cancel says 405."""
+    bank = ScriptedBank(tmp_path, payment=json_answer({"transactionStatus": "CANC"}, status=status))
+    assert bank.connector.cancel("pay-1", timeout_s=5) is None
+    assert len(bank.calls("/pay-1")) == 1
+
+
+def test_a_cancellation_is_sent_again_only_when_the_bank_forgot_our_token(tmp_path: Path) -> None:
+    refused = json_answer(REFUSED, status=401)
+    bank = ScriptedBank(tmp_path, payment=[refused, lambda _: Response(status=204)], token=[token("one"), token("two")])
+    assert bank.connector.cancel("pay-1", timeout_s=5) is not None
+    assert [sent.headers["Authorization"] for sent in bank.calls("/pay-1")] == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize("answer", [silence, json_answer({}, status=500), json_answer({}, status=503)])
+def test_silence_about_a_cancellation_is_no_word_that_the_order_is_gone(answer: Answer, tmp_path: Path) -> None:
+    bank = ScriptedBank(tmp_path, payment=answer)
+    with pytest.raises(BankSilent):
+        bank.connector.cancel("pay-1", timeout_s=5)
+    assert len(bank.calls("/pay-1")) == 1
+
+
+def test_a_bank_that_puts_a_cancellation_off_says_for_how_long(tmp_path: Path) -> None:
+    bank = ScriptedBank(tmp_path, payment=json_answer({}, status=429, headers={"Retry-After": "600"}))
+    with pytest.raises(BankUnavailable) as caught:
+        bank.connector.cancel("pay-1", timeout_s=5)
+    assert caught.value.retry_after_s == 600
+
+
 def test_an_id_stays_in_its_place_in_the_path(tmp_path: Path) -> None:
     bank = ScriptedBank(tmp_path)
     with pytest.raises(KeyError, match="a/b/status"):  # the script has no answer
@@ -291,7 +339,7 @@ def test_tokens_are_in_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     caplog.set_level("DEBUG")
     staged = initiate(bank)
     authorised = bank.connector.complete(
-        staged.sca, code="secret-code", code_verifier="v" * 43, redirect_uri=RETURN, timeout_s=5
+        sca_of(staged), code="secret-code", code_verifier="v" * 43, redirect_uri=RETURN, timeout_s=5
     )
     assert authorised.access_token == "very-secret"
     told = f"{caplog.text} {staged!r} {authorised!r} {bank.connector!r} {vars(bank.connector)!r}"

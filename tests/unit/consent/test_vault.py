@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.models import Sealed
-from consent.vault import Vault, VaultError
+from consent.vault import Vault, VaultError, drop_expired
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
 K1, K2 = b"1" * 32, b"2" * 32
 ROW = "consent:con_1:token"
 VAULT = Vault({"k1": K1}, active="k1")
+SECOND = dt.timedelta(seconds=1)
 
 
 @given(secret=st.binary(max_size=200), row=st.text(min_size=1, max_size=60))
@@ -79,18 +82,24 @@ def test_neither_repr_nor_error_shows_a_key_or_a_secret() -> None:
     assert "secret" not in str(refused.value)
 
 
-def test_rows_are_put_replaced_and_dropped(begin: Begin, clock: Clock) -> None:
+def test_rows_are_put_replaced_and_dropped_at_their_end(begin: Begin, clock: Clock) -> None:
     with begin() as uow:
         VAULT.put(uow.session, ROW, "first", now=clock.now)
-        VAULT.put(uow.session, ROW, "sécond", now=clock.now, expires_at=clock.now)
+        VAULT.put(uow.session, ROW, "sécond", now=clock.now, expires_at=clock.now + SECOND)
+        VAULT.put(uow.session, "webhook:whe_1:secret", "for ever", now=clock.now)
         uow.commit()
     with begin() as uow:
         assert VAULT.get(uow.session, ROW) == "sécond"
         row = uow.session.get_one(Sealed, ROW)
-        assert row.expires_at == clock.now
+        assert row.expires_at == clock.now + SECOND
         assert "sécond".encode() not in row.box
-        VAULT.drop(uow.session, ROW)
-        VAULT.drop(uow.session, ROW)
+        drop_expired(uow.session, now=clock.now)
         uow.commit()
-    with begin() as uow, pytest.raises(VaultError, match="nothing is sealed as"):
-        VAULT.get(uow.session, ROW)
+    with begin() as uow:
+        assert VAULT.get(uow.session, ROW) == "sécond"
+        drop_expired(uow.session, now=clock.now + SECOND)
+        uow.commit()
+    with begin() as uow:
+        assert VAULT.get(uow.session, "webhook:whe_1:secret") == "for ever"
+        with pytest.raises(VaultError, match="nothing is sealed as"):
+            VAULT.get(uow.session, ROW)

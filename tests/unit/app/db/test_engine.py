@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from app.db.engine import SQLITE_PRAGMAS, make_engine
 from app.db.work import WorkRow, enqueue
@@ -73,6 +74,25 @@ def test_a_naive_time_is_refused_and_an_aware_one_comes_back_in_utc(begin: Begin
         row.run_at = clock.now.replace(tzinfo=None)
         with pytest.raises(Exception, match="a naive time may not be stored"):
             uow.session.flush()
+
+
+def test_an_error_shows_nothing_of_what_was_written(begin: Begin) -> None:
+    """It goes into logs and into the row of failed work."""
+    with begin() as uow:
+        for _ in range(2):
+            uow.session.add(
+                WorkRow(
+                    handler="h",
+                    key="same",
+                    payload={"iban": "DE02100100109307118603"},
+                    run_at=uow.now,
+                    created_at=uow.now,
+                )
+            )
+        with pytest.raises(IntegrityError) as caught:
+            uow.session.flush()
+    assert "INSERT INTO work" in str(caught.value)
+    assert "DE02100100109307118603" not in str(caught.value)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -63,6 +63,20 @@ def test_only_due_rows_are_claimed_the_longest_waiting_first(begin: Begin, clock
     assert keys(claim(begin)) == ["later"]
 
 
+def test_work_that_waits_for_strangers_has_a_lane_of_its_own(begin: Begin, clock: Clock) -> None:
+    put(begin, "payment")
+    with begin() as uow:
+        work.enqueue(uow.session, handler="webhooks.deliver", key="message", payload={}, now=uow.now)
+        uow.commit()
+    for lane, key in ((Lane.OUTBOUND, "message"), (Lane.JOURNEY, "payment")):
+        with begin() as uow:
+            assert work.oldest_due(uow.session, now=uow.now, lane=lane) == clock.now
+            assert keys(work.claim_due(uow.session, now=uow.now, limit=10, lane=lane)) == [key]
+            uow.commit()
+        with begin() as uow:
+            assert work.oldest_due(uow.session, now=uow.now, lane=lane) is None
+
+
 def test_a_claim_is_held_until_its_lease_ends_and_then_taken_over(begin: Begin, clock: Clock) -> None:
     put(begin, "a")
     (first,) = claim(begin)

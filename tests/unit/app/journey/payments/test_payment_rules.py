@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from app.journey.payments.rules import (
     AWAY_FIRST_LOOK_S,
     FIRST_LOOKS_S,
+    LATE_LOOKS_S,
     SEND_AGAIN_S,
     SENDS_MOST,
     approval_life,
     end_to_end_id,
+    late_look,
     next_look,
     send_again_at,
 )
@@ -25,7 +27,7 @@ from connectors.profile import POLL_S
 from consent.base import new_id
 
 BACK = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
-PACES = st.lists(st.integers(1, 100_000), max_size=10)
+PACES = st.lists(st.integers(1, 100_000), min_size=1, max_size=10)
 MOMENTS = st.integers(0, 30 * 24 * 3600 * 10).map(lambda tenths: BACK + dt.timedelta(seconds=tenths / 10))
 #: EPC AOS: Latin letters, digits and / - ? : ( ) . , ' + and the space
 SEPA = re.compile(r"[A-Za-z0-9/\-?:().,'+ ]{1,35}")
@@ -70,6 +72,15 @@ def test_a_later_moment_never_has_an_earlier_next_look(
     first, second = sorted((one, other))
     asked = [next_look(anchor=BACK, returned=returned, now=now, pace_s=pace_s) for now in (first, second)]
     assert asked == sorted(asked)
+
+
+def test_after_settlement_the_bank_is_asked_after_an_hour_a_day_three_days_and_six() -> None:
+    now, calls = BACK, []
+    while (look := late_look(settled_at=BACK, now=now)) is not None:
+        calls.append((look - BACK).total_seconds())
+        now = look
+    assert calls == list(LATE_LOOKS_S) == [3600, 86_400, 3 * 86_400, 6 * 86_400]
+    assert late_look(settled_at=BACK, now=BACK + dt.timedelta(hours=23)) == BACK + dt.timedelta(days=1)
 
 
 @given(late_s=st.integers(0, 44))

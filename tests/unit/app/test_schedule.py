@@ -1,0 +1,37 @@
+"""Housekeeping: each job in its time, and none that fails keeps anything else from running."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from app import schedule
+from app.db.unit_of_work import UnitOfWork
+from app.schedule import Schedule
+from app.services import Services
+from tests.conftest import Clock
+
+PAUSE = dt.timedelta(minutes=5)
+
+
+def test_a_job_that_fails_keeps_no_other_from_running_and_gets_its_next_turn(
+    services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def bad(uow: UnitOfWork) -> None:
+        ran.append("bad")
+        raise RuntimeError("statement timeout")
+
+    def good(uow: UnitOfWork) -> None:
+        ran.append("good")
+
+    monkeypatch.setattr(schedule, "JOBS", {bad: PAUSE, good: PAUSE})
+    made = Schedule(services)
+    made.run_due()
+    made.run_due()
+    assert ran == ["bad", "good"]
+    clock.tick(minutes=5)
+    made.run_due()
+    assert ran == ["bad", "good"] * 2
