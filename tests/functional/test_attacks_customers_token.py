@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from app.journey.payments import code_exchange
 from config.settings import Settings
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import BankStatus
 from connectors.errors import BankRefused
+from consent import tokens
 from tests.support.journey import Journey
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database plays no part
 
 
 @pytest.fixture(params=["client_credentials", "psu_token"])
@@ -38,6 +40,7 @@ def only(status_access: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("status_access", [status_access], indirect=True)
 
 
+@only_sqlite
 def test_the_customers_token_is_used_only_where_ours_is_not_enough(
     journey: Journey, status_access: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +59,7 @@ def test_the_customers_token_is_used_only_where_ours_is_not_enough(
     assert with_token == [status_access == "psu_token"] * 2
 
 
+@only_sqlite
 @only("client_credentials")
 def test_a_customers_token_that_the_bank_revoked_keeps_nothing_from_being_known(
     journey: Journey, monkeypatch: pytest.MonkeyPatch
@@ -75,6 +79,7 @@ def test_a_customers_token_that_the_bank_revoked_keeps_nothing_from_being_known(
     assert journey.payment(payment_id).state == "settled"
 
 
+@only_sqlite
 @only("psu_token")
 def test_without_the_customers_token_such_a_bank_leaves_it_unknown(journey: Journey) -> None:
     """Approved, and the tab is closed: no code, no token, no status; so nobody is told that nothing happened."""
@@ -89,6 +94,7 @@ def test_without_the_customers_token_such_a_bank_leaves_it_unknown(journey: Jour
     assert journey.invoice(invoice_id).state == "in_payment"
 
 
+@only_sqlite
 @only("psu_token")
 def test_a_token_that_was_lost_after_the_exchange_frees_nothing(
     journey: Journey, monkeypatch: pytest.MonkeyPatch
@@ -98,7 +104,7 @@ def test_a_token_that_was_lost_after_the_exchange_frees_nothing(
     def keep(*_: object, **__: object) -> None:
         raise TimeoutError("the database was busy for too long; nothing was written")
 
-    monkeypatch.setattr(code_exchange.tokens, "keep", keep)
+    monkeypatch.setattr(tokens, "keep", keep)
     invoice_id = journey.bill(number="o4", amount="50.00")
     payment_id = journey.pay(invoice_id)
     for _ in range(10):
