@@ -31,6 +31,8 @@ from connectors.profile import BankProfile
 from connectors.security.oauth_client import OAuthClient
 from connectors.strict_json import NotReadable
 
+#: how the bank names us to the customer
+BRAND = "Quittance"
 PATH = "/v1/payments/sepa-credit-transfers"
 #: the role of payment initiation: the scope of our own token, and what stands before a paymentId (scaOAuth)
 SCOPE = "PIS"
@@ -64,6 +66,7 @@ class BerlinGroupConnector:
                 "X-Request-ID": x_request_id,
                 "Content-Type": "application/json",
                 "TPP-Redirect-Preferred": "true",
+                "TPP-Brand-Logging-Information": BRAND,
                 "TPP-Redirect-URI": redirect_uri,
                 "TPP-Nok-Redirect-URI": redirect_uri,
             },

@@ -16,7 +16,7 @@ LANGUAGES: dict[Language, str] = {"fr": "Français", "en": "English"}
 _LOCALES: dict[Language, str] = {"en": "en_GB", "fr": "fr_FR"}
 
 _ENGLISH = {
-    "bank": "Sandbank",
+    "bank": "Horizon Bank",
     "sandbox": "Sandbox: a pretend bank. No real money moves here.",
     "language": "Language",
     "step": "Step {step} of 2",
@@ -73,7 +73,7 @@ _ENGLISH = {
 
 # \u00a0: French keeps its colon, semicolon and question mark on the line of the word before.
 _FRENCH = {
-    "bank": "Sandbank",
+    "bank": "Horizon Bank",
     "sandbox": "Bac à sable\u00a0: une banque fictive. Aucun argent réel ne circule ici.",
     "language": "Langue",
     "step": "Étape {step} sur 2",

@@ -169,7 +169,7 @@ def test_the_secrets_of_a_trip_are_gone_however_it_ended(journey: Journey) -> No
         browser.post(f"/payments/{payment_id}/cancel", token=browser.token("/bills"))
 
     def never_went(_: str) -> None:
-        journey.wait(16 * 60)
+        journey.wait(21 * 60)
         browser.sign_in()
 
     def never_decided(payment_id: str) -> None:

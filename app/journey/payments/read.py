@@ -151,17 +151,23 @@ def _view(
         know_by=payment.next_look_at,
         link_open=waiting and trip.returned_at is None,
         cancellable=waiting and trip.left_at is None,
-        approved=payment.accepted_at is not None or trip.outcome == "code",
+        approved=_is_approved(payment, trip),
         final=state in OVER,
         steps=_steps(payment, decision, trip),
     )
 
 
+def _is_approved(payment: Payment, trip: Trip) -> bool:
+    """At the bank, as far as we know: it says so, or it sent the customer back with a code."""
+    return payment.accepted_at is not None or trip.outcome == "code"
+
+
 def _steps(payment: Payment, decision: Decision, trip: Trip) -> tuple[StepView, ...]:
+    approved = _is_approved(payment, trip)
     return (
         StepView(key="confirmed", done=True, at=decision.decided_at),
         StepView(key="sent", done=trip.left_at is not None, at=trip.left_at),
-        StepView(key="approved", done=payment.accepted_at is not None, at=payment.accepted_at),
+        StepView(key="approved", done=approved, at=payment.accepted_at or (trip.returned_at if approved else None)),
         StepView(key="settled", done=payment.settled_at is not None, at=payment.settled_at),
     )
 

@@ -20,7 +20,8 @@ class Reason(enum.StrEnum):
 
 
 #: ISO 20022 ExternalStatusReason1Code: AM04 InsufficientFunds. AM14 is another matter: over an agreed limit
-_NO_FUNDS = frozenset({"AM04"})
+#: and the Berlin Group's own word for it
+_NO_FUNDS = frozenset({"AM04", "FUNDS_NOT_AVAILABLE"})
 
 
 def reason_of(status: BankStatus, *, outcome: str | None, accepted: bool) -> Reason:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from flask import abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -95,4 +97,14 @@ def _view(payment_id: str) -> tuple[PaymentView, bool]:
             raise NotFound("payment")
         view = payment_view(uow.session, payment_id)
         receipts = receipt_ids(uow.session, payment_ids=[payment_id])
-    return named_payment(view, None if limited else receipts.get(payment_id)), limited
+    return _with_receipt(named_payment(view, receipts.get(payment_id)), limited=limited), limited
+
+
+def _with_receipt(view: PaymentView, *, limited: bool) -> PaymentView:
+    """The receipt is written a moment after the payment is settled: until then the page has not come to its end."""
+    if limited:
+        return dataclasses.replace(view, receipt_id=None)
+    if view.state == PaymentState.SETTLED:
+        known = "with" if view.receipt_id else "without"
+        return dataclasses.replace(view, version=f"{view.version}-{known}-receipt", final=view.receipt_id is not None)
+    return view

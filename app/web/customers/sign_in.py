@@ -15,7 +15,7 @@ from app.people.models import Customer
 from app.people.passkeys import Started
 from app.web.context import cookie_name, may_be_here, services, signed_in
 from app.web.customers.filters import device
-from app.web.customers.pages import blueprint, drop_cookie, local_path, me, relying_party, set_cookie
+from app.web.customers.pages import blueprint, common, drop_cookie, local_path, me, relying_party, set_cookie
 
 #: of a new customer until they say otherwise; pages and decisions use the customer's own calendar day
 DEFAULT_ZONE = {"fr": "Europe/Paris", "en": "Europe/London"}
@@ -158,6 +158,8 @@ def passkey_add_done() -> ResponseReturnValue:
         ceremony = passkeys.take(uow, token=done["ceremony"], purpose="add-passkey", customer_id=customer.id)
         _keep_passkey(uow, ceremony, done["credential"], customer)
         response = jsonify(to=url_for("customers.security"))
+        if me().read_only:  # a visitor's language is their own, not the customer's: it stays when they become one
+            set_cookie(response, cookie_name("language"), str(common()["locale"]), max_age=YEAR_S)
         # a change of privilege: a new token, and the visit becomes a real sign-in
         _open_session(uow, response, customer_id=customer.id, read_only=False)
         uow.commit()

@@ -1,0 +1,160 @@
+"""Pictures of every page in every dress, for people to look at. Only when PICTURES names a folder: see conftest.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from app.demo.cast import CAMILLE, INTERNET, MUSIC, WATER
+from app.demo.loopback import TIMEOUT_S
+from tests.browser.conftest import Screens
+from tests.browser.screen import DESKTOP, PHONE, Language, Screen, Theme, programs_session
+from tests.browser.world import World
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+
+SIZES = {"phone": PHONE, "desktop": DESKTOP}
+THEMES: tuple[Theme, ...] = ("light", "dark")
+LANGUAGES: tuple[Language, ...] = ("en", "fr")
+
+Where = Callable[[str], Path]
+
+
+def _dresses(screen: Screen, *, ours: bool = True) -> Iterator[str]:
+    """Puts the page into each of the eight, one after the other. The bank takes the language from its address."""
+    page = screen.page
+    for language in LANGUAGES:
+        if ours:
+            screen.open(f"/language/{language}?next={quote(screen.path, safe='')}")
+        else:
+            page.goto(page.url.partition("?")[0] + f"?lang={language}")
+        for (name, size), theme in product(SIZES.items(), THEMES):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.emulate_media(color_scheme=theme)
+            yield f"{name}-{theme}-{language}"
+
+
+def _take(screen: Screen, where: Where, name: str, *, ours: bool = True) -> None:
+    for dress in _dresses(screen, ours=ours):
+        screen.page.screenshot(path=where(f"{name}-{dress}"), full_page=True, animations="disabled")
+
+
+def _take_all(screen: Screen, where: Where, pages: dict[str, str]) -> None:
+    for name, path in pages.items():
+        screen.open(path)
+        _take(screen, where, name)
+
+
+def test_pictures_of_a_stranger_and_of_a_visit(screen: Screen, pictures: Where, world: World) -> None:
+    screen.allow("status of 404")
+    _take_all(screen, pictures, {"sign-in": "/", "error-404-stranger": "/no/such/page"})
+    screen.visit(CAMILLE)
+    screen.open_bill(world.number_of(CAMILLE, slug=INTERNET.slug, ending="118204"))
+    bill = screen.path
+    screen.open_bill(world.number_of(CAMILLE, slug=WATER.slug, ending="40172-T"))
+    late = screen.path
+    _take_all(
+        screen,
+        pictures,
+        {
+            "visit-inbox-all": "/bills",
+            "visit-inbox-paid": "/bills?show=paid",
+            "visit-bill-discount": bill,
+            "visit-bill-late": late,
+            "visit-confirm": f"{bill}/pay",
+            "visit-receipts-empty": "/receipts",
+            "visit-security": "/security",
+            "error-404": "/bills/inv_00000000000000000000000000000000",
+        },
+    )
+
+
+def test_pictures_of_a_new_person(screen: Screen, pictures: Where) -> None:
+    screen.sign_up("Nele Neumann", "nele.pictures@example.org")
+    _take_all(
+        screen, pictures, {"new-inbox": "/bills", "new-to-pay": "/bills?show=to-pay", "new-security": "/security"}
+    )
+
+
+def test_pictures_of_paying(screens: Screens, screen: Screen, pictures: Where, world: World) -> None:
+    water = world.number_of(CAMILLE, slug=WATER.slug, ending="40172")
+    internet = world.number_of(CAMILLE, slug=INTERNET.slug, ending="118204")
+    lessons = world.number_of(CAMILLE, slug=MUSIC.slug, ending="0231")
+    screen.visit(CAMILLE, "en")
+    screen.open_confirm(internet)
+    screen.make_passkey()
+    _take(screen, pictures, "confirm")
+    screen.open_confirm(internet)
+    screen.sign()
+    payment = screen.path.removesuffix("/leave")
+    _take(screen, pictures, "leave")
+    _take_all(screen, pictures, {"payment-at-bank": payment})
+    screen.open(f"{payment}/leave")
+    screen.go_to_bank()
+    _take(screen, pictures, "bank-sign-in", ours=False)
+    screen.sign_in_at_bank(CAMILLE)
+    _take(screen, pictures, "bank-decision", ours=False)
+    screen.decide_at_bank("approve")
+    screen.expect_truth("done")
+    done = screen.path
+    screen.page.locator("main a[href^='/receipts/rcp_']").click()
+    screen.at("/receipts/rcp_[0-9a-f]+")
+    _take_all(screen, pictures, {"receipt": screen.path, "payment-done": done})
+
+    _pay(screen, lessons, "refuse")
+    screen.expect_truth("not-done")
+    _take(screen, pictures, "payment-refused")
+    _pay(screen, world.deliver(CAMILLE, "999.05"), "approve")
+    screen.expect_truth("not-done")
+    _take(screen, pictures, "payment-rejected")
+    _pay(screen, world.deliver(CAMILLE, "999.07"), "approve")
+    screen.expect_truth("accepted")
+    _take(screen, pictures, "payment-accepted")
+    _pay(screen, world.deliver(CAMILLE, "999.08"), "approve")
+    screen.expect_truth("not-known")
+    _take(screen, pictures, "payment-not-known")
+
+    screen.open_confirm(water)
+    screen.sign()
+    waiting = screen.path.removesuffix("/leave")
+    _take_all(
+        screen,
+        pictures,
+        {
+            "inbox-all": "/bills",
+            "inbox-to-pay": "/bills?show=to-pay",
+            "inbox-paid": "/bills?show=paid",
+            "receipts": "/receipts",
+            "security": "/security",
+        },
+    )
+    for name, number in {"bill-in-payment": water, "bill-paid": internet, "bill-refused": lessons}.items():
+        screen.open_bill(number)
+        _take(screen, pictures, name)
+    _elsewhere(screens, screen, pictures, waiting)
+    screen.page.goto(f"{world.running.biller_url}/")
+    screen.page.screenshot(path=pictures("demo-biller"), full_page=True, animations="disabled")
+
+
+def _pay(screen: Screen, number: str, decision: str) -> None:
+    screen.page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+    screen.open_confirm(number)
+    screen.sign()
+    screen.pay_at_bank(CAMILLE, "approve" if decision == "approve" else "refuse")
+
+
+def _elsewhere(screens: Screens, screen: Screen, pictures: Where, payment: str) -> None:
+    hop = programs_session(screen.page.context, screen.world).get(
+        f"{screen.world.url}{payment}/bank", allow_redirects=False, timeout=TIMEOUT_S
+    )
+    other = screens.new()
+    other.page.goto(hop.headers["Location"])
+    other.sign_in_at_bank(CAMILLE)
+    other.decide_at_bank("refuse")
+    expect(other.page.locator("h1")).to_have_count(1)
+    _take(other, pictures, "elsewhere")

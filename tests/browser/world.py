@@ -1,0 +1,177 @@
+"""The running demo that the browser tests look at: real processes on free ports; bills are delivered as billers do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.demo import files, runfile
+from app.demo.api_client import BillersClient
+from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
+from app.demo.cast import INTERNET, Person
+from app.demo.loopback import TIMEOUT_S, new_session
+from app.demo.runfile import Running
+from config.settings import ROOT
+
+START_S, STOP_S = 90.0, 30.0
+TICK_S = 0.05
+
+
+@dataclass
+class World:
+    """One demo. ``url`` begins with http://localhost, the name that passkeys need."""
+
+    data: Path
+    running: Running
+    supervisor: subprocess.Popen[bytes]
+    _program: BillersClient | None = None
+
+    @property
+    def url(self) -> str:
+        return self.running.base_url
+
+    @property
+    def bank_url(self) -> str:
+        return self.running.bank_url
+
+    def biller_state(self) -> dict[str, Any]:
+        """What the demo biller knows: its page for programs."""
+        answer = new_session().get(f"{self.running.biller_url}/state.json", timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        state: dict[str, Any] = answer.json()
+        return state
+
+    def number_of(self, person: Person, *, slug: str, ending: str) -> str:
+        """The number of a bill that the demo delivered to ``person`` on its first day."""
+        bills = self.biller_state()["billers"][slug]["bills"]
+        found = [
+            bill["number"] for bill in bills if bill["customer"] == person.name and bill["number"].endswith(ending)
+        ]
+        assert len(found) == 1, (person.name, ending, bills)
+        return str(found[0])
+
+    def wait_until_biller_knows(self, number: str, kind: str = "payment.settled", *, within_s: float = 30) -> None:
+        """Wait for the signed message about this bill. Raises AssertionError when it does not come."""
+        deadline = time.monotonic() + within_s
+        while True:
+            billers = self.biller_state()["billers"].values()
+            messages = [message for biller in billers for message in biller["messages"]]
+            told = [each for each in messages if each["type"] == kind and each["data"].get("number") == number]
+            if told:
+                assert len(told) == 1, told
+                return
+            assert time.monotonic() < deadline, f"no {kind} about {number}: {messages}"
+            time.sleep(TICK_S)
+
+    def deliver(self, person: Person, amount: str) -> str:
+        """A new bill of exactly this amount in the inbox, from a biller that both customers have; its number."""
+        told = files.read_json(folder_of(self.data) / BILLERS_FILE)[INTERNET.slug]
+        if self._program is None:
+            self._program = BillersClient(
+                self.url,
+                client_id=told["client_id"],
+                private_key=private_key(folder_of(self.data), INTERNET.slug),
+                session=new_session(),
+            )
+        today = dt.datetime.now(dt.UTC).date()
+        number = f"FT-T-{secrets.token_hex(4).upper()}"
+        bill = {
+            "to": told["addresses"][person.key],
+            "number": number,
+            "issued_on": today.isoformat(),
+            "due_on": (today + dt.timedelta(days=14)).isoformat(),
+            "currency": "EUR",
+            "amount": amount,
+            "payee": {"name": INTERNET.name, "iban": INTERNET.iban},
+            "reference": number,
+            "lines": [{"description": "Fibre 1 Gbit/s", "quantity": "1", "amount": amount}],
+        }
+        acknowledged = self._program.deliver(json.dumps(bill).encode(), "application/json")
+        self._wait_until_open(str(acknowledged["id"]))
+        return number
+
+    def _wait_until_open(self, bill_id: str) -> None:
+        """The biller is told ``bill.delivered`` once the bill stands in the customer's space."""
+        deadline = time.monotonic() + START_S
+        while True:
+            messages = self.biller_state()["billers"][INTERNET.slug]["messages"]
+            if any(message["data"].get("bill_id") == bill_id for message in messages):
+                return
+            assert time.monotonic() < deadline, f"{bill_id} was delivered and nobody was told"
+            time.sleep(TICK_S)
+
+
+@contextmanager
+def running_world(data: Path) -> Iterator[World]:
+    """Start `quittance demo` on free ports with its data in ``data``; stop it as Ctrl-C does."""
+    ports = dict(zip(("PORT", "BANK_PORT", "BILLER_PORT"), map(str, _free_ports(3)), strict=True))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("QUITTANCE_")}
+    environment |= {f"QUITTANCE_{name}": port for name, port in ports.items()} | {"QUITTANCE_DATA": str(data)}
+    log = data.with_suffix(".log")
+    with log.open("wb") as output:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "demo"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        running = _wait_until_ready(data, supervisor, log)
+        yield _with_all_bills(World(data=data, running=running, supervisor=supervisor))
+    finally:
+        supervisor.send_signal(signal.SIGINT)
+        try:
+            supervisor.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()
+            supervisor.wait()
+
+
+def _wait_until_ready(data: Path, supervisor: subprocess.Popen[bytes], log: Path) -> Running:
+    deadline = time.monotonic() + START_S
+    while True:
+        running = runfile.find(data)
+        if running is not None and running.ready:
+            return running
+        if supervisor.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the demo did not start: {log.read_text('utf-8', 'replace')}")
+        time.sleep(TICK_S)
+
+
+def _with_all_bills(world: World) -> World:
+    """Wait until the bills of the first day stand in their spaces."""
+    deadline = time.monotonic() + START_S
+    while True:
+        state = world.biller_state()
+        told = sum(len(biller["messages"]) for biller in state["billers"].values())
+        if state["all_delivered"] and told >= sum(len(biller["bills"]) for biller in state["billers"].values()) > 0:
+            return world
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the demo did not deliver its bills: {state}")
+        time.sleep(TICK_S)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now, all different because they are held at the same time."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in held]
+    finally:
+        for each in held:
+            each.close()
