@@ -6,6 +6,7 @@ They stand in consent/ because app may import consent and never the other way ro
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import secrets
 from typing import Any, ClassVar
 
@@ -70,3 +71,8 @@ def new_id(kind: str) -> str:
 def new_secret() -> str:
     """256 unguessable bits as URL-safe text, for cookies, states and tokens."""
     return secrets.token_urlsafe(32)
+
+
+def hash_of(secret: str) -> str:
+    """How a secret that is only compared is stored."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -7,7 +7,6 @@ address, which the bank must get letter by letter: who reads it there still lack
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import hmac
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from connectors.security.pkce import new_verifier
-from consent.base import new_id, new_secret
+from consent.base import hash_of, new_id, new_secret
 from consent.models import Sealed, Trip
 from consent.vault import Vault
 
@@ -30,11 +29,6 @@ class TripSecrets:
 
     def __repr__(self) -> str:
         return "TripSecrets(<secret>)"
-
-
-def hash_of(secret: str) -> str:
-    """How a secret that is only compared is stored."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def plan(

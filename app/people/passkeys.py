@@ -26,7 +26,7 @@ from webauthn.helpers.structs import (
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid, NotAllowed
 from app.people.models import Ceremony, Customer, Passkey
-from consent.base import new_secret
+from consent.base import hash_of, new_secret
 
 CEREMONY_LIFE = dt.timedelta(minutes=5)
 PASSKEYS_MOST = 20
@@ -46,11 +46,6 @@ class Started:
 
     ceremony: str
     public_key: dict[str, Any]
-
-
-def token_hash(token: str) -> str:
-    """How a secret that is only compared is stored."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def start_making(
@@ -171,7 +166,7 @@ def take(uow: UnitOfWork, *, token: object, purpose: str, customer_id: str | Non
     """Take a ceremony, once. It goes with the caller's transaction. Raises Invalid when it cannot be taken."""
     row = None
     if isinstance(token, str):
-        row = uow.session.get(Ceremony, token_hash(token), with_for_update=True)
+        row = uow.session.get(Ceremony, hash_of(token), with_for_update=True)
     if row is None or row.purpose != purpose or row.customer_id != customer_id or row.expires_at <= uow.now:
         raise Invalid("ceremony-over", "This confirmation is no longer open. Please start it again; nothing was paid.")
     uow.session.delete(row)
@@ -246,7 +241,7 @@ def _hand_out(uow: UnitOfWork, options: Any, *, purpose: str, customer_id: str |
     token = new_secret()
     uow.session.add(
         Ceremony(
-            token_hash=token_hash(token),
+            token_hash=hash_of(token),
             purpose=purpose,
             customer_id=customer_id,
             challenge=options.challenge,

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.people.models import Customer, CustomerSession
-from app.people.passkeys import token_hash
-from consent.base import new_id, new_secret
+from consent.base import hash_of, new_id, new_secret
 
 IDLE = dt.timedelta(minutes=15)
 LONGEST = dt.timedelta(hours=12)
@@ -36,7 +35,7 @@ def open_session(uow: UnitOfWork, *, customer_id: str, user_agent: str, read_onl
     uow.session.add(
         CustomerSession(
             id=new_id("ses"),
-            token_hash=token_hash(token),
+            token_hash=hash_of(token),
             customer_id=customer_id,
             read_only=read_only,
             user_agent=user_agent[:200],
@@ -52,7 +51,7 @@ def find(session: Session, *, token: str, now: dt.datetime) -> tuple[SignedIn, b
     row = session.execute(
         select(CustomerSession, Customer)
         .join(Customer, Customer.id == CustomerSession.customer_id)
-        .where(CustomerSession.token_hash == token_hash(token))
+        .where(CustomerSession.token_hash == hash_of(token))
     ).one_or_none()
     if row is None:
         return None

@@ -17,7 +17,7 @@ from app.people.customers import today_of
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services
-from app.web.customers.pages import blueprint, me, relying_party
+from app.web.customers.pages import blueprint, json_body, me, relying_party
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
@@ -32,10 +32,7 @@ def confirm(inv: str) -> ResponseReturnValue:
 @blueprint.post("/bills/<inv>/pay/ceremony")
 def pay_ceremony(inv: str) -> ResponseReturnValue:
     """The challenge over exactly what the page shows, for the passkey to sign."""
-    try:
-        wanted = request.get_json(silent=True)
-    except RecursionError:
-        wanted = None
+    wanted = json_body()
     bank = _bank(wanted.get("bank") if isinstance(wanted, dict) else None)
     if bank is None:
         raise Invalid("unknown-bank", "Choose one of the banks on the page.")

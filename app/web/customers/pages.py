@@ -105,6 +105,14 @@ def named_receipt(view: ReceiptView) -> ReceiptView:
     return dataclasses.replace(view, bank_name=bank_name(view.bank_name))
 
 
+def json_body() -> object:
+    """What a script of our pages sent; None when it is no JSON that can be read, however deep it is."""
+    try:
+        return request.get_json(silent=True)
+    except RecursionError:
+        return None
+
+
 def local_path(target: str | None) -> str:
     """A place of ours to go on to; anything else becomes the inbox (no open redirect)."""
     if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():

@@ -15,7 +15,7 @@ from app.people.models import Customer
 from app.people.passkeys import Started
 from app.web.context import cookie_name, may_be_here, services, signed_in
 from app.web.customers.filters import device
-from app.web.customers.pages import blueprint, common, drop_cookie, local_path, me, relying_party, set_cookie
+from app.web.customers.pages import blueprint, common, drop_cookie, json_body, local_path, me, relying_party, set_cookie
 
 #: of a new customer until they say otherwise; pages and decisions use the customer's own calendar day
 DEFAULT_ZONE = {"fr": "Europe/Paris", "en": "Europe/London"}
@@ -233,10 +233,7 @@ def _for_browser(started: Started) -> Response:
 
 def _json(*names: str) -> dict[str, Any]:
     """The named members of the JSON body; one that is absent is None."""
-    try:
-        body = request.get_json(silent=True)
-    except RecursionError:
-        body = None
+    body = json_body()
     return {name: _object(body).get(name) for name in names}
 
 

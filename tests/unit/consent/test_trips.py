@@ -8,6 +8,7 @@ import pytest
 
 from app.people.models import Customer
 from consent import trips
+from consent.base import hash_of
 from consent.models import Trip
 from consent.vault import Vault, VaultError
 from tests.conftest import Clock
@@ -38,7 +39,7 @@ def test_the_state_is_the_end_of_the_return_address_and_its_hash_finds_the_trip(
     with begin() as uow:
         secrets = trips.secrets_of(uow.session, VAULT, trip)
         assert trip.redirect_uri == f"{RETURN_URL}/{secrets.state}"
-        assert trip.state_hash == trips.hash_of(secrets.state)
+        assert trip.state_hash == hash_of(secrets.state)
         assert secrets.verifier not in repr(vars(trip))
         assert repr(secrets) == "TripSecrets(<secret>)"
         found = trips.find(uow.session, bank_id="horizon", state=secrets.state)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from app.errors import Invalid, NotAllowed
 from app.people import passkeys
 from app.people.models import Ceremony, Customer
-from app.people.passkeys import CEREMONY_LIFE, RelyingParty, linked_challenge, token_hash
+from app.people.passkeys import CEREMONY_LIFE, RelyingParty, linked_challenge
+from consent.base import hash_of
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
@@ -73,7 +74,7 @@ def test_a_ceremony_is_taken_once_and_its_token_is_nowhere(begin: Begin) -> None
     token = start(begin)
     with begin() as uow:
         taken = passkeys.take(uow, token=token, purpose="sign-in", customer_id=None)
-        assert taken.token_hash == token_hash(token) != token
+        assert taken.token_hash == hash_of(token) != token
         uow.commit()
     refuse(begin, token)
 

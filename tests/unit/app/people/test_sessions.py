@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from app.people import sessions
 from app.people.models import Customer, CustomerSession
-from app.people.passkeys import token_hash
 from app.people.sessions import IDLE, LONGEST, SEEN_STEP, SignedIn
+from consent.base import hash_of
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
@@ -57,7 +57,7 @@ def test_the_cookie_finds_its_customer(begin: Begin, customer: Customer, token: 
 def test_only_its_hash_is_in_the_database(begin: Begin, token: str) -> None:
     with begin() as uow:
         row = uow.session.scalars(select(CustomerSession)).one()
-    assert row.token_hash == token_hash(token)
+    assert row.token_hash == hash_of(token)
     assert token not in repr(vars(row))
     assert find(begin, row.token_hash) is None
 
@@ -138,4 +138,4 @@ def test_what_is_over_is_forgotten_and_nothing_else(begin: Begin, customer: Cust
     with begin() as uow:
         sessions.drop_stale(uow)
         uow.commit()
-        assert list(uow.session.scalars(select(CustomerSession.token_hash))) == [token_hash(fresh)]
+        assert list(uow.session.scalars(select(CustomerSession.token_hash))) == [hash_of(fresh)]
