@@ -9,6 +9,7 @@ import app.db.work
 import app.journey.decisions.models
 import app.journey.intake.models
 import app.journey.invoices.models
+import app.journey.ledger.models
 import app.journey.payments.models
 import app.journey.receipts.models
 import app.journey.webhooks.models

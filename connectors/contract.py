@@ -24,6 +24,7 @@ class Fact(enum.StrEnum):
     CREDITED = "credited"  #: ACCC: the payee's account was credited
     REJECTED = "rejected"  #: RJCT
     CANCELLED = "cancelled"  #: CANC
+    NOT_FOUND = "not_found"  #: the bank knows no such order, now: a word that means nothing before the fence (K4)
     UNKNOWN = "unknown"  #: any word that we do not know: never read as paid, never as failed
 
 

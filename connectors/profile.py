@@ -46,6 +46,7 @@ class BankProfile:
     currencies: tuple[str, ...]
     authorisation_minutes: int  #: how long a customer has to approve before the bank gives up
     poll_s: tuple[int, ...]
+    status_calls_per_minute: int  #: for all payments together (K8)
     sandbox: bool  #: no real bank; left out where no sandbox bank runs
 
 
@@ -91,6 +92,7 @@ class _ProfileSchema(Schema):
         load_default=list(POLL_S),
         validate=validate.Length(1, 50),
     )
+    status_calls_per_minute = fields.Integer(strict=True, load_default=600, validate=validate.Range(1, 1_000_000))
     sandbox = _flag(load_default=False)
 
 

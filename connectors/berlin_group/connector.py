@@ -154,7 +154,7 @@ class BerlinGroupConnector:
         )
 
     def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
-        """GET …/{paymentId}/status. 404 and 409 are BankSilent: some banks say so early of a good payment."""
+        """GET …/{paymentId}/status. RESOURCE_UNKNOWN is a fact of its own; any other 404 or 409 is BankSilent."""
         if access_token is None and self._profile.status_access == "psu_token":
             message = f"{self._profile.name} tells a status only with the customer's token, and there is none"
             raise BankRefused(message, code="TOKEN_UNKNOWN", http_status=401)
@@ -168,6 +168,15 @@ class BerlinGroupConnector:
             deadline=Deadline(timeout_s),
         )
         if response.status in EARLY:
+            refusal = messages.refusal(response)
+            if refusal.code == "RESOURCE_UNKNOWN":
+                return BankStatus(
+                    transaction_status=refusal.code,
+                    fact=Fact.NOT_FOUND,
+                    reason_code=None,
+                    reason_text=None,
+                    raw_response=response.body,
+                )
             message = f"the bank does not know the payment now ({response.status}); it may know it later"
             raise BankSilent(message)
         if not response.ok:

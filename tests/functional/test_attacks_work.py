@@ -77,7 +77,7 @@ def test_whatever_fails_after_sending_the_same_bytes_go_six_times_at_most(
     sent = [one for one in journey.bank_wire.sent if one.method == "POST" and "/payments/" in str(one.url)]
     assert (len(sent), len({one.body for one in sent})) == (6, 1)
     with journey.services.reading() as uow:
-        assert uow.session.scalars(select(BankAttempt.sends)).one() == 6
+        assert len(uow.session.scalars(select(BankAttempt)).all()) == 6
     payment = journey.payment(payment_id)
     assert (payment.state, payment.reason) == ("rejected", "bank_unreachable")
     assert journey.invoice(invoice_id).state == "to_pay"

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
-from app.journey.payments.models import BankAttempt, Payment
+from app.journey.payments.models import BankCall, Payment
 from app.journey.receipts.models import Receipt
 from app.people.passkeys import linked_challenge
 from consent.models import Consent, Sealed, Trip
@@ -64,10 +64,10 @@ def test_the_decision_keeps_the_signature_over_exactly_what_was_shown(journey: J
 def test_the_exact_bytes_are_stored_before_they_are_sent(journey: Journey) -> None:
     journey.pay(journey.bill(number="2026-3", amount="10.00"))
     with journey.services.reading() as uow:
-        attempt = uow.session.scalars(select(BankAttempt).where(BankAttempt.verb == "initiate")).one()
+        call = uow.session.scalars(select(BankCall).where(BankCall.verb == "initiate")).one()
     [sent] = [one for one in journey.bank_wire.sent if one.method == "POST" and "/payments/" in str(one.url)]
-    assert sent.body == attempt.body
-    assert sent.headers["X-Request-ID"] == attempt.request_id
+    assert sent.body == call.body
+    assert sent.headers["X-Request-ID"] == call.request_id
 
 
 def test_early_payment_is_honoured_exactly_and_fixed_at_decision(journey: Journey) -> None:

@@ -7,7 +7,7 @@ import re
 from sqlalchemy import func, select
 
 from app.db.events import EventRow
-from app.journey.payments.models import BankAttempt
+from app.journey.payments.models import BankAttempt, BankCall
 from consent.models import Trip
 from tests.support.journey import Browser, Journey
 
@@ -112,5 +112,9 @@ def test_a_lost_exchange_is_never_repeated(journey: Journey) -> None:
     assert exchanges(journey) == 1
     assert journey.payment(payment_id).state == "settled"
     with journey.services.reading() as uow:
-        outcome = uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.verb == "complete")).one()
+        outcome = uow.session.scalars(
+            select(BankAttempt.outcome)
+            .join(BankCall, BankCall.id == BankAttempt.call_id)
+            .where(BankCall.verb == "complete")
+        ).one()
     assert outcome == "BankSilent"

@@ -16,11 +16,13 @@ from app.journey.invoices.access import invoice_of_customer
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
+from app.journey.ledger.rules import Claim
 from app.people import passkeys
 from app.people.customers import today_of
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
+from connectors.money import Money
 from connectors.profile import BankProfile
 from consent.base import new_id
 
@@ -80,22 +82,30 @@ def pay_now(
             "order-changed", "Something in this payment has changed since you saw it. Please check it again."
         )
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
-    invoices.claim(uow.session, invoice.id)
     amount = payable(invoice, day=today)
+    payment_id = new_id("pay")
+    claimed = Claim(
+        invoice_id=invoice.id,
+        payment_id=payment_id,
+        biller_id=invoice.biller_id,
+        amount=Money(amount, invoice.currency),
+        discount=Money(invoice.amount_minor - amount, invoice.currency),
+    )
+    invoices.claim(uow, claimed)
     decision = Decision(
         id=new_id("dec"),
         customer_id=customer.id,
         invoice_id=invoice.id,
         verb=Verb.PAY_NOW,
         currency=invoice.currency,
-        amount_minor=amount,
-        discount_minor=invoice.amount_minor - amount,
+        amount_minor=claimed.amount.minor,
+        discount_minor=claimed.discount.minor,
         pay_on=today,
         bank_id=bank.id,
         payee_name=invoice.payee_name,
         payee_iban=invoice.payee_iban,
         reference=invoice.reference,
-        payment_id=new_id("pay"),
+        payment_id=payment_id,
         evidence=evidence,
         psu=asdict(psu),
         decided_at=uow.now,

@@ -1,4 +1,7 @@
-"""Opening an invoice for a delivered bill, and the claim that lets exactly one payment at it."""
+"""Opening an invoice for a delivered bill, and the claim that lets exactly one payment at it.
+
+The lock is the posting in the ledger; the state of the invoice follows it in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.events import InvoiceOpened
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
+from app.journey.ledger import service as ledger
+from app.journey.ledger.rules import Claim
 from app.people.models import PayeeAccount
 from app.services import Task
 from consent.base import new_id
@@ -28,6 +33,8 @@ def open_invoice(task: Task) -> None:
             bill = read_bill(delivered.content, delivered.media_type)
             invoice = _invoice_of(delivered, bill, holder=_holder(uow, delivered, bill))
             uow.session.add(invoice)
+            uow.session.flush()
+            ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
             uow.record(InvoiceOpened(invoice_id=invoice.id))
         task.finish(uow)
         uow.commit()
@@ -78,34 +85,43 @@ def _line(line: Line) -> dict[str, str | int | None]:
     }
 
 
-def claim(session: Session, invoice_id: str) -> None:
+def claim(uow: UnitOfWork, taken: Claim) -> None:
     """Keep the invoice for one payment. Raises Conflict when another has it or it is paid."""
-    if not _step(session, invoice_id, InvoiceStep.CLAIM):
-        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+    try:
+        ledger.initiate(uow, taken)
+    except ledger.Overdrawn:
+        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.") from None
+    _must(uow.session, taken.invoice_id, InvoiceStep.CLAIM)
 
 
-def release(session: Session, invoice_id: str) -> None:
+def release(uow: UnitOfWork, taken: Claim) -> None:
     """The payment will not happen: the invoice may be paid again."""
-    _must(session, invoice_id, InvoiceStep.RELEASE)
+    ledger.release(uow, taken)
+    _must(uow.session, taken.invoice_id, InvoiceStep.RELEASE)
 
 
-def settle(session: Session, invoice_id: str) -> None:
+def settle(uow: UnitOfWork, taken: Claim) -> None:
     """The payment happened."""
-    _must(session, invoice_id, InvoiceStep.SETTLE)
+    ledger.settle(uow, taken)
+    _must(uow.session, taken.invoice_id, InvoiceStep.SETTLE)
 
 
-def reopen(session: Session, invoice_id: str) -> None:
-    """The bank took the payment back: the invoice is due again."""
-    _must(session, invoice_id, InvoiceStep.REOPEN)
+def correct(uow: UnitOfWork, taken: Claim) -> bool:
+    """A payment that was closed as not done happened after all. False when another one has taken the invoice."""
+    free = ledger.correct(uow, taken)
+    if free:
+        _must(uow.session, taken.invoice_id, InvoiceStep.CORRECT)
+    return free
+
+
+def reopen(uow: UnitOfWork, taken: Claim) -> None:
+    """The bank took the payment back: the invoice is due again, unless another payment paid it too."""
+    if ledger.reverse(uow, taken):
+        _must(uow.session, taken.invoice_id, InvoiceStep.REOPEN)
 
 
 def _must(session: Session, invoice_id: str, step: InvoiceStep) -> None:
-    if not _step(session, invoice_id, step):
-        raise RuntimeError(f"{step.name} of {invoice_id}: the claim does not fit the payment")
-
-
-def _step(session: Session, invoice_id: str, step: InvoiceStep) -> bool:
-    """One conditional update: whoever comes second changes nothing and learns it."""
+    """The state follows the ledger, which has let the step through; if they differ, one of them is wrong: stop."""
     for before in InvoiceState:
         if INVOICE.allows(before, step):
             changed: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
@@ -115,5 +131,5 @@ def _step(session: Session, invoice_id: str, step: InvoiceStep) -> bool:
                 .execution_options(synchronize_session=False)
             )
             if changed.rowcount == 1:
-                return True
-    return False
+                return
+    raise RuntimeError(f"{step.name} of {invoice_id}: the ledger and the invoice differ")

@@ -18,6 +18,7 @@ class InvoiceStep(enum.Enum):
     RELEASE = enum.auto()
     SETTLE = enum.auto()
     REOPEN = enum.auto()
+    CORRECT = enum.auto()
 
 
 INVOICE = Lifecycle(
@@ -26,5 +27,7 @@ INVOICE = Lifecycle(
         (InvoiceState.IN_PAYMENT, InvoiceStep.RELEASE): InvoiceState.TO_PAY,
         (InvoiceState.IN_PAYMENT, InvoiceStep.SETTLE): InvoiceState.PAID,
         (InvoiceState.PAID, InvoiceStep.REOPEN): InvoiceState.TO_PAY,
+        # a payment that was closed as not done turns out to have happened
+        (InvoiceState.TO_PAY, InvoiceStep.CORRECT): InvoiceState.PAID,
     }
 )

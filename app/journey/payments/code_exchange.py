@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
-from sqlalchemy import select
-
+from app.failpoints import failpoint
+from app.journey.payments import calls, rules
 from app.journey.payments.access import locked
-from app.journey.payments.models import BankAttempt
+from app.journey.payments.looks import follow_from
 from app.journey.payments.states import OVER
-from app.journey.payments.status import follow_from
+from app.journey.payments.step import raise_fence
 from app.services import Task
-from connectors.contract import ScaOAuth
+from connectors.contract import BankRequest, ScaOAuth
 from connectors.errors import BankError
 from consent import tokens, trips
-from consent.base import new_id
 from consent.models import Consent, Trip
 
 
@@ -37,22 +37,15 @@ def exchange_code(task: Task) -> None:
             uow.commit()
             return
         verifier = trips.secrets_of(uow.session, services.vault, trip).verifier
-        uow.session.add(
-            BankAttempt(
-                id=new_id("att"),
-                payment_id=payment.id,
-                verb="complete",
-                request_id=str(uuid.uuid4()),
-                method="POST",
-                path=consent.sca["token_endpoint"],
-                headers={},
-                body=b"",  # it holds the code and our assertion: secrets, sealed with the trip and not repeated
-                sends=1,
-                sent_at=uow.now,
-            )
+        # the call holds neither code nor our assertion: secrets, sealed with the trip and not repeated
+        request = BankRequest(
+            method="POST", path=consent.sca["token_endpoint"], headers={}, body=b"", request_id=str(uuid.uuid4())
         )
+        call = calls.store(uow, payment_id=payment.id, verb="complete", request=request)
+        number = calls.attempt(uow, call)
         sca, redirect_uri, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, payment.bank_id
         uow.commit()
+    failpoint("exchange.taken")
     connector = services.banks.connector(bank_id)
     authorised, outcome = None, "authorised"
     try:
@@ -61,15 +54,17 @@ def exchange_code(task: Task) -> None:
         )
     except BankError as error:
         outcome = type(error).__name__  # whatever it was, the money may have moved: only status tells
+    failpoint("exchange.sent")
     with services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
-        attempt = uow.session.scalars(
-            select(BankAttempt).where(BankAttempt.payment_id == payment.id, BankAttempt.verb == "complete")
-        ).one()
-        attempt.outcome, attempt.answered_at = outcome, uow.now
+        calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
         if authorised is not None:
             consent = uow.session.get_one(Consent, payment.consent_id)
             tokens.keep(uow.session, services.vault, consent, authorised, now=uow.now)
+            stated = authorised.expires_in_s
+            life = rules.UNSTATED_LIFE if stated is None else dt.timedelta(seconds=stated)
+            raise_fence(payment, uow.now + life + rules.EXPIRY_MARGIN)
         follow_from(uow, payment, run_at=uow.now)
         task.finish(uow)
         uow.commit()
+    failpoint("exchange.written")

@@ -15,35 +15,33 @@ class CustomerReturned(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentAccepted(Event):
+class PaymentEvent(Event):
+    """A payment took a step. ``sequence`` is its line in the history: whoever is told can put the news in order."""
+
+    payment_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentAccepted(PaymentEvent):
     """Approved by the customer at the bank, not settled."""
 
-    payment_id: str
-
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentSettled(Event):
+class PaymentSettled(PaymentEvent):
     """The bank says that the money moved; the invoice is paid."""
 
-    payment_id: str
-
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentFailed(Event):
+class PaymentFailed(PaymentEvent):
     """It will not happen: rejected, cancelled or expired. The invoice may be paid again."""
 
-    payment_id: str
-
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentUnknown(Event):
+class PaymentUnknown(PaymentEvent):
     """The bank may have acted and does not tell. The claim on the invoice stays."""
 
-    payment_id: str
-
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentReversed(Event):
+class PaymentReversed(PaymentEvent):
     """It was settled, and the bank took it back. The invoice is due again."""
-
-    payment_id: str

@@ -6,25 +6,26 @@ steps by the answer. Nobody holds the approval link yet, so the same bytes may b
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import select
 from stdnum import iso11649
 
 from app.db.unit_of_work import UnitOfWork
+from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
-from app.journey.payments import rules
+from app.journey.payments import calls, rules
 from app.journey.payments.access import locked
-from app.journey.payments.models import BankAttempt, Payment
+from app.journey.payments.looks import follow_from
+from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import PaymentState, PaymentStep
-from app.journey.payments.status import follow_from
-from app.journey.payments.step import step
+from app.journey.payments.states import PaymentState, PaymentStep, Source
+from app.journey.payments.step import begin, raise_fence, step
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged
-from connectors.errors import BankError, BankRefused
+from connectors.errors import BankError, BankRefused, BankUnavailable
 from consent import trips
 from consent.base import new_id
 from consent.models import Consent, Trip
@@ -37,6 +38,8 @@ class _Intent:
 
     payment_id: str
     bank_id: str
+    call_id: str
+    attempt: int
     request: BankRequest
     psu: PsuContext
 
@@ -46,13 +49,17 @@ def initiate(task: Task) -> None:
     intent = _intend(task)
     if intent is None:
         return
+    failpoint("initiate.intended")
     connector = task.services.banks.connector(intent.bank_id)
     try:
         staged = connector.initiate(intent.request, psu=intent.psu, timeout_s=task.deadline_s)
     except BankError as error:
+        failpoint("initiate.failed")
         _not_staged(task, intent, error)
     else:
+        failpoint("initiate.sent")
         _staged(task, intent, staged)
+    failpoint("initiate.written")
 
 
 def _intend(task: Task) -> _Intent | None:
@@ -64,33 +71,28 @@ def _intend(task: Task) -> _Intent | None:
         if payment is None:
             payment = _prepare(services, uow, decision)
         if payment.state == PaymentState.PREPARED:
-            step(uow, payment, PaymentStep.INITIATE)
+            step(uow, payment, PaymentStep.INITIATE, source=Source.WORKER, evidence="bytes stored")
         if payment.state != PaymentState.INITIATING:
             task.finish(uow)  # it was done before, or can never be done
             uow.commit()
             return None
-        attempt = uow.session.scalars(
-            select(BankAttempt).where(BankAttempt.payment_id == payment.id, BankAttempt.verb == "initiate")
-        ).one()
-        if attempt.sends >= rules.SENDS_MOST:
+        call = calls.call_of(uow.session, payment_id=payment.id, verb="initiate")
+        if call is None:
+            raise RuntimeError(f"{payment.id} is being initiated without stored bytes")
+        if calls.attempts(uow.session, call) >= rules.SENDS_MOST:
             # whatever went wrong after sending, the same bytes do not go for ever
-            step(uow, payment, PaymentStep.GIVE_UP, reason=Reason.BANK_UNREACHABLE)
+            _give_up(uow, payment, Reason.BANK_UNREACHABLE, evidence="unanswered; the link was given to nobody")
             task.finish(uow)
             uow.commit()
             return None
-        attempt.sends += 1
-        attempt.sent_at = uow.now
+        number = calls.attempt(uow, call)
         uow.commit()
         return _Intent(
             payment_id=payment.id,
             bank_id=payment.bank_id,
-            request=BankRequest(
-                method=attempt.method,
-                path=attempt.path,
-                headers=attempt.headers,
-                body=attempt.body,
-                request_id=attempt.request_id,
-            ),
+            call_id=call.id,
+            attempt=number,
+            request=calls.request_of(call),
             psu=PsuContext(**decision.psu),
         )
 
@@ -119,33 +121,26 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         amount_minor=decision.amount_minor,
         end_to_end_id=rules.end_to_end_id(decision.payment_id),
         state=PaymentState.PREPARED,
+        sequence=0,
         created_at=uow.now,
         updated_at=uow.now,
     )
     uow.session.add(payment)
-    uow.session.flush()
+    begin(uow, payment)
     try:
         request = services.banks.connector(profile.id).draft(
             _order(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
         )
-    except ValueError:
-        step(uow, payment, PaymentStep.GIVE_UP, reason=Reason.BANK_REFUSED)
+    except ValueError as error:
+        _give_up(uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
         return payment
-    uow.session.add(
-        BankAttempt(
-            id=new_id("att"),
-            payment_id=payment.id,
-            verb="initiate",
-            request_id=request.request_id,
-            method=request.method,
-            path=request.path,
-            headers=dict(request.headers),
-            body=request.body,
-            sends=0,
-        )
-    )
-    uow.session.flush()
+    calls.store(uow, payment_id=payment.id, verb="initiate", request=request)
     return payment
+
+
+def _give_up(uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str) -> None:
+    """Nobody holds a link to approve it, so it will not happen."""
+    step(uow, payment, PaymentStep.GIVE_UP, source=Source.WORKER, evidence=evidence, reason=reason)
 
 
 def _order(payment: Payment, decision: Decision) -> PaymentOrder:
@@ -182,14 +177,16 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
         uow.session.flush()
         payment.consent_id = trip.consent_id = consent.id
         payment.transaction_status = staged.transaction_status[:35]
-        _answered(uow, intent, outcome="staged", answer=staged.raw_response)
-        step(uow, payment, PaymentStep.STAGE)
+        calls.answered(uow, call_id=intent.call_id, number=intent.attempt, outcome="staged", answer=staged.raw_response)
+        evidence = f"bank:{staged.transaction_status}"
+        step(uow, payment, PaymentStep.STAGE, source=Source.BANK, evidence=evidence, answer=staged.raw_response)
         if staged.sca is not None:
             follow_from(uow, payment, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
         else:
             # the bank has the order and we cannot send the customer there: it may approve in another way
             trip.left_at = uow.now
-            step(uow, payment, PaymentStep.LOSE_SIGHT)
+            raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
+            step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
             follow_from(uow, payment, run_at=uow.now)
         task.finish(uow)
         uow.commit()
@@ -199,25 +196,16 @@ def _not_staged(task: Task, intent: _Intent, error: BankError) -> None:
     """No money can have moved: nobody holds an approval link. Send the same bytes again, or say that it failed."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, intent.payment_id)
-        attempt = _answered(uow, intent, outcome=type(error).__name__, answer=str(error).encode())
-        again = None if isinstance(error, BankRefused) else rules.send_again_at(sends=attempt.sends, now=uow.now)
+        calls.answered(
+            uow, call_id=intent.call_id, number=intent.attempt, outcome=type(error).__name__, answer=str(error).encode()
+        )
+        refused = isinstance(error, BankRefused)
+        again = None if refused else rules.send_again_at(sends=intent.attempt, now=uow.now)
         if again is not None:
-            task.run_again(uow, run_at=again)
+            wanted = error.retry_after_s if isinstance(error, BankUnavailable) else None
+            task.run_again(uow, run_at=max(again, uow.now + dt.timedelta(seconds=wanted or 0)))
         else:
-            refused = isinstance(error, BankRefused)
-            step(
-                uow,
-                payment,
-                PaymentStep.GIVE_UP,
-                reason=Reason.BANK_REFUSED if refused else Reason.BANK_UNREACHABLE,
-            )
+            reason = Reason.BANK_REFUSED if refused else Reason.BANK_UNREACHABLE
+            _give_up(uow, payment, reason, evidence=f"{type(error).__name__}; the link was given to nobody")
             task.finish(uow)
         uow.commit()
-
-
-def _answered(uow: UnitOfWork, intent: _Intent, *, outcome: str, answer: bytes) -> BankAttempt:
-    attempt = uow.session.scalars(
-        select(BankAttempt).where(BankAttempt.request_id == intent.request.request_id).with_for_update()
-    ).one()
-    attempt.outcome, attempt.answer, attempt.answered_at = outcome, answer, uow.now
-    return attempt

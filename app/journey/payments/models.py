@@ -1,18 +1,18 @@
-"""The payment, and every call to a bank that could lead to money."""
+"""The payment, its history, and every call to a bank that could lead to money."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.journey.payments.states import MEANING, PaymentState
+from app.journey.payments.states import PaymentState, Source
 from connectors.money import Money
 from consent.base import Base, Id
 
-_RELEASED = ", ".join(sorted(f"'{state.value}'" for state, meaning in MEANING.items() if meaning.may_pay_again))
+_SOURCES = ", ".join(f"'{source.value}'" for source in Source)
 _STATES = ", ".join(f"'{state.value}'" for state in PaymentState)
 
 
@@ -21,14 +21,6 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint(f"state IN ({_STATES})", name="state_known"),
-        # the last lock of "no bill is paid twice": one payment per invoice that is live or settled
-        Index(
-            "uq_payment_one_live_per_invoice",
-            "invoice_id",
-            unique=True,
-            sqlite_where=text(f"state NOT IN ({_RELEASED})"),
-            postgresql_where=text(f"state NOT IN ({_RELEASED})"),
-        ),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -44,7 +36,6 @@ class Payment(Base):
     end_to_end_id: Mapped[str] = mapped_column(String(35), unique=True)  # EndToEndIdentification
     state: Mapped[str] = mapped_column(String(20))
     transaction_status: Mapped[str | None] = mapped_column(String(35))  # the bank's last word, as it said it
-    bank_answer: Mapped[bytes | None] = mapped_column(LargeBinary)  # the answer that led to this state: the evidence
     fact: Mapped[str | None] = mapped_column(String(10))  # debited or credited, once settled
     reason: Mapped[str | None] = mapped_column(String(30))  # why not, in one of our codes
     created_at: Mapped[dt.datetime]
@@ -53,31 +44,73 @@ class Payment(Base):
     settled_at: Mapped[dt.datetime | None]
     looked_at: Mapped[dt.datetime | None]  # when the bank was last asked
     next_look_at: Mapped[dt.datetime | None]  # when the bank is asked again
+    silent_since: Mapped[dt.datetime | None]  # the bank gives no readable answer since then
+    fence_at: Mapped[dt.datetime | None]  # from then on nothing that we or the customer hold can move money (K4)
+    know_by: Mapped[dt.datetime | None]  # unknown: the customer was promised to know by then
+    promises_broken: Mapped[int] = mapped_column(default=0)  # how often that time passed and we did not know
+    unwanted_since: Mapped[dt.datetime | None]  # another payment has paid the bill: this one is taken back if it can be
+    sequence: Mapped[int] = mapped_column(default=0)  # how many lines its history has
 
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
 
-class BankAttempt(Base):
-    """A call that could lead to money, stored with its key and exact bytes before the first byte is sent."""
+class PaymentHistory(Base):
+    """One step of a payment: unbroken, append-only, with whose word it was and the words themselves."""
 
-    __tablename__ = "bank_attempt"
+    __tablename__ = "payment_history"
+    __table_args__ = (CheckConstraint(f"source IN ({_SOURCES})", name="source_known"),)
+
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payment.id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1, 2, 3 …
+    before: Mapped[str | None] = mapped_column(String(20))  # null: it came into being
+    after: Mapped[str] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(String(10))
+    evidence: Mapped[str] = mapped_column(Text)  # bank:ACSC, not_found, camt:<message>/<entry>, an operator's sentence
+    answer: Mapped[bytes | None] = mapped_column(LargeBinary)  # what the bank said, byte by byte
+    at: Mapped[dt.datetime]
+
+
+class BankCall(Base):
+    """A call that could lead to money: its key and exact bytes, stored before the first byte is sent (K1, K2)."""
+
+    __tablename__ = "bank_call"
     __table_args__ = (
         UniqueConstraint("payment_id", "verb"),
-        CheckConstraint("verb IN ('initiate', 'complete')", name="verb_known"),
+        CheckConstraint("verb IN ('initiate', 'complete', 'cancel')", name="verb_known"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     payment_id: Mapped[str] = mapped_column(ForeignKey("payment.id"))
     verb: Mapped[str] = mapped_column(String(10))
-    request_id: Mapped[str] = mapped_column(String(40), unique=True)  # one for life, the same for every resend
+    request_id: Mapped[str] = mapped_column(String(40), unique=True)  # one for life, the same for every attempt
     method: Mapped[str] = mapped_column(String(8))
     path: Mapped[str] = mapped_column(String(300))
     headers: Mapped[dict[str, Any]]
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    sends: Mapped[int]
-    sent_at: Mapped[dt.datetime | None]
+    made_at: Mapped[dt.datetime]
+
+
+class BankAttempt(Base):
+    """One sending of a call, written before it is sent. ``outcome`` is null while nobody knows."""
+
+    __tablename__ = "bank_attempt"
+
+    call_id: Mapped[str] = mapped_column(ForeignKey("bank_call.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 1, 2, 3 …
+    sent_at: Mapped[dt.datetime]
     answered_at: Mapped[dt.datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(20))
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)  # what the bank said, without secrets
+
+
+class BankBudget(Base):
+    """How much a bank is asked for statuses: all payments and all workers share it (K8)."""
+
+    __tablename__ = "bank_budget"
+
+    bank_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    minute: Mapped[dt.datetime]  # the minute that ``calls`` counts
+    calls: Mapped[int]
+    not_before: Mapped[dt.datetime | None]  # the bank said so (Retry-After): nobody asks it earlier

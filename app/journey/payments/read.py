@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
+from app.journey.ledger.service import is_overpaid
 from app.journey.payments.models import Payment
 from app.journey.payments.states import MEANING, OVER, PaymentState, Truth
 from app.people.models import Biller
@@ -57,7 +59,9 @@ class PaymentView:
     settled_at: dt.datetime | None
     fact: str | None
     reason: str | None
-    know_by: dt.datetime | None  #: when the bank is asked again
+    know_by: dt.datetime | None  #: unknown: it was promised to be known by then
+    promises_broken: int  #: how often it was not known by the time that was promised
+    paid_twice: bool  #: executed on top of another payment of the same bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
     approved: bool  #: at the bank, as far as we know
@@ -71,7 +75,10 @@ def payment_view(session: Session, payment_id: str) -> PaymentView:
     row = session.execute(_select().where(Payment.id == payment_id)).one_or_none()
     if row is None:
         raise NotFound("payment")
-    return _view(*row)
+    view = _view(*row)
+    if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=payment_id):
+        return dataclasses.replace(view, paid_twice=True)
+    return view
 
 
 def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str) -> list[PaymentView]:
@@ -148,7 +155,9 @@ def _view(
         settled_at=payment.settled_at,
         fact=payment.fact,
         reason=payment.reason,
-        know_by=payment.next_look_at,
+        know_by=payment.know_by,
+        promises_broken=payment.promises_broken,
+        paid_twice=False,
         link_open=waiting and trip.returned_at is None,
         cancellable=waiting and trip.left_at is None,
         approved=_is_approved(payment, trip),
@@ -197,6 +206,7 @@ class PaymentForBiller:
     decided_at: dt.datetime
     settled_at: dt.datetime | None
     updated_at: dt.datetime
+    sequence: int  #: grows with each step: which of two messages is the later one
 
 
 def bill_for_biller(session: Session, *, bill_id: str, biller_id: str) -> BillForBiller:
@@ -246,4 +256,5 @@ def payment_for_biller(session: Session, *, payment_id: str, biller_id: str) -> 
         decided_at=decided_at,
         settled_at=payment.settled_at,
         updated_at=payment.updated_at,
+        sequence=payment.sequence,
     )

@@ -15,6 +15,24 @@ LATE_LOOKS_S = (3600, 24 * 3600, 3 * 24 * 3600, 6 * 24 * 3600)
 #: the bank's clock may differ from ours: only this long after the end of the approval time is an order taken back
 EXPIRY_MARGIN = dt.timedelta(minutes=5)
 
+#: a code that came back is good for so long at the most (RFC 6749 §4.1.2 recommends ten minutes)
+CODE_LIFE = dt.timedelta(minutes=10)
+#: what a bank gave out without saying how long it lives may be used this long
+UNSTATED_LIFE = dt.timedelta(hours=24)
+#: an order that one person approved is left to a second one (PATC) for so long after the fence
+SECOND_APPROVAL = dt.timedelta(hours=24)
+
+#: after an answer that never came: asked again so many seconds later, from when the bank fell silent
+SILENT_LOOKS_S = (2, 7, 22, 45)
+#: then so often while the silence lasts: (until so many seconds, every so many)
+SILENT_PACE_S = ((900, 30), (7200, 120), (86_400, 900))
+SILENT_PACE_LAST_S = 3600
+
+#: what a customer is promised: to know a quarter of an hour after nothing can move any more
+PROMISE = dt.timedelta(minutes=15)
+#: when a promise could not be kept, the next ones
+NEXT_PROMISES = (dt.timedelta(hours=1), dt.timedelta(hours=4), dt.timedelta(hours=24))
+
 #: a browser that did not leave may come back as often as it likes: it does not make us ask more often than this
 HINT_PAUSE = dt.timedelta(seconds=60)
 
@@ -38,9 +56,29 @@ def next_look(*, anchor: dt.datetime, returned: bool, now: dt.datetime, pace_s: 
     return now + dt.timedelta(seconds=pace_s[-1])
 
 
-def late_look(*, settled_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
-    """The next time to look whether the bank has taken a settled payment back; None when it is past that."""
-    return next((look for s in LATE_LOOKS_S if (look := settled_at + dt.timedelta(seconds=s)) > now), None)
+def late_look(*, ended_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+    """The next time to see whether the bank says something else of what has ended; None when it is past that."""
+    return next((look for s in LATE_LOOKS_S if (look := ended_at + dt.timedelta(seconds=s)) > now), None)
+
+
+def look_in_silence(*, silent_since: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """The next time to ask a bank that gives no answer: soon, so that its return is noticed within half a minute."""
+    elapsed = (now - silent_since).total_seconds()
+    for first in SILENT_LOOKS_S:
+        if first > elapsed:
+            return silent_since + dt.timedelta(seconds=first)
+    pause = next((every for until, every in SILENT_PACE_S if elapsed < until), SILENT_PACE_LAST_S)
+    return now + dt.timedelta(seconds=pause)
+
+
+def promise(*, now: dt.datetime, fence_at: dt.datetime | None) -> dt.datetime:
+    """By when an unknown outcome will be known: after the fence "waiting" and "not found" are answers, too."""
+    return max(now, fence_at or now) + PROMISE
+
+
+def next_promise(*, now: dt.datetime, broken: int) -> dt.datetime:
+    """The promise that follows ``broken`` ones that could not be kept (1 or more)."""
+    return now + NEXT_PROMISES[min(broken, len(NEXT_PROMISES)) - 1]
 
 
 def send_again_at(*, sends: int, now: dt.datetime) -> dt.datetime | None:

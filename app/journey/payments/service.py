@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import NotAllowed, TooLate
+from app.failpoints import failpoint
 from app.journey.payments import rules
 from app.journey.payments.access import locked, payment_of_customer, payment_of_trip
 from app.journey.payments.events import CustomerReturned
+from app.journey.payments.looks import follow_from
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep
-from app.journey.payments.status import follow_from
-from app.journey.payments.step import step
+from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
+from app.journey.payments.step import raise_fence, step
 from app.people.sessions import SignedIn
 from app.services import Services
 from connectors.contract import ScaOAuth
@@ -50,6 +51,8 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
             raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
         consent = uow.session.get_one(Consent, payment.consent_id)
         trip = uow.session.get_one(Trip, payment.trip_id)
+        if payment.unwanted_since is not None:
+            raise TooLate("paid-otherwise", "Another payment has paid this bill.")
         if trip.returned_at is not None or uow.now >= consent.expires_at:
             raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
         secrets = trips.secrets_of(uow.session, services.vault, trip)
@@ -62,10 +65,13 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
         browser = new_secret()
         trips.leave(trip, browser=browser, now=uow.now)
         payment.updated_at = uow.now
+        raise_fence(payment, consent.expires_at + rules.EXPIRY_MARGIN)
         first_look = uow.now + dt.timedelta(seconds=rules.AWAY_FIRST_LOOK_S)
         follow_from(uow, payment, run_at=first_look)
         uow.commit()
-        return Leaving(url, trip.id, browser, max(AWAY_LEAST, consent.expires_at - uow.now))
+        leaving = Leaving(url, trip.id, browser, max(AWAY_LEAST, consent.expires_at - uow.now))
+    failpoint("leave.given")
+    return leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +118,13 @@ def come_back(
         recorded = None
         if first:
             payment.updated_at = uow.now
+            if usable:
+                raise_fence(payment, uow.now + rules.CODE_LIFE + rules.EXPIRY_MARGIN)
             recorded = uow.record(CustomerReturned(payment_id=payment.id), head_start=True)
             uow.commit()
-        return Returned(payment.id, True, recorded)
+        returned = Returned(payment.id, True, recorded)
+    failpoint("return.noted")
+    return returned
 
 
 def _is_from(sca: ScaOAuth, issuer: str | None) -> bool:
@@ -134,4 +144,11 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
             "too-late",
             "It is too late to stop this payment here: your bank already has it for you to decide.",
         )
-    step(uow, payment, PaymentStep.CUSTOMER_CANCEL, reason=Reason.STOPPED_BY_CUSTOMER)
+    step(
+        uow,
+        payment,
+        PaymentStep.CUSTOMER_CANCEL,
+        source=Source.CUSTOMER,
+        evidence="stopped here; the link was given to nobody",
+        reason=Reason.STOPPED_BY_CUSTOMER,
+    )

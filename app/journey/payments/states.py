@@ -36,7 +36,9 @@ class PaymentStep(enum.Enum):
     BANK_REJECT = enum.auto()
     BANK_CANCEL = enum.auto()
     LOSE_SIGHT = enum.auto()
+    NOT_FOUND = enum.auto()  #: past the fence, the bank knows no such order
     EXPIRE = enum.auto()
+    CORRECT = enum.auto()  #: a record of the bank shows that what we closed as not done was executed (K5)
 
 
 S, E = PaymentState, PaymentStep
@@ -52,7 +54,9 @@ PAYMENT = Lifecycle(
         **{(state, E.BANK_SETTLE): S.SETTLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
         **{(state, E.BANK_REJECT): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
         **{(state, E.BANK_CANCEL): S.CANCELLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
-        **{(state, E.LOSE_SIGHT): S.UNKNOWN for state in (S.AWAITING_CUSTOMER,)},
+        (S.AWAITING_CUSTOMER, E.LOSE_SIGHT): S.UNKNOWN,
+        **{(state, E.NOT_FOUND): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
+        **{(state, E.CORRECT): S.SETTLED for state in (S.REJECTED, S.CANCELLED, S.EXPIRED)},
         **{(S.SETTLED, taken): S.REVERSED for taken in (E.BANK_REJECT, E.BANK_CANCEL)},
     },
     # banks say the same again, and a stale replica may say less than it said before
@@ -60,13 +64,17 @@ PAYMENT = Lifecycle(
         {
             (S.ACCEPTED, E.BANK_ACCEPT),
             (S.ACCEPTED, E.LOSE_SIGHT),
+            (S.ACCEPTED, E.NOT_FOUND),  # it said that it has it: only a later word of its own ends it
             (S.SETTLED, E.BANK_ACCEPT),
             (S.SETTLED, E.BANK_SETTLE),
+            (S.SETTLED, E.NOT_FOUND),
             (S.UNKNOWN, E.LOSE_SIGHT),
-            (S.REJECTED, E.BANK_REJECT),
-            (S.REVERSED, E.BANK_REJECT),
-            (S.REVERSED, E.BANK_CANCEL),
-            (S.CANCELLED, E.BANK_CANCEL),
+            # closed is closed: only a record of execution changes it, by CORRECT
+            *(
+                (state, taken)
+                for state in (S.REJECTED, S.CANCELLED, S.EXPIRED, S.REVERSED)
+                for taken in (E.BANK_ACCEPT, E.BANK_REJECT, E.BANK_CANCEL, E.NOT_FOUND, E.LOSE_SIGHT)
+            ),
         }
     ),
 )
@@ -113,3 +121,15 @@ MEANING = {
 
 #: nothing that is ahead of these is asked of the bank any more
 OVER = frozenset(state for state, meaning in MEANING.items() if meaning.truth in (Truth.DONE, Truth.NOT_DONE))
+#: closed as not done, and open to correction by a record of the bank
+CLOSED = frozenset(state for state, taken in PAYMENT.table if taken is E.CORRECT)
+
+
+class Source(enum.StrEnum):
+    """By whose word a payment took a step."""
+
+    CUSTOMER = "customer"
+    WORKER = "worker"  #: our own reasoning: evidence says which
+    BANK = "bank"  #: its answer to a question of ours
+    STATEMENT = "statement"  #: its statement of account
+    OPERATOR = "operator"  #: a person of the operator, who says why

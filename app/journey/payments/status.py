@@ -1,44 +1,25 @@
-"""Asking the bank until it is clear what happened. Its status is the only proof; a redirect never is (K3, K8)."""
+"""Asking the bank until it is clear what happened. Its status is the only proof; a redirect never is (K3, K4, K8)."""
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass
 
-from app.db import work
 from app.db.unit_of_work import UnitOfWork
-from app.journey.payments import rules
+from app.failpoints import failpoint
+from app.journey.payments import budget, calls, rules
 from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
-from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.states import OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep
+from app.journey.payments.reasons import OURS, Reason, reason_of
+from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import believe, step
 from app.services import Task
-from connectors.contract import BankStatus, Connector, Fact
-from connectors.errors import BankError, BankUnavailable
+from connectors.contract import BankRequest, BankStatus, Connector, Fact
+from connectors.errors import BankError, BankRefused, BankUnavailable
+from connectors.profile import BankProfile
 from consent.models import Consent, Trip
 from consent.tokens import access_token
-
-HANDLER = "payments.follow"
-
-
-def work_key(payment_id: str) -> str:
-    """One row follows one payment."""
-    return f"{HANDLER}:{payment_id}"
-
-
-def follow_from(uow: UnitOfWork, payment: Payment, *, run_at: dt.datetime) -> None:
-    """Ask the bank about this payment from ``run_at`` on, or earlier when it was to be later."""
-    work.enqueue(
-        uow.session,
-        handler=HANDLER,
-        key=work_key(payment.id),
-        payload={"payment_id": payment.id},
-        now=uow.now,
-        run_at=run_at,
-    )
-    work.bring_forward(uow.session, key=work_key(payment.id), run_at=run_at)
-    payment.next_look_at = run_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +27,16 @@ class _Question:
     bank_id: str
     bank_consent_id: str
     access_token: str | None
-    take_back: bool  #: the time to approve is over and nobody came back with an approval
+    take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Heard:
-    """What the bank said; nothing when it did not tell. ``taken_back``: it says so because we asked it to drop it."""
+    """What the bank said; no status when it did not tell."""
 
     status: BankStatus | None
-    taken_back: bool = False
+    silent: bool = False  #: no readable answer at all
+    taken_back: bool = False  #: it dropped the order because we asked it to
     retry_after_s: int = 0
 
 
@@ -63,38 +45,81 @@ def follow(task: Task) -> None:
     question = _question(task)
     if question is None:
         return
-    heard = _ask(task.services.banks.connector(question.bank_id), question, timeout_s=task.deadline_s)
+    failpoint("status.asked")
+    heard = _ask(task, question)
+    failpoint("status.heard")
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
         payment.looked_at = uow.now
+        payment.silent_since = (payment.silent_since or uow.now) if heard.silent else None
         _take_in(uow, payment, heard)
+        if heard.retry_after_s:
+            until = uow.now + dt.timedelta(seconds=heard.retry_after_s)
+            budget.put_off(uow.session, bank_id=payment.bank_id, until=until)
         _go_on(task, uow, payment, not_before=uow.now + dt.timedelta(seconds=heard.retry_after_s))
         uow.commit()
+    failpoint("status.written")
 
 
-def _ask(connector: Connector, question: _Question, *, timeout_s: float) -> _Heard:
+def _ask(task: Task, question: _Question) -> _Heard:
     """One question. "Still waiting" never means "nobody approved": only the bank can free the claim, so we ask it to
     take the order back, and believe its word that it did."""
+    connector = task.services.banks.connector(question.bank_id)
+    timeout_s = task.deadline_s / 2
     try:
-        status = connector.status(question.bank_consent_id, access_token=question.access_token, timeout_s=timeout_s / 2)
-        if status.fact is Fact.WAITING and question.take_back:
-            cancelled = connector.cancel(question.bank_consent_id, timeout_s=timeout_s / 2)
-            if cancelled is not None:
-                return _Heard(cancelled, taken_back=True)
+        status = connector.status(question.bank_consent_id, access_token=question.access_token, timeout_s=timeout_s)
     except BankUnavailable as error:
-        return _Heard(None, retry_after_s=error.retry_after_s or 0)
+        return _Heard(status=None, silent=True, retry_after_s=error.retry_after_s or 0)
+    except BankRefused:  # it answers, and will not tell us
+        return _taken_back(task, connector, question) if question.take_back else _Heard(status=None)
     except BankError:
-        return _Heard(None)
-    return _Heard(status)
+        return _Heard(status=None, silent=True)
+    if status.fact is Fact.WAITING and question.take_back:
+        answer = _taken_back(task, connector, question)
+        return answer if answer.taken_back else _Heard(status=status, retry_after_s=answer.retry_after_s)
+    return _Heard(status=status)
+
+
+def _taken_back(task: Task, connector: Connector, question: _Question) -> _Heard:
+    """Ask the bank to drop the order, once it is written down that we do."""
+    with task.services.unit_of_work() as uow:
+        payment_id = task.payload["payment_id"]
+        call = calls.call_of(uow.session, payment_id=payment_id, verb="cancel")
+        if call is None:
+            request = BankRequest(
+                method="DELETE", path=question.bank_consent_id[:300], headers={}, body=b"", request_id=str(uuid.uuid4())
+            )
+            call = calls.store(uow, payment_id=payment_id, verb="cancel", request=request)
+        number = calls.attempt(uow, call)
+        uow.commit()
+    failpoint("cancel.intended")
+    heard = _Heard(status=None)
+    outcome = "kept"
+    try:
+        cancelled = connector.cancel(question.bank_consent_id, timeout_s=task.deadline_s / 2)
+    except BankError as error:
+        outcome = type(error).__name__
+        if isinstance(error, BankUnavailable):
+            heard = _Heard(status=None, retry_after_s=error.retry_after_s or 0)
+    else:
+        if cancelled is not None:
+            outcome, heard = "dropped", _Heard(status=cancelled, taken_back=True)
+    failpoint("cancel.sent")
+    with task.services.unit_of_work() as uow:
+        calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
+        uow.commit()
+    return heard
 
 
 def _question(task: Task) -> _Question | None:
-    """What to ask; None (and the work is ended) when the payment is over or nobody ever got the link."""
+    """What to ask; None when there is nothing to ask any more, or not now: then the work is ended or put off."""
     services = task.services
     with services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
         trip = uow.session.get_one(Trip, payment.trip_id)
-        if payment.consent_id is None or (payment.state in OVER and payment.state != PaymentState.SETTLED):
+        profile = services.banks.profile(payment.bank_id)
+        if payment.consent_id is None or (payment.state in OVER and not _may_end_otherwise(payment)):
+            payment.next_look_at = None
             task.finish(uow)
             uow.commit()
             return None
@@ -103,19 +128,42 @@ def _question(task: Task) -> _Question | None:
             if uow.now < consent.expires_at:
                 task.run_again(uow, run_at=consent.expires_at)
             else:
-                # the link was given to nobody, so nothing can have been approved: no need to ask
-                step(uow, payment, PaymentStep.EXPIRE, reason=Reason.NOT_APPROVED_IN_TIME)
+                evidence = "the time is over; the link was given to nobody"
+                reason = Reason.NOT_APPROVED_IN_TIME
+                step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=reason)
                 task.finish(uow)
             uow.commit()
             return None
-        needs_customer = services.banks.profile(payment.bank_id).status_access == "psu_token"
-        return _Question(
+        wait_until = budget.take(
+            uow.session, bank_id=payment.bank_id, most=profile.status_calls_per_minute, now=uow.now
+        )
+        if wait_until is not None:
+            _keep_promise(payment, now=uow.now)
+            payment.next_look_at = wait_until
+            task.run_again(uow, run_at=wait_until)
+            uow.commit()
+            return None
+        token = None
+        if profile.status_access == "psu_token":
+            # our own word is the more lasting one: a customer's token may die before the money has settled
+            token = access_token(uow.session, services.vault, consent, now=uow.now)
+        question = _Question(
             bank_id=payment.bank_id,
             bank_consent_id=consent.bank_consent_id,
-            # our own word is the more lasting one: a customer's token may die before the money has settled
-            access_token=access_token(uow.session, services.vault, consent, now=uow.now) if needs_customer else None,
-            take_back=_is_overdue(uow, consent) and trip.outcome != "code",
+            access_token=token,
+            take_back=payment.state not in OVER and _is_to_be_taken_back(uow, payment, consent, trip),
         )
+        uow.commit()
+        return question
+
+
+def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, trip: Trip) -> bool:
+    """Nobody came back with an approval in time; or somebody did, and it cannot be of any use any more."""
+    if payment.unwanted_since is not None:
+        return True
+    if trip.outcome == "code":  # somebody approved it: perhaps the bank waits for a second person
+        return payment.fence_at is not None and uow.now >= payment.fence_at + rules.SECOND_APPROVAL
+    return _is_overdue(uow, consent)
 
 
 def _is_overdue(uow: UnitOfWork, consent: Consent) -> bool:
@@ -125,19 +173,35 @@ def _is_overdue(uow: UnitOfWork, consent: Consent) -> bool:
 def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard) -> None:
     """Step by the bank's word. Where it says nothing that helps when it should, we do not know (K3)."""
     status = heard.status
-    taken = None
-    if status is not None:
+    if status is not None and status.fact is not Fact.NOT_FOUND:
         payment.transaction_status = status.transaction_status[:35]
-        taken = STEP_OF_FACT.get(status.fact)
-    if status is not None and taken is not None:
-        believe(uow, payment, status, taken, reason=_reason(uow, payment, heard, status))
+        if believe(uow, payment, status, reason=_reason(uow, payment, heard, status)):
+            return
+    if payment.state in OVER:
+        return
+    if status is not None and status.fact is Fact.NOT_FOUND and _is_past_fence(uow, payment):
+        step(
+            uow,
+            payment,
+            PaymentStep.NOT_FOUND,
+            source=Source.WORKER,
+            evidence="not_found",
+            reason=Reason.NOT_KNOWN_AT_BANK,
+            answer=status.raw_response,
+        )
         return
     trip = uow.session.get_one(Trip, payment.trip_id)
     overdue = _is_overdue(uow, uow.session.get_one(Consent, payment.consent_id))
-    if (overdue or (status is None and trip.returned_at is not None)) and PAYMENT.allows(
+    told = status is not None and status.fact is not Fact.NOT_FOUND
+    if (overdue or (not told and trip.returned_at is not None)) and PAYMENT.allows(
         PaymentState(payment.state), PaymentStep.LOSE_SIGHT
     ):
-        step(uow, payment, PaymentStep.LOSE_SIGHT)
+        evidence = f"bank:{status.transaction_status}" if status is not None else "the bank gives no answer"
+        step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
+
+
+def _is_past_fence(uow: UnitOfWork, payment: Payment) -> bool:
+    return payment.fence_at is not None and uow.now > payment.fence_at
 
 
 def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus) -> Reason | None:
@@ -145,31 +209,59 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
         return None
     if payment.state == PaymentState.SETTLED:
         return Reason.REVERSED
-    if heard.taken_back:
-        return Reason.NOT_APPROVED_IN_TIME
+    asked = calls.call_of(uow.session, payment_id=payment.id, verb="cancel") is not None
+    if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
+        return Reason.PAID_OTHERWISE if payment.unwanted_since else Reason.NOT_APPROVED_IN_TIME
     outcome = uow.session.get_one(Trip, payment.trip_id).outcome
     return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
 
 
 def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.datetime) -> None:
     """End the work, or say when the bank is asked again: never before it wants to be (Retry-After)."""
-    run_at = _next_look(task, uow, payment)
-    payment.next_look_at = None if run_at is None else max(run_at, not_before)
-    if payment.next_look_at is None:
+    _keep_promise(payment, now=uow.now)
+    run_at = _next_look(task.services.banks.profile(payment.bank_id), uow, payment)
+    if run_at is None:
+        payment.next_look_at = None
         task.finish(uow)
-    else:
-        task.run_again(uow, run_at=payment.next_look_at)
+        return
+    if payment.know_by is not None:
+        run_at = min(run_at, payment.know_by)
+    payment.next_look_at = max(run_at, not_before)
+    if payment.know_by is not None and payment.next_look_at > payment.know_by:  # the bank wants to be left alone
+        payment.promises_broken += 1
+        payment.know_by = payment.next_look_at + rules.PROMISE
+        payment.updated_at = uow.now
+    task.run_again(uow, run_at=payment.next_look_at)
 
 
-def _next_look(task: Task, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
-    if payment.state == PaymentState.SETTLED and payment.settled_at is not None:
-        return rules.late_look(settled_at=payment.settled_at, now=uow.now)
+def _keep_promise(payment: Payment, *, now: dt.datetime) -> None:
+    """What was promised and could not be kept is counted, said on the page, and promised anew."""
+    if payment.know_by is not None and now >= payment.know_by:
+        payment.promises_broken += 1
+        payment.know_by = rules.next_promise(now=now, broken=payment.promises_broken)
+        payment.updated_at = now  # the page says something else from now on
+
+
+def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
     if payment.state in OVER:
-        return None
+        return _late_look(payment, now=uow.now)
+    if payment.silent_since is not None:
+        return rules.look_in_silence(silent_since=payment.silent_since, now=uow.now)
     trip = uow.session.get_one(Trip, payment.trip_id)
     return rules.next_look(
         anchor=trip.returned_at or trip.left_at or payment.created_at,
         returned=trip.returned_at is not None,
         now=uow.now,
-        pace_s=task.services.banks.profile(payment.bank_id).poll_s,
+        pace_s=profile.poll_s,
     )
+
+
+def _may_end_otherwise(payment: Payment) -> bool:
+    """What has ended is looked at again when the bank could think otherwise of it: settled, or closed by us."""
+    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and payment.reason in OURS)
+
+
+def _late_look(payment: Payment, *, now: dt.datetime) -> dt.datetime | None:
+    if not _may_end_otherwise(payment):
+        return None
+    return rules.late_look(ended_at=payment.settled_at or payment.updated_at, now=now)

@@ -1,12 +1,20 @@
-"""The only writer of a payment's state: steps the table, keeps the claim and the consent in line, records the fact.
+"""The only writer of a payment's state: steps the table, moves the claim and the consent, writes history, tells.
 
 All of it in the caller's transaction: a payment is never settled without its invoice, nor told without being so.
+The caller has locked the payment's row.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+
+from sqlalchemy import select
+
 from app.db.unit_of_work import UnitOfWork
+from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
+from app.journey.ledger.rules import Claim
+from app.journey.payments import rules
 from app.journey.payments.events import (
     PaymentAccepted,
     PaymentFailed,
@@ -14,11 +22,14 @@ from app.journey.payments.events import (
     PaymentSettled,
     PaymentUnknown,
 )
-from app.journey.payments.models import Payment
-from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep
-from connectors.contract import BankStatus
+from app.journey.payments.looks import follow_from
+from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
+from connectors.contract import BankStatus, Fact
+from connectors.money import Money
 from consent import trips
-from consent.models import Consent
+from consent.models import Consent, Trip
 from consent.states import CONSENT, ConsentState, ConsentStep
 
 #: what a consent of a single payment goes through when its payment gets into a state
@@ -29,13 +40,33 @@ _CONSENT_STEPS = {
     PaymentState.CANCELLED: (ConsentStep.REJECT,),
     PaymentState.EXPIRED: (ConsentStep.EXPIRE,),
 }
+_TOLD = {
+    PaymentState.ACCEPTED: PaymentAccepted,
+    PaymentState.SETTLED: PaymentSettled,
+    PaymentState.REJECTED: PaymentFailed,
+    PaymentState.CANCELLED: PaymentFailed,
+    PaymentState.EXPIRED: PaymentFailed,
+    PaymentState.UNKNOWN: PaymentUnknown,
+    PaymentState.REVERSED: PaymentReversed,
+}
 
 
-def step(uow: UnitOfWork, payment: Payment, taken: PaymentStep, *, reason: str | None = None) -> bool:
-    """Take one step. Returns False when it is a known repeat that changes nothing. Raises IllegalStep.
+def begin(uow: UnitOfWork, payment: Payment) -> None:
+    """The first line of a new payment's history."""
+    _write_down(uow, payment, None, source=Source.CUSTOMER, evidence=f"decision:{payment.decision_id}", answer=None)
 
-    The caller has locked the payment's row.
-    """
+
+def step(
+    uow: UnitOfWork,
+    payment: Payment,
+    taken: PaymentStep,
+    *,
+    source: Source,
+    evidence: str,
+    reason: Reason | None = None,
+    answer: bytes | None = None,
+) -> bool:
+    """Take one step. Returns False when it is a known repeat that changes nothing. Raises IllegalStep."""
     before = PaymentState(payment.state)
     after = PAYMENT.next(before, taken)
     if after is before:
@@ -43,56 +74,153 @@ def step(uow: UnitOfWork, payment: Payment, taken: PaymentStep, *, reason: str |
     payment.state = after
     payment.updated_at = uow.now
     payment.reason = reason
+    payment.know_by = rules.promise(now=uow.now, fence_at=payment.fence_at) if after is PaymentState.UNKNOWN else None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
-    _move_claim(uow, payment, after)
-    _move_consent(uow, payment, after)
-    _tell(uow, payment, after)
+    _write_down(uow, payment, before, source=source, evidence=evidence, answer=answer)
+    _move_claim(uow, payment, before, after)
+    _move_consent(uow, payment, before, after)
+    if after in _TOLD:
+        uow.record(_TOLD[after](payment_id=payment.id, sequence=payment.sequence))
     return True
 
 
-def believe(uow: UnitOfWork, payment: Payment, status: BankStatus, taken: PaymentStep, *, reason: str | None) -> bool:
-    """Take the step that the bank's word asks for, and keep the word as the evidence of it."""
-    if PAYMENT.next(PaymentState(payment.state), taken) is PaymentState.SETTLED:
-        payment.fact = status.fact.value  # debited, and perhaps credited later
-    moved = step(uow, payment, taken, reason=reason)
-    if moved:
-        payment.bank_answer = status.raw_response
-    return moved
+def believe(uow: UnitOfWork, payment: Payment, status: BankStatus, *, reason: Reason | None) -> bool:
+    """Take the step that the bank's answer asks for, and keep its words as the evidence. False: it moves nothing."""
+    return _by_record(
+        uow,
+        payment,
+        status.fact,
+        source=Source.BANK,
+        evidence=f"bank:{status.transaction_status}",
+        reason=reason,
+        answer=status.raw_response,
+    )
 
 
-def _move_claim(uow: UnitOfWork, payment: Payment, after: PaymentState) -> None:
-    # the row of the payment first, so that the unique index sees the claim go before another one can come
+def correct(uow: UnitOfWork, payment: Payment, fact: Fact, *, source: Source, evidence: str) -> bool:
+    """Step by a record of the bank that came in another way than by asking for the status (K5: evidence wins).
+
+    Settles what is open or unknown, corrects what was closed as not done, reverses what was settled. ``evidence`` names
+    the record for who looks it up years later. False when it changes nothing.
+    """
+    reason = None
+    if fact in (Fact.REJECTED, Fact.CANCELLED):
+        reason = Reason.REVERSED if payment.state == PaymentState.SETTLED else Reason.REJECTED_BY_BANK
+    return _by_record(uow, payment, fact, source=source, evidence=evidence, reason=reason, answer=None)
+
+
+def _by_record(
+    uow: UnitOfWork,
+    payment: Payment,
+    fact: Fact,
+    *,
+    source: Source,
+    evidence: str,
+    reason: Reason | None,
+    answer: bytes | None,
+) -> bool:
+    state = PaymentState(payment.state)
+    taken = STEP_OF_FACT.get(fact)
+    if taken is PaymentStep.BANK_SETTLE and state in CLOSED:
+        taken = PaymentStep.CORRECT
+    if taken is PaymentStep.BANK_SETTLE and state is PaymentState.SETTLED and fact is Fact.CREDITED:
+        payment.fact = fact.value  # it was debited, and has arrived
+    if taken is None or not PAYMENT.allows(state, taken):
+        return False
+    if PAYMENT.next(state, taken) is PaymentState.SETTLED:
+        payment.fact = fact.value
+    return step(uow, payment, taken, source=source, evidence=evidence, reason=reason, answer=answer)
+
+
+def _write_down(
+    uow: UnitOfWork,
+    payment: Payment,
+    before: PaymentState | None,
+    *,
+    source: Source,
+    evidence: str,
+    answer: bytes | None,
+) -> None:
+    payment.sequence += 1
+    # the row of the payment first, then the line of its history, then the claim: one order for everybody
     uow.session.flush()
-    if after in (PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED):
-        invoices.release(uow.session, payment.invoice_id)
+    uow.session.add(
+        PaymentHistory(
+            payment_id=payment.id,
+            sequence=payment.sequence,
+            before=before,
+            after=payment.state,
+            source=source,
+            evidence=evidence,
+            answer=answer,
+            at=uow.now,
+        )
+    )
+
+
+def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
+    if after in CLOSED:
+        invoices.release(uow, claim_of(uow, payment))
     elif after is PaymentState.SETTLED:
         payment.settled_at = uow.now
         payment.accepted_at = payment.accepted_at or uow.now
-        invoices.settle(uow.session, payment.invoice_id)
+        if before not in CLOSED:
+            invoices.settle(uow, claim_of(uow, payment))
+        elif not invoices.correct(uow, claim_of(uow, payment)):
+            _stop_others(uow, payment)
     elif after is PaymentState.REVERSED:
-        invoices.reopen(uow.session, payment.invoice_id)
+        invoices.reopen(uow, claim_of(uow, payment))
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
 
 
-def _move_consent(uow: UnitOfWork, payment: Payment, after: PaymentState) -> None:
+def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:
+    """What this payment takes of its invoice, by the customer's decision."""
+    decision = uow.session.get_one(Decision, payment.decision_id)
+    return Claim(
+        invoice_id=payment.invoice_id,
+        payment_id=payment.id,
+        biller_id=payment.biller_id,
+        amount=payment.amount,
+        discount=Money(decision.discount_minor, payment.currency),
+    )
+
+
+def _stop_others(uow: UnitOfWork, payment: Payment) -> None:
+    """The bill turns out to be paid while another payment of it is under way: that one is stopped while it can be."""
+    others = uow.session.scalars(
+        select(Payment)
+        .where(
+            Payment.invoice_id == payment.invoice_id,
+            Payment.id != payment.id,
+            Payment.state.in_([PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN]),
+        )
+        .with_for_update()
+    )
+    for other in others:
+        other.unwanted_since = uow.now
+        if uow.session.get_one(Trip, other.trip_id).left_at is None:
+            step(
+                uow,
+                other,
+                PaymentStep.CUSTOMER_CANCEL,
+                source=Source.WORKER,
+                evidence=f"paid by {payment.id}",
+                reason=Reason.PAID_OTHERWISE,
+            )
+        else:
+            follow_from(uow, other, run_at=uow.now)
+
+
+def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
     if payment.consent_id is None:
         return
     consent = uow.session.get_one(Consent, payment.consent_id)
-    for taken in _CONSENT_STEPS.get(after, ()):
+    for taken in (ConsentStep.CORRECT,) if before in CLOSED else _CONSENT_STEPS.get(after, ()):
         consent.state = CONSENT.next(ConsentState(consent.state), taken)
 
 
-def _tell(uow: UnitOfWork, payment: Payment, after: PaymentState) -> None:
-    facts = {
-        PaymentState.ACCEPTED: PaymentAccepted,
-        PaymentState.SETTLED: PaymentSettled,
-        PaymentState.REJECTED: PaymentFailed,
-        PaymentState.CANCELLED: PaymentFailed,
-        PaymentState.EXPIRED: PaymentFailed,
-        PaymentState.UNKNOWN: PaymentUnknown,
-        PaymentState.REVERSED: PaymentReversed,
-    }
-    if after in facts:
-        uow.record(facts[after](payment_id=payment.id))
+def raise_fence(payment: Payment, until: dt.datetime) -> None:
+    """Something was given out that could move money until then (K4). The fence only ever moves away."""
+    payment.fence_at = max(payment.fence_at or until, until)

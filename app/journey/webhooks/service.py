@@ -79,6 +79,8 @@ def _tell_payment(task: Task, *, kind: str) -> None:
             "amount": str(payment.amount),
             "currency": payment.amount.currency,
             "end_to_end_id": payment.end_to_end_id,
+            # of the step that is told, not of now; facts from before there were sequences have none
+            "sequence": task.payload.get("sequence", 1),
         }
         _write(task, uow, biller_id=biller_id, kind=kind, subject=payment.id, data=data)
         task.finish(uow)

@@ -10,8 +10,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.journey.payments import service as payments
+from app.journey.payments.looks import work_key
 from app.journey.payments.service import Returned
-from app.journey.payments.status import work_key
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookies

@@ -128,6 +128,13 @@ class PaymentSchema(ma.Schema):
     decided_at = _moment("When the customer decided to pay.")
     settled_at = _moment("When the bank said that the money moved.", allow_none=True)
     updated_at = _moment("When the status last changed.")
+    sequence = fields.Integer(
+        required=True,
+        metadata={
+            "example": 4,
+            "description": "Grows with every step; webhooks carry it: the higher one is the later.",
+        },
+    )
 
 
 class FieldErrorSchema(ma.Schema):

@@ -96,6 +96,8 @@ def _view(payment_id: str) -> tuple[PaymentView, bool]:
         else:
             raise NotFound("payment")
         view = payment_view(uow.session, payment_id)
+        if view.know_by is not None and view.know_by <= uow.now:
+            view = dataclasses.replace(view, know_by=None)  # a time that is over is no promise
         receipts = receipt_ids(uow.session, payment_ids=[payment_id])
     return _with_receipt(named_payment(view, receipts.get(payment_id)), limited=limited), limited
 

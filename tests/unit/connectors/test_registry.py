@@ -52,6 +52,7 @@ def test_the_defaults_of_a_bank(tmp_path: Path) -> None:
         currencies=("EUR",),
         authorisation_minutes=90,
         poll_s=POLL_S,
+        status_calls_per_minute=600,
         sandbox=False,
     )
 

@@ -13,7 +13,7 @@ from app.journey.route import ROUTE
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
-SETTLED = PaymentSettled(payment_id="pay_1")
+SETTLED = PaymentSettled(payment_id="pay_1", sequence=4)
 
 
 def count(uow: UnitOfWork) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def test_a_fact_asks_for_the_work_of_every_handler(begin: Begin, clock: Clock) -
     assert tuple(pieces) == ROUTE[PaymentSettled]
     for handler, piece in pieces.items():
         assert piece.key == recorded.work_keys[handler] == f"{handler}:{recorded.event_id}"
-        assert piece.payload == {"event": recorded.event_id, "payment_id": "pay_1"}
+        assert piece.payload == {"event": recorded.event_id, "payment_id": "pay_1", "sequence": 4}
         assert (piece.run_at, piece.attempts, piece.lock_token) == (clock.now, 0, None)
 
 

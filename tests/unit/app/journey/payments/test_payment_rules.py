@@ -76,11 +76,11 @@ def test_a_later_moment_never_has_an_earlier_next_look(
 
 def test_after_settlement_the_bank_is_asked_after_an_hour_a_day_three_days_and_six() -> None:
     now, calls = BACK, []
-    while (look := late_look(settled_at=BACK, now=now)) is not None:
+    while (look := late_look(ended_at=BACK, now=now)) is not None:
         calls.append((look - BACK).total_seconds())
         now = look
     assert calls == list(LATE_LOOKS_S) == [3600, 86_400, 3 * 86_400, 6 * 86_400]
-    assert late_look(settled_at=BACK, now=BACK + dt.timedelta(hours=23)) == BACK + dt.timedelta(days=1)
+    assert late_look(ended_at=BACK, now=BACK + dt.timedelta(hours=23)) == BACK + dt.timedelta(days=1)
 
 
 @given(late_s=st.integers(0, 44))

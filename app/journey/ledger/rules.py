@@ -1,0 +1,125 @@
+"""What is posted for each thing that happens. Pure: a claim in, lines out; the lines of each posting sum to zero.
+
+Accounts, in integer minor units of one currency:
+
+    due:<invoice>       what of it is free to pay
+    biller:<biller>     all that was billed, negative
+    inflight:<payment>  what a payment under way holds of its invoice
+    settled:<biller>    what banks confirmed as paid
+    adjust:<biller>     discounts that were taken; negative: paid twice by a late word of a bank, to be given back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one payment takes of one invoice: ``amount`` leaves the customer's account, ``discount`` is let off."""
+
+    invoice_id: str
+    payment_id: str
+    biller_id: str
+    amount: Money
+    discount: Money
+
+    @property
+    def whole(self) -> int:
+        """Minor units that the invoice goes down by."""
+        return self.amount.minor + self.discount.minor
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    account: str
+    minor: int
+
+
+Lines = Sequence[Line]
+
+
+def due(invoice_id: str) -> str:
+    return f"due:{invoice_id}"
+
+
+def inflight(payment_id: str) -> str:
+    return f"inflight:{payment_id}"
+
+
+def _biller(biller_id: str) -> str:
+    return f"biller:{biller_id}"
+
+
+def settled_of(biller_id: str) -> str:
+    return f"settled:{biller_id}"
+
+
+def adjust_of(biller_id: str) -> str:
+    return f"adjust:{biller_id}"
+
+
+def billed(*, invoice_id: str, biller_id: str, amount: Money) -> Lines:
+    """A bill arrived: it is due."""
+    return Line(due(invoice_id), amount.minor), Line(_biller(biller_id), -amount.minor)
+
+
+def initiated(claim: Claim) -> Lines:
+    """The customer decided: no other payment may take this part of the invoice."""
+    return _lines(
+        Line(due(claim.invoice_id), -claim.whole),
+        Line(inflight(claim.payment_id), claim.amount.minor),
+        Line(adjust_of(claim.biller_id), claim.discount.minor),
+    )
+
+
+def released(claim: Claim) -> Lines:
+    """The payment will not happen: all is due again."""
+    return _negated(initiated(claim))
+
+
+def settled(claim: Claim) -> Lines:
+    """The bank executed it."""
+    return (
+        Line(inflight(claim.payment_id), -claim.amount.minor),
+        Line(settled_of(claim.biller_id), claim.amount.minor),
+    )
+
+
+def corrected(claim: Claim) -> Lines:
+    """The bank executed what we had closed as not done, and the invoice is still free: it is paid after all."""
+    return _lines(
+        Line(due(claim.invoice_id), -claim.whole),
+        Line(settled_of(claim.biller_id), claim.amount.minor),
+        Line(adjust_of(claim.biller_id), claim.discount.minor),
+    )
+
+
+def overpaid(claim: Claim) -> Lines:
+    """The same when another payment has taken the invoice meanwhile: the biller has to give this one back."""
+    return (
+        Line(settled_of(claim.biller_id), claim.amount.minor),
+        Line(adjust_of(claim.biller_id), -claim.amount.minor),
+    )
+
+
+def reversed_(claim: Claim) -> Lines:
+    """The bank took back what it had executed: all is due again, and the discount is open anew."""
+    return _negated(corrected(claim))
+
+
+def overpaid_reversed(claim: Claim) -> Lines:
+    """The bank took back what the biller would have had to give back."""
+    return _negated(overpaid(claim))
+
+
+def _negated(lines: Lines) -> Lines:
+    return tuple(Line(line.account, -line.minor) for line in lines)
+
+
+def _lines(*lines: Line) -> Lines:
+    """Without the lines that move nothing."""
+    return tuple(line for line in lines if line.minor)

@@ -1,0 +1,113 @@
+"""Posting, in the caller's transaction. Taking what is due is one conditional update: nothing is paid twice past it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from app.db.unit_of_work import UnitOfWork
+from app.journey.ledger import rules
+from app.journey.ledger.models import LedgerBalance, LedgerEntry
+from app.journey.ledger.rules import Claim, Lines
+from connectors.money import Money
+
+
+class Overdrawn(Exception):
+    """An account holds less than was to be taken. The caller leaves its transaction: nothing was written."""
+
+
+def bill(uow: UnitOfWork, *, invoice_id: str, biller_id: str, amount: Money) -> None:
+    """A bill arrived."""
+    lines = rules.billed(invoice_id=invoice_id, biller_id=biller_id, amount=amount)
+    _open(uow.session, rules.due(invoice_id), amount.currency)
+    _post(uow, "billed", lines, currency=amount.currency, invoice_id=invoice_id)
+
+
+def initiate(uow: UnitOfWork, claim: Claim) -> None:
+    """Take the invoice for a payment: two tabs, two devices and two workers meet here. Raises Overdrawn."""
+    _open(uow.session, rules.inflight(claim.payment_id), claim.amount.currency)
+    _post_claim(uow, "initiated", claim, rules.initiated(claim))
+
+
+def release(uow: UnitOfWork, claim: Claim) -> None:
+    """The payment will not happen."""
+    _post_claim(uow, "released", claim, rules.released(claim))
+
+
+def settle(uow: UnitOfWork, claim: Claim) -> None:
+    """The bank executed it."""
+    _post_claim(uow, "settled", claim, rules.settled(claim))
+
+
+def correct(uow: UnitOfWork, claim: Claim) -> bool:
+    """The bank executed what was closed as not done. False when the invoice was taken meanwhile: it is paid twice."""
+    free = balance_of(uow.session, rules.due(claim.invoice_id), lock=True) >= claim.whole
+    _post_claim(uow, "corrected", claim, rules.corrected(claim) if free else rules.overpaid(claim))
+    return free
+
+
+def reverse(uow: UnitOfWork, claim: Claim) -> bool:
+    """The bank took back what it had executed. False when that had been paid twice, so that nothing is due again."""
+    twice = is_overpaid(uow.session, payment_id=claim.payment_id)
+    lines = rules.overpaid_reversed(claim) if twice else rules.reversed_(claim)
+    _post_claim(uow, "reversed", claim, lines)
+    return not twice
+
+
+def is_overpaid(session: Session, *, payment_id: str) -> bool:
+    """Whether this payment was executed on top of another one of the same invoice."""
+    given_back = select(LedgerEntry.id).where(
+        LedgerEntry.posting == f"corrected:{payment_id}",
+        LedgerEntry.account.startswith("adjust:"),
+        LedgerEntry.amount_minor < 0,
+    )
+    return session.scalar(given_back) is not None
+
+
+def balance_of(session: Session, account: str, *, lock: bool = False) -> int:
+    """Minor units in an account that is a lock; 0 when it was never opened."""
+    query = select(LedgerBalance.balance_minor).where(LedgerBalance.account == account)
+    return session.scalar(query.with_for_update() if lock else query) or 0
+
+
+def _open(session: Session, account: str, currency: str) -> None:
+    session.add(LedgerBalance(account=account, currency=currency, balance_minor=0))
+    session.flush()
+
+
+def _post_claim(uow: UnitOfWork, kind: str, claim: Claim, lines: Lines) -> None:
+    _post(uow, kind, lines, currency=claim.amount.currency, invoice_id=claim.invoice_id, payment_id=claim.payment_id)
+
+
+def _post(
+    uow: UnitOfWork, kind: str, lines: Lines, *, currency: str, invoice_id: str, payment_id: str | None = None
+) -> None:
+    for line in lines:
+        if line.account.startswith(("due:", "inflight:")):
+            _move(uow.session, line.account, line.minor)
+        uow.session.add(
+            LedgerEntry(
+                posting=f"{kind}:{payment_id or invoice_id}",
+                kind=kind,
+                account=line.account,
+                currency=currency,
+                amount_minor=line.minor,
+                invoice_id=invoice_id,
+                payment_id=payment_id,
+                at=uow.now,
+            )
+        )
+    uow.session.flush()
+
+
+def _move(session: Session, account: str, minor: int) -> None:
+    moved: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
+        update(LedgerBalance)
+        .where(LedgerBalance.account == account, LedgerBalance.balance_minor + minor >= 0)
+        .values(balance_minor=LedgerBalance.balance_minor + minor)
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:
+        raise Overdrawn(account)

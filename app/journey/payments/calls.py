@@ -1,0 +1,60 @@
+"""Calls that could lead to money: bytes first, then a line for each attempt, then its outcome (K1, K2)."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.unit_of_work import UnitOfWork
+from app.journey.payments.models import BankAttempt, BankCall
+from connectors.contract import BankRequest
+from consent.base import new_id
+
+
+def store(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) -> BankCall:
+    """Settle the bytes and the key of a call, for life."""
+    call = BankCall(
+        id=new_id("bnk"),
+        payment_id=payment_id,
+        verb=verb,
+        request_id=request.request_id,
+        method=request.method,
+        path=request.path,
+        headers=dict(request.headers),
+        body=request.body,
+        made_at=uow.now,
+    )
+    uow.session.add(call)
+    uow.session.flush()
+    return call
+
+
+def call_of(session: Session, *, payment_id: str, verb: str) -> BankCall | None:
+    """The call of this verb, if it was ever made up."""
+    return session.scalar(select(BankCall).where(BankCall.payment_id == payment_id, BankCall.verb == verb))
+
+
+def attempts(session: Session, call: BankCall) -> int:
+    """How often it was sent."""
+    return session.scalar(select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == call.id)) or 0
+
+
+def attempt(uow: UnitOfWork, call: BankCall) -> int:
+    """Write down that it is about to be sent, and commit before sending. Returns the attempt's number."""
+    number = attempts(uow.session, call) + 1
+    uow.session.add(BankAttempt(call_id=call.id, number=number, sent_at=uow.now))
+    uow.session.flush()
+    return number
+
+
+def answered(uow: UnitOfWork, *, call_id: str, number: int, outcome: str, answer: bytes | None = None) -> None:
+    """What came of an attempt."""
+    row = uow.session.get_one(BankAttempt, (call_id, number))
+    row.outcome, row.answer, row.answered_at = outcome, answer, uow.now
+
+
+def request_of(call: BankCall) -> BankRequest:
+    """The very bytes that were stored."""
+    return BankRequest(
+        method=call.method, path=call.path, headers=call.headers, body=call.body, request_id=call.request_id
+    )
