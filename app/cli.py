@@ -9,11 +9,14 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from app.services import Services
     from config.settings import Settings
 
@@ -70,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     words = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add(words, "serve", _serve, "serve the pages and the API (gunicorn)")
     _add(words, "worker", _worker, "do the durable work; any number of these may run")
+    check = _add(words, "check", _check, "prove that every invariant holds; exit status 1 when one does not")
+    check.add_argument("--list", action="store_true", help="say what is checked")
     _add(words, "migrate", _migrate, "bring the database to the newest tables")
     keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
     _add(keys, "init", _keys_init, "make the keys that are not there yet")
@@ -140,14 +145,29 @@ def _worker(_: argparse.Namespace) -> int:
     return 0
 
 
+def _check(chosen: argparse.Namespace) -> int:
+    from app.invariants import INVARIANTS, check
+    from app.services import utc_now
+
+    if chosen.list:
+        print("\n".join(f"{one.name:<4}{one.says}" for one in INVARIANTS))
+        return 0
+    engine = _engine()
+    started = time.monotonic()
+    broken = check(engine, now=utc_now())
+    engine.dispose()
+    for one in broken:
+        print(one)
+    print(f"{len(INVARIANTS) - len(broken)} of {len(INVARIANTS)} invariants hold ({time.monotonic() - started:.1f} s)")
+    return 1 if broken else 0
+
+
 def _migrate(_: argparse.Namespace) -> int:
-    from app.db.engine import make_engine
     from app.db.migrate import head_of, upgrade
     from config.settings import Settings
 
-    settings = Settings.from_environ()
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = make_engine(settings.database_url)
+    Settings.from_environ().data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = _engine()
     upgrade(engine)
     engine.dispose()
     print(f"The database is at {head_of()}.")
@@ -268,6 +288,14 @@ def _is_writable(folder: Path) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------------ the machinery
+
+
+def _engine() -> Engine:
+    """The installation's database and nothing else of it."""
+    from app.db.engine import make_engine
+    from config.settings import Settings
+
+    return make_engine(Settings.from_environ().database_url)
 
 
 def _services() -> Services:

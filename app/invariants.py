@@ -1,0 +1,366 @@
+"""What must always be true of the database, each as one query that finds no row. `quittance check` runs them all.
+
+The letters are groups: B claims, C calls that could lead to money, D states, E consents, F ledger and receipts,
+G telling, L liveness (nothing waits longer than it may). Many are constraints of the tables as well: what two things
+keep, one mistake does not break. The queries read tables only, so that they judge the code and do not repeat it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, DateTime, Engine, bindparam, text
+
+#: rows that are shown of a broken invariant
+ROWS_MOST = 20
+
+#: lists of states, and one of payments, that several queries name
+_WORDS = {
+    "live": "('prepared', 'initiating', 'awaiting_customer', 'accepted', 'unknown')",
+    "held": "('prepared', 'initiating', 'awaiting_customer', 'accepted', 'unknown', 'settled')",
+    "closed": "('rejected', 'cancelled', 'expired')",
+    "ended": "('settled', 'rejected', 'cancelled', 'expired', 'reversed')",
+    # corrections that came on top of another payment of the same invoice: the biller owes them
+    "overpaid": "(SELECT payment_id FROM ledger_entry"
+    " WHERE kind = 'corrected' AND account LIKE 'adjust:%' AND amount_minor < 0)",
+}
+_SECONDS = re.compile(r"\{seconds:([^,}]+),([^}]+)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invariant:
+    """``sql`` returns the ids of what breaks it.
+
+    In it ``{live}`` and its like are lists, ``{seconds:a,b}`` is a − b in seconds, ``:now`` is the time.
+    """
+
+    name: str
+    says: str
+    sql: str
+    #: a matter of time: it may be broken for a moment while something is away, and heals by itself
+    late: bool = False
+
+    def query(self, dialect: str) -> str:
+        """The query in the words of ``sqlite`` or ``postgresql``."""
+        query = self.sql
+        for word, meaning in _WORDS.items():
+            query = query.replace(f"{{{word}}}", meaning)
+        if dialect == "postgresql":
+            difference = r"EXTRACT(EPOCH FROM (CAST(\1 AS timestamptz) - CAST(\2 AS timestamptz)))"
+        else:
+            difference = r"((julianday(\1) - julianday(\2)) * 86400.0)"
+        return _SECONDS.sub(difference, query)
+
+
+def _holds(name: str, says: str, sql: str) -> Invariant:
+    return Invariant(name=name, says=says, sql=sql)
+
+
+def _in_time(name: str, says: str, sql: str) -> Invariant:
+    return Invariant(name=name, says=says, sql=sql, late=True)
+
+
+INVARIANTS: Sequence[Invariant] = (
+    # ------------------------------------------------------------------------------------------------------- B claims
+    _holds(
+        "B1",
+        "what payments hold and have paid of an invoice is never more than it was billed",
+        "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id JOIN decision d ON d.id = p.decision_id"
+        " WHERE p.state IN {held} AND p.id NOT IN {overpaid}"
+        " GROUP BY i.id, i.amount_minor HAVING sum(p.amount_minor + d.discount_minor) > i.amount_minor",
+    ),
+    _holds(
+        "B2",
+        "every payment has its customer's decision, made before it, over exactly its values",
+        "SELECT p.id FROM payment p LEFT JOIN decision d ON d.id = p.decision_id WHERE d.id IS NULL"
+        " OR d.decided_at > p.created_at OR d.payment_id <> p.id OR d.amount_minor <> p.amount_minor"
+        " OR d.currency <> p.currency OR d.invoice_id <> p.invoice_id OR d.customer_id <> p.customer_id"
+        " OR d.bank_id <> p.bank_id",
+    ),
+    _holds(
+        "B3",
+        "a decision is about the very bill that was received: payee, account, reference and amount",
+        "SELECT d.id FROM decision d JOIN invoice i ON i.id = d.invoice_id WHERE d.payee_iban <> i.payee_iban"
+        " OR d.payee_name <> i.payee_name OR d.currency <> i.currency OR d.customer_id <> i.customer_id"
+        " OR COALESCE(d.reference, '') <> COALESCE(i.reference, '')"
+        " OR d.amount_minor + d.discount_minor <> i.amount_minor",
+    ),
+    _holds(
+        "B4",
+        "one decision starts one payment",
+        "SELECT decision_id FROM payment GROUP BY decision_id HAVING count(*) > 1",
+    ),
+    _holds(
+        "B6",
+        "one number of one biller is one invoice",
+        "SELECT min(id) FROM invoice GROUP BY biller_id, number HAVING count(*) > 1",
+    ),
+    _holds(
+        "B7",
+        "an invoice says paid, in payment or to pay as its ledger does",
+        "SELECT i.id FROM invoice i JOIN ledger_balance due ON due.account = 'due:' || i.id"
+        " LEFT JOIN payment p ON p.invoice_id = i.id AND p.state = 'settled'"
+        " AND p.id NOT IN {overpaid}"
+        " WHERE (i.state = 'to_pay') <> (due.balance_minor > 0) OR (i.state = 'paid') <> (p.id IS NOT NULL)",
+    ),
+    # -------------------------------------------------------------------------------- C calls that could lead to money
+    _holds(
+        "C1",
+        "one call, one key and one set of bytes for each thing asked of a bank about a payment",
+        "SELECT min(id) FROM bank_call GROUP BY payment_id, verb HAVING count(*) > 1",
+    ),
+    _holds(
+        "C2",
+        "no key is shared by two calls",
+        "SELECT min(id) FROM bank_call GROUP BY request_id HAVING count(*) > 1",
+    ),
+    _holds(
+        "C4",
+        "the bytes were stored before they were first sent",
+        "SELECT c.id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id WHERE a.sent_at < c.made_at",
+    ),
+    _holds(
+        "C5",
+        "an initiation is not sent once its link was given away, nor a day after the first sending",
+        "SELECT c.id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id JOIN payment p ON p.id = c.payment_id"
+        " JOIN trip t ON t.id = p.trip_id JOIN bank_attempt first ON first.call_id = c.id AND first.number = 1"
+        " WHERE c.verb = 'initiate' AND (a.sent_at > t.left_at OR {seconds:a.sent_at,first.sent_at} > 82800)",
+    ),
+    _holds(
+        "C6",
+        "between two sendings of the same bytes lies a second at least",
+        "SELECT a.call_id FROM bank_attempt a JOIN bank_attempt b ON b.call_id = a.call_id AND b.number = a.number + 1"
+        " WHERE {seconds:b.sent_at,a.sent_at} < 0.999",
+    ),
+    _holds(
+        "C7",
+        "what is not found at the bank is called not done only past its fence",
+        "SELECT p.id FROM payment_history h JOIN payment p ON p.id = h.payment_id"
+        " WHERE h.evidence = 'not_found' AND h.after = 'rejected' AND (p.fence_at IS NULL OR h.at <= p.fence_at)",
+    ),
+    # ------------------------------------------------------------------------------------------------------- D states
+    _holds(
+        "D1",
+        "a payment's history is unbroken and ends where the payment stands",
+        "SELECT later.payment_id FROM payment_history later LEFT JOIN payment_history earlier"
+        " ON earlier.payment_id = later.payment_id AND earlier.sequence = later.sequence - 1"
+        " WHERE (later.sequence > 1 AND (earlier.payment_id IS NULL OR COALESCE(later.before, '') <> earlier.after"
+        " OR later.at < earlier.at)) OR (later.sequence = 1 AND later.before IS NOT NULL)"
+        " UNION ALL SELECT p.id FROM payment p LEFT JOIN payment_history h"
+        " ON h.payment_id = p.id AND h.sequence = p.sequence WHERE h.payment_id IS NULL OR h.after <> p.state"
+        " UNION ALL SELECT h.payment_id FROM payment_history h JOIN payment p ON p.id = h.payment_id"
+        " WHERE h.sequence > p.sequence",
+    ),
+    _holds(
+        "D2",
+        "what has ended stays so, but for a reversal or a correction that names its evidence",
+        "SELECT payment_id FROM payment_history WHERE before IN {ended}"
+        " AND NOT (before = 'settled' AND after = 'reversed')"
+        " AND NOT (before IN {closed} AND after = 'settled' AND evidence <> ''"
+        " AND source IN ('bank', 'statement', 'operator'))",
+    ),
+    _holds(
+        "D3",
+        "nobody comes back from a bank who was not sent there",
+        "SELECT id FROM trip WHERE returned_at IS NOT NULL AND (left_at IS NULL OR returned_at < left_at)",
+    ),
+    _holds(
+        "D4",
+        "a code is exchanged once at most",
+        "SELECT c.payment_id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id WHERE c.verb = 'complete'"
+        " GROUP BY c.payment_id HAVING count(*) > 1",
+    ),
+    _holds(
+        "D5",
+        "no payment is approved or paid whose link was given to nobody, unless a record of the bank says so",
+        "SELECT p.id FROM payment p JOIN trip t ON t.id = p.trip_id"
+        " WHERE p.state IN ('accepted', 'settled', 'reversed') AND t.left_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM payment_history h WHERE h.payment_id = p.id"
+        " AND h.source IN ('statement', 'operator'))",
+    ),
+    _holds(
+        "D6",
+        "an unknown outcome carries its promise, and nothing else does",
+        "SELECT id FROM payment WHERE (state = 'unknown') <> (know_by IS NOT NULL)",
+    ),
+    # ----------------------------------------------------------------------------------------------------- E consents
+    _holds(
+        "E4",
+        "a payment, its invoice, its decision, its consent and its trip are one customer's",
+        "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id JOIN trip t ON t.id = p.trip_id"
+        " LEFT JOIN consent c ON c.id = p.consent_id WHERE i.customer_id <> p.customer_id"
+        " OR t.customer_id <> p.customer_id OR COALESCE(c.customer_id, p.customer_id) <> p.customer_id"
+        " OR t.bank_id <> p.bank_id OR COALESCE(c.bank_id, p.bank_id) <> p.bank_id",
+    ),
+    # ------------------------------------------------------------------------------------------ F ledger and receipts
+    _holds(
+        "F1",
+        "the lines of every posting sum to zero, in one currency",
+        "SELECT posting FROM ledger_entry GROUP BY posting HAVING sum(amount_minor) <> 0"
+        " OR min(currency) <> max(currency)",
+    ),
+    _holds(
+        "F2",
+        "what is settled was posted so once, and nothing else was",
+        "SELECT p.id FROM payment p LEFT JOIN ledger_entry e ON e.payment_id = p.id"
+        " AND e.kind IN ('settled', 'corrected') AND e.account LIKE 'settled:%'"
+        " GROUP BY p.id, p.state HAVING count(e.id) <> CASE WHEN p.state IN ('settled', 'reversed') THEN 1 ELSE 0 END",
+    ),
+    _holds(
+        "F3",
+        "what is due of an invoice is what was billed less what payments hold and have paid",
+        "SELECT i.id FROM invoice i LEFT JOIN ledger_balance due ON due.account = 'due:' || i.id"
+        " LEFT JOIN (SELECT d.invoice_id, sum(d.amount_minor + d.discount_minor) AS held FROM decision d"
+        " LEFT JOIN payment p ON p.decision_id = d.id"
+        " WHERE (p.id IS NULL OR p.state IN {held}) AND d.payment_id NOT IN {overpaid}"
+        " GROUP BY d.invoice_id) taken ON taken.invoice_id = i.id"
+        " WHERE due.account IS NULL OR due.balance_minor <> i.amount_minor - COALESCE(taken.held, 0)",
+    ),
+    _holds(
+        "F4",
+        "every balance is the sum of its entries",
+        "SELECT b.account FROM ledger_balance b LEFT JOIN ledger_entry e ON e.account = b.account"
+        " GROUP BY b.account, b.balance_minor HAVING b.balance_minor <> COALESCE(sum(e.amount_minor), 0)",
+    ),
+    _holds(
+        "F5",
+        "one currency from the invoice to the posting",
+        "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id WHERE p.currency <> i.currency"
+        " UNION ALL SELECT e.posting FROM ledger_entry e JOIN invoice i ON i.id = e.invoice_id"
+        " WHERE e.currency <> i.currency",
+    ),
+    _holds(
+        "F6",
+        "a receipt stands for a settled payment, and every one has it or is about to get it",
+        "SELECT r.id FROM receipt r JOIN payment p ON p.id = r.payment_id WHERE p.state NOT IN ('settled', 'reversed')"
+        " UNION ALL SELECT p.id FROM payment p LEFT JOIN receipt r ON r.payment_id = p.id"
+        " WHERE p.state = 'settled' AND r.id IS NULL AND NOT EXISTS (SELECT 1 FROM work w"
+        " WHERE w.handler = 'receipts.issue_receipt' AND CAST(w.payload AS TEXT) LIKE '%' || p.id || '%')",
+    ),
+    _holds(
+        "F7",
+        "amounts are above zero",
+        "SELECT id FROM payment WHERE amount_minor <= 0 UNION ALL SELECT id FROM invoice WHERE amount_minor <= 0"
+        " UNION ALL SELECT id FROM decision WHERE amount_minor <= 0 OR discount_minor < 0",
+    ),
+    _holds(
+        "F8",
+        "a payment under way holds its amount, and no other payment holds anything",
+        "SELECT p.id FROM payment p LEFT JOIN ledger_balance b ON b.account = 'inflight:' || p.id"
+        " WHERE COALESCE(b.balance_minor, 0) <> CASE WHEN p.state IN {live} THEN p.amount_minor ELSE 0 END",
+    ),
+    # ------------------------------------------------------------------------------------------------------ G telling
+    _holds(
+        "G1",
+        "every step that must be told was recorded as a fact, once",
+        "SELECT after FROM (SELECT after, count(*) AS steps FROM payment_history"
+        " WHERE sequence > 1 AND after IN ('settled', 'reversed', 'unknown', 'accepted') GROUP BY after) h"
+        " LEFT JOIN (SELECT kind, count(*) AS facts FROM event GROUP BY kind) e"
+        " ON e.kind = CASE after WHEN 'settled' THEN 'PaymentSettled' WHEN 'reversed' THEN 'PaymentReversed'"
+        " WHEN 'unknown' THEN 'PaymentUnknown' ELSE 'PaymentAccepted' END"
+        " WHERE COALESCE(e.facts, 0) < h.steps",
+    ),
+    _holds(
+        "G2",
+        "no biller was told of a payment that was not so",
+        "SELECT m.id FROM webhook_message m WHERE m.type = 'payment.settled' AND NOT EXISTS"
+        " (SELECT 1 FROM payment_history h WHERE h.payment_id = m.subject AND h.after = 'settled')"
+        " UNION ALL SELECT m.id FROM webhook_message m WHERE m.type = 'payment.failed' AND NOT EXISTS"
+        " (SELECT 1 FROM payment_history h WHERE h.payment_id = m.subject"
+        " AND h.after IN ('rejected', 'cancelled', 'expired', 'reversed'))",
+    ),
+    _holds(
+        "G4",
+        "one delivery is one bill: no number of a biller stands twice",
+        "SELECT min(id) FROM delivered_bill GROUP BY biller_id, number HAVING count(*) > 1",
+    ),
+    _holds(
+        "G5",
+        "every delivered bill is in its customer's space, or about to be",
+        "SELECT b.id FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id WHERE i.id IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM work w WHERE w.handler = 'invoices.open_invoice'"
+        " AND CAST(w.payload AS TEXT) LIKE '%' || b.id || '%')",
+    ),
+    _holds(
+        "G6",
+        "every decision has its payment, or is about to get it",
+        "SELECT d.id FROM decision d LEFT JOIN payment p ON p.decision_id = d.id WHERE p.id IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM work w WHERE w.handler = 'payments.initiate'"
+        " AND CAST(w.payload AS TEXT) LIKE '%' || d.id || '%')",
+    ),
+    # ----------------------------------------------------------------------------------------------------- L liveness
+    _holds(
+        "L1",
+        "no payment under way is forgotten: somebody is going to look at it",
+        "SELECT p.id FROM payment p LEFT JOIN work w ON w.key = 'payments.follow:' || p.id"
+        " WHERE p.state IN ('awaiting_customer', 'accepted', 'unknown') AND w.id IS NULL"
+        " UNION ALL SELECT p.id FROM payment p WHERE p.state IN ('prepared', 'initiating')"
+        " AND NOT EXISTS (SELECT 1 FROM work w WHERE w.handler = 'payments.initiate'"
+        " AND CAST(w.payload AS TEXT) LIKE '%' || p.id || '%')",
+    ),
+    _holds(
+        "L2",
+        "no message to a biller is forgotten",
+        "SELECT m.id FROM webhook_message m JOIN webhook_endpoint e ON e.id = m.endpoint_id"
+        " LEFT JOIN work w ON w.key = 'webhooks.deliver:' || m.id"
+        " WHERE m.delivered_at IS NULL AND e.active AND w.id IS NULL",
+    ),
+    _in_time(
+        "L4",
+        "no work is due for more than five minutes",
+        "SELECT key FROM work WHERE {seconds::now,run_at} > 300",
+    ),
+    _in_time(
+        "L5",
+        "no promise to a customer has passed without being kept or renewed",
+        "SELECT id FROM payment WHERE state = 'unknown' AND {seconds::now,know_by} > 300",
+    ),
+    _in_time(
+        "L6",
+        "no order is still being given to its bank after an hour",
+        "SELECT id FROM payment WHERE state IN ('prepared', 'initiating') AND {seconds::now,created_at} > 3600",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An invariant that does not hold, and what breaks it."""
+
+    invariant: Invariant
+    ids: tuple[str, ...]  #: at most ROWS_MOST of them
+
+    def __str__(self) -> str:
+        return f"{self.invariant.name}: {self.invariant.says} — not so: {', '.join(self.ids)}"
+
+
+def check(engine: Engine, *, now: dt.datetime, late: bool = True) -> list[Broken]:
+    """Run all of them in one reading transaction. Without ``late`` only those that hold at every moment."""
+    with engine.execution_options(read_only=True).connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            connection.execute(text("SET LOCAL statement_timeout = '120s'"))
+        return list(_broken(connection, now=now, late=late))
+
+
+def _broken(connection: Connection, *, now: dt.datetime, late: bool) -> Iterator[Broken]:
+    for invariant in INVARIANTS:
+        if invariant.late and not late:
+            continue
+        ids = _rows(connection, invariant, now=now)
+        if ids:
+            yield Broken(invariant, ids)
+
+
+def _rows(connection: Connection, invariant: Invariant, *, now: dt.datetime) -> tuple[str, ...]:
+    dialect = connection.dialect.name
+    query = text(f"SELECT * FROM ({invariant.query(dialect)}) AS found LIMIT {ROWS_MOST}")  # noqa: S608  # our own text
+    values: dict[str, Any] = {}
+    if ":now" in query.text:
+        query = query.bindparams(bindparam("now", type_=DateTime(timezone=True)))
+        values["now"] = now if dialect == "postgresql" else now.replace(tzinfo=None)
+    return tuple(str(row[0]) for row in connection.execute(query, values))
