@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(words, "worker", _worker, "do the durable work; any number of these may run")
     check = _add(words, "check", _check, "prove that every invariant holds; exit status 1 when one does not")
     check.add_argument("--list", action="store_true", help="say what is checked")
+    _add_payment_words(words)
     _add(words, "migrate", _migrate, "bring the database to the newest tables")
     keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
     _add(keys, "init", _keys_init, "make the keys that are not there yet")
@@ -102,6 +103,18 @@ def _add_biller_words(words: Any) -> None:
     webhook = _add(verbs, "webhook", _biller_webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")
     webhook.add_argument("url")
+
+
+def _add_payment_words(words: Any) -> None:
+    payment = _add(words, "payment", None, "payments whose outcome the bank does not tell")
+    verbs = payment.add_subparsers(metavar="COMMAND", required=True)
+    _add(verbs, "unknown", _payment_unknown, "list them, with what was promised to their customers")
+    resolve = _add(verbs, "resolve", _payment_resolve, "say how one ended, by the bank's own word")
+    resolve.add_argument("payment", help="pay_…")
+    outcome = resolve.add_mutually_exclusive_group(required=True)
+    outcome.add_argument("--executed", action="store_true", help="the bank has executed it")
+    outcome.add_argument("--not-executed", action="store_true", help="the bank has not, and will not")
+    resolve.add_argument("--because", required=True, help="who at the bank said so, and where it is written down")
 
 
 def _add(words: Any, name: str, command: Command | None, about: str) -> argparse.ArgumentParser:
@@ -180,6 +193,34 @@ def _keys_init(_: argparse.Namespace) -> int:
 
     made = Keys.init(Settings.from_environ().keys)
     print("\n".join(f"made {path}" for path in made) or "All keys are there already.")
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------- payments
+
+
+def _payment_unknown(_: argparse.Namespace) -> int:
+    from app.journey.payments.read import open_outcomes
+
+    with _services().reading() as uow:
+        found = open_outcomes(uow.session)
+    for one in found:
+        promise = f"{one.know_by:%Y-%m-%d %H:%M}Z" if one.know_by else "nothing"
+        print(
+            f"{one.id}  bank {one.bank_id} {one.bank_payment_id or '-'}  since {one.since:%Y-%m-%d %H:%M}Z"
+            f"  promised by {promise}  promises broken {one.promises_broken}"
+        )
+    print(f"{len(found)} payments with an unknown outcome")
+    return 1 if any(one.promises_broken for one in found) else 0
+
+
+def _payment_resolve(chosen: argparse.Namespace) -> int:
+    from app.journey.payments.service import resolve
+
+    with _services().unit_of_work() as uow:
+        changed = resolve(uow, payment_id=chosen.payment, executed=chosen.executed, because=chosen.because)
+        uow.commit()
+    print("Written down, and told." if changed else "That is what it said already; nothing was changed.")
     return 0
 
 

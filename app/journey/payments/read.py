@@ -182,6 +182,44 @@ def _steps(payment: Payment, decision: Decision, trip: Trip) -> tuple[StepView, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOutcome:
+    """A payment whose end is not known, as an operator sees it: nothing about who pays what to whom."""
+
+    id: str
+    bank_id: str
+    bank_payment_id: str | None
+    since: dt.datetime
+    silent_since: dt.datetime | None
+    fence_at: dt.datetime | None
+    know_by: dt.datetime | None
+    promises_broken: int
+
+
+def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
+    """Unknown outcomes, the most often promised first, then the oldest."""
+    rows = session.execute(
+        select(Payment, Consent.bank_consent_id)
+        .outerjoin(Consent, Consent.id == Payment.consent_id)
+        .where(Payment.state == PaymentState.UNKNOWN)
+        .order_by(Payment.promises_broken.desc(), Payment.id)
+        .limit(most)
+    )
+    return [
+        OpenOutcome(
+            id=payment.id,
+            bank_id=payment.bank_id,
+            bank_payment_id=bank_payment_id,
+            since=payment.updated_at,
+            silent_since=payment.silent_since,
+            fence_at=payment.fence_at,
+            know_by=payment.know_by,
+            promises_broken=payment.promises_broken,
+        )
+        for payment, bank_payment_id in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillForBiller:
     """A delivered bill as its biller sees it."""
 

@@ -1,4 +1,4 @@
-"""What a customer does with a payment: go to the bank, come back, or stop before going."""
+"""What people do with a payment. The customer goes to the bank, comes back, or stops; an operator tells an end."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.db.unit_of_work import Recorded, UnitOfWork
-from app.errors import NotAllowed, TooLate
+from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.failpoints import failpoint
 from app.journey.payments import rules
 from app.journey.payments.access import locked, payment_of_customer, payment_of_trip
 from app.journey.payments.events import CustomerReturned
 from app.journey.payments.looks import follow_from
+from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
-from app.journey.payments.step import raise_fence, step
+from app.journey.payments.step import correct, raise_fence, step
 from app.people.sessions import SignedIn
 from app.services import Services
-from connectors.contract import ScaOAuth
+from connectors.contract import Fact, ScaOAuth
 from connectors.security.pkce import challenge
 from consent import trips
 from consent.base import new_secret
@@ -26,6 +27,8 @@ from consent.models import Consent, Trip
 
 #: the browser that left sees its payment at least this long, however short the bank's time to approve is
 AWAY_LEAST = dt.timedelta(minutes=90)
+#: characters of a sentence that can be looked up years later
+EVIDENCE_LEAST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +154,34 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
         source=Source.CUSTOMER,
         evidence="stopped here; the link was given to nobody",
         reason=Reason.STOPPED_BY_CUSTOMER,
+    )
+
+
+def resolve(uow: UnitOfWork, *, payment_id: str, executed: bool, because: str) -> bool:
+    """An operator has it from the bank itself how a payment ended, in a way that we cannot ask (K5).
+
+    ``because`` says who said so and where it is written down; it stands in the payment's history for ever. "Not
+    executed" is taken only once nothing can move the money any more. Returns False when that is what we said already.
+    Raises NotFound, Invalid, Conflict.
+    """
+    if len(because.strip()) < EVIDENCE_LEAST:
+        raise Invalid("evidence", "Say who at the bank said so, when, and where it is written down.")
+    payment = uow.session.get(Payment, payment_id, with_for_update=True)
+    if payment is None:
+        raise NotFound("payment")
+    if executed:
+        return correct(uow, payment, Fact.DEBITED, source=Source.OPERATOR, evidence=because.strip())
+    if payment.fence_at is None or uow.now <= payment.fence_at:
+        raise Conflict("not-yet", "Until its fence has passed this payment can still be executed at the bank: wait.")
+    if payment.state == PaymentState.ACCEPTED:
+        return correct(uow, payment, Fact.REJECTED, source=Source.OPERATOR, evidence=because.strip())
+    if not PAYMENT.allows(PaymentState(payment.state), PaymentStep.NOT_FOUND):
+        return False
+    return step(
+        uow,
+        payment,
+        PaymentStep.NOT_FOUND,
+        source=Source.OPERATOR,
+        evidence=because.strip(),
+        reason=Reason.NOT_KNOWN_AT_BANK,
     )
