@@ -1,8 +1,8 @@
 """Named points of the money path where a test may stop, switch or kill. In production a point costs one comparison.
 
-In one process the simulator sets ``hook``. In a real process ``FAILPOINT=initiate.sent:3`` kills it (SIGKILL, no
-goodbye) the third time it gets there. A point stands between transactions, never inside one: what happens inside one is
-the database's business, and has tests of its own.
+In one process the simulator sets ``hook``. A real process that is to die gets ``killing("initiate.sent:3")`` for it
+before anything else runs: SIGKILL, no goodbye, the third time it gets there. A point stands between transactions, never
+inside one: what happens inside one is the database's business, and has tests of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def killing(spec: str) -> Hook:
     wanted, _, times = spec.partition(":")
     nth = int(times or 1)
     if not wanted or nth < 1:
-        raise ValueError(f"FAILPOINT={spec!r} is not like initiate.sent or initiate.sent:3")
+        raise ValueError(f"{spec!r} is not like initiate.sent or initiate.sent:3")
     hits = itertools.count(1)
 
     def kill(name: str) -> None:
@@ -40,7 +40,3 @@ def killing(spec: str) -> Hook:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return kill
-
-
-if "FAILPOINT" in os.environ:
-    hook = killing(os.environ["FAILPOINT"])

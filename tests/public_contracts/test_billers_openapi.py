@@ -77,6 +77,7 @@ def test_nothing_about_the_payer(app: Flask) -> None:
         "decided_at",
         "settled_at",
         "updated_at",
+        "sequence",
     }
 
 

@@ -1,4 +1,4 @@
-"""What happened to a payment."""
+"""What happened to a payment. ``sequence`` is the line of its history: it puts the news in order."""
 
 from __future__ import annotations
 
@@ -15,33 +15,40 @@ class CustomerReturned(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentEvent(Event):
-    """A payment took a step. ``sequence`` is its line in the history: whoever is told can put the news in order."""
+class PaymentAccepted(Event):
+    """Approved by the customer at the bank, not settled."""
 
     payment_id: str
     sequence: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentAccepted(PaymentEvent):
-    """Approved by the customer at the bank, not settled."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaymentSettled(PaymentEvent):
+class PaymentSettled(Event):
     """The bank says that the money moved; the invoice is paid."""
 
+    payment_id: str
+    sequence: int
+
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentFailed(PaymentEvent):
+class PaymentFailed(Event):
     """It will not happen: rejected, cancelled or expired. The invoice may be paid again."""
 
+    payment_id: str
+    sequence: int
+
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentUnknown(PaymentEvent):
+class PaymentUnknown(Event):
     """The bank may have acted and does not tell. The claim on the invoice stays."""
 
+    payment_id: str
+    sequence: int
+
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentReversed(PaymentEvent):
+class PaymentReversed(Event):
     """It was settled, and the bank took it back. The invoice is due again."""
+
+    payment_id: str
+    sequence: int

@@ -217,8 +217,13 @@ def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after
     if payment.consent_id is None:
         return
     consent = uow.session.get_one(Consent, payment.consent_id)
-    for taken in (ConsentStep.CORRECT,) if before in CLOSED else _CONSENT_STEPS.get(after, ()):
+    for taken in consent_steps(before, after):
         consent.state = CONSENT.next(ConsentState(consent.state), taken)
+
+
+def consent_steps(before: PaymentState, after: PaymentState) -> tuple[ConsentStep, ...]:
+    """What the consent of a single payment goes through when its payment goes from one state into another."""
+    return (ConsentStep.CORRECT,) if before in CLOSED else _CONSENT_STEPS.get(after, ())
 
 
 def raise_fence(payment: Payment, until: dt.datetime) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from app.journey.invoices.states import INVOICE, InvoiceState
 from app.journey.payments import step as stepping
-from app.journey.payments.models import _RELEASED, Payment
 from app.journey.payments.states import (
+    CLOSED,
     MEANING,
     OVER,
     PAYMENT,
@@ -47,17 +47,18 @@ def paths(state: PaymentState, way: tuple[PaymentState, ...] = ()) -> list[tuple
 
 
 @given(STEPS)
-def test_an_outcome_stays_but_for_a_reversal(steps: list[PaymentStep]) -> None:
+def test_an_outcome_stays_but_for_a_reversal_and_a_correction(steps: list[PaymentStep]) -> None:
     states = walk(steps)
     for before, after in itertools.pairwise(states):
         if before in OVER and after is not before:
-            assert (before, after) == (S.SETTLED, S.REVERSED)
+            assert (before, after) == (S.SETTLED, S.REVERSED) or (before in CLOSED and after is S.SETTLED)
 
 
 @given(STEPS)
 def test_what_was_released_is_never_held_again(steps: list[PaymentStep]) -> None:
     """A second payment may be under way by then."""
-    free = [MEANING[state].may_pay_again for state in walk(steps)]
+    without_corrections = [step for step in steps if step is not E.CORRECT]
+    free = [MEANING[state].may_pay_again for state in walk(without_corrections)]
     assert free == sorted(free)
 
 
@@ -92,26 +93,29 @@ def test_what_each_state_means_to_customer_and_biller() -> None:
     assert {S.SETTLED, S.REJECTED, S.CANCELLED, S.EXPIRED, S.REVERSED} == OVER
 
 
-def test_the_unique_index_holds_exactly_what_may_not_be_paid_again() -> None:
-    free = {state.value for state, meaning in MEANING.items() if meaning.may_pay_again}
-    assert {word.strip("' ") for word in _RELEASED.split(",")} == free
-    (index,) = [one for one in Payment.__table__.indexes if one.name == "uq_payment_one_live_per_invoice"]  # type: ignore[attr-defined]
-    assert index.unique
+def test_only_what_was_closed_as_not_done_can_be_corrected() -> None:
+    assert {S.REJECTED, S.CANCELLED, S.EXPIRED} == CLOSED
+    assert {after for (_, taken), after in PAYMENT.table.items() if taken is E.CORRECT} == {S.SETTLED}
+
+
+def test_not_found_never_ends_what_the_bank_said_it_has() -> None:
+    ended = {before for (before, taken) in PAYMENT.table if taken is E.NOT_FOUND}
+    assert ended == {S.AWAITING_CUSTOMER, S.UNKNOWN}
 
 
 @pytest.mark.parametrize("way", paths(S.PREPARED), ids="-".join)
 def test_on_every_way_the_consent_keeps_step(way: tuple[PaymentState, ...]) -> None:
     """A step of the payment must never fail because its consent cannot follow: the customer would see nothing."""
     consent = ConsentState.AWAITING_AUTHORISATION
-    for state in way:
-        for taken in stepping._CONSENT_STEPS.get(state, ()):
+    for before, state in itertools.pairwise((S.PREPARED, *way)):
+        for taken in stepping.consent_steps(before, state):
             consent = CONSENT.next(consent, taken)
     if way[-1] is S.REVERSED:
         assert consent is ConsentState.CONSUMED
 
 
 def test_facts_that_prove_nothing_move_nothing() -> None:
-    assert set(Fact) - set(STEP_OF_FACT) == {Fact.WAITING, Fact.UNKNOWN}
+    assert set(Fact) - set(STEP_OF_FACT) == {Fact.WAITING, Fact.NOT_FOUND, Fact.UNKNOWN}
     assert {fact for fact, step in STEP_OF_FACT.items() if step is E.BANK_SETTLE} == {Fact.DEBITED, Fact.CREDITED}
 
 
@@ -127,4 +131,5 @@ def test_an_invoice_is_claimed_released_settled_and_reopened_only_from_where_it_
         (InvoiceState.IN_PAYMENT, InvoiceState.TO_PAY),
         (InvoiceState.IN_PAYMENT, InvoiceState.PAID),
         (InvoiceState.PAID, InvoiceState.TO_PAY),
+        (InvoiceState.TO_PAY, InvoiceState.PAID),  # a correction
     }

@@ -13,8 +13,10 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
-from app.journey.payments.models import Payment
-from app.journey.payments.states import MEANING, PAYMENT, PaymentState, PaymentStep
+from app.journey.ledger import rules as ledger_rules
+from app.journey.ledger.models import LedgerBalance
+from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.states import CLOSED, MEANING, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import step
 from app.people.models import ApiClient, Biller, Customer
 from consent.lifecycle import IllegalStep
@@ -36,6 +38,9 @@ TOLD = {
 CONSENT_OF = {
     PaymentState.ACCEPTED: ConsentState.AUTHORISED,
     PaymentState.SETTLED: ConsentState.CONSUMED,
+    PaymentState.REJECTED: ConsentState.REJECTED,
+    PaymentState.CANCELLED: ConsentState.REJECTED,
+    PaymentState.EXPIRED: ConsentState.EXPIRED,
 }
 
 
@@ -50,6 +55,11 @@ class World:
         invoice = uow.session.get_one(Invoice, payment.invoice_id)
         payment.state = state
         invoice.state = InvoiceState.PAID if state is PaymentState.SETTLED else InvoiceState.IN_PAYMENT
+        due, held = (0, 9900) if state is not PaymentState.SETTLED else (0, 0)
+        if state in CLOSED:
+            invoice.state, due, held = InvoiceState.TO_PAY, 9900, 0
+        for account, minor in ((ledger_rules.due("inv_1"), due), (ledger_rules.inflight("pay_1"), held)):
+            uow.session.merge(LedgerBalance(account=account, currency="EUR", balance_minor=minor))
         uow.session.get_one(Consent, payment.consent_id).state = CONSENT_OF.get(
             state, ConsentState.AWAITING_AUTHORISATION
         )
@@ -148,7 +158,7 @@ def test_every_step_moves_claim_consent_and_news_together(world: World, clock: C
     for (before, taken), after in PAYMENT.table.items():
         with world.begin() as uow:
             payment, invoice = world.stand(uow, before)
-            assert step(uow, payment, taken) is True
+            assert step(uow, payment, taken, source=Source.BANK, evidence="bank:TEST") is True
             uow.session.flush()
             uow.session.refresh(invoice)
             held = invoice.state != InvoiceState.TO_PAY
@@ -159,13 +169,15 @@ def test_every_step_moves_claim_consent_and_news_together(world: World, clock: C
             told = list(uow.session.scalars(select(EventRow.kind)))
             assert told == ([TOLD[after]] if after in TOLD else []), where
             assert (payment.settled_at == clock.now) is (after is PaymentState.SETTLED), where
+            line = uow.session.get_one(PaymentHistory, (payment.id, payment.sequence))
+            assert (line.before, line.after, line.evidence) == (before, after, "bank:TEST"), where
 
 
 def test_a_known_repeat_changes_and_tells_nothing(world: World) -> None:
     for state, taken in PAYMENT.ignored:
         with world.begin() as uow:
             payment, _ = world.stand(uow, state)
-            assert step(uow, payment, taken) is False
+            assert step(uow, payment, taken, source=Source.BANK, evidence="bank:TEST") is False
             assert payment.state == state
             assert uow.session.scalars(select(EventRow.kind)).all() == []
 
@@ -181,6 +193,6 @@ def test_a_step_that_is_not_in_the_table_changes_and_tells_nothing(world: World)
         with world.begin() as uow:
             payment, _ = world.stand(uow, state)
             with pytest.raises(IllegalStep):
-                step(uow, payment, taken)
+                step(uow, payment, taken, source=Source.BANK, evidence="bank:TEST")
             assert payment.state == state
             assert uow.session.scalars(select(EventRow.kind)).all() == []
