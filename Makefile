@@ -14,7 +14,7 @@ BROWSER_PACKAGES := chromium libatomic1
 UV := $(firstword $(wildcard $(BIN)/uv) uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast lint format lock clean browser
+.PHONY: help run install test test-fast faults mutants bench lint format lock clean browser
 .DELETE_ON_ERROR:
 
 # A virtual environment does not survive being moved: its programs name their folder. One that was made elsewhere is made anew.
@@ -51,6 +51,22 @@ test: $(VENV)/.installed-for-tests browser ## check everything: lint, types, con
 
 test-fast: $(VENV)/.installed-for-tests ## the tests without browser, faults and slow ones
 	@$(BIN)/python -m pytest -m "not browser and not faults and not slow" $(ARGS)
+
+# The long versions of what `make test` runs in small: hours, both cores. SEEDS and MINUTES make them shorter.
+SEEDS ?= 20000
+MINUTES ?= 30
+faults: $(VENV)/.installed-for-tests ## the simulator, the kill matrix, the storm and the planted bugs at full length
+	@$(BIN)/python -m tests.faults.sim --start 1 --seeds $(SEEDS) --processes 2
+	@$(BIN)/python -m tests.faults.kill --processes 2
+	@$(BIN)/python -m tests.faults.storm --minutes $(MINUTES)
+	@$(BIN)/python -m tests.faults.bugs
+
+mutants: $(VENV)/.installed-for-tests ## plant small faults in the money modules and count those that no test notices
+	@$(BIN)/mutmut run --max-children 2
+	@$(BIN)/mutmut results
+
+bench: $(VENV)/.installed-for-tests ## measure, as ratios in one run
+	@$(BIN)/python -m tests.bench.check $(ARGS)
 
 # -------------------------------------------------------------------------------------------------------------------- the checks
 lint: $(VENV)/.installed-for-tests ## format, style, types, import contracts, security
