@@ -307,7 +307,7 @@ INVARIANTS: Sequence[Invariant] = (
         "no message to a biller is forgotten",
         "SELECT m.id FROM webhook_message m JOIN webhook_endpoint e ON e.id = m.endpoint_id"
         " LEFT JOIN work w ON w.key = 'webhooks.deliver:' || m.id"
-        " WHERE m.delivered_at IS NULL AND e.active AND w.id IS NULL",
+        " WHERE m.delivered_at IS NULL AND m.dropped_at IS NULL AND e.active AND w.id IS NULL",
     ),
     _in_time(
         "L4",

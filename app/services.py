@@ -62,6 +62,10 @@ class Task:
     def payload(self) -> dict[str, Any]:
         return self.claim.payload
 
+    def hold(self, uow: UnitOfWork) -> None:
+        """Still ours, for a whole lease: say so before anything is sent. Raises LostClaim when it is not."""
+        work.hold(uow.session, self.claim, now=uow.now)
+
     def finish(self, uow: UnitOfWork) -> None:
         """Done: the row goes with this transaction. Raises LostClaim when another worker has taken over."""
         work.finish(uow.session, self.claim)

@@ -6,6 +6,8 @@ import threading
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 #: the system's SQLite may have the WAL-reset bug (before 3.51.3, needs concurrent writers: exactly our use)
@@ -42,6 +44,19 @@ def make_engine(url: str, *, pool_size: int = 12) -> Engine:
     )
 
 
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error means that the database cannot be used now: away, restarting, or too busy.
+
+    Nothing was written, unless it broke off in the very commit: who asks again looks first.
+    """
+    of_ours = isinstance(error, IntegrityError | DataError | ProgrammingError)
+    return isinstance(error, DBAPIError | PoolTimeout | WriterTimeout) and not of_ours
+
+
+class WriterTimeout(TimeoutError):
+    """Other writers kept the database for too long; nothing was written."""
+
+
 def _sqlite(url: str, *, pool_size: int) -> Engine:
     from pysqlite3 import dbapi2
 
@@ -68,7 +83,7 @@ def _sqlite(url: str, *, pool_size: int) -> Engine:
             connection.exec_driver_sql("BEGIN")
             return
         if not writer.acquire(timeout=WRITER_WAIT_S):
-            raise TimeoutError("the database was busy for too long; nothing was written")
+            raise WriterTimeout("the database was busy for too long; nothing was written")
         connection.info["writing"] = True
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

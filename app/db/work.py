@@ -144,6 +144,19 @@ def extend(session: Session, claims: list[Claim], *, now: dt.datetime) -> None:
         )
 
 
+def hold(session: Session, claim: Claim, *, now: dt.datetime) -> None:
+    """Before something is done that others can see: the row is still ours, for a whole lease from now.
+
+    Raises LostClaim when it is not. In the caller's transaction.
+    """
+    held = session.execute(
+        update(WorkRow)
+        .where(WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token)
+        .values(run_at=now + LEASE)
+    )
+    _must_be_one(held)
+
+
 def finish(session: Session, claim: Claim) -> None:
     """End the row in the caller's transaction. Raises LostClaim when it is no longer ours."""
     ended = session.execute(delete(WorkRow).where(WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -37,6 +39,13 @@ def call_of(session: Session, *, payment_id: str, verb: str) -> BankCall | None:
 def attempts(session: Session, call: BankCall) -> int:
     """How often it was sent."""
     return session.scalar(select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == call.id)) or 0
+
+
+def first_and_last(session: Session, call: BankCall) -> tuple[dt.datetime, dt.datetime] | None:
+    """When it was sent the first and the last time; None when it never was."""
+    of_call = select(BankAttempt.sent_at).where(BankAttempt.call_id == call.id).order_by(BankAttempt.number)
+    sent = session.scalars(of_call).all()
+    return (sent[0], sent[-1]) if sent else None
 
 
 def attempt(uow: UnitOfWork, call: BankCall) -> int:

@@ -28,6 +28,7 @@ def exchange_code(task: Task) -> None:
             task.finish(uow)
             uow.commit()
             return
+        task.hold(uow)
         trip = uow.session.get_one(Trip, payment.trip_id)
         consent = uow.session.get_one(Consent, payment.consent_id)
         code = trips.take_code(uow.session, services.vault, trip, now=uow.now)

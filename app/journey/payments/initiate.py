@@ -79,7 +79,14 @@ def _intend(task: Task) -> _Intent | None:
         call = calls.call_of(uow.session, payment_id=payment.id, verb="initiate")
         if call is None:
             raise RuntimeError(f"{payment.id} is being initiated without stored bytes")
-        if calls.attempts(uow.session, call) >= rules.SENDS_MOST:
+        task.hold(uow)  # a worker that was frozen must not send what another one has sent meanwhile
+        sent = calls.first_and_last(uow.session, call)
+        if sent is not None and uow.now < sent[1] + rules.SEND_GAP:
+            task.run_again(uow, run_at=sent[1] + rules.SEND_GAP)
+            uow.commit()
+            return None
+        too_old = sent is not None and uow.now > sent[0] + rules.SEND_LIFE
+        if too_old or calls.attempts(uow.session, call) >= rules.SENDS_MOST:
             # whatever went wrong after sending, the same bytes do not go for ever
             _give_up(uow, payment, Reason.BANK_UNREACHABLE, evidence="unanswered; the link was given to nobody")
             task.finish(uow)

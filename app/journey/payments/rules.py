@@ -36,6 +36,10 @@ NEXT_PROMISES = (dt.timedelta(hours=1), dt.timedelta(hours=4), dt.timedelta(hour
 #: a browser that did not leave may come back as often as it likes: it does not make us ask more often than this
 HINT_PAUSE = dt.timedelta(seconds=60)
 
+#: between two sendings of the same bytes (OBIE RW 4.0, and good manners elsewhere)
+SEND_GAP = dt.timedelta(seconds=1)
+#: banks that know idempotency keys keep them for 24 hours: identical bytes go no longer than this after the first
+SEND_LIFE = dt.timedelta(hours=23)
 #: initiation: how often identical bytes are sent again before anybody could approve them
 SENDS_MOST = 6
 SEND_AGAIN_S = (2, 5, 15, 60, 120)

@@ -83,6 +83,7 @@ def _ask(task: Task, question: _Question) -> _Heard:
 def _taken_back(task: Task, connector: Connector, question: _Question) -> _Heard:
     """Ask the bank to drop the order, once it is written down that we do."""
     with task.services.unit_of_work() as uow:
+        task.hold(uow)
         payment_id = task.payload["payment_id"]
         call = calls.call_of(uow.session, payment_id=payment_id, verb="cancel")
         if call is None:
@@ -90,6 +91,9 @@ def _taken_back(task: Task, connector: Connector, question: _Question) -> _Heard
                 method="DELETE", path=question.bank_consent_id[:300], headers={}, body=b"", request_id=str(uuid.uuid4())
             )
             call = calls.store(uow, payment_id=payment_id, verb="cancel", request=request)
+        sent = calls.first_and_last(uow.session, call)
+        if sent is not None and uow.now < sent[1] + rules.SEND_GAP:
+            return _Heard(status=None)
         number = calls.attempt(uow, call)
         uow.commit()
     failpoint("cancel.intended")
@@ -143,6 +147,7 @@ def _question(task: Task) -> _Question | None:
             task.run_again(uow, run_at=wait_until)
             uow.commit()
             return None
+        task.hold(uow)
         token = None
         if profile.status_access == "psu_token":
             # our own word is the more lasting one: a customer's token may die before the money has settled

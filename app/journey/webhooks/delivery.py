@@ -35,6 +35,7 @@ def deliver(task: Task) -> None:
     with services.unit_of_work() as uow:
         message = uow.session.get_one(WebhookMessage, message.id)
         if not wanted:
+            message.dropped_at = uow.now
             task.finish(uow)  # nobody listens there any more, or a later word says more
             uow.commit()
             return
@@ -44,6 +45,7 @@ def deliver(task: Task) -> None:
             message.delivered_at = uow.now
             task.finish(uow)
         elif message.tries > len(PAUSES_S):
+            message.dropped_at = uow.now
             task.finish(uow)  # the row stays, undelivered, for the biller to ask for
         else:
             task.run_again(uow, run_at=uow.now + dt.timedelta(seconds=PAUSES_S[message.tries - 1]))

@@ -39,3 +39,4 @@ class WebhookMessage(Base):
     tries: Mapped[int] = mapped_column(default=0)
     last_status: Mapped[int | None]  # HTTP status of the last try; None when there was no answer
     delivered_at: Mapped[dt.datetime | None]
+    dropped_at: Mapped[dt.datetime | None]  # not sent any more: a later word said more, nobody listens, or tried enough

@@ -15,6 +15,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.routing import RequestRedirect
 
+from app.db.engine import is_away
 from app.errors import AppError, FieldError
 from app.web.billers.schemas import ProblemSchema
 
@@ -131,6 +132,15 @@ def answer_http_error(error: HTTPException) -> Response:
 
 def surprise(error: Exception) -> Response:
     """The last resort: a reference that leads an operator to the log, and no word of what is inside."""
+    if is_away(error):
+        log.error("%s %s: the database cannot be used (%s)", request.method, request.endpoint, type(error).__name__)
+        return problem(
+            503,
+            code="away",
+            title="Service Unavailable",
+            detail="We cannot answer for a moment. Send the very same request again: what we had taken is found again.",
+            headers=[("Retry-After", "10")],
+        )
     reference = secrets.token_hex(4).upper()
     log.error("%s %s: %s", request.method, request.endpoint, reference, exc_info=error)
     return problem(

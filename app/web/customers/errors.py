@@ -6,15 +6,19 @@ import json
 import logging
 import secrets
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from app.db.engine import is_away
 from app.errors import AppError
 
 log = logging.getLogger("quittance.web")
+
+#: after so long somebody may ask again
+AWAY_S = 10
 
 TITLES = {
     400: lazy_gettext("This address does not work"),
@@ -27,6 +31,7 @@ TITLES = {
     422: lazy_gettext("Please check what you entered"),
     429: lazy_gettext("Too many tries"),
     500: lazy_gettext("Something went wrong on our side"),
+    503: lazy_gettext("We cannot answer for a moment"),
 }
 DETAILS = {
     400: lazy_gettext("The link is incomplete or out of date. Nothing was changed and nothing was paid."),
@@ -37,6 +42,10 @@ DETAILS = {
     429: lazy_gettext("Please wait a minute and try again."),
     500: lazy_gettext(
         "We have noted it. If you were paying a bill, look at the bill before you try again: it tells what happened."
+    ),
+    503: lazy_gettext(
+        "Nothing is lost. If you were paying a bill, do not start again: open this page again in a minute, and look at "
+        "the bill, which tells what happened."
     ),
 }
 #: a broken way back says nothing about what was done at the bank
@@ -79,6 +88,8 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):  # a host name that is not ours: no page of ours can be made for it
         return Response("This is not an address of Quittance.\n", 400, mimetype="text/plain")
     status = error.code or 500
+    if is_away(getattr(error, "original_exception", None)):  # it went away while another error was being shown
+        return away()
     if status == 400 and request.blueprint == "banks":
         return _answer(400, code="way-back", detail=str(WAY_BACK))
     if status < 400:
@@ -91,8 +102,25 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     return answer
 
 
+def _ask_nobody() -> None:
+    """Whoever is signed in, and in whatever language: the page must not ask the database, which may be away."""
+    g.setdefault("signed_in", None)
+
+
+def away() -> Response:
+    """The database cannot be used: a page that asks nothing of it."""
+    _ask_nobody()
+    answer = _answer(503, code="away", detail=str(DETAILS[503]))
+    answer.headers["Retry-After"] = str(AWAY_S)
+    return answer
+
+
 def surprise(error: Exception) -> ResponseReturnValue:
     """The last resort: a reference that leads an operator to the log, and no word of what is inside."""
+    if is_away(error):
+        log.error("%s %s: the database cannot be used (%s)", request.method, request.endpoint, type(error).__name__)
+        return away()
+    _ask_nobody()
     reference = secrets.token_hex(4).upper()
     log.error("%s %s: %s", request.method, request.endpoint, reference, exc_info=error)
     return _answer(500, code="surprise", detail=str(DETAILS[500]), reference=reference)

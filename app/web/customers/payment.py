@@ -26,9 +26,7 @@ def leave(pay: str) -> ResponseReturnValue:
     try:
         view, _ = _view(pay)
     except NotFound:
-        with services().reading() as uow:
-            if not is_decided(uow.session, payment_id=pay, customer_id=me().customer.id):
-                raise
+        _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
     if view.state in (PaymentState.PREPARED, PaymentState.INITIATING):
         return render_template("customers/leave.html", payment=view, ready=False)
@@ -54,7 +52,11 @@ def to_bank(pay: str) -> ResponseReturnValue:
 @blueprint.get("/payments/<pay>")
 def payment(pay: str) -> ResponseReturnValue:
     """One of four truths, as the bank told it."""
-    view, limited = _view(pay)
+    try:
+        view, limited = _view(pay)
+    except NotFound:
+        _must_be_decided(pay)
+        return render_template("customers/leave.html", payment=None, ready=False)
     return render_template(
         "customers/payment.html",
         payment=view,
@@ -67,7 +69,11 @@ def payment(pay: str) -> ResponseReturnValue:
 @blueprint.get("/payments/<pay>/state")
 def payment_state(pay: str) -> ResponseReturnValue:
     """For the page's small poll: whether there is something new to show."""
-    view, _ = _view(pay)
+    try:
+        view, _ = _view(pay)
+    except NotFound:
+        _must_be_decided(pay)
+        return jsonify(version="decided", final=False)
     return jsonify(version=view.version, final=view.final)
 
 
@@ -81,6 +87,14 @@ def cancel(pay: str) -> ResponseReturnValue:
     except TooLate:
         pass
     return redirect(url_for("customers.payment", pay=pay), 303)
+
+
+def _must_be_decided(payment_id: str) -> None:
+    """What was signed and is not prepared yet is no page that does not exist. Raises NotFound for anything else."""
+    who = signed_in()
+    with services().reading() as uow:
+        if who is None or not is_decided(uow.session, payment_id=payment_id, customer_id=who.customer.id):
+            raise NotFound("payment")
 
 
 def _view(payment_id: str) -> tuple[PaymentView, bool]:

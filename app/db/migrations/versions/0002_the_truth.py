@@ -25,6 +25,11 @@ def upgrade() -> None:
     _split_attempts()
     _change_payment()
     _fill_ledger()
+    op.add_column("webhook_message", sa.Column("dropped_at", WHEN, nullable=True))
+    op.execute(
+        "UPDATE webhook_message SET dropped_at = created_at WHERE delivered_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM work WHERE key = 'webhooks.deliver:' || webhook_message.id)"
+    )
 
 
 def _create_ledger() -> None:
