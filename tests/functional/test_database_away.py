@@ -1,4 +1,4 @@
-"""While the database is away every page says so in our words, and a decision is never called a page that is not there."""
+"""While the database is away every page says so in our words; a decided payment always has a page."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/bills", "/no/such/page", "/payments/pay_00000000000000000000000000000000"])
 def test_a_page_says_that_nothing_is_lost(journey: Journey, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    journey.app.config["PROPAGATE_EXCEPTIONS"] = False  # as when it is served
     goes_away(monkeypatch)
     answer = journey.browser.get(path)
     assert answer.status_code == 503, path

@@ -129,7 +129,9 @@ def _question(task: Task) -> _Question | None:
             return None
         consent = uow.session.get_one(Consent, payment.consent_id)
         if trip.left_at is None:
-            if uow.now < consent.expires_at:
+            if payment.state in OVER:
+                task.finish(uow)  # stopped before the link was given to anybody
+            elif uow.now < consent.expires_at:
                 task.run_again(uow, run_at=consent.expires_at)
             else:
                 evidence = "the time is over; the link was given to nobody"
