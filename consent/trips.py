@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from connectors.security.pkce import new_verifier
 from consent.base import hash_of, new_id, new_secret
 from consent.models import Sealed, Trip
-from consent.vault import Vault
+from consent.vault import Vault, VaultError
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,14 @@ def come_back(
 
 
 def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> str | None:
-    """The code to exchange, once in the life of a trip; None when there is none or it was tried before."""
+    """The code to exchange, once in the life of a trip; None when there is none, it was tried, or it is too old."""
     if trip.exchanged_at is not None or trip.outcome != "code":
         return None
     trip.exchanged_at = now  # committed before the code is sent: a lost exchange is never repeated
-    return vault.get(session, _box(trip.id, "code"))
+    try:
+        return vault.get(session, _box(trip.id, "code"))
+    except VaultError:  # forgotten: its time was over long before anybody got to it
+        return None
 
 
 def forget(session: Session, trip_id: str) -> None:

@@ -114,7 +114,8 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         bank_id=profile.id,
         return_url=f"{services.settings.base_url}/banks/{profile.id}/return",
         now=uow.now,
-        life=rules.approval_life(profile.authorisation_minutes),
+        # the time to approve begins only when the bank has the order; what ends earlier takes its secrets along
+        life=rules.SEND_LIFE + rules.approval_life(profile.authorisation_minutes),
     )
     payment = Payment(
         id=decision.payment_id,
