@@ -23,6 +23,15 @@ WRITER_WAIT_S = 10
 POSTGRES_OPTIONS = (
     "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
 )
+#: a server that vanished without a word is noticed in seconds, not when the system's own patience ends
+POSTGRES_CONNECTION = {
+    "options": POSTGRES_OPTIONS,
+    "connect_timeout": 5,
+    "tcp_user_timeout": 20_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 def make_engine(url: str, *, pool_size: int = 12) -> Engine:
@@ -40,7 +49,7 @@ def make_engine(url: str, *, pool_size: int = 12) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,  # an error must not carry what is in our rows into a log
         pool_recycle=1800,
-        connect_args={"options": POSTGRES_OPTIONS},
+        connect_args=POSTGRES_CONNECTION,
     )
 
 

@@ -55,7 +55,7 @@ def test_a_payment_outlives_a_bank_file_that_is_away_for_days(
     for _ in range(65):
         journey.wait(2 * 3600)
     [row] = rows(journey, FOLLOW)
-    assert (row.attempts, row.last_error) == (65, "UnknownBank: no bank 'horizon'")
+    assert (row.attempts, row.last_error) == (37, "UnknownBank: no bank 'horizon'")
     monkeypatch.setattr(Registry, "connector", real)
     journey.wait(2 * 3600)
     assert journey.payment(payment_id).state == "settled"
