@@ -170,6 +170,7 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
     with services.unit_of_work() as uow:
         payment = locked(uow.session, intent.payment_id)
         trip = uow.session.get_one(Trip, payment.trip_id)
+        life = rules.approval_life(services.banks.profile(payment.bank_id).authorisation_minutes)
         consent = Consent(
             id=new_id("con"),
             customer_id=payment.customer_id,
@@ -179,7 +180,8 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
             state=ConsentState.AWAITING_AUTHORISATION,
             sca=asdict(staged.sca) if staged.sca else {},
             created_at=uow.now,
-            expires_at=uow.now + rules.approval_life(services.banks.profile(payment.bank_id).authorisation_minutes),
+            # never longer than the secrets of the trip live, however long the answer took
+            expires_at=min(uow.now, trip.created_at + rules.SEND_LIFE) + life,
         )
         uow.session.add(consent)
         uow.session.flush()
