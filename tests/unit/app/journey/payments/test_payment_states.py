@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ S, E = PaymentState, PaymentStep
 STEPS = st.lists(st.sampled_from(PaymentStep), max_size=25)
 
 
-def walk(steps: list[PaymentStep], start: PaymentState = S.PREPARED) -> list[PaymentState]:
+def walk(steps: Sequence[PaymentStep], start: PaymentState = S.PREPARED) -> list[PaymentState]:
     """The states that a run of steps goes through; a step that is not allowed changes nothing."""
     states = [start]
     for step in steps:
