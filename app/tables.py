@@ -12,6 +12,7 @@ import app.journey.invoices.models
 import app.journey.ledger.models
 import app.journey.payments.models
 import app.journey.receipts.models
+import app.journey.reconciliation.models
 import app.journey.webhooks.models
 import app.people.models
 import consent.models

@@ -38,7 +38,12 @@ def test_the_description_is_valid_openapi(app: Flask) -> None:
 @on_sqlite
 def test_every_operation_says_what_a_biller_must_know(app: Flask) -> None:
     spec = description(app)
-    assert set(spec["paths"]) == {"/api/v1/bills", "/api/v1/bills/{bill_id}", "/api/v1/payments/{payment_id}"}
+    assert set(spec["paths"]) == {
+        "/api/v1/bills",
+        "/api/v1/bills/{bill_id}",
+        "/api/v1/payments/{payment_id}",
+        "/api/v1/payments/{payment_id}/confirmation",
+    }
     scopes = spec["components"]["securitySchemes"]["biller"]["flows"]["clientCredentials"]["scopes"]
     assert scopes == SCOPES
     for path in spec["paths"].values():
@@ -91,9 +96,9 @@ def test_schemathesis_finds_nothing(app: Flask, services: Services) -> None:
     """
     limiter.reset()
     world = World(services, app.test_client())
-    program = world.program()
+    program = world.program(scope=" ".join(SCOPES))
     bill_id = program.deliver(json_bill(program, world.connect(program))).get_json()["id"]
-    bearer = program.bearer()
+    bearer = program.bearer(" ".join(SCOPES))
     called: list[int] = []
 
     def call(case: Case[Any]) -> None:

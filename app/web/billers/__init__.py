@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.web.billers import api, auth, bills, oauth, payments, problems
+from app.web.billers import api, auth, bills, confirmations, oauth, payments, problems
 from app.web.billers.limits import limiter
 
-__all__ = ["bills", "payments", "register"]  # the two declare their operations when they are imported
+__all__ = [
+    "bills",
+    "confirmations",
+    "payments",
+    "register",
+]  # the three declare their operations when they are imported
 
 _BLUEPRINTS = (api.blueprint, api.docs, oauth.blueprint)
 for _door in _BLUEPRINTS:

@@ -18,6 +18,8 @@ DELIVERY_LIMIT = "600 per minute"
 
 #: a bill with its attachments: no more is read off the wire than the intake takes
 BILL_BYTES_MAX = BYTES_MAX
+#: four short values
+CONFIRMATION_BYTES_MAX = 4 * 1024
 #: an assertion is about 1 kB
 TOKEN_REQUEST_BYTES_MAX = 16 * 1024
 

@@ -73,6 +73,15 @@ def _currency_of(shown: _WithAmount) -> str:
     return shown.amount.currency
 
 
+class _MayHaveAmount(Protocol):
+    @property
+    def amount(self) -> Money | None: ...
+
+
+def _currency_if_any(shown: _MayHaveAmount) -> str | None:
+    return shown.amount.currency if shown.amount is not None else None
+
+
 class AcknowledgementSchema(ma.Schema):
     """We have the bill, durably. The same answer for the same bytes, however often."""
 
@@ -135,6 +144,52 @@ class PaymentSchema(ma.Schema):
             "description": "Grows with every step; webhooks carry it: the higher one is the later.",
         },
     )
+
+
+class _YesOrNo(fields.Boolean):
+    """A JSON boolean and nothing that could be taken for one."""
+
+    @override
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class WordSchema(ma.Schema):
+    """Whether a payment has arrived on your account. Send amount and currency as your statement has them."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    received = _YesOrNo(required=True, metadata={"description": "True when the money is on your account."})
+    amount = fields.String(
+        validate=validate.Regexp(Amount.PATTERN),
+        metadata={"example": "84.20", "description": "With exactly the currency's digits; not without currency."},
+    )
+    currency = fields.String(
+        validate=validate.Regexp("^[A-Z]{3}$"),
+        metadata={"example": "EUR", "description": "ISO 4217; not without amount."},
+    )
+    booked_on = fields.String(
+        validate=validate.Regexp("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+        metadata={"format": "date", "example": "2026-11-23", "description": "The day it was booked."},
+    )
+
+
+class ConfirmationSchema(ma.Schema):
+    """Your last word on a payment, as we noted it. It changes nothing about the payment."""
+
+    payment_id = _Id("pay", "The payment.")
+    received = fields.Boolean(required=True)
+    amount = Amount(required=True, allow_none=True, metadata={"example": "84.20"})
+    currency = fields.Function(
+        _currency_if_any,
+        required=True,
+        metadata={"type": ["string", "null"], "example": "EUR", "pattern": "^[A-Z]{3}$", "description": "ISO 4217."},
+    )
+    booked_on = fields.Date(required=True, allow_none=True, metadata={"example": "2026-11-23"})
+    said_at = _moment("When you said so first.")
 
 
 class FieldErrorSchema(ma.Schema):

@@ -80,7 +80,7 @@ def test_the_metadata_say_what_there_is(world: World) -> None:
         "issuer": ISSUER,
         "token_endpoint": f"{ISSUER}/oauth2/token",
         "jwks_uri": f"{ISSUER}/oauth2/jwks",
-        "scopes_supported": ["bills:write", "bills:read", "payments:read"],
+        "scopes_supported": ["bills:write", "bills:read", "payments:read", "payments:confirm"],
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],

@@ -37,10 +37,10 @@ _DECLARATION_MAX = 200
 _TOO_MANY_ATTRIBUTES = etree.XPath(f"boolean(//*[count(@*) > {ATTRIBUTES_MAX}])")
 
 
-def parse(content: bytes) -> etree._Element:
+def parse(content: bytes, *, markup_max: int = MARKUP_MAX) -> etree._Element:
     """The root, without comments and processing instructions. Nothing outside the bytes is ever read."""
     decoded = _decode(content)
-    if max(decoded.count("<"), decoded.count("=")) > MARKUP_MAX:
+    if max(decoded.count("<"), decoded.count("=")) > markup_max:
         raise BillRefused("too-large", "The document has more elements than any bill needs.")
     try:
         root = etree.fromstring(decoded.encode("utf-8"), _parser())

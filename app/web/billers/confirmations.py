@@ -1,0 +1,133 @@
+"""The biller's word on whether the money arrived. It moves nothing: it is compared, and what differs is listed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from typing import Any, NoReturn
+
+import marshmallow as ma
+from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.errors import FieldError, NotFound
+from app.journey.reconciliation.service import Word, WordTaken, take_word
+from app.web.billers.api import operation
+from app.web.billers.auth import current_client
+from app.web.billers.limits import CONFIRMATION_BYTES_MAX, delivery_limit, limiter
+from app.web.billers.problems import Problem
+from app.web.billers.schemas import ConfirmationSchema, WordSchema
+from app.web.context import services
+from connectors.money import Money
+
+_PAYMENT_ID = r"^pay_[0-9a-f]{32}$"
+_JSON = "application/json"
+
+
+def _client_id() -> str:
+    return current_client().client_id
+
+
+@operation(
+    "/payments/<payment_id>/confirmation",
+    method="PUT",
+    scope="payments:confirm",
+    tag="Payments",
+    answer=(200, ConfirmationSchema),
+    refusals=(404, 409, 413, 415, 422, 429),
+    path={"payment_id": _PAYMENT_ID},
+    operationId="confirmPayment",
+    requestBody={
+        "required": True,
+        "content": {
+            _JSON: {
+                "schema": WordSchema,
+                "example": {"received": True, "amount": "84.20", "currency": "EUR", "booked_on": "2026-11-23"},
+            }
+        },
+    },
+)
+@limiter.limit(delivery_limit, key_func=_client_id)
+def confirm_payment(payment_id: str) -> WordTaken:
+    """Say whether the money arrived
+
+    Your word changes neither the payment nor the bill. Where it contradicts us we look into it. Send it as often as
+    you like: the last one counts, and the same one again changes nothing.
+    """
+    if re.fullmatch(_PAYMENT_ID, payment_id) is None:
+        raise NotFound("payment")
+    return take_word(services(), client=current_client(), payment_id=payment_id, word=_word())
+
+
+def _word() -> Word:
+    try:
+        found = WordSchema().load(_body())
+    except ma.ValidationError as error:
+        raise _wrong(error) from None
+    return Word(received=found["received"], amount=_amount(found), booked_on=_day(found.get("booked_on")))
+
+
+def _body() -> Any:
+    if request.mimetype != _JSON or request.content_encoding:
+        raise Problem(415, "media-type", f"Send {_JSON}, without Content-Encoding.")
+    request.max_content_length = CONFIRMATION_BYTES_MAX + 1  # a body without Content-Length is cut off here
+    try:
+        content = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise _too_large() from error
+    if len(content) > CONFIRMATION_BYTES_MAX:
+        raise _too_large()
+    try:
+        return json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError):  # also what is not UTF-8
+        raise Problem(422, "not-well-formed", "The body is not the JSON object that it should be.") from None
+
+
+def _too_large() -> Problem:
+    return Problem(413, "too-large", f"A confirmation has at most {CONFIRMATION_BYTES_MAX} bytes.")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field is there twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _wrong(error: ma.ValidationError) -> Problem:
+    """The first fault of each field."""
+    messages = error.messages if isinstance(error.messages, dict) else {}
+    errors = [
+        FieldError("" if name == "_schema" else f"/{name[:40]}", str(detail[0]))
+        for name, detail in messages.items()
+        if isinstance(detail, list) and detail
+    ]
+    return Problem(422, "confirmation", "The confirmation is not as described.", errors=tuple(errors))
+
+
+def _amount(found: dict[str, Any]) -> Money | None:
+    written, currency = found.get("amount"), found.get("currency")
+    if written is None and currency is None:
+        return None
+    if written is None or currency is None:
+        detail = "Amount and currency go together."
+        raise Problem(422, "amount", detail, errors=(FieldError("/amount", detail),))
+    try:
+        return Money.parse(written, currency, exact=True)
+    except ValueError as error:
+        raise Problem(422, "amount", f"{error}.", errors=(FieldError("/amount", f"{error}."),)) from None
+
+
+def _day(written: str | None) -> dt.date | None:
+    if written is None:
+        return None
+    try:
+        return dt.date.fromisoformat(written)
+    except ValueError:
+        detail = "This is not a day of the calendar."
+        raise Problem(422, "booked-on", detail, errors=(FieldError("/booked_on", detail),)) from None
