@@ -76,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     check = _add(words, "check", _check, "prove that every invariant holds; exit status 1 when one does not")
     check.add_argument("--list", action="store_true", help="say what is checked")
     _add_payment_words(words)
+    _add_work_words(words)
+    _add_reconcile_words(words)
     _add(words, "migrate", _migrate, "bring the database to the newest tables")
     keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
     _add(keys, "init", _keys_init, "make the keys that are not there yet")
@@ -115,6 +117,35 @@ def _add_payment_words(words: Any) -> None:
     outcome.add_argument("--executed", action="store_true", help="the bank has executed it")
     outcome.add_argument("--not-executed", action="store_true", help="the bank has not, and will not")
     resolve.add_argument("--because", required=True, help="who at the bank said so, and where it is written down")
+
+
+def _add_reconcile_words(words: Any) -> None:
+    reconcile = _add(
+        words,
+        "reconcile",
+        _reconcile,
+        "list where banks and billers say something else than we do; exit status 1 when a difference is open",
+    )
+    verbs = reconcile.add_subparsers(metavar="COMMAND")
+    statement = _add(verbs, "statement", _reconcile_statement, "take in statements of account (camt.053, camt.054)")
+    statement.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    ask = _add(verbs, "ask", _reconcile_ask, "ask the banks about open and recently settled payments now")
+    ask.add_argument("--since", type=_count, default=7, metavar="DAYS", help="what settled within so many days (7)")
+    accept = _add(verbs, "accept", _reconcile_accept, "note what a difference is; it is listed apart from then on")
+    accept.add_argument("difference", help="dif_…")
+    accept.add_argument("--because", required=True, help="what it is, and where that is written down")
+
+
+def _add_work_words(words: Any) -> None:
+    verbs = _add(words, "work", None, "the durable work behind everything").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    _add(verbs, "list", _work_list, "count it: ready, leased, waiting, dead, and how late it is")
+    _add(verbs, "dead", _work_dead, "list the dead letters: what failed for a day and is tried once a day since")
+    replay = _add(verbs, "replay", _work_replay, "run work now, as if it had never failed")
+    which = replay.add_mutually_exclusive_group(required=True)
+    which.add_argument("keys", metavar="KEY", nargs="*", default=[])
+    which.add_argument("--all", action="store_true", help="all dead letters")
 
 
 def _add(words: Any, name: str, command: Command | None, about: str) -> argparse.ArgumentParser:
@@ -221,6 +252,81 @@ def _payment_resolve(chosen: argparse.Namespace) -> int:
         changed = resolve(uow, payment_id=chosen.payment, executed=chosen.executed, because=chosen.because)
         uow.commit()
     print("Written down, and told." if changed else "That is what it said already; nothing was changed.")
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------- reconciliation
+
+
+def _reconcile(_: argparse.Namespace) -> int:
+    from app.journey.reconciliation.read import differences
+
+    with _services().reading() as uow:
+        found = differences(uow.session)
+    for one in found:
+        print(one)
+    still_open = sum(one.because is None for one in found)
+    print(f"{still_open} open differences, {len(found) - still_open} accepted")
+    return 1 if still_open else 0
+
+
+def _reconcile_statement(chosen: argparse.Namespace) -> int:
+    from app.journey.reconciliation.service import import_statement
+
+    services = _services()
+    for path in chosen.files:
+        print(f"{path}: {import_statement(services, path.read_bytes())}")
+    return 0
+
+
+def _reconcile_ask(chosen: argparse.Namespace) -> int:
+    import datetime as dt
+
+    from app.journey.reconciliation.service import ask
+
+    print(f"{ask(_services(), since=dt.timedelta(days=chosen.since))} payments are asked about next")
+    return 0
+
+
+def _reconcile_accept(chosen: argparse.Namespace) -> int:
+    from app.journey.reconciliation.service import accept
+
+    with _services().unit_of_work() as uow:
+        accept(uow, difference_id=chosen.difference, because=chosen.because)
+        uow.commit()
+    print("Noted. It is listed apart from now on.")
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------------- work
+
+
+def _work_list(_: argparse.Namespace) -> int:
+    from app.operations import list_work
+
+    return _about_work(list_work)
+
+
+def _work_dead(_: argparse.Namespace) -> int:
+    from app.operations import list_dead
+
+    return _about_work(list_dead)
+
+
+def _work_replay(chosen: argparse.Namespace) -> int:
+    from app.operations import replay
+
+    return _about_work(replay, keys=None if chosen.all else chosen.keys)
+
+
+def _about_work(verb: Callable[..., list[str]], **how: Any) -> int:
+    from app.services import utc_now
+
+    engine = _engine()
+    try:
+        print("\n".join(verb(engine, now=utc_now(), **how)))
+    finally:
+        engine.dispose()
     return 0
 
 

@@ -3,6 +3,9 @@
 A row says "look at this again at run_at". It commits with the business row that asked for it, a dead worker's rows
 are taken over when their lease ends, and a handler ends its row in the very transaction that records the effect
 (fenced by ``lock_token``), so an effect is recorded once even when two workers met.
+
+A row that failed for a day is a dead letter: marked for an operator, and tried once a day from then on. Nothing is
+ever dropped.
 """
 
 from __future__ import annotations
@@ -10,18 +13,46 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, String, Text, delete, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Integer,
+    String,
+    Text,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.errors import Invalid
 from consent.base import Base
 
 LEASE = dt.timedelta(seconds=30)
 BACKOFF_FIRST_S = 1
 BACKOFF_MOST_S = 3600
+#: in a row; with the pauses between them that is about a day
+TRIES_MOST = 35
+#: between the tries of a dead letter: what was mended meanwhile heals by itself
+DEAD_PAUSE = dt.timedelta(days=1)
+
+#: what PostgreSQL calls when work became due
+CHANNEL = "quittance_work"
+#: a worker looks at least that often; only for what is due before that it has to be called
+LOOK = dt.timedelta(seconds=1)
+
+VANISHED = "its worker ended without a word, again and again"
 
 
 class WorkRow(Base):
@@ -35,7 +66,17 @@ class WorkRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)  # since the last success
     lock_token: Mapped[str | None] = mapped_column(String(32))
     last_error: Mapped[str | None] = mapped_column(Text)
+    dead_at: Mapped[dt.datetime | None]  # since when it is a dead letter
     created_at: Mapped[dt.datetime]
+
+    __table_args__ = (
+        Index(
+            "ix_work_dead_at",
+            "dead_at",
+            postgresql_where=text("dead_at IS NOT NULL"),
+            sqlite_where=text("dead_at IS NOT NULL"),
+        ),
+    )
 
 
 class LostClaim(Exception):
@@ -63,6 +104,10 @@ class Claim:
     payload: dict[str, Any]
     attempts: int
     lock_token: str
+    lease: dt.timedelta = LEASE  #: how long it is ours without a sign of life
+
+
+# -------------------------------------------------------------------------------------------------------- asking for it
 
 
 def enqueue(
@@ -75,28 +120,58 @@ def enqueue(
     run_at: dt.datetime | None = None,
 ) -> None:
     """Ask for work, in the caller's transaction. The same key twice is one row."""
+    run_at = run_at or now
     values = {
         "handler": handler,
         "key": key,
         "payload": payload,
-        "run_at": run_at or now,
+        "run_at": run_at,
         "attempts": 0,
         "created_at": now,
     }
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(dialect.insert(WorkRow).values(**values).on_conflict_do_nothing(index_elements=["key"]))
+    dialect = postgresql if _is_postgresql(session) else sqlite
+    asked = session.scalar(
+        dialect.insert(WorkRow).values(**values).on_conflict_do_nothing(index_elements=["key"]).returning(WorkRow.id)
+    )
+    if asked is not None and run_at < now + LOOK:
+        _call_workers(session)
 
 
 def bring_forward(session: Session, *, key: str, run_at: dt.datetime) -> None:
-    """Let waiting work run earlier (never later). A row that is being worked on is left alone."""
-    session.execute(
+    """Let waiting work run earlier (never later). A row that is being worked on is left alone.
+
+    Its failures so far are forgotten; but a dead letter gets this one try and stays what it is until it succeeds.
+    """
+    moved = session.execute(
         update(WorkRow)
         .where(WorkRow.key == key, WorkRow.lock_token.is_(None), WorkRow.run_at > run_at)
-        .values(run_at=run_at, attempts=0)
+        .values(run_at=run_at, attempts=case((WorkRow.dead_at.is_(None), 0), else_=WorkRow.attempts))
     )
+    if _count(moved):
+        _call_workers(session)  # even when it is not due yet: they planned their next look without it
 
 
-def claim_due(session: Session, *, now: dt.datetime, limit: int, lane: Lane = Lane.JOURNEY) -> list[Claim]:
+def _call_workers(session: Session) -> None:
+    """Wake the workers when this transaction commits. SQLite has no such call: its workers look often."""
+    if not _is_postgresql(session):
+        return
+    # one call a transaction is enough; a savepoint takes its own call with it when it is rolled back
+    transaction = session.get_nested_transaction() or session.get_transaction()
+    if session.info.get(CHANNEL) is not transaction:
+        session.execute(select(func.pg_notify(CHANNEL, "")))
+        session.info[CHANNEL] = transaction
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+# --------------------------------------------------------------------------------------------------------- claiming it
+
+
+def claim_due(
+    session: Session, *, now: dt.datetime, limit: int, lane: Lane = Lane.JOURNEY, lease: dt.timedelta = LEASE
+) -> list[Claim]:
     """Take due rows of a lane, and rows whose worker's lease ran out."""
     due = (
         select(WorkRow.id)
@@ -107,7 +182,7 @@ def claim_due(session: Session, *, now: dt.datetime, limit: int, lane: Lane = La
         # a CTE that locks runs once; as a plain subquery a nested loop may run it once a row and take every due row
         .cte("due")
     )
-    return _take(session, WorkRow.id.in_(select(due.c.id)), now=now)
+    return _take(session, WorkRow.id.in_(select(due.c.id)), now=now, lease=lease)
 
 
 def _in(lane: Lane) -> ColumnElement[bool]:
@@ -115,32 +190,55 @@ def _in(lane: Lane) -> ColumnElement[bool]:
     return outbound if lane is Lane.OUTBOUND else ~outbound
 
 
-def claim_key(session: Session, *, key: str, now: dt.datetime) -> Claim | None:
+def claim_key(session: Session, *, key: str, now: dt.datetime, lease: dt.timedelta = LEASE) -> Claim | None:
     """Take one row by name, unless a worker has it. For the web request that would rather not wait."""
     free = or_(WorkRow.lock_token.is_(None), WorkRow.run_at <= now)
-    claims = _take(session, (WorkRow.key == key) & free, now=now)
+    claims = _take(session, (WorkRow.key == key) & free, now=now, lease=lease)
     return claims[0] if claims else None
 
 
-def _take(session: Session, condition: Any, *, now: dt.datetime) -> list[Claim]:
-    token = secrets.token_hex(16)
+def _take(session: Session, condition: Any, *, now: dt.datetime, lease: dt.timedelta) -> list[Claim]:
+    # two new tokens: which of them a row got says whether its last worker gave it back or vanished with it
+    fresh, inherited = secrets.token_hex(16), secrets.token_hex(16)
     rows = session.execute(
         update(WorkRow)
         .where(condition)
-        .values(run_at=now + LEASE, lock_token=token, attempts=WorkRow.attempts + 1)
-        .returning(WorkRow.id, WorkRow.handler, WorkRow.key, WorkRow.payload, WorkRow.attempts)
+        .values(
+            run_at=now + lease,
+            lock_token=case((WorkRow.lock_token.is_(None), literal(fresh)), else_=literal(inherited)),
+            attempts=WorkRow.attempts + 1,
+        )
+        .returning(
+            WorkRow.id,
+            WorkRow.handler,
+            WorkRow.key,
+            WorkRow.payload,
+            WorkRow.attempts,
+            WorkRow.lock_token.label("token"),
+        )
         .execution_options(synchronize_session=False)
     ).all()
-    return [Claim(row.id, row.handler, row.key, row.payload, row.attempts, token) for row in rows]
+    claims = [Claim(row.id, row.handler, row.key, row.payload, row.attempts, str(row.token), lease) for row in rows]
+    # a row that kills who works on it never fails in words: without this it would kill a worker each lease for ever
+    deadly = [claim for claim in claims if claim.lock_token == inherited and claim.attempts > TRIES_MOST]
+    for claim in deadly:
+        put_back(session, claim, now=now, error=VANISHED)
+    return [claim for claim in claims if claim not in deadly]
 
 
-def extend(session: Session, claims: list[Claim], *, now: dt.datetime) -> None:
-    """The heartbeat: push the end of the lease of what is still being worked on."""
+def extend(session: Session, claims: Sequence[Claim], *, now: dt.datetime) -> None:
+    """The heartbeat: push the end of the lease of what is still being worked on.
+
+    A row that another worker has taken since, or has ended, is left alone. So is one that a transaction holds at this
+    moment: its handler is about to end it, and the other leases must not wait for that.
+    """
     for claim in claims:
+        free = select(WorkRow.id).where(*_still(claim)).with_for_update(skip_locked=True).cte("free")
         session.execute(
             update(WorkRow)
-            .where(WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token)
-            .values(run_at=now + LEASE)
+            .where(WorkRow.id.in_(select(free.c.id)))
+            .values(run_at=now + claim.lease)
+            .execution_options(synchronize_session=False)
         )
 
 
@@ -149,47 +247,190 @@ def hold(session: Session, claim: Claim, *, now: dt.datetime) -> None:
 
     Raises LostClaim when it is not. In the caller's transaction.
     """
-    held = session.execute(
-        update(WorkRow)
-        .where(WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token)
-        .values(run_at=now + LEASE)
-    )
-    _must_be_one(held)
+    _must_be_one(session.execute(update(WorkRow).where(*_still(claim)).values(run_at=now + claim.lease)))
+
+
+# ----------------------------------------------------------------------------------------------------------- ending it
 
 
 def finish(session: Session, claim: Claim) -> None:
     """End the row in the caller's transaction. Raises LostClaim when it is no longer ours."""
-    ended = session.execute(delete(WorkRow).where(WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token))
-    _must_be_one(ended)
+    _must_be_one(session.execute(delete(WorkRow).where(*_still(claim))))
 
 
 def run_again(session: Session, claim: Claim, *, run_at: dt.datetime, payload: dict[str, Any] | None = None) -> None:
     """Not done yet, and nothing went wrong: look again at ``run_at``. Raises LostClaim when it is no longer ours."""
-    values: dict[str, Any] = {"run_at": run_at, "lock_token": None, "attempts": 0, "last_error": None}
+    values: dict[str, Any] = {
+        "run_at": run_at,
+        "lock_token": None,
+        "attempts": 0,
+        "last_error": None,
+        "dead_at": None,
+    }
     if payload is not None:
         values["payload"] = payload
-    again = session.execute(
-        update(WorkRow).where(WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token).values(**values)
-    )
-    _must_be_one(again)
+    _must_be_one(session.execute(update(WorkRow).where(*_still(claim)).values(**values)))
 
 
-def put_back(session: Session, claim: Claim, *, now: dt.datetime, error: str) -> None:
-    """It failed: wait longer each time, keep the error in the row. It is never dropped, and never stops trying."""
-    wait_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** min(claim.attempts - 1, 20))
-    jitter = 0.5 + secrets.randbelow(1000) / 1000  # the many that failed together do not come back together
-    session.execute(
-        update(WorkRow)
-        .where(WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token)
-        .values(run_at=now + dt.timedelta(seconds=wait_s * jitter), lock_token=None, last_error=error[:2000])
-    )
+def put_back(session: Session, claim: Claim, *, now: dt.datetime, error: str) -> bool:
+    """It failed: wait longer each time, keep the error in the row. It is never dropped, and never stops trying.
+
+    True when it is a dead letter, by this failure or by an earlier one.
+    """
+    dead = claim.attempts >= TRIES_MOST
+    values: dict[str, Any] = {"lock_token": None, "last_error": error[:2000]}
+    if dead:
+        # not all at the same time of the day
+        values["run_at"] = now + DEAD_PAUSE * (0.9 + _dice() / 5)
+        values["dead_at"] = func.coalesce(WorkRow.dead_at, now)
+    else:
+        wait_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** min(claim.attempts - 1, 20))
+        # the many that failed together do not come back together
+        values["run_at"] = now + dt.timedelta(seconds=wait_s * (0.5 + _dice()))
+    session.execute(update(WorkRow).where(*_still(claim)).values(**values).execution_options(synchronize_session=False))
+    return dead
+
+
+def give_back(session: Session, claims: Sequence[Claim], *, now: dt.datetime) -> None:
+    """Nobody has begun with these and we shall not: another worker may have them at once."""
+    for claim in claims:
+        session.execute(
+            update(WorkRow).where(*_still(claim)).values(run_at=now, lock_token=None, attempts=WorkRow.attempts - 1)
+        )
+    _call_workers(session)
+
+
+def _still(claim: Claim) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return (WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token)
+
+
+def _dice() -> float:
+    return secrets.randbelow(1000) / 1000
 
 
 def _must_be_one(result: Any) -> None:
-    if result.rowcount != 1:
+    if _count(result) != 1:
         raise LostClaim
+
+
+def _count(result: Any) -> int:
+    return int(result.rowcount)
+
+
+# ---------------------------------------------------------------------------------------------------------- looking on
 
 
 def oldest_due(session: Session, *, now: dt.datetime, lane: Lane) -> dt.datetime | None:
     """When the longest-waiting due row should have run; None when all is done in time."""
     return session.scalar(select(func.min(WorkRow.run_at)).where(WorkRow.run_at <= now, _in(lane)))
+
+
+def next_due(session: Session, *, now: dt.datetime, before: dt.datetime) -> dt.datetime | None:
+    """When the next row comes due, or the next lease ends, after ``now`` and not after ``before``; None: nothing."""
+    return session.scalar(select(func.min(WorkRow.run_at)).where(WorkRow.run_at > now, WorkRow.run_at <= before))
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How late a handler's work is."""
+
+    handler: str
+    oldest_s: float  #: seconds by which its longest-waiting row is late; 0 when all is in time
+    dead: int  #: dead letters
+
+
+def ages(session: Session, now: dt.datetime) -> list[Age]:
+    """Of every handler that has work which is due or dead, by name. Reads no other rows, so that it is cheap."""
+    due = WorkRow.run_at <= now
+    rows = session.execute(
+        select(
+            WorkRow.handler,
+            func.min(case((due, WorkRow.run_at))).label("oldest"),
+            func.count(WorkRow.dead_at).label("dead"),
+        )
+        .where(or_(due, WorkRow.dead_at.is_not(None)))
+        .group_by(WorkRow.handler)
+        .order_by(WorkRow.handler)
+    )
+    return [Age(row.handler, _late_s(row.oldest, now), row.dead) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many rows of a handler are what. A dead letter counts as that and as nothing else."""
+
+    handler: str
+    ready: int  #: due, and nobody has it (or its worker's lease is over)
+    leased: int  #: in a worker's hands
+    waiting: int  #: for its time
+    dead: int
+    oldest_s: float  #: seconds by which the longest-waiting one is late
+
+
+def standing(session: Session, now: dt.datetime) -> list[Standing]:
+    """Every handler that has work, by name. Reads the whole table."""
+    due, living = WorkRow.run_at <= now, WorkRow.dead_at.is_(None)
+    held = WorkRow.lock_token.is_not(None)
+    rows = session.execute(
+        select(
+            WorkRow.handler,
+            func.count(case((living & due, 1))).label("ready"),
+            func.count(case((living & ~due & held, 1))).label("leased"),
+            func.count(case((living & ~due & ~held, 1))).label("waiting"),
+            func.count(WorkRow.dead_at).label("dead"),
+            func.min(case((due, WorkRow.run_at))).label("oldest"),
+        )
+        .group_by(WorkRow.handler)
+        .order_by(WorkRow.handler)
+    )
+    return [
+        Standing(row.handler, row.ready, row.leased, row.waiting, row.dead, _late_s(row.oldest, now)) for row in rows
+    ]
+
+
+def _late_s(oldest: dt.datetime | None, now: dt.datetime) -> float:
+    return (now - oldest).total_seconds() if oldest else 0.0
+
+
+# --------------------------------------------------------------------------------------------------- for the operator
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Work that failed for so long that somebody should look at it."""
+
+    key: str
+    tries: int
+    dead_at: dt.datetime
+    run_at: dt.datetime  #: when it is tried again by itself
+    last_error: str | None
+
+
+def dead_letters(session: Session) -> list[DeadLetter]:
+    """All of them, the oldest first."""
+    rows = session.scalars(select(WorkRow).where(WorkRow.dead_at.is_not(None)).order_by(WorkRow.dead_at, WorkRow.id))
+    return [DeadLetter(row.key, row.attempts, row.dead_at, row.run_at, row.last_error) for row in rows if row.dead_at]
+
+
+def replay(session: Session, *, keys: Sequence[str] | None, now: dt.datetime) -> list[str]:
+    """Run these now, as if they had never failed; None: all dead letters. Returns the keys, in order.
+
+    What a worker has in its hands is left to it. Raises Invalid when there is no work with one of the keys: then
+    nothing is changed.
+    """
+    wanted = WorkRow.dead_at.is_not(None) if keys is None else WorkRow.key.in_(keys)
+    if keys is not None:
+        there = set(session.scalars(select(WorkRow.key).where(wanted)))
+        if unknown := [key for key in dict.fromkeys(keys) if key not in there]:
+            raise Invalid("work", f"There is no work with the key {', '.join(unknown)}; nothing was changed.")
+    free = or_(WorkRow.lock_token.is_(None), WorkRow.run_at <= now)
+    replayed = session.scalars(
+        update(WorkRow)
+        .where(wanted, free)
+        .values(run_at=now, attempts=0, lock_token=None, last_error=None, dead_at=None)
+        .returning(WorkRow.key)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if replayed:
+        _call_workers(session)
+    return sorted(replayed)

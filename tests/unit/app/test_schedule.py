@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import threading
 
 import pytest
+from sqlalchemy import text
 
 from app import schedule
 from app.db.unit_of_work import UnitOfWork
@@ -35,3 +38,24 @@ def test_a_job_that_fails_keeps_no_other_from_running_and_gets_its_next_turn(
     clock.tick(minutes=5)
     made.run_due()
     assert ran == ["bad", "good"] * 2
+
+
+def test_once_an_hour_the_invariants_are_checked_and_the_log_says_so(
+    services: Services, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="quittance.schedule")
+    made = Schedule(services)
+    made.run_due()
+    assert "invariants=" not in caplog.text
+    clock.tick(hours=1)
+    made.run_due()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(10)
+    assert "broken=0" in caplog.text
+    with services.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO ledger_balance (account, currency, balance_minor) VALUES ('due:x', 'EUR', 5)")
+        )
+    schedule.prove(services)
+    assert "invariant broken: F4" in caplog.text
