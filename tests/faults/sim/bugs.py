@@ -1,0 +1,580 @@
+"""Mistakes that somebody could make, planted in the real services one at a time: the simulator must find each of them.
+
+A bug names the invariants that may trip over it; one that trips another one, or none, fails the harness. Only the money
+path is meant: each change replaces one function or table by a plausible wrong one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.db import work
+from app.db.unit_of_work import UnitOfWork
+from app.db.work import WorkRow
+from app.errors import Conflict
+from app.journey import route
+from app.journey.decisions.models import Decision
+from app.journey.decisions.service import payable
+from app.journey.invoices import service as invoices
+from app.journey.invoices.models import Invoice
+from app.journey.ledger.models import LedgerEntry
+from app.journey.ledger.rules import Claim
+from app.journey.payments import (
+    access,
+    budget,
+    calls,
+    code_exchange,
+    initiate,
+    rules,
+    service,
+    states,
+    status,
+    step,
+)
+from app.journey.payments.events import PaymentAccepted, PaymentFailed, PaymentSettled
+from app.journey.payments.models import BankCall, Payment
+from app.journey.payments.reasons import OURS
+from app.journey.payments.states import CLOSED, PAYMENT, PaymentState, PaymentStep, Source
+from app.journey.receipts.models import Receipt
+from app.journey.webhooks import delivery
+from app.people.customers import today_of
+from app.people.models import Customer
+from app.services import Services, Task
+from connectors.berlin_group.status import fact_of
+from connectors.contract import BankRequest, BankStatus, Connector, Fact, PaymentOrder
+from connectors.errors import BankSilent
+from connectors.money import Money
+from consent import trips
+from consent.base import new_id
+from consent.models import Trip
+from consent.vault import Vault
+
+#: (module, object or dict; name or key; what stands there instead)
+Change = tuple[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    says: str
+    trips: frozenset[str]  #: invariants, any of which may be the first to see it
+    changes: Callable[[], Sequence[Change]]
+
+
+BUGS: dict[str, Bug] = {}
+
+
+def _bug(says: str, *trips: str) -> Callable[[Callable[[], Sequence[Change]]], Callable[[], Sequence[Change]]]:
+    def keep(changes: Callable[[], Sequence[Change]]) -> Callable[[], Sequence[Change]]:
+        BUGS[changes.__name__.replace("_", "-")] = Bug(says, frozenset(trips), changes)
+        return changes
+
+    return keep
+
+
+@contextlib.contextmanager
+def planted(name: str | None) -> Iterator[None]:
+    """The services with this mistake in them; without a name as they are."""
+    before = []
+    try:
+        for of, what, instead in BUGS[name].changes() if name else ():
+            before.append((of, what, _get(of, what)))
+            _set(of, what, instead)
+        yield
+    finally:
+        for of, what, was in reversed(before):
+            _set(of, what, was)
+
+
+_ABSENT: Any = object()
+
+
+def _get(of: Any, what: Any) -> Any:
+    return of.get(what, _ABSENT) if isinstance(of, Mapping) else getattr(of, what)
+
+
+def _set(of: Any, what: Any, value: Any) -> None:
+    if not isinstance(of, MutableMapping):
+        setattr(of, what, value)
+    elif value is _ABSENT:
+        del of[what]
+    else:
+        of[what] = value
+
+
+def _says(word: str) -> BankStatus:
+    return BankStatus(
+        transaction_status=word, fact=fact_of(word), reason_code=None, reason_text=None, raw_response=b"planted"
+    )
+
+
+# --------------------------------------------------------------------------------------------------- giving to the bank
+
+
+@_bug("every sending has a key of its own", "A6")
+def new_key_per_sending() -> Sequence[Change]:
+    real = calls.request_of
+
+    def request_of(call: BankCall) -> BankRequest:
+        return dataclasses.replace(real(call), request_id=str(uuid.uuid4()))
+
+    return [(calls, "request_of", request_of)]
+
+
+@_bug("what is sent is not byte for byte what was stored", "C3")
+def other_bytes_per_sending() -> Sequence[Change]:
+    real = calls.request_of
+
+    def request_of(call: BankCall) -> BankRequest:
+        request = real(call)
+        return dataclasses.replace(request, body=request.body + b"\n")
+
+    return [(calls, "request_of", request_of)]
+
+
+@_bug("a sending is not written down before it is made", "A6")
+def sent_before_written() -> Sequence[Change]:
+    def answered(uow: UnitOfWork, **_: object) -> None: ...
+
+    return [(calls, "attempt", lambda uow, call: 1), (calls, "answered", answered)]
+
+
+@_bug("a transaction is open while the bank is called", "K1")
+def transaction_while_calling() -> Sequence[Change]:
+    real = status._ask
+
+    def ask(task: Task, question: Any) -> Any:
+        with task.services.unit_of_work():
+            return real(task, question)
+
+    return [(status, "_ask", ask)]
+
+
+@_bug("one cent too much", "A5")
+def one_cent() -> Sequence[Change]:
+    real = initiate._order
+
+    def order(payment: Payment, decision: Decision) -> PaymentOrder:
+        made = real(payment, decision)
+        return dataclasses.replace(made, amount=Money(made.amount.minor + 1, made.amount.currency))
+
+    return [(initiate, "_order", order)]
+
+
+@_bug("the discount is that of the day on which the bank is told, not of the decision", "A5")
+def discount_of_another_day() -> Sequence[Change]:
+    prepare, order = initiate._prepare, initiate._order
+
+    def prepared(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
+        customer = uow.session.get_one(Customer, decision.customer_id)
+        invoice = uow.session.get_one(Invoice, decision.invoice_id)
+        now = payable(invoice, day=today_of(customer, uow.now))
+
+        def ordered(payment: Payment, of: Decision) -> PaymentOrder:
+            return dataclasses.replace(order(payment, of), amount=Money(now, payment.currency))
+
+        with contextlib.ExitStack() as back:
+            back.callback(setattr, initiate, "_order", initiate._order)
+            initiate._order = ordered  # type: ignore[assignment]  # its second parameter has another name
+            return prepare(services, uow, decision)
+
+    return [(initiate, "_prepare", prepared)]
+
+
+@_bug("an unanswered initiation goes out again at once", "C6")
+def no_pause_between_sendings() -> Sequence[Change]:
+    return [(rules, "SEND_AGAIN_S", (0, 0, 0, 0, 0))]
+
+
+@_bug("nobody follows what the bank has taken", "L1")
+def nobody_follows() -> Sequence[Change]:
+    return [(initiate, "follow_from", lambda uow, payment, *, run_at: None)]
+
+
+# --------------------------------------------------------------------------------------------- going there, coming back
+
+
+@_bug("that the link was given away is not written down", "D3", "D5", "T1", "A3", "A4")
+def leaving_not_noted() -> Sequence[Change]:
+    real = trips.leave
+
+    def leave(trip: Trip, *, browser: str, now: dt.datetime) -> None:
+        real(trip, browser=browser, now=now)
+        trip.left_at = None
+
+    return [(trips, "leave", leave)]
+
+
+@_bug("a payment may be stopped here while the customer is at the bank", "T1", "A3")
+def stopped_after_leaving() -> Sequence[Change]:
+    def cancel(uow: UnitOfWork, *, signed_in: Any, payment_id: str) -> None:
+        payment = access.payment_of_customer(
+            uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True
+        )
+        if PAYMENT.allows(PaymentState(payment.state), PaymentStep.CUSTOMER_CANCEL):
+            step.step(uow, payment, PaymentStep.CUSTOMER_CANCEL, source=Source.CUSTOMER, evidence="stopped here")
+
+    return [(service, "cancel", cancel)]
+
+
+@_bug("a code is taken from any browser", "D3")
+def any_browser() -> Sequence[Change]:
+    return [(trips, "is_same_browser", lambda trip, cookies: True)]
+
+
+@_bug("a code is taken from any issuer", "D3")
+def any_issuer() -> Sequence[Change]:
+    return [(service, "_is_from", lambda sca, issuer: True)]
+
+
+@_bug("the second return counts instead of the first", "D3", "D4", "X1")
+def second_return_counts() -> Sequence[Change]:
+    real = trips.come_back
+
+    def come_back(session: Session, vault: Vault, trip: Trip, **how: Any) -> bool:
+        trip.returned_at = None
+        return real(session, vault, trip, **how)
+
+    return [(trips, "come_back", come_back)]
+
+
+def _believing_the_redirect(when: Callable[[Mapping[str, Any]], bool], taken: PaymentStep) -> Sequence[Change]:
+    real = service.come_back
+
+    def come_back(services: Services, **how: Any) -> Any:
+        returned = real(services, **how)
+        if returned is not None and returned.work is not None and when(how):
+            with services.unit_of_work() as uow:
+                payment = access.locked(uow.session, returned.payment_id)
+                if PAYMENT.allows(PaymentState(payment.state), taken):
+                    payment.fact = Fact.DEBITED.value
+                    step.step(uow, payment, taken, source=Source.BANK, evidence="redirect")
+                    uow.commit()
+        return returned
+
+    return [(service, "come_back", come_back)]
+
+
+@_bug("an error in the redirect is taken for a failed payment", "T1", "A3")
+def error_is_failure() -> Sequence[Change]:
+    return _believing_the_redirect(lambda how: how["error"] is not None, PaymentStep.BANK_REJECT)
+
+
+@_bug("a code in the redirect is taken for a paid bill", "A4", "T2")
+def code_is_payment() -> Sequence[Change]:
+    return _believing_the_redirect(lambda how: how["code"] is not None, PaymentStep.BANK_SETTLE)
+
+
+@_bug("a lost exchange is tried again", "D4")
+def code_sent_twice() -> Sequence[Change]:
+    store = calls.store
+
+    def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> str | None:
+        if trip.outcome != "code":
+            return None
+        trip.exchanged_at = now
+        return vault.get(session, trips._box(trip.id, "code"))
+
+    def stored(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) -> BankCall:
+        known = calls.call_of(uow.session, payment_id=payment_id, verb=verb)
+        return known or store(uow, payment_id=payment_id, verb=verb, request=request)
+
+    return [(trips, "take_code", take_code), (calls, "store", stored)]
+
+
+@_bug("a code that came back does not move the fence", "T1", "A3", "C7")
+def fence_without_the_code() -> Sequence[Change]:
+    def raise_fence(payment: Payment, until: dt.datetime) -> None:
+        payment.fence_at = payment.fence_at or until
+
+    return [(service, "raise_fence", raise_fence), (code_exchange, "raise_fence", raise_fence)]
+
+
+# ------------------------------------------------------------------------------------------------------ asking the bank
+
+
+@_bug("waiting past its time is read as: nobody approved", "T1", "A3", "A4")
+def waiting_is_no() -> Sequence[Change]:
+    def taken_back(task: Task, connector: Connector, question: Any) -> Any:
+        return status._Heard(status=_says("CANC"), taken_back=True)
+
+    return [(status, "_taken_back", taken_back)]
+
+
+@_bug("an order that was to be taken back counts as gone when the answer is lost", "T1", "A3")
+def lost_delete_believed() -> Sequence[Change]:
+    real = status._taken_back
+
+    def taken_back(task: Task, connector: Connector, question: Any) -> Any:
+        class Believing:
+            def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
+                try:
+                    return connector.cancel(consent_id, timeout_s=timeout_s)
+                except BankSilent:
+                    return _says("CANC")
+
+        return real(task, Believing(), question)  # type: ignore[arg-type]
+
+    return [(status, "_taken_back", taken_back)]
+
+
+@_bug("a refusal to drop the order is not looked at", "T1", "A3")
+def kept_is_dropped() -> Sequence[Change]:
+    real = status._taken_back
+
+    def taken_back(task: Task, connector: Connector, question: Any) -> Any:
+        heard = real(task, connector, question)
+        return heard if heard.retry_after_s else status._Heard(status=_says("CANC"), taken_back=True)
+
+    return [(status, "_taken_back", taken_back)]
+
+
+@_bug("no answer is read as a no", "T1", "A3")
+def silence_is_no() -> Sequence[Change]:
+    real = status._ask
+
+    def ask(task: Task, question: Any) -> Any:
+        heard = real(task, question)
+        return status._Heard(status=_says("RJCT")) if heard.silent else heard
+
+    return [(status, "_ask", ask)]
+
+
+@_bug("not found is read as: never happened", "C7", "T1", "A3")
+def not_found_is_no() -> Sequence[Change]:
+    return [(status, "_is_past_fence", lambda uow, payment: True)]
+
+
+@_bug("a word that we do not know is read as a no", "T1", "A3")
+def unknown_word_is_no() -> Sequence[Change]:
+    real = status._take_in
+
+    def take_in(uow: UnitOfWork, payment: Payment, heard: Any) -> None:
+        known = heard.status is None or heard.status.fact is not Fact.UNKNOWN
+        real(uow, payment, heard if known else status._Heard(status=_says("RJCT")))
+
+    return [(status, "_take_in", take_in)]
+
+
+@_bug("an earlier word undoes a later one", "D2", "F2", "D6")
+def earlier_word_undoes() -> Sequence[Change]:
+    undone = (PaymentState.SETTLED, PaymentStep.BANK_ACCEPT)
+    return [(PAYMENT.table, undone, PaymentState.ACCEPTED), (PAYMENT, "ignored", PAYMENT.ignored - {undone})]
+
+
+@_bug("accepted is settled", "A4", "T2")
+def accepted_is_settled() -> Sequence[Change]:
+    return [(states.STEP_OF_FACT, Fact.ACCEPTED, PaymentStep.BANK_SETTLE)]
+
+
+@_bug("a settled payment is never looked at again", "A4")
+def settled_for_ever() -> Sequence[Change]:
+    return [(status, "_may_end_otherwise", lambda payment: payment.state in CLOSED and payment.reason in OURS)]
+
+
+@_bug("what we closed is never looked at again", "A3")
+def closed_for_ever() -> Sequence[Change]:
+    return [(status, "_may_end_otherwise", lambda payment: payment.state == PaymentState.SETTLED)]
+
+
+@_bug("the bank's word on a closed payment is not heard", "A3", "L7")
+def no_corrections() -> Sequence[Change]:
+    real = step._by_record
+
+    def by_record(uow: UnitOfWork, payment: Payment, fact: Fact, **how: Any) -> bool:
+        return payment.state not in CLOSED and real(uow, payment, fact, **how)
+
+    return [(step, "_by_record", by_record)]
+
+
+@_bug("a silent bank is given up", "L1")
+def silence_ends_the_work() -> Sequence[Change]:
+    real = status._next_look
+
+    def next_look(profile: Any, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
+        return None if payment.silent_since is not None else real(profile, uow, payment)
+
+    return [(status, "_next_look", next_look)]
+
+
+@_bug("there is no budget for questions", "K8")
+def no_budget() -> Sequence[Change]:
+    return [(budget, "take", lambda session, *, bank_id, most, now: None)]
+
+
+@_bug("Retry-After is not kept", "K8")
+def retry_after_ignored() -> Sequence[Change]:
+    return [(budget, "put_off", lambda session, *, bank_id, until: None)]
+
+
+@_bug("a promise that passed is not renewed", "L4", "L5")
+def promise_forgotten() -> Sequence[Change]:
+    return [(status, "_keep_promise", lambda payment, *, now: None)]
+
+
+@_bug("an operator may say no before the fence", "T1", "A3")
+def operator_before_the_fence() -> Sequence[Change]:
+    real = service.resolve
+
+    def resolve(uow: UnitOfWork, *, payment_id: str, executed: bool, because: str) -> bool:
+        payment = uow.session.get_one(Payment, payment_id)
+        payment.fence_at = uow.now - dt.timedelta(seconds=1)
+        return real(uow, payment_id=payment_id, executed=executed, because=because)
+
+    return [(service, "resolve", resolve)]
+
+
+@_bug("work is ended by whoever comes, also when another worker has taken it over", "T1", "A3", "C7", "L1", "L2", "X1")
+def unfenced() -> Sequence[Change]:
+    def finish(session: Session, claim: work.Claim) -> None:
+        session.execute(delete(WorkRow).where(WorkRow.id == claim.work_id))
+
+    def run_again(session: Session, claim: work.Claim, *, run_at: dt.datetime, payload: Any = None) -> None:
+        values = {"run_at": run_at, "lock_token": None, "attempts": 0}
+        session.execute(update(WorkRow).where(WorkRow.id == claim.work_id).values(**values))
+
+    return [(work, "finish", finish), (work, "run_again", run_again)]
+
+
+# ---------------------------------------------------------------------------------------------------- claims and ledger
+
+
+@_bug("two tabs: that another payment has the claim is seen and not minded", "A2", "B1", "B7", "F3", "F8", "L7")
+def two_tabs() -> Sequence[Change]:
+    real = invoices.claim
+
+    def claim(uow: UnitOfWork, taken: Claim) -> None:
+        with contextlib.suppress(Conflict):
+            real(uow, taken)
+
+    return [(invoices, "claim", claim)]
+
+
+def _moving(real: Callable[..., None], also: Callable[..., None]) -> Callable[..., None]:
+    def move(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
+        real(uow, payment, before, after)
+        also(uow, payment, before, after)
+
+    return move
+
+
+@_bug("an unknown outcome frees the claim", "T1", "B7", "F3", "F8")
+def unknown_frees() -> Sequence[Change]:
+    def also(uow: UnitOfWork, payment: Payment, _: PaymentState, after: PaymentState) -> None:
+        if after is PaymentState.UNKNOWN:
+            invoices.release(uow, step.claim_of(uow, payment))
+
+    return [(step, "_move_claim", _moving(step._move_claim, also))]
+
+
+@_bug("a rejected payment keeps its claim", "F8", "F3", "B7")
+def rejected_keeps() -> Sequence[Change]:
+    real = step._move_claim
+
+    def move(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
+        if after is not PaymentState.REJECTED:
+            real(uow, payment, before, after)
+
+    return [(step, "_move_claim", move)]
+
+
+@_bug("settled is posted twice", "F2")
+def settled_twice() -> Sequence[Change]:
+    def also(uow: UnitOfWork, payment: Payment, _: PaymentState, after: PaymentState) -> None:
+        if after is not PaymentState.SETTLED:
+            return
+        for account, sign in ((f"settled:{payment.biller_id}", 1), (f"biller:{payment.biller_id}", -1)):
+            uow.session.add(
+                LedgerEntry(
+                    posting=f"again:{payment.id}",
+                    kind="settled",
+                    account=account,
+                    currency=payment.currency,
+                    amount_minor=sign * payment.amount_minor,
+                    invoice_id=payment.invoice_id,
+                    payment_id=payment.id,
+                    at=uow.now,
+                )
+            )
+
+    return [(step, "_move_claim", _moving(step._move_claim, also))]
+
+
+@_bug("what the bank took back stays paid", "B7", "F3", "F2")
+def reversed_stays_paid() -> Sequence[Change]:
+    return [(invoices, "reopen", lambda uow, taken: None)]
+
+
+@_bug("our own steps leave no line in the history", "D1")
+def history_with_holes() -> Sequence[Change]:
+    real = step._write_down
+
+    def write_down(uow: UnitOfWork, payment: Payment, before: Any, *, source: Source, **how: Any) -> None:
+        if source is not Source.WORKER:
+            real(uow, payment, before, source=source, **how)
+
+    return [(step, "_write_down", write_down)]
+
+
+# -------------------------------------------------------------------------------------------------------------- telling
+
+
+@_bug("that a payment settled is not told", "G1", "F6", "L3")
+def settled_not_told() -> Sequence[Change]:
+    told = {state: event for state, event in step._TOLD.items() if state is not PaymentState.SETTLED}
+    return [(step, "_TOLD", told)]
+
+
+@_bug("the receipt is written when the bank has accepted", "F6")
+def receipt_too_early() -> Sequence[Change]:
+    def issue(task: Task) -> None:
+        with task.services.unit_of_work() as uow:
+            payment = uow.session.get_one(Payment, task.payload["payment_id"])
+            if uow.session.scalar(select(Receipt.id).where(Receipt.payment_id == payment.id)) is None:
+                uow.session.add(
+                    Receipt(
+                        id=new_id("rcp"),
+                        payment_id=payment.id,
+                        customer_id=payment.customer_id,
+                        number=payment.id,
+                        fact=payment.fact or Fact.DEBITED.value,
+                        issued_at=uow.now,
+                    )
+                )
+            task.finish(uow)
+            uow.commit()
+
+    name = "receipts.issue_receipt"
+    return [
+        (route.ROUTE, PaymentAccepted, (*route.ROUTE[PaymentAccepted], name)),
+        (route.HANDLERS, name, issue),
+    ]
+
+
+@_bug("any answer of a biller's program counts as heard", "L3")
+def any_answer_is_heard() -> Sequence[Change]:
+    real = delivery._post
+
+    def post(*about: Any, **how: Any) -> int:
+        real(*about, **how)
+        return 204
+
+    return [(delivery, "_post", post)]
+
+
+@_bug("messages do not say which one is the later", "L3")
+def no_sequence() -> Sequence[Change]:
+    def without(event: type) -> Callable[..., Any]:
+        return lambda payment_id, sequence: event(payment_id=payment_id, sequence=1)
+
+    told: dict[Any, Any] = {state: without(event) for state, event in step._TOLD.items()}
+    assert {PaymentFailed, PaymentSettled} <= set(step._TOLD.values())
+    return [(step, "_TOLD", told)]

@@ -1,0 +1,110 @@
+"""The second part of every history: nothing goes wrong any more, and time runs. All must come to its true end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from app.journey.payments.states import CLOSED, PaymentState
+from tests.faults.sim.bank import Order
+from tests.faults.sim.invariants import Found, Row, Watch, broken_tables
+from tests.faults.sim.world import World
+
+#: long enough for every late look, every promise and every order that takes days
+HEAL = dt.timedelta(days=8)
+EVENTS_MOST = 4000
+ENDED = (*CLOSED, PaymentState.SETTLED, PaymentState.REVERSED)
+
+
+def heal(world: World, watch: Watch) -> None:
+    """Raises Violation for what does not end, or ends otherwise than at the bank."""
+    world.calm = True
+    world.floor.note("heal")
+    for process in world.floor.processes:
+        process.frozen_until = None
+    for bank in world.banks:
+        bank.nature.heal()
+        bank.away_until = None
+    for receiver in world.receivers.values():
+        receiver.trouble = ""
+    promised = {row.id: row for row in _rows(world, watch) if row.state == PaymentState.UNKNOWN}
+    broken_before = _promises(world)
+    start = world.floor.now
+    for hours in (0.25, 1, 6, 24, 24, 24, 24, 24, 48, 16.75):
+        if not world.settle(world.floor.now + dt.timedelta(hours=hours), most=EVENTS_MOST):
+            world.floor.broken("L4", "the work does not come to an end")
+        since = world.floor.now - start
+        watch.judge((name, f"{detail}, {since} after all was well") for name, detail in broken_tables(world, late=True))
+        if hours == 24:
+            for _ in range(3):
+                world.do_operator()
+    watch.judge(_promises_broken(world, watch, promised, broken_before))
+    watch.judge(_open_ends(world, watch))
+
+
+def _rows(world: World, watch: Watch) -> list[Row]:
+    watch.look()
+    return watch.rows
+
+
+def _promises(world: World) -> dict[str, int]:
+    return dict(world.house.raw.execute("SELECT id, promises_broken FROM payment"))
+
+
+def _promises_broken(world: World, watch: Watch, promised: dict[str, Row], before: dict[str, int]) -> Iterator[Found]:
+    """Promised before, the bank is there, it knows the end and tells it: then the promise is kept."""
+    return iter(())
+
+
+def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
+    now = world.floor.now
+    for row in _rows(world, watch):
+        mine = world.orders_of(row.id)
+        if row.state not in ENDED and not _bank_keeps_silent(world, row, mine):
+            yield "L1", f"{row.id} is still {row.state}; the bank says {[order.word(now) for order in mine]}"
+        stands = any(order.stands(now) for order in mine)
+        executed = any(order.executed(now) for order in mine)
+        if row.state in CLOSED and stands:
+            yield "A3", f"in the end {row.id} is {row.state}, and the bank executed it"
+        if row.state == PaymentState.SETTLED and not stands and _tells(world, row):
+            yield "A4", f"in the end {row.id} is settled, and the bank took it back (executed {executed})"
+        if row.state == PaymentState.REVERSED and stands:
+            yield "A3", f"in the end {row.id} is reversed, and it stands at the bank"
+        yield from _billers(world, row)
+    for key, error in world.house.raw.execute("SELECT key, last_error FROM work WHERE last_error IS NOT NULL"):
+        yield "L7", f"{key} fails for ever: {error[:200]}"
+
+
+def _bank_keeps_silent(world: World, row: Row, mine: list[Order]) -> bool:
+    """The bank itself does not know the end, or will not tell: then an operator has it in the queue."""
+    linked = [order for order in mine if order.id == row.bank_payment_id]
+    undecided = any(order.word(world.floor.now) in ("RCVD", "PATC", "ACSP") for order in linked)
+    if undecided or not _tells(world, row):
+        world.floor.counts[f"some left to the operator {row.state}"] += 1
+        return True
+    return False
+
+
+def _tells(world: World, row: Row) -> bool:
+    """Some banks tell nothing without the customer's token, and that may be gone: then only statements tell."""
+    return world.bank_of(row.id).profile.status_access == "client_credentials"
+
+
+def _billers(world: World, row: Row) -> Iterator[Found]:
+    wanted = {PaymentState.SETTLED: "paid"}.get(PaymentState(row.state), "failed")
+    if row.state not in ENDED:
+        return
+    for url, receiver in world.receivers.items():
+        if receiver.biller_id != row.biller_id:
+            continue
+        given_up = world.house.raw.execute(
+            "SELECT count(*) FROM webhook_message m JOIN webhook_endpoint e ON e.id = m.endpoint_id"
+            " WHERE e.url = ? AND m.subject = ? AND m.delivered_at IS NULL AND m.tries > 0",
+            (url, row.id),
+        ).fetchone()[0]
+        if given_up:
+            world.floor.counts["some messages given up"] += 1
+            continue
+        _, told = receiver.told.get(row.id, (0, "nothing"))
+        if told != wanted:
+            yield "L3", f"{url} was last told that {row.id} is {told}; it is {row.state}"

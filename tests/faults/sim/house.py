@@ -1,0 +1,206 @@
+"""One installation for all seeds of a process: a database in memory that is put back before each, people and keys.
+
+The product's own engine stays out: SQLite on disk with a commit that survives a power cut costs most of the time, and
+what it keeps is tested elsewhere. The tables are the migrated ones.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from pysqlite3 import dbapi2
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, select
+
+from app.db import work
+from app.db.migrate import upgrade
+from app.demo.authenticator import Authenticator
+from app.journey.intake.service import ClientIdentity, deliver
+from app.journey.invoices.models import Invoice
+from app.journey.route import HANDLERS, ROUTE
+from app.journey.webhooks.service import add_endpoint
+from app.keys import Keys
+from app.people import customers, passkeys
+from app.people.models import Customer
+from app.people.passkeys import RelyingParty
+from app.people.sessions import SignedIn
+from app.services import Services
+from app.tasks import run_task
+from config.settings import ROOT, Settings
+from connectors.profile import BankProfile
+from connectors.registry import Registry
+from consent.vault import Vault
+from tests.faults.sim.bank import Bank
+from tests.support import factories
+from tests.support.bills import json_bill
+
+ORIGIN = "https://quittance.example"
+PARTY = RelyingParty("quittance.example", ORIGIN)
+#: before all seeds
+FOUNDED = dt.datetime(2026, 10, 1, 9, 0, tzinfo=dt.UTC)
+
+
+@dataclass
+class Banks:
+    """What the services ask of connectors.registry.Registry."""
+
+    banks_by_id: dict[str, Bank] = field(default_factory=dict)
+
+    def banks(self) -> list[BankProfile]:
+        return [bank.profile for bank in self.banks_by_id.values()]
+
+    def profile(self, bank_id: str) -> BankProfile:
+        return self.banks_by_id[bank_id].profile
+
+    def connector(self, bank_id: str) -> Bank:
+        return self.banks_by_id[bank_id]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    signed_in: SignedIn
+    device: Authenticator
+    invoices: tuple[str, ...]
+
+
+class House:
+    """Made once a process; ``open`` puts everything back as it was."""
+
+    def __init__(self) -> None:
+        logging.getLogger("quittance").setLevel(logging.CRITICAL + 1)
+        self._clock: Callable[[], dt.datetime] = lambda: FOUNDED
+        self.banks = Banks()
+        self.raw: Any = dbapi2.connect(
+            ":memory:", check_same_thread=False, isolation_level=None, cached_statements=1024
+        )
+        self.raw.execute("PRAGMA foreign_keys=ON")
+        self.engine = self._engine()
+        upgrade(self.engine)
+        self.services = Services(
+            settings=self._settings(),
+            engine=self.engine,
+            banks=cast("Registry", self.banks),
+            vault=Vault({"k1": bytes(32)}, active="k1"),
+            keys=Keys(form="form", vault={"k1": bytes(32)}, vault_active="k1", oauth={}, bank_client={}),
+            clock=lambda: self._clock(),
+            route=ROUTE,
+            handlers=HANDLERS,
+        )
+        self.endpoints: dict[str, tuple[str, str]] = {}  #: url → (biller, secret)
+        self.people = self._settle_in()
+        self._template = dbapi2.connect(":memory:", check_same_thread=False)
+        self.raw.backup(self._template)
+
+    def open(self, clock: Callable[[], dt.datetime], banks: list[Bank]) -> Services:
+        """The installation as it was founded, on another clock and with other banks."""
+        if self.raw.in_transaction:
+            self.raw.execute("ROLLBACK")
+        self._template.backup(self.raw)
+        self._clock = clock
+        self.banks.banks_by_id = {bank.profile.id: bank for bank in banks}
+        return self.services
+
+    def _engine(self) -> Engine:
+        engine = create_engine(
+            "sqlite://", module=dbapi2, creator=lambda: self.raw, poolclass=StaticPool, query_cache_size=2000
+        )
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        return engine
+
+    def _settings(self) -> Settings:
+        nowhere = Path("/nonexistent")
+        return Settings(
+            data=nowhere,
+            base_url=ORIGIN,
+            database_url="sqlite://",
+            keys=nowhere,
+            banks=ROOT / "config" / "banks",
+            space_domain="space.quittance.example",
+            port=8000,
+            bank_port=8001,
+            biller_port=8002,
+            web_workers=1,
+            web_threads=8,
+            trusted_proxies=0,
+            demo=False,
+        )
+
+    def _settle_in(self) -> list[Person]:
+        billers = [factories.make_biller(self.services, name=name) for name in ("Eaux du Lac", "Lumen")]
+        with self.services.unit_of_work() as uow:
+            for index, biller in enumerate(billers):
+                for door in range(index + 1):
+                    url = f"https://biller-{index}.example/hooks/{door}"
+                    _, secret = add_endpoint(self.services, uow, biller_id=biller.id, url=url)
+                    self.endpoints[url] = (biller.id, secret)
+            uow.commit()
+        people = []
+        for number, zone in enumerate(("Europe/Paris", "America/New_York")):
+            customer, device = self._customer(zone)
+            ids = []
+            for index, biller in enumerate(billers[: 2 - number]):
+                address = factories.connect(self.services, customer_id=customer.id, biller_id=biller.id)
+                content = json_bill(
+                    to=address,
+                    number=f"{number}-{index}",
+                    amount=("84.20", "1250.00")[index],
+                    payee={"name": biller.name, "iban": biller.iban},
+                    early_payment={"until": "2026-12-31", "discount": "4.20"} if index == 0 else None,
+                )
+                client = ClientIdentity(client_id=biller.client_id, biller_id=biller.id)
+                bill_id = deliver(
+                    self.services, client=client, content=content, media_type="application/json", to=None
+                ).bill_id
+                self._work()
+                with self.services.reading() as uow:
+                    ids.append(uow.session.scalars(select(Invoice.id).where(Invoice.bill_id == bill_id)).one())
+            people.append(Person(signed_in=SignedIn(customer, "ses_sim", False), device=device, invoices=tuple(ids)))
+        # what was told of the bills is told
+        self.raw.execute("DELETE FROM work")
+        self.raw.execute("DELETE FROM webhook_message")
+        return people
+
+    def _customer(self, zone: str) -> tuple[Customer, Authenticator]:
+        device = Authenticator(ORIGIN)
+        with self.services.unit_of_work() as uow:
+            customer = customers.add_customer(
+                uow, name="Camille Laurent", email="c@example.org", locale="en", time_zone=zone
+            )
+            started = passkeys.start_making(
+                uow,
+                party=PARTY,
+                purpose="sign-up",
+                name="Camille",
+                email="c@example.org",
+                customer_id=customer.id,
+                data={},
+            )
+            taken = passkeys.take(uow, token=started.ceremony, purpose="sign-up", customer_id=customer.id)
+            passkeys.finish_making(
+                uow,
+                party=PARTY,
+                ceremony=taken,
+                credential=device.make(started.public_key),
+                customer=customer,
+                name="phone",
+            )
+            uow.commit()
+        return customer, device
+
+    def _work(self) -> None:
+        """All that a delivered bill asks for, but the messages themselves."""
+        while True:
+            with self.services.unit_of_work() as uow:
+                claims = work.claim_due(uow.session, now=uow.now, limit=1)
+                uow.commit()
+            if not claims:
+                return
+            run_task(self.services, claims[0])

@@ -1,0 +1,191 @@
+"""What must always be true: the product's own queries, and what only somebody who sees the bank's books can say."""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from app.invariants import INVARIANTS
+from app.journey.payments.read import payment_for_biller, payment_view
+from app.journey.payments.states import CLOSED, PaymentState, Truth
+from tests.faults.sim.bank import Order
+from tests.faults.sim.world import World
+
+#: an invariant's name and what breaks it
+Found = tuple[str, str]
+
+
+def _joined(*, late: bool) -> str:
+    """All queries as one: each is asked after every change."""
+    wanted = [each for each in INVARIANTS if each.late is late]
+    return " UNION ALL ".join(
+        f"SELECT '{each.name}', * FROM ({each.query('sqlite')})"  # noqa: S608
+        for each in wanted
+    )
+
+
+_ALWAYS, _LATE = _joined(late=False), _joined(late=True)
+_PAYMENTS = (
+    "SELECT p.id, p.state, p.invoice_id, p.biller_id, p.end_to_end_id, p.sequence, p.updated_at, p.know_by,"
+    " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, i.state"
+    " FROM payment p JOIN trip t ON t.id = p.trip_id JOIN invoice i ON i.id = p.invoice_id"
+    " LEFT JOIN consent c ON c.id = p.consent_id ORDER BY p.id"
+)
+
+
+class Row(NamedTuple):
+    id: str
+    state: str
+    invoice_id: str
+    biller_id: str
+    end_to_end_id: str
+    sequence: int
+    updated_at: str
+    know_by: str | None
+    left_at: str | None
+    returned_at: str | None
+    outcome: str | None
+    bank_payment_id: str | None
+    invoice_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the customer and the biller would read now."""
+
+    truth: Truth
+    may_pay_again: bool
+    outside: str
+
+
+@dataclass
+class Watch:
+    """Looks at a world after each step, and hardly looks where nothing changed."""
+
+    world: World
+    written: int = -1
+    moment: tuple[int, int] = (-1, -1)
+    told: dict[str, tuple[Row, Told]] = field(default_factory=dict)
+    returned: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    orders: set[str] = field(default_factory=set)
+    rows: list[Row] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Raises Violation for the first thing that is not so."""
+        world = self.world
+        moment = (world.house.raw.total_changes, sum(bank.moment() for bank in world.banks))
+        if moment == self.moment:
+            return
+        self.judge(check(world, self, tables=moment[0] != self.written))
+        self.moment, self.written = moment, moment[0]
+
+    def judge(self, found: Iterable[Found]) -> None:
+        """Raises Violation for the first."""
+        for name, detail in found:
+            self.world.floor.broken(name, detail)
+
+
+def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> list[Found]:
+    """All that is broken now: the name and what breaks it."""
+    watch = watch or Watch(world)
+    found: list[Found] = []
+    if tables:
+        found += broken_tables(world)
+        watch.rows = [Row(*row) for row in world.house.raw.execute(_PAYMENTS)]
+    return found + list(_broken_truth(world, watch))
+
+
+def broken_tables(world: World, *, late: bool = False) -> list[Found]:
+    """The product's own queries."""
+    if late:
+        now = f"{world.floor.now:%Y-%m-%d %H:%M:%S.%f}"
+        return [(row[0], str(row[1])) for row in world.house.raw.execute(_LATE, {"now": now})]
+    return [(row[0], str(row[1])) for row in world.house.raw.execute(_ALWAYS)]
+
+
+def _broken_truth(world: World, watch: Watch) -> Iterator[Found]:
+    now = world.floor.now
+    orders: dict[str, list[Order]] = collections.defaultdict(list)
+    for bank in world.banks:
+        for order in bank.orders:
+            orders[order.end_to_end_id].append(order)
+            if order.id not in watch.orders:
+                watch.orders.add(order.id)
+                yield from _other_than_decided(world, order)
+    by_reference = {row.end_to_end_id for row in watch.rows}
+    standing: dict[str, list[Order]] = collections.defaultdict(list)
+    for reference, group in orders.items():
+        if reference not in by_reference and any(order.executed(now) for order in group):
+            yield "A3", f"the bank executed {reference}, and we know no such payment"
+    for row in watch.rows:
+        mine = orders.get(row.end_to_end_id, [])
+        yield from _twice(mine, now)
+        standing[row.invoice_id] += [order for order in mine if order.stands(now)]
+        yield from _of_payment(world, watch, row, mine)
+    for invoice_id, group in standing.items():
+        lied = any(
+            order.lied for row in watch.rows if row.invoice_id == invoice_id for order in orders[row.end_to_end_id]
+        )
+        if len(group) > 1 and not lied:
+            yield "A2", f"{invoice_id} is paid {len(group)} times: {', '.join(order.id for order in group)}"
+
+
+def _other_than_decided(world: World, order: Order) -> Iterator[Found]:
+    row = world.house.raw.execute(
+        "SELECT amount_minor, currency, payee_iban, payee_name FROM decision WHERE 'pay' || substr(payment_id, 5) = ?",
+        (order.end_to_end_id,),
+    ).fetchone()
+    asked = (order.amount.minor, order.amount.currency, order.iban, order.name)
+    if row is None or tuple(row) != asked:
+        yield "A5", f"{order.id}: decided {row}, ordered {asked}"
+
+
+def _twice(mine: list[Order], now: dt.datetime) -> Iterator[Found]:
+    if sum(order.executed(now) for order in mine) > 1:
+        yield "A1", f"executed twice: {', '.join(order.id for order in mine)}"
+
+
+def _of_payment(world: World, watch: Watch, row: Row, mine: list[Order]) -> Iterator[Found]:
+    now = world.floor.now
+    executed = any(order.executed(now) for order in mine)
+    lied = any(order.lied for order in mine)
+    code_with_us = row.outcome == "code"
+    open_ = any(order.stands(now) or order.may_still_happen(now, code_with_us=code_with_us) for order in mine)
+    if row.state in CLOSED and any(order.stands(now) for order in mine) and not lied:
+        yield "A3", f"{row.id} is {row.state}, and the bank executed it"
+    if row.state == PaymentState.SETTLED and not executed:
+        yield "A4", f"{row.id} is settled, and the bank did not execute it"
+    if row.state == PaymentState.ACCEPTED and not any(order.approved for order in mine):
+        yield "A4", f"{row.id} is accepted, and nobody approved it"
+    if row.invoice_state == "to_pay" and open_ and not lied:
+        yield "T1", f"{row.invoice_id} may be paid again, and {row.id} is or may be executed ({row.state})"
+    told = _told(world, watch, row)
+    if not executed and (told.truth is Truth.DONE or told.outside == "paid"):
+        yield "T2", f"{row.id} is called done, and the bank did not execute it"
+    calls_off = told.truth is Truth.NOT_DONE or told.may_pay_again or told.outside == "failed"
+    if calls_off and open_ and not lied:
+        yield "T1", f"{row.id} is called not done ({row.state}), and it is or may be executed"
+    was = watch.returned.setdefault(row.id, (row.returned_at, row.outcome)) if row.returned_at else None
+    if was is not None and was != (row.returned_at, row.outcome):
+        yield "D3", f"a second return changed {row.id}: {was} to {(row.returned_at, row.outcome)}"
+
+
+def _told(world: World, watch: Watch, row: Row) -> Told:
+    known = watch.told.get(row.id)
+    if known is not None and known[0] == row:
+        return known[1]
+    with world.services.reading() as uow:
+        view = payment_view(uow.session, row.id)
+        outside = payment_for_biller(uow.session, payment_id=row.id, biller_id=row.biller_id).status
+    told = Told(view.truth, view.may_pay_again, outside)
+    watch.told[row.id] = row, told
+    return told
+
+
+def states_seen(world: World) -> Iterator[tuple[str | None, str]]:
+    """Every step that a payment took: before and after."""
+    rows: Any = world.house.raw.execute("SELECT before, after FROM payment_history")
+    yield from rows

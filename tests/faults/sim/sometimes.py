@@ -1,0 +1,83 @@
+"""What must have happened at least once in many histories: a system that does nothing breaks no invariant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import app.journey.payments as payments
+from tests.faults.sim.bank import FAULTS, PATHS
+
+#: from so many seeds on, something that was never seen fails the run
+GATE = 2000
+_VERBS = ("initiate", "complete", "cancel", "status")
+_POINT = re.compile(r'failpoint\("([a-z.]+)"\)')
+
+_NAMED = (
+    "some two tabs already-in-payment",
+    "some fenced",
+    "some corrected",
+    "some resolved by operator",
+    "some stopped by customer",
+    "fault thawed",
+    "bank dropped",
+    "bank kept",
+    "bank doubled order",
+    "bank repeated id",
+    "bank no link",
+    "bank approved without link",
+    "bank second approval",
+    "bank stale answer",
+    "bank early 404",
+    "bank early 409",
+    "bank error after approval",
+    "bank approval too late",
+    "bank refused by customer",
+    "bank rejected order",
+    "lie forgotten",
+    "lie dropped",
+    "back other browser",
+    "back forged state",
+    "back wrong issuer",
+    "told paid",
+    "told failed",
+    "told open",
+    "refused too-late",
+    "refused not-awaiting",
+    "refused not-yet",
+    "refused order-changed",
+    "step accepted → settled",
+    "step accepted → rejected",
+    "step accepted → cancelled",
+    "step awaiting_customer → expired",
+    "step awaiting_customer → settled",
+    "step awaiting_customer → cancelled",
+    "step initiating → rejected",
+    "step unknown → settled",
+    "step unknown → rejected",
+    "step unknown → cancelled",
+    "step settled → reversed",
+    "step rejected → settled",
+    "step cancelled → settled",
+)
+
+
+def expected() -> Iterator[str]:
+    """Names of counters."""
+    for path in sorted(Path(payments.__path__[0]).glob("*.py")):
+        for name in _POINT.findall(path.read_text("utf-8")):
+            yield f"point {name}"
+            yield f"died at {name}"
+    for verb in _VERBS:
+        yield from (f"fault {verb} {fault}" for fault in FAULTS)
+        if verb != "cancel":  # the status is asked first
+            yield f"fault {verb} away"
+    yield from (f"path {path}" for path in PATHS)
+    yield from (f"fault biller {trouble}" for trouble in ("down", "5xx", "refuses", "loses"))
+    yield from _NAMED
+
+
+def missing(counts: Mapping[str, int]) -> list[str]:
+    """What was never seen."""
+    return [name for name in expected() if not counts.get(name)]

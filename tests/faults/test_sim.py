@@ -1,0 +1,41 @@
+"""The simulator itself: it replays, the services stand some histories, and planted mistakes do not.
+
+`python -m tests.faults.sim` runs as many more as there is time for, `python -m tests.faults.bugs` plants all mistakes.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.faults.sim.bugs import BUGS
+from tests.faults.sim.hunt import hunt
+from tests.faults.sim.runner import run
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+START = int(os.environ.get("FAULTS_SEED", "1"))
+
+
+def test_a_seed_is_one_history() -> None:
+    for seed in range(START, START + 20):
+        first, again = run(seed), run(seed)
+        assert (first.hash, first.broken) == (again.hash, again.broken)
+        assert first.trace
+
+
+def test_nothing_breaks_in_150_histories() -> None:
+    payments = 0
+    for seed in range(START, START + 150):
+        outcome = run(seed)
+        assert outcome.broken is None, f"seed {seed}: {outcome.detail}\n" + "\n".join(outcome.trace[-40:])
+        payments += outcome.payments
+    assert payments > 150  # a system that does nothing breaks nothing
+
+
+@pytest.mark.parametrize("name", ["two-tabs", "waiting-is-no", "code-sent-twice"])
+def test_a_planted_mistake_is_found(name: str) -> None:
+    outcome = hunt(name, seeds=range(200))
+    assert outcome is not None
+    assert outcome.broken in BUGS[name].trips
