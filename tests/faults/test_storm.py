@@ -111,6 +111,12 @@ def test_what_is_lost_is_seen(orders: list[Order], books: Books, heard: Heard) -
     assert str(compare(orders, books, heard, now=NOW)) == "double 0 lost 1 mis-told 0"
 
 
+def test_a_receipt_that_is_about_to_be_written_is_not_lost() -> None:
+    """Its work is due, and late work is seen for itself."""
+    pending = replace(books_with(replace(PAYMENT, receipts=0)), receipts_to_come=frozenset({"pay_1"}))
+    assert compare([ORDER], pending, HEARD, now=NOW).clean
+
+
 def test_what_is_open_and_looked_after_waits() -> None:
     waiting = replace(PAYMENT, state="unknown", steps=(("unknown", 99.0),), receipts=0, work_due_at=NOW + 5)
     verdict = compare([ORDER], books_with(waiting), HEARD, now=NOW)

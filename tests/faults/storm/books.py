@@ -76,6 +76,9 @@ def books_of(engine: Engine, *, check: bool = True) -> Books:
             payments={payment.id: payment for payment in _payments(connection, due)},
             undelivered={message: due.get(message) for message, _, _ in messages},
             to_be_told=frozenset(told_soon),
+            receipts_to_come=frozenset(
+                _ids(payload for _, payload, _, handler in work if handler == "receipts.issue_receipt")
+            ),
             late_work=[key for key, _, run_at, _ in work if run_at.timestamp() < now.timestamp() - LATE_S],
             broken=[str(broken) for broken in invariants.check(engine, now=now)] if check else (),
         )

@@ -83,13 +83,14 @@ class Heard:
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """What stands in our database. ``receipts`` and ``late_work`` are ids and keys."""
+    """What stands in our database. ``late_work`` are keys."""
 
     bills: frozenset[str]  #: in their customers' spaces
     waiting_bills: frozenset[str] = frozenset()  #: delivered, not yet there
     payments: Mapping[str, OurPayment] = field(default_factory=dict)
     undelivered: Mapping[str, float | None] = field(default_factory=dict)  #: message id → when it is tried again
     to_be_told: frozenset[str] = frozenset()  #: settled payments whose message is still to be written or to arrive
+    receipts_to_come: frozenset[str] = frozenset()  #: settled payments whose receipt is still to be written
     late_work: Sequence[str] = ()  #: due for longer than LATE_S
     broken: Sequence[str] = ()  #: invariants, in words
 
@@ -198,7 +199,7 @@ def _lost_payment(case: _Case, payment: OurPayment, *, now: float) -> Iterator[s
         elif due_at < now - LATE_S:
             yield f"{payment.id} is {payment.state or 'decided'} and its work is {now - due_at:.0f} s late"
     if payment.state == "settled":
-        if payment.receipts != 1:
+        if payment.receipts != 1 and not (payment.receipts == 0 and payment.id in case.books.receipts_to_come):
             yield f"{payment.id} is settled and has {payment.receipts} receipts"
         if payment.id not in case.heard.settled_messages | case.books.to_be_told:
             yield f"{payment.id} is settled and its biller was not told"

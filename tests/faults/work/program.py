@@ -6,6 +6,7 @@ transaction that ends the work. The real Worker does the rest.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import logging
@@ -91,7 +92,8 @@ def fork_and_work(url: str, *, children: int, **how: Any) -> None:
 
     def pass_on(*_: object) -> None:
         for pid in pids:
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # one that was killed
+                os.kill(pid, signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, pass_on)
     for pid in pids:
