@@ -4,6 +4,9 @@
 
 PYTHON ?= python3
 ARGS ?=
+# How many tests at once. Each process has a database server of its own; a file's tests stay together.
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,10 +50,10 @@ endif
 
 test: $(VENV)/.installed-for-tests browser ## check everything: lint, types, contracts, every test; ARGS go to pytest
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.installed-for-tests ## the tests without browser, faults and slow ones
-	@$(BIN)/python -m pytest -m "not browser and not faults and not slow" $(ARGS)
+	@$(PYTEST) -m "not browser and not faults and not slow" $(ARGS)
 
 # The long versions of what `make test` runs in small: hours, both cores. SEEDS and MINUTES make them shorter.
 SEEDS ?= 20000

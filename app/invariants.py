@@ -7,6 +7,7 @@ keep, one mistake does not break. The queries read tables only, so that they jud
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
@@ -340,23 +341,26 @@ class Broken:
 
 def check(engine: Engine, *, now: dt.datetime, late: bool = True) -> list[Broken]:
     """Run all of them in one reading transaction. Without ``late`` only those that hold at every moment."""
+    broken = []
+    with reading(engine) as connection:
+        for invariant in INVARIANTS:
+            if (late or not invariant.late) and (ids := found(connection, invariant, now=now)):
+                broken.append(Broken(invariant, ids))
+    return broken
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees the database as it is at one moment, and has the time to look at all of it."""
     with engine.execution_options(read_only=True).connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             connection.execute(text("SET LOCAL statement_timeout = '120s'"))
-        return list(_broken(connection, now=now, late=late))
+        yield connection
 
 
-def _broken(connection: Connection, *, now: dt.datetime, late: bool) -> Iterator[Broken]:
-    for invariant in INVARIANTS:
-        if invariant.late and not late:
-            continue
-        ids = _rows(connection, invariant, now=now)
-        if ids:
-            yield Broken(invariant, ids)
-
-
-def _rows(connection: Connection, invariant: Invariant, *, now: dt.datetime) -> tuple[str, ...]:
+def found(connection: Connection, invariant: Invariant, *, now: dt.datetime) -> tuple[str, ...]:
+    """What breaks one of them, at most ROWS_MOST ids; empty when it holds."""
     dialect = connection.dialect.name
     query = text(f"SELECT * FROM ({invariant.query(dialect)}) AS found LIMIT {ROWS_MOST}")  # noqa: S608  # our own text
     values: dict[str, Any] = {}

@@ -43,7 +43,7 @@ def walk(steps: Sequence[PaymentStep], start: PaymentState = S.PREPARED) -> list
 def paths(state: PaymentState, way: tuple[PaymentState, ...] = ()) -> list[tuple[PaymentState, ...]]:
     """Every way from ``state`` to an end. The life cycle has no circle, or this would not return."""
     way = (*way, state)
-    after = {then for (before, _), then in PAYMENT.table.items() if before is state}
+    after = sorted({then for (before, _), then in PAYMENT.table.items() if before is state})
     return [way] if not after else [one for then in after for one in paths(then, way)]
 
 
