@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
 
+from app.invariants import check
 from app.services import Services
 from app.worker import Worker
 from tests.conftest import Clock
 from tests.support.journey import Journey
 from tests.support.wsgi_adapter import WSGIAdapter
+
+
+@pytest.fixture(autouse=True)
+def books_in_order(request: pytest.FixtureRequest, services: Services, clock: Clock) -> Iterator[None]:
+    """Whatever a test does through the doors, what must always be true is true after it."""
+    yield
+    if request.node.get_closest_marker("tampers") is None:
+        assert not [str(broken) for broken in check(services.engine, now=clock(), late=False)]
 
 
 @pytest.fixture

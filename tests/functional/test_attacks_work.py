@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import select
 
 from app.db.work import WorkRow
-from app.journey.payments import initiate
+from app.journey.payments import initiate, rules
 from app.journey.payments.code_exchange import exchange_code
 from app.journey.payments.models import BankAttempt
 from app.journey.payments.status import follow
 from app.journey.route import HANDLERS, name_of
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import BankStatus
-from connectors.errors import BankUnavailable
+from connectors.errors import BankError, BankSilent, BankUnavailable
 from connectors.registry import Registry, UnknownBank
 from connectors.sandbox_bank import scenarios
 from connectors.sandbox_bank.scenarios import Scenario, Step
@@ -135,6 +135,29 @@ def test_a_bank_that_puts_us_off_is_left_alone_for_that_long(journey: Journey, m
     assert asked == [first]
     journey.wait(12)
     assert asked == [first, first + dt.timedelta(hours=1)]
+
+
+@only_sqlite
+def test_a_promise_that_another_payments_wait_breaks_is_renewed_at_once(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 3762: the bank put one payment off for longer than another one's promise; nobody looked in between."""
+    trouble: list[BankError] = [BankSilent("no answer")]
+
+    def status(*_: object, **__: object) -> BankStatus:
+        raise trouble[-1]
+
+    monkeypatch.setattr(BerlinGroupConnector, "status", status)
+    promised = journey.pay(journey.bill(number="p1", amount="50.00"))
+    first = journey.payment(promised).know_by
+    assert first is not None
+    trouble.append(BankUnavailable("the bank put us off with 429", retry_after_s=5 * 3600))
+    journey.pay(journey.bill(number="p2", amount="60.00"))
+    journey.wait(60)
+    payment = journey.payment(promised)
+    assert payment.next_look_at is not None
+    assert payment.next_look_at > first
+    assert (payment.know_by, payment.promises_broken) == (payment.next_look_at + rules.PROMISE, 1)
 
 
 @only_sqlite

@@ -238,6 +238,7 @@ def test_two_bookings_of_one_payment(journey: Journey, settled: str) -> None:
     assert (codes(journey), journey.payment(settled).state) == ([], PaymentState.SETTLED)
 
 
+@pytest.mark.tampers
 def test_booked_while_we_say_something_else(journey: Journey, settled: str) -> None:
     """Nothing of ours leads here: somebody changed the database, or a step was refused."""
     take_in(journey, credit(journey, settled))

@@ -145,8 +145,7 @@ def _question(task: Task) -> _Question | None:
         )
         if wait_until is not None:
             _keep_promise(payment, now=uow.now)
-            payment.next_look_at = wait_until
-            task.run_again(uow, run_at=wait_until)
+            _look_again(task, uow, payment, run_at=wait_until)
             uow.commit()
             return None
         task.hold(uow)
@@ -233,12 +232,17 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
         return
     if payment.know_by is not None:
         run_at = min(run_at, payment.know_by)
-    payment.next_look_at = max(run_at, not_before)
-    if payment.know_by is not None and payment.next_look_at > payment.know_by:  # the bank wants to be left alone
+    _look_again(task, uow, payment, run_at=max(run_at, not_before))
+
+
+def _look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.datetime) -> None:
+    """Ask again then. Where the bank wants to be left alone for longer than was promised, that is said at once."""
+    payment.next_look_at = run_at
+    if payment.know_by is not None and run_at > payment.know_by:
         payment.promises_broken += 1
-        payment.know_by = payment.next_look_at + rules.PROMISE
+        payment.know_by = run_at + rules.PROMISE
         payment.updated_at = uow.now
-    task.run_again(uow, run_at=payment.next_look_at)
+    task.run_again(uow, run_at=run_at)
 
 
 def _keep_promise(payment: Payment, *, now: dt.datetime) -> None:
