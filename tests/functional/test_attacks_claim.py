@@ -276,7 +276,7 @@ def test_a_bank_that_repeats_an_id_settles_one_payment_only(journey: Journey, mo
     other_invoice = journey.bill(number="c10", amount="70.00")
     other = journey.confirm(other_invoice)
     assert journey.payment(other).state == "initiating"
-    wait(journey, *[3600] * 7)
+    wait(journey, *[120] * 7)
     payment = journey.payment(other)
     assert (payment.state, payment.reason) == ("rejected", "bank_unreachable")
     assert journey.invoice(other_invoice).state == "to_pay"

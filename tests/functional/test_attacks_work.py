@@ -15,7 +15,7 @@ from app.journey.payments.models import BankAttempt
 from app.journey.payments.status import follow
 from app.journey.route import HANDLERS, name_of
 from connectors.berlin_group.connector import BerlinGroupConnector
-from connectors.contract import BankStatus
+from connectors.contract import BankStatus, Staged
 from connectors.errors import BankError, BankSilent, BankUnavailable
 from connectors.registry import Registry, UnknownBank
 from connectors.sandbox_bank import scenarios
@@ -73,7 +73,7 @@ def test_whatever_fails_after_sending_the_same_bytes_go_six_times_at_most(
     invoice_id = journey.bill(number="k2", amount="50.00")
     payment_id = journey.confirm(invoice_id)
     for _ in range(10):
-        journey.wait(2 * 3600)
+        journey.wait(120)
     sent = [one for one in journey.bank_wire.sent if one.method == "POST" and "/payments/" in str(one.url)]
     assert (len(sent), len({one.body for one in sent})) == (6, 1)
     with journey.services.reading() as uow:
@@ -82,6 +82,38 @@ def test_whatever_fails_after_sending_the_same_bytes_go_six_times_at_most(
     assert (payment.state, payment.reason) == ("rejected", "bank_unreachable")
     assert journey.invoice(invoice_id).state == "to_pay"
     assert rows(journey, INITIATE) == []
+
+
+@only_sqlite
+def test_an_order_that_cannot_get_to_its_bank_while_its_customer_waits_is_given_up(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 4127: the bank wanted to be left alone for longer than anybody waits for a page."""
+
+    def initiate_(*_: object, **__: object) -> Staged:
+        raise BankUnavailable("the bank put us off with 429", retry_after_s=3600)
+
+    monkeypatch.setattr(BerlinGroupConnector, "initiate", initiate_)
+    invoice_id = journey.bill(number="k7", amount="50.00")
+    payment = journey.payment(journey.confirm(invoice_id))
+    assert (payment.state, payment.reason) == ("rejected", "bank_unreachable")
+    assert journey.invoice(invoice_id).state == "to_pay"
+    assert rows(journey, INITIATE) == []
+
+
+@only_sqlite
+def test_an_order_that_nobody_worked_on_for_an_hour_is_given_up(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def initiate_(*_: object, **__: object) -> Staged:
+        raise BankSilent("no answer")
+
+    monkeypatch.setattr(BerlinGroupConnector, "initiate", initiate_)
+    payment_id = journey.confirm(journey.bill(number="k8", amount="50.00"))
+    assert journey.payment(payment_id).state == "initiating"
+    monkeypatch.undo()
+    journey.wait(3600)
+    assert (journey.payment(payment_id).state, len(journey.bank_wire.sent)) == ("rejected", 0)
 
 
 def test_settled_before_the_browser_is_back(journey: Journey) -> None:

@@ -85,8 +85,7 @@ def _intend(task: Task) -> _Intent | None:
             task.run_again(uow, run_at=sent[1] + rules.SEND_GAP)
             uow.commit()
             return None
-        too_old = sent is not None and uow.now > sent[0] + rules.SEND_LIFE
-        if too_old or calls.attempts(uow.session, call) >= rules.SENDS_MOST:
+        if uow.now > payment.created_at + rules.SEND_LIFE or calls.attempts(uow.session, call) >= rules.SENDS_MOST:
             # whatever went wrong after sending, the same bytes do not go for ever
             _give_up(uow, payment, Reason.BANK_UNREACHABLE, evidence="unanswered; the link was given to nobody")
             task.finish(uow)
@@ -211,9 +210,10 @@ def _not_staged(task: Task, intent: _Intent, error: BankError) -> None:
         )
         refused = isinstance(error, BankRefused)
         again = None if refused else rules.send_again_at(sends=intent.attempt, now=uow.now)
-        if again is not None:
-            wanted = error.retry_after_s if isinstance(error, BankUnavailable) else None
-            task.run_again(uow, run_at=max(again, uow.now + dt.timedelta(seconds=wanted or 0)))
+        if again is not None and isinstance(error, BankUnavailable):
+            again = max(again, uow.now + dt.timedelta(seconds=error.retry_after_s or 0))
+        if again is not None and again <= payment.created_at + rules.SEND_LIFE:
+            task.run_again(uow, run_at=again)
         else:
             reason = Reason.BANK_REFUSED if refused else Reason.BANK_UNREACHABLE
             _give_up(uow, payment, reason, evidence=f"{type(error).__name__}; the link was given to nobody")

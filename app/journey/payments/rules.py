@@ -38,8 +38,8 @@ HINT_PAUSE = dt.timedelta(seconds=60)
 
 #: between two sendings of the same bytes (OBIE RW 4.0, and good manners elsewhere)
 SEND_GAP = dt.timedelta(seconds=1)
-#: banks that know idempotency keys keep them for 24 hours: identical bytes go no longer than this after the first
-SEND_LIFE = dt.timedelta(hours=23)
+#: how long it may take to get an order to its bank: a customer waits to go there, and may try again once it is given up
+SEND_LIFE = dt.timedelta(minutes=45)
 #: initiation: how often identical bytes are sent again before anybody could approve them
 SENDS_MOST = 6
 SEND_AGAIN_S = (2, 5, 15, 60, 120)

@@ -191,7 +191,7 @@ def discount_of_another_day() -> Sequence[Change]:
 
 @_bug("an unanswered initiation goes out again at once", "C6")
 def no_pause_between_sendings() -> Sequence[Change]:
-    return [(rules, "SEND_AGAIN_S", (0, 0, 0, 0, 0))]
+    return [(rules, "SEND_AGAIN_S", (0, 0, 0, 0, 0)), (rules, "SEND_GAP", dt.timedelta(0))]
 
 
 @_bug("nobody follows what the bank has taken", "L1")
