@@ -1,0 +1,194 @@
+"""What is left of a cell, held against the product's own invariants, the bank's file and what people were told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pysqlite3 import dbapi2
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import invariants
+from app.db.work import WorkRow
+from app.journey.decisions.models import Decision
+from app.journey.intake.models import DeliveredBill
+from app.journey.invoices.models import Invoice
+from app.journey.payments.calls import attempts
+from app.journey.payments.models import BankCall, Payment, PaymentHistory
+from app.journey.receipts.models import Receipt
+from app.journey.webhooks.models import WebhookMessage
+from tests.faults.kill.course import Course
+from tests.faults.storm.compare import OPEN, Books, Heard, Order, OurPayment, Said, compare
+
+_OUTSIDE = {"paid": "done", "failed": "not_done", "open": "at_bank"}
+
+
+def last_order(bank_file: Path) -> int:
+    """A mark: what the bank was asked for afterwards has a higher number."""
+    [number] = _read(bank_file, "SELECT coalesce(max(rowid), 0) FROM payment")[0]
+    return int(number)
+
+
+def last_order_id(bank_file: Path) -> str:
+    """What the bank calls the last order that it was given."""
+    [payment_id] = _read(bank_file, "SELECT payment_id FROM payment ORDER BY rowid DESC LIMIT 1")[0]
+    return str(payment_id)
+
+
+def judge(course: Course, *, after: int) -> list[str]:
+    """Everything that is wrong, in sentences. All processes have ended; ``after`` is the mark of the cell's begin."""
+    house = course.house
+    now = house.clock()
+    found = [f"invariant {broken}" for broken in invariants.check(house.services.engine, now=now)]
+    with Session(house.services.engine.execution_options(read_only=True)) as session:
+        books = _books(session, without=house.old_payment)
+        found += _loose_ends(session, course, books)
+        heard = house.town.heard()
+        found += _sent_otherwise(session, heard.initiations)
+    house.leave_database()
+    orders = _orders(house.town.bank_file, after=after, now=now)
+    verdict = compare(orders, books, _heard(course, heard.messages, found), now=now.timestamp())
+    for kind, sentences in (("double", verdict.double), ("lost", verdict.lost), ("mis-told", verdict.mis_told)):
+        found += [f"{kind}: {sentence}" for sentence in sentences]
+    return found + list(_amiss(orders, books))
+
+
+def _amiss(orders: Iterable[Order], books: Books) -> Iterator[str]:
+    """At most one debit for each decision, and paid here what is booked there."""
+    debits: dict[str, int] = defaultdict(int)
+    gone: dict[str, int] = defaultdict(int)
+    for order in orders:
+        debits[order.end_to_end_id] += order.debited_at is not None
+        gone[order.end_to_end_id] += order.money_is_gone
+    for payment in books.payments.values():
+        if debits[payment.end_to_end_id] > 1:
+            yield f"double: {payment.id} was debited {debits[payment.end_to_end_id]} times"
+        if (payment.state == "settled") is not (gone[payment.end_to_end_id] == 1):
+            yield f"mis-told: {payment.id} is {payment.state}, and the bank booked {gone[payment.end_to_end_id]} of it"
+        if bool(payment.receipts) is not (payment.state in ("settled", "reversed")):
+            yield f"mis-told: {payment.id} is {payment.state} and has {payment.receipts} receipts"
+
+
+def _loose_ends(session: Session, course: Course, books: Books) -> Iterator[str]:
+    """What has no end, or another one than the story's."""
+    for row in session.scalars(select(WorkRow)):
+        yield f"lost: work {row.key} does not end: {row.last_error}"
+    for payment in books.payments.values():
+        if payment.state is None or payment.state in OPEN:
+            yield f"lost: {payment.id} is {payment.state or 'decided'} for ever"
+    state = session.scalar(select(Invoice.state).where(Invoice.bill_id == course.bill))
+    wanted = "paid" if course.story.paid else "to_pay"
+    if state != wanted:
+        yield f"lost: in the end the bill is {state}, and should be {wanted}"
+
+
+def _sent_otherwise(session: Session, initiations: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """K1 and K2: what arrived was written down before, byte by byte, under its one key and as often as it was sent."""
+    written = {call.request_id: call for call in session.scalars(select(BankCall).where(BankCall.verb == "initiate"))}
+    for (key, body), times in Counter(initiations).items():
+        call = written.get(key)
+        if call is None:
+            yield f"double: the bank was given an order under {key}, which was never written down"
+        elif call.body != body.encode():
+            yield f"double: under {key} the bank was given other bytes than were written down"
+        elif times > attempts(session, call):
+            yield f"double: {key} was sent {times} times, and {attempts(session, call)} are written down"
+
+
+def _books(session: Session, *, without: str) -> Books:
+    """The part of our database that compare.py looks at. No work is left when it is read, or that is said elsewhere."""
+    steps: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for line in session.scalars(select(PaymentHistory).order_by(PaymentHistory.sequence)):
+        steps[line.payment_id].append((line.after, line.at.timestamp()))
+    receipts = session.scalars(select(Receipt.payment_id)).all()
+    rows = session.execute(
+        select(Decision, Invoice.bill_id, Payment.state)
+        .join(Invoice, Invoice.id == Decision.invoice_id)
+        .outerjoin(Payment, Payment.decision_id == Decision.id)
+    ).all()
+    payments = [
+        OurPayment(
+            id=decision.payment_id,
+            end_to_end_id=decision.payment_id.replace("_", "", 1),
+            invoice_id=decision.invoice_id,
+            bill_id=bill,
+            amount_minor=decision.amount_minor,
+            state=state,
+            steps=steps[decision.payment_id],
+            receipts=receipts.count(decision.payment_id),
+        )
+        for decision, bill, state in rows
+    ]
+    undelivered = session.scalars(
+        select(WebhookMessage.id).where(
+            WebhookMessage.delivered_at.is_(None),
+            # "still open" is not worth saying when a later word says more
+            (WebhookMessage.type != "payment.updated") | WebhookMessage.dropped_at.is_(None),
+        )
+    )
+    bills = frozenset(session.scalars(select(Invoice.bill_id)))
+    return Books(
+        bills=bills,
+        waiting_bills=frozenset(session.scalars(select(DeliveredBill.id))) - bills,
+        payments={payment.id: payment for payment in payments if payment.id != without},
+        undelivered=dict.fromkeys(undelivered),
+    )
+
+
+def _heard(course: Course, messages: Iterable[Mapping[str, Any]], found: list[str]) -> Heard:
+    """What the customer and the biller's program were told."""
+    said = list(course.said)
+    settled = set()
+    for message in messages:
+        data = message["data"]
+        if not message["type"]:
+            found.append(f"mis-told: a false message to the biller: {data}")
+        elif "payment_id" in data:
+            at = dt.datetime.fromisoformat(message["timestamp"]).timestamp()
+            word = _OUTSIDE[data["status"]]
+            said.append(Said(by="webhook", word=word, asked_at=at, heard_at=at, payment=data["payment_id"]))
+            if message["type"] == "payment.settled":
+                settled.add(data["payment_id"])
+    return Heard(
+        bills={course.bill: "K-1"},
+        decisions=course.acknowledged,
+        said=said,
+        settled_messages=frozenset(settled),
+    )
+
+
+def _orders(bank_file: Path, *, after: int, now: dt.datetime) -> list[Order]:
+    """What the bank was asked for in this cell. A booking whose time has come counts, booked or not."""
+    now_ms = int(now.timestamp() * 1000)
+    moved: dict[str, dict[str, float]] = defaultdict(dict)
+    for payment_id, kind, at_ms in _read(
+        bank_file, "SELECT payment_id, kind, booked_ms FROM booking UNION SELECT payment_id, kind, due_ms FROM due"
+    ):
+        if at_ms <= now_ms:
+            moved[payment_id][kind] = at_ms / 1000
+    rows = _read(bank_file, "SELECT payment_id, body, amount_minor, decision FROM payment WHERE rowid > ?", after)
+    return [
+        Order(
+            id=payment_id,
+            end_to_end_id=json.loads(body).get("endToEndIdentification", ""),
+            amount_minor=amount_minor,
+            decision=decision,
+            debited_at=moved[payment_id].get("debit"),
+            reversed_at=moved[payment_id].get("reversal"),
+        )
+        for payment_id, body, amount_minor, decision in rows
+    ]
+
+
+def _read(bank_file: Path, query: str, *values: object) -> list[Any]:
+    bank = dbapi2.connect(f"file:{bank_file}?mode=ro", uri=True, timeout=10)
+    try:
+        rows: list[Any] = bank.execute(query, values).fetchall()
+    finally:
+        bank.close()
+    return rows

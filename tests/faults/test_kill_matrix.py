@@ -1,0 +1,98 @@
+"""The kill matrix in small: what its cells are, a slice of them on both databases, and planted mistakes that it finds.
+
+`python -m tests.faults.kill` runs all of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from config.settings import ROOT
+from tests.faults.kill import plan
+from tests.faults.kill.__main__ import report
+from tests.faults.kill.plan import ENGINES, FAULTS, STORIES, WEB, WORKER, cells
+from tests.faults.kill.runner import Result
+from tests.faults.storm.world import names_of_failpoints
+
+pytestmark = pytest.mark.faults
+
+#: every so many-th cell: about twenty, of both databases by turns
+EVERY = 67
+
+
+def kill(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.faults.kill", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
+
+
+def results(*, killed: bool = True, without: str = "", wrong: str = "") -> list[Result]:
+    """As of a whole matrix that went well, but for this."""
+    return [
+        Result(cell=cell, killed=killed and cell.point != without, wrong=[wrong] if wrong else [], took_s=0.1)
+        for cell in cells()
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------- the cells
+
+
+def test_no_two_cells_are_the_same_and_there_are_many() -> None:
+    names = [cell.name for cell in cells()]
+    assert len(names) == len(set(names)) > 500
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_point_and_every_fault_is_there_on_both_databases(engine: str) -> None:
+    of_engine = [cell for cell in cells() if cell.engine == engine]
+    assert {cell.point for cell in of_engine} == set(names_of_failpoints())
+    assert {cell.story.fault for cell in of_engine if cell.story.fault} == {
+        (verb, fault) for verb, faults in FAULTS.items() for fault in faults
+    }
+
+
+def test_a_new_point_is_tried_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "names_of_failpoints", lambda: ["refund.sent"])
+    assert {(cell.who, cell.story.name) for cell in cells()} == {
+        (who, story.name) for who in (WEB, WORKER) for story in STORIES
+    }
+
+
+def test_a_matrix_that_misses_a_point_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(results(), whole=True, took_s=1) == 0
+    count = len(cells())
+    assert capsys.readouterr().out.splitlines()[-1] == f"{count} cells clean, {count} died, 0 not reached"
+    assert report(results(without="cancel.sent"), whole=True, took_s=1) == 1
+    assert "NEVER REACHED in any cell: cancel.sent" in capsys.readouterr().out
+    assert report(results(killed=False), whole=False, took_s=1) == 1
+    assert report(results(wrong="double: one"), whole=True, took_s=1) == 1
+    assert f"{count} of {count} cells are not clean" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------------------------------- the real thing
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
+    done = kill("--every", str(EVERY), "--processes", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    count = len(cells()[::EVERY])
+    assert {cell.engine for cell in cells()[::EVERY]} == set(ENGINES)
+    assert done.stdout.splitlines()[-1] == f"{count} cells clean, {count} died, 0 not reached"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bug", "cell", "says"),
+    [
+        ("unknown-frees", "worker status.asked:1 / status: answer lost / sqlite", "was debited 2 times"),
+        ("code-sent-twice", "web exchange.sent:1 / pays / sqlite", "invariant D4"),
+    ],
+)
+def test_a_planted_mistake_is_found(bug: str, cell: str, says: str) -> None:
+    done = kill("--bug", bug, "--only", cell)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"NOT CLEAN {cell}" in done.stdout
+    assert says in done.stdout
