@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
+from app.journey.payments.service import renew_promises
 from app.people import clients, passkeys, sessions
 from app.services import Services
 from consent import vault
@@ -20,6 +22,12 @@ log = logging.getLogger("quittance.schedule")
 def forget_expired_secrets(uow: UnitOfWork) -> None:
     """Tokens and trips that are past their time."""
     vault.drop_expired(uow.session, now=uow.now)
+
+
+def end_wrong_leases(uow: UnitOfWork) -> None:
+    """Work that somebody with a clock far ahead took, and may have vanished with."""
+    if ended := work.end_wrong_leases(uow.session, now=uow.now):
+        log.warning("leases of a clock that was ahead are over: %s", ", ".join(ended))
 
 
 def prove(services: Services) -> None:
@@ -44,6 +52,8 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     sessions.drop_stale: dt.timedelta(minutes=5),
     forget_expired_secrets: dt.timedelta(minutes=5),
     clients.forget_used_assertions: dt.timedelta(minutes=5),
+    end_wrong_leases: dt.timedelta(minutes=1),
+    renew_promises: dt.timedelta(minutes=1),
 }
 
 
@@ -60,7 +70,7 @@ class Schedule:
         now = self.services.clock()
         self._prove_when_due(now)
         for job, pause in JOBS.items():
-            if self._next.get(job, now) > now:
+            if _is_ahead(self._next.get(job), now, pause):
                 continue
             self._next[job] = now + pause
             try:
@@ -71,9 +81,14 @@ class Schedule:
                 log.exception("%s failed", job.__name__)
 
     def _prove_when_due(self, now: dt.datetime) -> None:
-        due = self._next_proof is not None and self._next_proof <= now
+        due = self._next_proof is not None and not _is_ahead(self._next_proof, now, PROOF_PAUSE)
         if due or self._next_proof is None:
             self._next_proof = now + PROOF_PAUSE
         if due:
             # it reads for seconds: no work may wait for it
             threading.Thread(target=prove, args=(self.services,), daemon=True).start()
+
+
+def _is_ahead(turn: dt.datetime | None, now: dt.datetime, pause: dt.timedelta) -> bool:
+    """Whether a turn is still to come. One beyond its pause was planned by a clock that has been set back since."""
+    return turn is not None and now < turn <= now + pause

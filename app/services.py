@@ -64,7 +64,7 @@ class Task:
 
     def hold(self, uow: UnitOfWork) -> None:
         """Still ours, for a whole lease: say so before anything is sent. Raises LostClaim when it is not."""
-        work.hold(uow.session, self.claim, now=uow.now)
+        work.hold(uow.session, self.claim, clock=self.services.clock)
 
     def finish(self, uow: UnitOfWork) -> None:
         """Done: the row goes with this transaction. Raises LostClaim when another worker has taken over."""

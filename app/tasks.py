@@ -14,8 +14,10 @@ from app.services import WORKER_DEADLINE_S, Services, Task
 
 log = logging.getLogger("quittance.tasks")
 
-#: what a web request needs beyond its deadline to record the effect; when it is killed, a worker waits for no more
-RECORDING_S = 4.0
+#: what a web request may need beyond its deadline to record the effect, for nothing extends its lease meanwhile: to get
+#: into the database, 10 s in the queue of its process and 10 s before the file, or 10 s for a connection of the pool,
+#: 5 s to connect and 5 s for a lock; and 5 s for all the rest. When it is killed, a worker goes on after that
+RECORDING_S = 25.0
 
 ERROR_MOST = 300
 #: in the text of an error: queries of addresses, accounts, and long runs that may be tokens; our own ids may stay

@@ -36,6 +36,8 @@ HELPERS_S = 2.0
 MINUTE_S = 60.0
 #: our clock and the database's: from here on it is said, and from here on nothing is begun
 SKEW_SAID_S, SKEW_MOST_S = 1.0, 5.0
+#: while it runs they are compared so often: a clock may be set at any moment
+CLOCK_S = 1.0
 #: work that is late by this is said every minute
 LATE_S = 60.0
 
@@ -77,6 +79,8 @@ class Worker:
         # by token as well: a worker that was frozen may take the same row again while its old thread goes on
         self._running: dict[Lane, dict[tuple[int, str], Claim]] = {lane: {} for lane in Lane}
         self._guard = threading.Lock()
+        self._clock_is_right = True
+        self._clock_again = time.monotonic()
 
     def stop(self) -> None:
         """Claim nothing more; end after the work in hand, or after the time of grace. May be called by a signal."""
@@ -84,7 +88,11 @@ class Worker:
         self._bell.put(None)
 
     def run(self) -> None:
-        """Until stopped. Raises ClockWrong when this machine's clock is too far from the database's."""
+        """Until stopped. Raises ClockWrong when this machine's clock is too far from the database's at the start.
+
+        When it gets there later, nothing is begun until it is right again: what is in hand goes on, and with several
+        workers the others take over.
+        """
         self._agree_on_the_time()
         helpers = [self._thread("heartbeat", self._keep_leases), self._thread("housekeeping", self._keep_house)]
         if self._dialect == "postgresql":
@@ -116,8 +124,11 @@ class Worker:
         """Start what is due; when there is nothing, sleep until there may be."""
         self._hush()
         try:
-            found = [self._start_due(lane) for lane in Lane]
-            pause_s = 0.0 if any(found) else self._pause_s()
+            if not self._may_begin():
+                pause_s = CLOCK_S
+            else:
+                found = [self._start_due(lane) for lane in Lane]
+                pause_s = 0.0 if any(found) else self._pause_s()
         except Exception:  # the database is away: keep trying, it comes back
             log.exception("no work could be claimed")
             pause_s = WAIT_S
@@ -244,7 +255,8 @@ class Worker:
         minute_at = time.monotonic() + MINUTE_S
         while not self._ended.is_set():
             try:
-                self._schedule.run_due()
+                if self._clock_is_right:  # what a wrong clock forgets does not come back
+                    self._schedule.run_due()
                 if time.monotonic() >= minute_at:
                     minute_at = time.monotonic() + MINUTE_S
                     self._say_what_is_late()
@@ -278,6 +290,20 @@ class Worker:
                     " database's, and workers that share work must agree on the time: set it, then start again.",
                 )
             return
+
+    def _may_begin(self) -> bool:
+        """Whether this machine's clock may be trusted with leases now. What changes is said."""
+        if self._dialect != "postgresql":
+            return True
+        if time.monotonic() >= self._clock_again:
+            skew_s = skew(self._services.engine, self._machine_clock)
+            self._clock_again = time.monotonic() + CLOCK_S
+            was_right, self._clock_is_right = self._clock_is_right, abs(skew_s) <= SKEW_MOST_S
+            if was_right and not self._clock_is_right:
+                log.error("clock_skew_seconds=%.1f: nothing is begun until this machine's clock is right", skew_s)
+            elif self._clock_is_right and not was_right:
+                log.warning("this machine's clock is right again: work goes on")
+        return self._clock_is_right
 
     def _skew_s(self) -> float:
         """By how many seconds this machine is ahead of the database at least; above one second it is said."""

@@ -9,14 +9,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 FOLDER = Path(__file__).parent / "migrations"
 
 
 def upgrade(engine: Engine) -> None:
-    """Apply what is missing, in one transaction. A database that is up to date is left alone."""
+    """Apply what is missing, in one transaction. A database that is up to date is left alone.
+
+    However long it takes: what bounds a request's statement would keep a large database at its revision for ever. For a
+    lock it waits no longer than others do, so that an upgrade beside a running installation fails soon and whole.
+    """
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
         command.upgrade(config_for(connection), "head")
 
 

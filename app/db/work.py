@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +33,15 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.db.upsert import insert_once
 from app.errors import Invalid
 from consent.base import Base
 
 LEASE = dt.timedelta(seconds=30)
+#: nobody is given a longer one. What ends later still was written by a clock that was ahead, and counts as over
+LEASE_MOST = dt.timedelta(minutes=2)
 BACKOFF_FIRST_S = 1
 BACKOFF_MOST_S = 3600
 #: in a row; with the pauses between them that is about a day
@@ -129,11 +131,8 @@ def enqueue(
         "attempts": 0,
         "created_at": now,
     }
-    dialect = postgresql if _is_postgresql(session) else sqlite
-    asked = session.scalar(
-        dialect.insert(WorkRow).values(**values).on_conflict_do_nothing(index_elements=["key"]).returning(WorkRow.id)
-    )
-    if asked is not None and run_at < now + LOOK:
+    asked = insert_once(session, WorkRow, values, unique=["key"])
+    if asked and run_at < now + LOOK:
         _call_workers(session)
 
 
@@ -153,17 +152,13 @@ def bring_forward(session: Session, *, key: str, run_at: dt.datetime) -> None:
 
 def _call_workers(session: Session) -> None:
     """Wake the workers when this transaction commits. SQLite has no such call: its workers look often."""
-    if not _is_postgresql(session):
+    if session.get_bind().dialect.name != "postgresql":
         return
     # one call a transaction is enough; a savepoint takes its own call with it when it is rolled back
     transaction = session.get_nested_transaction() or session.get_transaction()
     if session.info.get(CHANNEL) is not transaction:
         session.execute(select(func.pg_notify(CHANNEL, "")))
         session.info[CHANNEL] = transaction
-
-
-def _is_postgresql(session: Session) -> bool:
-    return session.get_bind().dialect.name == "postgresql"
 
 
 # --------------------------------------------------------------------------------------------------------- claiming it
@@ -192,12 +187,36 @@ def _in(lane: Lane) -> ColumnElement[bool]:
 
 def claim_key(session: Session, *, key: str, now: dt.datetime, lease: dt.timedelta = LEASE) -> Claim | None:
     """Take one row by name, unless a worker has it. For the web request that would rather not wait."""
-    free = or_(WorkRow.lock_token.is_(None), WorkRow.run_at <= now)
-    claims = _take(session, (WorkRow.key == key) & free, now=now, lease=lease)
+    claims = _take(session, (WorkRow.key == key) & _is_free(now), now=now, lease=lease)
     return claims[0] if claims else None
 
 
+def _is_free(now: dt.datetime) -> ColumnElement[bool]:
+    """In nobody's hands: never taken, or its lease is over."""
+    return or_(WorkRow.lock_token.is_(None), WorkRow.run_at <= now, WorkRow.run_at > now + LEASE_MOST)
+
+
+def end_wrong_leases(session: Session, *, now: dt.datetime) -> list[str]:
+    """Let rows whose lease ends later than any lease can be claimed now. Returns their keys.
+
+    Once a minute: the claim itself looks for what is due, by an index, and must not read all that waits. The token
+    stays, so whoever still works on one may end it until another worker takes it.
+    """
+    ended = session.scalars(
+        update(WorkRow)
+        .where(WorkRow.run_at > now + LEASE_MOST, WorkRow.lock_token.is_not(None))
+        .values(run_at=now)
+        .returning(WorkRow.key)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if ended:
+        _call_workers(session)
+    return sorted(ended)
+
+
 def _take(session: Session, condition: Any, *, now: dt.datetime, lease: dt.timedelta) -> list[Claim]:
+    if lease > LEASE_MOST:
+        raise ValueError(f"a lease of {lease} would count as over from the start")
     # two new tokens: which of them a row got says whether its last worker gave it back or vanished with it
     fresh, inherited = secrets.token_hex(16), secrets.token_hex(16)
     rows = session.execute(
@@ -242,12 +261,14 @@ def extend(session: Session, claims: Sequence[Claim], *, now: dt.datetime) -> No
         )
 
 
-def hold(session: Session, claim: Claim, *, now: dt.datetime) -> None:
+def hold(session: Session, claim: Claim, *, clock: Callable[[], dt.datetime]) -> None:
     """Before something is done that others can see: the row is still ours, for a whole lease from now.
 
-    Raises LostClaim when it is not. In the caller's transaction.
+    Raises LostClaim when it is not. In the caller's transaction; the time is read here, when the row is locked: since
+    the transaction began, it may have waited for other rows for seconds.
     """
-    _must_be_one(session.execute(update(WorkRow).where(*_still(claim)).values(run_at=now + claim.lease)))
+    session.execute(select(WorkRow.id).where(*_still(claim)).with_for_update())
+    _must_be_one(session.execute(update(WorkRow).where(*_still(claim)).values(run_at=clock() + claim.lease)))
 
 
 # ----------------------------------------------------------------------------------------------------------- ending it
@@ -258,17 +279,9 @@ def finish(session: Session, claim: Claim) -> None:
     _must_be_one(session.execute(delete(WorkRow).where(*_still(claim))))
 
 
-def run_again(session: Session, claim: Claim, *, run_at: dt.datetime, payload: dict[str, Any] | None = None) -> None:
+def run_again(session: Session, claim: Claim, *, run_at: dt.datetime) -> None:
     """Not done yet, and nothing went wrong: look again at ``run_at``. Raises LostClaim when it is no longer ours."""
-    values: dict[str, Any] = {
-        "run_at": run_at,
-        "lock_token": None,
-        "attempts": 0,
-        "last_error": None,
-        "dead_at": None,
-    }
-    if payload is not None:
-        values["payload"] = payload
+    values = {"run_at": run_at, "lock_token": None, "attempts": 0, "last_error": None, "dead_at": None}
     _must_be_one(session.execute(update(WorkRow).where(*_still(claim)).values(**values)))
 
 
@@ -423,10 +436,9 @@ def replay(session: Session, *, keys: Sequence[str] | None, now: dt.datetime) ->
         there = set(session.scalars(select(WorkRow.key).where(wanted)))
         if unknown := [key for key in dict.fromkeys(keys) if key not in there]:
             raise Invalid("work", f"There is no work with the key {', '.join(unknown)}; nothing was changed.")
-    free = or_(WorkRow.lock_token.is_(None), WorkRow.run_at <= now)
     replayed = session.scalars(
         update(WorkRow)
-        .where(wanted, free)
+        .where(wanted, _is_free(now))
         .values(run_at=now, attempts=0, lock_token=None, last_error=None, dead_at=None)
         .returning(WorkRow.key)
         .execution_options(synchronize_session=False)

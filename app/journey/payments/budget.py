@@ -6,26 +6,35 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import CursorResult, case, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.db.upsert import insert_once
 from app.journey.payments.models import BankBudget
+from connectors.http import RETRY_AFTER_MAX_S
 
 _MINUTE = dt.timedelta(minutes=1)
+#: no bank is left alone for longer: what lies beyond was written by a clock that was ahead, and is forgotten
+_LEFT_ALONE_MOST = dt.timedelta(seconds=RETRY_AFTER_MAX_S) + _MINUTE
 
 
 def take(session: Session, *, bank_id: str, most: int, now: dt.datetime) -> dt.datetime | None:
     """Take one call of ``most`` a minute. None when it may be made now, else the time from when on it may."""
     minute = now.replace(second=0, microsecond=0)
-    is_new = BankBudget.minute != minute
+    # a worker whose clock is a moment behind counts in the minute that has begun; one far ahead was wrong
+    is_new = or_(BankBudget.minute < minute, BankBudget.minute > minute + _MINUTE)
+    is_wrong = BankBudget.not_before > now + _LEFT_ALONE_MOST
     taken: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
         update(BankBudget)
         .where(
             BankBudget.bank_id == bank_id,
-            or_(BankBudget.not_before.is_(None), BankBudget.not_before <= now),
+            or_(BankBudget.not_before.is_(None), BankBudget.not_before <= now, is_wrong),
             or_(is_new, BankBudget.calls < most),
         )
-        .values(calls=case((is_new, 1), else_=BankBudget.calls + 1), minute=minute)
+        .values(
+            calls=case((is_new, 1), else_=BankBudget.calls + 1),
+            minute=case((is_new, minute), else_=BankBudget.minute),
+            not_before=case((is_wrong, None), else_=BankBudget.not_before),
+        )
         .execution_options(synchronize_session=False)
     )
     if taken.rowcount == 1:
@@ -34,11 +43,11 @@ def take(session: Session, *, bank_id: str, most: int, now: dt.datetime) -> dt.d
         select(BankBudget.not_before, BankBudget.calls, BankBudget.minute).where(BankBudget.bank_id == bank_id)
     ).one_or_none()
     if row is None:
-        _open(session, bank_id, minute)
+        insert_once(session, BankBudget, {"bank_id": bank_id, "minute": minute, "calls": 0}, unique=["bank_id"])
         return take(session, bank_id=bank_id, most=most, now=now)
-    if row.not_before is not None and row.not_before > now:
+    if row.not_before is not None and now < row.not_before <= now + _LEFT_ALONE_MOST:
         return row.not_before  # type: ignore[no-any-return]
-    return minute + _MINUTE
+    return row.minute + _MINUTE  # type: ignore[no-any-return]
 
 
 def put_off(session: Session, *, bank_id: str, until: dt.datetime) -> None:
@@ -49,9 +58,3 @@ def put_off(session: Session, *, bank_id: str, until: dt.datetime) -> None:
         .values(not_before=until)
         .execution_options(synchronize_session=False)
     )
-
-
-def _open(session: Session, bank_id: str, minute: dt.datetime) -> None:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    values = {"bank_id": bank_id, "minute": minute, "calls": 0}
-    session.execute(dialect.insert(BankBudget).values(**values).on_conflict_do_nothing(index_elements=["bank_id"]))

@@ -249,7 +249,7 @@ def test_work_goes_on_when_every_connection_was_ended(house: House) -> None:
     services.engine.dispose()
 
 
-def test_a_killed_web_request_is_followed_by_a_worker_within_fifteen_seconds(house: House) -> None:
+def test_a_killed_web_request_is_followed_by_a_worker_when_its_lease_ends(house: House) -> None:
     """What `run_now` had claimed: its lease is that of its deadline, not a worker's."""
     house.ask("payment")
     with Session(house.engine) as session:

@@ -94,6 +94,19 @@ def test_what_a_worker_has_is_left_to_it(installation: Engine, capsys: pytest.Ca
     ]
 
 
+def test_what_a_worker_took_whose_clock_was_ahead_can_be_run(
+    installation: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Session(installation) as session:
+        assert work.claim_key(session, key="payments.follow:pay_2", now=utc_now() + dt.timedelta(days=400))
+        session.commit()
+    assert main(["work", "replay", "payments.follow:pay_2"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "payments.follow:pay_2 is run now.",
+        "1 pieces of work are run now",
+    ]
+
+
 def test_an_unknown_key_is_one_sentence(installation: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["work", "replay", "payments.follow:pay_1", "nothing"]) == 1
     said = capsys.readouterr()

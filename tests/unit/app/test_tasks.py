@@ -11,9 +11,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app import failpoints
 from app.db import work
-from app.db.work import LEASE, TRIES_MOST, Claim, WorkRow
+from app.db.engine import SQLITE_PRAGMAS, WRITER_WAIT_S
+from app.db.work import LEASE, LEASE_MOST, TRIES_MOST, Claim, WorkRow
 from app.services import Handler, Services, Task
 from app.tasks import ERROR_MOST, RECORDING_S, one_line, run_now, run_task
+from app.worker import SKEW_MOST_S
 from tests.conftest import Clock
 
 Prepare = Callable[[Handler], tuple[Services, Claim]]
@@ -116,9 +118,10 @@ def test_run_now_does_this_very_piece_with_the_deadline_of_who_waits(prepare: Pr
     assert rows(services) == {}
 
 
-def test_a_killed_web_worker_is_waited_for_no_longer_than_its_deadline_and_a_bit(
+def test_the_lease_of_a_web_request_lasts_for_the_call_and_for_recording_it_at_its_slowest(
     prepare: Prepare, clock: Clock
 ) -> None:
+    """Nothing extends it. Where it ends too early, a worker does the same beside a request that is still waiting."""
     leases: list[work.Claim] = []
 
     def do(task: Task) -> None:
@@ -130,7 +133,23 @@ def test_a_killed_web_worker_is_waited_for_no_longer_than_its_deadline_and_a_bit
         work.run_again(uow.session, claim, run_at=uow.now)
         uow.commit()
     assert run_now(services, "k", deadline_s=10) is True
-    assert leases[0].lease.total_seconds() == 10 + RECORDING_S <= 15
+    lease_s = leases[0].lease.total_seconds()
+    assert lease_s == 10 + RECORDING_S
+    busy_s = next(int(pragma.split("=")[1]) for pragma in SQLITE_PRAGMAS if pragma.startswith("busy_timeout")) / 1000
+    assert lease_s >= 10 + WRITER_WAIT_S + busy_s + 5
+    assert LEASE_MOST.total_seconds() > max(lease_s, LEASE.total_seconds()) + 2 * SKEW_MOST_S
+
+
+def test_to_hold_counts_from_now_and_not_from_when_the_transaction_began(prepare: Prepare, clock: Clock) -> None:
+    def do(task: Task) -> None:
+        with task.services.unit_of_work() as uow:
+            clock.tick(seconds=8)  # it waited for the row of the payment
+            task.hold(uow)
+            uow.commit()
+        assert rows(task.services)["k"].run_at == clock.now + task.claim.lease
+
+    services, claim = prepare(do)
+    assert run_task(services, claim) is True
 
 
 def test_the_last_try_of_the_day_is_said(prepare: Prepare, caplog: pytest.LogCaptureFixture, clock: Clock) -> None:

@@ -490,6 +490,39 @@ def test_a_clock_that_cannot_be_read_is_waited_for(
     assert "the database's clock could not be read" in caplog.text
 
 
+@pytest.mark.postgres
+@only_postgres
+@pytest.mark.parametrize("wrong_s", [7200.0, -7200.0])
+def test_while_its_clock_is_wrong_a_worker_begins_nothing_and_forgets_nothing(
+    services: Services,
+    start: Start,
+    wrong_s: float,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    off, kept_house = [0.0], threading.Event()
+    monkeypatch.setattr("app.worker.CLOCK_S", 0.02)
+    monkeypatch.setattr("app.worker.WAIT_S", 0.02)
+    monkeypatch.setattr(Schedule, "run_due", lambda _: kept_house.set())
+    made = start(finish, look_s=0.02, machine_clock=lambda: utc_now() + dt.timedelta(seconds=off[0]))
+    with running(made):
+        put(services, "a")
+        until(lambda: waiting(services) == 0)
+        off[0] = wrong_s
+        until(lambda: "nothing is begun until this machine's clock is right" in caplog.text)
+        put(services, "b")
+        time.sleep(0.1)  # what was already on its way
+        kept_house.clear()
+        time.sleep(0.3)
+        assert rows(services)["b"].lock_token is None
+        assert not kept_house.is_set()
+        assert caplog.text.count("nothing is begun") == 1
+        off[0] = 0.0
+        until(lambda: waiting(services) == 0)
+        until(kept_house.is_set)
+    assert caplog.text.count("this machine's clock is right again: work goes on") == 1
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_file_has_no_clock(services: Services, start: Start) -> None:
     put(services, "a")

@@ -17,6 +17,10 @@ WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 WHEN = sa.DateTime(timezone=True)
 #: an order that was out before there were fences: a day after its approval time nothing of it lives
 OLD_FENCE = dt.timedelta(days=1)
+#: the time to get an order to its bank, and the longest time to approve that the file of a bank may give
+TRIP_LIFE = dt.timedelta(minutes=45, days=1)
+#: between two sendings of the same bytes
+SEND_GAP = dt.timedelta(seconds=1)
 
 
 def upgrade() -> None:
@@ -24,6 +28,7 @@ def upgrade() -> None:
     _create_history()
     _split_attempts()
     _change_payment()
+    _keep_secrets()
     _fill_ledger()
     op.add_column("webhook_message", sa.Column("dropped_at", WHEN, nullable=True))
     op.execute(
@@ -46,7 +51,7 @@ def _create_ledger() -> None:
         sa.Column("at", WHEN, nullable=False),
         sa.CheckConstraint("amount_minor <> 0", name=op.f("ck_ledger_entry_amount_not_zero")),
         sa.CheckConstraint(
-            "kind IN ('billed', 'initiated', 'released', 'settled', 'reversed', 'corrected')",
+            "kind IN ('billed', 'initiated', 'released', 'settled', 'reversed', 'corrected', 'applied')",
             name=op.f("ck_ledger_entry_kind_known"),
         ),
         sa.ForeignKeyConstraint(["invoice_id"], ["invoice.id"], name=op.f("fk_ledger_entry_invoice_id")),
@@ -91,14 +96,18 @@ def _create_history() -> None:
         sa.ForeignKeyConstraint(["payment_id"], ["payment.id"], name=op.f("fk_payment_history_payment_id")),
         sa.PrimaryKeyConstraint("payment_id", "sequence", name=op.f("pk_payment_history")),
     )
-    op.execute(
-        "INSERT INTO payment_history (payment_id, sequence, before, after, source, evidence, answer, at)"
-        " SELECT id, 1, NULL, state, 'worker', 'before histories were kept', bank_answer, updated_at FROM payment"
-    )
+    write = "INSERT INTO payment_history (payment_id, sequence, before, after, source, evidence, answer, at)"
+    line = "'worker', 'before histories were kept'"
+    others, of_reversed = (f"FROM payment WHERE state {which} 'reversed'" for which in ("<>", "="))
+    op.execute(f"{write} SELECT id, 1, NULL, state, {line}, bank_answer, updated_at {others}")
+    # paid, and then not: its biller was told of both
+    settled_at = "CASE WHEN settled_at < updated_at THEN settled_at ELSE updated_at END"
+    op.execute(f"{write} SELECT id, 1, NULL, 'settled', {line}, NULL, {settled_at} {of_reversed}")
+    op.execute(f"{write} SELECT id, 2, 'settled', state, {line}, bank_answer, updated_at {of_reversed}")
 
 
 def _split_attempts() -> None:
-    """One row a call stays, as bank_call; what was known of its last sending becomes an attempt."""
+    """One row a call stays, as bank_call; each sending becomes an attempt. What came of it is known of the last one."""
     op.create_table(
         "bank_call",
         sa.Column("id", sa.String(40), nullable=False),
@@ -142,6 +151,26 @@ def _split_attempts() -> None:
         " SELECT id, sends, sent_at, answered_at, outcome, answer FROM old_attempt"
     )
     op.drop_table("old_attempt")
+    _add_earlier_attempts()
+
+
+def _add_earlier_attempts() -> None:
+    """An order was first sent when its payment was made, and last when its row says so; the times between were not
+    kept, and are spread evenly. So the same bytes go no more often than they may, counted from the very first time.
+    """
+    connection = op.get_bind()
+    attempt = sa.table("bank_attempt", sa.column("call_id"), sa.column("number"), sa.column("sent_at", WHEN))
+    call = sa.table("bank_call", sa.column("id"), sa.column("made_at", WHEN))
+    repeated = sa.select(call.c.id, call.c.made_at, attempt.c.number, attempt.c.sent_at).where(
+        attempt.c.call_id == call.c.id, attempt.c.number > 1
+    )
+    for row in connection.execute(repeated).all():
+        pauses = row.number - 1
+        first = min(row.made_at, row.sent_at - pauses * SEND_GAP)  # clocks of two machines may have disagreed
+        pause = (row.sent_at - first) / pauses
+        earlier = [{"call_id": row.id, "number": 1 + done, "sent_at": first + done * pause} for done in range(pauses)]
+        connection.execute(sa.insert(attempt), earlier)
+        connection.execute(sa.update(call).where(call.c.id == row.id).values(made_at=first))
 
 
 def _change_payment() -> None:
@@ -152,6 +181,7 @@ def _change_payment() -> None:
         op.add_column("payment", sa.Column(name, WHEN, nullable=True))
     op.add_column("payment", sa.Column("promises_broken", WHOLE, nullable=False, server_default="0"))
     op.add_column("payment", sa.Column("sequence", WHOLE, nullable=False, server_default="1"))
+    op.execute("UPDATE payment SET sequence = 2 WHERE state = 'reversed'")
     connection = op.get_bind()
     payment = sa.table("payment", *(sa.column(name) for name in ("id", "state", "consent_id", "trip_id")))
     fence, promise = sa.column("fence_at", WHEN), sa.column("know_by", WHEN)
@@ -168,6 +198,24 @@ def _change_payment() -> None:
         until = row.expires_at + OLD_FENCE
         values = {"fence_at": until, "know_by": until if row.state == "unknown" else None}
         connection.execute(sa.update(changed).where(changed.c.id == row.id).values(values))
+
+
+def _keep_secrets() -> None:
+    """The secrets of a trip ended with the time to approve, counted from the decision. Now an order may be given to its
+    bank for a while first, and the customer then has all of that time: the secrets must last as long.
+    """
+    connection = op.get_bind()
+    payment = sa.table("payment", sa.column("state"), sa.column("trip_id"))
+    sealed = sa.table("sealed", sa.column("id"), sa.column("created_at", WHEN), sa.column("expires_at", WHEN))
+    open_trips = sa.select(payment.c.trip_id).where(
+        payment.c.state.in_(["prepared", "initiating", "awaiting_customer", "accepted", "unknown"])
+    )
+    for trip_id in connection.execute(open_trips).scalars().all():
+        for name in ("state", "verifier"):
+            here = sealed.c.id == f"trip:{trip_id}:{name}"
+            made_at = connection.execute(sa.select(sealed.c.created_at).where(here)).scalar()
+            if made_at is not None:
+                connection.execute(sa.update(sealed).where(here).values(expires_at=made_at + TRIP_LIFE))
 
 
 def _fill_ledger() -> None:

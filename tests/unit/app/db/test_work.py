@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 
 import pytest
-from sqlalchemy import Engine, delete, event, select, text
+from sqlalchemy import Engine, delete, event, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db import work
@@ -15,6 +15,7 @@ from app.db.work import (
     BACKOFF_MOST_S,
     DEAD_PAUSE,
     LEASE,
+    LEASE_MOST,
     TRIES_MOST,
     Age,
     Claim,
@@ -66,8 +67,8 @@ def test_enqueue_belongs_to_the_transaction(begin: Begin) -> None:
 
 
 def test_only_due_rows_are_claimed_the_longest_waiting_first(begin: Begin, clock: Clock) -> None:
-    put(begin, "late", run_at=clock.now - 2 * SECOND)
     put(begin, "now")
+    put(begin, "late", run_at=clock.now - 2 * SECOND)
     put(begin, "later", run_at=clock.now + SECOND)
     assert keys(claim(begin, limit=1)) == ["late"]
     assert keys(claim(begin)) == ["now"]
@@ -247,6 +248,18 @@ def test_work_that_always_fails_becomes_a_dead_letter_and_is_tried_once_a_day(be
             uow.commit()
 
 
+@pytest.mark.parametrize(("dice", "dead_hours", "wait_s"), [(0.0, 21.6, 2.0), (0.5, 24.0, 4.0), (1.0, 26.4, 6.0)])
+def test_by_how_much_the_dice_spread_the_tries(
+    begin: Begin, clock: Clock, monkeypatch: pytest.MonkeyPatch, dice: float, dead_hours: float, wait_s: float
+) -> None:
+    monkeypatch.setattr(work, "_dice", lambda: dice)
+    put(begin, "a", "b")
+    failing(begin, "a", tries=3)
+    failing(begin, "b")
+    assert row(begin, "a").run_at == clock.now + wait_s * SECOND
+    assert row(begin, "b").run_at == clock.now + dt.timedelta(hours=dead_hours)
+
+
 def test_dead_letters_do_not_all_come_at_the_same_time_of_the_day(begin: Begin) -> None:
     keys = "abcdefgh"
     put(begin, *keys)
@@ -347,8 +360,9 @@ def test_what_only_waits_may_be_replayed_by_name(begin: Begin, clock: Clock) -> 
 def test_an_unknown_key_changes_nothing(begin: Begin) -> None:
     put(begin, "a")
     failing(begin)
-    with pytest.raises(Invalid, match="no work with the key x, y; nothing was changed"):
+    with pytest.raises(Invalid, match="no work with the key x, y; nothing was changed") as refused:
         replay(begin, "x", "a", "y", "x")
+    assert refused.value.code == "work"
     assert row(begin).dead_at is not None
 
 
@@ -394,7 +408,7 @@ def test_who_claims_says_for_how_long(begin: Begin, clock: Clock) -> None:
     assert (row(begin, "b").run_at, row(begin).run_at) == (clock.now + 3 * SECOND, clock.now + 7 * SECOND)
     clock.tick(seconds=1)
     with begin() as uow:
-        work.hold(uow.session, mine, now=uow.now)
+        work.hold(uow.session, mine, clock=clock)
         work.extend(uow.session, [other], now=uow.now)
         uow.commit()
     assert (row(begin, "b").run_at, row(begin).run_at) == (clock.now + 3 * SECOND, clock.now + 7 * SECOND)
@@ -408,8 +422,84 @@ def test_who_lost_the_claim_holds_nothing(begin: Begin, clock: Clock) -> None:
     clock.now += LEASE
     (theirs,) = claim(begin)
     with begin() as uow, pytest.raises(LostClaim):
-        work.hold(uow.session, mine, now=uow.now)
+        work.hold(uow.session, mine, clock=clock)
     assert row(begin).lock_token == theirs.lock_token
+
+
+def test_what_is_held_is_ours_for_a_whole_lease_from_then_however_long_was_waited(begin: Begin, clock: Clock) -> None:
+    put(begin, "a")
+    (mine,) = claim(begin)
+    with begin() as uow:
+        clock.tick(seconds=9)  # other rows are locked by somebody
+        work.hold(uow.session, mine, clock=clock)
+        uow.commit()
+    assert row(begin).run_at == clock.now + LEASE
+
+
+def ahead(begin: Begin, clock: Clock, **how: float) -> Claim:
+    """Somebody whose clock is ahead takes the row, and vanishes."""
+    right = clock.now
+    clock.tick(**how)
+    (theirs,) = claim(begin)
+    clock.now = right
+    return theirs
+
+
+def end_wrong_leases(begin: Begin) -> list[str]:
+    with begin() as uow:
+        ended = work.end_wrong_leases(uow.session, now=uow.now)
+        uow.commit()
+    return ended
+
+
+def test_a_lease_of_a_clock_that_was_ahead_is_over(begin: Begin, clock: Clock) -> None:
+    put(begin, "a")
+    theirs = ahead(begin, clock, days=400)
+    put(begin, "held", "waits", run_at=clock.now)
+    (mine,) = claim(begin, limit=1)
+    with begin() as uow:
+        uow.session.execute(update(WorkRow).where(WorkRow.key == "waits").values(run_at=clock.now + DEAD_PAUSE))
+        uow.commit()
+    assert keys([mine]) == ["held"]
+    assert end_wrong_leases(begin) == ["a"]
+    assert end_wrong_leases(begin) == []
+    (again,) = claim(begin)
+    assert (again.key, again.attempts) == ("a", 2)
+    with begin() as uow, pytest.raises(LostClaim):
+        work.finish(uow.session, theirs)
+    assert row(begin, "held").lock_token == mine.lock_token
+
+
+def test_who_has_a_lease_that_is_too_long_may_end_the_row_until_it_is_taken(begin: Begin, clock: Clock) -> None:
+    put(begin, "a")
+    theirs = ahead(begin, clock, hours=1)
+    assert end_wrong_leases(begin) == ["a"]
+    with begin() as uow:
+        work.finish(uow.session, theirs)
+        uow.commit()
+    assert claim(begin) == []
+
+
+def test_a_lease_of_a_clock_that_was_ahead_keeps_neither_web_request_nor_operator(begin: Begin, clock: Clock) -> None:
+    put(begin, "a")
+    ahead(begin, clock, hours=3)
+    with begin() as uow:
+        mine = work.claim_key(uow.session, key="a", now=uow.now)
+        uow.commit()
+    assert mine is not None
+    ahead_again = clock.now + LEASE_MOST
+    assert replay(begin, "a") == []  # it is really in somebody's hands now
+    for run_at, replayed in ((ahead_again, []), (ahead_again + SECOND, ["a"])):
+        with begin() as uow:
+            uow.session.execute(update(WorkRow).values(run_at=run_at))
+            uow.commit()
+        assert replay(begin, "a") == replayed
+
+
+def test_nobody_is_given_a_lease_that_would_count_as_over(begin: Begin) -> None:
+    put(begin, "a")
+    with begin() as uow, pytest.raises(ValueError, match="would count as over"):
+        work.claim_key(uow.session, key="a", now=uow.now, lease=LEASE_MOST + SECOND)
 
 
 def test_a_late_heartbeat_does_not_bring_back_what_was_ended_or_put_back(begin: Begin, clock: Clock) -> None:
@@ -433,12 +523,13 @@ def test_a_late_heartbeat_does_not_bring_back_what_was_ended_or_put_back(begin: 
 
 
 def test_bring_forward_only_ever_moves_earlier(begin: Begin, clock: Clock) -> None:
-    put(begin, "a", run_at=clock.now + 10 * SECOND)
+    put(begin, "a", "another", run_at=clock.now + 10 * SECOND)
     for moved, then in ((20, 10), (5, 5), (10, 5)):
         with begin() as uow:
             work.bring_forward(uow.session, key="a", run_at=clock.now + moved * SECOND)
             uow.commit()
         assert row(begin).run_at == clock.now + then * SECOND
+    assert row(begin, "another").run_at == clock.now + 10 * SECOND
 
 
 def test_bring_forward_leaves_alone_what_is_being_worked_on(begin: Begin, clock: Clock) -> None:
@@ -517,6 +608,8 @@ def test_ages_and_standing_of_every_handler(begin: Begin, clock: Clock) -> None:
             Standing("h", ready=3, leased=0, waiting=0, dead=1, oldest_s=35.0),
         ],
     )
+    clock.now -= 15 * SECOND  # the very moment that one comes due
+    assert now_there()[0][0] == Age("g", 0.0, 0)
     with begin() as uow:
         uow.session.execute(delete(WorkRow).where(WorkRow.key != "dead"))
         assert work.ages(uow.session, uow.now) == [Age("h", 0.0, 1)]

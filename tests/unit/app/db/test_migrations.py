@@ -1,0 +1,325 @@
+"""From the tables of 0001, with a payment in every state, to those of today: nothing is forgotten."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Date,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    create_engine,
+    insert,
+    inspect,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.types import JSON, Integer
+
+from app.db.engine import make_engine
+from app.db.migrate import config_for, upgrade
+from app.invariants import check
+from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
+from app.services import Services
+from app.worker import Worker
+from connectors.contract import PaymentOrder
+from connectors.money import Money
+from consent import trips, vault
+from consent.models import Consent, Trip
+from tests.conftest import Clock
+
+MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
+IBAN = "FR1420041010050500013M02606"
+#: of the order that is still being given to its bank: how often it was sent, and from the first time to the last
+SENT = {"twice": (2, 7 * SECOND), "thrice": (3, 17 * SECOND), "hasty": (3, 0.5 * SECOND)}
+STATES = (
+    "prepared",
+    *SENT,
+    "awaiting_customer",
+    "accepted",
+    "settled",
+    "rejected",
+    "cancelled",
+    "expired",
+    "unknown",
+    "reversed",
+)
+LEFT = ("accepted", "settled", "unknown", "reversed", "rejected")
+INVOICE = {"settled": "paid"} | dict.fromkeys(("rejected", "cancelled", "expired", "reversed"), "to_pay")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind as 0001 made it."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'quittance.sqlite3'}"
+        _make(url)
+        yield url
+        return
+    server: str = request.getfixturevalue("postgres_template")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE old"))
+    url = str(make_url(server).set(database="old"))
+    _make(url)
+    yield url
+    with admin.connect() as connection:
+        connection.execute(text("DROP DATABASE old WITH (FORCE)"))
+    admin.dispose()
+
+
+def _make(url: str) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "0001")
+    engine.dispose()
+
+
+class Old:
+    """Writes rows into the tables of 0001. What a row needs and nobody names is filled with something."""
+
+    def __init__(self, connection: Connection, now: dt.datetime) -> None:
+        self.connection, self.now = connection, now
+        self.tables = MetaData()
+        self.tables.reflect(connection)
+
+    def put(self, table: str, **given: Any) -> None:
+        row = dict(given)
+        for column in self.tables.tables[table].columns:
+            if column.name not in row and not column.nullable and not column.primary_key:
+                row[column.name] = self._something(column.type)
+        self.connection.execute(insert(self.tables.tables[table]).values(row))
+
+    def _something(self, kind: Any) -> Any:
+        fillers: tuple[tuple[type[Any], Any], ...] = (
+            (Boolean, True),
+            (DateTime, self.now),
+            (Date, self.now.date()),
+            (JSON, {}),
+            (LargeBinary, b"{}"),
+        )
+        return next(
+            (value for wanted, value in fillers if isinstance(kind, wanted)), 0 if isinstance(kind, Integer) else "x"
+        )
+
+    def seal(self, services: Services, trip: str, *, expires_at: dt.datetime) -> None:
+        for name in ("state", "verifier"):
+            row = f"trip:{trip}:{name}"
+            self.put(
+                "sealed",
+                id=row,
+                box=services.vault.seal(row, name.encode()),
+                created_at=self.now,
+                expires_at=expires_at,
+            )
+
+
+def fill(services: Services, now: dt.datetime) -> None:
+    """One biller, one customer, and a payment in every state, all begun ten minutes ago."""
+    with services.engine.begin() as connection:
+        old = Old(connection, now - 10 * MINUTE)
+        old.put("biller", id="blr", country="FR", vat_id=None)
+        old.put("customer", id="cus", time_zone="Europe/Paris", locale="fr")
+        old.put("api_client", client_id="cli", biller_id="blr")
+        old.put("webhook_endpoint", id="whe", biller_id="blr", url="https://biller.example/hook")
+        for state in STATES:
+            _payment(old, services, name=state, state="initiating" if state in SENT else state, now=now)
+
+
+def _payment(old: Old, services: Services, *, name: str, state: str, now: dt.datetime) -> None:
+    begun, end_to_end_id = old.now, f"pay{STATES.index(name)}"
+    people = {"customer_id": "cus", "currency": "EUR", "amount_minor": 100}
+    payee = {"payee_name": "Lumen", "payee_iban": IBAN, "reference": None}
+    old.put("delivered_bill", id=f"bil_{name}", biller_id="blr", client_id="cli", number=name, sha256=name, **people)
+    invoice = {"state": INVOICE.get(state, "in_payment"), "number": name, "lines": []}
+    old.put("invoice", id=f"inv_{name}", bill_id=f"bil_{name}", biller_id="blr", **invoice, **people, **payee)
+    ids = {"invoice_id": f"inv_{name}", "payment_id": f"pay_{name}", "bank_id": "horizon"}
+    psu = {"ip_address": "192.0.2.1", "user_agent": ""}
+    old.put("decision", id=f"dec_{name}", verb="pay_now", psu=psu, **ids, **people, **payee)
+    consent = None
+    if state not in ("prepared", "initiating"):
+        consent = f"con_{name}"
+        bank = {"bank_id": "horizon", "bank_consent_id": consent, "state": "awaiting_authorisation"}
+        old.put("consent", id=consent, customer_id="cus", kind="single", expires_at=begun + 15 * MINUTE, **bank)
+    left = begun + SECOND if state in LEFT else None
+    trip = {"id": f"trp_{name}", "customer_id": "cus", "bank_id": "horizon", "state_hash": name, "consent_id": consent}
+    redirect_uri = f"http://localhost:8000/banks/horizon/return/{name}"
+    old.put("trip", left_at=left, redirect_uri=redirect_uri, **trip)
+    old.seal(services, trip["id"] or "", expires_at=begun + 15 * MINUTE)
+    ended = {"settled_at": begun + MINUTE, "fact": "debited"} if state in ("settled", "reversed") else {}
+    old.put(
+        "payment",
+        id=f"pay_{name}",
+        decision_id=f"dec_{name}",
+        invoice_id=f"inv_{name}",
+        biller_id="blr",
+        bank_id="horizon",
+        trip_id=trip["id"],
+        consent_id=consent,
+        end_to_end_id=end_to_end_id,
+        state=state,
+        bank_answer=b"the last word" if state == "reversed" else None,
+        updated_at=begun + 5 * MINUTE,
+        **people,
+        **ended,
+    )
+    sends, spread = SENT.get(name, (0, 0 * SECOND) if state == "prepared" else (1, 0 * SECOND))
+    order = PaymentOrder(
+        amount=Money(100, "EUR"),
+        creditor_name="Lumen",
+        creditor_iban=IBAN,
+        end_to_end_id=end_to_end_id,
+    )
+    connector = services.banks.connector("horizon")
+    key = f"00000000-0000-4000-8000-{STATES.index(name):012}"
+    request = connector.draft(order, request_id=key, redirect_uri=redirect_uri)
+    call = {"method": request.method, "path": request.path, "headers": dict(request.headers), "body": request.body}
+    sent = {
+        "sends": sends,
+        "sent_at": begun + spread if sends else None,
+        "outcome": "BankSilent" if sends > 1 else None,
+    }
+    old.put("bank_attempt", id=f"att_{name}", payment_id=f"pay_{name}", verb="initiate", request_id=key, **call, **sent)
+    _work(old, name=name, state=state, now=now)
+    _facts(old, name=name, state=state)
+
+
+def _work(old: Old, *, name: str, state: str, now: dt.datetime) -> None:
+    """Orders that are being given to the bank are due; the others wait."""
+    asked = {"decision_id": f"dec_{name}", "payment_id": f"pay_{name}"}
+    if state in ("prepared", "initiating"):
+        old.put("work", handler="payments.initiate", key=f"payments.initiate:{name}", payload=asked, run_at=now)
+    elif state in ("awaiting_customer", "accepted", "unknown", "settled"):
+        key = f"payments.follow:pay_{name}"
+        old.put("work", handler="payments.follow", key=key, payload=asked, run_at=now + 60 * MINUTE)
+
+
+def _facts(old: Old, *, name: str, state: str) -> None:
+    """What the biller was told, and the receipt."""
+    told: dict[str, tuple[str, ...]] = {
+        "settled": ("settled",),
+        "reversed": ("settled", "failed"),
+        **dict.fromkeys(("rejected", "cancelled", "expired"), ("failed",)),
+    }
+    for word in told.get(state, ()):
+        event = f"evt_{name}_{word}"
+        kind = {"settled": "PaymentSettled", "failed": "PaymentReversed" if state == "reversed" else "PaymentFailed"}
+        old.put("event", id=event, kind=kind[word], payload={"payment_id": f"pay_{name}"})
+        message = {"endpoint_id": "whe", "type": f"payment.{word}", "subject": f"pay_{name}", "delivered_at": old.now}
+        old.put("webhook_message", id=f"msg_{name}_{word}", event_id=event, **message)
+    if state in ("settled", "reversed"):
+        old.put("receipt", id=f"rcp_{name}", payment_id=f"pay_{name}", customer_id="cus", number=name, fact="debited")
+
+
+@pytest.fixture
+def upgraded(services: Services, clock: Clock) -> Services:
+    fill(services, clock())
+    upgrade(services.engine)
+    return services
+
+
+def broken(services: Services, now: dt.datetime) -> list[str]:
+    return [str(one) for one in check(services.engine, now=now)]
+
+
+def test_a_database_of_0001_holds_all_invariants_after_the_upgrade(upgraded: Services, clock: Clock) -> None:
+    assert broken(upgraded, clock()) == []
+
+
+def test_what_was_paid_and_then_not_has_both_in_its_history(upgraded: Services, clock: Clock) -> None:
+    begun = clock() - 10 * MINUTE
+    with upgraded.reading() as uow:
+        lines = uow.session.scalars(
+            select(PaymentHistory).where(PaymentHistory.payment_id == "pay_reversed").order_by(PaymentHistory.sequence)
+        ).all()
+        assert [(line.before, line.after, line.at, line.answer) for line in lines] == [
+            (None, "settled", begun + MINUTE, None),
+            ("settled", "reversed", begun + 5 * MINUTE, b"the last word"),
+        ]
+        assert uow.session.get_one(Payment, "pay_reversed").sequence == 2
+        assert uow.session.get_one(Payment, "pay_settled").sequence == 1
+
+
+def test_every_sending_is_an_attempt_and_a_second_lies_between(upgraded: Services, clock: Clock) -> None:
+    begun = clock() - 10 * MINUTE
+
+    def attempts(name: str) -> list[tuple[int, dt.datetime, str | None]]:
+        with upgraded.reading() as uow:
+            rows = uow.session.execute(
+                select(BankAttempt.number, BankAttempt.sent_at, BankAttempt.outcome)
+                .join(BankCall, BankCall.id == BankAttempt.call_id)
+                .where(BankCall.payment_id == f"pay_{name}")
+                .order_by(BankAttempt.number)
+            )
+            return [(row.number, row.sent_at, row.outcome) for row in rows]
+
+    assert attempts("prepared") == []
+    assert attempts("settled") == [(1, begun, None)]
+    assert attempts("twice") == [(1, begun, None), (2, begun + 7 * SECOND, "BankSilent")]
+    assert attempts("thrice") == [
+        (1, begun, None),
+        (2, begun + 8.5 * SECOND, None),
+        (3, begun + 17 * SECOND, "BankSilent"),
+    ]
+    last = begun + 0.5 * SECOND
+    assert attempts("hasty") == [
+        (1, last - 2 * SECOND, None),
+        (2, last - SECOND, None),
+        (3, last, "BankSilent"),
+    ]
+
+
+def test_an_order_on_its_way_gets_to_its_bank_and_its_secrets_outlive_the_approval(
+    upgraded: Services, clock: Clock
+) -> None:
+    assert Worker(upgraded, schedule=None).run_until_idle() == 1 + len(SENT)  # type: ignore[arg-type]  # not needed
+    assert broken(upgraded, clock()) == []
+    with upgraded.reading() as uow:
+        for name, times in {"prepared": 1, **{name: sends + 1 for name, (sends, _) in SENT.items()}}.items():
+            payment = uow.session.get_one(Payment, f"pay_{name}")
+            assert payment.state == "awaiting_customer"
+            consent = uow.session.get_one(Consent, payment.consent_id)
+            call = uow.session.scalars(select(BankCall).where(BankCall.payment_id == payment.id)).one()
+            numbers = uow.session.scalars(select(BankAttempt.number).where(BankAttempt.call_id == call.id)).all()
+            assert sorted(numbers) == list(range(1, times + 1))
+            assert consent.expires_at > clock() + 14 * MINUTE  # 0001 had sealed the secrets for five minutes more
+    clock.tick(minutes=14)
+    with upgraded.unit_of_work() as uow:
+        vault.drop_expired(uow.session, now=uow.now)
+        for name in (*SENT, "awaiting_customer", "unknown"):
+            trip = uow.session.get_one(Trip, f"trp_{name}")
+            assert trips.secrets_of(uow.session, upgraded.vault, trip).verifier == "verifier"
+        with pytest.raises(vault.VaultError):  # of what is over nothing is kept for longer
+            trips.secrets_of(uow.session, upgraded.vault, uow.session.get_one(Trip, "trp_settled"))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_an_upgrade_may_take_as_long_as_it_takes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def limits(connection: Connection) -> dict[str, str]:
+        return {name: str(connection.scalar(text(f"SHOW {name}"))) for name in ("statement_timeout", "lock_timeout")}
+
+    real = command.upgrade
+
+    def upgrade_and_look(config: Any, revision: str) -> None:
+        real(config, revision)
+        seen.update(limits(config.attributes["connection"]))
+
+    monkeypatch.setattr("app.db.migrate.command.upgrade", upgrade_and_look)
+    upgrade(engine)
+    assert seen == {"statement_timeout": "0", "lock_timeout": "5s"}
+    with engine.connect() as connection:
+        assert limits(connection)["statement_timeout"] == "15s"
+        assert inspect(connection).has_table("bank_call")
