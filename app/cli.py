@@ -134,6 +134,14 @@ def _add_reconcile_words(words: Any) -> None:
     accept = _add(verbs, "accept", _reconcile_accept, "note what a difference is; it is listed apart from then on")
     accept.add_argument("difference", help="dif_…")
     accept.add_argument("--because", required=True, help="what it is, and where that is written down")
+    account = _add(verbs, "account", None, "accounts, not of billers, whose statements prove that a payment left them")
+    account_verbs = account.add_subparsers(metavar="COMMAND", required=True)
+    add = _add(account_verbs, "add", _reconcile_account_add, "take what leaves this account for the bank's word")
+    add.add_argument("iban")
+    add.add_argument("--because", required=True, help="whose it is, and how its statements come from the bank")
+    _add(account_verbs, "list", _reconcile_account_list, "list them")
+    remove = _add(account_verbs, "remove", _reconcile_account_remove, "its statements prove nothing from now on")
+    remove.add_argument("iban")
 
 
 def _add_work_words(words: Any) -> None:
@@ -295,6 +303,36 @@ def _reconcile_accept(chosen: argparse.Namespace) -> int:
         accept(uow, difference_id=chosen.difference, because=chosen.because)
         uow.commit()
     print("Noted. It is listed apart from now on.")
+    return 0
+
+
+def _reconcile_account_add(chosen: argparse.Namespace) -> int:
+    from app.journey.reconciliation.service import add_account, believe
+
+    services = _services()
+    with services.unit_of_work() as uow:
+        add_account(uow, iban=chosen.iban, because=chosen.because)
+        uow.commit()
+    print(f"Registered. {believe(services)} payments changed by statements that were here already.")
+    return 0
+
+
+def _reconcile_account_list(_: argparse.Namespace) -> int:
+    from app.journey.reconciliation.service import list_accounts
+
+    with _services().reading() as uow:
+        for one in list_accounts(uow.session):
+            print(f"{one.iban}  since {one.added_at:%Y-%m-%d}: {one.because}")
+    return 0
+
+
+def _reconcile_account_remove(chosen: argparse.Namespace) -> int:
+    from app.journey.reconciliation.service import remove_account
+
+    with _services().unit_of_work() as uow:
+        remove_account(uow, iban=chosen.iban)
+        uow.commit()
+    print("Its statements prove nothing from now on. What they moved stays: see quittance reconcile.")
     return 0
 
 

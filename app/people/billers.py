@@ -24,7 +24,7 @@ def add_biller(uow: UnitOfWork, *, name: str, country: str, vat_id: str | None, 
         raise Invalid("country", f"{country!r} is not a country code of two capital letters.")
     if not ibans:
         raise Invalid("no-account", "A biller needs at least one account.")
-    checked = [_checked_iban(each) for each in ibans]
+    checked = [checked_iban(each) for each in ibans]
     vat_id = _checked_vat_id(vat_id) if vat_id else None
     if vat_id and uow.session.scalar(select(Biller.id).where(Biller.vat_id == vat_id)):
         raise Conflict("biller-known", f"There is a biller with the VAT number {vat_id} already.")
@@ -39,7 +39,8 @@ def add_biller(uow: UnitOfWork, *, name: str, country: str, vat_id: str | None, 
     return biller
 
 
-def _checked_iban(written: str) -> str:
+def checked_iban(written: str) -> str:
+    """As it is stored: without spaces, in capitals. Raises Invalid for wrong check digits."""
     try:
         return str(iban.validate(written.upper(), check_country=False))
     except ValidationError as error:

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
+from app.db.unit_of_work import UnitOfWork
 from app.db.work import WorkRow
 from app.errors import Conflict, Invalid, NotFound
 from app.invariants import check
@@ -31,6 +32,7 @@ from tests.support.camt import Line, camt
 from tests.support.journey import Journey
 
 OTHER = "AT611904300234573201"
+BECAUSE = "our own account; the file comes from the bank's server"
 
 
 def listed(journey: Journey) -> list[Difference]:
@@ -54,6 +56,16 @@ def take_in(journey: Journey, *lines: Line, account: str | None = None, **how: A
     imported = import_statement(journey.services, content)
     assert check(journey.services.engine, now=journey.clock()) == []
     return imported
+
+
+def register(journey: Journey, iban: str = OTHER) -> None:
+    with journey.services.unit_of_work() as uow:
+        service.add_account(uow, iban=iban, because=BECAUSE)
+        uow.commit()
+
+
+def state(journey: Journey, payment_id: str) -> str:
+    return journey.payment(payment_id).state
 
 
 def last_line(journey: Journey, payment_id: str) -> PaymentHistory:
@@ -116,6 +128,7 @@ def test_a_bank_may_change_the_case(journey: Journey, at_bank: str) -> None:
 
 
 def test_an_exact_debit_settles(journey: Journey, at_bank: str) -> None:
+    register(journey)
     line = credit(journey, at_bank, indicator="DBIT", counterparty=journey.biller.iban)
     assert take_in(journey, line, account=OTHER).changed == 1
     assert journey.payment(at_bank).fact == "debited"
@@ -140,12 +153,113 @@ def test_a_reversal_takes_back(journey: Journey, settled: str) -> None:
 
 
 def test_statements_may_come_in_the_wrong_order(journey: Journey, at_bank: str) -> None:
-    """The credit that a later statement has already taken back settles nothing."""
+    """What takes back is listed and closes nothing; with the credit both have happened, as in the right order."""
     back = credit(journey, at_bank, indicator="DBIT", return_reason="AC04", reference="R2")
-    assert take_in(journey, back, message_id="M2").changed == 1
-    assert take_in(journey, credit(journey, at_bank), message_id="M1").changed == 0
-    assert journey.payment(at_bank).state == PaymentState.REJECTED
+    assert take_in(journey, back, message_id="M2").changed == 0
+    assert (state(journey, at_bank), codes(journey)) == ("awaiting_customer", [Code.TAKEN_BACK_NOT_BOOKED])
+    assert take_in(journey, credit(journey, at_bank), message_id="M1").changed == 1
+    assert (state(journey, at_bank), codes(journey)) == ("reversed", [])
+    with journey.services.reading() as uow:
+        lines = uow.session.execute(
+            select(PaymentHistory.after, PaymentHistory.evidence)
+            .where(PaymentHistory.payment_id == at_bank, PaymentHistory.source == "statement")
+            .order_by(PaymentHistory.sequence)
+        ).all()
+    assert [tuple(line) for line in lines] == [("settled", "camt:M1/R1"), ("reversed", "camt:M2/R2")]
+    assert journey.invoice(journey.payment(at_bank).invoice_id).state == "to_pay"
+    journey.worker.run_until_idle()
+    assert check(journey.services.engine, now=journey.clock()) == []
+
+
+def test_what_only_takes_back_never_closes_or_reverses(journey: Journey, at_bank: str) -> None:
+    """Nobody may be told "not done" because of it: the money can still leave."""
+    settled = journey.pay(journey.bill(number="2"))
+    journey.wait(600)
+    for payment_id, before in ((at_bank, "awaiting_customer"), (settled, "settled")):
+        back = credit(journey, payment_id, indicator="DBIT", reversal=True, reference=f"back-{before}")
+        assert take_in(journey, back, message_id=before).changed == 0
+        assert state(journey, payment_id) == before
+    assert codes(journey) == [Code.TAKEN_BACK_NOT_BOOKED] * 2
+
+
+def test_a_reversal_that_we_say_ourselves_is_no_difference(journey: Journey, settled: str) -> None:
+    take_in(journey, credit(journey, settled))
+    for number in ("2", "3"):
+        back = credit(journey, settled, indicator="DBIT", reversal=True, reference=f"R{number}")
+        take_in(journey, back, message_id=f"M{number}")
+    assert state(journey, settled) == "reversed"
+    assert codes(journey) == [Code.TAKEN_BACK_NOT_BOOKED]  # once is what we say, and twice is not
+
+
+def test_a_statement_of_anybodys_account_proves_nothing(journey: Journey, at_bank: str) -> None:
+    """A file is only a file: the account must be the payee's, or one whose statements an operator vouches for."""
+    closed = journey.pay(journey.bill(number="2"), decision="refuse")
+    journey.wait(600)
+    kinds: list[dict[str, Any]] = [
+        {"indicator": "DBIT"},
+        {"indicator": "DBIT", "counterparty": journey.biller.iban},
+        {"indicator": "CRDT", "reversal": True},
+    ]
+    for payment_id, before in ((at_bank, "awaiting_customer"), (closed, "rejected")):
+        for number, changes in enumerate(kinds):
+            line = credit(journey, payment_id, **changes)
+            imported = take_in(journey, line, account=OTHER, message_id=f"{before}-{number}")
+            assert (imported.matched, imported.changed, imported.different) == (0, 0, 1)
+            assert state(journey, payment_id) == before
+    assert codes(journey) == [Code.NO_PROOF] * 6
+    said = {one.sentence.partition("nothing: ")[2] for one in listed(journey)}
+    assert said == {
+        "it does not say to which account the money went.",
+        f"nobody has registered {OTHER} (quittance reconcile account add).",
+    }
+
+
+def test_a_forged_reversal_moves_nothing(journey: Journey, settled: str) -> None:
+    take_in(journey, credit(journey, settled))
+    forged = credit(journey, settled, indicator="CRDT", reversal=True, counterparty=journey.biller.iban)
+    for account in (OTHER, "DE02120300000000202051"):
+        take_in(journey, forged, account=account, message_id=account[:2])
+    assert (state(journey, settled), codes(journey)) == ("settled", [Code.NO_PROOF] * 2)
+    register(journey)  # and there the execution itself is not booked
+    assert service.believe(journey.services) == 0
+    assert state(journey, settled) == "settled"
+    assert codes(journey) == [Code.NO_PROOF, Code.TAKEN_BACK_NOT_BOOKED]
+
+
+def test_a_debit_must_say_where_it_went(journey: Journey, at_bank: str) -> None:
+    register(journey)
+    line = credit(journey, at_bank, indicator="DBIT")
+    assert take_in(journey, line, account=OTHER).changed == 0
+    assert (state(journey, at_bank), codes(journey)) == ("awaiting_customer", [Code.NO_PROOF])
+
+
+def test_an_account_that_is_registered_later_and_taken_out_again(journey: Journey, at_bank: str) -> None:
+    line = credit(journey, at_bank, indicator="DBIT", counterparty=journey.biller.iban)
+    take_in(journey, line, account=OTHER)
+    register(journey)
+    again = take_in(journey, line, account=OTHER)
+    assert (again.known, again.changed, state(journey, at_bank)) == (True, 1, "settled")
+    assert str(again).endswith("was imported before; 1 payments changed now.")
     assert codes(journey) == []
+    with journey.services.unit_of_work() as uow:
+        service.remove_account(uow, iban=OTHER.lower())
+        uow.commit()
+    assert (state(journey, at_bank), codes(journey)) == ("settled", [Code.NO_PROOF])
+
+
+def test_what_is_no_account_is_not_registered(journey: Journey) -> None:
+    register(journey)
+    for iban, because, error in (
+        (OTHER, BECAUSE, Conflict),
+        ("AT611904300234573202", BECAUSE, Invalid),
+        ("DE02120300000000202051", "mine", Invalid),
+    ):
+        with journey.services.unit_of_work() as uow, pytest.raises(error):
+            service.add_account(uow, iban=iban, because=because)
+    with journey.services.unit_of_work() as uow, pytest.raises(NotFound):
+        service.remove_account(uow, iban="DE02120300000000202051")
+    with journey.services.reading() as uow:
+        assert [(one.iban, one.because) for one in service.list_accounts(uow.session)] == [(OTHER, BECAUSE)]
 
 
 def test_the_same_file_twice_is_one_statement(journey: Journey, at_bank: str) -> None:
@@ -164,6 +278,60 @@ def test_a_notification_and_a_statement_tell_of_one_movement(journey: Journey, s
     take_in(journey, credit(journey, settled), kind="053")
     take_in(journey, credit(journey, settled, reference=None), message_id="M3")
     assert codes(journey) == []
+
+
+def test_a_reference_of_a_batch_is_not_a_second_movement(journey: Journey, settled: str) -> None:
+    """Else one reversal would leave one of the two standing, and the customer told that it is paid."""
+    take_in(journey, credit(journey, settled, reference="TX-1"), kind="054")
+    take_in(journey, credit(journey, settled, reference=None, entry_reference="BATCH-9"))
+    assert codes(journey) == []
+    back = credit(journey, settled, indicator="DBIT", reversal=True, reference="R2")
+    assert take_in(journey, back, message_id="M2").changed == 1
+    assert (state(journey, settled), codes(journey)) == ("reversed", [])
+
+
+def test_a_crash_between_storing_and_believing_is_healed(
+    journey: Journey, at_bank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each payment is a transaction of its own, in the order of ids: what is done stays done, the rest comes later."""
+    second = journey.confirm(journey.bill(number="2"))
+    journey.worker.run_until_idle()
+    journey.browser.leave(second)
+    lines = [credit(journey, second, reference="R2"), credit(journey, at_bank)]
+    content = camt(*lines, account=journey.biller.iban)
+    assert at_bank < second
+    believed = service._believe
+
+    def crash(uow: UnitOfWork, payment_id: str) -> bool:
+        if payment_id == second:
+            raise ConnectionResetError
+        return believed(uow, payment_id)
+
+    monkeypatch.setattr(service, "_believe", crash)
+    with pytest.raises(ConnectionResetError):
+        import_statement(journey.services, content)
+    assert (state(journey, at_bank), state(journey, second)) == ("settled", "awaiting_customer")
+    assert codes(journey) == [Code.BOOKED_NOT_SETTLED]  # stored, and listed meanwhile
+    with pytest.raises(ConnectionResetError):
+        take_in(journey, message_id="any other")
+    monkeypatch.undo()
+    again = import_statement(journey.services, content)
+    assert (again.known, again.changed, again.matched) == (True, 1, 2)
+    assert (state(journey, second), codes(journey)) == ("settled", [])
+    assert service.believe(journey.services) == 0
+
+
+def test_what_cannot_take_the_step_yet_takes_it_later(journey: Journey) -> None:
+    """Booked while it is still being given to its bank, as far as we know: not forgotten when that is over."""
+    early = journey.confirm(journey.bill(amount="999.02"))
+    assert state(journey, early) == "initiating"
+    assert take_in(journey, credit(journey, early)).changed == 0
+    assert (state(journey, early), codes(journey)) == ("initiating", [Code.BOOKED_NOT_SETTLED])
+    for _ in range(8):
+        journey.wait(130)
+    assert state(journey, early) == "rejected"  # the bank gave no answer
+    assert take_in(journey, message_id="any other").changed == 1
+    assert (state(journey, early), codes(journey)) == ("settled", [])
 
 
 def test_what_is_not_booked_yet_proves_nothing(journey: Journey, at_bank: str) -> None:
@@ -194,6 +362,8 @@ def test_what_is_no_statement_writes_nothing(journey: Journey, at_bank: str) -> 
         ({"currency": "CHF"}, Code.OTHER_CURRENCY),
         ({"account": OTHER}, Code.OTHER_PAYEE),
         ({"indicator": "DBIT", "counterparty": "DE02120300000000202051"}, Code.OTHER_PAYEE),
+        ({"indicator": "DBIT"}, Code.NO_PROOF),
+        ({"indicator": "DBIT", "counterparty": "{payee}", "account": OTHER}, Code.NO_PROOF),
         ({"amount": "1.00", "indicator": "DBIT", "reversal": True}, Code.OTHER_AMOUNT),
     ],
 )
@@ -201,7 +371,12 @@ def test_what_is_not_exact_moves_nothing_and_is_listed(
     journey: Journey, at_bank: str, changes: dict[str, Any], code: Code
 ) -> None:
     account = changes.get("account")
-    line = credit(journey, at_bank, **{name: value for name, value in changes.items() if name != "account"})
+    changes = {
+        name: value.replace("{payee}", journey.biller.iban) if isinstance(value, str) else value
+        for name, value in changes.items()
+        if name != "account"
+    }
+    line = credit(journey, at_bank, **changes)
     imported = take_in(journey, line, account=account)
     assert (imported.matched, imported.changed, imported.different) == (0, 0, 1)
     assert journey.payment(at_bank).state == PaymentState.AWAITING_CUSTOMER
@@ -233,17 +408,17 @@ def test_two_bookings_of_one_payment(journey: Journey, settled: str) -> None:
     take_in(journey, credit(journey, settled), credit(journey, settled, reference="R2"))
     (found,) = listed(journey)
     assert (found.code, found.payment_id) == (Code.BOOKED_TWICE, settled)
-    # the bank mends it
+    # the bank mends it; that is listed, for the two may have been one that was told in two ways
     take_in(journey, credit(journey, settled, indicator="DBIT", reversal=True, reference="R3"), message_id="M2")
-    assert (codes(journey), journey.payment(settled).state) == ([], PaymentState.SETTLED)
+    assert (codes(journey), state(journey, settled)) == ([Code.TAKEN_BACK_NOT_REVERSED], "settled")
 
 
 @pytest.mark.tampers
 def test_booked_while_we_say_something_else(journey: Journey, settled: str) -> None:
     """Nothing of ours leads here: somebody changed the database, or a step was refused."""
     take_in(journey, credit(journey, settled))
-    for state, code in ((PaymentState.REJECTED, Code.BOOKED_NOT_SETTLED), (PaymentState.SETTLED, None)):
-        set_state(journey, settled, state)
+    for to, code in ((PaymentState.REJECTED, Code.BOOKED_NOT_SETTLED), (PaymentState.SETTLED, None)):
+        set_state(journey, settled, to)
         assert codes(journey) == ([code] if code else [])
     import_statement(
         journey.services,
@@ -254,12 +429,12 @@ def test_booked_while_we_say_something_else(journey: Journey, settled: str) -> N
         ),
     )
     set_state(journey, settled, PaymentState.SETTLED)
-    assert codes(journey) == [Code.SETTLED_TAKEN_BACK]
+    assert codes(journey) == [Code.TAKEN_BACK_NOT_REVERSED]
 
 
-def set_state(journey: Journey, payment_id: str, state: PaymentState) -> None:
+def set_state(journey: Journey, payment_id: str, to: PaymentState) -> None:
     with journey.services.unit_of_work() as uow:
-        uow.session.execute(update(Payment).where(Payment.id == payment_id).values(state=state))
+        uow.session.execute(update(Payment).where(Payment.id == payment_id).values(state=to))
         uow.commit()
 
 
@@ -272,6 +447,8 @@ def test_settled_and_not_on_the_payees_account(journey: Journey, settled: str) -
     take_in(journey, kind="054", days=days("23", "30"))
     assert codes(journey) == []  # no statement of this account goes far enough
     take_in(journey, days=days("26", "26"), message_id="M2")
+    assert codes(journey) == []  # it may be booked before the day on which we were told
+    take_in(journey, days=days("19", "20"), message_id="M0")
     (found,) = listed(journey)
     assert (found.code, found.payment_id) == (Code.SETTLED_NOT_BOOKED, settled)
     assert "without details" not in found.sentence
@@ -280,6 +457,10 @@ def test_settled_and_not_on_the_payees_account(journey: Journey, settled: str) -
         journey.services, camt(bundle, account=journey.biller.iban, message_id="M3", days=days("24", "24"))
     )
     assert "without details" in listed(journey)[0].sentence
+    register(journey)
+    line = credit(journey, settled, indicator="DBIT", counterparty=journey.biller.iban)
+    take_in(journey, line, account=OTHER, message_id="M5")
+    assert codes(journey) == [Code.SETTLED_NOT_BOOKED]  # it left, and has not arrived
     take_in(journey, credit(journey, settled), message_id="M4")
     assert codes(journey) == []
 
@@ -317,16 +498,21 @@ def test_asking_brings_the_next_look_forward(journey: Journey, settled: str) -> 
     journey.browser.leave(other)
     closed = journey.pay(journey.bill(number="3"), decision="refuse")
     journey.wait(600)
+    never_left = journey.confirm(journey.bill(number="4"))
+    token = journey.browser.token(f"/payments/{never_left}/leave")
+    journey.browser.post(f"/payments/{never_left}/cancel", token=token, form={})
+    journey.worker.run_until_idle()
+    assert state(journey, never_left) == "cancelled"
     asked = len(bank_calls(journey))
-    assert service.ask(journey.services) == 2
+    assert service.ask(journey.services) == 3
     assert len(bank_calls(journey)) == asked  # it calls no bank itself
-    for payment_id in (settled, other):
+    for payment_id in (settled, other, closed):
         assert run_at(journey, payment_id) <= journey.clock()
-    assert run_at(journey, closed) is None
+    assert run_at(journey, never_left) > journey.clock()  # nobody could approve it
     journey.wait(1)
     assert len(bank_calls(journey)) > asked
     journey.clock.tick(days=8)
-    assert service.ask(journey.services, since=dt.timedelta(days=7)) == 1  # the settled one is past it
+    assert service.ask(journey.services, since=dt.timedelta(days=7)) == 1  # what has ended is past it
 
 
 def bank_calls(journey: Journey) -> list[Any]:
@@ -533,5 +719,11 @@ def test_the_commands(
     status, said = run()
     assert (status, "accepted 2026-11-23" in said, "0 open differences, 1 accepted" in said) == (0, True, True)
     assert run("ask", "--since", "3") == (0, "1 payments are asked about next\n")
+    accounts = ["account", "add", OTHER, "--because", BECAUSE]
+    assert run(*accounts) == (0, "Registered. 0 payments changed by statements that were here already.\n")
+    assert run(*accounts) == (1, f"quittance: {OTHER} is registered already.\n")
+    assert run("account", "list") == (0, f"{OTHER}  since 2026-11-23: {BECAUSE}\n")
+    assert run("account", "remove", OTHER)[0] == 0
+    assert run("account", "list") == (0, "")
     file.write_bytes(b"<a/>")
     assert run("statement", str(file))[0] == 1

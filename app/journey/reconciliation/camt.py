@@ -27,7 +27,6 @@ BYTES_MAX = 50 * 1024 * 1024
 MARKUP_MAX = 5_000_000
 #: Max35Text: EndToEndIdentification, the references of banks and every other id that is read here
 ID_MAX = 35
-NAME_MAX = 140
 
 #: the element of the message → its kind, and the element of one account in it
 KINDS = {
@@ -75,10 +74,7 @@ class Transaction:
     direction: Direction  #: how it is booked on the account
     reversal: bool  #: it takes an earlier booking back: RvslInd, or return information
     end_to_end_id: str | None  #: None where the bank says NOTPROVIDED
-    creditor_references: tuple[str, ...]
-    remittance_texts: tuple[str, ...]
     counterparty_iban: str | None
-    counterparty_name: str | None
     bank_reference: str | None  #: AcctSvcrRef of the transaction
     return_reason: str | None
 
@@ -97,10 +93,8 @@ class Entry:
     amount: Money
     direction: Direction
     reversal: bool  #: RvslInd
-    reference: str | None  #: NtryRef
-    bank_reference: str | None  #: AcctSvcrRef of the entry
+    bank_reference: str | None  #: AcctSvcrRef of the entry; its NtryRef may be a number that begins anew in each file
     booked_on: dt.date | None
-    valued_on: dt.date | None
     batch_count: int | None  #: NbOfTxs
     details: int  #: how many TxDtls there are, readable or not
     transactions: tuple[Transaction, ...]
@@ -127,23 +121,13 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    code: str  #: OPBD, CLBD …
-    amount: Decimal
-    direction: Direction
-    on: dt.date | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """What one account has to say."""
 
     id: str
     account: str  #: IBAN without spaces, or another id as written
-    account_currency: str | None
     period: tuple[dt.date, dt.date] | None  #: first and last day that it speaks of, where it says so
     whole: bool  #: not one page of several
-    balances: tuple[Balance, ...]
     entries: tuple[Entry, ...]
     unreadable: tuple[Unreadable, ...]
 
@@ -212,7 +196,6 @@ def _document(root: etree._Element) -> etree._Element:
 
 
 def _statement(node: Node) -> Statement:
-    balances = tuple(_balance(each) for each in node.all("Bal"))
     entries: list[Entry] = []
     unreadable: list[Unreadable] = []
     account = _account(node)
@@ -224,10 +207,8 @@ def _statement(node: Node) -> Statement:
     return Statement(
         id=_needed(node, "Id"),
         account=account,
-        account_currency=_text(node, "Acct/Ccy"),
-        period=_period(node, balances),
+        period=_period(node),
         whole=_is_whole(node),
-        balances=balances,
         entries=tuple(entries),
         unreadable=tuple(unreadable),
     )
@@ -245,7 +226,7 @@ def iban_of(written: str) -> str:
     return "".join(written.split()).upper()
 
 
-def _period(node: Node, balances: tuple[Balance, ...]) -> tuple[dt.date, dt.date] | None:
+def _period(node: Node) -> tuple[dt.date, dt.date] | None:
     """The days it speaks of: as it says, else from its opening to its closing balance."""
     first, last = _text(node, "FrToDt/FrDtTm"), _text(node, "FrToDt/ToDtTm")
     if first is not None and last is not None:
@@ -256,8 +237,7 @@ def _period(node: Node, balances: tuple[Balance, ...]) -> tuple[dt.date, dt.date
         if end > start and _MIDNIGHT.fullmatch(last):
             end -= dt.timedelta(days=1)  # it ends where the day begins
     else:
-        opened = next((one.on for one in balances if one.code == "OPBD" and one.on), None)
-        closed = next((one.on for one in balances if one.code == "CLBD" and one.on), None)
+        opened, closed = _day_of_balance(node, "OPBD"), _day_of_balance(node, "CLBD")
         if opened is None or closed is None:
             return None
         # an opening balance of an earlier day is that day's closing one
@@ -274,18 +254,16 @@ def _is_whole(node: Node) -> bool:
     return True
 
 
-def _balance(node: Node) -> Balance:
-    kind = node.maybe("Tp/CdOrPrtry")
-    code = (_text(kind, "Cd") or _text(kind, "Prtry")) if kind is not None else None
-    try:
-        return Balance(
-            code=code or "",
-            amount=_decimal(_needed(node, "Amt")),
-            direction=_direction(_needed(node, "CdtDbtInd")),
-            on=_date(node, "Dt"),
-        )
-    except ValueError as error:
-        raise CamtRefused("balance-refused", str(error), element=node.path) from None
+def _day_of_balance(node: Node, code: str) -> dt.date | None:
+    """Of a balance only the day is of use here: one whose code or day cannot be read is as if it were not there."""
+    for each in node.all("Bal"):
+        try:
+            day = _date(each, "Dt") if _text(each, "Tp/CdOrPrtry/Cd") == code else None
+        except (BillRefused, ValueError):
+            continue
+        if day is not None:
+            return day
+    return None
 
 
 # --- entries and their transactions
@@ -303,10 +281,8 @@ def _entry(node: Node, account: str, unreadable: list[Unreadable]) -> Entry:
         amount=amount,
         direction=_direction(_needed(node, "CdtDbtInd")),
         reversal=_flag(node, "RvslInd"),
-        reference=_text(node, "NtryRef"),
         bank_reference=_text(node, "AcctSvcrRef"),
         booked_on=_date(node, "BookgDt"),
-        valued_on=_date(node, "ValDt"),
         batch_count=int(batch) if batch is not None and re.fullmatch(r"[0-9]{1,15}", batch) else None,
         details=len(details),
         transactions=(),
@@ -327,18 +303,13 @@ def _transaction(node: Node, entry: Entry, account: str, *, alone: bool) -> Tran
     indicator = _text(node, "CdtDbtInd")
     direction = _direction(indicator) if indicator else entry.direction
     returned = node.maybe("RtrInf")
-    iban, name = _counterparty(node, direction, account)
-    remittance = node.maybe("RmtInf")
     return Transaction(
         place=node.path,
         amount=amount,
         direction=direction,
         reversal=entry.reversal or returned is not None,
         end_to_end_id=_end_to_end_id(node),
-        creditor_references=_creditor_references(remittance),
-        remittance_texts=_remittance_texts(remittance),
-        counterparty_iban=iban,
-        counterparty_name=name,
+        counterparty_iban=_counterparty(node, direction, account),
         bank_reference=_text(node, "Refs/AcctSvcrRef"),
         return_reason=_return_reason(returned),
     )
@@ -349,38 +320,20 @@ def _end_to_end_id(node: Node) -> str | None:
     return None if found is None or found.upper() == _NO_ID else found
 
 
-def _creditor_references(remittance: Node | None) -> tuple[str, ...]:
-    if remittance is None:
-        return ()
-    return tuple(found for each in remittance.all("Strd") if (found := _text(each, "CdtrRefInf/Ref")) is not None)
-
-
-def _remittance_texts(remittance: Node | None) -> tuple[str, ...]:
-    if remittance is None:
-        return ()
-    return tuple(text.printable(each.text(), limit=text.REFERENCE_MAX) for each in remittance.all("Ustrd"))
-
-
 def _return_reason(returned: Node | None) -> str | None:
     if returned is None:
         return None
     return _text(returned, "Rsn/Cd") or _text(returned, "Rsn/Prtry")
 
 
-def _counterparty(node: Node, direction: Direction, account: str) -> tuple[str | None, str | None]:
-    """Account and name of the other side. A return may keep the roles of the payment that it takes back."""
+def _counterparty(node: Node, direction: Direction, account: str) -> str | None:
+    """The account of the other side. A return may keep the roles of the payment that it takes back."""
     sides = ("Dbtr", "Cdtr") if direction is Direction.CREDIT else ("Cdtr", "Dbtr")
     for side in sides:
         iban = _text(node, f"RltdPties/{side}Acct/Id/IBAN")
         if iban is not None and iban_of(iban) != account:
-            return iban_of(iban), _name(node, side)
-    return None, _name(node, sides[0])
-
-
-def _name(node: Node, side: str) -> str | None:
-    """Of the party itself, or of its Pty from version 08 on."""
-    found = node.maybe(f"RltdPties/{side}/Nm") or node.maybe(f"RltdPties/{side}/Pty/Nm")
-    return text.printable(found.text(), limit=NAME_MAX) if found is not None else None
+            return iban_of(iban)
+    return None
 
 
 def _unreadable(node: Node, error: Exception, *, status: str | None, booked_on: dt.date | None) -> Unreadable:

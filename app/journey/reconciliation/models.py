@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.reconciliation.rules import Verdict
 from connectors.money import Money
 from consent.base import Base, Id
 
+_WAITING = text("verdict = 'matched' AND believed_at IS NULL")
 _VERDICTS = ", ".join(f"'{verdict.value}'" for verdict in Verdict)
 
 
@@ -40,6 +41,19 @@ class Statement(Base):
     imported_at: Mapped[dt.datetime]
 
 
+class StatementAccount(Base):
+    """An account of a customer or of ours whose statements an operator has from the bank itself: its debits are proof.
+
+    Payees' accounts are not here: those were vetted with the biller.
+    """
+
+    __tablename__ = "statement_account"
+
+    iban: Mapped[str] = mapped_column(String(34), primary_key=True)
+    because: Mapped[str] = mapped_column(Text)
+    added_at: Mapped[dt.datetime]
+
+
 class StatementEntry(Base):
     """One booking that is ours by its EndToEndId, or that could not be read and may be."""
 
@@ -58,6 +72,7 @@ class StatementEntry(Base):
             "verdict IN ('pending', 'unreadable') OR (payment_id IS NULL) = (verdict = 'unknown')",
             name="payment_unless_unknown",
         ),
+        Index("ix_statement_entry_waiting", "payment_id", postgresql_where=_WAITING, sqlite_where=_WAITING),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -72,11 +87,12 @@ class StatementEntry(Base):
     counterparty_iban: Mapped[str | None] = mapped_column(String(35))  # of debits, to compare the payee
     booked_on: Mapped[dt.date | None]
     bank_reference: Mapped[str | None] = mapped_column(String(35))  # AcctSvcrRef of the transaction
-    entry_reference: Mapped[str | None] = mapped_column(String(35))  # AcctSvcrRef or NtryRef of its entry
+    entry_reference: Mapped[str | None] = mapped_column(String(35))  # AcctSvcrRef of its entry
     return_reason: Mapped[str | None] = mapped_column(String(35))
     payment_id: Mapped[str | None] = mapped_column(ForeignKey("payment.id"), index=True)
     verdict: Mapped[str] = mapped_column(String(12))
     reason: Mapped[str | None] = mapped_column(Text)  # why it is unreadable
+    believed_at: Mapped[dt.datetime | None]  # since when the payment has taken the step that it proves
 
     @property
     def amount(self) -> Money | None:

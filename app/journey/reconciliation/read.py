@@ -10,16 +10,16 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from app.journey.decisions.models import Decision
 from app.journey.payments.models import Payment
 from app.journey.payments.states import PaymentState
 from app.journey.reconciliation import rules
-from app.journey.reconciliation.models import BillerWord, DifferenceNote, Statement, StatementEntry
+from app.journey.reconciliation.camt import Direction
+from app.journey.reconciliation.models import BillerWord, DifferenceNote, Statement, StatementAccount, StatementEntry
 from app.journey.reconciliation.rules import Line, Verdict
-from connectors.contract import Fact
 from connectors.money import Money
 
 
@@ -31,7 +31,9 @@ class Code(enum.StrEnum):
     BOOKED_UNKNOWN = "booked-unknown"  #: A3
     UNREADABLE = "unreadable"  #: A3, perhaps
     SETTLED_NOT_BOOKED = "settled-not-booked"  #: A4
-    SETTLED_TAKEN_BACK = "settled-taken-back"  #: A4
+    TAKEN_BACK_NOT_REVERSED = "taken-back-not-reversed"  #: A4
+    TAKEN_BACK_NOT_BOOKED = "taken-back-not-booked"  #: A4, perhaps
+    NO_PROOF = "no-proof"  #: A3, perhaps
     OTHER_AMOUNT = "other-amount"  #: A5
     OTHER_CURRENCY = "other-currency"  #: A5
     OTHER_PAYEE = "other-payee"  #: A5
@@ -41,6 +43,7 @@ class Code(enum.StrEnum):
 
 
 _CODE_OF = {
+    Verdict.MATCHED: Code.NO_PROOF,  # exactly ours, and yet it moves nothing: see proves
     Verdict.AMOUNT: Code.OTHER_AMOUNT,
     Verdict.CURRENCY: Code.OTHER_CURRENCY,
     Verdict.PAYEE: Code.OTHER_PAYEE,
@@ -83,6 +86,23 @@ def differences(session: Session) -> list[Difference]:
     return sorted(found, key=lambda one: (one.because is not None, one.code, one.id))
 
 
+def proves() -> ColumnElement[bool]:
+    """Whether an entry proves something; to be asked of StatementEntry joined with its Statement.
+
+    Anybody can write a file about an account that nobody knows. So the booking is exactly the payment, and either a
+    credit on the payee's vetted account (only such credits match), or a debit on an account that an operator registered
+    and to the payee by the bank's own word. Asked anew each time: an account may be registered later, or taken out.
+    """
+    registered = Statement.account.in_(select(StatementAccount.iban))
+    return and_(
+        StatementEntry.verdict == Verdict.MATCHED,
+        or_(
+            StatementEntry.direction == Direction.CREDIT,
+            and_(registered, StatementEntry.counterparty_iban.is_not(None)),
+        ),
+    )
+
+
 def line_of(entry: StatementEntry, account: str) -> Line:
     return Line(
         id=entry.id,
@@ -113,13 +133,13 @@ def _written(amount: Money | None) -> str:
 
 
 def _booked_otherwise(session: Session) -> Iterator[Difference]:
-    """Bookings that bear an id of ours and are not the payment as it was decided, or that could not be read."""
+    """Bookings with an id of ours that are not the payment as it was decided, prove nothing, or could not be read."""
     rows = session.execute(
         select(StatementEntry, Statement, Payment, Decision)
         .join(Statement, Statement.id == StatementEntry.statement_id)
         .outerjoin(Payment, Payment.id == StatementEntry.payment_id)
         .outerjoin(Decision, Decision.id == Payment.decision_id)
-        .where(StatementEntry.verdict.in_([*_CODE_OF, Verdict.UNREADABLE]))
+        .where(StatementEntry.verdict.in_([*_CODE_OF, Verdict.UNREADABLE]), not_(proves()))
         .order_by(StatementEntry.id)
     ).all()
     alike: dict[tuple[object, ...], list[tuple[StatementEntry, Statement, Payment | None, Decision | None]]] = {}
@@ -166,6 +186,9 @@ def _otherwise(
         ours = f"{payment.state}, to {decision.payee_iban}"
         other = statement.account if entry.direction == "credit" else entry.counterparty_iban
         sentence = f"The bank {booked} it with {other} as the payee's account, and the customer decided another one."
+    elif code is Code.NO_PROOF:
+        ours = f"{payment.state}, {_written(payment.amount)}"
+        sentence = f"A statement {booked} it as decided, and proves nothing: {_no_proof(entry, statement)}."
     else:
         ours = f"{payment.state}, {_written(payment.amount)}"
         sentence = f"The bank {booked} {_written(entry.amount)}, and the customer decided {_written(payment.amount)}."
@@ -180,14 +203,21 @@ def _otherwise(
     )
 
 
+def _no_proof(entry: StatementEntry, statement: Statement) -> str:
+    if entry.counterparty_iban is None:
+        return "it does not say to which account the money went"
+    return f"nobody has registered {statement.account} (quittance reconcile account add)"
+
+
 # ------------------------------------------------------------------------------------- all bookings of one payment
 
 
 def _movements(session: Session) -> Iterator[Difference]:
-    """Payments that are booked exactly as decided, but twice, or while we say that it did not happen."""
+    """Payments that are proven to be booked, but twice, or while we say that it did not happen, or to be taken back."""
     several = (
         select(StatementEntry.payment_id)
-        .where(StatementEntry.verdict == Verdict.MATCHED)
+        .join(Statement, Statement.id == StatementEntry.statement_id)
+        .where(proves())
         .group_by(StatementEntry.payment_id)
         .having(or_(func.count() > 1, func.max(case((StatementEntry.reversal, 1), else_=0)) == 1))
     )
@@ -196,7 +226,7 @@ def _movements(session: Session) -> Iterator[Difference]:
         .join(Statement, Statement.id == StatementEntry.statement_id)
         .join(Payment, Payment.id == StatementEntry.payment_id)
         .where(
-            StatementEntry.verdict == Verdict.MATCHED,
+            proves(),
             or_(Payment.state != PaymentState.SETTLED, Payment.id.in_(several)),
         )
         .order_by(Payment.id, StatementEntry.id)
@@ -206,20 +236,14 @@ def _movements(session: Session) -> Iterator[Difference]:
         payment: Payment = lines[0][2]
         sides = rules.accounts(rules.bookings(line_of(entry, account) for entry, account, _ in lines))
         yield from _twice(payment, sides)
-        fact = rules.proven(sides)
-        if fact is Fact.REJECTED and payment.state == PaymentState.SETTLED:
-            yield _about(
-                Code.SETTLED_TAKEN_BACK,
-                payment,
-                theirs="taken back",
-                sentence="We say that it is paid, and the bank's statement shows that it was taken back.",
-            )
-        elif fact in (Fact.CREDITED, Fact.DEBITED) and payment.state != PaymentState.SETTLED:
+        yield from _taken_back(payment, sides)
+        proof = rules.proven(sides)
+        if proof.fact is not None and proof.taken_back is None and payment.state != PaymentState.SETTLED:
             yield _about(
                 Code.BOOKED_NOT_SETTLED,
                 payment,
-                theirs=str(fact),
-                sentence=f"The bank's statement shows it as {fact}, and we call it {payment.state}.",
+                theirs=str(proof.fact),
+                sentence=f"The bank's statement shows it as {proof.fact}, and we call it {payment.state}.",
             )
 
 
@@ -234,6 +258,30 @@ def _twice(payment: Payment, sides: list[rules.Account]) -> Iterator[Difference]
                 side.stands,
                 theirs=f"{side.stands} times {side.direction} on {side.account}",
                 sentence=f"The customer decided one payment, and the bank has booked {side.stands} on this account.",
+            )
+
+
+def _taken_back(payment: Payment, sides: list[rules.Account]) -> Iterator[Difference]:
+    """Every reversal that we do not say ourselves, also where a second booking still stands: two may be one."""
+    is_reversed = payment.state == PaymentState.REVERSED
+    for side in sides:
+        what = (side.account, side.direction, side.executed, side.reversed)
+        theirs = f"booked {side.executed} times and taken back {side.reversed} times on {side.account}"
+        if side.reversed and side.executed and not is_reversed:
+            yield _about(
+                Code.TAKEN_BACK_NOT_REVERSED,
+                payment,
+                *what,
+                theirs=theirs,
+                sentence=f"The bank's statements show that it was taken back, and we call it {payment.state}.",
+            )
+        elif side.reversed > max(side.executed, is_reversed):
+            yield _about(
+                Code.TAKEN_BACK_NOT_BOOKED,
+                payment,
+                *what,
+                theirs=theirs,
+                sentence="The bank's statements take back what they do not show as booked: that moves nothing.",
             )
 
 
@@ -259,15 +307,17 @@ def _not_booked(session: Session) -> Iterator[Difference]:
         select(Statement).where(Statement.kind == "camt.053", Statement.first_day.is_not(None)).order_by(Statement.id)
     ):
         told.setdefault(statement.account, []).append(statement)
-    shown = select(StatementEntry.payment_id).where(
-        StatementEntry.payment_id.is_not(None), StatementEntry.verdict != Verdict.PENDING
+    shown = (
+        exists()
+        .where(StatementEntry.payment_id == Payment.id, StatementEntry.verdict != Verdict.PENDING)
+        .where(Statement.id == StatementEntry.statement_id, Statement.account == Decision.payee_iban)
     )
     rows = session.execute(
         select(Payment, Decision.payee_iban)
         .join(Decision, Decision.id == Payment.decision_id)
         .where(
             Payment.state == PaymentState.SETTLED,
-            Payment.id.not_in(shown),
+            not_(shown),
             Decision.payee_iban.in_(select(Statement.account).where(Statement.kind == "camt.053")),
         )
         .order_by(Payment.id)
@@ -275,8 +325,7 @@ def _not_booked(session: Session) -> Iterator[Difference]:
     for payment, payee_iban in rows:
         if payment.settled_at is None:
             continue
-        first = payment.settled_at.date()
-        last = first + rules.BOOKED_WITHIN
+        first, last = rules.booked_between(created=payment.created_at, told=payment.settled_at)
         statements = told.get(payee_iban, [])
         if not rules.covers([(one.first_day, one.last_day) for one in statements], first=first, last=last):
             continue

@@ -12,8 +12,10 @@ from app.journey.reconciliation.camt import Direction
 from connectors.contract import Fact
 from connectors.money import Money
 
-#: a settled payment must be on the payee's account so long after we were told
+#: a settled payment is on the payee's account at most so long before or after we were told
 BOOKED_WITHIN = dt.timedelta(days=3)
+#: from one statement to the next: banks make none for days on which nothing was booked, as the four around Easter
+NEXT_STATEMENT = dt.timedelta(days=5)
 
 #: how our own EndToEndIds look, in whatever case a bank writes them (payments/rules.py makes them)
 _OURS = re.compile(r"pay[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
@@ -22,7 +24,7 @@ _OURS = re.compile(r"pay[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 class Verdict(enum.StrEnum):
     """What one booking is to us."""
 
-    MATCHED = "matched"  #: exactly a payment of ours
+    MATCHED = "matched"  #: exactly a payment of ours; whether it proves something depends on the account as well
     AMOUNT = "amount"  #: a payment of ours, with another amount
     CURRENCY = "currency"  #: … in another currency
     PAYEE = "payee"  #: … from or to another account than the payee's
@@ -48,7 +50,8 @@ def verdict(
 ) -> Verdict:
     """Whether a booking is exactly this payment. ``direction`` is that of the payment, not of its reversal.
 
-    Credited: it must be on the payee's account. Debited: it must go there, where the bank says where it goes.
+    Credited: it must be on the payee's account. Debited: it must go there, where the bank says where it goes; where it
+    does not say, nothing contradicts us and nothing is proven (``proves`` in read.py).
     """
     if amount.currency != expected.amount.currency:
         return Verdict.CURRENCY
@@ -109,8 +112,10 @@ def bookings(lines: Iterable[Line]) -> list[Booking]:
 def _is_same(one: Line, other: Line) -> bool:
     """Whether two lines of a payment are one movement: by the bank's reference, else by the day.
 
-    Two lines of one statement are two movements unless the bank gives them one reference. A notification may carry a
-    reference at the transaction where the statement has one at the entry only, so both places are compared.
+    Their amounts are equal. Two lines of one statement are two movements unless the bank gives them one reference. A
+    notification may carry a reference at the transaction where the statement has one at the entry only, so both places
+    are compared: equal ones say that it is one movement. Different ones say that it is two only where they stand at the
+    same place; one of a transaction and one of a whole batch say nothing, and then the day decides.
     """
     if (one.account, one.direction, one.reversal) != (other.account, other.direction, other.reversal):
         return False
@@ -118,9 +123,10 @@ def _is_same(one: Line, other: Line) -> bool:
         return one.bank_reference == other.bank_reference
     if one.statement_id == other.statement_id:
         return False
-    here, there = _references(one), _references(other)
-    if here and there:
-        return bool(here & there)
+    if _references(one) & _references(other):
+        return True
+    if one.entry_reference and other.entry_reference:
+        return False
     return one.booked_on == other.booked_on
 
 
@@ -153,22 +159,47 @@ def accounts(found: Iterable[Booking]) -> list[Account]:
     ]
 
 
-def proven(found: Iterable[Account]) -> Fact | None:
-    """What the bookings of a payment prove. A reversal on either side ends it, in whatever order they came to us."""
-    sides = list(found)
-    if any(side.reversed and side.stands <= 0 for side in sides):
-        return Fact.REJECTED
-    standing = {side.direction for side in sides if side.stands > 0}
-    if Direction.CREDIT in standing:
-        return Fact.CREDITED
-    return Fact.DEBITED if standing else None
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the movements of one payment prove. Never that it will not happen: no statement can say that."""
+
+    executed: Account | None  #: where it was booked, the payee's account if it was there
+    taken_back: Account | None  #: where nothing of what was booked stands any more
+
+    @property
+    def fact(self) -> Fact | None:
+        """How far it got."""
+        if self.executed is None:
+            return None
+        return Fact.CREDITED if self.executed.direction == Direction.CREDIT else Fact.DEBITED
+
+
+def proven(found: Iterable[Account]) -> Proof:
+    """In whatever order the bookings came to us. To take back on one account what is booked on another proves nothing.
+
+    What is taken back on either side is taken back.
+    """
+    booked = [side for side in found if side.executed]
+    credited = [side for side in booked if side.direction == Direction.CREDIT]
+    return Proof(
+        executed=next(iter(credited or booked), None),
+        taken_back=next((side for side in booked if side.stands <= 0), None),
+    )
+
+
+def booked_between(*, created: dt.datetime, told: dt.datetime) -> tuple[dt.date, dt.date]:
+    """The days on which a settled payment is booked. A bank that was silent may have booked it long before it told."""
+    return min(created, told - BOOKED_WITHIN).date(), (told + BOOKED_WITHIN).date()
 
 
 def covers(periods: Iterable[tuple[dt.date | None, dt.date | None]], *, first: dt.date, last: dt.date) -> bool:
     """Whether statements of these periods would show what was booked between two days.
 
-    One speaks of the first day, and they reach the last one. Days without a statement in between are usual: many banks
-    make none when nothing was booked.
+    They begin on the first day or before, reach the last one, and none seems to be missing in between.
     """
-    known = [(start, end) for start, end in periods if start is not None and end is not None]
-    return any(start <= first <= end for start, end in known) and max((end for _, end in known), default=first) >= last
+    reached: dt.date | None = None
+    for start, end in sorted((start, end) for start, end in periods if start is not None and end is not None):
+        if start > (first if reached is None else max(first, reached + NEXT_STATEMENT)):
+            break
+        reached = end if reached is None else max(reached, end)
+    return reached is not None and reached >= last

@@ -1,17 +1,17 @@
-"""Taking in what banks' statements and billers say. Only an exact match moves a payment; anything else is listed."""
+"""Taking in what banks' statements and billers say. Only what statements prove moves a payment; all else is listed."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
+from app.db.upsert import insert_once
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.journey.decisions.models import Decision
 from app.journey.intake.service import ClientIdentity
@@ -19,24 +19,32 @@ from app.journey.payments import rules as payment_rules
 from app.journey.payments.access import locked
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
-from app.journey.payments.reasons import OURS
+from app.journey.payments.service import EVIDENCE_LEAST
 from app.journey.payments.states import CLOSED, PaymentState, Source
 from app.journey.payments.step import correct
 from app.journey.reconciliation import camt, rules
 from app.journey.reconciliation.camt import CamtRefused, Entry, Transaction, Unreadable
-from app.journey.reconciliation.models import BillerWord, DifferenceNote, Statement, StatementEntry
-from app.journey.reconciliation.read import differences, line_of
-from app.journey.reconciliation.rules import Expected, Verdict
+from app.journey.reconciliation.models import (
+    BillerWord,
+    DifferenceNote,
+    Statement,
+    StatementAccount,
+    StatementEntry,
+)
+from app.journey.reconciliation.read import differences, line_of, proves
+from app.journey.reconciliation.rules import Account, Expected, Verdict
+from app.people.billers import checked_iban
 from app.services import Services
+from connectors.contract import Fact
 from connectors.money import Money
 from consent.base import new_id
+from consent.models import Trip
 
 #: ids in one query; SQLite takes no more than 32,766 values
 CHUNK = 1000
 #: how long after settlement a payment is asked about again by hand
 RECENT = dt.timedelta(days=7)
-#: characters of a sentence that can be understood years later
-BECAUSE_LEAST = 10
+#: characters of an operator's sentence
 BECAUSE_MOST = 1000
 #: how often a biller may change its word about one payment
 WORDS_MOST = 50
@@ -54,9 +62,9 @@ class Imported:
     statements: int
     new: int  #: statements that we did not have yet
     entries: int  #: bookings in the file, of whomever
-    matched: int  #: exactly payments of ours
-    changed: int  #: payments that took a step by it
-    different: int  #: ours by the id, and not as decided; or of no payment that we know
+    matched: int  #: exactly payments of ours, on an account that proves it
+    changed: int  #: payments that took a step by it, or by what an earlier import had left undone
+    different: int  #: ours by the id, and not as decided or no proof; or of no payment that we know
     pending: int  #: ours, and not booked yet
     unreadable: int
 
@@ -66,7 +74,8 @@ class Imported:
 
     def __str__(self) -> str:
         if self.known:
-            return f"{self.kind} {self.message_id} was imported before; nothing was changed."
+            then = f"{self.changed} payments changed now" if self.changed else "nothing was changed"
+            return f"{self.kind} {self.message_id} was imported before; {then}."
         return (
             f"{self.kind} {self.message_id}: {self.entries} bookings, {self.matched} matched, {self.changed} changed,"
             f" {self.different} different, {self.pending} pending, {self.unreadable} unreadable"
@@ -74,37 +83,42 @@ class Imported:
 
 
 def import_statement(services: Services, content: bytes) -> Imported:
-    """Take in a camt.053 or camt.054 file, in one transaction. The same bytes again change nothing. Raises Invalid."""
+    """Take in a camt.053 or camt.054 file. The same bytes again are no second statement. Raises Invalid.
+
+    All of it is stored in one transaction. Then the payments take their steps, see ``believe``: what a crash in between
+    left undone is done by the next import of any file, also of the same.
+    """
     message = _read(content)
     sha256 = hashlib.sha256(content).hexdigest()
+    with services.reading() as uow:  # long for a large file: no writer waits for it
+        payments = _payments_of(uow.session, message)
+    new = 0
     with services.unit_of_work() as uow:
-        matching = _Matching(uow, message)
-        kept: list[StatementEntry] = []
-        new = 0
         for position, statement in enumerate(message.statements, 1):
-            row_id = _add_statement(uow, message, statement, sha256=sha256, position=position)
-            if row_id is not None:
-                new += 1
-                kept += matching.keep(row_id, statement)
-        uow.session.flush()
-        changed = _believe(uow, kept, message_id=message.id)
+            new += _store(uow, message, statement, payments, sha256=sha256, position=position)
         uow.commit()
-    verdicts = [Verdict(one.verdict) for one in kept]
+    changed = believe(services)
+    with services.reading() as uow:
+        found = uow.session.execute(
+            select(StatementEntry.verdict, proves())
+            .join(Statement, Statement.id == StatementEntry.statement_id)
+            .where(Statement.sha256 == sha256)
+        ).all()
+    verdicts = [Verdict(verdict) for verdict, _ in found]
+    matched = sum(proven for _, proven in found)
+    pending, unreadable = verdicts.count(Verdict.PENDING), verdicts.count(Verdict.UNREADABLE)
     return Imported(
         kind=message.kind,
         message_id=message.id,
         statements=len(message.statements),
         new=new,
         entries=sum(statement.bookings for statement in message.statements),
-        matched=verdicts.count(Verdict.MATCHED),
+        matched=matched,
         changed=changed,
-        different=sum(one in _DIFFERENT for one in verdicts),
-        pending=verdicts.count(Verdict.PENDING),
-        unreadable=verdicts.count(Verdict.UNREADABLE),
+        different=len(verdicts) - matched - pending - unreadable,
+        pending=pending,
+        unreadable=unreadable,
     )
-
-
-_DIFFERENT = frozenset({Verdict.AMOUNT, Verdict.CURRENCY, Verdict.PAYEE, Verdict.UNKNOWN})
 
 
 def _read(content: bytes) -> camt.Message:
@@ -118,14 +132,41 @@ def _read(content: bytes) -> camt.Message:
     return message
 
 
-def _add_statement(
-    uow: UnitOfWork, message: camt.Message, statement: camt.Statement, *, sha256: str, position: int
-) -> str | None:
-    """The id of the new row; None when we have these bytes already, also when another import wrote them just now."""
-    dialect = postgresql if uow.session.get_bind().dialect.name == "postgresql" else sqlite
+#: id and decision of payments, by their EndToEndId in small letters
+Payments = Mapping[str, tuple[str, Expected]]
+
+
+def _payments_of(session: Session, message: camt.Message) -> Payments:
+    """The payments that a message speaks of."""
+    ids = {
+        found
+        for statement in message.statements
+        for found in (
+            *(one.end_to_end_id for entry in statement.entries for one in entry.transactions),
+            *(one.end_to_end_id for one in statement.unreadable),
+        )
+        if found is not None
+    }
+    return {
+        end_to_end_id.lower(): (payment_id, expected)
+        for end_to_end_id, payment_id, expected in _payments_named(session, ids)
+    }
+
+
+def _store(
+    uow: UnitOfWork,
+    message: camt.Message,
+    statement: camt.Statement,
+    payments: Payments,
+    *,
+    sha256: str,
+    position: int,
+) -> bool:
+    """False when we have these bytes already, also when another import wrote them just now."""
+    statement_id = new_id("stm")
     first, last = statement.period or (None, None)
     values = {
-        "id": new_id("stm"),
+        "id": statement_id,
         "kind": message.kind,
         "message_id": message.id,
         "number": statement.id,
@@ -138,95 +179,74 @@ def _add_statement(
         "entries": statement.bookings,
         "imported_at": uow.now,
     }
-    added = dialect.insert(Statement).values(**values).on_conflict_do_nothing(index_elements=["sha256", "position"])
-    row_id: str | None = uow.session.scalar(added.returning(Statement.id))
-    return row_id
+    if not insert_once(uow.session, Statement, values, unique=["sha256", "position"]):
+        return False
+    rows = [
+        row
+        for entry in statement.entries
+        for transaction in entry.transactions
+        if (row := _booking(payments, statement.account, entry, transaction)) is not None
+    ]
+    rows += [row for one in statement.unreadable if (row := _unreadable(payments, one)) is not None]
+    for number, row in enumerate(rows, 1):
+        row.id, row.statement_id, row.position = new_id("ste"), statement_id, number
+    uow.session.add_all(rows)
+    return True
 
 
-class _Matching:
-    """The payments that a message speaks of, and which of its bookings are kept."""
-
-    def __init__(self, uow: UnitOfWork, message: camt.Message) -> None:
-        self._session = uow.session
-        ids = {
-            found
-            for statement in message.statements
-            for found in (
-                *(one.end_to_end_id for entry in statement.entries for one in entry.transactions),
-                *(one.end_to_end_id for one in statement.unreadable),
-            )
-            if found is not None
-        }
-        self._payments = {
-            end_to_end_id.lower(): (payment_id, expected)
-            for end_to_end_id, payment_id, expected in _payments_named(uow.session, ids)
-        }
-
-    def keep(self, statement_id: str, statement: camt.Statement) -> list[StatementEntry]:
-        rows = [
-            row
-            for entry in statement.entries
-            for transaction in entry.transactions
-            if (row := self._booking(statement.account, entry, transaction)) is not None
-        ]
-        rows += [row for one in statement.unreadable if (row := self._unreadable(one)) is not None]
-        for position, row in enumerate(rows, 1):
-            row.id, row.statement_id, row.position = new_id("ste"), statement_id, position
-        self._session.add_all(rows)
-        return rows
-
-    def _booking(self, account: str, entry: Entry, transaction: Transaction) -> StatementEntry | None:
-        """None for what is not ours."""
-        end_to_end_id = transaction.end_to_end_id
-        if end_to_end_id is None:
-            return None
-        payment_id, expected = self._payments.get(end_to_end_id.lower(), (None, None))
-        if expected is None and not rules.is_ours(end_to_end_id):
-            return None
-        direction = transaction.original_direction
-        is_debit = direction is camt.Direction.DEBIT
-        found = Verdict.UNKNOWN
-        if not entry.booked:
-            found = Verdict.PENDING
-        elif expected is not None:
-            found = rules.verdict(
-                expected,
-                amount=transaction.amount,
-                direction=direction,
-                account=camt.iban_of(account),
-                counterparty_iban=transaction.counterparty_iban,
-            )
-        return StatementEntry(
-            place=transaction.place,
-            end_to_end_id=end_to_end_id,
+def _booking(payments: Payments, account: str, entry: Entry, transaction: Transaction) -> StatementEntry | None:
+    """None for what is not ours."""
+    end_to_end_id = transaction.end_to_end_id
+    if end_to_end_id is None:
+        return None
+    payment_id, expected = payments.get(end_to_end_id.lower(), (None, None))
+    if expected is None and not rules.is_ours(end_to_end_id):
+        return None
+    direction = transaction.original_direction
+    is_debit = direction is camt.Direction.DEBIT
+    found = Verdict.UNKNOWN
+    if not entry.booked:
+        found = Verdict.PENDING
+    elif expected is not None:
+        found = rules.verdict(
+            expected,
+            amount=transaction.amount,
             direction=direction,
-            reversal=transaction.reversal,
-            currency=transaction.amount.currency,
-            amount_minor=transaction.amount.minor,
-            # of a credit it is the customer's account: it proves nothing, so we do not keep it
-            counterparty_iban=transaction.counterparty_iban if is_debit else None,
-            booked_on=entry.booked_on,
-            bank_reference=transaction.bank_reference,
-            entry_reference=entry.bank_reference or entry.reference,
-            return_reason=transaction.return_reason,
-            payment_id=payment_id,
-            verdict=found,
+            account=camt.iban_of(account),
+            counterparty_iban=transaction.counterparty_iban,
         )
+    return StatementEntry(
+        place=transaction.place,
+        end_to_end_id=end_to_end_id,
+        direction=direction,
+        reversal=transaction.reversal,
+        currency=transaction.amount.currency,
+        amount_minor=transaction.amount.minor,
+        # of a credit it is the customer's account: it proves nothing, so we do not keep it
+        counterparty_iban=transaction.counterparty_iban if is_debit else None,
+        booked_on=entry.booked_on,
+        bank_reference=transaction.bank_reference,
+        entry_reference=entry.bank_reference,
+        return_reason=transaction.return_reason,
+        payment_id=payment_id,
+        verdict=found,
+    )
 
-    def _unreadable(self, one: Unreadable) -> StatementEntry | None:
-        """None for what is certainly not ours."""
-        payment_id, _ = self._payments.get((one.end_to_end_id or "").lower(), (None, None))
-        if payment_id is None and one.end_to_end_id is not None and not rules.is_ours(one.end_to_end_id):
-            return None
-        return StatementEntry(
-            place=one.place,
-            end_to_end_id=one.end_to_end_id,
-            reversal=False,
-            booked_on=one.booked_on,
-            payment_id=payment_id,
-            verdict=Verdict.UNREADABLE,
-            reason=one.reason[:1000],
-        )
+
+def _unreadable(payments: Payments, one: Unreadable) -> StatementEntry | None:
+    """None for what is certainly not ours."""
+    payment_id, _ = payments.get((one.end_to_end_id or "").lower(), (None, None))
+    if payment_id is None and one.end_to_end_id is not None and not rules.is_ours(one.end_to_end_id):
+        return None
+    return StatementEntry(
+        place=one.place,
+        end_to_end_id=one.end_to_end_id,
+        reversal=False,
+        booked_on=one.booked_on,
+        payment_id=payment_id,
+        verdict=Verdict.UNREADABLE,
+        reason=one.reason[:1000],
+    )
 
 
 def _payments_named(session: Session, end_to_end_ids: Iterable[str]) -> Iterator[tuple[str, str, Expected]]:
@@ -242,27 +262,96 @@ def _payments_named(session: Session, end_to_end_ids: Iterable[str]) -> Iterator
             yield end_to_end_id, payment_id, Expected(Money(minor, currency), camt.iban_of(payee_iban))
 
 
-def _believe(uow: UnitOfWork, kept: Sequence[StatementEntry], *, message_id: str) -> int:
-    """Step the payments whose bookings are new, by all that statements say of them. Returns how many took a step."""
-    newest = {one.payment_id: one for one in kept if one.verdict == Verdict.MATCHED and one.payment_id is not None}
-    changed = 0
-    for payment_id in sorted(newest):  # one order for everybody who locks several
-        payment = locked(uow.session, payment_id)  # then what another import has just said of it is seen, too
-        lines = uow.session.execute(
-            select(StatementEntry, Statement.account)
+def believe(services: Services) -> int:
+    """Step every payment of which statements have proven something that it has not followed yet. Returns how many did.
+
+    One payment a transaction: nobody who locks several in an order of their own can wait for us while we wait for them,
+    and on SQLite no writer waits for a whole file.
+    """
+    with services.reading() as uow:
+        waiting = uow.session.scalars(
+            select(StatementEntry.payment_id)
             .join(Statement, Statement.id == StatementEntry.statement_id)
-            .where(StatementEntry.payment_id == payment_id, StatementEntry.verdict == Verdict.MATCHED)
-        )
-        fact = rules.proven(rules.accounts(rules.bookings(line_of(entry, account) for entry, account in lines)))
-        if fact is not None:
-            evidence = _evidence(message_id, newest[payment_id])
-            changed += correct(uow, payment, fact, source=Source.STATEMENT, evidence=evidence)
+            .where(proves(), StatementEntry.believed_at.is_(None))
+            .distinct()
+            .order_by(StatementEntry.payment_id)
+        ).all()
+    changed = 0
+    for payment_id in filter(None, waiting):
+        with services.unit_of_work() as uow:
+            changed += _believe(uow, payment_id)
+            uow.commit()
     return changed
 
 
-def _evidence(message_id: str, entry: StatementEntry) -> str:
+def _believe(uow: UnitOfWork, payment_id: str) -> bool:
+    """Step one payment by all that statements prove of it, not only by what is new. Returns whether it took a step."""
+    payment = locked(uow.session, payment_id)  # then what another import has just said of it is seen, too
+    rows = uow.session.execute(
+        select(StatementEntry, Statement)
+        .join(Statement, Statement.id == StatementEntry.statement_id)
+        .where(StatementEntry.payment_id == payment_id, proves())
+        .order_by(StatementEntry.id)
+    )
+    found = [(entry, statement) for entry, statement in rows]
+    lines = [line_of(entry, statement.account) for entry, statement in found]
+    proof = rules.proven(rules.accounts(rules.bookings(lines)))
+    changed = False
+    if proof.executed is not None and proof.fact is not None:
+        evidence = _evidence(found, proof.executed, reversal=False)
+        changed = correct(uow, payment, proof.fact, source=Source.STATEMENT, evidence=evidence)
+    if proof.taken_back is not None and payment.state == PaymentState.SETTLED:  # nothing else can be taken back
+        evidence = _evidence(found, proof.taken_back, reversal=True)
+        changed = correct(uow, payment, Fact.REJECTED, source=Source.STATEMENT, evidence=evidence) or changed
+    if proof.executed is None or payment.state in _EXECUTED:  # else it is not at its bank yet, as far as we know
+        for entry, _ in found:
+            entry.believed_at = entry.believed_at or uow.now
+    return changed
+
+
+_EXECUTED = frozenset({PaymentState.SETTLED, PaymentState.REVERSED})
+
+
+def _evidence(found: Sequence[tuple[StatementEntry, Statement]], side: Account, *, reversal: bool) -> str:
     """Where it is written: ``camt:<message>/<entry>``, the entry by the bank's reference, else by its place."""
-    return f"camt:{message_id}/{entry.bank_reference or entry.entry_reference or entry.place}"
+    entry, statement = [
+        (entry, statement)
+        for entry, statement in found
+        if (statement.account, entry.direction, entry.reversal) == (side.account, side.direction, reversal)
+    ][-1]
+    return f"camt:{statement.message_id}/{entry.bank_reference or entry.entry_reference or entry.place}"
+
+
+# -------------------------------------------------------------------------------- accounts whose statements are proof
+
+
+def add_account(uow: UnitOfWork, *, iban: str, because: str) -> None:
+    """Take debits on this account for the bank's word: its statements come from the bank itself, an operator says.
+
+    What statements said of it before counts as well, from the next ``believe`` on. Raises Invalid, Conflict.
+    """
+    text = _sentence(because, "Say whose account it is, and how its statements come from the bank")
+    values = {"iban": checked_iban(iban), "because": text, "added_at": uow.now}
+    if not insert_once(uow.session, StatementAccount, values, unique=["iban"]):
+        raise Conflict("account-known", f"{values['iban']} is registered already.")
+
+
+def remove_account(uow: UnitOfWork, *, iban: str) -> None:
+    """Its statements prove nothing from now on, and are listed. What they moved stays. Raises Invalid, NotFound."""
+    gone = delete(StatementAccount).where(StatementAccount.iban == checked_iban(iban))
+    if uow.session.scalar(gone.returning(StatementAccount.iban)) is None:
+        raise NotFound("registered account")
+
+
+def list_accounts(session: Session) -> Sequence[StatementAccount]:
+    return session.scalars(select(StatementAccount).order_by(StatementAccount.iban)).all()
+
+
+def _sentence(because: str, wanted: str) -> str:
+    text = because.strip()
+    if not EVIDENCE_LEAST <= len(text) <= BECAUSE_MOST:
+        raise Invalid("because", f"{wanted}, in {EVIDENCE_LEAST} to {BECAUSE_MOST} characters.")
+    return text
 
 
 # ------------------------------------------------------------------------------------------------------- asking, noting
@@ -274,44 +363,36 @@ def ask(services: Services, *, since: dt.timedelta = RECENT) -> int:
     Calls no bank: workers do, within each bank's budget. Returns for how many.
     """
     with services.reading() as uow:
-        ids = uow.session.scalars(select(Payment.id).where(_may_be_asked(uow.now - since)).order_by(Payment.id)).all()
+        ids = uow.session.scalars(select(Payment.id).where(_worth_asking(uow.now - since)).order_by(Payment.id)).all()
     asked = 0
     for payment_id in ids:
         with services.unit_of_work() as uow:
-            payment = locked(uow.session, payment_id)
-            if _is_worth_asking(payment):
+            still = select(Payment).where(Payment.id == payment_id, _worth_asking(uow.now - since))
+            payment = uow.session.scalar(still.with_for_update())
+            if payment is not None:
                 follow_from(uow, payment, run_at=uow.now)
                 asked += 1
             uow.commit()
     return asked
 
 
-def _may_be_asked(since: dt.datetime) -> ColumnElement[bool]:
-    ended_by_us = and_(Payment.state.in_(CLOSED), Payment.reason.in_(OURS), Payment.updated_at >= since)
-    settled = and_(Payment.state == PaymentState.SETTLED, Payment.settled_at >= since)
-    return and_(Payment.consent_id.is_not(None), or_(Payment.state.in_(_AT_BANK), settled, ended_by_us))
-
-
 #: the bank holds it, and has not said its last word
 _AT_BANK = frozenset({PaymentState.AWAITING_CUSTOMER, PaymentState.ACCEPTED, PaymentState.UNKNOWN})
 
 
-def _is_worth_asking(payment: Payment) -> bool:
-    """Whether the bank knows it, and could say something else of it than we do."""
-    if payment.consent_id is None:
-        return False
-    closed_by_us = payment.state in CLOSED and payment.reason in OURS
-    return payment.state in _AT_BANK or payment.state == PaymentState.SETTLED or closed_by_us
+def _worth_asking(since: dt.datetime | None = None) -> ColumnElement[bool]:
+    """Whether the bank knows a payment and could say something else of it than we do: also of what has ended, if its
+    link was given out. Not of what ended before ``since``."""
+    given_out = exists().where(Trip.id == Payment.trip_id, Trip.left_at.is_not(None))
+    ended = or_(Payment.state == PaymentState.SETTLED, and_(Payment.state.in_(CLOSED), given_out))
+    if since is not None:
+        ended = and_(ended, func.coalesce(Payment.settled_at, Payment.updated_at) >= since)
+    return and_(Payment.consent_id.is_not(None), or_(Payment.state.in_(_AT_BANK), ended))
 
 
 def accept(uow: UnitOfWork, *, difference_id: str, because: str) -> None:
     """An operator says what a difference is. It is listed apart from then on. Raises NotFound, Conflict, Invalid."""
-    text = because.strip()
-    if not BECAUSE_LEAST <= len(text) <= BECAUSE_MOST:
-        raise Invalid(
-            "because",
-            f"Say in {BECAUSE_LEAST} to {BECAUSE_MOST} characters what it is, and where that is written down.",
-        )
+    text = _sentence(because, "Say what it is, and where that is written down")
     found = next((one for one in differences(uow.session) if one.id == difference_id), None)
     if found is None:
         raise NotFound("difference")
@@ -375,7 +456,9 @@ def take_word(services: Services, *, client: ClientIdentity, payment_id: str, wo
         if said.sequence > WORDS_MOST:
             raise Conflict("said-too-often", f"You changed this {WORDS_MOST} times: talk to us.")
         uow.session.add(said)
-        if word.received != (payment.state == PaymentState.SETTLED) and _is_worth_asking(payment):
+        may_ask = select(Payment.id).where(Payment.id == payment_id, _worth_asking())
+        contradicts = word.received != (payment.state == PaymentState.SETTLED)
+        if contradicts and uow.session.scalar(may_ask) is not None:
             earliest = (payment.looked_at or payment.created_at) + payment_rules.HINT_PAUSE
             follow_from(uow, payment, run_at=max(uow.now, earliest))
         uow.commit()

@@ -42,6 +42,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_statement_account"), "statement", ["account"])
     op.create_table(
+        "statement_account",
+        sa.Column("iban", sa.String(length=34), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("iban", name=op.f("pk_statement_account")),
+    )
+    op.create_table(
         "biller_word",
         sa.Column("payment_id", sa.String(40), nullable=False),
         sa.Column("sequence", WHOLE, autoincrement=False, nullable=False),
@@ -77,6 +84,7 @@ def upgrade() -> None:
         sa.Column("payment_id", sa.String(40), nullable=True),
         sa.Column("verdict", sa.String(length=12), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("believed_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("direction IN ('credit', 'debit')", name=op.f("ck_statement_entry_direction_known")),
         sa.CheckConstraint(
             "verdict <> 'unreadable' OR reason IS NOT NULL", name=op.f("ck_statement_entry_unreadable_has_reason")
@@ -101,8 +109,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_statement_entry_end_to_end_id"), "statement_entry", ["end_to_end_id"])
     op.create_index(op.f("ix_statement_entry_payment_id"), "statement_entry", ["payment_id"])
+    waiting = sa.text("verdict = 'matched' AND believed_at IS NULL")  # every import asks for them
+    op.create_index(
+        op.f("ix_statement_entry_waiting"),
+        "statement_entry",
+        ["payment_id"],
+        postgresql_where=waiting,
+        sqlite_where=waiting,
+    )
 
 
 def downgrade() -> None:
-    for table in ("statement_entry", "biller_word", "statement", "difference_note"):
+    for table in ("statement_entry", "biller_word", "statement_account", "statement", "difference_note"):
         op.drop_table(table)

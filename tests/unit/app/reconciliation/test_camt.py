@@ -153,6 +153,10 @@ def test_the_days_of_a_statement() -> None:
     assert only(content).period is None
     with_balances = content.replace(b"</Acct>", b"</Acct>" + BALANCES.encode())
     assert only(with_balances).period == (dt.date(2026, 11, 21), dt.date(2026, 11, 23))
+    for written in (b'<Amt Ccy="EUR">-1.00</Amt>', b"<Amt/>", b""):  # only its day is of use
+        assert only(with_balances.replace(b'<Amt Ccy="EUR">1</Amt>', written)).period == only(with_balances).period
+    unreadable = with_balances.replace(b"<Dt>2026-11-20</Dt>", b"<Dt>soon</Dt>")
+    assert only(unreadable).period is None
     midnight = camt(account=ACCOUNT, days=("2026-11-22", "2026-11-24")).replace(b"24T23:59:59", b"24T00:00:00")
     assert only(midnight).period == (dt.date(2026, 11, 22), dt.date(2026, 11, 23))
     with pytest.raises(CamtRefused, match=r"is not a date \(BkToCstmrStmt/Stmt/FrToDt\)"):

@@ -14,8 +14,10 @@ from app.journey.reconciliation.rules import (
     Booking,
     Expected,
     Line,
+    Proof,
     Verdict,
     accounts,
+    booked_between,
     bookings,
     covers,
     is_ours,
@@ -83,6 +85,10 @@ def test_the_verdict_on_one_booking(
         ([line("a", entry_reference="E"), line("b", bank_reference="R1", entry_reference="E")], 1),
         ([line("a", entry_reference="R1"), line("b", bank_reference="R1", entry_reference="E")], 1),
         ([line("a", entry_reference="E"), line("b", entry_reference="F")], 2),
+        ([line("a", bank_reference="R1"), line("b", entry_reference="E")], 1),
+        ([line("a", bank_reference="R1", entry_reference="D"), line("b", entry_reference="E")], 2),
+        ([line("a", bank_reference="R1"), line("b", entry_reference="E", booked_on=DAY + dt.timedelta(days=1))], 2),
+        ([line("a", bank_reference="R1"), line("a", bank_reference="R2"), line("b", entry_reference="E")], 2),
         ([line("a"), line("b")], 1),
         ([line("a"), line("b", booked_on=DAY + dt.timedelta(days=1))], 2),
         ([line("a"), line("a")], 2),
@@ -108,27 +114,50 @@ def test_movements_are_counted_for_each_account() -> None:
     assert found == [Account(OTHER, "debit", 1, 0), Account(PAYEE, "credit", 1, 1)]
 
 
+IN, OUT = Account(PAYEE, "credit", 1, 0), Account(OTHER, "debit", 1, 0)
+IN_BACK, OUT_BACK = Account(PAYEE, "credit", 1, 1), Account(OTHER, "debit", 1, 1)
+
+
 @pytest.mark.parametrize(
-    ("sides", "fact"),
+    ("sides", "proof", "fact"),
     [
-        ([], None),
-        ([Account(PAYEE, "credit", 1, 0)], Fact.CREDITED),
-        ([Account(OTHER, "debit", 1, 0)], Fact.DEBITED),
-        ([Account(OTHER, "debit", 1, 0), Account(PAYEE, "credit", 1, 0)], Fact.CREDITED),
-        ([Account(PAYEE, "credit", 1, 1)], Fact.REJECTED),
-        ([Account(PAYEE, "credit", 0, 1)], Fact.REJECTED),
-        ([Account(PAYEE, "credit", 2, 1)], Fact.CREDITED),
-        ([Account(OTHER, "debit", 1, 1), Account(PAYEE, "credit", 1, 0)], Fact.REJECTED),
+        ([], Proof(None, None), None),
+        ([IN], Proof(IN, None), Fact.CREDITED),
+        ([OUT], Proof(OUT, None), Fact.DEBITED),
+        ([OUT, IN], Proof(IN, None), Fact.CREDITED),
+        ([IN_BACK], Proof(IN_BACK, IN_BACK), Fact.CREDITED),
+        ([Account(PAYEE, "credit", 0, 1)], Proof(None, None), None),
+        ([Account(PAYEE, "credit", 0, 1), OUT], Proof(OUT, None), Fact.DEBITED),
+        ([Account(PAYEE, "credit", 2, 1)], Proof(Account(PAYEE, "credit", 2, 1), None), Fact.CREDITED),
+        ([OUT_BACK, IN], Proof(IN, OUT_BACK), Fact.CREDITED),
     ],
 )
-def test_what_bookings_prove(sides: list[Account], fact: Fact | None) -> None:
-    assert proven(sides) is fact
+def test_what_bookings_prove(sides: list[Account], proof: Proof, fact: Fact | None) -> None:
+    assert proven(sides) == proof
+    assert proof.fact is fact
+
+
+def test_when_a_settled_payment_is_booked() -> None:
+    told = dt.datetime(2026, 11, 23, 10, tzinfo=dt.UTC)
+    assert booked_between(created=told, told=told) == (dt.date(2026, 11, 20), dt.date(2026, 11, 26))
+    long_silent = told - dt.timedelta(days=9)
+    assert booked_between(created=long_silent, told=told) == (dt.date(2026, 11, 14), dt.date(2026, 11, 26))
 
 
 def test_whether_statements_go_far_enough() -> None:
     first, last = DAY, DAY + dt.timedelta(days=3)
     assert covers([(DAY, last)], first=first, last=last)
-    assert covers([(DAY, DAY), (last, last)], first=first, last=last)
+    assert covers([(last, last), (DAY, DAY)], first=first, last=last)
     assert not covers([(DAY, DAY)], first=first, last=last)
     assert not covers([(last, last)], first=first, last=last)
     assert not covers([(None, None)], first=first, last=last)
+
+    def after(days: int) -> tuple[dt.date, dt.date]:
+        return (DAY + dt.timedelta(days=days),) * 2
+
+    # no statement of the first day itself, as on a Sunday; none before it; one that seems to be missing
+    assert covers([after(-2), after(1), after(3)], first=first, last=last)
+    assert not covers([after(1), after(3)], first=first, last=last)
+    assert not covers([after(-6), after(1), after(3)], first=first, last=last)
+    # an old one, and enough of its own
+    assert covers([after(-90), after(0), after(3)], first=first, last=last)
