@@ -34,8 +34,8 @@ from connectors.errors import BankError, BankSilent, BankUnavailable
 ANSWER_BYTES_MAX = 1024 * 1024
 #: a bank that does not pick up within this will not do so later either
 CONNECT_TIMEOUT_S = 5
-#: a Retry-After beyond a day is not believed
-RETRY_AFTER_MAX_S = 86_400
+#: a Retry-After beyond an hour is not believed: all customers of the bank would wait for it
+RETRY_AFTER_MAX_S = 3600
 _CHUNK_BYTES = 64 * 1024
 
 

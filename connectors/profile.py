@@ -15,8 +15,8 @@ from typing_extensions import override
 from connectors.http import check_scheme
 from connectors.money import EXPONENTS
 
-#: seconds between calls for the status, after the first four (2, 5, 15, 45 s); the last one repeats.
-#: With the call on return and those four this makes 8 calls in the first two hours.
+#: seconds between calls for the status, after the first five (0, 2, 7, 22 and 67 s after the return); the last one
+#: repeats. With those five this makes 8 calls in the first two hours.
 POLL_S = (300, 900, 2400, 5400, 10_800, 21_600, 43_200, 86_400)
 AUTHORISATION_MINUTES = 90
 PLACEHOLDER = "{sandbox_bank_url}"

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from app.journey.payments.models import BankAttempt, BankCall
+from connectors.berlin_group.connector import BerlinGroupConnector
+from connectors.contract import BankStatus, Fact
 from tests.support.journey import Journey
 
 
@@ -160,6 +162,8 @@ def test_settled_and_then_taken_back(journey: Journey) -> None:
     journey.wait(3)
     assert journey.truth(payment_id) == "done"
     journey.wait(3700)
+    assert journey.payment(payment_id).state == "settled"  # said once: it is asked once more before anybody is told
+    journey.wait(300)
     journey.browser.sign_in()
     payment = journey.payment(payment_id)
     assert (payment.state, payment.reason) == ("reversed", "reversed")
@@ -171,6 +175,28 @@ def test_settled_and_then_taken_back(journey: Journey) -> None:
     )
     [row] = journey.browser.page("/receipts").select("a[href^='/receipts/rcp_']")
     assert "oid" in journey.browser.page(str(row["href"])).get_text()
+
+
+def test_a_reversal_that_the_bank_says_once_and_not_again_is_none(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id = journey.pay(journey.bill(number="t21"))
+    journey.wait(5)
+    real = BerlinGroupConnector.status
+
+    def status(*_: object, **__: object) -> BankStatus:
+        monkeypatch.setattr(BerlinGroupConnector, "status", real)
+        return BankStatus(
+            transaction_status="RJCT", fact=Fact.REJECTED, reason_code=None, reason_text=None, raw_response=b"RJCT"
+        )
+
+    monkeypatch.setattr(BerlinGroupConnector, "status", status)
+    journey.wait(3600)
+    assert journey.payment(payment_id).doubted_since is not None
+    journey.wait(300)
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.doubted_since) == ("settled", None)
+    assert journey.truth(payment_id) == "done"
 
 
 def test_a_settled_payment_is_asked_about_four_times_more_and_no_more(journey: Journey) -> None:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+from flask import Flask
 from sqlalchemy import func, select
 
 from app.factory import create_app
+from app.journey.payments.access import locked
+from app.journey.payments.read import live_payments
+from app.journey.payments.rules import end_to_end_id
+from app.journey.payments.service import resolve
+from app.journey.payments.states import Source
+from app.journey.payments.step import correct
 from app.people.models import Passkey
+from connectors.berlin_group.connector import BerlinGroupConnector
+from connectors.contract import BankStatus, Fact
+from connectors.errors import BankError, BankSilent, BankUnavailable
+from tests.support.billers_spec import description
 from tests.support.factories import make_customer, sign_in
 from tests.support.journey import ORIGIN, Browser, Journey
 
@@ -93,3 +105,250 @@ def test_demo_customers_are_gone_when_the_demo_is_off(journey: Journey) -> None:
 
 def test_links_are_not_made_from_a_strangers_host_name(journey: Journey) -> None:
     assert journey.browser.client.get("/bills//x", headers={"Host": "evil.example"}).status_code == 400
+
+
+# ----------------------------------------------------------------------------------------------- on whose word it rests
+
+
+def receipt_words(journey: Journey, payment_id: str) -> str:
+    journey.worker.run_until_idle()
+    link = journey.browser.page(f"/payments/{payment_id}").select_one("main a[href^='/receipts/rcp_']")
+    assert link is not None
+    return words(journey, str(link["href"]))
+
+
+def at_bank(journey: Journey, invoice_id: str) -> str:
+    """The customer has the link, and has not come back."""
+    payment_id = journey.confirm(invoice_id)
+    journey.browser.leave(payment_id)
+    return payment_id
+
+
+def refused(journey: Journey, invoice_id: str) -> str:
+    payment_id = journey.pay(invoice_id, decision="refuse")
+    journey.wait(5)
+    assert journey.payment(payment_id).state == "rejected"
+    return payment_id
+
+
+def booked(journey: Journey, payment_id: str, fact: Fact = Fact.CREDITED) -> None:
+    """A statement of account has it so."""
+    with journey.services.unit_of_work() as uow:
+        correct(uow, locked(uow.session, payment_id), fact, source=Source.STATEMENT, evidence="camt:M1/R1")
+        uow.commit()
+    journey.worker.run_until_idle()
+
+
+def by_operator(journey: Journey, payment_id: str, *, executed: bool) -> None:
+    with journey.services.unit_of_work() as uow:
+        resolve(uow, payment_id=payment_id, executed=executed, because="Letter of Horizon Bank, 23 November, no. 7")
+        uow.commit()
+
+
+@pytest.mark.parametrize(("amount", "credited"), [("50.00", False), ("999.14", True)])
+def test_the_banks_status_is_said_to_be_the_banks(journey: Journey, amount: str, credited: bool) -> None:
+    payment_id = journey.pay(journey.bill(number="w1", amount=amount))
+    journey.wait(600)
+    said, proof = words(journey, f"/payments/{payment_id}"), receipt_words(journey, payment_id)
+    assert "Horizon Bank confirms that the amount left your account" in said
+    assert "Horizon Bank confirmed that the amount left the payer’s account" in proof
+    assert credited is ("your account and reached the payee’s" in said) is ("and that it reached the payee’s" in proof)
+    assert credited is ("not part of what was confirmed" not in proof)
+    assert "statement of account" not in said + proof
+
+
+def test_a_statement_is_not_said_to_be_the_banks_status(journey: Journey) -> None:
+    payment_id = at_bank(journey, journey.bill(number="w2"))
+    booked(journey, payment_id)
+    said, proof = words(journey, f"/payments/{payment_id}"), receipt_words(journey, payment_id)
+    assert "A statement of account shows that the payment was carried out. It reached the payee’s account." in said
+    assert "A statement of account showed that the payment was carried out. It reached the payee’s account." in proof
+    assert "Horizon Bank confirm" not in said + proof
+
+
+def test_a_statement_of_the_payers_account_shows_no_more_than_that_it_left(journey: Journey) -> None:
+    payment_id = at_bank(journey, journey.bill(number="w3"))
+    booked(journey, payment_id, Fact.DEBITED)
+    said, proof = words(journey, f"/payments/{payment_id}"), receipt_words(journey, payment_id)
+    assert "A statement of account shows that the amount left your account." in said
+    assert "not part of what was confirmed" in proof
+    assert "reached the payee" not in said
+    assert "Horizon Bank confirm" not in said + proof
+
+
+def test_an_operators_word_is_said_to_be_the_banks_writing(journey: Journey) -> None:
+    payment_id = at_bank(journey, journey.bill(number="w4"))
+    by_operator(journey, payment_id, executed=True)
+    said, proof = words(journey, f"/payments/{payment_id}"), receipt_words(journey, payment_id)
+    assert "We have it from Horizon Bank in writing that the amount left your account." in said
+    assert "Horizon Bank confirmed in writing that the amount left the payer’s account. That it reached" in proof
+    assert "Horizon Bank confirms" not in said
+
+
+def test_what_a_statement_adds_is_not_put_into_the_banks_mouth(journey: Journey) -> None:
+    payment_id = journey.pay(journey.bill(number="w5"))
+    journey.wait(600)
+    assert journey.payment(payment_id).fact == "debited"
+    booked(journey, payment_id)
+    said = words(journey, f"/payments/{payment_id}")
+    assert "Horizon Bank confirms that the amount left your account. It reached the payee’s account." in said
+
+
+# ---------------------------------------------------------------------------------------- what is offered, by the bill
+
+
+def test_nobody_is_asked_to_pay_what_another_payment_holds_or_has_paid(journey: Journey) -> None:
+    invoice_id = journey.bill(number="o1")
+    payment_id = refused(journey, invoice_id)
+    cancelled = journey.confirm(invoice_id)
+    journey.browser.post(
+        f"/payments/{cancelled}/cancel", token=journey.browser.token(f"/payments/{cancelled}/leave"), form={}
+    )
+    for closed in (payment_id, cancelled):
+        assert "Check and pay again" in words(journey, f"/payments/{closed}")
+    assert "The bill is open again" in words(journey, f"/payments/{cancelled}")
+
+    other = journey.confirm(invoice_id)
+    for closed in (payment_id, cancelled):
+        said = words(journey, f"/payments/{closed}")
+        assert "pay again" not in said
+        assert "open again" not in said
+        assert "Another payment of this bill is under way. Please do not pay this bill again." in said
+
+    journey.browser.come_back(journey.at_bank(journey.browser.leave(other)))
+    journey.wait(600)
+    assert journey.invoice(invoice_id).state == "paid"
+    for closed in (payment_id, cancelled):
+        said = words(journey, f"/payments/{closed}")
+        assert "pay again" not in said
+        assert "open again" not in said
+        assert "Another payment has paid this bill: nothing is left to pay." in said
+
+
+def reversed_and_paid_otherwise(journey: Journey) -> str:
+    invoice_id = journey.bill(number="o2")
+    first = journey.pay(invoice_id)
+    journey.wait(600)
+    booked(journey, first, Fact.REJECTED)
+    said = words(journey, f"/payments/{first}")
+    assert "The bill is open again. Ask Horizon Bank what happened" in said
+    assert "Check and pay again" in said
+    journey.pay(invoice_id)
+    assert "Another payment of this bill is under way" in words(journey, f"/payments/{first}")
+    journey.wait(600)
+    assert journey.invoice(invoice_id).state == "paid"
+    return first
+
+
+def test_a_reversed_payment_of_a_bill_that_another_one_paid_says_so(journey: Journey) -> None:
+    said = words(journey, f"/payments/{reversed_and_paid_otherwise(journey)}")
+    assert "Another payment has paid this bill: nothing is left to pay." in said
+    assert "open again" not in said
+    assert "pay again" not in said
+
+
+def test_executed_after_all_beside_another_payment(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paid twice only once both are executed; until then nobody is sent to approve the other one."""
+    monkeypatch.setattr(BerlinGroupConnector, "cancel", lambda *_, **__: None)  # the bank does not drop it
+    invoice_id = journey.bill(number="o3")
+    first = refused(journey, invoice_id)
+    other = journey.confirm(invoice_id)
+    link = journey.browser.leave(other)
+    version = journey.browser.get(f"/payments/{other}/state").get_json()["version"]
+    booked(journey, first)
+    assert journey.payment(other).state == "awaiting_customer"
+
+    page = journey.browser.page(f"/payments/{other}")
+    assert "Please do not approve it; we are asking Horizon Bank to drop it." in " ".join(page.get_text(" ").split())
+    assert "nothing has left your account" not in page.get_text(" ")
+    assert page.select_one(f"a[href='/payments/{other}/leave']") is None
+    assert journey.browser.get(f"/payments/{other}/state").get_json()["version"] != version
+    said = words(journey, f"/payments/{first}")
+    assert "now paid twice" not in said
+    assert "Should it go through as well, the bill is paid twice" in said
+    said = words(journey, f"/bills/{invoice_id}")
+    assert "Please do not approve the one that is under way." in said
+    assert "waits for your approval" not in said
+    assert held_or_paid_by(journey, invoice_id) == other
+
+    journey.browser.come_back(journey.at_bank(link))
+    journey.wait(600)
+    assert journey.payment(other).state == "settled"
+    for path in (f"/payments/{first}", f"/bills/{invoice_id}"):
+        assert "This bill is now paid twice" in words(journey, path)
+    assert "paid twice" not in words(journey, f"/payments/{other}")
+    assert held_or_paid_by(journey, invoice_id) == other
+
+
+def held_or_paid_by(journey: Journey, invoice_id: str) -> str:
+    with journey.services.reading() as uow:
+        return live_payments(uow.session, invoice_ids=[invoice_id])[invoice_id]
+
+
+def test_executed_after_all_and_the_other_one_ends_it_is_simply_paid(journey: Journey) -> None:
+    invoice_id = journey.bill(number="o4")
+    first = refused(journey, invoice_id)
+    other = at_bank(journey, invoice_id)
+    booked(journey, first)
+    journey.wait(600)
+    assert (journey.payment(other).state, journey.invoice(invoice_id).state) == ("cancelled", "paid")
+    for path in (f"/payments/{first}", f"/bills/{invoice_id}"):
+        assert "paid twice" not in words(journey, path)
+    said = words(journey, f"/payments/{other}")
+    assert "Another payment of this bill went through, so this one was stopped." in said
+    assert "pay again" not in said
+
+
+# ------------------------------------------------------------------------------------------- promises, and what is over
+
+
+def test_a_promise_that_is_renewed_early_is_not_said_to_be_over(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble: list[BankError] = [BankSilent("no answer")]
+
+    def status(*_: object, **__: object) -> BankStatus:
+        raise trouble[-1]
+
+    monkeypatch.setattr(BerlinGroupConnector, "status", status)
+    payment_id = journey.pay(journey.bill(number="n1"))
+    promised = journey.payment(payment_id).know_by
+    assert promised is not None
+    trouble.append(BankUnavailable("the bank put us off with 429", retry_after_s=5 * 3600))
+    journey.wait(60)
+    assert journey.clock() < promised
+    assert journey.payment(payment_id).promises_broken == 1
+    said = words(journey, f"/payments/{payment_id}")
+    assert "by now" not in said
+    assert "It takes longer than we said: Horizon Bank has not told us yet." in said
+
+
+def test_sent_back_by_a_statement_does_not_say_that_nothing_left(journey: Journey) -> None:
+    payment_id = at_bank(journey, journey.bill(number="n2"))
+    booked(journey, payment_id, Fact.REJECTED)
+    assert journey.payment(payment_id).reason == "rejected_by_bank"
+    said = words(journey, f"/payments/{payment_id}")
+    assert "Nothing left your account" not in said
+    assert "after you had approved it" not in said
+    assert "A statement of account shows that the payment was sent back." in said
+
+
+def test_not_carried_out_by_an_operators_word(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    def status(*_: object, **__: object) -> BankStatus:
+        raise BankSilent("no answer")
+
+    monkeypatch.setattr(BerlinGroupConnector, "status", status)
+    payment_id = journey.pay(journey.bill(number="n3"))
+    journey.wait(26 * 3600)
+    by_operator(journey, payment_id, executed=False)
+    said = words(journey, f"/payments/{payment_id}")
+    assert "We have it from Horizon Bank in writing that the payment was not carried out." in said
+    assert "Horizon Bank knows no such payment" not in said
+    assert "Nothing left your account" not in said  # it had been approved
+
+
+def test_billers_are_told_that_failed_is_not_for_ever(app: Flask) -> None:
+    schema = description(app)["components"]["schemas"]["Payment"]["properties"]
+    assert "will not happen" not in schema["status"]["description"]
+    assert "webhook" in schema["status"]["description"]
+    assert schema["end_to_end_id"]["example"] == end_to_end_id(schema["id"]["example"])

@@ -95,9 +95,10 @@ def claim(uow: UnitOfWork, taken: Claim) -> None:
 
 
 def release(uow: UnitOfWork, taken: Claim) -> None:
-    """The payment will not happen: the invoice may be paid again."""
+    """The payment will not happen: the invoice may be paid again, unless it turned out to be paid already."""
     ledger.release(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.RELEASE)
+    _apply_overpaid(uow, taken.invoice_id)
 
 
 def settle(uow: UnitOfWork, taken: Claim) -> None:
@@ -118,6 +119,12 @@ def reopen(uow: UnitOfWork, taken: Claim) -> None:
     """The bank took the payment back: the invoice is due again, unless another payment paid it too."""
     if ledger.reverse(uow, taken):
         _must(uow.session, taken.invoice_id, InvoiceStep.REOPEN)
+        _apply_overpaid(uow, taken.invoice_id)
+
+
+def _apply_overpaid(uow: UnitOfWork, invoice_id: str) -> None:
+    if ledger.apply_overpaid(uow, invoice_id=invoice_id):
+        _must(uow.session, invoice_id, InvoiceStep.CORRECT)
 
 
 def _must(session: Session, invoice_id: str, step: InvoiceStep) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from consent.base import Base, Id
 
-KINDS = ("billed", "initiated", "released", "settled", "reversed", "corrected")
+KINDS = ("billed", "initiated", "released", "settled", "reversed", "corrected", "applied")
 
 
 class LedgerEntry(Base):

@@ -106,6 +106,11 @@ def overpaid(claim: Claim) -> Lines:
     )
 
 
+def applied(claim: Claim) -> Lines:
+    """That other payment has ended without effect: this one pays the invoice, and nothing is to be given back."""
+    return Line(due(claim.invoice_id), -claim.whole), Line(adjust_of(claim.biller_id), claim.whole)
+
+
 def reversed_(claim: Claim) -> Lines:
     """The bank took back what it had executed: all is due again, and the discount is open anew."""
     return _negated(corrected(claim))

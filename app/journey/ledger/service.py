@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import CursorResult, select, update
@@ -48,6 +49,43 @@ def correct(uow: UnitOfWork, claim: Claim) -> bool:
     return free
 
 
+def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> bool:
+    """The invoice became free while a payment stands that was executed on top of another one: that one pays it.
+
+    True when there was one. Without this the invoice would be offered to be paid once more.
+    """
+    for claim in _overpaid(uow.session, invoice_id):
+        if balance_of(uow.session, rules.due(invoice_id), lock=True) >= claim.whole:
+            _post_claim(uow, "applied", claim, rules.applied(claim))
+            return True
+    return False
+
+
+def _overpaid(session: Session, invoice_id: str) -> Iterator[Claim]:
+    """The payments of an invoice that the biller would have to give back, the earliest first."""
+    entries = session.scalars(
+        select(LedgerEntry).where(LedgerEntry.invoice_id == invoice_id).order_by(LedgerEntry.id)
+    ).all()
+    postings = {entry.posting for entry in entries}
+    taken = {entry.payment_id: -entry.amount_minor for entry in entries if entry.kind == "initiated" and _is_due(entry)}
+    for entry in entries:
+        payment_id = entry.payment_id
+        owed = entry.kind == "corrected" and entry.account.startswith("adjust:") and entry.amount_minor < 0
+        if owed and payment_id is not None and not {f"applied:{payment_id}", f"reversed:{payment_id}"} & postings:
+            amount = Money(-entry.amount_minor, entry.currency)
+            yield Claim(
+                invoice_id=invoice_id,
+                payment_id=payment_id,
+                biller_id=entry.account.removeprefix("adjust:"),
+                amount=amount,
+                discount=Money(taken[payment_id], entry.currency) - amount,
+            )
+
+
+def _is_due(entry: LedgerEntry) -> bool:
+    return entry.account.startswith("due:")
+
+
 def reverse(uow: UnitOfWork, claim: Claim) -> bool:
     """The bank took back what it had executed. False when that had been paid twice, so that nothing is due again."""
     twice = is_overpaid(uow.session, payment_id=claim.payment_id)
@@ -57,13 +95,14 @@ def reverse(uow: UnitOfWork, claim: Claim) -> bool:
 
 
 def is_overpaid(session: Session, *, payment_id: str) -> bool:
-    """Whether this payment was executed on top of another one of the same invoice."""
-    given_back = select(LedgerEntry.id).where(
+    """Whether this payment was executed on top of another one of the same invoice, which still has it."""
+    on_top = select(LedgerEntry.id).where(
         LedgerEntry.posting == f"corrected:{payment_id}",
         LedgerEntry.account.startswith("adjust:"),
         LedgerEntry.amount_minor < 0,
     )
-    return session.scalar(given_back) is not None
+    applied = select(LedgerEntry.id).where(LedgerEntry.posting == f"applied:{payment_id}").limit(1)
+    return session.scalar(on_top) is not None and session.scalar(applied) is None
 
 
 def balance_of(session: Session, account: str, *, lock: bool = False) -> int:

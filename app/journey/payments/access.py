@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.journey.payments.models import Payment
+from app.journey.payments.states import PaymentState
 from consent import trips
 from consent.models import Trip
 
@@ -32,6 +33,14 @@ def payment_of_browser(session: Session, *, payment_id: str, cookies: Collection
 def payment_of_trip(session: Session, trip: Trip) -> Payment:
     """The payment that this trip authorises."""
     return session.scalars(select(Payment).where(Payment.trip_id == trip.id)).one()
+
+
+def paid_by_another(session: Session, payment: Payment) -> str | None:
+    """The payment that has paid the same invoice already; None: there is none."""
+    paid = select(Payment.id).where(
+        Payment.invoice_id == payment.invoice_id, Payment.id != payment.id, Payment.state == PaymentState.SETTLED
+    )
+    return session.scalar(paid.limit(1))
 
 
 def locked(session: Session, payment_id: str) -> Payment:

@@ -9,7 +9,7 @@ from app.failpoints import failpoint
 from app.journey.payments import calls, rules
 from app.journey.payments.access import locked
 from app.journey.payments.looks import follow_from
-from app.journey.payments.states import OVER
+from app.journey.payments.states import CLOSED, OVER
 from app.journey.payments.step import raise_fence
 from app.services import Task
 from connectors.contract import BankRequest, ScaOAuth
@@ -25,6 +25,8 @@ def exchange_code(task: Task) -> None:
         payment = locked(uow.session, task.payload["payment_id"])
         if payment.state in OVER:
             # the bank's word came first: the code is of no more use, and at some banks to exchange it is to approve
+            if payment.state in CLOSED:
+                follow_from(uow, payment, run_at=uow.now)  # somebody did approve it: is that still the bank's word?
             task.finish(uow)
             uow.commit()
             return
@@ -58,6 +60,7 @@ def exchange_code(task: Task) -> None:
     failpoint("exchange.sent")
     with services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
+        # what came of it is kept whoever has the work by now: there is no second answer
         calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
         if authorised is not None:
             consent = uow.session.get_one(Consent, payment.consent_id)
@@ -66,6 +69,8 @@ def exchange_code(task: Task) -> None:
             life = rules.UNSTATED_LIFE if stated is None else dt.timedelta(seconds=stated)
             raise_fence(payment, uow.now + life + rules.EXPIRY_MARGIN)
         follow_from(uow, payment, run_at=uow.now)
+        uow.commit()
+    with services.unit_of_work() as uow:
         task.finish(uow)
         uow.commit()
     failpoint("exchange.written")

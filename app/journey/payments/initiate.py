@@ -17,7 +17,7 @@ from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
-from app.journey.payments.access import locked
+from app.journey.payments.access import locked, paid_by_another
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
@@ -26,6 +26,8 @@ from app.journey.payments.step import begin, raise_fence, step
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged
 from connectors.errors import BankError, BankRefused, BankUnavailable
+from connectors.profile import BankProfile
+from connectors.registry import UnknownBank
 from consent import trips
 from consent.base import new_id
 from consent.models import Consent, Trip
@@ -70,6 +72,9 @@ def _intend(task: Task) -> _Intent | None:
         payment = uow.session.get(Payment, decision.payment_id, with_for_update=True)
         if payment is None:
             payment = _prepare(services, uow, decision)
+        other = paid_by_another(uow.session, payment)
+        if other is not None and payment.state in (PaymentState.PREPARED, PaymentState.INITIATING):
+            _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
         if payment.state == PaymentState.PREPARED:
             step(uow, payment, PaymentStep.INITIATE, source=Source.WORKER, evidence="bytes stored")
         if payment.state != PaymentState.INITIATING:
@@ -105,16 +110,17 @@ def _intend(task: Task) -> _Intent | None:
 
 def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
     """The payment with its key, its exact bytes and the trip that will authorise it."""
-    profile = services.banks.profile(decision.bank_id)
+    profile = _profile(services, decision, now=uow.now)
+    minutes = profile.authorisation_minutes if profile is not None else 0
     trip = trips.plan(
         uow.session,
         services.vault,
         customer_id=decision.customer_id,
-        bank_id=profile.id,
-        return_url=f"{services.settings.base_url}/banks/{profile.id}/return",
+        bank_id=decision.bank_id,
+        return_url=f"{services.settings.base_url}/banks/{decision.bank_id}/return",
         now=uow.now,
         # the time to approve begins only when the bank has the order; what ends earlier takes its secrets along
-        life=rules.SEND_LIFE + rules.approval_life(profile.authorisation_minutes),
+        life=rules.SEND_LIFE + rules.approval_life(minutes),
     )
     payment = Payment(
         id=decision.payment_id,
@@ -122,7 +128,7 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         invoice_id=decision.invoice_id,
         customer_id=decision.customer_id,
         biller_id=uow.session.get_one(Invoice, decision.invoice_id).biller_id,
-        bank_id=profile.id,
+        bank_id=decision.bank_id,
         trip_id=trip.id,
         currency=decision.currency,
         amount_minor=decision.amount_minor,
@@ -134,6 +140,9 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
     )
     uow.session.add(payment)
     begin(uow, payment)
+    if profile is None:
+        _give_up(uow, payment, Reason.BANK_UNREACHABLE, evidence=f"there is no bank {decision.bank_id} any more")
+        return payment
     try:
         request = services.banks.connector(profile.id).draft(
             _order(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
@@ -143,6 +152,16 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         return payment
     calls.store(uow, payment_id=payment.id, verb="initiate", request=request)
     return payment
+
+
+def _profile(services: Services, decision: Decision, *, now: dt.datetime) -> BankProfile | None:
+    """The bank that was chosen. None when its file has been gone for as long as an order may take to get there."""
+    try:
+        return services.banks.profile(decision.bank_id)
+    except UnknownBank:
+        if now <= decision.decided_at + rules.SEND_LIFE:
+            raise  # it is tried again: an operator may be changing the file
+        return None
 
 
 def _give_up(uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.payments.states import PaymentState, Source
@@ -21,6 +21,12 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint(f"state IN ({_STATES})", name="state_known"),
+        Index(
+            "ix_payment_know_by",
+            "know_by",
+            postgresql_where=text("know_by IS NOT NULL"),
+            sqlite_where=text("know_by IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -45,6 +51,7 @@ class Payment(Base):
     looked_at: Mapped[dt.datetime | None]  # when the bank was last asked
     next_look_at: Mapped[dt.datetime | None]  # when the bank is asked again
     silent_since: Mapped[dt.datetime | None]  # the bank gives no readable answer since then
+    doubted_since: Mapped[dt.datetime | None]  # settled, and the bank says it took that back: it is asked once more
     fence_at: Mapped[dt.datetime | None]  # from then on nothing that we or the customer hold can move money (K4)
     know_by: Mapped[dt.datetime | None]  # unknown: the customer was promised to know by then
     promises_broken: Mapped[int] = mapped_column(default=0)  # how often that time passed and we did not know

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -17,13 +18,16 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import is_overpaid
-from app.journey.payments.models import Payment
-from app.journey.payments.states import MEANING, OVER, PaymentState, Truth
+from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.people.models import Biller
+from connectors.contract import Fact
 from connectors.money import Money
 from consent.models import Consent, Trip
 
 PAYMENTS_MOST = 50
+#: how the history has it: ISO 20022's word for what is settled on the payee's account
+_ARRIVED = "bank:ACCC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,9 @@ class PaymentView:
     state: str
     version: str  #: changes whenever the page would
     truth: Truth
-    may_pay_again: bool
+    may_pay_again: bool  #: it did not happen, and the bill is free: no other payment holds it or has paid it
+    bill_state: str  #: of the bill, whatever became of this payment: to_pay, in_payment or paid
+    source: str  #: by whose word it stands where it stands (Source)
     biller_name: str
     number: str
     invoice_id: str
@@ -58,10 +64,12 @@ class PaymentView:
     updated_at: dt.datetime
     settled_at: dt.datetime | None
     fact: str | None
+    arrival_confirmed: bool  #: the bank itself said that the payee's account was credited
     reason: str | None
     know_by: dt.datetime | None  #: unknown: it was promised to be known by then
-    promises_broken: int  #: how often it was not known by the time that was promised
-    paid_twice: bool  #: executed on top of another payment of the same bill
+    promises_broken: int  #: how often the promised time passed, or was sure to pass, without an answer
+    paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
+    unwanted: bool  #: another payment has paid the bill: this one is stopped if it can be, and nobody may approve it
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
     approved: bool  #: at the bank, as far as we know
@@ -75,10 +83,7 @@ def payment_view(session: Session, payment_id: str) -> PaymentView:
     row = session.execute(_select().where(Payment.id == payment_id)).one_or_none()
     if row is None:
         raise NotFound("payment")
-    view = _view(*row)
-    if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=payment_id):
-        return dataclasses.replace(view, paid_twice=True)
-    return view
+    return _seen_in_the_ledger(session, _view(*row))
 
 
 def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str) -> list[PaymentView]:
@@ -89,18 +94,23 @@ def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str) 
         .order_by(Payment.id.desc())
         .limit(PAYMENTS_MOST)
     ).all()
-    return [_view(*row) for row in rows]
+    return [_seen_in_the_ledger(session, _view(*row)) for row in rows]
 
 
 def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
-    """For each invoice that has one: the payment that holds or has settled it."""
+    """For each invoice that has one: the payment that holds or has settled it, not one that was executed on top."""
     released = [state for state, meaning in MEANING.items() if meaning.may_pay_again]
-    rows = session.execute(
-        select(Payment.invoice_id, Payment.id).where(
-            Payment.invoice_id.in_(invoice_ids), Payment.state.not_in(released)
-        )
+    found = session.execute(
+        select(Payment.invoice_id, Payment.id)
+        .where(Payment.invoice_id.in_(invoice_ids), Payment.state.not_in(released))
+        .order_by(Payment.id)
     ).all()
-    return {row[0]: row[1] for row in rows}
+    several = {invoice_id for invoice_id, count in Counter(row[0] for row in found).items() if count > 1}
+    return {
+        invoice_id: payment_id
+        for invoice_id, payment_id in found
+        if invoice_id not in several or not is_overpaid(session, payment_id=payment_id)
+    }
 
 
 def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:
@@ -115,29 +125,61 @@ def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:
 
 def _select() -> Select[*tuple[Any, ...]]:
     return (
-        select(Payment, Decision, Invoice.number, Biller.name, Trip, Consent)
+        select(
+            Payment,
+            Decision,
+            Invoice.number,
+            Invoice.state,
+            Biller.name,
+            Trip,
+            Consent,
+            PaymentHistory.source,
+            PaymentHistory.evidence,
+        )
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .join(Biller, Biller.id == Payment.biller_id)
         .join(Trip, Trip.id == Payment.trip_id)
+        .join(
+            PaymentHistory,
+            and_(PaymentHistory.payment_id == Payment.id, PaymentHistory.sequence == Payment.sequence),
+        )
         .outerjoin(Consent, Consent.id == Payment.consent_id)
     )
 
 
+def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
+    """With what only the books know: whether it was executed while another payment has the bill."""
+    if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=view.id):
+        return dataclasses.replace(view, paid_twice=True)
+    return view
+
+
 def _view(
-    payment: Payment, decision: Decision, number: str, biller: str, trip: Trip, consent: Consent | None
+    payment: Payment,
+    decision: Decision,
+    number: str,
+    bill_state: str,
+    biller: str,
+    trip: Trip,
+    consent: Consent | None,
+    source: str,
+    evidence: str,
 ) -> PaymentView:
     state = PaymentState(payment.state)
     meaning = MEANING[state]
     waiting = state is PaymentState.AWAITING_CUSTOMER
+    unwanted = payment.unwanted_since is not None and (waiting or state is PaymentState.UNKNOWN)
     # back from the bank and its answer is not read yet: nobody may say "not approved" to somebody who has approved
     truth = Truth.NOT_KNOWN if waiting and trip.returned_at is not None else meaning.truth
     return PaymentView(
         id=payment.id,
         state=state,
-        version=f"{state}-{payment.updated_at.timestamp():.6f}",
+        version=f"{state}-{bill_state}-{payment.updated_at.timestamp():.6f}{'-unwanted' if unwanted else ''}",
         truth=truth,
-        may_pay_again=meaning.may_pay_again,
+        may_pay_again=meaning.may_pay_again and bill_state == InvoiceState.TO_PAY,
+        bill_state=bill_state,
+        source=source,
         biller_name=biller,
         number=number,
         invoice_id=payment.invoice_id,
@@ -154,16 +196,26 @@ def _view(
         updated_at=payment.updated_at,
         settled_at=payment.settled_at,
         fact=payment.fact,
+        arrival_confirmed=is_arrival_confirmed(payment.fact, source=source, evidence=evidence),
         reason=payment.reason,
         know_by=payment.know_by,
         promises_broken=payment.promises_broken,
         paid_twice=False,
-        link_open=waiting and trip.returned_at is None,
+        unwanted=unwanted,
+        link_open=waiting and trip.returned_at is None and not unwanted,
         cancellable=waiting and trip.left_at is None,
         approved=_is_approved(payment, trip),
         final=state in OVER,
         steps=_steps(payment, decision, trip),
     )
+
+
+def is_arrival_confirmed(fact: str | None, *, source: str, evidence: str) -> bool:
+    """Whether the bank itself said that the payee's account was credited, by the line of history that settled it.
+
+    That a payment arrived may also be known from a statement, after the bank has said no more than that it left.
+    """
+    return fact == Fact.CREDITED and source == Source.BANK and evidence == _ARRIVED
 
 
 def _is_approved(payment: Payment, trip: Trip) -> bool:

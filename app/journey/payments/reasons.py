@@ -15,14 +15,10 @@ class Reason(enum.StrEnum):
     NOT_APPROVED_IN_TIME = "not_approved_in_time"
     STOPPED_BY_CUSTOMER = "stopped_by_customer"  #: here, before going to the bank
     NOT_APPROVED = "not_approved"  #: the bank ended it, and as far as we know nobody had approved it
-    REJECTED_BY_BANK = "rejected_by_bank"  #: after the customer had approved it
+    REJECTED_BY_BANK = "rejected_by_bank"  #: after the customer had approved it, or so says a statement or an operator
     REVERSED = "reversed"
     NOT_KNOWN_AT_BANK = "not_known_at_bank"  #: when nothing could move any more, the bank knew no such payment
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
-
-
-#: closed by our reasoning or at our wish, not by the bank's own will: the bank is asked again later
-OURS = frozenset({Reason.NOT_APPROVED_IN_TIME, Reason.NOT_KNOWN_AT_BANK, Reason.PAID_OTHERWISE})
 
 
 #: ISO 20022 ExternalStatusReason1Code: AM04 InsufficientFunds. AM14 is another matter: over an agreed limit

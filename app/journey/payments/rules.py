@@ -12,6 +12,10 @@ FIRST_LOOKS_S = (0, 2, 7, 22, 67)
 AWAY_FIRST_LOOK_S = 120
 #: a bank may take back what it settled: it is asked this long after settlement, in seconds from then
 LATE_LOOKS_S = (3600, 24 * 3600, 3 * 24 * 3600, 6 * 24 * 3600)
+#: a bank that says it took back what it had settled is asked once more, so much later, before anybody is told
+SECOND_LOOK = dt.timedelta(minutes=5)
+#: and where it gives no answer to such a late question, it is asked at the pace of silence for so long after the end
+LATE_SILENCE = dt.timedelta(days=14)
 #: the bank's clock may differ from ours: only this long after the end of the approval time is an order taken back
 EXPIRY_MARGIN = dt.timedelta(minutes=5)
 
@@ -28,6 +32,8 @@ SILENT_LOOKS_S = (2, 7, 22, 45)
 SILENT_PACE_S = ((900, 30), (7200, 120), (86_400, 900))
 SILENT_PACE_LAST_S = 3600
 
+#: a wait that the bank wished for is told to a customer who is back from it, when it is longer than this
+LONG_WAIT = dt.timedelta(minutes=1)
 #: what a customer is promised: to know a quarter of an hour after nothing can move any more
 PROMISE = dt.timedelta(minutes=15)
 #: when a promise could not be kept, the next ones

@@ -6,17 +6,19 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.failpoints import failpoint
 from app.journey.payments import rules
-from app.journey.payments.access import locked, payment_of_customer, payment_of_trip
+from app.journey.payments.access import locked, paid_by_another, payment_of_customer, payment_of_trip
 from app.journey.payments.events import CustomerReturned
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
-from app.journey.payments.step import correct, raise_fence, step
+from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
+from app.journey.payments.step import correct, keep_promise, raise_fence, step
 from app.people.sessions import SignedIn
 from app.services import Services
 from connectors.contract import Fact, ScaOAuth
@@ -27,6 +29,8 @@ from consent.models import Consent, Trip
 
 #: the browser that left sees its payment at least this long, however short the bank's time to approve is
 AWAY_LEAST = dt.timedelta(minutes=90)
+#: that are renewed in one transaction
+PROMISES_MOST = 500
 #: characters of a sentence that can be looked up years later
 EVIDENCE_LEAST = 10
 
@@ -54,7 +58,7 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
             raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
         consent = uow.session.get_one(Consent, payment.consent_id)
         trip = uow.session.get_one(Trip, payment.trip_id)
-        if payment.unwanted_since is not None:
+        if payment.unwanted_since is not None or paid_by_another(uow.session, payment) is not None:
             raise TooLate("paid-otherwise", "Another payment has paid this bill.")
         if trip.returned_at is not None or uow.now >= consent.expires_at:
             raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
@@ -162,26 +166,60 @@ def resolve(uow: UnitOfWork, *, payment_id: str, executed: bool, because: str) -
 
     ``because`` says who said so and where it is written down; it stands in the payment's history for ever. "Not
     executed" is taken only once nothing can move the money any more. Returns False when that is what we said already.
-    Raises NotFound, Invalid, Conflict.
+    Raises NotFound, Invalid, and Conflict for what cannot follow.
     """
     if len(because.strip()) < EVIDENCE_LEAST:
         raise Invalid("evidence", "Say who at the bank said so, when, and where it is written down.")
     payment = uow.session.get(Payment, payment_id, with_for_update=True)
     if payment is None:
         raise NotFound("payment")
-    if executed:
-        return correct(uow, payment, Fact.DEBITED, source=Source.OPERATOR, evidence=because.strip())
-    if payment.fence_at is None or uow.now <= payment.fence_at:
+    evidence = because.strip()
+    return _executed(uow, payment, evidence) if executed else _not_executed(uow, payment, evidence)
+
+
+def _executed(uow: UnitOfWork, payment: Payment, evidence: str) -> bool:
+    if payment.state == PaymentState.SETTLED:
+        return False
+    if not correct(uow, payment, Fact.DEBITED, source=Source.OPERATOR, evidence=evidence):
+        raise Conflict(
+            "not-so", f"This payment is {payment.state}, so it cannot have been executed. Nothing was changed."
+        )
+    return True
+
+
+def _not_executed(uow: UnitOfWork, payment: Payment, evidence: str) -> bool:
+    if payment.state in CLOSED:
+        return False
+    if payment.state in OVER:
+        raise Conflict(
+            "not-so",
+            f"This payment is {payment.state} by a record of the bank. That it was taken back is told by the bank's"
+            " status or by a statement. Nothing was changed.",
+        )
+    if payment.fence_at is None:
+        raise Conflict("not-so", "This payment was given to nobody to approve: it ends by itself. Nothing was changed.")
+    if uow.now <= payment.fence_at:
         raise Conflict("not-yet", "Until its fence has passed this payment can still be executed at the bank: wait.")
     if payment.state == PaymentState.ACCEPTED:
-        return correct(uow, payment, Fact.REJECTED, source=Source.OPERATOR, evidence=because.strip())
-    if not PAYMENT.allows(PaymentState(payment.state), PaymentStep.NOT_FOUND):
-        return False
+        return correct(uow, payment, Fact.REJECTED, source=Source.OPERATOR, evidence=evidence)
     return step(
         uow,
         payment,
         PaymentStep.NOT_FOUND,
         source=Source.OPERATOR,
-        evidence=because.strip(),
+        evidence=evidence,
         reason=Reason.NOT_KNOWN_AT_BANK,
     )
+
+
+def renew_promises(uow: UnitOfWork) -> None:
+    """Promises that passed while nobody looked, because the work fails or nobody does it: said, and made anew."""
+    late = uow.session.scalars(
+        select(Payment)
+        .where(Payment.know_by <= uow.now)
+        .order_by(Payment.know_by)
+        .limit(PROMISES_MOST)
+        .with_for_update(skip_locked=True)  # whoever has it looks just now
+    )
+    for payment in late:
+        keep_promise(payment, now=uow.now)

@@ -20,7 +20,7 @@ class PaymentState(enum.StrEnum):
     ACCEPTED = "accepted"  #: approved; the bank has not settled it
     SETTLED = "settled"  #: the bank says debited or credited
     REJECTED = "rejected"  #: it will not happen, by the bank's word or because it never got there
-    CANCELLED = "cancelled"  #: taken back before anything was approved, here or at the bank
+    CANCELLED = "cancelled"  #: taken back: here before its link was given away, or at the bank, by its word
     EXPIRED = "expired"  #: the customer never went to the bank
     UNKNOWN = "unknown"  #: the bank may have acted and does not tell: the claim stays
     REVERSED = "reversed"  #: settled, and then taken back
@@ -119,7 +119,7 @@ MEANING = {
     S.REVERSED: Meaning(Truth.NOT_DONE, may_pay_again=True, outside="failed"),
 }
 
-#: nothing that is ahead of these is asked of the bank any more
+#: an end. The bank is still asked at times whether it thinks so, too, and its record can correct or reverse
 OVER = frozenset(state for state, meaning in MEANING.items() if meaning.truth in (Truth.DONE, Truth.NOT_DONE))
 #: closed as not done, and open to correction by a record of the bank
 CLOSED = frozenset(state for state, taken in PAYMENT.table if taken is E.CORRECT)

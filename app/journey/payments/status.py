@@ -11,9 +11,9 @@ from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
 from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
-from app.journey.payments.reasons import OURS, Reason, reason_of
+from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
-from app.journey.payments.step import believe, step
+from app.journey.payments.step import believe, keep_promise, step
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Connector, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable
@@ -122,16 +122,14 @@ def _question(task: Task) -> _Question | None:
         payment = locked(uow.session, task.payload["payment_id"])
         trip = uow.session.get_one(Trip, payment.trip_id)
         profile = services.banks.profile(payment.bank_id)
-        if payment.consent_id is None or (payment.state in OVER and not _may_end_otherwise(payment)):
+        if payment.consent_id is None or (payment.state in OVER and not _may_end_otherwise(payment, trip)):
             payment.next_look_at = None
             task.finish(uow)
             uow.commit()
             return None
         consent = uow.session.get_one(Consent, payment.consent_id)
-        if trip.left_at is None:
-            if payment.state in OVER:
-                task.finish(uow)  # stopped before the link was given to anybody
-            elif uow.now < consent.expires_at:
+        if trip.left_at is None and payment.state not in OVER:
+            if uow.now < consent.expires_at:
                 task.run_again(uow, run_at=consent.expires_at)
             else:
                 evidence = "the time is over; the link was given to nobody"
@@ -144,7 +142,9 @@ def _question(task: Task) -> _Question | None:
             uow.session, bank_id=payment.bank_id, most=profile.status_calls_per_minute, now=uow.now
         )
         if wait_until is not None:
-            _keep_promise(payment, now=uow.now)
+            if wait_until > uow.now + rules.LONG_WAIT and payment.state not in OVER:
+                _lose_sight(uow, payment, told=False, evidence="the bank wants to be left alone")
+            keep_promise(payment, now=uow.now)
             _look_again(task, uow, payment, run_at=wait_until)
             uow.commit()
             return None
@@ -157,14 +157,19 @@ def _question(task: Task) -> _Question | None:
             bank_id=payment.bank_id,
             bank_consent_id=consent.bank_consent_id,
             access_token=token,
-            take_back=payment.state not in OVER and _is_to_be_taken_back(uow, payment, consent, trip),
+            take_back=_is_to_be_taken_back(uow, payment, consent, trip),
         )
         uow.commit()
         return question
 
 
 def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, trip: Trip) -> bool:
-    """Nobody came back with an approval in time; or somebody did, and it cannot be of any use any more."""
+    """Nobody came back with an approval in time; or somebody did, and it cannot be of any use any more.
+
+    Never once the bank has accepted it: a stale "waiting" does not undo that.
+    """
+    if payment.accepted_at is not None or payment.state not in (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN):
+        return False
     if payment.unwanted_since is not None:
         return True
     if trip.outcome == "code":  # somebody approved it: perhaps the bank waits for a second person
@@ -181,6 +186,8 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard) -> None:
     status = heard.status
     if status is not None and status.fact is not Fact.NOT_FOUND:
         payment.transaction_status = status.transaction_status[:35]
+        if _is_doubted(payment, status, now=uow.now):
+            return
         if believe(uow, payment, status, reason=_reason(uow, payment, heard, status)):
             return
     if payment.state in OVER:
@@ -196,14 +203,28 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard) -> None:
             answer=status.raw_response,
         )
         return
+    told = status is not None and status.fact is not Fact.NOT_FOUND
+    evidence = f"bank:{status.transaction_status}" if status is not None else "the bank gives no answer"
+    _lose_sight(uow, payment, told=told, evidence=evidence)
+
+
+def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str) -> None:
+    """We should know and do not: the customer is back and the bank has not ``told`` a thing, or the time is over."""
     trip = uow.session.get_one(Trip, payment.trip_id)
     overdue = _is_overdue(uow, uow.session.get_one(Consent, payment.consent_id))
-    told = status is not None and status.fact is not Fact.NOT_FOUND
     if (overdue or (not told and trip.returned_at is not None)) and PAYMENT.allows(
         PaymentState(payment.state), PaymentStep.LOSE_SIGHT
     ):
-        evidence = f"bank:{status.transaction_status}" if status is not None else "the bank gives no answer"
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
+
+
+def _is_doubted(payment: Payment, status: BankStatus, *, now: dt.datetime) -> bool:
+    """Whether the bank says for the first time that it took back what it had settled: once is not believed."""
+    if payment.state != PaymentState.SETTLED or status.fact not in (Fact.REJECTED, Fact.CANCELLED):
+        payment.doubted_since = None
+        return False
+    payment.doubted_since = payment.doubted_since or now
+    return now < payment.doubted_since + rules.SECOND_LOOK
 
 
 def _is_past_fence(uow: UnitOfWork, payment: Payment) -> bool:
@@ -215,7 +236,7 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
         return None
     if payment.state == PaymentState.SETTLED:
         return Reason.REVERSED
-    asked = calls.call_of(uow.session, payment_id=payment.id, verb="cancel") is not None
+    asked = payment.accepted_at is None and calls.call_of(uow.session, payment_id=payment.id, verb="cancel") is not None
     if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
         return Reason.PAID_OTHERWISE if payment.unwanted_since else Reason.NOT_APPROVED_IN_TIME
     outcome = uow.session.get_one(Trip, payment.trip_id).outcome
@@ -224,7 +245,7 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
 
 def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.datetime) -> None:
     """End the work, or say when the bank is asked again: never before it wants to be (Retry-After)."""
-    _keep_promise(payment, now=uow.now)
+    keep_promise(payment, now=uow.now)
     run_at = _next_look(task.services.banks.profile(payment.bank_id), uow, payment)
     if run_at is None:
         payment.next_look_at = None
@@ -245,20 +266,12 @@ def _look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.dat
     task.run_again(uow, run_at=run_at)
 
 
-def _keep_promise(payment: Payment, *, now: dt.datetime) -> None:
-    """What was promised and could not be kept is counted, said on the page, and promised anew."""
-    if payment.know_by is not None and now >= payment.know_by:
-        payment.promises_broken += 1
-        payment.know_by = rules.next_promise(now=now, broken=payment.promises_broken)
-        payment.updated_at = now  # the page says something else from now on
-
-
 def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
+    trip = uow.session.get_one(Trip, payment.trip_id)
     if payment.state in OVER:
-        return _late_look(payment, now=uow.now)
+        return _late_look(payment, trip, now=uow.now)
     if payment.silent_since is not None:
         return rules.look_in_silence(silent_since=payment.silent_since, now=uow.now)
-    trip = uow.session.get_one(Trip, payment.trip_id)
     return rules.next_look(
         anchor=trip.returned_at or trip.left_at or payment.created_at,
         returned=trip.returned_at is not None,
@@ -267,12 +280,18 @@ def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.da
     )
 
 
-def _may_end_otherwise(payment: Payment) -> bool:
-    """What has ended is looked at again when the bank could think otherwise of it: settled, or closed by us."""
-    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and payment.reason in OURS)
+def _may_end_otherwise(payment: Payment, trip: Trip) -> bool:
+    """What has ended is looked at again when the bank could think otherwise of it: settled, or closed and its link was
+    given out. A bank, too, is wrong at times."""
+    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and trip.left_at is not None)
 
 
-def _late_look(payment: Payment, *, now: dt.datetime) -> dt.datetime | None:
-    if not _may_end_otherwise(payment):
+def _late_look(payment: Payment, trip: Trip, *, now: dt.datetime) -> dt.datetime | None:
+    if not _may_end_otherwise(payment, trip):
         return None
-    return rules.late_look(ended_at=payment.settled_at or payment.updated_at, now=now)
+    ended_at = payment.settled_at or payment.updated_at
+    if payment.doubted_since is not None:
+        return max(now, payment.doubted_since) + rules.SECOND_LOOK
+    if payment.silent_since is not None and now < ended_at + rules.LATE_SILENCE:
+        return rules.look_in_silence(silent_since=payment.silent_since, now=now)
+    return rules.late_look(ended_at=ended_at, now=now)

@@ -40,6 +40,12 @@ _CONSENT_STEPS = {
     PaymentState.CANCELLED: (ConsentStep.REJECT,),
     PaymentState.EXPIRED: (ConsentStep.EXPIRE,),
 }
+#: how a payment is stopped whose link was given to nobody, when its bill turns out to be paid
+_STOPPED_BY = {
+    PaymentState.PREPARED: PaymentStep.GIVE_UP,
+    PaymentState.INITIATING: PaymentStep.GIVE_UP,
+    PaymentState.AWAITING_CUSTOMER: PaymentStep.CUSTOMER_CANCEL,
+}
 _TOLD = {
     PaymentState.ACCEPTED: PaymentAccepted,
     PaymentState.SETTLED: PaymentSettled,
@@ -130,6 +136,8 @@ def _by_record(
         return False
     if PAYMENT.next(state, taken) is PaymentState.SETTLED:
         payment.fact = fact.value
+        if source is not Source.BANK:  # the bank itself may think otherwise later
+            follow_from(uow, payment, run_at=uow.now + dt.timedelta(seconds=rules.LATE_LOOKS_S[0]))
     return step(uow, payment, taken, source=source, evidence=evidence, reason=reason, answer=answer)
 
 
@@ -167,8 +175,9 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
         payment.accepted_at = payment.accepted_at or uow.now
         if before not in CLOSED:
             invoices.settle(uow, claim_of(uow, payment))
-        elif not invoices.correct(uow, claim_of(uow, payment)):
-            _stop_others(uow, payment)
+        else:
+            _stop_others(uow, payment)  # first: what can still be stopped leaves the invoice to this one
+            invoices.correct(uow, claim_of(uow, payment))
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
     elif after is PaymentState.ACCEPTED:
@@ -188,28 +197,32 @@ def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:
 
 
 def _stop_others(uow: UnitOfWork, payment: Payment) -> None:
-    """The bill turns out to be paid while another payment of it is under way: that one is stopped while it can be."""
+    """The bill turns out to be paid while another payment of it is under way: that one is stopped while it can be.
+
+    Rows of payments are locked before those of the ledger, as everywhere: else two could wait for each other.
+    """
     others = uow.session.scalars(
         select(Payment)
         .where(
             Payment.invoice_id == payment.invoice_id,
             Payment.id != payment.id,
-            Payment.state.in_([PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN]),
+            Payment.state.in_([*_STOPPED_BY, PaymentState.UNKNOWN]),
         )
+        .order_by(Payment.id)
         .with_for_update()
-    )
+    ).all()
     for other in others:
-        other.unwanted_since = uow.now
         if uow.session.get_one(Trip, other.trip_id).left_at is None:
             step(
                 uow,
                 other,
-                PaymentStep.CUSTOMER_CANCEL,
+                _STOPPED_BY[PaymentState(other.state)],
                 source=Source.WORKER,
                 evidence=f"paid by {payment.id}",
                 reason=Reason.PAID_OTHERWISE,
             )
         else:
+            other.unwanted_since = uow.now
             follow_from(uow, other, run_at=uow.now)
 
 
@@ -224,6 +237,14 @@ def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after
 def consent_steps(before: PaymentState, after: PaymentState) -> tuple[ConsentStep, ...]:
     """What the consent of a single payment goes through when its payment goes from one state into another."""
     return (ConsentStep.CORRECT,) if before in CLOSED else _CONSENT_STEPS.get(after, ())
+
+
+def keep_promise(payment: Payment, *, now: dt.datetime) -> None:
+    """What was promised and could not be kept is counted, said on the page, and promised anew."""
+    if payment.know_by is not None and now >= payment.know_by:
+        payment.promises_broken += 1
+        payment.know_by = rules.next_promise(now=now, broken=payment.promises_broken)
+        payment.updated_at = now  # the page says something else from now on
 
 
 def raise_fence(payment: Payment, until: dt.datetime) -> None:

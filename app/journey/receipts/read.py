@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
-from app.journey.payments.models import Payment
-from app.journey.payments.states import PaymentState
+from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.read import is_arrival_confirmed
+from app.journey.payments.states import PaymentState, Source
 from app.journey.receipts.models import Receipt
 from app.people.models import Biller
 from connectors.money import Money
@@ -44,6 +45,8 @@ class ReceiptView:
     decided_at: dt.datetime
     settled_at: dt.datetime
     fact: str
+    source: str  #: by whose word the payment was settled (Source)
+    arrival_confirmed: bool  #: the bank itself said that the payee's account was credited
     void: bool  #: the bank took the payment back later
 
 
@@ -71,12 +74,26 @@ def receipt_ids(session: Session, *, payment_ids: Sequence[str]) -> dict[str, st
 
 def _select() -> Select[*tuple[Any, ...]]:
     return (
-        select(Receipt, Payment, Decision, Invoice, Biller.name, Consent.bank_consent_id)
+        select(
+            Receipt,
+            Payment,
+            Decision,
+            Invoice,
+            Biller.name,
+            Consent.bank_consent_id,
+            PaymentHistory.source,
+            PaymentHistory.evidence,
+        )
         .join(Payment, Payment.id == Receipt.payment_id)
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .join(Biller, Biller.id == Payment.biller_id)
         .join(Consent, Consent.id == Payment.consent_id)
+        # one line at the most: nothing is settled twice. What was reversed before histories were kept has none
+        .outerjoin(
+            PaymentHistory,
+            and_(PaymentHistory.payment_id == Payment.id, PaymentHistory.after == PaymentState.SETTLED),
+        )
     )
 
 
@@ -87,6 +104,8 @@ def _view(
     invoice: Invoice,
     biller: str,
     bank_payment_id: str,
+    source: str | None,
+    evidence: str | None,
 ) -> ReceiptView:
     if payment.settled_at is None:
         raise ValueError(f"{receipt.id} is the receipt of a payment that never settled")
@@ -110,5 +129,7 @@ def _view(
         decided_at=decision.decided_at,
         settled_at=payment.settled_at,
         fact=receipt.fact,
+        source=source or Source.BANK,  # in those days only the bank's status settled a payment
+        arrival_confirmed=is_arrival_confirmed(receipt.fact, source=source or Source.BANK, evidence=evidence or ""),
         void=payment.state == PaymentState.REVERSED,
     )

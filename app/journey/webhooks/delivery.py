@@ -17,7 +17,7 @@ from connectors.http import BankSession, Deadline
 #: for the whole call, however slowly single bytes drip
 DEADLINE_S = 8.0
 #: pauses between tries; after the last one the message waits for somebody to ask for it again
-PAUSES_S = (5, 30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 24 * 3600)
+PAUSES_S = (5, 30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 26 * 3600)
 
 
 def deliver(task: Task) -> None:

@@ -122,7 +122,9 @@ class PaymentSchema(ma.Schema):
         required=True,
         validate=validate.OneOf(STATUSES),
         metadata={
-            "description": "open: under way, or the bank does not tell · paid: settled · failed: will not happen."
+            "description": "open: under way, or the bank does not tell · paid: settled · failed: as far as is known"
+            " not executed, or taken back. A later record of the bank may still make a failed payment paid, or a paid"
+            " one failed: a webhook tells you then, and its sequence is the higher one."
         },
     )
     amount = _amount()
@@ -130,8 +132,9 @@ class PaymentSchema(ma.Schema):
     end_to_end_id = fields.String(
         required=True,
         metadata={
-            "example": "QTC019B0C7A1F2E7D3C8A4B5C6D7E8F9A0B",
-            "description": "EndToEndIdentification on your bank statement.",
+            "pattern": "^pay[0-9a-f]{32}$",
+            "example": "pay019b0c7a1f2e7d3c8a4b5c6d7e8f9a0b",
+            "description": "EndToEndIdentification on your bank statement; some banks write it in capitals.",
         },
     )
     decided_at = _moment("When the customer decided to pay.")

@@ -20,6 +20,7 @@ from app.journey.payments.rules import (
     approval_life,
     end_to_end_id,
     late_look,
+    look_in_silence,
     next_look,
     send_again_at,
 )
@@ -81,6 +82,30 @@ def test_after_settlement_the_bank_is_asked_after_an_hour_a_day_three_days_and_s
         now = look
     assert calls == list(LATE_LOOKS_S) == [3600, 86_400, 3 * 86_400, 6 * 86_400]
     assert late_look(ended_at=BACK, now=BACK + dt.timedelta(hours=23)) == BACK + dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "pause_s"),
+    [
+        (0, 2),
+        (1.9, 0.1),
+        (2, 5),
+        (44.9, 0.1),
+        (45, 30),
+        (899.9, 30),
+        (900, 120),
+        (7199.9, 120),
+        (7200, 900),
+        (86_399.9, 900),
+        (86_400, 3600),
+        (30 * 86_400, 3600),
+    ],
+)
+def test_a_bank_that_is_silent_is_asked_less_and_less_and_never_less_than_hourly(
+    silent_s: float, pause_s: float
+) -> None:
+    now = BACK + dt.timedelta(seconds=silent_s)
+    assert look_in_silence(silent_since=BACK, now=now) == now + dt.timedelta(seconds=pause_s)
 
 
 @given(late_s=st.integers(0, 44))

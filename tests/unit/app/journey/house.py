@@ -1,0 +1,465 @@
+"""A bill and its payments on real rows, beside a bank that says what a test tells it to and keeps what it was asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from sqlalchemy import Engine, func, select
+
+from app.db import work
+from app.db.events import EventRow
+from app.db.unit_of_work import HEAD_START, UnitOfWork
+from app.db.work import LEASE, WorkRow
+from app.journey.decisions.events import PaymentDecided
+from app.journey.decisions.models import Decision
+from app.journey.intake.models import DeliveredBill
+from app.journey.invoices import service as invoices
+from app.journey.invoices.models import Invoice
+from app.journey.ledger import service as ledger
+from app.journey.ledger.models import LedgerBalance, LedgerEntry
+from app.journey.ledger.rules import Claim
+from app.journey.payments import service as payments
+from app.journey.payments.models import BankAttempt, BankBudget, BankCall, Payment, PaymentHistory
+from app.journey.route import HANDLERS, ROUTE
+from app.keys import Keys
+from app.people.models import ApiClient, Biller, Customer, PayeeAccount
+from app.people.sessions import SignedIn
+from app.services import Services, Task
+from config.settings import Settings
+from connectors.contract import (
+    Authorised,
+    BankRequest,
+    BankStatus,
+    Fact,
+    PaymentOrder,
+    PsuContext,
+    ScaOAuth,
+    Staged,
+)
+from connectors.money import Money
+from connectors.profile import BankProfile
+from connectors.registry import Registry
+from consent.models import Consent, Sealed, Trip
+from consent.vault import Vault
+from tests.conftest import BASE_URL, Clock
+
+IBAN = "FR1420041010050500013M02606"
+VAULT = Vault({"k1": b"1" * 32}, active="k1")
+ISSUER = "https://login.horizon.example"
+SCA = ScaOAuth(
+    issuer=ISSUER,
+    authorization_endpoint=f"{ISSUER}/authorize",
+    token_endpoint=f"{ISSUER}/token",
+    scope="PIS:1",
+    iss_parameter_supported=True,
+)
+PROFILE = BankProfile(
+    id="horizon",
+    name="Horizon",
+    country="FR",
+    standard="of tests",
+    base_url="https://api.horizon.example",
+    issuer=ISSUER,
+    client_id="quittance",
+    redirect=True,
+    tpp_token=True,
+    status_access="client_credentials",
+    currencies=("EUR",),
+    authorisation_minutes=10,
+    poll_s=(300, 900),
+    status_calls_per_minute=600,
+    sandbox=False,
+)
+MINUTE = dt.timedelta(minutes=1)
+PSU = {"ip_address": "192.0.2.7", "user_agent": "a browser"}
+
+
+def said(word: str, fact: Fact, *, reason_code: str | None = None) -> BankStatus:
+    """An answer of the bank's to the question for the status."""
+    return BankStatus(
+        transaction_status=word, fact=fact, reason_code=reason_code, reason_text=None, raw_response=word.encode()
+    )
+
+
+class Bank:
+    """Answers, or raises, what the test put into ``answers`` under the verb; a verb without an answer is a mistake."""
+
+    def __init__(self) -> None:
+        self.profile = PROFILE
+        self.answers: dict[str, Any] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        #: called before each answer: what happens elsewhere while the bank thinks
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def _answer(self, verb: str, **asked: Any) -> Any:
+        self.asked.append((verb, asked))
+        self.meanwhile()
+        answer = self.answers[verb]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def verbs(self) -> list[str]:
+        return [verb for verb, _ in self.asked]
+
+    def draft(self, order: PaymentOrder, *, request_id: str, redirect_uri: str) -> BankRequest:
+        self.asked.append(("draft", {"order": order, "request_id": request_id, "redirect_uri": redirect_uri}))
+        if "draft" in self.answers:
+            raise self.answers["draft"]
+        return BankRequest(
+            method="POST",
+            path="/payments",
+            headers={"TPP-Redirect-URI": redirect_uri},
+            body=f"{order.amount} to {order.creditor_iban}".encode(),
+            request_id=request_id,
+        )
+
+    def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
+        return cast(Staged, self._answer("initiate", request=request, psu=psu, timeout_s=timeout_s))
+
+    def authorise_url(self, staged: ScaOAuth, *, redirect_uri: str, state: str, code_challenge: str) -> str:
+        asked = {"sca": staged, "redirect_uri": redirect_uri, "state": state, "code_challenge": code_challenge}
+        self.asked.append(("authorise_url", asked))
+        return f"{staged.authorization_endpoint}?state={state}"
+
+    def complete(
+        self, sca: ScaOAuth, *, code: str, code_verifier: str, redirect_uri: str, timeout_s: float
+    ) -> Authorised:
+        asked = {"sca": sca, "code": code, "code_verifier": code_verifier, "redirect_uri": redirect_uri}
+        return cast(Authorised, self._answer("complete", **asked, timeout_s=timeout_s))
+
+    def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
+        return cast("BankStatus | None", self._answer("cancel", consent_id=consent_id, timeout_s=timeout_s))
+
+    def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        asked = {"consent_id": consent_id, "access_token": access_token, "timeout_s": timeout_s}
+        return cast(BankStatus, self._answer("status", **asked))
+
+
+class _Banks:
+    """The registry of an installation with one bank."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+
+    def profile(self, bank_id: str) -> BankProfile:
+        assert bank_id == "horizon"
+        return self._bank.profile
+
+    def connector(self, bank_id: str) -> Bank:
+        assert bank_id == "horizon"
+        return self._bank
+
+
+@dataclass
+class House:
+    """One customer, one biller, its bills and their payments. Verbs go through the services that the doors call."""
+
+    engine: Engine
+    clock: Clock
+    customer: Customer
+    bank: Bank = field(default_factory=Bank)
+
+    def __post_init__(self) -> None:
+        self.services = Services(
+            settings=cast(Settings, _Settings()),
+            engine=self.engine,
+            banks=cast(Registry, _Banks(self.bank)),
+            vault=VAULT,
+            keys=cast(Keys, None),
+            clock=self.clock,
+            route=ROUTE,
+            handlers=HANDLERS,
+        )
+        now = self.clock.now
+        self.add(
+            Biller(id="blr_1", name="Lumen", country="FR", created_at=now),
+            PayeeAccount(id="acc_1", biller_id="blr_1", iban=IBAN, holder="Lumen SA", created_at=now),
+            ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=now),
+        )
+
+    @property
+    def signed_in(self) -> SignedIn:
+        return SignedIn(self.customer, "ses_1", read_only=False)
+
+    def begin(self) -> UnitOfWork:
+        return self.services.unit_of_work()
+
+    def add(self, *rows: object) -> None:
+        with self.begin() as uow:
+            for row in rows:
+                uow.session.add(row)
+                uow.session.flush()
+            uow.commit()
+
+    # ------------------------------------------------------------------------------------------------------ the journey
+
+    def deliver(
+        self,
+        number: str = "1",
+        *,
+        minor: int = 9900,
+        content: bytes = b"{}",
+        media_type: str = "application/json",
+    ) -> str:
+        """A bill as it was delivered. Returns its id."""
+        bill_id = f"bill_{number}"
+        self.add(
+            DeliveredBill(
+                id=bill_id,
+                biller_id="blr_1",
+                customer_id=self.customer.id,
+                client_id="cli_1",
+                number=number,
+                currency="EUR",
+                amount_minor=minor,
+                media_type=media_type,
+                content=content,
+                sha256="0",
+                delivered_at=self.clock.now,
+            )
+        )
+        return bill_id
+
+    def bill(self, number: str = "1", *, minor: int = 9900, discount: int = 0, reference: str | None = "RF 1") -> str:
+        """An invoice that is due. Returns its id."""
+        bill_id, invoice_id = self.deliver(number, minor=minor), f"inv_{number}"
+        with self.begin() as uow:
+            invoice = Invoice(
+                id=invoice_id,
+                bill_id=bill_id,
+                customer_id=self.customer.id,
+                biller_id="blr_1",
+                number=number,
+                currency="EUR",
+                amount_minor=minor,
+                discount_minor=discount,
+                discount_until=self.clock.now.date() if discount else None,
+                issued_on=self.clock.now.date(),
+                payee_name="Lumen SA",
+                payee_iban=IBAN,
+                reference=reference,
+                lines=[],
+                received_at=self.clock.now,
+            )
+            uow.session.add(invoice)
+            uow.session.flush()
+            ledger.bill(uow, invoice_id=invoice_id, biller_id="blr_1", amount=invoice.amount)
+            uow.commit()
+        return invoice_id
+
+    def decide(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1") -> None:
+        """The customer decided: the claim is taken and the work is asked for."""
+        with self.begin() as uow:
+            invoice = uow.session.get_one(Invoice, invoice_id)
+            amount = invoice.amount - invoice.discount
+            decision = Decision(
+                id=f"dec_{payment_id}",
+                customer_id=self.customer.id,
+                invoice_id=invoice_id,
+                verb="pay_now",
+                currency="EUR",
+                amount_minor=amount.minor,
+                discount_minor=invoice.discount_minor,
+                pay_on=self.clock.now.date(),
+                bank_id="horizon",
+                payee_name=invoice.payee_name,
+                payee_iban=invoice.payee_iban,
+                reference=invoice.reference,
+                payment_id=payment_id,
+                evidence={},
+                psu=PSU,
+                decided_at=self.clock.now,
+            )
+            uow.session.add(decision)
+            uow.session.flush()
+            invoices.claim(
+                uow,
+                Claim(
+                    invoice_id=invoice_id,
+                    payment_id=payment_id,
+                    biller_id="blr_1",
+                    amount=amount,
+                    discount=invoice.discount,
+                ),
+            )
+            uow.record(PaymentDecided(decision_id=decision.id, payment_id=payment_id))
+            uow.commit()
+
+    def run(self, handler: str) -> None:
+        """Do the one piece of work of this handler that is due."""
+        with self.begin() as uow:
+            due = select(WorkRow.key).where(WorkRow.handler == handler, WorkRow.run_at <= uow.now)
+            key = uow.session.scalars(due).one()
+            claim = work.claim_key(uow.session, key=key, now=uow.now)
+            uow.commit()
+        assert claim is not None
+        HANDLERS[handler](Task(services=self.services, claim=claim))
+
+    def hurry(self, handler: str = "payments.follow") -> None:
+        """Its work is due now, and free: its time was brought forward, or its worker vanished."""
+        with self.begin() as uow:
+            row = uow.session.scalars(select(WorkRow).where(WorkRow.handler == handler)).one()
+            row.run_at, row.lock_token = uow.now, None
+            uow.commit()
+
+    def stage(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", **changes: Any) -> None:
+        """Decided, and given to the bank, which waits for the customer."""
+        self.decide(payment_id, invoice_id=invoice_id)
+        answer = Staged(
+            consent_id=f"bank-{payment_id}", transaction_status="RCVD", sca=SCA, raw_response=b'{"status":"RCVD"}'
+        )
+        self.bank.answers["initiate"] = replace(answer, **changes)
+        self.run("payments.initiate")
+
+    def leave(self, payment_id: str = "pay_1") -> payments.Leaving:
+        return payments.leave_for_bank(self.services, signed_in=self.signed_in, payment_id=payment_id)
+
+    def come_back(self, left: payments.Leaving, **changes: Any) -> payments.Returned | None:
+        """The redirect, in the browser that left, with a code."""
+        given = {
+            "bank_id": "horizon",
+            "state": left.url.partition("state=")[2],
+            "browsers": [left.browser],
+            "code": "c0de",
+            "error": None,
+            "issuer": ISSUER,
+        }
+        return payments.come_back(self.services, **{**given, **changes})
+
+    def away(self) -> payments.Leaving:
+        """A payment whose customer is at the bank."""
+        self.bill()
+        self.stage()
+        return self.leave()
+
+    def approved(self) -> None:
+        """A payment whose customer has approved it and come back; the code is exchanged, the bank not yet asked."""
+        self.come_back(self.away())
+        self.exchange(Authorised(access_token="t0ken", expires_in_s=600))
+
+    def exchange(self, answer: Authorised | Exception) -> None:
+        """A worker exchanges the code, once the web request has had its head start."""
+        self.clock.now += HEAD_START
+        self.bank.answers["complete"] = answer
+        self.run("payments.exchange_code")
+
+    def settled(self) -> None:
+        self.approved()
+        self.follow(said("ACSC", Fact.DEBITED))
+
+    def follow(self, answer: BankStatus | Exception) -> None:
+        """The bank is asked, as it is time to, and answers this."""
+        self.bank.answers["status"] = answer
+        self.run("payments.follow")
+
+    def follow_after(self, seconds: float, answer: BankStatus | Exception) -> None:
+        self.clock.tick(seconds=seconds)
+        self.follow(answer)
+
+    def given_up(self) -> None:
+        """What is left of a payment that never got to the bank: nothing."""
+        assert self.payment().consent_id is None
+        assert self.secrets() == set()
+        assert self.due("payments.initiate") == {}
+        assert self.due() == {}
+        assert self.invoice().state == "to_pay"
+        assert self.balances() == {"due:inv_1": 9900, "biller:blr_1": -9900}
+        assert self.told() == ["PaymentDecided", "PaymentFailed"]
+
+    # ---------------------------------------------------------------------------------------------------- what is there
+
+    def payment(self, payment_id: str = "pay_1") -> Payment:
+        with self.services.reading() as uow:
+            return uow.session.get_one(Payment, payment_id)
+
+    def invoice(self, invoice_id: str = "inv_1") -> Invoice:
+        with self.services.reading() as uow:
+            return uow.session.get_one(Invoice, invoice_id)
+
+    def trip(self, payment_id: str = "pay_1") -> Trip:
+        with self.services.reading() as uow:
+            return uow.session.get_one(Trip, uow.session.get_one(Payment, payment_id).trip_id)
+
+    def consent(self, payment_id: str = "pay_1") -> Consent:
+        with self.services.reading() as uow:
+            return uow.session.get_one(Consent, uow.session.get_one(Payment, payment_id).consent_id)
+
+    def history(self, payment_id: str = "pay_1") -> list[tuple[str | None, str, str, str]]:
+        with self.services.reading() as uow:
+            lines = uow.session.scalars(
+                select(PaymentHistory).where(PaymentHistory.payment_id == payment_id).order_by(PaymentHistory.sequence)
+            ).all()
+        assert [line.sequence for line in lines] == list(range(1, len(lines) + 1))
+        return [(line.before, line.after, line.source, line.evidence) for line in lines]
+
+    def last_answer(self, payment_id: str = "pay_1") -> bytes | None:
+        """The bank's own bytes of the last step."""
+        with self.services.reading() as uow:
+            sequence = uow.session.get_one(Payment, payment_id).sequence
+            return uow.session.get_one(PaymentHistory, (payment_id, sequence)).answer
+
+    def calls(self, verb: str, payment_id: str = "pay_1") -> tuple[BankCall, list[BankAttempt]]:
+        with self.services.reading() as uow:
+            call = uow.session.scalars(
+                select(BankCall).where(BankCall.payment_id == payment_id, BankCall.verb == verb)
+            ).one()
+            sent = select(BankAttempt).where(BankAttempt.call_id == call.id).order_by(BankAttempt.number)
+            return call, list(uow.session.scalars(sent))
+
+    def outcomes(self, verb: str, payment_id: str = "pay_1") -> list[str | None]:
+        return [attempt.outcome for attempt in self.calls(verb, payment_id)[1]]
+
+    def due(self, handler: str = "payments.follow") -> dict[str, dt.datetime]:
+        """When the rows of a handler run, by what they are about."""
+        with self.services.reading() as uow:
+            rows = uow.session.scalars(select(WorkRow).where(WorkRow.handler == handler))
+            return {row.payload["payment_id"]: row.run_at for row in rows}
+
+    def told(self) -> list[str]:
+        """The facts of the journey, in order."""
+        with self.services.reading() as uow:
+            return list(uow.session.scalars(select(EventRow.kind).order_by(EventRow.recorded_at, EventRow.id)))
+
+    def balances(self) -> Mapping[str, int]:
+        """What each account of the ledger holds; what is nothing is left out. Locks and entries must agree."""
+        with self.services.reading() as uow:
+            total = func.sum(LedgerEntry.amount_minor)
+            booked = {
+                row.account: int(row.total)
+                for row in uow.session.execute(
+                    select(LedgerEntry.account, total.label("total")).group_by(LedgerEntry.account)
+                )
+            }
+            for lock in uow.session.scalars(select(LedgerBalance)):
+                assert booked.get(lock.account, 0) == lock.balance_minor
+        assert sum(booked.values()) == 0
+        return {account: minor for account, minor in booked.items() if minor}
+
+    def secrets(self) -> set[str]:
+        """What is sealed, without the id of the trip or the consent."""
+        with self.services.reading() as uow:
+            return {row.rpartition(":")[2] for row in uow.session.scalars(select(Sealed.id))}
+
+    def budget(self) -> BankBudget:
+        with self.services.reading() as uow:
+            return uow.session.get_one(BankBudget, "horizon")
+
+
+@dataclass(frozen=True)
+class _Settings:
+    base_url: str = BASE_URL
+
+
+def lease_of(house: House, handler: str) -> bool:
+    """Whether the row of this handler is held for a whole lease from now."""
+    with house.services.reading() as uow:
+        row = uow.session.scalars(select(WorkRow).where(WorkRow.handler == handler)).one()
+        return row.lock_token is not None and row.run_at == house.clock.now + LEASE
+
+
+def money(minor: int) -> Money:
+    return Money(minor, "EUR")

@@ -1,0 +1,106 @@
+"""On PostgreSQL whoever reads a row in order to change it locks it: when two meet, the second reads what is so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import event
+
+from app.journey.payments import service as payments
+from app.journey.payments.models import Payment
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentStep, Source
+from app.journey.payments.step import correct, step
+from connectors.contract import Fact
+from connectors.errors import BankSilent
+from tests.unit.app.journey.house import House, said
+
+WAITING = said("RCVD", Fact.WAITING)
+LOCKS = re.compile(r"\bFROM (\w+).*\bFOR UPDATE\Z", re.DOTALL)
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database_url", ["postgres"], indirect=True)]
+
+
+def locked_by(house: House, act: Callable[[], object]) -> list[str]:
+    """The tables whose rows were locked, in order; but for the rows of work, which have tests of their own."""
+    tables: list[str] = []
+
+    def statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        found = LOCKS.search(sql.strip())
+        if found and found.group(1) != "work":
+            tables.append(found.group(1))
+
+    event.listen(house.engine, "before_cursor_execute", statement)
+    try:
+        act()
+    finally:
+        event.remove(house.engine, "before_cursor_execute", statement)
+    return tables
+
+
+def staged(house: House) -> House:
+    house.bill()
+    house.stage()
+    return house
+
+
+def test_to_the_bank(house: House) -> None:
+    assert locked_by(staged(house), house.leave) == ["payment"]
+
+
+def test_and_back_the_payment_before_its_trip(house: House) -> None:
+    left = house.away()
+    assert locked_by(house, lambda: house.come_back(left)) == ["payment", "trip"]
+    assert locked_by(house, lambda: house.come_back(left, browsers=[])) == ["payment", "trip"]
+
+
+def test_stopping(house: House) -> None:
+    staged(house)
+
+    def cancel() -> None:
+        with house.begin() as uow:
+            payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
+
+    assert locked_by(house, cancel) == ["payment"]
+
+
+def test_an_operators_word(house: House) -> None:
+    staged(house)
+
+    def resolve() -> None:
+        with house.begin() as uow:
+            payments.resolve(uow, payment_id="pay_1", executed=True, because="A. Martin by telephone, ticket 4711")
+
+    assert locked_by(house, resolve) == ["payment"]
+
+
+def test_giving_it_to_the_bank_exchanging_the_code_and_asking(house: House) -> None:
+    house.bill()
+    assert locked_by(house, house.stage) == ["payment", "payment"]
+    house.come_back(house.leave())
+    assert locked_by(house, lambda: house.exchange(BankSilent("no answer"))) == ["payment", "payment"]
+    assert locked_by(house, lambda: house.follow(WAITING)) == ["payment", "payment"]
+
+
+def test_the_other_payments_of_a_bill_before_what_is_due_of_it(house: House) -> None:
+    house.approved()
+    with house.begin() as uow:
+        step(
+            uow,
+            uow.session.get_one(Payment, "pay_1"),
+            PaymentStep.NOT_FOUND,
+            source=Source.WORKER,
+            evidence="not_found",
+            reason=Reason.NOT_KNOWN_AT_BANK,
+        )
+        uow.commit()
+    house.stage("pay_2")
+
+    def record() -> None:
+        with house.begin() as uow:
+            payment = uow.session.get_one(Payment, "pay_1")
+            assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+
+    assert locked_by(house, record) == ["payment", "ledger_balance"]

@@ -1,0 +1,399 @@
+"""Each invariant is silent where all is well, and fires when the one thing is spoilt that it watches over.
+
+The tables here are bare, without a single constraint: what the database itself would refuse must be noticed as well.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    and_,
+    create_engine,
+    delete,
+    insert,
+    make_url,
+    select,
+    text,
+    update,
+)
+
+from app.db.engine import make_engine
+from app.invariants import INVARIANTS, found
+from app.tables import metadata
+from tests.bench import stories
+from tests.bench.stories import Lived
+
+BARE = MetaData()
+for table in metadata.sorted_tables:
+    Table(table.name, BARE, *(Column(column.name, column.type) for column in table.columns))
+
+SECOND, HOUR = dt.timedelta(seconds=1), dt.timedelta(hours=1)
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    """A few payments in which there is something of everything."""
+    return stories.live(
+        tmp_path_factory.mktemp("lived"),
+        old=(
+            stories.settled,
+            stories.settled_early,
+            stories.refused_by_the_customer,
+            stories.paid_twice,
+            stories.settled_and_taken_back,
+        ),
+        recent=(),
+        open_=stories.OPEN,
+    )
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def bare(request: pytest.FixtureRequest, lived: Lived, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The lived rows in tables that forbid nothing."""
+    if request.param == "sqlite":
+        engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('bare') / 'bare.sqlite3'}")
+    else:
+        admin_url = request.getfixturevalue("postgres_template")
+        admin = create_engine(admin_url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text("CREATE DATABASE bare"))
+        admin.dispose()
+        engine = make_engine(make_url(admin_url).set(database="bare").render_as_string(hide_password=False))
+    BARE.create_all(engine)
+    with engine.begin() as connection:
+        for table in BARE.sorted_tables:
+            if rows := lived.rows[table.name]:
+                connection.execute(insert(table), rows)
+    yield engine
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class Books:
+    """The tables, in the hands of somebody who may do anything."""
+
+    connection: Connection
+    now: dt.datetime
+
+    def one(self, table: str, where: str) -> Row:
+        """The first such row."""
+        there = BARE.tables[table]
+        query = select(there).where(text(where)).order_by(*self._key(table)).limit(1)
+        return dict(self.connection.execute(query).mappings().one())
+
+    def payment(self, state: str, more: str = "1 = 1") -> Row:
+        return self.one("payment", f"state = '{state}' AND {more}")
+
+    def of(self, table: str, payment: Row, more: str = "1 = 1") -> Row:
+        """What belongs to a payment."""
+        column = {"trip": "id", "decision": "id"}.get(table, "payment_id")
+        key = {"trip": "trip_id", "decision": "decision_id"}.get(table, "id")
+        return self.one(table, f"{column} = '{payment[key]}' AND {more}")
+
+    def change(self, table: str, row: Row, **values: Any) -> None:
+        self.connection.execute(update(BARE.tables[table]).where(self._is(table, row)).values(values))
+
+    def copy(self, table: str, row: Row, **values: Any) -> None:
+        self.connection.execute(insert(BARE.tables[table]).values({**row, **values}))
+
+    def drop(self, table: str, row: Row) -> None:
+        self.connection.execute(delete(BARE.tables[table]).where(self._is(table, row)))
+
+    def _is(self, table: str, row: Row) -> Any:
+        return and_(*(column == row[column.name] for column in self._key(table)))
+
+    def _key(self, table: str) -> list[Column[Any]]:
+        return [BARE.tables[table].c[column.name] for column in metadata.tables[table].primary_key]
+
+
+Spoil = Callable[[Books], None]
+#: invariant → what breaks it, and which others cannot but notice it as well
+SPOILT: dict[str, tuple[Spoil, frozenset[str]]] = {}
+
+
+def _breaks(name: str, *others: str) -> Callable[[Spoil], Spoil]:
+    def keep(spoil: Spoil) -> Spoil:
+        SPOILT[name] = spoil, frozenset(others)
+        return spoil
+
+    return keep
+
+
+@_breaks("B1", "B3", "F3")
+def more_is_paid_than_was_billed(books: Books) -> None:
+    payment = books.payment("settled")
+    books.change("payment", payment, amount_minor=payment["amount_minor"] + 1)
+    books.change("decision", books.of("decision", payment), amount_minor=payment["amount_minor"] + 1)
+
+
+@_breaks("B2")
+def the_payment_came_before_the_decision(books: Books) -> None:
+    payment = books.payment("settled")
+    books.change("payment", payment, created_at=payment["created_at"] - HOUR)
+
+
+@_breaks("B3")
+def another_account_was_decided_on(books: Books) -> None:
+    books.change("decision", books.of("decision", books.payment("settled")), payee_iban="BE68539007547034")
+
+
+@_breaks("B4", "B2", "D1")
+def one_decision_two_payments(books: Books) -> None:
+    books.copy("payment", books.payment("rejected"), id="pay_x")
+
+
+@_breaks("B6")
+def one_number_two_invoices(books: Books) -> None:
+    one = books.one("invoice", "state = 'paid'")
+    books.change("invoice", books.one("invoice", "state = 'to_pay'"), number=one["number"])
+
+
+@_breaks("B7")
+def paid_and_still_in_payment(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'paid'"), state="in_payment")
+
+
+@_breaks("B8", "B7")
+def paid_and_offered_again(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'paid'"), state="to_pay")
+
+
+@_breaks("C1")
+def two_calls_for_one_thing(books: Books) -> None:
+    books.copy("bank_call", books.one("bank_call", "verb = 'initiate'"), id="bnk_x", request_id="another")
+
+
+@_breaks("C2")
+def one_key_two_calls(books: Books) -> None:
+    one = books.one("bank_call", "verb = 'initiate'")
+    books.change("bank_call", books.one("bank_call", "verb = 'complete'"), request_id=one["request_id"])
+
+
+@_breaks("C4")
+def sent_before_it_was_stored(books: Books) -> None:
+    call = books.of("bank_call", books.payment("settled"), "verb = 'complete'")
+    books.change("bank_call", call, made_at=call["made_at"] + HOUR)
+
+
+@_breaks("C5")
+def sent_after_the_link_was_given_away(books: Books) -> None:
+    payment = books.payment("settled")
+    call = books.of("bank_call", payment, "verb = 'initiate'")
+    attempt = books.one("bank_attempt", f"call_id = '{call['id']}'")
+    books.change("bank_attempt", attempt, sent_at=books.of("trip", payment)["left_at"] + SECOND)
+
+
+@_breaks("C6")
+def sent_again_at_once(books: Books) -> None:
+    call = books.of("bank_call", books.payment("settled"), "verb = 'initiate'")
+    books.copy("bank_attempt", books.one("bank_attempt", f"call_id = '{call['id']}'"), number=2)
+
+
+@_breaks("C7")
+def not_found_before_the_fence(books: Books) -> None:
+    payment = books.payment("rejected")
+    line = books.of("payment_history", payment, "after = 'rejected'")
+    books.change("payment_history", line, evidence="not_found")
+    books.change("payment", payment, fence_at=line["at"])
+
+
+@_breaks("D1")
+def a_line_of_the_history_is_gone(books: Books) -> None:
+    books.drop("payment_history", books.of("payment_history", books.payment("settled"), "sequence = 2"))
+
+
+@_breaks("D2")
+def corrected_by_our_own_reasoning(books: Books) -> None:
+    line = books.one("payment_history", "before = 'rejected' AND after = 'settled'")
+    books.change("payment_history", line, source="worker")
+
+
+@_breaks("D3")
+def back_without_having_left(books: Books) -> None:
+    books.change("trip", books.of("trip", books.payment("rejected")), left_at=None)
+
+
+@_breaks("D4")
+def a_code_exchanged_twice(books: Books) -> None:
+    call = books.of("bank_call", books.payment("settled"), "verb = 'complete'")
+    attempt = books.one("bank_attempt", f"call_id = '{call['id']}'")
+    books.copy("bank_attempt", attempt, number=2, sent_at=attempt["sent_at"] + 2 * SECOND)
+
+
+@_breaks("D5")
+def paid_and_the_link_was_given_to_nobody(books: Books) -> None:
+    books.change("trip", books.of("trip", books.payment("settled")), left_at=None, returned_at=None)
+
+
+@_breaks("D6")
+def a_promise_about_what_is_known(books: Books) -> None:
+    books.change("payment", books.payment("settled"), know_by=books.now + HOUR)
+
+
+@_breaks("E4")
+def somebody_elses_trip(books: Books) -> None:
+    books.change("trip", books.of("trip", books.payment("settled")), customer_id="cus_x")
+
+
+@_breaks("F1")
+def a_posting_out_of_balance(books: Books) -> None:
+    line = books.one("ledger_entry", "account LIKE 'biller:%'")
+    books.change("ledger_entry", line, amount_minor=line["amount_minor"] - 1)
+
+
+@_breaks("F2")
+def settled_and_not_posted(books: Books) -> None:
+    line = books.of("ledger_entry", books.payment("settled"), "account LIKE 'settled:%'")
+    books.change("ledger_entry", line, account=f"nowhere:{line['account']}")
+
+
+@_breaks("F3")
+def more_is_due_than_was_billed(books: Books) -> None:
+    invoice = books.one("invoice", "state = 'to_pay'")
+    due = books.one("ledger_balance", f"account = 'due:{invoice['id']}'")
+    books.change("ledger_balance", due, balance_minor=due["balance_minor"] + 1)
+    for account, more in (("due", 1), ("biller", -1)):
+        line = books.one("ledger_entry", f"posting = 'billed:{invoice['id']}' AND account LIKE '{account}:%'")
+        books.change("ledger_entry", line, amount_minor=line["amount_minor"] + more)
+
+
+@_breaks("F4")
+def a_balance_of_nothing(books: Books) -> None:
+    books.copy("ledger_balance", {"account": "due:inv_x", "currency": "EUR", "balance_minor": 5})
+
+
+@_breaks("F5")
+def posted_in_another_currency(books: Books) -> None:
+    posting = books.of("ledger_entry", books.payment("settled"))["posting"]
+    there = BARE.tables["ledger_entry"]
+    books.connection.execute(update(there).where(there.c.posting == posting).values(currency="USD"))
+
+
+@_breaks("F6")
+def settled_without_a_receipt(books: Books) -> None:
+    books.drop("receipt", books.one("receipt", "1 = 1"))
+
+
+@_breaks("F7")
+def a_discount_below_zero(books: Books) -> None:
+    payment = books.payment("rejected")
+    books.change("payment", payment, amount_minor=payment["amount_minor"] + 1)
+    decision = books.of("decision", payment)
+    books.change("decision", decision, amount_minor=payment["amount_minor"] + 1, discount_minor=-1)
+
+
+@_breaks("F8")
+def a_payment_under_way_holds_less_than_its_amount(books: Books) -> None:
+    with_discount = "id IN (SELECT payment_id FROM ledger_entry WHERE account LIKE 'adjust:%')"
+    live = books.payment("awaiting_customer", with_discount)
+    line = books.of("ledger_entry", live, "account LIKE 'adjust:%'")
+    books.change("ledger_entry", line, amount_minor=line["amount_minor"] + 1)
+    held = books.of("ledger_entry", live, "account LIKE 'inflight:%'")
+    books.change("ledger_entry", held, amount_minor=held["amount_minor"] - 1)
+    balance = books.one("ledger_balance", f"account = 'inflight:{live['id']}'")
+    books.change("ledger_balance", balance, balance_minor=balance["balance_minor"] - 1)
+
+
+@_breaks("G1")
+def a_step_that_nobody_recorded(books: Books) -> None:
+    books.drop("event", books.one("event", "kind = 'PaymentSettled'"))
+
+
+@_breaks("G2")
+def told_what_was_not_so(books: Books) -> None:
+    rejected = books.payment("rejected")
+    message = books.one("webhook_message", f"subject = '{rejected['id']}' AND type = 'payment.failed'")
+    books.change("webhook_message", message, type="payment.settled")
+
+
+@_breaks("G4")
+def one_number_two_bills(books: Books) -> None:
+    paid, open_ = (books.one("invoice", f"state = '{state}'") for state in ("paid", "to_pay"))
+    bill = books.one("delivered_bill", f"id = '{open_['bill_id']}'")
+    books.change("delivered_bill", bill, number=paid["number"])
+
+
+@_breaks("G5")
+def a_bill_that_never_arrives(books: Books) -> None:
+    books.drop("work", books.one("work", "handler = 'invoices.open_invoice'"))
+
+
+@_breaks("G6")
+def a_decision_that_leads_to_nothing(books: Books) -> None:
+    decided = "(SELECT id FROM decision WHERE payment_id NOT IN (SELECT id FROM payment))"
+    waiting = books.one("work", f"handler = 'payments.initiate' AND payload ->> 'decision_id' IN {decided}")
+    books.drop("work", waiting)
+
+
+@_breaks("L1")
+def nobody_looks_at_it(books: Books) -> None:
+    books.drop("work", books.one("work", f"key = 'payments.follow:{books.payment('accepted')['id']}'"))
+
+
+@_breaks("L2")
+def nobody_sends_it(books: Books) -> None:
+    books.drop("work", books.one("work", "handler = 'webhooks.deliver'"))
+
+
+@_breaks("L4")
+def work_that_nobody_does(books: Books) -> None:
+    books.change("work", books.one("work", "1 = 1"), run_at=books.now - 301 * SECOND)
+
+
+@_breaks("L5")
+def a_promise_that_nobody_renews(books: Books) -> None:
+    books.change("payment", books.payment("unknown"), know_by=books.now - 301 * SECOND)
+
+
+@_breaks("L6")
+def given_to_the_bank_for_hours(books: Books) -> None:
+    payment = books.payment("initiating")
+    for table, row, column in (
+        ("payment", payment, "created_at"),
+        ("decision", books.of("decision", payment), "decided_at"),
+    ):
+        books.change(table, row, **{column: books.now - 3601 * SECOND})
+
+
+def broken_in(connection: Connection, now: dt.datetime) -> set[str]:
+    return {each.name for each in INVARIANTS if found(connection, each, now=now)}
+
+
+def test_all_are_silent_where_all_is_well(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        assert broken_in(connection, lived.clock.now) == set()
+
+
+@pytest.mark.parametrize("name", [each.name for each in INVARIANTS])
+def test_each_fires_when_its_own_thing_is_spoilt(name: str, bare: Engine, lived: Lived) -> None:
+    assert name in SPOILT, f"say above what breaks {name}"
+    spoil, others = SPOILT[name]
+    with bare.connect() as connection:  # left without a commit: the next one finds all well again
+        spoil(Books(connection, lived.clock.now))
+        assert broken_in(connection, lived.clock.now) == {name, *others}
+
+
+def test_nothing_is_spoilt_for_an_invariant_that_is_gone() -> None:
+    assert set(SPOILT) <= {each.name for each in INVARIANTS}
+
+
+def test_work_for_another_one_is_no_excuse(bare: Engine, lived: Lived) -> None:
+    """The id must stand in the very field of the handler's work: elsewhere it means nothing."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        waiting = books.one("work", "handler = 'invoices.open_invoice'")
+        books.change("work", waiting, payload={"event": waiting["payload"]["bill_id"], "bill_id": "bill_x"})
+        assert broken_in(connection, lived.clock.now) == {"G5"}
+        books.change("work", waiting, payload={})
+        assert broken_in(connection, lived.clock.now) == {"G5"}
