@@ -554,8 +554,10 @@ class Bank:
         at = now
         if dice.random() < nature.stale_rate:
             at = now - dt.timedelta(seconds=nature.stale_s)
-            if nature.stale_s > 300:  # a copy that knows nothing of an order for so long would not be honest
-                at = max(at, order.made_at)
+            if (
+                nature.stale_s > 300
+            ):  # a very old copy, but an honest one: it knows the order, and any word of it so far
+                at = dice.choice([when for when, _ in order.log if when <= now])
             if at < order.made_at or order.word(at) != order.word(now):
                 self.floor.counts["bank stale answer"] += 1
         if at < order.made_at or now < order.made_at + dt.timedelta(seconds=nature.early_404_s):

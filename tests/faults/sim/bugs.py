@@ -42,7 +42,6 @@ from app.journey.payments import (
 )
 from app.journey.payments.events import PaymentAccepted, PaymentFailed, PaymentSettled
 from app.journey.payments.models import BankCall, Payment
-from app.journey.payments.reasons import OURS
 from app.journey.payments.states import CLOSED, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.receipts.models import Receipt
 from app.journey.webhooks import delivery
@@ -377,12 +376,12 @@ def accepted_is_settled() -> Sequence[Change]:
 
 @_bug("a settled payment is never looked at again", "A4")
 def settled_for_ever() -> Sequence[Change]:
-    return [(status, "_may_end_otherwise", lambda payment: payment.state in CLOSED and payment.reason in OURS)]
+    return [(status, "_may_end_otherwise", lambda payment, trip: payment.state in CLOSED)]
 
 
 @_bug("what we closed is never looked at again", "A3")
 def closed_for_ever() -> Sequence[Change]:
-    return [(status, "_may_end_otherwise", lambda payment: payment.state == PaymentState.SETTLED)]
+    return [(status, "_may_end_otherwise", lambda payment, trip: payment.state == PaymentState.SETTLED)]
 
 
 @_bug("the bank's word on a closed payment is not heard", "A3", "L7")
@@ -417,7 +416,7 @@ def retry_after_ignored() -> Sequence[Change]:
 
 @_bug("a promise that passed is not renewed", "L4", "L5")
 def promise_forgotten() -> Sequence[Change]:
-    return [(status, "_keep_promise", lambda payment, *, now: None)]
+    return [(status, "keep_promise", lambda payment, *, now: None)]
 
 
 @_bug("an operator may say no before the fence", "T1", "A3")
@@ -437,7 +436,7 @@ def unfenced() -> Sequence[Change]:
     def finish(session: Session, claim: work.Claim) -> None:
         session.execute(delete(WorkRow).where(WorkRow.id == claim.work_id))
 
-    def run_again(session: Session, claim: work.Claim, *, run_at: dt.datetime, payload: Any = None) -> None:
+    def run_again(session: Session, claim: work.Claim, *, run_at: dt.datetime) -> None:
         values = {"run_at": run_at, "lock_token": None, "attempts": 0}
         session.execute(update(WorkRow).where(WorkRow.id == claim.work_id).values(**values))
 

@@ -91,6 +91,7 @@ class House:
             handlers=HANDLERS,
         )
         self.endpoints: dict[str, tuple[str, str]] = {}  #: url → (biller, secret)
+        self.clients: dict[str, ClientIdentity] = {}  #: by biller
         self.people = self._settle_in()
         self._template = dbapi2.connect(":memory:", check_same_thread=False)
         self.raw.backup(self._template)
@@ -135,6 +136,9 @@ class House:
 
     def _settle_in(self) -> list[Person]:
         billers = [factories.make_biller(self.services, name=name) for name in ("Eaux du Lac", "Lumen")]
+        self.clients = {
+            biller.id: ClientIdentity(client_id=biller.client_id, biller_id=biller.id) for biller in billers
+        }
         with self.services.unit_of_work() as uow:
             for index, biller in enumerate(billers):
                 for door in range(index + 1):
@@ -155,9 +159,12 @@ class House:
                     payee={"name": biller.name, "iban": biller.iban},
                     early_payment={"until": "2026-12-31", "discount": "4.20"} if index == 0 else None,
                 )
-                client = ClientIdentity(client_id=biller.client_id, biller_id=biller.id)
                 bill_id = deliver(
-                    self.services, client=client, content=content, media_type="application/json", to=None
+                    self.services,
+                    client=self.clients[biller.id],
+                    content=content,
+                    media_type="application/json",
+                    to=None,
                 ).bill_id
                 self._work()
                 with self.services.reading() as uow:

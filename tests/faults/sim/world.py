@@ -29,7 +29,7 @@ from app.services import WEB_DEADLINE_S, Handler, Services, Task
 from app.tasks import run_now, run_task
 from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
-from tests.faults.sim import chance
+from tests.faults.sim import chance, reconciling
 from tests.faults.sim.bank import Bank, Nature, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
@@ -71,6 +71,9 @@ DEEDS: Mapping[str, float] = {
     "operator": 0.7,
     "receiver": 1,
     "housekeeping": 1,
+    "ask": 0.7,
+    "word": 0.7,
+    "statement": 0.5,
 }
 
 
@@ -693,6 +696,15 @@ class World:
                 job(uow)
                 uow.commit()
         return True
+
+    def do_ask(self) -> bool:
+        return reconciling.ask_the_banks(self)
+
+    def do_word(self) -> bool:
+        return reconciling.say_what_arrived(self)
+
+    def do_statement(self) -> bool:
+        return reconciling.import_a_statement(self)
 
     def do_operator(self) -> bool:
         """An operator asks the bank by telephone about an unknown payment. "Not yet" is not "never"."""
