@@ -5,6 +5,9 @@ A hostile reading found each of these. Whatever order things happen in, no bill 
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import threading
 from collections.abc import Callable
 from unittest import mock
 
@@ -16,11 +19,13 @@ from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct
+from app.journey.reconciliation.service import import_statement
 from connectors.berlin_group.connector import BerlinGroupConnector
-from connectors.contract import BankStatus, Fact
+from connectors.contract import BankRequest, BankStatus, Fact, PsuContext, Staged
 from connectors.errors import BankSilent, BankUnavailable
 from connectors.registry import Registry, UnknownBank
 from tests.conftest import BANK_URL
+from tests.support.camt import Line, camt
 from tests.support.journey import Journey
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database plays no part
@@ -166,7 +171,7 @@ def test_a_late_question_that_gets_no_answer_is_asked_again(journey: Journey) ->
         for _ in range(8):
             journey.wait(24 * 3600)
     with answering("ACSC", Fact.DEBITED):
-        journey.wait(3600)
+        journey.wait(6 * 3600)
     assert journey.payment(payment_id).state == "settled"
 
 
@@ -242,4 +247,139 @@ def test_a_decision_for_a_bank_that_is_gone_is_given_up(journey: Journey) -> Non
         assert journey.invoice(invoice_id).state == "in_payment"
         journey.wait(3600)
     assert (journey.payment(payment_id).state, journey.payment(payment_id).reason) == ("rejected", "bank_unreachable")
+    assert journey.invoice(invoice_id).state == "to_pay"
+
+
+# ------------------------------------------------------------------------------------------------- what the mends broke
+
+
+@only_sqlite
+def test_the_status_that_was_wrong_does_not_undo_the_evidence_that_corrected_it(journey: Journey) -> None:
+    invoice_id = journey.bill(number="f1")
+    payment_id = refused(journey, invoice_id)
+    says(journey, payment_id, Fact.CREDITED)
+    for seconds in (3700, 301, 301, 24 * 3600):
+        journey.wait(seconds)  # the bank goes on saying RJCT
+    assert journey.payment(payment_id).state == "settled"
+    assert journey.invoice(invoice_id).state == "paid"
+
+
+@only_sqlite
+def test_a_code_for_a_bill_that_is_paid_is_not_exchanged(journey: Journey) -> None:
+    invoice_id = journey.bill(number="f2")
+    first = refused(journey, invoice_id)
+    second = journey.confirm(invoice_id)
+    way_back = journey.at_bank(journey.browser.leave(second))
+    with answering("RCVD", Fact.WAITING), mock.patch.object(BerlinGroupConnector, "cancel", return_value=None):
+        says(journey, first, Fact.CREDITED)
+        with mock.patch.object(BerlinGroupConnector, "complete", side_effect=BankSilent("gone")) as complete:
+            journey.browser.come_back(way_back)
+            journey.wait(3)
+    assert complete.call_count == 0
+    assert journey.payment(second).unwanted_since is not None
+
+
+@only_sqlite
+def test_what_came_and_went_stops_nobody(journey: Journey) -> None:
+    invoice_id = journey.bill(number="f3")
+    first = refused(journey, invoice_id)
+    second = journey.confirm(invoice_id)
+    line = functools.partial(Line, end_to_end_id=journey.payment(first).end_to_end_id)
+    booked, back = line(reference="R1"), line(reference="R2", indicator="DBIT", reversal=True)
+    assert import_statement(journey.services, camt(booked, back, account=journey.biller.iban)).changed == 0
+    assert states(journey, first, second) == ["rejected", "awaiting_customer"]
+
+
+@only_sqlite
+def test_a_payment_that_gave_way_need_not_when_the_other_one_is_taken_back(journey: Journey) -> None:
+    invoice_id = journey.bill(number="f4")
+    first = refused(journey, invoice_id)
+    second = journey.confirm(invoice_id)
+    journey.browser.leave(second)
+    with answering("RCVD", Fact.WAITING), mock.patch.object(BerlinGroupConnector, "cancel", return_value=None):
+        says(journey, first, Fact.CREDITED)
+        assert journey.payment(second).unwanted_since is not None
+        says(journey, first, Fact.REJECTED)
+    assert journey.payment(second).unwanted_since is None
+    way_back = journey.at_bank(journey.browser.leave(second))
+    journey.browser.come_back(way_back)
+    journey.wait(5)
+    assert states(journey, first, second) == ["reversed", "settled"]
+
+
+@only_sqlite
+@pytest.mark.parametrize("sca", [True, False])
+def test_an_order_that_was_stopped_while_it_was_being_given_is_not_forgotten(journey: Journey, sca: bool) -> None:
+    """Nobody gets its link; and a bank that may have it approved in another way is asked about it."""
+    invoice_id = journey.bill(number="f5")
+    first = refused(journey, invoice_id)
+    real = BerlinGroupConnector.initiate
+
+    def meanwhile(self: BerlinGroupConnector, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
+        staged = real(self, request, psu=psu, timeout_s=timeout_s)
+        with journey.services.unit_of_work() as uow:
+            paid = locked(uow.session, first)
+            correct(uow, paid, Fact.CREDITED, source=Source.STATEMENT, evidence="camt:M1/1")
+            uow.commit()
+        return dataclasses.replace(staged, sca=staged.sca if sca else None)
+
+    with mock.patch.object(BerlinGroupConnector, "initiate", autospec=True, side_effect=meanwhile):
+        second = journey.confirm(invoice_id)
+    assert states(journey, first, second) == ["settled", "rejected"]
+    assert (journey.payment(second).consent_id is None) is sca
+    with answering("ACSC", Fact.DEBITED):
+        journey.wait(1)
+    assert journey.payment(second).state == ("rejected" if sca else "settled")
+
+
+@only_sqlite
+def test_a_doubt_that_is_never_settled_is_not_asked_about_for_ever(journey: Journey) -> None:
+    payment_id = journey.pay(journey.bill(number="f6"))
+    journey.wait(600)
+    with answering("RJCT", Fact.REJECTED):
+        journey.wait(3600)
+    with answering("RESOURCE_UNKNOWN", Fact.NOT_FOUND) as status:
+        for _ in range(20 * 24):
+            journey.wait(3600)
+        assert 4 < status.call_count < 500
+        assert journey.payment(payment_id).next_look_at is None
+    assert journey.payment(payment_id).state == "settled"
+
+
+@only_sqlite
+def test_a_receipt_of_a_payment_that_its_bank_never_numbered_is_shown(journey: Journey) -> None:
+    with mock.patch.object(BerlinGroupConnector, "initiate", side_effect=BankSilent("gone")):
+        payment_id = journey.confirm(journey.bill(number="f7"))
+        for _ in range(10):
+            journey.wait(120)
+    assert journey.payment(payment_id).state == "rejected"
+    says(journey, payment_id, Fact.CREDITED)
+    journey.browser.sign_in()
+    [link] = journey.browser.page("/receipts").select("a[href^='/receipts/rcp_']")
+    assert journey.browser.get(str(link["href"])).status_code == 200
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_a_reversal_waits_for_who_is_about_to_apply_it(journey: Journey) -> None:
+    """Both end at once: the bill is to pay again, and not paid by nobody."""
+    invoice_id = journey.bill(number="f8")
+    first = refused(journey, invoice_id)
+    second = journey.pay(invoice_id)
+    journey.wait(5)
+    says(journey, first, Fact.CREDITED)
+
+    def reverse(payment_id: str) -> None:
+        with journey.services.unit_of_work() as uow:
+            correct(uow, locked(uow.session, payment_id), Fact.REJECTED, source=Source.STATEMENT, evidence="camt:M2/1")
+            uow.commit()
+
+    with journey.services.unit_of_work() as uow:
+        correct(uow, locked(uow.session, first), Fact.REJECTED, source=Source.STATEMENT, evidence="camt:M2/1")
+        other = threading.Thread(target=reverse, args=(second,))
+        other.start()
+        other.join(1)
+        uow.commit()
+    other.join(10)
+    assert not other.is_alive()
+    assert states(journey, first, second) == ["reversed", "reversed"]
     assert journey.invoice(invoice_id).state == "to_pay"

@@ -88,6 +88,7 @@ def _is_due(entry: LedgerEntry) -> bool:
 
 def reverse(uow: UnitOfWork, claim: Claim) -> bool:
     """The bank took back what it had executed. False when that had been paid twice, so that nothing is due again."""
+    balance_of(uow.session, rules.due(claim.invoice_id), lock=True)  # nobody may apply it to the invoice meanwhile
     twice = is_overpaid(uow.session, payment_id=claim.payment_id)
     lines = rules.overpaid_reversed(claim) if twice else rules.reversed_(claim)
     _post_claim(uow, "reversed", claim, lines)

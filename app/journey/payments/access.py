@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
-from app.journey.payments.models import Payment
-from app.journey.payments.states import PaymentState
+from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.states import PaymentState, Source
 from consent import trips
 from consent.models import Trip
 
@@ -41,6 +41,17 @@ def paid_by_another(session: Session, payment: Payment) -> str | None:
         Payment.invoice_id == payment.invoice_id, Payment.id != payment.id, Payment.state == PaymentState.SETTLED
     )
     return session.scalar(paid.limit(1))
+
+
+def settled_by(session: Session, payment_id: str) -> Source:
+    """By whose word the payment was settled the last time."""
+    line = (
+        select(PaymentHistory.source)
+        .where(PaymentHistory.payment_id == payment_id, PaymentHistory.after == PaymentState.SETTLED)
+        .order_by(PaymentHistory.sequence.desc())
+        .limit(1)
+    )
+    return Source(session.scalars(line).one())
 
 
 def locked(session: Session, payment_id: str) -> Payment:

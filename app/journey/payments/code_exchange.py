@@ -7,7 +7,7 @@ import uuid
 
 from app.failpoints import failpoint
 from app.journey.payments import calls, rules
-from app.journey.payments.access import locked
+from app.journey.payments.access import locked, paid_by_another
 from app.journey.payments.looks import follow_from
 from app.journey.payments.states import CLOSED, OVER
 from app.journey.payments.step import raise_fence
@@ -27,6 +27,11 @@ def exchange_code(task: Task) -> None:
             # the bank's word came first: the code is of no more use, and at some banks to exchange it is to approve
             if payment.state in CLOSED:
                 follow_from(uow, payment, run_at=uow.now)  # somebody did approve it: is that still the bank's word?
+            task.finish(uow)
+            uow.commit()
+            return
+        if payment.unwanted_since is not None or paid_by_another(uow.session, payment) is not None:
+            follow_from(uow, payment, run_at=uow.now)  # its bill is paid: to exchange the code could pay it twice
             task.finish(uow)
             uow.commit()
             return

@@ -187,6 +187,14 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
     services = task.services
     with services.unit_of_work() as uow:
         payment = locked(uow.session, intent.payment_id)
+        calls.answered(uow, call_id=intent.call_id, number=intent.attempt, outcome="staged", answer=staged.raw_response)
+        other = paid_by_another(uow.session, payment)
+        if other is not None and payment.state == PaymentState.INITIATING and staged.sca is not None:
+            _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
+        if payment.state != PaymentState.INITIATING and staged.sca is not None:
+            task.finish(uow)  # stopped meanwhile: an order whose link nobody gets
+            uow.commit()
+            return
         trip = uow.session.get_one(Trip, payment.trip_id)
         life = rules.approval_life(services.banks.profile(payment.bank_id).authorisation_minutes)
         consent = Consent(
@@ -205,7 +213,15 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
         uow.session.flush()
         payment.consent_id = trip.consent_id = consent.id
         payment.transaction_status = staged.transaction_status[:35]
-        calls.answered(uow, call_id=intent.call_id, number=intent.attempt, outcome="staged", answer=staged.raw_response)
+        if payment.state != PaymentState.INITIATING:
+            # stopped meanwhile, and the bank may let it be approved in another way: it must be asked about
+            consent.state = ConsentState.REJECTED
+            trip.left_at = uow.now
+            raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
+            follow_from(uow, payment, run_at=uow.now)
+            task.finish(uow)
+            uow.commit()
+            return
         evidence = f"bank:{staged.transaction_status}"
         step(uow, payment, PaymentStep.STAGE, source=Source.BANK, evidence=evidence, answer=staged.raw_response)
         if staged.sca is not None:
@@ -213,6 +229,7 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
         else:
             # the bank has the order and we cannot send the customer there: it may approve in another way
             trip.left_at = uow.now
+            payment.unwanted_since = uow.now if other is not None else None
             raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
             step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
             follow_from(uow, payment, run_at=uow.now)

@@ -14,8 +14,8 @@ AWAY_FIRST_LOOK_S = 120
 LATE_LOOKS_S = (3600, 24 * 3600, 3 * 24 * 3600, 6 * 24 * 3600)
 #: a bank that says it took back what it had settled is asked once more, so much later, before anybody is told
 SECOND_LOOK = dt.timedelta(minutes=5)
-#: and where it gives no answer to such a late question, it is asked at the pace of silence for so long after the end
-LATE_SILENCE = dt.timedelta(days=14)
+#: and where it gives no answer to a late question, it is asked every so often, for so long after the end
+LATE_PAUSE, LATE_SILENCE = dt.timedelta(hours=6), dt.timedelta(days=14)
 #: the bank's clock may differ from ours: only this long after the end of the approval time is an order taken back
 EXPIRY_MARGIN = dt.timedelta(minutes=5)
 

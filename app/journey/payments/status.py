@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import locked
+from app.journey.payments.access import locked, settled_by
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
@@ -186,7 +186,7 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard) -> None:
     status = heard.status
     if status is not None and status.fact is not Fact.NOT_FOUND:
         payment.transaction_status = status.transaction_status[:35]
-        if _is_doubted(payment, status, now=uow.now):
+        if _is_doubted(uow, payment, status):
             return
         if believe(uow, payment, status, reason=_reason(uow, payment, heard, status)):
             return
@@ -218,13 +218,21 @@ def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str)
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
 
 
-def _is_doubted(payment: Payment, status: BankStatus, *, now: dt.datetime) -> bool:
-    """Whether the bank says for the first time that it took back what it had settled: once is not believed."""
-    if payment.state != PaymentState.SETTLED or status.fact not in (Fact.REJECTED, Fact.CANCELLED):
+def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus) -> bool:
+    """Whether a word against what has ended is not believed yet, or not at all.
+
+    That it took back what it had settled must be said twice. A status that was wrong already, and was corrected by
+    better evidence, undoes nothing. What was closed and is accepted now is asked about until it ends.
+    """
+    settled = payment.state == PaymentState.SETTLED
+    against = status.fact in (Fact.REJECTED, Fact.CANCELLED) if settled else status.fact is Fact.ACCEPTED
+    if not against or payment.state not in (PaymentState.SETTLED, *CLOSED):
         payment.doubted_since = None
         return False
-    payment.doubted_since = payment.doubted_since or now
-    return now < payment.doubted_since + rules.SECOND_LOOK
+    if settled and settled_by(uow.session, payment.id) is not Source.BANK:
+        return True
+    payment.doubted_since = payment.doubted_since or uow.now
+    return not settled or uow.now < payment.doubted_since + rules.SECOND_LOOK
 
 
 def _is_past_fence(uow: UnitOfWork, payment: Payment) -> bool:
@@ -260,7 +268,7 @@ def _look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.dat
     """Ask again then. Where the bank wants to be left alone for longer than was promised, that is said at once."""
     payment.next_look_at = run_at
     if payment.know_by is not None and run_at > payment.know_by:
-        payment.promises_broken += 1
+        payment.promises_broken += payment.updated_at != uow.now  # what was promised just now was told to nobody
         payment.know_by = run_at + rules.PROMISE
         payment.updated_at = uow.now
     task.run_again(uow, run_at=run_at)
@@ -290,8 +298,10 @@ def _late_look(payment: Payment, trip: Trip, *, now: dt.datetime) -> dt.datetime
     if not _may_end_otherwise(payment, trip):
         return None
     ended_at = payment.settled_at or payment.updated_at
-    if payment.doubted_since is not None:
-        return max(now, payment.doubted_since) + rules.SECOND_LOOK
+    if payment.doubted_since is not None and now < payment.doubted_since + rules.LATE_SILENCE:
+        again = rules.look_in_silence(silent_since=payment.doubted_since, now=now)
+        is_settled = payment.state == PaymentState.SETTLED
+        return max(again, payment.doubted_since + rules.SECOND_LOOK) if is_settled else again
     if payment.silent_since is not None and now < ended_at + rules.LATE_SILENCE:
-        return rules.look_in_silence(silent_since=payment.silent_since, now=now)
+        return now + rules.LATE_PAUSE
     return rules.late_look(ended_at=ended_at, now=now)

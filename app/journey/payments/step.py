@@ -15,6 +15,7 @@ from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
 from app.journey.ledger.rules import Claim
 from app.journey.payments import rules
+from app.journey.payments.access import paid_by_another
 from app.journey.payments.events import (
     PaymentAccepted,
     PaymentFailed,
@@ -180,6 +181,7 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             invoices.correct(uow, claim_of(uow, payment))
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
+        _want_others_again(uow, payment)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
 
@@ -224,6 +226,15 @@ def _stop_others(uow: UnitOfWork, payment: Payment) -> None:
         else:
             other.unwanted_since = uow.now
             follow_from(uow, other, run_at=uow.now)
+
+
+def _want_others_again(uow: UnitOfWork, payment: Payment) -> None:
+    """What paid the bill was taken back: unless another payment paid it, too, the others need not give way any more."""
+    if paid_by_another(uow.session, payment) is not None:
+        return
+    unwanted = select(Payment).where(Payment.invoice_id == payment.invoice_id, Payment.unwanted_since.is_not(None))
+    for other in uow.session.scalars(unwanted.order_by(Payment.id).with_for_update()):
+        other.unwanted_since = None
 
 
 def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:

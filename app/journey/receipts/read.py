@@ -41,7 +41,7 @@ class ReceiptView:
     reference: str | None
     bank_name: str  #: the bank's id until the door puts its name in
     end_to_end_id: str
-    bank_payment_id: str
+    bank_payment_id: str | None
     decided_at: dt.datetime
     settled_at: dt.datetime
     fact: str
@@ -88,7 +88,7 @@ def _select() -> Select[*tuple[Any, ...]]:
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .join(Biller, Biller.id == Payment.biller_id)
-        .join(Consent, Consent.id == Payment.consent_id)
+        .outerjoin(Consent, Consent.id == Payment.consent_id)  # a bank that never answered has given no number
         # one line at the most: nothing is settled twice. What was reversed before histories were kept has none
         .outerjoin(
             PaymentHistory,
@@ -103,7 +103,7 @@ def _view(
     decision: Decision,
     invoice: Invoice,
     biller: str,
-    bank_payment_id: str,
+    bank_payment_id: str | None,
     source: str | None,
     evidence: str | None,
 ) -> ReceiptView:

@@ -297,6 +297,10 @@ def _believe(uow: UnitOfWork, payment_id: str) -> bool:
     lines = [line_of(entry, statement.account) for entry, statement in found]
     proof = rules.proven(rules.accounts(rules.bookings(lines)))
     changed = False
+    if payment.state in CLOSED and proof.taken_back is not None:  # it came and went: as we say, it did not happen
+        for entry, _ in found:
+            entry.believed_at = entry.believed_at or uow.now
+        return False
     if proof.executed is not None and proof.fact is not None:
         evidence = _evidence(found, proof.executed, reversal=False)
         changed = correct(uow, payment, proof.fact, source=Source.STATEMENT, evidence=evidence)
