@@ -51,6 +51,11 @@ def promises() -> list[Promise]:
     ]
 
 
+def settings() -> dict[str, str]:
+    """What the section has its reader set."""
+    return dict(re.findall(r"^export (\w+)=(\S+)", section(), re.MULTILINE))
+
+
 def test_it_is_short_and_every_command_has_its_ending() -> None:
     assert len(section().splitlines()) <= LINES_MOST
     commands = re.findall(r"^\.venv/.*$", section(), re.MULTILINE)
@@ -74,7 +79,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
 def test_a_promise_is_kept(promise: Promise, installation: dict[str, str]) -> None:
     program, *arguments = shlex.split(promise.command)
     beside_us = Path(sys.executable).parent / Path(program).name
-    environment = {**os.environ, **installation}
+    environment = {**os.environ, **installation, **settings()}
     done = subprocess.run(
         [beside_us, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=390
     )
