@@ -184,57 +184,68 @@ def _order(payment: Payment, decision: Decision) -> PaymentOrder:
 
 def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
     """The bank holds the order: keep its id, so that the customer can be sent there."""
-    services = task.services
-    with services.unit_of_work() as uow:
+    with task.services.unit_of_work() as uow:
         payment = locked(uow.session, intent.payment_id)
         calls.answered(uow, call_id=intent.call_id, number=intent.attempt, outcome="staged", answer=staged.raw_response)
-        other = paid_by_another(uow.session, payment)
-        if other is not None and payment.state == PaymentState.INITIATING and staged.sca is not None:
-            _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
-        if payment.state != PaymentState.INITIATING and staged.sca is not None:
-            task.finish(uow)  # stopped meanwhile: an order whose link nobody gets
-            uow.commit()
-            return
-        trip = uow.session.get_one(Trip, payment.trip_id)
-        life = rules.approval_life(services.banks.profile(payment.bank_id).authorisation_minutes)
-        consent = Consent(
-            id=new_id("con"),
-            customer_id=payment.customer_id,
-            kind="single",
-            bank_id=payment.bank_id,
-            bank_consent_id=staged.consent_id,
-            state=ConsentState.AWAITING_AUTHORISATION,
-            sca=asdict(staged.sca) if staged.sca else {},
-            created_at=uow.now,
-            # never longer than the secrets of the trip live, however long the answer took
-            expires_at=min(uow.now, trip.created_at + rules.SEND_LIFE) + life,
-        )
-        uow.session.add(consent)
-        uow.session.flush()
-        payment.consent_id = trip.consent_id = consent.id
-        payment.transaction_status = staged.transaction_status[:35]
-        if payment.state != PaymentState.INITIATING:
-            # stopped meanwhile, and the bank may let it be approved in another way: it must be asked about
-            consent.state = ConsentState.REJECTED
-            trip.left_at = uow.now
-            raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
-            follow_from(uow, payment, run_at=uow.now)
-            task.finish(uow)
-            uow.commit()
-            return
-        evidence = f"bank:{staged.transaction_status}"
-        step(uow, payment, PaymentStep.STAGE, source=Source.BANK, evidence=evidence, answer=staged.raw_response)
+        profile = task.services.banks.profile(payment.bank_id)
         if staged.sca is not None:
-            follow_from(uow, payment, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+            _with_link(uow, payment, staged, profile)
         else:
-            # the bank has the order and we cannot send the customer there: it may approve in another way
-            trip.left_at = uow.now
-            payment.unwanted_since = uow.now if other is not None else None
-            raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
-            step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
-            follow_from(uow, payment, run_at=uow.now)
+            _without_link(uow, payment, staged, profile)
         task.finish(uow)
         uow.commit()
+
+
+def _with_link(uow: UnitOfWork, payment: Payment, staged: Staged, profile: BankProfile) -> None:
+    """The customer can be sent there, unless the payment was stopped meanwhile: then nobody gets the link."""
+    other = paid_by_another(uow.session, payment)
+    if other is not None and payment.state == PaymentState.INITIATING:
+        _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
+    if payment.state != PaymentState.INITIATING:
+        return
+    consent = _keep_consent(uow, payment, staged, profile)
+    _stage(uow, payment, staged)
+    follow_from(uow, payment, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+
+
+def _without_link(uow: UnitOfWork, payment: Payment, staged: Staged, profile: BankProfile) -> None:
+    """The bank may let it be approved in a way of its own: it is asked about, also when it was stopped meanwhile."""
+    consent = _keep_consent(uow, payment, staged, profile)
+    uow.session.get_one(Trip, payment.trip_id).left_at = uow.now
+    raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
+    if payment.state == PaymentState.INITIATING:
+        payment.unwanted_since = uow.now if paid_by_another(uow.session, payment) is not None else None
+        _stage(uow, payment, staged)
+        step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
+    else:
+        consent.state = ConsentState.REJECTED
+    follow_from(uow, payment, run_at=uow.now)
+
+
+def _keep_consent(uow: UnitOfWork, payment: Payment, staged: Staged, profile: BankProfile) -> Consent:
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    consent = Consent(
+        id=new_id("con"),
+        customer_id=payment.customer_id,
+        kind="single",
+        bank_id=payment.bank_id,
+        bank_consent_id=staged.consent_id,
+        state=ConsentState.AWAITING_AUTHORISATION,
+        sca=asdict(staged.sca) if staged.sca else {},
+        created_at=uow.now,
+        # never longer than the secrets of the trip live, however long the answer took
+        expires_at=min(uow.now, trip.created_at + rules.SEND_LIFE) + rules.approval_life(profile.authorisation_minutes),
+    )
+    uow.session.add(consent)
+    uow.session.flush()
+    payment.consent_id = trip.consent_id = consent.id
+    payment.transaction_status = staged.transaction_status[:35]
+    return consent
+
+
+def _stage(uow: UnitOfWork, payment: Payment, staged: Staged) -> None:
+    evidence = f"bank:{staged.transaction_status}"
+    step(uow, payment, PaymentStep.STAGE, source=Source.BANK, evidence=evidence, answer=staged.raw_response)
 
 
 def _not_staged(task: Task, intent: _Intent, error: BankError) -> None:

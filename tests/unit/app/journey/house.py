@@ -41,7 +41,7 @@ from connectors.contract import (
 )
 from connectors.money import Money
 from connectors.profile import BankProfile
-from connectors.registry import Registry
+from connectors.registry import Registry, UnknownBank
 from consent.models import Consent, Sealed, Trip
 from consent.vault import Vault
 from tests.conftest import BASE_URL, Clock
@@ -89,6 +89,8 @@ class Bank:
 
     def __init__(self) -> None:
         self.profile = PROFILE
+        #: whether the installation has its file
+        self.is_known = True
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         #: called before each answer: what happens elsewhere while the bank thinks
@@ -147,6 +149,8 @@ class _Banks:
 
     def profile(self, bank_id: str) -> BankProfile:
         assert bank_id == "horizon"
+        if not self._bank.is_known:
+            raise UnknownBank(bank_id)
         return self._bank.profile
 
     def connector(self, bank_id: str) -> Bank:

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 
 from app.db.events import EventRow
 from app.db.unit_of_work import UnitOfWork
+from app.db.work import WorkRow
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
@@ -152,6 +153,20 @@ def test_a_record_of_the_bank_ends_what_is_not_known(
         assert house.last_answer() is None
 
 
+def test_what_a_record_settled_the_bank_itself_is_asked_about_an_hour_later(house: House) -> None:
+    house.approved()
+    house.follow(said("ACSP", Fact.ACCEPTED))
+    house.clock.tick(minutes=1)
+    with house.begin() as uow:
+        payment = payment_of(uow)
+        payment.next_look_at = None
+        uow.session.execute(update(WorkRow).values(run_at=house.clock.now + 1000 * MINUTE))
+        uow.commit()
+    assert record(house, Fact.DEBITED) is True
+    assert house.due() == {"pay_1": house.clock.now + 60 * MINUTE}
+    assert house.payment().next_look_at == house.clock.now + 60 * MINUTE
+
+
 @pytest.mark.parametrize("fact", [Fact.REJECTED, Fact.CANCELLED])
 def test_a_record_takes_back_what_was_settled(house: House, fact: Fact) -> None:
     house.settled()
@@ -251,6 +266,24 @@ def test_what_cannot_be_stopped_any_more_is_owed_back(house: House) -> None:
     assert house.due() == looks
     assert house.invoice().state == "paid"
     assert house.balances() == {"settled:blr_1": 2 * 9900, "adjust:blr_1": -9900, "biller:blr_1": -9900}
+
+
+def test_when_what_paid_the_bill_is_taken_back_the_other_payment_need_not_give_way_any_more(house: House) -> None:
+    twice(house, "away")
+    assert record(house, Fact.DEBITED) is True
+    assert house.payment("pay_2").unwanted_since is not None
+    assert record(house, Fact.REJECTED) is True
+    assert house.payment().state == "reversed"
+    assert house.payment("pay_2").unwanted_since is None
+
+
+def test_while_a_third_payment_has_paid_the_bill_the_other_one_stays_unwanted(house: House) -> None:
+    twice(house, "away")
+    assert record(house, Fact.DEBITED) is True
+    since = house.payment("pay_2").unwanted_since
+    put(house, "pay_2", state="settled")  # a third one, as far as the question goes
+    assert record(house, Fact.REJECTED) is True
+    assert house.payment("pay_2").unwanted_since == since
 
 
 def test_a_payment_of_another_bill_is_left_alone(house: House) -> None:

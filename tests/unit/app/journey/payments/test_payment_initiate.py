@@ -6,19 +6,22 @@ import datetime as dt
 from dataclasses import asdict
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.db import work
 from app.db.work import LostClaim
 from app.journey.payments import rules
 from app.journey.payments.models import BankAttempt, BankCall, Payment
+from app.journey.payments.states import Source
+from app.journey.payments.step import correct
 from app.journey.route import HANDLERS
 from app.services import Task
-from connectors.contract import PaymentOrder, PsuContext, Staged
+from connectors.contract import Fact, PaymentOrder, PsuContext, ScaOAuth, Staged
 from connectors.errors import BankError, BankRefused, BankSilent, BankUnavailable
+from connectors.registry import UnknownBank
 from consent.models import Sealed
 from tests.conftest import BASE_URL
-from tests.unit.app.journey.house import IBAN, MINUTE, PSU, SCA, House, lease_of, money
+from tests.unit.app.journey.house import IBAN, MINUTE, PSU, SCA, House, lease_of, money, said
 
 SECOND = dt.timedelta(seconds=1)
 LIFE = 10 * MINUTE  # the bank's time to approve
@@ -279,7 +282,7 @@ def test_what_cannot_be_sent_is_over_before_it_begins(house: House) -> None:
 # -------------------------------------------------------------------------------------------------------- a worker dies
 
 
-def die(house: House) -> None:
+def die(house: House, payment_id: str = "pay_1") -> None:
     def killed() -> None:
         raise Killed
 
@@ -287,6 +290,9 @@ def die(house: House) -> None:
     house.bank.answers["initiate"] = SILENT
     with pytest.raises(Killed):
         house.run(INITIATE)
+    assert house.payment(payment_id).state == "initiating"
+    house.hurry(INITIATE)
+    house.bank.meanwhile = lambda: None
 
 
 def test_between_two_sendings_lies_a_second(house: House) -> None:
@@ -332,6 +338,107 @@ def test_a_customer_does_not_wait_for_ever(house: House, after: dt.timedelta, se
     house.run(INITIATE)
     assert len(house.outcomes("initiate")) == sends
     assert house.payment().reason == "bank_unreachable"
+    house.given_up()
+
+
+@pytest.mark.parametrize("sent_before", [False, True])
+def test_a_bill_that_another_payment_has_paid_is_not_given_to_the_bank(house: House, sent_before: bool) -> None:
+    house.approved()
+    house.follow(said("RJCT", Fact.REJECTED))
+    house.decide("pay_2")
+    if sent_before:
+        die(house, "pay_2")
+    with house.begin() as uow:  # the bank's word comes at a moment when nobody can stop the other one
+        uow.session.execute(update(Payment).where(Payment.id == "pay_1").values(state="settled"))
+        uow.commit()
+    asked = len(house.bank.asked)
+    house.run(INITIATE)
+    other = house.payment("pay_2")
+    assert (other.state, other.reason) == ("rejected", "paid_otherwise")
+    assert house.history("pay_2")[-1] == (
+        "initiating" if sent_before else "prepared",
+        "rejected",
+        "worker",
+        "paid by pay_1",
+    )
+    assert "initiate" not in [verb for verb, _ in house.bank.asked[asked:]]
+    assert house.due(INITIATE) == {}
+    assert "inflight:pay_2" not in house.balances()
+
+
+def paid_meanwhile(house: House, *, stopped: bool, sca: ScaOAuth | None) -> None:
+    """While the bank thinks, another payment of the bill turns out to be executed."""
+    house.approved()
+    house.follow(said("RJCT", Fact.REJECTED))
+
+    def meanwhile() -> None:
+        house.bank.meanwhile = lambda: None
+        with house.begin() as uow:
+            payment = uow.session.get_one(Payment, "pay_1")
+            if stopped:
+                assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+            else:
+                payment.state = "settled"
+            uow.commit()
+
+    house.bank.meanwhile = meanwhile
+    house.stage("pay_2", sca=sca)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_paid_by_another_while_the_bank_thinks_its_link_is_given_to_nobody(house: House, stopped: bool) -> None:
+    paid_meanwhile(house, stopped=stopped, sca=SCA)
+    other = house.payment("pay_2")
+    assert (other.state, other.reason, other.consent_id) == ("rejected", "paid_otherwise", None)
+    assert house.history("pay_2")[-1] == ("initiating", "rejected", "worker", "paid by pay_1")
+    assert house.outcomes("initiate", "pay_2") == ["staged"]
+    assert house.due(INITIATE) == {}
+    assert "pay_2" not in house.due()
+
+
+def test_stopped_while_the_bank_thinks_and_without_a_link_the_bank_is_asked_about_it(house: House) -> None:
+    paid_meanwhile(house, stopped=True, sca=None)
+    other = house.payment("pay_2")
+    assert (other.state, other.reason) == ("rejected", "paid_otherwise")
+    assert (house.consent("pay_2").state, house.trip("pay_2").left_at) == ("rejected", house.clock.now)
+    assert other.fence_at == house.clock.now + LIFE + dt.timedelta(hours=24)
+    assert house.due()["pay_2"] == house.clock.now
+    assert house.due(INITIATE) == {}
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_without_a_link_it_is_unwanted_when_its_bill_is_paid(house: House, paid: bool) -> None:
+    if paid:
+        paid_meanwhile(house, stopped=False, sca=None)
+    else:
+        house.bill()
+        house.stage("pay_2", sca=None)
+    other = house.payment("pay_2")
+    assert other.state == "unknown"
+    assert other.unwanted_since == (house.clock.now if paid else None)
+
+
+@pytest.mark.parametrize(("after", "gone"), [(rules.SEND_LIFE, False), (rules.SEND_LIFE + SECOND, True)])
+def test_a_bank_whose_file_is_gone_is_given_up_when_no_customer_waits_any_more(
+    house: House, after: dt.timedelta, gone: bool
+) -> None:
+    house.bill()
+    house.decide()
+    house.clock.now += after
+    house.bank.is_known = False
+    if not gone:
+        with pytest.raises(UnknownBank):
+            house.run(INITIATE)
+        with house.services.reading() as uow:
+            assert uow.session.scalars(select(Payment)).all() == []
+        return
+    house.run(INITIATE)
+    assert house.payment().reason == "bank_unreachable"
+    assert house.history() == [
+        (None, "prepared", "customer", "decision:dec_pay_1"),
+        ("prepared", "rejected", "worker", "there is no bank horizon any more"),
+    ]
+    assert house.bank.asked == []
     house.given_up()
 
 

@@ -382,6 +382,34 @@ def test_of_a_payment_that_is_over_no_code_is_exchanged(house: House) -> None:
     assert house.due() == due
 
 
+@pytest.mark.parametrize("how", ["unwanted", "paid"])
+def test_of_a_bill_that_is_paid_already_no_code_is_exchanged(house: House, how: str) -> None:
+    house.approved()
+    house.follow(said("RJCT", Fact.REJECTED))
+    house.stage("pay_2")
+    house.come_back(house.leave("pay_2"))
+    house.clock.now += HEAD_START
+    whose = "pay_2" if how == "unwanted" else "pay_1"
+    values: dict[str, object] = {"unwanted_since": house.clock.now} if how == "unwanted" else {"state": "settled"}
+    with house.begin() as uow:
+        uow.session.execute(update(Payment).where(Payment.id == whose).values(**values))
+        uow.commit()
+    house.run(EXCHANGE)
+    assert house.bank.verbs().count("complete") == 1
+    assert house.trip("pay_2").exchanged_at is None
+    assert house.due(EXCHANGE) == {}
+    assert house.due()["pay_2"] == house.clock.now
+
+
+def test_a_code_for_what_was_closed_makes_us_ask_the_bank_at_once(house: House) -> None:
+    house.come_back(house.away())
+    change(house, Payment, state="rejected")
+    house.clock.now += HEAD_START
+    house.run(EXCHANGE)
+    assert house.due() == {"pay_1": house.clock.now}
+    assert house.due(EXCHANGE) == {}
+
+
 def test_a_worker_that_was_frozen_exchanges_nothing(house: House) -> None:
     house.come_back(house.away())
     with house.begin() as uow:

@@ -12,7 +12,10 @@ from sqlalchemy import select, update
 from app.db import work
 from app.db.work import LostClaim, WorkRow
 from app.journey.payments import budget
+from app.journey.payments.looks import follow_from
 from app.journey.payments.models import BankBudget, BankCall, Payment
+from app.journey.payments.states import Source
+from app.journey.payments.step import correct
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import Authorised, BankStatus, Fact
@@ -615,18 +618,17 @@ def test_a_settled_payment_is_asked_about_four_times_more(house: House) -> None:
     assert house.payment().state == "settled"
 
 
-def test_where_the_bank_does_not_answer_a_late_question_it_is_asked_at_the_pace_of_silence(house: House) -> None:
+def test_where_the_bank_does_not_answer_a_late_question_it_is_asked_every_six_hours(house: House) -> None:
     house.settled()
     settled_at = house.clock.now
     house.clock.now += 3600 * SECOND
     house.follow(SILENT)
-    assert house.due() == {"pay_1": house.clock.now + 2 * SECOND}
-    house.clock.now += 2 * SECOND
-    house.follow(WAITING)
+    assert house.due() == {"pay_1": house.clock.now + dt.timedelta(hours=6)}
+    house.follow_after(6 * 3600, WAITING)
     assert house.due() == {"pay_1": settled_at + DAY}
     house.clock.now = settled_at + 14 * DAY - SECOND
     ask(house, SILENT)
-    assert house.due() == {"pay_1": house.clock.now + 2 * SECOND}
+    assert house.due() == {"pay_1": house.clock.now + dt.timedelta(hours=6)}
     house.clock.now = settled_at + 14 * DAY
     ask(house, SILENT)
     assert house.due() == {}
@@ -644,7 +646,7 @@ def test_settled_and_then_taken_back_is_believed_when_the_bank_says_it_twice(hou
     house.clock.now = first + 5 * MINUTE - TICK
     ask(house, answer)
     assert (house.payment().state, house.payment().doubted_since) == ("settled", first)
-    assert house.due() == {"pay_1": house.clock.now + 5 * MINUTE}
+    assert house.due() == {"pay_1": house.clock.now + 30 * SECOND}
     house.clock.now = first + 5 * MINUTE
     ask(house, answer)
     assert (house.payment().state, house.payment().reason) == ("reversed", "reversed")
@@ -662,6 +664,39 @@ def test_what_the_bank_does_not_say_again_was_not_so(house: House) -> None:
     ask(house, REJECTED)
     assert house.payment().state == "settled"
     assert house.payment().doubted_since == house.clock.now
+
+
+def test_what_better_evidence_corrected_the_status_that_was_wrong_does_not_undo(house: House) -> None:
+    house.approved()
+    house.follow(REJECTED)
+    with house.begin() as uow:
+        payment = uow.session.get_one(Payment, "pay_1")
+        assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+        uow.commit()
+    for _ in range(3):
+        house.clock.tick(hours=1)
+        ask(house, REJECTED)
+        assert (house.payment().state, house.payment().doubted_since) == ("settled", None)
+    assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
+
+
+def test_what_was_closed_and_is_accepted_now_is_asked_about_until_it_ends(house: House) -> None:
+    house.approved()
+    house.follow(REJECTED)
+    house.follow_after(3600, ACCEPTED)
+    first = house.clock.now
+    assert (house.payment().state, house.payment().doubted_since) == ("rejected", first)
+    assert house.due() == {"pay_1": first + 2 * SECOND}
+    house.follow_after(2, ACCEPTED)
+    assert house.due() == {"pay_1": first + 7 * SECOND}
+    house.clock.now = first + 14 * DAY
+    ask(house, ACCEPTED)
+    assert house.due() == {}
+    with house.begin() as uow:
+        follow_from(uow, uow.session.get_one(Payment, "pay_1"), run_at=uow.now)
+        uow.commit()
+    house.follow(DEBITED)
+    assert (house.payment().state, house.payment().doubted_since) == ("settled", None)
 
 
 @pytest.mark.parametrize(
