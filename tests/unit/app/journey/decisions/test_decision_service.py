@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from app.db.unit_of_work import HEAD_START
 from app.db.work import WorkRow
@@ -19,7 +19,7 @@ from app.journey.decisions.service import Decided
 from app.journey.invoices.models import Invoice
 from app.people import passkeys
 from app.people.customers import add_customer
-from app.people.models import Ceremony
+from app.people.models import Ceremony, Customer
 from app.people.passkeys import RelyingParty, linked_challenge
 from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
@@ -41,25 +41,23 @@ ORDER = {
 }
 
 
-@pytest.fixture
-def device(house: House) -> Authenticator:
-    """The customer's passkey."""
+def passkey_of(house: House, customer: Customer) -> Authenticator:
     made = Authenticator(BASE_URL)
     with house.begin() as uow:
         started = passkeys.start_making(
-            uow, party=PARTY, purpose="new", customer_id=house.customer.id, email="e", name="n", data={}
+            uow, party=PARTY, purpose="new", customer_id=customer.id, email="e", name="n", data={}
         )
-        ceremony = passkeys.take(uow, token=started.ceremony, purpose="new", customer_id=house.customer.id)
-        passkeys.finish_making(
-            uow,
-            party=PARTY,
-            ceremony=ceremony,
-            credential=made.make(started.public_key),
-            customer=house.customer,
-            name="n",
-        )
+        ceremony = passkeys.take(uow, token=started.ceremony, purpose="new", customer_id=customer.id)
+        credential = made.make(started.public_key)
+        passkeys.finish_making(uow, party=PARTY, ceremony=ceremony, credential=credential, customer=customer, name="n")
         uow.commit()
     return made
+
+
+@pytest.fixture
+def device(house: House) -> Authenticator:
+    """The customer's passkey."""
+    return passkey_of(house, house.customer)
 
 
 def start(house: House, *, signed_in: SignedIn | None = None, bank: BankProfile = PROFILE) -> passkeys.Started:
@@ -226,6 +224,24 @@ def test_a_bill_that_is_taken_meanwhile_is_not_taken_twice(house: House, device:
     assert (caught.value.code, caught.value.detail[-1]) == ("already-in-payment", ".")
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_the_bill_is_locked_before_it_is_compared_with_what_was_signed(house: House, device: Authenticator) -> None:
+    house.bill()
+    started = start(house)
+    credential = device.sign(started.public_key)
+    seen: list[str] = []
+
+    def statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        seen.append(sql)
+
+    event.listen(house.engine, "before_cursor_execute", statement)
+    decide(house, started, credential)
+    event.remove(house.engine, "before_cursor_execute", statement)
+    of_invoice = [sql for sql in seen if "FROM invoice" in sql]
+    assert of_invoice[0].rstrip().endswith("FOR UPDATE")
+
+
 def test_a_demo_visit_looks_and_does_not_pay(house: House, device: Authenticator) -> None:
     house.bill()
     started = start(house)
@@ -255,7 +271,21 @@ def test_somebody_else_neither_signs_nor_decides(house: House, device: Authentic
     nothing_is_decided(house)
 
 
-def test_a_signature_of_another_passkey_decides_nothing(house: House, device: Authenticator) -> None:
+def test_a_good_signature_of_somebody_elses_passkey_decides_nothing(house: House, device: Authenticator) -> None:
+    house.bill()
+    with house.begin() as uow:
+        other = add_customer(uow, name="Other", email="o@example.org", locale="fr", time_zone="Europe/Paris")
+        uow.commit()
+    theirs = passkey_of(house, other)
+    started = start(house)
+    credential = theirs.sign({**started.public_key, "allowCredentials": []})
+    with pytest.raises(NotAllowed) as caught:
+        decide(house, started, credential)
+    assert caught.value.code == "not-verified"
+    nothing_is_decided(house)
+
+
+def test_a_signature_that_is_altered_decides_nothing(house: House, device: Authenticator) -> None:
     house.bill()
     started = start(house)
     credential = device.sign(started.public_key)

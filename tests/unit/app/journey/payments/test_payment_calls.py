@@ -96,6 +96,24 @@ def test_a_minute_has_so_many_calls_and_the_next_one_as_many(house: House) -> No
     assert house.budget().not_before is None
 
 
+def test_a_clock_that_is_a_moment_behind_counts_in_the_minute_that_has_begun(house: House) -> None:
+    minute = house.clock.now
+    house.clock.now = minute + MINUTE
+    assert take(house) is None
+    house.clock.now = minute + 59 * SECOND
+    assert [take(house), take(house)] == [None, minute + 2 * MINUTE]
+    assert (house.budget().calls, house.budget().minute) == (2, minute + MINUTE)
+
+
+def test_a_minute_that_a_clock_far_ahead_counted_is_over(house: House) -> None:
+    minute = house.clock.now
+    house.clock.now = minute + 2 * MINUTE
+    assert [take(house), take(house)] == [None, None]
+    house.clock.now = minute
+    assert take(house) is None
+    assert (house.budget().calls, house.budget().minute) == (1, minute)
+
+
 def test_a_bank_that_wants_to_be_left_alone_is_left_alone_until_the_latest_time_it_named(house: House) -> None:
     now = house.clock.now
     assert take(house) is None

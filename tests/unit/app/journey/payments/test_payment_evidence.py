@@ -272,9 +272,13 @@ def test_when_what_paid_the_bill_is_taken_back_the_other_payment_need_not_give_w
     twice(house, "away")
     assert record(house, Fact.DEBITED) is True
     assert house.payment("pay_2").unwanted_since is not None
+    house.bill("3")
+    house.stage("pay_3", invoice_id="inv_3")
+    put(house, "pay_3", unwanted_since=house.clock.now)
     assert record(house, Fact.REJECTED) is True
     assert house.payment().state == "reversed"
     assert house.payment("pay_2").unwanted_since is None
+    assert house.payment("pay_3").unwanted_since == house.clock.now  # of another bill
 
 
 def test_while_a_third_payment_has_paid_the_bill_the_other_one_stays_unwanted(house: House) -> None:

@@ -84,6 +84,14 @@ def test_giving_it_to_the_bank_exchanging_the_code_and_asking(house: House) -> N
     assert locked_by(house, lambda: house.follow(WAITING)) == ["payment", "payment"]
 
 
+def record(house: House, fact: Fact, payment_id: str = "pay_1") -> None:
+    """A line of the bank's statement; whoever brings it has locked the payment."""
+    with house.begin() as uow:
+        payment = uow.session.get_one(Payment, payment_id)
+        assert correct(uow, payment, fact, source=Source.STATEMENT, evidence="camt:1/1")
+        uow.commit()
+
+
 def test_the_other_payments_of_a_bill_before_what_is_due_of_it(house: House) -> None:
     house.approved()
     with house.begin() as uow:
@@ -97,10 +105,8 @@ def test_the_other_payments_of_a_bill_before_what_is_due_of_it(house: House) -> 
         )
         uow.commit()
     house.stage("pay_2")
-
-    def record() -> None:
-        with house.begin() as uow:
-            payment = uow.session.get_one(Payment, "pay_1")
-            assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
-
-    assert locked_by(house, record) == ["payment", "ledger_balance"]
+    house.leave("pay_2")
+    assert locked_by(house, lambda: record(house, Fact.DEBITED)) == ["payment", "ledger_balance"]
+    # what was paid on top pays the bill now, and is taken back then: what is due is locked before it is looked at
+    assert locked_by(house, lambda: record(house, Fact.CANCELLED, "pay_2")) == ["ledger_balance"]
+    assert locked_by(house, lambda: record(house, Fact.REJECTED)) == ["ledger_balance", "payment"]
