@@ -500,6 +500,10 @@ def test_nobody_is_given_a_lease_that_would_count_as_over(begin: Begin) -> None:
     put(begin, "a")
     with begin() as uow, pytest.raises(ValueError, match="would count as over"):
         work.claim_key(uow.session, key="a", now=uow.now, lease=LEASE_MOST + SECOND)
+    with begin() as uow:
+        assert work.claim_key(uow.session, key="a", now=uow.now, lease=LEASE_MOST) is not None
+        uow.commit()
+    assert end_wrong_leases(begin) == []
 
 
 def test_a_late_heartbeat_does_not_bring_back_what_was_ended_or_put_back(begin: Begin, clock: Clock) -> None:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from app.journey.payments import service as payments
+from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
@@ -24,20 +25,20 @@ pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database_url", ["po
 
 
 def locked_by(house: House, act: Callable[[], object]) -> list[str]:
-    """The tables whose rows were locked, in order; but for the rows of work, which have tests of their own."""
-    tables: list[str] = []
+    """The tables whose rows were locked, in order; of the ledger the accounts. Rows of work have tests of their own."""
+    locked: list[str] = []
 
-    def statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+    def statement(_connection: object, _cursor: object, sql: str, values: dict[str, str], *_: object) -> None:
         found = LOCKS.search(sql.strip())
         if found and found.group(1) != "work":
-            tables.append(found.group(1))
+            locked.append(values["account_1"] if found.group(1) == "ledger_balance" else found.group(1))
 
     event.listen(house.engine, "before_cursor_execute", statement)
     try:
         act()
     finally:
         event.remove(house.engine, "before_cursor_execute", statement)
-    return tables
+    return locked
 
 
 def staged(house: House) -> House:
@@ -106,7 +107,21 @@ def test_the_other_payments_of_a_bill_before_what_is_due_of_it(house: House) -> 
         uow.commit()
     house.stage("pay_2")
     house.leave("pay_2")
-    assert locked_by(house, lambda: record(house, Fact.DEBITED)) == ["payment", "ledger_balance"]
+    assert locked_by(house, lambda: record(house, Fact.DEBITED)) == ["payment", "due:inv_1"]
     # what was paid on top pays the bill now, and is taken back then: what is due is locked before it is looked at
-    assert locked_by(house, lambda: record(house, Fact.CANCELLED, "pay_2")) == ["ledger_balance"]
-    assert locked_by(house, lambda: record(house, Fact.REJECTED)) == ["ledger_balance", "payment"]
+    assert locked_by(house, lambda: record(house, Fact.CANCELLED, "pay_2")) == ["due:inv_1"]
+    assert locked_by(house, lambda: record(house, Fact.REJECTED)) == ["due:inv_1", "payment"]
+
+
+def test_promises_are_renewed_without_waiting_for_who_looks_just_now(house: House) -> None:
+    house.approved()
+    house.follow(BankSilent("no answer"))
+    promised = house.payment().know_by
+    assert promised is not None
+    house.clock.now = promised
+    with house.begin() as looking, house.begin() as renewing:
+        locked(looking.session, "pay_1")
+        renewing.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+        payments.renew_promises(renewing)
+        renewing.commit()
+    assert house.payment().know_by == promised
