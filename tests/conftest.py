@@ -11,29 +11,20 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from joserfc.jwk import ECKey
 from sqlalchemy import create_engine, make_url, text
 
 from app.db.engine import make_engine
 from app.db.migrate import upgrade
 from app.factory import create_app
-from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
 from app.schedule import Schedule
-from app.services import Services, build_services
+from app.services import Services
 from app.worker import Worker
-from config.settings import ROOT, Settings
-from connectors.http import BankSession
-from connectors.registry import Registry
-from connectors.sandbox_bank.app import create_bank
+from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION as BANK
-from connectors.sandbox_bank.settings import BankSettings
+from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.postgres import running_postgres
 from tests.support.wsgi_adapter import WSGIAdapter
-
-BASE_URL = "http://localhost:8000"
-BANK_URL = "http://127.0.0.1:8001"
-LEDGER_TOKEN = "ledger"
 
 
 class Clock:
@@ -112,21 +103,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
-    return Settings(
-        data=tmp_path,
-        base_url=BASE_URL,
-        database_url=database_url,
-        keys=tmp_path / "keys",
-        banks=ROOT / "config" / "banks",
-        space_domain="space.quittance.example",
-        port=8000,
-        bank_port=8001,
-        biller_port=8002,
-        web_workers=1,
-        web_threads=8,
-        trusted_proxies=0,
-        demo=True,
-    )
+    return make_settings(tmp_path, database_url=database_url)
 
 
 @pytest.fixture
@@ -149,18 +126,7 @@ def bank(tmp_path: Path, clock: Clock, keys: Keys, naps: list[float]) -> Iterato
         naps.append(seconds)
         raise TimeoutError
 
-    public = ECKey.import_key(keys.bank_client).as_dict(private=False)
-    app = create_bank(
-        BankSettings(
-            base_url=BANK_URL,
-            database=tmp_path / "bank.db",
-            ledger_token=LEDGER_TOKEN,
-            tpps={"quittance": {"keys": [public]}},
-            clock=clock,
-            sleep=hang,
-        )
-    )
-    app.testing = True
+    app = make_bank(tmp_path / "bank.db", keys, clock=clock, sleep=hang)
     yield app
     app.extensions[BANK].store.close()
 
@@ -173,20 +139,7 @@ def bank_wire(bank: Flask) -> WSGIAdapter:
 
 @pytest.fixture
 def services(settings: Settings, keys: Keys, bank_wire: WSGIAdapter, clock: Clock) -> Iterator[Services]:
-    def session(_: object) -> BankSession:
-        made = BankSession(allow_http=True)
-        made.mount(BANK_URL, bank_wire)
-        return made
-
-    banks = Registry.from_folder(
-        settings.banks,
-        sandbox_bank_url=settings.sandbox_bank_url,
-        client_key=keys.bank_client,
-        allow_http=True,
-        session_factory=session,
-        clock=clock,
-    )
-    made = build_services(settings, route=ROUTE, handlers=HANDLERS, clock=clock, banks=banks)
+    made = make_services(settings, keys, bank_wire, clock=clock)
     yield made
     made.engine.dispose()
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from joserfc.jwk import ECKey
 from sqlalchemy import event, select
 
 from app.db.engine import make_engine
@@ -23,22 +22,16 @@ from app.db.migrate import upgrade
 from app.factory import create_app
 from app.journey.payments.looks import work_key
 from app.journey.reconciliation.service import import_statement
-from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
 from app.keys import Keys
 from app.schedule import Schedule
-from app.services import Services, build_services
 from app.tables import metadata
 from app.tasks import run_now
 from app.worker import Worker
-from config.settings import ROOT, Settings
-from connectors.http import BankSession
-from connectors.registry import Registry
-from connectors.sandbox_bank.app import create_bank
 from connectors.sandbox_bank.context import EXTENSION as BANK
-from connectors.sandbox_bank.settings import BankSettings
-from tests.conftest import BANK_URL, BASE_URL, Clock
+from tests.conftest import Clock
 from tests.support.camt import Line, camt
+from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.journey import Journey
 from tests.support.wsgi_adapter import WSGIAdapter
 
@@ -347,39 +340,15 @@ def _billers_listen() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _installation(folder: Path, clock: Clock) -> Iterator[Journey]:
-    settings = Settings(
-        data=folder,
-        base_url=BASE_URL,
-        database_url=f"sqlite:///{folder / 'lived.sqlite3'}",
-        keys=folder / "keys",
-        banks=ROOT / "config" / "banks",
-        space_domain="space.quittance.example",
-        port=8000,
-        bank_port=8001,
-        biller_port=8002,
-        web_workers=1,
-        web_threads=8,
-        trusted_proxies=0,
-        demo=True,
-    )
+    settings = make_settings(folder, database_url=f"sqlite:///{folder / 'lived.sqlite3'}")
     Keys.init(settings.keys)
     keys = Keys.load(settings.keys)
     engine = make_engine(settings.database_url)
     upgrade(engine)
     engine.dispose()
-    bank = create_bank(
-        BankSettings(
-            base_url=BANK_URL,
-            database=folder / "bank.sqlite3",
-            ledger_token="ledger",
-            tpps={"quittance": {"keys": [ECKey.import_key(keys.bank_client).as_dict(private=False)]}},
-            clock=clock,
-            sleep=_hang,
-        )
-    )
-    bank.testing = True
+    bank = make_bank(folder / "bank.sqlite3", keys, clock=clock, sleep=_hang)
     wire = WSGIAdapter(bank)
-    services = _services(settings, keys, wire, clock)
+    services = make_services(settings, keys, wire, clock=clock)
     event.listen(services.engine, "connect", lambda made, _: made.execute("PRAGMA synchronous=OFF"))
     app = create_app(services)
     app.testing = True
@@ -392,23 +361,6 @@ def _installation(folder: Path, clock: Clock) -> Iterator[Journey]:
     yield journey
     services.engine.dispose()
     bank.extensions[BANK].store.close()
-
-
-def _services(settings: Settings, keys: Keys, wire: WSGIAdapter, clock: Clock) -> Services:
-    def session(_: object) -> BankSession:
-        made = BankSession(allow_http=True)
-        made.mount(BANK_URL, wire)
-        return made
-
-    banks = Registry.from_folder(
-        settings.banks,
-        sandbox_bank_url=settings.sandbox_bank_url,
-        client_key=keys.bank_client,
-        allow_http=True,
-        session_factory=session,
-        clock=clock,
-    )
-    return build_services(settings, route=ROUTE, handlers=HANDLERS, clock=clock, banks=banks)
 
 
 def _hang(_: float) -> None:

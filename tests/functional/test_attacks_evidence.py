@@ -24,8 +24,8 @@ from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import BankRequest, BankStatus, Fact, PsuContext, Staged
 from connectors.errors import BankSilent, BankUnavailable
 from connectors.registry import Registry, UnknownBank
-from tests.conftest import BANK_URL
 from tests.support.camt import Line, camt
+from tests.support.installation import BANK_URL
 from tests.support.journey import Journey
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database plays no part

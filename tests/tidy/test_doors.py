@@ -19,8 +19,8 @@ from app.tables import metadata
 from app.web.billers.auth import PUBLIC as PUBLIC_TO_BILLERS
 from app.web.customers.pages import OPEN_TO_VISITS, PUBLIC
 from config.settings import ROOT
-from tests.conftest import BASE_URL
 from tests.support import factories
+from tests.support.installation import BASE_URL
 from tests.support.journey import Browser
 from tests.tidy.conftest import name_of
 

@@ -34,12 +34,13 @@ from app.tasks import run_task
 from app.web.banks import redirect
 from app.web.customers import decide
 from app.worker import Worker
-from config.settings import ROOT, Settings
+from config.settings import ROOT
 from tests.faults.kill.clock import Clock
 from tests.faults.kill.gate import Town
 from tests.support import factories
 from tests.support.bills import json_bill
 from tests.support.factories import BillerMade
+from tests.support.installation import make_settings
 
 #: where somebody waits until time is up: a deadline far below a page's ten seconds and a worker's twenty
 HURRY_S = 0.8
@@ -171,20 +172,16 @@ def make(
 ) -> House:
     """Put one together. Its tables are there, its people are not yet."""
     port = listener.getsockname()[1]
-    settings = Settings(
-        data=folder,
-        base_url=f"http://localhost:{port}",
+    settings = make_settings(
+        folder,
         database_url=database.url,
+        base_url=f"http://localhost:{port}",
         keys=keys,
         banks=_banks(folder / "banks"),
-        space_domain="space.quittance.example",
         port=port,
         bank_port=town.bank_port,
         biller_port=town.biller_port,
-        web_workers=1,
         web_threads=1,
-        trusted_proxies=0,
-        demo=True,
     )
     services = build_services(settings, route=ROUTE, handlers=HANDLERS, clock=clock)
     app = create_app(services)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from app.journey.payments.models import BankCall, Payment, PaymentHistory
 from app.journey.receipts.models import Receipt
 from app.journey.webhooks.models import WebhookMessage
 from tests.faults.kill.course import Course
+from tests.faults.storm.books import orders_of
 from tests.faults.storm.compare import OPEN, Books, Heard, Order, OurPayment, Said, compare
 
 _OUTSIDE = {"paid": "done", "failed": "not_done", "open": "at_bank"}
@@ -51,7 +51,7 @@ def judge(course: Course, *, after: int) -> list[str]:
         heard = house.town.heard()
         found += _sent_otherwise(session, heard.initiations)
     house.leave_database()
-    orders = _orders(house.town.bank_file, after=after, now=now)
+    orders = orders_of(house.town.bank_file, now_s=now.timestamp(), after=after)
     verdict = compare(orders, books, _heard(course, heard.messages, found), now=now.timestamp())
     for kind, sentences in (("double", verdict.double), ("lost", verdict.lost), ("mis-told", verdict.mis_told)):
         found += [f"{kind}: {sentence}" for sentence in sentences]
@@ -160,29 +160,6 @@ def _heard(course: Course, messages: Iterable[Mapping[str, Any]], found: list[st
         said=said,
         settled_messages=frozenset(settled),
     )
-
-
-def _orders(bank_file: Path, *, after: int, now: dt.datetime) -> list[Order]:
-    """What the bank was asked for in this cell. A booking whose time has come counts, booked or not."""
-    now_ms = int(now.timestamp() * 1000)
-    moved: dict[str, dict[str, float]] = defaultdict(dict)
-    for payment_id, kind, at_ms in _read(
-        bank_file, "SELECT payment_id, kind, booked_ms FROM booking UNION SELECT payment_id, kind, due_ms FROM due"
-    ):
-        if at_ms <= now_ms:
-            moved[payment_id][kind] = at_ms / 1000
-    rows = _read(bank_file, "SELECT payment_id, body, amount_minor, decision FROM payment WHERE rowid > ?", after)
-    return [
-        Order(
-            id=payment_id,
-            end_to_end_id=json.loads(body).get("endToEndIdentification", ""),
-            amount_minor=amount_minor,
-            decision=decision,
-            debited_at=moved[payment_id].get("debit"),
-            reversed_at=moved[payment_id].get("reversal"),
-        )
-        for payment_id, body, amount_minor, decision in rows
-    ]
 
 
 def _read(bank_file: Path, query: str, *values: object) -> list[Any]:

@@ -30,13 +30,14 @@ from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
 from app.services import Services
 from app.tasks import run_task
-from config.settings import ROOT, Settings
+from config.settings import Settings
 from connectors.profile import BankProfile
 from connectors.registry import Registry
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
 from tests.support import factories
 from tests.support.bills import json_bill
+from tests.support.installation import make_settings
 
 ORIGIN = "https://quittance.example"
 PARTY = RelyingParty("quittance.example", ORIGIN)
@@ -118,21 +119,7 @@ class House:
 
     def _settings(self) -> Settings:
         nowhere = Path("/nonexistent")
-        return Settings(
-            data=nowhere,
-            base_url=ORIGIN,
-            database_url="sqlite://",
-            keys=nowhere,
-            banks=ROOT / "config" / "banks",
-            space_domain="space.quittance.example",
-            port=8000,
-            bank_port=8001,
-            biller_port=8002,
-            web_workers=1,
-            web_threads=8,
-            trusted_proxies=0,
-            demo=False,
-        )
+        return make_settings(nowhere, database_url="sqlite://", base_url=ORIGIN, keys=nowhere, demo=False)
 
     def _settle_in(self) -> list[Person]:
         billers = [factories.make_biller(self.services, name=name) for name in ("Eaux du Lac", "Lumen")]

@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import json
 import re
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,18 +22,21 @@ _ID = re.compile(r"[a-z]+_[0-9a-f]{32}")
 _OUTSIDE = {"paid": "done", "failed": "not_done", "open": "at_bank"}
 
 
-def orders_of(path: Path) -> list[Order]:
-    """Everything the bank was asked, and when it moved money. Bookings whose time has come count, booked or not."""
+def orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
+    """What the bank was asked after the order with this number, and when it moved money.
+
+    Bookings whose time has come by ``now_s`` count, booked or not.
+    """
     bank = dbapi2.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-    now_ms = time.time() * 1000
     try:
         moved: dict[str, dict[str, float]] = defaultdict(dict)
         for payment_id, kind, at_ms in bank.execute(
             "SELECT payment_id, kind, booked_ms FROM booking UNION SELECT payment_id, kind, due_ms FROM due"
         ):
-            if at_ms <= now_ms:
+            if at_ms <= now_s * 1000:
                 moved[payment_id][kind] = at_ms / 1000
-        rows = bank.execute("SELECT payment_id, body, amount_minor, decision FROM payment").fetchall()
+        asked = "SELECT payment_id, body, amount_minor, decision FROM payment WHERE rowid > ?"
+        rows = bank.execute(asked, (after,)).fetchall()
     finally:
         bank.close()
     return [

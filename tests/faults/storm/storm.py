@@ -190,7 +190,9 @@ def _heal(world: World, heal_s: float) -> tuple[float | None, list[str]]:
                     connection.execute(
                         text("UPDATE work SET run_at = now() WHERE handler = 'webhooks.deliver' AND lock_token IS NULL")
                     )
-            loose = books.loose_ends(books.orders_of(world.bank_file), books.books_of(engine, check=False))
+            loose = books.loose_ends(
+                books.orders_of(world.bank_file, now_s=time.time()), books.books_of(engine, check=False)
+            )
         except SQLAlchemyError:  # it is still recovering
             continue
         if not loose:
@@ -206,6 +208,6 @@ def _settled_books(world: World) -> tuple[Sequence[Order], Books, float]:
     try:
         ours = books.books_of(engine)
         books.keep_evidence(engine, world.folder / "tables")
-        return books.orders_of(world.bank_file), ours, time.time()
+        return books.orders_of(world.bank_file, now_s=time.time()), ours, time.time()
     finally:
         engine.dispose()

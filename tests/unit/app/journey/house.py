@@ -44,7 +44,8 @@ from connectors.profile import BankProfile
 from connectors.registry import Registry, UnknownBank
 from consent.models import Consent, Sealed, Trip
 from consent.vault import Vault
-from tests.conftest import BASE_URL, Clock
+from tests.conftest import Clock
+from tests.support.installation import BASE_URL
 
 IBAN = "FR1420041010050500013M02606"
 VAULT = Vault({"k1": b"1" * 32}, active="k1")

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from app.services import Services
-from tests.conftest import BASE_URL
 from tests.support import factories
+from tests.support.installation import BASE_URL
 from tests.support.journey import Browser
 
 

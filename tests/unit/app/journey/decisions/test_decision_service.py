@@ -24,7 +24,7 @@ from app.people.passkeys import RelyingParty, linked_challenge
 from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
-from tests.conftest import BASE_URL
+from tests.support.installation import BASE_URL
 from tests.unit.app.journey.house import IBAN, PROFILE, House
 
 PARTY = RelyingParty("localhost", BASE_URL)

@@ -20,7 +20,7 @@ from connectors.contract import Fact, PaymentOrder, PsuContext, ScaOAuth, Staged
 from connectors.errors import BankError, BankRefused, BankSilent, BankUnavailable
 from connectors.registry import UnknownBank
 from consent.models import Sealed
-from tests.conftest import BASE_URL
+from tests.support.installation import BASE_URL
 from tests.unit.app.journey.house import IBAN, MINUTE, PSU, SCA, House, lease_of, money, said
 
 SECOND = dt.timedelta(seconds=1)
