@@ -53,14 +53,19 @@ class JsonObject:
         return [JsonObject(item) for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def read_object(body: bytes) -> JsonObject:
-    """Raises NotReadable unless ``body`` is one JSON object in UTF-8 (RFC 8259): no NaN, no name twice."""
+def read_value(body: bytes) -> Any:
+    """Any JSON value. Raises NotReadable unless ``body`` is one, in UTF-8 (RFC 8259): no NaN, no name twice."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_no_twins, parse_constant=_no_constant, parse_float=Decimal)
+        return json.loads(body.decode(), object_pairs_hook=_no_twins, parse_constant=_no_constant, parse_float=Decimal)
     except NotReadable:
         raise
     except (ValueError, ArithmeticError, RecursionError):
         raise NotReadable("the answer is not JSON") from None
+
+
+def read_object(body: bytes) -> JsonObject:
+    """One JSON object, read as strictly. Raises NotReadable."""
+    value = read_value(body)
     if not isinstance(value, dict):
         raise NotReadable("the answer is not a JSON object")
     return JsonObject(value)

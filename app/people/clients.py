@@ -14,10 +14,10 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
+from app.db.upsert import insert_once
 from app.errors import FieldError, Invalid, NotFound
 from app.people.models import ApiClient, Biller, UsedAssertion
 from consent.base import new_id
@@ -87,9 +87,7 @@ def use_assertion_once(session: Session, *, client_id: str, jti: str, expires_at
     earlier than the moment from which the assertion is refused for its age.
     """
     key = hashlib.sha256(f"{client_id}|{jti}".encode()).hexdigest()
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(UsedAssertion).values(key=key, expires_at=expires_at).on_conflict_do_nothing()
-    return session.scalar(insert.returning(UsedAssertion.key)) is not None
+    return insert_once(session, UsedAssertion, {"key": key, "expires_at": expires_at}, unique=["key"])
 
 
 def forget_used_assertions(uow: UnitOfWork) -> int:

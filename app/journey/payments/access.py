@@ -43,6 +43,11 @@ def paid_by_another(session: Session, payment: Payment) -> str | None:
     return session.scalar(paid.limit(1))
 
 
+def is_unwanted(session: Session, payment: Payment) -> bool:
+    """Whether its invoice is paid already: nobody may bring this payment further."""
+    return payment.unwanted_since is not None or paid_by_another(session, payment) is not None
+
+
 def settled_by(session: Session, payment_id: str) -> Source:
     """By whose word the payment was settled the last time."""
     line = (

@@ -40,7 +40,7 @@ def take(session: Session, *, bank_id: str, most: int, now: dt.datetime) -> dt.d
     if taken.rowcount == 1:
         return None
     row = session.execute(
-        select(BankBudget.not_before, BankBudget.calls, BankBudget.minute).where(BankBudget.bank_id == bank_id)
+        select(BankBudget.not_before, BankBudget.minute).where(BankBudget.bank_id == bank_id)
     ).one_or_none()
     if row is None:
         insert_once(session, BankBudget, {"bank_id": bank_id, "minute": minute, "calls": 0}, unique=["bank_id"])

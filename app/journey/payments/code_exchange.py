@@ -7,7 +7,7 @@ import uuid
 
 from app.failpoints import failpoint
 from app.journey.payments import calls, rules
-from app.journey.payments.access import locked, paid_by_another
+from app.journey.payments.access import is_unwanted, locked
 from app.journey.payments.looks import follow_from
 from app.journey.payments.states import CLOSED, OVER
 from app.journey.payments.step import raise_fence
@@ -30,7 +30,7 @@ def exchange_code(task: Task) -> None:
             task.finish(uow)
             uow.commit()
             return
-        if payment.unwanted_since is not None or paid_by_another(uow.session, payment) is not None:
+        if is_unwanted(uow.session, payment):
             follow_from(uow, payment, run_at=uow.now)  # its bill is paid: to exchange the code could pay it twice
             task.finish(uow)
             uow.commit()

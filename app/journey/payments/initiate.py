@@ -72,9 +72,7 @@ def _intend(task: Task) -> _Intent | None:
         payment = uow.session.get(Payment, decision.payment_id, with_for_update=True)
         if payment is None:
             payment = _prepare(services, uow, decision)
-        other = paid_by_another(uow.session, payment)
-        if other is not None and payment.state in (PaymentState.PREPARED, PaymentState.INITIATING):
-            _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
+        _give_way(uow, payment)
         if payment.state == PaymentState.PREPARED:
             step(uow, payment, PaymentStep.INITIATE, source=Source.WORKER, evidence="bytes stored")
         if payment.state != PaymentState.INITIATING:
@@ -169,6 +167,15 @@ def _give_up(uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str
     step(uow, payment, PaymentStep.GIVE_UP, source=Source.WORKER, evidence=evidence, reason=reason)
 
 
+def _give_way(uow: UnitOfWork, payment: Payment) -> None:
+    """Give it up if another payment has paid the invoice meanwhile."""
+    if payment.state not in (PaymentState.PREPARED, PaymentState.INITIATING):
+        return
+    other = paid_by_another(uow.session, payment)
+    if other is not None:
+        _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
+
+
 def _order(payment: Payment, decision: Decision) -> PaymentOrder:
     """Exactly what the customer signed."""
     structured = decision.reference if decision.reference and iso11649.is_valid(decision.reference) else None
@@ -198,9 +205,7 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
 
 def _with_link(uow: UnitOfWork, payment: Payment, staged: Staged, profile: BankProfile) -> None:
     """The customer can be sent there, unless the payment was stopped meanwhile: then nobody gets the link."""
-    other = paid_by_another(uow.session, payment)
-    if other is not None and payment.state == PaymentState.INITIATING:
-        _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
+    _give_way(uow, payment)
     if payment.state != PaymentState.INITIATING:
         return
     consent = _keep_consent(uow, payment, staged, profile)

@@ -12,7 +12,7 @@ from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.failpoints import failpoint
 from app.journey.payments import rules
-from app.journey.payments.access import locked, paid_by_another, payment_of_customer, payment_of_trip
+from app.journey.payments.access import is_unwanted, locked, payment_of_customer, payment_of_trip
 from app.journey.payments.events import CustomerReturned
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
@@ -58,7 +58,7 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
             raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
         consent = uow.session.get_one(Consent, payment.consent_id)
         trip = uow.session.get_one(Trip, payment.trip_id)
-        if payment.unwanted_since is not None or paid_by_another(uow.session, payment) is not None:
+        if is_unwanted(uow.session, payment):
             raise TooLate("paid-otherwise", "Another payment has paid this bill.")
         if trip.returned_at is not None or uow.now >= consent.expires_at:
             raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")

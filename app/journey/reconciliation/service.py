@@ -297,17 +297,15 @@ def _believe(uow: UnitOfWork, payment_id: str) -> bool:
     lines = [line_of(entry, statement.account) for entry, statement in found]
     proof = rules.proven(rules.accounts(rules.bookings(lines)))
     changed = False
-    if payment.state in CLOSED and proof.taken_back is not None:  # it came and went: as we say, it did not happen
-        for entry, _ in found:
-            entry.believed_at = entry.believed_at or uow.now
-        return False
-    if proof.executed is not None and proof.fact is not None:
+    came_and_went = payment.state in CLOSED and proof.taken_back is not None  # as we say: it did not happen
+    if proof.executed is not None and proof.fact is not None and not came_and_went:
         evidence = _evidence(found, proof.executed, reversal=False)
         changed = correct(uow, payment, proof.fact, source=Source.STATEMENT, evidence=evidence)
     if proof.taken_back is not None and payment.state == PaymentState.SETTLED:  # nothing else can be taken back
         evidence = _evidence(found, proof.taken_back, reversal=True)
         changed = correct(uow, payment, Fact.REJECTED, source=Source.STATEMENT, evidence=evidence) or changed
-    if proof.executed is None or payment.state in _EXECUTED:  # else it is not at its bank yet, as far as we know
+    # else it is not at its bank yet, as far as we know
+    if came_and_went or proof.executed is None or payment.state in _EXECUTED:
         for entry, _ in found:
             entry.believed_at = entry.believed_at or uow.now
     return changed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from flask import request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import FieldError, NotFound
 from app.journey.intake.formats import FORMATS
@@ -14,6 +13,7 @@ from app.journey.intake.service import Acknowledgement, deliver
 from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.web.billers.api import operation
 from app.web.billers.auth import API_PATH, current_client
+from app.web.billers.bodies import whole_body
 from app.web.billers.examples import JSON_BILL, UBL_BILL
 from app.web.billers.limits import BILL_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
@@ -126,22 +126,10 @@ def _media_type() -> str:
 
 
 def _content() -> bytes:
-    """The body as it came. With a Content-Length beyond the limit not a byte of it is read."""
-    # one byte more than we take: a body without Content-Length is cut off at this limit without a word
-    request.max_content_length = BILL_BYTES_MAX + 1
-    try:
-        content = request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise _too_large() from error
-    if len(content) > BILL_BYTES_MAX:
-        raise _too_large()
+    content = whole_body(most=BILL_BYTES_MAX, what="A bill")
     if not content:
         raise Problem(422, "empty", "The body is empty: send the bill.")
     return content
-
-
-def _too_large() -> Problem:
-    return Problem(413, "too-large", f"A bill has at most {BILL_BYTES_MAX} bytes.")
 
 
 def _address_beside() -> str | None:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 import marshmallow as ma
 from flask import request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import FieldError, NotFound
 from app.journey.reconciliation.service import Word, WordTaken, take_word
 from app.web.billers.api import operation
 from app.web.billers.auth import current_client
+from app.web.billers.bodies import whole_body
 from app.web.billers.limits import CONFIRMATION_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
 from app.web.billers.schemas import ConfirmationSchema, WordSchema
 from app.web.context import services
 from connectors.money import Money
+from connectors.strict_json import NotReadable, read_value
 
 _PAYMENT_ID = r"^pay_[0-9a-f]{32}$"
 _JSON = "application/json"
@@ -71,32 +71,11 @@ def _word() -> Word:
 def _body() -> Any:
     if request.mimetype != _JSON or request.content_encoding:
         raise Problem(415, "media-type", f"Send {_JSON}, without Content-Encoding.")
-    request.max_content_length = CONFIRMATION_BYTES_MAX + 1  # a body without Content-Length is cut off here
+    content = whole_body(most=CONFIRMATION_BYTES_MAX, what="A confirmation")
     try:
-        content = request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise _too_large() from error
-    if len(content) > CONFIRMATION_BYTES_MAX:
-        raise _too_large()
-    try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError):  # also what is not UTF-8
+        return read_value(content)
+    except NotReadable:
         raise Problem(422, "not-well-formed", "The body is not the JSON object that it should be.") from None
-
-
-def _too_large() -> Problem:
-    return Problem(413, "too-large", f"A confirmation has at most {CONFIRMATION_BYTES_MAX} bytes.")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a field is there twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _wrong(error: ma.ValidationError) -> Problem:
