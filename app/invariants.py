@@ -119,6 +119,12 @@ INVARIANTS: Sequence[Invariant] = (
         "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id"
         " WHERE i.state = 'to_pay' AND p.state = 'settled'",
     ),
+    _holds(
+        "B9",
+        "no invoice is offered while the bank calls a payment of it accepted that was closed as not done",
+        "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id"
+        " WHERE i.state = 'to_pay' AND p.state IN {closed} AND p.doubted_since IS NOT NULL",
+    ),
     # -------------------------------------------------------------------------------- C calls that could lead to money
     _holds(
         "C1",
@@ -169,11 +175,12 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "D2",
-        "what has ended stays so, but for a reversal or a correction that names its evidence",
+        "what has ended stays so, but for a reversal, a correction or a doubt that names its evidence",
         "SELECT payment_id FROM payment_history WHERE before IN {ended}"
         " AND NOT (before = 'settled' AND after = 'reversed')"
         " AND NOT (before IN {closed} AND after = 'settled' AND evidence <> ''"
-        " AND source IN ('bank', 'statement', 'operator'))",
+        " AND source IN ('bank', 'statement', 'operator'))"
+        " AND NOT (before IN {closed} AND after = 'unknown' AND evidence LIKE 'bank:%' AND source = 'bank')",
     ),
     _holds(
         "D3",

@@ -20,6 +20,7 @@ class ConsentStep(enum.Enum):
     CONSUME = enum.auto()
     REJECT = enum.auto()
     EXPIRE = enum.auto()
+    RESTORE = enum.auto()  #: the bank calls its payment accepted after all
     CORRECT = enum.auto()  #: a record of the bank shows that its payment was executed after all
 
 
@@ -31,6 +32,7 @@ CONSENT = Lifecycle(
         (S.AWAITING_AUTHORISATION, E.EXPIRE): S.EXPIRED,
         (S.AUTHORISED, E.CONSUME): S.CONSUMED,
         (S.AUTHORISED, E.REJECT): S.REJECTED,
+        **{(state, E.RESTORE): S.AUTHORISED for state in (S.REJECTED, S.EXPIRED)},
         **{(state, E.CORRECT): S.CONSUMED for state in (S.REJECTED, S.EXPIRED)},
     },
     # status and redirect tell the same thing twice, in any order

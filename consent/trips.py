@@ -106,14 +106,17 @@ def come_back(
     return True
 
 
-def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> str | None:
-    """The code to exchange, once in the life of a trip; None when there is none, it was tried, or it is too old."""
+def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> tuple[str, str] | None:
+    """The code to exchange and its verifier, once in the life of a trip.
+
+    None when there is no code, it was tried, it is too old, or the payment was over meanwhile (``forget``).
+    """
     if trip.exchanged_at is not None or trip.outcome != "code":
         return None
     trip.exchanged_at = now  # committed before the code is sent: a lost exchange is never repeated
     try:
-        return vault.get(session, _box(trip.id, "code"))
-    except VaultError:  # forgotten: its time was over long before anybody got to it
+        return vault.get(session, _box(trip.id, "code")), vault.get(session, _box(trip.id, "verifier"))
+    except VaultError:
         return None
 
 

@@ -5,6 +5,8 @@ After each case our word and the bank's ledger must agree: settled means exactly
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
@@ -196,6 +198,36 @@ def test_a_reversal_that_the_bank_says_once_and_not_again_is_none(
     journey.wait(300)
     payment = journey.payment(payment_id)
     assert (payment.state, payment.doubted_since) == ("settled", None)
+    assert journey.truth(payment_id) == "done"
+
+
+def test_called_not_done_and_under_way_after_all_the_bill_is_not_offered(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = BerlinGroupConnector.status
+    answers = [("RJCT", Fact.REJECTED), ("ACSP", Fact.ACCEPTED)]
+
+    def status(self: BerlinGroupConnector, *asked: str, **how: Any) -> BankStatus:
+        if not answers:
+            return real(self, *asked, **how)
+        word, fact = answers.pop(0)
+        return BankStatus(
+            transaction_status=word, fact=fact, reason_code=None, reason_text=None, raw_response=word.encode()
+        )
+
+    monkeypatch.setattr(BerlinGroupConnector, "status", status)
+    invoice_id = journey.bill(number="t22")
+    payment_id = journey.pay(invoice_id)
+    assert journey.truth(payment_id) == "not_done"
+    assert journey.invoice(invoice_id).state == "to_pay"
+    journey.wait(3600)
+    journey.browser.sign_in()
+    assert journey.truth(payment_id) == "not_known"
+    page = journey.browser.page(f"/payments/{payment_id}").get_text()
+    assert "now says that it is under way after all" in page
+    assert journey.browser.page(f"/bills/{invoice_id}").select(f"a[href='/bills/{invoice_id}/pay']") == []
+    assert journey.invoice(invoice_id).state == "in_payment"
+    journey.wait(5)
     assert journey.truth(payment_id) == "done"
 
 

@@ -94,6 +94,17 @@ def claim(uow: UnitOfWork, taken: Claim) -> None:
     _must(uow.session, taken.invoice_id, InvoiceStep.CLAIM)
 
 
+def is_free(uow: UnitOfWork, wanted: Claim) -> bool:
+    """Whether a payment could have the invoice now. Nobody takes it until this transaction ends."""
+    return ledger.is_free(uow, wanted)
+
+
+def reclaim(uow: UnitOfWork, taken: Claim) -> None:
+    """A payment that was closed as not done may happen after all: the invoice, which ``is_free``, is kept for it."""
+    ledger.reclaim(uow, taken)
+    _must(uow.session, taken.invoice_id, InvoiceStep.CLAIM)
+
+
 def release(uow: UnitOfWork, taken: Claim) -> None:
     """The payment will not happen: the invoice may be paid again, unless it turned out to be paid already."""
     ledger.release(uow, taken)

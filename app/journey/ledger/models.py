@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from consent.base import Base, Id
 
-KINDS = ("billed", "initiated", "released", "settled", "reversed", "corrected", "applied")
+KINDS = ("billed", "initiated", "released", "reclaimed", "settled", "reversed", "corrected", "applied")
 
 
 class LedgerEntry(Base):
@@ -17,7 +17,8 @@ class LedgerEntry(Base):
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
-        # a posting's name says what it is about ("settled:pay_…"), so nothing is ever posted twice
+        # a posting's name says what it is about ("settled:pay_…"; of what may come again: which time it is), so nothing
+        # is ever posted twice
         UniqueConstraint("posting", "account"),
         CheckConstraint("amount_minor <> 0", name="amount_not_zero"),
         CheckConstraint(f"kind IN ({', '.join(repr(kind) for kind in KINDS)})", name="kind_known"),

@@ -68,7 +68,7 @@ def billed(*, invoice_id: str, biller_id: str, amount: Money) -> Lines:
 
 
 def initiated(claim: Claim) -> Lines:
-    """The customer decided: no other payment may take this part of the invoice."""
+    """The customer decided, or what was released may happen after all: no other payment may take this part of it."""
     return _lines(
         Line(due(claim.invoice_id), -claim.whole),
         Line(inflight(claim.payment_id), claim.amount.minor),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
@@ -32,9 +32,28 @@ def initiate(uow: UnitOfWork, claim: Claim) -> None:
     _post_claim(uow, "initiated", claim, rules.initiated(claim))
 
 
+def is_free(uow: UnitOfWork, claim: Claim) -> bool:
+    """Whether what this payment takes is due. Nobody else takes it until the transaction ends."""
+    return balance_of(uow.session, rules.due(claim.invoice_id), lock=True) >= claim.whole
+
+
+def reclaim(uow: UnitOfWork, claim: Claim) -> None:
+    """A payment that was closed as not done may happen after all. Raises Overdrawn."""
+    number = _reclaims(uow.session, claim) + 1
+    _post_claim(uow, "reclaimed", claim, rules.initiated(claim), number=number)
+
+
 def release(uow: UnitOfWork, claim: Claim) -> None:
     """The payment will not happen."""
-    _post_claim(uow, "released", claim, rules.released(claim))
+    _post_claim(uow, "released", claim, rules.released(claim), number=_reclaims(uow.session, claim))
+
+
+def _reclaims(session: Session, claim: Claim) -> int:
+    """How often this payment has taken its invoice again: each taking is given back once at the most."""
+    reclaims = select(func.count(LedgerEntry.posting.distinct())).where(
+        LedgerEntry.payment_id == claim.payment_id, LedgerEntry.kind == "reclaimed"
+    )
+    return session.scalars(reclaims).one()
 
 
 def settle(uow: UnitOfWork, claim: Claim) -> None:
@@ -44,7 +63,7 @@ def settle(uow: UnitOfWork, claim: Claim) -> None:
 
 def correct(uow: UnitOfWork, claim: Claim) -> bool:
     """The bank executed what was closed as not done. False when the invoice was taken meanwhile: it is paid twice."""
-    free = balance_of(uow.session, rules.due(claim.invoice_id), lock=True) >= claim.whole
+    free = is_free(uow, claim)
     _post_claim(uow, "corrected", claim, rules.corrected(claim) if free else rules.overpaid(claim))
     return free
 
@@ -55,7 +74,7 @@ def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> bool:
     True when there was one. Without this the invoice would be offered to be paid once more.
     """
     for claim in _overpaid(uow.session, invoice_id):
-        if balance_of(uow.session, rules.due(invoice_id), lock=True) >= claim.whole:
+        if is_free(uow, claim):
             _post_claim(uow, "applied", claim, rules.applied(claim))
             return True
     return False
@@ -117,19 +136,35 @@ def _open(session: Session, account: str, currency: str) -> None:
     session.flush()
 
 
-def _post_claim(uow: UnitOfWork, kind: str, claim: Claim, lines: Lines) -> None:
-    _post(uow, kind, lines, currency=claim.amount.currency, invoice_id=claim.invoice_id, payment_id=claim.payment_id)
+def _post_claim(uow: UnitOfWork, kind: str, claim: Claim, lines: Lines, *, number: int = 0) -> None:
+    _post(
+        uow,
+        kind,
+        lines,
+        currency=claim.amount.currency,
+        invoice_id=claim.invoice_id,
+        payment_id=claim.payment_id,
+        number=number,
+    )
 
 
 def _post(
-    uow: UnitOfWork, kind: str, lines: Lines, *, currency: str, invoice_id: str, payment_id: str | None = None
+    uow: UnitOfWork,
+    kind: str,
+    lines: Lines,
+    *,
+    currency: str,
+    invoice_id: str,
+    payment_id: str | None = None,
+    number: int = 0,
 ) -> None:
+    name = f"{kind}:{payment_id or invoice_id}" + (f":{number}" if number else "")
     for line in lines:
         if line.account.startswith(("due:", "inflight:")):
             _move(uow.session, line.account, line.minor)
         uow.session.add(
             LedgerEntry(
-                posting=f"{kind}:{payment_id or invoice_id}",
+                posting=name,
                 kind=kind,
                 account=line.account,
                 currency=currency,

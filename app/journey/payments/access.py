@@ -48,13 +48,10 @@ def is_unwanted(session: Session, payment: Payment) -> bool:
     return payment.unwanted_since is not None or paid_by_another(session, payment) is not None
 
 
-def settled_by(session: Session, payment_id: str) -> Source:
-    """By whose word the payment was settled the last time."""
-    line = (
-        select(PaymentHistory.source)
-        .where(PaymentHistory.payment_id == payment_id, PaymentHistory.after == PaymentState.SETTLED)
-        .order_by(PaymentHistory.sequence.desc())
-        .limit(1)
+def source_of(session: Session, payment: Payment) -> Source:
+    """By whose word the payment stands where it stands."""
+    line = select(PaymentHistory.source).where(
+        PaymentHistory.payment_id == payment.id, PaymentHistory.sequence == payment.sequence
     )
     return Source(session.scalars(line).one())
 

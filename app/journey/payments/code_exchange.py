@@ -38,13 +38,13 @@ def exchange_code(task: Task) -> None:
         task.hold(uow)
         trip = uow.session.get_one(Trip, payment.trip_id)
         consent = uow.session.get_one(Consent, payment.consent_id)
-        code = trips.take_code(uow.session, services.vault, trip, now=uow.now)
-        if code is None:  # refused at the bank, or the exchange was tried before
+        taken = trips.take_code(uow.session, services.vault, trip, now=uow.now)
+        if taken is None:  # refused at the bank, or the exchange was tried before
             follow_from(uow, payment, run_at=uow.now)
             task.finish(uow)
             uow.commit()
             return
-        verifier = trips.secrets_of(uow.session, services.vault, trip).verifier
+        code, verifier = taken
         # the call holds neither code nor our assertion: secrets, sealed with the trip and not repeated
         request = BankRequest(
             method="POST", path=consent.sca["token_endpoint"], headers={}, body=b"", request_id=str(uuid.uuid4())
@@ -75,6 +75,7 @@ def exchange_code(task: Task) -> None:
             raise_fence(payment, uow.now + life + rules.EXPIRY_MARGIN)
         follow_from(uow, payment, run_at=uow.now)
         uow.commit()
+    failpoint("exchange.kept")
     with services.unit_of_work() as uow:
         task.finish(uow)
         uow.commit()

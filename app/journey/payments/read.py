@@ -68,6 +68,7 @@ class PaymentView:
     reason: str | None
     know_by: dt.datetime | None  #: unknown: it was promised to be known by then
     promises_broken: int  #: how often the promised time passed, or was sure to pass, without an answer
+    doubted: bool  #: unknown: it was called not done, and the bank calls it accepted after all
     paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
     unwanted: bool  #: another payment has paid the bill: this one is stopped if it can be, and nobody may approve it
     link_open: bool  #: the customer may go to the bank
@@ -200,6 +201,7 @@ def _view(
         reason=payment.reason,
         know_by=payment.know_by,
         promises_broken=payment.promises_broken,
+        doubted=state is PaymentState.UNKNOWN and payment.doubted_since is not None,
         paid_twice=False,
         unwanted=unwanted,
         link_open=waiting and trip.returned_at is None and not unwanted,

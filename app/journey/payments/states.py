@@ -38,6 +38,7 @@ class PaymentStep(enum.Enum):
     LOSE_SIGHT = enum.auto()
     NOT_FOUND = enum.auto()  #: past the fence, the bank knows no such order
     EXPIRE = enum.auto()
+    DOUBT = enum.auto()  #: the bank calls accepted what was closed as not done: not known again
     CORRECT = enum.auto()  #: a record of the bank shows that what we closed as not done was executed (K5)
 
 
@@ -57,6 +58,7 @@ PAYMENT = Lifecycle(
         (S.AWAITING_CUSTOMER, E.LOSE_SIGHT): S.UNKNOWN,
         **{(state, E.NOT_FOUND): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
         **{(state, E.CORRECT): S.SETTLED for state in (S.REJECTED, S.CANCELLED, S.EXPIRED)},
+        **{(state, E.DOUBT): S.UNKNOWN for state in (S.REJECTED, S.CANCELLED, S.EXPIRED)},
         **{(S.SETTLED, taken): S.REVERSED for taken in (E.BANK_REJECT, E.BANK_CANCEL)},
     },
     # banks say the same again, and a stale replica may say less than it said before
@@ -69,7 +71,7 @@ PAYMENT = Lifecycle(
             (S.SETTLED, E.BANK_SETTLE),
             (S.SETTLED, E.NOT_FOUND),
             (S.UNKNOWN, E.LOSE_SIGHT),
-            # closed is closed: only a record of execution changes it, by CORRECT
+            # closed is closed: only a record of execution changes it, by CORRECT, or a word of the bank, by DOUBT
             *(
                 (state, taken)
                 for state in (S.REJECTED, S.CANCELLED, S.EXPIRED, S.REVERSED)

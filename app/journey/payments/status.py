@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import locked, settled_by
+from app.journey.payments.access import locked, source_of
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
-from app.journey.payments.step import believe, keep_promise, step
+from app.journey.payments.step import believe, doubt, keep_promise, step
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Connector, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable
@@ -185,8 +185,8 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard) -> None:
     """Step by the bank's word. Where it says nothing that helps when it should, we do not know (K3)."""
     status = heard.status
     if status is not None and status.fact is not Fact.NOT_FOUND:
-        payment.transaction_status = status.transaction_status[:35]
-        if _is_doubted(uow, payment, status):
+        before, payment.transaction_status = payment.transaction_status, status.transaction_status[:35]
+        if _is_doubted(uow, payment, status, is_news=payment.transaction_status != before):
             return
         if believe(uow, payment, status, reason=_reason(uow, payment, heard, status)):
             return
@@ -218,21 +218,26 @@ def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str)
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
 
 
-def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus) -> bool:
+def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, is_news: bool) -> bool:
     """Whether a word against what has ended is not believed yet, or not at all.
 
     That it took back what it had settled must be said twice. A status that was wrong already, and was corrected by
-    better evidence, undoes nothing. What was closed and is accepted now is asked about until it ends.
+    better evidence, undoes nothing: reconciliation lists it. What was closed and is accepted now is not known again
+    (``step.doubt``).
     """
     settled = payment.state == PaymentState.SETTLED
     against = status.fact in (Fact.REJECTED, Fact.CANCELLED) if settled else status.fact is Fact.ACCEPTED
     if not against or payment.state not in (PaymentState.SETTLED, *CLOSED):
         payment.doubted_since = None
         return False
-    if settled and settled_by(uow.session, payment.id) is not Source.BANK:
+    by_others = source_of(uow.session, payment) in (Source.STATEMENT, Source.OPERATOR)
+    if by_others and not is_news and payment.doubted_since is None:
         return True
     payment.doubted_since = payment.doubted_since or uow.now
-    return not settled or uow.now < payment.doubted_since + rules.SECOND_LOOK
+    if not settled:
+        doubt(uow, payment, answer=status.raw_response)
+        return True
+    return uow.now < payment.doubted_since + rules.SECOND_LOOK
 
 
 def _is_past_fence(uow: UnitOfWork, payment: Payment) -> bool:
@@ -278,8 +283,9 @@ def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.da
     trip = uow.session.get_one(Trip, payment.trip_id)
     if payment.state in OVER:
         return _late_look(payment, trip, now=uow.now)
-    if payment.silent_since is not None:
-        return rules.look_in_silence(silent_since=payment.silent_since, now=uow.now)
+    soon = payment.silent_since or payment.doubted_since
+    if soon is not None:
+        return rules.look_in_silence(silent_since=soon, now=uow.now)
     return rules.next_look(
         anchor=trip.returned_at or trip.left_at or payment.created_at,
         returned=trip.returned_at is not None,

@@ -7,6 +7,7 @@ The caller has locked the payment's row.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from sqlalchemy import select
 
@@ -81,6 +82,7 @@ def step(
     payment.state = after
     payment.updated_at = uow.now
     payment.reason = reason
+    payment.doubted_since = (payment.doubted_since or uow.now) if taken is PaymentStep.DOUBT else None
     payment.know_by = rules.promise(now=uow.now, fence_at=payment.fence_at) if after is PaymentState.UNKNOWN else None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
@@ -115,6 +117,18 @@ def correct(uow: UnitOfWork, payment: Payment, fact: Fact, *, source: Source, ev
     if fact in (Fact.REJECTED, Fact.CANCELLED):
         reason = Reason.REVERSED if payment.state == PaymentState.SETTLED else Reason.REJECTED_BY_BANK
     return _by_record(uow, payment, fact, source=source, evidence=evidence, reason=reason, answer=None)
+
+
+def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> bool:
+    """The bank calls accepted what was closed as not done: not known again, and its invoice is kept for it, so that
+    nobody pays it once more meanwhile. False as long as another payment has the invoice.
+
+    The caller has written down the bank's word, and since when it is doubted.
+    """
+    if not invoices.is_free(uow, claim_of(uow, payment)):
+        return False
+    evidence = f"bank:{payment.transaction_status}"
+    return step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer)
 
 
 def _by_record(
@@ -170,7 +184,11 @@ def _write_down(
 
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
     if after in CLOSED:
+        doubted = _doubted(uow, payment)
         invoices.release(uow, claim_of(uow, payment))
+        _leave_to(uow, doubted)
+    elif before in CLOSED and after is PaymentState.UNKNOWN:
+        invoices.reclaim(uow, claim_of(uow, payment))
     elif after is PaymentState.SETTLED:
         payment.settled_at = uow.now
         payment.accepted_at = payment.accepted_at or uow.now
@@ -180,8 +198,10 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             _stop_others(uow, payment)  # first: what can still be stopped leaves the invoice to this one
             invoices.correct(uow, claim_of(uow, payment))
     elif after is PaymentState.REVERSED:
+        doubted = _doubted(uow, payment)
         invoices.reopen(uow, claim_of(uow, payment))
         _want_others_again(uow, payment)
+        _leave_to(uow, doubted)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
 
@@ -196,6 +216,28 @@ def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:
         amount=payment.amount,
         discount=Money(decision.discount_minor, payment.currency),
     )
+
+
+def _doubted(uow: UnitOfWork, payment: Payment) -> Sequence[Payment]:
+    """Closed payments of its invoice that the bank calls accepted. Locked before the rows of the ledger are."""
+    return uow.session.scalars(
+        select(Payment)
+        .where(
+            Payment.invoice_id == payment.invoice_id,
+            Payment.id != payment.id,
+            Payment.state.in_(CLOSED),
+            Payment.doubted_since.is_not(None),
+        )
+        .order_by(Payment.id)
+        .with_for_update()
+    ).all()
+
+
+def _leave_to(uow: UnitOfWork, doubted: Sequence[Payment]) -> None:
+    """The invoice has become free: the customer may not pay it once more as long as one of these may come."""
+    for other in doubted:
+        if doubt(uow, other):
+            follow_from(uow, other, run_at=uow.now)
 
 
 def _stop_others(uow: UnitOfWork, payment: Payment) -> None:
@@ -247,7 +289,9 @@ def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after
 
 def consent_steps(before: PaymentState, after: PaymentState) -> tuple[ConsentStep, ...]:
     """What the consent of a single payment goes through when its payment goes from one state into another."""
-    return (ConsentStep.CORRECT,) if before in CLOSED else _CONSENT_STEPS.get(after, ())
+    if before in CLOSED:
+        return (ConsentStep.RESTORE,) if after is PaymentState.UNKNOWN else (ConsentStep.CORRECT,)
+    return _CONSENT_STEPS.get(after, ())
 
 
 def keep_promise(payment: Payment, *, now: dt.datetime) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.journey.decisions.models import Decision
-from app.journey.payments.models import Payment
-from app.journey.payments.states import PaymentState
+from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.states import CLOSED, PaymentState, Source
 from app.journey.reconciliation import rules
 from app.journey.reconciliation.camt import Direction
 from app.journey.reconciliation.models import BillerWord, DifferenceNote, Statement, StatementAccount, StatementEntry
@@ -34,6 +34,7 @@ class Code(enum.StrEnum):
     TAKEN_BACK_NOT_REVERSED = "taken-back-not-reversed"  #: A4
     TAKEN_BACK_NOT_BOOKED = "taken-back-not-booked"  #: A4, perhaps
     NO_PROOF = "no-proof"  #: A3, perhaps
+    STATUS_OTHERWISE = "status-otherwise"  #: A3 or A4, perhaps
     OTHER_AMOUNT = "other-amount"  #: A5
     OTHER_CURRENCY = "other-currency"  #: A5
     OTHER_PAYEE = "other-payee"  #: A5
@@ -79,7 +80,11 @@ def differences(session: Session) -> list[Difference]:
     notes = {note.difference_id: note for note in session.scalars(select(DifferenceNote))}
     found = []
     for one in itertools.chain(
-        _booked_otherwise(session), _movements(session), _not_booked(session), _billers_words(session)
+        _booked_otherwise(session),
+        _movements(session),
+        _not_booked(session),
+        _statuses(session),
+        _billers_words(session),
     ):
         note = notes.get(one.id)
         found.append(one if note is None else _noted(one, note))
@@ -341,6 +346,37 @@ def _not_booked(session: Session) -> Iterator[Difference]:
 
 def _days(statement: Statement) -> tuple[dt.date, dt.date]:
     return statement.first_day or dt.date.max, statement.last_day or dt.date.min
+
+
+# ------------------------------------------------------------------------------------------- what statuses still say
+
+
+def _statuses(session: Session) -> Iterator[Difference]:
+    """A statement or an operator corrected what the bank's status had said, and the bank's status says it still."""
+    line, before = aliased(PaymentHistory), aliased(PaymentHistory)
+    rows = session.execute(
+        select(Payment, line.evidence)
+        .join(line, and_(line.payment_id == Payment.id, line.sequence == Payment.sequence))
+        .join(before, and_(before.payment_id == Payment.id, before.sequence == Payment.sequence - 1))
+        .where(
+            line.source.in_([Source.STATEMENT, Source.OPERATOR]),
+            or_(
+                and_(line.after == PaymentState.SETTLED, before.after.in_(CLOSED)),
+                and_(line.after.in_(CLOSED), before.after == PaymentState.ACCEPTED),
+            ),
+            before.evidence == "bank:" + Payment.transaction_status,
+            Payment.looked_at > line.at,
+        )
+        .order_by(Payment.id)
+    )
+    for payment, evidence in rows:
+        yield _about(
+            Code.STATUS_OTHERWISE,
+            payment,
+            payment.transaction_status,
+            theirs=f"status {payment.transaction_status}, asked last {payment.looked_at:%Y-%m-%d %H:%M}Z",
+            sentence=f"It is {payment.state} by this evidence: {evidence}. The bank's status still says the opposite.",
+        )
 
 
 # --------------------------------------------------------------------------------------------- what billers say

@@ -7,6 +7,7 @@ any more never will. Only a bank that ``lies`` breaks that, and then only what i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import json
 import random
@@ -57,6 +58,8 @@ PATHS: dict[str, tuple[tuple[str, int, int], ...]] = {
     "stuck": (("ACSP", 0, 60),),
 }
 _USUAL = (6, 8, 10, 3, 2, 2, 4, 3, 4, 1, 1, 2, 1)
+#: slowly: what was denied is still under way when it is looked at again
+_OF_LIARS = (1, 1, 4, 2, 12, 2, 1, 1, 1, 6, 1, 1, 4)
 
 FAULTS = (
     "unreachable",
@@ -125,6 +128,22 @@ class Nature:
             lies=dice.random() < 0.12,
         )
 
+    @classmethod
+    def of_code(cls, dice: random.Random) -> Nature:
+        """A bank where exchanging the code executes, that shows nothing before, and fails often while it is asked to:
+        what somebody approves there at the last moment may be executed long after its time."""
+        return dataclasses.replace(
+            cls.drawn(dice),
+            fault_rate=0.4,
+            executes_on="exchange",
+            before_decision="404",
+            after_deadline="RCVD",
+            deadline_shift_s=dice.choice((0, 1, 290)),
+            code_life_s=600,
+            stale_rate=0.0,
+            lies=False,
+        )
+
     def heal(self) -> None:
         """Nothing goes wrong any more; the bank's ways stay its ways."""
         self.fault_rate = self.stale_rate = self.repeats_ids = 0.0
@@ -169,6 +188,7 @@ class Order:
     refused: bool = False
     link_held: bool = False  #: some browser has the link
     code_until: dt.datetime | None = None  #: an approval waits for the exchange of its code
+    mislaid_until: dt.datetime | None = None  #: a bank that lies does not find it for so long
     lied: bool = False  #: the bank said that it will not happen, or that it knows nothing of it, and that was not so
 
     def word(self, at: dt.datetime) -> str:
@@ -511,7 +531,7 @@ class Bank:
     def _go(self, order: Order, path: str | None = None) -> None:
         """Approved: the order takes its way, drawn now."""
         dice = self.floor.dice
-        name = path or dice.choices(list(PATHS), _USUAL)[0]
+        name = path or dice.choices(list(PATHS), _OF_LIARS if self.nature.lies else _USUAL)[0]
         self.floor.counts[f"path {name}"] += 1
         order.approved = True
         order.cut(self.floor.now)
@@ -547,7 +567,10 @@ class Bank:
             if nature.before_decision == "409":
                 raise BankSilent("409 STATUS_INVALID")
             return _status(FORGOTTEN)
-        if nature.lies and order.approved and dice.random() < 0.5:
+        if nature.lies and order.approved and order.mislaid_until is None:
+            # for minutes nobody minds; for longer than its fence it is closed
+            order.mislaid_until = now + dt.timedelta(seconds=dice.choice((0, 10 * M, 3 * H, 3 * H)))
+        if nature.lies and order.mislaid_until is not None and now < order.mislaid_until:
             self.floor.counts["lie forgotten"] += 1
             order.lied = True
             return _status(FORGOTTEN)

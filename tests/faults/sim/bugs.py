@@ -276,11 +276,11 @@ def code_is_payment() -> Sequence[Change]:
 def code_sent_twice() -> Sequence[Change]:
     store = calls.store
 
-    def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> str | None:
+    def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> tuple[str, str] | None:
         if trip.outcome != "code":
             return None
         trip.exchanged_at = now
-        return vault.get(session, trips._box(trip.id, "code"))
+        return vault.get(session, trips._box(trip.id, "code")), trips.secrets_of(session, vault, trip).verifier
 
     def stored(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) -> BankCall:
         known = calls.call_of(uow.session, payment_id=payment_id, verb=verb)
@@ -363,7 +363,7 @@ def unknown_word_is_no() -> Sequence[Change]:
     return [(status, "_take_in", take_in)]
 
 
-@_bug("an earlier word undoes a later one", "D2", "F2", "D6")
+@_bug("an earlier word undoes a later one", "D2", "F2", "D6", "B7")
 def earlier_word_undoes() -> Sequence[Change]:
     undone = (PaymentState.SETTLED, PaymentStep.BANK_ACCEPT)
     return [(PAYMENT.table, undone, PaymentState.ACCEPTED), (PAYMENT, "ignored", PAYMENT.ignored - {undone})]
@@ -382,6 +382,11 @@ def settled_for_ever() -> Sequence[Change]:
 @_bug("what we closed is never looked at again", "A3")
 def closed_for_ever() -> Sequence[Change]:
     return [(status, "_may_end_otherwise", lambda payment, trip: payment.state == PaymentState.SETTLED)]
+
+
+@_bug("what the bank calls accepted stays closed, and its bill is offered", "B9")
+def accepted_and_offered() -> Sequence[Change]:
+    return [(step, "doubt", lambda uow, payment, *, answer=None: False), (status, "doubt", lambda *_, **__: False)]
 
 
 @_bug("the bank's word on a closed payment is not heard", "A3", "L7")
@@ -414,7 +419,7 @@ def retry_after_ignored() -> Sequence[Change]:
     return [(budget, "put_off", lambda session, *, bank_id, until: None)]
 
 
-@_bug("a promise that passed is not renewed", "L4", "L5")
+@_bug("a promise that passed is not renewed", "L4", "L5", "T3")
 def promise_forgotten() -> Sequence[Change]:
     return [(status, "keep_promise", lambda payment, *, now: None)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from app.journey.payments.states import CLOSED, PaymentState
 from tests.faults.sim.bank import Order
@@ -13,6 +13,10 @@ from tests.faults.sim.world import World
 #: long enough for every late look, every promise and every order that takes days
 HEAL = dt.timedelta(days=8)
 EVENTS_MOST = 4000
+#: a bank is asked so many times a minute at the most: a promise that ends sooner may wait for that
+PATIENCE = dt.timedelta(minutes=10)
+#: words of a bank after which an outcome is not unknown any more
+CLEAR = {"ACTC", "ACFC", "ACSP", "ACSC", "ACCC", "RJCT", "CANC"}
 ENDED = (*CLOSED, PaymentState.SETTLED, PaymentState.REVERSED)
 
 
@@ -27,8 +31,7 @@ def heal(world: World, watch: Watch) -> None:
         bank.away_until = None
     for receiver in world.receivers.values():
         receiver.trouble = ""
-    promised = {row.id: row for row in _rows(world, watch) if row.state == PaymentState.UNKNOWN}
-    broken_before = _promises(world)
+    promised = [row for row in _rows(world, watch) if _is_clear(world, row)]
     start = world.floor.now
     for hours in (0.25, 1, 6, 24, 24, 24, 24, 24, 48, 16.75):
         if not world.settle(world.floor.now + dt.timedelta(hours=hours), most=EVENTS_MOST):
@@ -38,7 +41,7 @@ def heal(world: World, watch: Watch) -> None:
         if hours == 24:
             for _ in range(3):
                 world.do_operator()
-    watch.judge(_promises_broken(world, watch, promised, broken_before))
+    watch.judge(_promises_broken(world, promised))
     watch.judge(_open_ends(world, watch))
 
 
@@ -47,13 +50,29 @@ def _rows(world: World, watch: Watch) -> list[Row]:
     return watch.rows
 
 
-def _promises(world: World) -> dict[str, int]:
-    return dict(world.house.raw.execute("SELECT id, promises_broken FROM payment"))
+def _promises_broken(world: World, promised: Iterable[Row]) -> Iterator[Found]:
+    for row in promised:
+        [told] = world.house.raw.execute(
+            "SELECT min(at) FROM payment_history WHERE payment_id = ? AND sequence > ?", (row.id, row.sequence)
+        ).fetchone()
+        world.floor.counts["some promises kept"] += 1
+        if told is None or told > str(row.know_by):
+            yield "T3", f"{row.id} was to be known by {row.know_by}, the bank knew, and it was known at {told}"
 
 
-def _promises_broken(world: World, watch: Watch, promised: dict[str, Row], before: dict[str, int]) -> Iterator[Found]:
-    """Promised before, the bank is there, it knows the end and tells it: then the promise is kept."""
-    return iter(())
+def _is_clear(world: World, row: Row) -> bool:
+    """Unknown and promised to be known by some time; and the bank says already what became of it, whenever asked."""
+    if row.state != PaymentState.UNKNOWN or row.know_by is None or not _tells(world, row):
+        return False
+    [alone] = world.house.raw.execute(
+        "SELECT max(not_before) FROM bank_budget WHERE bank_id = ?", (world.bank_of(row.id).profile.id,)
+    ).fetchone()
+    words = {order.word(world.floor.now) for order in world.orders_of(row.id) if order.id == row.bank_payment_id}
+    return (
+        bool(words)
+        and words <= CLEAR
+        and row.know_by > max(f"{world.floor.now + PATIENCE:%Y-%m-%d %H:%M:%S.%f}", alone or "")
+    )
 
 
 def _open_ends(world: World, watch: Watch) -> Iterator[Found]:

@@ -12,7 +12,7 @@ from tests.faults.sim.house import FOUNDED, House
 from tests.faults.sim.invariants import Watch, states_seen
 from tests.faults.sim.world import World
 
-STEPS = 60
+STEPS = 120
 _house: list[House] = []
 
 

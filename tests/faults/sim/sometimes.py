@@ -17,6 +17,8 @@ _POINT = re.compile(r'failpoint\("([a-z.]+)"\)')
 _NAMED = (
     "some two tabs already-in-payment",
     "some fenced",
+    "some promises kept",
+    "visit dawdled",
     "some corrected",
     "some resolved by operator",
     "some stopped by customer",
@@ -63,6 +65,8 @@ _NAMED = (
     "step settled → reversed",
     "step rejected → settled",
     "step cancelled → settled",
+    "step rejected → unknown",
+    "step cancelled → unknown",
 )
 
 

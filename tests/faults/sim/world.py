@@ -111,7 +111,9 @@ class World:
         dice = self.dice = self.floor.dice
         self.floor.now = dt.datetime.fromisoformat(dice.choice(STARTS) + "+00:00")
         self.floor.switching = dice.choice((0.2, 0.5, 1.0))
-        self.banks = [Bank(self.floor, profile_of(name, dice), Nature.drawn(dice)) for name in ("north", "south")]
+        # things that are rare by themselves never come together: some seeds are all about one of them
+        nature = Nature.of_code if dice.random() < 0.1 else Nature.drawn
+        self.banks = [Bank(self.floor, profile_of(name, dice), nature(dice)) for name in ("north", "south")]
         opened = house.open(self.floor.clock, self.banks)
         handlers = {name: self._watched(name, handler) for name, handler in HANDLERS.items()}
         self.services: Services = replace(opened, handlers=handlers)
@@ -125,6 +127,7 @@ class World:
         }
         self.crash_rate = dice.choice((0.0, 0.0, 0.02, 0.08))
         self.freeze_rate = dice.choice((0.0, 0.0, 0.02, 0.06))
+        self.dawdling = dice.choice((0.05, 0.3))  #: how often a customer looks at the bank's page for long
         self.deeds = {name: weight * dice.choice((0.3, 1, 1, 2)) for name, weight in DEEDS.items() if weight}
         self.impatient = dice.choice((0.0, 0.3, 0.8))  #: how often a customer opens two tabs
         self.eager = dice.choice((0.2, 0.5, 0.9))  #: how seldom customers wait
@@ -519,12 +522,24 @@ class World:
             return False
         link = self.dice.choice(links)
         what = self.dice.choices(("approve", "refuse", "abandon"), (8, 1.5, 1))[0]
+        if self.dice.random() < self.dawdling:
+            self._dawdle(link)
         self.floor.note(f"at the bank: {what}")
         self.floor.counts[f"visit {what}"] += 1
         way = self._bank(link.bank_id).visit(link.url, what)
-        if way is not None:
-            self.ways_back.append((way, link))
+        if way is None:
+            return True
+        self.ways_back.append((way, link))
+        if self.dice.random() < 0.3:  # the browser follows at once
+            self.do_back()
         return True
+
+    def _dawdle(self, link: Link) -> None:
+        """They look at the bank's page until its time is nearly over: what they do then races with the fence."""
+        moment = self._order_behind(link).deadline - dt.timedelta(seconds=self.dice.choice((1, 30, 200)))
+        if moment > self.floor.now:
+            self.floor.counts["visit dawdled"] += 1
+            self.settle(moment, most=40)
 
     def do_back(self) -> bool:
         """A browser follows a way back, honestly or not."""

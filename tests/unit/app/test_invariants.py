@@ -169,6 +169,11 @@ def paid_and_offered_again(books: Books) -> None:
     books.change("invoice", books.one("invoice", "state = 'paid'"), state="to_pay")
 
 
+@_breaks("B9")
+def called_accepted_and_offered(books: Books) -> None:
+    books.change("payment", books.payment("rejected"), doubted_since=books.now)
+
+
 @_breaks("C1")
 def two_calls_for_one_thing(books: Books) -> None:
     books.copy("bank_call", books.one("bank_call", "verb = 'initiate'"), id="bnk_x", request_id="another")

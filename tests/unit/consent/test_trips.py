@@ -102,7 +102,8 @@ def test_the_first_return_counts_and_its_code_is_taken_once(begin: Begin, trip: 
         clock.tick(seconds=5)
         assert not trips.come_back(uow.session, VAULT, here, code="forged", outcome="code", now=clock.now, life=LIFE)
         assert (here.returned_at, here.outcome) == (first, "code")
-        assert trips.take_code(uow.session, VAULT, here, now=clock.now) == "c0de"
+        verifier = trips.secrets_of(uow.session, VAULT, here).verifier
+        assert trips.take_code(uow.session, VAULT, here, now=clock.now) == ("c0de", verifier)
         assert here.exchanged_at == clock.now
         assert trips.take_code(uow.session, VAULT, here, now=clock.now) is None
 

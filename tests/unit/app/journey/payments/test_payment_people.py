@@ -327,7 +327,7 @@ def test_the_code_is_exchanged_once_and_the_status_is_asked_at_once(house: House
             "timeout_s": 20.0,
         },
     )
-    assert points[-3:] == ["exchange.taken", "exchange.sent", "exchange.written"]
+    assert points[-4:] == ["exchange.taken", "exchange.sent", "exchange.kept", "exchange.written"]
     assert house.outcomes("complete") == ["authorised"]
     assert house.payment().fence_at == house.clock.now + 600 * SECOND + MARGIN
     assert house.due() == {"pay_1": house.clock.now}

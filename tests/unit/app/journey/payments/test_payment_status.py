@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 from app.db import work
 from app.db.work import LostClaim, WorkRow
 from app.journey.payments import budget
-from app.journey.payments.looks import follow_from
 from app.journey.payments.models import BankBudget, BankCall, Payment
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct
+from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import Authorised, BankStatus, Fact
@@ -684,26 +684,31 @@ def test_what_better_evidence_corrected_the_status_that_was_wrong_does_not_undo(
         house.clock.tick(hours=1)
         ask(house, REJECTED)
         assert (house.payment().state, house.payment().doubted_since) == ("settled", None)
+        with house.services.reading() as uow:
+            [one] = differences(uow.session)
+        assert (one.code, one.payment_id) == (Code.STATUS_OTHERWISE, "pay_1")
     assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
 
 
-def test_what_was_closed_and_is_accepted_now_is_asked_about_until_it_ends(house: House) -> None:
+@pytest.mark.parametrize("before", [SILENT, ACCEPTED, DEBITED], ids=str)
+def test_a_new_word_of_the_bank_takes_back_what_a_statement_settled(
+    house: House, before: BankStatus | Exception
+) -> None:
+    """Not what the status said before: something happened since."""
     house.approved()
-    house.follow(REJECTED)
-    house.follow_after(3600, ACCEPTED)
-    first = house.clock.now
-    assert (house.payment().state, house.payment().doubted_since) == ("rejected", first)
-    assert house.due() == {"pay_1": first + 2 * SECOND}
-    house.follow_after(2, ACCEPTED)
-    assert house.due() == {"pay_1": first + 7 * SECOND}
-    house.clock.now = first + 14 * DAY
-    ask(house, ACCEPTED)
-    assert house.due() == {}
+    house.follow(SILENT if before is DEBITED else before)
     with house.begin() as uow:
-        follow_from(uow, uow.session.get_one(Payment, "pay_1"), run_at=uow.now)
+        payment = uow.session.get_one(Payment, "pay_1")
+        assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
         uow.commit()
-    house.follow(DEBITED)
-    assert (house.payment().state, house.payment().doubted_since) == ("settled", None)
+    if before is DEBITED:
+        ask(house, DEBITED)
+    house.clock.tick(hours=1)
+    ask(house, REJECTED)
+    assert (house.payment().state, house.payment().doubted_since) == ("settled", house.clock.now)
+    house.clock.now += 5 * MINUTE
+    ask(house, REJECTED)
+    assert (house.payment().state, house.payment().reason) == ("reversed", "reversed")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,234 @@
+"""What was closed and is accepted after all is not known again, and nobody is offered its bill meanwhile."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from app.db import work
+from app.journey.payments import looks
+from app.journey.payments import service as payments
+from app.journey.payments.looks import follow_from
+from app.journey.payments.models import Payment
+from app.journey.payments.read import payment_view
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentStep, Source, Truth
+from app.journey.payments.step import correct, step
+from app.journey.reconciliation.read import Code, differences
+from app.journey.route import HANDLERS
+from app.services import Task
+from connectors.contract import BankStatus, Fact
+from tests.unit.app.journey.house import MINUTE, House, said
+
+SECOND = dt.timedelta(seconds=1)
+DAY = dt.timedelta(days=1)
+WAITING = said("RCVD", Fact.WAITING)
+ACCEPTED = said("ACSP", Fact.ACCEPTED)
+DEBITED = said("ACSC", Fact.DEBITED)
+REJECTED = said("RJCT", Fact.REJECTED)
+NOT_FOUND = said("404", Fact.NOT_FOUND)
+
+BILLED = {"due:inv_1": 9900, "biller:blr_1": -9900}
+
+
+@pytest.fixture
+def closed(house: House) -> House:
+    """Approved, and then rejected by the bank; an hour later it is looked at once more."""
+    house.approved()
+    house.follow(REJECTED)
+    house.clock.tick(hours=1)
+    return house
+
+
+def look(house: House, answer: BankStatus, payment_id: str = "pay_1") -> None:
+    """The bank is asked about this one now, whenever it was to be."""
+    with house.begin() as uow:
+        follow_from(uow, uow.session.get_one(Payment, payment_id), run_at=uow.now)
+        claim = work.claim_key(uow.session, key=looks.work_key(payment_id), now=uow.now)
+        uow.commit()
+    assert claim is not None
+    house.bank.answers["status"] = answer
+    HANDLERS[looks.HANDLER](Task(services=house.services, claim=claim))
+
+
+def another(house: House, payment_id: str = "pay_2") -> None:
+    """The customer pays the bill once more, and goes to the bank for it."""
+    house.stage(payment_id)
+    house.leave(payment_id)
+
+
+def end(house: House, payment_id: str) -> None:
+    with house.begin() as uow:
+        payment = uow.session.get_one(Payment, payment_id)
+        step(
+            uow,
+            payment,
+            PaymentStep.NOT_FOUND,
+            source=Source.WORKER,
+            evidence="not_found",
+            reason=Reason.NOT_KNOWN_AT_BANK,
+        )
+        uow.commit()
+
+
+def test_its_bill_is_kept_and_the_bank_asked_soon(closed: House) -> None:
+    house, now = closed, closed.clock.now
+    house.follow(ACCEPTED)
+    payment = house.payment()
+    assert (payment.state, payment.reason, payment.doubted_since) == ("unknown", None, now)
+    assert payment.know_by is not None
+    assert payment.know_by > now
+    assert house.invoice().state == "in_payment"
+    assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
+    assert house.consent().state == "authorised"
+    assert house.history()[-1] == ("rejected", "unknown", "bank", "bank:ACSP")
+    assert house.last_answer() == b"ACSP"
+    assert house.told()[-1] == "PaymentUnknown"
+    assert house.due() == {"pay_1": now + 2 * SECOND}
+
+
+def test_its_customer_reads_that_it_is_not_known_again(closed: House) -> None:
+    closed.follow(ACCEPTED)
+    with closed.services.reading() as uow:
+        view = payment_view(uow.session, "pay_1")
+    assert (view.truth, view.may_pay_again, view.doubted) == (Truth.NOT_KNOWN, False, True)
+    closed.follow_after(2, ACCEPTED)
+    with closed.services.reading() as uow:
+        view = payment_view(uow.session, "pay_1")
+    assert (view.truth, view.doubted) == (Truth.ACCEPTED, False)
+
+
+def test_said_again_it_goes_its_way(closed: House) -> None:
+    closed.follow(ACCEPTED)
+    closed.follow_after(2, ACCEPTED)
+    assert (closed.payment().state, closed.payment().doubted_since) == ("accepted", None)
+    closed.clock.tick(minutes=5)
+    look(closed, DEBITED)
+    assert closed.payment().state == "settled"
+    assert closed.consent().state == "consumed"
+    assert closed.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
+
+
+@pytest.mark.parametrize("answer", [REJECTED, NOT_FOUND], ids=lambda answer: answer.transaction_status)
+def test_a_stale_word_holds_the_bill_no_longer_than_it_stands(closed: House, answer: BankStatus) -> None:
+    """As often as it comes: each taking is given back once."""
+    for _ in range(3):
+        look(closed, ACCEPTED)
+        assert (closed.payment().state, closed.invoice().state) == ("unknown", "in_payment")
+        look(closed, answer)
+        assert (closed.payment().state, closed.invoice().state) == ("rejected", "to_pay")
+        assert (closed.payment().doubted_since, closed.payment().know_by) == (None, None)
+        assert closed.consent().state == "rejected"
+        assert closed.balances() == BILLED
+
+
+def test_waiting_ends_the_doubt_and_not_the_question(closed: House) -> None:
+    closed.follow(ACCEPTED)
+    closed.bank.answers["cancel"] = None
+    closed.follow_after(2, WAITING)
+    payment = closed.payment()
+    assert (payment.state, payment.doubted_since) == ("unknown", None)
+    assert closed.due()["pay_1"] <= (payment.know_by or closed.clock.now)
+
+
+def test_while_another_payment_has_the_bill_it_stays_closed_and_is_asked_about(closed: House) -> None:
+    house, first = closed, closed.clock.now
+    another(house)
+    look(house, ACCEPTED)
+    assert (house.payment().state, house.payment().doubted_since) == ("rejected", first)
+    assert house.due()["pay_1"] == first + 2 * SECOND
+    house.clock.tick(seconds=2)
+    look(house, ACCEPTED)
+    assert house.due()["pay_1"] == first + 7 * SECOND
+    assert house.balances() == {"inflight:pay_2": 9900, "biller:blr_1": -9900}
+    house.clock.now = first + 14 * DAY
+    look(house, ACCEPTED)
+    assert "pay_1" not in house.due()
+    look(house, DEBITED)
+    assert (house.payment().state, house.payment().doubted_since) == ("settled", None)
+
+
+def test_when_that_other_payment_ends_the_bill_is_not_offered(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, ACCEPTED)
+    first = house.clock.now
+    house.clock.tick(minutes=1)
+    end(house, "pay_2")
+    assert house.payment().state == "unknown"
+    assert house.payment().doubted_since == first
+    assert house.history()[-1] == ("rejected", "unknown", "bank", "bank:ACSP")
+    assert house.invoice().state == "in_payment"
+    assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
+    assert house.due()["pay_1"] <= house.clock.now
+
+
+def test_nor_when_it_is_taken_back(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, DEBITED, "pay_2")
+    look(house, ACCEPTED)
+    assert (house.payment().state, house.invoice().state) == ("rejected", "paid")
+    house.clock.tick(hours=1)
+    look(house, REJECTED, "pay_2")
+    house.clock.tick(minutes=5)
+    look(house, REJECTED, "pay_2")
+    assert house.payment("pay_2").state == "reversed"
+    assert (house.payment().state, house.invoice().state) == ("unknown", "in_payment")
+
+
+def test_of_two_such_payments_the_earlier_one_has_it(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, REJECTED, "pay_2")
+    another(house, "pay_3")
+    for payment_id in ("pay_1", "pay_2"):
+        look(house, ACCEPTED, payment_id)
+    end(house, "pay_3")
+    assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["unknown", "rejected"]
+    end(house, "pay_1")
+    assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["rejected", "unknown"]
+
+
+def test_what_an_operator_ended_a_status_that_says_the_same_as_before_does_not_undo(house: House) -> None:
+    house.approved()
+    house.follow(ACCEPTED)
+    house.clock.tick(hours=1)
+    with house.begin() as uow:
+        payments.resolve(uow, payment_id="pay_1", executed=False, because="A. Martin by telephone, ticket 4711")
+        uow.commit()
+    house.clock.tick(hours=1)
+    look(house, ACCEPTED)
+    assert (house.payment().state, house.payment().doubted_since) == ("rejected", None)
+    with house.services.reading() as uow:
+        [one] = differences(uow.session)
+    assert (one.code, one.payment_id) == (Code.STATUS_OTHERWISE, "pay_1")
+    look(house, WAITING)
+    with house.services.reading() as uow:
+        assert differences(uow.session) == []
+    look(house, ACCEPTED)  # another word than before: that is news
+    assert house.payment().state == "unknown"
+
+
+def test_a_statement_that_shows_it_settles_it(closed: House) -> None:
+    closed.follow(ACCEPTED)
+    with closed.begin() as uow:
+        payment = uow.session.get_one(Payment, "pay_1")
+        assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+        uow.commit()
+    assert closed.payment().state == "settled"
+    assert closed.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
+
+
+def test_a_code_that_comes_now_lacks_its_verifier_and_only_the_status_counts(house: House) -> None:
+    left = house.away()
+    house.clock.tick(minutes=1)
+    look(house, REJECTED)
+    look(house, ACCEPTED)
+    house.come_back(left)
+    house.clock.tick(seconds=30)
+    house.run("payments.exchange_code")
+    assert "complete" not in house.bank.verbs()
+    assert house.due()["pay_1"] <= house.clock.now
+    assert house.clock.now - (house.payment().doubted_since or house.clock.now) < MINUTE
