@@ -125,6 +125,13 @@ INVARIANTS: Sequence[Invariant] = (
         "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id"
         " WHERE i.state = 'to_pay' AND p.state IN {closed} AND p.doubted_since IS NOT NULL",
     ),
+    _holds(
+        "B10",
+        "no payment takes an invoice back that another one has paid",
+        "SELECT DISTINCT back.id FROM ledger_entry e JOIN payment back ON back.id = e.payment_id"
+        " JOIN payment p ON p.invoice_id = back.invoice_id AND p.id <> back.id"
+        " WHERE e.kind = 'reclaimed' AND back.state IN {live} AND p.state = 'settled' AND p.settled_at <= e.at",
+    ),
     # -------------------------------------------------------------------------------- C calls that could lead to money
     _holds(
         "C1",

@@ -106,6 +106,11 @@ def come_back(
     return True
 
 
+def is_open(session: Session, trip: Trip) -> bool:
+    """Whether a code could still be exchanged: its payment was never over, or the verifier would be forgotten."""
+    return session.get(Sealed, _box(trip.id, "verifier")) is not None
+
+
 def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> tuple[str, str] | None:
     """The code to exchange and its verifier, once in the life of a trip.
 

@@ -227,7 +227,7 @@ def test_called_not_done_and_under_way_after_all_the_bill_is_not_offered(
     assert "now says that it is under way after all" in page
     assert journey.browser.page(f"/bills/{invoice_id}").select(f"a[href='/bills/{invoice_id}/pay']") == []
     assert journey.invoice(invoice_id).state == "in_payment"
-    journey.wait(5)
+    journey.wait(10)
     assert journey.truth(payment_id) == "done"
 
 

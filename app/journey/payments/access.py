@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.journey.payments.models import Payment, PaymentHistory
-from app.journey.payments.states import PaymentState, Source
+from app.journey.payments.states import CLOSED, PaymentState, Source
 from consent import trips
 from consent.models import Trip
 
 
 def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, lock: bool = False) -> Payment:
     """This customer's payment. Raises NotFound alike for none and for somebody else's."""
-    payment = session.get(Payment, payment_id, with_for_update=lock or None)
+    payment = session.get(Payment, payment_id)
     if payment is None or payment.customer_id != customer_id:
         raise NotFound("payment")
-    return payment
+    return locked(session, payment_id) if lock else payment
 
 
 def payment_of_browser(session: Session, *, payment_id: str, cookies: Collection[str]) -> Payment:
@@ -43,6 +43,20 @@ def paid_by_another(session: Session, payment: Payment) -> str | None:
     return session.scalar(paid.limit(1))
 
 
+def doubted_of_invoice(session: Session, payment: Payment) -> Sequence[Payment]:
+    """The other payments of its invoice that were closed as not done, and that the bank calls accepted after all."""
+    return session.scalars(
+        select(Payment)
+        .where(
+            Payment.invoice_id == payment.invoice_id,
+            Payment.id != payment.id,
+            Payment.state.in_(CLOSED),
+            Payment.doubted_since.is_not(None),
+        )
+        .order_by(Payment.id)
+    ).all()
+
+
 def is_unwanted(session: Session, payment: Payment) -> bool:
     """Whether its invoice is paid already: nobody may bring this payment further."""
     return payment.unwanted_since is not None or paid_by_another(session, payment) is not None
@@ -56,6 +70,33 @@ def source_of(session: Session, payment: Payment) -> Source:
     return Source(session.scalars(line).one())
 
 
+def was_closed_by_bank(session: Session, payment: Payment) -> bool:
+    """Whether the bank's status has ever said that it will not happen."""
+    line = select(PaymentHistory.sequence).where(
+        PaymentHistory.payment_id == payment.id,
+        PaymentHistory.source == Source.BANK,
+        PaymentHistory.after.in_(CLOSED),
+    )
+    return session.scalar(line.limit(1)) is not None
+
+
 def locked(session: Session, payment_id: str) -> Payment:
-    """The row, locked, for a handler that got the id from our own work table."""
-    return session.get_one(Payment, payment_id, with_for_update=True)
+    """The row, locked for whoever wants to step it, with the rows of the other payments of its invoice.
+
+    What one of them becomes decides what may become of the others. All are locked in one order, so that two who step
+    two of them wait for each other instead of seeing half.
+    """
+    invoice_id = session.scalars(select(Payment.invoice_id).where(Payment.id == payment_id)).one()
+    return locked_of_invoice(session, invoice_id)[payment_id]
+
+
+def locked_of_invoice(session: Session, invoice_id: str) -> dict[str, Payment]:
+    """All payments of an invoice by their ids, as they are now and locked."""
+    rows = session.scalars(
+        select(Payment)
+        .where(Payment.invoice_id == invoice_id)
+        .order_by(Payment.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {payment.id: payment for payment in rows}

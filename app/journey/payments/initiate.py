@@ -17,7 +17,7 @@ from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
-from app.journey.payments.access import locked, paid_by_another
+from app.journey.payments.access import doubted_of_invoice, locked, locked_of_invoice, paid_by_another
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
@@ -69,7 +69,7 @@ def _intend(task: Task) -> _Intent | None:
     services = task.services
     with services.unit_of_work() as uow:
         decision = uow.session.get_one(Decision, task.payload["decision_id"])
-        payment = uow.session.get(Payment, decision.payment_id, with_for_update=True)
+        payment = locked_of_invoice(uow.session, decision.invoice_id).get(decision.payment_id)
         if payment is None:
             payment = _prepare(services, uow, decision)
         _give_way(uow, payment)
@@ -168,12 +168,16 @@ def _give_up(uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str
 
 
 def _give_way(uow: UnitOfWork, payment: Payment) -> None:
-    """Give it up if another payment has paid the invoice meanwhile."""
+    """Give it up if another payment has paid the invoice meanwhile, or may do so after all."""
     if payment.state not in (PaymentState.PREPARED, PaymentState.INITIATING):
         return
     other = paid_by_another(uow.session, payment)
     if other is not None:
         _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
+        return
+    doubted = doubted_of_invoice(uow.session, payment)
+    if doubted:
+        _give_up(uow, payment, Reason.ANOTHER_UNDER_WAY, evidence=f"the bank calls {doubted[0].id} accepted after all")
 
 
 def _order(payment: Payment, decision: Decision) -> PaymentOrder:

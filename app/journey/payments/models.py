@@ -52,6 +52,7 @@ class Payment(Base):
     next_look_at: Mapped[dt.datetime | None]  # when the bank is asked again
     silent_since: Mapped[dt.datetime | None]  # the bank gives no readable answer since then
     doubted_since: Mapped[dt.datetime | None]  # since then the bank says otherwise of what has ended: it is asked again
+    status_says: Mapped[str | None] = mapped_column(String(8))  # of an end by other evidence (StatusSays)
     fence_at: Mapped[dt.datetime | None]  # from then on nothing that we or the customer hold can move money (K4)
     know_by: Mapped[dt.datetime | None]  # unknown: the customer was promised to know by then
     promises_broken: Mapped[int] = mapped_column(default=0)  # how often that time passed and we did not know

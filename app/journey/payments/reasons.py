@@ -18,6 +18,7 @@ class Reason(enum.StrEnum):
     REJECTED_BY_BANK = "rejected_by_bank"  #: after the customer had approved it, or so says a statement or an operator
     REVERSED = "reversed"
     NOT_KNOWN_AT_BANK = "not_known_at_bank"  #: when nothing could move any more, the bank knew no such payment
+    ANOTHER_UNDER_WAY = "another_under_way"  #: the bank calls an earlier payment of the same bill accepted after all
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 
 

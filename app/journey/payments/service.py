@@ -117,7 +117,8 @@ def come_back(
             return Returned(payment.id, False, None)
         consent = uow.session.get_one(Consent, payment.consent_id)
         trusted = _is_from(ScaOAuth(**consent.sca), issuer)
-        usable = code if trusted and payment.state not in OVER else None
+        open_ = payment.state not in OVER and trips.is_open(uow.session, trip)
+        usable = code if trusted and open_ else None
         outcome = "code" if usable else error or ("wrong_issuer" if code and not trusted else "nothing")
         first = trips.come_back(
             uow.session, services.vault, trip, code=usable, outcome=outcome, now=uow.now, life=AWAY_LEAST
@@ -170,9 +171,9 @@ def resolve(uow: UnitOfWork, *, payment_id: str, executed: bool, because: str) -
     """
     if len(because.strip()) < EVIDENCE_LEAST:
         raise Invalid("evidence", "Say who at the bank said so, when, and where it is written down.")
-    payment = uow.session.get(Payment, payment_id, with_for_update=True)
-    if payment is None:
+    if uow.session.get(Payment, payment_id) is None:
         raise NotFound("payment")
+    payment = locked(uow.session, payment_id)
     evidence = because.strip()
     return _executed(uow, payment, evidence) if executed else _not_executed(uow, payment, evidence)
 
@@ -189,6 +190,12 @@ def _executed(uow: UnitOfWork, payment: Payment, evidence: str) -> bool:
 
 def _not_executed(uow: UnitOfWork, payment: Payment, evidence: str) -> bool:
     if payment.state in CLOSED:
+        if payment.doubted_since is not None:
+            raise Conflict(
+                "doubted",
+                "The bank's status calls this payment accepted, and another payment has its bill meanwhile. Nothing was"
+                " changed: say so again once that other payment has ended.",
+            )
         return False
     if payment.state in OVER:
         raise Conflict(

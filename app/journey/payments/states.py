@@ -127,6 +127,13 @@ OVER = frozenset(state for state, meaning in MEANING.items() if meaning.truth in
 CLOSED = frozenset(state for state, taken in PAYMENT.table if taken is E.CORRECT)
 
 
+class StatusSays(enum.StrEnum):
+    """What the bank's status has said of an end that a statement or an operator decided, since then."""
+
+    SAME = "same"  #: so it is to be believed again, as of any end
+    OPPOSITE = "opposite"  #: no more than it had said before: it undoes nothing, and is listed as a difference
+
+
 class Source(enum.StrEnum):
     """By whose word a payment took a step."""
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import locked, source_of
+from app.journey.payments.access import locked, source_of, was_closed_by_bank
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
+from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, keep_promise, step
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Connector, Fact
@@ -21,12 +21,20 @@ from connectors.profile import BankProfile
 from consent.models import Consent, Trip
 from consent.tokens import access_token
 
+_NO, _YES = (Fact.REJECTED, Fact.CANCELLED), (Fact.DEBITED, Fact.CREDITED)
+#: what a bank may say against an end; a fact of execution corrects what was closed, and is not doubted
+_AGAINST = {PaymentState.SETTLED: _NO, **dict.fromkeys(CLOSED, (Fact.ACCEPTED,))}
+_AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_FOUND))}
+#: evidence that a status does not outweigh by itself
+_OTHERS = (Source.STATEMENT, Source.OPERATOR)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     bank_id: str
     bank_consent_id: str
     access_token: str | None
+    asked_at: dt.datetime  #: what is heard was so then: whoever hears it may have been frozen since
     take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
 
 
@@ -52,7 +60,7 @@ def follow(task: Task) -> None:
         payment = locked(uow.session, task.payload["payment_id"])
         payment.looked_at = uow.now
         payment.silent_since = (payment.silent_since or uow.now) if heard.silent else None
-        _take_in(uow, payment, heard)
+        _take_in(uow, payment, heard, asked_at=question.asked_at)
         if heard.retry_after_s:
             until = uow.now + dt.timedelta(seconds=heard.retry_after_s)
             budget.put_off(uow.session, bank_id=payment.bank_id, until=until)
@@ -157,6 +165,7 @@ def _question(task: Task) -> _Question | None:
             bank_id=payment.bank_id,
             bank_consent_id=consent.bank_consent_id,
             access_token=token,
+            asked_at=uow.now,
             take_back=_is_to_be_taken_back(uow, payment, consent, trip),
         )
         uow.commit()
@@ -181,18 +190,23 @@ def _is_overdue(uow: UnitOfWork, consent: Consent) -> bool:
     return uow.now >= consent.expires_at + rules.EXPIRY_MARGIN
 
 
-def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard) -> None:
+def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.datetime) -> None:
     """Step by the bank's word. Where it says nothing that helps when it should, we do not know (K3)."""
     status = heard.status
-    if status is not None and status.fact is not Fact.NOT_FOUND:
-        before, payment.transaction_status = payment.transaction_status, status.transaction_status[:35]
-        if _is_doubted(uow, payment, status, is_news=payment.transaction_status != before):
-            return
-        if believe(uow, payment, status, reason=_reason(uow, payment, heard, status)):
-            return
+    if status is None:
+        if payment.state not in OVER:
+            _lose_sight(uow, payment, told=False, evidence="the bank gives no answer")
+        return
+    told = status.fact is not Fact.NOT_FOUND
+    if told:
+        payment.transaction_status = status.transaction_status[:35]
+    if _is_doubted(uow, payment, status, asked_at=asked_at):
+        return
+    if told and believe(uow, payment, status, reason=_reason(uow, payment, heard, status)):
+        return
     if payment.state in OVER:
         return
-    if status is not None and status.fact is Fact.NOT_FOUND and _is_past_fence(uow, payment):
+    if not told and _is_past_fence(payment, asked_at):
         step(
             uow,
             payment,
@@ -203,9 +217,7 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard) -> None:
             answer=status.raw_response,
         )
         return
-    told = status is not None and status.fact is not Fact.NOT_FOUND
-    evidence = f"bank:{status.transaction_status}" if status is not None else "the bank gives no answer"
-    _lose_sight(uow, payment, told=told, evidence=evidence)
+    _lose_sight(uow, payment, told=told, evidence=f"bank:{status.transaction_status}")
 
 
 def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str) -> None:
@@ -218,30 +230,53 @@ def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str)
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
 
 
-def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, is_news: bool) -> bool:
+def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_at: dt.datetime) -> bool:
     """Whether a word against what has ended is not believed yet, or not at all.
 
-    That it took back what it had settled must be said twice. A status that was wrong already, and was corrected by
-    better evidence, undoes nothing: reconciliation lists it. What was closed and is accepted now is not known again
-    (``step.doubt``).
+    That the bank took back what it had settled must be said twice, and so must that it accepted what was closed: until
+    then the first is settled, and the second not known again (``step.doubt``). A status that was wrong already, and was
+    corrected by better evidence, undoes nothing: reconciliation lists it.
     """
-    settled = payment.state == PaymentState.SETTLED
-    against = status.fact in (Fact.REJECTED, Fact.CANCELLED) if settled else status.fact is Fact.ACCEPTED
-    if not against or payment.state not in (PaymentState.SETTLED, *CLOSED):
-        payment.doubted_since = None
+    state = PaymentState(payment.state)
+    if state is PaymentState.UNKNOWN and payment.doubted_since is not None and status.fact is Fact.ACCEPTED:
+        return asked_at < payment.doubted_since + rules.SECOND_LOOK
+    if status.fact not in _AGAINST.get(state, ()):
+        if state is not PaymentState.SETTLED or status.fact is not Fact.NOT_FOUND:  # that says nothing of a reversal
+            payment.doubted_since = None
+        _weigh(uow, payment, status)
         return False
-    by_others = source_of(uow.session, payment) in (Source.STATEMENT, Source.OPERATOR)
-    if by_others and not is_news and payment.doubted_since is None:
+    if _is_refuted(uow, payment):
+        payment.status_says = StatusSays.OPPOSITE
         return True
-    payment.doubted_since = payment.doubted_since or uow.now
-    if not settled:
+    payment.doubted_since = payment.doubted_since or asked_at
+    if state in CLOSED:
         doubt(uow, payment, answer=status.raw_response)
         return True
-    return uow.now < payment.doubted_since + rules.SECOND_LOOK
+    return asked_at < payment.doubted_since + rules.SECOND_LOOK
 
 
-def _is_past_fence(uow: UnitOfWork, payment: Payment) -> bool:
-    return payment.fence_at is not None and uow.now > payment.fence_at
+def _weigh(uow: UnitOfWork, payment: Payment, status: BankStatus) -> None:
+    """Where other evidence decided: whether the bank agrees with it now. A word that says neither is no opposite."""
+    agrees = _AGREES.get(PaymentState(payment.state))
+    if agrees is None or source_of(uow.session, payment) not in _OTHERS:
+        return
+    if status.fact in agrees:
+        payment.status_says = StatusSays.SAME
+    elif payment.status_says == StatusSays.OPPOSITE:
+        payment.status_says = None
+
+
+def _is_refuted(uow: UnitOfWork, payment: Payment) -> bool:
+    """The bank says what it had said before a statement or an operator decided otherwise, and never agreed since."""
+    if source_of(uow.session, payment) not in _OTHERS or payment.status_says == StatusSays.SAME:
+        return False
+    if payment.state == PaymentState.SETTLED:
+        return was_closed_by_bank(uow.session, payment)
+    return payment.accepted_at is not None
+
+
+def _is_past_fence(payment: Payment, asked_at: dt.datetime) -> bool:
+    return payment.fence_at is not None and asked_at > payment.fence_at
 
 
 def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus) -> Reason | None:

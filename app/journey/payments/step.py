@@ -1,7 +1,7 @@
 """The only writer of a payment's state: steps the table, moves the claim and the consent, writes history, tells.
 
 All of it in the caller's transaction: a payment is never settled without its invoice, nor told without being so.
-The caller has locked the payment's row.
+The caller has locked the payment (``access.locked``), and with it the other payments of its invoice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
 from app.journey.ledger.rules import Claim
 from app.journey.payments import rules
-from app.journey.payments.access import paid_by_another
+from app.journey.payments.access import doubted_of_invoice, paid_by_another
 from app.journey.payments.events import (
     PaymentAccepted,
     PaymentFailed,
@@ -82,7 +82,9 @@ def step(
     payment.state = after
     payment.updated_at = uow.now
     payment.reason = reason
-    payment.doubted_since = (payment.doubted_since or uow.now) if taken is PaymentStep.DOUBT else None
+    payment.status_says = None
+    if taken is not PaymentStep.DOUBT:
+        payment.doubted_since = None
     payment.know_by = rules.promise(now=uow.now, fence_at=payment.fence_at) if after is PaymentState.UNKNOWN else None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
@@ -121,12 +123,22 @@ def correct(uow: UnitOfWork, payment: Payment, fact: Fact, *, source: Source, ev
 
 def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> bool:
     """The bank calls accepted what was closed as not done: not known again, and its invoice is kept for it, so that
-    nobody pays it once more meanwhile. False as long as another payment has the invoice.
+    nobody pays it once more meanwhile. Another payment of it is stopped, while it can be. False as long as one that
+    cannot be stopped has the invoice, or has paid it.
 
     The caller has written down the bank's word, and since when it is doubted.
     """
+    if paid_by_another(uow.session, payment) is not None:
+        return False
+    if not invoices.is_free(uow, claim_of(uow, payment)):
+        evidence = f"the bank calls {payment.id} accepted after all"
+        _stop_unleft(uow, payment, evidence=evidence, reason=Reason.ANOTHER_UNDER_WAY)
+        if payment.state == PaymentState.UNKNOWN:  # what was stopped has left the invoice to it
+            return True
     if not invoices.is_free(uow, claim_of(uow, payment)):
         return False
+    payment.accepted_at = payment.accepted_at or uow.now
+    payment.promises_broken = 0  # those of an earlier time are told no more
     evidence = f"bank:{payment.transaction_status}"
     return step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer)
 
@@ -184,9 +196,8 @@ def _write_down(
 
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
     if after in CLOSED:
-        doubted = _doubted(uow, payment)
         invoices.release(uow, claim_of(uow, payment))
-        _leave_to(uow, doubted)
+        _leave_to_doubted(uow, payment)
     elif before in CLOSED and after is PaymentState.UNKNOWN:
         invoices.reclaim(uow, claim_of(uow, payment))
     elif after is PaymentState.SETTLED:
@@ -198,10 +209,9 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             _stop_others(uow, payment)  # first: what can still be stopped leaves the invoice to this one
             invoices.correct(uow, claim_of(uow, payment))
     elif after is PaymentState.REVERSED:
-        doubted = _doubted(uow, payment)
         invoices.reopen(uow, claim_of(uow, payment))
         _want_others_again(uow, payment)
-        _leave_to(uow, doubted)
+        _leave_to_doubted(uow, payment)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
 
@@ -218,33 +228,22 @@ def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:
     )
 
 
-def _doubted(uow: UnitOfWork, payment: Payment) -> Sequence[Payment]:
-    """Closed payments of its invoice that the bank calls accepted. Locked before the rows of the ledger are."""
-    return uow.session.scalars(
-        select(Payment)
-        .where(
-            Payment.invoice_id == payment.invoice_id,
-            Payment.id != payment.id,
-            Payment.state.in_(CLOSED),
-            Payment.doubted_since.is_not(None),
-        )
-        .order_by(Payment.id)
-        .with_for_update()
-    ).all()
-
-
-def _leave_to(uow: UnitOfWork, doubted: Sequence[Payment]) -> None:
+def _leave_to_doubted(uow: UnitOfWork, payment: Payment) -> None:
     """The invoice has become free: the customer may not pay it once more as long as one of these may come."""
-    for other in doubted:
+    for other in doubted_of_invoice(uow.session, payment):
         if doubt(uow, other):
             follow_from(uow, other, run_at=uow.now)
 
 
 def _stop_others(uow: UnitOfWork, payment: Payment) -> None:
-    """The bill turns out to be paid while another payment of it is under way: that one is stopped while it can be.
+    """The bill turns out to be paid while another payment of it is under way: that one is stopped while it can be."""
+    for other in _stop_unleft(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE):
+        other.unwanted_since = uow.now
+        follow_from(uow, other, run_at=uow.now)
 
-    Rows of payments are locked before those of the ledger, as everywhere: else two could wait for each other.
-    """
+
+def _stop_unleft(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> Sequence[Payment]:
+    """Stop the other payments of its invoice whose link was given to nobody. Returns those that cannot be stopped."""
     others = uow.session.scalars(
         select(Payment)
         .where(
@@ -253,21 +252,15 @@ def _stop_others(uow: UnitOfWork, payment: Payment) -> None:
             Payment.state.in_([*_STOPPED_BY, PaymentState.UNKNOWN]),
         )
         .order_by(Payment.id)
-        .with_for_update()
     ).all()
+    left = []
     for other in others:
-        if uow.session.get_one(Trip, other.trip_id).left_at is None:
-            step(
-                uow,
-                other,
-                _STOPPED_BY[PaymentState(other.state)],
-                source=Source.WORKER,
-                evidence=f"paid by {payment.id}",
-                reason=Reason.PAID_OTHERWISE,
-            )
-        else:
-            other.unwanted_since = uow.now
-            follow_from(uow, other, run_at=uow.now)
+        if uow.session.get_one(Trip, other.trip_id).left_at is not None:
+            left.append(other)
+            continue
+        taken = _STOPPED_BY[PaymentState(other.state)]
+        step(uow, other, taken, source=Source.WORKER, evidence=evidence, reason=reason)
+    return left
 
 
 def _want_others_again(uow: UnitOfWork, payment: Payment) -> None:
@@ -275,7 +268,7 @@ def _want_others_again(uow: UnitOfWork, payment: Payment) -> None:
     if paid_by_another(uow.session, payment) is not None:
         return
     unwanted = select(Payment).where(Payment.invoice_id == payment.invoice_id, Payment.unwanted_since.is_not(None))
-    for other in uow.session.scalars(unwanted.order_by(Payment.id).with_for_update()):
+    for other in uow.session.scalars(unwanted):
         other.unwanted_since = None
 
 

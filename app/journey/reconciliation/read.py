@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.journey.decisions.models import Decision
 from app.journey.payments.models import Payment, PaymentHistory
-from app.journey.payments.states import CLOSED, PaymentState, Source
+from app.journey.payments.states import PaymentState, StatusSays
 from app.journey.reconciliation import rules
 from app.journey.reconciliation.camt import Direction
 from app.journey.reconciliation.models import BillerWord, DifferenceNote, Statement, StatementAccount, StatementEntry
@@ -352,21 +352,14 @@ def _days(statement: Statement) -> tuple[dt.date, dt.date]:
 
 
 def _statuses(session: Session) -> Iterator[Difference]:
-    """A statement or an operator corrected what the bank's status had said, and the bank's status says it still."""
-    line, before = aliased(PaymentHistory), aliased(PaymentHistory)
+    """A statement or an operator corrected what the bank's status had said, and the status says it still."""
     rows = session.execute(
-        select(Payment, line.evidence)
-        .join(line, and_(line.payment_id == Payment.id, line.sequence == Payment.sequence))
-        .join(before, and_(before.payment_id == Payment.id, before.sequence == Payment.sequence - 1))
-        .where(
-            line.source.in_([Source.STATEMENT, Source.OPERATOR]),
-            or_(
-                and_(line.after == PaymentState.SETTLED, before.after.in_(CLOSED)),
-                and_(line.after.in_(CLOSED), before.after == PaymentState.ACCEPTED),
-            ),
-            before.evidence == "bank:" + Payment.transaction_status,
-            Payment.looked_at > line.at,
+        select(Payment, PaymentHistory.evidence)
+        .join(
+            PaymentHistory,
+            and_(PaymentHistory.payment_id == Payment.id, PaymentHistory.sequence == Payment.sequence),
         )
+        .where(Payment.status_says == StatusSays.OPPOSITE)
         .order_by(Payment.id)
     )
     for payment, evidence in rows:
@@ -374,7 +367,7 @@ def _statuses(session: Session) -> Iterator[Difference]:
             Code.STATUS_OTHERWISE,
             payment,
             payment.transaction_status,
-            theirs=f"status {payment.transaction_status}, asked last {payment.looked_at:%Y-%m-%d %H:%M}Z",
+            theirs=f"status {payment.transaction_status}",
             sentence=f"It is {payment.state} by this evidence: {evidence}. The bank's status still says the opposite.",
         )
 

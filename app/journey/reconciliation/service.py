@@ -265,8 +265,7 @@ def _payments_named(session: Session, end_to_end_ids: Iterable[str]) -> Iterator
 def believe(services: Services) -> int:
     """Step every payment of which statements have proven something that it has not followed yet. Returns how many did.
 
-    One payment a transaction: nobody who locks several in an order of their own can wait for us while we wait for them,
-    and on SQLite no writer waits for a whole file.
+    One payment a transaction: on SQLite no writer waits for a whole file.
     """
     with services.reading() as uow:
         waiting = uow.session.scalars(

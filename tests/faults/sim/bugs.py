@@ -349,16 +349,26 @@ def silence_is_no() -> Sequence[Change]:
 
 @_bug("not found is read as: never happened", "C7", "T1", "A3")
 def not_found_is_no() -> Sequence[Change]:
-    return [(status, "_is_past_fence", lambda uow, payment: True)]
+    return [(status, "_is_past_fence", lambda payment, asked_at: True)]
+
+
+@_bug("an answer counts for the time at which it is written down", "C7", "T1", "A3")
+def late_answer_counts_now() -> Sequence[Change]:
+    real = status._take_in
+
+    def take_in(uow: UnitOfWork, payment: Payment, heard: Any, *, asked_at: dt.datetime) -> None:
+        real(uow, payment, heard, asked_at=uow.now)
+
+    return [(status, "_take_in", take_in)]
 
 
 @_bug("a word that we do not know is read as a no", "T1", "A3")
 def unknown_word_is_no() -> Sequence[Change]:
     real = status._take_in
 
-    def take_in(uow: UnitOfWork, payment: Payment, heard: Any) -> None:
+    def take_in(uow: UnitOfWork, payment: Payment, heard: Any, *, asked_at: dt.datetime) -> None:
         known = heard.status is None or heard.status.fact is not Fact.UNKNOWN
-        real(uow, payment, heard if known else status._Heard(status=_says("RJCT")))
+        real(uow, payment, heard if known else status._Heard(status=_says("RJCT")), asked_at=asked_at)
 
     return [(status, "_take_in", take_in)]
 

@@ -83,7 +83,7 @@ def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
             yield "L1", f"{row.id} is still {row.state}; the bank says {[order.word(now) for order in mine]}"
         stands = any(order.stands(now) for order in mine)
         executed = any(order.executed(now) for order in mine)
-        if row.state in CLOSED and stands:
+        if row.state in CLOSED and stands and (_tells(world, row) or not any(order.lied for order in mine)):
             yield "A3", f"in the end {row.id} is {row.state}, and the bank executed it"
         if row.state == PaymentState.SETTLED and not stands and _tells(world, row):
             yield "A4", f"in the end {row.id} is settled, and the bank took it back (executed {executed})"

@@ -174,6 +174,17 @@ def called_accepted_and_offered(books: Books) -> None:
     books.change("payment", books.payment("rejected"), doubted_since=books.now)
 
 
+@_breaks("B10", "B1", "B2", "B4", "D1", "D6", "F3", "F8", "L1")
+def taken_back_from_the_payment_that_paid_it(books: Books) -> None:
+    paid = books.payment("settled")
+    books.copy("payment", paid, id="pay_x", state="unknown", settled_at=None)
+    taken = {"posting": "reclaimed:pay_x:1", "kind": "reclaimed", "payment_id": "pay_x", "at": books.now}
+    for line in (1, -1):
+        account = "settled:nobody" if line == 1 else "adjust:nobody"
+        entry = books.one("ledger_entry", f"posting = 'settled:{paid['id']}'")
+        books.copy("ledger_entry", entry, id=10**6 + line, amount_minor=line, account=account, **taken)
+
+
 @_breaks("C1")
 def two_calls_for_one_thing(books: Books) -> None:
     books.copy("bank_call", books.one("bank_call", "verb = 'initiate'"), id="bnk_x", request_id="another")

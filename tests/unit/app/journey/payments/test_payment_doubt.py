@@ -7,8 +7,10 @@ import datetime as dt
 import pytest
 
 from app.db import work
+from app.errors import Conflict, TooLate
 from app.journey.payments import looks
 from app.journey.payments import service as payments
+from app.journey.payments.access import locked
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_view
@@ -19,14 +21,18 @@ from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import BankStatus, Fact
+from connectors.errors import BankSilent
 from tests.unit.app.journey.house import MINUTE, House, said
 
 SECOND = dt.timedelta(seconds=1)
+TICK = dt.timedelta(microseconds=1)
 DAY = dt.timedelta(days=1)
 WAITING = said("RCVD", Fact.WAITING)
 ACCEPTED = said("ACSP", Fact.ACCEPTED)
 DEBITED = said("ACSC", Fact.DEBITED)
 REJECTED = said("RJCT", Fact.REJECTED)
+STRANGE = said("WHAT", Fact.UNKNOWN)
+SILENT = BankSilent("no answer")
 NOT_FOUND = said("404", Fact.NOT_FOUND)
 
 BILLED = {"due:inv_1": 9900, "biller:blr_1": -9900}
@@ -41,7 +47,7 @@ def closed(house: House) -> House:
     return house
 
 
-def look(house: House, answer: BankStatus, payment_id: str = "pay_1") -> None:
+def look(house: House, answer: BankStatus | Exception, payment_id: str = "pay_1") -> None:
     """The bank is asked about this one now, whenever it was to be."""
     with house.begin() as uow:
         follow_from(uow, uow.session.get_one(Payment, payment_id), run_at=uow.now)
@@ -50,6 +56,19 @@ def look(house: House, answer: BankStatus, payment_id: str = "pay_1") -> None:
     assert claim is not None
     house.bank.answers["status"] = answer
     HANDLERS[looks.HANDLER](Task(services=house.services, claim=claim))
+
+
+def by_statement(house: House) -> None:
+    with house.begin() as uow:
+        assert correct(uow, locked(uow.session, "pay_1"), Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+        uow.commit()
+
+
+def put_doubt(house: House) -> None:
+    """As it would be had the bank's word come in the moment in which the bill was taken by another payment."""
+    with house.begin() as uow:
+        locked(uow.session, "pay_1").doubted_since = uow.now
+        uow.commit()
 
 
 def another(house: House, payment_id: str = "pay_2") -> None:
@@ -93,17 +112,22 @@ def test_its_customer_reads_that_it_is_not_known_again(closed: House) -> None:
     with closed.services.reading() as uow:
         view = payment_view(uow.session, "pay_1")
     assert (view.truth, view.may_pay_again, view.doubted) == (Truth.NOT_KNOWN, False, True)
-    closed.follow_after(2, ACCEPTED)
+    closed.clock.tick(minutes=5)
+    look(closed, ACCEPTED)
     with closed.services.reading() as uow:
         view = payment_view(uow.session, "pay_1")
     assert (view.truth, view.doubted) == (Truth.ACCEPTED, False)
 
 
-def test_said_again_it_goes_its_way(closed: House) -> None:
+def test_said_again_five_minutes_later_it_goes_its_way(closed: House) -> None:
+    first = closed.clock.now
     closed.follow(ACCEPTED)
-    closed.follow_after(2, ACCEPTED)
+    closed.clock.now = first + 5 * MINUTE - TICK
+    look(closed, ACCEPTED)
+    assert (closed.payment().state, closed.payment().doubted_since) == ("unknown", first)
+    closed.clock.now = first + 5 * MINUTE
+    look(closed, ACCEPTED)
     assert (closed.payment().state, closed.payment().doubted_since) == ("accepted", None)
-    closed.clock.tick(minutes=5)
     look(closed, DEBITED)
     assert closed.payment().state == "settled"
     assert closed.consent().state == "consumed"
@@ -123,13 +147,44 @@ def test_a_stale_word_holds_the_bill_no_longer_than_it_stands(closed: House, ans
         assert closed.balances() == BILLED
 
 
-def test_waiting_ends_the_doubt_and_not_the_question(closed: House) -> None:
-    closed.follow(ACCEPTED)
-    closed.bank.answers["cancel"] = None
-    closed.follow_after(2, WAITING)
+def test_waiting_ends_the_doubt_and_not_the_question_and_nothing_is_taken_back(closed: House) -> None:
+    closed.clock.tick(days=2)
+    look(closed, ACCEPTED)
+    closed.clock.tick(seconds=2)
+    look(closed, WAITING)
     payment = closed.payment()
     assert (payment.state, payment.doubted_since) == ("unknown", None)
     assert closed.due()["pay_1"] <= (payment.know_by or closed.clock.now)
+    assert "cancel" not in closed.bank.verbs()
+
+
+def test_promises_of_an_earlier_time_are_told_no_more(house: House) -> None:
+    house.approved()
+    look(house, SILENT)
+    house.clock.tick(days=2)
+    look(house, SILENT)
+    assert house.payment().promises_broken > 0
+    look(house, REJECTED)
+    look(house, ACCEPTED)
+    assert (house.payment().state, house.payment().promises_broken) == ("unknown", 0)
+
+
+def test_an_answer_counts_for_the_time_at_which_it_was_asked_for(house: House) -> None:
+    """Whoever heard it may have been frozen since: "not found" of before the fence says nothing after it."""
+    house.approved()
+    fence = house.payment().fence_at
+    assert fence is not None
+    house.clock.now = fence
+
+    def freeze() -> None:
+        house.clock.tick(days=1)
+        house.bank.meanwhile = lambda: None
+
+    house.bank.meanwhile = freeze
+    look(house, NOT_FOUND)
+    assert house.payment().state == "unknown"
+    look(house, NOT_FOUND)
+    assert house.payment().state == "rejected"
 
 
 def test_while_another_payment_has_the_bill_it_stays_closed_and_is_asked_about(closed: House) -> None:
@@ -207,16 +262,96 @@ def test_what_an_operator_ended_a_status_that_says_the_same_as_before_does_not_u
     look(house, WAITING)
     with house.services.reading() as uow:
         assert differences(uow.session) == []
-    look(house, ACCEPTED)  # another word than before: that is news
+    look(house, ACCEPTED)
+    assert house.payment().state == "rejected"
+    look(house, NOT_FOUND)  # now it agrees: from here on its words count again
+    look(house, ACCEPTED)
     assert house.payment().state == "unknown"
+
+
+@pytest.mark.parametrize("between", [WAITING, STRANGE, ACCEPTED], ids=lambda answer: answer.transaction_status)
+def test_what_a_statement_refuted_does_not_become_news_by_another_word(closed: House, between: BankStatus) -> None:
+    """Otherwise a stale copy in between would have the bill offered that was paid."""
+    by_statement(closed)
+    for answer in (REJECTED, between, REJECTED):
+        closed.clock.tick(minutes=10)
+        look(closed, answer)
+    assert (closed.payment().state, closed.payment().status_says) == ("settled", "opposite")
+    assert closed.invoice().state == "paid"
+
+
+def test_but_what_the_bank_itself_agreed_with_it_may_take_back(closed: House) -> None:
+    by_statement(closed)
+    look(closed, REJECTED)
+    look(closed, DEBITED)
+    assert closed.payment().status_says == "same"
+    for _ in range(2):
+        closed.clock.tick(minutes=10)
+        look(closed, REJECTED)
+    assert (closed.payment().state, closed.payment().status_says) == ("reversed", None)
+
+
+@pytest.mark.parametrize("answer", [SILENT, NOT_FOUND], ids=str)
+def test_a_bank_that_says_nothing_is_not_said_to_contradict(closed: House, answer: BankStatus | Exception) -> None:
+    by_statement(closed)
+    closed.clock.tick(hours=1)
+    look(closed, answer)
+    with closed.services.reading() as uow:
+        assert differences(uow.session) == []
+
+
+def test_an_operators_no_is_refused_while_it_waits_for_its_bill(closed: House) -> None:
+    another(closed)
+    look(closed, ACCEPTED)
+    with closed.begin() as uow, pytest.raises(Conflict, match="calls this payment accepted"):
+        payments.resolve(uow, payment_id="pay_1", executed=False, because="A. Martin by telephone, ticket 4711")
+
+
+@pytest.mark.parametrize("decided_only", [False, True])
+def test_a_payment_that_nobody_can_approve_yet_gives_way(closed: House, decided_only: bool) -> None:
+    """Its link was given to nobody: to give it out now could pay the bill twice."""
+    house = closed
+    house.decide("pay_2") if decided_only else house.stage("pay_2")
+    look(house, ACCEPTED)
+    if decided_only:
+        assert house.payment().state == "rejected"
+        house.run("payments.initiate")
+    assert house.payment("pay_2").reason == "another_under_way"
+    assert (house.payment().state, house.invoice().state) == ("unknown", "in_payment")
+    assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
+    with pytest.raises(TooLate):
+        house.leave("pay_2")
+
+
+def test_a_bill_that_another_payment_has_paid_is_not_taken_back(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, REJECTED, "pay_2")
+    another(house, "pay_3")
+    look(house, ACCEPTED)
+    look(house, DEBITED, "pay_2")  # on top of pay_3
+    look(house, REJECTED, "pay_3")
+    assert [house.payment(one).state for one in ("pay_1", "pay_2", "pay_3")] == ["rejected", "settled", "rejected"]
+    assert house.invoice().state == "paid"
+    assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
+
+
+def test_nor_in_the_moment_in_which_it_is_paid(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, ACCEPTED)
+    look(house, REJECTED, "pay_2")
+    look(house, REJECTED)
+    house.stage("pay_3")
+    put_doubt(house)
+    look(house, DEBITED, "pay_2")
+    assert [house.payment(one).state for one in ("pay_1", "pay_2", "pay_3")] == ["rejected", "settled", "cancelled"]
+    assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
 
 
 def test_a_statement_that_shows_it_settles_it(closed: House) -> None:
     closed.follow(ACCEPTED)
-    with closed.begin() as uow:
-        payment = uow.session.get_one(Payment, "pay_1")
-        assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
-        uow.commit()
+    by_statement(closed)
     assert closed.payment().state == "settled"
     assert closed.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
 
@@ -226,7 +361,9 @@ def test_a_code_that_comes_now_lacks_its_verifier_and_only_the_status_counts(hou
     house.clock.tick(minutes=1)
     look(house, REJECTED)
     look(house, ACCEPTED)
+    fence = house.payment().fence_at
     house.come_back(left)
+    assert (house.trip().outcome, house.payment().fence_at) == ("nothing", fence)
     house.clock.tick(seconds=30)
     house.run("payments.exchange_code")
     assert "complete" not in house.bank.verbs()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from app.journey.payments import service as payments
 from app.journey.payments.access import locked
@@ -64,8 +65,7 @@ def test_stopping(house: House) -> None:
         with house.begin() as uow:
             payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
 
-    # its own row, then other payments of the bill that the bank calls accepted after all: there is none
-    assert locked_by(house, cancel) == ["payment", "payment"]
+    assert locked_by(house, cancel) == ["payment"]
 
 
 def test_an_operators_word(house: House) -> None:
@@ -87,9 +87,9 @@ def test_giving_it_to_the_bank_exchanging_the_code_and_asking(house: House) -> N
 
 
 def record(house: House, fact: Fact, payment_id: str = "pay_1") -> None:
-    """A line of the bank's statement; whoever brings it has locked the payment."""
+    """A line of the bank's statement."""
     with house.begin() as uow:
-        payment = uow.session.get_one(Payment, payment_id)
+        payment = locked(uow.session, payment_id)
         assert correct(uow, payment, fact, source=Source.STATEMENT, evidence="camt:1/1")
         uow.commit()
 
@@ -111,7 +111,27 @@ def test_the_other_payments_of_a_bill_before_what_is_due_of_it(house: House) -> 
     assert locked_by(house, lambda: record(house, Fact.DEBITED)) == ["payment", "due:inv_1"]
     # what was paid on top pays the bill now, and is taken back then: what is due is locked before it is looked at
     assert locked_by(house, lambda: record(house, Fact.CANCELLED, "pay_2")) == ["payment", "due:inv_1"]
-    assert locked_by(house, lambda: record(house, Fact.REJECTED)) == ["payment", "due:inv_1", "payment"]
+    assert locked_by(house, lambda: record(house, Fact.REJECTED)) == ["payment", "due:inv_1"]
+
+
+def test_who_steps_one_payment_of_a_bill_waits_for_who_steps_another(house: House) -> None:
+    house.approved()
+    house.follow(said("RJCT", Fact.REJECTED))
+    house.stage("pay_2")
+    with house.begin() as first, house.begin() as second:
+        assert locked(first.session, "pay_2").state == "awaiting_customer"
+        second.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            locked(second.session, "pay_1")
+
+
+def test_what_was_locked_is_as_it_is_now(house: House) -> None:
+    staged(house)
+    with house.begin() as late:
+        seen = late.session.get_one(Payment, "pay_1")
+        house.leave()
+        assert seen.fence_at is None
+        assert locked(late.session, "pay_1").fence_at is not None
 
 
 def test_promises_are_renewed_without_waiting_for_who_looks_just_now(house: House) -> None:

@@ -690,7 +690,7 @@ def test_what_better_evidence_corrected_the_status_that_was_wrong_does_not_undo(
     assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
 
 
-@pytest.mark.parametrize("before", [SILENT, ACCEPTED, DEBITED], ids=str)
+@pytest.mark.parametrize("before", [SILENT, ACCEPTED, DEBITED], ids=["silent", "accepted", "agrees"])
 def test_a_new_word_of_the_bank_takes_back_what_a_statement_settled(
     house: House, before: BankStatus | Exception
 ) -> None:
