@@ -123,7 +123,7 @@ class PaymentSchema(ma.Schema):
         validate=validate.OneOf(STATUSES),
         metadata={
             "description": "open: under way, or the bank does not tell · paid: settled · failed: as far as is known"
-            " not executed, or taken back. A later record of the bank may still make a failed payment paid, or a paid"
+            " not executed, or taken back. Later the bank may still make a failed payment open or paid, or a paid"
             " one failed: a webhook tells you then, and its sequence is the higher one."
         },
     )
