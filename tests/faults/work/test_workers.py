@@ -107,6 +107,8 @@ def house(database_url: str, tmp_path: Path) -> Iterator[House]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE seen"))
     engine.dispose()
 
 
