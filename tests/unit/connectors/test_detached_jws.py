@@ -1,0 +1,149 @@
+"""Signatures over the exact bytes: what is believed, and that each single fault is refused and named."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc.jwk import RSAKey
+
+from connectors.security.detached_jws import IAT, ISS, TAN, Fault, SignatureError, Signer, Verifier
+
+NOW = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
+KEY = RSAKey.generate_key(2048, private=True)
+PUBLIC = RSAKey.import_key(KEY.as_dict(private=False))
+BODY = b'{"Data":{"ConsentId":"c-1"},"Risk":{}}'
+SIGNER = Signer(key=KEY, kid="k1", issuer="0015800001041REAAY/ssa-1")
+VERIFIER = Verifier(key_of={"k1": PUBLIC}.get, issuers=frozenset({SIGNER.issuer}))
+
+HEADER: Mapping[str, Any] = {
+    "alg": "PS256",
+    "kid": "k1",
+    IAT: int(NOW.timestamp()),
+    ISS: SIGNER.issuer,
+    TAN: "openbanking.org.uk",
+    "crit": [IAT, ISS, TAN],
+}
+
+
+def b64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def signed(header: Mapping[str, Any], *, body: bytes = BODY, pss: bool = True) -> str:
+    """By hand, so that the header may say anything."""
+    first = b64(json.dumps(dict(header)).encode())
+    scheme = padding.PSS(padding.MGF1(hashes.SHA256()), 32) if pss else padding.PKCS1v15()
+    private = KEY.private_key
+    assert private is not None
+    made = private.sign(f"{first}.{b64(body)}".encode(), scheme, hashes.SHA256())
+    return f"{first}..{b64(made)}"
+
+
+def fault_of(signature: str | None, *, body: bytes = BODY, verifier: Verifier = VERIFIER) -> Fault | None:
+    try:
+        verifier.verify(signature, body, now=NOW)
+    except SignatureError as error:
+        return error.fault
+    return None
+
+
+@given(st.binary(max_size=300))
+def test_what_is_signed_is_believed(body: bytes) -> None:
+    assert fault_of(SIGNER.sign(body, now=NOW), body=body) is None
+
+
+@given(st.integers(0, len(BODY) - 1), st.integers(1, 255))
+def test_with_one_byte_changed_it_is_not(at: int, by: int) -> None:
+    changed = BODY[:at] + bytes([BODY[at] ^ by]) + BODY[at + 1 :]
+    assert fault_of(SIGNER.sign(BODY, now=NOW), body=changed) is Fault.INVALID
+
+
+def test_it_is_detached_and_says_what_the_standard_wants() -> None:
+    header, payload, signature = SIGNER.sign(BODY, now=NOW).split(".")
+    assert (payload, bool(signature)) == ("", True)
+    said = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    assert said == {**HEADER, "typ": "JOSE", "cty": "application/json"}
+
+
+def test_the_form_before_v3_1_4() -> None:
+    old = Signer(key=KEY, kid="k1", issuer=SIGNER.issuer, b64=False)
+    verifier = Verifier(key_of={"k1": PUBLIC}.get, issuers=VERIFIER.issuers, b64=False)
+    assert fault_of(old.sign(BODY, now=NOW), verifier=verifier) is None
+    assert fault_of(old.sign(BODY, now=NOW), verifier=verifier, body=BODY + b" ") is Fault.INVALID
+    assert fault_of(old.sign(BODY, now=NOW)) is Fault.INVALID_CLAIM  # to be refused where it is not wanted
+    assert fault_of(SIGNER.sign(BODY, now=NOW), verifier=verifier) is Fault.MISSING_CLAIM
+
+
+def test_by_hand_is_as_good() -> None:
+    assert fault_of(signed(HEADER)) is None
+    assert fault_of(signed({**HEADER, "cty": "json", "typ": "JOSE"})) is None
+
+
+@pytest.mark.parametrize("name", ["kid", "crit", IAT, ISS, TAN])
+def test_what_is_missing_is_named(name: str) -> None:
+    header = {key: value for key, value in HEADER.items() if key != name}
+    assert fault_of(signed(header)) is Fault.MISSING_CLAIM
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alg": "none"},
+        {"alg": "RS256"},
+        {"alg": "HS256"},
+        {"kid": "k2"},
+        {"kid": 7},
+        {"crit": [IAT, ISS]},
+        {"crit": [IAT, ISS, TAN, TAN]},
+        {"crit": [IAT, ISS, TAN, "evil"], "evil": 1},
+        {"crit": "all"},
+        {"b64": False},
+        {"jku": "https://evil.example/jwks"},
+        {"x5c": []},
+        {"typ": "JWT"},
+        {"cty": "text/plain"},
+        {IAT: int(NOW.timestamp()) + 61},
+        {IAT: str(int(NOW.timestamp()))},
+        {IAT: True},
+        {ISS: "somebody/else"},
+        {TAN: "evil.example"},
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_refused(changes: Mapping[str, Any]) -> None:
+    assert fault_of(signed({**HEADER, **changes})) is Fault.INVALID_CLAIM
+
+
+def test_another_padding_or_another_key_is_not_the_signature() -> None:
+    assert fault_of(signed(HEADER, pss=False)) is Fault.INVALID
+    other = Signer(key=RSAKey.generate_key(2048, private=True), kid="k1", issuer=SIGNER.issuer)
+    assert fault_of(other.sign(BODY, now=NOW)) is Fault.INVALID
+
+
+@pytest.mark.parametrize(
+    ("signature", "fault"),
+    [
+        (None, Fault.MISSING),
+        ("", Fault.MISSING),
+        ("x", Fault.MALFORMED),
+        ("a.b.c", Fault.MALFORMED),
+        ("..", Fault.MALFORMED),
+        ("!..c", Fault.MALFORMED),
+        (f"{b64(b'[]')}..c", Fault.MALFORMED),
+        (f"{b64(b'{')}..c", Fault.MALFORMED),
+        (f"{b64(b'[' * 2900)}..c", Fault.MALFORMED),
+        (f"{b64(b' ' * 4000)}..c", Fault.MALFORMED),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_cannot_be_read_is_refused(signature: str | None, fault: Fault) -> None:
+    assert fault_of(signature) is fault
