@@ -70,9 +70,15 @@ class BankSession:
     of what it carries.
     """
 
-    def __init__(self, *, allow_http: bool = False, verify: bool | str = True) -> None:
-        """``verify``: True, or the path of a CA bundle. ``allow_http`` is for the demo and tests alone."""
+    def __init__(
+        self, *, allow_http: bool = False, verify: bool | str = True, certificate: tuple[str, str] | None = None
+    ) -> None:
+        """``verify``: True, or the path of a CA bundle. ``certificate``: the paths of ours and of its key (mTLS).
+
+        ``allow_http`` is for the demo and tests alone.
+        """
         self._allow_http = allow_http
+        self._certificate = certificate
         self._verify = verify
         self._session = requests.Session()
         self._session.trust_env = False
@@ -119,6 +125,7 @@ class BankSession:
                 data=body,
                 timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, left_s), total=left_s),  # type: ignore[arg-type]
                 allow_redirects=False,
+                cert=self._certificate,
                 verify=self._verify,  # per request: the session's own would yield to REQUESTS_CA_BUNDLE
                 stream=True,
             )

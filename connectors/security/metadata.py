@@ -14,6 +14,7 @@ from connectors.http import BankSession, Deadline, check_scheme
 from connectors.strict_json import NotReadable, read_object
 
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"
+_OPENID = "/.well-known/openid-configuration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,19 @@ class AuthorizationServer:
     token_endpoint: str
     #: RFC 9207: every answer in the browser names the issuer; one that does not is forged
     iss_parameter_supported: bool
+    pushed_authorization_request_endpoint: str | None = None  #: RFC 9126
+    jwks_uri: str | None = None  #: the keys that sign its answers
 
 
 def well_known_url(issuer: str) -> str:
     """Where the metadata of ``issuer`` lies: the well-known part goes before the issuer's own path (§3.1)."""
     parts = urlsplit(issuer)
     return urlunsplit((parts.scheme, parts.netloc, _WELL_KNOWN + parts.path.rstrip("/"), "", ""))
+
+
+def openid_url(issuer: str) -> str:
+    """Where OpenID Connect Discovery §4 has them: the well-known part goes after the issuer's own path."""
+    return issuer.rstrip("/") + _OPENID
 
 
 def same_origin(url: str, other: str) -> bool:
@@ -67,7 +75,15 @@ def _checked(body: bytes, *, issuer: str, allow_http: bool) -> AuthorizationServ
         authorization_endpoint=_endpoint(answer.text("authorization_endpoint"), issuer, allow_http=allow_http),
         token_endpoint=_endpoint(answer.text("token_endpoint"), issuer, allow_http=allow_http),
         iss_parameter_supported=answer.flag("authorization_response_iss_parameter_supported"),
+        pushed_authorization_request_endpoint=_optional(
+            answer.text_or_none("pushed_authorization_request_endpoint"), issuer, allow_http=allow_http
+        ),
+        jwks_uri=_optional(answer.text_or_none("jwks_uri"), issuer, allow_http=allow_http),
     )
+
+
+def _optional(url: str | None, issuer: str, *, allow_http: bool) -> str | None:
+    return None if url is None else _endpoint(url, issuer, allow_http=allow_http)
 
 
 def _endpoint(url: str, issuer: str, *, allow_http: bool) -> str:

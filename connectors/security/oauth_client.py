@@ -1,4 +1,6 @@
-"""Our OAuth 2.0 client at one bank: tokens for ourselves, and the exchange of a customer's approval.
+"""Our OAuth 2.0 client at one bank: tokens for ourselves, and the asking for and exchange of a customer's approval.
+
+What it does beyond RFC 6749 its security profile says (profiles.py).
 
 Not Authlib's OAuth2Session: it would open its own connection past connectors/http.py, whose outcomes decide
 whether a call may be repeated.
@@ -7,18 +9,26 @@ whether a call may be repeated.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, import_key
 
 from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.http import BankResponse, BankSession, Deadline
 from connectors.security import metadata
+from connectors.security.dpop import DPoP
 from connectors.security.metadata import AuthorizationServer
 from connectors.security.private_key_jwt import ASSERTION_TYPE, ClientKey
+from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
+from connectors.security.request_object import request_object
 from connectors.strict_json import NotReadable, read_object
 
 #: a token this close to its end is not used: it could die on the way
@@ -47,7 +57,21 @@ class OAuthClient:
         key: ClientKey,
         allow_http: bool,
         clock: Callable[[], dt.datetime],
+        profile: SecurityProfile = PROFILES["oauth2"],
+        client_auth: ClientAuth = ClientAuth.PRIVATE_KEY_JWT,
+        dpop: DPoP | None = None,
+        openid: bool = False,
     ) -> None:
+        """``openid``: the metadata lie where OpenID Connect has them. ValueError for what does not go together."""
+        if client_auth not in profile.client_auth:
+            message = f"this profile does not allow {client_auth}"
+            raise ValueError(message)
+        if (dpop is not None) != (profile.binding is Binding.DPOP):
+            raise ValueError("a key for DPoP belongs to a profile that binds tokens to one, and to no other")
+        self._profile = profile
+        self._client_auth = client_auth
+        self._dpop = dpop
+        self._openid = openid
         self._session = session
         self._issuer = issuer
         self._client_id = client_id
@@ -63,7 +87,7 @@ class OAuthClient:
 
         As for all that moves no money, silence is told as BankUnavailable.
         """
-        url = url or metadata.well_known_url(self._issuer)
+        url = url or (metadata.openid_url if self._openid else metadata.well_known_url)(self._issuer)
         kept = self._servers.get(url)
         if kept is not None and self._clock() < kept[1]:
             return kept[0]
@@ -96,6 +120,74 @@ class OAuthClient:
         with self._lock:
             self._tokens = {scope: kept for scope, kept in self._tokens.items() if kept[0] != access_token}
 
+    def authorise_url(self, server: AuthorizationServer, parameters: Mapping[str, Any], *, deadline: Deadline) -> str:
+        """The address at the bank for the customer's browser. ``parameters`` are those of RFC 6749 §4.1.1 and PKCE, and
+        ``claims`` as an object.
+
+        Where requests are pushed the bank is called, and the address lives a minute or less: it is made when somebody
+        leaves, not before. That moves no money, so silence is told as BankUnavailable.
+        """
+        asked: dict[str, Any] = {"response_type": self._profile.response_type, **parameters}
+        if self._profile.answer is Answer.JWT:
+            asked["response_mode"] = "jwt"
+        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.items()}
+        if self._profile.signed:
+            signed = request_object(
+                asked,
+                client_id=self._client_id,
+                audience=self._issuer,
+                key=self._key.jwk,
+                kid=self._key.kid,
+                now=self._clock(),
+            )
+            # beside a signed request OpenID Connect Core §6.1 still wants these two in the open
+            form = {"request": signed, "response_type": form["response_type"], "scope": form["scope"]}
+        if self._profile.pushed:
+            with _moves_no_money("answer to the pushed request"):
+                form = {"request_uri": self._push(server, form, deadline=deadline)}
+        query = urlencode({"client_id": self._client_id, **form})
+        parts = urlsplit(server.authorization_endpoint)
+        return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
+
+    def _push(self, server: AuthorizationServer, form: Mapping[str, str], *, deadline: Deadline) -> str:
+        endpoint = server.pushed_authorization_request_endpoint
+        if endpoint is None:
+            raise BankSilent("the bank's metadata name no place to push requests to")
+        response = self._post(endpoint, form, deadline=deadline)
+        if response.status != 201:
+            raise _refusal(response)
+        try:
+            return read_object(response.body).text("request_uri")
+        except NotReadable as error:
+            message = f"the bank's answer to the pushed request cannot be used: {error}"
+            raise BankSilent(message) from None
+
+    def keys(self, server: AuthorizationServer, *, deadline: Deadline) -> KeySet:
+        """The bank's public keys, read anew: one that it has just made must be known. Silence is BankUnavailable."""
+        if server.jwks_uri is None:
+            raise BankUnavailable("the bank's metadata name no keys")
+        with _moves_no_money("keys"):
+            response = self._session.call("GET", server.jwks_uri, headers={}, deadline=deadline)
+            if not response.ok:
+                raise _refusal(response)
+            try:
+                keys = [dict(each.members) for each in read_object(response.body).objects("keys")]
+                return KeySet([import_key(key) for key in keys if key.get("use", "sig") == "sig"])
+            except (NotReadable, JoseError, ValueError, TypeError, KeyError) as error:
+                message = f"the bank's keys cannot be used ({type(error).__name__})"
+                raise BankSilent(message) from None
+
+    def authorization(self, access_token: str, method: str, url: str) -> dict[str, str]:
+        """The headers that show a token to the bank's API, with a proof for this request where it is bound to a key."""
+        if self._dpop is None:
+            return {"Authorization": f"Bearer {access_token}"}
+        proof = self._dpop.proof(method, url, now=self._clock(), access_token=access_token)
+        return {"Authorization": f"DPoP {access_token}", "DPoP": proof}
+
+    def wants_nonce(self, url: str, response: BankResponse) -> bool:
+        """Whether the API refused a request for want of a nonce only, which is kept now: it did nothing."""
+        return self._dpop is not None and self._dpop.take_nonce(url, response)
+
     def exchange(
         self, token_endpoint: str, *, code: str, code_verifier: str, redirect_uri: str, deadline: Deadline
     ) -> Token:
@@ -109,25 +201,38 @@ class OAuthClient:
         return self._ask(token_endpoint, form, deadline=deadline)
 
     def _ask(self, token_endpoint: str, form: Mapping[str, str], *, deadline: Deadline) -> Token:
-        proof = {
+        response = self._post(token_endpoint, form, deadline=deadline)
+        if not response.ok:
+            raise _refusal(response)
+        try:
+            return _token(response.body, token_type="bearer" if self._dpop is None else "dpop")
+        except NotReadable as error:
+            message = f"the bank's token answer cannot be used: {error}"
+            raise BankSilent(message) from None
+
+    def _post(self, url: str, form: Mapping[str, str], *, deadline: Deadline) -> BankResponse:
+        """Send with our proof of identity; once more, with new proofs, when only a nonce was missing."""
+        response = self._post_once(url, form, deadline=deadline)
+        if self._dpop is not None and self._dpop.take_nonce(url, response):
+            response = self._post_once(url, form, deadline=deadline)
+            self._dpop.take_nonce(url, response)
+        return response
+
+    def _post_once(self, url: str, form: Mapping[str, str], *, deadline: Deadline) -> BankResponse:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if self._dpop is not None:
+            headers["DPoP"] = self._dpop.proof("POST", url, now=self._clock())
+        body = urlencode({**form, **self._proof_of_identity()}).encode()
+        return self._session.call("POST", url, headers=headers, body=body, deadline=deadline)
+
+    def _proof_of_identity(self) -> dict[str, str]:
+        if self._client_auth is ClientAuth.TLS:
+            return {"client_id": self._client_id}
+        return {
             "client_id": self._client_id,
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self._key.assertion(client_id=self._client_id, issuer=self._issuer, now=self._clock()),
         }
-        response = self._session.call(
-            "POST",
-            token_endpoint,
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
-            body=urlencode({**form, **proof}).encode(),
-            deadline=deadline,
-        )
-        if not response.ok:
-            raise _refusal(response)
-        try:
-            return _token(response.body)
-        except NotReadable as error:
-            message = f"the bank's token answer cannot be used: {error}"
-            raise BankSilent(message) from None
 
     @contextmanager
     def _turn(self, deadline: Deadline) -> Iterator[None]:
@@ -149,12 +254,13 @@ def _moves_no_money(what: str) -> Iterator[None]:
         raise BankUnavailable(message) from error
 
 
-def _token(body: bytes) -> Token:
-    """RFC 6749 §5.1."""
+def _token(body: bytes, *, token_type: str) -> Token:
+    """RFC 6749 §5.1. A token that is not bound as it should be is refused: it would be of use to a thief."""
     answer = read_object(body)
     access_token = answer.text("access_token")
-    if answer.text("token_type").lower() != "bearer" or _TOKEN.fullmatch(access_token) is None:
-        raise NotReadable("it is not a bearer token")
+    if answer.text("token_type").lower() != token_type or _TOKEN.fullmatch(access_token) is None:
+        message = f"it is not a token of the type {token_type}"
+        raise NotReadable(message)
     expires_in = answer.members.get("expires_in")
     known = isinstance(expires_in, int) and not isinstance(expires_in, bool) and 0 < expires_in < 10**9
     return Token(access_token=access_token, expires_in_s=expires_in if known else None)

@@ -29,7 +29,16 @@ class ClientKey:
 
     @override
     def __repr__(self) -> str:
-        return f"ClientKey({self._key.kid or self._key.thumbprint()})"
+        return f"ClientKey({self.kid})"
+
+    @property
+    def jwk(self) -> ECKey | RSAKey:
+        """The key itself, for requests that are signed with it. Never shown."""
+        return self._key
+
+    @property
+    def kid(self) -> str:
+        return self._key.kid or self._key.thumbprint()
 
     def assertion(self, *, client_id: str, issuer: str, now: dt.datetime) -> str:
         """A fresh one, good for one use within 60 s. Its audience is the issuer as one string (FAPI 2.0)."""
@@ -41,7 +50,7 @@ class ClientKey:
                 issuer,
                 alg=self.algorithm,
                 claims={"jti": secrets.token_urlsafe(24)},
-                header={"kid": self._key.kid or self._key.thumbprint()},
+                header={"kid": self.kid},
                 issued_at=issued_at,
                 expires_at=issued_at + LIFETIME_S,
             )

@@ -58,6 +58,10 @@ class SecurityProfile:
         return self.asking in (Asking.REQUEST_OBJECT, Asking.PUSHED_SIGNED)
 
     @property
+    def response_type(self) -> str:
+        return "code" if self.answer is Answer.JWT else self.answer.value
+
+    @property
     def pushed(self) -> bool:
         return self.asking in (Asking.PUSHED, Asking.PUSHED_SIGNED)
 
