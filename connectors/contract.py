@@ -69,6 +69,7 @@ class ScaOAuth:
     scope: str
     #: RFC 9207: the answer in the browser must name the issuer in ``iss``; refuse one that does not
     iss_parameter_supported: bool = False
+    intent_id: str | None = None  #: what the approval must be for, where the bank signs that (openbanking_intent_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,43 @@ class BankStatus:
     reason_code: str | None  #: ISO reason or tppMessages code, when given
     reason_text: str | None  #: the bank's words, shown only to operators
     raw_response: bytes
+
+
+class ConsentStatus(enum.StrEnum):
+    """What a bank says of a consent whose payment is submitted apart from its approval."""
+
+    WAITING = "waiting"  #: nobody has approved it
+    AUTHORISED = "authorised"  #: approved, and no payment was submitted under it
+    CONSUMED = "consumed"  #: a payment was submitted; what became of it only the payment's status tells
+    REJECTED = "rejected"
+    NOT_FOUND = "not_found"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """The bank has the order to execute."""
+
+    bank_payment_id: str
+    status: BankStatus
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """A standard in which an approval alone moves nothing: the payment is submitted with the customer's token."""
+
+    def draft_submission(self, order: PaymentOrder, *, consent_id: str, request_id: str) -> BankRequest:
+        """The exact request that executes. Sends nothing; ``request_id`` becomes the idempotency key."""
+        ...
+
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+        """Execute. After BankSilent the identical request may be sent again within a day, once ``consent_status`` was
+        asked; never another one for the same consent."""
+        ...
+
+    def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
+        """Read only, as ourselves."""
+        ...
 
 
 @runtime_checkable

@@ -82,6 +82,10 @@ class OAuthClient:
         self._servers: dict[str, tuple[AuthorizationServer, dt.datetime]] = {}
         self._tokens: dict[str, tuple[str, dt.datetime]] = {}
 
+    @property
+    def profile(self) -> SecurityProfile:
+        return self._profile
+
     def server(self, url: str | None = None, *, deadline: Deadline) -> AuthorizationServer:
         """The checked metadata, kept for ten minutes. ``url``: the bank names it; else the well-known one.
 
