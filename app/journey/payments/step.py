@@ -133,10 +133,7 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
     if not invoices.is_free(uow, claim_of(uow, payment)):
         evidence = f"the bank calls {payment.id} accepted after all"
         _stop_unleft(uow, payment, evidence=evidence, reason=Reason.ANOTHER_UNDER_WAY)
-        if payment.state == PaymentState.UNKNOWN:  # what was stopped has left the invoice to it
-            return True
-    if not invoices.is_free(uow, claim_of(uow, payment)):
-        return False
+        return payment.state == PaymentState.UNKNOWN  # what was stopped has left the invoice to it
     payment.accepted_at = payment.accepted_at or uow.now
     payment.promises_broken = 0  # those of an earlier time are told no more
     evidence = f"bank:{payment.transaction_status}"

@@ -14,26 +14,27 @@ from app.journey.payments.access import locked
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_view
-from app.journey.payments.reasons import Reason
-from app.journey.payments.states import PaymentStep, Source, Truth
-from app.journey.payments.step import correct, step
+from app.journey.payments.states import Source, Truth
+from app.journey.payments.step import correct
 from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import BankStatus, Fact
-from connectors.errors import BankSilent
-from tests.unit.app.journey.house import MINUTE, House, said
+from tests.unit.app.journey.house import (
+    ACCEPTED,
+    DEBITED,
+    MINUTE,
+    NOT_FOUND,
+    REJECTED,
+    SILENT,
+    STRANGE,
+    WAITING,
+    House,
+)
 
 SECOND = dt.timedelta(seconds=1)
 TICK = dt.timedelta(microseconds=1)
 DAY = dt.timedelta(days=1)
-WAITING = said("RCVD", Fact.WAITING)
-ACCEPTED = said("ACSP", Fact.ACCEPTED)
-DEBITED = said("ACSC", Fact.DEBITED)
-REJECTED = said("RJCT", Fact.REJECTED)
-STRANGE = said("WHAT", Fact.UNKNOWN)
-SILENT = BankSilent("no answer")
-NOT_FOUND = said("404", Fact.NOT_FOUND)
 
 BILLED = {"due:inv_1": 9900, "biller:blr_1": -9900}
 
@@ -75,20 +76,6 @@ def another(house: House, payment_id: str = "pay_2") -> None:
     """The customer pays the bill once more, and goes to the bank for it."""
     house.stage(payment_id)
     house.leave(payment_id)
-
-
-def end(house: House, payment_id: str) -> None:
-    with house.begin() as uow:
-        payment = uow.session.get_one(Payment, payment_id)
-        step(
-            uow,
-            payment,
-            PaymentStep.NOT_FOUND,
-            source=Source.WORKER,
-            evidence="not_found",
-            reason=Reason.NOT_KNOWN_AT_BANK,
-        )
-        uow.commit()
 
 
 def test_its_bill_is_kept_and_the_bank_asked_soon(closed: House) -> None:
@@ -210,7 +197,7 @@ def test_when_that_other_payment_ends_the_bill_is_not_offered(closed: House) -> 
     look(house, ACCEPTED)
     first = house.clock.now
     house.clock.tick(minutes=1)
-    end(house, "pay_2")
+    house.not_found("pay_2")
     assert house.payment().state == "unknown"
     assert house.payment().doubted_since == first
     assert house.history()[-1] == ("rejected", "unknown", "bank", "bank:ACSP")
@@ -240,9 +227,9 @@ def test_of_two_such_payments_the_earlier_one_has_it(closed: House) -> None:
     another(house, "pay_3")
     for payment_id in ("pay_1", "pay_2"):
         look(house, ACCEPTED, payment_id)
-    end(house, "pay_3")
+    house.not_found("pay_3")
     assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["unknown", "rejected"]
-    end(house, "pay_1")
+    house.not_found("pay_1")
     assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["rejected", "unknown"]
 
 
