@@ -22,6 +22,7 @@ from app.services import Task
 from connectors.contract import BankStatus, Fact
 from tests.unit.app.journey.house import (
     ACCEPTED,
+    CANCELLED,
     DEBITED,
     MINUTE,
     NOT_FOUND,
@@ -308,6 +309,76 @@ def test_a_payment_that_nobody_can_approve_yet_gives_way(closed: House, decided_
     assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
     with pytest.raises(TooLate):
         house.leave("pay_2")
+
+
+def test_one_that_can_be_approved_already_is_dropped_at_the_bank(closed: House) -> None:
+    """Its customer holds the link: to approve it now could pay the bill twice."""
+    house, first = closed, closed.clock.now
+    another(house)
+    look(house, ACCEPTED)
+    with house.services.reading() as uow:
+        view = payment_view(uow.session, "pay_2")
+    assert (view.unwanted, view.link_open, view.bill_state) == (True, False, "in_payment")
+    with pytest.raises(TooLate, match="may have"):
+        house.leave("pay_2")
+    assert house.due()["pay_2"] == first
+    house.bank.answers["cancel"] = CANCELLED
+    look(house, WAITING, "pay_2")
+    assert house.bank.verbs()[-1] == "cancel"
+    assert (house.payment("pay_2").state, house.payment("pay_2").reason) == ("cancelled", "another_under_way")
+    assert (house.payment().state, house.invoice().state) == ("unknown", "in_payment")
+
+
+def test_what_was_doubted_and_paid_the_bill_is_named_as_the_reason(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, ACCEPTED)
+    look(house, DEBITED)
+    house.bank.answers["cancel"] = CANCELLED
+    look(house, WAITING, "pay_2")
+    assert (house.payment("pay_2").state, house.payment("pay_2").reason) == ("cancelled", "paid_otherwise")
+
+
+def test_a_doubt_that_lasts_does_not_hurry_the_other_payment_again(closed: House) -> None:
+    house, first = closed, closed.clock.now
+    another(house)
+    look(house, ACCEPTED)
+    house.bank.answers["cancel"] = None
+    look(house, WAITING, "pay_2")
+    due = house.due()["pay_2"]
+    house.clock.tick(seconds=2)
+    look(house, ACCEPTED)
+    assert (house.payment("pay_2").unwanted_since, house.due()["pay_2"]) == (first, due)
+
+
+@pytest.mark.parametrize("answer", [REJECTED, NOT_FOUND], ids=lambda answer: answer.transaction_status)
+def test_when_the_doubt_ends_the_other_payment_is_wanted_again(closed: House, answer: BankStatus) -> None:
+    house = closed
+    another(house)
+    look(house, ACCEPTED)
+    look(house, answer)
+    assert (house.payment().doubted_since, house.payment("pay_2").unwanted_since) == (None, None)
+    assert house.leave("pay_2").url
+
+
+def test_but_not_while_another_doubt_lasts(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, REJECTED, "pay_2")
+    another(house, "pay_3")
+    look(house, ACCEPTED)
+    look(house, ACCEPTED, "pay_2")
+    look(house, REJECTED)
+    assert house.payment("pay_3").unwanted_since is not None
+    look(house, REJECTED, "pay_2")
+    assert house.payment("pay_3").unwanted_since is None
+
+
+def test_one_whose_way_of_approval_is_the_banks_own_is_unwanted_from_the_start(closed: House) -> None:
+    house = closed
+    house.bank.meanwhile = lambda: put_doubt(house)
+    house.stage("pay_2", sca=None)
+    assert (house.payment("pay_2").state, house.payment("pay_2").unwanted_since) == ("unknown", house.clock.now)
 
 
 def test_a_bill_that_another_payment_has_paid_is_not_taken_back(closed: House) -> None:

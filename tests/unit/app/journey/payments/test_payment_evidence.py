@@ -268,7 +268,9 @@ def test_while_a_third_payment_has_paid_the_bill_the_other_one_stays_unwanted(ho
     twice(house, "away")
     assert record(house, Fact.DEBITED) is True
     since = house.payment("pay_2").unwanted_since
-    put(house, "pay_2", state="settled")  # a third one, as far as the question goes
+    house.bill("3")
+    house.stage("pay_3", invoice_id="inv_3")
+    put(house, "pay_3", invoice_id="inv_1", state="settled")
     assert record(house, Fact.REJECTED) is True
     assert house.payment("pay_2").unwanted_since == since
 

@@ -491,7 +491,7 @@ def test_what_nobody_wants_any_more_is_taken_back_at_once(house: House) -> None:
     put(house, Payment, unwanted_since=house.clock.now)
     house.bank.answers["cancel"] = CANCELLED
     ask(house, WAITING)
-    assert (house.payment().state, house.payment().reason) == ("cancelled", "paid_otherwise")
+    assert (house.payment().state, house.payment().reason) == ("cancelled", "another_under_way")
 
 
 # ------------------------------------------------------------------------------------------------------------- the pace
