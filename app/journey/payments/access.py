@@ -57,9 +57,14 @@ def doubted_of_invoice(session: Session, payment: Payment) -> Sequence[Payment]:
     ).all()
 
 
+def must_give_way(session: Session, payment: Payment) -> bool:
+    """Whether another payment has paid its invoice, or may have after all."""
+    return paid_by_another(session, payment) is not None or bool(doubted_of_invoice(session, payment))
+
+
 def is_unwanted(session: Session, payment: Payment) -> bool:
-    """Whether its invoice is paid already: nobody may bring this payment further."""
-    return payment.unwanted_since is not None or paid_by_another(session, payment) is not None
+    """Whether nobody may bring this payment further: it could pay its invoice once more."""
+    return payment.unwanted_since is not None or must_give_way(session, payment)
 
 
 def source_of(session: Session, payment: Payment) -> Source:

@@ -31,7 +31,9 @@ def exchange_code(task: Task) -> None:
             uow.commit()
             return
         if is_unwanted(uow.session, payment):
-            follow_from(uow, payment, run_at=uow.now)  # its bill is paid: to exchange the code could pay it twice
+            follow_from(
+                uow, payment, run_at=uow.now
+            )  # its bill is paid, or may be: to exchange the code could pay it twice
             task.finish(uow)
             uow.commit()
             return

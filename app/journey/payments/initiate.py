@@ -17,7 +17,7 @@ from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
-from app.journey.payments.access import doubted_of_invoice, locked, locked_of_invoice, paid_by_another
+from app.journey.payments.access import doubted_of_invoice, locked, locked_of_invoice, must_give_way, paid_by_another
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
@@ -223,7 +223,7 @@ def _without_link(uow: UnitOfWork, payment: Payment, staged: Staged, profile: Ba
     uow.session.get_one(Trip, payment.trip_id).left_at = uow.now
     raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
     if payment.state == PaymentState.INITIATING:
-        payment.unwanted_since = uow.now if paid_by_another(uow.session, payment) is not None else None
+        payment.unwanted_since = uow.now if must_give_way(uow.session, payment) else None
         _stage(uow, payment, staged)
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
     else:

@@ -56,7 +56,9 @@ class Payment(Base):
     fence_at: Mapped[dt.datetime | None]  # from then on nothing that we or the customer hold can move money (K4)
     know_by: Mapped[dt.datetime | None]  # unknown: the customer was promised to know by then
     promises_broken: Mapped[int] = mapped_column(default=0)  # how often that time passed and we did not know
-    unwanted_since: Mapped[dt.datetime | None]  # another payment has paid the bill: this one is taken back if it can be
+    unwanted_since: Mapped[
+        dt.datetime | None
+    ]  # another payment has paid the bill, or may have: this one is taken back if it can be
     sequence: Mapped[int] = mapped_column(default=0)  # how many lines its history has
 
     @property

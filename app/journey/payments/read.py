@@ -70,7 +70,7 @@ class PaymentView:
     promises_broken: int  #: how often the promised time passed, or was sure to pass, without an answer
     doubted: bool  #: unknown: it was called not done, and the bank calls it accepted after all
     paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
-    unwanted: bool  #: another payment has paid the bill: this one is stopped if it can be, and nobody may approve it
+    unwanted: bool  #: another one paid the bill, or may have: this one is stopped if it can be, nobody may approve it
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
     approved: bool  #: at the bank, as far as we know

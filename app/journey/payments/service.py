@@ -59,7 +59,7 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
         consent = uow.session.get_one(Consent, payment.consent_id)
         trip = uow.session.get_one(Trip, payment.trip_id)
         if is_unwanted(uow.session, payment):
-            raise TooLate("paid-otherwise", "Another payment has paid this bill.")
+            raise TooLate("paid-otherwise", "Another payment has paid this bill, or may have.")
         if trip.returned_at is not None or uow.now >= consent.expires_at:
             raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
         secrets = trips.secrets_of(uow.session, services.vault, trip)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import locked, source_of, was_closed_by_bank
+from app.journey.payments.access import locked, paid_by_another, source_of, was_closed_by_bank
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
-from app.journey.payments.step import believe, doubt, keep_promise, step
+from app.journey.payments.step import believe, doubt, keep_promise, step, want_others_again
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Connector, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable
@@ -242,7 +242,7 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
         return asked_at < payment.doubted_since + rules.SECOND_LOOK
     if status.fact not in _AGAINST.get(state, ()):
         if state is not PaymentState.SETTLED or status.fact is not Fact.NOT_FOUND:  # that says nothing of a reversal
-            payment.doubted_since = None
+            _doubt_no_more(uow, payment)
         _weigh(uow, payment, status)
         return False
     if _is_refuted(uow, payment):
@@ -253,6 +253,12 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
         doubt(uow, payment, answer=status.raw_response)
         return True
     return asked_at < payment.doubted_since + rules.SECOND_LOOK
+
+
+def _doubt_no_more(uow: UnitOfWork, payment: Payment) -> None:
+    if payment.doubted_since is not None:
+        payment.doubted_since = None
+        want_others_again(uow, payment)
 
 
 def _weigh(uow: UnitOfWork, payment: Payment, status: BankStatus) -> None:
@@ -286,7 +292,10 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
         return Reason.REVERSED
     asked = payment.accepted_at is None and calls.call_of(uow.session, payment_id=payment.id, verb="cancel") is not None
     if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
-        return Reason.PAID_OTHERWISE if payment.unwanted_since else Reason.NOT_APPROVED_IN_TIME
+        if payment.unwanted_since is None:
+            return Reason.NOT_APPROVED_IN_TIME
+        paid = paid_by_another(uow.session, payment) is not None
+        return Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
     outcome = uow.session.get_one(Trip, payment.trip_id).outcome
     return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
 

@@ -16,7 +16,7 @@ from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
 from app.journey.ledger.rules import Claim
 from app.journey.payments import rules
-from app.journey.payments.access import doubted_of_invoice, paid_by_another
+from app.journey.payments.access import doubted_of_invoice, must_give_way, paid_by_another
 from app.journey.payments.events import (
     PaymentAccepted,
     PaymentFailed,
@@ -123,8 +123,8 @@ def correct(uow: UnitOfWork, payment: Payment, fact: Fact, *, source: Source, ev
 
 def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> bool:
     """The bank calls accepted what was closed as not done: not known again, and its invoice is kept for it, so that
-    nobody pays it once more meanwhile. Another payment of it is stopped, while it can be. False as long as one that
-    cannot be stopped has the invoice, or has paid it.
+    nobody pays it once more meanwhile. Another payment of it is stopped, while it can be: at once, or by the bank that
+    is asked to drop it. False as long as one that cannot be stopped has the invoice, or has paid it.
 
     The caller has written down the bank's word, and since when it is doubted.
     """
@@ -132,11 +132,8 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
         return False
     if not invoices.is_free(uow, claim_of(uow, payment)):
         evidence = f"the bank calls {payment.id} accepted after all"
-        _stop_unleft(uow, payment, evidence=evidence, reason=Reason.ANOTHER_UNDER_WAY)
-        if payment.state == PaymentState.UNKNOWN:  # what was stopped has left the invoice to it
-            return True
-    if not invoices.is_free(uow, claim_of(uow, payment)):
-        return False
+        _stop_others(uow, payment, evidence=evidence, reason=Reason.ANOTHER_UNDER_WAY)
+        return payment.state == PaymentState.UNKNOWN  # what was stopped has left the invoice to it
     payment.accepted_at = payment.accepted_at or uow.now
     payment.promises_broken = 0  # those of an earlier time are told no more
     evidence = f"bank:{payment.transaction_status}"
@@ -206,11 +203,12 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
         if before not in CLOSED:
             invoices.settle(uow, claim_of(uow, payment))
         else:
-            _stop_others(uow, payment)  # first: what can still be stopped leaves the invoice to this one
+            # first: what can still be stopped leaves the invoice to this one
+            _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
             invoices.correct(uow, claim_of(uow, payment))
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
-        _want_others_again(uow, payment)
+        want_others_again(uow, payment)
         _leave_to_doubted(uow, payment)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
@@ -235,11 +233,12 @@ def _leave_to_doubted(uow: UnitOfWork, payment: Payment) -> None:
             follow_from(uow, other, run_at=uow.now)
 
 
-def _stop_others(uow: UnitOfWork, payment: Payment) -> None:
-    """The bill turns out to be paid while another payment of it is under way: that one is stopped while it can be."""
-    for other in _stop_unleft(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE):
-        other.unwanted_since = uow.now
-        follow_from(uow, other, run_at=uow.now)
+def _stop_others(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> None:
+    """The bill is paid, or may be, while another payment of it is under way: that one is stopped while it can be."""
+    for other in _stop_unleft(uow, payment, evidence=evidence, reason=reason):
+        if other.unwanted_since is None:
+            other.unwanted_since = uow.now
+            follow_from(uow, other, run_at=uow.now)
 
 
 def _stop_unleft(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> Sequence[Payment]:
@@ -263,13 +262,12 @@ def _stop_unleft(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Re
     return left
 
 
-def _want_others_again(uow: UnitOfWork, payment: Payment) -> None:
-    """What paid the bill was taken back: unless another payment paid it, too, the others need not give way any more."""
-    if paid_by_another(uow.session, payment) is not None:
-        return
+def want_others_again(uow: UnitOfWork, payment: Payment) -> None:
+    """This payment has not paid the bill, nor may it have: whoever gave way to it alone need not any more."""
     unwanted = select(Payment).where(Payment.invoice_id == payment.invoice_id, Payment.unwanted_since.is_not(None))
     for other in uow.session.scalars(unwanted):
-        other.unwanted_since = None
+        if not must_give_way(uow.session, other):
+            other.unwanted_since = None
 
 
 def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:

@@ -191,6 +191,11 @@ class Order:
     mislaid_until: dt.datetime | None = None  #: a bank that lies does not find it for so long
     lied: bool = False  #: the bank said that it will not happen, or that it knows nothing of it, and that was not so
 
+    @property
+    def is_undecided(self) -> bool:
+        """Its customer has done nothing at the bank yet."""
+        return not (self.approved or self.half_approved or self.refused or self.code_until)
+
     def word(self, at: dt.datetime) -> str:
         return next(word for when, word in reversed(self.log) if when <= at)
 

@@ -30,7 +30,7 @@ from app.tasks import run_now, run_task
 from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
 from tests.faults.sim import chance, reconciling
-from tests.faults.sim.bank import Bank, Nature, Order, WayBack, profile_of
+from tests.faults.sim.bank import FORGOTTEN, Bank, Nature, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
 
@@ -281,6 +281,27 @@ class World:
             self.floor.freeze(process, self.dice.choice(FREEZES_S))
         elif fiber in process.fibers and self.dice.random() < self.freeze_rate / 2:
             fiber.wake_at = self.floor.now + dt.timedelta(seconds=self.dice.choice(FREEZES_S))  # one thread is stuck
+        elif fiber.at == "status.heard" and self.dice.random() < 0.6:
+            self._stick_until_fence(fiber)
+
+    def _stick_until_fence(self, fiber: Fiber) -> None:
+        """A bank that knows nothing of an order before its customer decides has said so, and that is written down after
+        the fence; the customer was at the bank and decides meanwhile."""
+        links = [
+            link
+            for link in self.links
+            if link.payment_id == fiber.subject
+            and self._bank(link.bank_id).nature.before_decision == FORGOTTEN
+            and self._order_behind(link).is_undecided
+        ]
+        if fiber not in fiber.process.fibers or not links:
+            return
+        row = self.house.raw.execute("SELECT fence_at FROM payment WHERE id = ?", (fiber.subject,)).fetchone()
+        fence = row and row[0] and dt.datetime.fromisoformat(row[0]).replace(tzinfo=dt.UTC)
+        if fence and fence > self.floor.now:
+            self.floor.counts["fault stuck until the fence"] += 1
+            fiber.wake_at = fence + dt.timedelta(seconds=1)
+            self._visit(links[0])
 
     def _reap(self) -> None:
         """A request that ends in anything but an answer of ours is a fault of ours."""
@@ -521,18 +542,21 @@ class World:
         if not links:
             return False
         link = self.dice.choice(links)
-        what = self.dice.choices(("approve", "refuse", "abandon"), (8, 1.5, 1))[0]
         if self.dice.random() < self.dawdling:
             self._dawdle(link)
+        self._visit(link)
+        return True
+
+    def _visit(self, link: Link) -> None:
+        what = self.dice.choices(("approve", "refuse", "abandon"), (8, 1.5, 1))[0]
         self.floor.note(f"at the bank: {what}")
         self.floor.counts[f"visit {what}"] += 1
         way = self._bank(link.bank_id).visit(link.url, what)
         if way is None:
-            return True
+            return
         self.ways_back.append((way, link))
         if self.dice.random() < 0.3:  # the browser follows at once
             self.do_back()
-        return True
 
     def _dawdle(self, link: Link) -> None:
         """They look at the bank's page until its time is nearly over: what they do then races with the fence."""

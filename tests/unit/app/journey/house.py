@@ -22,7 +22,11 @@ from app.journey.ledger import service as ledger
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.ledger.rules import Claim
 from app.journey.payments import service as payments
+from app.journey.payments.access import locked
 from app.journey.payments.models import BankAttempt, BankBudget, BankCall, Payment, PaymentHistory
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentStep, Source
+from app.journey.payments.step import step
 from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
 from app.people.models import ApiClient, Biller, Customer, PayeeAccount
@@ -39,6 +43,7 @@ from connectors.contract import (
     ScaOAuth,
     Staged,
 )
+from connectors.errors import BankSilent
 from connectors.money import Money
 from connectors.profile import BankProfile
 from connectors.registry import Registry, UnknownBank
@@ -83,6 +88,17 @@ def said(word: str, fact: Fact, *, reason_code: str | None = None) -> BankStatus
     return BankStatus(
         transaction_status=word, fact=fact, reason_code=reason_code, reason_text=None, raw_response=word.encode()
     )
+
+
+WAITING = said("RCVD", Fact.WAITING)
+ACCEPTED = said("ACSP", Fact.ACCEPTED)
+DEBITED = said("ACSC", Fact.DEBITED)
+CREDITED = said("ACCC", Fact.CREDITED)
+REJECTED = said("RJCT", Fact.REJECTED)
+CANCELLED = said("CANC", Fact.CANCELLED)
+NOT_FOUND = said("404", Fact.NOT_FOUND)
+STRANGE = said("WHAT", Fact.UNKNOWN)
+SILENT = BankSilent("no answer")
 
 
 class Bank:
@@ -364,6 +380,19 @@ class House:
     def follow_after(self, seconds: float, answer: BankStatus | Exception) -> None:
         self.clock.tick(seconds=seconds)
         self.follow(answer)
+
+    def not_found(self, payment_id: str = "pay_1") -> None:
+        """Closed: the bank knew nothing of it when nothing could move any more."""
+        with self.begin() as uow:
+            step(
+                uow,
+                locked(uow.session, payment_id),
+                PaymentStep.NOT_FOUND,
+                source=Source.WORKER,
+                evidence="not_found",
+                reason=Reason.NOT_KNOWN_AT_BANK,
+            )
+            uow.commit()
 
     def given_up(self) -> None:
         """What is left of a payment that never got to the bank: nothing."""

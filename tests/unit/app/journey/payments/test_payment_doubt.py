@@ -14,26 +14,28 @@ from app.journey.payments.access import locked
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_view
-from app.journey.payments.reasons import Reason
-from app.journey.payments.states import PaymentStep, Source, Truth
-from app.journey.payments.step import correct, step
+from app.journey.payments.states import Source, Truth
+from app.journey.payments.step import correct
 from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import BankStatus, Fact
-from connectors.errors import BankSilent
-from tests.unit.app.journey.house import MINUTE, House, said
+from tests.unit.app.journey.house import (
+    ACCEPTED,
+    CANCELLED,
+    DEBITED,
+    MINUTE,
+    NOT_FOUND,
+    REJECTED,
+    SILENT,
+    STRANGE,
+    WAITING,
+    House,
+)
 
 SECOND = dt.timedelta(seconds=1)
 TICK = dt.timedelta(microseconds=1)
 DAY = dt.timedelta(days=1)
-WAITING = said("RCVD", Fact.WAITING)
-ACCEPTED = said("ACSP", Fact.ACCEPTED)
-DEBITED = said("ACSC", Fact.DEBITED)
-REJECTED = said("RJCT", Fact.REJECTED)
-STRANGE = said("WHAT", Fact.UNKNOWN)
-SILENT = BankSilent("no answer")
-NOT_FOUND = said("404", Fact.NOT_FOUND)
 
 BILLED = {"due:inv_1": 9900, "biller:blr_1": -9900}
 
@@ -75,20 +77,6 @@ def another(house: House, payment_id: str = "pay_2") -> None:
     """The customer pays the bill once more, and goes to the bank for it."""
     house.stage(payment_id)
     house.leave(payment_id)
-
-
-def end(house: House, payment_id: str) -> None:
-    with house.begin() as uow:
-        payment = uow.session.get_one(Payment, payment_id)
-        step(
-            uow,
-            payment,
-            PaymentStep.NOT_FOUND,
-            source=Source.WORKER,
-            evidence="not_found",
-            reason=Reason.NOT_KNOWN_AT_BANK,
-        )
-        uow.commit()
 
 
 def test_its_bill_is_kept_and_the_bank_asked_soon(closed: House) -> None:
@@ -210,7 +198,7 @@ def test_when_that_other_payment_ends_the_bill_is_not_offered(closed: House) -> 
     look(house, ACCEPTED)
     first = house.clock.now
     house.clock.tick(minutes=1)
-    end(house, "pay_2")
+    house.not_found("pay_2")
     assert house.payment().state == "unknown"
     assert house.payment().doubted_since == first
     assert house.history()[-1] == ("rejected", "unknown", "bank", "bank:ACSP")
@@ -240,9 +228,9 @@ def test_of_two_such_payments_the_earlier_one_has_it(closed: House) -> None:
     another(house, "pay_3")
     for payment_id in ("pay_1", "pay_2"):
         look(house, ACCEPTED, payment_id)
-    end(house, "pay_3")
+    house.not_found("pay_3")
     assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["unknown", "rejected"]
-    end(house, "pay_1")
+    house.not_found("pay_1")
     assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["rejected", "unknown"]
 
 
@@ -321,6 +309,76 @@ def test_a_payment_that_nobody_can_approve_yet_gives_way(closed: House, decided_
     assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
     with pytest.raises(TooLate):
         house.leave("pay_2")
+
+
+def test_one_that_can_be_approved_already_is_dropped_at_the_bank(closed: House) -> None:
+    """Its customer holds the link: to approve it now could pay the bill twice."""
+    house, first = closed, closed.clock.now
+    another(house)
+    look(house, ACCEPTED)
+    with house.services.reading() as uow:
+        view = payment_view(uow.session, "pay_2")
+    assert (view.unwanted, view.link_open, view.bill_state) == (True, False, "in_payment")
+    with pytest.raises(TooLate, match="may have"):
+        house.leave("pay_2")
+    assert house.due()["pay_2"] == first
+    house.bank.answers["cancel"] = CANCELLED
+    look(house, WAITING, "pay_2")
+    assert house.bank.verbs()[-1] == "cancel"
+    assert (house.payment("pay_2").state, house.payment("pay_2").reason) == ("cancelled", "another_under_way")
+    assert (house.payment().state, house.invoice().state) == ("unknown", "in_payment")
+
+
+def test_what_was_doubted_and_paid_the_bill_is_named_as_the_reason(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, ACCEPTED)
+    look(house, DEBITED)
+    house.bank.answers["cancel"] = CANCELLED
+    look(house, WAITING, "pay_2")
+    assert (house.payment("pay_2").state, house.payment("pay_2").reason) == ("cancelled", "paid_otherwise")
+
+
+def test_a_doubt_that_lasts_does_not_hurry_the_other_payment_again(closed: House) -> None:
+    house, first = closed, closed.clock.now
+    another(house)
+    look(house, ACCEPTED)
+    house.bank.answers["cancel"] = None
+    look(house, WAITING, "pay_2")
+    due = house.due()["pay_2"]
+    house.clock.tick(seconds=2)
+    look(house, ACCEPTED)
+    assert (house.payment("pay_2").unwanted_since, house.due()["pay_2"]) == (first, due)
+
+
+@pytest.mark.parametrize("answer", [REJECTED, NOT_FOUND], ids=lambda answer: answer.transaction_status)
+def test_when_the_doubt_ends_the_other_payment_is_wanted_again(closed: House, answer: BankStatus) -> None:
+    house = closed
+    another(house)
+    look(house, ACCEPTED)
+    look(house, answer)
+    assert (house.payment().doubted_since, house.payment("pay_2").unwanted_since) == (None, None)
+    assert house.leave("pay_2").url
+
+
+def test_but_not_while_another_doubt_lasts(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, REJECTED, "pay_2")
+    another(house, "pay_3")
+    look(house, ACCEPTED)
+    look(house, ACCEPTED, "pay_2")
+    look(house, REJECTED)
+    assert house.payment("pay_3").unwanted_since is not None
+    look(house, REJECTED, "pay_2")
+    assert house.payment("pay_3").unwanted_since is None
+
+
+def test_one_whose_way_of_approval_is_the_banks_own_is_unwanted_from_the_start(closed: House) -> None:
+    house = closed
+    house.bank.meanwhile = lambda: put_doubt(house)
+    house.stage("pay_2", sca=None)
+    assert (house.payment("pay_2").state, house.payment("pay_2").unwanted_since) == ("unknown", house.clock.now)
 
 
 def test_a_bill_that_another_payment_has_paid_is_not_taken_back(closed: House) -> None:

@@ -14,10 +14,7 @@ from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import believe, correct, raise_fence, step
 from connectors.contract import Fact
 from connectors.errors import BankSilent
-from tests.unit.app.journey.house import MINUTE, House, said
-
-DEBITED = said("ACSC", Fact.DEBITED)
-CREDITED = said("ACCC", Fact.CREDITED)
+from tests.unit.app.journey.house import CREDITED, DEBITED, MINUTE, House, said
 
 
 def payment_of(uow: UnitOfWork, payment_id: str = "pay_1") -> Payment:
@@ -30,20 +27,6 @@ def record(house: House, fact: Fact, payment_id: str = "pay_1") -> bool:
         moved = correct(uow, payment_of(uow, payment_id), fact, source=Source.STATEMENT, evidence="camt:1/1")
         uow.commit()
     return moved
-
-
-def close(house: House, payment_id: str = "pay_1") -> None:
-    """The bank knew nothing of it when nothing could move any more."""
-    with house.begin() as uow:
-        step(
-            uow,
-            payment_of(uow, payment_id),
-            PaymentStep.NOT_FOUND,
-            source=Source.WORKER,
-            evidence="not_found",
-            reason=Reason.NOT_KNOWN_AT_BANK,
-        )
-        uow.commit()
 
 
 # ----------------------------------------------------------------------------------------------------- what a step does
@@ -98,7 +81,7 @@ def test_a_reason_and_a_promise_belong_to_one_state(house: House) -> None:
     house.approved()
     house.follow(BankSilent("no answer"))
     assert house.payment().know_by is not None
-    close(house)
+    house.not_found()
     assert (house.payment().know_by, house.payment().reason) == (None, "not_known_at_bank")
     assert record(house, Fact.DEBITED)
     assert (house.payment().reason, house.payment().fact) == (None, "debited")
@@ -189,7 +172,7 @@ def test_debited_and_then_credited_it_has_arrived(house: House) -> None:
 
 def test_closed_by_us_and_executed_after_all_it_is_paid(house: House) -> None:
     house.approved()
-    close(house)
+    house.not_found()
     assert house.consent().state == "rejected"
     house.clock.tick(minutes=1)
     with house.begin() as uow:
@@ -217,7 +200,7 @@ def put(house: House, payment_id: str, **values: object) -> None:
 def twice(house: House, second: str) -> None:
     """The first payment was closed, and another one took the bill: the customer has not left for it, or is away."""
     house.approved()
-    close(house)
+    house.not_found()
     house.stage("pay_2")
     if second != "staged":
         house.leave("pay_2")
@@ -285,7 +268,9 @@ def test_while_a_third_payment_has_paid_the_bill_the_other_one_stays_unwanted(ho
     twice(house, "away")
     assert record(house, Fact.DEBITED) is True
     since = house.payment("pay_2").unwanted_since
-    put(house, "pay_2", state="settled")  # a third one, as far as the question goes
+    house.bill("3")
+    house.stage("pay_3", invoice_id="inv_3")
+    put(house, "pay_3", invoice_id="inv_1", state="settled")
     assert record(house, Fact.REJECTED) is True
     assert house.payment("pay_2").unwanted_since == since
 

@@ -12,14 +12,12 @@ from sqlalchemy.exc import OperationalError
 from app.journey.payments import service as payments
 from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
-from app.journey.payments.reasons import Reason
-from app.journey.payments.states import PaymentStep, Source
-from app.journey.payments.step import correct, step
+from app.journey.payments.states import Source
+from app.journey.payments.step import correct
 from connectors.contract import Fact
 from connectors.errors import BankSilent
-from tests.unit.app.journey.house import House, said
+from tests.unit.app.journey.house import WAITING, House, said
 
-WAITING = said("RCVD", Fact.WAITING)
 LOCKS = re.compile(r"\bFROM (\w+).*\bFOR UPDATE\Z", re.DOTALL)
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database_url", ["postgres"], indirect=True)]
@@ -96,16 +94,7 @@ def record(house: House, fact: Fact, payment_id: str = "pay_1") -> None:
 
 def test_the_other_payments_of_a_bill_before_what_is_due_of_it(house: House) -> None:
     house.approved()
-    with house.begin() as uow:
-        step(
-            uow,
-            uow.session.get_one(Payment, "pay_1"),
-            PaymentStep.NOT_FOUND,
-            source=Source.WORKER,
-            evidence="not_found",
-            reason=Reason.NOT_KNOWN_AT_BANK,
-        )
-        uow.commit()
+    house.not_found()
     house.stage("pay_2")
     house.leave("pay_2")
     assert locked_by(house, lambda: record(house, Fact.DEBITED)) == ["payment", "due:inv_1"]

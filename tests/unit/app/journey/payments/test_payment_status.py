@@ -19,9 +19,23 @@ from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import Authorised, BankStatus, Fact
-from connectors.errors import BankError, BankRefused, BankSilent, BankUnavailable
+from connectors.errors import BankError, BankRefused, BankUnavailable
 from consent.models import Trip
-from tests.unit.app.journey.house import MINUTE, House, lease_of, said
+from tests.unit.app.journey.house import (
+    ACCEPTED,
+    CANCELLED,
+    CREDITED,
+    DEBITED,
+    MINUTE,
+    NOT_FOUND,
+    REJECTED,
+    SILENT,
+    STRANGE,
+    WAITING,
+    House,
+    lease_of,
+    said,
+)
 
 SECOND = dt.timedelta(seconds=1)
 TICK = dt.timedelta(microseconds=1)
@@ -30,15 +44,6 @@ LIFE = 10 * MINUTE
 MARGIN = 5 * MINUTE
 FOLLOW = "payments.follow"
 
-WAITING = said("RCVD", Fact.WAITING)
-ACCEPTED = said("ACSP", Fact.ACCEPTED)
-DEBITED = said("ACSC", Fact.DEBITED)
-CREDITED = said("ACCC", Fact.CREDITED)
-REJECTED = said("RJCT", Fact.REJECTED)
-CANCELLED = said("CANC", Fact.CANCELLED)
-NOT_FOUND = said("404", Fact.NOT_FOUND)
-STRANGE = said("WHAT", Fact.UNKNOWN)
-SILENT = BankSilent("no answer")
 REFUSED = BankRefused("no", code="TOKEN_UNKNOWN", http_status=401)
 
 
@@ -486,7 +491,7 @@ def test_what_nobody_wants_any_more_is_taken_back_at_once(house: House) -> None:
     put(house, Payment, unwanted_since=house.clock.now)
     house.bank.answers["cancel"] = CANCELLED
     ask(house, WAITING)
-    assert (house.payment().state, house.payment().reason) == ("cancelled", "paid_otherwise")
+    assert (house.payment().state, house.payment().reason) == ("cancelled", "another_under_way")
 
 
 # ------------------------------------------------------------------------------------------------------------- the pace
