@@ -21,8 +21,9 @@ ROWS_MOST = 20
 
 #: lists of states, and one of payments, that several queries name
 _WORDS = {
-    "live": "('prepared', 'initiating', 'awaiting_customer', 'accepted', 'unknown')",
-    "held": "('prepared', 'initiating', 'awaiting_customer', 'accepted', 'unknown', 'settled')",
+    "live": "('prepared', 'initiating', 'awaiting_customer', 'authorised', 'submitting', 'accepted', 'unknown')",
+    "held": "('prepared', 'initiating', 'awaiting_customer', 'authorised', 'submitting', 'accepted', 'unknown',"
+    " 'settled')",
     "closed": "('rejected', 'cancelled', 'expired')",
     "ended": "('settled', 'rejected', 'cancelled', 'expired', 'reversed')",
     # corrections that came on top of another payment of the same invoice: the biller owes them
@@ -166,6 +167,27 @@ INVARIANTS: Sequence[Invariant] = (
         "what is not found at the bank is called not done only past its fence",
         "SELECT p.id FROM payment_history h JOIN payment p ON p.id = h.payment_id"
         " WHERE h.evidence = 'not_found' AND h.after = 'rejected' AND (p.fence_at IS NULL OR h.at <= p.fence_at)",
+    ),
+    _holds(
+        "C8",
+        "nothing is submitted before its customer's code was exchanged, nor once its consent had no use any more",
+        "SELECT c.id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id JOIN payment p ON p.id = c.payment_id"
+        " JOIN trip t ON t.id = p.trip_id WHERE c.verb = 'submit'"
+        " AND (t.exchanged_at IS NULL OR a.sent_at < t.exchanged_at OR p.fence_at IS NULL OR a.sent_at > p.fence_at)",
+    ),
+    _holds(
+        "C9",
+        "the same submission is not sent a day after it was first sent",
+        "SELECT c.id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id"
+        " JOIN bank_attempt first ON first.call_id = c.id AND first.number = 1"
+        " WHERE c.verb = 'submit' AND {seconds:a.sent_at,first.sent_at} > 82800",
+    ),
+    _holds(
+        "C10",
+        "what the bank is said to have was given to it: with its approval, or by a submission",
+        "SELECT p.id FROM payment p LEFT JOIN consent c ON c.id = p.consent_id"
+        " LEFT JOIN bank_call s ON s.payment_id = p.id AND s.verb = 'submit'"
+        " WHERE p.bank_payment_id IS NOT NULL AND c.bank_consent_id <> p.bank_payment_id AND s.id IS NULL",
     ),
     # ------------------------------------------------------------------------------------------------------- D states
     _holds(
@@ -322,7 +344,7 @@ INVARIANTS: Sequence[Invariant] = (
         "no payment under way is forgotten: somebody is going to look at it",
         "SELECT id FROM payment WHERE state IN ('prepared', 'initiating') EXCEPT {asked:payments.initiate,payment_id}"
         " UNION ALL SELECT p.id FROM payment p LEFT JOIN work w ON w.key = 'payments.follow:' || p.id"
-        " WHERE p.state IN ('awaiting_customer', 'accepted', 'unknown') AND w.id IS NULL",
+        " WHERE p.state IN ('awaiting_customer', 'authorised', 'submitting', 'accepted', 'unknown') AND w.id IS NULL",
     ),
     _holds(
         "L2",

@@ -76,7 +76,7 @@ class ScaOAuth:
 class Staged:
     """The bank holds the order and nobody has approved it yet."""
 
-    consent_id: str  #: the bank's id of what the customer is to approve (Berlin Group: paymentId)
+    consent_id: str  #: the bank's id of what the customer is to approve (ConsentId; Berlin Group: paymentId)
     transaction_status: str
     sca: ScaOAuth | None  #: None: the bank names no way to approve, so from now on only ``status`` tells
     raw_response: bytes
@@ -157,20 +157,44 @@ class Connector(Protocol):
         """
         ...
 
-    def authorise_url(self, staged: ScaOAuth, *, redirect_uri: str, state: str, code_challenge: str) -> str:
-        """The address at the bank that the customer's browser is sent to. From then on only ``status`` counts."""
+    def authorise_url(
+        self, staged: ScaOAuth, *, redirect_uri: str, state: str, nonce: str, code_challenge: str, timeout_s: float
+    ) -> str:
+        """The address at the bank that the customer's browser is sent to, at once: some are good for a minute only.
+
+        It may ask the bank for it (RFC 9126). From then on only ``status`` counts.
+        """
         ...
 
     def complete(
-        self, sca: ScaOAuth, *, code: str, code_verifier: str, redirect_uri: str, timeout_s: float
+        self,
+        sca: ScaOAuth,
+        *,
+        answer: Mapping[str, str],
+        code_verifier: str,
+        redirect_uri: str,
+        state: str,
+        nonce: str,
+        timeout_s: float,
     ) -> Authorised:
-        """Exchange the code of the redirect. MUST NOT be repeated after BankSilent: ask ``status``."""
+        """Check the ``answer`` of the redirect (its parameters) and exchange its code.
+
+        MUST NOT be repeated after BankSilent: ask ``status``. BankRefused for an answer that is not to be believed.
+        """
         ...
+
+    def status(self, bank_payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        """Read only, may be repeated. Without ``access_token`` it asks as ourselves, where the bank allows it.
+
+        Where an approval alone executes, the payment's id is that of the consent.
+        """
+        ...
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """A standard in which an order can be taken back as long as nobody has approved it."""
 
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
-        """Take back an order that nobody has approved. The bank's word that it is gone, or None when it keeps it."""
-        ...
-
-    def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
-        """Read only, may be repeated. Without ``access_token`` it asks as ourselves, where the bank allows it."""
+        """The bank's word that it is gone, or None when it keeps it."""
         ...

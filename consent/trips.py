@@ -1,6 +1,6 @@
 """Journeys of a browser to the bank and back: prepared before the bank is called, bound to the browser that leaves.
 
-The secrets of a trip (verifier, code, state) are sealed in the vault. The state is also the last part of the return
+The secrets of a trip (verifier, state, answer) are sealed in the vault. The state is also the last part of the return
 address, which the bank must get letter by letter: who reads it there still lacks the cookie of the browser that left.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -26,6 +27,11 @@ class TripSecrets:
 
     state: str
     verifier: str
+
+    @property
+    def nonce(self) -> str:
+        """What an id_token must repeat (OpenID Connect). Made of the verifier, which it does not tell."""
+        return hash_of(f"nonce:{self.verifier}")
 
     def __repr__(self) -> str:
         return "TripSecrets(<secret>)"
@@ -90,19 +96,20 @@ def come_back(
     vault: Vault,
     trip: Trip,
     *,
-    code: str | None,
+    answer: Mapping[str, str] | None,
     outcome: str,
     now: dt.datetime,
     life: dt.timedelta,
 ) -> bool:
-    """Note the return and seal the code. False when it came before: a second return changes nothing."""
+    """Note the return and seal the ``answer`` that carries a code. False when it came before: a second return changes
+    nothing."""
     if trip.returned_at is not None:
         return False
     trip.returned_at = now
     # a redirect may well say error=code: only a code that came is one
-    trip.outcome = "nothing" if code is None and outcome == "code" else outcome[:40]
-    if code is not None:
-        vault.put(session, _box(trip.id, "code"), code, now=now, expires_at=now + life)
+    trip.outcome = "nothing" if answer is None and outcome == "code" else outcome[:40]
+    if answer is not None:
+        vault.put(session, _box(trip.id, "answer"), json.dumps(dict(answer)), now=now, expires_at=now + life)
     return True
 
 
@@ -111,8 +118,10 @@ def is_open(session: Session, trip: Trip) -> bool:
     return session.get(Sealed, _box(trip.id, "verifier")) is not None
 
 
-def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> tuple[str, str] | None:
-    """The code to exchange and its verifier, once in the life of a trip.
+def take_answer(
+    session: Session, vault: Vault, trip: Trip, *, now: dt.datetime
+) -> tuple[Mapping[str, str], TripSecrets] | None:
+    """The answer whose code is to be exchanged and the trip's secrets, once in the life of a trip.
 
     None when there is no code, it was tried, it is too old, or the payment was over meanwhile (``forget``).
     """
@@ -120,14 +129,14 @@ def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -
         return None
     trip.exchanged_at = now  # committed before the code is sent: a lost exchange is never repeated
     try:
-        return vault.get(session, _box(trip.id, "code")), vault.get(session, _box(trip.id, "verifier"))
+        return json.loads(vault.get(session, _box(trip.id, "answer"))), secrets_of(session, vault, trip)
     except VaultError:
         return None
 
 
 def forget(session: Session, trip_id: str) -> None:
     """The payment is over: its secrets go."""
-    boxes = [_box(trip_id, name) for name in ("state", "verifier", "code")]
+    boxes = [_box(trip_id, name) for name in ("state", "verifier", "answer")]
     session.execute(delete(Sealed).where(Sealed.id.in_(boxes)))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 from alembic import command
@@ -20,10 +22,27 @@ def upgrade(engine: Engine) -> None:
     However long it takes: what bounds a request's statement would keep a large database at its revision for ever. For a
     lock it waits no longer than others do, so that an upgrade beside a running installation fails soon and whole.
     """
-    with engine.begin() as connection:
+    with engine.connect() as connection, _references_off(connection), connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         command.upgrade(config_for(connection), "head")
+        if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first():
+            raise RuntimeError("the upgrade would leave rows whose references lead nowhere; nothing was changed")
+
+
+@contextlib.contextmanager
+def _references_off(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew (lang_altertable §7): what refers to it must not mind meanwhile."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    cursor = connection.connection.cursor()  # outside of any transaction, where alone the pragma works
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
 
 
 def config_for(connection: Connection | None = None) -> Config:

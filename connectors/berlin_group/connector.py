@@ -104,7 +104,16 @@ class BerlinGroupConnector:
             raw_response=response.body,
         )
 
-    def authorise_url(self, staged: ScaOAuth, *, redirect_uri: str, state: str, code_challenge: str) -> str:
+    def authorise_url(
+        self,
+        staged: ScaOAuth,
+        *,
+        redirect_uri: str,
+        state: str,
+        nonce: str,  # noqa: ARG002  # of OpenID Connect, which is not spoken here
+        code_challenge: str,
+        timeout_s: float,  # noqa: ARG002  # nobody is asked
+    ) -> str:
         """RFC 6749 §4.1.1 with RFC 7636 §4.3."""
         query = urlencode(
             {
@@ -121,12 +130,22 @@ class BerlinGroupConnector:
         return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
 
     def complete(
-        self, sca: ScaOAuth, *, code: str, code_verifier: str, redirect_uri: str, timeout_s: float
+        self,
+        sca: ScaOAuth,
+        *,
+        answer: Mapping[str, str],
+        code_verifier: str,
+        redirect_uri: str,
+        state: str,  # noqa: ARG002  # the address that the answer came to says it
+        nonce: str,  # noqa: ARG002
+        timeout_s: float,
     ) -> Authorised:
         """At some banks this finishes the SCA. Whatever comes of it, ``status`` has the last word."""
+        if not answer.get("code"):
+            raise BankRefused("the answer in the browser carries no code", code="not_believed", http_status=400)
         token = self._oauth.exchange(
             sca.token_endpoint,
-            code=code,
+            code=answer["code"],
             code_verifier=code_verifier,
             redirect_uri=redirect_uri,
             deadline=Deadline(timeout_s),

@@ -18,7 +18,7 @@ from connectors.errors import BankRefused, BankSilent
 from connectors.money import Money
 from connectors.security import pkce
 from tests.support import sandbox_tpp
-from tests.support.bench import BANK_URL, PSU, RETURN, SANDBOXES, Bench, open_bench
+from tests.support.bench import BANK_URL, PSU, RETURN, SANDBOXES, Bench, cancels, open_bench
 from tests.support.sandbox_tpp import InProcess, Person
 
 
@@ -112,7 +112,7 @@ def test_a_customer_who_never_comes(bench: Bench) -> None:
 def test_an_order_that_nobody_approved_is_taken_back_and_stays_so(bench: Bench) -> None:
     staged = bench.staged()
     for _ in range(2):  # the word may be lost on its way: asking again is no error
-        said = bench.connector.cancel(staged.consent_id, timeout_s=5)
+        said = cancels(bench.connector).cancel(staged.consent_id, timeout_s=5)
         assert said is not None
         assert said.fact is Fact.CANCELLED
     status = bench.status(staged)
@@ -124,15 +124,15 @@ def test_an_order_that_nobody_approved_is_taken_back_and_stays_so(bench: Bench) 
 
 def test_an_order_that_was_approved_is_not_taken_back(bench: Bench) -> None:
     staged, _, _ = bench.approved()
-    assert bench.connector.cancel(staged.consent_id, timeout_s=5) is None
+    assert cancels(bench.connector).cancel(staged.consent_id, timeout_s=5) is None
     assert bench.fact(staged) is Fact.ACCEPTED
     bench.clock.tick(seconds=2)
-    assert bench.connector.cancel(staged.consent_id, timeout_s=5) is None
+    assert cancels(bench.connector).cancel(staged.consent_id, timeout_s=5) is None
     assert bench.fact(staged) is Fact.DEBITED
 
 
 def test_an_order_that_the_bank_does_not_know_is_not_gone(bench: Bench) -> None:
-    assert bench.connector.cancel(str(uuid.uuid4()), timeout_s=5) is None
+    assert cancels(bench.connector).cancel(str(uuid.uuid4()), timeout_s=5) is None
 
 
 def test_a_code_is_worth_nothing_without_its_verifier_and_nothing_twice(bench: Bench) -> None:

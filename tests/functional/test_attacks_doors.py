@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import socket
 import threading
@@ -22,7 +23,6 @@ from app.journey.webhooks import service as webhooks
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
 from consent import trips
 from consent.models import Trip
-from consent.trips import TripSecrets
 from tests.support import factories
 from tests.support.journey import Journey
 
@@ -77,15 +77,14 @@ def test_leaving_again_and_coming_back_at_once_do_not_wait_for_each_other(
     customer = factories.signed_in(journey.customer)
     left = payments.leave_for_bank(journey.services, signed_in=customer, payment_id=payment_id)
     back = dict(parse_qsl(urlsplit(journey.at_bank(left.url)).query))
-    holds_payment, real = threading.Event(), trips.secrets_of
+    holds_payment, real = threading.Event(), trips.leave
 
-    def slow(*args: object) -> TripSecrets:
-        secrets = real(*args)  # type: ignore[arg-type]  # as it was called
+    def slow(trip: Trip, *, browser: str, now: dt.datetime) -> None:
+        real(trip, browser=browser, now=now)
         holds_payment.set()
         time.sleep(0.5)  # the other takes its first lock meanwhile
-        return secrets
 
-    monkeypatch.setattr(trips, "secrets_of", slow)
+    monkeypatch.setattr(trips, "leave", slow)
 
     def come_back() -> object:
         assert holds_payment.wait(SOON_S)
@@ -94,9 +93,7 @@ def test_leaving_again_and_coming_back_at_once_do_not_wait_for_each_other(
             bank_id="horizon",
             state=back["state"],
             browsers=[left.browser],
-            code=back["code"],
-            error=None,
-            issuer=back["iss"],
+            answer={"code": back["code"], "iss": back["iss"]},
         )
 
     again, returned = at_once(

@@ -14,6 +14,7 @@ from flask import Flask
 from connectors.contract import (
     BankRequest,
     BankStatus,
+    Cancels,
     Connector,
     Fact,
     PaymentOrder,
@@ -37,6 +38,12 @@ BANK_URL = "http://127.0.0.1:8001"
 RETURN = "http://localhost:8000/banks/sandbox/return/one"
 PSU = PsuContext(ip_address="192.0.2.7", user_agent="Firefox/140")
 SANDBOXES = [path.stem for path in sorted(BANKS.glob("*.toml")) if "sandbox = true" in path.read_text("utf-8")]
+
+
+def cancels(connector: Connector) -> Cancels:
+    """The same, of a standard that takes orders back."""
+    assert isinstance(connector, Cancels)
+    return connector
 
 
 def sca_of(staged: Staged) -> ScaOAuth:
@@ -76,7 +83,12 @@ class Bench:
 
     def url(self, staged: Staged, *, verifier: str) -> str:
         return self.connector.authorise_url(
-            sca_of(staged), redirect_uri=RETURN, state="our-state", code_challenge=pkce.challenge(verifier)
+            sca_of(staged),
+            redirect_uri=RETURN,
+            state="our-state",
+            nonce="our-nonce",
+            code_challenge=pkce.challenge(verifier),
+            timeout_s=5,
         )
 
     def approved(self, amount: str = "84.20") -> tuple[Staged, str, str]:
@@ -89,7 +101,13 @@ class Bench:
 
     def complete(self, staged: Staged, code: str, verifier: str) -> str:
         authorised = self.connector.complete(
-            sca_of(staged), code=code, code_verifier=verifier, redirect_uri=RETURN, timeout_s=5
+            sca_of(staged),
+            answer={"code": code},
+            code_verifier=verifier,
+            redirect_uri=RETURN,
+            state="our-state",
+            nonce="our-nonce",
+            timeout_s=5,
         )
         return authorised.access_token
 

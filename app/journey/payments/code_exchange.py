@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
+from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import calls, rules
 from app.journey.payments.access import is_unwanted, locked
 from app.journey.payments.looks import follow_from
-from app.journey.payments.states import CLOSED, OVER
-from app.journey.payments.step import raise_fence
+from app.journey.payments.models import Payment
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
+from app.journey.payments.step import may_withhold, raise_fence, step
 from app.services import Task
-from connectors.contract import BankRequest, ScaOAuth
+from connectors.contract import Authorised, BankRequest, ScaOAuth
 from connectors.errors import BankError
 from consent import tokens, trips
 from consent.models import Consent, Trip
@@ -31,22 +34,22 @@ def exchange_code(task: Task) -> None:
             uow.commit()
             return
         if is_unwanted(uow.session, payment):
-            follow_from(
-                uow, payment, run_at=uow.now
-            )  # its bill is paid, or may be: to exchange the code could pay it twice
+            # its bill is paid, or may be: to exchange the code could pay it twice
+            follow_from(uow, payment, run_at=uow.now)
             task.finish(uow)
             uow.commit()
             return
         task.hold(uow)
         trip = uow.session.get_one(Trip, payment.trip_id)
         consent = uow.session.get_one(Consent, payment.consent_id)
-        taken = trips.take_code(uow.session, services.vault, trip, now=uow.now)
+        taken = trips.take_answer(uow.session, services.vault, trip, now=uow.now)
         if taken is None:  # refused at the bank, or the exchange was tried before
+            _without_token(uow, payment, trip)
             follow_from(uow, payment, run_at=uow.now)
             task.finish(uow)
             uow.commit()
             return
-        code, verifier = taken
+        answer, secrets = taken
         # the call holds neither code nor our assertion: secrets, sealed with the trip and not repeated
         request = BankRequest(
             method="POST", path=consent.sca["token_endpoint"], headers={}, body=b"", request_id=str(uuid.uuid4())
@@ -60,7 +63,13 @@ def exchange_code(task: Task) -> None:
     authorised, outcome = None, "authorised"
     try:
         authorised = connector.complete(
-            sca, code=code, code_verifier=verifier, redirect_uri=redirect_uri, timeout_s=task.deadline_s
+            sca,
+            answer=answer,
+            code_verifier=secrets.verifier,
+            redirect_uri=redirect_uri,
+            state=secrets.state,
+            nonce=secrets.nonce,
+            timeout_s=task.deadline_s,
         )
     except BankError as error:
         outcome = type(error).__name__  # whatever it was, the money may have moved: only status tells
@@ -72,9 +81,11 @@ def exchange_code(task: Task) -> None:
         if authorised is not None:
             consent = uow.session.get_one(Consent, payment.consent_id)
             tokens.keep(uow.session, services.vault, consent, authorised, now=uow.now)
-            stated = authorised.expires_in_s
-            life = rules.UNSTATED_LIFE if stated is None else dt.timedelta(seconds=stated)
-            raise_fence(payment, uow.now + life + rules.EXPIRY_MARGIN)
+            raise_fence(payment, uow.now + _life_of(authorised, payment) + rules.EXPIRY_MARGIN)
+            if may_withhold(payment):
+                step(uow, payment, PaymentStep.AUTHORISE, source=Source.BANK, evidence="a token for its consent")
+        else:
+            _without_token(uow, payment, uow.session.get_one(Trip, payment.trip_id))
         follow_from(uow, payment, run_at=uow.now)
         uow.commit()
     failpoint("exchange.kept")
@@ -82,3 +93,19 @@ def exchange_code(task: Task) -> None:
         task.finish(uow)
         uow.commit()
     failpoint("exchange.written")
+
+
+def _life_of(authorised: Authorised, payment: Payment) -> dt.timedelta:
+    """For how long something may happen with this token. What is ours to submit is not sent again after a day."""
+    stated = authorised.expires_in_s
+    if stated is None:
+        return rules.UNSTATED_LIFE
+    life = dt.timedelta(seconds=stated)
+    return min(life, rules.UNSTATED_LIFE) if payment.is_to_submit else life
+
+
+def _without_token(uow: UnitOfWork, payment: Payment, trip: Trip) -> None:
+    """Where nothing happens unless we submit it, an approval that did not reach us is one that is not used."""
+    if trip.outcome == "code" and may_withhold(payment):
+        evidence = "the code could not be exchanged; nothing was submitted"
+        step(uow, payment, PaymentStep.WITHHOLD, source=Source.WORKER, evidence=evidence, reason=Reason.APPROVAL_LOST)

@@ -24,7 +24,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
 from app.services import Services, Task
-from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged
+from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
 from connectors.errors import BankError, BankRefused, BankUnavailable
 from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
@@ -143,7 +143,7 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         return payment
     try:
         request = services.banks.connector(profile.id).draft(
-            _order(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
+            order_of(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
         )
     except ValueError as error:
         _give_up(uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
@@ -180,7 +180,7 @@ def _give_way(uow: UnitOfWork, payment: Payment) -> None:
         _give_up(uow, payment, Reason.ANOTHER_UNDER_WAY, evidence=f"the bank calls {doubted[0].id} accepted after all")
 
 
-def _order(payment: Payment, decision: Decision) -> PaymentOrder:
+def order_of(payment: Payment, decision: Decision) -> PaymentOrder:
     """Exactly what the customer signed."""
     structured = decision.reference if decision.reference and iso11649.is_valid(decision.reference) else None
     return PaymentOrder(
@@ -198,28 +198,27 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, intent.payment_id)
         calls.answered(uow, call_id=intent.call_id, number=intent.attempt, outcome="staged", answer=staged.raw_response)
-        profile = task.services.banks.profile(payment.bank_id)
         if staged.sca is not None:
-            _with_link(uow, payment, staged, profile)
+            _with_link(task.services, uow, payment, staged)
         else:
-            _without_link(uow, payment, staged, profile)
+            _without_link(task.services, uow, payment, staged)
         task.finish(uow)
         uow.commit()
 
 
-def _with_link(uow: UnitOfWork, payment: Payment, staged: Staged, profile: BankProfile) -> None:
+def _with_link(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> None:
     """The customer can be sent there, unless the payment was stopped meanwhile: then nobody gets the link."""
     _give_way(uow, payment)
     if payment.state != PaymentState.INITIATING:
         return
-    consent = _keep_consent(uow, payment, staged, profile)
+    consent = _keep_consent(services, uow, payment, staged)
     _stage(uow, payment, staged)
     follow_from(uow, payment, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
 
 
-def _without_link(uow: UnitOfWork, payment: Payment, staged: Staged, profile: BankProfile) -> None:
+def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> None:
     """The bank may let it be approved in a way of its own: it is asked about, also when it was stopped meanwhile."""
-    consent = _keep_consent(uow, payment, staged, profile)
+    consent = _keep_consent(services, uow, payment, staged)
     uow.session.get_one(Trip, payment.trip_id).left_at = uow.now
     raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
     if payment.state == PaymentState.INITIATING:
@@ -231,7 +230,8 @@ def _without_link(uow: UnitOfWork, payment: Payment, staged: Staged, profile: Ba
     follow_from(uow, payment, run_at=uow.now)
 
 
-def _keep_consent(uow: UnitOfWork, payment: Payment, staged: Staged, profile: BankProfile) -> Consent:
+def _keep_consent(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> Consent:
+    profile = services.banks.profile(payment.bank_id)
     trip = uow.session.get_one(Trip, payment.trip_id)
     consent = Consent(
         id=new_id("con"),
@@ -248,6 +248,8 @@ def _keep_consent(uow: UnitOfWork, payment: Payment, staged: Staged, profile: Ba
     uow.session.add(consent)
     uow.session.flush()
     payment.consent_id = trip.consent_id = consent.id
+    if not isinstance(services.banks.connector(payment.bank_id), Submits):
+        payment.bank_payment_id = staged.consent_id  # approving it executes it
     payment.transaction_status = staged.transaction_status[:35]
     return consent
 

@@ -21,6 +21,7 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint(f"state IN ({_STATES})", name="state_known"),
+        UniqueConstraint("bank_id", "bank_payment_id"),  # a bank that repeats an id must not settle two payments
         Index(
             "ix_payment_know_by",
             "know_by",
@@ -37,6 +38,7 @@ class Payment(Base):
     bank_id: Mapped[str] = mapped_column(String(60))
     consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"), unique=True)
     trip_id: Mapped[str] = mapped_column(ForeignKey("trip.id"), unique=True)
+    bank_payment_id: Mapped[str | None] = mapped_column(String(140))  # the bank's own, once it has what it may execute
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
     end_to_end_id: Mapped[str] = mapped_column(String(35), unique=True)  # EndToEndIdentification
@@ -56,14 +58,17 @@ class Payment(Base):
     fence_at: Mapped[dt.datetime | None]  # from then on nothing that we or the customer hold can move money (K4)
     know_by: Mapped[dt.datetime | None]  # unknown: the customer was promised to know by then
     promises_broken: Mapped[int] = mapped_column(default=0)  # how often that time passed and we did not know
-    unwanted_since: Mapped[
-        dt.datetime | None
-    ]  # another payment has paid the bill, or may have: this one is taken back if it can be
+    unwanted_since: Mapped[dt.datetime | None]  # another one has paid the bill, or may have: this one is to give way
     sequence: Mapped[int] = mapped_column(default=0)  # how many lines its history has
 
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def is_to_submit(self) -> bool:
+        """Whether its approval alone executes nothing, and the bank has not said that it has what we submitted."""
+        return self.consent_id is not None and self.bank_payment_id is None
 
 
 class PaymentHistory(Base):
@@ -88,7 +93,7 @@ class BankCall(Base):
     __tablename__ = "bank_call"
     __table_args__ = (
         UniqueConstraint("payment_id", "verb"),
-        CheckConstraint("verb IN ('initiate', 'complete', 'cancel')", name="verb_known"),
+        CheckConstraint("verb IN ('initiate', 'complete', 'submit', 'cancel')", name="verb_known"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)

@@ -20,10 +20,11 @@ from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import is_overpaid
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
+from app.journey.payments.step import may_withhold
 from app.people.models import Biller
 from connectors.contract import Fact
 from connectors.money import Money
-from consent.models import Consent, Trip
+from consent.models import Trip
 
 PAYMENTS_MOST = 50
 #: how the history has it: ISO 20022's word for what is settled on the payee's account
@@ -133,7 +134,6 @@ def _select() -> Select[*tuple[Any, ...]]:
             Invoice.state,
             Biller.name,
             Trip,
-            Consent,
             PaymentHistory.source,
             PaymentHistory.evidence,
         )
@@ -145,7 +145,6 @@ def _select() -> Select[*tuple[Any, ...]]:
             PaymentHistory,
             and_(PaymentHistory.payment_id == Payment.id, PaymentHistory.sequence == Payment.sequence),
         )
-        .outerjoin(Consent, Consent.id == Payment.consent_id)
     )
 
 
@@ -163,7 +162,6 @@ def _view(
     bill_state: str,
     biller: str,
     trip: Trip,
-    consent: Consent | None,
     source: str,
     evidence: str,
 ) -> PaymentView:
@@ -191,7 +189,7 @@ def _view(
         bank_id=payment.bank_id,
         bank_name=payment.bank_id,
         end_to_end_id=payment.end_to_end_id,
-        bank_payment_id=consent.bank_consent_id if consent else None,
+        bank_payment_id=payment.bank_payment_id,
         pay_on=decision.pay_on,
         decided_at=decision.decided_at,
         updated_at=payment.updated_at,
@@ -205,7 +203,7 @@ def _view(
         paid_twice=False,
         unwanted=unwanted,
         link_open=waiting and trip.returned_at is None and not unwanted,
-        cancellable=waiting and trip.left_at is None,
+        cancellable=(waiting and trip.left_at is None) or may_withhold(payment),
         approved=_is_approved(payment, trip),
         final=state in OVER,
         steps=_steps(payment, decision, trip),
@@ -251,9 +249,8 @@ class OpenOutcome:
 
 def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
     """Unknown outcomes, the most often promised first, then the oldest."""
-    rows = session.execute(
-        select(Payment, Consent.bank_consent_id)
-        .outerjoin(Consent, Consent.id == Payment.consent_id)
+    rows = session.scalars(
+        select(Payment)
         .where(Payment.state == PaymentState.UNKNOWN)
         .order_by(Payment.promises_broken.desc(), Payment.id)
         .limit(most)
@@ -262,14 +259,14 @@ def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
         OpenOutcome(
             id=payment.id,
             bank_id=payment.bank_id,
-            bank_payment_id=bank_payment_id,
+            bank_payment_id=payment.bank_payment_id,
             since=payment.updated_at,
             silent_since=payment.silent_since,
             fence_at=payment.fence_at,
             know_by=payment.know_by,
             promises_broken=payment.promises_broken,
         )
-        for payment, bank_payment_id in rows
+        for payment in rows
     ]
 
 

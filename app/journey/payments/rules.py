@@ -44,6 +44,8 @@ HINT_PAUSE = dt.timedelta(seconds=60)
 
 #: between two sendings of the same bytes (OBIE RW 4.0, and good manners elsewhere)
 SEND_GAP = dt.timedelta(seconds=1)
+#: a bank keeps an idempotency key for a day from its first use (OBL Read/Write 4.0): it is not used up to the end
+KEY_LIFE = dt.timedelta(hours=23)
 #: how long it may take to get an order to its bank: a customer waits to go there, and may try again once it is given up
 SEND_LIFE = dt.timedelta(minutes=45)
 #: initiation: how often identical bytes are sent again before anybody could approve them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -18,10 +18,11 @@ from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
-from app.journey.payments.step import correct, keep_promise, raise_fence, step
+from app.journey.payments.step import correct, keep_promise, may_withhold, raise_fence, step
 from app.people.sessions import SignedIn
-from app.services import Services
+from app.services import WEB_DEADLINE_S, Services
 from connectors.contract import Fact, ScaOAuth
+from connectors.errors import BankError
 from connectors.security.pkce import challenge
 from consent import trips
 from consent.base import new_secret
@@ -52,23 +53,25 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
     """Give the approval link to this browser: the point of no return where SCA executes. Raises NotFound, TooLate."""
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay.")
+    customer_id = signed_in.customer.id
     with services.unit_of_work() as uow:
-        payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
-        if payment.state != PaymentState.AWAITING_CUSTOMER:
-            raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
-        consent = uow.session.get_one(Consent, payment.consent_id)
-        trip = uow.session.get_one(Trip, payment.trip_id)
-        if is_unwanted(uow.session, payment):
-            raise TooLate("paid-otherwise", "Another payment has paid this bill, or may have.")
-        if trip.returned_at is not None or uow.now >= consent.expires_at:
-            raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
+        payment, consent, trip = _leavable(uow, payment_id=payment_id, customer_id=customer_id)
         secrets = trips.secrets_of(uow.session, services.vault, trip)
-        url = services.banks.connector(payment.bank_id).authorise_url(
-            ScaOAuth(**consent.sca),
-            redirect_uri=trip.redirect_uri,
+        bank_id, sca, redirect_uri = payment.bank_id, ScaOAuth(**consent.sca), trip.redirect_uri
+    try:  # at some banks the request goes there before the browser does
+        url = services.banks.connector(bank_id).authorise_url(
+            sca,
+            redirect_uri=redirect_uri,
             state=secrets.state,
+            nonce=secrets.nonce,
             code_challenge=challenge(secrets.verifier),
+            timeout_s=WEB_DEADLINE_S,
         )
+    except BankError as error:
+        raise Conflict("bank-away", "The bank cannot be reached just now. Nothing was paid: try again.") from error
+    failpoint("leave.asked")
+    with services.unit_of_work() as uow:
+        payment, consent, trip = _leavable(uow, payment_id=payment_id, customer_id=customer_id)
         browser = new_secret()
         trips.leave(trip, browser=browser, now=uow.now)
         payment.updated_at = uow.now
@@ -79,6 +82,20 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
         leaving = Leaving(url, trip.id, browser, max(AWAY_LEAST, consent.expires_at - uow.now))
     failpoint("leave.given")
     return leaving
+
+
+def _leavable(uow: UnitOfWork, *, payment_id: str, customer_id: str) -> tuple[Payment, Consent, Trip]:
+    """The payment, locked, if its customer may go to the bank for it now. Raises NotFound, TooLate."""
+    payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=customer_id, lock=True)
+    if payment.state != PaymentState.AWAITING_CUSTOMER:
+        raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    if is_unwanted(uow.session, payment):
+        raise TooLate("paid-otherwise", "Another payment has paid this bill, or may have.")
+    if trip.returned_at is not None or uow.now >= consent.expires_at:
+        raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
+    return payment, consent, trip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +113,9 @@ def come_back(
     bank_id: str,
     state: str,
     browsers: Collection[str],
-    code: str | None,
-    error: str | None,
-    issuer: str | None,
+    answer: Mapping[str, str],
 ) -> Returned | None:
-    """Take the redirect in. None for a state that we never gave: nothing is written then.
+    """Take the redirect in, by its parameters. None for a state that we never gave: nothing is written then.
 
     Only the browser that left may bring a code (cross-browser attack); from any other one the redirect is a hint to
     look at the status. The issuer must be the one the state was made for (RFC 9207); when it is not, no code is used.
@@ -116,12 +131,14 @@ def come_back(
             uow.commit()
             return Returned(payment.id, False, None)
         consent = uow.session.get_one(Consent, payment.consent_id)
-        trusted = _is_from(ScaOAuth(**consent.sca), issuer)
+        carries_code = "code" in answer or "response" in answer
+        trusted = _is_from(ScaOAuth(**consent.sca), answer)
         open_ = payment.state not in OVER and trips.is_open(uow.session, trip)
-        usable = code if trusted and open_ else None
-        outcome = "code" if usable else error or ("wrong_issuer" if code and not trusted else "nothing")
+        usable = answer if carries_code and trusted and open_ else None
+        untrusted = "wrong_issuer" if carries_code and not trusted else "nothing"
+        outcome = "code" if usable else answer.get("error") or untrusted
         first = trips.come_back(
-            uow.session, services.vault, trip, code=usable, outcome=outcome, now=uow.now, life=AWAY_LEAST
+            uow.session, services.vault, trip, answer=usable, outcome=outcome, now=uow.now, life=AWAY_LEAST
         )
         recorded = None
         if first:
@@ -135,19 +152,29 @@ def come_back(
     return returned
 
 
-def _is_from(sca: ScaOAuth, issuer: str | None) -> bool:
-    """RFC 9207: an issuer that is named must be the right one; a bank that says it names itself must do so."""
-    return issuer == sca.issuer if issuer is not None else not sca.iss_parameter_supported
+def _is_from(sca: ScaOAuth, answer: Mapping[str, str]) -> bool:
+    """RFC 9207: an issuer that is named must be the right one; a bank that says it names itself must do so.
+
+    A signed answer (JARM) names it inside, where whoever exchanges its code looks.
+    """
+    if "iss" in answer:
+        return answer["iss"] == sca.issuer
+    is_signed = "response" in answer and "code" not in answer
+    return is_signed or not sca.iss_parameter_supported
 
 
 def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
-    """Stop a payment whose approval link was given to nobody. Raises NotFound, TooLate (then the bank decides)."""
+    """Stop a payment that nobody could make happen but us: its link was given to nobody, or it is for us to submit.
+
+    Raises NotFound, TooLate (then the bank decides).
+    """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not act.")
     payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
     trip = uow.session.get_one(Trip, payment.trip_id)
     state = PaymentState(payment.state)
-    if trip.left_at is not None or not PAYMENT.allows(state, PaymentStep.CUSTOMER_CANCEL):
+    ours = trip.left_at is None or may_withhold(payment)
+    if not ours or not PAYMENT.allows(state, PaymentStep.CUSTOMER_CANCEL):
         raise TooLate(
             "too-late",
             "It is too late to stop this payment here: your bank already has it for you to decide.",
@@ -157,7 +184,8 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
         payment,
         PaymentStep.CUSTOMER_CANCEL,
         source=Source.CUSTOMER,
-        evidence="stopped here; the link was given to nobody",
+        evidence="stopped here; "
+        + ("the link was given to nobody" if trip.left_at is None else "nothing was submitted"),
         reason=Reason.STOPPED_BY_CUSTOMER,
     )
 

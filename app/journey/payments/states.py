@@ -1,7 +1,8 @@
 """The life cycle of a payment, and what each state means to the customer and to the biller.
 
 Where SCA itself executes (Berlin Group) the way is PREPARED → INITIATING → AWAITING_CUSTOMER → ACCEPTED → SETTLED.
-Standards with a submission of their own bring their states (AUTHORISED, SUBMITTING) with them.
+Where a payment is submitted apart from its approval (UK) AUTHORISED → SUBMITTING lie between: until then nobody but we
+could make it happen, so that we can end it by not submitting it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ class PaymentState(enum.StrEnum):
     PREPARED = "prepared"  #: the exact bytes for the bank are stored; none was sent
     INITIATING = "initiating"  #: being given to the bank; nobody can approve it yet
     AWAITING_CUSTOMER = "awaiting_customer"  #: the bank holds it for the customer to approve there
+    AUTHORISED = "authorised"  #: approved, and not submitted: nothing moves before it is
+    SUBMITTING = "submitting"  #: its exact bytes are stored, and may have been sent: the bank may execute it
     ACCEPTED = "accepted"  #: approved; the bank has not settled it
     SETTLED = "settled"  #: the bank says debited or credited
     REJECTED = "rejected"  #: it will not happen, by the bank's word or because it never got there
@@ -31,6 +34,9 @@ class PaymentStep(enum.Enum):
     STAGE = enum.auto()
     GIVE_UP = enum.auto()
     CUSTOMER_CANCEL = enum.auto()
+    AUTHORISE = enum.auto()  #: the customer's token is here, with which it can be submitted
+    WITHHOLD = enum.auto()  #: it is not submitted, now or ever
+    SUBMIT = enum.auto()
     BANK_ACCEPT = enum.auto()
     BANK_SETTLE = enum.auto()
     BANK_REJECT = enum.auto()
@@ -43,20 +49,25 @@ class PaymentStep(enum.Enum):
 
 
 S, E = PaymentState, PaymentStep
+#: what the bank may execute
+_OPEN = (S.AWAITING_CUSTOMER, S.SUBMITTING)
 PAYMENT = Lifecycle(
     {
         (S.PREPARED, E.INITIATE): S.INITIATING,
         (S.PREPARED, E.GIVE_UP): S.REJECTED,
         (S.INITIATING, E.STAGE): S.AWAITING_CUSTOMER,
         (S.INITIATING, E.GIVE_UP): S.REJECTED,
-        (S.AWAITING_CUSTOMER, E.CUSTOMER_CANCEL): S.CANCELLED,
+        **{(state, E.CUSTOMER_CANCEL): S.CANCELLED for state in (S.AWAITING_CUSTOMER, S.AUTHORISED)},
         (S.AWAITING_CUSTOMER, E.EXPIRE): S.EXPIRED,
-        **{(state, E.BANK_ACCEPT): S.ACCEPTED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
-        **{(state, E.BANK_SETTLE): S.SETTLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
-        **{(state, E.BANK_REJECT): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
-        **{(state, E.BANK_CANCEL): S.CANCELLED for state in (S.AWAITING_CUSTOMER, S.ACCEPTED, S.UNKNOWN)},
-        (S.AWAITING_CUSTOMER, E.LOSE_SIGHT): S.UNKNOWN,
-        **{(state, E.NOT_FOUND): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
+        (S.AWAITING_CUSTOMER, E.AUTHORISE): S.AUTHORISED,
+        **{(state, E.WITHHOLD): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.AUTHORISED)},
+        (S.AUTHORISED, E.SUBMIT): S.SUBMITTING,
+        **{(state, E.BANK_ACCEPT): S.ACCEPTED for state in (*_OPEN, S.UNKNOWN)},
+        **{(state, E.BANK_SETTLE): S.SETTLED for state in (*_OPEN, S.ACCEPTED, S.UNKNOWN)},
+        **{(state, E.BANK_REJECT): S.REJECTED for state in (*_OPEN, S.ACCEPTED, S.UNKNOWN)},
+        **{(state, E.BANK_CANCEL): S.CANCELLED for state in (*_OPEN, S.ACCEPTED, S.UNKNOWN)},
+        **{(state, E.LOSE_SIGHT): S.UNKNOWN for state in _OPEN},
+        **{(state, E.NOT_FOUND): S.REJECTED for state in (*_OPEN, S.UNKNOWN)},
         **{(state, E.CORRECT): S.SETTLED for state in (S.REJECTED, S.CANCELLED, S.EXPIRED)},
         **{(state, E.DOUBT): S.UNKNOWN for state in (S.REJECTED, S.CANCELLED, S.EXPIRED)},
         **{(S.SETTLED, taken): S.REVERSED for taken in (E.BANK_REJECT, E.BANK_CANCEL)},
@@ -92,9 +103,10 @@ STEP_OF_FACT = {
 
 
 class Truth(enum.StrEnum):
-    """What the customer is told. Four outcomes, and one for the time before there can be any."""
+    """What the customer is told. Four outcomes, and two for the time before there can be any."""
 
     AT_BANK = "at_bank"
+    APPROVED = "approved"  #: and on its way to be executed
     DONE = "done"
     ACCEPTED = "accepted"
     NOT_DONE = "not_done"
@@ -112,6 +124,8 @@ MEANING = {
     S.PREPARED: Meaning(Truth.AT_BANK, may_pay_again=False, outside="open"),
     S.INITIATING: Meaning(Truth.AT_BANK, may_pay_again=False, outside="open"),
     S.AWAITING_CUSTOMER: Meaning(Truth.AT_BANK, may_pay_again=False, outside="open"),
+    S.AUTHORISED: Meaning(Truth.APPROVED, may_pay_again=False, outside="open"),
+    S.SUBMITTING: Meaning(Truth.APPROVED, may_pay_again=False, outside="open"),
     S.ACCEPTED: Meaning(Truth.ACCEPTED, may_pay_again=False, outside="open"),
     S.SETTLED: Meaning(Truth.DONE, may_pay_again=False, outside="paid"),
     S.REJECTED: Meaning(Truth.NOT_DONE, may_pay_again=True, outside="failed"),

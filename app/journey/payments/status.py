@@ -10,12 +10,14 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
 from app.journey.payments.access import locked, paid_by_another, source_of, was_closed_by_bank
+from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, keep_promise, step, want_others_again
+from app.journey.payments.submit import submit
 from app.services import Task
-from connectors.contract import BankRequest, BankStatus, Connector, Fact
+from connectors.contract import BankRequest, BankStatus, Cancels, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable
 from connectors.profile import BankProfile
 from consent.models import Consent, Trip
@@ -33,6 +35,7 @@ _OTHERS = (Source.STATEMENT, Source.OPERATOR)
 class _Question:
     bank_id: str
     bank_consent_id: str
+    bank_payment_id: str
     access_token: str | None
     asked_at: dt.datetime  #: what is heard was so then: whoever hears it may have been frozen since
     take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
@@ -49,7 +52,15 @@ class _Heard:
 
 
 def follow(task: Task) -> None:
-    """Ask the bank once and step by what it says; then again at the bank's pace until it is over."""
+    """Ask the bank once and step by what it says; then again at the bank's pace until it is over.
+
+    What the bank does not have yet, since it is for us to submit it, is submitted first.
+    """
+    with task.services.reading() as uow:
+        is_to_submit = uow.session.get_one(Payment, task.payload["payment_id"]).is_to_submit
+    if is_to_submit:
+        submit(task)
+        return
     question = _question(task)
     if question is None:
         return
@@ -75,20 +86,22 @@ def _ask(task: Task, question: _Question) -> _Heard:
     connector = task.services.banks.connector(question.bank_id)
     timeout_s = task.deadline_s / 2
     try:
-        status = connector.status(question.bank_consent_id, access_token=question.access_token, timeout_s=timeout_s)
+        status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
     except BankUnavailable as error:
         return _Heard(status=None, silent=True, retry_after_s=error.retry_after_s or 0)
     except BankRefused:  # it answers, and will not tell us
-        return _taken_back(task, connector, question) if question.take_back else _Heard(status=None)
+        if question.take_back and isinstance(connector, Cancels):
+            return _taken_back(task, connector, question)
+        return _Heard(status=None)
     except BankError:
         return _Heard(status=None, silent=True)
-    if status.fact is Fact.WAITING and question.take_back:
+    if status.fact is Fact.WAITING and question.take_back and isinstance(connector, Cancels):
         answer = _taken_back(task, connector, question)
         return answer if answer.taken_back else _Heard(status=status, retry_after_s=answer.retry_after_s)
     return _Heard(status=status)
 
 
-def _taken_back(task: Task, connector: Connector, question: _Question) -> _Heard:
+def _taken_back(task: Task, connector: Cancels, question: _Question) -> _Heard:
     """Ask the bank to drop the order, once it is written down that we do."""
     with task.services.unit_of_work() as uow:
         task.hold(uow)
@@ -153,7 +166,7 @@ def _question(task: Task) -> _Question | None:
             if wait_until > uow.now + rules.LONG_WAIT and payment.state not in OVER:
                 _lose_sight(uow, payment, told=False, evidence="the bank wants to be left alone")
             keep_promise(payment, now=uow.now)
-            _look_again(task, uow, payment, run_at=wait_until)
+            look_again(task, uow, payment, run_at=wait_until)
             uow.commit()
             return None
         task.hold(uow)
@@ -164,6 +177,7 @@ def _question(task: Task) -> _Question | None:
         question = _Question(
             bank_id=payment.bank_id,
             bank_consent_id=consent.bank_consent_id,
+            bank_payment_id=payment.bank_payment_id or consent.bank_consent_id,
             access_token=token,
             asked_at=uow.now,
             take_back=_is_to_be_taken_back(uow, payment, consent, trip),
@@ -206,7 +220,7 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
         return
     if payment.state in OVER:
         return
-    if not told and _is_past_fence(payment, asked_at):
+    if not told and _is_past_fence(payment, asked_at) and not _was_submitted(uow, payment):
         step(
             uow,
             payment,
@@ -281,6 +295,11 @@ def _is_refuted(uow: UnitOfWork, payment: Payment) -> bool:
     return payment.accepted_at is not None
 
 
+def _was_submitted(uow: UnitOfWork, payment: Payment) -> bool:
+    """Whether we submitted it, and the bank took it: it does not vanish because the bank finds it no more."""
+    return calls.call_of(uow.session, payment_id=payment.id, verb="submit") is not None
+
+
 def _is_past_fence(payment: Payment, asked_at: dt.datetime) -> bool:
     return payment.fence_at is not None and asked_at > payment.fence_at
 
@@ -310,17 +329,7 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
         return
     if payment.know_by is not None:
         run_at = min(run_at, payment.know_by)
-    _look_again(task, uow, payment, run_at=max(run_at, not_before))
-
-
-def _look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.datetime) -> None:
-    """Ask again then. Where the bank wants to be left alone for longer than was promised, that is said at once."""
-    payment.next_look_at = run_at
-    if payment.know_by is not None and run_at > payment.know_by:
-        payment.promises_broken += payment.updated_at != uow.now  # what was promised just now was told to nobody
-        payment.know_by = run_at + rules.PROMISE
-        payment.updated_at = uow.now
-    task.run_again(uow, run_at=run_at)
+    look_again(task, uow, payment, run_at=max(run_at, not_before))
 
 
 def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:

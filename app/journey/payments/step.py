@@ -36,6 +36,7 @@ from consent.states import CONSENT, ConsentState, ConsentStep
 
 #: what a consent of a single payment goes through when its payment gets into a state
 _CONSENT_STEPS = {
+    PaymentState.AUTHORISED: (ConsentStep.AUTHORISE,),
     PaymentState.ACCEPTED: (ConsentStep.AUTHORISE,),
     PaymentState.SETTLED: (ConsentStep.AUTHORISE, ConsentStep.CONSUME),
     PaymentState.REJECTED: (ConsentStep.REJECT,),
@@ -48,6 +49,8 @@ _STOPPED_BY = {
     PaymentState.INITIATING: PaymentStep.GIVE_UP,
     PaymentState.AWAITING_CUSTOMER: PaymentStep.CUSTOMER_CANCEL,
 }
+#: the states in which another payment of the bill is told to give way
+_STOPPABLE = (*_STOPPED_BY, PaymentState.AUTHORISED, PaymentState.SUBMITTING, PaymentState.UNKNOWN)
 _TOLD = {
     PaymentState.ACCEPTED: PaymentAccepted,
     PaymentState.SETTLED: PaymentSettled,
@@ -235,30 +238,32 @@ def _leave_to_doubted(uow: UnitOfWork, payment: Payment) -> None:
 
 def _stop_others(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> None:
     """The bill is paid, or may be, while another payment of it is under way: that one is stopped while it can be."""
-    for other in _stop_unleft(uow, payment, evidence=evidence, reason=reason):
+    for other in _stopped(uow, payment, evidence=evidence, reason=reason):
         if other.unwanted_since is None:
             other.unwanted_since = uow.now
             follow_from(uow, other, run_at=uow.now)
 
 
-def _stop_unleft(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> Sequence[Payment]:
-    """Stop the other payments of its invoice whose link was given to nobody. Returns those that cannot be stopped."""
+def _stopped(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> Sequence[Payment]:
+    """Stop the other payments of its invoice that nobody else can make happen. Returns those that cannot be stopped."""
     others = uow.session.scalars(
         select(Payment)
         .where(
             Payment.invoice_id == payment.invoice_id,
             Payment.id != payment.id,
-            Payment.state.in_([*_STOPPED_BY, PaymentState.UNKNOWN]),
+            Payment.state.in_(_STOPPABLE),
         )
         .order_by(Payment.id)
     ).all()
     left = []
     for other in others:
+        taken = _STOPPED_BY.get(PaymentState(other.state))
         if uow.session.get_one(Trip, other.trip_id).left_at is not None:
+            taken = PaymentStep.WITHHOLD if may_withhold(other) else None
+        if taken is None:
             left.append(other)
-            continue
-        taken = _STOPPED_BY[PaymentState(other.state)]
-        step(uow, other, taken, source=Source.WORKER, evidence=evidence, reason=reason)
+        else:
+            step(uow, other, taken, source=Source.WORKER, evidence=evidence, reason=reason)
     return left
 
 
@@ -283,6 +288,11 @@ def consent_steps(before: PaymentState, after: PaymentState) -> tuple[ConsentSte
     if before in CLOSED:
         return (ConsentStep.RESTORE,) if after is PaymentState.UNKNOWN else (ConsentStep.CORRECT,)
     return _CONSENT_STEPS.get(after, ())
+
+
+def may_withhold(payment: Payment) -> bool:
+    """Whether nothing can happen as long as we do not submit it, and we never tried."""
+    return payment.is_to_submit and PAYMENT.allows(PaymentState(payment.state), PaymentStep.WITHHOLD)
 
 
 def keep_promise(payment: Payment, *, now: dt.datetime) -> None:

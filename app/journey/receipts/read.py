@@ -19,7 +19,6 @@ from app.journey.payments.states import PaymentState, Source
 from app.journey.receipts.models import Receipt
 from app.people.models import Biller
 from connectors.money import Money
-from consent.models import Consent
 
 RECEIPTS_MOST = 200
 
@@ -80,7 +79,6 @@ def _select() -> Select[*tuple[Any, ...]]:
             Decision,
             Invoice,
             Biller.name,
-            Consent.bank_consent_id,
             PaymentHistory.source,
             PaymentHistory.evidence,
         )
@@ -88,7 +86,6 @@ def _select() -> Select[*tuple[Any, ...]]:
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .join(Biller, Biller.id == Payment.biller_id)
-        .outerjoin(Consent, Consent.id == Payment.consent_id)  # a bank that never answered has given no number
         # one line at the most: nothing is settled twice. What was reversed before histories were kept has none
         .outerjoin(
             PaymentHistory,

@@ -378,7 +378,9 @@ def ask(services: Services, *, since: dt.timedelta = RECENT) -> int:
 
 
 #: the bank holds it, and has not said its last word
-_AT_BANK = frozenset({PaymentState.AWAITING_CUSTOMER, PaymentState.ACCEPTED, PaymentState.UNKNOWN})
+_AT_BANK = frozenset(
+    {PaymentState.AWAITING_CUSTOMER, PaymentState.SUBMITTING, PaymentState.ACCEPTED, PaymentState.UNKNOWN}
+)
 
 
 def _worth_asking(since: dt.datetime | None = None) -> ColumnElement[bool]:
@@ -388,7 +390,7 @@ def _worth_asking(since: dt.datetime | None = None) -> ColumnElement[bool]:
     ended = or_(Payment.state == PaymentState.SETTLED, and_(Payment.state.in_(CLOSED), given_out))
     if since is not None:
         ended = and_(ended, func.coalesce(Payment.settled_at, Payment.updated_at) >= since)
-    return and_(Payment.consent_id.is_not(None), or_(Payment.state.in_(_AT_BANK), ended))
+    return and_(Payment.bank_payment_id.is_not(None), or_(Payment.state.in_(_AT_BANK), ended))
 
 
 def accept(uow: UnitOfWork, *, difference_id: str, because: str) -> None:

@@ -19,6 +19,8 @@ from connectors.registry import UnknownBank
 
 blueprint = Blueprint("banks", __name__, url_prefix="/banks")
 
+#: what an answer consists of (RFC 6749 §4.1.2, RFC 9207, OpenID Connect Core §3.3, JARM)
+PARAMETERS = ("code", "error", "iss", "id_token", "response")
 #: some banks send a whole JWT as the code; the web server takes no longer line
 PARAMETER_MOST = 4000
 
@@ -37,9 +39,7 @@ def comes_back(bank_id: str, state: str) -> ResponseReturnValue:
         bank_id=bank_id,
         state=state,
         browsers=trip_cookies(),
-        code=_one("code"),
-        error=_one("error"),
-        issuer=_one("iss"),
+        answer={name: value for name in PARAMETERS if (value := _one(name))},
     )
     if returned is None:
         abort(400)

@@ -11,7 +11,7 @@ import dataclasses
 import datetime as dt
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -248,6 +248,12 @@ class WayBack:
     error: str | None
     issuer: str | None
 
+    @property
+    def answer(self) -> dict[str, str]:
+        """The parameters of the redirect."""
+        named = {"code": self.code, "error": self.error, "iss": self.issuer}
+        return {name: value for name, value in named.items() if value is not None}
+
 
 @dataclass(eq=False)
 class Bank:
@@ -282,14 +288,31 @@ class Bank:
         self._must_be_stored(request)
         return self._call("initiate", lambda: self._take(request), timeout_s)
 
-    def authorise_url(self, staged: ScaOAuth, *, redirect_uri: str, state: str, code_challenge: str) -> str:
+    def authorise_url(
+        self,
+        staged: ScaOAuth,
+        *,
+        redirect_uri: str,
+        state: str,
+        nonce: str,
+        code_challenge: str,
+        timeout_s: float,
+    ) -> str:
         query = {"scope": staged.scope, "state": state, "redirect_uri": redirect_uri, "code_challenge": code_challenge}
         return f"{staged.authorization_endpoint}?{urlencode(query)}"
 
     def complete(
-        self, sca: ScaOAuth, *, code: str, code_verifier: str, redirect_uri: str, timeout_s: float
+        self,
+        sca: ScaOAuth,
+        *,
+        answer: Mapping[str, str],
+        code_verifier: str,
+        redirect_uri: str,
+        state: str,
+        nonce: str,
+        timeout_s: float,
     ) -> Authorised:
-        known = self.codes.get(code)
+        known = self.codes.get(answer["code"])
         if known is not None:
             known.asked += 1
             if known.asked > 1:

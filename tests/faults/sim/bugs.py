@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ from app.people.customers import today_of
 from app.people.models import Customer
 from app.services import Services, Task
 from connectors.berlin_group.status import fact_of
-from connectors.contract import BankRequest, BankStatus, Connector, Fact, PaymentOrder
+from connectors.contract import BankRequest, BankStatus, Cancels, Fact, PaymentOrder
 from connectors.errors import BankSilent
 from connectors.money import Money
 from consent import trips
@@ -159,18 +160,18 @@ def transaction_while_calling() -> Sequence[Change]:
 
 @_bug("one cent too much", "A5")
 def one_cent() -> Sequence[Change]:
-    real = initiate._order
+    real = initiate.order_of
 
     def order(payment: Payment, decision: Decision) -> PaymentOrder:
         made = real(payment, decision)
         return dataclasses.replace(made, amount=Money(made.amount.minor + 1, made.amount.currency))
 
-    return [(initiate, "_order", order)]
+    return [(initiate, "order_of", order)]
 
 
 @_bug("the discount is that of the day on which the bank is told, not of the decision", "A5")
 def discount_of_another_day() -> Sequence[Change]:
-    prepare, order = initiate._prepare, initiate._order
+    prepare, order = initiate._prepare, initiate.order_of
 
     def prepared(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
         customer = uow.session.get_one(Customer, decision.customer_id)
@@ -181,8 +182,8 @@ def discount_of_another_day() -> Sequence[Change]:
             return dataclasses.replace(order(payment, of), amount=Money(now, payment.currency))
 
         with contextlib.ExitStack() as back:
-            back.callback(setattr, initiate, "_order", initiate._order)
-            initiate._order = ordered  # type: ignore[assignment]  # its second parameter has another name
+            back.callback(setattr, initiate, "order_of", initiate.order_of)
+            initiate.order_of = ordered  # type: ignore[assignment]  # its second parameter has another name
             return prepare(services, uow, decision)
 
     return [(initiate, "_prepare", prepared)]
@@ -264,29 +265,29 @@ def _believing_the_redirect(when: Callable[[Mapping[str, Any]], bool], taken: Pa
 
 @_bug("an error in the redirect is taken for a failed payment", "T1", "A3")
 def error_is_failure() -> Sequence[Change]:
-    return _believing_the_redirect(lambda how: how["error"] is not None, PaymentStep.BANK_REJECT)
+    return _believing_the_redirect(lambda how: "error" in how["answer"], PaymentStep.BANK_REJECT)
 
 
 @_bug("a code in the redirect is taken for a paid bill", "A4", "T2")
 def code_is_payment() -> Sequence[Change]:
-    return _believing_the_redirect(lambda how: how["code"] is not None, PaymentStep.BANK_SETTLE)
+    return _believing_the_redirect(lambda how: "code" in how["answer"], PaymentStep.BANK_SETTLE)
 
 
 @_bug("a lost exchange is tried again", "D4")
 def code_sent_twice() -> Sequence[Change]:
     store = calls.store
 
-    def take_code(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> tuple[str, str] | None:
+    def take_answer(session: Session, vault: Vault, trip: Trip, *, now: dt.datetime) -> Any:
         if trip.outcome != "code":
             return None
         trip.exchanged_at = now
-        return vault.get(session, trips._box(trip.id, "code")), trips.secrets_of(session, vault, trip).verifier
+        return json.loads(vault.get(session, trips._box(trip.id, "answer"))), trips.secrets_of(session, vault, trip)
 
     def stored(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) -> BankCall:
         known = calls.call_of(uow.session, payment_id=payment_id, verb=verb)
         return known or store(uow, payment_id=payment_id, verb=verb, request=request)
 
-    return [(trips, "take_code", take_code), (calls, "store", stored)]
+    return [(trips, "take_answer", take_answer), (calls, "store", stored)]
 
 
 @_bug("a code that came back does not move the fence", "T1", "A3", "C7")
@@ -302,7 +303,7 @@ def fence_without_the_code() -> Sequence[Change]:
 
 @_bug("waiting past its time is read as: nobody approved", "T1", "A3", "A4")
 def waiting_is_no() -> Sequence[Change]:
-    def taken_back(task: Task, connector: Connector, question: Any) -> Any:
+    def taken_back(task: Task, connector: Cancels, question: Any) -> Any:
         return status._Heard(status=_says("CANC"), taken_back=True)
 
     return [(status, "_taken_back", taken_back)]
@@ -312,7 +313,7 @@ def waiting_is_no() -> Sequence[Change]:
 def lost_delete_believed() -> Sequence[Change]:
     real = status._taken_back
 
-    def taken_back(task: Task, connector: Connector, question: Any) -> Any:
+    def taken_back(task: Task, connector: Cancels, question: Any) -> Any:
         class Believing:
             def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
                 try:
@@ -320,7 +321,7 @@ def lost_delete_believed() -> Sequence[Change]:
                 except BankSilent:
                     return _says("CANC")
 
-        return real(task, Believing(), question)  # type: ignore[arg-type]
+        return real(task, Believing(), question)
 
     return [(status, "_taken_back", taken_back)]
 
@@ -329,7 +330,7 @@ def lost_delete_believed() -> Sequence[Change]:
 def kept_is_dropped() -> Sequence[Change]:
     real = status._taken_back
 
-    def taken_back(task: Task, connector: Connector, question: Any) -> Any:
+    def taken_back(task: Task, connector: Cancels, question: Any) -> Any:
         heard = real(task, connector, question)
         return heard if heard.retry_after_s else status._Heard(status=_says("CANC"), taken_back=True)
 

@@ -594,9 +594,7 @@ class World:
                 bank_id=bank_id,
                 state=way.state,
                 browsers=browsers,
-                code=way.code,
-                error=way.error,
-                issuer=way.issuer,
+                answer=way.answer,
             )
             if must_fail and returned is not None:
                 self.floor.broken("D3", f"a redirect with {kind} was taken for one of ours")

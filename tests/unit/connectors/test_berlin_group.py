@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 from connectors.contract import BankRequest, Connector, Fact, PsuContext, Staged
 from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.money import Money
-from tests.support.bench import sca_of
+from tests.support.bench import cancels, sca_of
 from tests.unit.connectors.bank import (
     API,
     ISSUER,
@@ -82,7 +82,9 @@ def test_a_staged_order_says_where_to_approve(tmp_path: Path) -> None:
         replace(sca_of(staged), authorization_endpoint=f"{ISSUER}/authorize?tenant=7"),
         redirect_uri=RETURN,
         state="s",
+        nonce="n",
         code_challenge="c",
+        timeout_s=5,
     )
     assert url.startswith(f"{ISSUER}/authorize?")
     assert parse_qs(urlsplit(url).query) == {
@@ -290,7 +292,7 @@ def test_a_bank_that_tells_a_status_to_customers_only(tmp_path: Path) -> None:
 
 def test_an_order_that_the_bank_takes_back_is_cancelled(tmp_path: Path) -> None:
     bank = ScriptedBank(tmp_path, payment=lambda _: Response(status=204))
-    said = bank.connector.cancel("pay-1", timeout_s=5)
+    said = cancels(bank.connector).cancel("pay-1", timeout_s=5)
     assert said is not None
     assert (said.transaction_status, said.fact, said.raw_response) == ("CANC", Fact.CANCELLED, b"")
     (sent,) = bank.calls("/pay-1")
@@ -302,14 +304,14 @@ def test_an_order_that_the_bank_takes_back_is_cancelled(tmp_path: Path) -> None:
 def test_anything_but_204_to_a_cancellation_says_that_the_bank_keeps_the_order(status: int, tmp_path: Path) -> None:
     """202 would need the customer's approval of the cancellation; a bank that cannot cancel says 405."""
     bank = ScriptedBank(tmp_path, payment=json_answer({"transactionStatus": "CANC"}, status=status))
-    assert bank.connector.cancel("pay-1", timeout_s=5) is None
+    assert cancels(bank.connector).cancel("pay-1", timeout_s=5) is None
     assert len(bank.calls("/pay-1")) == 1
 
 
 def test_a_cancellation_is_sent_again_only_when_the_bank_forgot_our_token(tmp_path: Path) -> None:
     refused = json_answer(REFUSED, status=401)
     bank = ScriptedBank(tmp_path, payment=[refused, lambda _: Response(status=204)], token=[token("one"), token("two")])
-    assert bank.connector.cancel("pay-1", timeout_s=5) is not None
+    assert cancels(bank.connector).cancel("pay-1", timeout_s=5) is not None
     assert [sent.headers["Authorization"] for sent in bank.calls("/pay-1")] == ["Bearer one", "Bearer two"]
 
 
@@ -317,14 +319,14 @@ def test_a_cancellation_is_sent_again_only_when_the_bank_forgot_our_token(tmp_pa
 def test_silence_about_a_cancellation_is_no_word_that_the_order_is_gone(answer: Answer, tmp_path: Path) -> None:
     bank = ScriptedBank(tmp_path, payment=answer)
     with pytest.raises(BankSilent):
-        bank.connector.cancel("pay-1", timeout_s=5)
+        cancels(bank.connector).cancel("pay-1", timeout_s=5)
     assert len(bank.calls("/pay-1")) == 1
 
 
 def test_a_bank_that_puts_a_cancellation_off_says_for_how_long(tmp_path: Path) -> None:
     bank = ScriptedBank(tmp_path, payment=json_answer({}, status=429, headers={"Retry-After": "600"}))
     with pytest.raises(BankUnavailable) as caught:
-        bank.connector.cancel("pay-1", timeout_s=5)
+        cancels(bank.connector).cancel("pay-1", timeout_s=5)
     assert caught.value.retry_after_s == 600
 
 
@@ -340,7 +342,13 @@ def test_tokens_are_in_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     caplog.set_level("DEBUG")
     staged = initiate(bank)
     authorised = bank.connector.complete(
-        sca_of(staged), code="secret-code", code_verifier="v" * 43, redirect_uri=RETURN, timeout_s=5
+        sca_of(staged),
+        answer={"code": "secret-code"},
+        code_verifier="v" * 43,
+        redirect_uri=RETURN,
+        state="s",
+        nonce="n",
+        timeout_s=5,
     )
     assert authorised.access_token == "very-secret"
     told = f"{caplog.text} {staged!r} {authorised!r} {bank.connector!r} {vars(bank.connector)!r}"

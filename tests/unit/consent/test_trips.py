@@ -95,17 +95,21 @@ def test_leaving_again_moves_the_browser_but_not_the_point_of_no_return(clock: C
 def test_the_first_return_counts_and_its_code_is_taken_once(begin: Begin, trip: Trip, clock: Clock) -> None:
     with begin() as uow:
         here = uow.session.get_one(Trip, trip.id)
-        assert trips.take_code(uow.session, VAULT, here, now=clock.now) is None
+        assert trips.take_answer(uow.session, VAULT, here, now=clock.now) is None
         assert here.exchanged_at is None
-        assert trips.come_back(uow.session, VAULT, here, code="c0de", outcome="code", now=clock.now, life=LIFE)
+        assert trips.come_back(
+            uow.session, VAULT, here, answer={"code": "c0de"}, outcome="code", now=clock.now, life=LIFE
+        )
         first = clock.now
         clock.tick(seconds=5)
-        assert not trips.come_back(uow.session, VAULT, here, code="forged", outcome="code", now=clock.now, life=LIFE)
+        assert not trips.come_back(
+            uow.session, VAULT, here, answer={"code": "forged"}, outcome="code", now=clock.now, life=LIFE
+        )
         assert (here.returned_at, here.outcome) == (first, "code")
-        verifier = trips.secrets_of(uow.session, VAULT, here).verifier
-        assert trips.take_code(uow.session, VAULT, here, now=clock.now) == ("c0de", verifier)
+        secrets = trips.secrets_of(uow.session, VAULT, here)
+        assert trips.take_answer(uow.session, VAULT, here, now=clock.now) == ({"code": "c0de"}, secrets)
         assert here.exchanged_at == clock.now
-        assert trips.take_code(uow.session, VAULT, here, now=clock.now) is None
+        assert trips.take_answer(uow.session, VAULT, here, now=clock.now) is None
 
 
 @pytest.mark.parametrize("outcome", ["access_denied", "wrong_issuer", "nothing", "code", "x" * 500])
@@ -115,19 +119,19 @@ def test_without_a_code_there_is_nothing_to_exchange_whatever_the_redirect_says(
     """``?error=code`` too: whoever writes the redirect must not make us look for a code that never came."""
     with begin() as uow:
         here = uow.session.get_one(Trip, trip.id)
-        assert trips.come_back(uow.session, VAULT, here, code=None, outcome=outcome, now=clock.now, life=LIFE)
+        assert trips.come_back(uow.session, VAULT, here, answer=None, outcome=outcome, now=clock.now, life=LIFE)
         assert len(here.outcome or "") <= 40
-        assert trips.take_code(uow.session, VAULT, here, now=clock.now) is None
+        assert trips.take_answer(uow.session, VAULT, here, now=clock.now) is None
 
 
 def test_a_trip_that_is_forgotten_has_no_secrets_left(begin: Begin, trip: Trip, clock: Clock) -> None:
     with begin() as uow:
         here = uow.session.get_one(Trip, trip.id)
-        trips.come_back(uow.session, VAULT, here, code="c0de", outcome="code", now=clock.now, life=LIFE)
+        trips.come_back(uow.session, VAULT, here, answer={"code": "c0de"}, outcome="code", now=clock.now, life=LIFE)
         trips.forget(uow.session, here.id)
         trips.forget(uow.session, here.id)
         uow.commit()
     with begin() as uow, pytest.raises(VaultError):
         trips.secrets_of(uow.session, VAULT, trip)
     with begin() as uow:  # a code that is gone is none: the payment goes on, by its status
-        assert trips.take_code(uow.session, VAULT, uow.session.get_one(Trip, trip.id), now=clock.now) is None
+        assert trips.take_answer(uow.session, VAULT, uow.session.get_one(Trip, trip.id), now=clock.now) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -37,11 +37,13 @@ from connectors.contract import (
     Authorised,
     BankRequest,
     BankStatus,
+    ConsentStatus,
     Fact,
     PaymentOrder,
     PsuContext,
     ScaOAuth,
     Staged,
+    Submitted,
 )
 from connectors.errors import BankSilent
 from connectors.money import Money
@@ -101,7 +103,7 @@ STRANGE = said("WHAT", Fact.UNKNOWN)
 SILENT = BankSilent("no answer")
 
 
-class Bank:
+class _EveryBank:
     """Answers, or raises, what the test put into ``answers`` under the verb; a verb without an answer is a mistake."""
 
     def __init__(self) -> None:
@@ -139,29 +141,50 @@ class Bank:
     def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
         return cast(Staged, self._answer("initiate", request=request, psu=psu, timeout_s=timeout_s))
 
-    def authorise_url(self, staged: ScaOAuth, *, redirect_uri: str, state: str, code_challenge: str) -> str:
-        asked = {"sca": staged, "redirect_uri": redirect_uri, "state": state, "code_challenge": code_challenge}
-        self.asked.append(("authorise_url", asked))
-        return f"{staged.authorization_endpoint}?state={state}"
+    def authorise_url(self, staged: ScaOAuth, **asked: Any) -> str:
+        self.asked.append(("authorise_url", {"sca": staged, **asked}))
+        self.meanwhile()
+        if isinstance(self.answers.get("authorise_url"), Exception):
+            raise self.answers["authorise_url"]
+        return f"{staged.authorization_endpoint}?state={asked['state']}"
 
-    def complete(
-        self, sca: ScaOAuth, *, code: str, code_verifier: str, redirect_uri: str, timeout_s: float
-    ) -> Authorised:
-        asked = {"sca": sca, "code": code, "code_verifier": code_verifier, "redirect_uri": redirect_uri}
-        return cast(Authorised, self._answer("complete", **asked, timeout_s=timeout_s))
+    def complete(self, sca: ScaOAuth, **asked: Any) -> Authorised:
+        return cast(Authorised, self._answer("complete", sca=sca, **asked))
+
+    def status(self, bank_payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        asked = {"bank_payment_id": bank_payment_id, "access_token": access_token, "timeout_s": timeout_s}
+        return cast(BankStatus, self._answer("status", **asked))
+
+
+class Bank(_EveryBank):
+    """One where an approval executes, and that takes an order back."""
 
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
         return cast("BankStatus | None", self._answer("cancel", consent_id=consent_id, timeout_s=timeout_s))
 
-    def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
-        asked = {"consent_id": consent_id, "access_token": access_token, "timeout_s": timeout_s}
-        return cast(BankStatus, self._answer("status", **asked))
+
+class SubmittingBank(_EveryBank):
+    """One where an approval alone executes nothing, and that takes nothing back."""
+
+    def draft_submission(self, order: PaymentOrder, *, consent_id: str, request_id: str) -> BankRequest:
+        self.asked.append(("draft_submission", {"order": order, "consent_id": consent_id, "request_id": request_id}))
+        if "draft_submission" in self.answers:
+            raise self.answers["draft_submission"]
+        body = f"{consent_id}: {order.amount} to {order.creditor_iban}".encode()
+        return BankRequest(method="POST", path="/submissions", headers={}, body=body, request_id=request_id)
+
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+        asked = {"request": request, "access_token": access_token, "psu": psu, "timeout_s": timeout_s}
+        return cast(Submitted, self._answer("submit", **asked))
+
+    def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
+        return cast(ConsentStatus, self._answer("consent_status", consent_id=consent_id, timeout_s=timeout_s))
 
 
 class _Banks:
     """The registry of an installation with one bank."""
 
-    def __init__(self, bank: Bank) -> None:
+    def __init__(self, bank: _EveryBank) -> None:
         self._bank = bank
 
     def profile(self, bank_id: str) -> BankProfile:
@@ -170,7 +193,7 @@ class _Banks:
             raise UnknownBank(bank_id)
         return self._bank.profile
 
-    def connector(self, bank_id: str) -> Bank:
+    def connector(self, bank_id: str) -> _EveryBank:
         assert bank_id == "horizon"
         return self._bank
 
@@ -182,7 +205,7 @@ class House:
     engine: Engine
     clock: Clock
     customer: Customer
-    bank: Bank = field(default_factory=Bank)
+    bank: _EveryBank = field(default_factory=Bank)
 
     def __post_init__(self) -> None:
         self.services = Services(
@@ -339,17 +362,26 @@ class House:
     def leave(self, payment_id: str = "pay_1") -> payments.Leaving:
         return payments.leave_for_bank(self.services, signed_in=self.signed_in, payment_id=payment_id)
 
-    def come_back(self, left: payments.Leaving, **changes: Any) -> payments.Returned | None:
+    def come_back(
+        self,
+        left: payments.Leaving,
+        *,
+        bank_id: str = "horizon",
+        state: str | None = None,
+        browsers: Collection[str] | None = None,
+        code: str | None = "c0de",
+        error: str | None = None,
+        iss: str | None = ISSUER,
+    ) -> payments.Returned | None:
         """The redirect, in the browser that left, with a code."""
-        given = {
-            "bank_id": "horizon",
-            "state": left.url.partition("state=")[2],
-            "browsers": [left.browser],
-            "code": "c0de",
-            "error": None,
-            "issuer": ISSUER,
-        }
-        return payments.come_back(self.services, **{**given, **changes})
+        answer = {"code": code, "error": error, "iss": iss}
+        return payments.come_back(
+            self.services,
+            bank_id=bank_id,
+            state=state or left.url.partition("state=")[2],
+            browsers=[left.browser] if browsers is None else browsers,
+            answer={name: value for name, value in answer.items() if value is not None},
+        )
 
     def away(self) -> payments.Leaving:
         """A payment whose customer is at the bank."""

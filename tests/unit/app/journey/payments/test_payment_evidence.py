@@ -61,7 +61,7 @@ def test_a_step_writes_down_by_whose_word_why_and_the_banks_bytes(house: House) 
 def test_what_is_not_over_keeps_the_secrets_of_its_trip(house: House) -> None:
     house.approved()
     house.follow(said("ACSP", Fact.ACCEPTED))
-    assert house.secrets() == {"state", "verifier", "code", "token"}
+    assert house.secrets() == {"state", "verifier", "answer", "token"}
     assert house.payment().accepted_at == house.clock.now
     assert house.consent().state == "authorised"
     accepted_at = house.clock.now

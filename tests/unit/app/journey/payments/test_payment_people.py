@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -73,7 +74,9 @@ def test_the_link_is_for_this_browser_and_raises_the_fence(house: House, points:
             "sca": SCA,
             "redirect_uri": house.trip().redirect_uri,
             "state": secrets.state,
+            "nonce": secrets.nonce,
             "code_challenge": challenge(secrets.verifier),
+            "timeout_s": 10.0,
         },
     )
     assert left.url == f"{ISSUER}/authorize?state={secrets.state}"
@@ -182,13 +185,13 @@ def test_the_first_return_with_a_code_is_noted_and_gone_on_with_at_once(house: H
     assert came.work is not None
     trip = house.trip()
     assert (trip.returned_at, trip.outcome, trip.exchanged_at) == (house.clock.now, "code", None)
-    assert house.secrets() == {"state", "verifier", "code"}
+    assert house.secrets() == {"state", "verifier", "answer"}
     assert house.payment().updated_at == house.clock.now
     # the code is good for ten minutes at the most, which is later than what was there
     assert house.payment().fence_at == house.clock.now + 10 * MINUTE + MARGIN
     with house.services.reading() as uow:
         row = uow.session.query(WorkRow).where(WorkRow.handler == EXCHANGE).one()
-        code = uow.session.get_one(Sealed, f"trip:{trip.id}:code")
+        code = uow.session.get_one(Sealed, f"trip:{trip.id}:answer")
     assert row.key == came.work.work_keys[EXCHANGE]
     assert row.payload["payment_id"] == "pay_1"
     assert row.run_at == house.clock.now + HEAD_START
@@ -215,14 +218,14 @@ def test_a_second_return_changes_nothing(house: House) -> None:
         ({"code": None, "error": "access_denied"}, "access_denied"),
         ({"code": None, "error": None}, "nothing"),
         ({"code": None, "error": "code"}, "nothing"),
-        ({"code": None, "error": None, "issuer": "https://evil.example"}, "nothing"),
-        ({"issuer": "https://evil.example"}, "wrong_issuer"),
-        ({"issuer": None}, "wrong_issuer"),
-        ({"issuer": "https://evil.example", "error": "server_error"}, "server_error"),
+        ({"code": None, "error": None, "iss": "https://evil.example"}, "nothing"),
+        ({"iss": "https://evil.example"}, "wrong_issuer"),
+        ({"iss": None}, "wrong_issuer"),
+        ({"iss": "https://evil.example", "error": "server_error"}, "server_error"),
     ],
 )
 def test_without_a_code_of_the_right_issuer_there_is_none_to_exchange(
-    house: House, said_by: dict[str, str | None], outcome: str
+    house: House, said_by: dict[str, Any], outcome: str
 ) -> None:
     left = house.away()
     fence = house.payment().fence_at
@@ -237,14 +240,14 @@ def test_without_a_code_of_the_right_issuer_there_is_none_to_exchange(
 def test_a_bank_that_does_not_say_that_it_names_itself_need_not(house: House) -> None:
     house.bill()
     house.stage(sca=dataclasses.replace(SCA, iss_parameter_supported=False))
-    assert house.come_back(house.leave(), issuer=None) is not None
+    assert house.come_back(house.leave(), iss=None) is not None
     assert house.trip().outcome == "code"
 
 
 def test_an_issuer_that_is_named_must_be_the_right_one_even_where_none_is_promised(house: House) -> None:
     house.bill()
     house.stage(sca=dataclasses.replace(SCA, iss_parameter_supported=False))
-    assert house.come_back(house.leave(), issuer="https://evil.example") is not None
+    assert house.come_back(house.leave(), iss="https://evil.example") is not None
     assert house.trip().outcome == "wrong_issuer"
 
 
@@ -298,7 +301,7 @@ def test_a_code_for_a_payment_that_is_over_is_not_kept(house: House) -> None:
 def test_the_code_is_exchanged_once_and_the_status_is_asked_at_once(house: House, points: list[str]) -> None:
     house.come_back(house.away())
     with house.begin() as uow:
-        verifier = trips.secrets_of(uow.session, VAULT, house.trip()).verifier
+        secrets = trips.secrets_of(uow.session, VAULT, house.trip())
     seen: list[object] = []
 
     def meanwhile() -> None:
@@ -321,9 +324,11 @@ def test_the_code_is_exchanged_once_and_the_status_is_asked_at_once(house: House
         "complete",
         {
             "sca": SCA,
-            "code": "c0de",
-            "code_verifier": verifier,
+            "answer": {"code": "c0de", "iss": ISSUER},
+            "code_verifier": secrets.verifier,
             "redirect_uri": house.trip().redirect_uri,
+            "state": secrets.state,
+            "nonce": secrets.nonce,
             "timeout_s": 20.0,
         },
     )
@@ -350,7 +355,7 @@ def test_a_lost_exchange_is_never_repeated(house: House, error: Exception) -> No
     house.exchange(error)
     assert house.outcomes("complete") == [type(error).__name__]
     assert house.payment().fence_at == fence
-    assert house.secrets() == {"state", "verifier", "code"}
+    assert house.secrets() == {"state", "verifier", "answer"}
     assert house.due() == {"pay_1": house.clock.now}
     with house.begin() as uow:  # a worker that died before it wrote the end
         work.enqueue(uow.session, handler=EXCHANGE, key="again", payload={"payment_id": "pay_1"}, now=uow.now)

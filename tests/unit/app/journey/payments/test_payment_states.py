@@ -87,6 +87,8 @@ def test_what_each_state_means_to_customer_and_biller() -> None:
         S.PREPARED: (Truth.AT_BANK, False, "open"),
         S.INITIATING: (Truth.AT_BANK, False, "open"),
         S.AWAITING_CUSTOMER: (Truth.AT_BANK, False, "open"),
+        S.AUTHORISED: (Truth.APPROVED, False, "open"),
+        S.SUBMITTING: (Truth.APPROVED, False, "open"),
         S.ACCEPTED: (Truth.ACCEPTED, False, "open"),
         S.SETTLED: (Truth.DONE, False, "paid"),
         S.REJECTED: (Truth.NOT_DONE, True, "failed"),
@@ -110,7 +112,15 @@ def test_a_doubt_leaves_it_to_the_bank() -> None:
 
 def test_not_found_never_ends_what_the_bank_said_it_has() -> None:
     ended = {before for (before, taken) in PAYMENT.table if taken is E.NOT_FOUND}
-    assert ended == {S.AWAITING_CUSTOMER, S.UNKNOWN}
+    assert ended == {S.AWAITING_CUSTOMER, S.SUBMITTING, S.UNKNOWN}
+
+
+def test_what_may_have_been_submitted_cannot_be_withheld() -> None:
+    """Nobody but the bank, or the end of the time, ends what it may execute."""
+    assert {before for (before, taken) in PAYMENT.table if taken is E.WITHHOLD} == {S.AWAITING_CUSTOMER, S.AUTHORISED}
+    assert {after for (before, taken), after in PAYMENT.table.items() if taken is E.SUBMIT} == {S.SUBMITTING}
+    ours = {E.WITHHOLD, E.CUSTOMER_CANCEL, E.EXPIRE, E.GIVE_UP}
+    assert not {taken for (before, taken) in PAYMENT.table if before is S.SUBMITTING} & ours
 
 
 def test_on_every_way_the_consent_keeps_step() -> None:

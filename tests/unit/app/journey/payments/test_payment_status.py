@@ -80,7 +80,7 @@ def test_the_bank_is_asked_for_its_own_id_as_ourselves(house: House, points: lis
     house.follow(WAITING)
     assert house.bank.asked[-1] == (
         "status",
-        {"consent_id": "bank-pay_1", "access_token": None, "timeout_s": 10.0},
+        {"bank_payment_id": "bank-pay_1", "access_token": None, "timeout_s": 10.0},
     )
     assert seen == [(["status.asked"], True, 1)]
     assert points == ["status.asked", "status.heard", "status.written"]

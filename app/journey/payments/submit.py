@@ -1,0 +1,364 @@
+"""Where an approval alone executes nothing: the payment is submitted with the customer's token, once.
+
+Its key and exact bytes are stored before the first one is sent (K1, K2). After a lost answer the consent is asked
+first; then the same bytes go again under the same key, and the bank answers with the payment as it is. What the bank
+never said that it has is called not done only past the fence: when the token that could execute it is dead (K4).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import select
+
+from app.db.unit_of_work import UnitOfWork
+from app.failpoints import failpoint
+from app.journey.decisions.models import Decision
+from app.journey.payments import budget, calls, rules
+from app.journey.payments.access import is_unwanted, locked, paid_by_another
+from app.journey.payments.initiate import order_of
+from app.journey.payments.looks import follow_from, look_again
+from app.journey.payments.models import BankAttempt, BankCall, Payment
+from app.journey.payments.reasons import Reason, reason_of
+from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
+from app.journey.payments.step import believe, keep_promise, step
+from app.services import Task
+from connectors.contract import BankRequest, ConsentStatus, PsuContext, Submits, Submitted
+from connectors.errors import BankError, BankRefused, BankUnavailable
+from consent.models import Consent, Trip
+from consent.tokens import access_token
+
+#: outcomes of an attempt after which the bank certainly did not do it
+_NOT_SENT, _REFUSED = BankUnavailable.__name__, "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    bank_id: str
+    bank_consent_id: str
+    asked_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """What was committed before the call."""
+
+    bank_id: str
+    call_id: str
+    number: int
+    request: BankRequest
+    access_token: str
+    psu: PsuContext
+    intended_at: dt.datetime
+
+    def __repr__(self) -> str:
+        return f"_Attempt({self.call_id}, {self.number})"
+
+
+def submit(task: Task) -> None:
+    """Bring a payment that is ours to submit one step further. Safe to run again from the start at any moment."""
+    found = _intend(task)
+    if isinstance(found, _Question):
+        failpoint("submit.asked")
+        said, retry_after_s = _ask(task, found)
+        found = _intend_again(task, found, said, retry_after_s=retry_after_s)
+    if found is None:
+        return
+    failpoint("submit.intended")
+    _send(task, found)
+    failpoint("submit.written")
+
+
+def _intend(task: Task) -> _Attempt | _Question | None:
+    """The first transaction: what it does depends on how far the payment is. None when there is nothing to send now."""
+    with task.services.unit_of_work() as uow:
+        payment = locked(uow.session, task.payload["payment_id"])
+        found: _Attempt | _Question | None = None
+        if payment.state in OVER:
+            payment.next_look_at = None
+            task.finish(uow)
+        elif payment.state == PaymentState.AWAITING_CUSTOMER:
+            _wait_for_approval(task, uow, payment)
+        elif payment.state == PaymentState.AUTHORISED:
+            found = _first_attempt(task, uow, payment)
+        else:
+            found = _question(task, uow, payment)
+        uow.commit()
+        return found
+
+
+def _wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """Nobody asks the bank meanwhile: it has nothing that it could execute."""
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    over_at = consent.expires_at + (rules.EXPIRY_MARGIN if trip.left_at is not None else dt.timedelta())
+    if trip.outcome not in (None, "code"):
+        reason = Reason.REFUSED_AT_BANK if trip.outcome == "access_denied" else Reason.NOT_APPROVED
+        _withhold(task, uow, payment, reason, evidence=f"came back without a code: {trip.outcome}")
+    elif is_unwanted(uow.session, payment):
+        _withhold(task, uow, payment, _given_way(uow, payment), evidence="another payment of the bill")
+    elif uow.now >= over_at and trip.left_at is None:
+        evidence = "the time is over; the link was given to nobody"
+        reason = Reason.NOT_APPROVED_IN_TIME
+        step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=reason)
+        task.finish(uow)
+    elif uow.now >= over_at and trip.outcome is None:
+        _withhold(task, uow, payment, Reason.NOT_APPROVED_IN_TIME, evidence="nobody came back in time")
+    else:  # whoever exchanges its code ends it, or goes on with it
+        look_again(task, uow, payment, run_at=max(over_at, uow.now + rules.HINT_PAUSE))
+
+
+def _first_attempt(task: Task, uow: UnitOfWork, payment: Payment) -> _Attempt | None:
+    """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    if is_unwanted(uow.session, payment):
+        _withhold(task, uow, payment, _given_way(uow, payment), evidence="another payment of the bill")
+        return None
+    if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
+        _withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence="the approval is too old to be used")
+        return None
+    decision = uow.session.get_one(Decision, payment.decision_id)
+    try:
+        request = _connector(task, payment.bank_id).draft_submission(
+            order_of(payment, decision), consent_id=consent.bank_consent_id, request_id=str(uuid.uuid4())
+        )
+    except ValueError as error:
+        _withhold(task, uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
+        return None
+    task.hold(uow)
+    call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
+    step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
+    return _attempt(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
+
+
+def _question(task: Task, uow: UnitOfWork, payment: Payment) -> _Question | None:
+    """It was sent, or may have been: the consent says whether the bank has it."""
+    profile = task.services.banks.profile(payment.bank_id)
+    wait_until = budget.take(uow.session, bank_id=payment.bank_id, most=profile.status_calls_per_minute, now=uow.now)
+    if wait_until is not None:
+        keep_promise(payment, now=uow.now)
+        look_again(task, uow, payment, run_at=wait_until)
+        return None
+    task.hold(uow)
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    return _Question(bank_id=payment.bank_id, bank_consent_id=consent.bank_consent_id, asked_at=uow.now)
+
+
+def _ask(task: Task, question: _Question) -> tuple[ConsentStatus | None, int]:
+    """What the bank says of the consent, and for how long it wants to be left alone. None: nothing."""
+    try:
+        connector = _connector(task, question.bank_id)
+        return connector.consent_status(question.bank_consent_id, timeout_s=task.deadline_s / 2), 0
+    except BankUnavailable as error:
+        return None, error.retry_after_s or 0
+    except BankError:
+        return None, 0
+
+
+def _intend_again(
+    task: Task, question: _Question, said: ConsentStatus | None, *, retry_after_s: int
+) -> _Attempt | None:
+    """The same bytes again, or the end, or patience."""
+    with task.services.unit_of_work() as uow:
+        payment = locked(uow.session, task.payload["payment_id"])
+        payment.looked_at = uow.now
+        attempt = None
+        if payment.state in OVER or not payment.is_to_submit:
+            task.run_again(uow, run_at=uow.now)  # another worker was quicker
+        else:
+            if retry_after_s:
+                until = uow.now + dt.timedelta(seconds=retry_after_s)
+                budget.put_off(uow.session, bank_id=payment.bank_id, until=until)
+            attempt = _next_attempt(task, uow, payment, said)
+            if attempt is None and not _is_over(uow, payment, question, said):
+                evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
+                _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
+            elif attempt is None:
+                task.run_again(uow, run_at=uow.now)
+        uow.commit()
+        return attempt
+
+
+def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -> _Attempt | None:
+    """The identical request, as long as its key and the token live. Under a consent that is used up it only tells."""
+    if said is not ConsentStatus.CONSUMED and (
+        said is not ConsentStatus.AUTHORISED or is_unwanted(uow.session, payment)
+    ):
+        return None
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    call = _call_of(uow, payment)
+    sent = calls.first_and_last(uow.session, call)
+    if token is None or sent is None or uow.now > sent[0] + rules.KEY_LIFE or uow.now < sent[1] + rules.SEND_GAP:
+        return None
+    task.hold(uow)
+    decision = uow.session.get_one(Decision, payment.decision_id)
+    return _attempt(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
+
+
+def _attempt(uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, psu: PsuContext) -> _Attempt:
+    return _Attempt(
+        bank_id=payment.bank_id,
+        call_id=call.id,
+        number=calls.attempt(uow, call),
+        request=calls.request_of(call),
+        access_token=token,
+        psu=psu,
+        intended_at=uow.now,
+    )
+
+
+def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
+    """Past the fence the bank's word that nothing was submitted under the consent is an answer."""
+    if said in (None, ConsentStatus.CONSUMED, ConsentStatus.UNKNOWN):
+        return False
+    if payment.fence_at is None or question.asked_at <= payment.fence_at:
+        return False
+    step(
+        uow,
+        payment,
+        PaymentStep.NOT_FOUND,
+        source=Source.WORKER,
+        evidence="not_found",
+        reason=Reason.NOT_KNOWN_AT_BANK,
+        answer=str(said).encode(),
+    )
+    return True
+
+
+def _send(task: Task, attempt: _Attempt) -> None:
+    """The call, outside any transaction, and what came of it."""
+    if task.services.clock() > attempt.intended_at + dt.timedelta(seconds=task.deadline_s):
+        error: BankError = BankUnavailable("it was intended too long ago; nothing was sent")
+        _not_submitted(task, attempt, error)
+        return
+    try:
+        submitted = _connector(task, attempt.bank_id).submit(
+            attempt.request, access_token=attempt.access_token, psu=attempt.psu, timeout_s=task.deadline_s
+        )
+    except BankError as raised:
+        failpoint("submit.failed")
+        _not_submitted(task, attempt, raised)
+    else:
+        failpoint("submit.sent")
+        _submitted(task, attempt, submitted)
+
+
+def _submitted(task: Task, attempt: _Attempt, submitted: Submitted) -> None:
+    """The bank has it: from now on its status tells. Kept whoever has the work by now, and whatever was closed."""
+    status = submitted.status
+    with task.services.unit_of_work() as uow:
+        payment = locked(uow.session, task.payload["payment_id"])
+        calls.answered(
+            uow, call_id=attempt.call_id, number=attempt.number, outcome="submitted", answer=status.raw_response
+        )
+        payment.looked_at = uow.now
+        if not _is_anothers(uow, payment, submitted):
+            payment.bank_payment_id = payment.bank_payment_id or submitted.bank_payment_id
+            payment.transaction_status = status.transaction_status[:35]
+            payment.silent_since = None
+            if payment.state not in OVER:
+                believe(uow, payment, status, reason=_reason(uow, payment, submitted))
+        elif PAYMENT.allows(PaymentState(payment.state), PaymentStep.LOSE_SIGHT):
+            evidence = "the bank named a payment that is another one's"
+            step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
+        follow_from(uow, payment, run_at=uow.now + rules.SEND_GAP)
+        uow.commit()
+    failpoint("submit.kept")
+    with task.services.unit_of_work() as uow:
+        task.run_again(uow, run_at=uow.now + rules.SEND_GAP)
+        uow.commit()
+
+
+def _is_anothers(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> bool:
+    """Whether the bank gave the same id to two payments: then it tells nothing of this one."""
+    known = select(Payment.id).where(
+        Payment.bank_id == payment.bank_id,
+        Payment.bank_payment_id == submitted.bank_payment_id,
+        Payment.id != payment.id,
+    )
+    return uow.session.scalar(known) is not None
+
+
+def _not_submitted(task: Task, attempt: _Attempt, error: BankError) -> None:
+    """A no to the only sending is the end. Any other no may be one to a repeat of what was done before."""
+    with task.services.unit_of_work() as uow:
+        payment = locked(uow.session, task.payload["payment_id"])
+        # "there is one already" (409) is no such word
+        is_no = isinstance(error, BankRefused) and error.http_status != 409
+        outcome = _REFUSED if is_no else type(error).__name__
+        calls.answered(uow, call_id=attempt.call_id, number=attempt.number, outcome=outcome, answer=str(error).encode())
+        if payment.state in OVER:
+            task.run_again(uow, run_at=uow.now)
+        elif isinstance(error, BankRefused) and is_no and not _may_have_been_done(uow, attempt):
+            step(
+                uow,
+                payment,
+                PaymentStep.BANK_REJECT,
+                source=Source.BANK,
+                evidence=f"bank:{error.code}",
+                reason=Reason.BANK_REFUSED,
+                answer=str(error).encode(),
+            )
+            task.run_again(uow, run_at=uow.now)
+        else:
+            retry_after_s = (error.retry_after_s or 0) if isinstance(error, BankUnavailable) else 0
+            silent = not isinstance(error, BankRefused)
+            _wait(task, uow, payment, evidence=outcome, silent=silent, retry_after_s=retry_after_s)
+        uow.commit()
+
+
+def _may_have_been_done(uow: UnitOfWork, attempt: _Attempt) -> bool:
+    """Whether one of the other sendings may have reached the bank."""
+    others = select(BankAttempt.outcome).where(
+        BankAttempt.call_id == attempt.call_id, BankAttempt.number != attempt.number
+    )
+    return any(outcome not in (_NOT_SENT, _REFUSED) for outcome in uow.session.scalars(others))
+
+
+def _wait(
+    task: Task, uow: UnitOfWork, payment: Payment, *, evidence: str, silent: bool, retry_after_s: int = 0
+) -> None:
+    """It may have been executed and the bank does not tell: ask again, soon at first (K3)."""
+    payment.silent_since = (payment.silent_since or uow.now) if silent else None
+    if payment.state not in OVER and PAYMENT.allows(PaymentState(payment.state), PaymentStep.LOSE_SIGHT):
+        step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
+    keep_promise(payment, now=uow.now)
+    sent = calls.first_and_last(uow.session, _call_of(uow, payment))
+    since = payment.silent_since or (sent[0] if sent else uow.now)
+    run_at = rules.look_in_silence(silent_since=since, now=uow.now)
+    if payment.know_by is not None:
+        run_at = min(run_at, payment.know_by)
+    look_again(task, uow, payment, run_at=max(run_at, uow.now + dt.timedelta(seconds=max(retry_after_s, 1))))
+
+
+def _withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str) -> None:
+    """Nothing was submitted, so that nothing happens, whatever the customer approved."""
+    step(uow, payment, PaymentStep.WITHHOLD, source=Source.WORKER, evidence=evidence, reason=reason)
+    payment.next_look_at = None
+    task.finish(uow)
+
+
+def _given_way(uow: UnitOfWork, payment: Payment) -> Reason:
+    paid = paid_by_another(uow.session, payment) is not None
+    return Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
+
+
+def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:
+    outcome = uow.session.get_one(Trip, payment.trip_id).outcome
+    return reason_of(submitted.status, outcome=outcome, accepted=payment.accepted_at is not None)
+
+
+def _call_of(uow: UnitOfWork, payment: Payment) -> BankCall:
+    call = calls.call_of(uow.session, payment_id=payment.id, verb="submit")
+    if call is None:
+        raise RuntimeError(f"{payment.id} is being submitted without stored bytes")
+    return call
+
+
+def _connector(task: Task, bank_id: str) -> Submits:
+    return cast(Submits, task.services.banks.connector(bank_id))
