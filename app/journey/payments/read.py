@@ -18,6 +18,7 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import is_overpaid
+from app.journey.payments.access import paid_by_another
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
@@ -72,6 +73,7 @@ class PaymentView:
     doubted: bool  #: unknown: it was called not done, and the bank calls it accepted after all
     paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
     unwanted: bool  #: another one paid the bill, or may have: this one is stopped if it can be, nobody may approve it
+    paid_otherwise: bool  #: unwanted, and it is sure that another one has paid the bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
     approved: bool  #: at the bank, as far as we know
@@ -149,9 +151,11 @@ def _select() -> Select[*tuple[Any, ...]]:
 
 
 def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
-    """With what only the books know: whether it was executed while another payment has the bill."""
+    """With what only the books know: whether it, or another payment instead, was executed."""
     if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=view.id):
         return dataclasses.replace(view, paid_twice=True)
+    if view.unwanted and paid_by_another(session, session.get_one(Payment, view.id)) is not None:
+        return dataclasses.replace(view, paid_otherwise=True)
     return view
 
 
@@ -202,6 +206,7 @@ def _view(
         doubted=state is PaymentState.UNKNOWN and payment.doubted_since is not None,
         paid_twice=False,
         unwanted=unwanted,
+        paid_otherwise=False,
         link_open=waiting and trip.returned_at is None and not unwanted,
         cancellable=(waiting and trip.left_at is None) or may_withhold(payment),
         approved=_is_approved(payment, trip),
