@@ -100,7 +100,6 @@ def _view(
     decision: Decision,
     invoice: Invoice,
     biller: str,
-    bank_payment_id: str | None,
     source: str | None,
     evidence: str | None,
 ) -> ReceiptView:
@@ -122,7 +121,7 @@ def _view(
         reference=decision.reference,
         bank_name=payment.bank_id,
         end_to_end_id=payment.end_to_end_id,
-        bank_payment_id=bank_payment_id,
+        bank_payment_id=payment.bank_payment_id,
         decided_at=decision.decided_at,
         settled_at=payment.settled_at,
         fact=receipt.fact,

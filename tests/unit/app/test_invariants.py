@@ -224,6 +224,35 @@ def not_found_before_the_fence(books: Books) -> None:
     books.change("payment", payment, fence_at=line["at"])
 
 
+def submission(books: Books, *after_the_exchange: dt.timedelta) -> None:
+    """As if a settled payment had been submitted then."""
+    payment = books.payment("settled")
+    call = {**books.of("bank_call", payment, "verb = 'initiate'"), "id": "bnk_submit", "verb": "submit"}
+    exchanged_at = books.of("trip", payment)["exchanged_at"]
+    books.copy("bank_call", {**call, "request_id": "of the submission"}, made_at=exchanged_at - SECOND)
+    attempt = books.one("bank_attempt", "number = 1")
+    for number, after in enumerate(after_the_exchange, 1):
+        sent_at = exchanged_at + after
+        books.copy("bank_attempt", {**attempt, "call_id": "bnk_submit", "number": number, "sent_at": sent_at})
+
+
+@_breaks("C8")
+def submitted_before_the_code_was_exchanged(books: Books) -> None:
+    submission(books, -SECOND)
+
+
+@_breaks("C9")
+def submitted_again_a_day_later(books: Books) -> None:
+    payment = books.payment("settled")
+    books.change("payment", payment, fence_at=payment["created_at"] + 48 * HOUR)
+    submission(books, SECOND, 23 * HOUR + 2 * SECOND)
+
+
+@_breaks("C10")
+def at_the_bank_without_having_been_given_to_it(books: Books) -> None:
+    books.change("payment", books.payment("settled"), bank_payment_id="another")
+
+
 @_breaks("D1")
 def a_line_of_the_history_is_gone(books: Books) -> None:
     books.drop("payment_history", books.of("payment_history", books.payment("settled"), "sequence = 2"))
