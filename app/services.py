@@ -108,6 +108,8 @@ def open_banks(settings: Settings, keys: Keys, clock: Callable[[], dt.datetime])
     return Registry.from_folder(
         settings.banks,
         sandbox_bank_url=settings.sandbox_bank_url,
+        sandbox_bank_uk_url=settings.sandbox_bank_uk_url,
+        bank_keys=settings.bank_keys,
         client_key=keys.bank_client,
         allow_http=settings.demo,
         clock=clock,
