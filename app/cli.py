@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.services import Services
     from config.settings import Settings
+    from connectors.registry import Registry
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
     _add(keys, "init", _keys_init, "make the keys that are not there yet")
     _add_biller_words(words)
+    _add_bank_words(words)
     demo = _add(words, "demo", _demo, "run everything on this machine, with a sandbox bank and made-up bills")
     demo.add_argument("--walk", action="store_true", help="pay one bill from end to end over HTTP and check every side")
     demo.add_argument("--times", type=_count, default=None, metavar="N", help="with --walk: so many walks")
@@ -105,6 +107,16 @@ def _add_biller_words(words: Any) -> None:
     webhook = _add(verbs, "webhook", _biller_webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")
     webhook.add_argument("url")
+
+
+def _add_bank_words(words: Any) -> None:
+    bank = _add(words, "bank", None, "the banks, one file each: see docs/banks.md")
+    verbs = bank.add_subparsers(metavar="COMMAND", required=True)
+    _add(verbs, "list", _bank_list, "list them, with what each can do and whether it can be used")
+    check = _add(
+        verbs, "check", _bank_check, "go step by step from the file to a token; exit status 1 when one is wrong"
+    )
+    check.add_argument("bank", help="its id: the name of its file")
 
 
 def _add_payment_words(words: Any) -> None:
@@ -411,6 +423,55 @@ def _biller_webhook(chosen: argparse.Namespace) -> int:
         uow.commit()
     print(f"{endpoint_id}\n{secret}  (shown this once: give it to the biller)")
     return 0
+
+
+# ------------------------------------------------------------------------------------------------------------- banks
+
+
+def _bank_list(_: argparse.Namespace) -> int:
+    from app.keys import Keys
+    from app.services import open_banks, utc_now
+    from config.settings import Settings
+    from connectors.inspection.listing import listing
+
+    settings = Settings.from_environ()
+    print("\n".join(listing(open_banks(settings, Keys.load(settings.keys), utc_now))))
+    return 0
+
+
+def _bank_check(chosen: argparse.Namespace) -> int:
+    from app.services import utc_now
+    from connectors.inspection.check import check
+    from connectors.inspection.finding import Verdict
+    from connectors.profile import ProfileError
+
+    try:
+        banks = _one_bank(chosen.bank)
+    except ProfileError as error:
+        print(f"wrong file          {error}")
+        return 1
+    verdicts = set()
+    for finding in check(banks.profile(chosen.bank), banks, clock=utc_now):
+        print(finding, flush=True)
+        verdicts.add(finding.verdict)
+    return 1 if Verdict.WRONG in verdicts else 0
+
+
+def _one_bank(bank_id: str) -> Registry:
+    """The banks of the installation without all others, which may be wrong. Raises ProfileError, NotFound."""
+    from app.errors import NotFound
+    from app.keys import Keys
+    from app.services import open_banks, utc_now
+    from config.settings import Settings
+    from connectors.registry import UnknownBank
+
+    settings = Settings.from_environ()
+    banks = open_banks(settings, Keys.load(settings.keys), utc_now, only=bank_id)
+    try:
+        banks.profile(bank_id)
+    except UnknownBank as error:
+        raise NotFound(f"bank: {settings.banks} has no {bank_id}.toml, or it is a sandbox's and none runs") from error
+    return banks
 
 
 # -------------------------------------------------------------------------------------------------------------- demo

@@ -30,9 +30,11 @@ class Settings:
     database_url: str  #: sqlite:///… or postgresql+psycopg://…
     keys: Path  #: folder with the installation's keys (`quittance keys init` makes it)
     banks: Path  #: folder of bank profiles, one TOML file a bank
+    bank_keys: Path  #: folder of our keys and certificates, one folder for each name that a profile gives as `keys`
     space_domain: str  #: right-hand side of space addresses
     port: int
     bank_port: int  #: of the sandbox bank, demo only
+    uk_bank_port: int  #: of the sandbox bank that speaks UK Open Banking, demo only
     biller_port: int  #: of the demo biller, demo only
     web_workers: int
     web_threads: int
@@ -66,9 +68,11 @@ class Settings:
             database_url=env.str("QUITTANCE_DATABASE_URL", f"sqlite:///{data / 'quittance.sqlite3'}"),
             keys=env.path("QUITTANCE_KEYS", data / "keys"),
             banks=env.path("QUITTANCE_BANKS", ROOT / "config" / "banks"),
+            bank_keys=env.path("QUITTANCE_BANK_KEYS", data / "bank-keys"),
             space_domain=env.str("QUITTANCE_SPACE_DOMAIN", "space.quittance.example"),
             port=port,
             bank_port=env.int("QUITTANCE_BANK_PORT", 8001),
+            uk_bank_port=env.int("QUITTANCE_UK_BANK_PORT", 8003),
             biller_port=env.int("QUITTANCE_BILLER_PORT", 8002),
             web_workers=env.int("QUITTANCE_WEB_WORKERS", 2),
             web_threads=env.int("QUITTANCE_WEB_THREADS", 8),
@@ -87,7 +91,7 @@ class Settings:
             )
         if not self.demo and url.scheme != "https":
             raise SettingsError("QUITTANCE_BASE_URL must begin with https:// unless QUITTANCE_DEMO is on")
-        for name in ("port", "bank_port", "biller_port"):
+        for name in ("port", "bank_port", "uk_bank_port", "biller_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
 
@@ -95,6 +99,11 @@ class Settings:
     def sandbox_bank_url(self) -> str | None:
         """Where the sandbox bank answers; None outside the demo, so that no profile can name it."""
         return f"http://127.0.0.1:{self.bank_port}" if self.demo else None
+
+    @property
+    def sandbox_bank_uk_url(self) -> str | None:
+        """The same for the sandbox bank that speaks UK Open Banking, which is served over TLS."""
+        return f"https://127.0.0.1:{self.uk_bank_port}" if self.demo else None
 
     @property
     def issuer(self) -> str:

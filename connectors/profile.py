@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from marshmallow import Schema, ValidationError, fields, validate
-from typing_extensions import override
+from marshmallow import Schema, ValidationError
 
 from connectors.http import check_scheme
-from connectors.money import EXPONENTS
+from connectors.profile_lines import lines_of
+from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN
+from connectors.security.detached_jws import TRUST_ANCHOR
+from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
+from connectors.security.quirks import OAuthQuirks
 
-#: seconds between calls for the status, after the first five (0, 2, 7, 22 and 67 s after the return); the last one
-#: repeats. With those five this makes 8 calls in the first two hours.
-POLL_S = (300, 900, 2400, 5400, 10_800, 21_600, 43_200, 86_400)
-AUTHORISATION_MINUTES = 90
-PLACEHOLDER = "{sandbox_bank_url}"
+__all__ = ["AUTHORISATION_MINUTES", "POLL_S", "BankProfile", "ProfileError", "Sandboxes", "read"]
+
+#: what stands in a sandbox's file for the address of the sandbox bank → that address, None where it does not run
+Sandboxes = Mapping[str, str | None]
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ID_CHARACTERS_MAX = 40
+_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+
+#: which key of the file, from the top: ("quirks", "b64_header"); and what is wrong with it
+_Fault = tuple[tuple[str | int, ...], str]
 
 
 class ProfileError(ValueError):
-    """A bank's file cannot be used. The text names the file and the key."""
+    """A bank's file cannot be used. The text names the file, the line and the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,108 +45,153 @@ class BankProfile:
     name: str  #: shown to customers
     country: str  #: ISO 3166-1 alpha-2
     standard: str  #: a key of registry.STANDARDS
+    version: str = ""  #: of the standard, where a bank may speak several
     base_url: str  #: of the payment API, without a slash at its end
     issuer: str  #: of its authorization server (RFC 8414), exactly as its metadata say
+    hosts: tuple[str, ...] = ()  #: where its endpoints may be beside the hosts of issuer and base_url
     client_id: str  #: ours at this bank
-    redirect: bool  #: customers approve by redirect; the only way that we speak so far
-    tpp_token: bool  #: an initiation needs a token of our own (client_credentials)
-    status_access: str  #: "client_credentials": we may always ask; "psu_token": only with the customer's token
+    security_profile: str = "oauth2"  #: a key of security.profiles.PROFILES; ``profile`` in the file
+    client_auth: str = ClientAuth.PRIVATE_KEY_JWT.value
+    openid: bool = False  #: its metadata lie where OpenID Connect Discovery has them
+    keys: str = ""  #: the folder of our keys and certificates for it; empty: the installation's own key alone
+    organisation_id: str = ""  #: ours in the directory
+    software_id: str = ""  #: of our software statement there
+    bank_organisation_id: str = ""  #: who signs its answers; empty: whoever has its published keys
+    tan: str = TRUST_ANCHOR  #: the trust anchor of both
+    redirect: bool = True  #: customers approve by redirect; the only way that we speak so far
+    tpp_token: bool = True  #: an initiation needs a token of our own (client_credentials)
+    #: "client_credentials": we may always ask; "psu_token": only with the customer's token
+    status_access: str = "client_credentials"
     currencies: tuple[str, ...]
     authorisation_minutes: int  #: how long a customer has to approve before the bank gives up
     poll_s: tuple[int, ...]
     status_calls_per_minute: int  #: for all payments together (K8)
     sandbox: bool  #: no real bank; left out where no sandbox bank runs
+    quirks: OAuthQuirks = field(default_factory=OAuthQuirks)  #: of its standard's own kind; what the bank gets wrong
+
+    @property
+    def security(self) -> SecurityProfile:
+        return PROFILES[self.security_profile]
+
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether our TLS certificate is part of how we prove who we are."""
+        return self.security.binding is Binding.MTLS or self.client_auth == ClientAuth.TLS
+
+    @property
+    def answer_in_fragment(self) -> bool:
+        """Whether the browser brings the answer where no server sees it (OpenID Connect Core §3.3.2.5)."""
+        return self.security.answer is Answer.HYBRID and not self.quirks.answer_in_query
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Where its endpoints may be: host, and port where it is not the usual one."""
+        return frozenset({urlsplit(self.issuer).netloc, urlsplit(self.base_url).netloc, *self.hosts})
 
 
-class _Url(fields.String):
-    """An address to which a path can be added."""
-
-    @override
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        if text.endswith("/") or "?" in text or "#" in text:
-            raise ValidationError("must not have a slash at its end, a query or a fragment")
-        return text
-
-
-def _flag(**options: Any) -> fields.Boolean:
-    return fields.Boolean(truthy={True}, falsy={False}, **options)
-
-
-class _ProfileSchema(Schema):
-    """The keys of a bank's file. marshmallow refuses any other key."""
-
-    name = fields.String(required=True, validate=validate.Length(1, 70))
-    country = fields.String(required=True, validate=validate.Regexp(r"[A-Z]{2}\Z"))
-    standard = fields.String(required=True)
-    base_url = _Url(required=True)
-    issuer = _Url(required=True)
-    client_id = fields.String(required=True, validate=validate.Length(1, 200))
-    redirect = _flag(load_default=True)
-    tpp_token = _flag(load_default=True)
-    status_access = fields.String(
-        load_default="client_credentials", validate=validate.OneOf(["client_credentials", "psu_token"])
-    )
-    currencies = fields.List(
-        fields.String(validate=validate.OneOf(list(EXPONENTS), error="is not a currency that we know")),
-        load_default=["EUR"],
-        validate=validate.Length(1),
-    )
-    authorisation_minutes = fields.Integer(
-        strict=True, load_default=AUTHORISATION_MINUTES, validate=validate.Range(1, 1440)
-    )
-    poll_s = fields.List(
-        fields.Integer(strict=True, validate=validate.Range(60, 7 * 86_400)),
-        load_default=list(POLL_S),
-        validate=validate.Length(1, 50),
-    )
-    status_calls_per_minute = fields.Integer(strict=True, load_default=600, validate=validate.Range(1, 1_000_000))
-    sandbox = _flag(load_default=False)
-
-
-def read(path: Path, *, sandbox_bank_url: str | None, allow_http: bool) -> BankProfile | None:
-    """The bank of one file; None for a sandbox where no sandbox bank runs. Raises ProfileError."""
+def read(path: Path, *, sandboxes: Sandboxes, allow_http: bool) -> BankProfile | None:
+    """The bank of one file; None for a sandbox that does not run. Raises ProfileError."""
     try:
-        values = _ProfileSchema().load(tomllib.loads(path.read_text("utf-8")))
+        text = path.read_bytes().decode()
+        said = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _wrong(path, f"is not TOML: {error}") from None
-    except ValidationError as error:
-        raise _wrong(path, _sentence(error.messages)) from None
+        message = f"{path.name}: is not TOML: {error}"
+        raise ProfileError(message) from None
     if _ID.fullmatch(path.stem) is None or len(path.stem) > _ID_CHARACTERS_MAX:
-        raise _wrong(path, "its name must be small letters, digits and hyphens: it is the bank's id")
-    if values["sandbox"] and sandbox_bank_url is None:
-        return None
-    for key in ("base_url", "issuer"):
-        values[key] = _address(path, key, values, sandbox_bank_url=sandbox_bank_url, allow_http=allow_http)
-    for key in ("currencies", "poll_s"):
-        values[key] = tuple(values[key])
-    return BankProfile(id=path.stem, **values)
+        message = f"{path.name}: its name must be small letters, digits and hyphens: it is the bank's id"
+        raise ProfileError(message)
+    values, faults = _loaded(said)
+    if faults:
+        raise _wrong(path, text, faults)
+    addresses = {key: _Address(values, key, sandboxes) for key in ("base_url", "issuer")}
+    bank = BankProfile(id=path.stem, **values | {key: address.url for key, address in addresses.items()})
+    faults = [fault for address in addresses.values() for fault in address.faults(allow_http=allow_http)]
+    faults += _contradictions(bank)
+    if faults:
+        raise _wrong(path, text, faults)
+    runs = any(sandboxes.values()) and not any(address.left_out for address in addresses.values())
+    return bank if runs or not bank.sandbox else None
 
 
-def _address(path: Path, key: str, values: Mapping[str, Any], *, sandbox_bank_url: str | None, allow_http: bool) -> str:
-    url = str(values[key])
-    if PLACEHOLDER in url:
-        if not values["sandbox"] or sandbox_bank_url is None:
-            raise _wrong(path, f"{key}: {PLACEHOLDER} is for a file with sandbox = true")
-        url = url.replace(PLACEHOLDER, sandbox_bank_url.rstrip("/"))
+class _Address:
+    """A key whose value may name a sandbox bank instead of a host."""
+
+    def __init__(self, values: Mapping[str, Any], key: str, sandboxes: Sandboxes) -> None:
+        self._key, self._is_sandbox, self._known = key, values["sandbox"], sandboxes
+        self.url = str(values[key])
+        found = _PLACEHOLDER.search(self.url)
+        self._placeholder = found[0] if found else None
+        where = sandboxes.get(self._placeholder) if self._placeholder else None
+        self.left_out = self._placeholder in sandboxes and where is None
+        if self._placeholder and where is not None:
+            self.url = self.url.replace(self._placeholder, where.rstrip("/"))
+
+    def faults(self, *, allow_http: bool) -> Iterator[_Fault]:
+        if self._placeholder and self._placeholder not in self._known:
+            yield (self._key,), f"{self._placeholder} is unknown; known: {', '.join(self._known)}"
+        elif self._placeholder and not self._is_sandbox:
+            yield (self._key,), f"{self._placeholder} is for a file with sandbox = true"
+        elif not self.left_out:
+            try:
+                check_scheme(self.url, allow_http=allow_http)
+            except ValueError as error:
+                yield (self._key,), str(error)
+
+
+def _loaded(said: Mapping[str, Any]) -> tuple[dict[str, Any], list[_Fault]]:
+    """The values by the schema of the file's standard, and what is wrong with them: one of the two is empty."""
+    standard = said.get("standard")
+    schema = SCHEMAS.get(standard) if isinstance(standard, str) else None
+    if schema is None:
+        text = "missing" if standard is None else f"{standard!r} is not built"
+        return {}, [(("standard",), f"{text}; known: {', '.join(SCHEMAS)}")]
     try:
-        check_scheme(url, allow_http=allow_http)
-    except ValueError as error:
-        raise _wrong(path, f"{key}: {error}") from None
-    return url
+        values: dict[str, Any] = schema().load(said)
+    except ValidationError as error:
+        return {}, list(_faults(error.messages, schema, ()))
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}, []
 
 
-def _sentence(messages: Any) -> str:
-    """``poll_s.0: Must be …; currencies: …`` out of marshmallow's tree."""
-    if isinstance(messages, dict):
-        parts = []
-        for key, below in messages.items():
-            text = _sentence(below)
-            parts.append(f"{key}.{text}" if isinstance(below, dict) else f"{key}: {text}")
-        return "; ".join(parts)
-    return " ".join(str(message) for message in messages)
+def _faults(messages: Any, schema: type[Schema], path: tuple[str | int, ...]) -> Iterator[_Fault]:
+    """Out of marshmallow's tree: a dict for each table and each array, a list of texts at the leaves."""
+    for key, below in messages.items():
+        here = (*path, key)
+        if isinstance(below, dict):
+            yield from _faults(below, schema, here)
+            continue
+        text = " ".join(str(message) for message in below)
+        yield here, _meant(str(key), _names(schema, path)) if text == UNKNOWN else text
 
 
-def _wrong(path: Path, text: str) -> ProfileError:
-    message = f"{path.name}: {text}"
-    return ProfileError(message)
+def _names(schema: type[Schema], path: tuple[str | int, ...]) -> list[str]:
+    """The keys that the table at ``path`` may have."""
+    declared = schema().fields
+    for step in path:
+        nested = getattr(declared.get(str(step)), "schema", None)
+        declared = nested.fields if isinstance(nested, Schema) else {}
+    return list(declared)
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"{UNKNOWN}; did you mean {close[0]}?" if close else f"{UNKNOWN} for this standard"
+
+
+def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
+    """Values that are good each for itself and not together."""
+    if bank.client_auth not in bank.security.client_auth:
+        allowed = ", ".join(bank.security.client_auth)
+        yield ("client_auth",), f"{bank.security_profile} allows only {allowed}"
+    if bank.needs_certificate and not bank.keys:
+        yield ("keys",), "missing: this profile proves who we are by a TLS certificate, which lies in that folder"
+    for name, why in bank.quirks.useless(bank.security, version=bank.version).items():
+        yield ("quirks", name), why
+
+
+def _wrong(path: Path, text: str, faults: Iterable[_Fault]) -> ProfileError:
+    """``humber.toml line 14: quirks.b64_heder: unknown; …`` in the order of the file, first what is missing."""
+    lines = lines_of(text)
+    found = sorted((lines.get(where, 0), ".".join(map(str, where)), what) for where, what in faults)
+    parts = [f"line {line}: {key}: {what}" if line else f"{key}: {what}" for line, key, what in found]
+    first = f"{path.name} {parts[0]}" if found[0][0] else f"{path.name}: {parts[0]}"
+    return ProfileError("; ".join([first, *parts[1:]]))

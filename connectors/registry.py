@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from joserfc.jwk import ECKey
 from typing_extensions import override
 
 from connectors import profile
+from connectors.bank_keys import BankKeys, KeysUnusable
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import Connector
 from connectors.http import BankSession
+from connectors.openbanking_uk import assemble
 from connectors.profile import BankProfile, ProfileError
+from connectors.security.dpop import DPoP
 from connectors.security.oauth_client import OAuthClient
 from connectors.security.private_key_jwt import ClientKey
+from connectors.security.profiles import Binding, ClientAuth
 
 #: the word in a bank's file → who speaks it
-STANDARDS: Mapping[str, Callable[..., Connector]] = {"berlin_group": BerlinGroupConnector}
+STANDARDS: Mapping[str, Callable[..., Connector]] = {
+    "berlin_group": lambda bank, *, session, oauth, **_: BerlinGroupConnector(bank, session=session, oauth=oauth),
+    "openbanking_uk": assemble.connector,
+}
 
 #: opens the connections to one bank
 SessionFactory = Callable[[BankProfile], BankSession]
+
+log = logging.getLogger(__name__)
 
 
 class UnknownBank(KeyError):
@@ -32,8 +44,33 @@ class UnknownBank(KeyError):
         return f"no bank {self.args[0]!r}"
 
 
+class UnusableBank(UnknownBank):
+    """Its file is there, and our keys for it are not: nobody can be sent there, and it cannot be asked."""
+
+    def __init__(self, bank_id: str, why: str) -> None:
+        super().__init__(bank_id)
+        self.why = why
+
+    @override
+    def __str__(self) -> str:
+        return f"bank {self.args[0]!r} cannot be used: {self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """How one bank is spoken to. Never shared between banks: TLS state, tokens and certificates are one bank's own."""
+
+    session: BankSession
+    oauth: OAuthClient
+    key: ClientKey
+    keys: BankKeys | None  #: None: the installation's own key alone
+
+
 class Registry:
-    """Made once at start; safe for many threads. One connector, session and token cache for each bank."""
+    """Made once at start; safe for many threads. One connector, session and token cache for each bank.
+
+    A bank whose keys are missing or wrong is kept apart, so that it does not stop the others: it is offered to nobody.
+    """
 
     def __init__(
         self,
@@ -41,8 +78,9 @@ class Registry:
         *,
         client_key: ClientKey,
         allow_http: bool,
-        session_factory: SessionFactory,
+        session_factory: SessionFactory | None,
         clock: Callable[[], dt.datetime],
+        bank_keys: Path | None = None,
     ) -> None:
         """Opens no connection. Raises ProfileError for a bank whose standard is not built."""
         self._profiles = {bank.id: bank for bank in profiles}
@@ -50,7 +88,17 @@ class Registry:
         self._allow_http = allow_http
         self._session_factory = session_factory
         self._clock = clock
-        self._connectors = {bank.id: self._made(bank) for bank in self._profiles.values()}
+        self._bank_keys = bank_keys
+        self._connectors: dict[str, Connector] = {}
+        self._lines: dict[str, Line] = {}
+        self._unusable: dict[str, str] = {}
+        for bank in self._profiles.values():
+            try:
+                self._open(bank)
+            except KeysUnusable as error:
+                self._unusable[bank.id] = str(error)
+                if not bank.sandbox:
+                    log.warning("bank %s cannot be used: %s", bank.id, error)
 
     @classmethod
     def from_folder(
@@ -62,53 +110,111 @@ class Registry:
         allow_http: bool,
         session_factory: SessionFactory | None = None,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        sandbox_bank_uk_url: str | None = None,
+        bank_keys: Path | None = None,
+        only: str | None = None,
     ) -> Registry:
         """Read ``folder``/*.toml. ``client_key`` is our private key as a JWK; ``clock`` gives aware UTC.
 
-        Without ``sandbox_bank_url`` sandbox banks are left out. Raises ProfileError, naming file and key.
+        ``bank_keys``: a folder with one folder of keys for each name that a bank's file gives as ``keys``.
+        ``only``: the id of one bank; the other files are not read. Without its address a sandbox bank is left out.
+        Raises ProfileError, naming file, line and key.
         """
-        read = (
-            profile.read(path, sandbox_bank_url=sandbox_bank_url, allow_http=allow_http)
-            for path in sorted(folder.glob("*.toml"))
-        )
+        sandboxes = {"{sandbox_bank_url}": sandbox_bank_url, "{sandbox_bank_uk_url}": sandbox_bank_uk_url}
+        paths = [path for path in sorted(folder.glob("*.toml")) if only in (None, path.stem)]
+        read = (profile.read(path, sandboxes=sandboxes, allow_http=allow_http) for path in paths)
         return cls(
             [bank for bank in read if bank is not None],
             client_key=ClientKey(client_key),
             allow_http=allow_http,
-            session_factory=session_factory or (lambda _: BankSession(allow_http=allow_http)),
+            session_factory=session_factory,
             clock=clock,
+            bank_keys=bank_keys,
         )
 
     def banks(self) -> list[BankProfile]:
-        """All banks, by the name that customers see."""
+        """The banks that customers can be sent to, by the name that they see."""
+        return [bank for bank in self.all_banks() if bank.id not in self._unusable]
+
+    def all_banks(self) -> list[BankProfile]:
+        """Also those that cannot be used."""
         return sorted(self._profiles.values(), key=lambda bank: (bank.name.casefold(), bank.id))
 
+    def why_unusable(self, bank_id: str) -> str | None:
+        """What is wrong with our keys for it, in one sentence; None: nothing."""
+        return self._unusable.get(bank_id)
+
     def profile(self, bank_id: str) -> BankProfile:
-        """Raises UnknownBank."""
+        """Also of a bank that cannot be used: it keeps its name. Raises UnknownBank."""
         try:
             return self._profiles[bank_id]
         except KeyError:
             raise UnknownBank(bank_id) from None
 
     def connector(self, bank_id: str) -> Connector:
-        """Raises UnknownBank."""
-        return self._connectors[self.profile(bank_id).id]
+        """Raises UnknownBank; UnusableBank, which is one, where our keys are missing."""
+        return self._connectors[self._usable(bank_id)]
 
-    def _made(self, bank: BankProfile) -> Connector:
+    def line(self, bank_id: str) -> Line:
+        """Raises as ``connector`` does."""
+        return self._lines[self._usable(bank_id)]
+
+    def _usable(self, bank_id: str) -> str:
+        bank = self.profile(bank_id)
+        if bank.id in self._unusable:
+            raise UnusableBank(bank.id, self._unusable[bank.id])
+        return bank.id
+
+    def _open(self, bank: BankProfile) -> None:
         if bank.standard not in STANDARDS:
             message = f"{bank.id}.toml: standard: {bank.standard!r} is not built; known: {', '.join(STANDARDS)}"
             raise ProfileError(message)
-        session = self._session_factory(bank)
+        keys = self._keys_of(bank)
+        line = self._line(bank, keys)
+        try:
+            made = STANDARDS[bank.standard](
+                bank, session=line.session, oauth=line.oauth, key=line.key, clock=self._clock
+            )
+        except ValueError as error:
+            message = f"{bank.id}.toml: {error}"
+            raise ProfileError(message) from None
+        self._lines[bank.id], self._connectors[bank.id] = line, made
+
+    def _keys_of(self, bank: BankProfile) -> BankKeys | None:
+        """None: it is spoken to with the installation's own key alone."""
+        if not bank.keys:
+            return None
+        if self._bank_keys is None:
+            raise KeysUnusable("this installation has no folder of keys for banks")
+        return BankKeys.load(self._bank_keys / bank.keys, needs_certificate=bank.needs_certificate)
+
+    def _line(self, bank: BankProfile, keys: BankKeys | None) -> Line:
+        session = self._session_factory(bank) if self._session_factory else _session(keys, allow_http=self._allow_http)
+        key = keys.signing if keys else self._client_key
         oauth = OAuthClient(
             session,
             issuer=bank.issuer,
             client_id=bank.client_id,
-            key=self._client_key,
+            key=key,
             allow_http=self._allow_http,
             clock=self._clock,
+            profile=bank.security,
+            client_auth=ClientAuth(bank.client_auth),
+            dpop=self._dpop() if bank.security.binding is Binding.DPOP else None,
+            openid=bank.openid,
+            origins=bank.origins,
+            quirks=bank.quirks,
         )
-        try:
-            return STANDARDS[bank.standard](bank, session=session, oauth=oauth)
-        except ValueError as error:
-            message = f"{bank.id}.toml: {error}"
-            raise ProfileError(message) from None
+        return Line(session=session, oauth=oauth, key=key, keys=keys)
+
+    def _dpop(self) -> DPoP:
+        """By the installation's own key: every process has the same, and tokens of customers outlive each of them."""
+        if not isinstance(self._client_key.jwk, ECKey):
+            raise KeysUnusable("DPoP needs the installation's own key for banks to be an EC key (P-256)")
+        return DPoP(self._client_key.jwk)
+
+
+def _session(keys: BankKeys | None, *, allow_http: bool) -> BankSession:
+    if keys is None:
+        return BankSession(allow_http=allow_http)
+    return BankSession(allow_http=allow_http, verify=keys.authorities or True, certificate=keys.certificate)

@@ -30,6 +30,7 @@ from connectors.errors import BankRefused, BankSilent
 from connectors.http import BankResponse, BankSession, Deadline
 from connectors.openbanking_uk import messages
 from connectors.openbanking_uk.messages import Dialect
+from connectors.openbanking_uk.quirks import Quirks
 from connectors.openbanking_uk.status import fact_of_payment
 from connectors.profile import BankProfile
 from connectors.security.detached_jws import SignatureError, Signer, Verifier
@@ -57,8 +58,15 @@ class OpenBankingUkConnector:
         verifier: Verifier | None,
         dialect: Dialect,
         clock: Callable[[], dt.datetime],
+        quirks: Quirks = Quirks(),  # noqa: B008  # frozen
     ) -> None:
-        """``verifier``: None for a bank that does not sign its answers; its file says so, and nothing else may."""
+        """``verifier``: None for a bank that does not sign its answers (``unsigned_answers``), and only there.
+
+        Raises ValueError where the two disagree.
+        """
+        if (verifier is None) != quirks.unsigned_answers:
+            raise ValueError("a bank's answers are verified unless its quirks say that it signs none")
+        self._quirks = quirks
         self._profile = profile
         self._session = session
         self._oauth = oauth
@@ -103,7 +111,7 @@ class OpenBankingUkConnector:
     ) -> str:
         """The consent's id goes as openbanking_intent_id, which must come back in the id_token."""
         deadline = Deadline(timeout_s)
-        intent = {"value": staged.intent_id, "essential": True}
+        intent = {"value": f"{self._quirks.intent_id_prefix}{staged.intent_id}", "essential": True}
         asked = {
             "redirect_uri": redirect_uri,
             "scope": staged.scope,
@@ -129,7 +137,14 @@ class OpenBankingUkConnector:
         """The answer of the redirect is believed only when the bank signed it for this very consent."""
         deadline = Deadline(timeout_s)
         expected = Expected(
-            issuer=sca.issuer, client_id=self._profile.client_id, nonce=nonce, state=state, consent_id=sca.intent_id
+            issuer=sca.issuer,
+            client_id=self._profile.client_id,
+            nonce=nonce,
+            state=state,
+            consent_id=sca.intent_id,
+            intent_prefix=self._quirks.intent_id_prefix,
+            nonce_may_be_missing=self._quirks.id_token_without_nonce,
+            intent_may_be_missing=self._quirks.id_token_without_intent,
         )
         try:
             code = self._code(answer, expected=expected, deadline=deadline)
@@ -137,7 +152,12 @@ class OpenBankingUkConnector:
             message = f"the answer in the browser is not the bank's answer to our request: {error}"
             raise BankRefused(message, code="not_believed", http_status=400) from None
         token = self._oauth.exchange(
-            sca.token_endpoint, code=code, code_verifier=code_verifier, redirect_uri=redirect_uri, deadline=deadline
+            sca.token_endpoint,
+            code=code,
+            code_verifier=code_verifier,
+            redirect_uri=redirect_uri,
+            deadline=deadline,
+            scope=sca.scope,
         )
         return Authorised(access_token=token.access_token, expires_in_s=token.expires_in_s)
 
@@ -264,6 +284,8 @@ class OpenBankingUkConnector:
         echo = response.headers.get("x-fapi-interaction-id")
         if echo is not None and echo.lower() != interaction:
             raise BankSilent("the bank's answer carries the x-fapi-interaction-id of another call")
+        if echo is None and response.ok and not self._quirks.interaction_id_not_echoed:
+            raise BankSilent("the bank's answer carries no x-fapi-interaction-id: it may be that of another call")
         return response
 
     def _check_signature(self, response: BankResponse) -> None:

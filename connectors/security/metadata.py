@@ -6,12 +6,14 @@ expected nor the hosts of the endpoints with the issuer's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from connectors.errors import BankRefused, BankSilent
 from connectors.http import BankSession, Deadline, check_scheme
-from connectors.strict_json import NotReadable, read_object
+from connectors.strict_json import JsonObject, NotReadable, read_object
 
 _WELL_KNOWN = "/.well-known/oauth-authorization-server"
 _OPENID = "/.well-known/openid-configuration"
@@ -28,6 +30,19 @@ class AuthorizationServer:
     iss_parameter_supported: bool
     pushed_authorization_request_endpoint: str | None = None  #: RFC 9126
     jwks_uri: str | None = None  #: the keys that sign its answers
+    registration_endpoint: str | None = None  #: RFC 7591
+    #: what it says it can do (``…_supported``), by that name; what it does not say is absent
+    supported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What metadata must say to be believed."""
+
+    issuer: str
+    origins: frozenset[str]  #: host, and port where it is not the usual one: where endpoints may be beside the issuer's
+    allow_http: bool
+    mtls: bool = False  #: we come with a certificate: of two addresses take the one for that (RFC 8705 §5)
 
 
 def well_known_url(issuer: str) -> str:
@@ -47,50 +62,64 @@ def same_origin(url: str, other: str) -> bool:
     return (one.scheme, one.netloc) == (two.scheme, two.netloc)
 
 
-def fetch(session: BankSession, url: str, *, issuer: str, allow_http: bool, deadline: Deadline) -> AuthorizationServer:
+def fetch(session: BankSession, url: str, *, trust: Trust, deadline: Deadline) -> AuthorizationServer:
     """Read and check the metadata at ``url``, which must be on the issuer's host.
 
     Raises BankSilent for metadata that do not fit: to believe them would send codes and assertions elsewhere
     (mix-up, RFC 8414 §3.3 and §6.2); BankRefused for a 4xx.
     """
-    if not same_origin(url, issuer):
+    if not same_origin(url, trust.issuer):
         raise BankSilent("the bank names OAuth metadata on a host that is not its issuer's")
     response = session.call("GET", url, headers={}, deadline=deadline)
     if not response.ok:
         message = f"the bank does not give its OAuth metadata ({response.status})"
         raise BankRefused(message, code="no_metadata", http_status=response.status)
     try:
-        return _checked(response.body, issuer=issuer, allow_http=allow_http)
+        return _checked(read_object(response.body), trust)
     except NotReadable as error:
         message = f"the bank's OAuth metadata cannot be used: {error}"
         raise BankSilent(message) from None
 
 
-def _checked(body: bytes, *, issuer: str, allow_http: bool) -> AuthorizationServer:
-    answer = read_object(body)
-    if answer.text("issuer") != issuer:
+def _checked(said: JsonObject, trust: Trust) -> AuthorizationServer:
+    if said.text("issuer") != trust.issuer:
         raise NotReadable("issuer is not the one in the bank's profile")
+    aliases = said.object("mtls_endpoint_aliases") if trust.mtls else JsonObject({})
+
+    def optional(name: str) -> str | None:
+        url = aliases.text_or_none(name) or said.text_or_none(name)
+        return None if url is None else _endpoint(name, url, trust)
+
     return AuthorizationServer(
-        issuer=issuer,
-        authorization_endpoint=_endpoint(answer.text("authorization_endpoint"), issuer, allow_http=allow_http),
-        token_endpoint=_endpoint(answer.text("token_endpoint"), issuer, allow_http=allow_http),
-        iss_parameter_supported=answer.flag("authorization_response_iss_parameter_supported"),
-        pushed_authorization_request_endpoint=_optional(
-            answer.text_or_none("pushed_authorization_request_endpoint"), issuer, allow_http=allow_http
+        issuer=trust.issuer,
+        authorization_endpoint=_endpoint("authorization_endpoint", said.text("authorization_endpoint"), trust),
+        token_endpoint=_endpoint(
+            "token_endpoint", aliases.text_or_none("token_endpoint") or said.text("token_endpoint"), trust
         ),
-        jwks_uri=_optional(answer.text_or_none("jwks_uri"), issuer, allow_http=allow_http),
+        iss_parameter_supported=said.flag("authorization_response_iss_parameter_supported"),
+        pushed_authorization_request_endpoint=optional("pushed_authorization_request_endpoint"),
+        jwks_uri=optional("jwks_uri"),
+        registration_endpoint=optional("registration_endpoint"),
+        supported={
+            name: _texts(value)
+            for name, value in said.members.items()
+            if name.endswith("_supported") and isinstance(value, list)
+        },
     )
 
 
-def _optional(url: str | None, issuer: str, *, allow_http: bool) -> str | None:
-    return None if url is None else _endpoint(url, issuer, allow_http=allow_http)
-
-
-def _endpoint(url: str, issuer: str, *, allow_http: bool) -> str:
+def _endpoint(name: str, url: str, trust: Trust) -> str:
     try:
-        check_scheme(url, allow_http=allow_http)
+        check_scheme(url, allow_http=trust.allow_http)
     except ValueError:
-        raise NotReadable("an endpoint is not an https address") from None
-    if not same_origin(url, issuer) or urlsplit(url).fragment:
-        raise NotReadable("an endpoint is not on the issuer's host")
+        message = f"{name}: an endpoint is not an https address"
+        raise NotReadable(message) from None
+    named = urlsplit(url).netloc in trust.origins and urlsplit(url).scheme == urlsplit(trust.issuer).scheme
+    if not (same_origin(url, trust.issuer) or named) or urlsplit(url).fragment:
+        message = f"{name}: an endpoint is not on the issuer's host, nor on one that the bank's file names"
+        raise NotReadable(message)
     return url
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    return tuple(value for value in values if isinstance(value, str))

@@ -12,22 +12,23 @@ import datetime as dt
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, import_key
+from joserfc.jwk import Key, KeySet, import_key
 
 from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.http import BankResponse, BankSession, Deadline
 from connectors.security import metadata
 from connectors.security.dpop import DPoP
-from connectors.security.metadata import AuthorizationServer
+from connectors.security.metadata import AuthorizationServer, Trust
 from connectors.security.private_key_jwt import ASSERTION_TYPE, ClientKey
 from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
+from connectors.security.quirks import OAuthQuirks
 from connectors.security.request_object import request_object
 from connectors.strict_json import NotReadable, read_object
 
@@ -61,8 +62,12 @@ class OAuthClient:
         client_auth: ClientAuth = ClientAuth.PRIVATE_KEY_JWT,
         dpop: DPoP | None = None,
         openid: bool = False,
+        origins: frozenset[str] = frozenset(),
+        quirks: OAuthQuirks = OAuthQuirks(),  # noqa: B008  # frozen
     ) -> None:
-        """``openid``: the metadata lie where OpenID Connect has them. ValueError for what does not go together."""
+        """``openid``: the metadata lie where OpenID Connect has them. ``origins``: where endpoints may be beside the
+        issuer's host. ValueError for what does not go together.
+        """
         if client_auth not in profile.client_auth:
             message = f"this profile does not allow {client_auth}"
             raise ValueError(message)
@@ -74,9 +79,15 @@ class OAuthClient:
         self._openid = openid
         self._session = session
         self._issuer = issuer
+        self._trust = Trust(
+            issuer=issuer,
+            origins=origins,
+            allow_http=allow_http,
+            mtls=profile.binding is Binding.MTLS or client_auth is ClientAuth.TLS,
+        )
+        self._quirks = quirks
         self._client_id = client_id
         self._key = key
-        self._allow_http = allow_http
         self._clock = clock
         self._lock = threading.Lock()
         self._servers: dict[str, tuple[AuthorizationServer, dt.datetime]] = {}
@@ -96,9 +107,7 @@ class OAuthClient:
         if kept is not None and self._clock() < kept[1]:
             return kept[0]
         with _moves_no_money("metadata"):
-            server = metadata.fetch(
-                self._session, url, issuer=self._issuer, allow_http=self._allow_http, deadline=deadline
-            )
+            server = metadata.fetch(self._session, url, trust=self._trust, deadline=deadline)
         # only one address is kept, so that a bank that names a new one each time cannot fill the memory
         self._servers = {url: (server, self._clock() + METADATA_LIFETIME)}
         return server
@@ -134,24 +143,29 @@ class OAuthClient:
         asked: dict[str, Any] = {"response_type": self._profile.response_type, **parameters}
         if self._profile.answer is Answer.JWT:
             asked["response_mode"] = "jwt"
+        if self._quirks.without_pkce:
+            asked = {name: value for name, value in asked.items() if not name.startswith("code_challenge")}
         form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.items()}
         if self._profile.signed:
-            signed = request_object(
-                asked,
-                client_id=self._client_id,
-                audience=self._issuer,
-                key=self._key.jwk,
-                kid=self._key.kid,
-                now=self._clock(),
-            )
-            # beside a signed request OpenID Connect Core §6.1 still wants these two in the open
-            form = {"request": signed, "response_type": form["response_type"], "scope": form["scope"]}
+            # beside a signed request OpenID Connect Core §6.1 still wants two of them in the open
+            shown = ("response_type", "scope", *(("state", "nonce") if self._quirks.repeated_parameters else ()))
+            form = {"request": self._signed(asked), **{name: form[name] for name in shown}}
         if self._profile.pushed:
             with _moves_no_money("answer to the pushed request"):
                 form = {"request_uri": self._push(server, form, deadline=deadline)}
         query = urlencode({"client_id": self._client_id, **form})
         parts = urlsplit(server.authorization_endpoint)
         return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
+
+    def _signed(self, asked: Mapping[str, Any]) -> str:
+        return request_object(
+            asked,
+            client_id=self._client_id,
+            audience=self._quirks.request_object_aud or self._issuer,
+            key=self._key.jwk,
+            kid=self._key.kid,
+            now=self._clock(),
+        )
 
     def _push(self, server: AuthorizationServer, form: Mapping[str, str], *, deadline: Deadline) -> str:
         endpoint = server.pushed_authorization_request_endpoint
@@ -176,10 +190,10 @@ class OAuthClient:
                 raise _refusal(response)
             try:
                 keys = [dict(each.members) for each in read_object(response.body).objects("keys")]
-                return KeySet([import_key(key) for key in keys if key.get("use", "sig") == "sig"])
-            except (NotReadable, JoseError, ValueError, TypeError, KeyError) as error:
-                message = f"the bank's keys cannot be used ({type(error).__name__})"
+            except NotReadable as error:
+                message = f"the bank's keys cannot be read: {error}"
                 raise BankSilent(message) from None
+            return KeySet(list(_usable(keys)))
 
     def authorization(self, access_token: str, method: str, url: str) -> dict[str, str]:
         """The headers that show a token to the bank's API, with a proof for this request where it is bound to a key."""
@@ -193,15 +207,24 @@ class OAuthClient:
         return self._dpop is not None and self._dpop.take_nonce(url, response)
 
     def exchange(
-        self, token_endpoint: str, *, code: str, code_verifier: str, redirect_uri: str, deadline: Deadline
+        self,
+        token_endpoint: str,
+        *,
+        code: str,
+        code_verifier: str,
+        redirect_uri: str,
+        deadline: Deadline,
+        scope: str | None = None,
     ) -> Token:
-        """An approval for a token (RFC 6749 §4.1.3, RFC 7636 §4.5). Never repeat it after BankSilent."""
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "code_verifier": code_verifier,
-            "redirect_uri": redirect_uri,
-        }
+        """An approval for a token (RFC 6749 §4.1.3, RFC 7636 §4.5). Never repeat it after BankSilent.
+
+        ``scope``: what was asked for. It is sent only where the bank wants it again.
+        """
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        if not self._quirks.without_pkce:
+            form["code_verifier"] = code_verifier
+        if scope is not None and self._quirks.scope_in_code_exchange:
+            form["scope"] = scope
         return self._ask(token_endpoint, form, deadline=deadline)
 
     def _ask(self, token_endpoint: str, form: Mapping[str, str], *, deadline: Deadline) -> Token:
@@ -256,6 +279,14 @@ def _moves_no_money(what: str) -> Iterator[None]:
     except BankSilent as error:
         message = f"no {what} from the bank, so that the call itself was not sent: {error}"
         raise BankUnavailable(message) from error
+
+
+def _usable(keys: Iterable[Mapping[str, Any]]) -> Iterator[Key]:
+    """Those that may sign. One of a kind that we do not know is no reason to know none of them."""
+    for key in keys:
+        if key.get("use", "sig") == "sig":
+            with suppress(JoseError, ValueError, TypeError, KeyError):
+                yield import_key(dict(key))
 
 
 def _token(body: bytes, *, token_type: str) -> Token:

@@ -40,7 +40,7 @@ def request_object(
     kid: str,
     now: dt.datetime,
 ) -> str:
-    """The parameters of an authorization request as a signed JWT. ``audience`` is the issuer."""
+    """The parameters of an authorization request as a signed JWT. ``audience``: the issuer, or a bank's quirk."""
     issued_at = int(now.timestamp())
     claims = {
         **parameters,
@@ -66,6 +66,9 @@ class Expected:
     nonce: str
     state: str
     consent_id: str | None = None  #: openbanking_intent_id, where the bank puts it into its id_tokens
+    intent_prefix: str = ""  #: what a bank may write before it
+    nonce_may_be_missing: bool = False  #: in a hybrid answer, whose s_hash binds it to the state; never another nonce
+    intent_may_be_missing: bool = False  #: never another intent
 
 
 def check_id_token(
@@ -76,13 +79,22 @@ def check_id_token(
     Raises NotBelieved.
     """
     claims = _claims_of(id_token, keys=keys, issuer=expected.issuer, client_id=expected.client_id, now=now)
-    _must_be(claims, "nonce", expected.nonce)
+    if "nonce" in claims or not expected.nonce_may_be_missing or code is None:
+        _must_be(claims, "nonce", expected.nonce)
     if code is not None:
         _must_be(claims, "c_hash", half_hash(code))
         _must_be(claims, "s_hash", half_hash(expected.state))
-    if expected.consent_id is not None:
-        _must_be(claims, "openbanking_intent_id", expected.consent_id)
+    _check_intent(claims, expected)
     return claims
+
+
+def _check_intent(claims: Mapping[str, Any], expected: Expected) -> None:
+    if expected.consent_id is None or (expected.intent_may_be_missing and "openbanking_intent_id" not in claims):
+        return
+    said = claims.get("openbanking_intent_id")
+    if isinstance(said, str):
+        claims = {"openbanking_intent_id": said.removeprefix(expected.intent_prefix)}
+    _must_be(claims, "openbanking_intent_id", expected.consent_id)
 
 
 def read_jarm(response: str, *, keys: KeySet, expected: Expected, now: dt.datetime) -> Mapping[str, str]:

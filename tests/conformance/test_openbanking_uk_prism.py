@@ -20,6 +20,7 @@ from connectors.http import BankSession
 from connectors.money import Money
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.openbanking_uk.messages import Dialect
+from connectors.openbanking_uk.quirks import Quirks
 from connectors.profile import POLL_S, BankProfile
 from connectors.security.detached_jws import Signer
 from tests.support.judges import Judge, clock, running_judge, running_prism
@@ -109,6 +110,7 @@ def bank(judge: Judge, prism: str, version: str, listening: _Listening) -> OpenB
         verifier=None,  # prism signs nothing
         dialect=VERSIONS[version],
         clock=clock,
+        quirks=Quirks(unsigned_answers=True, interaction_id_not_echoed=True),
     )
 
 

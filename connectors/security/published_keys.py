@@ -1,0 +1,61 @@
+"""The keys that a bank publishes and signs its messages with, read when one is met that is not known yet."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+
+from joserfc.jwk import KeySet, RSAKey
+
+from connectors.errors import BankError, BankSilent
+from connectors.http import Deadline
+from connectors.security.oauth_client import OAuthClient
+
+#: a key that the bank took back is believed no longer than this
+LIFETIME = dt.timedelta(minutes=10)
+#: whoever names unknown keys cannot make us ask more often
+PAUSE = dt.timedelta(seconds=30)
+TIMEOUT_S = 5.0
+
+
+class PublishedKeys:
+    """``key_of`` of a verifier (security/detached_jws.py). Safe for many threads."""
+
+    def __init__(self, oauth: OAuthClient, *, clock: Callable[[], dt.datetime]) -> None:
+        self._oauth = oauth
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: dict[str, RSAKey] = {}
+        self._read_at: dt.datetime | None = None
+
+    def __call__(self, kid: str) -> RSAKey | None:
+        """The key of this name; None: the bank publishes none.
+
+        Raises BankSilent when it cannot be asked: the answer that the signature belongs to has come, and cannot be
+        believed yet, so that what was asked may have happened.
+        """
+        with self._lock:
+            age = None if self._read_at is None else self._clock() - self._read_at
+            if age is None or age >= LIFETIME or (kid not in self._keys and age >= PAUSE):
+                self._keys = _by_name(self._published())
+                self._read_at = self._clock()
+            return self._keys.get(kid)
+
+    def _published(self) -> KeySet:
+        deadline = Deadline(TIMEOUT_S)
+        try:
+            return self._oauth.keys(self._oauth.server(deadline=deadline), deadline=deadline)
+        except BankError as error:
+            message = f"the bank answered, but does not give the keys to check its signature with: {error}"
+            raise BankSilent(message) from None
+
+
+def _by_name(keys: KeySet) -> dict[str, RSAKey]:
+    """Of two that share a name none is believed."""
+    names = [key.kid for key in keys.keys]
+    return {
+        key.kid: key
+        for key in keys.keys
+        if isinstance(key, RSAKey) and key.kid is not None and names.count(key.kid) == 1
+    }

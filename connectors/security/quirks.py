@@ -1,0 +1,47 @@
+"""What a bank's authorization server gets wrong, by name. Whatever standard a bank speaks, its file may say these.
+
+Each is what one real bank did. None switches a check off that it does not name: without a nonce, for one, the hashes of
+the code and of the state must hold all the more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.security.profiles import Answer, SecurityProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthQuirks:
+    """The defaults are a bank that gets nothing wrong."""
+
+    #: its id_tokens carry no nonce. s_hash still binds them to the state, and that to one browser
+    id_token_without_nonce: bool = False
+    #: it sends the hybrid answer in the query of the return address, not in the fragment
+    answer_in_query: bool = False
+    #: it wants the scope again when a code is exchanged
+    scope_in_code_exchange: bool = False
+    #: it refuses a request with PKCE's parameters; the signed answer is what binds the code then
+    without_pkce: bool = False
+    #: it takes request objects only for this audience, which is not its issuer
+    request_object_aud: str = ""
+    #: it looks for state and nonce beside the signed request, not only in it
+    repeated_parameters: bool = False
+    #: it takes a registration as application/jose only, not as application/jwt
+    registration_as_jose: bool = False
+
+    def useless(self, profile: SecurityProfile, *, version: str) -> Mapping[str, str]:  # noqa: ARG002
+        """Quirks that are set and can have no effect or must have none: name → why. A file may not say them."""
+        hybrid, by_value = profile.answer is Answer.HYBRID, profile.signed and not profile.pushed
+        allowed = {
+            "id_token_without_nonce": (hybrid, "this profile has no id_token in its answers"),
+            "answer_in_query": (hybrid, "in this profile the answer comes in the query anyway"),
+            "without_pkce": (
+                profile.answer is not Answer.CODE and not profile.pushed,
+                "this profile has PKCE, and nothing else that binds the code",
+            ),
+            "request_object_aud": (profile.signed, "this profile signs no requests"),
+            "repeated_parameters": (by_value, "this profile has no request object in the address"),
+        }
+        return {name: why for name, (fits, why) in allowed.items() if getattr(self, name) and not fits}
