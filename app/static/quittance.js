@@ -135,6 +135,19 @@ async function follow(place) {
   for (const line of document.querySelectorAll(".looking")) line.hidden = true;
 }
 
+// ------------------------------------------------------------------------------------------------ back from a bank
+
+/** Some banks answer behind the # of the address, which no server sees: hand it to ours, and keep it nowhere. */
+function carry(form) {
+  const said = new URLSearchParams(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname);
+  for (const field of form.querySelectorAll("[data-from-bank]")) field.value = said.get(field.name) ?? "";
+  form.submit();
+}
+
+const carried = document.querySelector("[data-carry]");
+if (carried) carry(carried);
+
 const followed = document.querySelector("[data-poll]");
 if (followed) follow(followed);
 

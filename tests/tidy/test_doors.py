@@ -26,7 +26,6 @@ from tests.tidy.conftest import name_of
 
 #: blueprints without a guard, and why they need none
 OPEN = {
-    "banks": "a redirect proves itself by its state and the browser's cookie (journey/payments/service.py)",
     "operators": "it says nothing that a stranger could use",
 }
 SAFE = {"GET", "HEAD", "OPTIONS"}

@@ -56,10 +56,11 @@ def follow(task: Task) -> None:
 
     What the bank does not have yet, since it is for us to submit it, is submitted first.
     """
+    payment_id = task.payload["payment_id"]
     with task.services.reading() as uow:
-        is_to_submit = uow.session.get_one(Payment, task.payload["payment_id"]).is_to_submit
+        is_to_submit = uow.session.get_one(Payment, payment_id).is_to_submit
     if is_to_submit:
-        submit(task)
+        submit(task, payment_id=payment_id)
         return
     question = _question(task)
     if question is None:

@@ -58,24 +58,24 @@ class _Attempt:
         return f"_Attempt({self.call_id}, {self.number})"
 
 
-def submit(task: Task) -> None:
+def submit(task: Task, *, payment_id: str) -> None:
     """Bring a payment that is ours to submit one step further. Safe to run again from the start at any moment."""
-    found = _intend(task)
+    found = _intend(task, payment_id)
     if isinstance(found, _Question):
         failpoint("submit.asked")
         said, retry_after_s = _ask(task, found)
-        found = _intend_again(task, found, said, retry_after_s=retry_after_s)
+        found = _intend_again(task, payment_id, found, said, retry_after_s=retry_after_s)
     if found is None:
         return
     failpoint("submit.intended")
-    _send(task, found)
+    _send(task, payment_id, found)
     failpoint("submit.written")
 
 
-def _intend(task: Task) -> _Attempt | _Question | None:
+def _intend(task: Task, payment_id: str) -> _Attempt | _Question | None:
     """The first transaction: what it does depends on how far the payment is. None when there is nothing to send now."""
     with task.services.unit_of_work() as uow:
-        payment = locked(uow.session, task.payload["payment_id"])
+        payment = locked(uow.session, payment_id)
         found: _Attempt | _Question | None = None
         if payment.state in OVER:
             payment.next_look_at = None
@@ -160,11 +160,11 @@ def _ask(task: Task, question: _Question) -> tuple[ConsentStatus | None, int]:
 
 
 def _intend_again(
-    task: Task, question: _Question, said: ConsentStatus | None, *, retry_after_s: int
+    task: Task, payment_id: str, question: _Question, said: ConsentStatus | None, *, retry_after_s: int
 ) -> _Attempt | None:
     """The same bytes again, or the end, or patience."""
     with task.services.unit_of_work() as uow:
-        payment = locked(uow.session, task.payload["payment_id"])
+        payment = locked(uow.session, payment_id)
         payment.looked_at = uow.now
         attempt = None
         if payment.state in OVER or not payment.is_to_submit:
@@ -230,11 +230,11 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
     return True
 
 
-def _send(task: Task, attempt: _Attempt) -> None:
+def _send(task: Task, payment_id: str, attempt: _Attempt) -> None:
     """The call, outside any transaction, and what came of it."""
     if task.services.clock() > attempt.intended_at + dt.timedelta(seconds=task.deadline_s):
         error: BankError = BankUnavailable("it was intended too long ago; nothing was sent")
-        _not_submitted(task, attempt, error)
+        _not_submitted(task, payment_id, attempt, error)
         return
     try:
         submitted = _connector(task, attempt.bank_id).submit(
@@ -242,17 +242,17 @@ def _send(task: Task, attempt: _Attempt) -> None:
         )
     except BankError as raised:
         failpoint("submit.failed")
-        _not_submitted(task, attempt, raised)
+        _not_submitted(task, payment_id, attempt, raised)
     else:
         failpoint("submit.sent")
-        _submitted(task, attempt, submitted)
+        _submitted(task, payment_id, attempt, submitted)
 
 
-def _submitted(task: Task, attempt: _Attempt, submitted: Submitted) -> None:
+def _submitted(task: Task, payment_id: str, attempt: _Attempt, submitted: Submitted) -> None:
     """The bank has it: from now on its status tells. Kept whoever has the work by now, and whatever was closed."""
     status = submitted.status
     with task.services.unit_of_work() as uow:
-        payment = locked(uow.session, task.payload["payment_id"])
+        payment = locked(uow.session, payment_id)
         calls.answered(
             uow, call_id=attempt.call_id, number=attempt.number, outcome="submitted", answer=status.raw_response
         )
@@ -284,10 +284,10 @@ def _is_anothers(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> boo
     return uow.session.scalar(known) is not None
 
 
-def _not_submitted(task: Task, attempt: _Attempt, error: BankError) -> None:
+def _not_submitted(task: Task, payment_id: str, attempt: _Attempt, error: BankError) -> None:
     """A no to the only sending is the end. Any other no may be one to a repeat of what was done before."""
     with task.services.unit_of_work() as uow:
-        payment = locked(uow.session, task.payload["payment_id"])
+        payment = locked(uow.session, payment_id)
         # "there is one already" (409) is no such word
         is_no = isinstance(error, BankRefused) and error.http_status != 409
         outcome = _REFUSED if is_no else type(error).__name__

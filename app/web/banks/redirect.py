@@ -6,7 +6,7 @@ written), in another browser (a neutral page), or never (the worker asks the ban
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.journey.payments import service as payments
@@ -15,6 +15,7 @@ from app.journey.payments.service import Returned
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookies
+from app.web.headers import only_from_our_pages
 from connectors.registry import UnknownBank
 
 blueprint = Blueprint("banks", __name__, url_prefix="/banks")
@@ -23,23 +24,40 @@ blueprint = Blueprint("banks", __name__, url_prefix="/banks")
 PARAMETERS = ("code", "error", "iss", "id_token", "response")
 #: some banks send a whole JWT as the code; the web server takes no longer line
 PARAMETER_MOST = 4000
+BODY_MOST = 32 * 1024
 
 
-@blueprint.get("/<bank_id>/return/<state>")
+@blueprint.before_request
+def guard() -> None:
+    """A redirect proves itself by its state and the browser's cookie. What is posted comes from a page of ours, too."""
+    request.max_content_length = BODY_MOST
+    only_from_our_pages()
+    if request.method == "POST":
+        current_app.extensions["csrf"].protect()
+
+
+@blueprint.route("/<bank_id>/return/<state>", methods=["GET", "POST"])
 def comes_back(bank_id: str, state: str) -> ResponseReturnValue:
-    """Take the redirect in, ask the bank, and show the payment."""
+    """Take the redirect in, ask the bank, and show the payment.
+
+    Some banks put their answer behind the # of the address, where only the browser sees it (OpenID Connect Core
+    §3.3.2.5): then a small page of ours posts it here.
+    """
     try:
         bank = services().banks.profile(bank_id)
     except UnknownBank:
         abort(404)
     if _one("state") not in (None, state):
         abort(400)
+    answer = {name: value for name in PARAMETERS if (value := _one(name))}
+    if request.method != "POST" and not answer and bank.answer_in_fragment:
+        return render_template("customers/returning.html", bank_name=bank.name, parameters=("state", *PARAMETERS))
     returned = payments.come_back(
         services(),
         bank_id=bank_id,
         state=state,
         browsers=trip_cookies(),
-        answer={name: value for name in PARAMETERS if (value := _one(name))},
+        answer=answer,
     )
     if returned is None:
         abort(400)
@@ -60,8 +78,8 @@ def _find_out(returned: Returned) -> None:
 
 
 def _one(name: str) -> str | None:
-    """A query parameter that may stand once only (parameter pollution)."""
-    values = request.args.getlist(name)
+    """A parameter that may stand once only (parameter pollution). An empty one is none."""
+    values = (request.form if request.method == "POST" else request.args).getlist(name)
     if len(values) > 1 or any(len(value) > PARAMETER_MOST or "\0" in value for value in values):
         abort(400)
-    return values[0] if values else None
+    return values[0] or None if values else None
