@@ -217,7 +217,14 @@ def _with_link(services: Services, uow: UnitOfWork, payment: Payment, staged: St
 
 
 def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> None:
-    """The bank may let it be approved in a way of its own: it is asked about, also when it was stopped meanwhile."""
+    """The bank may let it be approved in a way of its own: it is asked about, also when it was stopped meanwhile.
+
+    Not where it would be for us to submit it: nobody can give us the token.
+    """
+    if isinstance(services.banks.connector(payment.bank_id), Submits):
+        if payment.state == PaymentState.INITIATING:
+            _give_up(uow, payment, Reason.BANK_REFUSED, evidence="no way to approve was named")
+        return
     consent = _keep_consent(services, uow, payment, staged)
     uow.session.get_one(Trip, payment.trip_id).left_at = uow.now
     raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)

@@ -189,12 +189,15 @@ class Order:
     link_held: bool = False  #: some browser has the link
     code_until: dt.datetime | None = None  #: an approval waits for the exchange of its code
     mislaid_until: dt.datetime | None = None  #: a bank that lies does not find it for so long
+    is_submitted_apart: bool = False  #: an approval alone does nothing
+    authorised: bool = False  #: it may be submitted
+    submitted_as: str | None = None  #: the bank's id of the payment
     lied: bool = False  #: the bank said that it will not happen, or that it knows nothing of it, and that was not so
 
     @property
     def is_undecided(self) -> bool:
         """Its customer has done nothing at the bank yet."""
-        return not (self.approved or self.half_approved or self.refused or self.code_until)
+        return not (self.approved or self.half_approved or self.refused or self.authorised or self.code_until)
 
     def word(self, at: dt.datetime) -> str:
         return next(word for when, word in reversed(self.log) if when <= at)
@@ -219,7 +222,7 @@ class Order:
             return True
         if code_with_us and self.code_until is not None and at < self.code_until:
             return True
-        return self.link_held and not self.refused and at <= self.deadline
+        return self.link_held and not self.is_submitted_apart and not self.refused and at <= self.deadline
 
     def cut(self, at: dt.datetime) -> None:
         """What was to come does not."""
@@ -257,7 +260,8 @@ class WayBack:
 
 @dataclass(eq=False)
 class Bank:
-    """Implements connectors.contract.Connector."""
+    """Implements connectors.contract.Connector. An approval, or the exchange of its code, executes (``Executing``), or a
+    submission of ours does (submitting.py)."""
 
     floor: Floor
     profile: BankProfile
@@ -336,12 +340,9 @@ class Bank:
 
         return self._call("complete", exchange, timeout_s)
 
-    def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
-        return self._call("cancel", lambda: self._drop(self.by_id.get(consent_id)), timeout_s)
-
-    def status(self, consent_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+    def status(self, bank_payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
         def tell() -> BankStatus:
-            order = self.by_id.get(consent_id)
+            order = self._paid_by(bank_payment_id)
             if self.profile.status_access == "psu_token":
                 holder, until = self.tokens.get(access_token or "", (None, None))
                 if holder is None or holder is not order or until is None or self.floor.now > until:
@@ -381,12 +382,7 @@ class Bank:
             return back
         if open_ and not order.approved:
             self.floor.counts["bank approved"] += 1
-            if self.nature.executes_on == "exchange":
-                order.code_until = now + dt.timedelta(seconds=self.nature.code_life_s)
-            elif dice.random() < self.nature.second_approver:
-                self._half_approve(order)
-            else:
-                self._go(order)
+            self._approved(order)
         code = f"code-{self.profile.id}-{len(self.codes)}"
         until = now + dt.timedelta(seconds=self.nature.code_life_s)
         self.codes[code] = Code(
@@ -398,6 +394,19 @@ class Bank:
             return back
         back.code, back.error = code, None
         return back
+
+    def _approved(self, order: Order) -> None:
+        """Its customer said yes."""
+        now, dice = self.floor.now, self.floor.dice
+        if self.nature.executes_on == "exchange":
+            order.code_until = now + dt.timedelta(seconds=self.nature.code_life_s)
+        elif dice.random() < self.nature.second_approver:
+            self._half_approve(order)
+        else:
+            self._go(order)
+
+    def _paid_by(self, bank_payment_id: str) -> Order | None:
+        return self.by_id.get(bank_payment_id)
 
     def second_approval(self) -> None:
         """The second person signs one order, or never."""
@@ -457,7 +466,7 @@ class Bank:
             raise BankUnavailable("connection refused")
         if fault == "put_off":
             wanted = dice.choice((1, 30, 300, 3600))
-            if verb in ("status", "cancel") and floor.current is not None:
+            if verb in ("status", "cancel", "consent_status") and floor.current is not None:
                 floor.current.told_hold = (self, floor.now + dt.timedelta(seconds=wanted))
             raise BankUnavailable("429", retry_after_s=wanted)
         if fault == "slow":
@@ -577,31 +586,31 @@ class Bank:
             if self.nature.lies and self.nature.takes_back and not order.executed(now):
                 self.floor.counts["lie dropped"] += 1
                 order.lied = True
-                return _status("CANC")
+                return status_of_word("CANC")
             self.floor.counts["bank kept"] += 1
             return None
         self.floor.counts["bank dropped"] += 1
         order.cut(now)
         order.log.append((now, "CANC"))
-        return _status("CANC")
+        return status_of_word("CANC")
 
     def _status_of(self, order: Order | None) -> BankStatus:
         now, dice, nature = self.floor.now, self.floor.dice, self.nature
         if order is None:
-            return _status(FORGOTTEN)
+            return status_of_word(FORGOTTEN)
         decided = order.approved or order.refused or order.half_approved or order.word(now) != "RCVD"
         if nature.before_decision != "status" and not decided:
             self.floor.counts[f"bank early {nature.before_decision}"] += 1
             if nature.before_decision == "409":
                 raise BankSilent("409 STATUS_INVALID")
-            return _status(FORGOTTEN)
+            return status_of_word(FORGOTTEN)
         if nature.lies and order.approved and order.mislaid_until is None:
             # for minutes nobody minds; for longer than its fence it is closed
             order.mislaid_until = now + dt.timedelta(seconds=dice.choice((0, 10 * M, 3 * H, 3 * H)))
         if nature.lies and order.mislaid_until is not None and now < order.mislaid_until:
             self.floor.counts["lie forgotten"] += 1
             order.lied = True
-            return _status(FORGOTTEN)
+            return status_of_word(FORGOTTEN)
         at = now
         if dice.random() < nature.stale_rate:
             at = now - dt.timedelta(seconds=nature.stale_s)
@@ -613,11 +622,18 @@ class Bank:
                 self.floor.counts["bank stale answer"] += 1
         if at < order.made_at or now < order.made_at + dt.timedelta(seconds=nature.early_404_s):
             self.floor.counts["bank early 404"] += 1
-            return _status(FORGOTTEN)
-        return _status(order.word(at))
+            return status_of_word(FORGOTTEN)
+        return status_of_word(order.word(at))
 
 
-def _status(word: str) -> BankStatus:
+class Executing(Bank):
+    """One where the customer's approval executes, and that can be asked to drop what nobody has approved."""
+
+    def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
+        return self._call("cancel", lambda: self._drop(self.by_id.get(consent_id)), timeout_s)
+
+
+def status_of_word(word: str) -> BankStatus:
     fact = Fact.NOT_FOUND if word == FORGOTTEN else fact_of(word)
     return BankStatus(
         transaction_status="RESOURCE_UNKNOWN" if word == FORGOTTEN else word,

@@ -30,9 +30,10 @@ from app.tasks import run_now, run_task
 from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
 from tests.faults.sim import chance, reconciling
-from tests.faults.sim.bank import FORGOTTEN, Bank, Nature, Order, WayBack, profile_of
+from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Nature, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
+from tests.faults.sim.submitting import Submitting
 
 PSU = PsuContext(ip_address="192.0.2.7")
 #: where histories begin: an ordinary day, month and year ends in two time zones, the nights when clocks change
@@ -113,7 +114,10 @@ class World:
         self.floor.switching = dice.choice((0.2, 0.5, 1.0))
         # things that are rare by themselves never come together: some seeds are all about one of them
         nature = Nature.of_code if dice.random() < 0.1 else Nature.drawn
-        self.banks = [Bank(self.floor, profile_of(name, dice), nature(dice)) for name in ("north", "south")]
+        self.banks: list[Bank] = []
+        for name in ("north", "south"):
+            kind = Submitting if dice.random() < 0.3 else Executing
+            self.banks.append(kind(self.floor, profile_of(name, dice), nature(dice)))
         opened = house.open(self.floor.clock, self.banks)
         handlers = {name: self._watched(name, handler) for name, handler in HANDLERS.items()}
         self.services: Services = replace(opened, handlers=handlers)
@@ -757,7 +761,8 @@ class World:
             return False
         outcome = self.dice.choice(queue)
         now = self.floor.now
-        linked = [o for o in self.orders_of(outcome.id) if o.id == outcome.bank_payment_id]
+        known = outcome.bank_payment_id
+        linked = [o for o in self.orders_of(outcome.id) if known in (None, o.id, o.submitted_as)]
         executed = any(order.stands(now) for order in linked)
         waiting = any(order.may_still_happen(now, code_with_us=True) for order in linked)
         past_fence = outcome.fence_at is not None and now > outcome.fence_at

@@ -112,6 +112,13 @@ def test_the_approved_payment_is_submitted_with_the_customers_token(house: House
     holds(house)
 
 
+def test_a_consent_that_nobody_can_approve_is_given_up(house: House) -> None:
+    house.bill()
+    house.stage(sca=None)
+    assert (house.payment().state, house.payment().reason) == ("rejected", "bank_refused")
+    house.given_up()
+
+
 def test_while_the_customer_is_at_the_bank_nobody_asks_it(house: House) -> None:
     house.away()
     go_on(house)
