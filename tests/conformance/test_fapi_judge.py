@@ -21,6 +21,8 @@ from connectors.security.profiles import PROFILES, Answer, Binding
 from connectors.security.request_object import Expected, NotBelieved, check_id_token, read_jarm
 from tests.support.judges import RETURN, Judge, clock, running_judge
 
+pytestmark = pytest.mark.judges
+
 CONSENT = "consent-1"
 FAPI = [name for name in PROFILES if name.startswith("fapi")]
 

