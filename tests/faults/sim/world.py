@@ -600,6 +600,7 @@ class World:
                 browsers=browsers,
                 answer=way.answer,
             )
+            self._note_code(link, way, returned)
             if must_fail and returned is not None:
                 self.floor.broken("D3", f"a redirect with {kind} was taken for one of ours")
             if returned is None or not returned.same_browser or returned.work is None:
@@ -609,6 +610,12 @@ class World:
             run_now(self.services, work_key(returned.payment_id), deadline_s=WEB_DEADLINE_S / 2)
 
         return self._request("back", back, subject=link.payment_id)
+
+    def _note_code(self, link: Link, way: WayBack, returned: payments.Returned | None) -> None:
+        """The first return counts: whether it brought a code of this bank's."""
+        code = self._bank(link.bank_id).codes.get(way.code or "")
+        if code is not None and returned is not None and returned.work is not None:
+            code.order.code_came = True
 
     def _bent(self, kind: str, way: WayBack, link: Link) -> tuple[WayBack, set[str], str]:
         """What arrives: the redirect, the browser's cookies, and at which bank's address."""
