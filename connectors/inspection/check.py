@@ -15,8 +15,9 @@ from connectors.errors import BankError, BankRefused
 from connectors.http import BankResponse, Deadline
 from connectors.inspection import offers, tls
 from connectors.inspection.finding import Finding, Verdict, ok, warn, wrong
+from connectors.line import Line
 from connectors.profile import BankProfile
-from connectors.registry import Line, Registry
+from connectors.registry import Registry
 from connectors.security import metadata
 from connectors.strict_json import NotReadable, read_object
 

@@ -1,4 +1,4 @@
-"""`quittance bank …` as an operator types it, against a bank on a real TLS socket that gets one thing wrong at a time."""
+"""`quittance bank …` as an operator types it, against a bank on a real TLS socket: right, and wrong in one thing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc import jwt
+from werkzeug.wrappers import Response
 
 from app.cli import main
 from app.keys import Keys
@@ -357,3 +359,58 @@ def test_a_further_host_is_believed_when_the_file_names_it(here: Here) -> None:
     assert here.run("check", "albion")[0] == 1
     here.write(FILE + 'hosts = ["login.bank.example"]\n')
     assert here.run("check", "albion")[0] == 0
+
+
+# ------------------------------------------------------------------------------------------------------------ register
+
+
+def ssa(here: Here, **changes: Any) -> str:
+    said = {"software_id": "1p8bGrHhJRrphjFk0qwNAU", "org_id": "0015800001041RHAAY", **changes}
+    path = here.folder / "statement.jwt"
+    path.write_text(jwt.encode({"alg": "PS256"}, said, SIGNING, algorithms=["PS256"]) + "\n")
+    return str(path)
+
+
+RETURN = "https://bills.example/banks/albion/return"
+
+
+def test_we_register(here: Here) -> None:
+    here.door.answers["/register"] = json_answer({"client_id": "new-1", "client_secret": "s3cret"}, status=201)
+    status, said = here.run("register", "albion", "--ssa", ssa(here), "--redirect-uri", RETURN)
+    assert status == 0, said
+    assert said.endswith('In albion.toml it must say:\nclient_id = "new-1"\n')
+    assert "s3cret" not in said
+
+
+def test_our_registration_is_shown_and_ended(here: Here) -> None:
+    here.door.answers["/register/quittance"] = json_answer({"client_id": "quittance", "scope": "openid payments"})
+    status, said = here.run("register", "albion", "--show")
+    assert (status, '"scope": "openid payments"' in said) == (0, True)
+    here.door.answers["/register/quittance"] = lambda _: Response(status=204)
+    assert here.run("register", "albion", "--delete") == (0, "Our registration there is gone.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--ssa", "x"],
+        ["--redirect-uri", RETURN],
+        ["--update", "--ssa", "x"],
+        ["--show", "--redirect-uri", RETURN],
+        ["--delete", "--ssa", "x"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_written_needs_both(here: Here, arguments: list[str]) -> None:
+    assert here.run("register", "albion", *arguments)[0] == 2
+    assert here.door.requests == []
+
+
+def test_what_goes_wrong_is_one_sentence(here: Here) -> None:
+    wrong = ["register", "albion", "--ssa", ssa(here, software_id="x"), "--redirect-uri", RETURN]
+    refused = ["register", "albion", "--ssa", ssa(here), "--redirect-uri", RETURN]
+    for arguments in (wrong, refused, [*refused[:3], "/does/not/exist", *refused[4:]]):
+        status, said = here.run(*arguments)
+        assert (status, said.count("\n")) == (1, 1), said
+        assert said.startswith("quittance: ")
