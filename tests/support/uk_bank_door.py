@@ -66,12 +66,10 @@ class Door:
 
 
 @contextlib.contextmanager
-def open_door(folder: Path, *, ours: float = 365, **server: float) -> Iterator[Door]:
-    """``folder`` gets our keys for it. ``ours``: the end of our certificate, ``server``: the dates of its own, in days
-    from now.
-    """
+def open_door(folder: Path, *, ours: float = 365, begins: float = -1, ends: float = 365) -> Iterator[Door]:
+    """``folder`` gets our keys for it. ``ours``: the end of our certificate, the others are of its own; in days."""
     authority = make_bank_keys(folder, days=ours)
-    make_certificate(folder.parent / "server", signer=authority, uses=SERVER, **server)
+    make_certificate(folder.parent / "server", signer=authority, uses=SERVER, begins=begins, ends=ends)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder.parent / "server.pem", folder.parent / "server.key")
     context.verify_mode = ssl.CERT_REQUIRED

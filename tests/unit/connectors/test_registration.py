@@ -221,7 +221,7 @@ def test_a_bank_that_has_no_place_for_it(door: Door) -> None:
         create(door)
 
 
-# ----------------------------------------------------------------------------------------------------- the official file
+# ---------------------------------------------------------------------------------------------------- the official file
 
 
 @pytest.fixture(scope="module")
