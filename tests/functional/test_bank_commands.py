@@ -96,7 +96,7 @@ def test_the_list_says_what_each_can_do(here: Here) -> None:
     assert head.split() == ["id", "name", "standard", "profile", "can", "state"]
     assert albion.split() == ["albion", "Albion", "openbanking_uk", "4.0", "fapi1_advanced", "submits", "usable"]
     assert "not usable: " in boreas
-    assert "boreas/client.pem cannot be read: No such file or directory" in boreas
+    assert "bank-keys/boreas is not there: it is where our keys for the bank belong" in boreas
 
 
 def test_a_wrong_file_is_named_with_its_line(here: Here) -> None:
