@@ -49,13 +49,17 @@ def _sentence(error: Exception) -> str | None:
     from app.errors import AppError
     from app.keys import KeysMissing
     from config.settings import SettingsError
+    from connectors.errors import BankError
     from connectors.profile import ProfileError
+    from connectors.registry import UnusableBank
+    from connectors.security.registration import RegistrationError
 
     if isinstance(error, AppError):
         return error.detail
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {str(error.orig).strip().splitlines()[0]}"
-    if isinstance(error, SettingsError | KeysMissing | ProfileError | DemoError):
+    known = SettingsError | KeysMissing | ProfileError | DemoError | BankError | UnusableBank | RegistrationError
+    if isinstance(error, known):
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
@@ -117,6 +121,14 @@ def _add_bank_words(words: Any) -> None:
         verbs, "check", _bank_check, "go step by step from the file to a token; exit status 1 when one is wrong"
     )
     check.add_argument("bank", help="its id: the name of its file")
+    register = _add(verbs, "register", _bank_register, "register us there (OBL dynamic client registration 3.4)")
+    register.add_argument("bank", help="its id: the name of its file")
+    register.add_argument("--ssa", type=Path, metavar="FILE", help="the software statement, as the directory gave it")
+    register.add_argument("--redirect-uri", metavar="URI", action="append", default=[], help="may repeat")
+    which = register.add_mutually_exclusive_group()
+    which.add_argument("--show", action="store_true", help="read our registration, where the bank lets us")
+    which.add_argument("--update", action="store_true", help="replace it by this software statement and these URIs")
+    which.add_argument("--delete", action="store_true", help="end it: nothing can be paid there any more")
 
 
 def _add_payment_words(words: Any) -> None:
@@ -455,6 +467,30 @@ def _bank_check(chosen: argparse.Namespace) -> int:
         print(finding, flush=True)
         verdicts.add(finding.verdict)
     return 1 if Verdict.WRONG in verdicts else 0
+
+
+def _bank_register(chosen: argparse.Namespace) -> int:
+    from app.services import utc_now
+    from connectors.security.registration import Registration, Wanted
+
+    writes = not (chosen.show or chosen.delete)
+    if writes != bool(chosen.ssa and chosen.redirect_uri) or (not writes and (chosen.ssa or chosen.redirect_uri)):
+        print("quittance bank register: --ssa and --redirect-uri are for what is written, and both", file=sys.stderr)
+        return 2
+    banks = _one_bank(chosen.bank)
+    ours = Registration(banks.profile(chosen.bank), banks.line(chosen.bank), now=utc_now())
+    if chosen.delete:
+        ours.delete()
+        print("Our registration there is gone.")
+        return 0
+    if chosen.show:
+        done = ours.show()
+    else:
+        wanted = Wanted(statement=chosen.ssa.read_text("ascii").strip(), redirect_uris=chosen.redirect_uri)
+        done = ours.update(wanted) if chosen.update else ours.create(wanted)
+    print(json.dumps(done.members, indent=2, sort_keys=True, default=str))
+    print(f"\nIn {chosen.bank}.toml it must say:\nclient_id = {json.dumps(done.client_id)}")
+    return 0
 
 
 def _one_bank(bank_id: str) -> Registry:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from connectors.bank_keys import BankKeys, KeysUnusable
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import Connector
 from connectors.http import BankSession
+from connectors.line import Line
 from connectors.openbanking_uk import assemble
 from connectors.profile import BankProfile, ProfileError
 from connectors.security.dpop import DPoP
@@ -54,16 +54,6 @@ class UnusableBank(UnknownBank):
     @override
     def __str__(self) -> str:
         return f"bank {self.args[0]!r} cannot be used: {self.why}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """How one bank is spoken to. Never shared between banks: TLS state, tokens and certificates are one bank's own."""
-
-    session: BankSession
-    oauth: OAuthClient
-    key: ClientKey
-    keys: BankKeys | None  #: None: the installation's own key alone
 
 
 class Registry:

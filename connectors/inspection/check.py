@@ -15,8 +15,9 @@ from connectors.errors import BankError, BankRefused
 from connectors.http import BankResponse, Deadline
 from connectors.inspection import offers, tls
 from connectors.inspection.finding import Finding, Verdict, ok, warn, wrong
+from connectors.line import Line
 from connectors.profile import BankProfile
-from connectors.registry import Line, Registry
+from connectors.registry import Registry
 from connectors.security import metadata
 from connectors.strict_json import NotReadable, read_object
 
@@ -46,11 +47,12 @@ def check(bank: BankProfile, banks: Registry, *, clock: Callable[[], dt.datetime
         return
     line = banks.line(bank.id)
     yield ok("keys", f"we sign with {line.key.algorithm}, key {line.key.kid}")
-    if line.keys is not None:
-        yield from tls.certificate(line.keys, now=clock())
-    connections = [tls.handshake(url, line.keys) for url in _hosts(bank)]
-    yield from connections
-    if all(one.verdict is not Verdict.WRONG for one in connections):
+    ready = [*(tls.certificate(line.keys, now=clock()) if line.keys else [])]
+    yield from ready
+    if not any(one.verdict is Verdict.WRONG for one in ready):
+        ready = [tls.handshake(url, line.keys) for url in _hosts(bank)]
+        yield from ready
+    if not any(one.verdict is Verdict.WRONG for one in ready):
         yield from _asked(bank, line, clock=clock)
 
 
@@ -92,6 +94,8 @@ def _clock(answer: BankResponse, *, now: dt.datetime) -> Finding:
         theirs = email.utils.parsedate_to_datetime(answer.headers.get("Date", ""))
     except ValueError:
         return warn("clock", "the bank does not say what time it has")
+    if theirs.tzinfo is None:  # "-0000": UTC that says nothing of where it is (RFC 5322 §3.3)
+        theirs = theirs.replace(tzinfo=dt.UTC)
     apart_s = (theirs - now).total_seconds()
     if abs(apart_s) > CLOCK_S:
         return warn("clock", f"the bank's is {apart_s:+.0f} s from ours: if ours is wrong, it may refuse all we sign")

@@ -6,18 +6,19 @@ And what a quirk does not name is as strict as ever.
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, KeySet, RSAKey
 from werkzeug.wrappers import Request, Response
 
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, ScaOAuth
@@ -27,7 +28,7 @@ from connectors.money import Money
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.registry import Registry
 from connectors.security.detached_jws import SignatureError, Signer, Verifier
-from connectors.security.request_object import half_hash
+from connectors.security.request_object import Expected, NotBelieved, check_id_token, half_hash
 from tests.support.bank_keys import SIGNING, make_bank_keys
 from tests.support.wsgi_adapter import WSGIAdapter
 
@@ -129,9 +130,7 @@ class House:
             clock=lambda: NOW,
             bank_keys=self._folder / "keys",
         )
-        made = self.registry.connector("quirky")
-        assert isinstance(made, OpenBankingUkConnector)
-        return made
+        return cast(OpenBankingUkConnector, self.registry.connector("quirky"))
 
     def _session(self) -> BankSession:
         session = BankSession()
@@ -272,8 +271,7 @@ def test_a_signature_by_another_organisation(house: House) -> None:
     (house._folder / "other.toml").write_text(text.replace("VERSION", "4.0").replace("PROFILE", "fapi1_advanced"))
     assert initiate(connector) == "consent-1"
     house.connector()
-    strict = house.registry.connector("other")
-    assert isinstance(strict, OpenBankingUkConnector)
+    strict = cast(OpenBankingUkConnector, house.registry.connector("other"))
     with pytest.raises(BankSilent, match="not who sent the message"):
         initiate(strict)
     house.bank.signs = Signer(key=BANK_KEY, kid="bank-1", issuer="bank-org")
@@ -351,6 +349,16 @@ def test_what_is_wrong_is_not_what_is_missing(house: House, claims: Mapping[str,
     asked = len([one for one in house.bank.requests if one.path == "/token"])
     refused(tolerant, **{**absent, **claims})
     assert len([one for one in house.bank.requests if one.path == "/token"]) == asked  # its code went nowhere
+
+
+def test_an_id_token_that_hashes_no_state_needs_its_nonce() -> None:
+    """In a token response nothing else would bind it."""
+    claims = {"iss": ISSUER, "aud": "quittance", "exp": S + 60}
+    expected = Expected(issuer=ISSUER, client_id="quittance", nonce="n-1", state="s-1", nonce_may_be_missing=True)
+    for said, believed in ((claims, False), ({**claims, "nonce": "n-1"}, True)):
+        token = jwt.encode({"alg": "PS256", "kid": "bank-1"}, said, BANK_KEY, algorithms=["PS256"])
+        with contextlib.nullcontext() if believed else pytest.raises(NotBelieved):
+            check_id_token(token, code=None, keys=KeySet([BANK_KEY]), expected=expected, now=NOW)
 
 
 def test_answer_in_query(house: House) -> None:
