@@ -1,8 +1,8 @@
 """When a request that may have moved money may be sent again. Without these rules a lost answer could be paid twice.
 
 OBL Read/Write v4.0, "Idempotency". A key protects for 24 hours from its first use, identical bytes alone, and is
-not repeated within a second. Whoever sends keeps the request and when it is sent, before it is sent, and asks here before
-sending it again.
+not repeated within a second. Whoever sends keeps the request and when it is sent, before it is sent, and asks here
+before sending it again.
 """
 
 from __future__ import annotations

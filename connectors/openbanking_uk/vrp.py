@@ -1,8 +1,8 @@
 """Variable recurring payments at one bank: a consent with limits, approved once, then payments under it.
 
-The bank need not offer them (404). It refuses a payment beyond the limits (U014). A consent ends when we DELETE it, or at
-the bank (CANC, EXPD); no payment uses it up, as one does that of a single payment: what keeps a lost answer from being
-paid twice is the idempotency key alone.
+The bank need not offer them (404). It refuses a payment beyond the limits (U014). A consent ends when we DELETE it, or
+at the bank (CANC, EXPD); no payment uses it up, as one does that of a single payment: what keeps a lost answer from
+being paid twice is the idempotency key alone.
 """
 
 from __future__ import annotations
