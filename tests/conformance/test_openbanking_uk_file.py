@@ -14,7 +14,7 @@ from connectors.money import Money
 from connectors.openbanking_uk import messages, scheduled
 from connectors.openbanking_uk.orders import SCHEDULED, SINGLE, Resource
 from connectors.openbanking_uk.status import fact_of_payment
-from tests.conformance.openbanking_uk_files import DAY, DIALECTS, answered, asked, judge_of, official, order, posted
+from tests.support.openbanking_uk import DAY, DIALECTS, answered, asked, judge_of, official, order, posted
 
 pytestmark = pytest.mark.shared
 

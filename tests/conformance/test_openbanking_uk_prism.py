@@ -25,8 +25,8 @@ from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.openbanking_uk.quirks import Quirks
 from connectors.profile import POLL_S, BankProfile
 from connectors.security.detached_jws import Signer
-from tests.conformance.openbanking_uk_files import DIALECTS, consent, order
 from tests.support.judges import Judge, clock, running_judge, running_prism
+from tests.support.openbanking_uk import DIALECTS, consent, order
 from tests.support.shared import shared_folder
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]

@@ -19,7 +19,7 @@ from connectors.openbanking_uk.orders import RECURRING
 from connectors.openbanking_uk.status import CONSENT_WORDS, CONSENTS, fact_of_payment
 from connectors.openbanking_uk.vrp_messages import COMMERCIAL, VRP_TYPES
 from connectors.strict_json import read_object
-from tests.conformance.openbanking_uk_files import (
+from tests.support.openbanking_uk import (
     DAY,
     DIALECTS,
     answered,
