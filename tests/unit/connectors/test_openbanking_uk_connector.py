@@ -12,15 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from werkzeug.wrappers import Request, Response
 
 from connectors.capabilities import ChecksFunds, Notifies, RecurringConsent, Recurs, Schedules, TellsDetails
 from connectors.contract import BankRequest, Connector, ConsentStatus, Fact, PaymentOrder, PsuContext, Submits
-from connectors.errors import BankRefused, BankSilent
+from connectors.errors import BankRefused, BankSilent, BankUnavailable, EventNotBelieved
 from connectors.http import BankSession
 from connectors.money import Money
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
+from connectors.openbanking_uk.events import RID, RLK, RTY, SUBJECT_TYPE, UPDATED
 from connectors.openbanking_uk.messages import Dialect
 from connectors.openbanking_uk.orders import RECURRING, SCHEDULED, SINGLE, Resource
 from connectors.profile import BankProfile
@@ -33,6 +35,7 @@ from tests.support.wsgi_adapter import WSGIAdapter
 NOW = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
 TOMORROW = NOW.date() + dt.timedelta(days=1)
 BANK_KEY = RSAKey.generate_key(2048, {"kid": "bank-1"}, private=True)
+BANK_EC_KEY = ECKey.generate_key("P-256", {"kid": "bank-2"}, private=True)
 OUR_KEY = RSAKey.generate_key(2048, {"kid": "ours-1"}, private=True)
 CLIENT_KEY = ClientKey(ECKey.generate_key("P-256", {"kid": "c-1"}, private=True).as_dict(private=True))
 BANK = Signer(key=BANK_KEY, kid="bank-1", issuer="bank-org")
@@ -61,6 +64,8 @@ class UkBank:
         self.answers: dict[str, list[Response]] = {}
         self.signs = True
         self.tokens = 0
+        self.asked_for_keys = 0
+        self.published = [key.as_dict(private=False) for key in (BANK_KEY, BANK_EC_KEY)]
         profile = BankProfile(
             id="tested",
             name="Tested",
@@ -109,9 +114,13 @@ class UkBank:
                         "issuer": ISSUER,
                         "authorization_endpoint": f"{ISSUER}/authorize",
                         "token_endpoint": f"{ISSUER}/token",
+                        "jwks_uri": f"{ISSUER}/jwks",
                     }
                 )
             )
+        if request.path == "/jwks":
+            self.asked_for_keys += 1
+            return Response(json.dumps({"keys": self.published}), status=200 if self.published else 503)
         if request.path == "/token":
             self.tokens += 1
             token = {"access_token": f"own-{self.tokens}", "token_type": "Bearer", "expires_in": 300}
@@ -161,13 +170,9 @@ def test_having_the_methods_says_what_it_can(bank: UkBank) -> None:
         assert isinstance(bank.connector, capability), capability
     assert isinstance(bank.connector.scheduled, TellsDetails)
     assert isinstance(bank.connector.recurring, TellsDetails)
-    submits: Submits = bank.connector  # and with the right types, which only mypy sees
-    checks: ChecksFunds = bank.connector
-    tells: TellsDetails = bank.connector
-    schedules: Schedules = bank.connector
-    recurs: Recurs = bank.connector
-    notifies: Notifies = bank.connector
-    assert submits is checks is tells is schedules is recurs is notifies
+    # and with the right types, which only mypy sees
+    can: tuple[Submits, ChecksFunds, TellsDetails, Schedules, Recurs, Notifies] = (bank.connector,) * 6
+    assert len(can) == 6
 
 
 def test_nobody_can_take_back_what_nobody_approved(bank: UkBank) -> None:
@@ -296,26 +301,15 @@ def test_an_answer_that_cannot_be_read_is_silence(bank: UkBank, resource: Resour
 
 @pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
 def test_a_request_goes_only_where_it_was_drafted_for(bank: UkBank, resource: Resource) -> None:
-    for other, (first, second, verbs) in drafts(bank).items():
-        if other is resource:
-            for send in (
-                lambda request, verbs=verbs: verbs.initiate(request, psu=PSU, timeout_s=5),
-                lambda request, verbs=verbs: verbs.submit(request, access_token="t", psu=PSU, timeout_s=5),
-            ):
-                for wrong in (
-                    dataclasses.replace(second, path="/file-payments"),
-                    dataclasses.replace(first, path="/file-payments"),
-                    dataclasses.replace(second, method="PUT"),
-                ):
-                    with pytest.raises(ValueError, match="draft it"):
-                        send(wrong)
-            with pytest.raises(ValueError, match="draft it"):
-                verbs.initiate(second, psu=PSU, timeout_s=5)
-            with pytest.raises(ValueError, match="draft it"):
-                verbs.submit(first, access_token="t", psu=PSU, timeout_s=5)
-        else:
-            with pytest.raises(ValueError, match="draft it"):
-                drafts(bank)[resource][2].submit(second, access_token="t", psu=PSU, timeout_s=5)
+    mine = drafts(bank)
+    first, second, verbs = mine[resource]
+    others = [request for other, pair in mine.items() if other is not resource for request in pair[:2]]
+    for wrong in (*others, second, dataclasses.replace(first, method="PUT")):
+        with pytest.raises(ValueError, match="draft it"):
+            verbs.initiate(wrong, psu=PSU, timeout_s=5)
+    for wrong in (*others, first, dataclasses.replace(second, method="PUT")):
+        with pytest.raises(ValueError, match="draft it"):
+            verbs.submit(wrong, access_token="t", psu=PSU, timeout_s=5)
     assert bank.requests == []
 
 
@@ -491,3 +485,71 @@ def test_a_subscription_without_an_id_is_none(bank: UkBank) -> None:
         bank.connector.subscribe("https://q.example/e", timeout_s=5)
     with pytest.raises(BankSilent):
         bank.connector.subscriptions(timeout_s=5)
+
+
+# ------------------------------------------------------------------------------------------------------------- events
+
+
+def event(kid: str = "bank-1", *, host: str = "api.bank.test", **changes: Any) -> bytes:
+    key: RSAKey | ECKey = BANK_EC_KEY if kid == "bank-2" else BANK_KEY
+    algorithm = "ES256" if kid == "bank-2" else "PS256"
+    subject = {
+        "subject_type": SUBJECT_TYPE,
+        RID: "p-1",
+        RTY: "domestic-payment",
+        RLK: [{"version": "v4.0", "link": f"https://{host}{BASE}/domestic-payments/p-1"}],
+    }
+    claims = {
+        "iss": ISSUER,
+        "aud": "quittance",
+        "iat": int(NOW.timestamp()),
+        "toe": int(NOW.timestamp()),
+        "jti": "e-1",
+        "txn": "t-1",
+        "events": {UPDATED: {"subject": subject}},
+        **changes,
+    }
+    return jwt.encode({"alg": algorithm, "kid": kid}, claims, key, algorithms=[algorithm]).encode()
+
+
+@pytest.mark.parametrize("kid", ["bank-1", "bank-2"])
+def test_an_event_is_signed_with_a_key_that_the_bank_publishes(bank: UkBank, kid: str) -> None:
+    for _ in range(3):
+        assert bank.connector.verify_event(event(kid)).resource_id == "p-1"
+    assert bank.asked_for_keys == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (event(aud="another"), "aud"),
+        (event(iss="https://another.test"), "iss"),
+        (event("unknown"), "no such key"),
+        (event(host="evil.test"), "rlk"),
+        (b"rubbish", "JWS"),
+    ],
+    ids=["for another", "of another", "key", "link", "rubbish"],
+)
+def test_an_event_that_is_none_is_not_believed(bank: UkBank, raw: bytes, named: str) -> None:
+    with pytest.raises(EventNotBelieved, match=named):
+        bank.connector.verify_event(raw)
+
+
+def test_links_may_lead_where_the_bank_is_said_to_be() -> None:
+    bank = UkBank(origins=frozenset({"cdn.bank.test"}))
+    assert bank.connector.verify_event(event(host="cdn.bank.test")).resource_id == "p-1"
+    with pytest.raises(EventNotBelieved, match="rlk"):
+        bank.connector.verify_event(event())
+
+
+def test_whoever_names_unknown_keys_makes_nobody_ask_more_often(bank: UkBank) -> None:
+    for number in range(5):
+        with pytest.raises(EventNotBelieved):
+            bank.connector.verify_event(event(f"unknown-{number}"))
+    assert bank.asked_for_keys == 1
+
+
+def test_an_event_that_cannot_be_checked_now_will_come_again(bank: UkBank) -> None:
+    bank.published = []
+    with pytest.raises(BankUnavailable):
+        bank.connector.verify_event(event())
