@@ -3,13 +3,15 @@
 A connector is stateless, knows HTTP and one standard, and knows neither our database nor Flask.
 Every call that can lead to money is split in two: ``draft`` gives the exact bytes (no input or output, so that they
 can be stored first), ``initiate`` sends those very bytes.
+
+What not every standard has is in protocols of its own: ``Submits`` here, the others in connectors/capabilities.py.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from connectors.money import Money
@@ -38,6 +40,7 @@ class PaymentOrder:
     end_to_end_id: str  #: EndToEndIdentification, at most 35 characters, unique for ever
     remittance_unstructured: str | None = None  #: at most 140 characters
     remittance_structured: str | None = None  #: a creditor reference (ISO 11649 or national), at most 35 characters
+    refund_account: bool = False  #: ask where a refund would go, where the bank tells it; comes back with Submitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,43 +107,6 @@ class BankStatus:
     raw_response: bytes
 
 
-class ConsentStatus(enum.StrEnum):
-    """What a bank says of a consent whose payment is submitted apart from its approval."""
-
-    WAITING = "waiting"  #: nobody has approved it
-    AUTHORISED = "authorised"  #: approved, and no payment was submitted under it
-    CONSUMED = "consumed"  #: a payment was submitted; what became of it only the payment's status tells
-    REJECTED = "rejected"
-    NOT_FOUND = "not_found"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submitted:
-    """The bank has the order to execute."""
-
-    bank_payment_id: str
-    status: BankStatus
-
-
-@runtime_checkable
-class Submits(Protocol):
-    """A standard in which an approval alone moves nothing: the payment is submitted with the customer's token."""
-
-    def draft_submission(self, order: PaymentOrder, *, consent_id: str, request_id: str) -> BankRequest:
-        """The exact request that executes. Sends nothing; ``request_id`` becomes the idempotency key."""
-        ...
-
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
-        """Execute. After BankSilent the identical request may be sent again within a day, once ``consent_status`` was
-        asked; never another one for the same consent."""
-        ...
-
-    def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
-        """Read only, as ourselves."""
-        ...
-
-
 @runtime_checkable
 class Connector(Protocol):
     """One bank, spoken to in its standard. All times in seconds; every call may raise a BankError."""
@@ -197,4 +163,54 @@ class Cancels(Protocol):
 
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
         """The bank's word that it is gone, or None when it keeps it."""
+        ...
+
+
+class ConsentStatus(enum.StrEnum):
+    """What a bank says of a consent whose payments are submitted apart from its approval."""
+
+    WAITING = "waiting"  #: nobody has approved it
+    AUTHORISED = "authorised"  #: approved; of a single payment also: none was submitted under it
+    CONSUMED = "consumed"  #: a payment was submitted; what became of it only the payment's status tells
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"  #: taken back at the bank; of a recurring one: authorised again if approved anew
+    EXPIRED = "expired"  #: its last day has passed
+    NOT_FOUND = "not_found"  #: the bank knows none of this id, or no longer
+    UNKNOWN = "unknown"  #: any word that we do not know: nothing may be submitted under it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundAccount:
+    """Where the payer wants a refund. Personal data: for the payee of this payment and for nobody else."""
+
+    scheme: str  #: how ``identification`` is to be read, in the standard's word
+    identification: str = field(repr=False)
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """The bank has the order to execute."""
+
+    bank_payment_id: str
+    status: BankStatus
+    refund_account: RefundAccount | None = None  #: where it was asked for and the bank tells it
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """A standard in which an approval alone moves nothing: the payment is submitted with the customer's token."""
+
+    def draft_submission(self, order: PaymentOrder, *, consent_id: str, request_id: str) -> BankRequest:
+        """The exact request that executes. Sends nothing; ``request_id`` becomes the idempotency key."""
+        ...
+
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+        """Execute: THIS MOVES MONEY. After BankSilent the identical request may be sent again as long as
+        connectors/idempotency.py says; never another one for the same consent. A word of rejection is an answer, not an
+        error: ``status`` carries it."""
+        ...
+
+    def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
+        """Read only, as ourselves, may be repeated."""
         ...

@@ -35,3 +35,7 @@ class BankSilent(BankError):
     """It was sent and no readable answer came (time-out, reset, 5xx, unreadable 2xx): ask status, guess nothing."""
 
     money_may_have_moved = True
+
+
+class EventNotBelieved(Exception):
+    """A message that came to us is not a bank's event for us, or cannot be read. Nothing in it is used."""

@@ -1,52 +1,41 @@
-"""One bank that speaks OBL Read/Write 4.0, or its dialect 3.1: domestic payments.
+"""One bank that speaks OBL Read/Write 4.0, or its dialect 3.1.
 
 An approval alone moves nothing here: the customer authorises a consent, and with their token the payment is submitted,
 once. The consent keeps it from happening twice (COND after the first); the idempotency key lets a lost answer be asked
 for again: the same key and the same bytes within a day give the payment as it is ("Idempotency").
 
-Every body that is sent is signed, and so must be every answer to a signed request.
+What the verbs of all kinds of payments share is in orders.py, and how a call is made in wire.py. Other kinds are
+``scheduled`` and ``recurring``; they are approved as single ones are, by ``authorise_url`` and ``complete``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from collections.abc import Callable, Mapping
-from urllib.parse import quote
+from collections.abc import Callable, Mapping, Sequence
 
-from connectors.contract import (
-    Authorised,
-    BankRequest,
-    BankStatus,
-    ConsentStatus,
-    Fact,
-    PaymentOrder,
-    PsuContext,
-    ScaOAuth,
-    Staged,
-    Submitted,
-)
-from connectors.errors import BankRefused, BankSilent
-from connectors.http import BankResponse, BankSession, Deadline
+from connectors.capabilities import Event, Funds, Subscription
+from connectors.contract import Authorised, BankRequest, BankStatus, PaymentOrder, ScaOAuth
+from connectors.errors import BankRefused, BankSilent, BankUnavailable
+from connectors.http import BankSession, Deadline
 from connectors.openbanking_uk import messages
+from connectors.openbanking_uk.events import EventReader, Subscriptions
 from connectors.openbanking_uk.messages import Dialect
+from connectors.openbanking_uk.orders import SINGLE, Orders, unreadable
 from connectors.openbanking_uk.quirks import Quirks
-from connectors.openbanking_uk.status import fact_of_payment
+from connectors.openbanking_uk.scheduled import ScheduledPayments
+from connectors.openbanking_uk.vrp import RecurringPayments
+from connectors.openbanking_uk.wire import Wire, at, request
 from connectors.profile import BankProfile
-from connectors.security.detached_jws import SignatureError, Signer, Verifier
+from connectors.security.detached_jws import Signer, Verifier
 from connectors.security.oauth_client import OAuthClient
 from connectors.security.profiles import Answer
+from connectors.security.published_keys import PublishedKeys
 from connectors.security.request_object import Expected, NotBelieved, check_id_token, read_jarm
 from connectors.strict_json import NotReadable
 
-SCOPE = "payments"
-CONSENTS, PAYMENTS = "/domestic-payment-consents", "/domestic-payments"
-#: what we know of an id at the bank that it does not know: 400, not 404, which says that it has no such resource at all
-NOT_FOUND_CODES = frozenset({"U011", "UK.OBIE.Resource.NotFound"})
 
-
-class OpenBankingUkConnector:
-    """The contract's verbs, with a submission of its own; connectors/contract.py says what each of them promises."""
+class OpenBankingUkConnector(Orders):
+    """The contract's verbs for single payments, and all of connectors/capabilities.py, which say what each promises."""
 
     def __init__(
         self,
@@ -59,52 +48,65 @@ class OpenBankingUkConnector:
         dialect: Dialect,
         clock: Callable[[], dt.datetime],
         quirks: Quirks = Quirks(),  # noqa: B008  # frozen
+        origins: frozenset[str] | None = None,
     ) -> None:
         """``verifier``: None for a bank that does not sign its answers (``unsigned_answers``), and only there.
+        ``origins``: the hosts that its links may lead to; None: those that its file names.
 
-        Raises ValueError where the two disagree.
+        Raises ValueError where verifier and quirks disagree.
         """
         if (verifier is None) != quirks.unsigned_answers:
             raise ValueError("a bank's answers are verified unless its quirks say that it signs none")
+
+        def wire(base_url: str) -> Wire:
+            return Wire(
+                base_url,
+                session=session,
+                oauth=oauth,
+                signer=signer,
+                verifier=verifier,
+                echoes=not quirks.interaction_id_not_echoed,
+                clock=clock,
+            )
+
+        payments = wire(profile.base_url)
+        super().__init__(payments, SINGLE)
         self._quirks = quirks
         self._profile = profile
-        self._session = session
         self._oauth = oauth
-        self._signer = signer
-        self._verifier = verifier
         self._dialect = dialect
         self._clock = clock
+        self._scheduled = ScheduledPayments(payments, dialect=dialect, clock=clock)
+        self._recurring = RecurringPayments(payments, dialect=dialect)
+        # the event API lies beside the others, not below one of them: …/v4.0/pisp, …/v4.0/event-subscriptions
+        self._subscriptions = Subscriptions(wire(profile.base_url.removesuffix("/pisp")), dialect=dialect)
+        self._events = EventReader(
+            issuer=profile.issuer,
+            client_id=profile.client_id,
+            origins=profile.origins if origins is None else origins,
+            key_of=PublishedKeys(oauth, clock=clock).of_any_kind,
+            clock=clock,
+        )
+
+    @property
+    def scheduled(self) -> ScheduledPayments:
+        """Payments that the bank keeps until their day."""
+        return self._scheduled
+
+    @property
+    def recurring(self) -> RecurringPayments:
+        """Variable recurring payments."""
+        return self._recurring
 
     # ------------------------------------------------------------------------------------------------ to be approved
 
     def draft(self, order: PaymentOrder, *, request_id: str, redirect_uri: str) -> BankRequest:  # noqa: ARG002
         """POST /domestic-payment-consents. Where the customer comes back to stands in the authorization request."""
-        return _request(CONSENTS, messages.consent(order, dialect=self._dialect), request_id=request_id)
+        return request(SINGLE.consents, messages.consent(order, dialect=self._dialect), request_id=request_id)
 
-    def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
-        """A consent moves no money, whoever approves it, until its payment is submitted."""
-        deadline = Deadline(timeout_s)
-        server = self._oauth.server(deadline=deadline)
-        response = self._as_ourselves(request, psu=psu, deadline=deadline)
-        try:
-            consent = messages.read_consent(response.body)
-        except NotReadable as error:
-            raise _unreadable(error) from None
-        if consent.status == "RJCT":
-            raise BankRefused("the bank took the consent and rejected it", code="RJCT", http_status=response.status)
-        return Staged(
-            consent_id=consent.consent_id,
-            transaction_status=consent.status,
-            sca=ScaOAuth(
-                issuer=server.issuer,
-                authorization_endpoint=server.authorization_endpoint,
-                token_endpoint=server.token_endpoint,
-                scope=f"openid {SCOPE}",
-                iss_parameter_supported=server.iss_parameter_supported,
-                intent_id=consent.consent_id,
-            ),
-            raw_response=response.body,
-        )
+    def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:  # noqa: ARG002
+        """None: there is no call for it. A consent that nobody approves ends by itself, and approved moves nothing."""
+        return None
 
     def authorise_url(
         self, staged: ScaOAuth, *, redirect_uri: str, state: str, nonce: str, code_challenge: str, timeout_s: float
@@ -176,159 +178,40 @@ class OpenBankingUkConnector:
 
     # --------------------------------------------------------------------------------------------------- to be executed
 
+    def funds(self, consent_id: str, *, access_token: str, timeout_s: float) -> Funds:
+        """GET …/funds-confirmation, with the customer's token."""
+        path = at(SINGLE.consents, consent_id, "funds-confirmation")
+        response = self._wire.get(path, access_token=access_token, deadline=Deadline(timeout_s))
+        if response is None:
+            raise BankRefused("the bank knows no such consent", code="U011", http_status=400)
+        try:
+            return Funds(available=messages.read_funds(response.body), raw_response=response.body)
+        except NotReadable as error:
+            raise unreadable(error) from None
+
     def draft_submission(self, order: PaymentOrder, *, consent_id: str, request_id: str) -> BankRequest:
         """POST /domestic-payments: the Initiation and the Risk of the consent, letter by letter."""
         body = messages.payment(order, consent_id=consent_id, dialect=self._dialect)
-        return _request(PAYMENTS, body, request_id=request_id)
+        return request(SINGLE.payments, body, request_id=request_id)
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
-        """Executes the payment. After silence: the same bytes under the same key, never later than a day."""
-        deadline = Deadline(timeout_s)
-        response = self._send(request, token=access_token, psu=psu, deadline=deadline)
-        if not response.ok:
-            raise messages.refusal(response)
-        return self._submitted(response)
+    # ----------------------------------------------------------------------------------------------------------- events
 
-    def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
-        """GET /domestic-payment-consents/{id}: COND says that a payment was submitted, not what became of it."""
-        response = self._get(f"{CONSENTS}/{quote(consent_id, safe='')}", deadline=Deadline(timeout_s))
-        if response is None:
-            return ConsentStatus.NOT_FOUND
+    def verify_event(self, raw: bytes) -> Event:
+        """A security event token, signed with a key that the bank publishes (events.py)."""
         try:
-            return _CONSENTS.get(messages.read_consent(response.body).status, ConsentStatus.UNKNOWN)
-        except NotReadable as error:
-            raise _unreadable(error) from None
+            return self._events.read(raw)
+        except BankSilent as error:
+            message = f"the event cannot be checked now: {error}"
+            raise BankUnavailable(message) from None
 
-    def status(
-        self,
-        payment_id: str,
-        *,
-        access_token: str | None,  # noqa: ARG002  # we may always ask as ourselves
-        timeout_s: float,
-    ) -> BankStatus:
-        """GET /domestic-payments/{id}, as ourselves."""
-        response = self._get(f"{PAYMENTS}/{quote(payment_id, safe='')}", deadline=Deadline(timeout_s))
-        if response is None:
-            return BankStatus(
-                transaction_status="NOT_FOUND",
-                fact=Fact.NOT_FOUND,
-                reason_code=None,
-                reason_text=None,
-                raw_response=b"",
-            )
-        return self._submitted(response).status
+    def subscribe(self, callback_url: str, *, timeout_s: float) -> Subscription:
+        """POST /event-subscriptions."""
+        return self._subscriptions.subscribe(callback_url, timeout_s=timeout_s)
 
-    # ------------------------------------------------------------------------------------------------------------ wires
+    def subscriptions(self, *, timeout_s: float) -> Sequence[Subscription]:
+        """GET /event-subscriptions."""
+        return self._subscriptions.subscriptions(timeout_s=timeout_s)
 
-    def _as_ourselves(self, request: BankRequest, *, psu: PsuContext, deadline: Deadline) -> BankResponse:
-        """Send, and once more if the bank forgot our token: what it refused with 401 it did not do."""
-        token = self._oauth.own_token(SCOPE, deadline=deadline)
-        response = self._send(request, token=token, psu=psu, deadline=deadline)
-        if response.status == 401:
-            self._oauth.forget(token)
-            token = self._oauth.own_token(SCOPE, deadline=deadline)
-            response = self._send(request, token=token, psu=psu, deadline=deadline)
-        if not response.ok:
-            raise messages.refusal(response)
-        return response
-
-    def _send(self, request: BankRequest, *, token: str, psu: PsuContext, deadline: Deadline) -> BankResponse:
-        """The stored bytes, signed now: the time in a signature is that of its sending, the bytes stay the same."""
-        headers = {
-            **request.headers,
-            "x-jws-signature": self._signer.sign(request.body, now=self._clock()),
-            "x-fapi-customer-ip-address": psu.ip_address,
-        }
-        response = self._call(request.method, request.path, headers, token=token, body=request.body, deadline=deadline)
-        if response.ok:
-            self._check_signature(response)
-        return response
-
-    def _get(self, path: str, *, deadline: Deadline) -> BankResponse | None:
-        """None: the bank knows no such resource."""
-        token = self._oauth.own_token(SCOPE, deadline=deadline)
-        response = self._call("GET", path, {}, token=token, body=None, deadline=deadline)
-        if response.status == 401:
-            self._oauth.forget(token)
-            token = self._oauth.own_token(SCOPE, deadline=deadline)
-            response = self._call("GET", path, {}, token=token, body=None, deadline=deadline)
-        if response.ok:
-            self._check_signature(response)
-            return response
-        refused = messages.refusal(response)
-        if response.status in (400, 404) and refused.code in NOT_FOUND_CODES:
-            return None
-        raise refused
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        *,
-        token: str,
-        body: bytes | None,
-        deadline: Deadline,
-    ) -> BankResponse:
-        """Send, and once more with a new proof where only a nonce was missing."""
-        url = self._profile.base_url + path
-        interaction = str(uuid.uuid4())
-
-        def send() -> BankResponse:
-            shown = {**headers, "x-fapi-interaction-id": interaction, **self._oauth.authorization(token, method, url)}
-            return self._session.call(method, url, headers=shown, body=body, deadline=deadline)
-
-        response = send()
-        if self._oauth.wants_nonce(url, response):
-            response = send()
-        echo = response.headers.get("x-fapi-interaction-id")
-        if echo is not None and echo.lower() != interaction:
-            raise BankSilent("the bank's answer carries the x-fapi-interaction-id of another call")
-        if echo is None and response.ok and not self._quirks.interaction_id_not_echoed:
-            raise BankSilent("the bank's answer carries no x-fapi-interaction-id: it may be that of another call")
-        return response
-
-    def _check_signature(self, response: BankResponse) -> None:
-        if self._verifier is None:
-            return
-        try:
-            self._verifier.verify(response.headers.get("x-jws-signature"), response.body, now=self._clock())
-        except SignatureError as error:
-            message = f"the bank's answer is not signed as it must be: {error}"
-            raise BankSilent(message) from None
-
-    def _submitted(self, response: BankResponse) -> Submitted:
-        try:
-            read = messages.read_payment(response.body)
-        except NotReadable as error:
-            raise _unreadable(error) from None
-        return Submitted(
-            bank_payment_id=read.payment_id,
-            status=BankStatus(
-                transaction_status=read.status,
-                fact=fact_of_payment(read.status),
-                reason_code=read.reason_code,
-                reason_text=read.reason_text,
-                raw_response=response.body,
-            ),
-        )
-
-
-_CONSENTS = {
-    "AWAU": ConsentStatus.WAITING,
-    "AUTH": ConsentStatus.AUTHORISED,
-    "COND": ConsentStatus.CONSUMED,
-    "RJCT": ConsentStatus.REJECTED,
-}
-
-
-def _request(path: str, body: bytes, *, request_id: str) -> BankRequest:
-    """``request_id`` is the idempotency key: at most 40 characters, and a UUID has 36."""
-    key = str(uuid.UUID(request_id))
-    headers = {"x-idempotency-key": key, "Content-Type": "application/json"}
-    return BankRequest(method="POST", path=path, headers=headers, body=body, request_id=key)
-
-
-def _unreadable(error: NotReadable) -> BankSilent:
-    message = f"the bank's answer cannot be read: {error}"
-    return BankSilent(message)
+    def unsubscribe(self, subscription_id: str, *, timeout_s: float) -> None:
+        """DELETE /event-subscriptions/{id}."""
+        self._subscriptions.unsubscribe(subscription_id, timeout_s=timeout_s)

@@ -7,6 +7,7 @@ fields").
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from typing import Any
 from stdnum import iban
 from stdnum.exceptions import ValidationError
 
-from connectors.contract import PaymentOrder
+from connectors.capabilities import Detail
+from connectors.contract import BankStatus, PaymentOrder, RefundAccount
 from connectors.errors import BankRefused
 from connectors.http import BankResponse
 from connectors.money import Money
+from connectors.openbanking_uk.status import CONSENT_WORDS, fact_of_payment
 from connectors.strict_json import JsonObject, NotReadable, read_object
 
 CURRENCY = "GBP"
@@ -59,23 +62,14 @@ class Consent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """What we use of OBWriteDomesticResponse5."""
+    """What we use of OBWriteDomesticResponse5, OBWriteDomesticScheduledResponse5 and OBDomesticVRPResponse."""
 
     payment_id: str
     consent_id: str
     status: str
     reason_code: str | None
     reason_text: str | None
-
-
-#: 3.1.x → 4.0 (Resources and Data Models, "Payment Order Consent Status")
-_CONSENT_WORDS = {
-    "AwaitingAuthorisation": "AWAU",
-    "Authorised": "AUTH",
-    "Rejected": "RJCT",
-    "Consumed": "COND",
-    "Revoked": "CANC",
-}
+    refund_account: RefundAccount | None
 
 
 def consent(order: PaymentOrder, *, dialect: Dialect) -> bytes:
@@ -83,35 +77,75 @@ def consent(order: PaymentOrder, *, dialect: Dialect) -> bytes:
 
     Raises ValueError when the standard cannot carry the order.
     """
-    data = {"Initiation": _initiation(order, dialect=dialect), "ReadRefundAccount": "No"}
-    return _written({"Data": data, "Risk": _risk(dialect)})
+    data = {"Initiation": initiation(order, dialect=dialect), "ReadRefundAccount": yes_or_no(order.refund_account)}
+    return written({"Data": data, "Risk": risk(dialect)})
 
 
 def payment(order: PaymentOrder, *, consent_id: str, dialect: Dialect) -> bytes:
     """OBWriteDomestic2 for an authorised consent. Raises ValueError as ``consent`` does."""
-    data = {"ConsentId": consent_id, "Initiation": _initiation(order, dialect=dialect)}
-    return _written({"Data": data, "Risk": _risk(dialect)})
+    data = {"ConsentId": consent_id, "Initiation": initiation(order, dialect=dialect)}
+    return written({"Data": data, "Risk": risk(dialect)})
 
 
 def read_consent(body: bytes) -> Consent:
     """Raises NotReadable."""
     data = read_object(body).object("Data")
     status = data.text("Status")
-    return Consent(consent_id=_id(data, "ConsentId"), status=_CONSENT_WORDS.get(status, status))
+    return Consent(consent_id=id_of(data, "ConsentId"), status=CONSENT_WORDS.get(status, status))
 
 
-def read_payment(body: bytes) -> Submitted:
-    """Raises NotReadable."""
+def read_payment(body: bytes, *, payment_id: str = "DomesticPaymentId") -> Submitted:
+    """``payment_id`` names the id of this kind of payment. Raises NotReadable."""
     data = read_object(body).object("Data")
-    reasons = data.objects("StatusReason")
+    reasons = data.objects("StatusReason")  # of 3.1.x a recurring payment alone has one, in two texts beside the status
     reason = reasons[0] if reasons else JsonObject({})
     return Submitted(
-        payment_id=_id(data, "DomesticPaymentId"),
-        consent_id=_id(data, "ConsentId"),
+        payment_id=id_of(data, payment_id),
+        consent_id=id_of(data, "ConsentId"),
         status=data.text("Status"),
-        reason_code=reason.text_or_none("StatusReasonCode"),
-        reason_text=reason.text_or_none("StatusReasonDescription"),
+        reason_code=reason.text_or_none("StatusReasonCode") or data.text_or_none("StatusReason"),
+        reason_text=reason.text_or_none("StatusReasonDescription") or data.text_or_none("StatusReasonDescription"),
+        refund_account=_refund_account(data.object("Refund")),
     )
+
+
+def _refund_account(refund: JsonObject) -> RefundAccount | None:
+    """Data.Refund has an Account; that of a recurring payment is one. None unless it is whole: it is a courtesy."""
+    account = refund.object("Account") if "Account" in refund.members else refund
+    scheme, identification = account.text_or_none("SchemeName"), account.text_or_none("Identification")
+    name = account.text_or_none("Name")
+    if not scheme or not identification or not name:
+        return None
+    return RefundAccount(scheme=scheme, identification=identification, name=name)
+
+
+def read_details(body: bytes) -> list[Detail]:
+    """OBWritePaymentDetailsResponse1 and OBDomesticVRPDetails. Raises NotReadable."""
+    return [_detail(entry, body) for entry in read_object(body).object("Data").objects("PaymentStatus")]
+
+
+def _detail(entry: JsonObject, body: bytes) -> Detail:
+    status, more = entry.text("Status"), entry.object("StatusDetail")
+    return Detail(
+        transaction_id=entry.text("PaymentTransactionId"),
+        status=BankStatus(
+            transaction_status=status,
+            fact=fact_of_payment(status),
+            reason_code=more.text_or_none("StatusReason"),
+            reason_text=more.text_or_none("StatusReasonDescription"),
+            raw_response=body,
+        ),
+        scheme=more.text_or_none("LocalInstrument"),
+    )
+
+
+def read_funds(body: bytes) -> bool | None:
+    """OBWriteFundsConfirmationResponse1 says true or false, OBVRPFundsConfirmationResponse a word; either may say
+    nothing. Raises NotReadable."""
+    said = read_object(body).object("Data").object("FundsAvailableResult").members.get("FundsAvailable")
+    if isinstance(said, bool):
+        return said
+    return {"Available": True, "NotAvailable": False}.get(str(said))
 
 
 def refusal(response: BankResponse) -> BankRefused:
@@ -137,43 +171,64 @@ def account(value: str) -> str:
     raise ValueError("the payee's account is not a UK account (an IBAN that begins with GB)")
 
 
-def _initiation(order: PaymentOrder, *, dialect: Dialect) -> dict[str, Any]:
-    identification = _identification(order.end_to_end_id)
-    initiation = {
-        "InstructionIdentification": identification,
-        "EndToEndIdentification": identification,
-        "InstructedAmount": {"Amount": _amount(order.amount), "Currency": CURRENCY},
-        "CreditorAccount": {
-            "SchemeName": SORT_CODE_ACCOUNT_NUMBER,
-            "Identification": account(order.creditor_iban),
-            "Name": _text(order.creditor_name, "the payee's name", NAME_CHARACTERS_MAX),
-        },
+def initiation(order: PaymentOrder, *, dialect: Dialect) -> dict[str, Any]:
+    """OBDomestic2, Initiation. Raises ValueError.
+
+    Of EndToEndIdentification Faster Payments carries 31 characters: our bank and we know all 35, a payee who sees it at
+    all sees it without its end, and finds the bill by the reference.
+    """
+    name = identification(order.end_to_end_id)
+    return {
+        "InstructionIdentification": name,
+        "EndToEndIdentification": name,
+        "InstructedAmount": instructed(order.amount),
+        "CreditorAccount": creditor(order.creditor_name, order.creditor_iban),
+        **remittance(order, dialect=dialect),
     }
-    remittance = _remittance(order, dialect=dialect)
-    return {**initiation, "RemittanceInformation": remittance} if remittance else initiation
 
 
-def _remittance(order: PaymentOrder, *, dialect: Dialect) -> dict[str, Any]:
-    """The reference where the scheme carries one, else the text. 3.1.x has a Reference beside one text; 4.0 lists."""
-    reference = order.remittance_structured
-    text = order.remittance_unstructured
-    if reference is None and text is not None and len(text) <= REFERENCE_CHARACTERS_MAX:
-        reference, text = text, None
+def creditor(name: str, creditor_iban: str) -> dict[str, str]:
+    """CreditorAccount: sort code and account number. Raises ValueError."""
+    return {
+        "SchemeName": SORT_CODE_ACCOUNT_NUMBER,
+        "Identification": account(creditor_iban),
+        "Name": text(name, "the payee's name", NAME_CHARACTERS_MAX),
+    }
+
+
+def remittance(order: PaymentOrder, *, dialect: Dialect) -> dict[str, Any]:
+    """RemittanceInformation, or nothing: the reference where the scheme carries one, else the text.
+
+    3.1.x has a Reference beside one text; 4.0 lists.
+    """
+    reference, words = order.remittance_structured, order.remittance_unstructured
+    if reference is None and words is not None and len(words) <= REFERENCE_CHARACTERS_MAX:
+        reference, words = words, None
     said: dict[str, Any] = {}
-    if text is not None:
-        words = _text(text, "the remittance information", UNSTRUCTURED_CHARACTERS_MAX)
+    if words is not None:
+        words = text(words, "the remittance information", UNSTRUCTURED_CHARACTERS_MAX)
         said["Unstructured"] = words if dialect.is_v3 else [words]
     if reference is not None:
-        words = _text(reference, "the reference", REFERENCE_CHARACTERS_MAX)
+        words = text(reference, "the reference", REFERENCE_CHARACTERS_MAX)
         if dialect.is_v3:
             said["Reference"] = words
         else:
             said["Structured"] = [{"CreditorReferenceInformation": {"Reference": words}}]
-    return said
+    return {"RemittanceInformation": said} if said else {}
 
 
-def _risk(dialect: Dialect) -> dict[str, Any]:
-    """A bill, addressed to a company by our customer's hand. Nothing about the customer is said beyond that."""
+def day(date: dt.date, time: dt.time) -> str:
+    """An ISODateTime of this day, in UTC."""
+    return dt.datetime.combine(date, time, dt.UTC).isoformat()
+
+
+def yes_or_no(value: bool) -> str:  # it is the whole question
+    """As ReadRefundAccount has it."""
+    return "Yes" if value else "No"
+
+
+def risk(dialect: Dialect) -> dict[str, Any]:
+    """OBRisk1: a bill, addressed to a company by our customer's hand. Nothing is said of the customer beyond that."""
     contract = "ContractPresentInidicator" if dialect.misspelt_contract_present else "ContractPresentIndicator"
     return {
         "PaymentContextCode": "BillingGoodsAndServicesInArrears",
@@ -183,22 +238,24 @@ def _risk(dialect: Dialect) -> dict[str, Any]:
     }
 
 
-def _amount(amount: Money) -> str:
-    if amount.currency != CURRENCY:
-        message = f"a domestic payment carries {CURRENCY}, not {amount.currency}"
+def instructed(value: Money) -> dict[str, str]:
+    """OBActiveOrHistoricCurrencyAndAmount, in pounds and pence. Raises ValueError."""
+    if value.currency != CURRENCY:
+        message = f"a domestic payment carries {CURRENCY}, not {value.currency}"
         raise ValueError(message)
-    if not 1 <= amount.minor <= AMOUNT_MINOR_MAX:
+    if not 1 <= value.minor <= AMOUNT_MINOR_MAX:
         raise ValueError("a domestic payment carries 0.01 to 1000000.00 GBP")
-    return str(amount)
+    return {"Amount": str(value), "Currency": CURRENCY}
 
 
-def _identification(value: str) -> str:
+def identification(value: str) -> str:
+    """EndToEndIdentification as it is. Raises ValueError."""
     if not 1 <= len(value) <= 35 or _PRINTABLE.fullmatch(value) is None or value != value.strip():
         raise ValueError("EndToEndIdentification must be 1 to 35 printable characters")
     return value
 
 
-def _text(value: str, field: str, characters_max: int) -> str:
+def text(value: str, field: str, characters_max: int) -> str:
     """As it is: what the customer confirmed is what the payee reads. Raises ValueError when it does not fit."""
     tidy = " ".join(value.split())
     if not tidy or len(tidy) > characters_max or not tidy.isprintable():
@@ -207,7 +264,8 @@ def _text(value: str, field: str, characters_max: int) -> str:
     return tidy
 
 
-def _id(data: JsonObject, name: str) -> str:
+def id_of(data: JsonObject, name: str) -> str:
+    """An id of the bank's, fit to stand in an address. Raises NotReadable."""
     value = data.text(name)
     if _ID.fullmatch(value) is None or value in _PATH_STEPS:
         message = f"{name} is not an id that can stand in an address"
@@ -215,5 +273,6 @@ def _id(data: JsonObject, name: str) -> str:
     return value
 
 
-def _written(body: dict[str, Any]) -> bytes:
+def written(body: dict[str, Any]) -> bytes:
+    """The bytes that are signed and sent."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -5,9 +5,28 @@ Resources and Data Models, PISP: "Payment Order Status". RJCT may still follow A
 
 from __future__ import annotations
 
-from connectors.contract import Fact
+from connectors.contract import ConsentStatus, Fact
 
-#: Status of a domestic payment
+#: Status of a consent, 3.1.x → 4.0 ("Payment Order Consent Status"); 4.0's words are the same before and after
+CONSENT_WORDS = {
+    "AwaitingAuthorisation": "AWAU",
+    "Authorised": "AUTH",
+    "Rejected": "RJCT",
+    "Consumed": "COND",
+    "Revoked": "CANC",
+    "Expired": "EXPD",
+}
+
+CONSENTS = {
+    "AWAU": ConsentStatus.WAITING,
+    "AUTH": ConsentStatus.AUTHORISED,
+    "COND": ConsentStatus.CONSUMED,
+    "RJCT": ConsentStatus.REJECTED,
+    "CANC": ConsentStatus.CANCELLED,  # of recurring payments, as the next
+    "EXPD": ConsentStatus.EXPIRED,
+}
+
+#: Status of a payment, and in payment-details
 PAYMENT_FACTS = {
     "RCVD": Fact.ACCEPTED,  # what is submitted here was authorised before: nobody is waited for
     "PDNG": Fact.ACCEPTED,
@@ -31,8 +50,18 @@ PAYMENT_FACTS = {
     "Cancelled": Fact.CANCELLED,
     "InitiationPending": Fact.ACCEPTED,  # of scheduled payments
     "InitiationFailed": Fact.REJECTED,
+    # 3.1.11 in payment-details alone
+    "Received": Fact.ACCEPTED,
+    "Accepted": Fact.ACCEPTED,
+    "AcceptedTechnicalValidation": Fact.ACCEPTED,
+    "AcceptedCustomerProfile": Fact.ACCEPTED,
+    "AcceptedFundsChecked": Fact.ACCEPTED,
+    "AcceptedWithChange": Fact.ACCEPTED,
+    "PartiallyAcceptedTechnicalCorrect": Fact.WAITING,
+    "PaymentCancelled": Fact.CANCELLED,
     # BLCK (debited, held back from the payee) and InitiationCompleted (stored, not executed) are absent on purpose: the
-    # money neither arrived nor came back, so neither "paid" nor "not paid" would be true
+    # money neither arrived nor came back, so neither "paid" nor "not paid" would be true. So are the words of 3.1.11 on
+    # requests to cancel (AcceptedCancellationRequest, …): they tell of the request, not of the payment
 }
 
 

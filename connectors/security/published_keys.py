@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from connectors.errors import BankError, BankSilent
 from connectors.http import Deadline
@@ -26,10 +26,15 @@ class PublishedKeys:
         self._oauth = oauth
         self._clock = clock
         self._lock = threading.Lock()
-        self._keys: dict[str, RSAKey] = {}
+        self._keys: dict[str, RSAKey | ECKey] = {}
         self._read_at: dt.datetime | None = None
 
     def __call__(self, kid: str) -> RSAKey | None:
+        """The RSA key of this name, as ``of_any_kind`` has it."""
+        key = self.of_any_kind(kid)
+        return key if isinstance(key, RSAKey) else None
+
+    def of_any_kind(self, kid: str) -> RSAKey | ECKey | None:
         """The key of this name; None: the bank publishes none.
 
         Raises BankSilent when it cannot be asked: the answer that the signature belongs to has come, and cannot be
@@ -51,11 +56,11 @@ class PublishedKeys:
             raise BankSilent(message) from None
 
 
-def _by_name(keys: KeySet) -> dict[str, RSAKey]:
+def _by_name(keys: KeySet) -> dict[str, RSAKey | ECKey]:
     """Of two that share a name none is believed."""
     names = [key.kid for key in keys.keys]
     return {
         key.kid: key
         for key in keys.keys
-        if isinstance(key, RSAKey) and key.kid is not None and names.count(key.kid) == 1
+        if isinstance(key, RSAKey | ECKey) and key.kid is not None and names.count(key.kid) == 1
     }

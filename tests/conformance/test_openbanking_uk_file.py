@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 import pytest
-from openapi_core import Config, OpenAPI
+from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
-from openapi_core.testing import MockRequest
 
-from connectors.contract import Fact, PaymentOrder
+from connectors.contract import BankStatus, Fact, RefundAccount
 from connectors.money import Money
-from connectors.openbanking_uk import messages
-from connectors.openbanking_uk.messages import Dialect
+from connectors.openbanking_uk import messages, scheduled
+from connectors.openbanking_uk.orders import SCHEDULED, SINGLE, Resource
 from connectors.openbanking_uk.status import fact_of_payment
-from tests.support.shared import shared_folder
+from tests.support.openbanking_uk import DAY, DIALECTS, answered, asked, judge_of, official, order, posted
 
 pytestmark = pytest.mark.shared
 
-HOST = "https://api.bank.example"
-DIALECTS = {"v4.0": Dialect(), "v3.1.11": Dialect(version="3.1", misspelt_contract_present=True)}
 ORDERS: dict[str, dict[str, Any]] = {
     "text": {},
     "no text": {"remittance_unstructured": None},
     "short text": {"remittance_unstructured": "INV-2026-0042"},
     "reference": {"remittance_unstructured": None, "remittance_structured": "RF18539007547034"},
     "both": {"remittance_structured": "RF18539007547034"},
+    "refund account": {"refund_account": True},
     "longest": {
         "remittance_unstructured": "x" * 140,
         "creditor_name": "n" * 70,
@@ -37,47 +34,14 @@ ORDERS: dict[str, dict[str, Any]] = {
 }
 
 
-def order(**changes: Any) -> PaymentOrder:
-    usual: dict[str, Any] = {
-        "amount": Money(8420, "GBP"),
-        "creditor_name": "Lumen Energy Ltd",
-        "creditor_iban": "GB29NWBK60161331926819",
-        "end_to_end_id": "pay0123456789abcdef0123456789abcdef",
-        "remittance_unstructured": "Energy for October, account 4711",
-    }
-    return PaymentOrder(**{**usual, **changes})
-
-
 @pytest.fixture(scope="module", params=sorted(DIALECTS))
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def official(version: str) -> dict[str, Any]:
-    path = shared_folder() / "specs" / "obie" / version / "payment-initiation-openapi.json"
-    read: dict[str, Any] = json.loads(path.read_bytes())
-    read["servers"] = [{"url": HOST}]
-    for operations in read["paths"].values():  # which token goes where the file cannot judge: it sees a header
-        for operation in operations.values():
-            operation.pop("security", None)
-    return read
-
-
-@pytest.fixture(scope="module")
-def judge(official: dict[str, Any]) -> OpenAPI:
-    return OpenAPI.from_dict(official, config=Config(spec_validator_cls=None))
-
-
-def posted(path: str, body: bytes, **changes: str) -> MockRequest:
-    headers = {
-        "Authorization": "Bearer t0ken",
-        "x-idempotency-key": "k-1",
-        "x-jws-signature": "eyJ..sig",
-        "x-fapi-interaction-id": str(uuid.uuid4()),
-        **changes,
-    }
-    return MockRequest(HOST, "post", path, headers=headers, data=body, content_type="application/json; charset=utf-8")
+def judge(version: str) -> OpenAPI:
+    return judge_of(version, "payment-initiation")
 
 
 @pytest.mark.parametrize("name", ORDERS)
@@ -86,6 +50,10 @@ def test_a_consent_and_its_payment_are_as_the_file_says(judge: OpenAPI, version:
     judge.validate_request(posted("/domestic-payment-consents", messages.consent(made, dialect=dialect)))
     submitted = messages.payment(made, consent_id="c-1", dialect=dialect)
     judge.validate_request(posted("/domestic-payments", submitted))
+    later = scheduled.consent(made, DAY, dialect=dialect)
+    judge.validate_request(posted("/domestic-scheduled-payment-consents", later))
+    submitted = scheduled.payment(made, DAY, consent_id="c-1", dialect=dialect)
+    judge.validate_request(posted("/domestic-scheduled-payments", submitted))
 
 
 @pytest.mark.parametrize(
@@ -109,10 +77,107 @@ def test_the_judge_sees_a_key_that_is_too_long(judge: OpenAPI, version: str) -> 
         judge.validate_request(posted("/domestic-payment-consents", body, **{"x-idempotency-key": "k" * 41}))
 
 
-def test_every_status_of_the_file_has_its_fact(official: dict[str, Any], version: str) -> None:
-    statuses = official["components"]["schemas"]["OBWriteDomesticResponse5"]["properties"]["Data"]["properties"]
-    unknown = {word for word in statuses["Status"]["enum"] if fact_of_payment(word) is Fact.UNKNOWN}
-    assert unknown == ({"BLCK"} if version == "v4.0" else set())
-    data = official["components"]["schemas"]["OBWriteDomesticScheduledResponse5"]["properties"]["Data"]["properties"]
-    unknown = {word for word in data["Status"]["enum"] if fact_of_payment(word) is Fact.UNKNOWN}
-    assert unknown == ({"BLCK"} if version == "v4.0" else {"InitiationCompleted"})
+def test_what_is_only_asked_for_is_as_the_file_says(judge: OpenAPI) -> None:
+    for path in (
+        "/domestic-payment-consents/c-1",
+        "/domestic-payment-consents/c-1/funds-confirmation",
+        "/domestic-payments/p-1",
+        "/domestic-payments/p-1/payment-details",
+        "/domestic-scheduled-payment-consents/c-1",
+        "/domestic-scheduled-payments/p-1",
+        "/domestic-scheduled-payments/p-1/payment-details",
+    ):
+        judge.validate_request(asked("get", path))
+
+
+def payment_answer(resource: Resource, initiation: Any, version: str, **changes: Any) -> dict[str, Any]:
+    """What the file wants of an answer about a payment, and no more; the accounts' names are part of it."""
+    return {
+        resource.payment_id: "p-1",
+        "ConsentId": "c-1",
+        "CreationDateTime": "2026-11-23T11:00:00+00:00",
+        "StatusUpdateDateTime": "2026-11-23T11:00:00+00:00",
+        "Status": {"v4.0": "RCVD", "v3.1.11": "Pending" if resource is SINGLE else "InitiationPending"}[version],
+        "Initiation": initiation,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED], ids=lambda one: one.payment_id)
+def test_a_refund_account_is_read_as_the_file_writes_it(judge: OpenAPI, version: str, resource: Resource) -> None:
+    dialect = DIALECTS[version]
+    made = order(refund_account=True)
+    body = (
+        messages.consent(made, dialect=dialect) if resource is SINGLE else scheduled.consent(made, DAY, dialect=dialect)
+    )
+    said = json.loads(body)["Data"]
+    assert said["ReadRefundAccount"] == "Yes"
+    account = {"SchemeName": messages.SORT_CODE_ACCOUNT_NUMBER, "Identification": "11280001234567", "Name": "A Payer"}
+    data = payment_answer(resource, said["Initiation"], version, Refund={"Account": account})
+    answer = answered(data)
+    judge.validate_response(asked("get", f"{resource.payments}/p-1"), answer)
+    read = messages.read_payment(answer.data, payment_id=resource.payment_id)
+    assert read.refund_account == RefundAccount(
+        scheme=messages.SORT_CODE_ACCOUNT_NUMBER, identification="11280001234567", name="A Payer"
+    )
+    assert "A Payer" not in repr(read.refund_account)
+    assert fact_of_payment(read.status) is Fact.ACCEPTED
+
+
+@pytest.mark.parametrize(("said", "read"), [(True, True), (False, False), (None, None)])
+def test_funds_are_read_as_the_file_writes_them(judge: OpenAPI, said: bool | None, read: bool | None) -> None:
+    result = {"FundsAvailableDateTime": "2026-11-23T11:00:00+00:00", "FundsAvailable": said}
+    answer = answered({} if said is None else {"FundsAvailableResult": result})
+    judge.validate_response(asked("get", "/domestic-payment-consents/c-1/funds-confirmation"), answer)
+    assert messages.read_funds(answer.data) is read
+
+
+def test_details_are_read_as_the_file_writes_them(judge: OpenAPI, version: str) -> None:
+    word, reason = {"v4.0": ("ACWC", "AM04"), "v3.1.11": ("AcceptedWithChange", "PendingSettlement")}[version]
+    entry = {
+        "PaymentTransactionId": "fp-1",
+        "Status": word,
+        "StatusUpdateDateTime": "2026-11-23T11:00:00+00:00",
+        "StatusDetail": {"LocalInstrument": "UK.OBIE.FPS", "Status": word[:4], "StatusReason": reason},
+    }
+    entry["StatusDetail"]["StatusReasonDescription"] = "moved to the next day"  # type: ignore[index]
+    answer = answered({"PaymentStatus": [entry]})
+    judge.validate_response(asked("get", "/domestic-payments/p-1/payment-details"), answer)
+    (detail,) = messages.read_details(answer.data)
+    assert (detail.transaction_id, detail.scheme) == ("fp-1", "UK.OBIE.FPS")
+    assert detail.status == BankStatus(
+        transaction_status=word,
+        fact=Fact.ACCEPTED,
+        reason_code=reason,
+        reason_text="moved to the next day",
+        raw_response=answer.data,
+    )
+    assert messages.read_details(answered({}).data) == []
+
+
+#: words of 3.1.11 that tell of a request to cancel, not of the payment
+ABOUT_CANCELLATION = {
+    "AcceptedCancellationRequest",
+    "NoCancellationProcess",
+    "PartiallyAcceptedCancellationRequest",
+    "PendingCancellationRequest",
+    "RejectedCancellationRequest",
+}
+
+
+def test_every_status_of_the_file_has_its_fact(version: str) -> None:
+    schemas = official(version, "payment-initiation")["components"]["schemas"]
+
+    def unknown(schema: str, *way: str) -> set[str]:
+        there = schemas[schema]["properties"]["Data"]["properties"]
+        for step in way:
+            there = there[step]
+            while "$ref" in there:
+                there = schemas[there["$ref"].rpartition("/")[2]]
+        return {word for word in there["Status"]["enum"] if fact_of_payment(word) is Fact.UNKNOWN}
+
+    is_v4 = version == "v4.0"
+    assert unknown("OBWriteDomesticResponse5") == ({"BLCK"} if is_v4 else set())
+    assert unknown("OBWriteDomesticScheduledResponse5") == ({"BLCK"} if is_v4 else {"InitiationCompleted"})
+    details = unknown("OBWritePaymentDetailsResponse1", "PaymentStatus", "items", "properties")
+    assert details == ({"BLCK"} if is_v4 else ABOUT_CANCELLATION)

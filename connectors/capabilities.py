@@ -1,0 +1,245 @@
+"""What some standards can do beyond connectors/contract.py, each in a protocol of its own.
+
+Having the methods is how a connector says that it can; ``isinstance`` asks, and no flag can say otherwise. A bank that
+does not offer what its standard has answers 404: BankRefused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from connectors.contract import BankRequest, BankStatus, ConsentStatus, PaymentOrder, PsuContext, Staged, Submitted
+from connectors.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funds:
+    """Whether the amount was there when the bank looked. No promise: it may be gone a moment later."""
+
+    available: bool | None  #: None: the bank does not say
+    raw_response: bytes
+
+
+@runtime_checkable
+class ChecksFunds(Protocol):
+    """Before a payment is submitted the bank can be asked whether the money is there."""
+
+    def funds(self, consent_id: str, *, access_token: str, timeout_s: float) -> Funds:
+        """Read only, with the customer's token, may be repeated. BankRefused unless the consent is AUTHORISED."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """One transaction at the bank or in the payment scheme, by which a payment is executed."""
+
+    transaction_id: str
+    status: BankStatus
+    scheme: str | None  #: the scheme's name, in the bank's word
+
+
+@runtime_checkable
+class TellsDetails(Protocol):
+    """The bank tells more of a payment than its status. For operators: ``status`` alone decides what is paid."""
+
+    def details(self, payment_id: str, *, timeout_s: float) -> Sequence[Detail]:
+        """Read only, as ourselves, may be repeated. Empty where there is nothing (yet)."""
+        ...
+
+
+class ScheduledPayments(Protocol):
+    """Payments that the bank keeps from their approval until a day. Nobody but the customer, at the bank, can take one
+    back: then its status is CANCELLED, and no call of ours makes it so."""
+
+    def draft(self, order: PaymentOrder, *, execute_on: dt.date, request_id: str) -> BankRequest:
+        """As Connector.draft. Raises ValueError also for a day that is not in the future."""
+        ...
+
+    def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
+        """As Connector.initiate: moves no money. The approval goes on with ``authorise_url`` and ``complete``."""
+        ...
+
+    def draft_submission(
+        self, order: PaymentOrder, *, execute_on: dt.date, consent_id: str, request_id: str
+    ) -> BankRequest:
+        """As Submits.draft_submission."""
+        ...
+
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+        """As Submits.submit: from now on the bank WILL MOVE MONEY, on the day, whatever we do."""
+        ...
+
+    def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
+        """Read only, as ourselves, may be repeated."""
+        ...
+
+    def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        """Read only, may be repeated. That the bank has stored it is never told as paid."""
+        ...
+
+
+@runtime_checkable
+class Schedules(Protocol):
+    """A standard in which the bank keeps a payment until its day."""
+
+    @property
+    def scheduled(self) -> ScheduledPayments:
+        """The verbs for such payments."""
+        ...
+
+
+class Period(enum.StrEnum):
+    """How long a limit counts before it begins anew."""
+
+    DAY = "day"
+    WEEK = "week"
+    FORTNIGHT = "fortnight"
+    MONTH = "month"
+    HALF_YEAR = "half_year"
+    YEAR = "year"
+
+
+class Alignment(enum.StrEnum):
+    """From when its periods are counted."""
+
+    CONSENT = "consent"  #: from the consent's first day
+    CALENDAR = "calendar"  #: from the calendar's weeks, months, …; of the first one only a share of the limit counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodicLimit:
+    """At most so much in each period, of all payments under one consent."""
+
+    period: Period
+    alignment: Alignment
+    amount: Money
+
+
+class RecurringKind(enum.StrEnum):
+    """What recurring payments are for, which decides whether a bank takes them."""
+
+    SWEEPING = "sweeping"  #: to another account of the customer's own
+    OTHER = "other"
+    COMMERCIAL_1 = "commercial_1"  #: UK cVRP1 to 3: by contract between the bank and us
+    COMMERCIAL_2 = "commercial_2"
+    COMMERCIAL_3 = "commercial_3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecurringConsent:
+    """What the customer allows once: later payments to one payee, each started by the customer, within limits that the
+    bank keeps. Payments name their own references, so there is none here."""
+
+    creditor_name: str
+    creditor_iban: str
+    maximum_individual: Money
+    periodic_limits: tuple[PeriodicLimit, ...]  #: at least one
+    kind: RecurringKind
+    valid_from: dt.date | None = None  #: the first day; None: at once
+    valid_to: dt.date | None = None  #: the last day; None: until taken back
+    refund_account: bool = False  #: as PaymentOrder has it, for each payment
+
+
+class RecurringPayments(Protocol):
+    """Consents under which the customer pays again and again, approving at the bank only once."""
+
+    def draft(self, consent: RecurringConsent, *, request_id: str) -> BankRequest:
+        """As Connector.draft, for the consent."""
+        ...
+
+    def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
+        """As Connector.initiate: moves no money. The approval goes on with ``authorise_url`` and ``complete``, whose
+        token lives as long as the consent."""
+        ...
+
+    def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
+        """Read only, as ourselves, may be repeated. Never CONSUMED; NOT_FOUND once it is revoked."""
+        ...
+
+    def draft_payment(
+        self, order: PaymentOrder, *, consent: RecurringConsent, consent_id: str, request_id: str
+    ) -> BankRequest:
+        """The exact request that executes one payment. Raises ValueError for one that the consent does not cover as far
+        as that is plain from itself: another payee, above the individual maximum. The periods only the bank counts."""
+        ...
+
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+        """As Submits.submit: THIS MOVES MONEY. No consent is used up by it, so the idempotency key alone keeps it from
+        happening twice: connectors/idempotency.py has the rules. BankRefused for a payment beyond the limits."""
+        ...
+
+    def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        """Read only, may be repeated."""
+        ...
+
+    def revoke(self, consent_id: str, *, timeout_s: float) -> None:
+        """The customer takes the consent back with us: tell the bank. May be repeated; gone already is gone."""
+        ...
+
+    def funds(self, consent_id: str, amount: Money, *, access_token: str, psu: PsuContext, timeout_s: float) -> Funds:
+        """As ChecksFunds.funds, for an amount."""
+        ...
+
+
+@runtime_checkable
+class Recurs(Protocol):
+    """A standard with consents for recurring payments."""
+
+    @property
+    def recurring(self) -> RecurringPayments:
+        """The verbs for them."""
+        ...
+
+
+class EventKind(enum.StrEnum):
+    """Why a bank calls us."""
+
+    RESOURCE_UPDATED = "resource_updated"
+    CONSENT_REVOKED = "consent_revoked"  #: the customer took an authorisation back at the bank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A bank's hint to ask for something. It names the resource and never a status: what became of it, ``status`` and
+    ``consent_status`` tell."""
+
+    event_id: str  #: one event has the same id each time that it comes; the caller leaves out what it has seen
+    kind: EventKind
+    resource_type: str  #: in the standard's word
+    resource_id: str  #: of a payment or a consent, as we know it
+    occurred_at: dt.datetime  #: by which events are put in order: they may come late and in any order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Where a bank sends its events."""
+
+    subscription_id: str
+    callback_url: str | None
+
+
+@runtime_checkable
+class Notifies(Protocol):
+    """A standard whose banks call us when something has changed. Nothing here moves money."""
+
+    def verify_event(self, raw: bytes) -> Event:
+        """The event that ``raw``, the whole body of a call to us, is signed to be. Raises EventNotBelieved, or
+        BankUnavailable when the bank's keys cannot be had: then it will come again."""
+        ...
+
+    def subscribe(self, callback_url: str, *, timeout_s: float) -> Subscription:
+        """Ask for events. A bank keeps one subscription: end an old one first. After BankSilent look for it among
+        ``subscriptions``."""
+        ...
+
+    def subscriptions(self, *, timeout_s: float) -> Sequence[Subscription]:
+        """Read only, may be repeated."""
+        ...
+
+    def unsubscribe(self, subscription_id: str, *, timeout_s: float) -> None:
+        """May be repeated; gone already is gone."""
+        ...

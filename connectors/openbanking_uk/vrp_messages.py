@@ -1,0 +1,140 @@
+"""The JSON of variable recurring payments: limits that the customer approves once, and payments within them.
+
+Resources and Data Models, VRP; the commercial types are those of the cVRP profile, whose messages are 4.0's. Customers
+start every payment here, so the consent asks for payments in their presence alone (InSession), without another approval
+at the bank (SCANotRequired). References belong to payments: a consent that had one would fix it for all of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from connectors.capabilities import Alignment, Period, PeriodicLimit, RecurringConsent, RecurringKind
+from connectors.contract import PaymentOrder
+from connectors.money import Money
+from connectors.openbanking_uk import messages
+from connectors.openbanking_uk.messages import Dialect
+
+VRP_TYPES = {
+    RecurringKind.SWEEPING: "UK.OBIE.VRPType.Sweeping",
+    RecurringKind.OTHER: "UK.OBIE.VRPType.Other",
+    RecurringKind.COMMERCIAL_1: "UK.OBIE.VRPType.CVRP1",
+    RecurringKind.COMMERCIAL_2: "UK.OBIE.VRPType.CVRP2",
+    RecurringKind.COMMERCIAL_3: "UK.OBIE.VRPType.CVRP3",
+}
+COMMERCIAL = frozenset({RecurringKind.COMMERCIAL_1, RecurringKind.COMMERCIAL_2, RecurringKind.COMMERCIAL_3})
+PERIOD_TYPES = {
+    Period.DAY: "Day",
+    Period.WEEK: "Week",
+    Period.FORTNIGHT: "Fortnight",
+    Period.MONTH: "Month",
+    Period.HALF_YEAR: "Half-year",
+    Period.YEAR: "Year",
+}
+ALIGNMENTS = {Alignment.CONSENT: "Consent", Alignment.CALENDAR: "Calendar"}
+AUTHENTICATION = "UK.OBIE.SCANotRequired"
+INTERACTION = "InSession"
+
+
+def consent(wanted: RecurringConsent, *, dialect: Dialect) -> bytes:
+    """OBDomesticVRPConsentRequest. Raises ValueError when the standard cannot carry it."""
+    data = {
+        "ReadRefundAccount": messages.yes_or_no(wanted.refund_account),
+        "ControlParameters": _control_parameters(wanted, dialect=dialect),
+        "Initiation": _initiation(wanted),
+    }
+    return messages.written({"Data": data, "Risk": _risk(wanted, dialect=dialect)})
+
+
+def payment(order: PaymentOrder, *, wanted: RecurringConsent, consent_id: str, dialect: Dialect) -> bytes:
+    """OBDomesticVRPRequest: one payment under an authorised consent, whose Initiation and Risk it repeats.
+
+    Raises ValueError when the standard cannot carry it or the consent plainly does not cover it.
+    """
+    _check_covered(order, wanted)
+    name = messages.identification(order.end_to_end_id)
+    data = {
+        "ConsentId": consent_id,
+        "PSUAuthenticationMethod": AUTHENTICATION,
+        "PSUInteractionType": INTERACTION,
+        "VRPType": VRP_TYPES[wanted.kind],
+        "Initiation": _initiation(wanted),
+        "Instruction": {
+            "InstructionIdentification": name,
+            "EndToEndIdentification": name,
+            "InstructedAmount": messages.instructed(order.amount),
+            "CreditorAccount": messages.creditor(order.creditor_name, order.creditor_iban),
+            **messages.remittance(order, dialect=dialect),
+        },
+    }
+    return messages.written({"Data": data, "Risk": _risk(wanted, dialect=dialect)})
+
+
+def funds(consent_id: str, amount: Money) -> bytes:
+    """OBVRPFundsConfirmationRequest. Raises ValueError."""
+    data = {"ConsentId": consent_id, "InstructedAmount": messages.instructed(amount)}
+    return messages.written({"Data": data})
+
+
+def _initiation(wanted: RecurringConsent) -> dict[str, Any]:
+    return {"CreditorAccount": messages.creditor(wanted.creditor_name, wanted.creditor_iban)}
+
+
+def _control_parameters(wanted: RecurringConsent, *, dialect: Dialect) -> dict[str, Any]:
+    """The time of the two dates counts for nothing; it is that of the day's edges all the same."""
+    if dialect.is_v3 and wanted.kind in COMMERCIAL:
+        raise ValueError("commercial recurring payments came with 4.0; this bank speaks 3.1: ask it for another kind")
+    if not wanted.periodic_limits:
+        raise ValueError("recurring payments need at least one periodic limit")
+    if wanted.valid_from and wanted.valid_to and wanted.valid_to < wanted.valid_from:
+        message = f"the consent would end ({wanted.valid_to}) before it begins ({wanted.valid_from})"
+        raise ValueError(message)
+    validity = {
+        "ValidFromDateTime": messages.day(wanted.valid_from, dt.time()) if wanted.valid_from else None,
+        "ValidToDateTime": messages.day(wanted.valid_to, dt.time(23, 59, 59)) if wanted.valid_to else None,
+    }
+    return {
+        **{name: day for name, day in validity.items() if day},
+        "MaximumIndividualAmount": messages.instructed(wanted.maximum_individual),
+        "PeriodicLimits": [_limit(limit, wanted) for limit in _distinct(wanted.periodic_limits)],
+        "VRPType": [VRP_TYPES[wanted.kind]],
+        "PSUAuthenticationMethods": [AUTHENTICATION],
+        "PSUInteractionTypes": [INTERACTION],
+    }
+
+
+def _distinct(limits: tuple[PeriodicLimit, ...]) -> tuple[PeriodicLimit, ...]:
+    if len({(limit.period, limit.alignment) for limit in limits}) != len(limits):
+        raise ValueError("two periodic limits are for the same period: keep the lower one")
+    return limits
+
+
+def _limit(limit: PeriodicLimit, wanted: RecurringConsent) -> dict[str, str]:
+    """Fortnights have no place in a calendar."""
+    if limit.period is Period.FORTNIGHT and limit.alignment is not Alignment.CONSENT:
+        raise ValueError("a limit by the fortnight must be counted from the consent, not by the calendar")
+    if limit.amount < wanted.maximum_individual:
+        message = f"the limit by the {limit.period} is below the individual maximum ({wanted.maximum_individual})"
+        raise ValueError(message)
+    return {
+        "PeriodType": PERIOD_TYPES[limit.period],
+        "PeriodAlignment": ALIGNMENTS[limit.alignment],
+        **messages.instructed(limit.amount),
+    }
+
+
+def _risk(wanted: RecurringConsent, *, dialect: Dialect) -> dict[str, Any]:
+    """As for a bill, unless the money stays with the customer."""
+    if wanted.kind is not RecurringKind.SWEEPING:
+        return messages.risk(dialect)
+    own = {"PaymentContextCode": "TransferToSelf", "BeneficiaryAccountType": "Personal"}
+    return {**messages.risk(dialect), **own}
+
+
+def _check_covered(order: PaymentOrder, wanted: RecurringConsent) -> None:
+    if wanted.maximum_individual < order.amount:
+        message = f"{order.amount} is above the consent's individual maximum, {wanted.maximum_individual}"
+        raise ValueError(message)
+    if (order.creditor_name, order.creditor_iban) != (wanted.creditor_name, wanted.creditor_iban):
+        raise ValueError("the consent is for another payee: the customer must approve one for this payee first")

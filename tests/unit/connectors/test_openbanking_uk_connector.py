@@ -1,0 +1,555 @@
+"""The UK connector in front of a bank that says and signs what a test tells it to: who asks, with what, how often; and
+what of an answer is believed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+from werkzeug.wrappers import Request, Response
+
+from connectors.capabilities import ChecksFunds, Notifies, RecurringConsent, Recurs, Schedules, TellsDetails
+from connectors.contract import BankRequest, Connector, ConsentStatus, Fact, PaymentOrder, PsuContext, Submits
+from connectors.errors import BankRefused, BankSilent, BankUnavailable, EventNotBelieved
+from connectors.http import BankSession
+from connectors.money import Money
+from connectors.openbanking_uk.connector import OpenBankingUkConnector
+from connectors.openbanking_uk.events import RID, RLK, RTY, SUBJECT_TYPE, UPDATED
+from connectors.openbanking_uk.messages import Dialect
+from connectors.openbanking_uk.orders import RECURRING, SCHEDULED, SINGLE, Resource
+from connectors.profile import BankProfile
+from connectors.security.detached_jws import Signer, Verifier
+from connectors.security.oauth_client import OAuthClient
+from connectors.security.private_key_jwt import ClientKey
+from tests.support.openbanking_uk import consent, order
+from tests.support.wsgi_adapter import WSGIAdapter
+
+NOW = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
+TOMORROW = NOW.date() + dt.timedelta(days=1)
+BANK_KEY = RSAKey.generate_key(2048, {"kid": "bank-1"}, private=True)
+BANK_EC_KEY = ECKey.generate_key("P-256", {"kid": "bank-2"}, private=True)
+OUR_KEY = RSAKey.generate_key(2048, {"kid": "ours-1"}, private=True)
+CLIENT_KEY = ClientKey(ECKey.generate_key("P-256", {"kid": "c-1"}, private=True).as_dict(private=True))
+BANK = Signer(key=BANK_KEY, kid="bank-1", issuer="bank-org")
+OURS = Verifier(key_of={"ours-1": OUR_KEY}.get, issuers=frozenset({"org/software"}))
+ISSUER = "https://login.bank.test"
+BASE = "/open-banking/v4.0/pisp"
+PSU = PsuContext(ip_address="203.0.113.7", user_agent="a browser")
+KEY = "5c2fb8a4-6f8e-4a2b-9a52-0b1a5f2f0a11"
+
+Answer = Callable[[Request], Response]
+
+
+def told(data: Any, status: int = 200) -> Response:
+    return Response(json.dumps({"Data": data}), status=status, content_type="application/json")
+
+
+def said_no(code: str, status: int = 400) -> Response:
+    return Response(json.dumps({"Errors": [{"ErrorCode": code}]}), status=status, content_type="application/json")
+
+
+class UkBank:
+    """``answers``: "METHOD /path" → what it answers, one after the other; the last one goes on."""
+
+    def __init__(self, *, base: str = BASE, dialect: Dialect | None = None, **changes: Any) -> None:
+        self.requests: list[Request] = []
+        self.answers: dict[str, list[Response]] = {}
+        self.signs = True
+        self.tokens = 0
+        self.asked_for_keys = 0
+        self.published = [key.as_dict(private=False) for key in (BANK_KEY, BANK_EC_KEY)]
+        profile = BankProfile(
+            id="tested",
+            name="Tested",
+            country="GB",
+            standard="openbanking_uk",
+            base_url=f"https://api.bank.test{base}",
+            issuer=ISSUER,
+            client_id="quittance",
+            currencies=("GBP",),
+            authorisation_minutes=15,
+            poll_s=(60,),
+            status_calls_per_minute=600,
+            sandbox=False,
+        )
+        session = BankSession()
+        self.adapter = WSGIAdapter(Request.application(self._answer))
+        session.mount("https://", self.adapter)
+        oauth = OAuthClient(
+            session,
+            issuer=ISSUER,
+            client_id="quittance",
+            key=CLIENT_KEY,
+            allow_http=False,
+            clock=lambda: NOW,
+            origins=frozenset({"api.bank.test"}),
+        )
+        usual: dict[str, Any] = {
+            "session": session,
+            "oauth": oauth,
+            "signer": Signer(key=OUR_KEY, kid="ours-1", issuer="org/software"),
+            "verifier": Verifier(key_of={"bank-1": BANK_KEY}.get, issuers=frozenset({"bank-org"})),
+            "dialect": dialect or Dialect(),
+            "clock": lambda: NOW,
+        }
+        self.connector = OpenBankingUkConnector(profile, **{**usual, **changes})
+
+    def gives(self, call: str, *answers: Response) -> None:
+        self.answers[call] = list(answers)
+
+    def _answer(self, request: Request) -> Response:
+        request.get_data()
+        if request.path.startswith("/.well-known/"):
+            return Response(
+                json.dumps(
+                    {
+                        "issuer": ISSUER,
+                        "authorization_endpoint": f"{ISSUER}/authorize",
+                        "token_endpoint": f"{ISSUER}/token",
+                        "jwks_uri": f"{ISSUER}/jwks",
+                    }
+                )
+            )
+        if request.path == "/jwks":
+            self.asked_for_keys += 1
+            return Response(json.dumps({"keys": self.published}), status=200 if self.published else 503)
+        if request.path == "/token":
+            self.tokens += 1
+            token = {"access_token": f"own-{self.tokens}", "token_type": "Bearer", "expires_in": 300}
+            return Response(json.dumps(token))
+        self.requests.append(request)
+        answers = self.answers[f"{request.method} {request.path.removeprefix(BASE)}"]
+        response = answers.pop(0) if len(answers) > 1 else answers[0]
+        response.headers["x-fapi-interaction-id"] = request.headers["x-fapi-interaction-id"]
+        if self.signs and response.status_code < 300:
+            response.headers["x-jws-signature"] = BANK.sign(response.get_data(), now=NOW)
+        return response
+
+
+@pytest.fixture
+def bank() -> UkBank:
+    return UkBank()
+
+
+def paid(resource: Resource, status: str = "RCVD", **more: Any) -> dict[str, Any]:
+    return {resource.payment_id: "p-1", "ConsentId": "c-1", "Status": status, **more}
+
+
+def drafts(bank: UkBank) -> dict[Resource, tuple[BankRequest, BankRequest, Any]]:
+    """For each kind of payment: the consent, a payment under it, and who has the verbs."""
+    one = bank.connector
+    return {
+        SINGLE: (
+            one.draft(order(), request_id=KEY, redirect_uri="https://q.example/r"),
+            one.draft_submission(order(), consent_id="c-1", request_id=KEY),
+            one,
+        ),
+        SCHEDULED: (
+            one.scheduled.draft(order(), execute_on=TOMORROW, request_id=KEY),
+            one.scheduled.draft_submission(order(), execute_on=TOMORROW, consent_id="c-1", request_id=KEY),
+            one.scheduled,
+        ),
+        RECURRING: (
+            one.recurring.draft(consent(), request_id=KEY),
+            one.recurring.draft_payment(order(), consent=consent(), consent_id="c-1", request_id=KEY),
+            one.recurring,
+        ),
+    }
+
+
+def test_having_the_methods_says_what_it_can(bank: UkBank) -> None:
+    for capability in (Connector, Submits, ChecksFunds, TellsDetails, Schedules, Recurs, Notifies):
+        assert isinstance(bank.connector, capability), capability
+    assert isinstance(bank.connector.scheduled, TellsDetails)
+    assert isinstance(bank.connector.recurring, TellsDetails)
+    # and with the right types, which only mypy sees
+    can: tuple[Submits, ChecksFunds, TellsDetails, Schedules, Recurs, Notifies] = (bank.connector,) * 6
+    assert len(can) == 6
+
+
+def test_nobody_can_take_back_what_nobody_approved(bank: UkBank) -> None:
+    assert bank.connector.cancel("c-1", timeout_s=5) is None
+    assert bank.requests == []
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_a_consent_is_ours_and_its_payment_the_customers(bank: UkBank, resource: Resource) -> None:
+    first, second, verbs = drafts(bank)[resource]
+    bank.gives(f"POST {resource.consents}", told({"ConsentId": "c-1", "Status": "AWAU"}, 201))
+    bank.gives(f"POST {resource.payments}", told(paid(resource), 201))
+    staged = verbs.initiate(first, psu=PSU, timeout_s=5)
+    assert (staged.consent_id, staged.transaction_status, staged.sca.intent_id) == ("c-1", "AWAU", "c-1")
+    submitted = verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+    assert (submitted.bank_payment_id, submitted.status.fact) == ("p-1", Fact.ACCEPTED)
+    assert submitted.refund_account is None
+    consented, executed = bank.requests
+    assert consented.headers["Authorization"] == "Bearer own-1"
+    assert executed.headers["Authorization"] == "Bearer customers"
+    for request, draft in ((consented, first), (executed, second)):
+        assert request.get_data() == draft.body
+        assert request.headers["x-idempotency-key"] == draft.request_id == KEY
+        assert request.headers["x-fapi-customer-ip-address"] == PSU.ip_address
+        OURS.verify(request.headers["x-jws-signature"], request.get_data(), now=NOW)
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_the_same_bytes_go_out_each_time(bank: UkBank, resource: Resource) -> None:
+    _, second, verbs = drafts(bank)[resource]
+    bank.gives(f"POST {resource.payments}", Response(status=500), told(paid(resource), 201))
+    with pytest.raises(BankSilent):
+        verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+    verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+    one, two = bank.requests
+    assert one.get_data() == two.get_data()
+    assert one.headers["x-idempotency-key"] == two.headers["x-idempotency-key"]
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_a_status_is_asked_as_ourselves_and_told_as_it_is(bank: UkBank, resource: Resource) -> None:
+    verbs = drafts(bank)[resource][2]
+    words = ("ACSP", "ACSC", "RJCT", "BLCK", "strange")
+    bank.gives(f"GET {resource.payments}/p-1", *(told(paid(resource, word)) for word in words))
+    facts = [verbs.status("p-1", access_token="customers", timeout_s=5).fact for _ in words]
+    assert facts == [Fact.ACCEPTED, Fact.DEBITED, Fact.REJECTED, Fact.UNKNOWN, Fact.UNKNOWN]
+    assert {request.headers["Authorization"] for request in bank.requests} == {"Bearer own-1"}
+    for name in ("x-idempotency-key", "x-jws-signature"):
+        assert all(name not in request.headers for request in bank.requests)
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+@pytest.mark.parametrize("code", ["U011", "UK.OBIE.Resource.NotFound"])
+def test_what_the_bank_does_not_know(bank: UkBank, resource: Resource, code: str) -> None:
+    verbs = drafts(bank)[resource][2]
+    bank.gives(f"GET {resource.payments}/p-1", said_no(code))
+    bank.gives(f"GET {resource.payments}/p-1/payment-details", said_no(code))
+    bank.gives(f"GET {resource.consents}/c-1", said_no(code))
+    assert verbs.status("p-1", access_token=None, timeout_s=5).fact is Fact.NOT_FOUND
+    assert verbs.consent_status("c-1", timeout_s=5) is ConsentStatus.NOT_FOUND
+    assert verbs.details("p-1", timeout_s=5) == []
+
+
+@pytest.mark.parametrize("resource", [SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_what_the_bank_does_not_offer(bank: UkBank, resource: Resource) -> None:
+    first, _, verbs = drafts(bank)[resource]
+    bank.gives(f"POST {resource.consents}", Response(status=404))
+    with pytest.raises(BankRefused) as caught:
+        verbs.initiate(first, psu=PSU, timeout_s=5)
+    assert caught.value.http_status == 404
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("AWAU", ConsentStatus.WAITING),
+        ("AUTH", ConsentStatus.AUTHORISED),
+        ("COND", ConsentStatus.CONSUMED),
+        ("RJCT", ConsentStatus.REJECTED),
+        ("CANC", ConsentStatus.CANCELLED),
+        ("EXPD", ConsentStatus.EXPIRED),
+        ("Authorised", ConsentStatus.AUTHORISED),
+        ("strange", ConsentStatus.UNKNOWN),
+    ],
+)
+def test_a_consents_word(bank: UkBank, word: str, status: ConsentStatus) -> None:
+    bank.gives("GET /domestic-vrp-consents/c-1", told({"ConsentId": "c-1", "Status": word}))
+    assert bank.connector.recurring.consent_status("c-1", timeout_s=5) is status
+
+
+def test_an_answer_about_another_resource_is_none(bank: UkBank) -> None:
+    bank.gives("GET /domestic-payments/p-2", told(paid(SINGLE, "ACSC")))
+    bank.gives("GET /domestic-payment-consents/c-2", told({"ConsentId": "c-1", "Status": "AUTH"}))
+    with pytest.raises(BankSilent, match="something else"):
+        bank.connector.status("p-2", access_token=None, timeout_s=5)
+    with pytest.raises(BankSilent, match="something else"):
+        bank.connector.consent_status("c-2", timeout_s=5)
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_an_answer_that_is_not_signed_is_none(bank: UkBank, resource: Resource) -> None:
+    first, second, verbs = drafts(bank)[resource]
+    bank.signs = False
+    bank.gives(f"POST {resource.consents}", told({"ConsentId": "c-1", "Status": "AWAU"}, 201))
+    bank.gives(f"POST {resource.payments}", told(paid(resource, "ACSC"), 201))
+    bank.gives(f"GET {resource.payments}/p-1", told(paid(resource, "ACSC")))
+    with pytest.raises(BankSilent, match="not signed"):
+        verbs.initiate(first, psu=PSU, timeout_s=5)
+    with pytest.raises(BankSilent, match="not signed"):
+        verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+    with pytest.raises(BankSilent, match="not signed"):
+        verbs.status("p-1", access_token=None, timeout_s=5)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"Data":{"ConsentId":"c-1"}}'])
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_an_answer_that_cannot_be_read_is_silence(bank: UkBank, resource: Resource, body: bytes) -> None:
+    first, second, verbs = drafts(bank)[resource]
+    for path in (resource.consents, resource.payments):
+        bank.gives(f"POST {path}", Response(body, status=201))
+    with pytest.raises(BankSilent, match="cannot be read"):
+        verbs.initiate(first, psu=PSU, timeout_s=5)
+    with pytest.raises(BankSilent, match="cannot be read"):
+        verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_a_request_goes_only_where_it_was_drafted_for(bank: UkBank, resource: Resource) -> None:
+    mine = drafts(bank)
+    first, second, verbs = mine[resource]
+    others = [request for other, pair in mine.items() if other is not resource for request in pair[:2]]
+    for wrong in (*others, second, dataclasses.replace(first, method="PUT")):
+        with pytest.raises(ValueError, match="draft it"):
+            verbs.initiate(wrong, psu=PSU, timeout_s=5)
+    for wrong in (*others, first, dataclasses.replace(second, method="PUT")):
+        with pytest.raises(ValueError, match="draft it"):
+            verbs.submit(wrong, access_token="t", psu=PSU, timeout_s=5)
+    assert bank.requests == []
+
+
+@pytest.mark.parametrize("key", [None, "", " x", "x" * 41, str(uuid.uuid4())])
+def test_a_key_that_was_changed_sends_nothing(bank: UkBank, key: str | None) -> None:
+    _, second, verbs = drafts(bank)[RECURRING]
+    headers = {name: value for name, value in second.headers.items() if name != "x-idempotency-key"}
+    wrong = dataclasses.replace(second, headers=headers if key is None else {**headers, "x-idempotency-key": key})
+    with pytest.raises(ValueError, match=r"idempotency.key"):
+        verbs.submit(wrong, access_token="t", psu=PSU, timeout_s=5)
+    assert bank.requests == []
+
+
+def test_a_token_that_the_bank_forgot_is_asked_for_again(bank: UkBank) -> None:
+    first, _, verbs = drafts(bank)[RECURRING]
+    bank.gives("POST /domestic-vrp-consents", Response(status=401), told({"ConsentId": "c-1", "Status": "AWAU"}, 201))
+    verbs.initiate(first, psu=PSU, timeout_s=5)
+    assert [request.headers["Authorization"] for request in bank.requests] == ["Bearer own-1", "Bearer own-2"]
+
+
+def test_a_customers_token_that_the_bank_forgot_is_not_replaced(bank: UkBank) -> None:
+    _, second, verbs = drafts(bank)[RECURRING]
+    bank.gives("POST /domestic-vrps", said_no("U000", 401))
+    with pytest.raises(BankRefused) as caught:
+        verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+    assert caught.value.http_status == 401
+    assert len(bank.requests) == 1
+
+
+def test_beyond_the_limits_is_refused_with_the_banks_word(bank: UkBank) -> None:
+    _, second, verbs = drafts(bank)[RECURRING]
+    bank.gives("POST /domestic-vrps", said_no("U014"))
+    with pytest.raises(BankRefused) as caught:
+        verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+    assert caught.value.code == "U014"
+
+
+@pytest.mark.parametrize("said", [True, False, None])
+def test_funds_of_a_single_payment(bank: UkBank, said: bool | None) -> None:
+    result = {} if said is None else {"FundsAvailableResult": {"FundsAvailable": said}}
+    bank.gives("GET /domestic-payment-consents/c-1/funds-confirmation", told(result))
+    funds = bank.connector.funds("c-1", access_token="customers", timeout_s=5)
+    assert funds.available is said
+    assert bank.requests[0].headers["Authorization"] == "Bearer customers"
+
+
+def test_funds_of_a_consent_that_the_bank_does_not_know(bank: UkBank) -> None:
+    bank.gives("GET /domestic-payment-consents/c-1/funds-confirmation", said_no("U011"))
+    with pytest.raises(BankRefused) as caught:
+        bank.connector.funds("c-1", access_token="customers", timeout_s=5)
+    assert caught.value.code == "U011"
+
+
+@pytest.mark.parametrize(("said", "read"), [("Available", True), ("NotAvailable", False), ("Perhaps", None)])
+def test_funds_of_recurring_payments(bank: UkBank, said: str, read: bool | None) -> None:
+    path = "/domestic-vrp-consents/c-1/funds-confirmation"
+    bank.gives(f"POST {path}", told({"FundsAvailableResult": {"FundsAvailable": said}}, 201))
+    amount = Money(8420, "GBP")
+    funds = bank.connector.recurring.funds("c-1", amount, access_token="customers", psu=PSU, timeout_s=5)
+    assert funds.available is read
+    (request,) = bank.requests
+    assert request.headers["Authorization"] == "Bearer customers"
+    assert "x-idempotency-key" not in request.headers
+    OURS.verify(request.headers["x-jws-signature"], request.get_data(), now=NOW)
+    assert json.loads(request.get_data())["Data"]["InstructedAmount"] == {"Amount": "84.20", "Currency": "GBP"}
+
+
+def test_a_consent_is_taken_back(bank: UkBank) -> None:
+    gone = Response(status=204)
+    bank.gives("DELETE /domestic-vrp-consents/c-1", gone, said_no("U011"), said_no("U009"))
+    bank.connector.recurring.revoke("c-1", timeout_s=5)
+    bank.connector.recurring.revoke("c-1", timeout_s=5)  # gone already is gone
+    with pytest.raises(BankRefused):
+        bank.connector.recurring.revoke("c-1", timeout_s=5)
+    assert bank.requests[0].headers["Authorization"] == "Bearer own-1"
+
+
+def test_an_id_leads_nowhere_else(bank: UkBank) -> None:
+    bank.gives("DELETE /domestic-vrp-consents/../domestic-payments", said_no("U011"))
+    bank.connector.recurring.revoke("../domestic-payments", timeout_s=5)
+    assert str(bank.adapter.sent[-1].url).endswith("/domestic-vrp-consents/..%2Fdomestic-payments")
+
+
+def test_a_refund_account_comes_back_with_the_payment(bank: UkBank) -> None:
+    account = {"SchemeName": "UK.OBIE.SortCodeAccountNumber", "Identification": "11280001234567", "Name": "A Payer"}
+    bank.gives("POST /domestic-payments", told(paid(SINGLE, Refund={"Account": account}), 201))
+    asked = dataclasses.replace(order(), refund_account=True)
+    draft = bank.connector.draft_submission(asked, consent_id="c-1", request_id=KEY)
+    submitted = bank.connector.submit(draft, access_token="customers", psu=PSU, timeout_s=5)
+    assert submitted.refund_account is not None
+    assert submitted.refund_account.identification == "11280001234567"
+    assert "11280001234567" not in repr(submitted.refund_account)
+
+
+@pytest.mark.parametrize("missing", ["SchemeName", "Identification", "Name"])
+def test_half_a_refund_account_is_none_and_no_error(bank: UkBank, missing: str) -> None:
+    account = {"SchemeName": "s", "Identification": "i", "Name": "n"}
+    del account[missing]
+    bank.gives("POST /domestic-payments", told(paid(SINGLE, "ACSC", Refund={"Account": account}), 201))
+    draft = bank.connector.draft_submission(order(), consent_id="c-1", request_id=KEY)
+    submitted = bank.connector.submit(draft, access_token="customers", psu=PSU, timeout_s=5)
+    assert submitted.refund_account is None
+    assert submitted.status.fact is Fact.DEBITED
+
+
+def test_a_payment_that_comes_back_rejected_is_an_answer(bank: UkBank) -> None:
+    reasons = [{"StatusReasonCode": "AM04", "StatusReasonDescription": "not enough"}]
+    bank.gives("POST /domestic-payments", told(paid(SINGLE, "RJCT", StatusReason=reasons), 201))
+    draft = bank.connector.draft_submission(order(), consent_id="c-1", request_id=KEY)
+    status = bank.connector.submit(draft, access_token="customers", psu=PSU, timeout_s=5).status
+    assert (status.fact, status.reason_code, status.reason_text) == (Fact.REJECTED, "AM04", "not enough")
+
+
+@pytest.mark.parametrize("days", [0, -1, -400])
+def test_a_scheduled_payment_is_for_a_later_day(bank: UkBank, days: int) -> None:
+    day = NOW.date() + dt.timedelta(days=days)
+    with pytest.raises(ValueError, match="not in the future"):
+        bank.connector.scheduled.draft(order(), execute_on=day, request_id=KEY)
+
+
+@pytest.mark.parametrize("request_id", ["", "pay-1", "x" * 41])
+def test_a_request_id_is_a_uuid(bank: UkBank, request_id: str) -> None:
+    made: PaymentOrder = order()
+    wanted: RecurringConsent = consent()
+    with pytest.raises(ValueError, match="UUID"):
+        bank.connector.draft(made, request_id=request_id, redirect_uri="https://q.example/r")
+    with pytest.raises(ValueError, match="UUID"):
+        bank.connector.recurring.draft(wanted, request_id=request_id)
+
+
+# ------------------------------------------------------------------------------------------------------- subscriptions
+
+
+def test_events_are_asked_for_beside_the_payments_api() -> None:
+    bank = UkBank()
+    place = "/open-banking/v4.0/event-subscriptions"
+    bank.gives(f"POST {place}", told({"EventSubscriptionId": "s-1", "CallbackUrl": "https://q.example/e"}, 201))
+    bank.gives(f"GET {place}", told({"EventSubscription": [{"EventSubscriptionId": "s-1"}]}), said_no("U011"))
+    bank.gives(f"DELETE {place}/s-1", Response(status=204))
+    made = bank.connector.subscribe("https://q.example/e", timeout_s=5)
+    assert (made.subscription_id, made.callback_url) == ("s-1", "https://q.example/e")
+    assert [(one.subscription_id, one.callback_url) for one in bank.connector.subscriptions(timeout_s=5)] == [
+        ("s-1", None)
+    ]
+    assert bank.connector.subscriptions(timeout_s=5) == []
+    bank.connector.unsubscribe("s-1", timeout_s=5)
+    posted = bank.requests[0]
+    OURS.verify(posted.headers["x-jws-signature"], posted.get_data(), now=NOW)
+    for name in ("x-idempotency-key", "x-fapi-customer-ip-address"):  # nobody is there
+        assert name not in posted.headers
+    assert json.loads(posted.get_data())["Data"] == {
+        "CallbackUrl": "https://q.example/e",
+        "Version": "4.0",
+        "EventTypes": [
+            "urn:uk:org:openbanking:events:resource-update",
+            "urn:uk:org:openbanking:events:consent-authorization-revoked",
+        ],
+    }
+
+
+@pytest.mark.parametrize("url", ["http://q.example/e", "ftp://q.example", "q.example", "https://me@q.example/"])
+def test_events_come_to_an_https_address(bank: UkBank, url: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        bank.connector.subscribe(url, timeout_s=5)
+    assert bank.requests == []
+
+
+def test_a_subscription_without_an_id_is_none(bank: UkBank) -> None:
+    place = "/open-banking/v4.0/event-subscriptions"
+    bank.gives(f"POST {place}", told({}, 201))
+    bank.gives(f"GET {place}", told({"EventSubscription": [{}]}))
+    with pytest.raises(BankSilent):
+        bank.connector.subscribe("https://q.example/e", timeout_s=5)
+    with pytest.raises(BankSilent):
+        bank.connector.subscriptions(timeout_s=5)
+
+
+# ------------------------------------------------------------------------------------------------------------- events
+
+
+def event(kid: str = "bank-1", *, host: str = "api.bank.test", **changes: Any) -> bytes:
+    key: RSAKey | ECKey = BANK_EC_KEY if kid == "bank-2" else BANK_KEY
+    algorithm = "ES256" if kid == "bank-2" else "PS256"
+    subject = {
+        "subject_type": SUBJECT_TYPE,
+        RID: "p-1",
+        RTY: "domestic-payment",
+        RLK: [{"version": "v4.0", "link": f"https://{host}{BASE}/domestic-payments/p-1"}],
+    }
+    claims = {
+        "iss": ISSUER,
+        "aud": "quittance",
+        "iat": int(NOW.timestamp()),
+        "toe": int(NOW.timestamp()),
+        "jti": "e-1",
+        "txn": "t-1",
+        "events": {UPDATED: {"subject": subject}},
+        **changes,
+    }
+    return jwt.encode({"alg": algorithm, "kid": kid}, claims, key, algorithms=[algorithm]).encode()
+
+
+@pytest.mark.parametrize("kid", ["bank-1", "bank-2"])
+def test_an_event_is_signed_with_a_key_that_the_bank_publishes(bank: UkBank, kid: str) -> None:
+    for _ in range(3):
+        assert bank.connector.verify_event(event(kid)).resource_id == "p-1"
+    assert bank.asked_for_keys == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (event(aud="another"), "aud"),
+        (event(iss="https://another.test"), "iss"),
+        (event("unknown"), "no such key"),
+        (event(host="evil.test"), "rlk"),
+        (b"rubbish", "JWS"),
+    ],
+    ids=["for another", "of another", "key", "link", "rubbish"],
+)
+def test_an_event_that_is_none_is_not_believed(bank: UkBank, raw: bytes, named: str) -> None:
+    with pytest.raises(EventNotBelieved, match=named):
+        bank.connector.verify_event(raw)
+
+
+def test_links_may_lead_where_the_bank_is_said_to_be() -> None:
+    bank = UkBank(origins=frozenset({"cdn.bank.test"}))
+    assert bank.connector.verify_event(event(host="cdn.bank.test")).resource_id == "p-1"
+    with pytest.raises(EventNotBelieved, match="rlk"):
+        bank.connector.verify_event(event())
+
+
+def test_whoever_names_unknown_keys_makes_nobody_ask_more_often(bank: UkBank) -> None:
+    for number in range(5):
+        with pytest.raises(EventNotBelieved):
+            bank.connector.verify_event(event(f"unknown-{number}"))
+    assert bank.asked_for_keys == 1
+
+
+def test_an_event_that_cannot_be_checked_now_will_come_again(bank: UkBank) -> None:
+    bank.published = []
+    with pytest.raises(BankUnavailable):
+        bank.connector.verify_event(event())
