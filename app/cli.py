@@ -91,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = _add(words, "demo", _demo, "run everything on this machine, with a sandbox bank and made-up bills")
     demo.add_argument("--walk", action="store_true", help="pay one bill from end to end over HTTP and check every side")
     demo.add_argument("--times", type=_count, default=None, metavar="N", help="with --walk: so many walks")
+    demo.add_argument(
+        "--bank", default=None, metavar="ID", help="with --walk: pay from this one of `quittance bank list`"
+    )
+    demo.add_argument("--all-banks", action="store_true", help="with --walk: once from every bank, and a table")
     _add(words, "sandbox-bank", _sandbox_bank, "serve the fake bank (demo only)")
     _add(words, "demo-biller", _demo_biller, "serve the demo's billers (demo only)")
     return parser
@@ -516,14 +520,17 @@ def _one_bank(bank_id: str) -> Registry:
 def _demo(chosen: argparse.Namespace) -> int:
     from app.demo.errors import DemoError
 
-    if chosen.times is not None and not chosen.walk:
-        print("quittance demo: --times goes with --walk", file=sys.stderr)
+    if not chosen.walk and (chosen.times is not None or chosen.bank or chosen.all_banks):
+        print("quittance demo: --times, --bank and --all-banks go with --walk", file=sys.stderr)
+        return 2
+    if chosen.all_banks and (chosen.times is not None or chosen.bank):
+        print("quittance demo: --all-banks goes with neither --times nor --bank", file=sys.stderr)
         return 2
     settings = _demo_settings()
     if chosen.walk:
-        from app.demo.walk import walks
+        from app.demo.walks import walks
 
-        return walks(settings, times=chosen.times or 1)
+        return walks(settings, times=chosen.times or 1, bank_id=chosen.bank, all_banks=chosen.all_banks)
     if not _is_writable(settings.data):
         raise DemoError(f"The folder {settings.data} may not be written to; choose another one with QUITTANCE_DATA.")
     from app.demo.supervisor import run

@@ -14,7 +14,7 @@ from typing import Any
 
 from lxml import etree
 
-from app.demo.cast import CAMILLE, ENERGY, INTERNET, JONAS, MUSIC, WATER, Company, Person
+from app.demo.cast import CAMILLE, ENERGY, INTERNET, JONAS, MUSIC, TRAMS, WATER, Company, Person
 
 UBL = "application/xml"
 JSON = "application/json"
@@ -306,8 +306,10 @@ def _sim(today: dt.date) -> DemoBill:
     )
 
 
-def walk_bill(*, token: str, today: dt.date, customer: Person, cents: int) -> DemoBill:
-    """A small water bill for one walk through the whole path; ``token`` makes its number unique."""
+def walk_bill(*, token: str, today: dt.date, customer: Person, cents: int, currency: str = "EUR") -> DemoBill:
+    """A small bill for one walk through the whole path; ``token`` makes its number unique."""
+    if currency == TRAMS.currency:
+        return _tram_bill(token=token, today=today, customer=customer, cents=cents)
     return DemoBill(
         number=f"BRU-{today:%Y%m%d}-{token}",
         company=WATER,
@@ -319,6 +321,20 @@ def walk_bill(*, token: str, today: dt.date, customer: Person, cents: int) -> De
         items=(Item(text="Eau potable", quantity="1", unit="MTQ", price=str(Decimal(cents) / 100), rate="5.50"),),
         contract=f"ABO-{token}",
         terms="Payable à 14 jours, sans escompte.",
+    )
+
+
+def _tram_bill(*, token: str, today: dt.date, customer: Person, cents: int) -> DemoBill:
+    return DemoBill(
+        number=f"SST-{today:%y%m%d}-{token}",
+        company=TRAMS,
+        customer=customer,
+        customer_number=token,
+        issued_on=today,
+        due_on=today + dt.timedelta(days=14),
+        period=_months_before(today, 1),
+        items=(Item(text="Tram journeys", price=str(Decimal(cents) / 100)),),
+        terms="Payable within 14 days.",
     )
 
 
@@ -350,7 +366,7 @@ def _json(bill: DemoBill, to: str) -> bytes:
         "number": bill.number,
         "issued_on": bill.issued_on.isoformat(),
         "due_on": bill.due_on.isoformat(),
-        "currency": "EUR",
+        "currency": company.currency,
         "amount": str(bill.total),
         "payee": {"name": company.name, "iban": company.iban},
         "reference": bill.reference or bill.number,
@@ -379,7 +395,7 @@ def _ubl(bill: DemoBill, to: str) -> bytes:
     _tax_total(_below(root, "TaxTotal"), bill)
     _totals(_below(root, "LegalMonetaryTotal"), bill)
     for index, item in enumerate(bill.items, start=1):
-        _line(_below(root, "InvoiceLine"), index, item)
+        _line(_below(root, "InvoiceLine"), index, item, bill.company.currency)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
@@ -392,7 +408,7 @@ def _head(root: etree._Element, bill: DemoBill) -> None:
     _put(root, "InvoiceTypeCode", "380")
     if bill.note:
         _put(root, "Note", bill.note)
-    _put(root, "DocumentCurrencyCode", "EUR")
+    _put(root, "DocumentCurrencyCode", bill.company.currency)
     _put(root, "BuyerReference", bill.customer_number)
     period = _below(root, "InvoicePeriod")
     _put(period, "StartDate", bill.period[0].isoformat())
@@ -436,7 +452,7 @@ def _address(party: etree._Element, who: Company | Person) -> None:
 
 
 def _means(means: etree._Element, bill: DemoBill) -> None:
-    _put(means, "PaymentMeansCode", "58")  # SEPA credit transfer
+    _put(means, "PaymentMeansCode", "58" if bill.company.currency == "EUR" else "30")  # SEPA, or any credit transfer
     _put(means, "PaymentID", bill.reference or bill.number)
     account = _below(means, "PayeeFinancialAccount")
     _put(account, "ID", bill.company.iban)
@@ -453,11 +469,11 @@ def _terms(bill: DemoBill) -> str:
 
 
 def _tax_total(total: etree._Element, bill: DemoBill) -> None:
-    _amount(total, "TaxAmount", bill.tax)
+    _amount(total, "TaxAmount", bill.tax, bill.company.currency)
     for vat in bill.vat:
         subtotal = _below(total, "TaxSubtotal")
-        _amount(subtotal, "TaxableAmount", vat.net)
-        _amount(subtotal, "TaxAmount", vat.tax)
+        _amount(subtotal, "TaxableAmount", vat.net, bill.company.currency)
+        _amount(subtotal, "TaxAmount", vat.tax, bill.company.currency)
         category = _below(subtotal, "TaxCategory")
         _category(category, vat.rate, exempt_because=bill.exempt_because)
 
@@ -471,20 +487,20 @@ def _category(category: etree._Element, rate: str | None, *, exempt_because: str
 
 
 def _totals(totals: etree._Element, bill: DemoBill) -> None:
-    _amount(totals, "LineExtensionAmount", bill.net)
-    _amount(totals, "TaxExclusiveAmount", bill.net)
-    _amount(totals, "TaxInclusiveAmount", bill.total)
-    _amount(totals, "PayableAmount", bill.total)
+    _amount(totals, "LineExtensionAmount", bill.net, bill.company.currency)
+    _amount(totals, "TaxExclusiveAmount", bill.net, bill.company.currency)
+    _amount(totals, "TaxInclusiveAmount", bill.total, bill.company.currency)
+    _amount(totals, "PayableAmount", bill.total, bill.company.currency)
 
 
-def _line(line: etree._Element, index: int, item: Item) -> None:
+def _line(line: etree._Element, index: int, item: Item, currency: str) -> None:
     _put(line, "ID", str(index))
     _put(line, "InvoicedQuantity", item.quantity, unitCode=item.unit)
-    _amount(line, "LineExtensionAmount", item.net)
+    _amount(line, "LineExtensionAmount", item.net, currency)
     described = _below(line, "Item")
     _put(described, "Name", item.text)
     _category(_below(described, "ClassifiedTaxCategory"), item.rate)
-    _put(_below(line, "Price"), "PriceAmount", item.price, currencyID="EUR")
+    _put(_below(line, "Price"), "PriceAmount", item.price, currencyID=currency)
 
 
 def _below(parent: etree._Element, *names: str) -> etree._Element:
@@ -497,5 +513,5 @@ def _put(parent: etree._Element, name: str, value: str, **attributes: str) -> No
     etree.SubElement(parent, f"{{{_CBC}}}{name}", attrib=attributes).text = value
 
 
-def _amount(parent: etree._Element, name: str, value: Decimal) -> None:
-    _put(parent, name, str(value), currencyID="EUR")
+def _amount(parent: etree._Element, name: str, value: Decimal, currency: str) -> None:
+    _put(parent, name, str(value), currencyID=currency)

@@ -1,4 +1,4 @@
-"""Who plays in the demo: two customers and four billers. Every name, account and number is made up.
+"""Who plays in the demo: two customers and five billers. Every name, account and number is made up.
 
 The accounts have right check digits and bank codes that no bank has; the VAT numbers are right in form only.
 """
@@ -39,6 +39,7 @@ class Company:
     legal_scheme: str | None
     iban: str
     bic: str
+    currency: str = "EUR"
     contact: str
     email: str
     phone: str
@@ -132,7 +133,24 @@ MUSIC = Company(
     email="sekretariat@sommergarten.example",
     phone="+49 7851 000958",
 )
-COMPANIES = (WATER, INTERNET, ENERGY, MUSIC)
+TRAMS = Company(
+    slug="severnside-trams",
+    name="Severnside Trams Ltd",
+    street="9 Harbour Row",
+    postcode="BS1 6XN",
+    city="Bristol",
+    country="GB",
+    vat_id="GB904417230",
+    legal_id="09044172",
+    legal_scheme=None,
+    iban="GB74SBDK99999941726053",
+    bic="SBDKGB20",
+    currency="GBP",
+    contact="Season tickets",
+    email="tickets@severnside.example",
+    phone="+44 117 000 4172",
+)
+COMPANIES = (WATER, INTERNET, ENERGY, MUSIC, TRAMS)
 
 #: who gets bills from whom
 CONNECTIONS = {

@@ -6,35 +6,30 @@ be killed meanwhile: what is safe is asked again, what is not is looked up first
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
-import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import requests
 
-from app.demo import files, runfile
 from app.demo.api_client import BillersClient
 from app.demo.authenticator import Authenticator, NoCredentialError
-from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
-from app.demo.bills import DemoBill, walk_bill
-from app.demo.browser import Browser, LateError, LostError, Page, RefusedError, csrf_of
-from app.demo.cast import WATER, Person
-from app.demo.errors import DemoError
-from app.demo.loopback import new_session
+from app.demo.bills import DemoBill
+from app.demo.browser import Browser, LostError, Page, RefusedError, csrf_of
+from app.demo.cast import Person
 from app.demo.runfile import Running
 from app.demo.truth import Truth
+from app.demo.walked_bank import WalkedBank
 
 #: a walk pays little, so that the made-up account lasts for thousands of them
 CENTS_MIN, CENTS_MAX = 100, 900
 PIN = "1234"
 
+_SIGNS = {"EUR": "€", "GBP": "£"}
 _BILL = re.compile(r"/bills/inv_[0-9a-f]{32}\Z")
 _PAYMENT = re.compile(r"/payments/(pay_[0-9a-f]{32})")
 
@@ -57,6 +52,7 @@ class Walk:
     passkey: Authenticator
     client: BillersClient
     bill: DemoBill
+    at: WalkedBank
     seen: list[str] = field(default_factory=list)
     address: str = ""
     acknowledged: dict[str, Any] = field(default_factory=dict)
@@ -121,7 +117,9 @@ def _signs_in(walk: Walk) -> bool:
 
 def connect(walk: Walk) -> str:
     """The operator's verb, in this process on the same database: customers cannot do it on a page yet."""
-    walk.address = walk.browser.patiently(lambda: walk.truth.connect(email=walk.customer.email, vat_id=WATER.vat_id))
+    walk.address = walk.browser.patiently(
+        lambda: walk.truth.connect(email=walk.customer.email, vat_id=walk.bill.company.vat_id)
+    )
     return f"by the operator, in process: {walk.address}"
 
 
@@ -161,7 +159,7 @@ def inbox(walk: Walk) -> str:
 def bill(walk: Walk) -> str:
     """Its page shows number, account, and the way to pay."""
     page = walk.browser.open(walk.invoice)
-    for said in (walk.bill.number, _grouped(walk.bill.company.iban), _money(walk.bill.total)):
+    for said in (walk.bill.number, _grouped(walk.bill.company.iban), money(walk.bill)):
         _shows(page, said)
     if not page.links(f"{walk.invoice}/pay"):
         raise DisagreementError("the page of the bill offers no payment")
@@ -170,10 +168,10 @@ def bill(walk: Walk) -> str:
 
 def confirm(walk: Walk) -> str:
     """Everything that is to be signed, once more."""
-    walk.page = page = walk.browser.open(f"{walk.invoice}/pay")
-    for said in (walk.bill.company.name, _grouped(walk.bill.company.iban), _money(walk.bill.total)):
+    walk.page = page = walk.browser.open(f"{walk.invoice}/pay?bank={walk.at.id}")
+    for said in (walk.bill.company.name, _grouped(walk.bill.company.iban), money(walk.bill)):
         _shows(page, said)
-    return f"{_money(walk.bill.total)} to {walk.bill.company.name}"
+    return f"{money(walk.bill)} to {walk.bill.company.name}"
 
 
 def sign(walk: Walk) -> str:
@@ -211,7 +209,7 @@ def _decided_already(walk: Walk) -> str:
         if found:
             return str(found[0])
         if page.links(f"{walk.invoice}/pay"):
-            walk.page = walk.browser.open(f"{walk.invoice}/pay")
+            walk.page = walk.browser.open(f"{walk.invoice}/pay?bank={walk.at.id}")
             return ""
         walk.browser.pause("the decision is neither there nor not there")
 
@@ -222,17 +220,17 @@ def leave(walk: Walk) -> str:
     page = walk.browser.wait_for(
         f"{path}/leave", lambda page: bool(page.links(f"{path}/bank")), what="the bank was not told of the payment"
     )
-    _shows(page, _money(walk.bill.total))
+    _shows(page, money(walk.bill))
     return "the bank has the order"
 
 
 def to_bank(walk: Walk) -> str:
     """The one hop that leaves our site."""
     page = walk.browser.get(f"/payments/{walk.payment_id}/bank")
-    if page.status != 303 or not (page.location or "").startswith(f"{walk.running.bank_url}/"):
+    if page.status != 303 or not (page.location or "").startswith(f"{walk.at.url}/"):
         raise DisagreementError(f"{page.status} to {page.location} does not lead to the bank")
     walk.at_bank = str(page.location)
-    return walk.running.bank_url
+    return walk.at.url
 
 
 def bank_page(walk: Walk) -> str:
@@ -240,7 +238,7 @@ def bank_page(walk: Walk) -> str:
     walk.page = page = walk.bank.open(walk.at_bank)
     walk.at_bank = page.url
     _shows(page, walk.bill.company.name)
-    _shows(page, _money(walk.bill.total))
+    _shows(page, money(walk.bill))
     return "payee and amount are ours"
 
 
@@ -280,7 +278,7 @@ def _at_bank(walk: Walk, *, until: str) -> None:
 def _send(walk: Walk, page: Page, sign_in: tuple[str, dict[str, str]] | None) -> Page:
     if sign_in is not None:
         address, fields = sign_in
-        answer = walk.bank.post_form(address, {**fields, "customer": "camille", "pin": PIN})
+        answer = walk.bank.post_form(address, {**fields, "customer": walk.at.customer, "pin": PIN})
     else:
         decision = page.form("account")
         if decision is None:
@@ -292,11 +290,24 @@ def _send(walk: Walk, page: Page, sign_in: tuple[str, dict[str, str]] | None) ->
 
 def come_back(walk: Walk) -> str:
     """Back at our return address, and on to the payment: the code does not stay in the address."""
-    page = walk.browser.open(walk.way_back)
+    page = _returned(walk)
     if _PAYMENT.search(page.url) is None or "code=" in page.url:
         raise DisagreementError(f"the way back ended at {page.url}")
-    _shows(page, _money(walk.bill.total))
+    _shows(page, money(walk.bill))
     return "the payment's page"
+
+
+def _returned(walk: Walk) -> Page:
+    """What a browser does: some banks answer behind the #, which a script of our page hands over."""
+    address, _, said = walk.way_back.partition("#")
+    page = walk.browser.open(address)
+    form = page.form("id_token")
+    if form is None:
+        return page
+    answer = dict(parse_qsl(said))
+    action, fields = form
+    taken = walk.browser.post_form(action, {name: answer.get(name, value) for name, value in fields.items()})
+    return walk.browser.open(taken.location or action)
 
 
 def settle(walk: Walk) -> str:
@@ -317,7 +328,7 @@ def receipt(walk: Walk) -> str:
         f"/payments/{walk.payment_id}", lambda page: bool(page.links("/receipts/rcp_")), what="there is no receipt"
     )
     page = walk.browser.open(page.links("/receipts/rcp_")[0])
-    for said in (walk.bill.number, walk.end_to_end_id, _money(walk.bill.total)):
+    for said in (walk.bill.number, walk.end_to_end_id, money(walk.bill)):
         _shows(page, said)
     return page.url.rpartition("/")[2]
 
@@ -326,7 +337,7 @@ def webhook(walk: Walk) -> str:
     """The biller has a message whose signature it checked itself."""
     while True:
         state = walk.biller.get_json("/state.json")
-        messages = state["billers"][WATER.slug]["messages"]
+        messages = state["billers"][walk.bill.company.slug]["messages"]
         settled = [
             each
             for each in messages
@@ -354,13 +365,13 @@ def api(walk: Walk) -> str:
 
 def ledger(walk: Walk) -> str:
     """The bank's books: one debit of exactly this amount to exactly this account, and nothing else."""
-    token = (walk.data / "sandbox-bank" / "ledger-token").read_text("utf-8").strip()
+    token = (walk.data / walk.at.folder / "ledger-token").read_text("utf-8").strip()
     path = f"/sandbox/ledger?end_to_end_id={walk.end_to_end_id}"
     entries = walk.bank.get_json(path, headers={"Authorization": f"Bearer {token}"})["entries"]
     _same("bookings", [entry["kind"] for entry in entries], ["debit"])
-    _same("amount booked", (entries[0]["amount"], entries[0]["currency"]), (str(walk.bill.total), "EUR"))
+    _same("amount booked", (entries[0]["amount"], entries[0]["currency"]), (str(walk.bill.total), walk.at.currency))
     _same("account credited", entries[0]["creditorIban"], walk.bill.company.iban)
-    return f"one debit of {entries[0]['amount']} EUR"
+    return f"one debit of {entries[0]['amount']} {walk.at.currency}"
 
 
 def database(walk: Walk) -> str:
@@ -396,121 +407,9 @@ STEPS: dict[str, tuple[Callable[[Walk], str], int]] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------------ one and many
-
-
-def walks(settings: Any, *, times: int) -> int:
-    """`quittance demo --walk`: through the demo that runs on this data folder, else through one of its own."""
-    running = runfile.find(settings.data)
-    if running is not None:
-        return _many(running, settings.data, times)
-    from app.demo.own import own_demo
-
-    with own_demo() as (running, data):
-        print(f"No demo runs on {settings.data}: this walk has one of its own, in {data}.\n", flush=True)
-        return _many(running, data, times)
-
-
-def _many(running: Running, data: Path, times: int) -> int:
-    took = []
-    for number in range(1, times + 1):
-        if times > 1:
-            print(f"Walk {number} of {times}", flush=True)
-        started = time.monotonic()
-        done = walk(running, data)
-        took.append(time.monotonic() - started)
-        print(_last_line(done, took[-1]) if times == 1 else f"  {took[-1]:.1f} s\n", flush=True)
-    if times > 1:
-        print(f"All {times} walks agree on every side; {min(took):.1f} to {max(took):.1f} s each.", flush=True)
-    return 0
-
-
-def _last_line(done: Walk, took_s: float) -> str:
-    return f"Paid {_money(done.bill.total)} and proved it on every side in {took_s:.1f} s."
-
-
-def walk(
-    running: Running,
-    data: Path,
-    *,
-    on_step: Callable[[str], None] = lambda _: None,
-    say: Callable[[str], None] = lambda line: print(line, flush=True),
-) -> Walk:
-    """Walk once. ``on_step`` is called with the name of each step before it. Raises DemoError naming the step."""
-    here = _start(running, data)
-    try:
-        for name, (do, deadline_s) in STEPS.items():
-            on_step(name)
-            here.browser.until = here.bank.until = here.biller.until = time.monotonic() + deadline_s
-            say(_one_step(here, name, do))
-    finally:
-        here.truth.close()
-    return here
-
-
-def _one_step(here: Walk, name: str, do: Callable[[Walk], str]) -> str:
-    started = time.monotonic()
-    hiccups = len(_hiccups(here))
-    try:
-        said = do(here)
-    except (LateError, LostError, RefusedError, DisagreementError, NoCredentialError) as error:
-        waited_s = time.monotonic() - started
-        raise DemoError(f"The walk failed at {name!r} after {waited_s:.1f} s: {error}.{_saw(here)}") from error
-    again = len(_hiccups(here)) - hiccups
-    note = f"  ({again} times without an answer)" if again else ""
-    return f"  {name:<13} {round((time.monotonic() - started) * 1000):>6} ms  {said}{note}"
-
-
-def _hiccups(here: Walk) -> list[str]:
-    return here.seen + here.browser.seen + here.bank.seen + here.biller.seen
-
-
-def _saw(here: Walk) -> str:
-    found = dict.fromkeys(_hiccups(here))
-    return f" It saw: {'; '.join(found)}." if found else ""
-
-
-def _start(running: Running, data: Path) -> Walk:
-    token = secrets.token_hex(4)
-    person = _somebody(token)
-    billers = files.read_json(folder_of(data) / BILLERS_FILE)
-    cents = CENTS_MIN + secrets.randbelow(CENTS_MAX - CENTS_MIN)
-    return Walk(
-        running=running,
-        data=data,
-        truth=Truth.of(running.environment),
-        customer=person,
-        browser=Browser(running.base_url),
-        bank=Browser(running.bank_url),
-        biller=Browser(running.biller_url),
-        passkey=Authenticator(running.base_url),
-        client=BillersClient(
-            running.base_url,
-            client_id=billers[WATER.slug]["client_id"],
-            private_key=private_key(folder_of(data), WATER.slug),
-            session=new_session(),
-        ),
-        bill=walk_bill(token=token, today=dt.datetime.now(dt.UTC).date(), customer=person, cents=cents),
-    )
-
-
-def _somebody(token: str) -> Person:
-    return Person(
-        key=token,
-        name=f"Alix {token}",
-        email=f"walk-{token}@example.org",
-        locale="en",
-        time_zone="Europe/London",
-        street="1, rue de l’Essai",
-        postcode="67000",
-        city="Strasbourg",
-        country="FR",
-    )
-
-
-def _money(amount: Decimal) -> str:
+def money(bill: DemoBill) -> str:
     """As our pages and the bank's write it for the walk's language."""
-    return f"€{amount}"
+    return f"{_SIGNS[bill.company.currency]}{bill.total}"
 
 
 def _grouped(iban: str) -> str:

@@ -104,10 +104,6 @@ class OpenBankingUkConnector(Orders):
         """POST /domestic-payment-consents. Where the customer comes back to stands in the authorization request."""
         return request(SINGLE.consents, messages.consent(order, dialect=self._dialect), request_id=request_id)
 
-    def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:  # noqa: ARG002
-        """None: there is no call for it. A consent that nobody approves ends by itself, and approved moves nothing."""
-        return None
-
     def authorise_url(
         self, staged: ScaOAuth, *, redirect_uri: str, state: str, nonce: str, code_challenge: str, timeout_s: float
     ) -> str:

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 
 from app.db.engine import make_engine
 from app.demo.browser import Browser
-from app.demo.walk import STEPS, walk
+from app.demo.walk import STEPS
+from app.demo.walks import walk
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice

@@ -20,7 +20,7 @@ from app.cli import main
 from app.keys import Keys
 from connectors.berlin_group.connector import SCOPE as BERLIN_GROUP_SCOPE
 from connectors.inspection.check import SCOPES
-from connectors.openbanking_uk.connector import SCOPE as UK_SCOPE
+from connectors.openbanking_uk.wire import SCOPE as UK_SCOPE
 from tests.support.bank_keys import CLIENT, SERVER, SIGNING, make_bank_keys, make_certificate
 from tests.support.judges import certificate, clock, free_port
 from tests.support.uk_bank_door import Door, json_answer, open_door

@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import ipaddress
 import json
-
 import shutil
 import socket
 import subprocess
@@ -128,7 +127,7 @@ def running_judge(folder: Path, *, nonce: bool = False) -> Iterator[Judge]:
     shutil.copy(JUDGES / program.name, program)  # node looks for packages beside the file
     (folder / "node_modules").symlink_to(_installed(MODULES))
     port = free_port()
-    arguments = [NODE, program, folder, str(port), "nonce" if nonce else ""]
+    arguments = [str(NODE), str(program), str(folder), str(port), "nonce" if nonce else ""]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -143,7 +142,7 @@ def running_prism(official: Path, log: Path) -> Iterator[str]:
     """Prism as a bank that answers by the official file; in ``sl-violations`` it says what was wrong with a request."""
     port = free_port()
     program = _installed(MODULES / "@stoplight" / "prism-cli" / "dist" / "index.js")
-    arguments = [NODE, program, "mock", "-h", "127.0.0.1", "-p", str(port), official]
+    arguments = [str(NODE), str(program), "mock", "-h", "127.0.0.1", "-p", str(port), str(official)]
     with log.open("wb") as out, subprocess.Popen(arguments, stdout=out, stderr=out) as server:
         try:
             until = time.monotonic() + 90

@@ -117,7 +117,9 @@ def pay_now(
 
 
 def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date) -> dict[str, str]:
-    """What is signed. Every field is text, so that its canonical form has one spelling."""
+    """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid."""
+    if invoice.currency not in bank.currencies:
+        raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
     return {
         "invoice": invoice.id,

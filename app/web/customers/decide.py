@@ -20,7 +20,6 @@ from app.web.context import services
 from app.web.customers.pages import blueprint, json_body, me, relying_party
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
-from connectors.registry import UnknownBank
 
 
 @blueprint.get("/bills/<inv>/pay")
@@ -83,19 +82,20 @@ def _psu() -> PsuContext:
 
 def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     who = me()
-    banks = services().banks.banks()
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
+    banks = [bank for bank in services().banks.banks() if bill.payable.currency in bank.currencies]
+    chosen = next((bank for bank in banks if bank.id == request.args.get("bank")), None)
     return make_response(
         render_template(
             "customers/confirm.html",
             bill=bill,
             banks=banks,
-            bank=_bank(request.args.get("bank")) or (banks[0] if len(banks) == 1 else None),
+            bank=chosen or (banks[0] if len(banks) == 1 else None),
             pay=bill.payable,
             pay_on=today,
             has_passkey=has_passkey,
@@ -106,9 +106,5 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
 
 
 def _bank(bank_id: object) -> BankProfile | None:
-    if not isinstance(bank_id, str):
-        return None
-    try:
-        return services().banks.profile(bank_id)
-    except UnknownBank:
-        return None
+    """One that customers can be sent to."""
+    return next((bank for bank in services().banks.banks() if bank.id == bank_id), None)

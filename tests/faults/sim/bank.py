@@ -261,8 +261,8 @@ class WayBack:
 
 @dataclass(eq=False)
 class Bank:
-    """Implements connectors.contract.Connector. An approval, or the exchange of its code, executes (``Executing``), or a
-    submission of ours does (submitting.py)."""
+    """Implements connectors.contract.Connector. What executes is an approval, or the exchange of its code
+    (``Executing``), or a submission of ours (submitting.py)."""
 
     floor: Floor
     profile: BankProfile
