@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.services import Services
     from config.settings import Settings
+    from connectors.registry import Registry
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -48,13 +49,17 @@ def _sentence(error: Exception) -> str | None:
     from app.errors import AppError
     from app.keys import KeysMissing
     from config.settings import SettingsError
+    from connectors.errors import BankError
     from connectors.profile import ProfileError
+    from connectors.registry import UnusableBank
+    from connectors.security.registration import RegistrationError
 
     if isinstance(error, AppError):
         return error.detail
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {str(error.orig).strip().splitlines()[0]}"
-    if isinstance(error, SettingsError | KeysMissing | ProfileError | DemoError):
+    known = SettingsError | KeysMissing | ProfileError | DemoError | BankError | UnusableBank | RegistrationError
+    if isinstance(error, known):
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
@@ -82,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
     _add(keys, "init", _keys_init, "make the keys that are not there yet")
     _add_biller_words(words)
+    _add_bank_words(words)
     demo = _add(words, "demo", _demo, "run everything on this machine, with a sandbox bank and made-up bills")
     demo.add_argument("--walk", action="store_true", help="pay one bill from end to end over HTTP and check every side")
     demo.add_argument("--times", type=_count, default=None, metavar="N", help="with --walk: so many walks")
@@ -105,6 +111,24 @@ def _add_biller_words(words: Any) -> None:
     webhook = _add(verbs, "webhook", _biller_webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")
     webhook.add_argument("url")
+
+
+def _add_bank_words(words: Any) -> None:
+    bank = _add(words, "bank", None, "the banks, one file each: see docs/banks.md")
+    verbs = bank.add_subparsers(metavar="COMMAND", required=True)
+    _add(verbs, "list", _bank_list, "list them, with what each can do and whether it can be used")
+    check = _add(
+        verbs, "check", _bank_check, "go step by step from the file to a token; exit status 1 when one is wrong"
+    )
+    check.add_argument("bank", help="its id: the name of its file")
+    register = _add(verbs, "register", _bank_register, "register us there (OBL dynamic client registration 3.4)")
+    register.add_argument("bank", help="its id: the name of its file")
+    register.add_argument("--ssa", type=Path, metavar="FILE", help="the software statement, as the directory gave it")
+    register.add_argument("--redirect-uri", metavar="URI", action="append", default=[], help="may repeat")
+    which = register.add_mutually_exclusive_group()
+    which.add_argument("--show", action="store_true", help="read our registration, where the bank lets us")
+    which.add_argument("--update", action="store_true", help="replace it by this software statement and these URIs")
+    which.add_argument("--delete", action="store_true", help="end it: nothing can be paid there any more")
 
 
 def _add_payment_words(words: Any) -> None:
@@ -411,6 +435,79 @@ def _biller_webhook(chosen: argparse.Namespace) -> int:
         uow.commit()
     print(f"{endpoint_id}\n{secret}  (shown this once: give it to the biller)")
     return 0
+
+
+# ------------------------------------------------------------------------------------------------------------- banks
+
+
+def _bank_list(_: argparse.Namespace) -> int:
+    from app.keys import Keys
+    from app.services import open_banks, utc_now
+    from config.settings import Settings
+    from connectors.inspection.listing import listing
+
+    settings = Settings.from_environ()
+    print("\n".join(listing(open_banks(settings, Keys.load(settings.keys), utc_now), now=utc_now())))
+    return 0
+
+
+def _bank_check(chosen: argparse.Namespace) -> int:
+    from app.services import utc_now
+    from connectors.inspection.check import check
+    from connectors.inspection.finding import Verdict
+    from connectors.profile import ProfileError
+
+    try:
+        banks = _one_bank(chosen.bank)
+    except ProfileError as error:
+        print(f"wrong file          {error}")
+        return 1
+    verdicts = set()
+    for finding in check(banks.profile(chosen.bank), banks, clock=utc_now):
+        print(finding, flush=True)
+        verdicts.add(finding.verdict)
+    return 1 if Verdict.WRONG in verdicts else 0
+
+
+def _bank_register(chosen: argparse.Namespace) -> int:
+    from app.services import utc_now
+    from connectors.security.registration import Registration, Wanted
+
+    writes = not (chosen.show or chosen.delete)
+    if writes != bool(chosen.ssa and chosen.redirect_uri) or (not writes and (chosen.ssa or chosen.redirect_uri)):
+        print("quittance bank register: --ssa and --redirect-uri are for what is written, and both", file=sys.stderr)
+        return 2
+    banks = _one_bank(chosen.bank)
+    ours = Registration(banks.profile(chosen.bank), banks.line(chosen.bank), now=utc_now())
+    if chosen.delete:
+        ours.delete()
+        print("Our registration there is gone.")
+        return 0
+    if chosen.show:
+        done = ours.show()
+    else:
+        wanted = Wanted(statement=chosen.ssa.read_text("ascii").strip(), redirect_uris=chosen.redirect_uri)
+        done = ours.update(wanted) if chosen.update else ours.create(wanted)
+    print(json.dumps(done.members, indent=2, sort_keys=True, default=str))
+    print(f"\nIn {chosen.bank}.toml it must say:\nclient_id = {json.dumps(done.client_id)}")
+    return 0
+
+
+def _one_bank(bank_id: str) -> Registry:
+    """The banks of the installation without all others, which may be wrong. Raises ProfileError, NotFound."""
+    from app.errors import NotFound
+    from app.keys import Keys
+    from app.services import open_banks, utc_now
+    from config.settings import Settings
+    from connectors.registry import UnknownBank
+
+    settings = Settings.from_environ()
+    banks = open_banks(settings, Keys.load(settings.keys), utc_now, only=bank_id)
+    try:
+        banks.profile(bank_id)
+    except UnknownBank as error:
+        raise NotFound(f"bank: {settings.banks} has no {bank_id}.toml, or it is a sandbox's and none runs") from error
+    return banks
 
 
 # -------------------------------------------------------------------------------------------------------------- demo

@@ -103,13 +103,16 @@ def build_services(
     )
 
 
-def open_banks(settings: Settings, keys: Keys, clock: Callable[[], dt.datetime]) -> Registry:
-    """The banks of the installation, by the files in its folder."""
+def open_banks(
+    settings: Settings, keys: Keys, clock: Callable[[], dt.datetime], *, only: str | None = None
+) -> Registry:
+    """The banks of the installation, by the files in its folder; ``only``: one of them, whatever the others say."""
     return Registry.from_folder(
         settings.banks,
         sandbox_bank_url=settings.sandbox_bank_url,
         sandbox_bank_uk_url=settings.sandbox_bank_uk_url,
         bank_keys=settings.bank_keys,
+        only=only,
         client_key=keys.bank_client,
         allow_http=settings.demo,
         clock=clock,

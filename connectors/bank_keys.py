@@ -35,6 +35,9 @@ class BankKeys:
     @classmethod
     def load(cls, folder: Path, *, needs_certificate: bool) -> BankKeys:
         """Read and compare. Raises KeysUnusable."""
+        if not folder.is_dir():
+            message = f"{folder} is not there: it is where our keys for the bank belong"
+            raise KeysUnusable(message)
         certificate = (folder / CERTIFICATE, folder / KEY)
         if needs_certificate or any(path.exists() for path in certificate):
             _check_certificate(*certificate)

@@ -17,7 +17,7 @@ from connectors.http import check_scheme
 from connectors.profile_lines import lines_of
 from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN
 from connectors.security.detached_jws import TRUST_ANCHOR
-from connectors.security.profiles import PROFILES, Binding, ClientAuth, SecurityProfile
+from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
 from connectors.security.quirks import OAuthQuirks
 
 __all__ = ["AUTHORISATION_MINUTES", "POLL_S", "BankProfile", "ProfileError", "Sandboxes", "read"]
@@ -77,6 +77,11 @@ class BankProfile:
     def needs_certificate(self) -> bool:
         """Whether our TLS certificate is part of how we prove who we are."""
         return self.security.binding is Binding.MTLS or self.client_auth == ClientAuth.TLS
+
+    @property
+    def answer_in_fragment(self) -> bool:
+        """Whether the browser brings the answer where no server sees it (OpenID Connect Core §3.3.2.5)."""
+        return self.security.answer is Answer.HYBRID and not self.quirks.answer_in_query
 
     @property
     def origins(self) -> frozenset[str]:

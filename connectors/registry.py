@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from connectors.bank_keys import BankKeys, KeysUnusable
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import Connector
 from connectors.http import BankSession
+from connectors.line import Line
 from connectors.openbanking_uk import assemble
 from connectors.profile import BankProfile, ProfileError
 from connectors.security.dpop import DPoP
@@ -54,15 +54,6 @@ class UnusableBank(UnknownBank):
     @override
     def __str__(self) -> str:
         return f"bank {self.args[0]!r} cannot be used: {self.why}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """How one bank is spoken to. Never shared between banks: TLS state, tokens and certificates are one bank's own."""
-
-    session: BankSession
-    oauth: OAuthClient
-    key: ClientKey
 
 
 class Registry:
@@ -111,16 +102,17 @@ class Registry:
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         sandbox_bank_uk_url: str | None = None,
         bank_keys: Path | None = None,
+        only: str | None = None,
     ) -> Registry:
         """Read ``folder``/*.toml. ``client_key`` is our private key as a JWK; ``clock`` gives aware UTC.
 
         ``bank_keys``: a folder with one folder of keys for each name that a bank's file gives as ``keys``.
-        Without its address a sandbox bank is left out. Raises ProfileError, naming file, line and key.
+        ``only``: the id of one bank; the other files are not read. Without its address a sandbox bank is left out.
+        Raises ProfileError, naming file, line and key.
         """
         sandboxes = {"{sandbox_bank_url}": sandbox_bank_url, "{sandbox_bank_uk_url}": sandbox_bank_uk_url}
-        read = (
-            profile.read(path, sandboxes=sandboxes, allow_http=allow_http) for path in sorted(folder.glob("*.toml"))
-        )
+        paths = [path for path in sorted(folder.glob("*.toml")) if only in (None, path.stem)]
+        read = (profile.read(path, sandboxes=sandboxes, allow_http=allow_http) for path in paths)
         return cls(
             [bank for bank in read if bank is not None],
             client_key=ClientKey(client_key),
@@ -203,7 +195,7 @@ class Registry:
             origins=bank.origins,
             quirks=bank.quirks,
         )
-        return Line(session=session, oauth=oauth, key=key)
+        return Line(session=session, oauth=oauth, key=key, keys=keys)
 
     def _dpop(self) -> DPoP:
         """By the installation's own key: every process has the same, and tokens of customers outlive each of them."""

@@ -30,6 +30,8 @@ class OAuthQuirks:
     repeated_parameters: bool = False
     #: it takes a registration as application/jose only, not as application/jwt
     registration_as_jose: bool = False
+    #: in a registration it wants our certificate's subject with 2.5.4.97, not with the word organizationIdentifier
+    registration_subject_by_oid: bool = False
 
     def useless(self, profile: SecurityProfile, *, version: str) -> Mapping[str, str]:  # noqa: ARG002
         """Quirks that are set and can have no effect or must have none: name → why. A file may not say them."""

@@ -36,7 +36,7 @@ BANKS = Path(__file__).resolve().parents[2] / "config" / "banks"
 BANK_URL = "http://127.0.0.1:8001"
 RETURN = "http://localhost:8000/banks/sandbox/return/one"
 PSU = PsuContext(ip_address="192.0.2.7", user_agent="Firefox/140")
-SANDBOXES = [path.stem for path in sorted(BANKS.glob("*.toml")) if "sandbox = true" in path.read_text("utf-8")]
+SANDBOXES = [path.stem for path in sorted(BANKS.glob("*.toml")) if "{sandbox_bank_url}" in path.read_text("utf-8")]
 
 
 def sca_of(staged: Staged) -> ScaOAuth:
