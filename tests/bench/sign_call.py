@@ -1,9 +1,9 @@
 """``python -m tests.bench.sign_call``: how much of the CPU of one bank call goes into signatures.
 
 The call is the real one: a consent, signed, sent through the connector, its wire and requests to a bank in another
-process on 127.0.0.1, whose signed answer is verified. TLS is left out: it would only make the share smaller. PS256 is what
-UK banks want; ES256 is what the same call would cost with it. The shares are of one run and say more about another machine
-than times do. Ends with 1 where a share is above its target.
+process on 127.0.0.1, whose signed answer is verified. TLS is left out: it would only make the share smaller. PS256 is
+what UK banks want; ES256 is what the same call would cost with it. The shares are of one run and say more about another
+machine than times do. Ends with 1 where a share is above its target.
 """
 # ruff: noqa: T201  # its output is for a person
 
