@@ -451,7 +451,7 @@ def _bank_list(_: argparse.Namespace) -> int:
     from connectors.inspection.listing import listing
 
     settings = Settings.from_environ()
-    print("\n".join(listing(open_banks(settings, Keys.load(settings.keys), utc_now))))
+    print("\n".join(listing(open_banks(settings, Keys.load(settings.keys), utc_now), now=utc_now())))
     return 0
 
 

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from connectors import contract
 from connectors.contract import Connector
+from connectors.inspection import tls
+from connectors.inspection.finding import Verdict
+from connectors.profile import BankProfile
 from connectors.registry import Registry
 
 _HEAD = ("id", "name", "standard", "profile", "can", "state")
 
 
-def listing(banks: Registry) -> list[str]:
+def listing(banks: Registry, *, now: dt.datetime) -> list[str]:
     """Lines for a person, with a head; as many again as banks."""
     rows = [_HEAD]
     for bank in banks.all_banks():
-        why = banks.why_unusable(bank.id)
-        can = "-" if why is not None else " ".join(capabilities(banks.connector(bank.id))) or "-"
+        usable = banks.why_unusable(bank.id) is None
+        can = " ".join(capabilities(banks.connector(bank.id))) if usable else ""
         standard = f"{bank.standard} {bank.version}".rstrip()
-        state = f"not usable: {why}" if why is not None else "sandbox" if bank.sandbox else "usable"
-        rows.append((bank.id, bank.name, standard, bank.security_profile, can, state))
+        rows.append((bank.id, bank.name, standard, bank.security_profile, can or "-", _state(bank, banks, now=now)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
     return [
         "  ".join([*(f"{text:<{width}}" for text, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
     ]
+
+
+def _state(bank: BankProfile, banks: Registry, *, now: dt.datetime) -> str:
+    why = banks.why_unusable(bank.id)
+    if why is not None:
+        return f"not usable: {why}"
+    keys = banks.line(bank.id).keys
+    found = [one.text for one in tls.certificate(keys, now=now) if one.verdict is not Verdict.OK] if keys else []
+    return "; ".join(["sandbox" if bank.sandbox else "usable", *found])
 
 
 def capabilities(connector: Connector) -> list[str]:

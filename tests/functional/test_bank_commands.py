@@ -282,7 +282,9 @@ def test_a_certificate_near_its_end_is_warned_of(here: Here, tmp_path: Path) -> 
         here.door = door
         here.write(FILE.replace('keys = "albion"', 'keys = "soon"'))
         status, said = here.run("check", "albion")
+        listed = here.run("list")[1]
     assert status == 0, said
+    assert re.search("usable; .*, in 29 days: renew it now", listed)
     assert re.search("warn  certificate .*, in 29 days: renew it now", said)
     assert "ok    token" in said
 

@@ -1,4 +1,4 @@
-"""A bank is a file: what it may say, and how it is told that it is wrong."""
+"""All banks of an installation: which are there, which can be used, and with which keys."""
 
 from __future__ import annotations
 
@@ -20,61 +20,11 @@ from joserfc.jwk import ECKey
 from connectors.contract import Connector
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.openbanking_uk.quirks import Quirks
-from connectors.profile import POLL_S, BankProfile, ProfileError
 from connectors.registry import Registry, UnknownBank, UnusableBank
 from tests.support.bank_keys import SIGNING, make_bank_keys
+from tests.unit.connectors.bank_files import KEY, UK_FILE, registry, write
 
 CONFIG = Path(__file__).resolve().parents[3] / "config" / "banks"
-KEY = ECKey.generate_key("P-256").as_dict(private=True)
-GOOD = {
-    "name": "Bank of Tests",
-    "country": "DE",
-    "standard": "berlin_group",
-    "base_url": "https://api.bank.test/psd2",
-    "issuer": "https://login.bank.test",
-    "client_id": "quittance",
-}
-
-
-def write(folder: Path, *, stem: str = "tested", **changes: Any) -> None:
-    """A file with the good keys; a change to ... takes one away."""
-    values = {key: value for key, value in {**GOOD, **changes}.items() if value is not ...}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]  # JSON's values are TOML's
-    (folder / f"{stem}.toml").write_text("\n".join(lines))
-
-
-def registry(folder: Path, **changes: Any) -> Registry:
-    usual: dict[str, Any] = {"sandbox_bank_url": None, "client_key": KEY, "allow_http": False}
-    return Registry.from_folder(folder, **{**usual, **changes})
-
-
-def test_the_defaults_of_a_bank(tmp_path: Path) -> None:
-    write(tmp_path)
-    assert registry(tmp_path).profile("tested") == BankProfile(
-        id="tested",
-        name="Bank of Tests",
-        country="DE",
-        standard="berlin_group",
-        base_url="https://api.bank.test/psd2",
-        issuer="https://login.bank.test",
-        client_id="quittance",
-        redirect=True,
-        tpp_token=True,
-        status_access="client_credentials",
-        currencies=("EUR",),
-        authorisation_minutes=90,
-        poll_s=POLL_S,
-        status_calls_per_minute=600,
-        sandbox=False,
-    )
-
-
-def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
-    calls, at_s = [0], 0
-    for pause_s in (2, 5, 15, 45, *POLL_S):
-        at_s += pause_s
-        calls.append(at_s)
-    assert len([at_s for at_s in calls if at_s <= 7200]) == 8
 
 
 def test_banks_are_listed_by_name(tmp_path: Path) -> None:
@@ -97,96 +47,6 @@ def test_each_bank_has_one_connector(tmp_path: Path) -> None:
     banks = registry(tmp_path)
     assert isinstance(banks.connector("tested"), Connector)
     assert banks.connector("tested") is banks.connector("tested")
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"quirk": "yes"}, "tested.toml line 7: quirk: unknown; did you mean quirks?"),
-        ({"id": "tested"}, "tested.toml line 7: id: unknown for this standard"),
-        ({"name": ...}, "tested.toml: name: Missing data for required field."),
-        ({"country": "de"}, "tested.toml line 2: country: must be two letters"),
-        ({"country": "DE\n"}, "tested.toml line 2: country: must be two letters"),
-        (
-            {"standard": "pigeon"},
-            "tested.toml line 3: standard: 'pigeon' is not built; known: berlin_group, openbanking_uk",
-        ),
-        ({"standard": ...}, "tested.toml: standard: missing; known: berlin_group, openbanking_uk"),
-        ({"standard": 7}, "tested.toml line 3: standard: 7 is not built"),
-        (
-            {"base_url": "http://api.bank.test"},
-            "tested.toml line 4: base_url: 'http://api.bank.test' is not an address",
-        ),
-        ({"base_url": "https://api.bank.test/"}, "tested.toml line 4: base_url: must not have a slash"),
-        ({"base_url": "https://api.bank.test?x"}, "tested.toml line 4: base_url: must not have"),
-        ({"issuer": "login.bank.test"}, "tested.toml line 5: issuer: 'login.bank.test' is not an address"),
-        (
-            {"issuer": "{sandbox_bank_url}"},
-            "tested.toml line 5: issuer: {sandbox_bank_url} is for a file with sandbox = true",
-        ),
-        (
-            {"issuer": "{sandbox}", "sandbox": True},
-            "tested.toml line 5: issuer: {sandbox} is unknown; known: {sandbox_",
-        ),
-        ({"issuer": "https://a:b@login.bank.test"}, "tested.toml line 5: issuer: "),
-        ({"redirect": "true"}, "tested.toml line 7: redirect: Not a valid boolean."),
-        ({"redirect": False}, "tested.toml: redirect = false: only SCA by redirect is built"),
-        (
-            {"status_access": "magic"},
-            "tested.toml line 7: status_access: must be one of: client_credentials, psu_token",
-        ),
-        ({"currencies": ["EUR", "XXX"]}, "tested.toml line 7: currencies.1: is not a currency that we know"),
-        ({"currencies": []}, "tested.toml line 7: currencies: "),
-        ({"authorisation_minutes": 0}, "tested.toml line 7: authorisation_minutes: Must be greater"),
-        ({"authorisation_minutes": "90"}, "tested.toml line 7: authorisation_minutes: Not a valid integer."),
-        ({"poll_s": [5]}, "tested.toml line 7: poll_s.0: Must be greater"),
-        ({"poll_s": []}, "tested.toml line 7: poll_s: "),
-        ({"version": "4.0"}, "tested.toml line 7: version: unknown"),
-        ({"keys": "../keys"}, "tested.toml line 7: keys: must be the name of a folder"),
-        ({"hosts": ["https://x.test"]}, "tested.toml line 7: hosts.0: must be a host"),
-        ({"profile": "fapi3"}, "tested.toml line 7: profile: must be one of: oauth2, fapi1_advanced"),
-        ({"profile": "fapi1_advanced"}, "tested.toml: keys: missing: this profile proves who we are by a TLS"),
-        (
-            {"profile": "fapi2_dpop", "client_auth": "tls_client_auth", "keys": "k"},
-            "tested.toml line 8: client_auth: fapi2_dpop allows only private_key_jwt",
-        ),
-    ],
-)
-def test_a_wrong_file_is_told_by_file_and_key(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
-    write(tmp_path, **changes)
-    with pytest.raises(ProfileError) as caught:
-        registry(tmp_path)
-    assert str(caught.value).startswith(told)
-
-
-def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
-    (tmp_path / "tested.toml").write_text("name = ")
-    with pytest.raises(ProfileError, match=r"^tested.toml: is not TOML: "):
-        registry(tmp_path)
-
-
-@pytest.mark.parametrize("stem", ["Tested", "te_sted", "-a", "a--b", "é", "a" * 41])
-def test_an_id_must_fit_an_address(stem: str, tmp_path: Path) -> None:
-    write(tmp_path, stem=stem)
-    with pytest.raises(ProfileError, match="small letters, digits and hyphens"):
-        registry(tmp_path)
-
-
-def test_sandbox_banks_are_left_out_where_none_runs(tmp_path: Path) -> None:
-    write(tmp_path)
-    write(tmp_path, stem="toy", sandbox=True, base_url="{sandbox_bank_url}/x", issuer="{sandbox_bank_url}")
-    assert [bank.id for bank in registry(tmp_path).banks()] == ["tested"]
-    both = registry(tmp_path, sandbox_bank_url="http://127.0.0.1:8001/", allow_http=True)
-    assert {bank.id for bank in both.banks()} == {"tested", "toy"}
-    assert both.profile("toy").base_url == "http://127.0.0.1:8001/x"
-    with pytest.raises(ProfileError, match="must begin with https"):
-        registry(tmp_path, sandbox_bank_url="http://127.0.0.1:8001")
-
-
-def test_a_wrong_sandbox_file_is_told_even_where_none_runs(tmp_path: Path) -> None:
-    write(tmp_path, sandbox=True, nme="x")
-    with pytest.raises(ProfileError, match="nme"):
-        registry(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -287,17 +147,6 @@ def test_each_bank_has_a_line_of_its_own(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------------- keys of a bank
 
-UK_FILE = {
-    **GOOD,
-    "country": "GB",
-    "standard": "openbanking_uk",
-    "version": "4.0",
-    "profile": "fapi1_advanced",
-    "keys": "ours",
-    "organisation_id": "0015800001041RHAAY",
-    "software_id": "1p8bGrHhJRrphjFk0qwNAU",
-}
-
 
 def spoil(name: str, text: str | None) -> Callable[[Path], None]:
     def spoiling(folder: Path) -> None:
@@ -393,78 +242,3 @@ def test_a_berlin_group_bank_may_have_a_certificate_too(tmp_path: Path) -> None:
     make_bank_keys(tmp_path / "ours")
     write(tmp_path, keys="ours", client_auth="tls_client_auth")
     assert registry(tmp_path, bank_keys=tmp_path).line("tested").key.algorithm == "PS256"
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"keys": ...}, "tested.toml: keys: Missing data for required field."),
-        ({"version": "3.2"}, "tested.toml line 7: version: must be one of: 4.0, 3.1"),
-        ({"version": ...}, "tested.toml: version: Missing data"),
-        ({"status_access": "psu_token"}, "tested.toml line 12: status_access: unknown"),
-        ({"tpp_token": False}, "tested.toml line 12: tpp_token: unknown"),
-        ({"currencies": ["EUR"]}, "tested.toml line 12: currencies.0: must be one of: GBP"),
-        ({"organisation_id": "a/b"}, "tested.toml line 10: organisation_id: must be"),
-        ({"tan": "https://openbanking.org.uk"}, "tested.toml line 12: tan: must be a host"),
-    ],
-)
-def test_a_wrong_uk_file(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
-    write(tmp_path, **{**UK_FILE, **changes})
-    with pytest.raises(ProfileError) as caught:
-        registry(tmp_path)
-    assert str(caught.value).startswith(told)
-
-
-@pytest.mark.parametrize(
-    ("lines", "told", "changes"),
-    [
-        ("b64_heder = true", "tested.toml line 14: quirks.b64_heder: unknown; did you mean b64_header?", {}),
-        ("b64_header = 1", "tested.toml line 14: quirks.b64_header: Not a valid boolean.", {}),
-        ("intent_id_prefix = true", "tested.toml line 14: quirks.intent_id_prefix: Not a valid string.", {}),
-        ("request_object_aud = ''", "tested.toml line 14: quirks.request_object_aud: ", {}),
-        (
-            "b64_header = true\n# why\ncorrect_contract_indicator = true",
-            "tested.toml line 16: quirks.correct_contract_indicator: 4.0 spells it so itself",
-            {},
-        ),
-        *(
-            (f"{name} = {value}", f"tested.toml line 14: quirks.{name}: ", {"profile": profile})
-            for name, value, profile in [
-                ("id_token_without_nonce", "true", "fapi2_mtls"),
-                ("id_token_without_nonce", "true", "fapi1_advanced_jarm"),
-                ("id_token_without_intent", "true", "fapi2_mtls"),
-                ("answer_in_query", "true", "fapi1_advanced_jarm"),
-                ("request_object_aud", "'x'", "fapi2_mtls"),
-                ("repeated_parameters", "true", "fapi2_mtls"),
-                ("repeated_parameters", "true", "fapi2_message_signing"),
-                ("without_pkce", "true", "fapi2_mtls"),
-                ("without_pkce", "true", "fapi2_message_signing"),
-            ]
-        ),
-    ],
-)
-def test_a_wrong_quirk(lines: str, told: str, changes: dict[str, Any], tmp_path: Path) -> None:
-    write(tmp_path, **{**UK_FILE, **changes})
-    with (tmp_path / "tested.toml").open("a") as file:
-        file.write(f"\n\n[quirks]\n{lines}\n")
-    with pytest.raises(ProfileError) as caught:
-        registry(tmp_path)
-    assert str(caught.value).startswith(told)
-
-
-def test_the_quirks_of_one_standard_are_not_those_of_another(tmp_path: Path) -> None:
-    write(tmp_path)
-    with (tmp_path / "tested.toml").open("a") as file:
-        file.write("\n[quirks]\nb64_header = true\n")
-    with pytest.raises(ProfileError, match=r"line 8: quirks.b64_header: unknown for this standard"):
-        registry(tmp_path)
-
-
-def test_all_that_is_wrong_is_told_in_the_order_of_the_file(tmp_path: Path) -> None:
-    write(tmp_path, country="de", issuer=..., poll_s=[300, 5])
-    with pytest.raises(ProfileError) as caught:
-        registry(tmp_path)
-    first, second, third = str(caught.value).split("; ")
-    assert first.startswith("tested.toml: issuer: ")
-    assert second.startswith("line 2: country: ")
-    assert third.startswith("line 6: poll_s.1: ")
