@@ -14,7 +14,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
 from connectors.capabilities import Event, Funds, Subscription
-from connectors.contract import Authorised, BankRequest, BankStatus, PaymentOrder, ScaOAuth
+from connectors.contract import Authorised, BankRequest, PaymentOrder, ScaOAuth
 from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.http import BankSession, Deadline
 from connectors.openbanking_uk import messages

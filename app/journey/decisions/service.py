@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.db.unit_of_work import Recorded, UnitOfWork
-from app.errors import Conflict, NotAllowed
+from app.errors import Conflict, Invalid, NotAllowed
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, Verb
 from app.journey.invoices import service as invoices
