@@ -47,7 +47,7 @@ def test_no_two_cells_are_the_same_and_there_are_many() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_point_and_every_fault_is_there_on_both_databases(engine: str) -> None:
     of_engine = [cell for cell in cells() if cell.engine == engine]
-    assert {cell.point for cell in of_engine} == set(names_of_failpoints())
+    assert {cell.point for cell in of_engine} == set(names_of_failpoints()) - set(plan.SUBMITTED)
     assert {cell.story.fault for cell in of_engine if cell.story.fault} == {
         (verb, fault) for verb, faults in FAULTS.items() for fault in faults
     }

@@ -34,14 +34,16 @@ FAULTS: dict[str, Sequence[str]] = {
 #: what a payment passes on its way. A point that is not named here is new: it is tried everywhere
 WORK = ("work.claimed", "work.taken")
 GIVEN = ("initiate.intended", "initiate.sent", "initiate.written")
-THERE = ("leave.given",)
+THERE = ("leave.asked", "leave.given")
 BACK = ("return.noted",)
 EXCHANGED = ("exchange.taken", "exchange.sent", "exchange.kept", "exchange.written")
 ASKED = ("status.asked", "status.heard", "status.written")
 DROPPED = ("cancel.intended", "cancel.sent")
 FAILED = ("initiate.failed",)
+#: no bank of this matrix is submitted to: the simulator tries these
+SUBMITTED = ("submit.asked", "submit.intended", "submit.failed", "submit.sent", "submit.kept", "submit.written")
 RAISED = ("work.failed",)
-_KNOWN = frozenset((*WORK, *GIVEN, *THERE, *BACK, *EXCHANGED, *ASKED, *DROPPED, *FAILED, *RAISED))
+_KNOWN = frozenset((*WORK, *GIVEN, *THERE, *BACK, *EXCHANGED, *ASKED, *DROPPED, *FAILED, *SUBMITTED, *RAISED))
 
 #: only one of the two does this
 _WEB_ALONE = ("work.taken", *THERE, *BACK)

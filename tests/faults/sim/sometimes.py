@@ -11,7 +11,7 @@ from tests.faults.sim.bank import FAULTS, PATHS
 
 #: from so many seeds on, something that was never seen fails the run
 GATE = 2000
-_VERBS = ("initiate", "complete", "cancel", "status")
+_VERBS = ("initiate", "complete", "cancel", "status", "submit", "consent_status")
 _POINT = re.compile(r'failpoint\("([a-z.]+)"\)')
 
 _NAMED = (
@@ -40,6 +40,11 @@ _NAMED = (
     "bank approval too late",
     "bank refused by customer",
     "bank rejected order",
+    "bank rejected submission",
+    "bank same key",
+    "bank dead token",
+    "bank stale consent",
+    "bank repeated payment id",
     "lie forgotten",
     "lie dropped",
     "back other browser",
@@ -52,6 +57,14 @@ _NAMED = (
     "refused not-awaiting",
     "refused not-yet",
     "refused order-changed",
+    "step awaiting_customer → authorised",
+    "step authorised → submitting",
+    "step authorised → rejected",
+    "step authorised → cancelled",
+    "step submitting → accepted",
+    "step submitting → settled",
+    "step submitting → rejected",
+    "step submitting → unknown",
     "step accepted → settled",
     "step accepted → rejected",
     "step accepted → cancelled",
