@@ -40,6 +40,7 @@ from app.journey.payments import (
     states,
     status,
     step,
+    submit,
 )
 from app.journey.payments.events import PaymentAccepted, PaymentFailed, PaymentSettled
 from app.journey.payments.models import BankCall, Payment
@@ -51,7 +52,7 @@ from app.people.models import Customer
 from app.services import Services, Task
 from connectors.berlin_group.status import fact_of
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact, PaymentOrder
-from connectors.errors import BankSilent
+from connectors.errors import BankError, BankRefused, BankSilent
 from connectors.money import Money
 from consent import trips
 from consent.base import new_id
@@ -537,6 +538,52 @@ def history_with_holes() -> Sequence[Change]:
             real(uow, payment, before, source=source, **how)
 
     return [(step, "_write_down", write_down)]
+
+
+# ----------------------------------------------------------------------------------------------------------- submitting
+
+
+@_bug("a consent that is not used up is read as: never submitted", "C7", "T1", "A3")
+def authorised_is_never() -> Sequence[Change]:
+    real = submit._is_over
+
+    def is_over(uow: UnitOfWork, payment: Payment, question: Any, said: Any) -> bool:
+        past = dataclasses.replace(question, asked_at=uow.now + dt.timedelta(days=365))
+        return real(uow, payment, past, said)
+
+    return [(submit, "_is_over", is_over), (submit, "_next_attempt", lambda *_: None)]
+
+
+@_bug("a no to a repeat is taken for a no to all", "T1", "A3")
+def refused_repeat_ends() -> Sequence[Change]:
+    return [(submit, "_may_have_been_done", lambda uow, attempt: False)]
+
+
+@_bug("a repeated submission has a key of its own", "A6", "C3")
+def submitted_under_another_key() -> Sequence[Change]:
+    real = calls.request_of
+
+    def request_of(call: BankCall) -> BankRequest:
+        request = real(call)
+        return dataclasses.replace(request, request_id=str(uuid.uuid4())) if call.verb == "submit" else request
+
+    return [(calls, "request_of", request_of)]
+
+
+@_bug("silence to a submission is read as a no", "T1", "A3")
+def silent_submission_is_no() -> Sequence[Change]:
+    real = submit._not_submitted
+
+    def not_submitted(task: Task, payment_id: str, attempt: Any, error: BankError) -> None:
+        real(task, payment_id, attempt, BankRefused(str(error), code="silence", http_status=400))
+
+    return [(submit, "_not_submitted", not_submitted)]
+
+
+@_bug("what may have been submitted can be stopped here", "T1", "A3")
+def submitted_can_be_stopped() -> Sequence[Change]:
+    stopped = (PaymentState.SUBMITTING, PaymentStep.CUSTOMER_CANCEL)
+    return [(PAYMENT.table, stopped, PaymentState.CANCELLED), (service, "may_withhold", lambda payment: True)]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling
