@@ -84,6 +84,11 @@ class BankProfile:
         return self.security.answer is Answer.HYBRID and not self.quirks.answer_in_query
 
     @property
+    def return_is_registered(self) -> bool:
+        """Whether the bank knows our return address beforehand: then it is one for all payments."""
+        return self.standard == "openbanking_uk"
+
+    @property
     def origins(self) -> frozenset[str]:
         """Where its endpoints may be: host, and port where it is not the usual one."""
         return frozenset({urlsplit(self.issuer).netloc, urlsplit(self.base_url).netloc, *self.hosts})

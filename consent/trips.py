@@ -1,7 +1,7 @@
 """Journeys of a browser to the bank and back: prepared before the bank is called, bound to the browser that leaves.
 
-The secrets of a trip (verifier, state, answer) are sealed in the vault. The state is also the last part of the return
-address, which the bank must get letter by letter: who reads it there still lacks the cookie of the browser that left.
+The secrets of a trip (verifier, state, answer) are sealed in the vault. At most banks the state is also the last part
+of the return address, which comes letter by letter: who reads it there lacks the cookie of the browser that left.
 """
 
 from __future__ import annotations
@@ -44,17 +44,19 @@ def plan(
     customer_id: str,
     bank_id: str,
     return_url: str,
+    state_in_path: bool,
     now: dt.datetime,
     life: dt.timedelta,
 ) -> Trip:
-    """Prepare a trip. ``return_url`` is our address for this bank; the state becomes its last part."""
+    """Prepare a trip. ``return_url`` is our address for this bank. ``state_in_path``: the state becomes its last part;
+    not where the bank takes only an address that it knows beforehand."""
     state, verifier = new_secret(), new_verifier()
     trip = Trip(
         id=new_id("trp"),
         customer_id=customer_id,
         bank_id=bank_id,
         state_hash=hash_of(state),
-        redirect_uri=f"{return_url}/{state}",
+        redirect_uri=f"{return_url}/{state}" if state_in_path else return_url,
         created_at=now,
     )
     session.add(trip)

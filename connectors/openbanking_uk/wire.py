@@ -6,6 +6,7 @@ what the customer approved with the customer's token.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
@@ -51,8 +52,10 @@ class Wire:
         self._clock = clock
 
     def server(self, *, deadline: Deadline) -> AuthorizationServer:
-        """The bank's authorization server, from its checked metadata."""
-        return self._oauth.server(deadline=deadline)
+        """The bank's authorization server, from its checked metadata and from what its profile demands besides."""
+        server = self._oauth.server(deadline=deadline)
+        named = server.iss_parameter_supported or self._oauth.profile.issuer_named
+        return dataclasses.replace(server, iss_parameter_supported=named)
 
     def post(
         self, request: BankRequest, *, psu: PsuContext | None, deadline: Deadline, access_token: str | None = None

@@ -11,12 +11,13 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
@@ -145,3 +146,13 @@ def _must_be(claims: Mapping[str, Any], name: str, value: str) -> None:
     if not isinstance(said, str) or not hmac.compare_digest(said.encode(), value.encode()):
         message = f"{name} is not what it must be"
         raise NotBelieved(message)
+
+
+def claimed_state(response: str) -> str | None:
+    """The state that a signed answer (JARM) names. Nobody has checked it: it is good for finding the trip, no more."""
+    try:
+        said = json.loads(jws.extract_compact(response.encode()).payload)
+    except (JoseError, ValueError):
+        return None
+    state = said.get("state") if isinstance(said, dict) else None
+    return state if isinstance(state, str) else None

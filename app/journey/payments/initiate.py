@@ -116,6 +116,7 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         customer_id=decision.customer_id,
         bank_id=decision.bank_id,
         return_url=f"{services.settings.base_url}/banks/{decision.bank_id}/return",
+        state_in_path=profile is None or not profile.return_is_registered,
         now=uow.now,
         # the time to approve begins only when the bank has the order; what ends earlier takes its secrets along
         life=rules.SEND_LIFE + rules.approval_life(minutes),
@@ -155,6 +156,7 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
 def _profile(services: Services, decision: Decision, *, now: dt.datetime) -> BankProfile | None:
     """The bank that was chosen. None when its file has been gone for as long as an order may take to get there."""
     try:
+        services.banks.connector(decision.bank_id)  # one whose keys are missing is of no more use than none
         return services.banks.profile(decision.bank_id)
     except UnknownBank:
         if now <= decision.decided_at + rules.SEND_LIFE:

@@ -17,6 +17,7 @@ from app.tasks import run_now
 from app.web.context import services, trip_cookies
 from app.web.headers import only_from_our_pages
 from connectors.registry import UnknownBank
+from connectors.security.request_object import claimed_state
 
 blueprint = Blueprint("banks", __name__, url_prefix="/banks")
 
@@ -36,9 +37,10 @@ def guard() -> None:
         current_app.extensions["csrf"].protect()
 
 
+@blueprint.route("/<bank_id>/return", methods=["GET", "POST"])
 @blueprint.route("/<bank_id>/return/<state>", methods=["GET", "POST"])
-def comes_back(bank_id: str, state: str) -> ResponseReturnValue:
-    """Take the redirect in, ask the bank, and show the payment.
+def comes_back(bank_id: str, state: str | None = None) -> ResponseReturnValue:
+    """Take the redirect in, ask the bank, and show the payment. Without a state in the address the answer names it.
 
     Some banks put their answer behind the # of the address, where only the browser sees it (OpenID Connect Core
     §3.3.2.5): then a small page of ours posts it here.
@@ -47,11 +49,14 @@ def comes_back(bank_id: str, state: str) -> ResponseReturnValue:
         bank = services().banks.profile(bank_id)
     except UnknownBank:
         abort(404)
-    if _one("state") not in (None, state):
-        abort(400)
     answer = {name: value for name in PARAMETERS if (value := _one(name))}
     if request.method != "POST" and not answer and bank.answer_in_fragment:
         return render_template("customers/returning.html", bank_name=bank.name, parameters=("state", *PARAMETERS))
+    named = _one("state") or claimed_state(answer.get("response", ""))
+    if state is None:
+        state = named
+    if state is None or named not in (None, state):
+        abort(400)
     returned = payments.come_back(
         services(),
         bank_id=bank_id,

@@ -28,6 +28,7 @@ def trip(begin: Begin, customer: Customer, clock: Clock) -> Trip:
             customer_id=customer.id,
             bank_id="horizon",
             return_url=RETURN_URL,
+            state_in_path=True,
             now=clock.now,
             life=LIFE,
         )
@@ -62,6 +63,7 @@ def test_two_trips_share_no_secret(begin: Begin, trip: Trip, customer: Customer,
             customer_id=customer.id,
             bank_id="horizon",
             return_url=RETURN_URL,
+            state_in_path=True,
             now=clock.now,
             life=LIFE,
         )
@@ -135,3 +137,22 @@ def test_a_trip_that_is_forgotten_has_no_secrets_left(begin: Begin, trip: Trip, 
         trips.secrets_of(uow.session, VAULT, trip)
     with begin() as uow:  # a code that is gone is none: the payment goes on, by its status
         assert trips.take_answer(uow.session, VAULT, uow.session.get_one(Trip, trip.id), now=clock.now) is None
+
+
+def test_where_the_bank_knows_the_address_beforehand_the_state_is_no_part_of_it(
+    begin: Begin, trip: Trip, clock: Clock
+) -> None:
+    with begin() as uow:
+        made = trips.plan(
+            uow.session,
+            VAULT,
+            customer_id=trip.customer_id,
+            bank_id="albion",
+            return_url="https://bills.example/banks/albion/return",
+            state_in_path=False,
+            now=clock.now,
+            life=LIFE,
+        )
+        secrets = trips.secrets_of(uow.session, VAULT, made)
+        assert made.redirect_uri == "https://bills.example/banks/albion/return"
+        assert trips.find(uow.session, bank_id="albion", state=secrets.state) is made
