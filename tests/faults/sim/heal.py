@@ -62,12 +62,12 @@ def _promises_broken(world: World, promised: Iterable[Row]) -> Iterator[Found]:
 
 def _is_clear(world: World, row: Row) -> bool:
     """Unknown and promised to be known by some time; and the bank says already what became of it, whenever asked."""
-    if row.state != PaymentState.UNKNOWN or row.know_by is None or not _tells(world, row):
+    if row.state != PaymentState.UNKNOWN or row.know_by is None or not _tells(world, row) or not row.bank_payment_id:
         return False
     [alone] = world.house.raw.execute(
         "SELECT max(not_before) FROM bank_budget WHERE bank_id = ?", (world.bank_of(row.id).profile.id,)
     ).fetchone()
-    words = {order.word(world.floor.now) for order in world.orders_of(row.id) if order.id == row.bank_payment_id}
+    words = {order.word(world.floor.now) for order in world.orders_of(row.id) if order.id == row.bank_consent_id}
     return (
         bool(words)
         and words <= CLEAR
@@ -96,9 +96,9 @@ def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
 
 def _bank_keeps_silent(world: World, row: Row, mine: list[Order]) -> bool:
     """The bank itself does not know the end, or will not tell: then an operator has it in the queue."""
-    linked = [order for order in mine if order.id == row.bank_payment_id]
+    linked = [order for order in mine if order.id == row.bank_consent_id]
     undecided = any(order.word(world.floor.now) in ("RCVD", "PATC", "ACSP") for order in linked)
-    if undecided or not _tells(world, row):
+    if undecided or not _tells(world, row) or not row.bank_payment_id:  # it never said under which id it has it
         world.floor.counts[f"some left to the operator {row.state}"] += 1
         return True
     return False

@@ -30,7 +30,7 @@ def _joined(*, late: bool) -> str:
 _ALWAYS, _LATE = _joined(late=False), _joined(late=True)
 _PAYMENTS = (
     "SELECT p.id, p.state, p.invoice_id, p.biller_id, p.end_to_end_id, p.sequence, p.updated_at, p.know_by,"
-    " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, i.state"
+    " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, p.bank_payment_id, i.state"
     " FROM payment p JOIN trip t ON t.id = p.trip_id JOIN invoice i ON i.id = p.invoice_id"
     " LEFT JOIN consent c ON c.id = p.consent_id ORDER BY p.id"
 )
@@ -48,6 +48,7 @@ class Row(NamedTuple):
     left_at: str | None
     returned_at: str | None
     outcome: str | None
+    bank_consent_id: str | None
     bank_payment_id: str | None
     invoice_state: str
 
