@@ -1,4 +1,4 @@
-"""The demo biller: four billers in one small program of its own. It knows Quittance only through the public API.
+"""The demo biller: five billers in one small program of its own. It knows Quittance only through the public API.
 
 It delivers bills, receives webhooks and shows what it was told; nothing of the service's database is open to it.
 """

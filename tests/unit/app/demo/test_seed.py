@@ -31,9 +31,9 @@ def secret_of(services: Services, endpoint_id: str) -> str:
 def test_makes_the_cast_once(services: Services, tmp_path: Path) -> None:
     seed(services, tmp_path)
     told = files.read_json(tmp_path / BILLERS_FILE)
-    assert counts(services) == [2, 4, 4, 4, 6, 4]
+    assert counts(services) == [2, 5, 5, 5, 6, 5]
     seed(services, tmp_path)
-    assert counts(services) == [2, 4, 4, 4, 6, 4]
+    assert counts(services) == [2, 5, 5, 5, 6, 5]
     assert files.read_json(tmp_path / BILLERS_FILE) == told
 
 
@@ -67,6 +67,6 @@ def test_another_folder_on_the_same_database_gets_programs_and_secrets_of_its_ow
 ) -> None:
     seed(services, tmp_path / "first")
     seed(services, tmp_path / "second")
-    assert counts(services) == [2, 4, 4, 8, 6, 4]
+    assert counts(services) == [2, 5, 5, 10, 6, 5]
     for known in files.read_json(tmp_path / "second" / BILLERS_FILE).values():
         assert secret_of(services, known["endpoint_id"]) == known["webhook_secret"]
