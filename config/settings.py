@@ -34,7 +34,6 @@ class Settings:
     space_domain: str  #: right-hand side of space addresses
     port: int
     bank_port: int  #: of the sandbox bank, demo only
-    uk_bank: bool  #: whether a sandbox bank that speaks UK Open Banking runs; demo only
     uk_bank_port: int  #: of the sandbox bank that speaks UK Open Banking, demo only
     biller_port: int  #: of the demo biller, demo only
     web_workers: int
@@ -73,7 +72,6 @@ class Settings:
             space_domain=env.str("QUITTANCE_SPACE_DOMAIN", "space.quittance.example"),
             port=port,
             bank_port=env.int("QUITTANCE_BANK_PORT", 8001),
-            uk_bank=env.bool("QUITTANCE_UK_BANK", False),
             uk_bank_port=env.int("QUITTANCE_UK_BANK_PORT", 8003),
             biller_port=env.int("QUITTANCE_BILLER_PORT", 8002),
             web_workers=env.int("QUITTANCE_WEB_WORKERS", 2),
@@ -104,8 +102,8 @@ class Settings:
 
     @property
     def sandbox_bank_uk_url(self) -> str | None:
-        """The same for a sandbox bank that speaks UK Open Banking, over TLS; None where none runs."""
-        return f"https://127.0.0.1:{self.uk_bank_port}" if self.demo and self.uk_bank else None
+        """The same for the sandbox bank that speaks UK Open Banking, which is served over TLS."""
+        return f"https://127.0.0.1:{self.uk_bank_port}" if self.demo else None
 
     @property
     def issuer(self) -> str:

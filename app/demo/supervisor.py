@@ -39,12 +39,18 @@ READY_S = 90
 #: program → arguments of `quittance`
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sandbox-bank": ("sandbox-bank",),
+    "uk-sandbox-bank": ("sandbox-bank", "--standard", "openbanking_uk"),
     "web": ("serve",),
     "worker": ("worker",),
     "demo-biller": ("demo-biller",),
 }
+#: of the UK sandbox bank, below the data folder and below that of our keys for banks
+UK_BANK = "sandbox-bank-uk"
+#: its certificates live a year and are made anew long before
+CERTIFICATES_S = 180 * 24 * 3600
 #: a start is spent on imports: the pages come first, the others when the tables and the cast are there
 FIRST = ("web",)
+BANKS = ("sandbox-bank", "uk-sandbox-bank")
 
 
 class _Stop(BaseException):
@@ -157,8 +163,9 @@ class Supervisor:
         from app.demo.loopback import new_session  # not before the pages are being started: it takes a while
 
         settings, session = self.settings, new_session()
-        addresses = [f"http://127.0.0.1:{settings.port}/readyz", f"{settings.sandbox_bank_url}/livez"]
-        addresses.append(f"http://127.0.0.1:{settings.biller_port}/livez")
+        session.verify = str(settings.bank_keys / UK_BANK / "ca.pem")
+        addresses = [f"http://127.0.0.1:{settings.port}/readyz", f"http://127.0.0.1:{settings.biller_port}/livez"]
+        addresses += [f"{bank}/livez" for bank in (settings.sandbox_bank_url, settings.sandbox_bank_uk_url)]
         deadline = time.monotonic() + READY_S
         while not all(_answers(session, address) for address in addresses) or self.children["worker"].ended():
             if time.monotonic() > deadline:
@@ -171,9 +178,9 @@ class Supervisor:
         self._tell()
 
     def _drain(self) -> None:
-        """Let everybody end what is in hand. The bank goes last: a payment may be on its way to it."""
+        """Let everybody end what is in hand. The banks go last: a payment may be on its way to one."""
         print("Stopping …", flush=True)
-        for names in ([name for name in self.children if name != "sandbox-bank"], ["sandbox-bank"]):
+        for names in ([name for name in self.children if name not in BANKS], BANKS):
             children = [self.children[name] for name in names if name in self.children]
             for child in children:
                 child.end(signal.SIGTERM)
@@ -203,14 +210,18 @@ def prepare(settings: Settings) -> dict[str, str]:
         {
             "QUITTANCE_PORT": settings.port,
             "QUITTANCE_BANK_PORT": settings.bank_port,
+            "QUITTANCE_UK_BANK_PORT": settings.uk_bank_port,
             "QUITTANCE_BILLER_PORT": settings.biller_port,
         }
     )
     Keys.init(settings.keys)
     bank = settings.data / "sandbox-bank"
-    files.read_or_make(bank / "ledger-token", lambda: secrets.token_urlsafe(32))
+    for folder in (bank, settings.data / UK_BANK):
+        files.read_or_make(folder / "ledger-token", lambda: secrets.token_urlsafe(32))
     files.write_json(bank / "tpps.json", _tpps(settings))
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_BANK_")}
+    _make_certificates(settings.bank_keys / UK_BANK)
+    strangers = ("SANDBOX_BANK_", "UK_SANDBOX_BANK_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(strangers)}
     # children do not start in this folder's parent by chance: -P keeps it off their path, so we name it
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return {**inherited, "QUITTANCE_DATA": str(settings.data), "QUITTANCE_DEMO": "true", "PYTHONPATH": path}
@@ -244,7 +255,23 @@ def _tpps(settings: Settings) -> dict[str, object]:
     key = Keys.load(settings.keys).bank_client
     public = {name: value for name, value in key.items() if name != "d"}
     profiles = [tomllib.loads(path.read_text("utf-8")) for path in sorted(settings.banks.glob("*.toml"))]
-    return {profile["client_id"]: {"keys": [public]} for profile in profiles if profile.get("sandbox")}
+    return {
+        profile["client_id"]: {"keys": [public]}
+        for profile in profiles
+        if profile.get("sandbox") and "{sandbox_bank_url}" in profile["issuer"]
+    }
+
+
+def _make_certificates(folder: Path) -> None:
+    """Our keys for the UK sandbox bank, and its own. Its program makes them: we share nothing with it."""
+    made = folder / "ca.pem"
+    if made.exists() and time.time() - made.stat().st_mtime < CERTIFICATES_S:
+        return
+    command = [sys.executable, "-P", "-m", "connectors.sandbox_bank.authority", str(folder)]
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DemoError(f"The certificates of the UK sandbox bank could not be made: {done.stderr.strip()[-300:]}")
 
 
 def _own_settings() -> dict[str, str]:
@@ -277,6 +304,7 @@ Quittance is running at {settings.base_url}
   To pay one, make a passkey on its page when asked; at the bank, sign in as either with the PIN 1234.
 
   Sandbox bank   {settings.sandbox_bank_url}
+  UK banks       {settings.sandbox_bank_uk_url}
   Demo biller    http://127.0.0.1:{settings.biller_port}
   Data and logs  {settings.data}
   One payment from end to end, in another terminal:  quittance demo --walk

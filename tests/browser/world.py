@@ -27,6 +27,7 @@ from config.settings import ROOT
 
 START_S, STOP_S = 90.0, 30.0
 TICK_S = 0.05
+PORTS = ("PORT", "BANK_PORT", "UK_BANK_PORT", "BILLER_PORT")
 
 
 @dataclass
@@ -116,7 +117,7 @@ class World:
 @contextmanager
 def running_world(data: Path) -> Iterator[World]:
     """Start `quittance demo` on free ports with its data in ``data``; stop it as Ctrl-C does."""
-    ports = dict(zip(("PORT", "BANK_PORT", "BILLER_PORT"), map(str, _free_ports(3)), strict=True))
+    ports = dict(zip(PORTS, map(str, _free_ports(len(PORTS))), strict=True))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QUITTANCE_")}
     environment |= {f"QUITTANCE_{name}": port for name, port in ports.items()} | {"QUITTANCE_DATA": str(data)}
     log = data.with_suffix(".log")

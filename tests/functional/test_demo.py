@@ -14,7 +14,7 @@ import pytest
 from app.demo import files
 from app.demo.loopback import new_session
 from app.demo.processes import free_ports
-from tests.support.demo import Demo, children_of, environment_for, process_exists, quittance, running_demo
+from tests.support.demo import PORT_NAMES, Demo, children_of, environment_for, process_exists, quittance, running_demo
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_a_message_without_the_right_signature_is_refused(demo: Demo) -> None:
     assert new_session().post(address, data=b"{}", headers=headers, timeout=10).status_code == 401
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "sandbox-bank", "demo-biller"])
+@pytest.mark.parametrize("name", ["web", "worker", "sandbox-bank", "uk-sandbox-bank", "demo-biller"])
 def test_a_killed_program_comes_back(demo: Demo, name: str) -> None:
     before = demo.running.children[name]
     os.kill(before, signal.SIGKILL)
@@ -79,17 +79,19 @@ def answers(demo: Demo, name: str) -> bool:
         "web": f"{demo.running.base_url}/readyz",
         "sandbox-bank": f"{demo.running.bank_url}/livez",
         "demo-biller": f"{demo.running.biller_url}/livez",
+        "uk-sandbox-bank": f"https://127.0.0.1:{demo.environment['QUITTANCE_UK_BANK_PORT']}/livez",
     }
     if name not in addresses:
         return process_exists(demo.running.children[name])
     try:
-        return new_session().get(addresses[name], timeout=5).status_code == 200
+        authority = str(demo.data / "bank-keys" / "sandbox-bank-uk" / "ca.pem")
+        return new_session().get(addresses[name], timeout=5, verify=authority).status_code == 200
     except OSError:  # every exception of requests is one
         return False
 
 
 def test_a_second_supervisor_on_the_same_folder_is_refused_in_one_sentence(demo: Demo) -> None:
-    second = quittance("demo", environment=environment_for(demo.data, free_ports(3)))
+    second = quittance("demo", environment=environment_for(demo.data, free_ports(len(PORT_NAMES))))
     assert second.returncode == 1
     assert second.stdout == ""
     assert second.stderr == (
@@ -108,7 +110,7 @@ def test_walk_pays_one_bill_and_every_side_agrees(demo: Demo) -> None:
 
 
 def test_stopping_is_clean_and_the_second_start_finds_everything(tmp_path: Path) -> None:
-    ports = free_ports(3)
+    ports = free_ports(len(PORT_NAMES))
     with running_demo(tmp_path / "var", ports=ports) as first:
         before, told = delivered(first), files.read_json(first.data / "demo-biller" / "billers.json")
         children = list(first.running.children.values())
@@ -128,7 +130,7 @@ def test_nobody_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     with running_demo(tmp_path / "var") as demo:
         children = list(demo.running.children.values())
         everybody = children + [grandchild for child in children for grandchild in children_of(child)]
-        assert len(everybody) == 4 + 2 + 1 + 1
+        assert len(everybody) == 5 + 2 + 1 + 1 + 1
         demo.process.kill()
         demo.process.wait()
         demo.wait_for(lambda: not any(process_exists(pid) for pid in everybody), "somebody is left", seconds=10)
@@ -138,17 +140,17 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        ports = [*free_ports(2), other.getsockname()[1]]
+        ports = [*free_ports(3), other.getsockname()[1]]
         ended = quittance("demo", environment=environment_for(tmp_path / "var", ports))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        f"quittance: Port {ports[2]} is in use by another program; choose another one with QUITTANCE_BILLER_PORT.\n"
+        f"quittance: Port {ports[3]} is in use by another program; choose another one with QUITTANCE_BILLER_PORT.\n"
     )
 
 
 def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    ended = quittance("demo", environment=environment_for(tmp_path / "file" / "var", free_ports(3)))
+    ended = quittance("demo", environment=environment_for(tmp_path / "file" / "var", free_ports(len(PORT_NAMES))))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         f"quittance: The folder {tmp_path}/file/var may not be written to; choose another one with QUITTANCE_DATA.\n"

@@ -17,7 +17,7 @@ from app.demo.processes import free_ports, spawn
 from app.demo.runfile import Running
 from config.settings import ROOT
 
-PORT_NAMES = ("QUITTANCE_PORT", "QUITTANCE_BANK_PORT", "QUITTANCE_BILLER_PORT")
+PORT_NAMES = ("QUITTANCE_PORT", "QUITTANCE_BANK_PORT", "QUITTANCE_UK_BANK_PORT", "QUITTANCE_BILLER_PORT")
 START_S = 90
 STOP_S = 60
 
@@ -82,7 +82,7 @@ class Demo:
 @contextmanager
 def running_demo(data: Path, *, ports: list[int] | None = None) -> Iterator[Demo]:
     """Start it, wait until it is ready; stop it at the end, if a test has not done so."""
-    environment = environment_for(data, ports or free_ports(3))
+    environment = environment_for(data, ports or free_ports(len(PORT_NAMES)))
     command = [sys.executable, "-P", "-m", "app.cli", "demo"]
     process = spawn(command, environment=environment, log=data.parent / f"{data.name}.out")
     demo = Demo(data, environment, process)

@@ -40,7 +40,6 @@ def make_settings(folder: Path, *, database_url: str, **others: Any) -> Settings
         space_domain="space.quittance.example",
         port=8000,
         bank_port=8001,
-        uk_bank=False,
         uk_bank_port=8003,
         biller_port=8002,
         web_workers=1,

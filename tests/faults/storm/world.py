@@ -49,7 +49,11 @@ class World:
         self.folder = Path(tempfile.mkdtemp(prefix="quittance-storm-"))
         self.data = self.folder / "var"
         self.ports = dict(
-            zip(("web", "bank", "bank-link", "receiver", "biller-link", "pg", "pg-link"), free_ports(7), strict=True)
+            zip(
+                ("web", "bank", "bank-link", "uk-bank", "receiver", "biller-link", "pg", "pg-link"),
+                free_ports(8),
+                strict=True,
+            )
         )
         self.database: Database | None = None
         self.programs: dict[str, Program] = {}
@@ -74,7 +78,9 @@ class World:
         )
         (banks / "horizon.toml").write_text(f"{profile}\npoll_s = [{POLL_S}]\n", "utf-8")
         ports = self.ports
-        environment = environment_for(self.data, [ports["web"], ports["bank-link"], ports["biller-link"]])
+        environment = environment_for(
+            self.data, [ports["web"], ports["bank-link"], ports["uk-bank"], ports["biller-link"]]
+        )
         environment |= {"QUITTANCE_BANKS": str(banks), "QUITTANCE_DEMO": "true", "QUITTANCE_WEB_WORKERS": "2"}
         os.environ.update({name: value for name, value in environment.items() if name.startswith("QUITTANCE_")})
         self.database = Database(ports["pg"])

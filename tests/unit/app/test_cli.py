@@ -15,13 +15,13 @@ from app.cli import main
 from app.db.engine import make_engine
 from app.demo.processes import free_ports
 from app.people.models import ApiClient
-from tests.support.demo import environment_for
+from tests.support.demo import PORT_NAMES, environment_for
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty installation."""
-    for name, value in environment_for(tmp_path / "var", free_ports(3)).items():
+    for name, value in environment_for(tmp_path / "var", free_ports(len(PORT_NAMES))).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("QUITTANCE_BASE_URL", "https://bills.example")
     monkeypatch.setenv("QUITTANCE_DEMO", "false")

@@ -34,8 +34,7 @@ def test_the_demo_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.bank_keys == Path("var").absolute() / "bank-keys"
     assert (settings.port, settings.bank_port, settings.biller_port, settings.uk_bank_port) == (8000, 8001, 8002, 8003)
     assert settings.sandbox_bank_url == "http://127.0.0.1:8001"
-    assert settings.sandbox_bank_uk_url is None
-    assert read(monkeypatch, DEMO="true", UK_BANK="true").sandbox_bank_uk_url == "https://127.0.0.1:8003"
+    assert settings.sandbox_bank_uk_url == "https://127.0.0.1:8003"
     assert settings.host == "localhost"
     assert settings.cookie_suffix == "-8000"
 
