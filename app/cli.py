@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "--bank", default=None, metavar="ID", help="with --walk: pay from this one of `quittance bank list`"
     )
     demo.add_argument("--all-banks", action="store_true", help="with --walk: once from every bank, and a table")
-    _add(words, "sandbox-bank", _sandbox_bank, "serve the fake bank (demo only)")
+    _add_sandbox_bank_words(words)
     _add(words, "demo-biller", _demo_biller, "serve the demo's billers (demo only)")
     return parser
 
@@ -133,6 +133,17 @@ def _add_bank_words(words: Any) -> None:
     which.add_argument("--show", action="store_true", help="read our registration, where the bank lets us")
     which.add_argument("--update", action="store_true", help="replace it by this software statement and these URIs")
     which.add_argument("--delete", action="store_true", help="end it: nothing can be paid there any more")
+
+
+def _add_sandbox_bank_words(words: Any) -> None:
+    bank = _add(words, "sandbox-bank", _sandbox_bank, "serve a fake bank (demo only)")
+    bank.add_argument(
+        "--standard", choices=("berlin_group", "openbanking_uk"), default="berlin_group", help="(berlin_group)"
+    )
+    uk = bank.add_argument_group("openbanking_uk", "several banks in one process, over TLS")
+    uk.add_argument("--profile", help="all of them in this security profile, instead of each in its own")
+    uk.add_argument("--port", type=_port, help="(QUITTANCE_UK_BANK_PORT)")
+    uk.add_argument("--folder", type=Path, help="of the authority's files; what is missing there is made")
 
 
 def _add_payment_words(words: Any) -> None:
@@ -194,6 +205,12 @@ def _add(words: Any, name: str, command: Command | None, about: str) -> argparse
 def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 10_000:
         raise argparse.ArgumentTypeError("a number from 1 to 10000")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("a port from 1 to 65535")
     return int(text)
 
 
@@ -538,7 +555,12 @@ def _demo(chosen: argparse.Namespace) -> int:
     return run(settings)
 
 
-def _sandbox_bank(_: argparse.Namespace) -> int:
+def _sandbox_bank(chosen: argparse.Namespace) -> int:
+    if chosen.standard == "openbanking_uk":
+        return _uk_sandbox_bank(chosen)
+    if (chosen.profile, chosen.port, chosen.folder) != (None, None, None):
+        print("quittance sandbox-bank: --profile, --port and --folder go with openbanking_uk", file=sys.stderr)
+        return 2
     settings = _demo_settings()
     folder = settings.data / "sandbox-bank"
     os.environ.setdefault("SANDBOX_BANK_URL", f"http://127.0.0.1:{settings.bank_port}")
@@ -547,6 +569,36 @@ def _sandbox_bank(_: argparse.Namespace) -> int:
     if "SANDBOX_BANK_LEDGER_TOKEN" not in os.environ:
         os.environ["SANDBOX_BANK_LEDGER_TOKEN"] = (folder / "ledger-token").read_text("utf-8").strip()
     _gunicorn("connectors.sandbox_bank.wsgi:application", port=settings.bank_port, threads=16, demo=True)
+    return 0
+
+
+def _uk_sandbox_bank(chosen: argparse.Namespace) -> int:
+    import ssl
+
+    from connectors.sandbox_bank import authority
+    from connectors.sandbox_bank.openbanking_uk.app import create_uk_bank
+    from connectors.sandbox_bank.openbanking_uk.settings import UkBankSettings
+
+    settings = _demo_settings()
+    port = chosen.port or settings.uk_bank_port
+    folder = chosen.folder or settings.bank_keys / "sandbox-bank-uk"
+    own = settings.data / "sandbox-bank-uk"
+    authority.make(folder)
+    if chosen.profile is not None:
+        os.environ["UK_SANDBOX_BANK_PROFILE"] = chosen.profile
+    os.environ.setdefault("UK_SANDBOX_BANK_URL", f"https://127.0.0.1:{port}")
+    os.environ.setdefault("UK_SANDBOX_BANK_DATABASE", str(own / "bank.sqlite3"))
+    os.environ.setdefault("UK_SANDBOX_BANK_FOLDER", str(folder))
+    os.environ.setdefault("UK_SANDBOX_BANK_LEDGER_TOKEN", authority.secret(own / "ledger-token"))
+    bank = UkBankSettings.from_environ()
+    tls = {
+        "certfile": str(folder / authority.SERVER),
+        "keyfile": str(folder / authority.SERVER_KEY),
+        "ca_certs": str(folder / authority.CA),
+        # asked for, so that a TPP can show one; a customer's browser has none
+        "cert_reqs": ssl.CERT_OPTIONAL,
+    }
+    _gunicorn(lambda: create_uk_bank(bank), port=port, threads=16, demo=True, tls=tls)
     return 0
 
 
@@ -596,7 +648,13 @@ def _services() -> Services:
 
 
 def _gunicorn(
-    application: str | Callable[[], object], *, conf: Path | None = None, port: int = 0, threads: int = 0, demo: bool
+    application: str | Callable[[], object],
+    *,
+    conf: Path | None = None,
+    port: int = 0,
+    threads: int = 0,
+    demo: bool,
+    tls: Mapping[str, Any] | None = None,
 ) -> None:
     """Serve until a signal says stop, in this very process: a fault at start comes back here as an exception."""
     from gunicorn.app.base import Application  # type: ignore[import-untyped]
@@ -608,7 +666,12 @@ def _gunicorn(
                 self.load_config_from_file(str(conf))
             else:
                 small = {"bind": f"127.0.0.1:{port}", "worker_class": "gthread", "workers": 1, "threads": threads}
-                for name, value in {**small, "control_socket_disable": True, "graceful_timeout": 20}.items():
+                for name, value in {
+                    **small,
+                    **(tls or {}),
+                    "control_socket_disable": True,
+                    "graceful_timeout": 20,
+                }.items():
                     self.cfg.set(name, value)
             if demo:
                 self.cfg.set("post_fork", _dying_with_parent(self.cfg.post_fork))

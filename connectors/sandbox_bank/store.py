@@ -102,13 +102,13 @@ CREATE INDEX IF NOT EXISTS assertion_expires ON assertion (expires_ms);
 class Store:
     """Connections to one file; idle ones are kept. The constructor leaves none, so a fork inherits none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: str = _SCHEMA) -> None:
         self._path = path
         self._idle: LifoQueue[Connection] = LifoQueue()
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA)
+        connection.executescript(schema)
         connection.close()
 
     @contextmanager

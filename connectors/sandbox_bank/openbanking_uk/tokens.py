@@ -1,0 +1,95 @@
+"""Codes and tokens in the bank's file. A code is good once; its second use revokes what the first one got."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connectors.sandbox_bank.openbanking_uk.context import IsUsable
+from connectors.sandbox_bank.openbanking_uk.store import Connection
+from connectors.sandbox_bank.openbanking_uk.used import digest
+
+_MILLISECOND = timedelta(milliseconds=1)
+CODE_LIFE_MS = timedelta(seconds=60) // _MILLISECOND
+TPP_TOKEN_LIFE_S = 300
+CUSTOMER_TOKEN_LIFE_S = 600
+#: tokens that are over are kept as long, then swept
+KEEP_MS = timedelta(days=1) // _MILLISECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """``expires_ms`` None: it lives as long as its consent. ``thumbprint``: x5t#S256 or jkt."""
+
+    brand: str
+    tpp: str
+    consent_id: str | None
+    customer_id: str | None
+    scope: str
+    thumbprint: str
+    expires_ms: int | None
+    revoked: int
+
+
+def issue(connection: Connection, token: Token, *, now_ms: int, code_hash: str | None = None) -> str:
+    """The access token itself, which is kept nowhere."""
+    connection.execute("DELETE FROM token WHERE expires_ms < ?", [now_ms - KEEP_MS])
+    access_token = secrets.token_urlsafe(32)
+    connection.execute(
+        "INSERT INTO token (token_hash, brand, tpp, consent_id, customer_id, scope, thumbprint, code_hash, expires_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            digest(access_token),
+            token.brand,
+            token.tpp,
+            token.consent_id,
+            token.customer_id,
+            token.scope,
+            token.thumbprint,
+            code_hash,
+            token.expires_ms,
+        ],
+    )
+    return access_token
+
+
+def find(connection: Connection, access_token: str, *, brand_id: str) -> Token | None:
+    row = connection.execute(
+        "SELECT brand, tpp, consent_id, customer_id, scope, thumbprint, expires_ms, revoked"
+        " FROM token WHERE token_hash = ? AND brand = ?",
+        [digest(access_token), brand_id],
+    ).fetchone()
+    return None if row is None else Token(**row)
+
+
+def is_good(connection: Connection, token: Token, *, now_ms: int, is_usable: IsUsable) -> bool:
+    if token.revoked or (token.expires_ms is not None and now_ms >= token.expires_ms):
+        return False
+    return token.consent_id is None or is_usable(connection, brand_id=token.brand, consent_id=token.consent_id)
+
+
+def keep_code(connection: Connection, *, code: str, handle: str, now_ms: int) -> None:
+    connection.execute(
+        "INSERT INTO code (code_hash, handle, expires_ms) VALUES (?, ?, ?)",
+        [digest(code), handle, now_ms + CODE_LIFE_MS],
+    )
+
+
+def spend_code(connection: Connection, code: str, *, tpp: str, brand_id: str, now_ms: int) -> str | None:
+    """The handle of the visit that the code came from; None for a code that is not good.
+
+    It is spent by that, also where the rest of the request is wrong. The caller commits in either case.
+    """
+    row = connection.execute(
+        "SELECT handle, code.expires_ms, spent_ms FROM code JOIN visit USING (handle)"
+        " WHERE code_hash = ? AND tpp = ? AND brand = ?",
+        [digest(code), tpp, brand_id],
+    ).fetchone()
+    if row is None:
+        return None
+    if row["spent_ms"] is not None:
+        connection.execute("UPDATE token SET revoked = 1 WHERE code_hash = ?", [digest(code)])
+        return None
+    connection.execute("UPDATE code SET spent_ms = ? WHERE code_hash = ?", [now_ms, digest(code)])
+    return None if now_ms >= row["expires_ms"] else str(row["handle"])
