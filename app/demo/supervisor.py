@@ -270,7 +270,7 @@ def _make_certificates(folder: Path) -> None:
     command = [sys.executable, "-P", "-m", "connectors.sandbox_bank.authority", str(folder)]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode or not made.exists():
         raise DemoError(f"The certificates of the UK sandbox bank could not be made: {done.stderr.strip()[-300:]}")
 
 

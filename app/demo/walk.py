@@ -23,7 +23,7 @@ from app.demo.browser import Browser, LostError, Page, RefusedError, csrf_of
 from app.demo.cast import Person
 from app.demo.runfile import Running
 from app.demo.truth import Truth
-from app.demo.walked_bank import WalkedBank
+from app.demo.walked_bank import WalkedBank, grouped
 
 #: a walk pays little, so that the made-up account lasts for thousands of them
 CENTS_MIN, CENTS_MAX = 100, 900
@@ -159,7 +159,7 @@ def inbox(walk: Walk) -> str:
 def bill(walk: Walk) -> str:
     """Its page shows number, account, and the way to pay."""
     page = walk.browser.open(walk.invoice)
-    for said in (walk.bill.number, _grouped(walk.bill.company.iban), money(walk.bill)):
+    for said in (walk.bill.number, grouped(walk.bill.company.iban), money(walk.bill)):
         _shows(page, said)
     if not page.links(f"{walk.invoice}/pay"):
         raise DisagreementError("the page of the bill offers no payment")
@@ -169,7 +169,7 @@ def bill(walk: Walk) -> str:
 def confirm(walk: Walk) -> str:
     """Everything that is to be signed, once more."""
     walk.page = page = walk.browser.open(f"{walk.invoice}/pay?bank={walk.at.id}")
-    for said in (walk.bill.company.name, _grouped(walk.bill.company.iban), money(walk.bill)):
+    for said in (walk.bill.company.name, grouped(walk.bill.company.iban), money(walk.bill)):
         _shows(page, said)
     return f"{money(walk.bill)} to {walk.bill.company.name}"
 
@@ -245,7 +245,7 @@ def bank_page(walk: Walk) -> str:
 def bank_sign_in(walk: Walk) -> str:
     """The customer signs in at the bank."""
     _at_bank(walk, until="decision")
-    for said in (_grouped(walk.bill.company.iban), walk.bill.number):
+    for said in (walk.at.account_in_words(walk.bill.company.iban), walk.bill.number):
         _shows(walk.here, said)
     return "account, reference and amount are ours"
 
@@ -370,7 +370,7 @@ def ledger(walk: Walk) -> str:
     entries = walk.bank.get_json(path, headers={"Authorization": f"Bearer {token}"})["entries"]
     _same("bookings", [entry["kind"] for entry in entries], ["debit"])
     _same("amount booked", (entries[0]["amount"], entries[0]["currency"]), (str(walk.bill.total), walk.at.currency))
-    _same("account credited", entries[0]["creditorIban"], walk.bill.company.iban)
+    _same("account credited", walk.at.credited(entries[0]), walk.at.account(walk.bill.company.iban))
     return f"one debit of {entries[0]['amount']} {walk.at.currency}"
 
 
@@ -410,10 +410,6 @@ STEPS: dict[str, tuple[Callable[[Walk], str], int]] = {
 def money(bill: DemoBill) -> str:
     """As our pages and the bank's write it for the walk's language."""
     return f"{_SIGNS[bill.company.currency]}{bill.total}"
-
-
-def _grouped(iban: str) -> str:
-    return " ".join(iban[index : index + 4] for index in range(0, len(iban), 4))
 
 
 def _shows(page: Page, said: str) -> None:

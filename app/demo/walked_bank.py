@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -13,6 +15,10 @@ from app.services import Services
 from connectors.registry import UnknownBank
 
 USUAL_BANK = "horizon"
+
+
+def grouped(iban: str) -> str:
+    return " ".join(iban[index : index + 4] for index in range(0, len(iban), 4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,25 @@ class WalkedBank:
             customer="camille",
             authority=str(services.settings.bank_keys / bank.keys / "ca.pem") if bank.keys else None,
         )
+
+    @property
+    def is_uk(self) -> bool:
+        return self.currency == "GBP"
+
+    def account(self, iban: str) -> str:
+        """The payee's account as the bank knows it: where it has no IBAN, sort code and account number."""
+        return iban[8:] if self.is_uk else iban
+
+    def account_in_words(self, iban: str) -> str:
+        """As the bank's pages write it."""
+        if not self.is_uk:
+            return grouped(iban)
+        sort_code, number = iban[8:14], iban[14:]
+        return f"{sort_code[:2]}-{sort_code[2:4]}-{sort_code[4:]} {number}"
+
+    def credited(self, entry: Mapping[str, Any]) -> Any:
+        """The payee's account in an entry of the bank's books."""
+        return entry["creditorAccount" if self.is_uk else "creditorIban"]
 
     def session(self) -> requests.Session:
         """A browser that knows the bank's certificate."""

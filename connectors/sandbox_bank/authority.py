@@ -10,6 +10,7 @@ import ipaddress
 import json
 import os
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,3 +234,7 @@ def _write(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
     partial.replace(path)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

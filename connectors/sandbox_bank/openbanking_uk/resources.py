@@ -31,6 +31,7 @@ class Approval:
     tpp: str
     status: str
     payee: str
+    payee_account: str  #: sort code and account number: 14 digits
     amount_minor: int | None
     currency: str
     reference: str | None
@@ -59,6 +60,7 @@ def to_approve(connection: Connection, *, brand_id: str, consent_id: str) -> App
         tpp=consent.tpp,
         status=consent.status,
         payee=str(consent.initiation["CreditorAccount"]["Name"]),
+        payee_account=str(consent.initiation["CreditorAccount"]["Identification"]),
         amount_minor=consent.amount_minor,
         currency="GBP",
         reference=next((each for each in said if each), None),
