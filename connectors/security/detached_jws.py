@@ -42,6 +42,8 @@ _REGISTRY = JWSRegistry(
     },
     algorithms=[ALGORITHM],
 )
+# the library stops at 512: an issuer that is a whole certificate subject, and b64, make it longer
+_REGISTRY.max_header_length = HEADER_CHARACTERS_MAX
 
 
 class Fault(enum.StrEnum):

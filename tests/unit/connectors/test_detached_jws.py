@@ -147,3 +147,13 @@ def test_another_padding_or_another_key_is_not_the_signature() -> None:
 )
 def test_what_cannot_be_read_is_refused(signature: str | None, fault: Fault) -> None:
     assert fault_of(signature) is fault
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_issuer_may_be_a_whole_certificate_subject(plain: bool) -> None:
+    subject = "CN=payments.bank.example, 2.5.4.97=PSDGB-FCA-123456, O=A Bank With Rather A Long Name plc, L=London, C=GB"
+    signer = Signer(key=KEY, kid="k" * 64, issuer=subject, b64=plain)
+    verifier = Verifier(key_of={"k" * 64: PUBLIC}.get, issuers=frozenset({subject}), b64=plain)
+    signature = signer.sign(BODY, now=NOW)
+    assert len(signature.partition(".")[0]) > 512
+    assert fault_of(signature, verifier=verifier) is None
