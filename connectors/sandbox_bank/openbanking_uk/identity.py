@@ -129,7 +129,7 @@ def _invalid_client(description: str) -> OAuthError:
 
 
 def binding(bank: UkBank, brand: Brand, tpp: str) -> str:
-    """The thumbprint of the client's certificate or DPoP key, without which its token is of no use. Raises OAuthError."""
+    """The thumbprint of the client's certificate or DPoP key, which its token is of no use without. OAuthError."""
     if brand.how.bound_to == "dpop":
         return proved_key(bank, brand)
     certificate = certificates.presented(bank)
