@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from flask import request
 from joserfc import jws, jwt
@@ -117,7 +117,8 @@ def _check_assertion(claims: Mapping[str, Any], *, client_id: str, issuer: str, 
         raise _invalid_client("jti is missing")
 
 
-def is_time(value: object) -> bool:
+def is_time(value: object) -> TypeGuard[int]:
+    """A NumericDate (RFC 7519 §2), in whole seconds."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
