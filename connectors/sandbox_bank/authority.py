@@ -1,6 +1,7 @@
 """A certificate authority for the sandbox: the bank's TLS certificate, and what a TPP gets from the directory.
 
 All of it lies in one folder, which the bank and the TPP share on one machine. Nothing else believes this authority.
+By itself: ``python -m connectors.sandbox_bank.authority FOLDER``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ipaddress
 import json
 import os
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,3 +235,7 @@ def _write(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
     partial.replace(path)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

@@ -71,6 +71,7 @@ _SIGNATURES = JWSRegistry(
     },
     algorithms=["PS256", "RS256"],
 )
+_SIGNATURES.max_header_length = 4096
 
 Clock = Callable[[], datetime]
 

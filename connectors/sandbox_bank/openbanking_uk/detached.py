@@ -38,6 +38,8 @@ _REGISTRY = JWSRegistry(
     },
     algorithms=[ALGORITHM],
 )
+#: in characters. joserfc's own is 512, and the three claims with their crit come near that
+_REGISTRY.max_header_length = 4096
 
 
 class SignatureFault(Exception):
