@@ -577,8 +577,12 @@ def _uk_sandbox_bank(chosen: argparse.Namespace) -> int:
 
     from connectors.sandbox_bank import authority
     from connectors.sandbox_bank.openbanking_uk.app import create_uk_bank
+    from connectors.sandbox_bank.openbanking_uk.brands import PROFILES
     from connectors.sandbox_bank.openbanking_uk.settings import UkBankSettings
 
+    if chosen.profile not in (None, *PROFILES):
+        print(f"quittance sandbox-bank: --profile is one of {', '.join(PROFILES)}", file=sys.stderr)
+        return 2
     settings = _demo_settings()
     port = chosen.port or settings.uk_bank_port
     folder = chosen.folder or settings.bank_keys / "sandbox-bank-uk"

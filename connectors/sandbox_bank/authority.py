@@ -1,6 +1,7 @@
 """A certificate authority for the sandbox: the bank's TLS certificate, and what a TPP gets from the directory.
 
 All of it lies in one folder, which the bank and the TPP share on one machine. Nothing else believes this authority.
+By itself: ``python -m connectors.sandbox_bank.authority FOLDER``.
 """
 
 from __future__ import annotations

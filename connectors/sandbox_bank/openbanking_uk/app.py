@@ -44,7 +44,7 @@ def create_uk_bank(settings: UkBankSettings, *, testing: bool = False) -> Flask:
     app = Flask(__name__, static_folder=_SHARED / "static", static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = BODY_LENGTH_MAX
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_loader = ChoiceLoader(  # type: ignore[assignment]  # Flask's own type is narrower than what it takes
+    app.jinja_loader = ChoiceLoader(
         [FileSystemLoader(Path(__file__).parent / "templates"), FileSystemLoader(_SHARED / "templates")]
     )
     app.jinja_env.filters.update(money=_money, day=_day, sort_code=_sort_code, purpose=_purpose)

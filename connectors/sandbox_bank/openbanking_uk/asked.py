@@ -154,7 +154,7 @@ def _intent(brand: Brand, parameters: Mapping[str, Any]) -> str:
     """``claims.id_token.openbanking_intent_id`` with ``value`` and ``essential`` = true (OBL security profile)."""
     claims = parameters.get("claims")
     try:
-        asked = json.loads(claims) if isinstance(claims, str) else claims
+        asked: Any = json.loads(claims) if isinstance(claims, str) else claims
         intent = asked["id_token"][INTENT]
         value, essential = intent["value"], intent["essential"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -17,7 +17,9 @@ from connectors.sandbox_bank.openbanking_uk.asked import ACR, INTENT, Refused, r
 from connectors.sandbox_bank.openbanking_uk.brands import Brand
 from connectors.sandbox_bank.openbanking_uk.context import UkBank, current_bank
 from connectors.sandbox_bank.openbanking_uk.errors import OAuthError
+from connectors.sandbox_bank.openbanking_uk.store import Connection
 from connectors.sandbox_bank.openbanking_uk.tokens import Token
+from connectors.sandbox_bank.openbanking_uk.used import digest
 from connectors.sandbox_bank.openbanking_uk.visits import Visit
 
 blueprint = Blueprint("authorization", __name__)
@@ -171,13 +173,14 @@ def _authorization_code(
     with bank.store.write() as connection:
         handle = tokens.spend_code(connection, form["code"], tpp=tpp, brand_id=brand.id, now_ms=now_ms)
         visit = None if handle is None else visits.find(connection, handle, brand_id=brand.id)
-        good = visit is not None and _fits(visit, thumbprint, form)
-        if visit is not None and good:
-            access_token, life_s = _customer_token(connection, brand, visit, thumbprint, form, now_ms=now_ms)
-    if visit is None or not good:
+        answer = (
+            None
+            if visit is None or not _fits(visit, thumbprint, form)
+            else _customer_token(connection, brand, visit, thumbprint, form, now_ms=now_ms)
+        )
+    if visit is None or answer is None:
         raise OAuthError("invalid_grant", "the code is unknown, spent or expired, or belongs to another request")
     resources.play_token_fault(bank, brand_id=brand.id, consent_id=visit.asked.consent_id)
-    answer = _answer(brand, access_token, scope=f"openid {SCOPE}", life_s=life_s)
     answer["id_token"] = way_back.id_token(bank, brand, tpp, visit.asked)
     return answer
 
@@ -193,9 +196,9 @@ def _fits(visit: Visit, thumbprint: str, form: dict[str, str]) -> bool:
 
 
 def _customer_token(
-    connection: tokens.Connection, brand: Brand, visit: Visit, thumbprint: str, form: dict[str, str], *, now_ms: int
-) -> tuple[str, int | None]:
-    """(access token, life in s). For a standing consent it lives as long as that, and nothing says how long."""
+    connection: Connection, brand: Brand, visit: Visit, thumbprint: str, form: dict[str, str], *, now_ms: int
+) -> dict[str, object]:
+    """For a standing consent the token lives as long as that, and nothing says how long."""
     approval = resources.to_approve(connection, brand_id=brand.id, consent_id=visit.asked.consent_id)
     life_s = None if approval is not None and approval.kind == "vrp" else tokens.CUSTOMER_TOKEN_LIFE_S
     customers = Token(
@@ -208,7 +211,8 @@ def _customer_token(
         expires_ms=None if life_s is None else now_ms + life_s * 1000,
         revoked=0,
     )
-    return tokens.issue(connection, customers, now_ms=now_ms, code_hash=tokens.digest(form["code"])), life_s
+    access_token = tokens.issue(connection, customers, now_ms=now_ms, code_hash=digest(form["code"]))
+    return _answer(brand, access_token, scope=f"openid {SCOPE}", life_s=life_s)
 
 
 def _answer(brand: Brand, access_token: str, *, scope: str, life_s: int | None) -> dict[str, object]:

@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey
 from connectors.sandbox_bank.openbanking_uk import used
 from connectors.sandbox_bank.openbanking_uk.brands import Brand
 from connectors.sandbox_bank.openbanking_uk.context import UkBank
+from connectors.sandbox_bank.openbanking_uk.store import Connection
 
 ALGORITHM = "ES256"
 LIFE_S = 60
@@ -39,29 +40,31 @@ def check(bank: UkBank, brand: Brand, *, access_token: str | None = None) -> str
     _check_claims(claims, bank, access_token=access_token, now_s=now_ms // 1000)
     jkt = str(key.thumbprint())
     with bank.store.write() as connection:
-        if brand.dpop_nonce and not used.is_nonce(
-            connection, str(claims.get("nonce", "")), brand_id=brand.id, now_ms=now_ms
-        ):
-            fault = ProofFault(
-                "the proof needs the nonce of this answer",
-                nonce=used.give_nonce(connection, brand_id=brand.id, now_ms=now_ms),
-            )
-        else:
-            fault = None
-            fresh = used.use(
-                connection,
-                "dpop",
-                brand_id=brand.id,
-                whose=jkt,
-                jti=claims["jti"],
-                expires_ms=(claims["iat"] + LIFE_S + SKEW_S) * 1000,
-                now_ms=now_ms,
-            )
-    if fault is not None:
-        raise fault
+        nonce = _missing_nonce(connection, brand, claims, now_ms=now_ms)
+        fresh = nonce is not None or used.use(
+            connection,
+            "dpop",
+            brand_id=brand.id,
+            whose=jkt,
+            jti=claims["jti"],
+            expires_ms=(claims["iat"] + LIFE_S + SKEW_S) * 1000,
+            now_ms=now_ms,
+        )
+    if nonce is not None:
+        raise ProofFault("the proof needs the nonce of this answer", nonce=nonce)
     if not fresh:
         raise ProofFault("jti was used before")
     return jkt
+
+
+def _missing_nonce(connection: Connection, brand: Brand, claims: dict[str, Any], *, now_ms: int) -> str | None:
+    """A new one, where the brand wants one and the proof has none that is good."""
+    said = claims.get("nonce")
+    if not brand.dpop_nonce or (
+        isinstance(said, str) and used.is_nonce(connection, said, brand_id=brand.id, now_ms=now_ms)
+    ):
+        return None
+    return used.give_nonce(connection, brand_id=brand.id, now_ms=now_ms)
 
 
 def _opened(proof: str) -> tuple[ECKey, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from flask import request
 from joserfc import jws, jwt
@@ -117,7 +117,8 @@ def _check_assertion(claims: Mapping[str, Any], *, client_id: str, issuer: str, 
         raise _invalid_client("jti is missing")
 
 
-def is_time(value: object) -> bool:
+def is_time(value: object) -> TypeGuard[int]:
+    """A NumericDate (RFC 7519 §2), in whole seconds."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -129,7 +130,7 @@ def _invalid_client(description: str) -> OAuthError:
 
 
 def binding(bank: UkBank, brand: Brand, tpp: str) -> str:
-    """The thumbprint of the client's certificate or DPoP key, without which its token is of no use. Raises OAuthError."""
+    """The thumbprint of the client's certificate or DPoP key, which its token is of no use without. OAuthError."""
     if brand.how.bound_to == "dpop":
         return proved_key(bank, brand)
     certificate = certificates.presented(bank)

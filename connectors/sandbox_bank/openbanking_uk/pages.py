@@ -18,6 +18,7 @@ from connectors.sandbox_bank.openbanking_uk.brands import Brand
 from connectors.sandbox_bank.openbanking_uk.context import UkBank, current_bank
 from connectors.sandbox_bank.openbanking_uk.errors import PageError
 from connectors.sandbox_bank.openbanking_uk.resources import Approval
+from connectors.sandbox_bank.openbanking_uk.store import Connection
 from connectors.sandbox_bank.openbanking_uk.visits import Visit
 
 COOKIE = "visit"
@@ -228,7 +229,7 @@ def _here(brand_id: str, handle: str) -> Here:
     return Here(bank=bank, brand=brand, visit=found, secret=secret, approval=approval, now_ms=now_ms)
 
 
-def _again(connection: tokens.Connection, here: Here) -> Here:
+def _again(connection: Connection, here: Here) -> Here:
     """As it is now, alone in the file: what another tab did meanwhile counts."""
     found = visits.find(connection, here.visit.handle, brand_id=here.brand.id)
     approval = resources.to_approve(connection, brand_id=here.brand.id, consent_id=here.approval.consent_id)
@@ -239,9 +240,7 @@ def _again(connection: tokens.Connection, here: Here) -> Here:
     )
 
 
-def _decide(
-    connection: tokens.Connection, here: Here, *, approved: bool, account_id: str | None, customer_id: str
-) -> None:
+def _decide(connection: Connection, here: Here, *, approved: bool, account_id: str | None, customer_id: str) -> None:
     resources.decide(
         connection,
         brand_id=here.brand.id,

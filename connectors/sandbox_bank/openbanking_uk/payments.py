@@ -1,6 +1,6 @@
 """Consents and payments, from the first call to the books. An approval moves nothing; a submission does, once.
 
-As at the other bank one transaction writes down a timetable, and time does the rest: a kill at any moment loses nothing.
+As at the other bank one transaction writes down a timetable, and time does the rest: a kill loses nothing.
 """
 
 from __future__ import annotations

@@ -37,6 +37,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["biller", "add", "Name"],
         ["demo", "--walk", "--times", "0"],
         ["demo", "--times", "2"],
+        ["sandbox-bank", "--standard", "stet"],
+        ["sandbox-bank", "--port", "8003"],
+        ["sandbox-bank", "--standard", "openbanking_uk", "--port", "0"],
+        ["sandbox-bank", "--standard", "openbanking_uk", "--profile", "fapi3"],
     ],
 )
 def test_a_wrong_command_line_is_2(arguments: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:

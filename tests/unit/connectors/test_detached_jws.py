@@ -151,7 +151,9 @@ def test_what_cannot_be_read_is_refused(signature: str | None, fault: Fault) -> 
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_an_issuer_may_be_a_whole_certificate_subject(plain: bool) -> None:
-    subject = "CN=payments.bank.example, 2.5.4.97=PSDGB-FCA-123456, O=A Bank With Rather A Long Name plc, L=London, C=GB"
+    subject = (
+        "CN=payments.bank.example, 2.5.4.97=PSDGB-FCA-123456, O=A Bank With Rather A Long Name plc, L=London, C=GB"
+    )
     signer = Signer(key=KEY, kid="k" * 64, issuer=subject, b64=plain)
     verifier = Verifier(key_of={"k" * 64: PUBLIC}.get, issuers=frozenset({subject}), b64=plain)
     signature = signer.sign(BODY, now=NOW)

@@ -1,0 +1,54 @@
+"""The UK sandbox banks in this process, for tests: with an authority of their own and a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from connectors.sandbox_bank import authority
+from connectors.sandbox_bank.authority import Tpp
+from connectors.sandbox_bank.openbanking_uk.app import create_uk_bank
+from connectors.sandbox_bank.openbanking_uk.context import EXTENSION, UkBank
+from connectors.sandbox_bank.openbanking_uk.settings import UkBankSettings
+from tests.support.sandbox_tpp import Clock
+from tests.support.uk_tpp import BASE_URL, BRANDS, InProcess, UkTpp
+
+OTHER = Tpp(client_id="other", organisation="PSDGB-FCA-111111", software="other")
+#: builds a TPP at a brand; changes go to UkTpp
+AtBrand = Callable[..., UkTpp]
+
+
+def make_folder(folder: Path) -> Path:
+    """The authority's files, with a second TPP in the folder ``other``. RSA keys take a while: once a session."""
+    authority.make(folder)
+    authority.add_tpp(folder, OTHER, files=folder / "other")
+    return folder
+
+
+def make_bank(folder: Path, database: Path, *, clock: Clock, sleep: Callable[[float], None], **how: Any) -> Flask:
+    settings = UkBankSettings(
+        base_url=BASE_URL, database=database, folder=folder, ledger_token="ledger", clock=clock, sleep=sleep, **how
+    )
+    app = create_uk_bank(settings, testing=True)
+    app.testing = True
+    return app
+
+
+def inside(app: Flask) -> UkBank:
+    bank: UkBank = app.extensions[EXTENSION]
+    return bank
+
+
+def tpp_at(app: Flask, folder: Path, brand: str, *, clock: Clock, **changes: Any) -> UkTpp:
+    """Our TPP at one of the brands, as the brand's file describes it."""
+    how: dict[str, Any] = {"files": folder, **BRANDS[brand], **changes}
+    return UkTpp(transport=InProcess(app), brand=brand, clock=clock, **how)
+
+
+def other_at(app: Flask, folder: Path, brand: str, *, clock: Clock, **changes: Any) -> UkTpp:
+    """The second TPP there."""
+    claims = {"client_id": OTHER.client_id, "issuer_claim": f"{OTHER.organisation}/{OTHER.software}"}
+    return tpp_at(app, folder, brand, clock=clock, **{"files": folder / "other", **claims, **changes})
