@@ -437,8 +437,8 @@ class UkPerson:
     """A customer with a browser: follows redirects, fills in forms, and stops where the bank leads back."""
 
     transport: Transport
-    customer: str = "amelia"
-    account: str = "amelia-current"
+    customer: str = "camille"
+    account: str = "camille-current"
     cookies: dict[str, str] = field(default_factory=dict)
 
     def open(self, method: str, url: str, form: Mapping[str, str] | None = None) -> Answer:
