@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_a_certificate_of_another_authority_does_not_pass_tls(served: ServedBank
     tpp.certificate = tmp_path / "client.pem"
     with pytest.raises(requests.RequestException):
         tpp.post("/oauth2/token", CREDENTIALS)
+
+
+def test_a_code_and_a_pushed_request_are_good_once_in_a_crowd(served: ServedBank) -> None:
+    tpp = served.tpp("mersey")
+    address = tpp.authorize_url(tpp.consent())
+    with ThreadPoolExecutor(8) as crowd:
+        pages = list(crowd.map(lambda _: served.person().visit(address)[0].status, range(8)))
+        assert sorted(pages) == [200, *[400] * 7]
+        answer = tpp.answered(served.person().approve(tpp.authorize_url(tpp.consent())))
+        each = [served.tpp("mersey") for _ in range(8)]
+        statuses = list(crowd.map(lambda one: one.exchange(answer["code"]).status, each))
+    assert sorted(statuses) == [200, *[400] * 7]
 
 
 def test_killed_after_an_approval(served: ServedBank) -> None:

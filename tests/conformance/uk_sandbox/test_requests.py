@@ -16,11 +16,14 @@ from tests.support.uk_bank import (
     AtBrand,
     approved,
     error_of,
+    inside,
+    make_bank,
     other_at,
     refused_on_a_page,
     sent_back,
+    tpp_at,
 )
-from tests.support.uk_wire import UkPerson
+from tests.support.uk_wire import InProcess, UkPerson
 
 
 def test_an_unsigned_request(at: AtBrand, person: UkPerson) -> None:
@@ -76,6 +79,18 @@ def test_a_request_object_of_none_is_no_signature(at: AtBrand, person: UkPerson)
 def test_a_redirect_uri_of_somebody_else(at: AtBrand, person: UkPerson, uri: str | None) -> None:
     tpp = at()
     assert "redirect_uri" in refused_on_a_page(person, tpp.authorize_url(tpp.consent(), redirect_uri=uri))
+
+
+def test_a_tpp_that_registered_its_addresses(folder: Path, tmp_path: Path, clock: Clock) -> None:
+    known = json.loads((folder / "tpps.json").read_bytes())
+    known["quittance"]["redirect_uris"] = ["https://bills.example/return"]
+    (tmp_path / "tpps.json").write_text(json.dumps(known), "utf-8")
+    app = make_bank(tmp_path, tmp_path / "bank.sqlite3", clock=clock, sleep=lambda _: None)
+    tpp, person = tpp_at(app, folder, "albion", clock=clock), UkPerson(transport=InProcess(app))
+    assert "redirect_uri" in refused_on_a_page(person, tpp.authorize_url(tpp.consent()))
+    address = tpp.authorize_url(tpp.consent(), redirect_uri="https://bills.example/return")
+    assert person.approve(address).startswith("https://bills.example/return#code=")
+    inside(app).store.close()
 
 
 @pytest.mark.parametrize(
