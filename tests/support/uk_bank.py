@@ -13,8 +13,9 @@ from connectors.sandbox_bank.authority import Tpp
 from connectors.sandbox_bank.openbanking_uk.app import create_uk_bank
 from connectors.sandbox_bank.openbanking_uk.context import EXTENSION, UkBank
 from connectors.sandbox_bank.openbanking_uk.settings import UkBankSettings
-from tests.support.sandbox_tpp import Clock
-from tests.support.uk_tpp import BASE_URL, BRANDS, InProcess, UkTpp
+from tests.support.sandbox_tpp import Answer, Clock
+from tests.support.uk_tpp import BASE_URL, BRANDS, REDIRECT_URI, UkTpp
+from tests.support.uk_wire import InProcess, UkPerson
 
 OTHER = Tpp(client_id="other", organisation="PSDGB-FCA-111111", software="other")
 #: builds a TPP at a brand; changes go to UkTpp
@@ -52,3 +53,32 @@ def other_at(app: Flask, folder: Path, brand: str, *, clock: Clock, **changes: A
     """The second TPP there."""
     claims = {"client_id": OTHER.client_id, "issuer_claim": f"{OTHER.organisation}/{OTHER.software}"}
     return tpp_at(app, folder, brand, clock=clock, **{"files": folder / "other", **claims, **changes})
+
+
+# what tests of the door often do
+
+
+def approved(tpp: UkTpp, person: UkPerson, **changes: Any) -> tuple[str, dict[str, str]]:
+    """(ConsentId, the answer through the browser)."""
+    consent_id = tpp.consent()
+    return consent_id, tpp.answered(person.approve(tpp.authorize_url(consent_id, **changes)))
+
+
+def error_of(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.json["error"]
+
+
+def sent_back(tpp: UkTpp, person: UkPerson, address: str) -> str:
+    """The error that the bank sends back without showing a page."""
+    answer, to = person.visit(address)
+    assert answer.status == 303
+    assert to.startswith(REDIRECT_URI)
+    return tpp.answered(to)["error"]
+
+
+def refused_on_a_page(person: UkPerson, address: str) -> str:
+    """What a person reads where nobody can be told."""
+    answer, _ = person.visit(address)
+    assert answer.status == 400
+    assert "Location" not in answer.headers
+    return answer.text_of(".lead")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ class BrandKeys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[str, RSAKey] = {}
+        self._lock = threading.Lock()
 
     def of(self, brand_id: str) -> RSAKey:
-        if brand_id not in self._known:
-            self._known[brand_id] = self._load_or_make(self._folder / f"{brand_id}.jwk.json")
-        return self._known[brand_id]
+        with self._lock:
+            if brand_id not in self._known:
+                self._known[brand_id] = self._load_or_make(self._folder / f"{brand_id}.jwk.json")
+            return self._known[brand_id]
 
     def kid(self, brand_id: str) -> str:
         return str(self.of(brand_id).kid)

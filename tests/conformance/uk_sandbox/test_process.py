@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 
-from app.demo.processes import free_ports
-from config.settings import ROOT
 from connectors.sandbox_bank import authority
 from tests.support.uk_bank import OTHER
-from tests.support.uk_tpp import BRANDS, OverTls, UkPerson, UkTpp, way_back
+from tests.support.uk_served import ServedBank
+from tests.support.uk_tpp import way_back
 
 pytestmark = pytest.mark.faults
 
-START_S_MAX = 30
 CREDENTIALS = {"grant_type": "client_credentials", "scope": "payments"}
-
-
-class ServedBank:
-    """`quittance sandbox-bank` in its own process group, so that a kill takes all of it, as a power cut does."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.folder = data / "authority"
-        (self._port,) = free_ports(1)
-        self.base_url = f"https://127.0.0.1:{self._port}"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._transports: list[OverTls] = []
-
-    def start(self) -> None:
-        others = {name: value for name, value in os.environ.items() if "QUITTANCE_" not in name and "BANK_" not in name}
-        command = [sys.executable, "-m", "app.cli", "sandbox-bank", "--standard", "openbanking_uk"]
-        with (self.data / "bank.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--port", str(self._port), "--folder", str(self.folder)],
-                env={**others, "QUITTANCE_DATA": str(self.data)},
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + START_S_MAX
-        while not self._lives():
-            assert time.monotonic() < deadline, (self.data / "bank.log").read_text("utf-8")
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def close(self) -> None:
-        self.kill()
-        for transport in self._transports:
-            transport.close()
-
-    def transport(self) -> OverTls:
-        self._transports.append(OverTls(self.folder / "ca.pem"))
-        return self._transports[-1]
-
-    def tpp(self, brand: str = "albion") -> UkTpp:
-        return UkTpp(
-            transport=self.transport(), files=self.folder, brand=brand, base_url=self.base_url, **BRANDS[brand]
-        )
-
-    def person(self) -> UkPerson:
-        return UkPerson(transport=self.transport())
-
-    def _lives(self) -> bool:
-        try:
-            with requests.get(f"{self.base_url}/livez", timeout=1, verify=str(self.folder / "ca.pem")) as got:
-                return got.status_code == 200
-        except (requests.RequestException, OSError):
-            return False
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +61,18 @@ def test_a_certificate_of_another_authority_does_not_pass_tls(served: ServedBank
     tpp.certificate = tmp_path / "client.pem"
     with pytest.raises(requests.RequestException):
         tpp.post("/oauth2/token", CREDENTIALS)
+
+
+def test_a_code_and_a_pushed_request_are_good_once_in_a_crowd(served: ServedBank) -> None:
+    tpp = served.tpp("mersey")
+    address = tpp.authorize_url(tpp.consent())
+    with ThreadPoolExecutor(8) as crowd:
+        pages = list(crowd.map(lambda _: served.person().visit(address)[0].status, range(8)))
+        assert sorted(pages) == [200, *[400] * 7]
+        answer = tpp.answered(served.person().approve(tpp.authorize_url(tpp.consent())))
+        each = [served.tpp("mersey") for _ in range(8)]
+        statuses = list(crowd.map(lambda one: one.exchange(answer["code"]).status, each))
+    assert sorted(statuses) == [200, *[400] * 7]
 
 
 def test_killed_after_an_approval(served: ServedBank) -> None:
