@@ -48,7 +48,7 @@ class WalkedBank:
             url=f"{at.scheme}://{at.netloc}",
             currency=bank.currencies[0],
             folder="sandbox-bank-uk" if is_uk else "sandbox-bank",
-            customer="amelia" if is_uk else "camille",
+            customer="camille",
             authority=str(services.settings.bank_keys / bank.keys / "ca.pem") if bank.keys else None,
         )
 

@@ -82,3 +82,11 @@ def refused_on_a_page(person: UkPerson, address: str) -> str:
     assert answer.status == 400
     assert "Location" not in answer.headers
     return answer.text_of(".lead")
+
+
+def named(changes: object) -> str:
+    """The name of a case: what is changed, and to what; a key is a key, for its text is another one in each process."""
+    if not isinstance(changes, dict):
+        return str(changes)
+    plain = (str, int, float, list, tuple, dict, bool, type(None))
+    return str({name: value if isinstance(value, plain) else type(value).__name__ for name, value in changes.items()})

@@ -12,13 +12,13 @@ from connectors.sandbox_bank.openbanking_uk.store import Connection
 #: everybody's, and the sign-in page says so: a sandbox that one cannot enter shows nothing
 SANDBOX_PIN = "1234"
 
-CUSTOMERS = {"amelia": "Amelia Hart", "oliver": "Oliver Reed"}
+CUSTOMERS = {"camille": "Camille Laurent", "jonas": "Jonas Weber"}
 #: made up: no bank has this sort code
 SORT_CODE = "999999"
 _ACCOUNTS = [
-    ("amelia-current", "amelia", "Current account", "10000041", 50_000_00),
-    ("amelia-savings", "amelia", "Savings account", "10000058", 12_950_00),
-    ("oliver-current", "oliver", "Current account", "20000017", 1_840_15),
+    ("camille-current", "camille", "Current account", "10000041", 50_000_00),
+    ("camille-savings", "camille", "Savings account", "10000058", 12_950_00),
+    ("jonas-current", "jonas", "Current account", "20000017", 1_840_15),
 ]
 
 

@@ -9,11 +9,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from tests.support.sandbox_tpp import Clock
-from tests.support.uk_bank import (
-    AtBrand,
-    approved,
-    error_of,
-)
+from tests.support.uk_bank import AtBrand, approved, error_of, named
 from tests.support.uk_tpp import BASE_URL
 from tests.support.uk_wire import UkPerson
 
@@ -42,7 +38,7 @@ def test_an_assertion_is_good_once(at: AtBrand) -> None:
         {"nbf": 9_999_999_000},
         {"key": RSAKey.generate_key(2048)},
     ],
-    ids=str,
+    ids=named,
 )
 def test_an_assertion_that_is_not_as_it_must_be(at: AtBrand, changes: dict[str, Any]) -> None:
     tpp = at()

@@ -8,11 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.support.sandbox_tpp import Clock
-from tests.support.uk_bank import (
-    AtBrand,
-    approved,
-    error_of,
-)
+from tests.support.uk_bank import AtBrand, approved, error_of, named
 from tests.support.uk_tpp import BASE_URL
 from tests.support.uk_wire import UkPerson
 
@@ -68,7 +64,7 @@ def test_a_proof_is_good_once(at: AtBrand) -> None:
         {"jti": None},
         {"jti": "x" * 256},
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_proof_of_another_request(at: AtBrand, changes: dict[str, Any]) -> None:
     tpp = at("severn")

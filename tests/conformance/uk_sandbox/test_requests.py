@@ -18,6 +18,7 @@ from tests.support.uk_bank import (
     error_of,
     inside,
     make_bank,
+    named,
     other_at,
     refused_on_a_page,
     sent_back,
@@ -45,7 +46,7 @@ def test_an_unsigned_request(at: AtBrand, person: UkPerson) -> None:
         {"iss": "other"},
         {"client_id": "other"},
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_request_object_that_is_not_as_it_must_be(at: AtBrand, person: UkPerson, changes: dict[str, Any]) -> None:
     tpp = at()
@@ -110,7 +111,7 @@ def test_a_tpp_that_registered_its_addresses(folder: Path, tmp_path: Path, clock
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": "short"}, "invalid_request"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_request_that_is_told_to_the_tpp(at: AtBrand, person: UkPerson, changes: dict[str, Any], error: str) -> None:
     tpp = at()
@@ -181,7 +182,7 @@ def test_a_request_that_was_not_pushed(at: AtBrand, person: UkPerson) -> None:
         ({"request_uri": "urn:x"}, "invalid_request"),
         ({"claims": "no JSON"}, "invalid_request"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_may_not_be_pushed(at: AtBrand, changes: dict[str, Any], error: str) -> None:
     tpp = at("mersey")

@@ -116,7 +116,7 @@ def test_requests_and_answers_are_as_the_official_file_says(here: Counter) -> No
     submission = here.submission(body, consent_id)
     made = here.post(PAYMENTS, token, submission)
     judge.validate_response(posted(PAYMENTS, json.dumps(submission).encode()), _as_answered(made))
-    assert made.json["Data"]["Refund"]["Account"]["Name"] == "Amelia Hart"
+    assert made.json["Data"]["Refund"]["Account"]["Name"] == "Camille Laurent"
     here.clock.tick(seconds=2)
     payment = f"{PAYMENTS}/{made.json['Data']['DomesticPaymentId']}"
     for path in (payment, f"{payment}/payment-details"):
