@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
+from connectors import capabilities as optional
 from connectors import contract
 from connectors.contract import Connector
 from connectors.inspection import tls
@@ -38,9 +40,10 @@ def _state(bank: BankProfile, banks: Registry, *, now: dt.datetime) -> str:
 
 
 def capabilities(connector: Connector) -> list[str]:
-    """What is built for its standard beyond what all have: the contract's further protocols, in small letters."""
+    """What is built for its standard beyond what all have: the protocols that it has, in words: ``checks-funds``."""
+    known = {**vars(contract), **vars(optional)}
     return sorted(
-        name.lower()
-        for name, one in vars(contract).items()
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+        for name, one in known.items()
         if getattr(one, "_is_runtime_protocol", False) and one is not Connector and isinstance(connector, one)
     )

@@ -88,13 +88,16 @@ def here(tmp_path: Path, door: Door, monkeypatch: pytest.MonkeyPatch, capsys: py
 # ---------------------------------------------------------------------------------------------------------------- list
 
 
+CAN = ["checks-funds", "notifies", "recurs", "schedules", "submits", "tells-details"]
+
+
 def test_the_list_says_what_each_can_do(here: Here) -> None:
     here.write(FILE.replace('keys = "albion"', 'keys = "boreas"').replace('"Albion"', '"Boreas"'), stem="boreas")
     status, said = here.run("list")
     head, albion, boreas = said.splitlines()
     assert status == 0
     assert head.split() == ["id", "name", "standard", "profile", "can", "state"]
-    assert albion.split() == ["albion", "Albion", "openbanking_uk", "4.0", "fapi1_advanced", "submits", "usable"]
+    assert albion.split() == ["albion", "Albion", "openbanking_uk", "4.0", "fapi1_advanced", *CAN, "usable"]
     assert "not usable: " in boreas
     assert "bank-keys/boreas is not there: it is where our keys for the bank belong" in boreas
 

@@ -81,7 +81,8 @@ def exchange_code(task: Task) -> None:
         if authorised is not None:
             consent = uow.session.get_one(Consent, payment.consent_id)
             tokens.keep(uow.session, services.vault, consent, authorised, now=uow.now)
-            raise_fence(payment, uow.now + _life_of(authorised, payment) + rules.EXPIRY_MARGIN)
+            if payment.state not in OVER:  # what ended before its fence rose ended past the fence that it had
+                raise_fence(payment, uow.now + _life_of(authorised, payment) + rules.EXPIRY_MARGIN)
             if may_withhold(payment):
                 step(uow, payment, PaymentStep.AUTHORISE, source=Source.BANK, evidence="a token for its consent")
         else:

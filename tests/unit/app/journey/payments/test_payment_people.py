@@ -342,6 +342,21 @@ def test_the_code_is_exchanged_once_and_the_status_is_asked_at_once(house: House
         assert access_token(uow.session, VAULT, consent, now=uow.now) == "t0ken"
 
 
+def test_a_token_that_comes_after_the_end_moves_no_fence(house: House) -> None:
+    """A worker was frozen with the bank's answer in its hands, and the payment closed meanwhile."""
+    house.come_back(house.away())
+    fence = house.payment().fence_at
+
+    def close() -> None:
+        house.bank.meanwhile = lambda: None
+        house.clock.tick(days=1)
+        house.not_found()
+
+    house.bank.meanwhile = close
+    house.exchange(Authorised(access_token="t0ken", expires_in_s=600))
+    assert (house.payment().state, house.payment().fence_at) == ("rejected", fence)
+
+
 def test_a_token_without_a_stated_life_may_be_used_for_a_day(house: House) -> None:
     house.come_back(house.away())
     house.exchange(Authorised(access_token="t0ken", expires_in_s=None))
