@@ -14,6 +14,7 @@ import pytest
 from app.demo import files
 from app.demo.loopback import new_session
 from app.demo.processes import free_ports
+from config.settings import ROOT
 from tests.support.demo import PORT_NAMES, Demo, children_of, environment_for, process_exists, quittance, running_demo
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,20 @@ def test_walk_pays_one_bill_and_every_side_agrees(demo: Demo) -> None:
     assert [line.split()[0] for line in lines[:3]] == ["sign-up", "connect", "deliver"]
     assert lines[-1].startswith("Paid €")
     assert len(lines) == 20
+
+
+def test_every_bank_that_ships_is_walked(demo: Demo) -> None:
+    """Over its own standard, profile and quirks; the British ones over TLS with a client certificate."""
+    walked = quittance("demo", "--walk", "--all-banks", environment=demo.environment)
+    files_there = len(list((ROOT / "config" / "banks").glob("*.toml")))
+    assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
+    assert walked.stdout.splitlines()[-1] == f"{files_there} of {files_there} banks walked"
+
+
+def test_a_bank_that_is_not_there_is_one_sentence(demo: Demo) -> None:
+    walked = quittance("demo", "--walk", "--bank", "nowhere", environment=demo.environment)
+    assert (walked.returncode, walked.stdout) == (1, "")
+    assert walked.stderr.startswith("quittance: There is no bank nowhere; there are: albion, ")
 
 
 def test_stopping_is_clean_and_the_second_start_finds_everything(tmp_path: Path) -> None:
