@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from joserfc.jwk import RSAKey
 
+from connectors.sandbox_bank.settings import utc_now
+
 CA, CA_KEY, SERVER, SERVER_KEY = "ca.pem", "ca.key", "server.pem", "server.key"
 CLIENT, CLIENT_KEY, SIGNING, TPPS = "client.pem", "client.key", "signing.json", "tpps.json"
 
@@ -49,11 +51,7 @@ class Tpp:
 QUITTANCE = Tpp(client_id="quittance", organisation="PSDGB-FCA-000000", software="quittance")
 
 
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def make(folder: Path, *, clock: Clock = _utc_now) -> None:
+def make(folder: Path, *, clock: Clock = utc_now) -> None:
     """Make what is missing or near its end, and leave the rest: the authority, the server, and our own TPP."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = _Authority.open(folder, now=clock())
@@ -66,7 +64,7 @@ def make(folder: Path, *, clock: Clock = _utc_now) -> None:
     add_tpp(folder, QUITTANCE, files=folder, clock=clock)
 
 
-def add_tpp(folder: Path, tpp: Tpp, *, files: Path, clock: Clock = _utc_now) -> None:
+def add_tpp(folder: Path, tpp: Tpp, *, files: Path, clock: Clock = utc_now) -> None:
     """Give one TPP its transport certificate and signing key in ``files``, and write it down in ``tpps.json``."""
     files.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = _Authority.open(folder, now=clock())

@@ -16,7 +16,7 @@ from environs import Env
 Jwks = Mapping[str, Any]
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -32,7 +32,7 @@ class BankSettings:
     ledger_token: str = field(repr=False)
     tpps: Mapping[str, Jwks]
     settle_after_s: float = 1.0
-    clock: Callable[[], datetime] = _utc_now
+    clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ from environs import Env
 
 from connectors.sandbox_bank.authority import TPPS
 from connectors.sandbox_bank.openbanking_uk.brands import PROFILES
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+from connectors.sandbox_bank.settings import utc_now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +32,7 @@ class UkBankSettings:
     ledger_token: str = field(repr=False)
     settle_after_s: float = 1.0
     profile: str | None = None
-    clock: Callable[[], datetime] = _utc_now
+    clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
