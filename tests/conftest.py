@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -27,6 +28,10 @@ from connectors.sandbox_bank.context import EXTENSION as BANK
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.postgres import running_postgres
 from tests.support.wsgi_adapter import WSGIAdapter
+
+# no test asserts how long something takes, on a machine that does other things as well
+hypothesis.settings.register_profile("quittance", deadline=None)
+hypothesis.settings.load_profile("quittance")
 
 
 class Clock:
