@@ -59,6 +59,7 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         money=money,
         currency_name=currency_name,
+        sort_code=sort_code,
         day=day,
         moment=moment,
         hour=hour,
@@ -106,6 +107,14 @@ def hour(value: dt.datetime) -> str:
 def iban(value: str) -> str:
     """In groups of four, as on paper. May break between groups: on a small telephone it has to."""
     return " ".join(value[i : i + 4] for i in range(0, len(value), 4))
+
+
+def sort_code(iban: str) -> tuple[str, str] | None:
+    """Of a British account, as people there write it: ``("99-99-99", "41726053")``. None for any other."""
+    if not iban.startswith("GB") or len(iban) != 22:
+        return None
+    code = iban[8:14]
+    return f"{code[:2]}-{code[2:4]}-{code[4:]}", iban[14:]
 
 
 def initials(name: str) -> str:
