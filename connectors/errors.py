@@ -21,6 +21,10 @@ class BankRefused(BankError):
         self.http_status = http_status
 
 
+class NotApproved(BankRefused):
+    """The bank's own signed answer in the customer's browser is a no. ``code`` is its OAuth error (access_denied)."""
+
+
 class BankUnavailable(BankError):
     """Nothing was sent (no address, connection refused, or 429/503 before acting): repeat later."""
 

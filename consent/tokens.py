@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from connectors.contract import Authorised
@@ -17,16 +18,21 @@ _MARGIN = dt.timedelta(seconds=10)
 def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorised, *, now: dt.datetime) -> None:
     """Seal the token until it expires; without a stated life it is kept for five minutes."""
     life = dt.timedelta(seconds=300 if authorised.expires_in_s is None else authorised.expires_in_s)
-    vault.put(session, _box(consent), authorised.access_token, now=now, expires_at=now + life)
+    vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life)
 
 
 def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:
     """The token of this consent while it lives, else None."""
-    row = session.get(Sealed, _box(consent))
+    row = session.get(Sealed, _box(consent.id))
     if row is None or row.expires_at is None or row.expires_at - _MARGIN <= now:
         return None
     return vault.get(session, row.id)
 
 
-def _box(consent: Consent) -> str:
-    return f"consent:{consent.id}:token"
+def forget(session: Session, consent_id: str | None) -> None:
+    """What it was given for will not be done."""
+    session.execute(delete(Sealed).where(Sealed.id == _box(consent_id)))
+
+
+def _box(consent_id: str | None) -> str:
+    return f"consent:{consent_id}:token"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from connectors.capabilities import Event, Funds, Subscription
 from connectors.contract import Authorised, BankRequest, PaymentOrder, ScaOAuth
-from connectors.errors import BankRefused, BankSilent, BankUnavailable
+from connectors.errors import BankRefused, BankSilent, BankUnavailable, NotApproved
 from connectors.http import BankSession, Deadline
 from connectors.openbanking_uk import messages
 from connectors.openbanking_uk.events import EventReader, Subscriptions
@@ -165,6 +165,8 @@ class OpenBankingUkConnector(Orders):
             keys = self._oauth.keys(self._oauth.server(deadline=deadline), deadline=deadline)
             if how is Answer.JWT:
                 answer = read_jarm(answer.get("response", ""), keys=keys, expected=expected, now=self._clock())
+                if "error" in answer:
+                    raise NotApproved("the bank's signed answer is a no", code=answer["error"][:64], http_status=400)
             else:
                 code, id_token = answer.get("code", ""), answer.get("id_token", "")
                 check_id_token(id_token, code=code, keys=keys, expected=expected, now=self._clock())

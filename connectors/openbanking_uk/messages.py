@@ -94,6 +94,11 @@ def read_consent(body: bytes) -> Consent:
     return Consent(consent_id=id_of(data, "ConsentId"), status=CONSENT_WORDS.get(status, status))
 
 
+def consent_of(body: bytes) -> str:
+    """The ConsentId that a payment of ours names."""
+    return id_of(read_object(body).object("Data"), "ConsentId")
+
+
 def read_payment(body: bytes, *, payment_id: str = "DomesticPaymentId") -> Submitted:
     """``payment_id`` names the id of this kind of payment. Raises NotReadable."""
     data = read_object(body).object("Data")

@@ -98,7 +98,7 @@ class Orders:
         """
         _check(request, self._resource.payments)
         response = self._wire.post(request, psu=psu, access_token=access_token, deadline=Deadline(timeout_s))
-        return self._submitted(response)
+        return self._submitted(response, consent_id=messages.consent_of(request.body))
 
     def status(
         self,
@@ -132,11 +132,13 @@ class Orders:
         except NotReadable as error:
             raise unreadable(error) from None
 
-    def _submitted(self, response: BankResponse) -> Submitted:
+    def _submitted(self, response: BankResponse, *, consent_id: str | None = None) -> Submitted:
         try:
             read = messages.read_payment(response.body, payment_id=self._resource.payment_id)
         except NotReadable as error:
             raise unreadable(error) from None
+        if consent_id is not None:
+            _same(read.consent_id, consent_id)
         return Submitted(
             bank_payment_id=read.payment_id,
             status=BankStatus(

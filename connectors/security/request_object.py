@@ -152,7 +152,7 @@ def claimed_state(response: str) -> str | None:
     """The state that a signed answer (JARM) names. Nobody has checked it: it is good for finding the trip, no more."""
     try:
         said = json.loads(jws.extract_compact(response.encode()).payload)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         return None
     state = said.get("state") if isinstance(said, dict) else None
-    return state if isinstance(state, str) else None
+    return state if isinstance(state, str) and state.isascii() else None

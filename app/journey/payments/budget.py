@@ -50,8 +50,10 @@ def take(session: Session, *, bank_id: str, most: int, now: dt.datetime) -> dt.d
     return row.minute + _MINUTE  # type: ignore[no-any-return]
 
 
-def put_off(session: Session, *, bank_id: str, until: dt.datetime) -> None:
+def put_off(session: Session, *, bank_id: str, until: dt.datetime, now: dt.datetime) -> None:
     """The bank wants to be left alone until then (429, Retry-After)."""
+    minute = now.replace(second=0, microsecond=0)
+    insert_once(session, BankBudget, {"bank_id": bank_id, "minute": minute, "calls": 0}, unique=["bank_id"])
     session.execute(
         update(BankBudget)
         .where(BankBudget.bank_id == bank_id, or_(BankBudget.not_before.is_(None), BankBudget.not_before < until))

@@ -16,7 +16,7 @@ from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
 from app.journey.payments.step import may_withhold, raise_fence, step
 from app.services import Task
 from connectors.contract import Authorised, BankRequest, ScaOAuth
-from connectors.errors import BankError
+from connectors.errors import BankError, NotApproved
 from consent import tokens, trips
 from consent.models import Consent, Trip
 
@@ -60,7 +60,7 @@ def exchange_code(task: Task) -> None:
         uow.commit()
     failpoint("exchange.taken")
     connector = services.banks.connector(bank_id)
-    authorised, outcome = None, "authorised"
+    authorised, outcome, refused = None, "authorised", None
     try:
         authorised = connector.complete(
             sca,
@@ -72,6 +72,7 @@ def exchange_code(task: Task) -> None:
             timeout_s=task.deadline_s,
         )
     except BankError as error:
+        refused = error.code if isinstance(error, NotApproved) else None
         outcome = type(error).__name__  # whatever it was, the money may have moved: only status tells
     failpoint("exchange.sent")
     with services.unit_of_work() as uow:
@@ -80,13 +81,16 @@ def exchange_code(task: Task) -> None:
         calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
         if authorised is not None:
             consent = uow.session.get_one(Consent, payment.consent_id)
-            tokens.keep(uow.session, services.vault, consent, authorised, now=uow.now)
+            if payment.state not in OVER or not payment.is_to_submit:  # else nobody ever uses it
+                tokens.keep(uow.session, services.vault, consent, authorised, now=uow.now)
             if payment.state not in OVER:  # what ended before its fence rose ended past the fence that it had
                 raise_fence(payment, uow.now + _life_of(authorised, payment) + rules.EXPIRY_MARGIN)
             if may_withhold(payment):
                 step(uow, payment, PaymentStep.AUTHORISE, source=Source.BANK, evidence="a token for its consent")
         else:
-            _without_token(uow, payment, uow.session.get_one(Trip, payment.trip_id))
+            trip = uow.session.get_one(Trip, payment.trip_id)
+            trip.outcome = refused or trip.outcome
+            _without_token(uow, payment, trip)
         follow_from(uow, payment, run_at=uow.now)
         uow.commit()
     failpoint("exchange.kept")

@@ -8,7 +8,9 @@ from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.journey.payments import rules
 from app.journey.payments.models import Payment
+from app.journey.payments.states import CLOSED, PaymentState
 from app.services import Task
+from consent.models import Trip
 
 HANDLER = "payments.follow"
 
@@ -42,3 +44,23 @@ def look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.date
         payment.know_by = run_at + rules.PROMISE
         payment.updated_at = uow.now
     task.run_again(uow, run_at=run_at)
+
+
+def may_end_otherwise(payment: Payment, trip: Trip) -> bool:
+    """What has ended is looked at again when the bank could think otherwise of it: settled, or closed and its link was
+    given out. A bank, too, is wrong at times."""
+    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and trip.left_at is not None)
+
+
+def late_look(payment: Payment, trip: Trip, *, now: dt.datetime) -> dt.datetime | None:
+    """When the bank is asked again about what has ended; None when it is past that."""
+    if not may_end_otherwise(payment, trip):
+        return None
+    ended_at = payment.settled_at or payment.updated_at
+    if payment.doubted_since is not None and now < payment.doubted_since + rules.LATE_SILENCE:
+        again = rules.look_in_silence(silent_since=payment.doubted_since, now=now)
+        is_settled = payment.state == PaymentState.SETTLED
+        return max(again, payment.doubted_since + rules.SECOND_LOOK) if is_settled else again
+    if payment.silent_since is not None and now < ended_at + rules.LATE_SILENCE:
+        return now + rules.LATE_PAUSE
+    return rules.late_look(ended_at=ended_at, now=now)

@@ -233,6 +233,10 @@ def _not_executed(uow: UnitOfWork, payment: Payment, evidence: str) -> bool:
         )
     if payment.fence_at is None:
         raise Conflict("not-so", "This payment was given to nobody to approve: it ends by itself. Nothing was changed.")
+    if may_withhold(payment):
+        raise Conflict(
+            "not-so", "Nothing of this payment was sent to its bank: it ends by itself. Nothing was changed."
+        )
     if uow.now <= payment.fence_at:
         raise Conflict("not-yet", "Until its fence has passed this payment can still be executed at the bank: wait.")
     if payment.state == PaymentState.ACCEPTED:

@@ -10,11 +10,11 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
 from app.journey.payments.access import locked, paid_by_another, source_of, was_closed_by_bank
-from app.journey.payments.looks import look_again
+from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
-from app.journey.payments.step import believe, doubt, keep_promise, step, want_others_again
+from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, step
 from app.journey.payments.submit import submit
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
@@ -75,7 +75,7 @@ def follow(task: Task) -> None:
         _take_in(uow, payment, heard, asked_at=question.asked_at)
         if heard.retry_after_s:
             until = uow.now + dt.timedelta(seconds=heard.retry_after_s)
-            budget.put_off(uow.session, bank_id=payment.bank_id, until=until)
+            budget.put_off(uow.session, bank_id=payment.bank_id, until=until, now=uow.now)
         _go_on(task, uow, payment, not_before=uow.now + dt.timedelta(seconds=heard.retry_after_s))
         uow.commit()
     failpoint("status.written")
@@ -144,7 +144,7 @@ def _question(task: Task) -> _Question | None:
         payment = locked(uow.session, task.payload["payment_id"])
         trip = uow.session.get_one(Trip, payment.trip_id)
         profile = services.banks.profile(payment.bank_id)
-        if payment.consent_id is None or (payment.state in OVER and not _may_end_otherwise(payment, trip)):
+        if payment.consent_id is None or (payment.state in OVER and not may_end_otherwise(payment, trip)):
             payment.next_look_at = None
             task.finish(uow)
             uow.commit()
@@ -257,7 +257,7 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
         return asked_at < payment.doubted_since + rules.SECOND_LOOK
     if status.fact not in _AGAINST.get(state, ()):
         if state is not PaymentState.SETTLED or status.fact is not Fact.NOT_FOUND:  # that says nothing of a reversal
-            _doubt_no_more(uow, payment)
+            doubt_no_more(uow, payment)
         _weigh(uow, payment, status)
         return False
     if _is_refuted(uow, payment):
@@ -268,12 +268,6 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
         doubt(uow, payment, answer=status.raw_response)
         return True
     return asked_at < payment.doubted_since + rules.SECOND_LOOK
-
-
-def _doubt_no_more(uow: UnitOfWork, payment: Payment) -> None:
-    if payment.doubted_since is not None:
-        payment.doubted_since = None
-        want_others_again(uow, payment)
 
 
 def _weigh(uow: UnitOfWork, payment: Payment, status: BankStatus) -> None:
@@ -336,7 +330,7 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
 def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
     trip = uow.session.get_one(Trip, payment.trip_id)
     if payment.state in OVER:
-        return _late_look(payment, trip, now=uow.now)
+        return late_look(payment, trip, now=uow.now)
     soon = payment.silent_since or payment.doubted_since
     if soon is not None:
         return rules.look_in_silence(silent_since=soon, now=uow.now)
@@ -346,22 +340,3 @@ def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.da
         now=uow.now,
         pace_s=profile.poll_s,
     )
-
-
-def _may_end_otherwise(payment: Payment, trip: Trip) -> bool:
-    """What has ended is looked at again when the bank could think otherwise of it: settled, or closed and its link was
-    given out. A bank, too, is wrong at times."""
-    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and trip.left_at is not None)
-
-
-def _late_look(payment: Payment, trip: Trip, *, now: dt.datetime) -> dt.datetime | None:
-    if not _may_end_otherwise(payment, trip):
-        return None
-    ended_at = payment.settled_at or payment.updated_at
-    if payment.doubted_since is not None and now < payment.doubted_since + rules.LATE_SILENCE:
-        again = rules.look_in_silence(silent_since=payment.doubted_since, now=now)
-        is_settled = payment.state == PaymentState.SETTLED
-        return max(again, payment.doubted_since + rules.SECOND_LOOK) if is_settled else again
-    if payment.silent_since is not None and now < ended_at + rules.LATE_SILENCE:
-        return now + rules.LATE_PAUSE
-    return rules.late_look(ended_at=ended_at, now=now)

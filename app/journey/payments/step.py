@@ -30,7 +30,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
 from connectors.contract import BankStatus, Fact
 from connectors.money import Money
-from consent import trips
+from consent import tokens, trips
 from consent.models import Consent, Trip
 from consent.states import CONSENT, ConsentState, ConsentStep
 
@@ -60,6 +60,8 @@ _TOLD = {
     PaymentState.UNKNOWN: PaymentUnknown,
     PaymentState.REVERSED: PaymentReversed,
 }
+#: where nothing was submitted yet, of what is ours to submit
+_NOT_SUBMITTED = (PaymentState.AWAITING_CUSTOMER, PaymentState.AUTHORISED)
 
 
 def begin(uow: UnitOfWork, payment: Payment) -> None:
@@ -91,6 +93,8 @@ def step(
     payment.know_by = rules.promise(now=uow.now, fence_at=payment.fence_at) if after is PaymentState.UNKNOWN else None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
+    if after in CLOSED and payment.is_to_submit and before in _NOT_SUBMITTED:  # the approval is never used
+        tokens.forget(uow.session, payment.consent_id)
     _write_down(uow, payment, before, source=source, evidence=evidence, answer=answer)
     _move_claim(uow, payment, before, after)
     _move_consent(uow, payment, before, after)
@@ -134,13 +138,20 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
     if paid_by_another(uow.session, payment) is not None:
         return False
     if not invoices.is_free(uow, claim_of(uow, payment)):
-        evidence = f"the bank calls {payment.id} accepted after all"
-        _stop_others(uow, payment, evidence=evidence, reason=Reason.ANOTHER_UNDER_WAY)
+        why = f"the bank calls {payment.id} accepted after all"
+        _stop_others(uow, payment, evidence=why, reason=Reason.ANOTHER_UNDER_WAY)
         return payment.state == PaymentState.UNKNOWN  # what was stopped has left the invoice to it
     payment.accepted_at = payment.accepted_at or uow.now
     payment.promises_broken = 0  # those of an earlier time are told no more
-    evidence = f"bank:{payment.transaction_status}"
+    evidence = "bank:consent consumed" if payment.is_to_submit else f"bank:{payment.transaction_status}"
     return step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer)
+
+
+def doubt_no_more(uow: UnitOfWork, payment: Payment) -> None:
+    """The bank says what it had said at the end: what had to give way to the doubt is wanted again."""
+    if payment.doubted_since is not None:
+        payment.doubted_since = None
+        want_others_again(uow, payment)
 
 
 def _by_record(

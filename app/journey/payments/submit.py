@@ -18,13 +18,13 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import is_unwanted, locked, paid_by_another
+from app.journey.payments.access import is_unwanted, locked, paid_by_another, source_of
 from app.journey.payments.initiate import order_of
-from app.journey.payments.looks import follow_from, look_again
+from app.journey.payments.looks import follow_from, late_look, look_again
 from app.journey.payments.models import BankAttempt, BankCall, Payment
 from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
-from app.journey.payments.step import believe, keep_promise, step
+from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
+from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, step
 from app.services import Task
 from connectors.contract import BankRequest, ConsentStatus, PsuContext, Submits, Submitted
 from connectors.errors import BankError, BankRefused, BankUnavailable
@@ -33,6 +33,8 @@ from consent.tokens import access_token
 
 #: outcomes of an attempt after which the bank certainly did not do it
 _NOT_SENT, _REFUSED = BankUnavailable.__name__, "refused"
+#: what a consent says under which nothing was submitted, and nothing can be any more once its token is dead
+_UNUSED = (ConsentStatus.AUTHORISED, ConsentStatus.REJECTED, ConsentStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class _Attempt:
     access_token: str
     psu: PsuContext
     intended_at: dt.datetime
+    only_tells: bool = False  #: the consent is used up: the bank has the payment, whatever it answers to this
 
     def __repr__(self) -> str:
         return f"_Attempt({self.call_id}, {self.number})"
@@ -77,7 +80,9 @@ def _intend(task: Task, payment_id: str) -> _Attempt | _Question | None:
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
         found: _Attempt | _Question | None = None
-        if payment.state in OVER:
+        if not payment.is_to_submit:
+            task.run_again(uow, run_at=uow.now)  # another worker heard meanwhile that the bank has it
+        elif payment.state in OVER and not _was_sent(uow, payment):
             payment.next_look_at = None
             task.finish(uow)
         elif payment.state == PaymentState.AWAITING_CUSTOMER:
@@ -167,40 +172,49 @@ def _intend_again(
         payment = locked(uow.session, payment_id)
         payment.looked_at = uow.now
         attempt = None
-        if payment.state in OVER or not payment.is_to_submit:
+        if retry_after_s:
+            _put_off(uow, payment, retry_after_s)
+        if not payment.is_to_submit:
             task.run_again(uow, run_at=uow.now)  # another worker was quicker
+        elif payment.state in OVER:
+            _look_back(task, uow, payment, question, said, retry_after_s=retry_after_s)
         else:
-            if retry_after_s:
-                until = uow.now + dt.timedelta(seconds=retry_after_s)
-                budget.put_off(uow.session, bank_id=payment.bank_id, until=until)
             attempt = _next_attempt(task, uow, payment, said)
             if attempt is None and not _is_over(uow, payment, question, said):
                 evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
                 _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
             elif attempt is None:
-                task.run_again(uow, run_at=uow.now)
+                _look_back(task, uow, payment, question, said, retry_after_s=0)
         uow.commit()
         return attempt
 
 
 def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -> _Attempt | None:
-    """The identical request, as long as its key and the token live. Under a consent that is used up it only tells."""
-    if said is not ConsentStatus.CONSUMED and (
-        said is not ConsentStatus.AUTHORISED or is_unwanted(uow.session, payment)
-    ):
+    """The identical request, as long as its key and the token live. Under a consent that is used up it only tells.
+
+    What certainly never reached the bank is not sent once the approval has become old: its customer went away.
+    """
+    only_tells = said is ConsentStatus.CONSUMED
+    if not only_tells and (said is not ConsentStatus.AUTHORISED or is_unwanted(uow.session, payment)):
+        return None
+    call = _call_of(uow, payment)
+    sent = calls.first_and_last(uow.session, call)
+    if sent is None or uow.now > sent[0] + rules.KEY_LIFE or uow.now < sent[1] + rules.SEND_GAP:
+        return None
+    if not only_tells and uow.now > sent[0] + rules.SEND_LIFE and not _may_have_been_done(uow, call.id):
         return None
     consent = uow.session.get_one(Consent, payment.consent_id)
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
-    call = _call_of(uow, payment)
-    sent = calls.first_and_last(uow.session, call)
-    if token is None or sent is None or uow.now > sent[0] + rules.KEY_LIFE or uow.now < sent[1] + rules.SEND_GAP:
+    if token is None:
         return None
     task.hold(uow)
     decision = uow.session.get_one(Decision, payment.decision_id)
-    return _attempt(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
+    return _attempt(uow, payment, call, token=token, psu=PsuContext(**decision.psu), only_tells=only_tells)
 
 
-def _attempt(uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, psu: PsuContext) -> _Attempt:
+def _attempt(
+    uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, psu: PsuContext, only_tells: bool = False
+) -> _Attempt:
     return _Attempt(
         bank_id=payment.bank_id,
         call_id=call.id,
@@ -209,12 +223,17 @@ def _attempt(uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, p
         access_token=token,
         psu=psu,
         intended_at=uow.now,
+        only_tells=only_tells,
     )
 
 
 def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
-    """Past the fence the bank's word that nothing was submitted under the consent is an answer."""
-    if said in (None, ConsentStatus.CONSUMED, ConsentStatus.UNKNOWN):
+    """Past the fence the bank's word that nothing was submitted under the consent is an answer.
+
+    Not that it waits for an approval, which it gave: that word is stale. Nor that it knows the consent no more, or that
+    its time is over: both may be said of one that was used.
+    """
+    if said not in _UNUSED:
         return False
     if payment.fence_at is None or question.asked_at <= payment.fence_at:
         return False
@@ -228,6 +247,34 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
         answer=str(said).encode(),
     )
     return True
+
+
+def _look_back(
+    task: Task,
+    uow: UnitOfWork,
+    payment: Payment,
+    question: _Question,
+    said: ConsentStatus | None,
+    *,
+    retry_after_s: int,
+) -> None:
+    """It ended, and the bank never named a payment: should the consent be used up, there is one after all."""
+    payment.silent_since = (payment.silent_since or uow.now) if said is None else None
+    if said is ConsentStatus.CONSUMED and source_of(uow.session, payment) in (Source.STATEMENT, Source.OPERATOR):
+        payment.status_says = StatusSays.OPPOSITE  # they knew that when they decided: it is listed
+    elif said is ConsentStatus.CONSUMED and payment.state in CLOSED:
+        payment.doubted_since = payment.doubted_since or question.asked_at
+        doubt(uow, payment)
+    elif said is not None:
+        doubt_no_more(uow, payment)
+    run_at: dt.datetime | None = uow.now
+    if payment.state in OVER:
+        run_at = late_look(payment, uow.session.get_one(Trip, payment.trip_id), now=uow.now)
+    if run_at is None:
+        payment.next_look_at = None
+        task.finish(uow)
+    else:
+        look_again(task, uow, payment, run_at=max(run_at, uow.now + dt.timedelta(seconds=retry_after_s)))
 
 
 def _send(task: Task, payment_id: str, attempt: _Attempt) -> None:
@@ -257,7 +304,8 @@ def _submitted(task: Task, payment_id: str, attempt: _Attempt, submitted: Submit
             uow, call_id=attempt.call_id, number=attempt.number, outcome="submitted", answer=status.raw_response
         )
         payment.looked_at = uow.now
-        if not _is_anothers(uow, payment, submitted):
+        is_anothers = _is_anothers(uow, payment, submitted)
+        if not is_anothers:
             payment.bank_payment_id = payment.bank_payment_id or submitted.bank_payment_id
             payment.transaction_status = status.transaction_status[:35]
             payment.silent_since = None
@@ -270,7 +318,8 @@ def _submitted(task: Task, payment_id: str, attempt: _Attempt, submitted: Submit
         uow.commit()
     failpoint("submit.kept")
     with task.services.unit_of_work() as uow:
-        task.run_again(uow, run_at=uow.now + rules.SEND_GAP)
+        # the same id again would tell no more: that is for a person, and the bank is left in peace
+        task.run_again(uow, run_at=uow.now + (rules.LATE_PAUSE if is_anothers else rules.SEND_GAP))
         uow.commit()
 
 
@@ -294,7 +343,11 @@ def _not_submitted(task: Task, payment_id: str, attempt: _Attempt, error: BankEr
         calls.answered(uow, call_id=attempt.call_id, number=attempt.number, outcome=outcome, answer=str(error).encode())
         if payment.state in OVER:
             task.run_again(uow, run_at=uow.now)
-        elif isinstance(error, BankRefused) and is_no and not _may_have_been_done(uow, attempt):
+        elif (
+            isinstance(error, BankRefused)
+            and is_no
+            and not (attempt.only_tells or _may_have_been_done(uow, attempt.call_id, but=attempt.number))
+        ):
             step(
                 uow,
                 payment,
@@ -308,16 +361,21 @@ def _not_submitted(task: Task, payment_id: str, attempt: _Attempt, error: BankEr
         else:
             retry_after_s = (error.retry_after_s or 0) if isinstance(error, BankUnavailable) else 0
             silent = not isinstance(error, BankRefused)
+            if retry_after_s:
+                _put_off(uow, payment, retry_after_s)
             _wait(task, uow, payment, evidence=outcome, silent=silent, retry_after_s=retry_after_s)
         uow.commit()
 
 
-def _may_have_been_done(uow: UnitOfWork, attempt: _Attempt) -> bool:
-    """Whether one of the other sendings may have reached the bank."""
-    others = select(BankAttempt.outcome).where(
-        BankAttempt.call_id == attempt.call_id, BankAttempt.number != attempt.number
-    )
-    return any(outcome not in (_NOT_SENT, _REFUSED) for outcome in uow.session.scalars(others))
+def _may_have_been_done(uow: UnitOfWork, call_id: str, *, but: int | None = None) -> bool:
+    """Whether one of its sendings, ``but`` for that one, may have been done by the bank."""
+    sent = select(BankAttempt.number, BankAttempt.outcome).where(BankAttempt.call_id == call_id)
+    return any(number != but and outcome not in (_NOT_SENT, _REFUSED) for number, outcome in uow.session.execute(sent))
+
+
+def _put_off(uow: UnitOfWork, payment: Payment, retry_after_s: int) -> None:
+    until = uow.now + dt.timedelta(seconds=retry_after_s)
+    budget.put_off(uow.session, bank_id=payment.bank_id, until=until, now=uow.now)
 
 
 def _wait(
@@ -351,6 +409,11 @@ def _given_way(uow: UnitOfWork, payment: Payment) -> Reason:
 def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:
     outcome = uow.session.get_one(Trip, payment.trip_id).outcome
     return reason_of(submitted.status, outcome=outcome, accepted=payment.accepted_at is not None)
+
+
+def _was_sent(uow: UnitOfWork, payment: Payment) -> bool:
+    """Only then the bank could have something to say of it later."""
+    return calls.call_of(uow.session, payment_id=payment.id, verb="submit") is not None
 
 
 def _call_of(uow: UnitOfWork, payment: Payment) -> BankCall:

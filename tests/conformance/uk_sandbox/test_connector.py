@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey
 
 from config.settings import ROOT
 from connectors.contract import ConsentStatus, Fact, PaymentOrder, PsuContext, Staged
-from connectors.errors import BankRefused
+from connectors.errors import BankRefused, NotApproved
 from connectors.money import Money
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.registry import Registry
@@ -136,6 +136,9 @@ def test_a_refusal_brings_no_token(banks: Registry, served: ServedBank, bank_id:
     staged = customer.stage()
     answer = customer.at_the_bank(staged, decision="refuse")
     assert "code" not in answer
-    with pytest.raises(BankRefused):
+    with pytest.raises(BankRefused) as refused:
         customer.complete(staged, answer)
+    if "response" in answer:  # the no itself is signed
+        assert isinstance(refused.value, NotApproved)
+        assert refused.value.code == "access_denied"
     assert customer.connector.consent_status(staged.consent_id, timeout_s=WAIT_S) is ConsentStatus.REJECTED

@@ -88,7 +88,7 @@ class Budget(RuleBasedStateMachine):
             return
         until = self.house.clock.now + seconds * SECOND
         with self.house.begin() as uow:
-            budget.put_off(uow.session, bank_id=bank, until=until)
+            budget.put_off(uow.session, bank_id=bank, until=until, now=uow.now)
             uow.commit()
         self.left_alone[bank] = max(until, self.left_alone.get(bank, until))
 

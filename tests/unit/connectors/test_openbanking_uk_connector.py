@@ -271,6 +271,15 @@ def test_an_answer_about_another_resource_is_none(bank: UkBank) -> None:
 
 
 @pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_a_payment_of_another_consent_is_not_ours(bank: UkBank, resource: Resource) -> None:
+    """Two answers that were mixed up on their way: a stranger's execution would be told as ours."""
+    _, second, verbs = drafts(bank)[resource]
+    bank.gives(f"POST {resource.payments}", told({**paid(resource, "ACSC"), "ConsentId": "c-2"}, 201))
+    with pytest.raises(BankSilent, match="something else"):
+        verbs.submit(second, access_token="customers", psu=PSU, timeout_s=5)
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
 def test_an_answer_that_is_not_signed_is_none(bank: UkBank, resource: Resource) -> None:
     first, second, verbs = drafts(bank)[resource]
     bank.signs = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from connectors.security.request_object import (
     Expected,
     NotBelieved,
     check_id_token,
+    claimed_state,
     half_hash,
     read_jarm,
     request_object,
@@ -141,3 +143,11 @@ def test_jarm_that_does_not_fit_does_not(changes: Mapping[str, Any]) -> None:
     claims = {name: value for name, value in {**JARM, **changes}.items() if value is not None}
     with pytest.raises(NotBelieved):
         read_jarm(by_bank(claims), keys=KEYS, expected=EXPECTED, now=NOW)
+
+
+@pytest.mark.parametrize("payload", [b"[" * 3000, b'{"state": "\\ud800"}', b'{"state": 1}', b"[]", b"\xff"])
+def test_a_signed_answer_that_names_no_state_of_ours_leads_nowhere(payload: bytes) -> None:
+    """Anybody can send one: it must not be an error of ours."""
+    parts = (b'{"alg":"PS256"}', payload, b"signature")
+    response = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts).decode()
+    assert claimed_state(response) is None

@@ -23,7 +23,7 @@ def take(begin: Begin) -> dt.datetime | None:
 
 def put_off(begin: Begin, until: dt.datetime) -> None:
     with begin() as uow:
-        budget.put_off(uow.session, bank_id="horizon", until=until)
+        budget.put_off(uow.session, bank_id="horizon", until=until, now=uow.now)
         uow.commit()
 
 

@@ -13,7 +13,7 @@ from app import invariants
 from app.db import work
 from app.db.work import LostClaim, WorkRow
 from app.errors import Conflict, TooLate
-from app.journey.payments import looks
+from app.journey.payments import looks, rules
 from app.journey.payments import service as payments
 from app.journey.payments.access import locked
 from app.journey.payments.looks import follow_from
@@ -21,11 +21,12 @@ from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_view
 from app.journey.payments.states import Source, Truth
 from app.journey.payments.step import correct
+from app.journey.payments.submit import submit
 from app.journey.route import HANDLERS
 from app.people.models import Customer
 from app.services import Task
 from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
-from connectors.errors import BankRefused, BankSilent, BankUnavailable
+from connectors.errors import BankRefused, BankSilent, BankUnavailable, NotApproved
 from tests.conftest import Clock
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, NOT_FOUND, REJECTED, SILENT, House, SubmittingBank, said
 
@@ -63,6 +64,12 @@ def go_on(house: House, payment_id: str = "pay_1", **answers: object) -> None:
 def asked(house: House) -> list[str]:
     """What the bank was asked, but for what sends nothing."""
     return [verb for verb in house.bank.verbs() if not verb.startswith("draft")]
+
+
+def fence_of(house: House) -> dt.datetime:
+    fence = house.payment().fence_at
+    assert fence is not None
+    return fence
 
 
 def holds(house: House) -> None:
@@ -346,7 +353,7 @@ def test_what_is_not_wanted_any_more_is_not_sent_again(house: House) -> None:
     assert house.payment().state == "unknown"
 
 
-@pytest.mark.parametrize("said_by", [ConsentStatus.AUTHORISED, ConsentStatus.NOT_FOUND, ConsentStatus.REJECTED])
+@pytest.mark.parametrize("said_by", [ConsentStatus.AUTHORISED, ConsentStatus.CANCELLED, ConsentStatus.REJECTED])
 def test_past_the_fence_an_unused_consent_is_an_answer(house: House, said_by: ConsentStatus) -> None:
     lost(house)
     fence = house.payment().fence_at
@@ -409,9 +416,138 @@ def test_a_no_to_the_only_sending_is_the_end(house: House) -> None:
     assert (house.payment().state, house.payment().reason) == ("rejected", "bank_refused")
     assert house.history()[-1] == ("submitting", "rejected", "bank", "bank:U008")
     assert house.balances() == FREE
-    go_on(house)
+    assert house.due() == {"pay_1": house.clock.now}  # is that what its consent says, too?
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)
+    for _ in rules.LATE_LOOKS_S:
+        house.clock.now = house.due()["pay_1"]
+        go_on(house)
     assert house.due() == {}
+    assert house.payment().state == "rejected"
+    assert asked(house).count("consent_status") == 5
+    assert asked(house).count("submit") == 1
     holds(house)
+
+
+def test_a_refused_payment_whose_consent_is_used_up_was_done_after_all(house: House) -> None:
+    """A gateway, say, refused what it had passed on. Nobody pays it once more, and the answer is asked for again."""
+    house.approved()
+    go_on(house, submit=BankRefused("no", code="http_403", http_status=403))
+    assert house.balances() == FREE
+    go_on(house, consent_status=ConsentStatus.CONSUMED)
+    assert (house.payment().state, house.history()[-1]) == (
+        "unknown",
+        ("rejected", "unknown", "bank", "bank:consent consumed"),
+    )
+    assert house.balances() == HELD
+    house.clock.tick(seconds=60)
+    go_on(house, submit=submitted(DEBITED))
+    assert house.payment().state == "settled"
+    holds(house)
+
+
+def test_the_consent_is_asked_days_after_the_end_and_an_operators_word_stands(house: House) -> None:
+    lost(house)
+    house.clock.now = fence_of(house) + SECOND
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)
+    assert house.payment().state == "rejected"
+    house.clock.now = house.due()["pay_1"]
+    go_on(house, consent_status=ConsentStatus.CONSUMED)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+    with house.begin() as uow:
+        payments.resolve(uow, payment_id="pay_1", executed=False, because="the bank wrote so, letter 7")
+        uow.commit()
+    assert (house.payment().state, house.balances()) == ("rejected", FREE)
+    house.clock.tick(hours=1)
+    go_on(house)
+    assert (house.payment().state, house.payment().status_says) == ("rejected", "opposite")
+    holds(house)
+
+
+def test_a_silent_bank_is_asked_again_about_what_has_ended(house: House) -> None:
+    house.approved()
+    go_on(house, submit=REFUSED)
+    go_on(house, consent_status=BankUnavailable("busy", retry_after_s=900))
+    assert house.payment().state == "rejected"
+    assert house.due()["pay_1"] > house.clock.now
+    assert house.budget().not_before == house.clock.now + 15 * MINUTE
+
+
+@pytest.mark.parametrize("said_by", [ConsentStatus.NOT_FOUND, ConsentStatus.EXPIRED, ConsentStatus.WAITING], ids=str)
+def test_what_may_be_said_of_a_used_consent_ends_nothing(house: House, said_by: ConsentStatus) -> None:
+    lost(house)
+    house.clock.now = fence_of(house) + SECOND
+    go_on(house, consent_status=said_by)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+
+
+def test_a_no_to_what_only_tells_is_none(house: House) -> None:
+    """Nothing was sent, as we thought; but its consent is used up."""
+    house.approved()
+    go_on(house, submit=BankUnavailable("the bank put us off with 503", retry_after_s=30))
+    assert house.budget().not_before == house.clock.now + 30 * SECOND
+    house.clock.tick(seconds=30)
+    go_on(house, consent_status=ConsentStatus.CONSUMED, submit=REFUSED)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+
+
+def test_an_old_approval_is_not_used_for_what_never_reached_the_bank(house: House) -> None:
+    house.come_back(house.away())
+    house.exchange(Authorised(access_token="t0ken", expires_in_s=86_400))
+    go_on(house, submit=BankUnavailable("connection refused; nothing was sent"))
+    house.clock.tick(minutes=46)
+    go_on(house, consent_status=ConsentStatus.AUTHORISED, submit=submitted(DEBITED))
+    assert asked(house).count("submit") == 1
+    house.clock.now = fence_of(house) + SECOND
+    go_on(house)
+    assert (house.payment().state, house.balances()) == ("rejected", FREE)
+
+
+def test_who_hears_late_that_another_worker_kept_the_banks_yes_leaves_its_work_standing(house: House) -> None:
+    house.approved()
+    go_on(house, submit=submitted(DEBITED))
+    with house.begin() as uow:
+        follow_from(uow, uow.session.get_one(Payment, "pay_1"), run_at=uow.now)
+        claim = work.claim_key(uow.session, key=looks.work_key("pay_1"), now=uow.now)
+        uow.commit()
+    assert claim is not None
+    submit(Task(services=house.services, claim=claim), payment_id="pay_1")
+    assert house.due() == {"pay_1": house.clock.now}
+
+
+def test_a_token_that_will_not_be_used_is_forgotten(house: House) -> None:
+    house.approved()
+    with house.begin() as uow:
+        payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
+        uow.commit()
+    assert house.secrets() == set()
+
+
+def test_a_token_that_comes_after_the_end_is_not_kept(house: House) -> None:
+    house.come_back(house.away())
+
+    def stop() -> None:
+        house.bank.meanwhile = lambda: None
+        with house.begin() as uow:
+            payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
+            uow.commit()
+
+    house.bank.meanwhile = stop
+    house.exchange(Authorised(access_token="t0ken", expires_in_s=600))
+    assert house.secrets() == set()
+
+
+def test_the_banks_signed_no_is_told_as_a_no(house: House) -> None:
+    house.come_back(house.away())
+    house.exchange(NotApproved("its signed answer is a no", code="access_denied", http_status=400))
+    go_on(house)
+    assert (house.payment().state, house.payment().reason) == ("rejected", "refused_at_bank")
+
+
+def test_an_operator_is_told_that_what_was_never_sent_ends_by_itself(house: House) -> None:
+    house.approved()
+    house.clock.tick(days=2)
+    with house.begin() as uow, pytest.raises(Conflict, match="ends by itself"):
+        payments.resolve(uow, payment_id="pay_1", executed=False, because="the bank wrote so, letter 7")
 
 
 @pytest.mark.parametrize("first", [SILENT, BankRefused("there is one", code="U029", http_status=409)], ids=str)
