@@ -26,13 +26,14 @@ def test_a_seed_is_one_history() -> None:
         assert first.trace
 
 
-def test_nothing_breaks_in_150_histories() -> None:
+@pytest.mark.parametrize("chunk", range(6))  # a test each: what takes long on a busy machine is no fault
+def test_nothing_breaks_in_25_histories(chunk: int) -> None:
     payments = 0
-    for seed in range(START, START + 150):
+    for seed in range(START + 25 * chunk, START + 25 * (chunk + 1)):
         outcome = run(seed)
         assert outcome.broken is None, f"seed {seed}: {outcome.detail}\n" + "\n".join(outcome.trace[-40:])
         payments += outcome.payments
-    assert payments > 150  # a system that does nothing breaks nothing
+    assert payments > 25  # a system that does nothing breaks nothing
 
 
 @pytest.mark.parametrize("name", ["unknown-frees", "waiting-is-no", "any-browser"])
