@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import BoundedSemaphore
-from typing import cast
+from typing import Protocol, cast
 
 from flask import current_app
 
@@ -21,10 +22,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+class Timing(Protocol):
+    """What the settings of every sandbox bank say of time."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+    @property
+    def sleep(self) -> Callable[[float], None]: ...
+    @property
+    def settle_after_s(self) -> float: ...
+
+
 @dataclass(frozen=True, kw_only=True)
-class Bank:
-    settings: BankSettings
-    store: Store
+class Timed:
+    """The time of a bank, whatever its standard."""
+
+    settings: Timing
     _hangs: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(HANGS_AT_ONCE_MAX))
 
     def now_ms(self) -> int:
@@ -42,6 +55,12 @@ class Bank:
             self.settings.sleep(HANG_S)
         finally:
             self._hangs.release()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bank(Timed):
+    settings: BankSettings
+    store: Store
 
 
 def current_bank() -> Bank:

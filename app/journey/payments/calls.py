@@ -36,6 +36,11 @@ def call_of(session: Session, *, payment_id: str, verb: str) -> BankCall | None:
     return session.scalar(select(BankCall).where(BankCall.payment_id == payment_id, BankCall.verb == verb))
 
 
+def was_submitted(session: Session, *, payment_id: str) -> bool:
+    """Whether we asked the bank to execute it, apart from its approval: else there is nothing to ask about."""
+    return call_of(session, payment_id=payment_id, verb="submit") is not None
+
+
 def attempts(session: Session, call: BankCall) -> int:
     """How often it was sent."""
     return session.scalar(select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == call.id)) or 0

@@ -221,7 +221,8 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
         return
     if payment.state in OVER:
         return
-    if not told and _is_past_fence(payment, asked_at) and not _was_submitted(uow, payment):
+    # what we submitted, and the bank took, does not vanish because the bank finds it no more
+    if not told and _is_past_fence(payment, asked_at) and not calls.was_submitted(uow.session, payment_id=payment.id):
         step(
             uow,
             payment,
@@ -288,11 +289,6 @@ def _is_refuted(uow: UnitOfWork, payment: Payment) -> bool:
     if payment.state == PaymentState.SETTLED:
         return was_closed_by_bank(uow.session, payment)
     return payment.accepted_at is not None
-
-
-def _was_submitted(uow: UnitOfWork, payment: Payment) -> bool:
-    """Whether we submitted it, and the bank took it: it does not vanish because the bank finds it no more."""
-    return calls.call_of(uow.session, payment_id=payment.id, verb="submit") is not None
 
 
 def _is_past_fence(payment: Payment, asked_at: dt.datetime) -> bool:

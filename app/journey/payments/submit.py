@@ -82,7 +82,7 @@ def _intend(task: Task, payment_id: str) -> _Attempt | _Question | None:
         found: _Attempt | _Question | None = None
         if not payment.is_to_submit:
             task.run_again(uow, run_at=uow.now)  # another worker heard meanwhile that the bank has it
-        elif payment.state in OVER and not _was_sent(uow, payment):
+        elif payment.state in OVER and not calls.was_submitted(uow.session, payment_id=payment.id):
             payment.next_look_at = None
             task.finish(uow)
         elif payment.state == PaymentState.AWAITING_CUSTOMER:
@@ -409,11 +409,6 @@ def _given_way(uow: UnitOfWork, payment: Payment) -> Reason:
 def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:
     outcome = uow.session.get_one(Trip, payment.trip_id).outcome
     return reason_of(submitted.status, outcome=outcome, accepted=payment.accepted_at is not None)
-
-
-def _was_sent(uow: UnitOfWork, payment: Payment) -> bool:
-    """Only then the bank could have something to say of it later."""
-    return calls.call_of(uow.session, payment_id=payment.id, verb="submit") is not None
 
 
 def _call_of(uow: UnitOfWork, payment: Payment) -> BankCall:
