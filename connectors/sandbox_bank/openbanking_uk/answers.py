@@ -55,8 +55,8 @@ def answer(
     wrongly_signed: bool = False,
     other_interaction: bool = False,
 ) -> Response:
-    """Signed, unless the brand does not. ``link``: the address of the resource below that of the brand's API."""
-    own = f"{current_bank().settings.base_url}{brand.prefix}/{link}"
+    """Signed, unless the brand does not. ``link``: the path of the resource."""
+    own = current_bank().settings.base_url + link
     said = {**body, "Links": {"Self": f"{own}/" if brand.slash_in_self else own}, "Meta": {}}
     response = _signed(brand, said, status, wrongly=wrongly_signed)
     if other_interaction:

@@ -40,12 +40,7 @@ _SCHEDULED_V3 = {
     "RJCT": "InitiationFailed",
     "CANC": "Cancelled",
 }
-_DETAILS_V3 = {
-    **_PAYMENT_V3,
-    "RCVD": "Received",
-    "ACTC": "AcceptedTechnicalValidation",
-    "CANC": "Cancelled",
-}
+_DETAILS_V3 = {**_PAYMENT_V3, "ACTC": "AcceptedTechnicalValidation"}
 #: ISO 20022 ExternalStatusReason1Code
 _REASONS = {
     Reason.NO_FUNDS: ("AM04", "There is not enough money in the account."),
@@ -102,8 +97,11 @@ def _status(brand: Brand, payment: Payment, status: str) -> str:
 
 
 def of_details(brand: Brand, payment: Payment, *, now_ms: int) -> dict[str, Any]:
-    """One entry: the payment as the scheme sees it."""
+    """One entry: the payment as the scheme sees it, which never sees one that was cancelled before its day."""
     status, _, since = payment.status_at(now_ms)
+    if status == "CANC":
+        return {"Data": {"PaymentStatus": []}}
+    status = "PDNG" if status == "RCVD" else status  # the enumeration of 4.0 has no RCVD here
     entry = {
         "PaymentTransactionId": payment.payment_id,
         "Status": _DETAILS_V3[status] if is_v3(brand) else status,
