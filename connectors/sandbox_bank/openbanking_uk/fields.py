@@ -7,30 +7,28 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connectors.sandbox_bank.openbanking_uk import limits
+from connectors.sandbox_bank.openbanking_uk import limits, risk
 from connectors.sandbox_bank.openbanking_uk.answers import ApiError
 from connectors.sandbox_bank.openbanking_uk.brands import Brand
+from connectors.sandbox_bank.openbanking_uk.values import amount_of, moment, object_of, one_of, only, pence, text_of
 
 SCHEME = "UK.OBIE.SortCodeAccountNumber"
 #: how far ahead a scheduled payment may lie
 SCHEDULED_DAYS_MAX = 365
 
-_AMOUNT = re.compile(r"\d{1,13}(\.\d{1,5})?")
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
-_ACCOUNT = re.compile(r"\d{14}")
+_ACCOUNT = re.compile(r"\d{14}", re.ASCII)
+_ACCOUNT_FIELDS = {"SchemeName", "Identification", "Name", "SecondaryIdentification"}
 
-_CONSENT = {"Initiation", "ReadRefundAccount", "Authorisation", "SCASupportData"}
+#: Faster Payments, which is how this bank pays
+LOCAL_INSTRUMENT = "UK.OBIE.FPS"
+NAME_CHARACTERS_MAX = 70
+REFERENCE_CHARACTERS_MAX = 35
+UNSTRUCTURED_CHARACTERS_MAX = 140
+
+_CONSENT = {"Initiation", "ReadRefundAccount"}
 _REFERENCES = {"InstructionIdentification", "EndToEndIdentification"}
-_PARTIES = {"CreditorPostalAddress", "CreditorAgent", "UltimateCreditor", "UltimateDebtor", "RegulatoryReporting"}
-_INITIATION = {
-    *_REFERENCES,
-    *_PARTIES,
-    "InstructedAmount",
-    "CreditorAccount",
-    "LocalInstrument",
-    "RemittanceInformation",
-}
-_STANDING = {*_PARTIES, "CreditorAccount", "RemittanceInformation"}
+_STANDING = {"CreditorAccount", "RemittanceInformation"}
+_INITIATION = {*_REFERENCES, *_STANDING, "InstructedAmount", "LocalInstrument"}
 _CONTROL_PARAMETERS = {
     "ValidFromDateTime",
     "ValidToDateTime",
@@ -83,11 +81,7 @@ def _consent(body: Mapping[str, Any], brand: Brand, allowed: set[str]) -> Mappin
     data = object_of(body, "Data", allowed)
     if data.get("ReadRefundAccount", "No") not in ("Yes", "No"):
         raise ApiError("U002", "ReadRefundAccount is Yes or No", path="Data.ReadRefundAccount")
-    risk = object_of(body, "Risk", None)
-    right = brand.version == "4.0" or brand.correct_contract_indicator
-    wrong = "ContractPresentInidicator" if right else "ContractPresentIndicator"
-    if wrong in risk:
-        raise ApiError("U005", f"{wrong} is not a field of this version", path=f"Risk.{wrong}")
+    risk.check(body, brand)
     return data
 
 
@@ -99,7 +93,7 @@ def _control_parameters(data: Mapping[str, Any], *, today: dt.date) -> int:
         raise ApiError("U003", "ValidToDateTime lies before the beginning, or is past", path=f"{at}ValidToDateTime")
     _some_of(given, "VRPType", limits.VRP_TYPES)
     _some_of(given, "PSUAuthenticationMethods", limits.AUTHENTICATION_METHODS)
-    if given.get("PSUInteractionTypes"):
+    if given.get("PSUInteractionTypes", []) != []:
         _some_of(given, "PSUInteractionTypes", limits.INTERACTION_TYPES)
     periodic = given.get("PeriodicLimits")
     if not isinstance(periodic, list) or not periodic:
@@ -117,7 +111,7 @@ def _periodic_limit(limit: Any, path: str) -> None:
     one_of(limit, "PeriodAlignment", limits.ALIGNMENTS, f"{path}.")
     if limit["PeriodType"] == "Fortnight" and limit["PeriodAlignment"] == "Calendar":
         raise ApiError("U002", "a fortnight is aligned with the consent", path=f"{path}.PeriodAlignment")
-    _pence({"Amount": limit.get("Amount"), "Currency": limit.get("Currency")}, path)
+    pence({"Amount": limit.get("Amount"), "Currency": limit.get("Currency")}, path)
 
 
 def _some_of(given: Mapping[str, Any], name: str, known: Sequence[str]) -> None:
@@ -134,95 +128,58 @@ def _some_of(given: Mapping[str, Any], name: str, known: Sequence[str]) -> None:
 
 def instruction(data: Mapping[str, Any], brand: Brand) -> int:
     """The amount in pence of an OBDomesticVRPInstruction."""
-    allowed = _INITIATION - {"UltimateDebtor", "RegulatoryReporting"}
-    return initiation(data, "Instruction", brand, allowed=allowed, required=_REFERENCES)
+    return initiation(data, "Instruction", brand, allowed=_INITIATION, required=_REFERENCES)
 
 
 def initiation(data: Mapping[str, Any], name: str, brand: Brand, *, allowed: set[str], required: set[str]) -> int:
     """The amount in pence of an Initiation, or of an Instruction."""
     found, at = object_of(data, name, allowed, "Data."), f"Data.{name}."
     for reference in sorted(_REFERENCES & (required | found.keys())):
-        text_of(found, reference, 35, at)
+        text_of(found, reference, REFERENCE_CHARACTERS_MAX, at)
+    if "LocalInstrument" in found:
+        one_of(found, "LocalInstrument", [LOCAL_INSTRUMENT], at)
     creditor(found, at)
     _remittance(found, brand, at)
     return amount_of(found, "InstructedAmount", at)
 
 
 def creditor(within: Mapping[str, Any], at: str) -> None:
-    account = object_of(within, "CreditorAccount", None, at)
-    if account.get("SchemeName") != SCHEME or _ACCOUNT.fullmatch(str(account.get("Identification", ""))) is None:
-        raise ApiError("U002", "only sort code and account number, 14 digits", path=f"{at}CreditorAccount")
-    if not account.get("Name"):
-        raise ApiError("U004", "the payee's name is missing", path=f"{at}CreditorAccount.Name")
-    text_of(account, "Name", 350, f"{at}CreditorAccount.")
+    at = f"{at}CreditorAccount."
+    account = object_of(within, "CreditorAccount", _ACCOUNT_FIELDS, at.removesuffix("CreditorAccount."))
+    one_of(account, "SchemeName", [SCHEME], at)
+    if _ACCOUNT.fullmatch(text_of(account, "Identification", 256, at)) is None:
+        raise ApiError("U002", "sort code and account number are 14 digits", path=f"{at}Identification")
+    text_of(account, "Name", NAME_CHARACTERS_MAX, at)
+    if "SecondaryIdentification" in account:
+        text_of(account, "SecondaryIdentification", 34, at)
 
 
 def _remittance(within: Mapping[str, Any], brand: Brand, at: str) -> None:
     """4.0 has arrays and no Reference; 3.1 one text and a Reference. The official file of 4.0 does not refuse that."""
-    told = within.get("RemittanceInformation", {})
-    wanted = {"Unstructured", "Structured"} if brand.version == "4.0" else {"Unstructured", "Reference"}
-    kind = list if brand.version == "4.0" else str
-    if not isinstance(told, dict) or told.keys() - wanted or not all(isinstance(each, kind) for each in told.values()):
-        text = f"RemittanceInformation is not that of {brand.version}"
-        raise ApiError("U005", text, path=f"{at}RemittanceInformation")
+    if "RemittanceInformation" not in within:
+        return
+    at = f"{at}RemittanceInformation"
+    told = within["RemittanceInformation"]
+    most = {"Unstructured": UNSTRUCTURED_CHARACTERS_MAX}
+    most |= {"Structured": 0} if brand.version == "4.0" else {"Reference": REFERENCE_CHARACTERS_MAX}
+    if not isinstance(told, dict) or told.keys() - most or (brand.version == "4.0" and not _are_lists(told)):
+        raise ApiError("U005", f"RemittanceInformation is not that of {brand.version}", path=at)
+    if brand.version == "3.1":
+        for name in told:
+            text_of(told, name, most[name], f"{at}.")
+        return
+    for text in told.get("Unstructured", []):
+        text_of({"Unstructured": text}, "Unstructured", most["Unstructured"], f"{at}.")
+    for each in told.get("Structured", []):
+        _structured({"Structured": each}, f"{at}.")
 
 
-# ----------------------------------------------------------------------------------------------------------- what is in
+def _are_lists(told: Mapping[str, Any]) -> bool:
+    return all(isinstance(each, list) for each in told.values())
 
 
-def amount_of(within: Mapping[str, Any], name: str, at: str) -> int:
-    """In pence."""
-    return _pence(object_of(within, name, {"Amount", "Currency"}, at), f"{at}{name}")
-
-
-def _pence(amount: Mapping[str, Any], path: str) -> int:
-    text = amount.get("Amount")
-    if not isinstance(text, str) or _AMOUNT.fullmatch(text) is None or amount.get("Currency") != "GBP":
-        raise ApiError("U002", "an amount of GBP, as text", path=path)
-    if text.partition(".")[2][2:].strip("0") or limits.pence(text) == 0:
-        raise ApiError("U002", "whole pence, more than none", path=path)
-    return limits.pence(text)
-
-
-def moment(within: Mapping[str, Any], name: str, at: str) -> dt.datetime:
-    """An ISODateTime with its offset."""
-    text = within.get(name)
-    try:
-        if isinstance(text, str) and _DATE_TIME.fullmatch(text):
-            return dt.datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    raise ApiError("U003", f"{name} is a date and time with its offset", path=f"{at}{name}")
-
-
-def text_of(within: Mapping[str, Any], name: str, most: int, at: str) -> str:
-    value = within.get(name)
-    if value is None:
-        raise ApiError("U004", f"{name} is missing", path=f"{at}{name}")
-    if not isinstance(value, str) or not 1 <= len(value) <= most:
-        raise ApiError("U002", f"{name} has 1 to {most} characters", path=f"{at}{name}")
-    return value
-
-
-def one_of(within: Mapping[str, Any], name: str, known: Sequence[str], at: str) -> str:
-    value = within.get(name)
-    if value is None:
-        raise ApiError("U004", f"{name} is missing", path=f"{at}{name}")
-    if value not in known:
-        raise ApiError("U002", f"{name} is one of {', '.join(known)}", path=f"{at}{name}")
-    return str(value)
-
-
-def object_of(within: Mapping[str, Any], name: str, allowed: set[str] | None, at: str = "") -> Mapping[str, Any]:
-    found = within.get(name)
-    if not isinstance(found, dict):
-        raise ApiError("U004", f"{name} is missing", path=f"{at}{name}")
-    if allowed is not None:
-        only(found, allowed, f"{at}{name}.")
-    return found
-
-
-def only(found: Mapping[str, Any], allowed: set[str], at: str) -> None:
-    unknown = found.keys() - allowed
-    if unknown:
-        raise ApiError("U005", f"{min(unknown)} is not a field here, or not at this bank", path=f"{at}{min(unknown)}")
+def _structured(within: Mapping[str, Any], at: str) -> None:
+    """The creditor's reference, of all that may stand there."""
+    found = object_of(within, "Structured", {"CreditorReferenceInformation"}, at)
+    reference = object_of(found, "CreditorReferenceInformation", {"Reference"}, f"{at}Structured.")
+    text_of(reference, "Reference", REFERENCE_CHARACTERS_MAX, f"{at}Structured.CreditorReferenceInformation.")

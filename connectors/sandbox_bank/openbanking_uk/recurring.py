@@ -6,7 +6,18 @@ from typing import Any
 
 from flask import Response
 
-from connectors.sandbox_bank.openbanking_uk import answers, api, bodies, events, fields, limits, payments, rules, tokens
+from connectors.sandbox_bank.openbanking_uk import (
+    answers,
+    api,
+    bodies,
+    events,
+    fields,
+    limits,
+    payments,
+    rules,
+    tokens,
+    values,
+)
 from connectors.sandbox_bank.openbanking_uk.answers import ApiError
 from connectors.sandbox_bank.openbanking_uk.api import Here
 from connectors.sandbox_bank.openbanking_uk.limits import Asked
@@ -28,10 +39,10 @@ class Recurring:
         """Payee and remittance information of the consent are repeated in the Instruction too."""
         api.repeated(body, consent, more=_MORE)
         data = body["Data"]
-        fields.one_of(data, "VRPType", limits.VRP_TYPES, "Data.")
-        fields.one_of(data, "PSUAuthenticationMethod", limits.AUTHENTICATION_METHODS, "Data.")
+        values.one_of(data, "VRPType", limits.VRP_TYPES, "Data.")
+        values.one_of(data, "PSUAuthenticationMethod", limits.AUTHENTICATION_METHODS, "Data.")
         if "PSUInteractionType" in data:
-            fields.one_of(data, "PSUInteractionType", limits.INTERACTION_TYPES, "Data.")
+            values.one_of(data, "PSUInteractionType", limits.INTERACTION_TYPES, "Data.")
         amount_minor = fields.instruction(data, here.brand)
         for name in ("CreditorAccount", "RemittanceInformation"):
             if name in consent.initiation and data["Instruction"].get(name) != consent.initiation[name]:
@@ -84,13 +95,13 @@ def confirm_funds(consent_id: str) -> Response:
     here = api.here(customer=True)
     rules.check_no_key()
     asked = rules.posted(here.bank, here.brand, here.grant.tpp)
-    fields.only(asked.body, {"Data"}, "")
-    data = fields.object_of(asked.body, "Data", {"ConsentId", "Reference", "InstructedAmount"})
+    values.only(asked.body, {"Data"}, "")
+    data = values.object_of(asked.body, "Data", {"ConsentId", "Reference", "InstructedAmount"})
     if data.get("ConsentId") != consent_id:
         raise ApiError("U008", "ConsentId is not that of the address", path="Data.ConsentId")
     if "Reference" in data:
-        fields.text_of(data, "Reference", 35, "Data.")
-    amount_minor = fields.amount_of(data, "InstructedAmount", "Data.")
+        values.text_of(data, "Reference", 35, "Data.")
+    amount_minor = values.amount_of(data, "InstructedAmount", "Data.")
     consent = api.own_consent(here, VRP, consent_id)
     api.check_authorised(consent, here.now_ms)
     with here.bank.store.read() as connection:

@@ -23,7 +23,8 @@ KEY_CHARACTERS_MAX = 40
 
 _AUTH_DATE = re.compile(
     r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4}"
-    r" \d{2}:\d{2}:\d{2} (GMT|UTC)"
+    r" \d{2}:\d{2}:\d{2} (GMT|UTC)",
+    re.ASCII,
 )
 
 
@@ -78,13 +79,31 @@ def posted(bank: UkBank, brand: Brand, tpp: str) -> Posted:
         detached.verify(request.headers.get("x-jws-signature"), raw, brand=brand, tpp=tpp, now=bank.now())
     except SignatureFault as fault:
         raise ApiError(fault.code, str(fault), path="x-jws-signature") from None
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        body = None
+    body = _read(raw)
     if not isinstance(body, dict):
         raise ApiError("U010", "the body must be a JSON object")
     return Posted(body=body, body_hash=hashlib.sha256(raw).hexdigest())
+
+
+def _read(raw: bytes) -> Any:
+    """None for what is no JSON that all would read alike (RFC 8259): a name twice, NaN, half a surrogate pair."""
+    try:
+        body = json.loads(raw.decode(), object_pairs_hook=_without_twins, parse_constant=_refused)
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return body
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def _is_ip_address(text: str) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Response
 
-from connectors.sandbox_bank.openbanking_uk import answers, api, events, fields, rules
+from connectors.sandbox_bank.openbanking_uk import answers, api, events, rules, values
 from connectors.sandbox_bank.openbanking_uk.answers import ApiError
 from connectors.sandbox_bank.openbanking_uk.api import Here
 from connectors.sandbox_bank.openbanking_uk.store import Connection, Row
@@ -74,14 +74,14 @@ def _posted(here: Here, *, own_id: str | None = None) -> Mapping[str, Any]:
     """The Data of an OBEventSubscription1, or of the response to it that a PUT sends back. Raises ApiError."""
     rules.check_no_key()
     body = rules.posted(here.bank, here.brand, here.grant.tpp).body
-    fields.only(body, {"Data", "Links", "Meta"} if own_id is not None else {"Data"}, "")
+    values.only(body, {"Data", "Links", "Meta"} if own_id is not None else {"Data"}, "")
     allowed = {"CallbackUrl", "Version", "EventTypes", *(("EventSubscriptionId",) if own_id is not None else ())}
-    data = fields.object_of(body, "Data", allowed)
+    data = values.object_of(body, "Data", allowed)
     if own_id is not None and data.get("EventSubscriptionId") != own_id:
         raise ApiError("U002", "EventSubscriptionId is not that of the address", path="Data.EventSubscriptionId")
-    fields.one_of(data, "Version", [here.brand.version], "Data.")
+    values.one_of(data, "Version", [here.brand.version], "Data.")
     if "CallbackUrl" in data:
-        _check_callback(fields.text_of(data, "CallbackUrl", CALLBACK_CHARACTERS_MAX, "Data."))
+        _check_callback(values.text_of(data, "CallbackUrl", CALLBACK_CHARACTERS_MAX, "Data."))
     types = data.get("EventTypes", [])
     if not isinstance(types, list) or not all(each in events.TYPES for each in types):
         raise ApiError("U002", f"EventTypes are of {', '.join(events.TYPES)}", path="Data.EventTypes")
