@@ -162,7 +162,8 @@ def _remittance(within: Mapping[str, Any], brand: Brand, at: str) -> None:
     told = within["RemittanceInformation"]
     most = {"Unstructured": UNSTRUCTURED_CHARACTERS_MAX}
     most |= {"Structured": 0} if brand.version == "4.0" else {"Reference": REFERENCE_CHARACTERS_MAX}
-    if not isinstance(told, dict) or told.keys() - most or (brand.version == "4.0" and not _are_lists(told)):
+    kind = list if brand.version == "4.0" else str
+    if not isinstance(told, dict) or told.keys() - most or not all(isinstance(each, kind) for each in told.values()):
         raise ApiError("U005", f"RemittanceInformation is not that of {brand.version}", path=at)
     if brand.version == "3.1":
         for name in told:
@@ -172,10 +173,6 @@ def _remittance(within: Mapping[str, Any], brand: Brand, at: str) -> None:
         text_of({"Unstructured": text}, "Unstructured", most["Unstructured"], f"{at}.")
     for each in told.get("Structured", []):
         _structured({"Structured": each}, f"{at}.")
-
-
-def _are_lists(told: Mapping[str, Any]) -> bool:
-    return all(isinstance(each, list) for each in told.values())
 
 
 def _structured(within: Mapping[str, Any], at: str) -> None:
