@@ -84,6 +84,7 @@ class UkTpp:
     files: Path
     brand: str = "albion"
     version: str = "4.0"
+    role: str = "/pisp"  #: of the API; events are of none
     profile: str = "fapi1_advanced"
     client_auth: str = "private_key_jwt"
     client_id: str = "quittance"
@@ -110,7 +111,7 @@ class UkTpp:
 
     @property
     def api(self) -> str:
-        return f"{self.issuer}/open-banking/v{self.version}/pisp"
+        return f"{self.issuer}/open-banking/v{self.version}{self.role}"
 
     def now_s(self) -> int:
         return int(self.clock().timestamp())

@@ -67,7 +67,7 @@ def account_of(connection: Connection, account_id: str) -> Account:
 
 
 _ACCOUNT = (
-    "SELECT account_id, customer_id, name, account_number, opening_minor - coalesce((SELECT sum(CASE kind"
+    "SELECT account_id, customer_id, name, account_number, opening_minor - coalesce((SELECT sum(CASE movement.kind"
     " WHEN 'debit' THEN amount_minor ELSE -amount_minor END) FROM movement JOIN payment USING (payment_id)"
     " WHERE payment.account_id = account.account_id), 0) AS available_minor FROM account"
 )

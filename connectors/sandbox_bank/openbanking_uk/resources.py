@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask
 
-from connectors.sandbox_bank.context import iso_utc
-from connectors.sandbox_bank.openbanking_uk import answers, domestic, payments, people
-from connectors.sandbox_bank.openbanking_uk.context import UkBank, current_bank
+from connectors.sandbox_bank.openbanking_uk import (
+    answers,
+    domestic,
+    events,
+    idempotency,
+    ledger,
+    limits,
+    payments,
+    people,
+    recurring,
+    scheduled,
+    subscriptions,
+)
+from connectors.sandbox_bank.openbanking_uk.context import EXTENSION, UkBank
 from connectors.sandbox_bank.openbanking_uk.errors import OAuthError
-from connectors.sandbox_bank.openbanking_uk.payments import SCHEMA
+from connectors.sandbox_bank.openbanking_uk.payments import SCHEDULED, VRP, Consent
+from connectors.sandbox_bank.openbanking_uk.postman import Postman
 from connectors.sandbox_bank.openbanking_uk.scenarios import scenario_of
-from connectors.sandbox_bank.openbanking_uk.store import Connection, Row
+from connectors.sandbox_bank.openbanking_uk.store import Connection
 from connectors.sandbox_bank.scenarios import Fault
+
+SCHEMA = payments.SCHEMA + idempotency.SCHEMA + events.SCHEMA
 
 __all__ = ["SCHEMA", "Approval", "decide", "is_usable", "play_token_fault", "register", "to_approve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """What a customer is asked to approve, as the pages show it."""
+    """What a customer is asked to approve, as the pages show it. ``limits``: of a standing consent, in words."""
 
     consent_id: str
     kind: Literal["payment", "scheduled", "vrp"]
     tpp: str
     status: str
     payee: str
-    payee_account: str  #: sort code and account number: 14 digits
+    payee_account: str  #: sort code and account number, 14 digits; empty where each payment names its own
     amount_minor: int | None
     currency: str
     reference: str | None
@@ -41,31 +54,32 @@ class Approval:
 
 
 def register(app: Flask) -> None:
-    app.register_blueprint(domestic.blueprint)
+    """The bank is in the app already. In tests nobody walks: they call `postman.deliver_due` themselves."""
+    for each in (domestic, scheduled, recurring, subscriptions, ledger):
+        app.register_blueprint(each.blueprint)
     app.after_request(answers.echo_interaction)
-    app.add_url_rule("/sandbox/ledger", view_func=_ledger)
+    bank: UkBank = app.extensions[EXTENSION]
+    if not bank.testing:
+        app.before_request(Postman(bank).wake)
 
 
 def to_approve(connection: Connection, *, brand_id: str, consent_id: str) -> Approval | None:
     consent = payments.consent_of(connection, consent_id, brand=brand_id)
     if consent is None:
         return None
-    told = consent.initiation.get("RemittanceInformation", {})
-    structured = [each.get("CreditorReferenceInformation", {}).get("Reference") for each in told.get("Structured", [])]
-    unstructured = told.get("Unstructured")
-    said = [*structured, told.get("Reference"), *(unstructured if isinstance(unstructured, list) else [unstructured])]
+    payee = consent.initiation.get("CreditorAccount")
     return Approval(
         consent_id=consent_id,
-        kind="payment",
+        kind=consent.kind.name,
         tpp=consent.tpp,
         status=consent.status,
-        payee=str(consent.initiation["CreditorAccount"]["Name"]),
-        payee_account=str(consent.initiation["CreditorAccount"]["Identification"]),
-        amount_minor=consent.amount_minor,
+        payee="whoever it names with each payment" if payee is None else str(payee["Name"]),
+        payee_account="" if payee is None else str(payee["Identification"]),
+        amount_minor=None if consent.kind is VRP else consent.amount_minor,
         currency="GBP",
-        reference=next((each for each in said if each), None),
-        when=None,
-        limits=[],
+        reference=_reference(consent.initiation),
+        when=scheduled.execution_of(consent).date() if consent.kind is SCHEDULED else None,
+        limits=limits.in_words(consent.parameters) if consent.kind is VRP else [],
         expires_ms=consent.expires_ms,
     )
 
@@ -77,17 +91,27 @@ def decide(
     consent_id: str,
     approved: bool,
     account_id: str | None,
-    customer_id: str,  # noqa: ARG001  # a single payment is bound to the account alone
+    customer_id: str,
     now_ms: int,
 ) -> None:
-    """The customer's word on a consent that waits."""
-    if payments.consent_of(connection, consent_id, brand=brand_id) is not None:
-        payments.decide(connection, consent_id, account_id=account_id if approved else None, now_ms=now_ms)
+    """The customer's word on a consent that waits. One that the bank cancelled only its own customer brings back."""
+    consent = payments.consent_of(connection, consent_id, brand=brand_id)
+    if consent is None:
+        return
+    status = consent.status_at(now_ms)
+    if status == "AWAU" and not approved:
+        payments.change_consent(connection, consent, "RJCT", now_ms=now_ms)
+    elif approved and (status == "AWAU" or (status == "CANC" and _is_of(connection, consent, customer_id))):
+        payments.change_consent(connection, consent, "AUTH", now_ms=now_ms, account_id=account_id)
 
 
 def is_usable(connection: Connection, *, brand_id: str, consent_id: str) -> bool:
-    """A token for a single payment lives its own life, also when the consent is used up: a repeat is answered."""
-    return payments.consent_of(connection, consent_id, brand=brand_id) is not None
+    """A token for a single payment lives its own life, also when the consent is used up: a repeat is answered.
+
+    That for a standing consent lives as long as that stands. After its last day the API says what is wrong.
+    """
+    consent = payments.consent_of(connection, consent_id, brand=brand_id)
+    return consent is not None and (consent.kind is not VRP or consent.status == "AUTH")
 
 
 def play_token_fault(bank: UkBank, *, brand_id: str, consent_id: str) -> None:
@@ -101,27 +125,19 @@ def play_token_fault(bank: UkBank, *, brand_id: str, consent_id: str) -> None:
         bank.hang()
 
 
-def _ledger() -> Response:
-    """{"entries": […]}, newest first: what was really booked, to hold against what the TPP believes."""
-    bank = current_bank()
-    given = request.headers.get("Authorization", "").encode()
-    if not hmac.compare_digest(given, f"Bearer {bank.settings.ledger_token}".encode()):
-        abort(401)
-    with bank.store.read() as connection:
-        rows = payments.ledger(connection, request.args.get("end_to_end_id"), now_ms=bank.now_ms())
-    return jsonify({"entries": [_entry(row) for row in rows]})
+def _is_of(connection: Connection, consent: Consent, customer_id: str) -> bool:
+    return people.account_of(connection, consent.account_id or "").customer_id == customer_id
 
 
-def _entry(row: Row) -> dict[str, str]:
-    account = json.loads(row["body"])["Data"]["Initiation"]["CreditorAccount"]
-    return {
-        "paymentId": row["payment_id"],
-        "endToEndId": row["end_to_end_id"],
-        "amount": f"{row['amount_minor'] // 100}.{row['amount_minor'] % 100:02d}",
-        "currency": "GBP",
-        "debtorAccount": f"{people.SORT_CODE}{row['account_number']}",
-        "creditorAccount": account["Identification"],
-        "creditorName": account["Name"],
-        "bookedAt": iso_utc(row["due_ms"]),
-        "kind": row["kind"],
-    }
+def _reference(initiation: Mapping[str, Any]) -> str | None:
+    """The first text of the remittance information, whichever dialect it is in."""
+    told = initiation.get("RemittanceInformation", {})
+    structured = [each for each in told.get("Structured", []) if isinstance(each, dict)]
+    references = [each.get("CreditorReferenceInformation") for each in structured]
+    unstructured = told.get("Unstructured")
+    said = [
+        *[each.get("Reference") for each in references if isinstance(each, dict)],
+        told.get("Reference"),
+        *(unstructured if isinstance(unstructured, list) else [unstructured]),
+    ]
+    return next((str(each) for each in said if each), None)

@@ -15,6 +15,7 @@ class UkScenario(Scenario):
     submission: Fault | None = None
     wrongly_signed: bool = False  #: the answer to the submission
     other_interaction: bool = False  #: it carries the x-fapi-interaction-id of another call
+    refused_at_once: bool = False  #: also where the payment would wait for its day
 
 
 _NO_FUNDS = (Step(status="RJCT", reason=Reason.NO_FUNDS),)
@@ -24,7 +25,7 @@ _SLOWLY = (_RECEIVED, _CHECKED, Step(status="ACSP", after_ms=1_000), Step(status
 _OWN: Mapping[int, UkScenario] = {
     999_16: UkScenario(meaning="submission executed, but the answer is a 500", submission=Fault.FAILS),
     999_17: UkScenario(meaning="submission executed, but the answer hangs 30 s", submission=Fault.HANGS),
-    999_18: UkScenario(meaning="submission answered 201 with RJCT", timetable=_NO_FUNDS),
+    999_18: UkScenario(meaning="submission answered 201 with RJCT", timetable=_NO_FUNDS, refused_at_once=True),
     999_19: UkScenario(meaning="the answer to the submission is wrongly signed, once", wrongly_signed=True),
     999_20: UkScenario(meaning="submission refused with 400", submission=Fault.REFUSED),
     999_21: UkScenario(meaning="submission answers 500, nothing executed, once", submission=Fault.FAILS_BEFORE),

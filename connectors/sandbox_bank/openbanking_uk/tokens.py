@@ -69,6 +69,11 @@ def is_good(connection: Connection, token: Token, *, now_ms: int, is_usable: IsU
     return token.consent_id is None or is_usable(connection, brand_id=token.brand, consent_id=token.consent_id)
 
 
+def revoke(connection: Connection, consent_id: str) -> None:
+    """All that a consent gave. What comes of a new approval is another token."""
+    connection.execute("UPDATE token SET revoked = 1 WHERE consent_id = ?", [consent_id])
+
+
 def keep_code(connection: Connection, *, code: str, handle: str, now_ms: int) -> None:
     connection.execute(
         "INSERT INTO code (code_hash, handle, expires_ms) VALUES (?, ?, ?)",

@@ -10,6 +10,8 @@ from flask import Flask
 
 from tests.support.sandbox_tpp import Clock
 from tests.support.uk_bank import AtBrand, inside, make_bank, make_folder, tpp_at
+from tests.support.uk_judge import Judged
+from tests.support.uk_orders import Orders, OrdersAt
 from tests.support.uk_wire import InProcess, UkPerson
 
 
@@ -44,3 +46,19 @@ def at(bank: Flask, folder: Path, clock: Clock) -> AtBrand:
 @pytest.fixture
 def person(bank: Flask) -> UkPerson:
     return UkPerson(transport=InProcess(bank))
+
+
+@pytest.fixture
+def judged(bank: Flask) -> Judged:
+    """The way to the banks on which the official files look at all that passes. Mark its tests `shared`."""
+    return Judged(InProcess(bank))
+
+
+@pytest.fixture
+def orders_at(at: AtBrand, judged: Judged, person: UkPerson) -> OrdersAt:
+    def made(brand: str = "albion") -> Orders:
+        tpp = at(brand)
+        tpp.transport = judged
+        return Orders(tpp=tpp, person=person)
+
+    return made
