@@ -38,6 +38,7 @@ class Payment(Base):
     bank_id: Mapped[str] = mapped_column(String(60))
     consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"), unique=True)
     trip_id: Mapped[str] = mapped_column(ForeignKey("trip.id"), unique=True)
+    submitted_apart: Mapped[bool] = mapped_column(default=False)  # its approval executes nothing: we submit it
     bank_payment_id: Mapped[str | None] = mapped_column(String(140))  # the bank's own, once it has what it may execute
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
@@ -68,7 +69,7 @@ class Payment(Base):
     @property
     def is_to_submit(self) -> bool:
         """Whether its approval alone executes nothing, and the bank has not said that it has what we submitted."""
-        return self.consent_id is not None and self.bank_payment_id is None
+        return self.submitted_apart and self.bank_payment_id is None
 
 
 class PaymentHistory(Base):

@@ -119,6 +119,16 @@ def test_the_approved_payment_is_submitted_with_the_customers_token(house: House
     holds(house)
 
 
+def test_that_it_is_submitted_apart_is_said_by_the_payment_itself(house: House) -> None:
+    house.bill()
+    house.stage()
+    assert house.payment().submitted_apart
+    with house.begin() as uow:  # as a process would write it that knows of no submission
+        uow.session.execute(update(Payment).values(submitted_apart=False))
+        uow.commit()
+    assert not house.payment().is_to_submit
+
+
 def test_a_consent_that_nobody_can_approve_is_given_up(house: House) -> None:
     house.bill()
     house.stage(sca=None)
