@@ -54,7 +54,8 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
         withhold(task, uow, payment, _given_way(uow, payment), evidence="another payment of the bill")
         return None
     if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
-        withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence="the approval is too old to be used")
+        evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
+        withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence=evidence)
         return None
     decision = uow.session.get_one(Decision, payment.decision_id)
     try:

@@ -22,6 +22,7 @@ from app.services import Task
 from connectors.contract import Authorised, BankStatus, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable
 from consent.models import Trip
+from consent.vault import Vault
 from tests.unit.app.journey.house import (
     ACCEPTED,
     CANCELLED,
@@ -103,6 +104,15 @@ def test_a_bank_that_wants_the_customers_token_gets_it(house: House) -> None:
     house.approved()
     house.follow(WAITING)
     assert house.bank.asked[-1][1]["access_token"] == "t0ken"
+
+
+def test_without_the_key_of_that_token_the_bank_is_asked_as_ourselves(house: House) -> None:
+    house.bank.profile = dataclasses.replace(house.bank.profile, status_access="psu_token")
+    house.approved()
+    house.services = dataclasses.replace(house.services, vault=Vault({"k2": b"2" * 32}, active="k2"))
+    house.follow(DEBITED)
+    assert house.bank.asked[-1][1]["access_token"] is None
+    assert house.payment().state == "settled"
 
 
 def test_after_its_life_the_customers_token_is_not_used(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,7 @@ from app.people.models import Customer
 from app.services import Task
 from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
 from connectors.errors import BankRefused, BankSilent, BankUnavailable, NotApproved
+from consent.vault import Vault
 from tests.conftest import Clock
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, NOT_FOUND, REJECTED, SILENT, House, SubmittingBank, said
 
@@ -277,6 +279,35 @@ def test_nor_one_whose_token_is_dead(house: House) -> None:
     go_on(house)
     assert (house.payment().state, house.payment().reason) == ("rejected", "approval_lost")
     assert "submit" not in asked(house)
+
+
+def lose_the_key(house: House) -> None:
+    """The operator took the old key away while a token was still sealed with it."""
+    house.services = dataclasses.replace(house.services, vault=Vault({"k2": b"2" * 32}, active="k2"))
+
+
+def test_nor_one_whose_token_does_not_open(house: House) -> None:
+    house.approved()
+    lose_the_key(house)
+    go_on(house)
+    assert (house.payment().state, house.payment().reason) == ("rejected", "approval_lost")
+    assert house.history()[-1][3] == "its token is dead, or does not open"
+    assert house.balances() == FREE
+    assert "submit" not in asked(house)
+    holds(house)
+
+
+def test_what_was_sent_ends_without_a_token_that_does_not_open(house: House) -> None:
+    lost(house)
+    lose_the_key(house)
+    house.clock.tick(seconds=2)
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+    house.clock.now = fence_of(house) + SECOND
+    go_on(house)
+    assert (house.payment().state, house.balances()) == ("rejected", FREE)
+    assert asked(house).count("submit") == 1
+    holds(house)
 
 
 def test_what_the_standard_cannot_carry_is_not_submitted(house: House) -> None:
