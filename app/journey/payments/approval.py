@@ -34,7 +34,7 @@ def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
         reason = Reason.REFUSED_AT_BANK if trip.outcome == "access_denied" else Reason.NOT_APPROVED
         withhold(task, uow, payment, reason, evidence=f"came back without a code: {trip.outcome}")
     elif is_unwanted(uow.session, payment):
-        withhold(task, uow, payment, _given_way(uow, payment), evidence="another payment of the bill")
+        give_way(task, uow, payment)
     elif uow.now >= over_at and trip.left_at is None:
         evidence = "the time is over; the link was given to nobody"
         reason = Reason.NOT_APPROVED_IN_TIME
@@ -51,7 +51,7 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     consent = uow.session.get_one(Consent, payment.consent_id)
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
     if is_unwanted(uow.session, payment):
-        withhold(task, uow, payment, _given_way(uow, payment), evidence="another payment of the bill")
+        give_way(task, uow, payment)
         return None
     if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
         evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
@@ -78,6 +78,8 @@ def withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, e
     task.finish(uow)
 
 
-def _given_way(uow: UnitOfWork, payment: Payment) -> Reason:
+def give_way(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """Another payment has paid its bill, or may have."""
     paid = paid_by_another(uow.session, payment) is not None
-    return Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
+    reason = Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
+    withhold(task, uow, payment, reason, evidence="another payment of the bill")

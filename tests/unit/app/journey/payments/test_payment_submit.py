@@ -338,6 +338,26 @@ def test_it_gives_way_at_once_to_another_payment_that_was_executed(house: House,
     holds(house)
 
 
+def test_an_approval_that_nobody_wants_is_withheld_where_its_code_is_left_unused(house: House) -> None:
+    """Wanted again by the time that anybody looks, it would wait for ever for a code that nobody exchanges."""
+    house.come_back(house.away())
+    with house.begin() as uow:
+        uow.session.execute(update(Payment).values(unwanted_since=uow.now))
+        uow.commit()
+    house.exchange(Authorised(access_token="unused", expires_in_s=1))
+    with house.begin() as uow:
+        uow.session.execute(update(Payment).values(unwanted_since=None))
+        uow.commit()
+    assert (house.payment().state, house.payment().reason) == ("rejected", "another_under_way")
+    assert house.due("payments.exchange_code") == {}
+    assert house.balances() == FREE
+    house.clock.tick(hours=1)
+    go_on(house)
+    assert house.due() == {}
+    assert "complete" not in asked(house)
+    holds(house)
+
+
 def test_what_the_customer_reads_meanwhile(house: House) -> None:
     house.approved()
     with house.services.reading() as uow:
