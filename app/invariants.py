@@ -239,8 +239,9 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "D6",
-        "an unknown outcome carries its promise, and nothing else does",
-        "SELECT id FROM payment WHERE (state = 'unknown') <> (know_by IS NOT NULL)",
+        "an unknown outcome carries its promise, or says that nobody can be asked about it; and nothing else does",
+        "SELECT id FROM payment WHERE (state = 'unknown' AND untold_since IS NULL) <> (know_by IS NOT NULL)"
+        " OR (state <> 'unknown' AND untold_since IS NOT NULL)",
     ),
     # ----------------------------------------------------------------------------------------------------- E consents
     _holds(

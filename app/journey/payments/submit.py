@@ -23,7 +23,7 @@ from app.journey.payments.looks import follow_from, look_again
 from app.journey.payments.models import BankAttempt, BankCall, Payment
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
-from app.journey.payments.step import believe, keep_promise, step
+from app.journey.payments.step import believe, keep_promise, promise_again, promise_nothing, step
 from app.services import Task
 from connectors.contract import ConsentStatus, PsuContext, Submits, Submitted
 from connectors.errors import BankError, BankRefused, BankUnavailable
@@ -117,10 +117,14 @@ def _intend_again(
             look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=retry_after_s)
         else:
             attempt = _next_attempt(task, uow, payment, said)
-            if attempt is None and not _is_over(uow, payment, question, said):
+            if attempt is not None:
+                promise_again(payment, now=uow.now)
+            elif not _is_over(uow, payment, question, said):
                 evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
                 _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
-            elif attempt is None:
+                if _is_untold(task, uow, payment, question, said):
+                    promise_nothing(payment, now=uow.now)
+            else:
                 look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=0)
         uow.commit()
         return attempt
@@ -155,9 +159,7 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
     Not that it waits for an approval, which it gave: that word is stale. Nor that it knows the consent no more, or that
     its time is over: both may be said of one that was used.
     """
-    if said not in _UNUSED:
-        return False
-    if payment.fence_at is None or question.asked_at <= payment.fence_at:
+    if said not in _UNUSED or not _is_past_fence(payment, question):
         return False
     step(
         uow,
@@ -169,6 +171,20 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
         answer=str(said).encode(),
     )
     return True
+
+
+def _is_past_fence(payment: Payment, question: _Question) -> bool:
+    return payment.fence_at is not None and question.asked_at > payment.fence_at
+
+
+def _is_untold(task: Task, uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
+    """Whether nobody can be asked any more what became of it: the same bytes would have told, and their token is dead.
+    Then its consent tells nothing that decides, or that it is used up, and a statement or an operator has to."""
+    if said is ConsentStatus.CONSUMED:
+        consent = uow.session.get_one(Consent, payment.consent_id)
+        if access_token(uow.session, task.services.vault, consent, now=uow.now) is None:
+            return True
+    return said is not None and _is_past_fence(payment, question)
 
 
 def _send(task: Task, payment_id: str, attempt: calls.Attempt) -> None:
@@ -203,6 +219,7 @@ def _submitted(task: Task, payment_id: str, attempt: calls.Attempt, submitted: S
             payment.bank_payment_id = payment.bank_payment_id or submitted.bank_payment_id
             payment.transaction_status = status.transaction_status[:35]
             payment.silent_since = None
+            promise_again(payment, now=uow.now)
             if payment.state not in OVER:
                 believe(uow, payment, status, reason=_reason(uow, payment, submitted))
         elif PAYMENT.allows(PaymentState(payment.state), PaymentStep.LOSE_SIGHT):

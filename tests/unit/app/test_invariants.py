@@ -444,6 +444,16 @@ def test_what_nobody_submitted_is_not_at_the_bank(bare: Engine, lived: Lived) ->
         assert broken_in(connection, lived.clock.now) == {"C10"}
 
 
+@pytest.mark.parametrize("state", ["unknown", "settled"])
+def test_no_time_is_promised_where_nobody_can_be_asked(state: str, bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("payment", books.payment(state), untold_since=books.now)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("unknown"), know_by=None)
+        assert broken_in(connection, lived.clock.now) == (set() if state == "unknown" else {"D6"})
+
+
 def test_nothing_is_spoilt_for_an_invariant_that_is_gone() -> None:
     assert set(SPOILT) <= {each.name for each in INVARIANTS}
 

@@ -355,6 +355,17 @@ def test_what_an_older_process_writes_into_the_upgraded_database_executes_with_i
     assert apart(services, "late") == [(False, None, False)]
 
 
+def test_the_older_program_finds_a_promise_of_every_unknown_outcome(upgraded: Services) -> None:
+    with upgraded.engine.begin() as connection:
+        nobody = "UPDATE payment SET know_by = NULL, untold_since = updated_at WHERE id = 'pay_unknown'"
+        connection.execute(text(nobody))
+    with upgraded.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0008")
+    with upgraded.engine.connect() as connection:
+        unknown = "SELECT id FROM payment WHERE state = 'unknown' AND know_by IS NULL"
+        assert connection.execute(text(unknown)).all() == []
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_an_upgrade_may_take_as_long_as_it_takes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
