@@ -289,13 +289,15 @@ def _payment_unknown(_: argparse.Namespace) -> int:
     with _services().reading() as uow:
         found = open_outcomes(uow.session)
     for one in found:
-        promise = f"{one.know_by:%Y-%m-%d %H:%M}Z" if one.know_by else "nothing"
+        promise = f"promised by {one.know_by:%Y-%m-%d %H:%M}Z" if one.know_by else "promised by nothing"
+        if one.untold_since:
+            promise = f"the bank cannot be asked by us since {one.untold_since:%Y-%m-%d %H:%M}Z: ask it yourself"
         print(
             f"{one.id}  bank {one.bank_id} {one.bank_payment_id or '-'}  since {one.since:%Y-%m-%d %H:%M}Z"
-            f"  promised by {promise}  promises broken {one.promises_broken}"
+            f"  {promise}  promises broken {one.promises_broken}"
         )
     print(f"{len(found)} payments with an unknown outcome")
-    return 1 if any(one.promises_broken for one in found) else 0
+    return 1 if any(one.promises_broken or one.untold_since for one in found) else 0
 
 
 def _payment_resolve(chosen: argparse.Namespace) -> int:

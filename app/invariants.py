@@ -187,7 +187,14 @@ INVARIANTS: Sequence[Invariant] = (
         "what the bank is said to have was given to it: with its approval, or by a submission",
         "SELECT p.id FROM payment p LEFT JOIN consent c ON c.id = p.consent_id"
         " LEFT JOIN bank_call s ON s.payment_id = p.id AND s.verb = 'submit'"
-        " WHERE p.bank_payment_id IS NOT NULL AND c.bank_consent_id <> p.bank_payment_id AND s.id IS NULL",
+        " WHERE p.bank_payment_id IS NOT NULL AND s.id IS NULL"
+        " AND (p.submitted_apart OR c.bank_consent_id <> p.bank_payment_id)",
+    ),
+    _holds(
+        "C11",
+        "only what its approval does not execute is submitted by us",
+        "SELECT p.id FROM payment p LEFT JOIN bank_call s ON s.payment_id = p.id AND s.verb = 'submit'"
+        " WHERE NOT p.submitted_apart AND (s.id IS NOT NULL OR p.state IN ('authorised', 'submitting'))",
     ),
     # ------------------------------------------------------------------------------------------------------- D states
     _holds(
@@ -232,8 +239,9 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "D6",
-        "an unknown outcome carries its promise, and nothing else does",
-        "SELECT id FROM payment WHERE (state = 'unknown') <> (know_by IS NOT NULL)",
+        "an unknown outcome carries its promise, or says that nobody can be asked about it; and nothing else does",
+        "SELECT id FROM payment WHERE (state = 'unknown' AND untold_since IS NULL) <> (know_by IS NOT NULL)"
+        " OR (state <> 'unknown' AND untold_since IS NOT NULL)",
     ),
     # ----------------------------------------------------------------------------------------------------- E consents
     _holds(

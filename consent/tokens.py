@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import logging
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from connectors.contract import Authorised
 from consent.models import Consent, Sealed
-from consent.vault import Vault
+from consent.vault import Vault, VaultError
+
+log = logging.getLogger("quittance.consent")
 
 #: a token that is about to end is not used any more
 _MARGIN = dt.timedelta(seconds=10)
@@ -22,16 +26,30 @@ def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorise
 
 
 def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:
-    """The token of this consent while it lives, else None."""
+    """The token of this consent while it lives, else None.
+
+    One that does not open is none: what it was given for must come to its end without it. It is kept, for a process
+    that has its key, or for when the key is back.
+    """
     row = session.get(Sealed, _box(consent.id))
     if row is None or row.expires_at is None or row.expires_at - _MARGIN <= now:
         return None
-    return vault.get(session, row.id)
+    try:
+        return vault.get(session, row.id)
+    except VaultError as error:
+        _tell(row.id, str(error))
+        return None
 
 
 def forget(session: Session, consent_id: str | None) -> None:
     """What it was given for will not be done."""
     session.execute(delete(Sealed).where(Sealed.id == _box(consent_id)))
+
+
+@functools.lru_cache(maxsize=1000)
+def _tell(row_id: str, error: str) -> None:
+    """Once for each, however often its payment is gone on with."""
+    log.error("%s is not used, so that its payment may end unknown or not be passed on: %s", row_id, error)
 
 
 def _box(consent_id: str | None) -> str:

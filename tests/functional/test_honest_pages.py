@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 
 from app.factory import create_app
 from app.journey.payments.access import locked
+from app.journey.payments.models import Payment
 from app.journey.payments.read import live_payments
 from app.journey.payments.rules import end_to_end_id
 from app.journey.payments.service import resolve
 from app.journey.payments.states import Source
-from app.journey.payments.step import correct
+from app.journey.payments.step import correct, promise_nothing
 from app.people.models import Passkey
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import BankStatus, Fact
@@ -321,6 +322,24 @@ def test_a_promise_that_is_renewed_early_is_not_said_to_be_over(
     said = words(journey, f"/payments/{payment_id}")
     assert "by now" not in said
     assert "It takes longer than we said: Horizon Bank has not told us yet." in said
+
+
+def test_where_nobody_can_be_asked_any_more_the_page_promises_no_time(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(*_: object, **__: object) -> BankStatus:
+        raise BankSilent("no answer")
+
+    monkeypatch.setattr(BerlinGroupConnector, "status", status)
+    payment_id = journey.pay(journey.bill(number="n4"))
+    with journey.services.unit_of_work() as uow:
+        promise_nothing(uow.session.get_one(Payment, payment_id), now=uow.now)
+        uow.commit()
+    said = words(journey, f"/payments/{payment_id}")
+    assert "Horizon Bank can no longer tell us what became of this payment, so we promise no time" in said
+    assert "Please do not pay this bill again" in said
+    assert "We keep asking" not in said
+    assert "will know by" not in said
 
 
 def test_sent_back_by_a_statement_does_not_say_that_nothing_left(journey: Journey) -> None:

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
-from app.journey.payments.models import BankAttempt, BankCall
-from connectors.contract import BankRequest
+from app.journey.payments.models import BankAttempt, BankCall, Payment
+from connectors.contract import BankRequest, PsuContext
 from consent.base import new_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A submission as it was committed before the call."""
+
+    bank_id: str
+    call_id: str
+    number: int
+    request: BankRequest
+    access_token: str
+    psu: PsuContext
+    intended_at: dt.datetime
+    only_tells: bool = False  #: the consent is used up: the bank has the payment, whatever it answers to this
+
+    def __repr__(self) -> str:
+        return f"Attempt({self.call_id}, {self.number})"
 
 
 def store(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) -> BankCall:
@@ -71,4 +89,20 @@ def request_of(call: BankCall) -> BankRequest:
     """The very bytes that were stored."""
     return BankRequest(
         method=call.method, path=call.path, headers=call.headers, body=call.body, request_id=call.request_id
+    )
+
+
+def submission(
+    uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, psu: PsuContext, only_tells: bool = False
+) -> Attempt:
+    """Write down that it is about to be submitted, once more or for the first time."""
+    return Attempt(
+        bank_id=payment.bank_id,
+        call_id=call.id,
+        number=attempt(uow, call),
+        request=request_of(call),
+        access_token=token,
+        psu=psu,
+        intended_at=uow.now,
+        only_tells=only_tells,
     )

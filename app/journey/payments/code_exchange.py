@@ -9,6 +9,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import calls, rules
 from app.journey.payments.access import is_unwanted, locked
+from app.journey.payments.approval import give_way
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
@@ -34,9 +35,7 @@ def exchange_code(task: Task) -> None:
             uow.commit()
             return
         if is_unwanted(uow.session, payment):
-            # its bill is paid, or may be: to exchange the code could pay it twice
-            follow_from(uow, payment, run_at=uow.now)
-            task.finish(uow)
+            _leave_unused(task, uow, payment)
             uow.commit()
             return
         task.hold(uow)
@@ -98,6 +97,16 @@ def exchange_code(task: Task) -> None:
         task.finish(uow)
         uow.commit()
     failpoint("exchange.written")
+
+
+def _leave_unused(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """Its bill is paid, or may be: to exchange the code could pay it twice."""
+    if may_withhold(payment):
+        # now: wanted again before anybody looks, it would wait for ever for a code that nobody exchanges
+        give_way(task, uow, payment)
+        return
+    follow_from(uow, payment, run_at=uow.now)
+    task.finish(uow)
 
 
 def _life_of(authorised: Authorised, payment: Payment) -> dt.timedelta:

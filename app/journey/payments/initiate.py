@@ -257,7 +257,8 @@ def _keep_consent(services: Services, uow: UnitOfWork, payment: Payment, staged:
     uow.session.add(consent)
     uow.session.flush()
     payment.consent_id = trip.consent_id = consent.id
-    if not isinstance(services.banks.connector(payment.bank_id), Submits):
+    payment.submitted_apart = isinstance(services.banks.connector(payment.bank_id), Submits)
+    if not payment.submitted_apart:
         payment.bank_payment_id = staged.consent_id  # approving it executes it
     payment.transaction_status = staged.transaction_status[:35]
     return consent

@@ -38,6 +38,7 @@ class Payment(Base):
     bank_id: Mapped[str] = mapped_column(String(60))
     consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"), unique=True)
     trip_id: Mapped[str] = mapped_column(ForeignKey("trip.id"), unique=True)
+    submitted_apart: Mapped[bool] = mapped_column(default=False)  # its approval executes nothing: we submit it
     bank_payment_id: Mapped[str | None] = mapped_column(String(140))  # the bank's own, once it has what it may execute
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
@@ -57,6 +58,7 @@ class Payment(Base):
     status_says: Mapped[str | None] = mapped_column(String(8))  # of an end by other evidence (StatusSays)
     fence_at: Mapped[dt.datetime | None]  # from then on nothing that we or the customer hold can move money (K4)
     know_by: Mapped[dt.datetime | None]  # unknown: the customer was promised to know by then
+    untold_since: Mapped[dt.datetime | None]  # unknown, and nobody can be asked any more: no time is promised
     promises_broken: Mapped[int] = mapped_column(default=0)  # how often that time passed and we did not know
     unwanted_since: Mapped[dt.datetime | None]  # another one has paid the bill, or may have: this one is to give way
     sequence: Mapped[int] = mapped_column(default=0)  # how many lines its history has
@@ -68,7 +70,7 @@ class Payment(Base):
     @property
     def is_to_submit(self) -> bool:
         """Whether its approval alone executes nothing, and the bank has not said that it has what we submitted."""
-        return self.consent_id is not None and self.bank_payment_id is None
+        return self.submitted_apart and self.bank_payment_id is None
 
 
 class PaymentHistory(Base):

@@ -69,6 +69,7 @@ class PaymentView:
     arrival_confirmed: bool  #: the bank itself said that the payee's account was credited
     reason: str | None
     know_by: dt.datetime | None  #: unknown: it was promised to be known by then
+    untold: bool  #: unknown, and nobody can be asked any more: a statement or an operator has to tell
     promises_broken: int  #: how often the promised time passed, or was sure to pass, without an answer
     doubted: bool  #: unknown: it was called not done, and the bank calls it accepted after all
     paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
@@ -202,6 +203,7 @@ def _view(
         arrival_confirmed=is_arrival_confirmed(payment.fact, source=source, evidence=evidence),
         reason=payment.reason,
         know_by=payment.know_by,
+        untold=payment.untold_since is not None,
         promises_broken=payment.promises_broken,
         doubted=state is PaymentState.UNKNOWN and payment.doubted_since is not None,
         paid_twice=False,
@@ -249,15 +251,16 @@ class OpenOutcome:
     silent_since: dt.datetime | None
     fence_at: dt.datetime | None
     know_by: dt.datetime | None
+    untold_since: dt.datetime | None  #: nobody can be asked any more: it waits for a statement or for an operator
     promises_broken: int
 
 
 def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
-    """Unknown outcomes, the most often promised first, then the oldest."""
+    """Unknown outcomes: first those that wait for an operator, then the most often promised, then the oldest."""
     rows = session.scalars(
         select(Payment)
         .where(Payment.state == PaymentState.UNKNOWN)
-        .order_by(Payment.promises_broken.desc(), Payment.id)
+        .order_by(Payment.untold_since.is_(None), Payment.promises_broken.desc(), Payment.id)
         .limit(most)
     )
     return [
@@ -269,6 +272,7 @@ def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
             silent_since=payment.silent_since,
             fence_at=payment.fence_at,
             know_by=payment.know_by,
+            untold_since=payment.untold_since,
             promises_broken=payment.promises_broken,
         )
         for payment in rows

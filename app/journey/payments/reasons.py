@@ -14,7 +14,9 @@ class Reason(enum.StrEnum):
     BANK_REFUSED = "bank_refused"  #: the bank would not take the order
     NOT_APPROVED_IN_TIME = "not_approved_in_time"
     STOPPED_BY_CUSTOMER = "stopped_by_customer"  #: here, as long as nothing could move
-    APPROVAL_LOST = "approval_lost"  #: the customer approved, and the bank's permission did not reach us in time
+    APPROVAL_LOST = (
+        "approval_lost"  #: the customer approved, and the bank's permission did not reach us in time, or does not open
+    )
     NOT_APPROVED = "not_approved"  #: the bank ended it, and as far as we know nobody had approved it
     REJECTED_BY_BANK = "rejected_by_bank"  #: after the customer had approved it, or so says a statement or an operator
     REVERSED = "reversed"

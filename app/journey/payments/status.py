@@ -171,6 +171,8 @@ def _question(task: Task) -> _Question | None:
             uow.commit()
             return None
         task.hold(uow)
+        if not payment.submitted_apart:  # a process of an older release wrote no id: it is that of what was approved
+            payment.bank_payment_id = payment.bank_payment_id or consent.bank_consent_id
         token = None
         if profile.status_access == "psu_token":
             # our own word is the more lasting one: a customer's token may die before the money has settled

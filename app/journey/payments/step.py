@@ -91,6 +91,7 @@ def step(
     if taken is not PaymentStep.DOUBT:
         payment.doubted_since = None
     payment.know_by = rules.promise(now=uow.now, fence_at=payment.fence_at) if after is PaymentState.UNKNOWN else None
+    payment.untold_since = None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
     if after in CLOSED and payment.is_to_submit and before in _NOT_SUBMITTED:  # the approval is never used
@@ -312,6 +313,22 @@ def keep_promise(payment: Payment, *, now: dt.datetime) -> None:
         payment.promises_broken += 1
         payment.know_by = rules.next_promise(now=now, broken=payment.promises_broken)
         payment.updated_at = now  # the page says something else from now on
+
+
+def promise_nothing(payment: Payment, *, now: dt.datetime) -> None:
+    """Nobody can be asked any more what became of it: no time can be promised by which that will be known."""
+    if payment.state == PaymentState.UNKNOWN and payment.untold_since is None:
+        payment.untold_since = now
+        payment.know_by = None
+        payment.updated_at = now  # the page says something else from now on
+
+
+def promise_again(payment: Payment, *, now: dt.datetime) -> None:
+    """It can be asked about after all."""
+    if payment.untold_since is not None:
+        payment.untold_since = None
+        payment.know_by = rules.promise(now=now, fence_at=payment.fence_at)
+        payment.updated_at = now
 
 
 def raise_fence(payment: Payment, until: dt.datetime) -> None:

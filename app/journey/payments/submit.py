@@ -8,7 +8,6 @@ never said that it has is called not done only past the fence: when the token th
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,16 +16,16 @@ from sqlalchemy import select
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
-from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import is_unwanted, locked, paid_by_another, source_of
-from app.journey.payments.initiate import order_of
-from app.journey.payments.looks import follow_from, late_look, look_again
+from app.journey.payments import approval, budget, calls, rules
+from app.journey.payments.access import is_unwanted, locked
+from app.journey.payments.look_back import look_back
+from app.journey.payments.looks import follow_from, look_again
 from app.journey.payments.models import BankAttempt, BankCall, Payment
 from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
-from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, step
+from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
+from app.journey.payments.step import believe, keep_promise, promise_again, promise_nothing, step
 from app.services import Task
-from connectors.contract import BankRequest, ConsentStatus, PsuContext, Submits, Submitted
+from connectors.contract import ConsentStatus, PsuContext, Submits, Submitted
 from connectors.errors import BankError, BankRefused, BankUnavailable
 from consent.models import Consent, Trip
 from consent.tokens import access_token
@@ -44,23 +43,6 @@ class _Question:
     asked_at: dt.datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attempt:
-    """What was committed before the call."""
-
-    bank_id: str
-    call_id: str
-    number: int
-    request: BankRequest
-    access_token: str
-    psu: PsuContext
-    intended_at: dt.datetime
-    only_tells: bool = False  #: the consent is used up: the bank has the payment, whatever it answers to this
-
-    def __repr__(self) -> str:
-        return f"_Attempt({self.call_id}, {self.number})"
-
-
 def submit(task: Task, *, payment_id: str) -> None:
     """Bring a payment that is ours to submit one step further. Safe to run again from the start at any moment."""
     found = _intend(task, payment_id)
@@ -75,69 +57,24 @@ def submit(task: Task, *, payment_id: str) -> None:
     failpoint("submit.written")
 
 
-def _intend(task: Task, payment_id: str) -> _Attempt | _Question | None:
+def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:
     """The first transaction: what it does depends on how far the payment is. None when there is nothing to send now."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
-        found: _Attempt | _Question | None = None
+        found: calls.Attempt | _Question | None = None
         if not payment.is_to_submit:
             task.run_again(uow, run_at=uow.now)  # another worker heard meanwhile that the bank has it
         elif payment.state in OVER and not calls.was_submitted(uow.session, payment_id=payment.id):
             payment.next_look_at = None
             task.finish(uow)
         elif payment.state == PaymentState.AWAITING_CUSTOMER:
-            _wait_for_approval(task, uow, payment)
+            approval.wait_for_approval(task, uow, payment)
         elif payment.state == PaymentState.AUTHORISED:
-            found = _first_attempt(task, uow, payment)
+            found = approval.use_approval(task, uow, payment)
         else:
             found = _question(task, uow, payment)
         uow.commit()
         return found
-
-
-def _wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
-    """Nobody asks the bank meanwhile: it has nothing that it could execute."""
-    trip = uow.session.get_one(Trip, payment.trip_id)
-    consent = uow.session.get_one(Consent, payment.consent_id)
-    over_at = consent.expires_at + (rules.EXPIRY_MARGIN if trip.left_at is not None else dt.timedelta())
-    if trip.outcome not in (None, "code"):
-        reason = Reason.REFUSED_AT_BANK if trip.outcome == "access_denied" else Reason.NOT_APPROVED
-        _withhold(task, uow, payment, reason, evidence=f"came back without a code: {trip.outcome}")
-    elif is_unwanted(uow.session, payment):
-        _withhold(task, uow, payment, _given_way(uow, payment), evidence="another payment of the bill")
-    elif uow.now >= over_at and trip.left_at is None:
-        evidence = "the time is over; the link was given to nobody"
-        reason = Reason.NOT_APPROVED_IN_TIME
-        step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=reason)
-        task.finish(uow)
-    elif uow.now >= over_at and trip.outcome is None:
-        _withhold(task, uow, payment, Reason.NOT_APPROVED_IN_TIME, evidence="nobody came back in time")
-    else:  # whoever exchanges its code ends it, or goes on with it
-        look_again(task, uow, payment, run_at=max(over_at, uow.now + rules.HINT_PAUSE))
-
-
-def _first_attempt(task: Task, uow: UnitOfWork, payment: Payment) -> _Attempt | None:
-    """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
-    consent = uow.session.get_one(Consent, payment.consent_id)
-    token = access_token(uow.session, task.services.vault, consent, now=uow.now)
-    if is_unwanted(uow.session, payment):
-        _withhold(task, uow, payment, _given_way(uow, payment), evidence="another payment of the bill")
-        return None
-    if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
-        _withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence="the approval is too old to be used")
-        return None
-    decision = uow.session.get_one(Decision, payment.decision_id)
-    try:
-        request = _connector(task, payment.bank_id).draft_submission(
-            order_of(payment, decision), consent_id=consent.bank_consent_id, request_id=str(uuid.uuid4())
-        )
-    except ValueError as error:
-        _withhold(task, uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
-        return None
-    task.hold(uow)
-    call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
-    step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
-    return _attempt(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
 
 
 def _question(task: Task, uow: UnitOfWork, payment: Payment) -> _Question | None:
@@ -166,7 +103,7 @@ def _ask(task: Task, question: _Question) -> tuple[ConsentStatus | None, int]:
 
 def _intend_again(
     task: Task, payment_id: str, question: _Question, said: ConsentStatus | None, *, retry_after_s: int
-) -> _Attempt | None:
+) -> calls.Attempt | None:
     """The same bytes again, or the end, or patience."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
@@ -177,19 +114,23 @@ def _intend_again(
         if not payment.is_to_submit:
             task.run_again(uow, run_at=uow.now)  # another worker was quicker
         elif payment.state in OVER:
-            _look_back(task, uow, payment, question, said, retry_after_s=retry_after_s)
+            look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=retry_after_s)
         else:
             attempt = _next_attempt(task, uow, payment, said)
-            if attempt is None and not _is_over(uow, payment, question, said):
+            if attempt is not None:
+                promise_again(payment, now=uow.now)
+            elif not _is_over(uow, payment, question, said):
                 evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
                 _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
-            elif attempt is None:
-                _look_back(task, uow, payment, question, said, retry_after_s=0)
+                if _is_untold(task, uow, payment, question, said):
+                    promise_nothing(payment, now=uow.now)
+            else:
+                look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=0)
         uow.commit()
         return attempt
 
 
-def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -> _Attempt | None:
+def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -> calls.Attempt | None:
     """The identical request, as long as its key and the token live. Under a consent that is used up it only tells.
 
     What certainly never reached the bank is not sent once the approval has become old: its customer went away.
@@ -209,22 +150,7 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
         return None
     task.hold(uow)
     decision = uow.session.get_one(Decision, payment.decision_id)
-    return _attempt(uow, payment, call, token=token, psu=PsuContext(**decision.psu), only_tells=only_tells)
-
-
-def _attempt(
-    uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, psu: PsuContext, only_tells: bool = False
-) -> _Attempt:
-    return _Attempt(
-        bank_id=payment.bank_id,
-        call_id=call.id,
-        number=calls.attempt(uow, call),
-        request=calls.request_of(call),
-        access_token=token,
-        psu=psu,
-        intended_at=uow.now,
-        only_tells=only_tells,
-    )
+    return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu), only_tells=only_tells)
 
 
 def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
@@ -233,9 +159,7 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
     Not that it waits for an approval, which it gave: that word is stale. Nor that it knows the consent no more, or that
     its time is over: both may be said of one that was used.
     """
-    if said not in _UNUSED:
-        return False
-    if payment.fence_at is None or question.asked_at <= payment.fence_at:
+    if said not in _UNUSED or not _is_past_fence(payment, question):
         return False
     step(
         uow,
@@ -249,35 +173,21 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
     return True
 
 
-def _look_back(
-    task: Task,
-    uow: UnitOfWork,
-    payment: Payment,
-    question: _Question,
-    said: ConsentStatus | None,
-    *,
-    retry_after_s: int,
-) -> None:
-    """It ended, and the bank never named a payment: should the consent be used up, there is one after all."""
-    payment.silent_since = (payment.silent_since or uow.now) if said is None else None
-    if said is ConsentStatus.CONSUMED and source_of(uow.session, payment) in (Source.STATEMENT, Source.OPERATOR):
-        payment.status_says = StatusSays.OPPOSITE  # they knew that when they decided: it is listed
-    elif said is ConsentStatus.CONSUMED and payment.state in CLOSED:
-        payment.doubted_since = payment.doubted_since or question.asked_at
-        doubt(uow, payment)
-    elif said is not None:
-        doubt_no_more(uow, payment)
-    run_at: dt.datetime | None = uow.now
-    if payment.state in OVER:
-        run_at = late_look(payment, uow.session.get_one(Trip, payment.trip_id), now=uow.now)
-    if run_at is None:
-        payment.next_look_at = None
-        task.finish(uow)
-    else:
-        look_again(task, uow, payment, run_at=max(run_at, uow.now + dt.timedelta(seconds=retry_after_s)))
+def _is_past_fence(payment: Payment, question: _Question) -> bool:
+    return payment.fence_at is not None and question.asked_at > payment.fence_at
 
 
-def _send(task: Task, payment_id: str, attempt: _Attempt) -> None:
+def _is_untold(task: Task, uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
+    """Whether nobody can be asked any more what became of it: the same bytes would have told, and their token is dead.
+    Then its consent tells nothing that decides, or that it is used up, and a statement or an operator has to."""
+    if said is ConsentStatus.CONSUMED:
+        consent = uow.session.get_one(Consent, payment.consent_id)
+        if access_token(uow.session, task.services.vault, consent, now=uow.now) is None:
+            return True
+    return said is not None and _is_past_fence(payment, question)
+
+
+def _send(task: Task, payment_id: str, attempt: calls.Attempt) -> None:
     """The call, outside any transaction, and what came of it."""
     if task.services.clock() > attempt.intended_at + dt.timedelta(seconds=task.deadline_s):
         error: BankError = BankUnavailable("it was intended too long ago; nothing was sent")
@@ -295,7 +205,7 @@ def _send(task: Task, payment_id: str, attempt: _Attempt) -> None:
         _submitted(task, payment_id, attempt, submitted)
 
 
-def _submitted(task: Task, payment_id: str, attempt: _Attempt, submitted: Submitted) -> None:
+def _submitted(task: Task, payment_id: str, attempt: calls.Attempt, submitted: Submitted) -> None:
     """The bank has it: from now on its status tells. Kept whoever has the work by now, and whatever was closed."""
     status = submitted.status
     with task.services.unit_of_work() as uow:
@@ -309,6 +219,7 @@ def _submitted(task: Task, payment_id: str, attempt: _Attempt, submitted: Submit
             payment.bank_payment_id = payment.bank_payment_id or submitted.bank_payment_id
             payment.transaction_status = status.transaction_status[:35]
             payment.silent_since = None
+            promise_again(payment, now=uow.now)
             if payment.state not in OVER:
                 believe(uow, payment, status, reason=_reason(uow, payment, submitted))
         elif PAYMENT.allows(PaymentState(payment.state), PaymentStep.LOSE_SIGHT):
@@ -333,7 +244,7 @@ def _is_anothers(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> boo
     return uow.session.scalar(known) is not None
 
 
-def _not_submitted(task: Task, payment_id: str, attempt: _Attempt, error: BankError) -> None:
+def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: BankError) -> None:
     """A no to the only sending is the end. Any other no may be one to a repeat of what was done before."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
@@ -392,18 +303,6 @@ def _wait(
     if payment.know_by is not None:
         run_at = min(run_at, payment.know_by)
     look_again(task, uow, payment, run_at=max(run_at, uow.now + dt.timedelta(seconds=max(retry_after_s, 1))))
-
-
-def _withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str) -> None:
-    """Nothing was submitted, so that nothing happens, whatever the customer approved."""
-    step(uow, payment, PaymentStep.WITHHOLD, source=Source.WORKER, evidence=evidence, reason=reason)
-    payment.next_look_at = None
-    task.finish(uow)
-
-
-def _given_way(uow: UnitOfWork, payment: Payment) -> Reason:
-    paid = paid_by_another(uow.session, payment) is not None
-    return Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
 
 
 def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:

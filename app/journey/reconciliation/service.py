@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
@@ -390,7 +390,11 @@ def _worth_asking(since: dt.datetime | None = None) -> ColumnElement[bool]:
     ended = or_(Payment.state == PaymentState.SETTLED, and_(Payment.state.in_(CLOSED), given_out))
     if since is not None:
         ended = and_(ended, func.coalesce(Payment.settled_at, Payment.updated_at) >= since)
-    return and_(Payment.bank_payment_id.is_not(None), or_(Payment.state.in_(_AT_BANK), ended))
+    # what a process of an older release writes has no id yet, and is the bank's with its approval
+    has_it = or_(
+        Payment.bank_payment_id.is_not(None), and_(Payment.consent_id.is_not(None), not_(Payment.submitted_apart))
+    )
+    return and_(has_it, or_(Payment.state.in_(_AT_BANK), ended))
 
 
 def accept(uow: UnitOfWork, *, difference_id: str, because: str) -> None:

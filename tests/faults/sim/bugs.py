@@ -556,7 +556,7 @@ def authorised_is_never() -> Sequence[Change]:
 
 @_bug("a no to a repeat is taken for a no to all", "T1", "A3")
 def refused_repeat_ends() -> Sequence[Change]:
-    return [(submit, "_may_have_been_done", lambda uow, attempt: False)]
+    return [(submit, "_may_have_been_done", lambda uow, call_id, **but: False)]
 
 
 @_bug("a repeated submission has a key of its own", "A6", "C3")

@@ -227,6 +227,7 @@ def not_found_before_the_fence(books: Books) -> None:
 def submission(books: Books, *after_the_exchange: dt.timedelta) -> None:
     """As if a settled payment had been submitted then."""
     payment = books.payment("settled")
+    books.change("payment", payment, submitted_apart=True)
     call = {**books.of("bank_call", payment, "verb = 'initiate'"), "id": "bnk_submit", "verb": "submit"}
     exchanged_at = books.of("trip", payment)["exchanged_at"]
     books.copy("bank_call", {**call, "request_id": "of the submission"}, made_at=exchanged_at - SECOND)
@@ -251,6 +252,12 @@ def submitted_again_a_day_later(books: Books) -> None:
 @_breaks("C10")
 def at_the_bank_without_having_been_given_to_it(books: Books) -> None:
     books.change("payment", books.payment("settled"), bank_payment_id="another")
+
+
+@_breaks("C11")
+def submitted_though_its_approval_had_executed_it(books: Books) -> None:
+    submission(books, SECOND)
+    books.change("payment", books.payment("settled"), submitted_apart=False)
 
 
 @_breaks("D1")
@@ -427,6 +434,24 @@ def test_each_fires_when_its_own_thing_is_spoilt(name: str, bare: Engine, lived:
     with bare.connect() as connection:  # left without a commit: the next one finds all well again
         spoil(Books(connection, lived.clock.now))
         assert broken_in(connection, lived.clock.now) == {name, *others}
+
+
+def test_what_nobody_submitted_is_not_at_the_bank(bare: Engine, lived: Lived) -> None:
+    """Where the approval executes nothing, the bank's word that it has it is no proof of itself."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("payment", books.payment("settled"), submitted_apart=True)
+        assert broken_in(connection, lived.clock.now) == {"C10"}
+
+
+@pytest.mark.parametrize("state", ["unknown", "settled"])
+def test_no_time_is_promised_where_nobody_can_be_asked(state: str, bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("payment", books.payment(state), untold_since=books.now)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("unknown"), know_by=None)
+        assert broken_in(connection, lived.clock.now) == (set() if state == "unknown" else {"D6"})
 
 
 def test_nothing_is_spoilt_for_an_invariant_that_is_gone() -> None:

@@ -38,6 +38,22 @@ def test_a_token_is_used_until_shortly_before_its_end(
         assert b"t0ken" not in uow.session.get_one(Sealed, "consent:con_1:token").box
 
 
+def test_a_token_whose_key_is_gone_is_none_is_told_of_once_and_is_kept(
+    begin: Begin, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = Vault({"k2": b"2" * 32}, active="k2")
+    with begin() as uow:
+        tokens.keep(uow.session, VAULT, CONSENT, Authorised(access_token="t0ken", expires_in_s=60), now=clock.now)
+        uow.session.flush()
+        tokens._tell.cache_clear()
+        for _ in range(3):
+            assert tokens.access_token(uow.session, others, CONSENT, now=clock.now) is None
+        told = [record.getMessage() for record in caplog.records if record.name == "quittance.consent"]
+        assert len(told) == 1
+        assert "consent:con_1:token does not open" in told[0]
+        assert tokens.access_token(uow.session, VAULT, CONSENT, now=clock.now) == "t0ken"
+
+
 def test_another_consent_has_no_token(begin: Begin, clock: Clock) -> None:
     with begin() as uow:
         tokens.keep(uow.session, VAULT, CONSENT, Authorised(access_token="t", expires_in_s=60), now=clock.now)

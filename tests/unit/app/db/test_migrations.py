@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.types import JSON, Integer
 
 from app.db.engine import make_engine
-from app.db.migrate import config_for, upgrade
+from app.db.migrate import _references_off, config_for, upgrade
 from app.invariants import check
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
 from app.services import Services
@@ -301,6 +301,69 @@ def test_an_order_on_its_way_gets_to_its_bank_and_its_secrets_outlive_the_approv
             assert trips.secrets_of(uow.session, upgraded.vault, trip).verifier == "verifier"
         with pytest.raises(vault.VaultError):  # of what is over nothing is kept for longer
             trips.secrets_of(uow.session, upgraded.vault, uow.session.get_one(Trip, "trp_settled"))
+
+
+def to(services: Services, revision: str) -> None:
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.upgrade(config_for(connection), revision)
+
+
+def apart(services: Services, *names: str) -> list[tuple[bool, str | None, bool]]:
+    """Whether these are submitted apart, the bank's id of them, and whether they wait to be submitted."""
+    with services.reading() as uow:
+        rows = [uow.session.get_one(Payment, f"pay_{name}") for name in names]
+        return [(row.submitted_apart, row.bank_payment_id, row.is_to_submit) for row in rows]
+
+
+def test_what_is_submitted_apart_says_so_and_what_an_older_process_wrote_meanwhile_is_not_it(
+    services: Services, clock: Clock
+) -> None:
+    fill(services, clock())
+    to(services, "0007")
+    waiting = "bank_payment_id = NULL"
+    with services.engine.begin() as connection:
+        ordered = "UPDATE bank_call SET path = '/domestic-payment-consents' WHERE payment_id = :of"
+        connection.execute(text(ordered), {"of": "pay_unknown"})
+        written = {"pay_unknown": waiting, "pay_expired": f"{waiting}, state = 'authorised'", "pay_accepted": waiting}
+        for of, values in written.items():
+            connection.execute(text(f"UPDATE payment SET {values} WHERE id = :of"), {"of": of})  # noqa: S608
+    to(services, "head")
+    assert apart(services, "unknown", "expired") == [(True, None, True)] * 2
+    assert apart(services, "accepted", "settled") == [(False, "con_accepted", False), (False, "con_settled", False)]
+    assert apart(services, "prepared") == [(False, None, False)]
+
+
+def test_what_an_older_process_writes_into_the_upgraded_database_executes_with_its_approval(
+    services: Services, clock: Clock
+) -> None:
+    fill(services, clock())
+    to(services, "0006")
+    with services.engine.connect() as connection:
+        older = Old(connection, clock())  # it knows these tables, and no others
+    upgrade(services.engine)
+    with services.engine.begin() as connection:
+        older.connection = connection
+        people = {"customer_id": "cus", "currency": "EUR", "amount_minor": 100}
+        ids = {"invoice_id": "inv_expired", "bank_id": "horizon"}
+        bank = {"bank_id": "horizon", "bank_consent_id": "con_late", "state": "awaiting_authorisation"}
+        older.put("decision", id="dec_late", payment_id="pay_late", verb="pay_now", psu={}, **ids, **people)
+        older.put("consent", id="con_late", customer_id="cus", kind="single", **bank)
+        trip = {"id": "trp_late", "customer_id": "cus", "bank_id": "horizon", "consent_id": "con_late"}
+        older.put("trip", state_hash="late", left_at=older.now, **trip)
+        made = {"decision_id": "dec_late", "trip_id": "trp_late", "consent_id": "con_late", "end_to_end_id": "late"}
+        older.put("payment", id="pay_late", biller_id="blr", state="awaiting_customer", **made, **ids, **people)
+    assert apart(services, "late") == [(False, None, False)]
+
+
+def test_the_older_program_finds_a_promise_of_every_unknown_outcome(upgraded: Services) -> None:
+    with upgraded.engine.begin() as connection:
+        nobody = "UPDATE payment SET know_by = NULL, untold_since = updated_at WHERE id = 'pay_unknown'"
+        connection.execute(text(nobody))
+    with upgraded.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0008")
+    with upgraded.engine.connect() as connection:
+        unknown = "SELECT id FROM payment WHERE state = 'unknown' AND know_by IS NULL"
+        assert connection.execute(text(unknown)).all() == []
 
 
 @pytest.mark.postgres

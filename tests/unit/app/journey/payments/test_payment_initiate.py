@@ -89,6 +89,7 @@ def test_the_bank_holds_it_and_waits_for_the_customer(house: House) -> None:
         "biller_id": "blr_1",
         "bank_id": "horizon",
         "bank_payment_id": "bank-pay_1",
+        "submitted_apart": False,
         "currency": "EUR",
         "amount_minor": 9700,
         "end_to_end_id": "pay1",

@@ -15,12 +15,14 @@ from app.journey.payments import budget
 from app.journey.payments.models import BankBudget, BankCall, Payment
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct
+from app.journey.reconciliation import service as reconciliation
 from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import Authorised, BankStatus, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable
 from consent.models import Trip
+from consent.vault import Vault
 from tests.unit.app.journey.house import (
     ACCEPTED,
     CANCELLED,
@@ -87,11 +89,30 @@ def test_the_bank_is_asked_for_its_own_id_as_ourselves(house: House, points: lis
     assert house.payment().looked_at == house.clock.now
 
 
+def test_what_a_process_of_an_older_release_wrote_is_asked_about_and_gets_its_id(house: House) -> None:
+    """It does not know that the bank has an id of the payment. To have approved it was to have it executed."""
+    house.approved()
+    put(house, Payment, bank_payment_id=None)
+    assert reconciliation.ask(house.services) == 1
+    house.follow(ACCEPTED)
+    assert house.bank.asked[-1][1]["bank_payment_id"] == "bank-pay_1"
+    assert (house.payment().state, house.payment().bank_payment_id) == ("accepted", "bank-pay_1")
+
+
 def test_a_bank_that_wants_the_customers_token_gets_it(house: House) -> None:
     house.bank.profile = dataclasses.replace(house.bank.profile, status_access="psu_token")
     house.approved()
     house.follow(WAITING)
     assert house.bank.asked[-1][1]["access_token"] == "t0ken"
+
+
+def test_without_the_key_of_that_token_the_bank_is_asked_as_ourselves(house: House) -> None:
+    house.bank.profile = dataclasses.replace(house.bank.profile, status_access="psu_token")
+    house.approved()
+    house.services = dataclasses.replace(house.services, vault=Vault({"k2": b"2" * 32}, active="k2"))
+    house.follow(DEBITED)
+    assert house.bank.asked[-1][1]["access_token"] is None
+    assert house.payment().state == "settled"
 
 
 def test_after_its_life_the_customers_token_is_not_used(house: House) -> None:

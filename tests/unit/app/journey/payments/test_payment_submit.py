@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from app.journey.payments import service as payments
 from app.journey.payments.access import locked
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
-from app.journey.payments.read import payment_view
+from app.journey.payments.read import open_outcomes, payment_view
 from app.journey.payments.states import Source, Truth
 from app.journey.payments.step import correct
 from app.journey.payments.submit import submit
@@ -27,6 +28,7 @@ from app.people.models import Customer
 from app.services import Task
 from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
 from connectors.errors import BankRefused, BankSilent, BankUnavailable, NotApproved
+from consent.vault import Vault
 from tests.conftest import Clock
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, NOT_FOUND, REJECTED, SILENT, House, SubmittingBank, said
 
@@ -117,6 +119,16 @@ def test_the_approved_payment_is_submitted_with_the_customers_token(house: House
     )
     assert (house.payment().state, house.consent().state, house.invoice().state) == ("settled", "consumed", "paid")
     holds(house)
+
+
+def test_that_it_is_submitted_apart_is_said_by_the_payment_itself(house: House) -> None:
+    house.bill()
+    house.stage()
+    assert house.payment().submitted_apart
+    with house.begin() as uow:  # as a process would write it that knows of no submission
+        uow.session.execute(update(Payment).values(submitted_apart=False))
+        uow.commit()
+    assert not house.payment().is_to_submit
 
 
 def test_a_consent_that_nobody_can_approve_is_given_up(house: House) -> None:
@@ -269,6 +281,35 @@ def test_nor_one_whose_token_is_dead(house: House) -> None:
     assert "submit" not in asked(house)
 
 
+def lose_the_key(house: House) -> None:
+    """The operator took the old key away while a token was still sealed with it."""
+    house.services = dataclasses.replace(house.services, vault=Vault({"k2": b"2" * 32}, active="k2"))
+
+
+def test_nor_one_whose_token_does_not_open(house: House) -> None:
+    house.approved()
+    lose_the_key(house)
+    go_on(house)
+    assert (house.payment().state, house.payment().reason) == ("rejected", "approval_lost")
+    assert house.history()[-1][3] == "its token is dead, or does not open"
+    assert house.balances() == FREE
+    assert "submit" not in asked(house)
+    holds(house)
+
+
+def test_what_was_sent_ends_without_a_token_that_does_not_open(house: House) -> None:
+    lost(house)
+    lose_the_key(house)
+    house.clock.tick(seconds=2)
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+    house.clock.now = fence_of(house) + SECOND
+    go_on(house)
+    assert (house.payment().state, house.balances()) == ("rejected", FREE)
+    assert asked(house).count("submit") == 1
+    holds(house)
+
+
 def test_what_the_standard_cannot_carry_is_not_submitted(house: House) -> None:
     house.approved()
     go_on(house, draft_submission=ValueError("31 characters at the most"))
@@ -294,6 +335,26 @@ def test_it_gives_way_at_once_to_another_payment_that_was_executed(house: House,
     assert left.url
     assert (house.payment("pay_2").state, house.payment("pay_2").reason) == ("rejected", "paid_otherwise")
     assert "submit" not in asked(house)
+    holds(house)
+
+
+def test_an_approval_that_nobody_wants_is_withheld_where_its_code_is_left_unused(house: House) -> None:
+    """Wanted again by the time that anybody looks, it would wait for ever for a code that nobody exchanges."""
+    house.come_back(house.away())
+    with house.begin() as uow:
+        uow.session.execute(update(Payment).values(unwanted_since=uow.now))
+        uow.commit()
+    house.exchange(Authorised(access_token="unused", expires_in_s=1))
+    with house.begin() as uow:
+        uow.session.execute(update(Payment).values(unwanted_since=None))
+        uow.commit()
+    assert (house.payment().state, house.payment().reason) == ("rejected", "another_under_way")
+    assert house.due("payments.exchange_code") == {}
+    assert house.balances() == FREE
+    house.clock.tick(hours=1)
+    go_on(house)
+    assert house.due() == {}
+    assert "complete" not in asked(house)
     holds(house)
 
 
@@ -376,8 +437,110 @@ def test_anything_else_stays_unknown_and_is_asked_about(house: House, said_by: C
     go_on(house, consent_status=said_by)
     assert (house.payment().state, house.invoice().state) == ("unknown", "in_payment")
     assert house.payment().promises_broken == 1
-    assert house.due()["pay_1"] <= (house.payment().know_by or house.clock.now)
+    assert house.due()["pay_1"] <= (house.payment().know_by or house.clock.now + 60 * MINUTE)
     holds(house)
+
+
+def untold(house: House) -> bool:
+    """Whether it is said that nobody can be asked any more. Else a time is promised that lies ahead."""
+    payment = house.payment()
+    assert payment.state == "unknown"
+    assert (payment.untold_since is None) == (payment.know_by is not None)
+    assert payment.know_by is None or payment.know_by > house.clock.now
+    with house.services.reading() as uow:
+        view = payment_view(uow.session, "pay_1")
+        [listed] = open_outcomes(uow.session)
+    assert view.untold == (payment.untold_since is not None)
+    assert listed.untold_since == payment.untold_since
+    holds(house)
+    return view.untold
+
+
+def test_where_nobody_can_be_asked_any_more_no_time_is_promised(house: House) -> None:
+    """The bank executed it, and no answer came until the token was dead. A statement tells."""
+    lost(house)
+    house.clock.now += TOKEN_LIFE
+    with house.services.reading() as uow:
+        before = payment_view(uow.session, "pay_1").version
+    go_on(house, consent_status=ConsentStatus.CONSUMED)
+    assert untold(house)
+    since = house.payment().untold_since
+    with house.services.reading() as uow:
+        assert payment_view(uow.session, "pay_1").version != before
+    house.clock.tick(hours=2)
+    go_on(house)  # it still says so
+    house.clock.tick(hours=2)
+    go_on(house, consent_status=SILENT)
+    assert untold(house)
+    assert house.payment().untold_since == since
+    assert house.payment().promises_broken == 0
+    assert asked(house).count("submit") == 1
+    assert house.balances() == HELD
+    with house.begin() as uow:
+        correct(uow, locked(uow.session, "pay_1"), Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+        uow.commit()
+    assert (house.payment().state, house.payment().untold_since) == ("settled", None)
+    holds(house)
+
+
+@pytest.mark.parametrize("said_by", [ConsentStatus.AUTHORISED, ConsentStatus.UNKNOWN, SILENT], ids=str)
+def test_but_as_long_as_the_fence_may_tell_one_is(house: House, said_by: ConsentStatus | BankSilent) -> None:
+    lost(house)
+    house.clock.now = fence_of(house)
+    go_on(house, consent_status=said_by)
+    assert not untold(house)
+
+
+def test_a_used_consent_is_asked_about_with_a_token_that_lives(house: House) -> None:
+    lost(house)
+    house.clock.tick(seconds=2)
+    go_on(house, consent_status=ConsentStatus.CONSUMED, submit=SILENT)
+    assert not untold(house)
+
+
+def test_once_the_key_of_its_token_is_back_a_time_is_promised_again(house: House) -> None:
+    lost(house)
+    with_key = house.services
+    lose_the_key(house)
+    house.clock.tick(seconds=2)
+    go_on(house, consent_status=ConsentStatus.CONSUMED)
+    assert untold(house)
+    house.services = with_key
+    house.clock.tick(seconds=2)
+    go_on(house, submit=SILENT)
+    assert not untold(house)
+    assert house.payment().know_by == fence_of(house) + 15 * MINUTE
+
+
+def test_what_a_frozen_worker_heard_can_be_asked_about_again(house: House) -> None:
+    house.approved()
+
+    def meanwhile() -> None:
+        house.bank.meanwhile = lambda: None
+        with house.begin() as uow:
+            uow.session.execute(update(WorkRow).values(lock_token=None, run_at=uow.now))
+            uow.commit()
+        house.clock.tick(hours=1)
+        before = dict(house.bank.answers)
+        go_on(house, consent_status=ConsentStatus.CONSUMED)
+        assert untold(house)
+        house.bank.answers.update(before)
+
+    house.bank.meanwhile = meanwhile
+    with pytest.raises(LostClaim):
+        go_on(house, submit=submitted(STUCK))
+    assert house.payment().bank_payment_id == "paid-1"
+    assert not untold(house)
+
+
+def test_a_doubt_that_nobody_can_be_asked_about_says_so(house: House) -> None:
+    house.approved()
+    go_on(house, submit=REFUSED)
+    house.clock.tick(hours=1)
+    go_on(house, consent_status=ConsentStatus.CONSUMED)
+    assert house.due() == {"pay_1": house.clock.now}
+    go_on(house)
+    assert untold(house)
 
 
 def test_an_answer_of_before_the_fence_says_nothing_after_it(house: House) -> None:
@@ -477,7 +640,8 @@ def test_what_may_be_said_of_a_used_consent_ends_nothing(house: House, said_by: 
     lost(house)
     house.clock.now = fence_of(house) + SECOND
     go_on(house, consent_status=said_by)
-    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+    assert untold(house)
+    assert house.balances() == HELD
 
 
 def test_a_no_to_what_only_tells_is_none(house: House) -> None:

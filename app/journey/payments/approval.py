@@ -1,0 +1,85 @@
+"""An approval that executes nothing by itself: waited for, then used once and soon, or withheld for ever.
+
+Until its payment is submitted nothing can happen that we do not do: whatever speaks against it ends it here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import cast
+
+from app.db.unit_of_work import UnitOfWork
+from app.journey.decisions.models import Decision
+from app.journey.payments import calls, rules
+from app.journey.payments.access import is_unwanted, paid_by_another
+from app.journey.payments.initiate import order_of
+from app.journey.payments.looks import look_again
+from app.journey.payments.models import Payment
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentStep, Source
+from app.journey.payments.step import step
+from app.services import Task
+from connectors.contract import PsuContext, Submits
+from consent.models import Consent, Trip
+from consent.tokens import access_token
+
+
+def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """Nobody asks the bank meanwhile: it has nothing that it could execute."""
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    over_at = consent.expires_at + (rules.EXPIRY_MARGIN if trip.left_at is not None else dt.timedelta())
+    if trip.outcome not in (None, "code"):
+        reason = Reason.REFUSED_AT_BANK if trip.outcome == "access_denied" else Reason.NOT_APPROVED
+        withhold(task, uow, payment, reason, evidence=f"came back without a code: {trip.outcome}")
+    elif is_unwanted(uow.session, payment):
+        give_way(task, uow, payment)
+    elif uow.now >= over_at and trip.left_at is None:
+        evidence = "the time is over; the link was given to nobody"
+        reason = Reason.NOT_APPROVED_IN_TIME
+        step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=reason)
+        task.finish(uow)
+    elif uow.now >= over_at and trip.outcome is None:
+        withhold(task, uow, payment, Reason.NOT_APPROVED_IN_TIME, evidence="nobody came back in time")
+    else:  # whoever exchanges its code ends it, or goes on with it
+        look_again(task, uow, payment, run_at=max(over_at, uow.now + rules.HINT_PAUSE))
+
+
+def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt | None:
+    """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    if is_unwanted(uow.session, payment):
+        give_way(task, uow, payment)
+        return None
+    if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
+        evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
+        withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence=evidence)
+        return None
+    decision = uow.session.get_one(Decision, payment.decision_id)
+    try:
+        request = cast(Submits, task.services.banks.connector(payment.bank_id)).draft_submission(
+            order_of(payment, decision), consent_id=consent.bank_consent_id, request_id=str(uuid.uuid4())
+        )
+    except ValueError as error:
+        withhold(task, uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
+        return None
+    task.hold(uow)
+    call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
+    step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
+    return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
+
+
+def withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str) -> None:
+    """Nothing was submitted, so that nothing happens, whatever the customer approved."""
+    step(uow, payment, PaymentStep.WITHHOLD, source=Source.WORKER, evidence=evidence, reason=reason)
+    payment.next_look_at = None
+    task.finish(uow)
+
+
+def give_way(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """Another payment has paid its bill, or may have."""
+    paid = paid_by_another(uow.session, payment) is not None
+    reason = Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
+    withhold(task, uow, payment, reason, evidence="another payment of the bill")

@@ -1,0 +1,44 @@
+"""What ended before the bank ever named a payment of it is looked at again: by its consent, which is all there is to
+ask about. Is it used up, there is a payment after all."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from app.db.unit_of_work import UnitOfWork
+from app.journey.payments.access import source_of
+from app.journey.payments.looks import late_look, look_again
+from app.journey.payments.models import Payment
+from app.journey.payments.states import CLOSED, OVER, Source, StatusSays
+from app.journey.payments.step import doubt, doubt_no_more
+from app.services import Task
+from connectors.contract import ConsentStatus
+from consent.models import Trip
+
+
+def look_back(
+    task: Task,
+    uow: UnitOfWork,
+    payment: Payment,
+    said: ConsentStatus | None,
+    *,
+    asked_at: dt.datetime,
+    retry_after_s: int,
+) -> None:
+    """It ended, and the bank never named a payment: should the consent be used up, there is one after all."""
+    payment.silent_since = (payment.silent_since or uow.now) if said is None else None
+    if said is ConsentStatus.CONSUMED and source_of(uow.session, payment) in (Source.STATEMENT, Source.OPERATOR):
+        payment.status_says = StatusSays.OPPOSITE  # they knew that when they decided: it is listed
+    elif said is ConsentStatus.CONSUMED and payment.state in CLOSED:
+        payment.doubted_since = payment.doubted_since or asked_at
+        doubt(uow, payment)
+    elif said is not None:
+        doubt_no_more(uow, payment)
+    run_at: dt.datetime | None = uow.now
+    if payment.state in OVER:
+        run_at = late_look(payment, uow.session.get_one(Trip, payment.trip_id), now=uow.now)
+    if run_at is None:
+        payment.next_look_at = None
+        task.finish(uow)
+    else:
+        look_again(task, uow, payment, run_at=max(run_at, uow.now + dt.timedelta(seconds=retry_after_s)))
