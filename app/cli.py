@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.services import Services
     from config.settings import Settings
+    from connectors.capabilities import Notifies
     from connectors.registry import Registry
 
 Command = Callable[[argparse.Namespace], int]
@@ -133,6 +134,13 @@ def _add_bank_words(words: Any) -> None:
     which.add_argument("--show", action="store_true", help="read our registration, where the bank lets us")
     which.add_argument("--update", action="store_true", help="replace it by this software statement and these URIs")
     which.add_argument("--delete", action="store_true", help="end it: nothing can be paid there any more")
+    subscribe = _add(verbs, "subscribe", _bank_subscribe, "have a bank tell us when something has changed (events)")
+    where = subscribe.add_mutually_exclusive_group(required=True)
+    where.add_argument("bank", nargs="?", help="its id: the name of its file")
+    where.add_argument("--all", action="store_true", help="every bank that can be used and whose standard has events")
+    what = subscribe.add_mutually_exclusive_group()
+    what.add_argument("--show", action="store_true", help="only say where its events go now")
+    what.add_argument("--delete", action="store_true", help="have no more of them: we ask at our own pace anyway")
 
 
 def _add_sandbox_bank_words(words: Any) -> None:
@@ -514,6 +522,72 @@ def _bank_register(chosen: argparse.Namespace) -> int:
     print(json.dumps(done.members, indent=2, sort_keys=True, default=str))
     print(f"\nIn {chosen.bank}.toml it must say:\nclient_id = {json.dumps(done.client_id)}")
     return 0
+
+
+def _bank_subscribe(chosen: argparse.Namespace) -> int:
+    from app.errors import Conflict
+    from app.keys import Keys
+    from app.services import open_banks, utc_now
+    from config.settings import Settings
+    from connectors.capabilities import Notifies
+    from connectors.errors import BankError
+
+    settings = Settings.from_environ()
+    if not chosen.all:
+        _say_events(_one_bank(chosen.bank), chosen.bank, chosen, base_url=settings.base_url)
+        return 0
+    banks = open_banks(settings, Keys.load(settings.keys), utc_now)
+    failed = 0
+    for bank in banks.banks():
+        if isinstance(banks.connector(bank.id), Notifies):
+            try:
+                _say_events(banks, bank.id, chosen, base_url=settings.base_url)
+            except (BankError, Conflict) as error:  # the others are asked all the same
+                failed += 1
+                print(f"{bank.id}: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _say_events(banks: Registry, bank_id: str, chosen: argparse.Namespace, *, base_url: str) -> None:
+    """Raises BankError, and Conflict for a bank that cannot: its standard has no events, or it offers none."""
+    from app.errors import Conflict
+    from connectors.capabilities import Notifies
+    from connectors.errors import BankRefused
+
+    bank = banks.connector(bank_id)
+    if not isinstance(bank, Notifies):
+        raise Conflict("no-events", f"{bank_id}: its standard ({banks.profile(bank_id).standard}) has no events.")
+    ours = f"{base_url}/banks/{bank_id}/events"
+    try:
+        for line in _events(bank, ours, show=chosen.show, delete=chosen.delete):
+            print(f"{bank_id}: {line}", flush=True)
+    except BankRefused as error:
+        why = "it offers no events" if error.http_status == 404 else str(error)
+        raise Conflict("no-events", f"{bank_id}: {why} ({error.code}).") from error
+
+
+def _events(bank: Notifies, ours: str, *, show: bool, delete: bool) -> Iterator[str]:
+    """What is there is asked for first, so it is safe to repeat. What the bank has of us is ours, from wherever."""
+    from app.services import WORKER_DEADLINE_S as LIMIT_S
+
+    there = bank.subscriptions(timeout_s=LIMIT_S)
+    urls = [one.callback_url for one in there]
+    if (show or delete) and not there:
+        yield "it sends us no events"
+    elif show:
+        yield from (f"events go to {url}" for url in urls)
+    elif delete:
+        for one in there:
+            bank.unsubscribe(one.subscription_id, timeout_s=LIMIT_S)
+            yield f"no events go to {one.callback_url} any more"
+    elif ours in urls:
+        yield f"events go to {ours} already"
+    elif there:
+        bank.change_subscription(there[0].subscription_id, ours, timeout_s=LIMIT_S)
+        yield f"events go to {ours}; they went to {urls[0]}"
+    else:
+        bank.subscribe(ours, timeout_s=LIMIT_S)
+        yield f"events go to {ours}"
 
 
 def _one_bank(bank_id: str) -> Registry:

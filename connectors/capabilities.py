@@ -232,8 +232,12 @@ class Notifies(Protocol):
         ...
 
     def subscribe(self, callback_url: str, *, timeout_s: float) -> Subscription:
-        """Ask for events. A bank keeps one subscription: end an old one first. After BankSilent look for it among
-        ``subscriptions``."""
+        """Ask for events. A bank keeps one subscription: change an old one. After BankSilent look for it among
+        ``subscriptions``. Raises ValueError for an address without TLS, unless it is this machine's."""
+        ...
+
+    def change_subscription(self, subscription_id: str, callback_url: str, *, timeout_s: float) -> Subscription:
+        """Have the events sent there from now on. May be repeated. Raises ValueError as ``subscribe`` does."""
         ...
 
     def subscriptions(self, *, timeout_s: float) -> Sequence[Subscription]:

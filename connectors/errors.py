@@ -42,4 +42,11 @@ class BankSilent(BankError):
 
 
 class EventNotBelieved(Exception):
-    """A message that came to us is not a bank's event for us, or cannot be read. Nothing in it is used."""
+    """A message that came to us is not a bank's event for us, or cannot be read. Nothing in it is used.
+
+    The text and ``code``, one of RFC 8935 §2.4, are told to whoever sent it: they say nothing that it does not know.
+    """
+
+    def __init__(self, message: str, *, code: str = "invalid_request") -> None:
+        super().__init__(message)
+        self.code = code

@@ -51,6 +51,8 @@ CERTIFICATES_S = 180 * 24 * 3600
 #: a start is spent on imports: the pages come first, the others when the tables and the cast are there
 FIRST = ("web",)
 BANKS = ("sandbox-bank", "uk-sandbox-bank")
+#: once, when all of them answer: the sandbox banks tell us of changes. Whether it works or not, we ask at our own pace
+EVENTS = ("bank", "subscribe", "--all")
 
 
 class _Stop(BaseException):
@@ -106,6 +108,7 @@ class Supervisor:
     settings: Settings
     children: dict[str, Child] = field(default_factory=dict)
     ready: bool = False
+    events: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
         """Until Ctrl-C or TERM. Returns the exit status. Raises DemoError before anything was started."""
@@ -130,15 +133,21 @@ class Supervisor:
         self._keep_alive(PROGRAMS)
         self._wait_until_ready()
         print(_welcome(self.settings), flush=True)
+        self.events = self._start("events", EVENTS, environment)()
         while True:
             time.sleep(TICK_S)
             self._keep_alive(PROGRAMS)
 
     def _child(self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Child:
+        return Child(name, start=self._start(name, arguments, environment))
+
+    def _start(
+        self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str]
+    ) -> Callable[[], subprocess.Popen[bytes]]:
         log = self.settings.data / "logs" / f"{name}.log"
         rotate(log)
         command = [sys.executable, "-P", "-m", "app.cli", *arguments]
-        return Child(name, start=lambda: spawn(command, environment=environment, log=log))
+        return lambda: spawn(command, environment=environment, log=log)
 
     def _keep_alive(self, names: Iterable[str]) -> None:
         started = [name for name in names if self.children[name].keep_alive(time.monotonic())]
@@ -189,6 +198,9 @@ class Supervisor:
                 time.sleep(TICK_S)
 
     def _kill(self) -> None:
+        if self.events is not None:
+            self.events.kill()
+            self.events.wait()
         for child in self.children.values():
             child.end(signal.SIGKILL)
             if child.process is not None:

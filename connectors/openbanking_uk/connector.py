@@ -33,6 +33,9 @@ from connectors.security.published_keys import PublishedKeys
 from connectors.security.request_object import Expected, NotBelieved, check_id_token, read_jarm
 from connectors.strict_json import NotReadable
 
+#: whoever sends us events cannot make us wait for a bank's keys, one call after the other, while the bank is away
+KEYS_REST = dt.timedelta(seconds=30)
+
 
 class OpenBankingUkConnector(Orders):
     """The contract's verbs for single payments, and all of connectors/capabilities.py, which say what each promises."""
@@ -84,7 +87,7 @@ class OpenBankingUkConnector(Orders):
             issuer=profile.issuer,
             client_id=profile.client_id,
             origins=profile.origins if origins is None else origins,
-            key_of=PublishedKeys(oauth, clock=clock).of_any_kind,
+            key_of=PublishedKeys(oauth, clock=clock, rest=KEYS_REST).of_any_kind,
             clock=clock,
         )
 
@@ -205,6 +208,10 @@ class OpenBankingUkConnector(Orders):
     def subscribe(self, callback_url: str, *, timeout_s: float) -> Subscription:
         """POST /event-subscriptions."""
         return self._subscriptions.subscribe(callback_url, timeout_s=timeout_s)
+
+    def change_subscription(self, subscription_id: str, callback_url: str, *, timeout_s: float) -> Subscription:
+        """PUT /event-subscriptions/{id}."""
+        return self._subscriptions.change(subscription_id, callback_url, timeout_s=timeout_s)
 
     def subscriptions(self, *, timeout_s: float) -> Sequence[Subscription]:
         """GET /event-subscriptions."""

@@ -30,6 +30,8 @@ _SPACE = "http://openbanking.org.uk/"
 RID, RTY, RLK = f"{_SPACE}rid", f"{_SPACE}rty", f"{_SPACE}rlk"
 #: the kind of subject that names a resource by the first two
 SUBJECT_TYPE = f"{RID}_{RTY}"
+#: hosts to which a bank may call without TLS: only a sandbox on this machine gets there
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Subscriptions:
@@ -41,7 +43,14 @@ class Subscriptions:
 
     def subscribe(self, callback_url: str, *, timeout_s: float) -> Subscription:
         """POST /event-subscriptions, signed, without an idempotency key. ValueError unless the address is https."""
-        request = subscription(callback_url, dialect=self._dialect)
+        return self._send(subscription(callback_url, dialect=self._dialect), timeout_s=timeout_s)
+
+    def change(self, subscription_id: str, callback_url: str, *, timeout_s: float) -> Subscription:
+        """PUT /event-subscriptions/{id}, signed, the same bytes have the same effect. ValueError as above."""
+        request = subscription(callback_url, dialect=self._dialect, subscription_id=subscription_id)
+        return self._send(request, timeout_s=timeout_s)
+
+    def _send(self, request: BankRequest, *, timeout_s: float) -> Subscription:
         response = self._wire.post(request, psu=None, deadline=Deadline(timeout_s))
         try:
             return _subscription(read_object(response.body).object("Data"))
@@ -64,11 +73,17 @@ class Subscriptions:
         self._wire.delete(at(SUBSCRIPTIONS, subscription_id), deadline=Deadline(timeout_s))
 
 
-def subscription(callback_url: str, *, dialect: Dialect) -> BankRequest:
-    """OBEventSubscription1, for the two kinds of events that tell us something. Raises ValueError."""
-    check_scheme(callback_url, allow_http=False)
+def subscription(callback_url: str, *, dialect: Dialect, subscription_id: str | None = None) -> BankRequest:
+    """OBEventSubscription1, for the two kinds of events that tell us something. Raises ValueError.
+
+    ``subscription_id``: of the one that is changed to this; it is named again, as in OBEventSubscriptionResponse1.
+    """
+    check_scheme(callback_url, allow_http=urlsplit(callback_url).hostname in LOOPBACK)
     data = {"CallbackUrl": callback_url, "Version": dialect.version, "EventTypes": [UPDATED, REVOKED]}
-    return plain_request(SUBSCRIPTIONS, messages.written({"Data": data}))
+    if subscription_id is None:
+        return plain_request(SUBSCRIPTIONS, messages.written({"Data": data}))
+    body = messages.written({"Data": {"EventSubscriptionId": subscription_id, **data}})
+    return plain_request(at(SUBSCRIPTIONS, subscription_id), body, method="PUT")
 
 
 def _subscription(data: JsonObject) -> Subscription:

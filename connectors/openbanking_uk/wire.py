@@ -158,8 +158,8 @@ def request(path: str, body: bytes, *, request_id: str) -> BankRequest:
     return BankRequest(method="POST", path=path, headers=headers, body=body, request_id=key)
 
 
-def plain_request(path: str, body: bytes) -> BankRequest:
-    """A POST that the standard gives no idempotency key."""
+def plain_request(path: str, body: bytes, *, method: str = "POST") -> BankRequest:
+    """A request that the standard gives no idempotency key."""
     return BankRequest(
-        method="POST", path=path, headers={"Content-Type": JSON}, body=body, request_id=str(uuid.uuid4())
+        method=method, path=path, headers={"Content-Type": JSON}, body=body, request_id=str(uuid.uuid4())
     )

@@ -57,11 +57,11 @@ def read(raw: bytes, *, issuer: str, client_id: str, key_of: KeyOf, now: dt.date
     token = _checked(claims, issuer=issuer, client_id=client_id, now=now)
     key = key_of(kid)
     if not isinstance(key, ALGORITHMS[algorithm]):
-        raise EventNotBelieved("kid: the issuer has no such key for this algorithm")
+        raise EventNotBelieved("kid: the issuer has no such key for this algorithm", code="invalid_key")
     try:
         jws.deserialize_compact(raw, key, algorithms=[algorithm])
     except (JoseError, ValueError):
-        raise EventNotBelieved("the signature is not the issuer's") from None
+        raise EventNotBelieved("the signature is not the issuer's", code="authentication_failed") from None
     return token
 
 
@@ -89,10 +89,10 @@ def _check_header(header: JsonObject) -> tuple[str, str]:
 
 def _checked(claims: JsonObject, *, issuer: str, client_id: str, now: dt.datetime) -> EventToken:
     if claims.text_or_none("iss") != issuer:
-        raise EventNotBelieved("iss is not the bank")
+        raise EventNotBelieved("iss is not the bank", code="invalid_issuer")
     audience = claims.members.get("aud")
     if audience != client_id and not (isinstance(audience, list) and client_id in audience):
-        raise EventNotBelieved("aud is not us")
+        raise EventNotBelieved("aud is not us", code="invalid_audience")
     issued_at, occurred_at = _time(claims, "iat"), _time(claims, "toe")
     if max(issued_at, occurred_at) > now + SKEW:
         raise EventNotBelieved("iat or toe is of a time that has not come")

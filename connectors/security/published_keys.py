@@ -22,9 +22,14 @@ TIMEOUT_S = 5.0
 class PublishedKeys:
     """``key_of`` of a verifier (security/detached_jws.py). Safe for many threads."""
 
-    def __init__(self, oauth: OAuthClient, *, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self, oauth: OAuthClient, *, clock: Callable[[], dt.datetime], rest: dt.timedelta = dt.timedelta()
+    ) -> None:
+        """``rest``: for so long after they could not be read nobody asks for them again."""
         self._oauth = oauth
         self._clock = clock
+        self._rest = rest
+        self._failed_at: dt.datetime | None = None
         self._lock = threading.Lock()
         self._keys: dict[str, RSAKey | ECKey] = {}
         self._read_at: dt.datetime | None = None
@@ -43,9 +48,15 @@ class PublishedKeys:
         with self._lock:
             age = None if self._read_at is None else self._clock() - self._read_at
             if age is None or age >= LIFETIME or (kid not in self._keys and age >= PAUSE):
+                self._check_rest()
+                self._failed_at = self._clock()
                 self._keys = _by_name(self._published())
-                self._read_at = self._clock()
+                self._read_at, self._failed_at = self._clock(), None
             return self._keys.get(kid)
+
+    def _check_rest(self) -> None:
+        if self._failed_at is not None and dt.timedelta() <= self._clock() - self._failed_at < self._rest:
+            raise BankSilent("the bank did not give the keys to check its signature with a moment ago")
 
     def _published(self) -> KeySet:
         deadline = Deadline(TIMEOUT_S)

@@ -197,8 +197,9 @@ def test_no_request_for_recurring_payments_breaks_the_official_file(
 def test_no_request_about_events_breaks_the_official_file(bank: OpenBankingUkConnector, listening: _Listening) -> None:
     made = bank.subscribe("https://quittance.example/banks/judge/events", timeout_s=20)
     assert [one.subscription_id for one in bank.subscriptions(timeout_s=20)]
+    bank.change_subscription(made.subscription_id, "https://quittance.example/banks/judge/events", timeout_s=20)
     bank.unsubscribe(made.subscription_id, timeout_s=20)
-    assert len(listening.asked) == 3
+    assert len(listening.asked) == 4
     assert listening.faults == []
 
 

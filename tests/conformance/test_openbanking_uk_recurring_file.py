@@ -223,6 +223,10 @@ def test_a_subscription_is_as_the_file_says(version: str) -> None:
     wanted = events.subscription("https://quittance.example/banks/albion/events", dialect=DIALECTS[version])
     judge.validate_request(asked(wanted.method.lower(), wanted.path, wanted.body))
     assert "x-idempotency-key" not in wanted.headers
+    changed = events.subscription(
+        "https://quittance.example/banks/albion/events", dialect=DIALECTS[version], subscription_id="s-1"
+    )
+    judge.validate_request(asked(changed.method.lower(), changed.path, changed.body))
     judge.validate_request(asked("get", events.SUBSCRIPTIONS))
     judge.validate_request(asked("delete", f"{events.SUBSCRIPTIONS}/s-1"))
     data = {**json.loads(wanted.body)["Data"], "EventSubscriptionId": "s-1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Request, Response
 
 from app.cli import main
 from app.keys import Keys
@@ -419,3 +420,92 @@ def test_what_goes_wrong_is_one_sentence(here: Here) -> None:
         status, said = here.run(*arguments)
         assert (status, said.count("\n")) == (1, 1), said
         assert said.startswith("quittance: ")
+
+
+# ----------------------------------------------------------------------------------------------------------- subscribe
+
+
+SUBSCRIPTIONS = "/open-banking/v4.0/event-subscriptions"
+OURS = "https://bills.example/banks/albion/events"
+OLD = "https://old.example/banks/albion/events"
+UNSIGNED = "[quirks]\nunsigned_answers = true\ninteraction_id_not_echoed = true\n"
+
+
+@dataclass
+class Subscribed:
+    """What the bank has of us: the standard's own resource, in its shortest form."""
+
+    there: dict[str, str]
+
+    def __call__(self, request: Request) -> Response:
+        named = request.path.rpartition("/")[2]
+        if request.method == "DELETE":
+            del self.there[named]
+            return Response(status=204)
+        if request.method in ("POST", "PUT"):
+            named = named if request.method == "PUT" else "s-1"
+            self.there[named] = json.loads(request.get_data())["Data"]["CallbackUrl"]
+        data = [{"EventSubscriptionId": one, "CallbackUrl": url} for one, url in self.there.items()]
+        told = {"EventSubscription": data} if request.method == "GET" else {"EventSubscriptionId": named}
+        return json_answer({"Data": told}, status=201 if request.method == "POST" else 200)(request)
+
+
+def bank_with(here: Here, **there: str) -> Subscribed:
+    here.write(FILE + UNSIGNED)
+    made = Subscribed({name.replace("_", "-"): url for name, url in there.items()})
+    for path in (SUBSCRIPTIONS, *(f"{SUBSCRIPTIONS}/{one}" for one in made.there), f"{SUBSCRIPTIONS}/s-1"):
+        here.door.answers[path] = made
+    return made
+
+
+def test_a_bank_is_asked_for_events_and_to_end_them(here: Here) -> None:
+    bank = bank_with(here)
+    assert here.run("subscribe", "albion", "--show") == (0, "albion: it sends us no events\n")
+    assert here.run("subscribe", "albion") == (0, f"albion: events go to {OURS}\n")
+    assert bank.there == {"s-1": OURS}
+    assert here.run("subscribe", "albion") == (0, f"albion: events go to {OURS} already\n")
+    assert here.run("subscribe", "albion", "--show") == (0, f"albion: events go to {OURS}\n")
+    assert here.run("subscribe", "albion", "--delete") == (0, f"albion: no events go to {OURS} any more\n")
+    assert bank.there == {}
+    assert here.run("subscribe", "albion", "--delete") == (0, "albion: it sends us no events\n")
+    assert [one.method for one in here.door.requests if one.path.startswith(SUBSCRIPTIONS) and one.method != "GET"] == [
+        "POST",
+        "DELETE",
+    ]
+
+
+def test_an_old_address_of_ours_is_replaced(here: Here) -> None:
+    bank = bank_with(here, s_9=OLD)
+    assert here.run("subscribe", "albion") == (0, f"albion: events go to {OURS}; they went to {OLD}\n")
+    assert bank.there == {"s-9": OURS}
+
+
+def test_all_banks_that_have_events(here: Here) -> None:
+    bank_with(here)
+    horizon = FILE.replace("openbanking_uk", "berlin_group").replace('version = "4.0"', "").replace('"GB"', '"FR"')
+    lines = [line for line in horizon.splitlines() if line.split(" = ")[0] not in ("organisation_id", "software_id")]
+    here.write("\n".join(lines).replace("fapi1_advanced", "oauth2"), stem="horizon")
+    here.write(FILE.replace("URL", "https://127.0.0.1:1"), stem="away")
+    status, said = here.run("subscribe", "--all")
+    assert status == 1
+    assert f"albion: events go to {OURS}\n" in said
+    assert "away: " in said
+    assert "horizon" not in said
+    assert here.run("subscribe", "horizon") == (
+        1,
+        "quittance: horizon: its standard (berlin_group) has no events.\n",
+    )
+
+
+def test_a_bank_that_offers_no_events_says_so_in_one_sentence(here: Here) -> None:
+    here.write(FILE + UNSIGNED)
+    for arguments in ([], ["--show"], ["--delete"]):
+        said = here.run("subscribe", "albion", *arguments)
+        assert said == (1, "quittance: albion: it offers no events (http_404).\n")
+
+
+def test_one_bank_or_all(here: Here) -> None:
+    for arguments in ([], ["albion", "--all"], ["albion", "--show", "--delete"]):
+        with pytest.raises(SystemExit):
+            here.run("subscribe", *arguments)
+    assert here.door.requests == []

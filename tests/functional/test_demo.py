@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite3
 
 from app.demo import files
 from app.demo.loopback import new_session
@@ -116,6 +118,28 @@ def test_every_bank_that_ships_is_walked(demo: Demo) -> None:
     files_there = len(list((ROOT / "config" / "banks").glob("*.toml")))
     assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
     assert walked.stdout.splitlines()[-1] == f"{files_there} of {files_there} banks walked"
+
+
+def test_the_banks_that_can_tell_us_of_changes_by_themselves(demo: Demo) -> None:
+    """The demo asked them to, and what they send is taken at our door."""
+    database = demo.data / "sandbox-bank-uk" / "bank.sqlite3"
+
+    def events() -> list[str]:
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return [row[0] for row in connection.execute("SELECT state FROM event")]
+
+    def shown() -> list[str]:
+        environment = {**demo.environment, "QUITTANCE_DEMO": "true"}
+        return quittance("bank", "subscribe", "--all", "--show", environment=environment).stdout.splitlines()
+
+    can = [path.stem for path in (ROOT / "config" / "banks").glob("*.toml") if "openbanking_uk" in path.read_text()]
+    address = f"{demo.running.base_url}/banks"
+    wanted = sorted(f"{bank}: events go to {address}/{bank}/events" for bank in can)
+    demo.wait_for(lambda: sorted(shown()) == wanted, "not all banks were asked", seconds=60)
+    walked = quittance("demo", "--walk", "--bank", can[0], environment=demo.environment)
+    assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
+    demo.wait_for(lambda: "delivered" in events(), "no event was taken", seconds=20)
+    assert "dropped" not in events()
 
 
 def test_a_bank_that_is_not_there_is_one_sentence(demo: Demo) -> None:

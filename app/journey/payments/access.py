@@ -11,7 +11,7 @@ from app.errors import NotFound
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.states import CLOSED, PaymentState, Source
 from consent import trips
-from consent.models import Trip
+from consent.models import Consent, Trip
 
 
 def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, lock: bool = False) -> Payment:
@@ -33,6 +33,17 @@ def payment_of_browser(session: Session, *, payment_id: str, cookies: Collection
 def payment_of_trip(session: Session, trip: Trip) -> Payment:
     """The payment that this trip authorises."""
     return session.scalars(select(Payment).where(Payment.trip_id == trip.id)).one()
+
+
+def payment_at_bank(session: Session, *, bank_id: str, resource_id: str) -> str | None:
+    """The payment that this bank knows by this id, its own or that of the consent; None: we have none there."""
+    by_payment = select(Payment.id).where(Payment.bank_id == bank_id, Payment.bank_payment_id == resource_id)
+    by_consent = (
+        select(Payment.id)
+        .join(Consent, Consent.id == Payment.consent_id)
+        .where(Consent.bank_id == bank_id, Consent.bank_consent_id == resource_id)
+    )
+    return session.scalar(by_payment) or session.scalar(by_consent)
 
 
 def paid_by_another(session: Session, payment: Payment) -> str | None:

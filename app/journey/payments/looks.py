@@ -36,6 +36,15 @@ def follow_from(uow: UnitOfWork, payment: Payment, *, run_at: dt.datetime) -> No
     payment.next_look_at = run_at
 
 
+def look_on_hint(uow: UnitOfWork, payment: Payment, trip: Trip) -> None:
+    """Somebody says that the bank has news of it: look earlier, but not sooner than a while after the last look.
+
+    However often they say so, we ask no more often than that.
+    """
+    last = payment.looked_at or trip.left_at or payment.created_at
+    follow_from(uow, payment, run_at=max(uow.now, last + rules.HINT_PAUSE))
+
+
 def look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.datetime) -> None:
     """Go on with it then. Where the bank wants to be left alone for longer than was promised, that is said at once."""
     payment.next_look_at = run_at

@@ -1,4 +1,7 @@
-"""What people do with a payment. The customer goes to the bank, comes back, or stops; an operator tells an end."""
+"""What people do with a payment. The customer goes to the bank, comes back, or stops; an operator tells an end.
+
+And what a bank does with it by itself: it says that there is news.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,16 @@ from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.failpoints import failpoint
 from app.journey.payments import rules
-from app.journey.payments.access import is_unwanted, locked, payment_of_customer, payment_of_trip
+from app.journey.payments.access import is_unwanted, locked, payment_at_bank, payment_of_customer, payment_of_trip
 from app.journey.payments.events import CustomerReturned
-from app.journey.payments.looks import follow_from
+from app.journey.payments.looks import follow_from, look_on_hint, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import correct, keep_promise, may_withhold, raise_fence, step
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
+from connectors.capabilities import Event
 from connectors.contract import Fact, ScaOAuth
 from connectors.errors import BankError
 from connectors.security.pkce import challenge
@@ -127,7 +131,7 @@ def come_back(
         payment = locked(uow.session, payment_of_trip(uow.session, trip).id)
         trips.lock(uow.session, trip)
         if not trips.is_same_browser(trip, browsers):
-            follow_from(uow, payment, run_at=max(uow.now, (payment.looked_at or trip.left_at) + rules.HINT_PAUSE))
+            look_on_hint(uow, payment, trip)
             uow.commit()
             return Returned(payment.id, False, None)
         consent = uow.session.get_one(Consent, payment.consent_id)
@@ -161,6 +165,28 @@ def _is_from(sca: ScaOAuth, answer: Mapping[str, str]) -> bool:
         return answer["iss"] == sca.issuer
     is_signed = "response" in answer and "code" not in answer
     return is_signed or not sca.iss_parameter_supported
+
+
+def hear(services: Services, *, bank_id: str, event: Event) -> None:
+    """The bank says that something has changed, and never what: it is asked earlier, and only its answer counts.
+
+    What we have asked about since then tells nothing new, so the same event twice, or an old one sent again by somebody
+    who kept it, changes nothing: no list of seen ones is needed. What is ours to submit is left alone: its next step
+    may be a sending, and that no call from outside brings forward.
+    """
+    with services.reading() as uow:
+        payment_id = payment_at_bank(uow.session, bank_id=bank_id, resource_id=event.resource_id)
+    if payment_id is None:
+        return
+    with services.unit_of_work() as uow:
+        payment = locked(uow.session, payment_id)
+        trip = uow.session.get_one(Trip, payment.trip_id)
+        is_known = payment.looked_at is not None and payment.looked_at >= event.occurred_at + rules.HINT_PAUSE
+        is_over = payment.state in OVER and not may_end_otherwise(payment, trip)
+        if is_known or is_over or payment.is_to_submit or trip.left_at is None:
+            return
+        look_on_hint(uow, payment, trip)
+        uow.commit()
 
 
 def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:

@@ -63,7 +63,11 @@ def deliver_due(bank: UkBank) -> int:
 
 def _post(bank: UkBank, callback: str, event: Event) -> bool:
     parts = urlsplit(callback)
-    headers = {"Content-Type": "application/jwt", "x-fapi-interaction-id": str(uuid.uuid4())}
+    headers = {
+        "Content-Type": "application/jwt",
+        "x-fapi-interaction-id": str(uuid.uuid4()),
+        "x-fapi-financial-id": bank.brand(event.brand).organisation,  # of all resources, events alone still have it
+    }
     connection = _connection(bank, parts)
     try:
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"

@@ -186,7 +186,6 @@ def test_a_subscription_of_another_tpp(orders: Orders, bank: Flask, folder: Path
 def test_each_change_of_a_payment_is_told_when_it_happens(
     orders: Orders, bank: Flask, clock: Clock, callback: Callback, brand: str
 ) -> None:
-    assert brand == orders.tpp.brand
     subscribe(orders, CallbackUrl=callback.url)
     payment_id = orders.pay().json["Data"]["DomesticPaymentId"]
     assert deliver(bank) == 0
@@ -195,6 +194,7 @@ def test_each_change_of_a_payment_is_told_when_it_happens(
     ((headers, token),) = callback.got
     assert headers["Content-Type"] == "application/jwt"
     assert headers["x-fapi-interaction-id"]
+    assert headers["x-fapi-financial-id"] == f"sandbox-{brand}"
     claims = read(orders, token, now_s=clock.seconds())
     assert claims["toe"] == clock.seconds()
     assert claims["sub"] == f"{orders.tpp.api}/domestic-payments/{payment_id}"

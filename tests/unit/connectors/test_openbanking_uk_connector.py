@@ -455,6 +455,7 @@ def test_events_are_asked_for_beside_the_payments_api() -> None:
     place = "/open-banking/v4.0/event-subscriptions"
     bank.gives(f"POST {place}", told({"EventSubscriptionId": "s-1", "CallbackUrl": "https://q.example/e"}, 201))
     bank.gives(f"GET {place}", told({"EventSubscription": [{"EventSubscriptionId": "s-1"}]}), said_no("U011"))
+    bank.gives(f"PUT {place}/s-1", told({"EventSubscriptionId": "s-1", "CallbackUrl": "https://q.example/n"}))
     bank.gives(f"DELETE {place}/s-1", Response(status=204))
     made = bank.connector.subscribe("https://q.example/e", timeout_s=5)
     assert (made.subscription_id, made.callback_url) == ("s-1", "https://q.example/e")
@@ -462,18 +463,26 @@ def test_events_are_asked_for_beside_the_payments_api() -> None:
         ("s-1", None)
     ]
     assert bank.connector.subscriptions(timeout_s=5) == []
+    changed = bank.connector.change_subscription("s-1", "https://q.example/n", timeout_s=5)
+    assert (changed.subscription_id, changed.callback_url) == ("s-1", "https://q.example/n")
     bank.connector.unsubscribe("s-1", timeout_s=5)
-    posted = bank.requests[0]
-    OURS.verify(posted.headers["x-jws-signature"], posted.get_data(), now=NOW)
-    for name in ("x-idempotency-key", "x-fapi-customer-ip-address"):  # nobody is there
-        assert name not in posted.headers
-    assert json.loads(posted.get_data())["Data"] == {
-        "CallbackUrl": "https://q.example/e",
+    posted, put = (one for one in bank.requests if one.method in ("POST", "PUT"))
+    wanted = {
         "Version": "4.0",
         "EventTypes": [
             "urn:uk:org:openbanking:events:resource-update",
             "urn:uk:org:openbanking:events:consent-authorization-revoked",
         ],
+    }
+    for sent in (posted, put):
+        OURS.verify(sent.headers["x-jws-signature"], sent.get_data(), now=NOW)
+        for name in ("x-idempotency-key", "x-fapi-customer-ip-address"):  # nobody is there
+            assert name not in sent.headers
+    assert json.loads(posted.get_data())["Data"] == {"CallbackUrl": "https://q.example/e", **wanted}
+    assert json.loads(put.get_data())["Data"] == {
+        "EventSubscriptionId": "s-1",
+        "CallbackUrl": "https://q.example/n",
+        **wanted,
     }
 
 
@@ -481,7 +490,16 @@ def test_events_are_asked_for_beside_the_payments_api() -> None:
 def test_events_come_to_an_https_address(bank: UkBank, url: str) -> None:
     with pytest.raises(ValueError, match="https"):
         bank.connector.subscribe(url, timeout_s=5)
+    with pytest.raises(ValueError, match="https"):
+        bank.connector.change_subscription("s-1", url, timeout_s=5)
     assert bank.requests == []
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_only_to_this_machine_they_may_come_without_tls(bank: UkBank, host: str) -> None:
+    url = f"http://{host}/banks/albion/events"
+    bank.gives("POST /open-banking/v4.0/event-subscriptions", told({"EventSubscriptionId": "s-1"}, 201))
+    assert bank.connector.subscribe(url, timeout_s=5).subscription_id == "s-1"
 
 
 def test_a_subscription_without_an_id_is_none(bank: UkBank) -> None:
@@ -527,19 +545,21 @@ def test_an_event_is_signed_with_a_key_that_the_bank_publishes(bank: UkBank, kid
 
 
 @pytest.mark.parametrize(
-    ("raw", "named"),
+    ("raw", "named", "code"),
     [
-        (event(aud="another"), "aud"),
-        (event(iss="https://another.test"), "iss"),
-        (event("unknown"), "no such key"),
-        (event(host="evil.test"), "rlk"),
-        (b"rubbish", "JWS"),
+        (event(aud="another"), "aud", "invalid_audience"),
+        (event(iss="https://another.test"), "iss", "invalid_issuer"),
+        (event("unknown"), "no such key", "invalid_key"),
+        (event()[:-8] + b"AAAAAAAA", "signature", "authentication_failed"),
+        (event(host="evil.test"), "rlk", "invalid_request"),
+        (b"rubbish", "JWS", "invalid_request"),
     ],
-    ids=["for another", "of another", "key", "link", "rubbish"],
+    ids=["for another", "of another", "key", "signature", "link", "rubbish"],
 )
-def test_an_event_that_is_none_is_not_believed(bank: UkBank, raw: bytes, named: str) -> None:
-    with pytest.raises(EventNotBelieved, match=named):
+def test_an_event_that_is_none_is_not_believed(bank: UkBank, raw: bytes, named: str, code: str) -> None:
+    with pytest.raises(EventNotBelieved, match=named) as refused:
         bank.connector.verify_event(raw)
+    assert refused.value.code == code
 
 
 def test_links_may_lead_where_the_bank_is_said_to_be() -> None:
@@ -558,5 +578,7 @@ def test_whoever_names_unknown_keys_makes_nobody_ask_more_often(bank: UkBank) ->
 
 def test_an_event_that_cannot_be_checked_now_will_come_again(bank: UkBank) -> None:
     bank.published = []
-    with pytest.raises(BankUnavailable):
-        bank.connector.verify_event(event())
+    for _ in range(3):  # whoever sends many makes nobody ask for the keys each time
+        with pytest.raises(BankUnavailable):
+            bank.connector.verify_event(event())
+    assert bank.asked_for_keys == 1

@@ -39,7 +39,11 @@ class Bank:
             allow_http=False,
             clock=lambda: self.now,
         )
+        self.oauth = oauth
         self.key_of = PublishedKeys(oauth, clock=lambda: self.now)
+
+    def rest(self, rest: dt.timedelta) -> None:
+        self.key_of = PublishedKeys(self.oauth, clock=lambda: self.now, rest=rest)
 
     def _answer(self, request: Request) -> Response:
         if request.path != "/jwks":
@@ -104,3 +108,26 @@ def test_what_is_no_key_for_a_message(bank: Bank) -> None:
     bank.published = [{"kty": "RSA"}, ONE]
     bank.now += LIFETIME
     assert bank.key_of("one") is not None
+
+
+def test_nobody_is_asked_again_right_after_a_failure_where_that_is_wanted(bank: Bank) -> None:
+    bank.rest(dt.timedelta(seconds=30))
+    bank.status = 500
+    for seconds, asked in ((0, 1), (29, 1), (1, 2)):
+        bank.now += seconds * SECOND
+        with pytest.raises(BankSilent):
+            bank.key_of("one")
+        assert bank.read == asked
+    bank.status = 200
+    bank.now -= SECOND  # a clock that was set back keeps nobody waiting
+    assert bank.key_of("one") is not None
+    bank.now += LIFETIME
+    assert bank.key_of("one") is not None
+
+
+def test_usually_somebody_asks_again_at_once(bank: Bank) -> None:
+    bank.status = 500
+    for asked in (1, 2):
+        with pytest.raises(BankSilent):
+            bank.key_of("one")
+        assert bank.read == asked

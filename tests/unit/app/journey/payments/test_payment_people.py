@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.db import work
 from app.db.unit_of_work import HEAD_START
@@ -21,6 +21,7 @@ from app.journey.route import HANDLERS
 from app.people.models import Customer
 from app.people.sessions import SignedIn
 from app.services import Task
+from connectors.capabilities import Event, EventKind
 from connectors.contract import Authorised, Fact
 from connectors.errors import BankRefused, BankSilent
 from connectors.security.pkce import challenge
@@ -270,6 +271,106 @@ def test_from_another_browser_a_redirect_is_a_hint_to_ask_the_bank_sooner(
     assert house.due() == {"pay_1": left_at + min(asked_s, 300) * SECOND}
     assert house.payment().next_look_at == left_at + 300 * SECOND
     assert house.told() == ["PaymentDecided"]
+
+
+def heard(house: House, resource_id: str = "bank-pay_1", *, bank_id: str = "horizon", ago: float = 0) -> None:
+    event = Event(
+        event_id="e-1",
+        kind=EventKind.RESOURCE_UPDATED,
+        resource_type="domestic-payment",
+        resource_id=resource_id,
+        occurred_at=house.clock.now - ago * SECOND,
+    )
+    payments.hear(house.services, bank_id=bank_id, event=event)
+
+
+@pytest.mark.parametrize(("looked_s", "asked_s"), [(None, 60), (30, 90), (200, 260)])
+def test_a_banks_event_is_a_hint_to_ask_it_sooner_and_nothing_else(
+    house: House, looked_s: int | None, asked_s: int
+) -> None:
+    house.away()
+    left_at = house.clock.now
+    change(house, WorkRow, run_at=left_at + 10_000 * SECOND)
+    if looked_s is not None:
+        change(house, Payment, looked_at=left_at + looked_s * SECOND)
+    before = house.payment().state
+    house.clock.now = left_at + 210 * SECOND
+    for _ in range(3):
+        heard(house)
+        assert house.due() == {"pay_1": left_at + max(asked_s, 210) * SECOND}
+    assert house.payment().state == before
+    assert house.told() == ["PaymentDecided"]
+
+
+def test_an_event_may_name_the_consent(house: House) -> None:
+    house.away()
+    change(house, Payment, bank_payment_id="another-name")
+    far = house.clock.now + 10_000 * SECOND
+    change(house, WorkRow, run_at=far)
+    heard(house, "bank-pay_1")
+    assert house.due() == {"pay_1": house.clock.now + MINUTE}
+    change(house, WorkRow, run_at=far)
+    heard(house, "another-name")
+    assert house.due() == {"pay_1": house.clock.now + MINUTE}
+
+
+@pytest.mark.parametrize(("looked_s", "heard_again"), [(59, True), (60, False)])
+def test_an_event_of_before_the_last_look_tells_nothing_new(house: House, looked_s: int, heard_again: bool) -> None:
+    """However old one that somebody kept and sends again is, the bank is not asked for it once more."""
+    house.away()
+    happened_at = house.clock.now
+    change(house, Payment, looked_at=happened_at + looked_s * SECOND)
+    house.clock.now += 3600 * SECOND
+    far = house.clock.now + 10_000 * SECOND
+    change(house, WorkRow, run_at=far)
+    heard(house, ago=3600)
+    assert house.due() == {"pay_1": house.clock.now if heard_again else far}
+
+
+@pytest.mark.parametrize(("resource_id", "bank_id"), [("bank-pay_2", "horizon"), ("bank-pay_1", "other"), ("", "")])
+def test_what_an_event_names_and_we_do_not_have_is_nobodys(house: House, resource_id: str, bank_id: str) -> None:
+    house.away()
+    before = house.due()
+    house.clock.now += 90 * SECOND
+    heard(house, resource_id, bank_id=bank_id)
+    assert house.due() == before
+
+
+def test_before_somebody_left_or_while_it_is_ours_to_submit_an_event_hurries_nothing(house: House) -> None:
+    house.bill()
+    house.stage()
+    before = house.due()
+    heard(house)
+    assert house.due() == before
+    house.leave()
+    change(house, Payment, bank_payment_id=None)
+    far = house.clock.now + 10_000 * SECOND
+    change(house, WorkRow, run_at=far)
+    heard(house)
+    assert house.due() == {"pay_1": far}
+
+
+def test_of_a_payment_that_has_ended_for_good_nothing_is_asked(house: House) -> None:
+    house.settled()
+    house.clock.now += 30 * 24 * 60 * MINUTE
+    change(house, Payment, state="reversed")
+    far = house.clock.now + 10_000 * SECOND
+    change(house, WorkRow, run_at=far)
+    heard(house)
+    assert house.due() == {"pay_1": far}
+
+
+def test_long_after_it_was_settled_an_event_has_us_look_again(house: House) -> None:
+    """The looks at an end are over by then; a bank that takes it back may still say so."""
+    house.settled()
+    house.clock.now += 30 * 24 * 60 * MINUTE
+    with house.begin() as uow:
+        uow.session.execute(delete(WorkRow).where(WorkRow.handler == "payments.follow"))
+        uow.commit()
+    heard(house)
+    assert house.due() == {"pay_1": house.clock.now}
+    house.follow(said("ACSC", Fact.DEBITED))
+    assert (house.payment().state, house.due()) == ("settled", {})
 
 
 def test_a_state_that_we_never_gave_or_whose_browser_never_left_is_nobodys(house: House) -> None:
