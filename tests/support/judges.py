@@ -138,11 +138,15 @@ def running_judge(folder: Path, *, nonce: bool = False) -> Iterator[Judge]:
 
 
 @contextlib.contextmanager
-def running_prism(official: Path, log: Path) -> Iterator[str]:
-    """Prism as a bank that answers by the official file; in ``sl-violations`` it says what was wrong with a request."""
+def running_prism(official: Path, log: Path, *, bank: str | None = None) -> Iterator[str]:
+    """Prism as a bank that answers by the official file; in ``sl-violations`` it says what was wrong with a request.
+
+    ``bank``: prism stands before this one instead, and stops each request and each answer that breaks the file.
+    """
     port = free_port()
     program = _installed(MODULES / "@stoplight" / "prism-cli" / "dist" / "index.js")
-    arguments = [str(NODE), str(program), "mock", "-h", "127.0.0.1", "-p", str(port), str(official)]
+    how = ["mock", str(official)] if bank is None else ["proxy", "--errors", str(official), bank]
+    arguments = [str(NODE), str(program), *how, "-h", "127.0.0.1", "-p", str(port)]
     with log.open("wb") as out, subprocess.Popen(arguments, stdout=out, stderr=out) as server:
         try:
             until = time.monotonic() + 90
