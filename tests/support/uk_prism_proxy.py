@@ -6,6 +6,9 @@ Prism comes with no certificate, and the bank answers nobody without one. So thr
 
 The connector believes that it speaks to the bank: it asks for the bank's addresses, its proofs are about them, and
 ``ThroughPrism`` leads the requests elsewhere below it. Tokens do not come this way: no official file describes them.
+
+Prism reads bodies and writes them anew. They stay the same bytes as long as both sides write JSON as JavaScript does,
+without spaces and without \\u where a letter will do; another one would be changed, and its signature refused.
 """
 
 from __future__ import annotations
