@@ -3,8 +3,8 @@
 Detached compact JWS (RFC 7515 appendix F): header..signature, with three claims in the header, which ``crit`` must name
 (OBL Read/Write v4.0, "Message Signing"). The algorithm is PS256 and nothing else.
 
-joserfc does the cryptography. It accepts a signature without ``crit``, and knows nothing of what the claims must say:
-that is checked here, once for our bank sessions and for the sandbox bank.
+joserfc does the cryptography. Its ways to make and read a whole JWS are not used: they accept one without ``crit``,
+know nothing of what the claims must say, and would read and check again, at each call, what is checked here.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import base64
 import binascii
 import datetime as dt
 import enum
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
-from joserfc.registry import HeaderParameter
+from joserfc.util import urlsafe_b64decode
 
 ALGORITHM = "PS256"
 TRUST_ANCHOR = "openbanking.org.uk"
@@ -34,16 +34,8 @@ _SPACE = "http://openbanking.org.uk/"
 IAT, ISS, TAN = f"{_SPACE}iat", f"{_SPACE}iss", f"{_SPACE}tan"
 _CLAIMS = (IAT, ISS, TAN)
 _OPTIONAL = {"typ": ("JOSE",), "cty": ("json", "application/json")}
-_REGISTRY = JWSRegistry(
-    header_registry={
-        IAT: HeaderParameter("when it was signed", "int", True),
-        ISS: HeaderParameter("who signed it", "str", True),
-        TAN: HeaderParameter("where the key is lodged", "str", True),
-    },
-    algorithms=[ALGORITHM],
-)
-# the library stops at 512: an issuer that is a whole certificate subject, and b64, make it longer
-_REGISTRY.max_header_length = HEADER_CHARACTERS_MAX
+#: signs and verifies; also asks the key whether it is for this algorithm and for signatures
+_MODEL = JWSRegistry(algorithms=[ALGORITHM]).get_alg(ALGORITHM)
 
 
 class Fault(enum.StrEnum):
@@ -77,19 +69,22 @@ class Signer:
 
     def sign(self, body: bytes, *, now: dt.datetime) -> str:
         """The value of the header. ``now`` stands in it, so a message that is sent again is signed again."""
-        header: dict[str, Any] = {
-            "alg": ALGORITHM,
-            "kid": self.kid,
-            "typ": "JOSE",
-            "cty": "application/json",
-            IAT: int(now.timestamp()),
-            ISS: self.issuer,
-            TAN: self.trust_anchor,
-            "crit": list(_CLAIMS),
-        }
-        if not self.b64:
-            header |= {"b64": False, "crit": ["b64", *_CLAIMS]}
-        return jws.detach_content(jws.serialize_compact(header, body, self.key, registry=_REGISTRY))
+        before, after = _around_the_time(self.kid, self.issuer, self.trust_anchor, self.b64)
+        shown = _encoded(b"%b%d%b" % (before, int(now.timestamp()), after))
+        _MODEL.check_key(self.key)
+        made = _MODEL.sign(_signed(shown, body, b64=self.b64), self.key)
+        return f"{shown.decode()}..{_encoded(made).decode()}"
+
+
+@functools.lru_cache
+def _around_the_time(kid: str, issuer: str, trust_anchor: str, b64: bool) -> tuple[bytes, bytes]:
+    """The header but for its one member that is another at each call, which stands between the two."""
+    first = {"alg": ALGORITHM, "kid": kid, "typ": "JOSE", "cty": "application/json", IAT: 0}
+    last: dict[str, Any] = {ISS: issuer, TAN: trust_anchor, "crit": list(_CLAIMS)}
+    if not b64:
+        last |= {"b64": False, "crit": ["b64", *_CLAIMS]}
+    before, after = (json.dumps(part, separators=(",", ":")).encode() for part in (first, last))
+    return before.removesuffix(b"0}"), b"," + after.removeprefix(b"{")
 
 
 #: the public key of this kid; None: there is none
@@ -109,16 +104,15 @@ class Verifier:
         """Raises SignatureError unless ``signature`` is over exactly ``body``, by one of the issuers, of the past."""
         if not signature:
             raise SignatureError(Fault.MISSING, "the message is not signed (x-jws-signature)")
-        header = _header_of(signature)
+        shown, made = _parts_of(signature)
+        header = _header_of(shown)
         self._check_form(header)
         self._check_claims(header, now=now)
         key = self.key_of(header["kid"])
         if key is None:
             raise SignatureError(Fault.INVALID_CLAIM, "kid: no such key is known")
-        try:
-            jws.deserialize_compact(signature, key, registry=_REGISTRY, payload=body)
-        except (JoseError, ValueError):
-            raise SignatureError(Fault.INVALID, "the signature is not over this body by this key") from None
+        if not _is_over(_signed(shown, body, b64=self.b64), made, key):
+            raise SignatureError(Fault.INVALID, "the signature is not over this body by this key")
 
     def _check_form(self, header: Mapping[str, Any]) -> None:
         wanted = [*_CLAIMS] if self.b64 else ["b64", *_CLAIMS]
@@ -141,22 +135,45 @@ class Verifier:
 
     def _check_claims(self, header: Mapping[str, Any], *, now: dt.datetime) -> None:
         iat = header[IAT]
-        if isinstance(iat, bool) or not isinstance(iat, int | float) or iat > (now + AHEAD_MOST).timestamp():
+        if isinstance(iat, bool) or not isinstance(iat, int) or iat > (now + AHEAD_MOST).timestamp():
             raise SignatureError(Fault.INVALID_CLAIM, f"{IAT} must be a time in the past")
         if not isinstance(header["kid"], str) or not header["kid"]:
             raise SignatureError(Fault.INVALID_CLAIM, "kid must be a name")
-        if self.issuers and header[ISS] not in self.issuers:
+        issuer, trust_anchor = header[ISS], header[TAN]
+        if not isinstance(issuer, str) or (self.issuers and issuer not in self.issuers):
             raise SignatureError(Fault.INVALID_CLAIM, f"{ISS} is not who sent the message")
-        if header[TAN] not in self.trust_anchors:
+        if not isinstance(trust_anchor, str) or trust_anchor not in self.trust_anchors:
             raise SignatureError(Fault.INVALID_CLAIM, f"{TAN} is not a trust anchor of ours")
 
 
-def _header_of(signature: str) -> dict[str, Any]:
-    parts = signature.split(".")
+def _encoded(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+
+
+def _signed(shown: bytes, body: bytes, *, b64: bool) -> bytes:
+    """What the signature is over (RFC 7515 §5.1; RFC 7797 §3 without b64)."""
+    return b"%b.%b" % (shown, _encoded(body) if b64 else body)
+
+
+def _is_over(signed: bytes, made: bytes, key: RSAKey) -> bool:
+    try:
+        _MODEL.check_key(key)
+        return _MODEL.verify(signed, urlsafe_b64decode(made), key)
+    except (JoseError, ValueError):
+        return False
+
+
+def _parts_of(signature: str) -> tuple[bytes, bytes]:
+    """Header and signature, both still encoded."""
+    parts = signature.encode("ascii", "replace").split(b".")
     if len(parts) != 3 or parts[1] or not parts[0] or not parts[2] or len(parts[0]) > HEADER_CHARACTERS_MAX:
         raise SignatureError(Fault.MALFORMED, "the signature is not header..signature")
+    return parts[0], parts[2]
+
+
+def _header_of(shown: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)))
+        header = json.loads(urlsafe_b64decode(shown).decode())
     except (binascii.Error, ValueError, RecursionError):
         raise SignatureError(Fault.MALFORMED, "the signature's header cannot be read") from None
     if not isinstance(header, dict):

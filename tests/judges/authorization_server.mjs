@@ -1,21 +1,23 @@
 // A FAPI authorization server that this project did not write (npm oidc-provider), set up for one test run.
 //
-// node authorization_server.mjs FOLDER PORT [nonce]
+// node authorization_server.mjs FOLDER PORT [nonce] [PROFILE]
 //
-// FOLDER holds server.pem, server.key and client.jwks. One client for each security profile; whoever comes with a browser
-// is signed in and consents at once. Prints "ready" when it listens.
+// FOLDER holds server.pem, server.key, authority.pem, client.jwks and directory.jwks. One client for each security profile;
+// whoever comes with a browser is signed in and consents at once. Clients register at /register (registration.mjs), and are
+// then held to PROFILE. Prints "ready" when it listens.
 import crypto from 'node:crypto'
 import fs from 'node:fs'
 import https from 'node:https'
 import path from 'node:path'
 import { Provider } from 'oidc-provider'
+import { initialAccessToken, registration } from './registration.mjs'
 
-const [folder, port, nonce] = process.argv.slice(2)
+const [folder, port, nonce, profile] = process.argv.slice(2)
 const issuer = `https://127.0.0.1:${port}`
 const read = (name) => fs.readFileSync(path.join(folder, name))
 const resource = 'urn:example:payments'
 
-const { privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
+const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
 const signing = { ...privateKey.export({ format: 'jwk' }), kid: 'server-1', use: 'sig', alg: 'PS256' }
 
 const anyone = {
@@ -48,11 +50,12 @@ const provider = new Provider(issuer, {
   jwks: { keys: [signing] },
   scopes: ['openid', 'payments'],
   responseTypes: ['code', 'code id_token'],
-  clientAuthMethods: ['private_key_jwt'],
+  clientAuthMethods: ['private_key_jwt', 'tls_client_auth'],
   clockTolerance: 5,
   extraClientMetadata: { properties: ['fapi'] },
   claims: { openid: ['sub', 'openbanking_intent_id'] },
   cookies: { keys: [crypto.randomBytes(16).toString('hex')] },
+  routes: { registration: '/register' },
   interactions: { url: (_, interaction) => `/at-once/${interaction.uid}` },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, openbanking_intent_id: 'consent-1' }) }),
   features: {
@@ -67,8 +70,16 @@ const provider = new Provider(issuer, {
     mTLS: {
       enabled: true,
       certificateBoundAccessTokens: true,
+      tlsClientAuth: true,
       getCertificate: (context) => context.socket.getPeerX509Certificate?.(),
+      certificateAuthorized: (context) => context.socket.authorized,
+      // node has one part of the name in a line, the widest first; RFC 4514 the narrowest first, with commas
+      certificateSubjectMatches: (context, property, expected) =>
+        property === 'tls_client_auth_subject_dn' &&
+        context.socket.getPeerX509Certificate().subject.split('\n').reverse().join(',') === expected,
     },
+    registration: { enabled: true, initialAccessToken },
+    registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => resource,
@@ -97,12 +108,35 @@ async function atOnce(request, response) {
 }
 
 const answer = provider.callback()
+// what a client of the profile does not say of itself when it registers: whatever it does say must come from there
+const { authorization_signed_response_alg, ...held } = clients.find((client) => client.client_id === profile) ?? {}
+const said = ['client_id', 'response_types', 'request_object_signing_alg', ...Object.keys(anyone)]
+const policy = Object.fromEntries(Object.entries(held).filter(([name]) => !said.includes(name)))
+const register = registration({
+  issuer,
+  ours: anyone.jwks,
+  directory: JSON.parse(read('directory.jwks')),
+  own: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: signing.kid }] },
+  behind: answer,
+  policy: { ...policy, authorization_signed_response_alg },
+})
 https
   .createServer(
-    { cert: read('server.pem'), key: read('server.key'), requestCert: true, rejectUnauthorized: false },
+    {
+      cert: read('server.pem'),
+      key: read('server.key'),
+      ca: read('authority.pem'),
+      requestCert: true,
+      rejectUnauthorized: false,
+    },
     (request, response) => {
-      if (!request.url.startsWith('/at-once/')) return answer(request, response)
-      atOnce(request, response).catch((error) => {
+      const ours = [
+        ['/at-once/', atOnce],
+        ['/register', register],
+      ]
+      const [, door] = ours.find(([begins]) => request.url.startsWith(begins)) ?? []
+      if (!door) return answer(request, response)
+      door(request, response).catch((error) => {
         console.error(error)
         response.writeHead(500).end()
       })

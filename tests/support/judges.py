@@ -69,11 +69,13 @@ def certificate(
 class Judge:
     """The server, and everything that a client of it needs."""
 
-    def __init__(self, folder: Path, port: int, key: RSAKey) -> None:
+    def __init__(self, folder: Path, port: int, key: RSAKey, directory: RSAKey) -> None:
+        self.folder = folder
         self.issuer = f"https://127.0.0.1:{port}"
         self.ca = str(folder / "authority.pem")
         self.ours = (str(folder / "client.pem"), str(folder / "client.key"))
         self.key = ClientKey(key.as_dict(private=True))
+        self.directory = directory  #: signs software statements
 
     def client(self, name: str, **changes: Any) -> OAuthClient:
         profile = PROFILES[name]
@@ -116,33 +118,43 @@ def _installed(program: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running_judge(folder: Path, *, nonce: bool = False) -> Iterator[Judge]:
-    """The authorization server, with certificates of an authority of its own in ``folder``."""
+def running_judge(folder: Path, *, nonce: bool = False, registers: str = "") -> Iterator[Judge]:
+    """The authorization server, with certificates of an authority of its own in ``folder``.
+
+    ``registers``: the security profile that it holds clients to which register there.
+    """
     authority = certificate(folder, "authority")
     for name in ("server", "client"):
         certificate(folder, name, signer=authority)
     key = RSAKey.generate_key(2048, {"kid": "ours-1", "use": "sig", "alg": "PS256"}, private=True)
     (folder / "client.jwks").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+    directory = RSAKey.generate_key(2048, {"kid": "directory"}, private=True)
+    (folder / "directory.jwks").write_text(json.dumps({"keys": [directory.as_dict(private=False)]}))
     program = folder / "authorization_server.mjs"
-    shutil.copy(JUDGES / program.name, program)  # node looks for packages beside the file
+    for file in JUDGES.glob("*.mjs"):  # node looks for packages beside the file
+        shutil.copy(file, folder)
     (folder / "node_modules").symlink_to(_installed(MODULES))
     port = free_port()
-    arguments = [str(NODE), str(program), str(folder), str(port), "nonce" if nonce else ""]
+    arguments = [str(NODE), str(program), str(folder), str(port), "nonce" if nonce else "", registers]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             assert any("ready" in line for line in server.stdout), "the judge did not start: run `make test`"
-            yield Judge(folder, port, key)
+            yield Judge(folder, port, key, directory)
         finally:
             server.terminate()
 
 
 @contextlib.contextmanager
-def running_prism(official: Path, log: Path) -> Iterator[str]:
-    """Prism as a bank that answers by the official file; in ``sl-violations`` it says what was wrong with a request."""
+def running_prism(official: Path, log: Path, *, bank: str | None = None) -> Iterator[str]:
+    """Prism as a bank that answers by the official file; in ``sl-violations`` it says what was wrong with a request.
+
+    ``bank``: prism stands before this one instead, and stops each request and each answer that breaks the file.
+    """
     port = free_port()
     program = _installed(MODULES / "@stoplight" / "prism-cli" / "dist" / "index.js")
-    arguments = [str(NODE), str(program), "mock", "-h", "127.0.0.1", "-p", str(port), str(official)]
+    how = ["mock", str(official)] if bank is None else ["proxy", "--errors", str(official), bank]
+    arguments = [str(NODE), str(program), *how, "-h", "127.0.0.1", "-p", str(port)]
     with log.open("wb") as out, subprocess.Popen(arguments, stdout=out, stderr=out) as server:
         try:
             until = time.monotonic() + 90

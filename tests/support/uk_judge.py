@@ -22,6 +22,8 @@ from tests.support.shared import shared_folder
 from tests.support.uk_wire import Transport
 
 HOST = "https://api.bank.example"
+#: the only word for it that all the files have
+JSON = "application/json; charset=utf-8"
 _FOLDERS = {"v4.0": "v4.0", "v3.1": "v3.1.11"}
 
 
@@ -59,12 +61,11 @@ class Judged:
     ) -> None:
         name = "vrp" if path.startswith("/domestic-vrp") else "payment-initiation"
         judge = official(version, "events" if path.startswith("/event") else name)
-        typed = "application/json; charset=utf-8"  # as the files have it; both mean the same (RFC 8259 §11)
-        request = MockRequest(HOST, method.lower(), path, headers=dict(headers), data=data or None, content_type=typed)
+        request = MockRequest(HOST, method.lower(), path, headers=dict(headers), data=data or None, content_type=JSON)
         if answer.status < 300:
             judge.validate_request(request)
         shown = CaseInsensitiveDict({**self.but, **answer.headers})
-        assert shown["Content-Type"] == "application/json", shown
-        response = MockResponse(answer.content, answer.status, headers=dict(shown), content_type=typed)
+        assert shown["Content-Type"] == JSON, shown
+        response = MockResponse(answer.content, answer.status, headers=dict(shown), content_type=JSON)
         judge.validate_response(request, response)
         self.judged.append(f"{method} {path} {answer.status}")

@@ -14,6 +14,8 @@ from connectors.sandbox_bank.openbanking_uk.brands import Brand
 from connectors.sandbox_bank.openbanking_uk.context import current_bank
 
 INTERACTION = "x-fapi-interaction-id"
+#: as all the official files have it: the one of events knows no other
+JSON = "application/json; charset=utf-8"
 
 _CODES_V3 = {
     "U000": "UnexpectedError",
@@ -78,7 +80,7 @@ def error(brand: Brand, fault: ApiError) -> Response:
 
 def _signed(brand: Brand, body: Mapping[str, Any], status: int, *, wrongly: bool = False) -> Response:
     raw = json.dumps(body, separators=(",", ":")).encode()
-    response = Response(raw, status=status, mimetype="application/json")
+    response = Response(raw, status=status, content_type=JSON)
     if not brand.unsigned_answers:
         over = raw + b" " if wrongly else raw
         response.headers["x-jws-signature"] = detached.sign(over, brand=brand, now=current_bank().now())

@@ -13,7 +13,7 @@ from flask import Flask
 
 from tests.support.sandbox_tpp import Answer, Clock
 from tests.support.uk_bank import AtBrand, other_at
-from tests.support.uk_judge import Judged
+from tests.support.uk_judge import JSON, Judged
 from tests.support.uk_orders import Orders, OrdersAt, booked, code_of, payment_body
 from tests.support.uk_tpp import BASE_URL, consent_body
 from tests.support.uk_wire import UkPerson
@@ -462,7 +462,7 @@ def test_a_submission_that_says_more_or_less(orders: Orders, brand: str) -> None
 
 def test_the_judge_sees_a_wrong_answer(judged: Judged) -> None:
     """A judge that lets everything pass would be none."""
-    wrong = Answer(status=201, headers={"Content-Type": "application/json"}, content=b'{"Data": {}}')
+    wrong = Answer(status=201, headers={"Content-Type": JSON}, content=b'{"Data": {}}')
     url = f"{BASE_URL}/albion/open-banking/v4.0/pisp{CONSENTS}"
 
     class Wrong:

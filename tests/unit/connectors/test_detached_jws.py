@@ -114,8 +114,11 @@ def test_what_is_missing_is_named(name: str) -> None:
         {IAT: int(NOW.timestamp()) + 61},
         {IAT: str(int(NOW.timestamp()))},
         {IAT: True},
+        {IAT: NOW.timestamp() - 0.5},
         {ISS: "somebody/else"},
+        {ISS: [SIGNER.issuer]},
         {TAN: "evil.example"},
+        {TAN: ["openbanking.org.uk"]},
     ],
     ids=str,
 )
@@ -159,3 +162,31 @@ def test_an_issuer_may_be_a_whole_certificate_subject(plain: bool) -> None:
     signature = signer.sign(BODY, now=NOW)
     assert len(signature.partition(".")[0]) > 512
     assert fault_of(signature, verifier=verifier) is None
+
+
+@pytest.mark.parametrize("changes", [{"use": "enc"}, {"alg": "RS256"}, {"key_ops": ["encrypt"]}], ids=str)
+def test_a_key_for_something_else_signs_nothing_here(changes: dict[str, Any]) -> None:
+    other = RSAKey.import_key({**KEY.as_dict(private=False), **changes})
+    verifier = Verifier(key_of={"k1": other}.get, issuers=VERIFIER.issuers)
+    assert fault_of(SIGNER.sign(BODY, now=NOW), verifier=verifier) is Fault.INVALID
+
+
+def test_there_is_one_way_to_write_a_signature() -> None:
+    """Two that decode to the same would be two names of one message."""
+    header, _, made = SIGNER.sign(BODY, now=NOW).split(".")
+    said = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)).decode()
+    for other in (f"{header}=", f"{header[:4]}!{header[4:]}", f"{header}\n", b64(said.encode("utf-16"))):
+        assert fault_of(f"{other}..{made}") is Fault.MALFORMED
+    for other in (f"{made}==", f"{made[:4]}!{made[4:]}", f"{made[:4]} {made[4:]}"):
+        assert fault_of(f"{header}..{other}") is Fault.INVALID
+
+
+def test_the_header_is_the_same_but_for_the_time() -> None:
+    later = NOW + dt.timedelta(seconds=1)
+    for b64_claim in (True, False):
+        signer = Signer(key=KEY, kid='k "é"', issuer="i\\", trust_anchor="t", b64=b64_claim)
+        first, second = (signer.sign(BODY, now=now).split(".")[0] for now in (NOW, later))
+        one, two = (json.loads(base64.urlsafe_b64decode(each + "=" * (-len(each) % 4))) for each in (first, second))
+        assert (two.pop(IAT) - one.pop(IAT), one) == (1, two)
+        named = [IAT, ISS, TAN] if b64_claim else ["b64", IAT, ISS, TAN]
+        assert (one["kid"], one[ISS], one["crit"], "b64" in one) == ('k "é"', "i\\", named, not b64_claim)

@@ -1,0 +1,163 @@
+"""Prism between our UK connector and the sandbox bank: the official file judges all that passes, in both directions.
+
+Prism comes with no certificate, and the bank answers nobody without one. So three stand in a row:
+
+    connector → prism proxy --errors, plain HTTP → ``Forwarder``, TLS with our certificate → the bank
+
+The connector believes that it speaks to the bank: it asks for the bank's addresses, its proofs are about them, and
+``ThroughPrism`` leads the requests elsewhere below it. Tokens do not come this way: no official file describes them.
+
+Prism reads bodies and writes them anew. They stay the same bytes as long as both sides write JSON as JavaScript does,
+without spaces and without \\u where a letter will do; another one would be changed, and its signature refused.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from typing_extensions import override
+
+#: of one connection, not of the message (RFC 9110 §7.6.1); the lengths are counted anew
+_NOT_PASSED_ON = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
+_PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """One exchange, as one side of prism saw it: the bodies are the very bytes."""
+
+    method: str
+    resource: str
+    sent: bytes
+    status: int
+    answered: bytes
+
+
+class ThroughPrism(HTTPAdapter):
+    """Leads each call of the API at ``api`` to the judge of its resource, and keeps what the judge said."""
+
+    def __init__(self, api: str, judges: Mapping[str, str]) -> None:
+        """``judges``: how a path begins → the judge's address. The longest that fits is taken."""
+        super().__init__()
+        self._api, self._judges = api, judges
+        self.passed: list[Passed] = []
+        self.faults: list[tuple[str, Any]] = []
+        #: what a test does to a body after it was signed and before it is judged
+        self.change: Callable[[bytes], bytes] = lambda body: body
+
+    @override
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        resource = "/" + str(request.url).removeprefix(self._api).removeprefix("/pisp").lstrip("/")
+        begins = max((one for one in self._judges if resource.startswith(one)), key=len)
+        request.url = self._judges[begins] + resource
+        if request.body:
+            request.prepare_body(self.change(_bytes(request)), None)
+        answer = super().send(request, *args, **{**kwargs, "cert": None})
+        body = answer.content
+        answer.raw = io.BytesIO(body)  # the session reads it once more
+        self._listen(f"{request.method} {resource}", answer)
+        self.passed.append(
+            Passed(
+                method=str(request.method),
+                resource=resource,
+                sent=_bytes(request),
+                status=answer.status_code,
+                answered=body,
+            )
+        )
+        return answer
+
+    def _listen(self, call: str, answer: requests.Response) -> None:
+        """What prism lets pass in spite of a fault has a header, what it stops is an answer of its own."""
+        self.faults += [(call, one) for one in json.loads(answer.headers.get("sl-violations", "[]"))]
+        if answer.headers.get("Content-Type", "").startswith(_PROBLEM):
+            self.faults.append((call, answer.json()))
+
+
+def _bytes(request: requests.PreparedRequest) -> bytes:
+    body = request.body or b""
+    assert isinstance(body, bytes)
+    return body
+
+
+class Forwarder:
+    """Adds TLS and our certificate, and changes nothing else. ``passed`` is what it saw on the bank's side."""
+
+    def __init__(self, bank: str, keys: Path) -> None:
+        """``bank``: its address without a path. ``keys``: the folder with ca.pem, client.pem and client.key."""
+        self._bank, self._keys = bank, keys
+        self.passed: list[Passed] = []
+        self.url = ""
+        #: what a test makes of the bank's answer before it is judged
+        self.change: Callable[[bytes], bytes] = lambda body: body
+
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[requests.Response, bytes]:
+        sent = {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED_ON}
+        with requests.Session() as session:
+            session.trust_env = False
+            session.headers.clear()
+            answer = session.request(
+                method,
+                self._bank + path,
+                headers=sent,
+                data=body or None,
+                verify=str(self._keys / "ca.pem"),
+                cert=(str(self._keys / "client.pem"), str(self._keys / "client.key")),
+                allow_redirects=False,
+                timeout=20,
+            )
+        told = self.change(answer.content)
+        resource = "/" + path.partition("/open-banking/")[2].partition("/")[2].removeprefix("pisp/")
+        self.passed.append(
+            Passed(method=method, resource=resource, sent=body, status=answer.status_code, answered=told)
+        )
+        return answer, told
+
+
+@contextmanager
+def forwarding(bank: str, keys: Path) -> Iterator[Forwarder]:
+    forwarder = Forwarder(bank, keys)
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer, told = forwarder.answer(self.command, self.path, dict(self.headers), body)
+            self.send_response_only(answer.status_code)
+            for name, value in answer.headers.items():
+                if name.lower() not in _NOT_PASSED_ON:
+                    self.send_header(name, value)
+            if answer.status_code != 204:
+                self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        do_GET = do_POST = do_DELETE = pass_on  # noqa: N815  # the library's names
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        forwarder.url = f"http://127.0.0.1:{server.server_port}"
+        yield forwarder
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
