@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_bank_words(words)
     demo = _add(words, "demo", _demo, "run everything on this machine, with a sandbox bank and made-up bills")
     demo.add_argument("--walk", action="store_true", help="pay one bill from end to end over HTTP and check every side")
+    demo.add_argument(
+        "--recurring",
+        action="store_true",
+        help="with --walk: connector and bank alone, a standing consent (VRP) with limits, payments within and beyond "
+        "them, and its end; our pages for such consents come later",
+    )
     demo.add_argument("--times", type=_count, default=None, metavar="N", help="with --walk: so many walks")
     demo.add_argument(
         "--bank", default=None, metavar="ID", help="with --walk: pay from this one of `quittance bank list`"
@@ -613,8 +619,8 @@ def _one_bank(bank_id: str) -> Registry:
 def _demo(chosen: argparse.Namespace) -> int:
     from app.demo.errors import DemoError
 
-    if not chosen.walk and (chosen.times is not None or chosen.bank or chosen.all_banks):
-        print("quittance demo: --times, --bank and --all-banks go with --walk", file=sys.stderr)
+    if not chosen.walk and (chosen.times is not None or chosen.bank or chosen.all_banks or chosen.recurring):
+        print("quittance demo: --recurring, --times, --bank and --all-banks go with --walk", file=sys.stderr)
         return 2
     if chosen.all_banks and (chosen.times is not None or chosen.bank):
         print("quittance demo: --all-banks goes with neither --times nor --bank", file=sys.stderr)
@@ -623,7 +629,13 @@ def _demo(chosen: argparse.Namespace) -> int:
     if chosen.walk:
         from app.demo.walks import walks
 
-        return walks(settings, times=chosen.times or 1, bank_id=chosen.bank, all_banks=chosen.all_banks)
+        return walks(
+            settings,
+            times=chosen.times or 1,
+            bank_id=chosen.bank,
+            all_banks=chosen.all_banks,
+            recurring=chosen.recurring,
+        )
     if not _is_writable(settings.data):
         raise DemoError(f"The folder {settings.data} may not be written to; choose another one with QUITTANCE_DATA.")
     from app.demo.supervisor import run

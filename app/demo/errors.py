@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class DemoError(Exception):
     """It cannot go on. The text says why and what to mend; nobody needs a traceback."""
+
+
+class NotOffered(Exception):
+    """The bank does not have what was to be walked, and need not have it. The sentence says which bank."""

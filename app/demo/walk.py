@@ -18,24 +18,20 @@ import requests
 
 from app.demo.api_client import BillersClient
 from app.demo.authenticator import Authenticator, NoCredentialError
+from app.demo.bank_visit import BankVisit
 from app.demo.bills import DemoBill
 from app.demo.browser import Browser, LostError, Page, RefusedError, csrf_of
 from app.demo.cast import Person
 from app.demo.runfile import Running
+from app.demo.steps import DisagreementError, Steps, same, shows
 from app.demo.truth import Truth
-from app.demo.walked_bank import WalkedBank, grouped
+from app.demo.walked_bank import WalkedBank, grouped, in_words
 
 #: a walk pays little, so that the made-up account lasts for thousands of them
 CENTS_MIN, CENTS_MAX = 100, 900
-PIN = "1234"
 
-_SIGNS = {"EUR": "€", "GBP": "£"}
 _BILL = re.compile(r"/bills/inv_[0-9a-f]{32}\Z")
 _PAYMENT = re.compile(r"/payments/(pay_[0-9a-f]{32})")
-
-
-class DisagreementError(Exception):
-    """Two sides do not say the same, or one says what must not be."""
 
 
 @dataclass
@@ -47,7 +43,7 @@ class Walk:
     truth: Truth
     customer: Person
     browser: Browser
-    bank: Browser
+    visit: BankVisit
     biller: Browser
     passkey: Authenticator
     client: BillersClient
@@ -59,8 +55,12 @@ class Walk:
     page: Page | None = None
     invoice: str = ""  #: path of the bill's page
     payment_id: str = ""
-    at_bank: str = ""  #: where the browser stands at the bank
+    at_bank: str = ""  #: where our site sends the browser
     way_back: str = ""
+
+    @property
+    def browsers(self) -> tuple[Browser, ...]:
+        return (self.browser, self.visit.browser, self.biller)
 
     @property
     def end_to_end_id(self) -> str:
@@ -151,7 +151,7 @@ def inbox(walk: Walk) -> str:
     number = walk.bill.number
     page = walk.browser.wait_for("/bills", lambda page: number in page.words, what=f"{number} is not in the inbox")
     links = dict.fromkeys(link for link in page.links("/bills/inv_") if _BILL.fullmatch(link))
-    _same("bills in a new inbox", len(links), 1)
+    same("bills in a new inbox", len(links), 1)
     walk.invoice = next(iter(links))
     return walk.invoice.rpartition("/")[2]
 
@@ -160,7 +160,7 @@ def bill(walk: Walk) -> str:
     """Its page shows number, account, and the way to pay."""
     page = walk.browser.open(walk.invoice)
     for said in (walk.bill.number, grouped(walk.bill.company.iban), money(walk.bill)):
-        _shows(page, said)
+        shows(page, said)
     if not page.links(f"{walk.invoice}/pay"):
         raise DisagreementError("the page of the bill offers no payment")
     return walk.bill.number
@@ -170,7 +170,7 @@ def confirm(walk: Walk) -> str:
     """Everything that is to be signed, once more."""
     walk.page = page = walk.browser.open(f"{walk.invoice}/pay?bank={walk.at.id}")
     for said in (walk.bill.company.name, grouped(walk.bill.company.iban), money(walk.bill)):
-        _shows(page, said)
+        shows(page, said)
     return f"{money(walk.bill)} to {walk.bill.company.name}"
 
 
@@ -220,7 +220,7 @@ def leave(walk: Walk) -> str:
     page = walk.browser.wait_for(
         f"{path}/leave", lambda page: bool(page.links(f"{path}/bank")), what="the bank was not told of the payment"
     )
-    _shows(page, money(walk.bill))
+    shows(page, money(walk.bill))
     return "the bank has the order"
 
 
@@ -235,57 +235,26 @@ def to_bank(walk: Walk) -> str:
 
 def bank_page(walk: Walk) -> str:
     """The bank's own page shows the same payee and amount, and asks who is there."""
-    walk.page = page = walk.bank.open(walk.at_bank)
-    walk.at_bank = page.url
-    _shows(page, walk.bill.company.name)
-    _shows(page, money(walk.bill))
+    page = walk.visit.arrive(walk.at_bank)
+    shows(page, walk.bill.company.name)
+    shows(page, money(walk.bill))
     return "payee and amount are ours"
 
 
 def bank_sign_in(walk: Walk) -> str:
     """The customer signs in at the bank."""
-    _at_bank(walk, until="decision")
+    page = walk.visit.sign_in()
     for said in (walk.at.account_in_words(walk.bill.company.iban), walk.bill.number):
-        _shows(walk.here, said)
+        shows(page, said)
     return "account, reference and amount are ours"
 
 
 def bank_approve(walk: Walk) -> str:
     """The customer approves: from now on there is money on its way."""
-    _at_bank(walk, until="way back")
-    walk.way_back = str(walk.here.tree.xpath("string(//a[@id='way-back']/@href)"))
+    walk.way_back = walk.visit.approve()
     if not walk.way_back.startswith(f"{walk.running.base_url}/banks/"):
         raise DisagreementError(f"the bank leads back to {walk.way_back}")
     return "approved"
-
-
-def _at_bank(walk: Walk, *, until: str) -> None:
-    """Fill in the bank's forms until the wanted page is there. A form whose answer was lost is looked at anew."""
-    while True:
-        page = walk.here
-        if page.tree.xpath("//a[@id='way-back']"):
-            return
-        sign_in = page.form("pin")
-        if sign_in is None and until == "decision":
-            return
-        try:
-            walk.page = _send(walk, page, sign_in)
-        except LostError as error:
-            walk.seen.append(f"bank: {error}")
-            walk.page = walk.bank.open(walk.at_bank)
-
-
-def _send(walk: Walk, page: Page, sign_in: tuple[str, dict[str, str]] | None) -> Page:
-    if sign_in is not None:
-        address, fields = sign_in
-        answer = walk.bank.post_form(address, {**fields, "customer": walk.at.customer, "pin": PIN})
-    else:
-        decision = page.form("account")
-        if decision is None:
-            raise DisagreementError("the bank shows neither sign-in nor decision")
-        address, fields = decision
-        answer = walk.bank.post_form(address, {**fields, "decision": "approve"})
-    return walk.bank.open(answer.location or walk.at_bank)
 
 
 def come_back(walk: Walk) -> str:
@@ -293,7 +262,7 @@ def come_back(walk: Walk) -> str:
     page = _returned(walk)
     if _PAYMENT.search(page.url) is None or "code=" in page.url:
         raise DisagreementError(f"the way back ended at {page.url}")
-    _shows(page, money(walk.bill))
+    shows(page, money(walk.bill))
     return "the payment's page"
 
 
@@ -318,7 +287,7 @@ def settle(walk: Walk) -> str:
         if state["final"]:
             break
         walk.browser.pause(f"the payment is still {state['version'].partition('-')[0]}")
-    _same("state of the payment", state["version"].partition("-")[0], "settled")
+    same("state of the payment", state["version"].partition("-")[0], "settled")
     return "settled"
 
 
@@ -329,7 +298,7 @@ def receipt(walk: Walk) -> str:
     )
     page = walk.browser.open(page.links("/receipts/rcp_")[0])
     for said in (walk.bill.number, walk.end_to_end_id, money(walk.bill)):
-        _shows(page, said)
+        shows(page, said)
     return page.url.rpartition("/")[2]
 
 
@@ -346,31 +315,29 @@ def webhook(walk: Walk) -> str:
         if settled:
             break
         walk.biller.pause("the biller has no payment.settled")
-    _same("webhooks payment.settled", len(settled), 1)
-    _same("amount in the webhook", settled[0]["data"]["amount"], str(walk.bill.total))
-    _same("payment in the webhook", settled[0]["data"]["payment_id"], walk.payment_id)
+    same("webhooks payment.settled", len(settled), 1)
+    same("amount in the webhook", settled[0]["data"]["amount"], str(walk.bill.total))
+    same("payment in the webhook", settled[0]["data"]["payment_id"], walk.payment_id)
     return "payment.settled, signature right"
 
 
 def api(walk: Walk) -> str:
     """What the biller's program is told when it asks."""
     told = walk.browser.patiently(lambda: _calling(lambda: walk.client.bill(walk.acknowledged["id"])))
-    _same("bill in the API", told["status"], "paid")
-    _same("payments in the API", told["payments"], [walk.payment_id])
+    same("bill in the API", told["status"], "paid")
+    same("payments in the API", told["payments"], [walk.payment_id])
     payment = walk.browser.patiently(lambda: _calling(lambda: walk.client.payment(walk.payment_id)))
-    _same("payment in the API", (payment["status"], payment["amount"]), ("paid", str(walk.bill.total)))
-    _same("reference in the API", payment["end_to_end_id"], walk.end_to_end_id)
+    same("payment in the API", (payment["status"], payment["amount"]), ("paid", str(walk.bill.total)))
+    same("reference in the API", payment["end_to_end_id"], walk.end_to_end_id)
     return "paid"
 
 
 def ledger(walk: Walk) -> str:
     """The bank's books: one debit of exactly this amount to exactly this account, and nothing else."""
-    token = (walk.data / walk.at.folder / "ledger-token").read_text("utf-8").strip()
-    path = f"/sandbox/ledger?end_to_end_id={walk.end_to_end_id}"
-    entries = walk.bank.get_json(path, headers={"Authorization": f"Bearer {token}"})["entries"]
-    _same("bookings", [entry["kind"] for entry in entries], ["debit"])
-    _same("amount booked", (entries[0]["amount"], entries[0]["currency"]), (str(walk.bill.total), walk.at.currency))
-    _same("account credited", walk.at.credited(entries[0]), walk.at.account(walk.bill.company.iban))
+    entries = walk.at.booked(walk.visit.browser, walk.data, walk.end_to_end_id)
+    same("bookings", [entry["kind"] for entry in entries], ["debit"])
+    same("amount booked", (entries[0]["amount"], entries[0]["currency"]), (str(walk.bill.total), walk.at.currency))
+    same("account credited", walk.at.credited(entries[0]), walk.at.account(walk.bill.company.iban))
     return f"one debit of {entries[0]['amount']} {walk.at.currency}"
 
 
@@ -378,13 +345,13 @@ def database(walk: Walk) -> str:
     """Our own books, read past all pages."""
     cents = int(walk.bill.total * 100)
     found = walk.browser.patiently(lambda: walk.truth.of_bill(walk.acknowledged["id"]))
-    _same("our database", found, {"invoice": "paid", "payments": [("settled", cents)], "decisions": 1, "receipts": 1})
+    same("our database", found, {"invoice": "paid", "payments": [("settled", cents)], "decisions": 1, "receipts": 1})
     return "paid once, one receipt"
 
 
-#: name → (what is done, deadline in seconds). The deadlines leave room for one program to be killed and replaced:
+#: The deadlines leave room for one program to be killed and replaced:
 #: work whose worker died is taken over when its lease ends, after 30 s.
-STEPS: dict[str, tuple[Callable[[Walk], str], int]] = {
+STEPS: Steps[Walk] = {
     "sign-up": (sign_up, 30),
     "connect": (connect, 20),
     "deliver": (deliver, 30),
@@ -409,14 +376,4 @@ STEPS: dict[str, tuple[Callable[[Walk], str], int]] = {
 
 def money(bill: DemoBill) -> str:
     """As our pages and the bank's write it for the walk's language."""
-    return f"{_SIGNS[bill.company.currency]}{bill.total}"
-
-
-def _shows(page: Page, said: str) -> None:
-    if said not in page.words:
-        raise DisagreementError(f"the page {page.url.partition('?')[0]} does not show {said}")
-
-
-def _same(what: str, found: object, expected: object) -> None:
-    if found != expected:
-        raise DisagreementError(f"{what}: {found!r} where {expected!r} was expected")
+    return in_words(bill.company.currency, str(bill.total))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from app.demo.browser import Browser
 from app.demo.errors import DemoError
 from app.demo.loopback import new_session
 from app.services import Services
@@ -16,9 +18,16 @@ from connectors.registry import UnknownBank
 
 USUAL_BANK = "horizon"
 
+_SIGNS = {"EUR": "€", "GBP": "£"}
+
 
 def grouped(iban: str) -> str:
     return " ".join(iban[index : index + 4] for index in range(0, len(iban), 4))
+
+
+def in_words(currency: str, amount: str) -> str:
+    """As pages in English write it."""
+    return f"{_SIGNS[currency]}{amount}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,13 @@ class WalkedBank:
     def credited(self, entry: Mapping[str, Any]) -> Any:
         """The payee's account in an entry of the bank's books."""
         return entry["creditorAccount" if self.is_uk else "creditorIban"]
+
+    def booked(self, browser: Browser, data: Path, end_to_end_id: str) -> list[dict[str, Any]]:
+        """The bank's books of one payment; ``browser`` knows the bank's certificate."""
+        token = (data / self.folder / "ledger-token").read_text("utf-8").strip()
+        path = f"/sandbox/ledger?end_to_end_id={end_to_end_id}"
+        found: list[dict[str, Any]] = browser.get_json(path, headers={"Authorization": f"Bearer {token}"})["entries"]
+        return found
 
     def session(self) -> requests.Session:
         """A browser that knows the bank's certificate."""

@@ -6,85 +6,106 @@ import datetime as dt
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.demo import files, runfile
+from app.demo import files, runfile, steps
 from app.demo.api_client import BillersClient
-from app.demo.authenticator import Authenticator, NoCredentialError
+from app.demo.authenticator import Authenticator
+from app.demo.bank_visit import BankVisit
 from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
 from app.demo.bills import walk_bill
-from app.demo.browser import Browser, LateError, LostError, RefusedError
+from app.demo.browser import Browser
 from app.demo.cast import Person
-from app.demo.errors import DemoError
+from app.demo.errors import DemoError, NotOffered
 from app.demo.loopback import new_session
+from app.demo.recurring_walk import RECURRING_STEPS, USUAL_RECURRING_BANK, RecurringWalk, banks_of
 from app.demo.runfile import Running
 from app.demo.truth import Truth
-from app.demo.walk import CENTS_MAX, CENTS_MIN, STEPS, DisagreementError, Walk, money
+from app.demo.walk import CENTS_MAX, CENTS_MIN, STEPS, Walk, money
 from app.demo.walked_bank import USUAL_BANK, WalkedBank
+from connectors.registry import Registry
 
 
-def walks(settings: Any, *, times: int, bank_id: str | None = None, all_banks: bool = False) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What can be walked. ``once`` says in a few words what was done; it raises DemoError, and NotOffered."""
+
+    usual_bank: str
+    proved: str  #: how the last line goes on
+    banks: Callable[[Registry], list[str]]
+    once: Callable[[Running, Path, str], str]
+
+
+def walks(
+    settings: Any, *, times: int, bank_id: str | None = None, all_banks: bool = False, recurring: bool = False
+) -> int:
     """`quittance demo --walk`: through the demo that runs on this data folder, else through one of its own.
 
     ``bank_id``: the bank that the customer pays from. ``all_banks``: one walk for each that ships, and a table.
+    ``recurring``: payments under one consent instead of one bill's.
     """
+    kind = RECURRING if recurring else ONE_BILL
     running = runfile.find(settings.data)
     if running is not None:
-        return _through(running, settings.data, times=times, bank_id=bank_id, all_banks=all_banks)
+        return _through(running, settings.data, kind, times=times, bank_id=bank_id, all_banks=all_banks)
     from app.demo.own import own_demo
 
     with own_demo() as (running, data):
         print(f"No demo runs on {settings.data}: this walk has one of its own, in {data}.\n", flush=True)
-        return _through(running, data, times=times, bank_id=bank_id, all_banks=all_banks)
+        return _through(running, data, kind, times=times, bank_id=bank_id, all_banks=all_banks)
 
 
-def _through(running: Running, data: Path, *, times: int, bank_id: str | None, all_banks: bool) -> int:
+def _through(running: Running, data: Path, kind: Kind, *, times: int, bank_id: str | None, all_banks: bool) -> int:
     if all_banks:
-        return _all_banks(running, data)
-    return _many(running, data, times, bank_id or USUAL_BANK)
+        return _all_banks(running, data, kind)
+    return _many(running, data, kind, times, bank_id or kind.usual_bank)
 
 
-def _all_banks(running: Running, data: Path) -> int:
+def _all_banks(running: Running, data: Path, kind: Kind) -> int:
     """One walk for each bank. Exit status 1 when one fails; the others are walked all the same."""
     truth = Truth.of(running.environment)
     try:
-        banks = truth.services.banks.all_banks()
+        banks = [truth.services.banks.profile(bank_id) for bank_id in kind.banks(truth.services.banks)]
     finally:
         truth.close()
-    lines, failed = [], 0
+    lines, walked, failed = [], 0, 0
     for bank in banks:
         started = time.monotonic()
         print(bank.name, flush=True)
         try:
-            done = walk(running, data, bank_id=bank.id)
-            said = f"paid {money(done.bill)}"
+            said = kind.once(running, data, bank.id)
+            walked += 1
+        except NotOffered as error:
+            said = str(error)
         except DemoError as error:
             failed += 1
             said = str(error)
         took_s = time.monotonic() - started
         spoken = " ".join(filter(None, (bank.standard, bank.version, bank.security_profile)))
         lines.append(f"{bank.id:<12} {spoken:<44} {took_s:>5.1f} s  {said}")
-    print("", *lines, f"{len(lines) - failed} of {len(lines)} banks walked", sep="\n", flush=True)
+    print("", *lines, f"{walked} of {len(lines)} banks walked", sep="\n", flush=True)
     return 1 if failed else 0
 
 
-def _many(running: Running, data: Path, times: int, bank_id: str) -> int:
+def _many(running: Running, data: Path, kind: Kind, times: int, bank_id: str) -> int:
     took = []
     for number in range(1, times + 1):
         if times > 1:
             print(f"Walk {number} of {times}", flush=True)
         started = time.monotonic()
-        done = walk(running, data, bank_id=bank_id)
+        try:
+            said = kind.once(running, data, bank_id)
+        except NotOffered as error:
+            print(f"{error}.", flush=True)
+            return 0
         took.append(time.monotonic() - started)
-        print(_last_line(done, took[-1]) if times == 1 else f"  {took[-1]:.1f} s\n", flush=True)
+        last = f"{said[0].upper()}{said[1:]} {kind.proved} in {took[-1]:.1f} s."
+        print(last if times == 1 else f"  {took[-1]:.1f} s\n", flush=True)
     if times > 1:
         print(f"All {times} walks agree on every side; {min(took):.1f} to {max(took):.1f} s each.", flush=True)
     return 0
-
-
-def _last_line(done: Walk, took_s: float) -> str:
-    return f"Paid {money(done.bill)} and proved it on every side in {took_s:.1f} s."
 
 
 def walk(
@@ -95,38 +116,41 @@ def walk(
     on_step: Callable[[str], None] = lambda _: None,
     say: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> Walk:
-    """Walk once. ``on_step`` is called with the name of each step before it. Raises DemoError naming the step."""
+    """Walk one bill. ``on_step`` is called with the name of each step before it. Raises DemoError naming the step."""
     here = _start(running, data, bank_id)
     try:
-        for name, (do, deadline_s) in STEPS.items():
-            on_step(name)
-            here.browser.until = here.bank.until = here.biller.until = time.monotonic() + deadline_s
-            say(_one_step(here, name, do))
+        steps.take(here, STEPS, on_step=on_step, say=say)
     finally:
         here.truth.close()
     return here
 
 
-def _one_step(here: Walk, name: str, do: Callable[[Walk], str]) -> str:
-    started = time.monotonic()
-    hiccups = len(_hiccups(here))
+def _one_bill(running: Running, data: Path, bank_id: str) -> str:
+    return f"paid {money(walk(running, data, bank_id=bank_id).bill)}"
+
+
+def _recurring(running: Running, data: Path, bank_id: str) -> str:
+    truth = Truth.of(running.environment)
     try:
-        said = do(here)
-    except (LateError, LostError, RefusedError, DisagreementError, NoCredentialError) as error:
-        waited_s = time.monotonic() - started
-        raise DemoError(f"The walk failed at {name!r} after {waited_s:.1f} s: {error}.{_saw(here)}") from error
-    again = len(_hiccups(here)) - hiccups
-    note = f"  ({again} times without an answer)" if again else ""
-    return f"  {name:<13} {round((time.monotonic() - started) * 1000):>6} ms  {said}{note}"
+        here = RecurringWalk.of(truth.services, running, data, bank_id)
+        steps.take(here, RECURRING_STEPS)
+    finally:
+        truth.close()
+    return f"paid {here.total} within the limits of one consent"
 
 
-def _hiccups(here: Walk) -> list[str]:
-    return here.seen + here.browser.seen + here.bank.seen + here.biller.seen
-
-
-def _saw(here: Walk) -> str:
-    found = dict.fromkeys(_hiccups(here))
-    return f" It saw: {'; '.join(found)}." if found else ""
+ONE_BILL = Kind(
+    usual_bank=USUAL_BANK,
+    proved="and proved it on every side",
+    banks=lambda banks: [bank.id for bank in banks.all_banks()],
+    once=_one_bill,
+)
+RECURRING = Kind(
+    usual_bank=USUAL_RECURRING_BANK,
+    proved="and nothing beyond them, by the bank's books,",
+    banks=banks_of,
+    once=_recurring,
+)
 
 
 def _start(running: Running, data: Path, bank_id: str) -> Walk:
@@ -146,7 +170,7 @@ def _start(running: Running, data: Path, bank_id: str) -> Walk:
         at=at,
         customer=person,
         browser=Browser(running.base_url),
-        bank=Browser(at.url, _session=at.session()),
+        visit=BankVisit(Browser(at.url, _session=at.session()), at.customer),
         biller=Browser(running.biller_url),
         passkey=Authenticator(running.base_url),
         client=BillersClient(

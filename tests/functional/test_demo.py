@@ -16,12 +16,14 @@ from pysqlite3 import dbapi2 as sqlite3
 from app.demo import files
 from app.demo.loopback import new_session
 from app.demo.processes import free_ports
+from app.demo.recurring_walk import RECURRING_STEPS
 from config.settings import ROOT
 from tests.support.demo import PORT_NAMES, Demo, children_of, environment_for, process_exists, quittance, running_demo
 
 pytestmark = pytest.mark.slow
 
 BILLS = 8
+BANKS = ROOT / "config" / "banks"
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ def test_walk_pays_one_bill_and_every_side_agrees(demo: Demo) -> None:
 def test_every_bank_that_ships_is_walked(demo: Demo) -> None:
     """Over its own standard, profile and quirks; the British ones over TLS with a client certificate."""
     walked = quittance("demo", "--walk", "--all-banks", environment=demo.environment)
-    files_there = len(list((ROOT / "config" / "banks").glob("*.toml")))
+    files_there = len(list(BANKS.glob("*.toml")))
     assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
     assert walked.stdout.splitlines()[-1] == f"{files_there} of {files_there} banks walked"
 
@@ -140,6 +142,31 @@ def test_the_banks_that_can_tell_us_of_changes_by_themselves(demo: Demo) -> None
     assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
     demo.wait_for(lambda: "delivered" in events(), "no event was taken", seconds=20)
     assert "dropped" not in events()
+
+
+def test_a_recurring_consent_is_walked(demo: Demo) -> None:
+    """Paid within its limits, refused beyond them and after its end, by the bank's own books."""
+    walked = quittance("demo", "--walk", "--recurring", environment=demo.environment)
+    assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
+    *steps, last = walked.stdout.splitlines()
+    assert [line.split()[0] for line in steps] == list(RECURRING_STEPS)
+    assert last.startswith(
+        "Paid £7.50 within the limits of one consent and nothing beyond them, by the bank's books, in "
+    )
+
+
+def test_a_recurring_consent_is_walked_at_every_bank_that_has_them(demo: Demo) -> None:
+    """In its version and profile, with its quirks; a bank whose standard has none is not among them."""
+    walked = quittance("demo", "--walk", "--recurring", "--all-banks", environment=demo.environment)
+    british = sum('standard = "openbanking_uk"' in path.read_text("utf-8") for path in BANKS.glob("*.toml"))
+    assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
+    assert walked.stdout.splitlines()[-1] == f"{british} of {british} banks walked"
+
+
+def test_a_bank_without_recurring_payments_is_said_and_is_no_failure(demo: Demo) -> None:
+    walked = quittance("demo", "--walk", "--recurring", "--bank", "horizon", environment=demo.environment)
+    assert (walked.returncode, walked.stderr) == (0, "")
+    assert walked.stdout == "Horizon Bank offers no recurring payments: its standard has none.\n"
 
 
 def test_a_bank_that_is_not_there_is_one_sentence(demo: Demo) -> None:

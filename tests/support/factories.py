@@ -48,11 +48,15 @@ def make_customer(
 
 
 def make_biller(
-    services: Services, *, name: str = "Lumen Énergie", scope: str = "bills:write bills:read payments:read"
+    services: Services,
+    *,
+    name: str = "Lumen Énergie",
+    scope: str = "bills:write bills:read payments:read",
+    iban: str | None = None,
 ) -> BillerMade:
     number = next(_numbers)
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
-    iban = IBANS[number % len(IBANS)]
+    iban = iban or IBANS[number % len(IBANS)]
     vat_id = f"FR{number:011d}"
     with services.unit_of_work() as uow:
         biller = Biller(id=new_id("blr"), name=name, vat_id=vat_id, country="FR", created_at=uow.now)

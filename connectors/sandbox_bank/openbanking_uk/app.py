@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from connectors.sandbox_bank.openbanking_uk import authorization, pages, people, resources
+from connectors.sandbox_bank.openbanking_uk import authorization, pages, people, resources, yours
 from connectors.sandbox_bank.openbanking_uk.brands import in_profile
 from connectors.sandbox_bank.openbanking_uk.context import EXTENSION, UkBank
 from connectors.sandbox_bank.openbanking_uk.errors import OAuthError, PageError
@@ -48,7 +48,7 @@ def create_uk_bank(settings: UkBankSettings, *, testing: bool = False) -> Flask:
         [FileSystemLoader(Path(__file__).parent / "templates"), FileSystemLoader(_SHARED / "templates")]
     )
     app.jinja_env.filters.update(money=_money, day=_day, sort_code=_sort_code, purpose=_purpose)
-    store = Store(settings.database, SCHEMA + resources.SCHEMA)
+    store = Store(settings.database, SCHEMA + resources.SCHEMA + yours.SCHEMA)
     with store.write() as connection:
         people.seed(connection)
     store.close()
@@ -62,6 +62,7 @@ def create_uk_bank(settings: UkBankSettings, *, testing: bool = False) -> Flask:
     )
     app.register_blueprint(authorization.blueprint)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(yours.blueprint)
     resources.register(app)
     app.add_url_rule("/livez", view_func=_livez)
     app.register_error_handler(OAuthError, _answer_oauth_error)

@@ -177,7 +177,7 @@ def back(brand_id: str, handle: str) -> BaseResponse:
         address = way_back.with_code(here.bank, here.brand, here.visit.tpp, asked, visits.code_of(here.secret))
     else:
         error, why = {
-            "refused": ("access_denied", "the customer refused"),
+            "refused": ("access_denied", "nobody approved who may: it was refused, or it is another customer's"),
             "closed": ("invalid_request", "the consent is decided already, or its time is over"),
         }[outcome]
         address = way_back.with_error(here.bank, here.brand, here.visit.tpp, asked, error, why)
@@ -200,14 +200,14 @@ def brand(brand_id: str) -> str:
         if each.name not in told and getattr(one, each.name) != getattr(defaults, each.name)
     }
     return render_template(
-        "uk_brand.html", brand=one, bank=bank, quirks=quirks, scenarios=scenarios.DESCRIBED, t=_words(one), lang="en"
+        "uk_brand.html", brand=one, bank=bank, quirks=quirks, scenarios=scenarios.DESCRIBED, t=words(one), lang="en"
     )
 
 
 def answer_page_error(error: PageError) -> tuple[str, int]:
     brand = current_bank().brands.get(request.path.split("/")[1])
-    words = _words(brand) if brand is not None else _words(Brand(id="", name="Sandbox bank"))
-    return render_template("uk_error.html", message=error.text, t=words, lang="en"), error.status
+    said = words(brand if brand is not None else Brand(id="", name="Sandbox bank"))
+    return render_template("uk_error.html", message=error.text, t=said, lang="en"), error.status
 
 
 # ------------------------------------------------------------------------------------------------ the machinery
@@ -241,7 +241,8 @@ def _again(connection: Connection, here: Here) -> Here:
 
 
 def _decide(connection: Connection, here: Here, *, approved: bool, account_id: str | None, customer_id: str) -> None:
-    resources.decide(
+    """A code is for what is approved by it, and for nothing else: a stranger's yes may change nothing."""
+    is_approved = resources.decide(
         connection,
         brand_id=here.brand.id,
         consent_id=here.approval.consent_id,
@@ -250,8 +251,8 @@ def _decide(connection: Connection, here: Here, *, approved: bool, account_id: s
         customer_id=customer_id,
         now_ms=here.now_ms,
     )
-    visits.end(connection, here.visit.handle, approved=approved)
-    if approved:
+    visits.end(connection, here.visit.handle, approved=is_approved)
+    if is_approved:
         code = visits.code_of(here.secret)
         tokens.keep_code(connection, code=code, handle=here.visit.handle, now_ms=here.now_ms)
 
@@ -289,7 +290,7 @@ def _page(template: str, here: Here, **values: object) -> Response:
     html = render_template(
         template,
         lang="en",
-        t=_words(here.brand),
+        t=words(here.brand),
         here=here,
         approval=here.approval,
         form_token=visits.form_token(here.secret),
@@ -299,6 +300,6 @@ def _page(template: str, here: Here, **values: object) -> Response:
     return Response(html, status=422 if values.get("error") else 200, mimetype="text/html")
 
 
-def _words(brand: Brand) -> dict[str, str]:
+def words(brand: Brand) -> dict[str, str]:
     """What the layout that both sandbox banks share says in its head."""
     return {"bank": brand.name, "sandbox": "Sandbox: a pretend bank. No real money moves here."}

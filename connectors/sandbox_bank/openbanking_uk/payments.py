@@ -204,6 +204,16 @@ def consent_of(connection: Connection, consent_id: str, *, brand: str) -> Consen
     return None if consent is None or consent.brand != brand or consent.deleted else consent
 
 
+def standing_of(connection: Connection, customer_id: str, *, brand: str) -> list[Consent]:
+    """The standing consents that this customer once approved, newest first; none that its TPP deleted."""
+    rows = connection.execute(
+        "SELECT consent.* FROM consent JOIN account USING (account_id) WHERE brand = ? AND consent.kind = 'vrp'"
+        " AND deleted = 0 AND customer_id = ? ORDER BY created_ms DESC, consent_id",
+        [brand, customer_id],
+    )
+    return [_consent_in(row) for row in rows]
+
+
 def change_consent(
     connection: Connection, consent: Consent, status: str, *, now_ms: int, account_id: str | None = None
 ) -> None:
@@ -286,6 +296,17 @@ def payments_under(connection: Connection, consent: Consent) -> list[Payment]:
     return [_payment(row, consent) for row in rows]
 
 
+def scheduled_of(connection: Connection, customer_id: str, *, brand: str) -> list[Payment]:
+    """The scheduled payments from this customer's accounts, also those whose day has come; newest first."""
+    rows = connection.execute(
+        "SELECT payment.* FROM payment JOIN account USING (account_id) WHERE payment.kind = 'scheduled'"
+        " AND customer_id = ? ORDER BY created_ms DESC, payment_id",
+        [customer_id],
+    )
+    found = [(row, _consent(connection, row["consent_id"])) for row in rows.fetchall()]
+    return [_payment(row, consent) for row, consent in found if consent is not None and consent.brand == brand]
+
+
 def count_read(connection: Connection, payment: Payment) -> Fault | str | None:
     """What the scenario makes of this look: a fault, an untrue status, or nothing."""
     script = scenario_of(payment.amount_minor).reads
@@ -302,7 +323,11 @@ def first_time(connection: Connection, what: str) -> bool:
 
 def _consent(connection: Connection, consent_id: str) -> Consent | None:
     row = connection.execute("SELECT * FROM consent WHERE consent_id = ?", [consent_id]).fetchone()
-    return None if row is None else Consent(**{**row, "kind": KINDS[row["kind"]], "body": json.loads(row["body"])})
+    return None if row is None else _consent_in(row)
+
+
+def _consent_in(row: Row) -> Consent:
+    return Consent(**{**row, "kind": KINDS[row["kind"]], "body": json.loads(row["body"])})
 
 
 def _payment(row: Row, consent: Consent) -> Payment:

@@ -32,7 +32,7 @@ from connectors.sandbox_bank.scenarios import Fault
 
 SCHEMA = payments.SCHEMA + idempotency.SCHEMA + events.SCHEMA
 
-__all__ = ["SCHEMA", "Approval", "decide", "is_usable", "play_token_fault", "register", "to_approve"]
+__all__ = ["SCHEMA", "Approval", "approval_of", "decide", "is_usable", "play_token_fault", "register", "to_approve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +65,13 @@ def register(app: Flask) -> None:
 
 def to_approve(connection: Connection, *, brand_id: str, consent_id: str) -> Approval | None:
     consent = payments.consent_of(connection, consent_id, brand=brand_id)
-    if consent is None:
-        return None
+    return None if consent is None else approval_of(consent)
+
+
+def approval_of(consent: Consent) -> Approval:
     payee = consent.initiation.get("CreditorAccount")
     return Approval(
-        consent_id=consent_id,
+        consent_id=consent.consent_id,
         kind=consent.kind.name,
         tpp=consent.tpp,
         status=consent.status,
@@ -93,16 +95,19 @@ def decide(
     account_id: str | None,
     customer_id: str,
     now_ms: int,
-) -> None:
-    """The customer's word on a consent that waits. One that the bank cancelled only its own customer brings back."""
+) -> bool:
+    """The customer's word on a consent that waits, and whether it is approved by it: one that was cancelled at the bank
+    only its own customer brings back."""
     consent = payments.consent_of(connection, consent_id, brand=brand_id)
     if consent is None:
-        return
+        return False
     status = consent.status_at(now_ms)
-    if status == "AWAU" and not approved:
-        payments.change_consent(connection, consent, "RJCT", now_ms=now_ms)
-    elif approved and (status == "AWAU" or (status == "CANC" and _is_of(connection, consent, customer_id))):
+    if approved and (status == "AWAU" or (status == "CANC" and _is_of(connection, consent, customer_id))):
         payments.change_consent(connection, consent, "AUTH", now_ms=now_ms, account_id=account_id)
+        return True
+    if status == "AWAU":
+        payments.change_consent(connection, consent, "RJCT", now_ms=now_ms)
+    return False
 
 
 def is_usable(connection: Connection, *, brand_id: str, consent_id: str) -> bool:

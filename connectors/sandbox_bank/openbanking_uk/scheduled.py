@@ -15,6 +15,9 @@ from connectors.sandbox_bank.openbanking_uk.payments import SCHEDULED, Consent, 
 from connectors.sandbox_bank.openbanking_uk.scenarios import scenario_of
 from connectors.sandbox_bank.openbanking_uk.store import Connection
 
+#: the statuses before its day, in which its customer may still stop it
+WAITING = ("RCVD", "ACTC")
+
 
 class Scheduled:
     """The Orders that wait for their day."""
@@ -47,7 +50,7 @@ def execution_of(consent: Consent) -> dt.datetime:
 def cancel(connection: Connection, payment: Payment, *, now_ms: int) -> bool:
     """By the customer, at the bank. False for one whose day has come."""
     status, _, _ = payment.status_at(now_ms)
-    if status not in ("RCVD", "ACTC"):
+    if status not in WAITING:
         return False
     so_far = [each for each in payment.timetable if each[0] <= now_ms]
     payments.change_timetable(connection, payment, [*so_far, (now_ms, "CANC", None)])

@@ -37,6 +37,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["biller", "add", "Name"],
         ["demo", "--walk", "--times", "0"],
         ["demo", "--times", "2"],
+        ["demo", "--recurring"],
+        ["demo", "--walk", "--recurring", "--all-banks", "--bank", "albion"],
         ["sandbox-bank", "--standard", "stet"],
         ["sandbox-bank", "--port", "8003"],
         ["sandbox-bank", "--standard", "openbanking_uk", "--port", "0"],

@@ -1,0 +1,630 @@
+"""Under a recurring consent nothing is submitted without an unused decision of the customer's; a consent and an open
+bill alone never pay.
+
+All that a payment needs is there but the decision: an open bill, a standing consent at a bank that covers it, its token
+in our vault. Then everything that can be knocked at is: every route as everybody, every handler of the timetable with
+every id, every message of the bank's, every command, with days going by. Routes, handlers and commands are counted from
+the code, so that a new one is tried without being named here, or fails the test until it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import functools
+import inspect
+import itertools
+import json
+import logging
+import os
+import re
+import secrets
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, insert, select
+from sqlalchemy import inspect as inspect_tables
+from sqlalchemy.exc import IntegrityError
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from app import cli
+from app.cli import _parser, main
+from app.db import work
+from app.db.events import EventRow
+from app.db.unit_of_work import UnitOfWork
+from app.db.work import WorkRow
+from app.demo.processes import free_ports
+from app.journey.decisions.models import Decision
+from app.journey.payments.models import Payment
+from app.journey.route import HANDLERS, ROUTE
+from app.keys import Keys
+from app.services import Services, build_services
+from app.worker import Worker
+from config.settings import Settings
+from connectors import bank_keys
+from connectors.sandbox_bank.openbanking_uk import events
+from connectors.sandbox_bank.openbanking_uk.events import Event
+from consent import trips
+from consent.base import new_id
+from tests.conftest import Clock
+from tests.support.camt import Line, camt
+from tests.support.installation import BASE_URL, make_settings
+from tests.support.standing import AMOUNT, BANK, PAYEE_IBAN, Caller, World, begin, bill_for
+from tests.support.uk_bank import make_folder
+from tests.support.uk_socket import CountedBank, serve_counted
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+NOTHING = {
+    "decision": 0,
+    "payment": 0,
+    "submissions": 0,
+    "orders at the bank": 0,
+    "movements at the bank": 0,
+}
+ONCE = dict.fromkeys(NOTHING, 1)
+#: work that we made up
+FORGED = WorkRow.key.startswith("forged:")
+
+# ------------------------------------------------------------------------------------------------- the installation
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """From now on: the certificates are made by the true time."""
+    made = Clock()
+    made.now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    return made
+
+
+@pytest.fixture(scope="session")
+def uk_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The authority's files, in the folder of keys that the banks' files name."""
+    return make_folder(tmp_path_factory.mktemp("bank-keys") / "sandbox-bank-uk")
+
+
+@pytest.fixture(scope="session")
+def uk_databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the brands' keys, which take a while to make, and each test's database."""
+    return tmp_path_factory.mktemp("uk-banks")
+
+
+@pytest.fixture
+def uk_bank(uk_folder: Path, uk_databases: Path, clock: Clock) -> Iterator[CountedBank]:
+    with serve_counted(uk_folder, uk_databases / f"{uuid.uuid4().hex}.sqlite3", clock=clock) as bank:
+        yield bank
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, uk_bank: CountedBank) -> Settings:
+    (closed,) = free_ports(1)
+    return make_settings(
+        tmp_path,
+        database_url=database_url,
+        bank_keys=uk_bank.folder.parent,
+        uk_bank_port=uk_bank.port,
+        bank_port=closed,
+    )
+
+
+@pytest.fixture
+def services(settings: Settings, keys: Keys, clock: Clock) -> Iterator[Services]:
+    """With the banks as the product opens them: the repository's files, our keys, a socket."""
+    made = build_services(settings, route=ROUTE, handlers=HANDLERS, clock=clock)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def world(app: Flask, services: Services, worker: Worker, clock: Clock, uk_bank: CountedBank) -> Iterator[World]:
+    made = begin(app=app, services=services, worker=worker, clock=clock, bank=uk_bank)
+    assert made.moved() == NOTHING
+    made.could_pay()
+    yield made
+    made.tls.close()
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Forged work fails, as it should, by the hundred."""
+    caplog.set_level(logging.CRITICAL, logger="quittance.tasks")
+
+
+@pytest.fixture
+def command_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands see this installation. Each one would read the key for the banks anew, which takes long."""
+    monkeypatch.setattr(bank_keys, "_signing_key", functools.cache(bank_keys._signing_key))
+    for name in [name for name in os.environ if name.startswith("QUITTANCE_")]:
+        monkeypatch.delenv(name)
+    for name in ("database_url", "keys", "bank_keys", "data", "port", "bank_port", "uk_bank_port", "biller_port"):
+        monkeypatch.setenv(f"QUITTANCE_{name.upper()}", str(getattr(settings, name)))
+    monkeypatch.setenv("QUITTANCE_DEMO", "true")
+    opened, real = [], cli._services
+
+    def kept() -> Services:  # a command leaves its connections to the end of its process
+        opened.append(real())
+        return opened[-1]
+
+    monkeypatch.setattr(cli, "_services", kept)
+    yield
+    for each in opened:
+        each.engine.dispose()
+
+
+# ------------------------------------------------------------------------------------------------- 1: every route
+
+
+def values_of(rule: Rule, world: World) -> Iterator[dict[str, str]]:
+    """Its parts, filled with every id that is at hand."""
+    ids = [*world.ids(), world.standing.state, world.unused.state]
+    banks = [bank.id for bank in world.services.banks.all_banks()]
+    names = sorted(rule.arguments)
+    choices = [banks[:2] if name == "bank_id" else ["en"] if name == "code" else ids for name in names]
+    for chosen in itertools.product(*choices):
+        yield dict(zip(names, chosen, strict=True))
+
+
+def bodies(world: World, ids: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What might be taken for a decision: everything that is known, under every name that we use for it."""
+    said: dict[str, Any] = {
+        "bank": BANK,
+        "bank_id": BANK,
+        "invoice": world.invoice_id,
+        "invoice_id": world.invoice_id,
+        "consent": world.consent_id,
+        "consent_id": world.standing.bank_consent_id,
+        "customer": world.customer.id,
+        "customer_id": world.customer.id,
+        "payment": next((one for one, whose in ids.items() if whose == "payment"), new_id("pay")),
+        "decision": next((one for one, whose in ids.items() if whose == "decision"), new_id("dec")),
+        "amount": AMOUNT,
+        "amount_minor": 8420,
+        "currency": "GBP",
+        "verb": "pay_now",
+        "status": "paid",
+        "name": "Camille Laurent",
+        "email": "camille@example.org",
+        "ceremony": secrets.token_urlsafe(32),
+    }
+    yield {"json": {**said, "credential": {"id": "x", "rawId": "x", "type": "public-key", "response": {}}}}
+    yield {"data": {**{name: str(value) for name, value in said.items()}, "credential": "{}"}}
+
+
+def call_every_route(world: World) -> None:
+    tried, callers = 0, world.callers()
+    for rule in world.app.url_map.iter_rules():
+        for method in sorted(rule.methods or set()):
+            for caller in callers.values():
+                here = caller()  # anew: some routes end the session
+                filled = values_of(rule, world)
+                for values in itertools.islice(filled, 1) if method == "OPTIONS" else filled:  # the same for all
+                    tried += call(world, here, rule, method, values)
+    assert tried >= 1000
+
+
+def call(world: World, here: Caller, rule: Rule, method: str, values: Mapping[str, str]) -> int:
+    _, path = rule.build(dict(values)) or (None, None)
+    assert path is not None, rule
+    if method not in ("POST", "PUT", "PATCH", "DELETE"):
+        answered(here.call(method, f"{path}?bank={BANK}"), rule)
+        return 1
+    if rule.endpoint == "billers.deliver_bill":
+        number = f"N-{secrets.token_hex(4)}"
+        content = bill_for(world.address, number=number, today=world.clock().date())
+        answered(here.call(method, path, data=content, content_type="application/json"), rule)
+    for body in bodies(world, world.ids()):
+        answered(here.call(method, path, **body), rule)
+    return 2
+
+
+def answered(answer: TestResponse, rule: Rule) -> None:
+    assert answer.status_code < 500, (rule, answer.status_code)
+    assert answer.status_code != 429, f"{rule} was not asked but put off: the test must be slower there"
+
+
+def sign_something_else(world: World) -> None:
+    """The customer's passkey, but over another challenge than that of the order."""
+    browser = world.browser
+    stay_signed_in(world)
+    page = f"/bills/{world.invoice_id}/pay?bank={BANK}"
+    for other in ("/passkeys/use", "/passkeys/add"):
+        token, started = browser.start_paying(world.invoice_id, bank=BANK)
+        asked = browser.post(other, token=token, data={}).get_json()
+        signed = json.dumps(browser.device.sign(asked["publicKey"]))
+        for ceremony in (started.get_json()["ceremony"], asked["ceremony"]):
+            form = {"credential": signed, "ceremony": ceremony}
+            assert (
+                browser.post(f"/bills/{world.invoice_id}/pay", token=browser.token(page), form=form).status_code >= 400
+            )
+
+
+# ---------------------------------------------------------------------------------------------- 2: every handler
+
+
+def names_in_payloads() -> set[str]:
+    """Whatever any handler reads of its payload, from the stages' own sources."""
+    stages = {Path(inspect.getfile(handler)).parent for handler in HANDLERS.values()}
+    text = "".join(path.read_text("utf-8") for stage in stages for path in stage.glob("*.py"))
+    found = set(re.findall(r'payload(?:\.get\(|\[)"(\w+)"', text))
+    assert {"payment_id", "decision_id", "invoice_id", "bill_id", "event"} <= found
+    return found | {"consent_id", "customer_id", "bank_id"}
+
+
+def payloads(world: World) -> Iterator[dict[str, Any]]:
+    """Each id under each name, and each under its own."""
+    ids, names = world.ids(), names_in_payloads()
+    with world.services.reading() as uow:
+        facts = uow.session.scalars(select(EventRow.id).order_by(EventRow.id)).all()
+    for one in ids:
+        yield dict.fromkeys(names, one) | {"bank_id": BANK, "sequence": 1}
+    first = {whose: one for one, whose in reversed(ids.items())}
+    by_name: dict[str, Any] = {name: first.get(name.removesuffix("_id"), new_id("pay")) for name in names}
+    by_name |= {"bill_id": first["delivered_bill"], "bank_id": BANK, "sequence": 1}
+    for fact in (facts[0], facts[-1]):
+        yield by_name | {"event": fact}
+
+
+def forge_work(world: World) -> None:
+    with world.services.unit_of_work() as uow:
+        for handler, (number, payload) in itertools.product(HANDLERS, enumerate(payloads(world))):
+            key = f"forged:{handler}:{number}:{secrets.token_hex(4)}"
+            work.enqueue(uow.session, handler=handler, key=key, payload=payload, now=uow.now)
+        uow.commit()
+
+
+def run_every_handler(world: World) -> None:
+    """By the worker itself, as work that is due."""
+    forge_work(world)
+    world.worker.run_until_idle()
+    with world.services.reading() as uow:
+        left = uow.session.scalars(select(WorkRow).where(FORGED)).all()
+    assert not [row.key for row in left if row.run_at <= world.clock()], "some were not run"
+
+
+def forged(world: World) -> list[str]:
+    """One key of work for each handler, where there is such work."""
+    with world.services.reading() as uow:
+        keys = uow.session.scalars(select(WorkRow.key).where(FORGED)).all()
+    return list({key.split(":")[1]: key for key in keys}.values())
+
+
+def forget_forged(world: World) -> None:
+    with world.services.unit_of_work() as uow:
+        uow.session.execute(delete(WorkRow).where(FORGED))
+        uow.commit()
+
+
+# ----------------------------------------------------------------------------------- 3: every message of the bank's
+
+
+def tell_every_event(world: World) -> None:
+    """Signed by the bank, about everything that it has; at the door for them, and each twice."""
+    about = [
+        ("domestic-vrp-consents", world.standing.bank_consent_id),
+        ("domestic-payment-consents", world.standing.bank_consent_id),
+        ("domestic-vrps", uuid.uuid4().hex),
+        *(("domestic-payments", row["payment_id"]) for row in world.bank.rows("payment")),
+    ]
+    kinds = [[events.RESOURCE_UPDATE], [events.REVOKED], list(events.TYPES)]
+    for (collection, resource_id), types in itertools.product(about, kinds):
+        event = Event(
+            jti=str(uuid.uuid4()),
+            brand=BANK,
+            tpp="quittance",
+            types=types,
+            collection=collection,
+            resource_id=resource_id,
+            toe_ms=world.bank.inside.now_ms(),
+            tries=1,
+        )
+        raw = events.token_of(world.bank.inside, event)
+        for _ in range(2):
+            answer = world.app.test_client().post(
+                f"/banks/{BANK}/events", base_url=BASE_URL, data=raw, content_type="application/jwt"
+            )
+            assert answer.status_code < 500
+    world.worker.run_until_idle()
+
+
+def answers(world: World) -> Iterator[tuple[str, dict[str, str]]]:
+    """(the state that the address names or not, the answer): forged ones, and true ones that belong elsewhere."""
+    true = [one.answer for one in (world.standing, world.unused)]
+    forged = [
+        {"state": state, "code": secrets.token_urlsafe(24), "iss": f"{world.bank.base_url}/{BANK}"}
+        for state in (*world.ids(), world.standing.state, world.unused.state, secrets.token_urlsafe(24))
+    ]
+    others = [
+        {"state": world.unused.state, "error": "access_denied"},
+        {"response": world.unused.answer["id_token"]},
+        {**world.unused.answer, "state": world.standing.state},
+    ]
+    for answer in (*true, *forged, *others):
+        yield "", answer
+        yield f"/{answer['state']}" if "state" in answer else "/x", answer
+
+
+def come_back_with_everything(world: World) -> None:
+    for caller, bank in itertools.product((world.callers()["nobody"], world.as_customer), (BANK, "tyne")):
+        here = caller()
+        for at, answer in answers(world):
+            path = f"/banks/{bank}/return{at}"
+            assert here.call("GET", f"{path}?{urlencode(answer)}").status_code < 500
+            assert here.call("POST", path, data=answer).status_code < 500
+    world.worker.run_until_idle()
+
+
+# ---------------------------------------------------------------------------------------------- 4: every command
+
+
+BECAUSE = "the bank's desk says so, ticket 4711"
+#: an account whose statements are to count
+PAYERS_IBAN = "GB33BUKB20201555555555"
+SERVES = "it serves until it is stopped"
+#: command → its arguments after it, several times; or why it is not run here
+Arguments = Callable[[World, Path], list[list[str]]]
+COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
+    ("serve",): SERVES,
+    ("worker",): "the same work is done by the same worker in this process",
+    ("demo",): "a supervisor of all the others; its walks pay for customers of their own, who decide",
+    ("sandbox-bank",): SERVES,
+    ("demo-biller",): SERVES,
+    ("check",): lambda world, _: [[], ["--list"]],
+    ("migrate",): lambda world, _: [[]],
+    ("keys", "init"): lambda world, _: [[]],
+    ("payment", "unknown"): lambda world, _: [[]],
+    ("payment", "resolve"): lambda world, _: [
+        [one, said, "--because", BECAUSE] for one in orders(world) for said in ("--executed", "--not-executed")
+    ],
+    ("reconcile",): lambda world, _: [[]],
+    ("reconcile", "account", "add"): lambda world, _: [[PAYERS_IBAN, "--because", BECAUSE]],
+    ("reconcile", "statement"): lambda world, folder: [[str(path)] for path in statements(world, folder)],
+    ("reconcile", "ask"): lambda world, _: [[], ["--since", "1000"]],
+    ("reconcile", "accept"): lambda world, _: [[one, "--because", BECAUSE] for one in orders(world)],
+    ("reconcile", "account", "list"): lambda world, _: [[]],
+    ("reconcile", "account", "remove"): lambda world, _: [[PAYERS_IBAN]],
+    ("work", "list"): lambda world, _: [[]],
+    ("work", "dead"): lambda world, _: [[]],
+    ("work", "replay"): lambda world, _: [["--all"], *([each] for each in forged(world))],
+    ("biller", "add"): lambda world, _: [["Another Ltd", "--country", "GB", "--iban", PAYEE_IBAN]],
+    ("biller", "client"): lambda world, folder: [[world.program.biller_id, "--jwks", str(jwks(world, folder))]],
+    ("biller", "webhook"): lambda world, _: [[world.program.biller_id, "http://127.0.0.1:9/hook"]],
+    ("bank", "list"): lambda world, _: [[]],
+    ("bank", "check"): lambda world, _: [[BANK], ["horizon"]],
+    ("bank", "register"): lambda world, _: [[BANK, "--show"], [BANK, "--delete"]],
+}
+
+
+#: where what is at hand is nothing that they could change, or where they find what is to be looked at
+MAY_SAY_NO = frozenset(
+    {("payment", "resolve"), ("reconcile", "accept"), ("reconcile",), ("bank", "check"), ("bank", "register")}
+)
+
+
+def orders(world: World) -> list[str]:
+    """What could be taken for a payment."""
+    found = {whose: one for one, whose in world.ids().items() if "payment" in whose or "consent" in whose}
+    return list(found.values())
+
+
+def commands() -> set[tuple[str, ...]]:
+    """Every one that does something, from the parser itself."""
+
+    def below(parser: argparse.ArgumentParser, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if parser.get_default("command") is not None:
+            yield at
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, child in action.choices.items():
+                    yield from below(child, (*at, name))
+
+    return set(below(_parser(), ()))
+
+
+def statements(world: World, folder: Path) -> Iterator[Path]:
+    """The payee's bank and the payer's say that the bill was paid, by every name that it could be known by."""
+    with world.services.reading() as uow:
+        names = uow.session.scalars(select(Payment.end_to_end_id)).all()
+    known_as = [*names, world.invoice_id.replace("_", ""), "2026-1", world.standing.bank_consent_id[:35]]
+    for (number, name), account in itertools.product(enumerate(known_as), (PAYEE_IBAN, PAYERS_IBAN)):
+        path = folder / f"statement-{number}-{account}.xml"
+        line = Line(
+            end_to_end_id=name,
+            amount=AMOUNT,
+            currency="GBP",
+            reference=f"R{number}",
+            indicator="CRDT" if account == PAYEE_IBAN else "DBIT",
+            counterparty=None if account == PAYEE_IBAN else PAYEE_IBAN,
+        )
+        path.write_bytes(camt(line, account=account, message_id=f"MSG-{number}"))
+        yield path
+
+
+def jwks(world: World, folder: Path) -> Path:
+    path = folder / "jwks.json"
+    path.write_text(json.dumps({"keys": [world.program.key.as_dict(private=False)]}))
+    return path
+
+
+def run_every_command(world: World, folder: Path) -> None:
+    for command, arguments in COMMANDS.items():
+        if not isinstance(arguments, str):
+            for more in arguments(world, folder):
+                status = main([*command, *more])
+                assert status == 0 or (status == 1 and command in MAY_SAY_NO), (command, more, status)
+    world.worker.run_until_idle()
+
+
+# ------------------------------------------------------------------------------------------------- and nothing moves
+
+
+def days_go_by(world: World) -> None:
+    """With the worker and its housekeeping."""
+    for passed in ({"seconds": 5}, {"hours": 1}, {"days": 1}, {"days": 8}):
+        world.wait(**passed)
+
+
+def test_every_command_is_known_here() -> None:
+    """A new one is to be added above, with arguments that name what is at hand or with why it is not run."""
+    assert commands() == set(COMMANDS)
+
+
+def test_no_route_pays(world: World) -> None:
+    call_every_route(world)
+    sign_something_else(world)
+    days_go_by(world)
+    assert world.moved() == NOTHING
+    world.could_pay()
+
+
+def test_no_handler_pays(world: World) -> None:
+    run_every_handler(world)
+    days_go_by(world)
+    assert world.moved() == NOTHING
+    world.could_pay()
+    forget_forged(world)
+
+
+def test_no_message_of_the_banks_pays(world: World) -> None:
+    tell_every_event(world)
+    come_back_with_everything(world)
+    days_go_by(world)
+    assert world.moved() == NOTHING
+    world.could_pay()
+
+
+@pytest.mark.usefixtures("command_line")
+def test_no_command_pays(world: World, tmp_path: Path) -> None:
+    forge_work(world)
+    run_every_command(world, tmp_path)
+    days_go_by(world)
+    assert world.moved() == NOTHING
+    world.could_pay()
+    forget_forged(world)
+
+
+def test_the_bank_would_have_paid(world: World) -> None:
+    """What the others count is seen when it happens: the consent, its token and the counting are good."""
+    world.pays_by_force()
+    assert world.moved() == {**ONCE, "decision": 0, "payment": 0}
+
+
+# ---------------------------------------------------------------------------------------------- and one decision pays
+
+
+def stay_signed_in(world: World) -> None:
+    if world.browser.get("/bills").status_code != 200:
+        world.browser.sign_in()
+
+
+def decide(world: World) -> Callable[[], TestResponse]:
+    """The customer signs the order. Returns what posts that very decision again."""
+    browser, path = world.browser, f"/bills/{world.invoice_id}/pay"
+    stay_signed_in(world)
+    _, started = browser.start_paying(world.invoice_id, bank=BANK)
+    asked = started.get_json()
+    form = {"credential": json.dumps(browser.device.sign(asked["publicKey"])), "ceremony": asked["ceremony"]}
+
+    def post() -> TestResponse:
+        stay_signed_in(world)
+        return browser.post(path, token=browser.token("/bills"), form=form)
+
+    first = post()
+    assert (first.status_code, first.headers["Location"][-6:]) == (303, "/leave")
+    return post
+
+
+def approve_at_the_bank(world: World) -> str:
+    """The bank answers behind the #, which the page that waits there posts to us. Returns the payment's id."""
+    with world.services.reading() as uow:
+        payment_id = uow.session.scalars(select(Payment.id)).one()
+    parts = urlsplit(world.person().approve(world.browser.leave(payment_id)))
+    form = dict(parse_qsl(parts.fragment))
+    token = world.browser.token(parts.path)
+    taken = world.browser.post(parts.path, token=token, form={**form, "csrf_token": token})
+    assert (taken.status_code, taken.headers["Location"]) == (303, f"/payments/{payment_id}?back=1")
+    return payment_id
+
+
+@pytest.mark.usefixtures("command_line")
+def test_one_decision_submits_once_whatever_comes_again(world: World, tmp_path: Path) -> None:
+    decided = {**NOTHING, "decision": 1, "payment": 1}
+    post_again = decide(world)
+    post_again()
+    run_every_handler(world)
+    tell_every_event(world)
+    assert world.moved() == decided, "the customer has not approved it at the bank"
+    forget_forged(world)
+
+    payment_id = approve_at_the_bank(world)
+    world.wait(seconds=5)
+    with world.services.reading() as uow:
+        assert uow.session.get_one(Payment, payment_id).state == "settled"
+    assert world.moved() == ONCE
+    assert [path.rpartition("/")[2] for path in world.bank.submissions] == ["domestic-payments"]
+
+    for _ in range(2):
+        assert post_again().status_code in (303, 400, 409)
+    call_every_route(world)
+    run_every_handler(world)
+    forget_forged(world)
+    tell_every_event(world)
+    come_back_with_everything(world)
+    run_every_command(world, tmp_path)
+    days_go_by(world)
+    assert post_again().status_code in (303, 400, 409)
+    assert world.moved() == ONCE
+    world.could_pay()
+
+
+def test_a_payment_without_an_unused_decision_cannot_be_stored(world: World) -> None:
+    """By the tables themselves, whatever a handler would like to write."""
+    tables = inspect_tables(world.services.engine)
+    [column] = [one for one in tables.get_columns("payment") if one["name"] == "decision_id"]
+    assert column["nullable"] is False
+    unique = [tuple(one["column_names"]) for one in tables.get_unique_constraints("payment")]
+    assert ("decision_id",) in unique
+    keys = {tuple(one["constrained_columns"]): one for one in tables.get_foreign_keys("payment")}
+    key = keys["decision_id",]
+    assert (key["referred_table"], key["referred_columns"]) == ("decision", ["id"])
+
+    decide(world)
+    with world.services.reading() as uow:
+        used = uow.session.scalars(select(Decision.id)).one()
+    for decision_id in (None, used, new_id("dec")):
+        with pytest.raises(IntegrityError, match="decision"), world.services.unit_of_work() as uow:
+            store_another(world, uow, decision_id=decision_id)
+    with world.services.unit_of_work() as uow:
+        decision = dict(uow.session.execute(select(Decision.__table__)).mappings().one())
+        decision |= {"id": new_id("dec"), "payment_id": new_id("pay")}
+        uow.session.execute(insert(Decision).values(**decision))
+        store_another(world, uow, decision_id=decision["id"])  # it was the decision alone that was missing
+
+
+def store_another(world: World, uow: UnitOfWork, *, decision_id: str | None) -> None:
+    """A payment like the one that is there, with all of its own but the decision. It is not committed."""
+    trip = trips.plan(
+        uow.session,
+        world.services.vault,
+        customer_id=world.customer.id,
+        bank_id=BANK,
+        return_url=f"{BASE_URL}/banks/{BANK}/return",
+        state_in_path=False,
+        now=uow.now,
+        life=dt.timedelta(hours=1),
+    )
+    payment = dict(uow.session.execute(select(Payment.__table__)).mappings().one())
+    payment |= {
+        "id": new_id("pay"),
+        "trip_id": trip.id,
+        "consent_id": None,
+        "bank_payment_id": None,
+        "end_to_end_id": uuid.uuid4().hex,
+        "decision_id": decision_id,
+    }
+    uow.session.execute(insert(Payment).values(**payment))
