@@ -58,6 +58,7 @@ from consent import trips
 from consent.base import new_id
 from consent.models import Trip
 from consent.vault import Vault
+from tests.faults.sim.bank import OVER_WORDS
 
 #: (module, object or dict; name or key; what stands there instead)
 Change = tuple[Any, Any, Any]
@@ -578,6 +579,11 @@ def silent_submission_is_no() -> Sequence[Change]:
         real(task, payment_id, attempt, BankRefused(str(error), code="silence", http_status=400))
 
     return [(submit, "_not_submitted", not_submitted)]
+
+
+@_bug("a consent that the bank knows no more is read as: never submitted", "T1", "A3")
+def forgotten_consent_is_no() -> Sequence[Change]:
+    return [(submit, "_UNUSED", (*submit._UNUSED, *OVER_WORDS))]
 
 
 @_bug("what may have been submitted can be stopped here", "T1", "A3")
