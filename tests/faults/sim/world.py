@@ -468,7 +468,7 @@ class World:
         for name in ("decide", "sign", "leave", "visit", *(("back",) if self.aim.comes_back else ())):
             getattr(self, f"do_{name}")()
             self.after()
-            self.settle(self.floor.now + dt.timedelta(seconds=2), most=8)
+            self.settle(self.floor.now + dt.timedelta(seconds=2), most=40)
         return True
 
     def do_decide(self) -> bool:
