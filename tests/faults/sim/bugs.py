@@ -429,7 +429,7 @@ def no_budget() -> Sequence[Change]:
 
 @_bug("Retry-After is not kept", "K8")
 def retry_after_ignored() -> Sequence[Change]:
-    return [(budget, "put_off", lambda session, *, bank_id, until: None)]
+    return [(budget, "put_off", lambda session, *, bank_id, until, now: None)]
 
 
 @_bug("a promise that passed is not renewed", "L4", "L5", "T3")
@@ -557,7 +557,7 @@ def authorised_is_never() -> Sequence[Change]:
 
 @_bug("a no to a repeat is taken for a no to all", "T1", "A3")
 def refused_repeat_ends() -> Sequence[Change]:
-    return [(submit, "_may_have_been_done", lambda uow, attempt: False)]
+    return [(submit, "_may_have_been_done", lambda uow, call_id, *, but=None: False)]
 
 
 @_bug("a repeated submission has a key of its own", "A6", "C3")

@@ -188,6 +188,8 @@ class World:
                 raise
             except Exception as error:
                 self.errors[f"{name} {type(error).__name__}"] += 1
+                if isinstance(error, TypeError):  # nobody's bad day: a call that can never work, perhaps a planted one
+                    self.floor.broken("X1", f"{name} ends in {error}")
                 self.floor.note(f"error {type(error).__name__}: {str(error)[:80]}")
                 raise
 
