@@ -22,6 +22,7 @@ from connectors.contract import (
     Authorised,
     BankRequest,
     BankStatus,
+    ConsentStatus,
     Fact,
     PaymentOrder,
     PsuContext,
@@ -40,6 +41,9 @@ FORGOTTEN = "404"
 PAID = ("ACSC", "ACCC")
 DEAD = ("RJCT", "CANC", FORGOTTEN)
 S, M, H, D = 1, 60, 3600, 86_400
+
+#: what may be said of a consent whose time is over. The last is an old copy's
+OVER_WORDS = (ConsentStatus.EXPIRED, ConsentStatus.NOT_FOUND, ConsentStatus.WAITING)
 
 #: what becomes of an order once it is approved: words, and the seconds (from, to) after the one before
 PATHS: dict[str, tuple[tuple[str, int, int], ...]] = {
@@ -72,6 +76,9 @@ FAULTS = (
     "late",
     "slow",
 )
+VERBS = ("initiate", "complete", "cancel", "status", "submit", "consent_status")
+#: a call that is hard at a bank fails there so often, and so often the bank goes away when it gets it
+HARD_RATE, LEAVES_RATE = 0.5, 0.1
 
 
 @dataclass(kw_only=True)
@@ -80,6 +87,7 @@ class Nature:
 
     fault_rate: float
     faults: tuple[str, ...]
+    hard_verbs: tuple[str, ...]  #: calls that fail more often than the others
     executes_on: str  #: approval, or exchange of the code
     takes_back: bool  #: DELETE is granted while nobody has approved
     after_deadline: str  #: its word for what nobody approved in time: RJCT, CANC, RCVD for ever, or it forgets
@@ -91,6 +99,9 @@ class Nature:
     early_404_s: int
     before_decision: str  #: its answer until the customer has decided: the status, 404 or 409
     repeats_ids: float
+    repeats_payment_ids: float
+    keeps_keys: bool  #: a submission under the same key is answered as the first was; else the consent is used up
+    over_consent: ConsentStatus | None  #: its word for a consent whose time is over, also for one that was used
     no_link: float
     rejects_orders: float
     names_issuer: bool
@@ -98,6 +109,7 @@ class Nature:
     code_life_s: int
     token_life_s: int | None
     lies: bool  #: forgets or drops an order that it executes after all
+    mislaid_s: tuple[int, ...]  #: for how long it forgets such an order
 
     @classmethod
     def drawn(cls, dice: random.Random) -> Nature:
@@ -107,6 +119,7 @@ class Nature:
         return cls(
             fault_rate=rate,
             faults=faults,
+            hard_verbs=(dice.choice(VERBS),) if dice.random() < 0.2 else (),
             executes_on=dice.choice(("approval", "approval", "exchange")),
             takes_back=dice.random() < 0.75,
             after_deadline=dice.choice(("RJCT", "CANC", "RCVD", "RCVD", FORGOTTEN)),
@@ -119,6 +132,9 @@ class Nature:
             # one that takes approvals past our fence and knows nothing of the order meanwhile would not be honest
             before_decision=dice.choice(("status", "status", "status", "409", "404" if shift_s < H else "409")),
             repeats_ids=dice.choice((0.0, 0.0, 0.0, 0.3)),
+            repeats_payment_ids=dice.choice((0.0, 0.0, 0.0, 0.5)),
+            keeps_keys=dice.random() < 0.8,
+            over_consent=dice.choice(OVER_WORDS) if dice.random() < 0.12 else None,
             no_link=dice.choice((0.0, 0.0, 0.0, 0.3)),
             rejects_orders=dice.choice((0.0, 0.0, 0.1)),
             names_issuer=dice.random() < 0.5,
@@ -126,6 +142,8 @@ class Nature:
             code_life_s=dice.choice((60, 300, 600)),
             token_life_s=dice.choice((None, 120, 3600)),
             lies=dice.random() < 0.12,
+            # for minutes nobody minds; for longer than its fence it is closed
+            mislaid_s=(0, 10 * M, 3 * H, 3 * H),
         )
 
     @classmethod
@@ -144,10 +162,59 @@ class Nature:
             lies=False,
         )
 
+    @classmethod
+    def of_submission(cls, dice: random.Random) -> Nature:
+        """A bank where customers get to approve, and what comes after that fails: the submission, or the question for
+        its consent. Some do what they are asked, cannot say so, call the consent unused for minutes, and then say no to
+        the repeat."""
+        nature = dataclasses.replace(
+            cls.drawn(dice),
+            fault_rate=dice.choice((0.0, 0.05)),
+            faults=FAULTS,
+            hard_verbs=dice.choice(
+                (("submit",), ("submit", "consent_status"), ("submit", "consent_status"), ("complete",))
+            ),
+            deadline_shift_s=dice.choice((0, 1, 290)),
+            refusal="RJCT",
+            repeats_ids=0.0,
+            no_link=0.0,
+            stale_rate=dice.choice((0.0, 0.5)),
+            stale_s=280,
+            code_life_s=600,
+            token_life_s=dice.choice((None, 60, 120, 3600)),
+        )
+        if dice.random() < 0.3:
+            done = ("lost_reply", "5xx_after", "garbage")
+            return dataclasses.replace(nature, faults=done, hard_verbs=("submit",), stale_rate=0.9, keeps_keys=False)
+        return nature
+
+    @classmethod
+    def of_taking_back(cls, dice: random.Random) -> Nature:
+        """A bank that waits for ever, so that orders are taken back there, and where that fails; most of these lie, and
+        drop what they execute after all."""
+        return dataclasses.replace(
+            cls.drawn(dice),
+            fault_rate=dice.choice((0.0, 0.05)),
+            faults=FAULTS,
+            hard_verbs=dice.choice((("cancel",), ("cancel",), ())),
+            executes_on="approval",
+            takes_back=dice.random() < 0.9,
+            after_deadline="RCVD",
+            deadline_shift_s=dice.choice((0, 1, 290)),
+            refusal="RCVD",
+            stale_rate=dice.choice((0.0, 0.9)),
+            stale_s=4000,
+            before_decision="status",
+            lies=dice.random() < 0.8,
+            mislaid_s=(0, 0, 0, 10 * M),
+        )
+
     def heal(self) -> None:
         """Nothing goes wrong any more; the bank's ways stay its ways."""
         self.fault_rate = self.stale_rate = self.repeats_ids = 0.0
+        self.repeats_payment_ids = 0.0
         self.early_404_s = 0
+        self.hard_verbs = ()
         self.lies = False
 
 
@@ -443,13 +510,17 @@ class Bank:
         floor, dice = self.floor, self.floor.dice
         floor.counts[f"call {verb}"] += 1
         floor.point(f"bank.{verb}")
+        is_hard = verb in self.nature.hard_verbs
+        if is_hard and dice.random() < LEAVES_RATE:
+            self.away_until = floor.now + dt.timedelta(seconds=dice.choice((5, 60, 15 * M, 2 * H)))
         if self.away_until is not None and floor.now < self.away_until:
             floor.counts[f"fault {verb} away"] += 1
             if dice.random() < 0.5:
                 raise BankUnavailable("nobody there")
             floor.sleep(timeout_s)
             raise BankSilent("nobody answers")
-        fault = dice.choice(self.nature.faults) if dice.random() < self.nature.fault_rate else None
+        rate = max(self.nature.fault_rate, HARD_RATE if is_hard else 0.0)
+        fault = dice.choice(self.nature.faults) if dice.random() < rate else None
         if fault is not None:
             floor.counts[f"fault {verb} {fault}"] += 1
             floor.note(f"fault {fault}")
@@ -606,8 +677,7 @@ class Bank:
                 raise BankSilent("409 STATUS_INVALID")
             return status_of_word(FORGOTTEN)
         if nature.lies and order.approved and order.mislaid_until is None:
-            # for minutes nobody minds; for longer than its fence it is closed
-            order.mislaid_until = now + dt.timedelta(seconds=dice.choice((0, 10 * M, 3 * H, 3 * H)))
+            order.mislaid_until = now + dt.timedelta(seconds=dice.choice(nature.mislaid_s))
         if nature.lies and order.mislaid_until is not None and now < order.mislaid_until:
             self.floor.counts["lie forgotten"] += 1
             order.lied = True
@@ -618,7 +688,7 @@ class Bank:
             if (
                 nature.stale_s > 300
             ):  # a very old copy, but an honest one: it knows the order, and any word of it so far
-                at = dice.choice([when for when, _ in order.log if when <= now])
+                at = order.made_at if nature.lies else dice.choice([when for when, _ in order.log if when <= now])
             if at < order.made_at or order.word(at) != order.word(now):
                 self.floor.counts["bank stale answer"] += 1
         if at < order.made_at or now < order.made_at + dt.timedelta(seconds=nature.early_404_s):

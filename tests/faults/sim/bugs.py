@@ -58,6 +58,7 @@ from consent import trips
 from consent.base import new_id
 from consent.models import Trip
 from consent.vault import Vault
+from tests.faults.sim.bank import OVER_WORDS
 
 #: (module, object or dict; name or key; what stands there instead)
 Change = tuple[Any, Any, Any]
@@ -428,7 +429,7 @@ def no_budget() -> Sequence[Change]:
 
 @_bug("Retry-After is not kept", "K8")
 def retry_after_ignored() -> Sequence[Change]:
-    return [(budget, "put_off", lambda session, *, bank_id, until: None)]
+    return [(budget, "put_off", lambda session, *, bank_id, until, now: None)]
 
 
 @_bug("a promise that passed is not renewed", "L4", "L5", "T3")
@@ -556,7 +557,7 @@ def authorised_is_never() -> Sequence[Change]:
 
 @_bug("a no to a repeat is taken for a no to all", "T1", "A3")
 def refused_repeat_ends() -> Sequence[Change]:
-    return [(submit, "_may_have_been_done", lambda uow, call_id, **but: False)]
+    return [(submit, "_may_have_been_done", lambda uow, call_id, *, but=None: False)]
 
 
 @_bug("a repeated submission has a key of its own", "A6", "C3")
@@ -578,6 +579,11 @@ def silent_submission_is_no() -> Sequence[Change]:
         real(task, payment_id, attempt, BankRefused(str(error), code="silence", http_status=400))
 
     return [(submit, "_not_submitted", not_submitted)]
+
+
+@_bug("a consent that the bank knows no more is read as: never submitted", "T1", "A3")
+def forgotten_consent_is_no() -> Sequence[Change]:
+    return [(submit, "_UNUSED", (*submit._UNUSED, *OVER_WORDS))]
 
 
 @_bug("what may have been submitted can be stopped here", "T1", "A3")

@@ -85,7 +85,8 @@ def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
         executed = any(order.executed(now) for order in mine)
         if row.state in CLOSED and stands and (_tells(world, row) or not any(order.lied for order in mine)):
             yield "A3", f"in the end {row.id} is {row.state}, and the bank executed it"
-        if row.state == PaymentState.SETTLED and not stands and _tells(world, row):
+        # of what the bank never named an id for only statements tell: its consent is used up, whatever came of it
+        if row.state == PaymentState.SETTLED and not stands and _tells(world, row) and row.bank_payment_id:
             yield "A4", f"in the end {row.id} is settled, and the bank took it back (executed {executed})"
         if row.state == PaymentState.REVERSED and stands:
             yield "A3", f"in the end {row.id} is reversed, and it stands at the bank"

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import app.journey.payments as payments
-from tests.faults.sim.bank import FAULTS, PATHS
+from tests.faults.sim.bank import FAULTS, OVER_WORDS, PATHS, VERBS
 
 #: from so many seeds on, something that was never seen fails the run
 GATE = 2000
-_VERBS = ("initiate", "complete", "cancel", "status", "submit", "consent_status")
 _POINT = re.compile(r'failpoint\("([a-z.]+)"\)')
 
 _NAMED = (
@@ -42,6 +41,7 @@ _NAMED = (
     "bank rejected order",
     "bank rejected submission",
     "bank same key",
+    "bank consent used up",
     "bank dead token",
     "bank stale consent",
     "bank repeated payment id",
@@ -89,11 +89,12 @@ def expected() -> Iterator[str]:
         for name in _POINT.findall(path.read_text("utf-8")):
             yield f"point {name}"
             yield f"died at {name}"
-    for verb in _VERBS:
+    for verb in VERBS:
         yield from (f"fault {verb} {fault}" for fault in FAULTS)
         if verb != "cancel":  # the status is asked first
             yield f"fault {verb} away"
     yield from (f"path {path}" for path in PATHS)
+    yield from (f"bank consent {word}" for word in OVER_WORDS)
     yield from (f"fault biller {trouble}" for trouble in ("down", "5xx", "refuses", "loses"))
     yield from _NAMED
 

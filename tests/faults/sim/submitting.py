@@ -12,6 +12,8 @@ from tests.faults.sim.bank import DEAD, Bank, Order, status_of_word
 
 #: a bank keeps an idempotency key for so long
 KEY_LIFE = dt.timedelta(hours=24)
+#: it forgets a consent no sooner than so long after the time to approve it
+OVER_MARGIN = dt.timedelta(minutes=10)
 
 
 @dataclass(eq=False)
@@ -58,12 +60,12 @@ class Submitting(Bank):
         if holder is not order:
             floor.broken("D3", f"{order.id} is submitted with the token of {holder.id}")
         body, known, first_at = self.keys.get(request.request_id, (request.body, None, now))
-        if known is not None and now <= first_at + KEY_LIFE:
+        if known is not None and self.nature.keeps_keys and now <= first_at + KEY_LIFE:
             floor.counts["bank same key"] += 1
             return self._told(known)
         if order.submitted_as is not None:
             floor.counts["bank consent used up"] += 1
-            raise BankRefused("the consent is used up", code="U009", http_status=400)
+            raise BankRefused("the consent is used up", code="U009", http_status=floor.dice.choice((400, 400, 409)))
         if not order.authorised or order.word(now) in DEAD:
             raise BankRefused("nobody authorised it", code="U009", http_status=400)
         if floor.dice.random() < self.nature.rejects_orders:
@@ -80,16 +82,29 @@ class Submitting(Bank):
 
     def _told(self, order: Order) -> Submitted:
         shown = order.submitted_as or ""
-        if self.floor.dice.random() < self.nature.repeats_ids and len(self.by_payment_id) > 1:
-            self.floor.counts["bank repeated payment id"] += 1
-            shown = next(iter(self.by_payment_id))
+        if self.floor.dice.random() < self.nature.repeats_payment_ids:
+            shown = self._other_payment_id(shown) or shown
         return Submitted(bank_payment_id=shown, status=status_of_word(order.word(self.floor.now)))
+
+    def _other_payment_id(self, own: str) -> str | None:
+        """Another payment's, and known to us: an answer about one that is not is seen by what else it says, and that is
+        the connector's business."""
+        row = self.floor.raw.execute(
+            "SELECT min(bank_payment_id) FROM payment WHERE bank_id = ? AND bank_payment_id != ?",
+            (self.profile.id, own),
+        ).fetchone()
+        if row[0] is not None:
+            self.floor.counts["bank repeated payment id"] += 1
+        return None if row[0] is None else str(row[0])
 
     def _consent(self, order: Order | None) -> ConsentStatus:
         """As it is, or as a copy of a few minutes ago knows it."""
         if order is None:
             return ConsentStatus.NOT_FOUND
         now = self.floor.now
+        if self.nature.over_consent is not None and now > order.deadline + OVER_MARGIN:
+            self.floor.counts[f"bank consent {self.nature.over_consent}"] += 1
+            return self.nature.over_consent
         if order.submitted_as is not None:
             if order.approved and self.floor.dice.random() < self.nature.stale_rate:
                 first_at = min(at for _, known, at in self.keys.values() if known is order)

@@ -29,8 +29,8 @@ from app.services import WEB_DEADLINE_S, Handler, Services, Task
 from app.tasks import run_now, run_task
 from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
-from tests.faults.sim import chance, reconciling
-from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Nature, Order, WayBack, profile_of
+from tests.faults.sim import aims, chance, reconciling
+from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
 from tests.faults.sim.submitting import Submitting
@@ -53,6 +53,7 @@ BUSY_MOST = 3  #: pieces of work that a worker does at once
 
 #: deeds and how often each is drawn, before the seed bends them
 DEEDS: Mapping[str, float] = {
+    "hurry": 3,
     "decide": 9,
     "sign": 14,
     "leave": 16,
@@ -112,12 +113,11 @@ class World:
         dice = self.dice = self.floor.dice
         self.floor.now = dt.datetime.fromisoformat(dice.choice(STARTS) + "+00:00")
         self.floor.switching = dice.choice((0.2, 0.5, 1.0))
-        # things that are rare by themselves never come together: some seeds are all about one of them
-        nature = Nature.of_code if dice.random() < 0.1 else Nature.drawn
+        aim = self.aim = aims.drawn(dice)
         self.banks: list[Bank] = []
         for name in ("north", "south"):
-            kind = Submitting if dice.random() < 0.3 else Executing
-            self.banks.append(kind(self.floor, profile_of(name, dice), nature(dice)))
+            kind = aim.kind or (Submitting if dice.random() < 0.3 else Executing)
+            self.banks.append(kind(self.floor, replace(profile_of(name, dice), **aim.profile(dice)), aim.nature(dice)))
         opened = house.open(self.floor.clock, self.banks)
         handlers = {name: self._watched(name, handler) for name, handler in HANDLERS.items()}
         self.services: Services = replace(opened, handlers=handlers)
@@ -132,11 +132,17 @@ class World:
         self.crash_rate = dice.choice((0.0, 0.0, 0.02, 0.08))
         self.freeze_rate = dice.choice((0.0, 0.0, 0.02, 0.06))
         self.dawdling = dice.choice((0.05, 0.3))  #: how often a customer looks at the bank's page for long
-        self.deeds = {name: weight * dice.choice((0.3, 1, 1, 2)) for name, weight in DEEDS.items() if weight}
+        self.aimed_rate = dice.choice((0.0, 0.1, 0.4))  #: how often a process dies where it matters to the aim
+        self.deeds = {
+            name: weight * dice.choice((0.3, 1, 1, 2)) * aim.deeds.get(name, 1)
+            for name, weight in DEEDS.items()
+            if weight
+        }
         self.impatient = dice.choice((0.0, 0.3, 0.8))  #: how often a customer opens two tabs
         self.eager = dice.choice((0.2, 0.5, 0.9))  #: how seldom customers wait
         self.calm = False  #: healing: no faults, nobody does anything new
         self.asked: collections.Counter[str] = collections.Counter()
+        self.deaths: collections.Counter[str] = collections.Counter()  #: by the point at which it was aimed
         self.errors: collections.Counter[str] = collections.Counter()
         self.after: Callable[[], None] = lambda: None  #: looks at the invariants
 
@@ -145,13 +151,18 @@ class World:
     def hook(self, name: str) -> None:
         """app.failpoints.hook."""
         fiber = self.floor.current
-        if name == "status.asked":
+        if name in ("status.asked", "submit.asked"):
             self._count_question(fiber)
-        elif name == "status.written" and fiber is not None and fiber.told_hold is not None:
+        elif name == "status.written":
+            self._hold(fiber)
+        self.floor.point(name)
+
+    def _hold(self, fiber: Fiber | None) -> None:
+        """It is written down for how long the bank wants to be left alone."""
+        if fiber is not None and fiber.told_hold is not None:
             bank, until = fiber.told_hold
             bank.left_alone_until = max(bank.left_alone_until or until, until)
             fiber.told_hold = None
-        self.floor.point(name)
 
     def _count_question(self, fiber: Fiber | None) -> None:
         """K8: in no minute more questions than the bank allows, and none before the time that it named."""
@@ -170,12 +181,15 @@ class World:
         def watched(task: Task) -> None:
             try:
                 handler(task)
+                self._hold(self.floor.current)
             except LostClaim:
                 self.floor.counts["some fenced"] += 1
                 self.floor.note("fenced")
                 raise
             except Exception as error:
                 self.errors[f"{name} {type(error).__name__}"] += 1
+                if isinstance(error, TypeError):  # nobody's bad day: a call that can never work, perhaps a planted one
+                    self.floor.broken("X1", f"{name} ends in {error}")
                 self.floor.note(f"error {type(error).__name__}: {str(error)[:80]}")
                 raise
 
@@ -278,7 +292,13 @@ class World:
         process = fiber.process
         if self.calm or not process.fibers:
             return
-        if self.dice.random() < self.crash_rate:
+        if self.aim.is_about(fiber.at) and self.dice.random() < self.aimed_rate / (1 + self.deaths[fiber.at]):
+            self.deaths[fiber.at] += 1
+            self.floor.crash(process)
+            self.after()
+            if self.dice.random() < 0.3:
+                self._nobody_works()
+        elif self.dice.random() < self.crash_rate:
             self.floor.crash(process)
             self.after()
         elif self.dice.random() < self.freeze_rate:
@@ -287,6 +307,13 @@ class World:
             fiber.wake_at = self.floor.now + dt.timedelta(seconds=self.dice.choice(FREEZES_S))  # one thread is stuck
         elif fiber.at == "status.heard" and self.dice.random() < 0.6:
             self._stick_until_fence(fiber)
+
+    def _nobody_works(self) -> None:
+        """Whatever killed it holds up all others for a while. Their first visitor may be quicker than their workers."""
+        self.do_jump()
+        self.after()
+        if self.dice.random() < 0.3:
+            self.do_cancel()
 
     def _stick_until_fence(self, fiber: Fiber) -> None:
         """A bank that knows nothing of an order before its customer decides has said so, and that is written down after
@@ -436,6 +463,14 @@ class World:
             return False
         web.frozen_until = None
         self.resume(self.floor.spawn(web, label, body, subject=subject))
+        return True
+
+    def do_hurry(self) -> bool:
+        """A customer who knows the way does one thing after the other, whatever comes between."""
+        for name in ("decide", "sign", "leave", "visit", *(("back",) if self.aim.comes_back else ())):
+            getattr(self, f"do_{name}")()
+            self.after()
+            self.settle(self.floor.now + dt.timedelta(seconds=2), most=40)
         return True
 
     def do_decide(self) -> bool:
@@ -638,7 +673,9 @@ class World:
         return way.issuer == bank.profile.issuer or (way.issuer is None and not bank.nature.names_issuer)
 
     def do_cancel(self) -> bool:
-        found = self._payments("awaiting_customer", "unknown", "initiating", "accepted")
+        found = self._payments("awaiting_customer", "authorised", "submitting", "unknown", "initiating", "accepted")
+        if self.dice.random() < 0.5:
+            found = self._payments("authorised", "submitting") or found  # there it is a matter of moments
         if not found:
             return False
         payment_id, customer_id, _ = self.dice.choice(found)

@@ -1,0 +1,60 @@
+"""What a history turns on: things that are rare by themselves never come together, so some are about one of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.sim.bank import Bank, Executing, Nature
+from tests.faults.sim.submitting import Submitting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    weight: float  #: how often it is drawn
+    nature: Callable[[random.Random], Nature] = Nature.drawn
+    kind: type[Bank] | None = None  #: of all its banks
+    about: tuple[str, ...] = ()  #: how the points are called at which its processes die more often
+    comes_back: bool = True  #: whether those who hurry come back from their bank
+    profile: Callable[[random.Random], Mapping[str, Any]] = lambda _: {}  #: what its banks' files say
+    deeds: Mapping[str, float] = field(default_factory=dict)  #: what people do more often, or less
+
+    def is_about(self, point: str) -> bool:
+        return point.startswith(self.about)
+
+
+def _of_taking_back(dice: random.Random) -> Mapping[str, Any]:
+    """Soon, and mostly by one that tells its customers alone: what it executed after all only a statement shows."""
+    access = dice.choice(("client_credentials", "client_credentials", "psu_token"))
+    return {"authorisation_minutes": dice.choice((5, 15)), "status_access": access}
+
+
+AIMS = (
+    Aim(weight=4),
+    # what somebody approves at the last moment, and what an exchange long after its time may do
+    Aim(weight=1, nature=Nature.of_code, kind=Executing, about=("exchange.",)),
+    Aim(
+        weight=3,
+        nature=Nature.of_submission,
+        kind=Submitting,
+        about=("exchange.kept", "exchange.written", "submit.", "bank.submit", "bank.consent_status"),
+        # people who get there: of a payment that nobody approves nothing is submitted
+        deeds={"hurry": 5, "cancel": 2, "pass_days": 0.5, "jump": 0.5},
+    ),
+    # people who go to their bank and do not come back: then the order is taken back
+    Aim(
+        weight=1.5,
+        nature=Nature.of_taking_back,
+        kind=Executing,
+        about=("cancel.", "bank.cancel"),
+        comes_back=False,
+        profile=_of_taking_back,
+        deeds={"hurry": 3, "back": 0.1, "wait": 2, "pass_days": 2, "statement": 8},
+    ),
+)
+
+
+def drawn(dice: random.Random) -> Aim:
+    return dice.choices(AIMS, [aim.weight for aim in AIMS])[0]
