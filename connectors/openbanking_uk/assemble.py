@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from connectors.bank_keys import SIGNING, KeysUnusable
@@ -34,13 +35,18 @@ def connector(
         message = f"{bank.keys}/{SIGNING} cannot be used: x-jws-signature is PS256, which wants an RSA key"
         raise KeysUnusable(message)
     quirks = bank.quirks
-    signer = Signer(
-        key=key.jwk,
-        kid=key.kid,
-        issuer=f"{bank.organisation_id}/{bank.software_id}",
-        trust_anchor=bank.tan,
-        b64=not quirks.b64_header,
-    )
+    try:
+        signer = Signer(
+            key=key.jwk,
+            kid=key.kid,
+            issuer=f"{bank.organisation_id}/{bank.software_id}",
+            trust_anchor=bank.tan,
+            b64=not quirks.b64_header,
+        )
+    except JoseError as error:
+        raise KeysUnusable(
+            f"{bank.keys}/{SIGNING} cannot be used: it says that it is for something else ({error})"
+        ) from None
     verifier = Verifier(
         key_of=PublishedKeys(oauth, clock=clock),
         issuers=frozenset({bank.bank_organisation_id} - {""}),

@@ -3,8 +3,9 @@
 Detached compact JWS (RFC 7515 appendix F): header..signature, with three claims in the header, which ``crit`` must name
 (OBL Read/Write v4.0, "Message Signing"). The algorithm is PS256 and nothing else.
 
-joserfc does the cryptography. Its ways to make and read a whole JWS are not used: they accept one without ``crit``,
-know nothing of what the claims must say, and would read and check again, at each call, what is checked here.
+joserfc reads the keys and says what they are for, once. Its ways to make and read a whole JWS are not used: they accept
+one without ``crit``, know nothing of what the claims must say, and would read and check again, at each call, what is
+checked here. The cryptography is that of `cryptography`, on which joserfc stands.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ import enum
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
@@ -30,12 +35,16 @@ TRUST_ANCHOR = "openbanking.org.uk"
 AHEAD_MOST = dt.timedelta(seconds=60)
 HEADER_CHARACTERS_MAX = 4096
 
+_HASH = SHA256()
+_PADDING = PSS(mgf=MGF1(_HASH), salt_length=_HASH.digest_size)
+
 _SPACE = "http://openbanking.org.uk/"
 IAT, ISS, TAN = f"{_SPACE}iat", f"{_SPACE}iss", f"{_SPACE}tan"
 _CLAIMS = (IAT, ISS, TAN)
+#: what must be in ``crit``, by ``b64``
+_CRITICAL = {True: _CLAIMS, False: ("b64", *_CLAIMS)}
 _OPTIONAL = {"typ": ("JOSE",), "cty": ("json", "application/json")}
-#: signs and verifies; also asks the key whether it is for this algorithm and for signatures
-_MODEL = JWSRegistry(algorithms=[ALGORITHM]).get_alg(ALGORITHM)
+_KNOWN = {b64: frozenset(("alg", "kid", "crit", *names, *_OPTIONAL)) for b64, names in _CRITICAL.items()}
 
 
 class Fault(enum.StrEnum):
@@ -66,13 +75,16 @@ class Signer:
     issuer: str  #: org-id/software-statement-id of a TPP, org-id of a bank
     trust_anchor: str = TRUST_ANCHOR
     b64: bool = True
+    _native: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_native", _for(self.key, "sign"))
 
     def sign(self, body: bytes, *, now: dt.datetime) -> str:
         """The value of the header. ``now`` stands in it, so a message that is sent again is signed again."""
         before, after = _around_the_time(self.kid, self.issuer, self.trust_anchor, self.b64)
         shown = _encoded(b"%b%d%b" % (before, int(now.timestamp()), after))
-        _MODEL.check_key(self.key)
-        made = _MODEL.sign(_signed(shown, body, b64=self.b64), self.key)
+        made = _make(self._native, _signed(shown, body, b64=self.b64))
         return f"{shown.decode()}..{_encoded(made).decode()}"
 
 
@@ -80,9 +92,7 @@ class Signer:
 def _around_the_time(kid: str, issuer: str, trust_anchor: str, b64: bool) -> tuple[bytes, bytes]:
     """The header but for its one member that is another at each call, which stands between the two."""
     first = {"alg": ALGORITHM, "kid": kid, "typ": "JOSE", "cty": "application/json", IAT: 0}
-    last: dict[str, Any] = {ISS: issuer, TAN: trust_anchor, "crit": list(_CLAIMS)}
-    if not b64:
-        last |= {"b64": False, "crit": ["b64", *_CLAIMS]}
+    last = {ISS: issuer, TAN: trust_anchor, "crit": _CRITICAL[b64]} | ({} if b64 else {"b64": False})
     before, after = (json.dumps(part, separators=(",", ":")).encode() for part in (first, last))
     return before.removesuffix(b"0}"), b"," + after.removeprefix(b"{")
 
@@ -99,6 +109,8 @@ class Verifier:
     issuers: frozenset[str]  #: who may have signed; empty: the key alone says who
     trust_anchors: frozenset[str] = frozenset({TRUST_ANCHOR})
     b64: bool = True
+    #: by kid: the key that was asked what it is for, and what verifies with it
+    _asked: dict[str, tuple[RSAKey, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def verify(self, signature: str | None, body: bytes, *, now: dt.datetime) -> None:
         """Raises SignatureError unless ``signature`` is over exactly ``body``, by one of the issuers, of the past."""
@@ -111,11 +123,20 @@ class Verifier:
         key = self.key_of(header["kid"])
         if key is None:
             raise SignatureError(Fault.INVALID_CLAIM, "kid: no such key is known")
-        if not _is_over(_signed(shown, body, b64=self.b64), made, key):
+        if not self._is_over(header["kid"], key, _signed(shown, body, b64=self.b64), made):
             raise SignatureError(Fault.INVALID, "the signature is not over this body by this key")
 
+    def _is_over(self, kid: str, key: RSAKey, signed: bytes, made: bytes) -> bool:
+        asked = self._asked.get(kid)
+        try:
+            if asked is None or asked[0] is not key:  # the sender may have another key of this name by now
+                asked = self._asked[kid] = (key, _for(key, "verify"))
+            return _verifies(asked[1], signed, urlsafe_b64decode(made))
+        except (JoseError, ValueError):
+            return False
+
     def _check_form(self, header: Mapping[str, Any]) -> None:
-        wanted = [*_CLAIMS] if self.b64 else ["b64", *_CLAIMS]
+        wanted = _CRITICAL[self.b64]
         if header.get("alg") != ALGORITHM:
             raise SignatureError(Fault.INVALID_CLAIM, f"alg must be {ALGORITHM}")
         missing = [name for name in ("kid", "crit", *wanted) if name not in header]
@@ -126,7 +147,7 @@ class Verifier:
             raise SignatureError(Fault.INVALID_CLAIM, f"crit must name exactly {', '.join(wanted)}")
         if not self.b64 and header["b64"] is not False:
             raise SignatureError(Fault.INVALID_CLAIM, "b64 must be false")
-        unknown = header.keys() - {"alg", "kid", "crit", *wanted, *_OPTIONAL}
+        unknown = header.keys() - _KNOWN[self.b64]
         if unknown:
             raise SignatureError(Fault.INVALID_CLAIM, f"{min(unknown)} is not a claim of such a signature")
         for name, allowed in _OPTIONAL.items():
@@ -155,12 +176,23 @@ def _signed(shown: bytes, body: bytes, *, b64: bool) -> bytes:
     return b"%b.%b" % (shown, _encoded(body) if b64 else body)
 
 
-def _is_over(signed: bytes, made: bytes, key: RSAKey) -> bool:
+def _for(key: RSAKey, operation: Literal["sign", "verify"]) -> Any:
+    """What does it. Raises JoseError when the key says that it is for another algorithm, or for something else."""
+    JWSRegistry(algorithms=[ALGORITHM]).get_alg(ALGORITHM).check_key(key)
+    return key.get_op_key(operation)
+
+
+def _make(native: RSAPrivateKey, signed: bytes) -> bytes:
+    """PS256 (RFC 7518 §3.5)."""
+    return native.sign(signed, _PADDING, _HASH)
+
+
+def _verifies(native: RSAPublicKey, signed: bytes, made: bytes) -> bool:
     try:
-        _MODEL.check_key(key)
-        return _MODEL.verify(signed, urlsafe_b64decode(made), key)
-    except (JoseError, ValueError):
+        native.verify(made, signed, _PADDING, _HASH)
+    except InvalidSignature:
         return False
+    return True
 
 
 def _parts_of(signature: str) -> tuple[bytes, bytes]:

@@ -164,6 +164,17 @@ def test_an_issuer_may_be_a_whole_certificate_subject(plain: bool) -> None:
     assert fault_of(signature, verifier=verifier) is None
 
 
+def test_a_key_that_took_the_name_of_another_is_the_one_that_counts() -> None:
+    keys = {"k1": SIGNER.key}
+    verifier = Verifier(key_of=keys.get, issuers=frozenset())
+    before = SIGNER.sign(BODY, now=NOW)
+    verifier.verify(before, BODY, now=NOW)
+    keys["k1"] = RSAKey.generate_key(2048, private=True)
+    with pytest.raises(SignatureError):
+        verifier.verify(before, BODY, now=NOW)
+    verifier.verify(Signer(key=keys["k1"], kid="k1", issuer=SIGNER.issuer).sign(BODY, now=NOW), BODY, now=NOW)
+
+
 @pytest.mark.parametrize("changes", [{"use": "enc"}, {"alg": "RS256"}, {"key_ops": ["encrypt"]}], ids=str)
 def test_a_key_for_something_else_signs_nothing_here(changes: dict[str, Any]) -> None:
     other = RSAKey.import_key({**KEY.as_dict(private=False), **changes})

@@ -178,6 +178,10 @@ def locked(folder: Path) -> None:
         (spoil("signing.json", "{}"), "signing.json cannot be used: it is not a JWK"),
         (spoil("signing.json", json.dumps(SIGNING.as_dict(private=False))), "signing.json cannot be used: the key"),
         (spoil("signing.json", json.dumps(KEY)), "signing.json cannot be used: x-jws-signature is PS256"),
+        (
+            spoil("signing.json", json.dumps({**SIGNING.as_dict(private=True), "use": "enc"})),
+            "signing.json cannot be used: it says that it is for something else",
+        ),
         (spoil("client.pem", None), "client.pem cannot be read: No such file"),
         (spoil("client.key", None), "client.key cannot be read: No such file"),
         (spoil("client.pem", "x"), "client.pem holds no certificate"),
