@@ -138,7 +138,7 @@ class Gate(Handler):
         if fault == "late":
             self._wait_for_hangup()
         answer = self.pass_on(self.readdressed(asked, fault), body)
-        if not answer.status_code < 400 and "DPoP-Nonce" in answer.headers:  # nothing was done: it comes again with one
+        if answer.status_code >= 400 and "DPoP-Nonce" in answer.headers:  # nothing was done: it comes again with one
             self.state.put_back(verb, fault)
             fault = ""
         else:
