@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import lxml.html
 import requests
@@ -93,6 +93,26 @@ class Browser:
                 return page
             page = self.get(page.location)
         raise LateError(f"{path} goes round in circles")
+
+    def come_back(self, way_back: str) -> Page:
+        """From a bank, as often as nobody answers: coming back twice changes nothing.
+
+        Some banks answer behind the # of the address, which a script of our page hands over.
+        """
+        address, _, said = way_back.partition("#")
+        page = self.open(address)
+        form = page.form("id_token")
+        if form is None:
+            return page
+        answer = dict(parse_qsl(said))
+        action, fields = form
+        fields = {name: answer.get(name, value) for name, value in fields.items()}
+        taken = self.patiently(lambda: self.post_form(action, fields))
+        return self.open(taken.location or action)
+
+    def trust(self, authority: str) -> None:
+        """The site's certificate is one of this authority, whose certificate lies there."""
+        self._session.verify = authority
 
     def wait_for(self, path: str, wanted: Callable[[Page], bool], *, what: str) -> Page:
         """Open the page until it shows what is wanted."""

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import requests
 
@@ -259,24 +258,11 @@ def bank_approve(walk: Walk) -> str:
 
 def come_back(walk: Walk) -> str:
     """Back at our return address, and on to the payment: the code does not stay in the address."""
-    page = _returned(walk)
+    page = walk.browser.come_back(walk.way_back)
     if _PAYMENT.search(page.url) is None or "code=" in page.url:
         raise DisagreementError(f"the way back ended at {page.url}")
     shows(page, money(walk.bill))
     return "the payment's page"
-
-
-def _returned(walk: Walk) -> Page:
-    """What a browser does: some banks answer behind the #, which a script of our page hands over."""
-    address, _, said = walk.way_back.partition("#")
-    page = walk.browser.open(address)
-    form = page.form("id_token")
-    if form is None:
-        return page
-    answer = dict(parse_qsl(said))
-    action, fields = form
-    taken = walk.browser.post_form(action, {name: answer.get(name, value) for name, value in fields.items()})
-    return walk.browser.open(taken.location or action)
 
 
 def settle(walk: Walk) -> str:

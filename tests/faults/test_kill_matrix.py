@@ -13,19 +13,21 @@ import pytest
 from config.settings import ROOT
 from tests.faults.kill import plan
 from tests.faults.kill.__main__ import report
-from tests.faults.kill.plan import ENGINES, FAULTS, STORIES, WEB, WORKER, cells
+from tests.faults.kill.plan import ENGINES, STORIES, WEB, WORKER, cells
 from tests.faults.kill.runner import Result
+from tests.faults.kill.stories import EXCHANGED, FAULTS, HORIZON, SUBMITTED, UNANSWERED
+from tests.faults.kill.uk_stories import FAPI_1, FAPI_2, UK_FAULTS
 from tests.faults.storm.world import names_of_failpoints
 
 pytestmark = pytest.mark.faults
 
 #: every so many-th cell: about twenty, of both databases by turns
-EVERY = 67
+EVERY = 115
 
 
 def kill(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.faults.kill", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
 def results(*, killed: bool = True, without: str = "", wrong: str = "") -> list[Result]:
@@ -47,10 +49,19 @@ def test_no_two_cells_are_the_same_and_there_are_many() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_point_and_every_fault_is_there_on_both_databases(engine: str) -> None:
     of_engine = [cell for cell in cells() if cell.engine == engine]
-    assert {cell.point for cell in of_engine} == set(names_of_failpoints()) - set(plan.SUBMITTED)
-    assert {cell.story.fault for cell in of_engine if cell.story.fault} == {
-        (verb, fault) for verb, faults in FAULTS.items() for fault in faults
-    }
+    assert {cell.point for cell in of_engine} == set(names_of_failpoints())
+    for bank, all_faults in ((HORIZON, FAULTS), (FAPI_1, UK_FAULTS)):
+        assert {cell.story.fault for cell in of_engine if cell.story.fault and cell.story.bank == bank} == {
+            (verb, fault) for verb, faults in all_faults.items() for fault in faults
+        }
+
+
+@pytest.mark.parametrize("bank", [FAPI_1, FAPI_2])
+def test_whoever_submits_dies_at_every_point_of_it(bank: str) -> None:
+    for who in (WEB, WORKER):
+        points = {cell.point for cell in cells() if cell.who == who and cell.story.bank == bank}
+        asks = set(UNANSWERED) - {"submit.asked"} if who == WEB else set(UNANSWERED)  # a page submits once
+        assert points >= {*SUBMITTED, *EXCHANGED, *asks}
 
 
 def test_a_new_point_is_tried_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +86,7 @@ def test_a_matrix_that_misses_a_point_fails(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(330)  # two runners with keys, banks and databases of their own, on a machine that may be busy
 def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
     done = kill("--every", str(EVERY), "--processes", "2")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,11 +96,17 @@ def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(330)
 @pytest.mark.parametrize(
     ("bug", "cell", "says"),
     [
         ("unknown-frees", "worker status.asked:1 / status: answer lost / sqlite", "was debited 2 times"),
         ("code-sent-twice", "web exchange.sent:1 / pays / sqlite", "invariant D4"),
+        (
+            "silent-submission-is-no",
+            "worker submit.kept:1 / albion: executed and silent / sqlite",
+            "was called rejected",
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(bug: str, cell: str, says: str) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from connectors.sandbox_bank.openbanking_uk import people, resources
+from connectors.sandbox_bank.openbanking_uk.store import SCHEMA, Store
+from tests.faults.storm.books import loose_ends, uk_orders_of
 from tests.faults.storm.clocks import Change, counted, fair_weather, percentile, unknown_spans
 from tests.faults.storm.compare import (
     MAY_PAY,
@@ -75,6 +80,32 @@ def test_a_debit_that_was_taken_back_is_not_double() -> None:
     assert not compare([back, ORDER], BOOKS, HEARD, now=NOW).double
 
 
+# ----------------------------------------------------------------------------------------------------- the banks' files
+
+
+def test_at_a_uk_bank_a_consent_is_an_order_and_its_payment_the_money(tmp_path: Path) -> None:
+    file = tmp_path / "bank.sqlite3"
+    body = json.dumps({"Data": {"Initiation": {"EndToEndIdentification": "pay1"}}})
+    store = Store(file, SCHEMA + resources.SCHEMA)
+    with store.write() as bank:
+        people.seed(bank)
+        for consent, status in (("c1", "COND"), ("c2", "AUTH")):
+            bank.execute(
+                "INSERT INTO consent VALUES (?, 'albion', 'quittance', 'payment', ?, 500, 0, 0, ?, 0, 'jonas-current')",
+                [consent, body, status],
+            )
+        bank.execute(
+            "INSERT INTO payment VALUES ('p1', 'c1', 'payment', ?, 500, 'pay1', 'jonas-current', '[]', 0, 0)", [body]
+        )
+        bank.execute("INSERT INTO movement VALUES ('p1', 'debit', 100000), ('p1', 'reversal', 200000)")
+    store.close()
+    submitted = replace(ORDER, id="p1")
+    approved = replace(ORDER, id="c2", decision="open", debited_at=None)
+    assert uk_orders_of(file, now_s=150) == [submitted, approved]
+    assert uk_orders_of(file, now_s=200) == [replace(submitted, reversed_at=200.0), approved]
+    assert uk_orders_of(file, now_s=200, after=1) == [approved]
+
+
 # ----------------------------------------------------------------------------------------------------------------- lost
 
 
@@ -111,6 +142,13 @@ def test_a_receipt_that_is_about_to_be_written_is_not_lost() -> None:
     """Its work is due, and late work is seen for itself."""
     pending = replace(books_with(replace(PAYMENT, receipts=0)), receipts_to_come=frozenset({"pay_1"}))
     assert compare([ORDER], pending, HEARD, now=NOW).clean
+
+
+@pytest.mark.parametrize("state", ["authorised", "submitting"])
+def test_what_is_ours_to_submit_is_not_left_lying(state: str) -> None:
+    forgotten = replace(PAYMENT, bank_id="albion", state=state, steps=(), receipts=0)
+    assert str(compare([], books_with(forgotten), HEARD, now=NOW)) == "double 0 lost 1 mis-told 0"
+    assert loose_ends([], books_with(replace(forgotten, work_due_at=NOW))) == [f"pay_1 {state}"]
 
 
 def test_what_is_open_and_looked_after_waits() -> None:

@@ -22,7 +22,8 @@ _NO_FUNDS = (Step(status="RJCT", reason=Reason.NO_FUNDS),)
 _RECEIVED, _CHECKED = Step(status="RCVD"), Step(status="PDNG", after_ms=500)
 _SLOWLY = (_RECEIVED, _CHECKED, Step(status="ACSP", after_ms=1_000), Step(status="ACSC", after_ms=2_000))
 
-_OWN: Mapping[int, UkScenario] = {
+#: what only these banks do
+OWN: Mapping[int, UkScenario] = {
     999_16: UkScenario(meaning="submission executed, but the answer is a 500", submission=Fault.FAILS),
     999_17: UkScenario(meaning="submission executed, but the answer hangs 30 s", submission=Fault.HANGS),
     999_18: UkScenario(meaning="submission answered 201 with RJCT", timetable=_NO_FUNDS, refused_at_once=True),
@@ -38,13 +39,13 @@ _OWN: Mapping[int, UkScenario] = {
 
 #: "£999.01" → what happens, for the brand's page
 DESCRIBED: Mapping[str, str] = {
-    f"£{pence // 100}.{pence % 100:02d}": scenario.meaning for pence, scenario in sorted({**SCENARIOS, **_OWN}.items())
+    f"£{pence // 100}.{pence % 100:02d}": scenario.meaning for pence, scenario in sorted({**SCENARIOS, **OWN}.items())
 }
 
 
 def scenario_of(amount_minor: int) -> UkScenario:
-    if amount_minor in _OWN:
-        return _OWN[amount_minor]
+    if amount_minor in OWN:
+        return OWN[amount_minor]
     usual = SCENARIOS.get(amount_minor, ORDINARY)
     return UkScenario(
         meaning=usual.meaning,

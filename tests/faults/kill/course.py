@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -14,8 +15,9 @@ from typing_extensions import override
 
 from app.demo.browser import Browser, LateError, LostError, Page, RefusedError, csrf_of
 from tests.faults.kill.house import House, Resident, serve, work
-from tests.faults.kill.plan import WEB, WORKER, Cell, Story
+from tests.faults.kill.plan import WEB, WORKER, Cell
 from tests.faults.kill.processes import GONE_S, Died, Process, forked
+from tests.faults.kill.stories import HORIZON, Story
 from tests.faults.storm.compare import MAY_PAY, NOT_DONE, NOT_KNOWN, PAID, Said
 
 PIN = "1234"
@@ -23,10 +25,10 @@ PIN = "1234"
 MOMENT_S = 0.05
 #: looks for work until everything has ended: many more than any bank needs here
 ROUNDS_MOST = 150
-#: a customer pays a bill, and once more when the page says that they may
-TRIES_MOST = 2
 #: for real, of a whole cell
 PATIENCE_S = 60.0
+#: what is said where a bank wants the request before its customer, and does not take it
+BANK_AWAY = 409
 
 _PAYMENT = re.compile(r"/payments/(pay_[0-9a-f]{32})")
 
@@ -112,7 +114,7 @@ class Course:
     def run(self, *, number: str = "K-1") -> None:
         """From the bill's delivery until no work is left. Raises Broken."""
         try:
-            self.bill = self.house.deliver(number=number, amount=self.story.amount)
+            self.bill = self.house.deliver(number=number, amount=self.story.amount, bank=self.story.bank)
             self._find(number)
             self._pay(self.story.customer)
             self._come_to_an_end()
@@ -132,6 +134,7 @@ class Course:
 
     def revive(self) -> None:
         """Who has died is followed by another one. Raises Broken when it was not its point that it died at."""
+        self.house.town.british.revive()
         for name in (WEB, WORKER):
             process = self._processes.get(name)
             if process is not None and not process.is_gone():
@@ -209,11 +212,15 @@ class Course:
             return
         link = self._leave(payment)
         way_back = self._visit(link, way) if link else ""
-        if not way_back or way == "never comes back":
+        if way == "approves and stops":
+            self._stop(payment)
+        if not way_back or way in ("never comes back", "approves and stops"):
             return
+        if way == "stops on the way back":
+            self._stop_at_once(payment, way_back)
         browser = Customer(self) if way == "other browser" else self.customer
         for _ in range(2 if way == "comes back twice" else 1):
-            browser.open(way_back)
+            browser.come_back(way_back)
         self._look(payment)
 
     def _decide(self) -> str:
@@ -232,7 +239,7 @@ class Course:
             self.customer.pause("the bill can neither be paid nor is a payment of it under way")
 
     def _sign(self) -> str:
-        page = self.customer.open(f"{self._invoice}/pay")
+        page = self.customer.open(f"{self._invoice}/pay?bank={self.story.bank}")
         form = page.form("credential")
         bank = str(page.tree.xpath("string(//form[@data-passkey='pay']/@data-bank)"))
         if form is None:
@@ -248,16 +255,27 @@ class Course:
         return found[1]
 
     def _stop(self, payment: str) -> None:
-        """Here, while nobody holds the link."""
+        """Here, while nobody but us could make it happen."""
         while True:
             page = self.customer.open(f"/payments/{payment}")
-            for form in page.tree.forms:
-                if str(form.get("action") or "").endswith("/cancel"):
-                    self.customer.post_form(str(form.get("action")), dict(form.form_values()))
-                    return
-            if self._word(page) == NOT_DONE:
+            if self._stopped(page) or self._word(page) == NOT_DONE:
                 return
             self.customer.pause("the payment can not be stopped")
+
+    def _stop_at_once(self, payment: str, way_back: str) -> None:
+        """Before anybody has more time than the redirect itself takes; too late more often than not."""
+        with contextlib.suppress(LostError):
+            self.customer.ask("GET", way_back)
+        with contextlib.suppress(LostError, RefusedError):  # it died again, or the bank has it since the page was made
+            self._stopped(self.customer.ask("GET", f"/payments/{payment}"))
+
+    def _stopped(self, page: Page) -> bool:
+        """Whether this page lets it be stopped: then it was."""
+        for form in page.tree.forms:
+            if str(form.get("action") or "").endswith("/cancel"):
+                self.customer.post_form(str(form.get("action")), dict(form.form_values()))
+                return True
+        return False
 
     def _leave(self, payment: str) -> str:
         """The bank's address; empty when there is nothing to approve any more."""
@@ -269,12 +287,21 @@ class Course:
         )
         if not page.links(f"{path}/bank"):
             return ""
-        gone = self.customer.get(f"{path}/bank").location or ""
-        return gone if gone.startswith(f"http://127.0.0.1:{self.house.town.bank_port}/") else ""
+        while True:
+            try:
+                gone = self.customer.get(f"{path}/bank").location or ""
+            except RefusedError as error:
+                if error.status != BANK_AWAY:
+                    raise
+                self.customer.pause("the bank takes no request")
+                continue
+            return gone if gone.startswith(f"{self.house.town.address_of(self.story.bank)}/") else ""
 
     def _visit(self, link: str, way: str) -> str:
         """The bank's pages. Returns the way back; empty for a customer who closes the window."""
-        bank = Browser(f"http://127.0.0.1:{self.house.town.bank_port}", self._until)
+        bank = Browser(self.house.town.address_of(self.story.bank), self._until)
+        if self.story.bank != HORIZON:
+            bank.trust(self.house.town.british.authority)
         page = bank.open(link)
         address = page.url
         if way == "looks and goes away":
@@ -305,7 +332,11 @@ class Course:
             _, due = self._work()
             if not done_with:
                 word = self._look(self.payments[-1])
-                if word in (PAID, NOT_DONE, NOT_KNOWN) and self._may_pay() and len(self.payments) < TRIES_MOST:
+                if (
+                    word in (PAID, NOT_DONE, NOT_KNOWN)
+                    and self._may_pay()
+                    and len(self.payments) < self.story.tries_most
+                ):
                     self._pay("pays")
                     continue
                 done_with = word in (PAID, NOT_DONE)

@@ -27,7 +27,7 @@ from app.failpoints import killing
 from app.journey.intake.service import ClientIdentity, deliver
 from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
-from app.people.models import Customer
+from app.people.models import Customer, PayeeAccount
 from app.schedule import Schedule
 from app.services import Services, build_services
 from app.tasks import run_task
@@ -35,8 +35,10 @@ from app.web.banks import redirect
 from app.web.customers import decide
 from app.worker import Worker
 from config.settings import ROOT
+from consent.base import new_id
 from tests.faults.kill.clock import Clock
-from tests.faults.kill.gate import Town
+from tests.faults.kill.stories import BANKS, HORIZON
+from tests.faults.kill.town import Town
 from tests.support import factories
 from tests.support.bills import json_bill
 from tests.support.factories import BillerMade
@@ -47,6 +49,8 @@ HURRY_S = 0.8
 #: with the margin after it still less than the bank's quarter of an hour, and asked between the two
 AUTHORISATION_MINUTES = 5
 POLL_S = [500, 60, 60, 3600]
+#: where the biller is paid in pounds
+UK_IBAN = "GB74SBDK99999941726053"
 
 
 class Database(Protocol):
@@ -126,8 +130,8 @@ class House:
     biller: BillerMade = field(init=False)
     address: str = ""
     cookies: Any = None
-    #: the payment of the old bill, and what the bank calls it
-    old_payment: str = ""
+    #: the payments of the old bills, and what Horizon Bank calls the one there
+    old_payments: list[str] = field(default_factory=list)
     old_order: str = ""
 
     def __post_init__(self) -> None:
@@ -136,6 +140,8 @@ class House:
         self.biller = factories.make_biller(self.services)
         hook = f"/{self.engine_name}"
         with self.services.unit_of_work() as uow:
+            account = {"id": new_id("acc"), "iban": UK_IBAN, "holder": self.biller.name, "created_at": uow.now}
+            uow.session.add(PayeeAccount(biller_id=self.biller.id, **account))
             url = f"http://127.0.0.1:{self.town.biller_port}{hook}"
             _, secret = add_endpoint(self.services, uow, biller_id=self.biller.id, url=url)
             uow.commit()
@@ -149,13 +155,15 @@ class House:
         self.address = factories.connect(self.services, customer_id=customer.id, biller_id=self.biller.id)
         self.leave_database()
 
-    def deliver(self, *, number: str, amount: str) -> str:
-        """The biller delivers a bill, and is told that it arrived: the bill's id."""
+    def deliver(self, *, number: str, amount: str, bank: str) -> str:
+        """The biller delivers a bill for a customer of this bank, and is told that it arrived: the bill's id."""
+        currency, iban = ("EUR", self.biller.iban) if bank == HORIZON else ("GBP", UK_IBAN)
         content = json_bill(
             to=self.address,
             number=number,
             amount=amount,
-            payee={"name": self.biller.name, "iban": self.biller.iban},
+            currency=currency,
+            payee={"name": self.biller.name, "iban": iban},
         )
         client = ClientIdentity(client_id=self.biller.client_id, biller_id=self.biller.id)
         done = deliver(self.services, client=client, content=content, media_type="application/json", to=None)
@@ -180,6 +188,7 @@ def make(
         banks=_banks(folder / "banks"),
         port=port,
         bank_port=town.bank_port,
+        uk_bank_port=town.british.port,
         biller_port=town.biller_port,
         web_threads=1,
     )
@@ -191,12 +200,13 @@ def make(
 
 
 def _banks(folder: Path) -> Path:
-    """Horizon Bank as it is, but that we give customers less time than it does: it is asked to drop orders then."""
+    """The banks as they are, but that we give customers less time: Horizon Bank is asked to drop orders then."""
     folder.mkdir(exist_ok=True)
-    profile = (ROOT / "config" / "banks" / "horizon.toml").read_text("utf-8")
-    minutes = f"authorisation_minutes = {AUTHORISATION_MINUTES}"
-    profile = re.sub(r"(?m)^authorisation_minutes = \d+$", minutes, profile)
-    (folder / "horizon.toml").write_text(f"{profile}\npoll_s = {POLL_S}\n", "utf-8")
+    minutes = f"authorisation_minutes = {AUTHORISATION_MINUTES}\npoll_s = {POLL_S}"
+    for bank in BANKS:
+        profile = (ROOT / "config" / "banks" / f"{bank}.toml").read_text("utf-8")
+        profile = re.sub(r"(?m)^authorisation_minutes = \d+$", minutes, profile)
+        (folder / f"{bank}.toml").write_text(profile, "utf-8")
     return folder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,20 @@ from app.journey.payments.models import BankCall, Payment, PaymentHistory
 from app.journey.receipts.models import Receipt
 from app.journey.webhooks.models import WebhookMessage
 from tests.faults.kill.course import Course
-from tests.faults.storm.books import orders_of
+from tests.faults.kill.gate import Sent
+from tests.faults.kill.stories import HORIZON
+from tests.faults.kill.town import Town
+from tests.faults.storm.books import orders_of, uk_orders_of
 from tests.faults.storm.compare import OPEN, Books, Heard, Order, OurPayment, Said, compare
 
 _OUTSIDE = {"paid": "done", "failed": "not_done", "open": "at_bank"}
 
 
-def last_order(bank_file: Path) -> int:
-    """A mark: what the bank was asked for afterwards has a higher number."""
-    [number] = _read(bank_file, "SELECT coalesce(max(rowid), 0) FROM payment")[0]
-    return int(number)
+def last_orders(town: Town) -> tuple[int, int]:
+    """A mark: what the banks were asked for afterwards has higher numbers, Horizon Bank's and the UK banks'."""
+    [number] = _read(town.bank_file, "SELECT coalesce(max(rowid), 0) FROM payment")[0]
+    [uk_number] = _read(town.british.file, "SELECT coalesce(max(rowid), 0) FROM consent")[0]
+    return int(number), int(uk_number)
 
 
 def last_order_id(bank_file: Path) -> str:
@@ -40,22 +44,26 @@ def last_order_id(bank_file: Path) -> str:
     return str(payment_id)
 
 
-def judge(course: Course, *, after: int) -> list[str]:
+def judge(course: Course, *, after: tuple[int, int]) -> list[str]:
     """Everything that is wrong, in sentences. All processes have ended; ``after`` is the mark of the cell's begin."""
     house = course.house
     now = house.clock()
     found = [f"invariant {broken}" for broken in invariants.check(house.services.engine, now=now)]
     with Session(house.services.engine.execution_options(read_only=True)) as session:
-        books = _books(session, without=house.old_payment)
+        books = _books(session, without=house.old_payments)
         found += _loose_ends(session, course, books)
         heard = house.town.heard()
-        found += _sent_otherwise(session, heard.initiations)
+        found += _sent_otherwise(session, heard.sent)
     house.leave_database()
-    orders = orders_of(house.town.bank_file, now_s=now.timestamp(), after=after)
+    orders = orders_of(house.town.bank_file, now_s=now.timestamp(), after=after[0])
+    orders += uk_orders_of(house.town.british.file, now_s=now.timestamp(), after=after[1])
     verdict = compare(orders, books, _heard(course, heard.messages, found), now=now.timestamp())
     for kind, sentences in (("double", verdict.double), ("lost", verdict.lost), ("mis-told", verdict.mis_told)):
         found += [f"{kind}: {sentence}" for sentence in sentences]
-    return found + list(_amiss(orders, books))
+    found += [*_amiss(orders, books), *_booked_otherwise(house.town, books)]
+    if course.story.fault is not None and course.story.fault[1] == "bank dies" and house.town.british.deaths != 1:
+        found.append(f"the bank died {house.town.british.deaths} times, and should have died once")
+    return found
 
 
 def _amiss(orders: Iterable[Order], books: Books) -> Iterator[str]:
@@ -74,6 +82,18 @@ def _amiss(orders: Iterable[Order], books: Books) -> Iterator[str]:
             yield f"mis-told: {payment.id} is {payment.state} and has {payment.receipts} receipts"
 
 
+def _booked_otherwise(town: Town, books: Books) -> Iterator[str]:
+    """What a UK bank says through its ledger door: each payment is booked once at most, and is paid here if it is."""
+    for payment in books.payments.values():
+        if payment.bank_id == HORIZON:
+            continue
+        kinds = Counter(entry["kind"] for entry in town.british.booked(payment.end_to_end_id))
+        if kinds["debit"] > 1:
+            yield f"double: {payment.id} stands {kinds['debit']} times in the bank's own books"
+        if (payment.state == "settled") is not (kinds == {"debit": 1}):
+            yield f"mis-told: {payment.id} is {payment.state}, and the bank's own books show {dict(kinds)}"
+
+
 def _loose_ends(session: Session, course: Course, books: Books) -> Iterator[str]:
     """What has no end, or another one than the story's."""
     for row in session.scalars(select(WorkRow)):
@@ -87,20 +107,20 @@ def _loose_ends(session: Session, course: Course, books: Books) -> Iterator[str]
         yield f"lost: in the end the bill is {state}, and should be {wanted}"
 
 
-def _sent_otherwise(session: Session, initiations: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _sent_otherwise(session: Session, sent: Sequence[Sent]) -> Iterator[str]:
     """K1 and K2: what arrived was written down before, byte by byte, under its one key and as often as it was sent."""
-    written = {call.request_id: call for call in session.scalars(select(BankCall).where(BankCall.verb == "initiate"))}
-    for (key, body), times in Counter(initiations).items():
-        call = written.get(key)
+    written = {(call.verb, call.request_id): call for call in session.scalars(select(BankCall))}
+    for one, times in Counter(sent).items():
+        call = written.get((one.verb, one.key))
         if call is None:
-            yield f"double: the bank was given an order under {key}, which was never written down"
-        elif call.body != body.encode():
-            yield f"double: under {key} the bank was given other bytes than were written down"
+            yield f"double: the bank was asked to {one.verb} under {one.key}, which was never written down"
+        elif call.body != one.body.encode():
+            yield f"double: under {one.key} the bank was given other bytes than were written down"
         elif times > attempts(session, call):
-            yield f"double: {key} was sent {times} times, and {attempts(session, call)} are written down"
+            yield f"double: {one.key} was sent {times} times, and {attempts(session, call)} are written down"
 
 
-def _books(session: Session, *, without: str) -> Books:
+def _books(session: Session, *, without: Collection[str]) -> Books:
     """The part of our database that compare.py looks at. No work is left when it is read, or that is said elsewhere."""
     steps: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for line in session.scalars(select(PaymentHistory).order_by(PaymentHistory.sequence)):
@@ -119,6 +139,7 @@ def _books(session: Session, *, without: str) -> Books:
             bill_id=bill,
             amount_minor=decision.amount_minor,
             state=state,
+            bank_id=decision.bank_id,
             steps=steps[decision.payment_id],
             receipts=receipts.count(decision.payment_id),
         )
@@ -135,7 +156,7 @@ def _books(session: Session, *, without: str) -> Books:
     return Books(
         bills=bills,
         waiting_bills=frozenset(session.scalars(select(DeliveredBill.id))) - bills,
-        payments={payment.id: payment for payment in payments if payment.id != without},
+        payments={payment.id: payment for payment in payments if payment.id not in without},
         undelivered=dict.fromkeys(undelivered),
     )
 

@@ -16,18 +16,21 @@ from pathlib import Path
 from joserfc.jwk import ECKey
 
 from app.keys import Keys
-from tests.faults.kill import gate, house
+from tests.faults.kill import house, town
 from tests.faults.kill.clock import BEGIN, FOUNDED, Clock
 from tests.faults.kill.course import Broken, Course
-from tests.faults.kill.gate import Town
 from tests.faults.kill.house import Clone, Database, File, House, Resident
-from tests.faults.kill.judge import judge, last_order, last_order_id
-from tests.faults.kill.plan import Cell, Story
+from tests.faults.kill.judge import judge, last_order_id, last_orders
+from tests.faults.kill.plan import Cell
+from tests.faults.kill.stories import BANKS, Story
+from tests.faults.kill.town import Town
 from tests.faults.sim.bugs import planted
 
 #: in memory where there is such a place: the power is not cut here, processes are killed
 FAST = Path("/dev/shm")  # noqa: S108
 LOG_LINES = 12
+#: the name that the UK banks' files give our keys
+UK_KEYS = "sandbox-bank-uk"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,9 @@ class Runner:
         Keys.init(self.folder / "keys")
         ours = ECKey.import_key(Keys.load(self.folder / "keys").bank_client).as_dict(private=False)
         self._listener, bank, biller = (_listening() for _ in range(3))
-        self.town = gate.build(self.folder, self.clock, {"keys": [ours]}, (bank, biller))
+        self.town = town.build(
+            self.folder, self.clock, {"keys": [ours]}, (bank, biller), bank_keys=self.folder / "bank-keys" / UK_KEYS
+        )
         for each in (bank, biller):
             each.close()
         self.log = self.folder / "log"
@@ -67,8 +72,8 @@ class Runner:
         home.database.put_back()
         self.clock.set(BEGIN)
         self.log.write_bytes(b"")
-        self.town.begin(cell.story.fault, old_order=home.old_order)
-        mark = last_order(self.town.bank_file)
+        self.town.begin(cell.story.bank, cell.story.fault, old_order=home.old_order)
+        mark = last_orders(self.town)
         course = Course(home, cell.story, cell)
         wrong = []
         try:
@@ -86,7 +91,7 @@ class Runner:
         return self._houses[engine]
 
     def _founded(self, engine: str) -> House:
-        """With a customer, and a bill that was paid long ago."""
+        """With a customer, and a bill at each bank that was paid long ago."""
         self.clock.set(FOUNDED)
         database: Database = File(self.folder / "quittance.sqlite3")
         if engine != "sqlite":
@@ -102,25 +107,28 @@ class Runner:
         )
         self.town.begin()
         resident = Resident(founded)
-        first = Course(founded, Story(name="long ago"), resident=resident)
+        first = Course(founded, Story(name="signs up"), resident=resident)
         try:
             first.customer.sign_up()
             founded.connect()
-            first.run(number="F-1")
-            [founded.old_payment] = first.payments
+            founded.cookies = first.customer.cookies
+            for number, bank in enumerate(BANKS, start=1):
+                course = Course(founded, Story(name="long ago", bank=bank), resident=resident)
+                course.run(number=f"F-{number}")
+                founded.old_payments += course.payments
             self.clock.set(BEGIN)
             first.customer.open("/bills")
+            founded.cookies = first.customer.cookies
         finally:
             resident.end()
             founded.leave_database()
         founded.old_order = last_order_id(self.town.bank_file)
-        founded.cookies = first.customer.cookies
         database.keep()
         gc.freeze()
         return founded
 
     def end(self) -> None:
-        self.town.process.end()
+        self.town.end()
         self._listener.close()
 
 

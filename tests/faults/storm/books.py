@@ -1,4 +1,4 @@
-"""Reads the bank's file and our database, past all programs, into the values that compare.py holds together."""
+"""Reads the banks' files and our database, past all programs, into the values that compare.py holds together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, text
 
 from app import invariants
-from connectors.sandbox_bank.scenarios import scenario_of
+from connectors.sandbox_bank.openbanking_uk.scenarios import scenario_of as uk_scenario_of
+from connectors.sandbox_bank.scenarios import Scenario, scenario_of
 from tests.faults.storm.compare import LATE_S, Books, Heard, Order, OurPayment, Said
 
 _ID = re.compile(r"[a-z]+_[0-9a-f]{32}")
@@ -49,6 +50,35 @@ def orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
             reversed_at=moved[payment_id].get("reversal"),
         )
         for payment_id, body, amount_minor, decision in rows
+    ]
+
+
+def uk_orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
+    """The same of the UK banks, consent by consent. Nothing is decided there before it is submitted."""
+    bank = dbapi2.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    try:
+        moved: dict[str, dict[str, float]] = defaultdict(dict)
+        for payment_id, kind, at_ms in bank.execute("SELECT payment_id, kind, due_ms FROM movement"):
+            if at_ms <= now_s * 1000:
+                moved[payment_id][kind] = at_ms / 1000
+        asked = (
+            "SELECT consent.consent_id, consent.body, coalesce(payment.amount_minor, consent.amount_minor),"
+            " payment.payment_id FROM consent LEFT JOIN payment USING (consent_id)"
+            " WHERE consent.rowid > ?"
+        )
+        rows = bank.execute(asked, (after,)).fetchall()
+    finally:
+        bank.close()
+    return [
+        Order(
+            id=payment_id or consent_id,
+            end_to_end_id=json.loads(body)["Data"]["Initiation"].get("EndToEndIdentification", ""),
+            amount_minor=amount_minor,
+            decision="approved" if payment_id else "open",
+            debited_at=moved[payment_id].get("debit"),
+            reversed_at=moved[payment_id].get("reversal"),
+        )
+        for consent_id, body, amount_minor, payment_id in rows
     ]
 
 
@@ -113,12 +143,12 @@ def _payments(connection: Connection, due: Mapping[str, float]) -> Iterable[OurP
         steps[payment_id].append((after, at.timestamp()))
     rows = connection.execute(
         text(
-            "SELECT d.payment_id, d.id, d.invoice_id, i.bill_id, d.amount_minor, p.state, p.end_to_end_id,"
+            "SELECT d.payment_id, d.id, d.invoice_id, i.bill_id, d.amount_minor, d.bank_id, p.state, p.end_to_end_id,"
             " (SELECT count(*) FROM receipt r WHERE r.payment_id = d.payment_id) FROM decision d"
             " JOIN invoice i ON i.id = d.invoice_id LEFT JOIN payment p ON p.decision_id = d.id"
         )
     )
-    for payment_id, decision_id, invoice_id, bill_id, amount_minor, state, reference, receipts in rows:
+    for payment_id, decision_id, invoice_id, bill_id, amount_minor, bank_id, state, reference, receipts in rows:
         found = [due[name] for name in (payment_id, decision_id) if name in due]
         yield OurPayment(
             id=payment_id,
@@ -127,6 +157,7 @@ def _payments(connection: Connection, due: Mapping[str, float]) -> Iterable[OurP
             bill_id=bill_id,
             amount_minor=amount_minor,
             state=state,
+            bank_id=bank_id,
             steps=steps[payment_id],
             receipts=receipts,
             work_due_at=min(found, default=None),
@@ -180,6 +211,15 @@ def heard_from(lines: Sequence[dict[str, Any]]) -> Heard:
     )
 
 
+def scenario_at(bank_id: str, amount_minor: int) -> Scenario:
+    """What the sandbox bank makes of this amount."""
+    return scenario_of(amount_minor) if bank_id == "horizon" else uk_scenario_of(amount_minor)
+
+
+#: open states in which nobody waits for the customer
+_OF_OURS = ("prepared", "initiating", "authorised", "submitting", "unknown", "accepted")
+
+
 def loose_ends(orders: Sequence[Order], books: Books) -> list[str]:
     """What still has to come to its end when everything works again; empty when all has."""
     by_reference: dict[str, list[Order]] = defaultdict(list)
@@ -189,12 +229,11 @@ def loose_ends(orders: Sequence[Order], books: Books) -> list[str]:
     ends += [f"message {message}" for message in books.undelivered]
     ends += [f"late {key}" for key in books.late_work]
     for payment in books.payments.values():
-        if payment.state == "initiating" and scenario_of(payment.amount_minor).initiation is not None:
+        scenario = scenario_at(payment.bank_id, payment.amount_minor)
+        if payment.state == "initiating" and scenario.initiation is not None:
             continue  # this bank never answers it: it is given up after some minutes, by its own rule
         decided = any(order.decision != "open" for order in by_reference[payment.end_to_end_id])
-        if payment.state in (None, "prepared", "initiating", "unknown", "accepted") or (
-            payment.state == "awaiting_customer" and decided
-        ):
+        if payment.state in (None, *_OF_OURS) or (payment.state == "awaiting_customer" and decided):
             ends.append(f"{payment.id} {payment.state}")
         elif payment.state == "settled" and not payment.receipts:
             ends.append(f"{payment.id} without a receipt")

@@ -20,7 +20,7 @@ MAY_PAY = "may_pay"
 
 ENDED_WELL = ("settled", "reversed")
 CLOSED = ("rejected", "cancelled", "expired")
-OPEN = ("prepared", "initiating", "awaiting_customer", "accepted", "unknown")
+OPEN = ("prepared", "initiating", "awaiting_customer", "authorised", "submitting", "accepted", "unknown")
 #: work may be so late before somebody has to know why
 LATE_S = 60.0
 
@@ -51,6 +51,7 @@ class OurPayment:
     bill_id: str
     amount_minor: int
     state: str | None
+    bank_id: str = "horizon"
     #: (state, since when), the whole history
     steps: Sequence[tuple[str, float]] = ()
     receipts: int = 0

@@ -29,14 +29,17 @@ from app.demo.browser import LostError
 from app.demo.cast import COMPANIES, Company, Person
 from app.demo.loopback import new_session
 from app.demo.truth import Truth
+from connectors.sandbox_bank.openbanking_uk.scenarios import OWN as UK_SCENARIOS
 from connectors.sandbox_bank.scenarios import SCENARIOS
 from tests.faults.storm.history import History
-from tests.faults.storm.people import Bill, CountingBrowser, Customer
+from tests.faults.storm.people import BankSite, Bill, CountingBrowser, Customer
 from tests.faults.storm.receiver import listen
 from tests.faults.storm.watch import Observers
 
 #: share of bills whose amount makes the sandbox bank do something special
 SPECIAL = 0.18
+#: share of bills in pounds
+BRITISH = 0.45
 CENTS_MIN, CENTS_MAX = 100, 4000
 #: how many bills wait for a customer before billers pause
 WAITING_MOST = 2
@@ -47,8 +50,7 @@ class Place:
     """Where everything is; what the JSON file holds."""
 
     base_url: str
-    bank_url: str
-    proxied_bank_url: str
+    bank_sites: list[dict[str, str]]
     receiver_port: int
     billers: str  #: folder with the billers' keys
     history: str
@@ -105,8 +107,7 @@ def _customer(place: Place, number: int, history: History, stop: threading.Event
     customer = Customer(
         name=f"Storm{number}",
         base_url=place.base_url,
-        bank_url=place.bank_url,
-        proxied_bank_url=place.proxied_bank_url,
+        bank_sites=[BankSite(**site) for site in place.bank_sites],
         dice=_dice(place, f"customer {number}"),
         history=history,
         stop=stop,
@@ -155,7 +156,7 @@ class Delivery:
             self._deliver_to(self._dice.choice(hungry))
 
     def _deliver_to(self, customer: Customer) -> None:
-        company = self._dice.choice([company for company in COMPANIES if company.slug in self._clients])
+        company = self._company()
         self._number += 1
         bill = _bill(f"ST-{self._number:06d}", company, _person(customer), self._dice)
         content = bill.content(self._addresses[customer.email, company.slug])
@@ -172,6 +173,12 @@ class Delivery:
                 customer.wallet.put(Bill(told["id"], bill.number, company.slug))
                 return
             self._stop.wait(0.5)
+
+    def _company(self) -> Company:
+        """Of the bills, a part is British: they are paid at other banks, which are submitted to."""
+        currency = "GBP" if self._dice.random() < BRITISH else "EUR"
+        known = [each for each in COMPANIES if each.slug in self._clients and each.currency == currency]
+        return self._dice.choice(known)
 
 
 def _person(customer: Customer) -> Person:
@@ -191,7 +198,8 @@ def _person(customer: Customer) -> Person:
 def _bill(number: str, company: Company, person: Person, dice: random.Random) -> DemoBill:
     today = dt.datetime.now(dt.UTC).date()
     special = dice.random() < SPECIAL
-    cents = dice.choice(sorted(SCENARIOS)) if special else dice.randrange(CENTS_MIN, CENTS_MAX)
+    scenarios = SCENARIOS if company.currency == "EUR" else {**SCENARIOS, **UK_SCENARIOS}
+    cents = dice.choice(sorted(scenarios)) if special else dice.randrange(CENTS_MIN, CENTS_MAX)
     early = None if special or dice.random() < 0.9 else (10, "2.00")
     return DemoBill(
         number=number,

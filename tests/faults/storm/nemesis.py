@@ -22,8 +22,10 @@ FREEZE_LEAST_S, FREEZE_MOST_S = 1.0, 45.0
 AWAY_S = 20.0
 #: share of starts of a worker that are made to die at a point; and of the pages
 DIES, PAGES_DIE = 0.5, 0.15
-#: modes that make no sense on a link: nobody answers 502 in PostgreSQL's words
-NOT_ON = {"database": ("502", "cut")}
+#: modes that make no sense on a link: nobody answers 502 in PostgreSQL's words, nor inside somebody else's TLS
+NOT_ON = {"database": ("502", "cut"), "uk-bank": ("502",)}
+#: programs
+BANKS = ("bank", "uk-bank")
 
 
 class Nemesis:
@@ -45,13 +47,13 @@ class Nemesis:
             (8, "kill -9 worker1", lambda: self._kill("worker1")),
             (8, "kill -9 worker2", lambda: self._kill("worker2")),
             (2, "kill -9 both workers", lambda: self._kill(*WORKERS)),
-            (1, "kill -9 everything", lambda: self._kill("web", "bank", *WORKERS)),
-            (4, "kill -9 bank", lambda: self._kill("bank")),
-            (3, "kill -9 bank worker", lambda: self._kill_child("bank")),
-            (2, "bank away", self._bank_away),
+            (1, "kill -9 everything", lambda: self._kill("web", *BANKS, *WORKERS)),
+            *((4, f"kill -9 {bank}", lambda bank=bank: self._kill(bank)) for bank in BANKS),
+            *((3, f"kill -9 {bank} worker", lambda bank=bank: self._kill_child(bank)) for bank in BANKS),
+            *((2, f"{bank} away", lambda bank=bank: self._away(bank)) for bank in BANKS),
             (7, "freeze worker", lambda: self._freeze(self._dice.choice(WORKERS))),
             (3, "freeze web worker", lambda: self._freeze_child("web")),
-            (2, "freeze bank", lambda: self._freeze_child("bank")),
+            *((2, f"freeze {bank}", lambda bank=bank: self._freeze_child(bank)) for bank in BANKS),
             (2, "database stopped at once", lambda: self._signal_database(signal.SIGQUIT)),
             (1, "kill -9 database", lambda: self._signal_database(signal.SIGKILL)),
             (2, "kill -9 database backend", self._kill_backend),
@@ -94,8 +96,8 @@ class Nemesis:
         self.did[f"started to die at a failpoint ({'worker' if name in WORKERS else name})"] += 1
         return point
 
-    def _bank_away(self) -> None:
-        bank = self.world.programs["bank"]
+    def _away(self, name: str) -> None:
+        bank = self.world.programs[name]
         bank.signal(signal.SIGKILL)
         bank.start_again_at = time.monotonic() + AWAY_S
 

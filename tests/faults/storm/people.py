@@ -8,12 +8,12 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from queue import Empty, Queue
 from typing import Any, ClassVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from lxml import html
 from typing_extensions import override
@@ -42,6 +42,15 @@ class Bill:
     id: str
     number: str
     slug: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankSite:
+    """Where a bank's pages are, and by which address we know it: that one leads through a link."""
+
+    url: str
+    known_as: str
+    authority: str = ""  #: of its certificate; empty: it has none
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,7 @@ class Customer:
 
     name: str
     base_url: str
-    bank_url: str
-    proxied_bank_url: str
+    bank_sites: Sequence[BankSite]
     dice: random.Random
     history: History
     stop: threading.Event
@@ -274,6 +282,9 @@ class Customer:
     def _sign(self, tab: CountingBrowser, invoice: str) -> str:
         """Sign exactly this order and send the form; sometimes with a double click."""
         page = tab.open(f"{invoice}/pay")
+        choice = [str(bank) for bank in page.tree.xpath("//input[@name='bank']/@value")]
+        if choice and page.form("credential") is None:
+            page = tab.open(f"{invoice}/pay?bank={self.dice.choice(choice)}")
         form = page.form("credential")
         bank = str(page.tree.xpath("string(//form[@data-passkey='pay']/@data-bank)"))
         if form is None or not bank:
@@ -306,12 +317,14 @@ class Customer:
         )
         if not page.links(f"{path}/bank"):
             return
-        gone = self.browser.get(f"{path}/bank")
-        if not (gone.location or "").startswith(self.proxied_bank_url):
+        gone = self.browser.get(f"{path}/bank").location or ""
+        site = next((site for site in self.bank_sites if gone.startswith(f"{site.known_as}/")), None)
+        if site is None:
             return
-        at_bank = Browser(self.bank_url, time.monotonic() + PATIENCE_S)
-        address = urlunsplit((*urlsplit(self.bank_url)[:2], *urlsplit(gone.location or "")[2:]))
-        self._visit(at_bank, address)
+        at_bank = Browser(site.url, time.monotonic() + PATIENCE_S)
+        if site.authority:
+            at_bank.trust(site.authority)
+        self._visit(at_bank, site.url + gone.removeprefix(site.known_as))
 
     def _stop(self, payment: str) -> None:
         page = self.browser.open(f"/payments/{payment}")
@@ -363,22 +376,22 @@ class Customer:
         if mood < 0.15:
             return
         if mood < 0.25:
-            CountingBrowser(self.base_url, time.monotonic() + PATIENCE_S).open(way_back)
+            CountingBrowser(self.base_url, time.monotonic() + PATIENCE_S).come_back(way_back)
             if self.dice.random() < 0.5:
                 return
         if mood < 0.40:
-            self._in_tabs(2, lambda tab: tab.open(way_back).url)
+            self._in_tabs(2, lambda tab: tab.come_back(way_back).url)
         elif mood < 0.45:
             self._put_off(lambda: self._once_more(way_back), least_s=5, most_s=80)
             return
         else:
-            self.browser.open(way_back)
+            self.browser.come_back(way_back)
         if self.dice.random() < 0.1:
             self._put_off(lambda: self._once_more(way_back), least_s=1, most_s=40)
         self.browser.forget("__Host-away")  # a browser holds few such journeys at once
 
     def _once_more(self, way_back: str) -> None:
-        self.browser.open(way_back)
+        self.browser.come_back(way_back)
 
 
 def _send_quietly(tab: CountingBrowser, address: str, fields: dict[str, str]) -> None:

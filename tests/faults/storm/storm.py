@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors.sandbox_bank.scenarios import scenario_of
+from connectors.sandbox_bank.openbanking_uk.scenarios import UkScenario
 from tests.faults.storm import books, history
 from tests.faults.storm.clocks import counted, fair_weather, histogram, percentile, unknown_spans
-from tests.faults.storm.compare import Books, Order, Verdict, compare
+from tests.faults.storm.compare import Books, Order, OurPayment, Verdict, compare
 from tests.faults.storm.nemesis import Nemesis
-from tests.faults.storm.world import World
+from tests.faults.storm.world import NOT_NEEDED, World
 
 TICK_S = 0.05
 #: pause between two looks at the books while it heals
@@ -41,6 +41,8 @@ class Result:
     payments: int
     settled: int
     orders: int
+    submitted: int  #: of the payments, those at banks that are submitted to; and of these the settled ones
+    submitted_settled: int
     did: Counter[str]
     deaths: Counter[str]
     known_s: list[float]
@@ -59,9 +61,11 @@ class Result:
         converged = "not within the time" if self.converged_s is None else f"{self.converged_s:.0f} s"
         lines = [
             *(() if self.settled else ("NOTHING WAS SETTLED: this storm proves nothing",)),
+            *(() if self.submitted_settled else ("NOTHING WAS SUBMITTED AND SETTLED: of that it proves nothing",)),
             f"storm of {self.minutes:g} min, seed {self.seed}",
-            f"payments {self.payments}, settled {self.settled}, orders at the bank {self.orders},"
+            f"payments {self.payments}, settled {self.settled}, orders at the banks {self.orders},"
             f" reversed by the bank later {verdict.reversed_later}",
+            f"of these at banks that are submitted to {self.submitted}, settled {self.submitted_settled}",
             f"still waiting, honestly: {_counts(verdict.waiting)}",
             f"done to it: {_counts(self.did)}",
             f"programs that ended: {_counts(self.deaths)}",
@@ -136,14 +140,22 @@ def _storm(world: World, *, minutes: float, seed: int, heal_s: float) -> Result:
     converged_s, loose = _heal(world, heal_s)
     world.end_crowd(wait_s=LAST_LOOK_S)
     orders, ours, now = _settled_books(world)
+    pounds = [payment for payment in ours.payments.values() if payment.bank_id != "horizon"]
     lines = history.read(world.history)
     heard = books.heard_from(lines)
     verdict = compare(orders, ours, heard, now=now)
-    fair = fair_weather(world.diary, until=now)
+    fair = {
+        bank: fair_weather((change for change in world.diary if change.part not in others), until=now)
+        for bank, others in NOT_NEEDED.items()
+    }
     diary = "".join(f"{change.at:.3f} {change.part} {change.works}\n" for change in world.diary)
     (world.folder / "diary.txt").write_text(diary, "utf-8")
     ended, still = unknown_spans(heard.said, until=now)
-    dead = {name for name, payment in ours.payments.items() if _plays_dead(payment.amount_minor)}
+    known: dict[bool, list[float]] = {True: [], False: []}
+    for name, spans in ended.items():
+        payment = ours.payments.get(name)
+        if payment is not None:
+            known[_plays_dead(payment)] += [counted(span, fair[payment.bank_id]) for span in spans]
     last: dict[str, Any] = next((line for line in reversed(lines) if line["kind"] == "http"), {})
     return Result(
         seed=seed,
@@ -154,8 +166,10 @@ def _storm(world: World, *, minutes: float, seed: int, heal_s: float) -> Result:
         orders=len(orders),
         did=nemesis.did,
         deaths=deaths,
-        known_s=[counted(span, fair) for name, spans in ended.items() if name not in dead for span in spans],
-        special_s=[counted(span, fair) for name, spans in ended.items() if name in dead for span in spans],
+        submitted=len(pounds),
+        submitted_settled=sum(payment.state == "settled" for payment in pounds),
+        known_s=known[False],
+        special_s=known[True],
         still_unknown=len(still),
         converged_s=converged_s,
         loose=loose,
@@ -166,9 +180,9 @@ def _storm(world: World, *, minutes: float, seed: int, heal_s: float) -> Result:
     )
 
 
-def _plays_dead(amount_minor: int) -> bool:
-    scenario = scenario_of(amount_minor)
-    return bool(scenario.reads or scenario.token)
+def _plays_dead(payment: OurPayment) -> bool:
+    scenario = books.scenario_at(payment.bank_id, payment.amount_minor)
+    return bool(scenario.reads or scenario.token or (isinstance(scenario, UkScenario) and scenario.submission))
 
 
 def _heal(world: World, heal_s: float) -> tuple[float | None, list[str]]:
@@ -190,9 +204,7 @@ def _heal(world: World, heal_s: float) -> tuple[float | None, list[str]]:
                     connection.execute(
                         text("UPDATE work SET run_at = now() WHERE handler = 'webhooks.deliver' AND lock_token IS NULL")
                     )
-            loose = books.loose_ends(
-                books.orders_of(world.bank_file, now_s=time.time()), books.books_of(engine, check=False)
-            )
+            loose = books.loose_ends(_orders(world), books.books_of(engine, check=False))
         except SQLAlchemyError:  # it is still recovering
             continue
         if not loose:
@@ -208,6 +220,12 @@ def _settled_books(world: World) -> tuple[Sequence[Order], Books, float]:
     try:
         ours = books.books_of(engine)
         books.keep_evidence(engine, world.folder / "tables")
-        return books.orders_of(world.bank_file, now_s=time.time()), ours, time.time()
+        return _orders(world), ours, time.time()
     finally:
         engine.dispose()
+
+
+def _orders(world: World) -> Sequence[Order]:
+    """Of all banks."""
+    now_s = time.time()
+    return [*books.orders_of(world.bank_file, now_s=now_s), *books.uk_orders_of(world.uk_bank_file, now_s=now_s)]

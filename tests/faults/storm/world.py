@@ -1,4 +1,4 @@
-"""Everything that runs in a storm: the installation in a temporary folder, its bank, its database, and what is between
+"""Everything that runs in a storm: the installation in a temporary folder, its banks, its database, and what is between
 them."""
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from app.db.engine import make_engine
 from app.demo.biller_files import folder_of
 from app.demo.loopback import new_session
 from app.demo.processes import free_ports
-from app.demo.supervisor import migrate_and_seed, prepare
+from app.demo.supervisor import UK_BANK, migrate_and_seed, prepare
 from config.settings import ROOT, Settings
 from connectors.sandbox_bank import people as bank_people
+from connectors.sandbox_bank.openbanking_uk import people as uk_people
+from connectors.sandbox_bank.openbanking_uk import resources as uk_resources
+from connectors.sandbox_bank.openbanking_uk.store import SCHEMA as UK_SCHEMA
 from connectors.sandbox_bank.store import Store
 from tests.faults.storm.clocks import Change
 from tests.faults.storm.database import Database
@@ -37,7 +40,9 @@ POLL_S = 60
 #: cents on each account of the bank: nobody runs out of money
 PLENTY = 10**12
 READY_S = 90
-LINKS = ("bank", "database", "biller")
+LINKS = ("bank", "uk-bank", "database", "biller")
+#: the banks that customers pay at → programs and links that a payment there needs nothing of
+NOT_NEEDED = {"horizon": ("uk-bank", "link uk-bank"), "albion": ("bank", "link bank"), "severn": ("bank", "link bank")}
 WORKERS = ("worker1", "worker2")
 
 
@@ -50,8 +55,8 @@ class World:
         self.data = self.folder / "var"
         self.ports = dict(
             zip(
-                ("web", "bank", "bank-link", "uk-bank", "receiver", "biller-link", "pg", "pg-link"),
-                free_ports(8),
+                ("web", "bank", "bank-link", "uk-bank", "uk-link", "receiver", "biller-link", "pg", "pg-link"),
+                free_ports(9),
                 strict=True,
             )
         )
@@ -72,14 +77,14 @@ class World:
         self.data.mkdir(mode=0o700)
         banks = self.folder / "banks"
         banks.mkdir()
-        profile = (ROOT / "config" / "banks" / "horizon.toml").read_text("utf-8")
-        profile = re.sub(
-            r"(?m)^authorisation_minutes = \d+$", f"authorisation_minutes = {AUTHORISATION_MINUTES}", profile
-        )
-        (banks / "horizon.toml").write_text(f"{profile}\npoll_s = [{POLL_S}]\n", "utf-8")
+        pace = f"authorisation_minutes = {AUTHORISATION_MINUTES}\npoll_s = [{POLL_S}]"
+        for bank in NOT_NEEDED:
+            profile = (ROOT / "config" / "banks" / f"{bank}.toml").read_text("utf-8")
+            profile = re.sub(r"(?m)^authorisation_minutes = \d+$", pace, profile)
+            (banks / f"{bank}.toml").write_text(profile, "utf-8")
         ports = self.ports
         environment = environment_for(
-            self.data, [ports["web"], ports["bank-link"], ports["uk-bank"], ports["biller-link"]]
+            self.data, [ports["web"], ports["bank-link"], ports["uk-link"], ports["biller-link"]]
         )
         environment |= {"QUITTANCE_BANKS": str(banks), "QUITTANCE_DEMO": "true", "QUITTANCE_WEB_WORKERS": "2"}
         os.environ.update({name: value for name, value in environment.items() if name.startswith("QUITTANCE_")})
@@ -97,6 +102,7 @@ class World:
             if program.name not in ("crowd", "database"):
                 program.start()
         self._wait(lambda: self._answers(f"http://127.0.0.1:{ports['bank']}/livez"), "the bank")
+        self._wait(lambda: self._answers(f"https://127.0.0.1:{ports['uk-bank']}/livez"), "the UK banks")
         self._wait(lambda: self._answers(f"http://127.0.0.1:{ports['web']}/readyz"), "the pages")
         self.programs["crowd"].start()
         self._wait((self.folder / "ready").exists, "the crowd")
@@ -107,6 +113,7 @@ class World:
         logs.mkdir(exist_ok=True)
         links = (
             f"bank:{ports['bank-link']}:{ports['bank']}:http",
+            f"uk-bank:{ports['uk-link']}:{ports['uk-bank']}:tcp",  # TLS passes through it
             f"database:{ports['pg-link']}:{ports['pg']}:tcp",
             f"biller:{ports['biller-link']}:{ports['receiver']}:http",
         )
@@ -115,8 +122,17 @@ class World:
             json.dumps(
                 {
                     "base_url": f"http://localhost:{ports['web']}",
-                    "bank_url": f"http://127.0.0.1:{ports['bank']}",
-                    "proxied_bank_url": f"http://127.0.0.1:{ports['bank-link']}",
+                    "bank_sites": [
+                        {
+                            "url": f"http://127.0.0.1:{ports['bank']}",
+                            "known_as": f"http://127.0.0.1:{ports['bank-link']}",
+                        },
+                        {
+                            "url": f"https://127.0.0.1:{ports['uk-bank']}",
+                            "known_as": f"https://127.0.0.1:{ports['uk-link']}",
+                            "authority": str(self.authority),
+                        },
+                    ],
                     "receiver_port": ports["receiver"],
                     "billers": str(folder_of(self.data)),
                     "history": str(self.history),
@@ -136,11 +152,18 @@ class World:
             "QUITTANCE_BANK_PORT": str(ports["bank"]),
             "SANDBOX_BANK_URL": f"http://127.0.0.1:{ports['bank-link']}",
         }
+        uk_bank = {**environment, "UK_SANDBOX_BANK_URL": f"https://127.0.0.1:{ports['uk-link']}"}
         python, quittance = [sys.executable, "-P", "-m"], [sys.executable, "-P", "-m", "app.cli"]
         storm = "tests.faults.storm"
         planned = [
             Program("links", [*python, f"{storm}.proxy", str(self.seed), *links], environment, logs / "links.log"),
             Program("bank", [*quittance, "sandbox-bank"], bank, logs / "bank.log"),
+            Program(
+                "uk-bank",
+                [*quittance, "sandbox-bank", "--standard", "openbanking_uk", "--port", str(ports["uk-bank"])],
+                uk_bank,
+                logs / "uk-bank.log",
+            ),
             Program("web", [*quittance, "serve"], environment, logs / "web.log"),
             *(Program(name, [*quittance, "worker"], environment, logs / f"{name}.log") for name in WORKERS),
             Program("crowd", [*python, f"{storm}.crowd", str(place)], environment, logs / "crowd.log"),
@@ -151,16 +174,28 @@ class World:
         self.programs = {program.name: program for program in (self.database.program, *planned)}
 
     def _open_accounts(self) -> None:
-        """The bank's customers, with plenty: a storm pays more than the demo's accounts hold."""
-        store = Store(self.bank_file)
-        with store.write() as connection:
-            bank_people.seed(connection)
-            connection.execute("UPDATE account SET opening_minor = ?", [PLENTY])
-        store.close()
+        """The banks' customers, with plenty: a storm pays more than the demo's accounts hold."""
+        for store, seed in (
+            (Store(self.bank_file), bank_people.seed),
+            (Store(self.uk_bank_file, UK_SCHEMA + uk_resources.SCHEMA), uk_people.seed),
+        ):
+            with store.write() as connection:
+                seed(connection)
+                connection.execute("UPDATE account SET opening_minor = ?", [PLENTY])
+            store.close()
 
     @property
     def bank_file(self) -> Path:
         return self.data / "sandbox-bank" / "bank.sqlite3"
+
+    @property
+    def uk_bank_file(self) -> Path:
+        return self.data / UK_BANK / "bank.sqlite3"
+
+    @property
+    def authority(self) -> Path:
+        """Of the UK banks' certificates, which were made with our keys for them."""
+        return self.data / "bank-keys" / UK_BANK / "ca.pem"
 
     @property
     def history(self) -> Path:
@@ -176,7 +211,7 @@ class World:
 
     def _answers(self, address: str) -> bool:
         try:
-            return new_session().get(address, timeout=2).ok
+            return new_session().get(address, timeout=2, verify=str(self.authority)).ok
         except requests.RequestException:
             return False
 
@@ -216,7 +251,7 @@ class World:
         elif not self._works.get("database") and time.monotonic() > self._database_is_back_at:
             self._database_is_back_at = time.monotonic() + 0.3
             self._note("database", works=self.database.answers())
-        for name in ("bank", "web", *WORKERS):
+        for name in ("bank", "uk-bank", "web", *WORKERS):
             self._note(name, works=self._is_working(name))
         for link, mode in self.modes.items():
             if link != "biller":  # an outcome can be found out without the biller
@@ -281,7 +316,7 @@ class World:
 
     def stop(self, *, keep: bool) -> None:
         """End everything by its id. With ``keep`` the logs stay where they are."""
-        for name in ("crowd", *WORKERS, "web", "bank", "links"):
+        for name in ("crowd", *WORKERS, "web", "bank", "uk-bank", "links"):
             if name in self.programs:
                 self.programs[name].end()
         if self.database is not None:
