@@ -222,9 +222,11 @@ def _submitted(task: Task, payment_id: str, attempt: calls.Attempt, submitted: S
             promise_again(payment, now=uow.now)
             if payment.state not in OVER:
                 believe(uow, payment, status, reason=_reason(uow, payment, submitted))
-        elif PAYMENT.allows(PaymentState(payment.state), PaymentStep.LOSE_SIGHT):
-            evidence = "the bank named a payment that is another one's"
-            step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
+        else:
+            if PAYMENT.allows(PaymentState(payment.state), PaymentStep.LOSE_SIGHT):
+                evidence = "the bank named a payment that is another one's"
+                step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
+            promise_nothing(payment, now=uow.now)
         follow_from(uow, payment, run_at=uow.now + rules.SEND_GAP)
         uow.commit()
     failpoint("submit.kept")

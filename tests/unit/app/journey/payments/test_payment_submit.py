@@ -533,6 +533,28 @@ def test_what_a_frozen_worker_heard_can_be_asked_about_again(house: House) -> No
     assert not untold(house)
 
 
+def test_where_the_bank_names_a_payment_that_is_anothers_no_time_is_promised(house: House) -> None:
+    """Seed 1000332: it tells nothing of this one, however often it is asked, so that the promise passed."""
+    house.approved()
+    go_on(house, submit=submitted(REJECTED))
+    assert house.payment().state == "rejected"
+    house.stage("pay_2")
+    house.come_back(house.leave("pay_2"))
+    house.exchange(Authorised(access_token="t0ken", expires_in_s=86_400))
+    go_on(house, "pay_2", submit=SILENT)
+    house.clock.tick(seconds=2)
+    for _ in range(3):
+        go_on(house, "pay_2", consent_status=ConsentStatus.CONSUMED, submit=submitted())
+        payment = house.payment("pay_2")
+        assert (payment.state, payment.bank_payment_id, payment.know_by) == ("unknown", None, None)
+        assert payment.untold_since is not None
+        holds(house)
+        house.clock.tick(hours=2)
+    go_on(house, "pay_2", submit=submitted(PENDING, "paid-2"))
+    assert (house.payment("pay_2").state, house.payment("pay_2").bank_payment_id) == ("accepted", "paid-2")
+    holds(house)
+
+
 def test_a_doubt_that_nobody_can_be_asked_about_says_so(house: House) -> None:
     house.approved()
     go_on(house, submit=REFUSED)
