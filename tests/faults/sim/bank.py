@@ -254,7 +254,7 @@ class Order:
     half_approved: bool = False
     refused: bool = False
     link_held: bool = False  #: some browser has the link
-    code_came: bool = False  #: the browser that came back first brought a code of its
+    came_until: dt.datetime | None = None  #: the browser that came back first brought a code of its, good until then
     code_until: dt.datetime | None = None  #: an approval waits for the exchange of its code
     mislaid_until: dt.datetime | None = None  #: a bank that lies does not find it for so long
     is_submitted_apart: bool = False  #: an approval alone does nothing
@@ -288,7 +288,8 @@ class Order:
             return False
         if self.approved or self.half_approved:
             return True
-        if code_with_us and self.code_came and self.code_until is not None and at < self.code_until:
+        # a later approval's code is one that we never exchange
+        if code_with_us and self.code_until is not None and self.came_until is not None and at < self.came_until:
             return True
         return self.link_held and not self.is_submitted_apart and not self.refused and at <= self.deadline
 

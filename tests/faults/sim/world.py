@@ -650,7 +650,7 @@ class World:
         """The first return counts: whether it brought a code of this bank's."""
         code = self._bank(link.bank_id).codes.get(way.code or "")
         if code is not None and returned is not None and returned.work is not None:
-            code.order.code_came = True
+            code.order.came_until = code.until
 
     def _bent(self, kind: str, way: WayBack, link: Link) -> tuple[WayBack, set[str], str]:
         """What arrives: the redirect, the browser's cookies, and at which bank's address."""
