@@ -180,7 +180,7 @@ class Registry:
 
     def _line(self, bank: BankProfile, keys: BankKeys | None) -> Line:
         session = self._session_factory(bank) if self._session_factory else _session(keys, allow_http=self._allow_http)
-        key = keys.signing if keys else self._client_key
+        key = (keys and keys.signing) or self._client_key
         oauth = OAuthClient(
             session,
             issuer=bank.issuer,
