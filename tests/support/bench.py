@@ -109,6 +109,7 @@ class Bench:
             nonce="our-nonce",
             timeout_s=5,
         )
+        assert authorised.access_token is not None
         return authorised.access_token
 
     def status(self, staged: Staged, access_token: str | None = None) -> BankStatus:
