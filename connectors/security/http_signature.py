@@ -96,7 +96,7 @@ class Signer:
             added["Date"] = email.utils.format_datetime(now.astimezone(dt.UTC), usegmt=True)
         if self.form.certificate_along:
             added[CERTIFICATE] = self.form.shown(self.certificate)
-        all_of_them = {**headers, **added, "Content-Length": str(len(body))}
+        all_of_them = {**headers, **added, **({"Content-Length": str(len(body))} if body else {})}
         names = self.form.signed(all_of_them)
         text = _signing_string(names, method=method, target=target, headers=all_of_them)
         signature = base64.b64encode(self.key.sign(text, padding.PKCS1v15(), hashes.SHA256())).decode()

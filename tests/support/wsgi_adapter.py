@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,9 +23,11 @@ class WSGIAdapter(BaseAdapter):
     A TimeoutError that the application lets through stands for an answer that never came.
     """
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, *, environ: Mapping[str, object] | None = None) -> None:
+        """``environ``: what the server's WSGI environment has besides, as a client certificate."""
         super().__init__()
         self.app = app
+        self._environ = dict(environ or {})
         self.sent: list[requests.PreparedRequest] = []
 
     @override
@@ -39,6 +42,7 @@ class WSGIAdapter(BaseAdapter):
                 data=request.body,
                 headers=list(request.headers.items()),
                 base_url=f"{parts.scheme}://{parts.netloc}",
+                environ_overrides=self._environ,
             )
         except TimeoutError as error:
             raise requests.ReadTimeout(request=request) from error

@@ -64,7 +64,13 @@ class Message:
         signer = Signer(key=by.key, certificate=by.certificate, form=form, url=URL if form.key_id is KeyId.URL else "")
         added = signer.sign(self.method, self.target, self.headers, self.body, now=NOW)
         return dataclasses.replace(
-            self, headers={**self.headers, **added, "Content-Length": str(len(self.body)), "Host": "bank.example"}
+            self,
+            headers={
+                **self.headers,
+                **added,
+                **({"Content-Length": str(len(self.body))} if self.body else {}),
+                "Host": "bank.example",
+            },
         )
 
     def with_header(self, name: str, value: str | None) -> Message:
