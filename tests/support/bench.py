@@ -6,8 +6,9 @@ import contextlib
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Flask
@@ -116,6 +117,9 @@ class Bench:
             end_to_end_id=f"QUI-{secrets.token_hex(12)}",
             remittance_unstructured="Facture 2026-118",
         )
+
+    def order_with(self, **changes: Any) -> PaymentOrder:
+        return replace(self.order(), **changes)
 
     def draft(self, amount: str = "84.20") -> BankRequest:
         return self.connector.draft(self.order(amount), request_id=str(uuid.uuid4()), redirect_uri=RETURN)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 class WSGIAdapter(BaseAdapter):
-    """``session.mount("https://bank.test", WSGIAdapter(app))``. ``sent`` keeps what went out, in its order.
+    """``session.mount("https://bank.test", WSGIAdapter(app))``. ``sent`` keeps what went out, in its order,
+    and ``heard`` what came back to it.
 
     A TimeoutError that the application lets through stands for an answer that never came.
     """
@@ -27,8 +28,9 @@ class WSGIAdapter(BaseAdapter):
         """``environ``: what the server's WSGI environment has besides, as a client certificate."""
         super().__init__()
         self.app = app
-        self._environ = dict(environ or {})
+        self.environ = dict(environ or {})
         self.sent: list[requests.PreparedRequest] = []
+        self.heard: list[tuple[requests.PreparedRequest, int, dict[str, str], bytes]] = []
 
     @override
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -42,10 +44,11 @@ class WSGIAdapter(BaseAdapter):
                 data=request.body,
                 headers=list(request.headers.items()),
                 base_url=f"{parts.scheme}://{parts.netloc}",
-                environ_overrides=self._environ,
+                environ_overrides=self.environ,
             )
         except TimeoutError as error:
             raise requests.ReadTimeout(request=request) from error
+        self.heard.append((request, answer.status_code, dict(answer.headers.items()), answer.get_data()))
         response = requests.Response()
         response.request = request
         response.url = str(request.url)
