@@ -66,6 +66,8 @@ class Tpp:
 
 
 QUITTANCE = Tpp(client_id="quittance", organisation="PSDGB-FCA-000000", software="quittance")
+#: the same at STET banks
+SEALED = Tpp.sealed("PSDFR-ACPR-000000")
 
 
 def make(folder: Path, *, tpp: Tpp = QUITTANCE, clock: Clock = utc_now) -> None:
