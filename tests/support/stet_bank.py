@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -39,7 +40,12 @@ def make_folder(folder: Path) -> Path:
 
 
 def make_stet_bank(
-    folder: Path, *, database: Path, clock: Clock, sleep: Callable[[float], None], settle_after_s: float = 1.0
+    folder: Path,
+    *,
+    database: Path,
+    clock: Callable[[], dt.datetime],
+    sleep: Callable[[float], None],
+    settle_after_s: float = 1.0,
 ) -> Flask:
     """``folder``: what `make_folder` made. Who makes it closes its store at the end."""
     app = create_stet_bank(
