@@ -112,15 +112,17 @@ def create(connection: Connection, *, tpp: str, brand: Brand, asked: Asked, now_
 
 
 def find(connection: Connection, payment_id: str) -> Request | None:
-    return _found(connection, "payment_id", payment_id)
+    return _found(connection, payment_id=payment_id)
 
 
 def find_by_link(connection: Connection, link: str) -> Request | None:
-    return _found(connection, "link", link)
+    return _found(connection, link=link)
 
 
-def _found(connection: Connection, column: str, value: str) -> Request | None:
-    row = connection.execute(f"SELECT * FROM stet_request WHERE {column} = ?", [value]).fetchone()  # noqa: S608  # ours
+def _found(connection: Connection, *, payment_id: str | None = None, link: str | None = None) -> Request | None:
+    row = connection.execute(
+        "SELECT * FROM stet_request WHERE payment_id = ? OR link = ?", [payment_id, link]
+    ).fetchone()
     payment = None if row is None else payments.find(connection, row["payment_id"])
     if payment is None:
         return None
