@@ -152,12 +152,13 @@ def _add_bank_words(words: Any) -> None:
 def _add_sandbox_bank_words(words: Any) -> None:
     bank = _add(words, "sandbox-bank", _sandbox_bank, "serve a fake bank (demo only)")
     bank.add_argument(
-        "--standard", choices=("berlin_group", "openbanking_uk"), default="berlin_group", help="(berlin_group)"
+        "--standard", choices=("berlin_group", "openbanking_uk", "stet"), default="berlin_group", help="(berlin_group)"
     )
-    uk = bank.add_argument_group("openbanking_uk", "several banks in one process, over TLS")
+    several = bank.add_argument_group("openbanking_uk, stet", "several banks in one process, over TLS")
+    several.add_argument("--port", type=_port, help="(QUITTANCE_UK_BANK_PORT, QUITTANCE_STET_BANK_PORT)")
+    several.add_argument("--folder", type=Path, help="of the authority's files; what is missing there is made")
+    uk = bank.add_argument_group("openbanking_uk")
     uk.add_argument("--profile", help="all of them in this security profile, instead of each in its own")
-    uk.add_argument("--port", type=_port, help="(QUITTANCE_UK_BANK_PORT)")
-    uk.add_argument("--folder", type=Path, help="of the authority's files; what is missing there is made")
 
 
 def _add_payment_words(words: Any) -> None:
@@ -646,8 +647,13 @@ def _demo(chosen: argparse.Namespace) -> int:
 def _sandbox_bank(chosen: argparse.Namespace) -> int:
     if chosen.standard == "openbanking_uk":
         return _uk_sandbox_bank(chosen)
-    if (chosen.profile, chosen.port, chosen.folder) != (None, None, None):
-        print("quittance sandbox-bank: --profile, --port and --folder go with openbanking_uk", file=sys.stderr)
+    if chosen.profile is not None:
+        print("quittance sandbox-bank: --profile goes with openbanking_uk", file=sys.stderr)
+        return 2
+    if chosen.standard == "stet":
+        return _stet_sandbox_bank(chosen)
+    if (chosen.port, chosen.folder) != (None, None):
+        print("quittance sandbox-bank: --port and --folder go with openbanking_uk and stet", file=sys.stderr)
         return 2
     settings = _demo_settings()
     folder = settings.data / "sandbox-bank"
@@ -661,8 +667,6 @@ def _sandbox_bank(chosen: argparse.Namespace) -> int:
 
 
 def _uk_sandbox_bank(chosen: argparse.Namespace) -> int:
-    import ssl
-
     from connectors.sandbox_bank import authority
     from connectors.sandbox_bank.openbanking_uk.app import create_uk_bank
     from connectors.sandbox_bank.openbanking_uk.brands import PROFILES
@@ -683,15 +687,41 @@ def _uk_sandbox_bank(chosen: argparse.Namespace) -> int:
     os.environ.setdefault("UK_SANDBOX_BANK_FOLDER", str(folder))
     os.environ.setdefault("UK_SANDBOX_BANK_LEDGER_TOKEN", authority.secret(own / "ledger-token"))
     bank = UkBankSettings.from_environ()
-    tls = {
+    _gunicorn(lambda: create_uk_bank(bank), port=port, threads=16, demo=True, tls=_sandbox_tls(folder))
+    return 0
+
+
+def _stet_sandbox_bank(chosen: argparse.Namespace) -> int:
+    from connectors.sandbox_bank import authority
+    from connectors.sandbox_bank.stet.app import create_stet_bank
+    from connectors.sandbox_bank.stet.settings import StetBankSettings
+
+    settings = _demo_settings()
+    port = chosen.port or settings.stet_bank_port
+    folder = chosen.folder or settings.bank_keys / "sandbox-bank-stet"
+    own = settings.data / "sandbox-bank-stet"
+    authority.make(folder, tpp=authority.SEALED)
+    os.environ.setdefault("STET_SANDBOX_BANK_URL", f"https://127.0.0.1:{port}")
+    os.environ.setdefault("STET_SANDBOX_BANK_DATABASE", str(own / "bank.sqlite3"))
+    os.environ.setdefault("STET_SANDBOX_BANK_FOLDER", str(folder))
+    os.environ.setdefault("STET_SANDBOX_BANK_LEDGER_TOKEN", authority.secret(own / "ledger-token"))
+    bank = StetBankSettings.from_environ()
+    _gunicorn(lambda: create_stet_bank(bank), port=port, threads=16, demo=True, tls=_sandbox_tls(folder))
+    return 0
+
+
+def _sandbox_tls(folder: Path) -> dict[str, object]:
+    import ssl
+
+    from connectors.sandbox_bank import authority
+
+    return {
         "certfile": str(folder / authority.SERVER),
         "keyfile": str(folder / authority.SERVER_KEY),
         "ca_certs": str(folder / authority.CA),
         # asked for, so that a TPP can show one; a customer's browser has none
         "cert_reqs": ssl.CERT_OPTIONAL,
     }
-    _gunicorn(lambda: create_uk_bank(bank), port=port, threads=16, demo=True, tls=tls)
-    return 0
 
 
 def _demo_biller(_: argparse.Namespace) -> int:

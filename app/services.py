@@ -111,6 +111,7 @@ def open_banks(
         settings.banks,
         sandbox_bank_url=settings.sandbox_bank_url,
         sandbox_bank_uk_url=settings.sandbox_bank_uk_url,
+        sandbox_bank_stet_url=settings.sandbox_bank_stet_url,
         bank_keys=settings.bank_keys,
         only=only,
         client_key=keys.bank_client,

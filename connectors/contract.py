@@ -89,7 +89,7 @@ class Staged:
 class Authorised:
     """Tokens of one approval. Secrets: they go to the vault and nowhere else."""
 
-    access_token: str
+    access_token: str | None  #: None: the standard has none of the customer's (STET)
     expires_in_s: int | None
 
     def __repr__(self) -> str:
@@ -143,7 +143,8 @@ class Connector(Protocol):
         nonce: str,
         timeout_s: float,
     ) -> Authorised:
-        """Check the ``answer`` of the redirect (its parameters) and exchange its code.
+        """Check the ``answer`` of the redirect (its parameters) and exchange its code; or confirm what was approved,
+        where a bank waits for that (STET). At some banks this is what executes.
 
         MUST NOT be repeated after BankSilent: ask ``status``. BankRefused for an answer that is not to be believed.
         """

@@ -18,6 +18,7 @@ from connectors.profile_lines import lines_of
 from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN
 from connectors.security.detached_jws import TRUST_ANCHOR
 from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
+from connectors.security.psd2_certificates import is_number
 from connectors.security.quirks import OAuthQuirks
 
 __all__ = ["AUTHORISATION_MINUTES", "POLL_S", "BankProfile", "ProfileError", "Sandboxes", "read"]
@@ -27,6 +28,7 @@ Sandboxes = Mapping[str, str | None]
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ID_CHARACTERS_MAX = 40
+_ADDRESSES = ("base_url", "issuer", "token_endpoint")
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 
 #: which key of the file, from the top: ("quirks", "b64_header"); and what is wrong with it
@@ -49,11 +51,13 @@ class BankProfile:
     base_url: str  #: of the payment API, without a slash at its end
     issuer: str  #: of its authorization server (RFC 8414), exactly as its metadata say
     hosts: tuple[str, ...] = ()  #: where its endpoints may be beside the hosts of issuer and base_url
+    token_endpoint: str = ""  #: where its standard has no metadata that name it
     client_id: str  #: ours at this bank
     security_profile: str = "oauth2"  #: a key of security.profiles.PROFILES; ``profile`` in the file
     client_auth: str = ClientAuth.PRIVATE_KEY_JWT.value
     openid: bool = False  #: its metadata lie where OpenID Connect Discovery has them
     keys: str = ""  #: the folder of our keys and certificates for it; empty: the installation's own key alone
+    seal_url: str = ""  #: where banks can have the certificate that signs our messages
     organisation_id: str = ""  #: ours in the directory
     software_id: str = ""  #: of our software statement there
     bank_organisation_id: str = ""  #: who signs its answers; empty: whoever has its published keys
@@ -77,6 +81,17 @@ class BankProfile:
     def needs_certificate(self) -> bool:
         """Whether our TLS certificate is part of how we prove who we are."""
         return self.security.binding is Binding.MTLS or self.client_auth == ClientAuth.TLS
+
+    @property
+    def needs_seal(self) -> bool:
+        """Whether our messages bear an HTTP signature (QSEAL)."""
+        return self.standard == "stet"
+
+    @property
+    def needs_signing_key(self) -> bool:
+        """Whether anything is signed with a key of a JWK: assertions, requests, messages."""
+        by_assertion = self.client_auth == ClientAuth.PRIVATE_KEY_JWT
+        return by_assertion or self.security.signed or self.standard == "openbanking_uk"
 
     @property
     def answer_in_fragment(self) -> bool:
@@ -108,7 +123,7 @@ def read(path: Path, *, sandboxes: Sandboxes, allow_http: bool) -> BankProfile |
     values, faults = _loaded(said)
     if faults:
         raise _wrong(path, text, faults)
-    addresses = {key: _Address(values, key, sandboxes) for key in ("base_url", "issuer")}
+    addresses = {key: _Address(values, key, sandboxes) for key in _ADDRESSES if values.get(key)}
     bank = BankProfile(id=path.stem, **values | {key: address.url for key, address in addresses.items()})
     faults = [fault for address in addresses.values() for fault in address.faults(allow_http=allow_http)]
     faults += _contradictions(bank)
@@ -189,6 +204,12 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
         yield ("client_auth",), f"{bank.security_profile} allows only {allowed}"
     if bank.needs_certificate and not bank.keys:
         yield ("keys",), "missing: this profile proves who we are by a TLS certificate, which lies in that folder"
+    if bank.security.client_is_organisation and not is_number(bank.client_id):
+        yield ("client_id",), f"{bank.security_profile} has our number in its place, as PSDFR-ACPR-12345"
+    if bank.token_endpoint and urlsplit(bank.token_endpoint).netloc not in bank.origins:
+        yield ("token_endpoint",), "it is not on the issuer's host; if it is the bank's, name its host in hosts"
+    if bank.needs_seal and not bank.seal_url and not getattr(bank.quirks, "key_id_serial_and_issuer", False):
+        yield ("seal_url",), "missing: signatures name our certificate by its address"
     for name, why in bank.quirks.useless(bank.security, version=bank.version).items():
         yield ("quirks", name), why
 

@@ -15,6 +15,7 @@ from connectors.openbanking_uk.quirks import Quirks
 from connectors.security.detached_jws import TRUST_ANCHOR
 from connectors.security.profiles import PROFILES, ClientAuth
 from connectors.security.quirks import OAuthQuirks
+from connectors.stet.quirks import Quirks as StetQuirks
 
 #: seconds between calls for the status, after the first five (0, 2, 7, 22 and 67 s after the return); the last one
 #: repeats. With those five this makes 8 calls in the first two hours.
@@ -25,6 +26,8 @@ UNKNOWN = "unknown"
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _KEYS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: it goes into a header between quotation marks
+_SEAL_URL = re.compile(r"https://[!#-\x7e]{1,300}|")
 #: of a participant or a software statement, as a directory gives them; it goes into a header
 _DIRECTORY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -138,5 +141,20 @@ class _OpenBankingUkSchema(_BankSchema):
     quirks = fields.Nested(_quirks_schema(Quirks), load_default=Quirks)
 
 
+class _StetSchema(_BankSchema):
+    version = fields.String(load_default="1.4", validate=_words(["1.4"]))
+    token_endpoint = _Url(required=True)
+    profile = fields.String(load_default="oauth2_qwac", validate=_words(["oauth2_qwac"]), attribute="security_profile")
+    client_auth = fields.String(load_default=ClientAuth.TLS.value, validate=_words([ClientAuth.TLS]))
+    keys = fields.String(required=True, validate=_matching(_KEYS_NAME, "must be the name of a folder"))
+    seal_url = fields.String(load_default="", validate=_matching(_SEAL_URL, "must begin with https://"))
+    currencies = fields.List(fields.String(validate=_words(["EUR"])), load_default=["EUR"], validate=validate.Length(1))
+    quirks = fields.Nested(_quirks_schema(StetQuirks), load_default=StetQuirks)
+
+
 #: the word in a bank's file → what it may say
-SCHEMAS: Mapping[str, type[Schema]] = {"berlin_group": _BerlinGroupSchema, "openbanking_uk": _OpenBankingUkSchema}
+SCHEMAS: Mapping[str, type[Schema]] = {
+    "berlin_group": _BerlinGroupSchema,
+    "openbanking_uk": _OpenBankingUkSchema,
+    "stet": _StetSchema,
+}

@@ -23,11 +23,13 @@ from connectors.security.dpop import DPoP
 from connectors.security.oauth_client import OAuthClient
 from connectors.security.private_key_jwt import ClientKey
 from connectors.security.profiles import Binding, ClientAuth
+from connectors.stet import assemble as stet
 
 #: the word in a bank's file → who speaks it
 STANDARDS: Mapping[str, Callable[..., Connector]] = {
     "berlin_group": lambda bank, *, session, oauth, **_: BerlinGroupConnector(bank, session=session, oauth=oauth),
-    "openbanking_uk": assemble.connector,
+    "openbanking_uk": lambda bank, *, keys, **others: assemble.connector(bank, **others),  # noqa: ARG005
+    "stet": stet.connector,
 }
 
 #: opens the connections to one bank
@@ -101,6 +103,7 @@ class Registry:
         session_factory: SessionFactory | None = None,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         sandbox_bank_uk_url: str | None = None,
+        sandbox_bank_stet_url: str | None = None,
         bank_keys: Path | None = None,
         only: str | None = None,
     ) -> Registry:
@@ -110,7 +113,11 @@ class Registry:
         ``only``: the id of one bank; the other files are not read. Without its address a sandbox bank is left out.
         Raises ProfileError, naming file, line and key.
         """
-        sandboxes = {"{sandbox_bank_url}": sandbox_bank_url, "{sandbox_bank_uk_url}": sandbox_bank_uk_url}
+        sandboxes = {
+            "{sandbox_bank_url}": sandbox_bank_url,
+            "{sandbox_bank_uk_url}": sandbox_bank_uk_url,
+            "{sandbox_bank_stet_url}": sandbox_bank_stet_url,
+        }
         paths = [path for path in sorted(folder.glob("*.toml")) if only in (None, path.stem)]
         read = (profile.read(path, sandboxes=sandboxes, allow_http=allow_http) for path in paths)
         return cls(
@@ -163,7 +170,7 @@ class Registry:
         line = self._line(bank, keys)
         try:
             made = STANDARDS[bank.standard](
-                bank, session=line.session, oauth=line.oauth, key=line.key, clock=self._clock
+                bank, session=line.session, oauth=line.oauth, key=line.key, keys=keys, clock=self._clock
             )
         except ValueError as error:
             message = f"{bank.id}.toml: {error}"
@@ -176,11 +183,16 @@ class Registry:
             return None
         if self._bank_keys is None:
             raise KeysUnusable("this installation has no folder of keys for banks")
-        return BankKeys.load(self._bank_keys / bank.keys, needs_certificate=bank.needs_certificate)
+        return BankKeys.load(
+            self._bank_keys / bank.keys,
+            needs_certificate=bank.needs_certificate,
+            needs_signing=bank.needs_signing_key,
+            needs_seal=bank.needs_seal,
+        )
 
     def _line(self, bank: BankProfile, keys: BankKeys | None) -> Line:
         session = self._session_factory(bank) if self._session_factory else _session(keys, allow_http=self._allow_http)
-        key = keys.signing if keys else self._client_key
+        key = (keys and keys.signing) or self._client_key
         oauth = OAuthClient(
             session,
             issuer=bank.issuer,
@@ -194,6 +206,7 @@ class Registry:
             openid=bank.openid,
             origins=bank.origins,
             quirks=bank.quirks,
+            token_endpoint=bank.token_endpoint or None,
         )
         return Line(session=session, oauth=oauth, key=key, keys=keys)
 

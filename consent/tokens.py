@@ -20,7 +20,9 @@ _MARGIN = dt.timedelta(seconds=10)
 
 
 def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorised, *, now: dt.datetime) -> None:
-    """Seal the token until it expires; without a stated life it is kept for five minutes."""
+    """Seal the token until it expires; without a stated life it is kept for five minutes. There may be none."""
+    if authorised.access_token is None:
+        return
     life = dt.timedelta(seconds=300 if authorised.expires_in_s is None else authorised.expires_in_s)
     vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life)
 

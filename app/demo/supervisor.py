@@ -40,17 +40,20 @@ READY_S = 90
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sandbox-bank": ("sandbox-bank",),
     "uk-sandbox-bank": ("sandbox-bank", "--standard", "openbanking_uk"),
+    "stet-sandbox-bank": ("sandbox-bank", "--standard", "stet"),
     "web": ("serve",),
     "worker": ("worker",),
     "demo-biller": ("demo-biller",),
 }
-#: of the UK sandbox bank, below the data folder and below that of our keys for banks
-UK_BANK = "sandbox-bank-uk"
+#: of the sandbox banks that are served over TLS, below the data folder and below that of our keys for banks
+UK_BANK, STET_BANK = "sandbox-bank-uk", "sandbox-bank-stet"
+#: our number at the STET banks, as their files have it
+STET_NUMBER = "PSDFR-ACPR-000000"
 #: its certificates live a year and are made anew long before
 CERTIFICATES_S = 180 * 24 * 3600
 #: a start is spent on imports: the pages come first, the others when the tables and the cast are there
 FIRST = ("web",)
-BANKS = ("sandbox-bank", "uk-sandbox-bank")
+BANKS = ("sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank")
 #: once, when all of them answer: the sandbox banks tell us of changes. Whether it works or not, we ask at our own pace
 EVENTS = ("bank", "subscribe", "--all")
 
@@ -171,12 +174,22 @@ class Supervisor:
     def _wait_until_ready(self) -> None:
         from app.demo.loopback import new_session  # not before the pages are being started: it takes a while
 
-        settings, session = self.settings, new_session()
-        session.verify = str(settings.bank_keys / UK_BANK / "ca.pem")
-        addresses = [f"http://127.0.0.1:{settings.port}/readyz", f"http://127.0.0.1:{settings.biller_port}/livez"]
-        addresses += [f"{bank}/livez" for bank in (settings.sandbox_bank_url, settings.sandbox_bank_uk_url)]
+        settings, sessions = self.settings, {name: new_session() for name in (UK_BANK, STET_BANK)}
+        for name, session in sessions.items():
+            session.verify = str(settings.bank_keys / name / "ca.pem")
+        plain, uk, stet = settings.sandbox_bank_url, settings.sandbox_bank_uk_url, settings.sandbox_bank_stet_url
+        addresses = {
+            f"http://127.0.0.1:{settings.port}/readyz": UK_BANK,
+            f"http://127.0.0.1:{settings.biller_port}/livez": UK_BANK,
+            f"{plain}/livez": UK_BANK,
+            f"{uk}/livez": UK_BANK,
+            f"{stet}/livez": STET_BANK,
+        }
         deadline = time.monotonic() + READY_S
-        while not all(_answers(session, address) for address in addresses) or self.children["worker"].ended():
+        while (
+            not all(_answers(sessions[name], address) for address, name in addresses.items())
+            or self.children["worker"].ended()
+        ):
             if time.monotonic() > deadline:
                 raise DemoError(
                     f"Quittance did not start within {READY_S} s; the reason is in {settings.data / 'logs'}."
@@ -223,16 +236,18 @@ def prepare(settings: Settings) -> dict[str, str]:
             "QUITTANCE_PORT": settings.port,
             "QUITTANCE_BANK_PORT": settings.bank_port,
             "QUITTANCE_UK_BANK_PORT": settings.uk_bank_port,
+            "QUITTANCE_STET_BANK_PORT": settings.stet_bank_port,
             "QUITTANCE_BILLER_PORT": settings.biller_port,
         }
     )
     Keys.init(settings.keys)
     bank = settings.data / "sandbox-bank"
-    for folder in (bank, settings.data / UK_BANK):
+    for folder in (bank, settings.data / UK_BANK, settings.data / STET_BANK):
         files.read_or_make(folder / "ledger-token", lambda: secrets.token_urlsafe(32))
     files.write_json(bank / "tpps.json", _tpps(settings))
     _make_certificates(settings.bank_keys / UK_BANK)
-    strangers = ("SANDBOX_BANK_", "UK_SANDBOX_BANK_")
+    _make_certificates(settings.bank_keys / STET_BANK, STET_NUMBER)
+    strangers = ("SANDBOX_BANK_", "UK_SANDBOX_BANK_", "STET_SANDBOX_BANK_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(strangers)}
     # children do not start in this folder's parent by chance: -P keeps it off their path, so we name it
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -274,16 +289,16 @@ def _tpps(settings: Settings) -> dict[str, object]:
     }
 
 
-def _make_certificates(folder: Path) -> None:
-    """Our keys for the UK sandbox bank, and its own. Its program makes them: we share nothing with it."""
+def _make_certificates(folder: Path, *number: str) -> None:
+    """Our keys for a sandbox bank over TLS, and its own. Its program makes them: we share nothing with it."""
     made = folder / "ca.pem"
     if made.exists() and time.time() - made.stat().st_mtime < CERTIFICATES_S:
         return
-    command = [sys.executable, "-P", "-m", "connectors.sandbox_bank.authority", str(folder)]
+    command = [sys.executable, "-P", "-m", "connectors.sandbox_bank.authority", str(folder), *number]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     if done.returncode or not made.exists():
-        raise DemoError(f"The certificates of the UK sandbox bank could not be made: {done.stderr.strip()[-300:]}")
+        raise DemoError(f"The certificates for {folder.name} could not be made: {done.stderr.strip()[-300:]}")
 
 
 def _own_settings() -> dict[str, str]:
@@ -317,6 +332,7 @@ Quittance is running at {settings.base_url}
 
   Sandbox bank   {settings.sandbox_bank_url}
   UK banks       {settings.sandbox_bank_uk_url}
+  STET banks     {settings.sandbox_bank_stet_url}
   Demo biller    http://127.0.0.1:{settings.biller_port}
   Data and logs  {settings.data}
   One payment from end to end, in another terminal:  quittance demo --walk

@@ -17,6 +17,8 @@ from app.services import Services
 from connectors.registry import UnknownBank
 
 USUAL_BANK = "horizon"
+#: of its sandbox, below the data folder
+_FOLDERS = {"berlin_group": "sandbox-bank", "openbanking_uk": "sandbox-bank-uk", "stet": "sandbox-bank-stet"}
 
 _SIGNS = {"EUR": "€", "GBP": "£"}
 
@@ -51,12 +53,11 @@ class WalkedBank:
         if why is not None:
             raise DemoError(f"The bank {bank_id} cannot be used: {why}.")
         at = urlsplit(bank.issuer)
-        is_uk = bank.standard == "openbanking_uk"
         return cls(
             id=bank.id,
             url=f"{at.scheme}://{at.netloc}",
             currency=bank.currencies[0],
-            folder="sandbox-bank-uk" if is_uk else "sandbox-bank",
+            folder=_FOLDERS[bank.standard],
             customer="camille",
             authority=str(services.settings.bank_keys / bank.keys / "ca.pem") if bank.keys else None,
         )

@@ -7,7 +7,6 @@ again follows from the errors alone.
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -28,6 +27,7 @@ from connectors.contract import (
 from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.http import BankResponse, BankSession, Deadline
 from connectors.profile import BankProfile
+from connectors.psu import psu_headers
 from connectors.security.oauth_client import OAuthClient
 from connectors.strict_json import NotReadable
 
@@ -36,7 +36,6 @@ BRAND = "Quittance"
 PATH = "/v1/payments/sepa-credit-transfers"
 #: the role of payment initiation: the scope of our own token, and what stands before a paymentId (scaOAuth)
 SCOPE = "PIS"
-USER_AGENT_CHARACTERS_MAX = 500
 #: RESOURCE_UNKNOWN and STATUS_INVALID: some banks say so until the customer's redirect has ended
 EARLY = (404, 409)
 
@@ -82,7 +81,7 @@ class BerlinGroupConnector:
         response = self._call(
             request.method,
             request.path,
-            headers={**request.headers, **_psu_headers(psu)},
+            headers={**request.headers, **psu_headers(psu)},
             body=request.body,
             as_ourselves=self._profile.tpp_token,
             deadline=deadline,
@@ -272,22 +271,3 @@ def _check_redirect_uri(uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme not in ("https", "http") or not parts.hostname or not uri.isascii() or not uri.isprintable():
         raise ValueError("the address for the customer's return must be an ASCII https address")
-
-
-def _psu_headers(psu: PsuContext) -> dict[str, str]:
-    """PSU-IP-Address (mandatory) and PSU-User-Agent, freed of what could break out of a header."""
-    headers = {"PSU-IP-Address": _ip_address(psu.ip_address)}
-    user_agent = "".join(c for c in psu.user_agent if c.isascii() and c.isprintable()).strip()
-    if user_agent:
-        headers["PSU-User-Agent"] = user_agent[:USER_AGENT_CHARACTERS_MAX].strip()
-    return headers
-
-
-def _ip_address(text: str) -> str:
-    """The standard's file knows IPv4 only. IPv6 goes out as it is: there is no truer one to put instead."""
-    address = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.is_loopback:  # the demo in a browser that prefers ::1
-            return "127.0.0.1"
-        return str(address.ipv4_mapped or address)
-    return str(address)

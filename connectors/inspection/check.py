@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from connectors.errors import BankError, BankRefused
 from connectors.http import BankResponse, Deadline
-from connectors.inspection import offers, tls
+from connectors.inspection import certificates, offers, tls
 from connectors.inspection.finding import Finding, Verdict, ok, warn, wrong
 from connectors.line import Line
 from connectors.profile import BankProfile
@@ -23,7 +23,7 @@ from connectors.strict_json import NotReadable, read_object
 
 TIMEOUT_S = 10.0
 #: what a token of ours is asked for, by standard
-SCOPES: Mapping[str, str] = {"berlin_group": "PIS", "openbanking_uk": "payments"}
+SCOPES: Mapping[str, str] = {"berlin_group": "PIS", "openbanking_uk": "payments", "stet": "pisp"}
 #: clocks may differ by this much; FAPI 2.0 lets a bank refuse what is ten seconds ahead
 CLOCK_S = 5.0
 
@@ -46,19 +46,31 @@ def check(bank: BankProfile, banks: Registry, *, clock: Callable[[], dt.datetime
         yield wrong("keys", f"{why}; docs/banks.md says which files belong there")
         return
     line = banks.line(bank.id)
-    yield ok("keys", f"we sign with {line.key.algorithm}, key {line.key.kid}")
-    ready = [*(tls.certificate(line.keys, now=clock()) if line.keys else [])]
+    if bank.needs_signing_key:
+        yield ok("keys", f"we sign with {line.key.algorithm}, key {line.key.kid}")
+    ready = [*(certificates.findings(bank, line.keys, now=clock()) if line.keys else [])]
     yield from ready
     if not any(one.verdict is Verdict.WRONG for one in ready):
         ready = [tls.handshake(url, line.keys) for url in _hosts(bank)]
         yield from ready
     if not any(one.verdict is Verdict.WRONG for one in ready):
-        yield from _asked(bank, line, clock=clock)
+        yield from (_asked_for_a_token if bank.token_endpoint else _asked)(bank, line, clock=clock)
 
 
 def _hosts(bank: BankProfile) -> list[str]:
-    first = {urlsplit(url).netloc: url for url in (bank.issuer, bank.base_url)}
+    first = {urlsplit(url).netloc: url for url in (bank.issuer, bank.base_url, bank.token_endpoint) if url}
     return list(first.values())
+
+
+def _asked_for_a_token(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -> Iterator[Finding]:
+    """Where there are no metadata: what the bank says to a question that is none tells its time all the same."""
+    try:
+        answer = line.session.call("GET", bank.token_endpoint, headers={}, deadline=Deadline(TIMEOUT_S))
+    except BankError as error:
+        yield warn("clock", f"the bank does not say what time it has: {error}")
+    else:
+        yield _clock(answer, now=clock())
+    yield _token(bank, line)
 
 
 def _asked(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import re
 from connectors import capabilities as optional
 from connectors import contract
 from connectors.contract import Connector
-from connectors.inspection import tls
+from connectors.inspection import certificates
 from connectors.inspection.finding import Verdict
 from connectors.profile import BankProfile
 from connectors.registry import Registry
@@ -35,7 +35,8 @@ def _state(bank: BankProfile, banks: Registry, *, now: dt.datetime) -> str:
     if why is not None:
         return f"not usable: {why}"
     keys = banks.line(bank.id).keys
-    found = [one.text for one in tls.certificate(keys, now=now) if one.verdict is not Verdict.OK] if keys else []
+    judged = certificates.findings(bank, keys, now=now) if keys else ()
+    found = [one.text for one in judged if one.verdict is not Verdict.OK]
     return "; ".join(["sandbox" if bank.sandbox else "usable", *found])
 
 

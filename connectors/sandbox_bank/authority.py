@@ -1,7 +1,10 @@
 """A certificate authority for the sandbox: the bank's TLS certificate, and what a TPP gets from the directory.
 
 All of it lies in one folder, which the bank and the TPP share on one machine. Nothing else believes this authority.
-By itself: ``python -m connectors.sandbox_bank.authority FOLDER``.
+Certificates are those of PSD2: the organization's number in the subject, its roles in a statement (ETSI TS 119 495).
+
+By itself: ``python -m connectors.sandbox_bank.authority FOLDER [NUMBER]``. With a number, as PSDFR-ACPR-000000, the TPP
+has that for a name, and a seal for its messages (QSEAL) in place of a key in the directory: so STET banks know it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +23,16 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from joserfc.jwk import RSAKey
 
 from connectors.sandbox_bank.settings import utc_now
+from connectors.security.psd2_certificates import QC_STATEMENTS, Role, qc_statements
 
 CA, CA_KEY, SERVER, SERVER_KEY = "ca.pem", "ca.key", "server.pem", "server.key"
 CLIENT, CLIENT_KEY, SIGNING, TPPS = "client.pem", "client.key", "signing.json", "tpps.json"
+SEAL, SEAL_KEY = "seal.pem", "seal.key"
 
 CA_LIFE = dt.timedelta(days=3650)
 LIFE = dt.timedelta(days=395)
@@ -36,7 +41,7 @@ SPARE = dt.timedelta(days=30)
 RSA_BITS = 2048
 
 Clock = Callable[[], dt.datetime]
-_Key = ec.EllipticCurvePrivateKey
+_Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +51,26 @@ class Tpp:
     client_id: str
     organisation: str
     software: str
+    seal_url: str = ""  #: where the certificate of its seal can be had; empty: it has none
+    roles: tuple[Role, ...] = (Role.PAYMENT_INITIATION,)
+
+    @classmethod
+    def sealed(cls, number: str, **others: Any) -> Tpp:
+        """One that is known by its number, and seals its messages."""
+        url = f"https://certificates.example/{number}/seal.pem"
+        return cls(client_id=number, organisation=number, software="quittance", seal_url=url, **others)
+
+    @property
+    def country(self) -> str:
+        return self.organisation[3:5]
 
 
 QUITTANCE = Tpp(client_id="quittance", organisation="PSDGB-FCA-000000", software="quittance")
+#: the same at STET banks
+SEALED = Tpp.sealed("PSDFR-ACPR-000000")
 
 
-def make(folder: Path, *, clock: Clock = utc_now) -> None:
+def make(folder: Path, *, tpp: Tpp = QUITTANCE, clock: Clock = utc_now) -> None:
     """Make what is missing or near its end, and leave the rest: the authority, the server, and our own TPP."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = _Authority.open(folder, now=clock())
@@ -60,30 +79,38 @@ def make(folder: Path, *, clock: Clock = utc_now) -> None:
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
     ]
     subject = _name({NameOID.COMMON_NAME: "localhost"})
-    authority.certify(folder / SERVER, folder / SERVER_KEY, subject, ExtendedKeyUsageOID.SERVER_AUTH, names)
-    add_tpp(folder, QUITTANCE, files=folder, clock=clock)
+    server = _For(usage=ExtendedKeyUsageOID.SERVER_AUTH, names=tuple(names))
+    authority.certify(folder / SERVER, _ec_key(folder / SERVER_KEY), subject, server)
+    add_tpp(folder, tpp, files=folder, clock=clock)
 
 
 def add_tpp(folder: Path, tpp: Tpp, *, files: Path, clock: Clock = utc_now) -> None:
-    """Give one TPP its transport certificate and signing key in ``files``, and write it down in ``tpps.json``."""
+    """Give one TPP its transport certificate (QWAC) in ``files``, and a signing key or a seal (QSEAL), and write it
+    down in ``tpps.json``."""
     files.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = _Authority.open(folder, now=clock())
     subject = _name(
         {
-            NameOID.COUNTRY_NAME: "GB",
+            NameOID.COUNTRY_NAME: tpp.country,
             NameOID.ORGANIZATION_NAME: tpp.client_id,
             NameOID.ORGANIZATION_IDENTIFIER: tpp.organisation,
             NameOID.COMMON_NAME: tpp.software,
         }
     )
-    authority.certify(files / CLIENT, files / CLIENT_KEY, subject, ExtendedKeyUsageOID.CLIENT_AUTH, [])
-    key = _signing_key(files / SIGNING)
-    entry = {
-        "keys": [key.as_dict(private=False)],
+    nca_id = "-".join(tpp.organisation[3:].split("-")[:2])
+    roles = qc_statements(tpp.roles, nca_name=nca_id[3:], nca_id=nca_id)
+    client = _For(usage=ExtendedKeyUsageOID.CLIENT_AUTH, statements=roles)
+    authority.certify(files / CLIENT, _ec_key(files / CLIENT_KEY), subject, client)
+    entry: dict[str, Any] = {
         "certificate_subject": subject.rfc4514_string(),
         "organisation": tpp.organisation,
         "software": tpp.software,
     }
+    if tpp.seal_url:
+        authority.certify(files / SEAL, _rsa_key(files / SEAL_KEY), subject, _For(usage=None, statements=roles))
+        entry |= {"seal": (files / SEAL).read_text("ascii"), "seal_url": tpp.seal_url}
+    else:
+        entry["keys"] = [_signing_key(files / SIGNING).as_dict(private=False)]
     _write_down(folder / TPPS, tpp.client_id, entry)
 
 
@@ -96,9 +123,18 @@ def secret(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _For:
+    """What a certificate is for."""
+
+    usage: x509.ObjectIdentifier | None  #: in TLS; None: it signs messages
+    names: tuple[x509.GeneralName, ...] = ()  #: of a server
+    statements: x509.UnrecognizedExtension | None = None  #: the roles of its holder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Authority:
     certificate: x509.Certificate
-    key: _Key
+    key: ec.EllipticCurvePrivateKey
     now: dt.datetime
 
     @classmethod
@@ -110,39 +146,39 @@ class _Authority:
             _write(folder / CA, known.public_bytes(serialization.Encoding.PEM))
         return cls(certificate=known, key=key, now=now)
 
-    def certify(
-        self,
-        path: Path,
-        key_path: Path,
-        subject: x509.Name,
-        usage: x509.ObjectIdentifier,
-        names: Sequence[x509.GeneralName],
-    ) -> None:
-        """Write a certificate for the key at ``key_path``, unless a good one is there."""
-        key = _ec_key(key_path)
+    def certify(self, path: Path, key: _Key, subject: x509.Name, purpose: _For) -> None:
+        """Write a certificate for the key, unless a good one is there."""
         known = _certificate(path)
-        if known is not None and self._is_good(known, key, subject):
+        if known is not None and self._is_good(known, key, subject, purpose):
             return
         builder = _builder(subject, self.certificate.subject, key, self.now, LIFE)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        usage = _key_usage(signs_certificates=False, seals=purpose.usage is None)
+        builder = builder.add_extension(usage, critical=True)
+        if purpose.usage is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([purpose.usage]), critical=False)
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
         )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if purpose.names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(purpose.names), critical=False)
+        if purpose.statements is not None:
+            builder = builder.add_extension(purpose.statements, critical=False)
         _write(path, builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def _is_good(self, known: x509.Certificate, key: _Key, subject: x509.Name) -> bool:
+    def _is_good(self, known: x509.Certificate, key: _Key, subject: x509.Name, purpose: _For) -> bool:
         try:
             known.verify_directly_issued_by(self.certificate)
         except (ValueError, TypeError, InvalidSignature):
             return False
-        return not _ends_soon(known, self.now) and known.public_key() == key.public_key() and known.subject == subject
+        if _ends_soon(known, self.now) or known.public_key() != key.public_key() or known.subject != subject:
+            return False
+        return purpose.statements is None or purpose.statements in [
+            one.value for one in known.extensions if one.oid == QC_STATEMENTS
+        ]
 
 
-def _self_signed(key: _Key, now: dt.datetime) -> x509.Certificate:
+def _self_signed(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
     subject = _name({NameOID.COMMON_NAME: "Sandbox authority: believe it nowhere else"})
     builder = _builder(subject, subject, key, now, CA_LIFE)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -166,12 +202,13 @@ def _builder(
     )
 
 
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def _key_usage(*, signs_certificates: bool, seals: bool = False) -> x509.KeyUsage:
+    """``seals``: a seal commits its holder to what it signs (ETSI EN 319 412-2 §4.3.2)."""
     return x509.KeyUsage(
-        digital_signature=not signs_certificates,
+        digital_signature=not (signs_certificates or seals),
         key_cert_sign=signs_certificates,
         crl_sign=signs_certificates,
-        content_commitment=False,
+        content_commitment=seals,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
@@ -195,17 +232,33 @@ def _certificate(path: Path) -> x509.Certificate | None:
         return None
 
 
-def _ec_key(path: Path) -> _Key:
-    if path.exists():
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            return key
+def _ec_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    known = _known_key(path)
+    if isinstance(known, ec.EllipticCurvePrivateKey):
+        return known
     key = ec.generate_private_key(ec.SECP256R1())
+    _write_key(path, key)
+    return key
+
+
+def _rsa_key(path: Path) -> rsa.RSAPrivateKey:
+    known = _known_key(path)
+    if isinstance(known, rsa.RSAPrivateKey):
+        return known
+    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    _write_key(path, key)
+    return key
+
+
+def _known_key(path: Path) -> object:
+    return serialization.load_pem_private_key(path.read_bytes(), password=None) if path.exists() else None
+
+
+def _write_key(path: Path, key: _Key) -> None:
     encoded = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     _write(path, encoded)
-    return key
 
 
 def _signing_key(path: Path) -> RSAKey:
@@ -236,4 +289,4 @@ def _write(path: Path, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make(Path(sys.argv[1]), tpp=Tpp.sealed(sys.argv[2]) if len(sys.argv) > 2 else QUITTANCE)

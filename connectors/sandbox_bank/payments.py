@@ -99,9 +99,9 @@ class Choice:
     obstacle: Obstacle | None
 
 
-def create(connection: Connection, *, tpp: str, order: Order, now_ms: int) -> str:
+def create(connection: Connection, *, tpp: str, order: Order, now_ms: int, payment_id: str | None = None) -> str:
     """The new paymentId. Two equal orders make two payments: the standard knows no idempotency."""
-    payment_id = str(uuid.uuid4())
+    payment_id = payment_id or str(uuid.uuid4())
     connection.execute(
         "INSERT INTO payment (payment_id, tpp, brand, body, amount_minor, redirect_uri, created_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",

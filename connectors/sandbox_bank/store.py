@@ -19,7 +19,7 @@ Connection = sqlite3.Connection
 Row = sqlite3.Row
 
 # The schema guards what must not happen twice: a booking of a kind per payment, a use of an assertion.
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS customer (
     customer_id TEXT PRIMARY KEY,
     name TEXT NOT NULL
@@ -102,7 +102,7 @@ CREATE INDEX IF NOT EXISTS assertion_expires ON assertion (expires_ms);
 class Store:
     """Connections to one file; idle ones are kept. The constructor leaves none, so a fork inherits none."""
 
-    def __init__(self, path: Path, schema: str = _SCHEMA) -> None:
+    def __init__(self, path: Path, schema: str = SCHEMA) -> None:
         self._path = path
         self._idle: LifoQueue[Connection] = LifoQueue()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,9 +64,11 @@ class OAuthClient:
         openid: bool = False,
         origins: frozenset[str] = frozenset(),
         quirks: OAuthQuirks = OAuthQuirks(),  # noqa: B008  # frozen
+        token_endpoint: str | None = None,
     ) -> None:
         """``openid``: the metadata lie where OpenID Connect has them. ``origins``: where endpoints may be beside the
-        issuer's host. ValueError for what does not go together.
+        issuer's host. ``token_endpoint``: the bank's file names it, since its standard has no metadata (STET): then
+        there is nothing but our own tokens. ValueError for what does not go together.
         """
         if client_auth not in profile.client_auth:
             message = f"this profile does not allow {client_auth}"
@@ -86,6 +88,7 @@ class OAuthClient:
             mtls=profile.binding is Binding.MTLS or client_auth is ClientAuth.TLS,
         )
         self._quirks = quirks
+        self._token_endpoint = token_endpoint
         self._client_id = client_id
         self._key = key
         self._clock = clock
@@ -119,7 +122,7 @@ class OAuthClient:
             if kept is not None and self._clock() < kept[1]:
                 return kept[0]
             asked_at = self._clock()
-            token_endpoint = self.server(deadline=deadline).token_endpoint
+            token_endpoint = self._token_endpoint or self.server(deadline=deadline).token_endpoint
             with _moves_no_money("token"):
                 form = {"grant_type": "client_credentials", "scope": scope}
                 token = self._ask(token_endpoint, form, deadline=deadline)

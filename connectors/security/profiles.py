@@ -51,6 +51,8 @@ class SecurityProfile:
     binding: Binding
     issuer_named: bool  #: the answer must name the issuer (RFC 9207), whatever the metadata say
     client_auth: tuple[ClientAuth, ...]  #: those that the profile allows; the bank's file chooses
+    #: client_id is the organizationIdentifier of our certificates (PSD2, ETSI TS 119 495 §5.2.1)
+    client_is_organisation: bool = False
 
     @property
     def signed(self) -> bool:
@@ -76,6 +78,15 @@ PROFILES: Mapping[str, SecurityProfile] = {
         binding=Binding.NONE,
         issuer_named=False,
         client_auth=_BOTH,
+    ),
+    # the same where our certificate alone says who we are: a QWAC, whose number is our client_id (STET)
+    "oauth2_qwac": SecurityProfile(
+        asking=Asking.QUERY,
+        answer=Answer.CODE,
+        binding=Binding.MTLS,
+        issuer_named=False,
+        client_auth=(ClientAuth.TLS,),
+        client_is_organisation=True,
     ),
     # FAPI 1.0 Part 2 as OBL has it: a signed request by value and the hybrid answer, tokens bound to our certificate
     "fapi1_advanced": SecurityProfile(

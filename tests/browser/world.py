@@ -27,7 +27,7 @@ from config.settings import ROOT
 
 START_S, STOP_S = 90.0, 30.0
 TICK_S = 0.05
-PORTS = ("PORT", "BANK_PORT", "UK_BANK_PORT", "BILLER_PORT")
+PORTS = ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "BILLER_PORT")
 
 
 @dataclass

@@ -22,6 +22,7 @@ from app.keys import Keys
 from connectors.berlin_group.connector import SCOPE as BERLIN_GROUP_SCOPE
 from connectors.inspection.check import SCOPES
 from connectors.openbanking_uk.wire import SCOPE as UK_SCOPE
+from connectors.stet.wire import SCOPE as STET_SCOPE
 from tests.support.bank_keys import CLIENT, SERVER, SIGNING, make_bank_keys, make_certificate
 from tests.support.judges import certificate, clock, free_port
 from tests.support.uk_bank_door import Door, json_answer, open_door
@@ -147,7 +148,7 @@ def test_it_prints_no_secret(here: Here) -> None:
 
 
 def test_the_scopes_are_those_of_the_connectors() -> None:
-    assert SCOPES == {"berlin_group": BERLIN_GROUP_SCOPE, "openbanking_uk": UK_SCOPE}
+    assert SCOPES == {"berlin_group": BERLIN_GROUP_SCOPE, "openbanking_uk": UK_SCOPE, "stet": STET_SCOPE}
 
 
 Fault = Callable[[Here], None]

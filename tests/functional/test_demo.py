@@ -70,7 +70,9 @@ def test_a_message_without_the_right_signature_is_refused(demo: Demo) -> None:
     assert new_session().post(address, data=b"{}", headers=headers, timeout=10).status_code == 401
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "sandbox-bank", "uk-sandbox-bank", "demo-biller"])
+@pytest.mark.parametrize(
+    "name", ["web", "worker", "sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank", "demo-biller"]
+)
 def test_a_killed_program_comes_back(demo: Demo, name: str) -> None:
     before = demo.running.children[name]
     os.kill(before, signal.SIGKILL)
@@ -85,11 +87,13 @@ def answers(demo: Demo, name: str) -> bool:
         "sandbox-bank": f"{demo.running.bank_url}/livez",
         "demo-biller": f"{demo.running.biller_url}/livez",
         "uk-sandbox-bank": f"https://127.0.0.1:{demo.environment['QUITTANCE_UK_BANK_PORT']}/livez",
+        "stet-sandbox-bank": f"https://127.0.0.1:{demo.environment['QUITTANCE_STET_BANK_PORT']}/livez",
     }
     if name not in addresses:
         return process_exists(demo.running.children[name])
     try:
-        authority = str(demo.data / "bank-keys" / "sandbox-bank-uk" / "ca.pem")
+        keys = "sandbox-bank-stet" if name.startswith("stet") else "sandbox-bank-uk"
+        authority = str(demo.data / "bank-keys" / keys / "ca.pem")
         return new_session().get(addresses[name], timeout=5, verify=authority).status_code == 200
     except OSError:  # every exception of requests is one
         return False
@@ -196,7 +200,7 @@ def test_nobody_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     with running_demo(tmp_path / "var") as demo:
         children = list(demo.running.children.values())
         everybody = children + [grandchild for child in children for grandchild in children_of(child)]
-        assert len(everybody) == 5 + 2 + 1 + 1 + 1
+        assert len(everybody) == 6 + 2 + 1 + 1 + 1 + 1
         demo.process.kill()
         demo.process.wait()
         demo.wait_for(lambda: not any(process_exists(pid) for pid in everybody), "somebody is left", seconds=10)
@@ -206,11 +210,11 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        ports = [*free_ports(3), other.getsockname()[1]]
+        ports = [*free_ports(len(PORT_NAMES) - 1), other.getsockname()[1]]
         ended = quittance("demo", environment=environment_for(tmp_path / "var", ports))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        f"quittance: Port {ports[3]} is in use by another program; choose another one with QUITTANCE_BILLER_PORT.\n"
+        f"quittance: Port {ports[-1]} is in use by another program; choose another one with QUITTANCE_BILLER_PORT.\n"
     )
 
 

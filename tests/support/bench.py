@@ -6,8 +6,10 @@ import contextlib
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Flask
 
@@ -28,8 +30,9 @@ from connectors.registry import Registry
 from connectors.sandbox_bank.app import create_bank
 from connectors.sandbox_bank.context import EXTENSION as BANK
 from connectors.sandbox_bank.settings import BankSettings
+from connectors.sandbox_bank.stet.brands import BRANDS
 from connectors.security import pkce
-from tests.support import sandbox_tpp
+from tests.support import sandbox_tpp, stet_bank
 from tests.support.sandbox_tpp import Clock, InProcess, Person
 from tests.support.wsgi_adapter import WSGIAdapter
 
@@ -37,7 +40,14 @@ BANKS = Path(__file__).resolve().parents[2] / "config" / "banks"
 BANK_URL = "http://127.0.0.1:8001"
 RETURN = "http://localhost:8000/banks/sandbox/return/one"
 PSU = PsuContext(ip_address="192.0.2.7", user_agent="Firefox/140")
-SANDBOXES = [path.stem for path in sorted(BANKS.glob("*.toml")) if "{sandbox_bank_url}" in path.read_text("utf-8")]
+
+
+def _served_at(placeholder: str) -> list[str]:
+    return [path.stem for path in sorted(BANKS.glob("*.toml")) if placeholder in path.read_text("utf-8")]
+
+
+OAUTH, STET = _served_at("{sandbox_bank_url}"), _served_at("{sandbox_bank_stet_url}")
+SANDBOXES = [*OAUTH, *STET]
 
 
 def cancels(connector: Connector) -> Cancels:
@@ -56,6 +66,33 @@ def hang(_: float) -> None:
     raise TimeoutError
 
 
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a standard calls what all of them have."""
+
+    refused: str  #: the code of an initiation that the bank does not take
+    cancelled: str  #: the status of an order that was taken back
+    unknown: str  #: the status of an order that the bank does not know
+    said_no: str  #: the error with which a customer who refused comes back
+    credited: Fact  #: how a payment ends that has arrived, where there is a word for it
+
+
+BERLIN_GROUP = Words(
+    refused="PAYMENT_FAILED",
+    cancelled="CANC",
+    unknown="RESOURCE_UNKNOWN",
+    said_no="access_denied",
+    credited=Fact.CREDITED,
+)
+STET_WORDS = Words(
+    refused="Bad Request",
+    cancelled="RJCT",
+    unknown="NOT_FOUND",
+    said_no="not_approved",
+    credited=Fact.DEBITED,
+)
+
+
 @dataclass(kw_only=True)
 class Bench:
     """A connector, the bank that it speaks to, and a customer of that bank."""
@@ -65,6 +102,12 @@ class Bench:
     adapter: WSGIAdapter
     clock: Clock
     new_bank: Callable[[], Flask]
+    words: Words
+    url_of_bank: str  #: of its pages
+    api: str  #: where the connector's paths begin
+    answer: dict[str, str]  #: what comes back with an approval besides its code
+    awaits: bool = False  #: an approval moves nothing before it is completed
+    confirms: bool = True  #: to complete an approval is a call that may be lost
 
     def order(self, amount: str = "84.20") -> PaymentOrder:
         return PaymentOrder(
@@ -74,6 +117,9 @@ class Bench:
             end_to_end_id=f"QUI-{secrets.token_hex(12)}",
             remittance_unstructured="Facture 2026-118",
         )
+
+    def order_with(self, **changes: Any) -> PaymentOrder:
+        return replace(self.order(), **changes)
 
     def draft(self, amount: str = "84.20") -> BankRequest:
         return self.connector.draft(self.order(amount), request_id=str(uuid.uuid4()), redirect_uri=RETURN)
@@ -94,12 +140,27 @@ class Bench:
     def approved(self, amount: str = "84.20") -> tuple[Staged, str, str]:
         """(staged, code, verifier) after the customer said yes at the bank."""
         staged, verifier = self.staged(amount), pkce.new_verifier()
-        person = Person(transport=InProcess(self.bank), base_url=BANK_URL)
-        answer = person.approve(self.url(staged, verifier=verifier))
-        assert (answer["state"], answer["iss"]) == ("our-state", sca_of(staged).issuer)
+        answer = self.person().approve(self.url(staged, verifier=verifier))
+        assert {name: text for name, text in answer.items() if name != "code"} == self.answer
         return staged, answer["code"], verifier
 
-    def complete(self, staged: Staged, code: str, verifier: str) -> str:
+    def executed(self, amount: str = "84.20") -> Staged:
+        """What the bank does not wait for us to execute: approved, and completed only where it does wait."""
+        staged, code, verifier = self.approved(amount)
+        if self.awaits:
+            self.complete(staged, code, verifier)
+        return staged
+
+    def person(self) -> Person:
+        return Person(transport=InProcess(self.bank), base_url=self.url_of_bank)
+
+    def refused_at_once(self, staged: Staged) -> str:
+        """The error of a link that leads nowhere any more."""
+        page = self.person().go(self.url(staged, verifier=pkce.new_verifier()))
+        place = page.headers.get("Location")
+        return dict(parse_qsl(urlsplit(place).query))["error"] if place else sandbox_tpp.answer_to_tpp(page)["error"]
+
+    def complete(self, staged: Staged, code: str, verifier: str) -> str | None:
         authorised = self.connector.complete(
             sca_of(staged),
             answer={"code": code},
@@ -121,6 +182,57 @@ class Bench:
 @contextlib.contextmanager
 def open_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
     """``bank_id``: a sandbox bank of config/banks. ``folder``: for the bank's files."""
+    with (_stet_bench if bank_id in STET else _oauth_bench)(bank_id, folder) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def _stet_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
+    clock, keys = Clock(), stet_bank.make_folder(folder / "bank-keys" / "sandbox-bank-stet")
+    opened: list[Flask] = []
+
+    def new_bank() -> Flask:
+        database = folder / f"{secrets.token_hex(4)}.sqlite3"
+        opened.append(stet_bank.make_stet_bank(keys, database=database, clock=clock, sleep=hang))
+        return opened[-1]
+
+    adapter = WSGIAdapter(new_bank(), environ=stet_bank.with_certificate(keys / "client.pem"))
+
+    def session(_: object) -> BankSession:
+        made = BankSession()
+        made.mount(stet_bank.BASE_URL, adapter)
+        return made
+
+    registry = Registry.from_folder(
+        BANKS,
+        sandbox_bank_url=None,
+        sandbox_bank_stet_url=stet_bank.BASE_URL,
+        client_key=sandbox_tpp.new_key().as_dict(private=True),
+        allow_http=False,
+        session_factory=session,
+        clock=clock,
+        bank_keys=folder / "bank-keys",
+    )
+    brand = BRANDS[bank_id]
+    yield Bench(
+        connector=registry.connector(bank_id),
+        bank=opened[0],
+        adapter=adapter,
+        clock=clock,
+        new_bank=new_bank,
+        words=STET_WORDS,
+        url_of_bank=stet_bank.BASE_URL,
+        api=registry.profile(bank_id).base_url,
+        answer={},
+        awaits=brand.confirmation == "awaited",
+        confirms=brand.confirmation != "none",
+    )
+    for app in opened:
+        app.extensions[BANK].store.close()
+
+
+@contextlib.contextmanager
+def _oauth_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
     key, clock = sandbox_tpp.new_key(), Clock()
     opened: list[Flask] = []
 
@@ -155,7 +267,16 @@ def open_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
         session_factory=session,
         clock=clock,
     )
-    connector = registry.connector(bank_id)
-    yield Bench(connector=connector, bank=bank, adapter=adapter, clock=clock, new_bank=new_bank)
+    yield Bench(
+        connector=registry.connector(bank_id),
+        bank=bank,
+        adapter=adapter,
+        clock=clock,
+        new_bank=new_bank,
+        words=BERLIN_GROUP,
+        url_of_bank=BANK_URL,
+        api=registry.profile(bank_id).base_url,
+        answer={"state": "our-state", "iss": registry.profile(bank_id).issuer},
+    )
     for app in opened:
         app.extensions[BANK].store.close()

@@ -17,7 +17,9 @@ from app.demo.processes import free_ports, spawn
 from app.demo.runfile import Running
 from config.settings import ROOT
 
-PORT_NAMES = ("QUITTANCE_PORT", "QUITTANCE_BANK_PORT", "QUITTANCE_UK_BANK_PORT", "QUITTANCE_BILLER_PORT")
+PORT_NAMES = tuple(
+    f"QUITTANCE_{name}" for name in ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "BILLER_PORT")
+)
 START_S = 90
 STOP_S = 60
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 
 
 class WSGIAdapter(BaseAdapter):
-    """``session.mount("https://bank.test", WSGIAdapter(app))``. ``sent`` keeps what went out, in its order.
+    """``session.mount("https://bank.test", WSGIAdapter(app))``. ``sent`` keeps what went out, in its order,
+    and ``heard`` what came back to it.
 
     A TimeoutError that the application lets through stands for an answer that never came.
     """
 
-    def __init__(self, app: WSGIApplication) -> None:
+    def __init__(self, app: WSGIApplication, *, environ: Mapping[str, object] | None = None) -> None:
+        """``environ``: what the server's WSGI environment has besides, as a client certificate."""
         super().__init__()
         self.app = app
+        self.environ = dict(environ or {})
         self.sent: list[requests.PreparedRequest] = []
+        self.heard: list[tuple[requests.PreparedRequest, int, dict[str, str], bytes]] = []
 
     @override
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -39,9 +44,11 @@ class WSGIAdapter(BaseAdapter):
                 data=request.body,
                 headers=list(request.headers.items()),
                 base_url=f"{parts.scheme}://{parts.netloc}",
+                environ_overrides=self.environ,
             )
         except TimeoutError as error:
             raise requests.ReadTimeout(request=request) from error
+        self.heard.append((request, answer.status_code, dict(answer.headers.items()), answer.get_data()))
         response = requests.Response()
         response.request = request
         response.url = str(request.url)

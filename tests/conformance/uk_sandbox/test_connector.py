@@ -94,15 +94,17 @@ class Customer:
     def complete(self, staged: Staged, answer: dict[str, str]) -> str:
         """The customer's token."""
         assert staged.sca is not None
-        return self.connector.complete(
-            staged.sca,
-            answer=answer,
-            code_verifier=self._verifier,
-            redirect_uri=REDIRECT_URI,
-            state=self._state,
-            nonce=self._nonce,
-            timeout_s=WAIT_S,
-        ).access_token
+        return str(
+            self.connector.complete(
+                staged.sca,
+                answer=answer,
+                code_verifier=self._verifier,
+                redirect_uri=REDIRECT_URI,
+                state=self._state,
+                nonce=self._nonce,
+                timeout_s=WAIT_S,
+            ).access_token
+        )
 
     def submit(self, staged: Staged, access_token: str) -> str:
         request = self.connector.draft_submission(

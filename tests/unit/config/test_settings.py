@@ -35,6 +35,7 @@ def test_the_demo_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.port, settings.bank_port, settings.biller_port, settings.uk_bank_port) == (8000, 8001, 8002, 8003)
     assert settings.sandbox_bank_url == "http://127.0.0.1:8001"
     assert settings.sandbox_bank_uk_url == "https://127.0.0.1:8003"
+    assert settings.sandbox_bank_stet_url == "https://127.0.0.1:8004"
     assert settings.host == "localhost"
     assert settings.cookie_suffix == "-8000"
 
@@ -45,6 +46,7 @@ def test_a_live_service_knows_no_sandbox_bank(monkeypatch: pytest.MonkeyPatch) -
     assert settings.base_url == settings.issuer == "https://bills.example"
     assert settings.sandbox_bank_url is None
     assert settings.sandbox_bank_uk_url is None
+    assert settings.sandbox_bank_stet_url is None
     assert settings.cookie_suffix == ""
 
 
@@ -76,7 +78,7 @@ def test_the_address_is_only_scheme_and_host(monkeypatch: pytest.MonkeyPatch, ba
         read(monkeypatch, BASE_URL=base_url)
 
 
-@pytest.mark.parametrize("name", ["PORT", "BANK_PORT", "BILLER_PORT", "UK_BANK_PORT"])
+@pytest.mark.parametrize("name", ["PORT", "BANK_PORT", "BILLER_PORT", "UK_BANK_PORT", "STET_BANK_PORT"])
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "80.5", ""])
 def test_a_port_is_a_port(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"QUITTANCE_{name}"):

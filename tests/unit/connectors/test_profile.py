@@ -85,7 +85,7 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
         ({"version": "4.0"}, "tested.toml line 7: version: unknown"),
         ({"keys": "../keys"}, "tested.toml line 7: keys: must be the name of a folder"),
         ({"hosts": ["https://x.test"]}, "tested.toml line 7: hosts.0: must be a host"),
-        ({"profile": "fapi3"}, "tested.toml line 7: profile: must be one of: oauth2, fapi1_advanced"),
+        ({"profile": "fapi3"}, "tested.toml line 7: profile: must be one of: oauth2, oauth2_qwac, fapi1_advanced"),
         ({"profile": "fapi1_advanced"}, "tested.toml: keys: missing: this profile proves who we are by a TLS"),
         (
             {"profile": "fapi2_dpop", "client_auth": "tls_client_auth", "keys": "k"},

@@ -179,15 +179,17 @@ def complete(connector: OpenBankingUkConnector, **changes: Any) -> str:
     }
     kept = {name: value for name, value in claims.items() if value is not None}
     id_token = jwt.encode({"alg": "PS256", "kid": "bank-1"}, kept, BANK_KEY, algorithms=["PS256"])
-    return connector.complete(
-        SCA,
-        answer={"code": "code-1", "id_token": id_token},
-        code_verifier="v" * 43,
-        redirect_uri="https://us.test/return",
-        state="s-1",
-        nonce="n-1",
-        timeout_s=5,
-    ).access_token
+    return str(
+        connector.complete(
+            SCA,
+            answer={"code": "code-1", "id_token": id_token},
+            code_verifier="v" * 43,
+            redirect_uri="https://us.test/return",
+            state="s-1",
+            nonce="n-1",
+            timeout_s=5,
+        ).access_token
+    )
 
 
 def refused(connector: OpenBankingUkConnector, **changes: Any) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from connectors.bank_keys import BankKeys
+from connectors.bank_keys import BankKeys, KeysUnusable
 from connectors.sandbox_bank import authority
 from connectors.sandbox_bank.authority import Tpp
+from connectors.security.psd2_certificates import Role, organisation_of, roles_of
 
 NOW = dt.datetime.now(dt.UTC)
 FILES = {"ca.pem", "ca.key", "server.pem", "server.key", "client.pem", "client.key", "signing.json", "tpps.json"}
@@ -95,6 +96,7 @@ def test_what_somebody_wrote_about_a_tpp_stays(folder: Path) -> None:
 def test_the_bank_session_can_use_the_folder(made: Path) -> None:
     keys = BankKeys.load(made, needs_certificate=True)
     known = json.loads((made / "tpps.json").read_bytes())["quittance"]
+    assert keys.signing is not None
     assert keys.signing.algorithm == "PS256"
     assert keys.signing.kid == known["keys"][0]["kid"]
     assert known["organisation"] == "PSDGB-FCA-000000"
@@ -128,3 +130,84 @@ def test_a_secret_is_made_once(tmp_path: Path) -> None:
     first = authority.secret(tmp_path / "own" / "token")
     assert len(first) > 30
     assert authority.secret(tmp_path / "own" / "token") == first
+
+
+# ------------------------------------------------------------------------------------- a TPP with a seal, at STET banks
+
+NUMBER = "PSDFR-ACPR-000000"
+SEALED = (FILES - {"signing.json"}) | {"seal.pem", "seal.key"}
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sealed")
+    authority.make(folder, tpp=Tpp.sealed(NUMBER))
+    return folder
+
+
+def test_a_tpp_with_a_seal_needs_no_other_key(sealed: Path) -> None:
+    assert set(content(sealed)) == SEALED
+    before = content(sealed)
+    authority.make(sealed, tpp=Tpp.sealed(NUMBER))
+    assert content(sealed) == before
+    keys = BankKeys.load(sealed, needs_certificate=True, needs_signing=False, needs_seal=True)
+    assert keys.signing is None
+    assert keys.seal is not None
+    known = json.loads(before["tpps.json"])[NUMBER]
+    assert known["seal"].encode() == before["seal.pem"]
+    assert known["seal_url"].startswith("https://")
+    assert known["organisation"] == NUMBER
+
+
+@pytest.mark.parametrize("name", ["client.pem", "seal.pem"])
+def test_its_certificates_say_whose_they_are_and_what_for(sealed: Path, name: str) -> None:
+    made_for = x509.load_pem_x509_certificate((sealed / name).read_bytes())
+    assert organisation_of(made_for) == NUMBER
+    assert roles_of(made_for) == {Role.PAYMENT_INITIATION}
+    made_for.verify_directly_issued_by(x509.load_pem_x509_certificate((sealed / "ca.pem").read_bytes()))
+    usage = made_for.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.content_commitment is (name == "seal.pem")
+    assert usage.digital_signature is (name == "client.pem")
+    extended = [one for one in made_for.extensions if isinstance(one.value, x509.ExtendedKeyUsage)]
+    assert bool(extended) is (name == "client.pem")
+
+
+def test_other_roles_are_another_certificate(sealed: Path, tmp_path: Path) -> None:
+    for name, raw in content(sealed).items():
+        (tmp_path / name).write_bytes(raw)
+    other = Tpp.sealed(NUMBER, roles=(Role.ACCOUNT_INFORMATION,))
+    authority.make(tmp_path, tpp=other)
+    seal = x509.load_pem_x509_certificate((tmp_path / "seal.pem").read_bytes())
+    assert roles_of(seal) == {Role.ACCOUNT_INFORMATION}
+    assert (tmp_path / "seal.key").read_bytes() == (sealed / "seal.key").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("seal.pem", None, "cannot be read"),
+        ("seal.key", None, "cannot be read"),
+        ("seal.pem", "no certificate", "holds no certificate in PEM"),
+        ("seal.key", "client.key", "is not the key of seal.pem"),
+    ],
+)
+def test_a_seal_that_cannot_be_used(sealed: Path, tmp_path: Path, name: str, text: str | None, why: str) -> None:
+    for one, raw in content(sealed).items():
+        (tmp_path / one).write_bytes(raw)
+    if text is None:
+        (tmp_path / name).unlink()
+    elif text in SEALED:
+        (tmp_path / name).write_bytes((tmp_path / text).read_bytes())
+    else:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(KeysUnusable, match=why):
+        BankKeys.load(tmp_path, needs_certificate=True, needs_signing=False, needs_seal=True)
+
+
+def test_a_seal_is_rsa(sealed: Path, tmp_path: Path) -> None:
+    for one, raw in content(sealed).items():
+        (tmp_path / one).write_bytes(raw)
+    for end in ("pem", "key"):
+        (tmp_path / f"seal.{end}").write_bytes((tmp_path / f"client.{end}").read_bytes())
+    with pytest.raises(KeysUnusable, match="not an RSA key"):
+        BankKeys.load(tmp_path, needs_certificate=True, needs_signing=False, needs_seal=True)

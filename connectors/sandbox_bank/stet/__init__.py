@@ -1,0 +1,1 @@
+"""Sandbox banks that speak STET PSD2 1.4."""

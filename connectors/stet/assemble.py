@@ -1,0 +1,57 @@
+"""A STET connector from a bank's file: by which certificate its messages are signed, and in which form."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from connectors.bank_keys import SEAL, BankKeys, KeysUnusable
+from connectors.http import BankSession
+from connectors.profile import BankProfile
+from connectors.security.http_signature import Signer
+from connectors.security.oauth_client import OAuthClient
+from connectors.security.psd2_certificates import organisation_of
+from connectors.security.signature_form import STET, Form, KeyId
+from connectors.stet.connector import StetConnector
+from connectors.stet.quirks import Quirks
+from connectors.stet.wire import Wire
+
+#: what the standard says: all that is asked for is signed, and keyId is where the certificate can be had
+USUAL = Form(headers=STET, key_id=KeyId.URL, certificate_along=False)
+
+
+def connector(
+    bank: BankProfile,
+    *,
+    session: BankSession,
+    oauth: OAuthClient,
+    keys: BankKeys | None,
+    clock: Callable[[], dt.datetime],
+    **_: object,
+) -> StetConnector:
+    """Raises KeysUnusable for a seal that cannot sign for us there, ValueError for a file of another standard."""
+    if not isinstance(bank.quirks, Quirks):
+        raise ValueError("its quirks are not those of stet")
+    signer = _signer(bank, keys, bank.quirks.form(USUAL))
+    wire = Wire(
+        bank.base_url,
+        session=session,
+        oauth=oauth,
+        signer=signer,
+        echoes=not bank.quirks.request_id_not_echoed,
+        clock=clock,
+    )
+    return StetConnector(bank, wire=wire, clock=clock, quirks=bank.quirks)
+
+
+def _signer(bank: BankProfile, keys: BankKeys | None, form: Form) -> Signer:
+    if keys is None or keys.seal is None:
+        raise KeysUnusable("there is no seal for its messages")
+    if organisation_of(keys.seal.certificate) != bank.client_id:
+        message = f"{keys.folder / SEAL} is not of {bank.client_id}, which the file has as client_id"
+        raise KeysUnusable(message)
+    try:
+        return Signer(key=keys.seal.key, certificate=keys.seal.certificate, form=form, url=bank.seal_url)
+    except ValueError as error:
+        message = f"{keys.folder / SEAL} cannot be used: {error}"
+        raise KeysUnusable(message) from None
