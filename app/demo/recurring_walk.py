@@ -262,7 +262,7 @@ def come_back(walk: RecurringWalk) -> str:
 
 def _complete(walk: RecurringWalk, answer: dict[str, str], *, state: str) -> str:
     """Not asked twice: a code is good once."""
-    return walk.connector.complete(
+    given = walk.connector.complete(
         walk.approval,
         answer=answer,
         code_verifier=walk.verifier,
@@ -270,7 +270,10 @@ def _complete(walk: RecurringWalk, answer: dict[str, str], *, state: str) -> str
         state=state,
         nonce=walk.nonce,
         timeout_s=CALL_S,
-    ).access_token
+    )
+    if given.access_token is None:
+        raise DisagreementError("the bank gives no token for the customer's consent")
+    return given.access_token
 
 
 def authorised(walk: RecurringWalk) -> str:

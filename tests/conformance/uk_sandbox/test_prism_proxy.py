@@ -126,7 +126,7 @@ def approved(bank: OpenBankingUkConnector, served: ServedBank, staged: Staged) -
         code_challenge=pkce.challenge(verifier),
         timeout_s=WAIT_S,
     )
-    return bank.complete(
+    authorised = bank.complete(
         staged.sca,
         answer=dict(parse_qsl(urlsplit(served.person().approve(address)).fragment)),
         code_verifier=verifier,
@@ -134,7 +134,9 @@ def approved(bank: OpenBankingUkConnector, served: ServedBank, staged: Staged) -
         state=state,
         nonce=nonce,
         timeout_s=WAIT_S,
-    ).access_token
+    )
+    assert authorised.access_token is not None
+    return authorised.access_token
 
 
 def nothing_wrong(judged: ThroughPrism, forwarder: Forwarder, *, calls: int) -> None:
