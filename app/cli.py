@@ -83,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_payment_words(words)
     _add_work_words(words)
     _add_reconcile_words(words)
+    read = _add(words, "read", _read, "read files as bills and write what they say as CSV; nothing is kept")
+    read.add_argument("files", nargs="+", metavar="FILE", help="UBL, CII, Factur-X, payment requests, our JSON")
     _add(words, "migrate", _migrate, "bring the database to the newest tables")
     keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
     _add(keys, "init", _keys_init, "make the keys that are not there yet")
@@ -257,6 +259,13 @@ def _check(chosen: argparse.Namespace) -> int:
         print(one)
     print(f"{len(INVARIANTS) - len(broken)} of {len(INVARIANTS)} invariants hold ({time.monotonic() - started:.1f} s)")
     return 1 if broken else 0
+
+
+def _read(chosen: argparse.Namespace) -> int:
+    from app.journey.intake import table
+
+    table.write(chosen.files, sys.stdout)
+    return 0
 
 
 def _migrate(_: argparse.Namespace) -> int:

@@ -34,6 +34,8 @@ def can_be_taken(bill: Bill) -> None:
         raise BillRefused(
             "nothing-to-pay", "The amount due is not above zero: there is nothing to pay.", element="payable"
         )
+    for doubt in bill.doubts:
+        raise BillRefused(doubt.code, doubt.detail, element=doubt.element)
     if bill.means_codes and set(bill.means_codes) <= COLLECTED_BY_BILLER:
         raise BillRefused(
             "collected-by-biller",

@@ -20,9 +20,10 @@ from app.web.billers.problems import Problem
 from app.web.billers.schemas import AcknowledgementSchema, DeliveredBillSchema
 from app.web.context import services
 
-#: what a bill may be, by Content-Type. UBL 2.1 has no media type of its own: three are in use
+#: what a bill may be, by Content-Type. XML bills are known by their root: none but UBL has a media type of its own
 JSON = "application/json"
-UBL = tuple(media_type for media_type in FORMATS if media_type != JSON)
+PDF = "application/pdf"
+XML = tuple(media_type for media_type in FORMATS if media_type not in (JSON, PDF))
 
 _BILL_ID = r"^bill_[0-9a-f]{32}$"
 _ADDRESS = r"^[a-zA-Z0-9._-]{1,40}@[a-zA-Z0-9.-]{1,79}$"
@@ -51,10 +52,12 @@ def _client_id() -> str:
     ],
     requestBody={
         "required": True,
-        "description": f"One bill, at most {BILL_BYTES_MAX} bytes, without Content-Encoding: our JSON or UBL 2.1.",
+        "description": f"One bill, at most {BILL_BYTES_MAX} bytes, without Content-Encoding: our JSON, UBL 2.1, CII "
+        "or a PDF with one of these two embedded (Factur-X, ZUGFeRD 2, XRechnung).",
         "content": {
             JSON: {"schema": BillSchema, "example": JSON_BILL},
-            **{media_type: {"schema": {"type": "string"}, "example": UBL_BILL} for media_type in UBL},
+            **{media_type: {"schema": {"type": "string"}, "example": UBL_BILL} for media_type in XML},
+            PDF: {"schema": {"type": "string", "format": "binary"}},
         },
     },
     responses={

@@ -24,7 +24,7 @@ SHOWN = {
 #: how far back a customer can turn the pages of the inbox
 PAGES_MOST = 1000
 #: file endings of what billers send; a download is never opened by the browser as a page
-ENDINGS = {"application/json": "json"}
+ENDINGS = {"application/json": "json", "application/pdf": "pdf"}
 
 
 @blueprint.get("/bills")

@@ -81,6 +81,17 @@ def json_amount(value: str, code: str, *, element: str, signed: bool = False) ->
     return _signed(_money(value[negative:], code, exact=True, element=element), negative=negative)
 
 
+def adds_up(
+    payable: Money, total: Money, prepaid: Money | None, rounding: Money | None, *, more: Money, element: str
+) -> None:
+    """BR-CO-16: what is due is total - prepaid + rounding, and ``more`` that an extension adds."""
+    nothing = Money(0, payable.currency)
+    due = total - (prepaid or nothing) + (rounding or nothing) + more
+    if due != payable:
+        detail = f"The amount due is {payable}, but total - prepaid + rounding makes {due} {payable.currency}."
+        raise BillRefused("amounts-do-not-add-up", detail, element=element)
+
+
 def account(value: str, *, element: str) -> Account:
     """An account number: a valid IBAN (spaces and lower case are mended), or something else as written.
 

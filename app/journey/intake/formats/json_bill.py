@@ -378,7 +378,7 @@ def _bill(found: Mapping[str, Any]) -> Bill:
         to=found["to"],
         payee=Payee(name=found["payee"]["name"], iban=found["payee"]["iban"]),
         remittance_reference=found.get("reference"),
-        early_payment=_early_payment(found, payable) if "early_payment" in found else None,
+        early_payments=(_early_payment(found, payable),) if "early_payment" in found else (),
         order_reference=found.get("order_reference"),
         lines=tuple(_bill_line(index, each, currency) for index, each in enumerate(found.get("lines", ()))),
         note=found.get("note"),

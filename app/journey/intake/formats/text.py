@@ -49,7 +49,7 @@ def paragraph(text: str, *, element: str) -> str:
 def exact(text: str, *, element: str, limit: int) -> str:
     """One line that identifies something: NFC, stripped; an invisible character refuses the bill."""
     cleaned = line(text, element=element, limit=limit)
-    if any(_is_invisible(character) for character in text):
+    if not text.isascii() and any(_is_invisible(character) for character in text):
         raise BillRefused("text-refused", "The value holds invisible characters. Take them out.", element=element)
     return cleaned
 
@@ -67,6 +67,8 @@ def printable(text: str, *, limit: int) -> str:
 
 def _visible(text: str, element: str) -> str:
     _limited(text, element, RAW_MAX)
+    if text.isascii() and text.isprintable():
+        return text  # most are
     for character in text:
         if character not in _BREAK_CHARACTERS and unicodedata.category(character) in ("Cc", "Cs"):
             raise BillRefused(

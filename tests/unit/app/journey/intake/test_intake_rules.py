@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.journey.intake.bill import Bill, BillKind, BillRefused, Payee, Seller
+from app.journey.intake.bill import Bill, BillKind, BillRefused, Means, Payee, Seller
 from app.journey.intake.rules import can_be_taken, is_from, one_address, pays_into
 from connectors.money import Money
 
@@ -52,7 +52,7 @@ def test_without_one_address_nobody_gets_it(in_bill: str | None, beside: str | N
 
 @pytest.mark.parametrize("means", [(), ("30",), ("58",), ("59", "58"), ("49", "30")])
 def test_a_bill_that_can_be_paid_by_credit_transfer_is_taken(means: tuple[str, ...]) -> None:
-    can_be_taken(but(means_codes=means))
+    can_be_taken(but(means=tuple(Means(code=code) for code in means)))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_a_bill_that_can_be_paid_by_credit_transfer_is_taken(means: tuple[str, .
         ({"kind": BillKind.CREDIT_NOTE}, "credit-note", "kind"),
         ({"payable": Money(0, "EUR")}, "nothing-to-pay", "payable"),
         ({"payable": Money(-1, "EUR")}, "nothing-to-pay", "payable"),
-        ({"means_codes": ("59",)}, "collected-by-biller", "means"),
-        ({"means_codes": ("49",)}, "collected-by-biller", "means"),
-        ({"means_codes": ("49", "59")}, "collected-by-biller", "means"),
+        ({"means": (Means(code="59"),)}, "collected-by-biller", "means"),
+        ({"means": (Means(code="49"),)}, "collected-by-biller", "means"),
+        ({"means": (Means(code="49"), Means(code="59"))}, "collected-by-biller", "means"),
         ({"payee": None}, "no-account", "payee"),
         ({"payee": Payee(name="Lumen", other_account="123")}, "no-account", "payee"),
     ],
@@ -85,13 +85,13 @@ def test_anything_else_is_refused(changes: dict[str, Any], code: str, element: s
     ],
 )
 def test_a_bill_is_from_who_sends_it(named: str | None, vetted: str | None) -> None:
-    is_from(but(seller=Seller(name="Lumen", vat_id=named)), vat_id=vetted)
+    is_from(but(seller=Seller(legal_name="Lumen", vat_id=named)), vat_id=vetted)
     is_from(but(seller=None), vat_id=vetted)
 
 
 def test_a_bill_of_another_company_is_refused() -> None:
     with pytest.raises(BillRefused) as refused:
-        is_from(but(seller=Seller(name="Other", vat_id="FR99999999999")), vat_id="FR12345678901")
+        is_from(but(seller=Seller(legal_name="Other", vat_id="FR99999999999")), vat_id="FR12345678901")
     assert refused.value.code == "seller-differs"
     assert "FR99999999999" in refused.value.detail
 
