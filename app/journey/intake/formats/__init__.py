@@ -35,7 +35,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from app.journey.intake.bill import Bill, BillRefused
-from app.journey.intake.formats import facturx, json_bill, xml_bill
+from app.journey.intake.formats import facturx, json_bill, json_tree, payment_request, xml_bill
 
 BYTES_MAX = 10 * 1024 * 1024
 
@@ -46,10 +46,20 @@ class Reader(Protocol):
     def __call__(self, content: bytes, /) -> Bill: ...
 
 
+def _read_json(content: bytes, /) -> Bill:
+    """Our own bill or a request to pay of the SEPA scheme, which may hold its invoice and be large."""
+    tree = json_tree.parse(content, bytes_max=BYTES_MAX)
+    if payment_request.is_request(tree):
+        return payment_request.read_json(tree)
+    if len(content) > json_bill.JSON_BYTES_MAX:
+        raise BillRefused("too-large", f"The bill is larger than {json_bill.JSON_BYTES_MAX // 1024 // 1024} MiB.")
+    return json_bill.read_tree(tree)
+
+
 #: media type, in lower case and without parameters → who reads it
 FORMATS: Mapping[str, Reader] = MappingProxyType(
     {
-        "application/json": json_bill.read,
+        "application/json": _read_json,
         "application/xml": xml_bill.read,
         "text/xml": xml_bill.read,
         "application/vnd.oasis.ubl+xml": xml_bill.read,

@@ -31,8 +31,6 @@ LEGACY_ROOT = "{urn:ferd:CrossIndustryDocument:invoice:1p0}CrossIndustryDocument
 _TRADE = "rsm:SupplyChainTradeTransaction"
 _TOTALS = "ram:SpecifiedTradeSettlementHeaderMonetarySummation"
 _DAY = "udt:DateTimeString"
-#: UN/CEFACT 2379: a day as YYYYMMDD
-_DAY_FORMAT = "102"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,7 @@ def _part(node: xml.Node, path: str) -> xml.Node:
 
 def _bill(parts: _Parts) -> Bill:
     agreement, settlement = parts.agreement, parts.settlement
-    issued_on = _day(required(parts.document, f"ram:IssueDateTime/{_DAY}"))
+    issued_on = fields.compact_date(required(parts.document, f"ram:IssueDateTime/{_DAY}"))
     type_code = maybe_exact(parts.document, "ram:TypeCode")
     kind = BillKind.CREDIT_NOTE if type_code in codes.CREDITS else BillKind.INVOICE
     totals = _totals(parts)
@@ -170,17 +168,6 @@ def _money(node: xml.Node, currency: str) -> Money:
     return fields.amount(node, currency)
 
 
-def _day(node: xml.Node) -> dt.date:
-    written = node.text()
-    given_format = node.element.get("format")
-    if given_format != _DAY_FORMAT:
-        detail = f'A day is written YYYYMMDD with format="{_DAY_FORMAT}", not {text.quoted(given_format or "")}.'
-        raise BillRefused("date-refused", detail, element=f"{node.path}/@format")
-    if len(written) != len("YYYYMMDD") or not (written.isascii() and written.isdigit()):
-        raise BillRefused("date-refused", f"{text.quoted(written)} is not a day: write YYYYMMDD.", element=node.path)
-    return checks.date(f"{written[:4]}-{written[4:6]}-{written[6:]}", element=node.path)
-
-
 # --- what is due when
 
 
@@ -189,7 +176,7 @@ class _Terms:
 
     def __init__(self, node: xml.Node) -> None:
         due = given(node, f"ram:DueDateDateTime/{_DAY}")
-        self.due_on = _day(due) if due else None
+        self.due_on = fields.compact_date(due) if due else None
         self.descriptions = several(node, "ram:Description")
         self.discounts = several(node, "ram:ApplicableTradePaymentDiscountTerms")
 
@@ -229,7 +216,7 @@ class _Terms:
             return self.due_on if day is None else None
         if period.element.get("unitCode") != "DAY":
             return None
-        return early_payment.after(_day(day) if day else issued_on, period.text())
+        return early_payment.after(fields.compact_date(day) if day else issued_on, period.text())
 
 
 def _due_on(terms: list[_Terms]) -> dt.date | None:

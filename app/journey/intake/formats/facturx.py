@@ -64,6 +64,16 @@ def read(content: bytes) -> Bill:
     return dataclasses.replace(bill, attachments=tuple(_shown(each) for each, _ in parts.files), doubts=doubts)
 
 
+def only(file_name: str, content: bytes) -> bytes:
+    """The one embedded file of this name. Raises BillRefused."""
+    found = [inner for name, inner in take_apart(content).xml_files if _base(name) == file_name]
+    if len(found) > 1:
+        raise BillRefused("element-doubled", f"The PDF has {len(found)} files called {file_name}. Send one.")
+    if not found:
+        raise BillRefused("no-structured-data", f"There is no {file_name} in this PDF.")
+    return found[0]
+
+
 def take_apart(content: bytes) -> Parts:
     """By a child process with limits; raises BillRefused."""
     if not content.startswith(MAGIC):

@@ -6,7 +6,8 @@ The path of an element is made only when it is needed: for the refusal that name
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
 from app.journey.intake.bill import BillRefused
@@ -16,6 +17,9 @@ from connectors.money import Money
 
 #: payment means, notes, preceding invoices: each
 REPEATS_MAX = 100
+#: UN/CEFACT 2379 → how many digits; the only one of EN 16931, and those of orders
+DAY: Mapping[str, int] = MappingProxyType({"102": 8})
+MOMENT: Mapping[str, int] = MappingProxyType({"102": 8, "203": 12, "204": 14})
 
 _P = ParamSpec("_P")
 _Value = TypeVar("_Value")
@@ -85,6 +89,18 @@ def distinct(nodes: Iterable[Node | None], limit: int) -> tuple[str, ...]:
 
 def date(node: Node) -> dt.date:
     return _at(node, checks.xml_date, node.text(), element="")
+
+
+def compact_date(node: Node, *, formats: Mapping[str, int] = DAY) -> dt.date:
+    """A day as YYYYMMDD; with MOMENT the day of a moment written that way."""
+    written, given_format = node.text(), node.element.get("format") or ""
+    if given_format not in formats:
+        allowed = ", ".join(formats)
+        detail = f"The format of a day is {allowed} (YYYYMMDD), not {text.quoted(given_format)}."
+        raise BillRefused("date-refused", detail, element=f"{node.path}/@format")
+    if len(written) != formats[given_format] or not (written.isascii() and written.isdigit()):
+        raise BillRefused("date-refused", f"{text.quoted(written)} is not a day: write YYYYMMDD.", element=node.path)
+    return _at(node, checks.date, f"{written[:4]}-{written[4:6]}-{written[6:8]}", element="")
 
 
 def country(node: Node | None) -> str | None:

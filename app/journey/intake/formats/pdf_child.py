@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import logging
 import resource
 import sys
 from collections.abc import Iterator
@@ -35,20 +36,24 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    import logging
+    json.dump(answer(sys.stdin.buffer.read()), sys.stdout)
 
+
+def answer(content: bytes) -> dict[str, Any]:
+    """What goes out for these bytes."""
     logging.disable(logging.CRITICAL)  # pypdf tells what it mends; stderr is for a fault of ours
     try:
-        answer = _taken_apart(sys.stdin.buffer.read())
+        return _taken_apart(content)
     except Refused as refused:
-        answer = {"refused": [refused.code, refused.detail]}
+        return {"refused": [refused.code, refused.detail]}
     except MemoryError:
-        answer = {"refused": ["too-large", "Reading the PDF takes more memory than any bill needs."]}
+        return {"refused": ["too-large", "Reading the PDF takes more memory than any bill needs."]}
     except Exception as error:  # noqa: BLE001  # whatever a stranger's file makes of pypdf
         # pypdf's own limits are an error of this name
         code = "too-large" if type(error).__name__ == "LimitReachedError" else "not-well-formed"
-        answer = {"refused": [code, f"The PDF cannot be read ({type(error).__name__})."]}
-    json.dump(answer, sys.stdout)
+        return {"refused": [code, f"The PDF cannot be read ({type(error).__name__})."]}
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _taken_apart(content: bytes) -> dict[str, Any]:

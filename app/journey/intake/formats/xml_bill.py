@@ -8,7 +8,7 @@ from types import MappingProxyType
 from lxml import etree
 
 from app.journey.intake.bill import Bill, BillRefused
-from app.journey.intake.formats import cii, schemas, ubl, xml
+from app.journey.intake.formats import cii, payment_request, schemas, ubl, xml
 
 #: root element → who reads it
 READERS: Mapping[str, Callable[[etree._Element], Bill]] = MappingProxyType(
@@ -24,6 +24,9 @@ def read(content: bytes) -> Bill:
 
 def read_tree(tree: etree._Element) -> Bill:
     root = _opened(tree)
+    request = payment_request.xml_message(root)
+    if request is not None:
+        return payment_request.read_xml(request)
     reader = READERS.get(root.tag)
     if root.tag == cii.LEGACY_ROOT:
         detail = "This is ZUGFeRD 1, which is no European invoice. Send ZUGFeRD 2 or Factur-X."

@@ -43,7 +43,6 @@ HARMLESS = {
 }
 #: Marked "accept" or "hold", and refused: formats that are not ours, and amounts that do not add up.
 REFUSED_ALL_THE_SAME = {
-    "json_base.json": "too-large",
     "amount_negative.xml": "amounts-do-not-add-up",
 }
 
