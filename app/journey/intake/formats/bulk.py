@@ -60,7 +60,7 @@ def table(lines: Iterator[bytes]) -> Iterator[BulkLine]:
     decoded = _decoded(_limited(lines))
     first = next(decoded, "").removeprefix("\ufeff")
     separator = max(_SEPARATORS, key=first.count)
-    header = next(csv.reader([first], delimiter=separator, strict=True), [])
+    header = _header(first, separator)
     _check_header(header)
     rows = csv.reader(decoded, delimiter=separator, strict=True)
     found = 0
@@ -106,6 +106,13 @@ def _decoded(lines: Iterator[bytes]) -> Iterator[str]:
             yield codecs.decode(line, "utf-8")
         except UnicodeDecodeError:
             raise BillRefused("encoding-refused", "The line is not UTF-8.", element=f"line {number}") from None
+
+
+def _header(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        raise BillRefused("not-well-formed", f"The header is no CSV: {error}.", element="line 1") from None
 
 
 def _check_header(header: list[str]) -> None:

@@ -143,13 +143,9 @@ def _totals(parts: _Parts) -> _Totals:
         rounding=_amount(node, "ram:RoundingAmount", parts.currency),
     )
     if found.total is not None:
-        checks.adds_up(
-            found.payable,
-            found.total,
-            found.prepaid,
-            found.rounding,
-            more=Money(0, parts.currency),
-            element=f"{node.path}/ram:DuePayableAmount",
+        nothing = Money(0, parts.currency)
+        fields.adds_up(
+            node, "ram:DuePayableAmount", found.payable, found.total, found.prepaid, found.rounding, more=nothing
         )
     return found
 

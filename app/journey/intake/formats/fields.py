@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
+from lxml import etree
+
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import checks, text
 from app.journey.intake.formats.xml import Node
@@ -29,6 +31,12 @@ def given(node: Node, path: str) -> Node | None:
     """The one element there, or None where it is absent or empty."""
     found = node.maybe(path)
     return found if found is not None and found.text() else None
+
+
+def part(node: Node, path: str) -> Node:
+    """The one element there, to look into; where it is absent, one in which there is nothing."""
+    found = node.maybe(path)
+    return found if found is not None else Node(etree.Element("absent"), path, node.names, parent=node)
 
 
 def required(node: Node, path: str) -> Node:
@@ -122,6 +130,17 @@ def account(node: Node) -> checks.Account:
 def amount(node: Node, code: str) -> Money:
     """An amount without a currency of its own."""
     return _at(node, checks.xml_amount, node.text(), code, element="")
+
+
+def adds_up(
+    totals: Node, name: str, payable: Money, total: Money, prepaid: Money | None, rounding: Money | None, *, more: Money
+) -> None:
+    """BR-CO-16: what is due is total - prepaid + rounding, and ``more`` that an extension adds."""
+    nothing = Money(0, payable.currency)
+    due = total - (prepaid or nothing) + (rounding or nothing) + more
+    if due != payable:
+        detail = f"The amount due is {payable}, but total - prepaid + rounding makes {due} {payable.currency}."
+        raise BillRefused("amounts-do-not-add-up", detail, element=f"{totals.path}/{name}")
 
 
 def _at(node: Node, read: Callable[_P, _Value], *args: _P.args, **kwargs: _P.kwargs) -> _Value:

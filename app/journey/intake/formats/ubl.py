@@ -82,12 +82,15 @@ def _bill(root: xml.Node, root_kind: BillKind) -> Bill:
     type_code = maybe_exact(root, _NAMES[root_kind].type_code)
     # an Invoice with a credit type code is a credit: whatever its root says, it must not be paid
     kind = BillKind.CREDIT_NOTE if type_code in codes.CREDITS else root_kind
-    totals = _totals(root, currency)
-    seller = _seller(root)
+    totals = _totals(fields.part(root, _TOTALS), _third_party_payments(root, currency), currency)
+    seller = _seller(fields.part(root, _SELLER))
+    buyer = fields.part(root, _BUYER)
     means = _all_means(root)
     chosen = _chosen(means)
     payee_name = maybe_line(root, f"cac:PayeeParty/{_PARTY_NAME}")
-    endpoint = given(root, f"{_BUYER}/cbc:EndpointID")
+    endpoint = given(buyer, "cbc:EndpointID")
+    terms = several(root, "cac:PaymentTerms")
+    notes = [note for each in terms for note in several(each, "cbc:Note")]
     due = _due(root, means, chosen)
     own_due = root.maybe("cbc:DueDate")
     return Bill(
@@ -106,15 +109,15 @@ def _bill(root: xml.Node, root_kind: BillKind) -> Bill:
         to=fields.exact(endpoint, text.ADDRESS_MAX) if endpoint else None,
         to_scheme=endpoint.element.get("schemeID") if endpoint else None,
         seller=seller,
-        buyer_name=fields.first_line(root, f"{_BUYER}/{_LEGAL_NAME}", f"{_BUYER}/{_PARTY_NAME}"),
-        buyer_id=_buyer_id(root),
+        buyer_name=fields.first_line(buyer, _LEGAL_NAME, _PARTY_NAME),
+        buyer_id=_buyer_id(buyer),
         buyer_reference=maybe_exact(root, "cbc:BuyerReference"),
         payee_name=payee_name,
         payee=_payee(chosen, payee_name, seller, currency),
         means=tuple(_shown(each) for each in means),
         remittance_reference=_reference(means, chosen),
-        early_payments=_early_payments(root, issued_on, totals) if kind is BillKind.INVOICE else (),
-        terms=fields.paragraphs(_payment_terms_notes(root)),
+        early_payments=_early_payments(terms, notes, issued_on, totals) if kind is BillKind.INVOICE else (),
+        terms=fields.paragraphs(notes),
         order_reference=maybe_exact(root, "cac:OrderReference/cbc:ID"),
         preceding_numbers=_preceding_numbers(root),
         lines=_lines(root, root_kind, currency),
@@ -136,22 +139,17 @@ class _Totals:
     rounding: Money | None
 
 
-def _totals(root: xml.Node, currency: str) -> _Totals:
+def _totals(node: xml.Node, third_party: Money, currency: str) -> _Totals:
     """BT-115, checked against BT-112, 113 and 114 (BR-CO-16). An EHF payment request has no total."""
     found = _Totals(
-        payable=_money(required(root, f"{_TOTALS}/cbc:PayableAmount"), currency),
-        total=_amount(root, f"{_TOTALS}/cbc:TaxInclusiveAmount", currency),
-        prepaid=_amount(root, f"{_TOTALS}/cbc:PrepaidAmount", currency),
-        rounding=_amount(root, f"{_TOTALS}/cbc:PayableRoundingAmount", currency),
+        payable=_money(required(node, "cbc:PayableAmount"), currency),
+        total=_amount(node, "cbc:TaxInclusiveAmount", currency),
+        prepaid=_amount(node, "cbc:PrepaidAmount", currency),
+        rounding=_amount(node, "cbc:PayableRoundingAmount", currency),
     )
     if found.total is not None:
-        checks.adds_up(
-            found.payable,
-            found.total,
-            found.prepaid,
-            found.rounding,
-            more=_third_party_payments(root, currency),
-            element=f"{root.path}/{_TOTALS}/cbc:PayableAmount",
+        fields.adds_up(
+            node, "cbc:PayableAmount", found.payable, found.total, found.prepaid, found.rounding, more=third_party
         )
     return found
 
@@ -177,14 +175,16 @@ def _due(root: xml.Node, means: tuple[_Means, ...], chosen: _Means | None) -> dt
     return fields.date(first) if first else None
 
 
-def _early_payments(root: xml.Node, issued_on: dt.date, totals: _Totals) -> tuple[EarlyPayment, ...]:
+def _early_payments(
+    terms: list[xml.Node], notes: list[xml.Node], issued_on: dt.date, totals: _Totals
+) -> tuple[EarlyPayment, ...]:
     tiers: list[early_payment.Tier] = []
-    for terms in several(root, "cac:PaymentTerms"):
-        stated = _settlement_discount(terms, totals.payable.currency)
+    for each in terms:
+        stated = _settlement_discount(each, totals.payable.currency)
         if stated is None:
             return ()
         tiers += stated
-    for note in _payment_terms_notes(root):
+    for note in notes:
         # The text as it came: the rule wants a line break after the last entry, too.
         skonto = early_payment.skonto_tiers(note.raw_text(), issued_on=issued_on)
         if skonto is None:
@@ -207,10 +207,6 @@ def _settlement_discount(terms: xml.Node, currency: str) -> list[early_payment.T
         amount=_money(amount, currency) if amount else None,
     )
     return [] if tier.percent == 0 and tier.amount is None else [tier]
-
-
-def _payment_terms_notes(root: xml.Node) -> list[xml.Node]:
-    return [note for terms in several(root, "cac:PaymentTerms") for note in several(terms, "cbc:Note")]
 
 
 def _preceding_numbers(root: xml.Node) -> tuple[str, ...]:
@@ -240,33 +236,33 @@ def _line(node: xml.Node, quantity: str, currency: str) -> Line:
 # --- who sends it, and where the money goes
 
 
-def _seller(root: xml.Node) -> Seller:
+def _seller(party: xml.Node) -> Seller:
     """BG-4. An EHF payment request has no legal name (BT-27), only the party's name."""
-    legal_name = maybe_line(root, f"{_SELLER}/{_LEGAL_NAME}")
-    party_name = maybe_line(root, f"{_SELLER}/{_PARTY_NAME}")
+    legal_name = maybe_line(party, _LEGAL_NAME)
+    party_name = maybe_line(party, _PARTY_NAME)
     if legal_name is None and party_name is None:
-        raise fields.missing(root, f"{_SELLER}/{_LEGAL_NAME}")
-    endpoint = given(root, f"{_SELLER}/cbc:EndpointID")
+        raise fields.missing(party, _LEGAL_NAME)
+    endpoint = given(party, "cbc:EndpointID")
     return Seller(
         legal_name=legal_name,
         trading_name=party_name,
-        vat_id=_vat_id(root),
-        legal_id=maybe_exact(root, f"{_SELLER}/cac:PartyLegalEntity/cbc:CompanyID"),
-        country=fields.country(given(root, f"{_SELLER}/cac:PostalAddress/cac:Country/cbc:IdentificationCode")),
+        vat_id=_vat_id(party),
+        legal_id=maybe_exact(party, "cac:PartyLegalEntity/cbc:CompanyID"),
+        country=fields.country(given(party, "cac:PostalAddress/cac:Country/cbc:IdentificationCode")),
         endpoint=fields.exact(endpoint, text.ADDRESS_MAX) if endpoint else None,
         endpoint_scheme=endpoint.element.get("schemeID") if endpoint else None,
     )
 
 
-def _buyer_id(root: xml.Node) -> str | None:
+def _buyer_id(party: xml.Node) -> str | None:
     """BT-46, the first one."""
-    identifications = several(root, f"{_BUYER}/cac:PartyIdentification")
+    identifications = several(party, "cac:PartyIdentification")
     return maybe_exact(identifications[0], "cbc:ID") if identifications else None
 
 
-def _vat_id(root: xml.Node) -> str | None:
+def _vat_id(party: xml.Node) -> str | None:
     """BT-31: of the tax registrations the one for VAT; the others (BT-32, GST) are none."""
-    registrations = several(root, f"{_SELLER}/cac:PartyTaxScheme")
+    registrations = several(party, "cac:PartyTaxScheme")
     vat = [each for each in registrations if plain(each, "cac:TaxScheme/cbc:ID") == "VAT"]
     if len(vat) > 1:
         raise BillRefused("element-doubled", "The seller has two VAT numbers. Send one.", element=vat[1].path)

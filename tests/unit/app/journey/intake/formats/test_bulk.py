@@ -85,6 +85,7 @@ def test_a_discount_has_two_columns() -> None:
         ((HEADER.replace(",amount", ""), ROW), "element-missing"),
         (("",), "element-missing"),
         ((HEADER, f'{ROW},"'), "not-well-formed"),
+        ((f'{HEADER},"', ROW), "not-well-formed"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused_as_a_whole(written: tuple[str, ...], code: str) -> None:
