@@ -115,8 +115,9 @@ def _bill(parts: _Parts) -> Bill:
         specification=maybe_exact(
             parts.root,
             "rsm:ExchangedDocumentContext/ram:GuidelineSpecifiedDocumentContextParameter/ram:ID",
-            text.NAME_MAX,
+            text.DESCRIPTION_MAX,
         ),
+        doubts=fields.hidden(agreement.maybe("ram:SellerTradeParty/ram:Name")),
     )
 
 

@@ -104,7 +104,7 @@ def _inside(name: str, content: bytes) -> Bill:
 
 
 def _doubts(bill: Bill, parts: Parts) -> tuple[Doubt, ...]:
-    found = []
+    found = list(bill.doubts)
     others = [name for name, _ in parts.xml_files if _base(name) not in XML_NAMES]
     if others:
         detail = f"A second XML file, {_shown(others[0])}, is embedded: which of them is the bill?"

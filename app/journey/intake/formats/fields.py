@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from lxml import etree
 
-from app.journey.intake.bill import BillRefused
+from app.journey.intake.bill import BillRefused, Doubt
 from app.journey.intake.formats import checks, text
 from app.journey.intake.formats.xml import Node
 from connectors.money import Money
@@ -141,6 +141,13 @@ def adds_up(
     if due != payable:
         detail = f"The amount due is {payable}, but total - prepaid + rounding makes {due} {payable.currency}."
         raise BillRefused("amounts-do-not-add-up", detail, element=f"{totals.path}/{name}")
+
+
+def hidden(*names: Node | None) -> tuple[Doubt, ...]:
+    """A doubt where a name has characters in it that nobody sees; they are not shown, and this says that they were."""
+    found = [node for node in names if node is not None and text.hides(node.raw_text())]
+    detail = "The name holds invisible characters, or such that turn the direction of writing."
+    return tuple(Doubt(code="name-hides-characters", detail=detail, element=node.path) for node in found)
 
 
 def _at(node: Node, read: Callable[_P, _Value], *args: _P.args, **kwargs: _P.kwargs) -> _Value:

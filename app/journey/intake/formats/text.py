@@ -52,9 +52,14 @@ def paragraph(text: str, *, element: str) -> str:
 def exact(text: str, *, element: str, limit: int) -> str:
     """One line that identifies something: NFC, stripped; an invisible character refuses the bill."""
     cleaned = line(text, element=element, limit=limit)
-    if not _is_plain(text) and any(_is_invisible(character) for character in text):
+    if hides(text):
         raise BillRefused("text-refused", "The value holds invisible characters. Take them out.", element=element)
     return cleaned
+
+
+def hides(text: str) -> bool:
+    """Whether it holds characters that nobody sees, as those that turn the direction of writing."""
+    return not _is_plain(text) and any(_is_invisible(character) for character in text)
 
 
 def quoted(text: str) -> str:

@@ -83,7 +83,8 @@ def _bill(root: xml.Node, root_kind: BillKind) -> Bill:
     # an Invoice with a credit type code is a credit: whatever its root says, it must not be paid
     kind = BillKind.CREDIT_NOTE if type_code in codes.CREDITS else root_kind
     totals = _totals(fields.part(root, _TOTALS), _third_party_payments(root, currency), currency)
-    seller = _seller(fields.part(root, _SELLER))
+    party = fields.part(root, _SELLER)
+    seller = _seller(party)
     buyer = fields.part(root, _BUYER)
     means = _all_means(root)
     chosen = _chosen(means)
@@ -122,7 +123,8 @@ def _bill(root: xml.Node, root_kind: BillKind) -> Bill:
         preceding_numbers=_preceding_numbers(root),
         lines=_lines(root, root_kind, currency),
         note=fields.paragraphs(several(root, "cbc:Note")),
-        specification=maybe_exact(root, "cbc:CustomizationID", text.QUANTITY_MAX * 5),
+        specification=maybe_exact(root, "cbc:CustomizationID", text.DESCRIPTION_MAX),
+        doubts=fields.hidden(party.maybe(_LEGAL_NAME), party.maybe(_PARTY_NAME)),
     )
 
 
