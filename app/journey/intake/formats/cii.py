@@ -314,17 +314,17 @@ def _shown(means: _Means, settlement: xml.Node) -> Means:
     mandates = (plain(each, "ram:DirectDebitMandateID") for each in settlement.all("ram:SpecifiedTradePaymentTerms"))
     return Means(
         code=text.printable(means.code, limit=text.QUOTE_MAX),
-        account=text.printable(means.account.text(), limit=text.ACCOUNT_MAX) if means.account else None,
+        account=text.shown(means.account.text(), limit=text.ACCOUNT_MAX) if means.account else None,
         second_account=_second_account(means),
-        branch=text.printable(means.branch, limit=text.ACCOUNT_MAX) or None if means.account else None,
-        mandate=text.printable(next(filter(None, mandates), ""), limit=text.ID_MAX) or None,
+        branch=text.shown(means.branch, limit=text.ACCOUNT_MAX) if means.account else None,
+        mandate=text.shown(next(filter(None, mandates), ""), limit=text.ID_MAX),
     )
 
 
 def _second_account(means: _Means) -> str | None:
     number = plain(means.node, "ram:PayeePartyCreditorFinancialAccount/ram:ProprietaryID")
     has_both = means.account is not None and number and means.account.text() != number
-    return text.printable(number, limit=text.ACCOUNT_MAX) if has_both else None
+    return text.shown(number, limit=text.ACCOUNT_MAX) if has_both else None
 
 
 def _preceding_numbers(settlement: xml.Node) -> tuple[str, ...]:

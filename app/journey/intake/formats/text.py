@@ -67,6 +67,11 @@ def quoted(text: str) -> str:
     return f"'{printable(text, limit=QUOTE_MAX)}'"
 
 
+def shown(text: str, *, limit: int) -> str | None:
+    """A stranger's value that nobody pays by, to be shown on one line; None where there is nothing."""
+    return printable(" ".join(text.split()), limit=limit) or None
+
+
 def printable(text: str, *, limit: int) -> str:
     """The first characters of a stranger's text, with ``?`` for all that does not print."""
     cut = "".join(character if character.isprintable() else "?" for character in text[:limit])

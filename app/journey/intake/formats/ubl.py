@@ -290,10 +290,10 @@ def _shown(means: _Means) -> Means:
     node = means.node
     return Means(
         code=text.printable(means.code, limit=text.QUOTE_MAX),
-        account=text.printable(means.account.text(), limit=text.ACCOUNT_MAX) if means.account else None,
-        branch=text.printable(means.branch, limit=text.ACCOUNT_MAX) or None if means.account else None,
-        reference=text.printable(plain(node, "cbc:PaymentID"), limit=text.REFERENCE_MAX) or None,
-        mandate=text.printable(plain(node, "cac:PaymentMandate/cbc:ID"), limit=text.ID_MAX) or None,
+        account=text.shown(means.account.text(), limit=text.ACCOUNT_MAX) if means.account else None,
+        branch=text.shown(means.branch, limit=text.ACCOUNT_MAX) if means.account else None,
+        reference=text.shown(plain(node, "cbc:PaymentID"), limit=text.REFERENCE_MAX),
+        mandate=text.shown(plain(node, "cac:PaymentMandate/cbc:ID"), limit=text.ID_MAX),
     )
 
 
