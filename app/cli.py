@@ -84,10 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_payment_words(words)
     _add_work_words(words)
     _add_reconcile_words(words)
+    read = _add(words, "read", _read, "read files as bills and write what they say as CSV; nothing is kept")
+    read.add_argument("files", nargs="+", metavar="FILE", help="UBL, CII, Factur-X, payment requests, our JSON")
     _add(words, "migrate", _migrate, "bring the database to the newest tables")
     keys = _add(words, "keys", None, "the installation's keys").add_subparsers(metavar="COMMAND", required=True)
     _add(keys, "init", _keys_init, "make the keys that are not there yet")
     _add_biller_words(words)
+    _add_bill_words(words)
     _add_bank_words(words)
     demo = _add(words, "demo", _demo, "run everything on this machine, with a sandbox bank and made-up bills")
     demo.add_argument("--walk", action="store_true", help="pay one bill from end to end over HTTP and check every side")
@@ -122,6 +125,17 @@ def _add_biller_words(words: Any) -> None:
     webhook = _add(verbs, "webhook", _biller_webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")
     webhook.add_argument("url")
+
+
+def _add_bill_words(words: Any) -> None:
+    verbs = _add(words, "bill", None, "bills at which somebody must look before they can be paid").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    _add(verbs, "held", _bill_held, "list them, with the reasons")
+    release = _add(verbs, "release", _bill_release, "it is right: deliver it to its customer")
+    release.add_argument("bill", help="hld_…")
+    discard = _add(verbs, "discard", _bill_discard, "it is not: take it away for good")
+    discard.add_argument("bill", help="hld_…")
 
 
 def _add_bank_words(words: Any) -> None:
@@ -272,6 +286,40 @@ def _check(chosen: argparse.Namespace) -> int:
         print(one)
     print(f"{len(INVARIANTS) - len(broken)} of {len(INVARIANTS)} invariants hold ({time.monotonic() - started:.1f} s)")
     return 1 if broken else 0
+
+
+def _bill_held(_: argparse.Namespace) -> int:
+    from app.journey.intake.holding import held_bills
+
+    with _services().reading() as uow:
+        for held in held_bills(uow.session):
+            amount = f"{held.amount} {held.amount.currency}"
+            print(f"{held.id}  {held.held_at:%Y-%m-%d}  {held.biller_name}: {held.number}, {amount}")
+            for detail in held.details:
+                print(f"    {detail}")
+    return 0
+
+
+def _bill_release(chosen: argparse.Namespace) -> int:
+    from app.journey.intake.holding import release
+
+    print(f"{chosen.bill} is delivered as {release(_services(), held_id=chosen.bill)}")
+    return 0
+
+
+def _bill_discard(chosen: argparse.Namespace) -> int:
+    from app.journey.intake.holding import discard
+
+    discard(_services(), held_id=chosen.bill)
+    print(f"{chosen.bill} is discarded")
+    return 0
+
+
+def _read(chosen: argparse.Namespace) -> int:
+    from app.journey.intake import table
+
+    table.write(chosen.files, sys.stdout)
+    return 0
 
 
 def _migrate(_: argparse.Namespace) -> int:

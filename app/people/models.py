@@ -82,7 +82,7 @@ class Biller(Base):
 
 
 class PayeeAccount(Base):
-    """An account that was vetted as the biller's. A bill that names any other one is refused."""
+    """An account that was vetted as the biller's. A bill that names any other one is held."""
 
     __tablename__ = "payee_account"
     __table_args__ = (UniqueConstraint("biller_id", "iban"),)

@@ -6,10 +6,14 @@ where their name says, for the odd and the hostile; everything else is escaped.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
+
+from pypdf import PdfWriter
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 TO = "k3v9q2m7x4ta@bills.example"
 NUMBER = "2026-00417"
@@ -130,6 +134,117 @@ def ubl_means(
     )
 
 
+_CII = "urn:un:unece:uncefact:data:standard:"
+
+
+def cii_bill(
+    *,
+    number: str = NUMBER,
+    type_code: str = "380",
+    issued_on: str = "20261101",
+    currency: str = "EUR",
+    amount: str = "84.20",
+    total: str | None = None,
+    prepaid: str | None = None,
+    to: str | None = TO,
+    seller_name: str | None = SELLER_NAME,
+    iban: str | None = IBAN,
+    means_code: str = "58",
+    reference: str | None = REFERENCE,
+    means: str | None = None,
+    terms: str | None = None,
+    due_on: str = "20261201",
+    extra_document: str = "",
+    extra_seller: str = "",
+    extra_totals: str = "",
+) -> bytes:
+    """A Cross Industry Invoice. None leaves an element out; ``means`` and ``terms`` are raw XML for ours."""
+    if means is None:
+        account = _wrapped("ram:PayeePartyCreditorFinancialAccount", _element("ram:IBANID", iban))
+        means = _wrapped("ram:SpecifiedTradeSettlementPaymentMeans", _element("ram:TypeCode", means_code) + account)
+    if terms is None:
+        terms = cii_terms(due_on=due_on)
+    guideline = "ram:GuidelineSpecifiedDocumentContextParameter"
+    endpoint = "" if to is None else f'<ram:URIID schemeID="EM">{to}</ram:URIID>'
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<rsm:CrossIndustryInvoice xmlns:rsm="{_CII}CrossIndustryInvoice:100"'
+        f' xmlns:ram="{_CII}ReusableAggregateBusinessInformationEntity:100"'
+        f' xmlns:udt="{_CII}UnqualifiedDataType:100">'
+        + _wrapped(f"rsm:ExchangedDocumentContext/{guideline}", _element("ram:ID", "urn:cen.eu:en16931:2017"))
+        + _wrapped(
+            "rsm:ExchangedDocument",
+            _element("ram:ID", number)
+            + _element("ram:TypeCode", type_code)
+            + _wrapped("ram:IssueDateTime", _cii_day(issued_on))
+            + extra_document,
+        )
+        + "<rsm:SupplyChainTradeTransaction>"
+        + _wrapped(
+            "ram:ApplicableHeaderTradeAgreement",
+            _wrapped(
+                "ram:SellerTradeParty",
+                _element("ram:Name", seller_name)
+                + "<ram:PostalTradeAddress><ram:CountryID>FR</ram:CountryID></ram:PostalTradeAddress>"
+                + extra_seller
+                + f'<ram:SpecifiedTaxRegistration><ram:ID schemeID="VA">{SELLER_VAT}</ram:ID>'
+                "</ram:SpecifiedTaxRegistration>",
+            )
+            + _wrapped(
+                "ram:BuyerTradeParty",
+                _element("ram:Name", "Jana Nováková") + _wrapped("ram:URIUniversalCommunication", endpoint),
+            ),
+        )
+        + "<ram:ApplicableHeaderTradeDelivery/>"
+        + _wrapped(
+            "ram:ApplicableHeaderTradeSettlement",
+            _element("ram:PaymentReference", reference)
+            + _element("ram:InvoiceCurrencyCode", currency)
+            + means
+            + terms
+            + _wrapped(
+                "ram:SpecifiedTradeSettlementHeaderMonetarySummation",
+                _element("ram:GrandTotalAmount", amount if total is None else total)
+                + _element("ram:TotalPrepaidAmount", prepaid)
+                + _element("ram:DuePayableAmount", amount)
+                + extra_totals,
+            ),
+        )
+        + "</rsm:SupplyChainTradeTransaction></rsm:CrossIndustryInvoice>"
+    ).encode()
+
+
+def cii_terms(*, due_on: str | None = None, text: str | None = None, discount: str = "") -> str:
+    """One ram:SpecifiedTradePaymentTerms as raw XML; ``discount`` is what its discount terms hold."""
+    return _wrapped(
+        "ram:SpecifiedTradePaymentTerms",
+        _element("ram:Description", text)
+        + _wrapped("ram:DueDateDateTime", _cii_day(due_on) if due_on else "")
+        + _wrapped("ram:ApplicableTradePaymentDiscountTerms", discount),
+    )
+
+
+def pdf_bill(*files: tuple[str, bytes], page: str = "") -> bytes:
+    """A PDF with these files embedded; ``page`` is what its one page says, in ASCII."""
+    writer = PdfWriter()
+    sheet = writer.add_blank_page(width=595, height=842)
+    if page:
+        font = DictionaryObject(
+            {NameObject(name): NameObject(value) for name, value in (("/Type", "/Font"), ("/Subtype", "/Type1"))}
+        )
+        font[NameObject("/BaseFont")] = NameObject("/Helvetica")
+        fonts = DictionaryObject({NameObject("/F1"): font})
+        sheet[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+        drawn = DecodedStreamObject()
+        drawn.set_data(f"BT /F1 12 Tf 60 780 Td ({page}) Tj ET".encode("ascii"))
+        sheet[NameObject("/Contents")] = drawn
+    for name, content in files:
+        writer.add_attachment(name, content)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
 def json_bill(**changes: Any) -> bytes:
     """A bill in our own JSON. A field that is None is left out; ``payee`` is merged into the default one."""
     return json.dumps(json_fields(**changes), ensure_ascii=False).encode()
@@ -185,6 +300,10 @@ def _line(root: str, index: int, line: tuple[str, str, str, str], currency: str)
         + _element("cbc:LineExtensionAmount", amount, currency=currency)
         + _wrapped("cac:Item", _element("cbc:Name", name)),
     )
+
+
+def _cii_day(written: str) -> str:
+    return f'<udt:DateTimeString format="102">{written}</udt:DateTimeString>'
 
 
 def _element(name: str, value: str | None, *, currency: str | None = None) -> str:

@@ -14,15 +14,37 @@ class BillKind(enum.StrEnum):
     CREDIT_NOTE = "credit_note"
 
 
+class AccountScheme(enum.StrEnum):
+    """What an account number is. Only an IBAN can be paid to; the others are kept as what they are, and shown."""
+
+    IBAN = "iban"
+    UK_SORT_CODE = "uk_sort_code"  #: six digits of the branch, eight of the account
+    AU_BSB = "au_bsb"  #: six digits of the branch, up to nine of the account
+    AU_BPAY = "au_bpay"  #: a biller code; the reference is the customer's number there (CRN)
+    SE_BANKGIRO = "se_bankgiro"
+    SE_PLUSGIRO = "se_plusgiro"
+    NO_ACCOUNT = "no_account"  #: eleven digits
+    SG_PAYNOW = "sg_paynow"  #: a company's number (UEN)
+    LINK = "link"  #: an address of a page, which is never made a link
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seller:
     """Who sends the bill, as the bill says it (EN 16931 BG-4). Claims, until matched with the vetted biller."""
 
-    name: str  #: BT-27
+    legal_name: str | None = None  #: BT-27
     trading_name: str | None = None  #: BT-28
     vat_id: str | None = None  #: BT-31
     legal_id: str | None = None  #: BT-30
     country: str | None = None  #: BT-40, ISO 3166-1 alpha-2
+    endpoint: str | None = None  #: BT-34
+    endpoint_scheme: str | None = None  #: BT-34-1
+
+    @property
+    def name(self) -> str:
+        """What to call it. An EHF payment request has no legal name."""
+        return self.legal_name or self.trading_name or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +54,21 @@ class Payee:
     name: str  #: account name (BT-85), else payee (BT-59), else seller
     iban: str | None = None  #: electronic form, check digits right
     other_account: str | None = None  #: an account that is no IBAN, as written
-    bic: str | None = None  #: BT-86
+    bic: str | None = None  #: BT-86, where it is one
+    branch: str | None = None  #: BT-86 as written, where it is none: a BSB, a sort code
+    scheme: AccountScheme = AccountScheme.IBAN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """One way to pay that the bill names (BG-16), offered or not."""
+
+    code: str = ""  #: BT-81, UNCL 4461
+    account: str | None = None  #: BT-84 as written; unchecked, for the account that is paid to see ``Bill.payee``
+    second_account: str | None = None  #: the national number that CII may give beside the IBAN
+    branch: str | None = None  #: BT-86 as written
+    reference: str | None = None  #: BT-83
+    mandate: str | None = None  #: BT-89
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +87,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Why somebody must look before this bill can be paid. ``code`` is stable and public."""
+
+    code: str
+    detail: str
+    element: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
     """The content of one bill. Texts are stripped, in NFC, free of control and bidi characters."""
 
@@ -60,18 +105,40 @@ class Bill:
     due_on: dt.date | None  #: BT-9; with several due dates the net one, without discount
     payable: Money  #: BT-115, amount due for payment; zero and below are possible
     total: Money | None = None  #: BT-112, with VAT
+    prepaid: Money | None = None  #: BT-113
+    rounding: Money | None = None  #: BT-114
+    type_code: str | None = None  #: BT-3, UNCL 1001
+    tax_currency: str | None = None  #: BT-6
+    due_dates: tuple[dt.date, ...] = ()  #: all that the bill names, in their order
+    due_on_of_means: bool = False  #: BT-9 is absent, the day stands in the payment means of an invoice
     to: str | None = None  #: BT-49: the recipient's address, here the customer's space address
+    to_scheme: str | None = None  #: BT-49-1
     seller: Seller | None = None  #: None only where the format has no place for it (our JSON)
     buyer_name: str | None = None  #: BT-44
+    buyer_id: str | None = None  #: BT-46
+    buyer_reference: str | None = None  #: BT-10
+    payee_name: str | None = None  #: BT-59, where it is not the seller
     payee: Payee | None = None
-    means_codes: tuple[str, ...] = ()  #: BT-81, UNCL 4461
+    means: tuple[Means, ...] = ()
     remittance_reference: str | None = None  #: BT-83, as written
-    early_payment: EarlyPayment | None = None  #: exactly one structured tier, else None
+    early_payments: tuple[EarlyPayment, ...] = ()  #: structured tiers, the earliest first
     terms: str | None = None  #: BT-20 as written: shown, never computed with
     order_reference: str | None = None  #: BT-13
     preceding_numbers: tuple[str, ...] = ()  #: BT-25
     lines: tuple[Line, ...] = ()
     note: str | None = None  #: BT-22
+    specification: str | None = None  #: BT-24
+    attachments: tuple[str, ...] = ()  #: names of the files in a PDF
+    doubts: tuple[Doubt, ...] = ()  #: what the document says of itself that must be looked at first
+
+    @property
+    def means_codes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(each.code for each in self.means if each.code))
+
+    @property
+    def early_payment(self) -> EarlyPayment | None:
+        """The discount that can be offered: where there are several, the customer reads the terms."""
+        return self.early_payments[0] if len(self.early_payments) == 1 else None
 
 
 class BillRefused(Exception):

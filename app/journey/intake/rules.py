@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
-from app.journey.intake.bill import Bill, BillKind, BillRefused
+from app.journey.intake import lookalikes
+from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
 
 #: UNCL 4461 means under which the biller itself collects: shown in other systems, never offered for payment here
 COLLECTED_BY_BILLER = frozenset({"49", "59"})
+
+
+#: as lookalikes.key has them: what no biller may call itself
+SERVICE_NAMES = ("quittance",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What we know of a biller when a bill of it comes."""
+
+    name: str
+    accounts: Collection[str]
+    number_alike: str | None = None  #: an earlier number that is another one and looks the same
 
 
 def one_address(in_bill: str | None, beside: str | None) -> str:
@@ -55,14 +70,38 @@ def is_from(bill: Bill, *, vat_id: str | None) -> None:
         raise BillRefused("seller-differs", f"The bill is from {named}, but you are {vat_id}.", element="seller")
 
 
-def pays_into(bill: Bill, accounts: Collection[str]) -> None:
+def pays_into(bill: Bill, accounts: Collection[str]) -> Doubt | None:
     """The account must be one that was vetted as the biller's: a swapped one never gets a cent."""
-    if bill.payee is None or bill.payee.iban not in accounts:
-        raise BillRefused(
-            "account-not-registered",
-            "The account in the bill is not registered as yours. Register it first.",
-            element="payee",
-        )
+    if bill.payee is not None and bill.payee.iban in accounts:
+        return None
+    return Doubt(
+        code="account-not-registered",
+        detail="The account in the bill is not registered as yours. Register it, then send the bill again.",
+        element="payee",
+    )
+
+
+def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:
+    """Why somebody must look before the customer may pay: what the document says of itself, then what we know."""
+    found = [*bill.doubts, pays_into(bill, known.accounts), *_about_number(known), *_about_name(bill, known)]
+    return tuple(doubt for doubt in found if doubt is not None)
+
+
+def _about_number(known: Known) -> Iterator[Doubt]:
+    if known.number_alike is not None:
+        detail = f"You delivered a bill before whose number {known.number_alike} looks the same."
+        yield Doubt(code="number-alike", detail=detail, element="number")
+
+
+def _about_name(bill: Bill, known: Known) -> Iterator[Doubt]:
+    """A seller is known by its access, never by its name; a name that pretends is a reason to look."""
+    names = [name for name in (bill.seller.legal_name, bill.seller.trading_name) if name] if bill.seller else []
+    if any(lookalikes.disguised(name, known.name) or lookalikes.mixes(name) for name in names):
+        detail = "The seller's name is written with letters of another alphabet that look like its own."
+        yield Doubt(code="name-alike", detail=detail, element="seller")
+    services = [each for each in SERVICE_NAMES if each not in lookalikes.key(known.name)]
+    if any(service in lookalikes.key(name) for name in names for service in services):
+        yield Doubt(code="name-of-service", detail="The seller calls itself like this service.", element="seller")
 
 
 def _bare(identifier: str) -> str:

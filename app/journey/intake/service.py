@@ -5,19 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid
-from app.journey.intake import rules
-from app.journey.intake.bill import Bill, BillRefused
+from app.journey.intake import holding, rules
+from app.journey.intake.bill import Bill, BillRefused, Doubt
 from app.journey.intake.events import BillDelivered
 from app.journey.intake.formats import read_bill
-from app.journey.intake.models import DeliveredBill
+from app.journey.intake.models import DeliveredBill, HeldBill, number_key
 from app.people.connections import customer_behind
-from app.people.models import Biller, PayeeAccount
+from app.people.models import Biller
 from app.services import Services
 from consent.base import new_id
 
@@ -39,12 +40,13 @@ class Acknowledgement:
     sha256: str
     delivered_at: dt.datetime
     created: bool
+    held: tuple[Doubt, ...] = ()  #: why somebody must look first; then it is in the space as not verified
 
 
 def deliver(
     services: Services, *, client: ClientIdentity, content: bytes, media_type: str, to: str | None
 ) -> Acknowledgement:
-    """Take one bill. The very same bytes again give the same acknowledgement and change nothing.
+    """Take one bill, or hold it where there is a doubt. The very same bytes again are acknowledged alike.
 
     ``to`` is an address given beside the bill; it must agree with the bill's own. Raises Invalid (nothing written) or
     Conflict (this number was delivered before with other content).
@@ -64,20 +66,14 @@ def deliver(
         earlier = _earlier(uow, biller_id=client.biller_id, number=bill.number)
         if earlier is not None:
             return _repeat(earlier, sha256=sha256, customer_id=customer_id)
-        _belongs_to(uow, bill, biller_id=client.biller_id)
-        delivered = DeliveredBill(
-            id=new_id("bill"),
-            biller_id=client.biller_id,
-            customer_id=customer_id,
-            client_id=client.client_id,
-            number=bill.number,
-            currency=bill.payable.currency,
-            amount_minor=bill.payable.minor,
-            media_type=media_type,
-            content=content,
-            sha256=sha256,
-            delivered_at=uow.now,
-        )
+        taken = _Taken(content=content, sha256=sha256, media_type=media_type, customer_id=customer_id)
+        doubts = _doubts(uow, bill, biller_id=client.biller_id)
+        before = holding.held_before(uow.session, biller_id=client.biller_id, sha256=sha256)
+        if doubts or (before is not None and before.ended_as == holding.DISCARDED):
+            return _hold(uow, bill, client, taken, doubts)
+        delivered = DeliveredBill(id=new_id("bill"), delivered_at=uow.now, **_columns(bill, client, taken))
+        if before is not None and before.ended_as is None:
+            holding.end(uow, before, holding.RELEASED)  # what was wrong with it is right now
         try:
             uow.session.add(delivered)
             uow.session.flush()
@@ -120,15 +116,59 @@ def _acknowledge(delivered: DeliveredBill, *, created: bool) -> Acknowledgement:
     )
 
 
-def _belongs_to(uow: UnitOfWork, bill: Bill, *, biller_id: str) -> None:
-    """The bill names its sender and an account that was vetted as the sender's."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """The delivery itself, beside what the bill says."""
+
+    content: bytes
+    sha256: str
+    media_type: str
+    customer_id: str
+
+
+def _columns(bill: Bill, client: ClientIdentity, taken: _Taken) -> dict[str, Any]:
+    """What a delivered and a held bill have alike."""
+    return {
+        "biller_id": client.biller_id,
+        "customer_id": taken.customer_id,
+        "client_id": client.client_id,
+        "number": bill.number,
+        "currency": bill.payable.currency,
+        "amount_minor": bill.payable.minor,
+        "media_type": taken.media_type,
+        "content": taken.content,
+        "sha256": taken.sha256,
+    }
+
+
+def _doubts(uow: UnitOfWork, bill: Bill, *, biller_id: str) -> tuple[Doubt, ...]:
+    """The bill names its sender, or is refused; all else that is odd about it is for somebody to look at."""
     biller = uow.session.get_one(Biller, biller_id)
-    accounts = uow.session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id)).all()
     try:
         rules.is_from(bill, vat_id=biller.vat_id)
-        rules.pays_into(bill, accounts)
     except BillRefused as refused:
         raise _invalid(refused) from refused
+    key = number_key(bill.number)
+    return rules.doubts(bill, holding.known_of(uow.session, biller_id=biller_id, number=bill.number, number_key=key))
+
+
+def _hold(
+    uow: UnitOfWork, bill: Bill, client: ClientIdentity, taken: _Taken, doubts: tuple[Doubt, ...]
+) -> Acknowledgement:
+    try:
+        held = holding.hold(uow, HeldBill(id=new_id("hld"), **_columns(bill, client, taken)), doubts)
+    except IntegrityError:
+        raise Conflict("try-again", "The same bill came twice at the same moment: send it once more.") from None
+    acknowledged = Acknowledgement(
+        bill_id=held.id,
+        number=held.number,
+        sha256=held.sha256,
+        delivered_at=held.held_at,
+        created=False,
+        held=tuple(Doubt(**reason) for reason in held.reasons),
+    )
+    uow.commit()
+    return acknowledged
 
 
 def _invalid(refused: BillRefused) -> Invalid:

@@ -247,7 +247,7 @@ def _period(node: Node) -> tuple[dt.date, dt.date] | None:
 
 def _is_whole(node: Node) -> bool:
     parent = node.element.getparent()
-    header = Node(parent, "", node.prefixes).maybe("GrpHdr/MsgPgntn") if parent is not None else None
+    header = Node(parent, "", node.names).maybe("GrpHdr/MsgPgntn") if parent is not None else None
     for pages in (header, node.maybe("StmtPgntn"), node.maybe("NtfctnPgntn"), node.maybe("RptPgntn")):
         if pages is not None and (_text(pages, "PgNb"), _text(pages, "LastPgInd")) not in (("1", "true"), ("1", "1")):
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flask import request
+from flask import Response, jsonify, request
 
 from app.errors import FieldError, NotFound
 from app.journey.intake.formats import FORMATS
@@ -17,12 +17,13 @@ from app.web.billers.bodies import whole_body
 from app.web.billers.examples import JSON_BILL, UBL_BILL
 from app.web.billers.limits import BILL_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
-from app.web.billers.schemas import AcknowledgementSchema, DeliveredBillSchema
+from app.web.billers.schemas import AcknowledgementSchema, DeliveredBillSchema, HeldSchema
 from app.web.context import services
 
-#: what a bill may be, by Content-Type. UBL 2.1 has no media type of its own: three are in use
+#: what a bill may be, by Content-Type. XML bills are known by their root: none but UBL has a media type of its own
 JSON = "application/json"
-UBL = tuple(media_type for media_type in FORMATS if media_type != JSON)
+PDF = "application/pdf"
+XML = tuple(media_type for media_type in FORMATS if media_type not in (JSON, PDF))
 
 _BILL_ID = r"^bill_[0-9a-f]{32}$"
 _ADDRESS = r"^[a-zA-Z0-9._-]{1,40}@[a-zA-Z0-9.-]{1,79}$"
@@ -51,16 +52,23 @@ def _client_id() -> str:
     ],
     requestBody={
         "required": True,
-        "description": f"One bill, at most {BILL_BYTES_MAX} bytes, without Content-Encoding: our JSON or UBL 2.1.",
+        "description": f"One bill, at most {BILL_BYTES_MAX} bytes, without Content-Encoding: our JSON, UBL 2.1, CII "
+        "or a PDF with one of these two embedded (Factur-X, ZUGFeRD 2, XRechnung).",
         "content": {
             JSON: {"schema": BillSchema, "example": JSON_BILL},
-            **{media_type: {"schema": {"type": "string"}, "example": UBL_BILL} for media_type in UBL},
+            **{media_type: {"schema": {"type": "string"}, "example": UBL_BILL} for media_type in XML},
+            PDF: {"schema": {"type": "string", "format": "binary"}},
         },
     },
     responses={
         200: {
             "description": "You delivered these very bytes before: the same acknowledgement again.",
             "content": {JSON: {"schema": AcknowledgementSchema}},
+        },
+        202: {
+            "description": "Held: it is in the customer's space as not verified and cannot be paid before somebody has "
+            "looked. The reasons say what to mend; once it is mended, send the same bytes again.",
+            "content": {JSON: {"schema": HeldSchema}},
         },
         201: {
             "description": "Taken: it is durably in the customer's space.",
@@ -69,7 +77,7 @@ def _client_id() -> str:
     },
 )
 @limiter.limit(delivery_limit, key_func=_client_id)
-def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]]:
+def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]] | Response:
     """Deliver a bill
 
     Send it again whenever you are not sure that we have it: it is stored once.
@@ -78,6 +86,8 @@ def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]]:
     acknowledgement = deliver(
         services(), client=current_client(), content=_content(), media_type=media_type, to=_address_beside()
     )
+    if acknowledgement.held:
+        return _held(acknowledgement)
     status = 201 if acknowledgement.created else 200
     return _acknowledged(acknowledgement), status, {"Location": f"{API_PATH}/bills/{acknowledgement.bill_id}"}
 
@@ -138,6 +148,22 @@ def _address_beside() -> str | None:
         detail = "This is not a space address: it is like k3jq7m2xw5ta@space.example."
         raise Problem(422, "address", detail, errors=(FieldError("?to", detail),))
     return to
+
+
+def _held(acknowledgement: Acknowledgement) -> Response:
+    answer = jsonify(
+        HeldSchema().dump(
+            {
+                "id": acknowledgement.bill_id,
+                "number": acknowledgement.number,
+                "sha256": acknowledgement.sha256,
+                "held_at": acknowledgement.delivered_at,
+                "reasons": acknowledgement.held,
+            }
+        )
+    )
+    answer.status_code = 202
+    return answer
 
 
 def _acknowledged(acknowledgement: Acknowledgement) -> dict[str, object]:

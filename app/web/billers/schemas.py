@@ -98,6 +98,29 @@ class AcknowledgementSchema(ma.Schema):
     delivered_at = _moment("When we took it.")
 
 
+class DoubtSchema(ma.Schema):
+    """Why somebody must look at a bill before it can be paid."""
+
+    code = fields.String(required=True, metadata={"example": "account-not-registered", "description": "Stable."})
+    detail = fields.String(required=True, metadata={"description": "What it is, in a sentence."})
+    pointer = fields.String(
+        required=True, attribute="element", metadata={"example": "payee", "description": "Where in the bill."}
+    )
+
+
+class HeldSchema(ma.Schema):
+    """We have the bill, durably, and somebody must look at it first. The customer sees it as not verified."""
+
+    id = _Id("hld", "Our id of the held bill.")
+    number = _number()
+    sha256 = fields.String(
+        required=True,
+        metadata={"pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the bytes as you sent them."},
+    )
+    held_at = _moment("When we took it.")
+    reasons = fields.List(fields.Nested(DoubtSchema), required=True, metadata={"minItems": 1})
+
+
 class DeliveredBillSchema(ma.Schema):
     """A bill that you delivered. Nothing about who pays it, or from where."""
 

@@ -8,6 +8,7 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.intake.holding import held_bills
 from app.journey.invoices.read import INBOX_MOST, InvoiceView, invoice_view, invoices_of, open_total, original_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.read import live_payments, payments_of_invoice
@@ -24,7 +25,7 @@ SHOWN = {
 #: how far back a customer can turn the pages of the inbox
 PAGES_MOST = 1000
 #: file endings of what billers send; a download is never opened by the browser as a page
-ENDINGS = {"application/json": "json"}
+ENDINGS = {"application/json": "json", "application/pdf": "pdf"}
 
 
 @blueprint.get("/bills")
@@ -41,9 +42,11 @@ def inbox() -> ResponseReturnValue:
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id)
+        held = held_bills(uow.session, customer_id=customer.id) if page == 1 and show != "paid" else []
     return render_template(
         "customers/inbox.html",
         bills=[_linked(bill, payments, receipts) for bill in bills],
+        held=held,
         show=show,
         to_pay=total.amounts,
         to_pay_count=total.count,

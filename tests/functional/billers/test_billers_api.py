@@ -166,7 +166,6 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"number": "\ud800"}, "text-refused"),
     ({"surprise": "x"}, "element-unknown"),
     ({"payee": {"name": "A", "iban": "FR7630006000011234567890180"}}, "account-refused"),
-    ({"payee": {"name": "A", "iban": "GB33BUKB20201555555555"}}, "account-not-registered"),
 ]
 
 
@@ -176,6 +175,20 @@ def test_wrong_fields(app: Flask, world: World, aquarelle: Program, address: str
             answer = world.refuses(aquarelle.deliver, json_bill(aquarelle, address, **changes))
             body = refused(app, answer, 422, code)
             assert body["errors"][0]["pointer"]
+
+
+def test_a_bill_at_which_somebody_must_look_is_held_and_the_biller_is_told_why(
+    app: Flask, world: World, aquarelle: Program, address: str
+) -> None:
+    content = json_bill(aquarelle, address, payee={"name": "A", "iban": "GB33BUKB20201555555555"})
+    answer = aquarelle.deliver(content)
+    assert answer.status_code == 202, answer.text
+    conforms(app, answer)
+    body = answer.get_json()
+    assert [(each["code"], each["pointer"]) for each in body["reasons"]] == [("account-not-registered", "payee")]
+    assert body["id"].startswith("hld_")
+    again = world.refuses(aquarelle.deliver, content)
+    assert (again.status_code, again.get_json()) == (202, body)
 
 
 def test_another_bill_under_a_number_that_was_used(app: Flask, world: World, aquarelle: Program, address: str) -> None:
@@ -228,7 +241,7 @@ def test_content_that_is_not_sent_as_it_is(app: Flask, world: World, aquarelle: 
         assert answer.headers["Accept-Encoding"] == "identity"
     for media_type in (
         "text/plain",
-        "application/pdf",
+        "image/png",
         "multipart/form-data; boundary=x",
         "application/problem+json",
         "",

@@ -8,22 +8,25 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import cache
 
-from stdnum import iban as stdnum_iban
 from stdnum import iso11649, numdb
 from stdnum.exceptions import ValidationError as StdnumError
 
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import text
-from connectors.money import EXPONENTS, Money
+from connectors.money import EXPONENTS, Money, exponent_of
 
 YEAR_MIN = 2000
 YEAR_MAX = 2100
+_DIGITS_MAX = 15  # of minor units, connectors.money
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _XML_TIME_ZONE = re.compile(r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\Z", re.ASCII)
 _XML_DECIMAL = re.compile(r"([+-]?)0*([0-9]{0,40})(?:\.([0-9]{0,40}))?", re.ASCII)
 _IBAN_SHAPE = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+", re.ASCII)
+_BBAN_PART = re.compile(r"([0-9]+)!([nac])", re.ASCII)
+_BBAN_KINDS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 _RF_SHAPE = re.compile(r"RF[0-9]{2}[A-Z0-9]+", re.ASCII)
 _BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
@@ -52,7 +55,7 @@ def date(value: str, *, element: str) -> dt.date:
 
 def xml_date(value: str, *, element: str) -> dt.date:
     """An xsd:date. Its optional time zone is cut off: a due date is the customer's local day."""
-    return date(_XML_TIME_ZONE.sub("", value), element=element)
+    return date(value if len(value) == len("YYYY-MM-DD") else _XML_TIME_ZONE.sub("", value), element=element)
 
 
 def currency(value: str, *, element: str) -> str:
@@ -68,6 +71,10 @@ def xml_amount(value: str, code: str, *, element: str) -> Money:
     if match is None or not (match[2] or match[3] or "0" in value):
         raise BillRefused("amount-refused", f"{text.quoted(value)} is not a decimal number.", element=element)
     fraction = (match[3] or "").rstrip("0")
+    exponent = exponent_of(code)
+    if len(match[2]) + exponent <= _DIGITS_MAX and len(fraction) <= exponent:
+        minor = int(match[2] + fraction.ljust(exponent, "0") or "0")
+        return Money(-minor if match[1] == "-" else minor, code)
     plain = (match[2] or "0") + (f".{fraction}" if fraction else "")
     return _signed(_money(plain, code, exact=False, element=element), negative=match[1] == "-")
 
@@ -101,10 +108,25 @@ def account(value: str, *, element: str) -> Account:
 
 def valid_iban(value: str) -> str | None:
     """The IBAN in electronic form, or None: country, length, structure and check digits count (ISO 13616)."""
-    if not value.isascii() or not _IBAN_SHAPE.fullmatch(_compact(value)):
+    compact = _compact(value)
+    if not value.isascii() or not _IBAN_SHAPE.fullmatch(compact):
         return None
     # Without the national checks of stdnum: they know a fixed list of banks, and new ones must be let in.
-    return _compact(value) if stdnum_iban.is_valid(_compact(value), check_country=False) else None
+    structure = _bban(compact[:2])
+    if structure is None or not structure.fullmatch(compact[4:]):
+        return None
+    digits = "".join(str(int(character, 36)) for character in compact[4:] + compact[:4])
+    return compact if int(digits) % 97 == 1 else None
+
+
+@cache
+def _bban(country: str) -> re.Pattern[str] | None:
+    """What follows the check digits, by the registry that stdnum has; None for a country without IBANs."""
+    structure = numdb.get("iban").info(country)[0][1].get("bban")
+    if structure is None:
+        return None
+    parts = _BBAN_PART.findall(structure)
+    return re.compile("".join(f"{_BBAN_KINDS[kind]}{{{size}}}" for size, kind in parts), re.ASCII)
 
 
 def bic(value: str) -> str | None:
@@ -135,7 +157,7 @@ def country(value: str, *, element: str) -> str:
 
 
 def _looks_like_iban(compact: str) -> bool:
-    return bool(_IBAN_SHAPE.fullmatch(compact) and numdb.get("iban").info(compact[:2])[0][1])
+    return bool(_IBAN_SHAPE.fullmatch(compact)) and _bban(compact[:2]) is not None
 
 
 def _compact(value: str) -> str:

@@ -1,8 +1,9 @@
 """Discounts for paying early, where a bill states them in a form that leaves nothing to guess.
 
-Only two spellings are computed: the German ``#SKONTO#`` lines in the payment terms, by the official rule
-(XRechnung BR-DE-18), and the percentage with an end date of UBL. Everything else (free text, several tiers, a
-line that breaks the rule) is shown as written: a discount read wrongly is an amount paid short.
+Three spellings are computed: the German ``#SKONTO#`` lines in the payment terms, by the official rule (XRechnung
+BR-DE-18), the percentage or amount with an end date of UBL, and the discount terms of CII EXTENDED. Everything else
+(free text, a line that breaks the rule, a percentage and an amount that differ) is shown as written: a discount read
+wrongly is an amount paid short. One tier that cannot be computed leaves all of them to the reader.
 """
 
 from __future__ import annotations
@@ -20,18 +21,25 @@ from connectors.money import Money, exponent_of
 #: days of one tier; more is a typing mistake, and far beyond it the calendar ends
 DAYS_MAX = 366
 
+#: minor units by which a stated amount may differ from its percentage
+ROUNDING_MAX = 1
+
 _SKONTO = re.compile(
     r"#SKONTO#TAGE=([0-9]{1,4})#PROZENT=([0-9]{1,3}\.[0-9]{2})(?:#BASISBETRAG=(-?[0-9]{1,15}\.[0-9]{2}))?#",
     re.ASCII,
 )
+_DAYS = re.compile(r"[0-9]{1,4}(?:\.0{1,4})?", re.ASCII)
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
+    """What is taken off by the end of ``until``: a percentage of the base, an amount, or both said alike."""
+
     until: dt.date
-    percent: Decimal
+    percent: Decimal | None = None
     base: Decimal | None = None  #: in major units; None: the amount due
+    amount: Money | None = None
 
 
 def skonto_tiers(terms: str, *, issued_on: dt.date) -> tuple[Tier, ...] | None:
@@ -55,23 +63,41 @@ def skonto_tiers(terms: str, *, issued_on: dt.date) -> tuple[Tier, ...] | None:
 
 
 def percent(value: str, *, element: str) -> Decimal:
-    """A percentage as a plain decimal (UBL SettlementDiscountPercent)."""
+    """A percentage as a plain decimal (UBL SettlementDiscountPercent, CII CalculationPercent)."""
     if not _PERCENT.fullmatch(value):
         raise BillRefused("amount-refused", f"{text.quoted(value)} is not a percentage.", element=element)
     return Decimal(value)
 
 
-def single(tiers: Iterable[Tier], *, payable: Money) -> EarlyPayment | None:
-    """The discount, when there is exactly one tier and it takes off something but not everything; else None.
+def after(day: dt.date, days: str) -> dt.date | None:
+    """So many days later, None where nobody means so many."""
+    whole = int(days.partition(".")[0]) if _DAYS.fullmatch(days) else None
+    return day + dt.timedelta(days=whole) if whole is not None and whole <= DAYS_MAX else None
 
-    The same tier written in both spellings is one. Rounded half up to the minor unit.
+
+def offers(tiers: Iterable[Tier], *, payable: Money, total: Money | None = None) -> tuple[EarlyPayment, ...]:
+    """The discounts, the earliest first, when each takes off something but not everything; else none.
+
+    The same tier written in two spellings is one. Two for one day leave open which holds. Rounded half up.
     """
-    distinct = set(tiers)
-    if len(distinct) != 1:
-        return None
-    tier = distinct.pop()
+    found = {_offer(tier, payable=payable, most=total or payable) for tier in tiers}
+    offered = sorted((each for each in found if each), key=lambda each: each.until)
+    if len(offered) != len(found) or len({each.until for each in offered}) != len(offered):
+        return ()
+    return tuple(offered)
+
+
+def _offer(tier: Tier, *, payable: Money, most: Money) -> EarlyPayment | None:
     base = payable.decimal() if tier.base is None else tier.base
-    minor = (base * tier.percent / 100).scaleb(exponent_of(payable.currency)).quantize(Decimal(1), ROUND_HALF_UP)
-    if not 0 < minor < payable.minor:
+    if base > max(most.decimal(), payable.decimal()):
         return None
-    return EarlyPayment(until=tier.until, discount=Money(int(minor), payable.currency))
+    discount = tier.amount
+    if tier.percent is not None:
+        minor = (base * tier.percent / 100).scaleb(exponent_of(payable.currency)).quantize(Decimal(1), ROUND_HALF_UP)
+        calculated = Money(int(minor), payable.currency) if abs(minor) < payable.minor else None
+        if calculated is None or (discount is not None and abs(discount.minor - calculated.minor) > ROUNDING_MAX):
+            return None
+        discount = discount or calculated
+    if discount is None or not 0 < discount.minor < payable.minor:
+        return None
+    return EarlyPayment(until=tier.until, discount=discount)

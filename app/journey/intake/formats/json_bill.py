@@ -7,18 +7,15 @@ OpenAPI.
 
 from __future__ import annotations
 
-import codecs
 import datetime as dt
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 from typing_extensions import override
 
 from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
-from app.journey.intake.formats import checks, text
+from app.journey.intake.formats import checks, json_tree, text
 from connectors.money import Money
 
 #: 1000 lines of 1000 characters, with room for the rest
@@ -26,8 +23,6 @@ JSON_BYTES_MAX = 2 * 1024 * 1024
 LINES_MAX = 1_000
 #: objects and lists inside each other; a bill has three
 DEPTH_MAX = 8
-#: values in all; the largest bill has about 4000
-VALUES_MAX = 20_000
 
 _Value = TypeVar("_Value")
 
@@ -37,95 +32,18 @@ _SIGNED_AMOUNT_PATTERN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"
 
 def read(content: bytes) -> Bill:
     """The bill in a JSON document (RFC 8259), or BillRefused."""
-    tree = _parse(content)
-    _check_tree(tree)
+    return read_tree(json_tree.parse(content, bytes_max=JSON_BYTES_MAX))
+
+
+def read_tree(tree: Any) -> Bill:
+    """The bill in what json_tree.parse made of the bytes."""
+    json_tree.check(tree, depth_max=DEPTH_MAX)
     try:
         found = BillSchema().load(tree)
     except ValidationError as error:
         pointer, problem = _first(error.messages)
         raise BillRefused(problem.code, str(problem), element=pointer) from None
     return _bill(found)
-
-
-# --- from bytes to a tree in which no number was read and no key was lost
-
-
-@dataclass(frozen=True, slots=True)
-class JsonNumber:
-    """A number as written. Never read as one: a bill's values are texts, so that no digit is rounded."""
-
-    written: str
-
-
-class JsonObject(dict[str, Any]):
-    """An object that remembers a key that it had twice."""
-
-    doubled: str | None = None
-
-
-def _parse(content: bytes) -> Any:
-    if len(content) > JSON_BYTES_MAX:
-        raise BillRefused("too-large", f"The document is larger than {JSON_BYTES_MAX // 1024 // 1024} MiB.")
-    if content.startswith(codecs.BOM_UTF8):
-        raise BillRefused("encoding-refused", "Send UTF-8 without a byte order mark.")
-    try:
-        return json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_json_object,
-            parse_int=JsonNumber,
-            parse_float=JsonNumber,
-            parse_constant=_refuse_constant,
-        )
-    except UnicodeDecodeError:
-        raise BillRefused("encoding-refused", "The document is not UTF-8.") from None
-    except json.JSONDecodeError as error:
-        detail = f"Not well-formed JSON: {error.msg}, line {error.lineno}, column {error.colno}."
-        raise BillRefused("not-well-formed", detail) from None
-    except RecursionError:
-        raise BillRefused("too-large", f"Values are nested deeper than {DEPTH_MAX} levels.") from None
-
-
-def _json_object(pairs: list[tuple[str, Any]]) -> JsonObject:
-    found = JsonObject()
-    for key, value in pairs:
-        if key in found:
-            found.doubled = key
-        found[key] = value
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise BillRefused("not-well-formed", f"{name} is not JSON.")
-
-
-def _check_tree(tree: object) -> None:
-    """No key twice, not too deep, not too many. Without recursion: the depth is the sender's choice."""
-    waiting = [("", tree, 1)]
-    values = 0
-    while waiting:
-        pointer, value, depth = waiting.pop()
-        if depth > DEPTH_MAX:
-            raise BillRefused("too-large", f"Values are nested deeper than {DEPTH_MAX} levels.", element=pointer)
-        if isinstance(value, JsonObject) and value.doubled is not None:
-            detail = "The field is there twice. Send it once."
-            raise BillRefused("element-doubled", detail, element=_pointer(pointer, value.doubled))
-        values += len(value) if isinstance(value, (dict, list)) else 0
-        if values > VALUES_MAX:
-            raise BillRefused("too-large", f"There are more than {VALUES_MAX} values.", element=pointer)
-        waiting += [(_pointer(pointer, key), inner, depth + 1) for key, inner in _inside(value)]
-
-
-def _inside(value: object) -> Iterator[tuple[str | int, object]]:
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from enumerate(value)
-
-
-def _pointer(parent: str, key: str | int) -> str:
-    """A JSON pointer (RFC 6901); a stranger's key is cut short."""
-    name = text.printable(str(key), limit=text.QUOTE_MAX)
-    return f"{parent}/{name.replace('~', '~0').replace('/', '~1')}"
 
 
 # --- the words of the format
@@ -206,7 +124,7 @@ class _Date(_Coded, fields.Date):
 
 def _written(value: object) -> str:
     """The text of a JSON text; anything else becomes a message of marshmallow."""
-    if isinstance(value, JsonNumber):
+    if isinstance(value, json_tree.JsonNumber):
         written = text.printable(value.written, limit=text.QUOTE_MAX)
         raise ValidationError(Problem("type-refused", f'Numbers are not taken: quote it, like "{written}".'))
     if not isinstance(value, str):
@@ -359,7 +277,7 @@ def _first(messages: Any, pointer: str = "") -> tuple[str, Problem]:
     """The first mistake and its JSON pointer: fields in the order of the schema, unknown ones last."""
     if isinstance(messages, dict):
         key, inner = next(iter(messages.items()))
-        return _first(inner, pointer if key == "_schema" else _pointer(pointer, key))
+        return _first(inner, pointer if key == "_schema" else json_tree.pointer_of(pointer, key))
     return pointer, messages[0]
 
 
@@ -378,7 +296,7 @@ def _bill(found: Mapping[str, Any]) -> Bill:
         to=found["to"],
         payee=Payee(name=found["payee"]["name"], iban=found["payee"]["iban"]),
         remittance_reference=found.get("reference"),
-        early_payment=_early_payment(found, payable) if "early_payment" in found else None,
+        early_payments=(_early_payment(found, payable),) if "early_payment" in found else (),
         order_reference=found.get("order_reference"),
         lines=tuple(_bill_line(index, each, currency) for index, each in enumerate(found.get("lines", ()))),
         note=found.get("note"),

@@ -33,10 +33,13 @@ MESSAGE_MAX = 160
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0\u2800")
 _LINE_BREAKS = re.compile(r"[ \t]*[\t\n\r\u2028\u2029]+[ \t\n\r\u2028\u2029]*")
 _BREAK_CHARACTERS = frozenset("\t\n\r\u2028\u2029")
+_WITHOUT_BREAKS = dict.fromkeys(map(ord, _BREAK_CHARACTERS))
 
 
 def line(text: str, *, element: str, limit: int) -> str:
     """One line to be shown: NFC, stripped, invisible characters taken out. May be empty then."""
+    if text.isascii() and text.isprintable():
+        return _limited(text.strip(), element, limit)  # most are
     return _limited(_LINE_BREAKS.sub(" ", _visible(text, element)).strip(), element, limit)
 
 
@@ -49,14 +52,24 @@ def paragraph(text: str, *, element: str) -> str:
 def exact(text: str, *, element: str, limit: int) -> str:
     """One line that identifies something: NFC, stripped; an invisible character refuses the bill."""
     cleaned = line(text, element=element, limit=limit)
-    if any(_is_invisible(character) for character in text):
+    if hides(text):
         raise BillRefused("text-refused", "The value holds invisible characters. Take them out.", element=element)
     return cleaned
+
+
+def hides(text: str) -> bool:
+    """Whether it holds characters that nobody sees, as those that turn the direction of writing."""
+    return not _is_plain(text) and any(_is_invisible(character) for character in text)
 
 
 def quoted(text: str) -> str:
     """A stranger's value for an error message: short, on one line, nothing invisible."""
     return f"'{printable(text, limit=QUOTE_MAX)}'"
+
+
+def shown(text: str, *, limit: int) -> str | None:
+    """A stranger's value that nobody pays by, to be shown on one line; None where there is nothing."""
+    return printable(" ".join(text.split()), limit=limit) or None
 
 
 def printable(text: str, *, limit: int) -> str:
@@ -67,6 +80,8 @@ def printable(text: str, *, limit: int) -> str:
 
 def _visible(text: str, element: str) -> str:
     _limited(text, element, RAW_MAX)
+    if _is_plain(text.translate(_WITHOUT_BREAKS)):
+        return unicodedata.normalize("NFC", text)  # nothing to take out, nothing to refuse
     for character in text:
         if character not in _BREAK_CHARACTERS and unicodedata.category(character) in ("Cc", "Cs"):
             raise BillRefused(
@@ -76,6 +91,11 @@ def _visible(text: str, element: str) -> str:
             )
     # Take out first, then compose: an invisible character between letter and accent must not keep them apart.
     return unicodedata.normalize("NFC", "".join(c for c in text if not _is_invisible(c)))
+
+
+def _is_plain(text: str) -> bool:
+    """Every character prints. Said at once, without a look at each."""
+    return text.isprintable() and _INVISIBLE_LETTERS.isdisjoint(text)
 
 
 def _is_invisible(character: str) -> bool:

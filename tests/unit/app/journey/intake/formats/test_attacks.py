@@ -17,8 +17,8 @@ from tests.support.shared import shared_folder
 
 pytestmark = pytest.mark.shared
 
-SECONDS_MAX = 3.0
-MEMORY_MAX_MIB = 200
+SECONDS_MAX = 2.0  # of CPU: what else the machine does is no fault of a file's
+MEMORY_MAX_MIB = 300
 
 #: Only who knows the biller, its accounts and its earlier bills can find these: the stages after this one.
 NEED_STATE = {
@@ -33,51 +33,53 @@ SAID_BY_THE_BILL = {
 #: Marked "reject or warn", and read: what is odd in them is nothing that we read.
 HARMLESS = {
     *(
-        "xinclude.xml",
         "many_namespaces.xml",
-        "nested_fake_total.xml",
         "amount_spaces.xml",
         "due_beforeissue.xml",
     ),
-    *("attach_html.xml", "attach_exe.xml", "attach_svg.xml", "attach_bad_base64.xml", "xsw_signature.xml"),
+    *("attach_html.xml", "attach_exe.xml", "attach_svg.xml", "attach_bad_base64.xml"),
     *("skonto_comma.xml", "skonto_over100.xml", "skonto_negative_base.xml", "skonto_huge_days.xml"),
     "skonto_base_over_total.xml",
 }
 #: Marked "accept" or "hold", and refused: formats that are not ours, and amounts that do not add up.
 REFUSED_ALL_THE_SAME = {
-    "base_cii.xml": "not-a-bill",
-    "sbdh_wrapped.xml": "not-a-bill",
-    "json_base.json": "too-large",
     "amount_negative.xml": "amounts-do-not-add-up",
 }
 
 
-#: Reads every file it is given; prints the seconds of each and the highest memory use of the process.
+#: Reads every file it is given; prints the seconds of CPU of each with its child processes, and the highest memory use
+#: of this process and of a child.
 MEASURE = r"""
-import contextlib, json, pathlib, re, sys, time
+import contextlib, json, os, pathlib, re, resource, sys
 from app.journey.intake.bill import BillRefused
-from app.journey.intake.formats import read_bill
+from app.journey.intake.formats import read_any
 seconds = {}
 for path in map(pathlib.Path, sys.argv[1:]):
-    started = time.monotonic()
+    started = sum(os.times()[:4])
     with contextlib.suppress(BillRefused):
-        read_bill(path.read_bytes(), "application/" + path.suffix.removeprefix("."))
-    seconds[path.name] = time.monotonic() - started
-# not ru_maxrss: a child begins with the peak of the process that started it
+        read_any(path.read_bytes())
+    seconds[path.name] = sum(os.times()[:4]) - started
+# not ru_maxrss of this one: a child begins with the peak of the process that started it
 peak_mib = int(re.search(r"VmHWM:\s*(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) // 1024
-print(json.dumps({"seconds": seconds, "peak_mib": peak_mib}))
+child_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+print(json.dumps({"seconds": seconds, "peak_mib": peak_mib, "child_mib": child_mib}))
 """
 
 
 @pytest.fixture(scope="module")
-def attacks(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
-    """Every XML and JSON attack with what must become of it."""
+def every_attack(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
+    """Every attack with what must become of it."""
     folder = tmp_path_factory.mktemp("attacks")
     script = shared_folder() / "attacks/make_attacks.py"
     subprocess.run([sys.executable, str(script), str(folder)], check=True, capture_output=True, timeout=100)
     with (folder / "expected.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["file"].endswith((".xml", ".json"))]
-    return {folder / row["file"]: row["must"] for row in rows}
+        return {folder / row["file"]: row["must"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def attacks(every_attack: dict[Path, str]) -> dict[Path, str]:
+    """Those in XML and JSON; the others meet the whole intake in tests/functional/test_attack_files.py."""
+    return {path: must for path, must in every_attack.items() if path.suffix in (".xml", ".json")}
 
 
 def outcome(path: Path) -> Bill | BillRefused:
@@ -114,19 +116,19 @@ def test_what_is_honest_is_read(attacks: dict[Path, str]) -> None:
     } == REFUSED_ALL_THE_SAME
 
 
-def test_none_of_them_takes_long_or_much_memory(attacks: dict[Path, str]) -> None:
+@pytest.mark.slow
+def test_none_of_them_takes_long_or_much_memory(every_attack: dict[Path, str]) -> None:
     # In a process of its own: the peak of this one may be another test's.
-    paths = [str(path) for path in attacks]
-    command = [sys.executable, "-c", MEASURE, *paths]
+    command = [sys.executable, "-c", MEASURE, *map(str, every_attack)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=100)
     measured = json.loads(done.stdout)
     assert {name: seconds for name, seconds in measured["seconds"].items() if seconds > SECONDS_MAX} == {}
-    assert len(measured["seconds"]) == len(attacks)
-    assert measured["peak_mib"] < MEMORY_MAX_MIB
+    assert len(measured["seconds"]) == 187
+    assert max(measured["peak_mib"], measured["child_mib"]) < MEMORY_MAX_MIB
 
 
 @pytest.mark.parametrize(
-    "name", ["comment_in_amount.xml", "cdata_amount.xml", "nested_fake_total.xml", "amount_plus.xml"]
+    "name", ["comment_in_amount.xml", "cdata_amount.xml", "amount_plus.xml", "base_cii.xml", "sbdh_wrapped.xml"]
 )
 def test_a_trick_with_the_amount_reads_the_whole_amount(attacks: dict[Path, str], name: str) -> None:
     assert read(attacks, name).payable == Money(11900, "EUR")
@@ -152,7 +154,3 @@ def test_only_the_discount_by_the_rule_is_a_discount(attacks: dict[Path, str]) -
     names = [path.name for path in attacks if path.name.startswith("skonto_")]
     bills = {name: outcome(next(path for path in attacks if path.name == name)) for name in names}
     assert [name for name, bill in bills.items() if isinstance(bill, Bill) and bill.early_payment] == ["skonto_ok.xml"]
-
-
-def test_nothing_from_outside_the_file_is_in_the_bill(attacks: dict[Path, str]) -> None:
-    assert read(attacks, "xinclude.xml").note is None

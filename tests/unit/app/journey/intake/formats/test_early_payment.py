@@ -59,8 +59,8 @@ def test_a_line_that_breaks_the_rule_spoils_the_text(terms: str) -> None:
 
 
 def test_one_tier_is_a_discount_on_the_amount_due() -> None:
-    found = early_payment.single([TIER, TIER], payable=Money(11900, "EUR"))
-    assert found == EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(268, "EUR"))  # 2.6775
+    found = early_payment.offers([TIER, TIER], payable=Money(11900, "EUR"))
+    assert found == (EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(268, "EUR")),)  # 2.6775
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_the_discount_is_rounded_half_up_to_the_minor_unit(
     percent: str, base: str | None, payable: Money, minor: int
 ) -> None:
     tier = Tier(until=TIER.until, percent=Decimal(percent), base=Decimal(base) if base else None)
-    found = early_payment.single([tier], payable=payable)
-    assert found == EarlyPayment(until=TIER.until, discount=Money(minor, payable.currency))
+    found = early_payment.offers([tier], payable=payable)
+    assert found == (EarlyPayment(until=TIER.until, discount=Money(minor, payable.currency)),)
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,60 @@ def test_the_discount_is_rounded_half_up_to_the_minor_unit(
 )
 def test_a_discount_of_nothing_or_of_everything_is_none(percent: str, base: str | None) -> None:
     tier = Tier(until=TIER.until, percent=Decimal(percent), base=Decimal(base) if base else None)
-    assert early_payment.single([tier], payable=Money(1000, "EUR")) is None
+    assert early_payment.offers([tier], payable=Money(1000, "EUR")) == ()
 
 
-def test_several_tiers_are_not_computed() -> None:
-    other = Tier(until=dt.date(2026, 11, 29), percent=Decimal("1.00"))
-    assert early_payment.single([TIER, other], payable=Money(11900, "EUR")) is None
+def test_several_tiers_are_several_discounts_the_earliest_first() -> None:
+    later = Tier(until=dt.date(2026, 11, 29), percent=Decimal("1.00"))
+    found = early_payment.offers([later, TIER], payable=Money(11900, "EUR"))
+    assert found == (
+        EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(268, "EUR")),
+        EarlyPayment(until=dt.date(2026, 11, 29), discount=Money(119, "EUR")),
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Tier(until=TIER.until, percent=Decimal("1.00")),  # which of them holds on that day?
+        Tier(until=dt.date(2026, 11, 29), percent=Decimal("1.00"), base=Decimal("-5.00")),
+        Tier(until=dt.date(2026, 11, 29)),
+    ],
+)
+def test_one_tier_that_leaves_something_to_guess_spoils_all(other: Tier) -> None:
+    assert early_payment.offers([TIER, other], payable=Money(11900, "EUR")) == ()
+
+
+@pytest.mark.parametrize(("amount", "discount"), [(Money(268, "EUR"), 268), (Money(267, "EUR"), 267)])
+def test_an_amount_beside_the_percentage_is_taken_where_they_agree(amount: Money, discount: int) -> None:
+    tier = Tier(until=TIER.until, percent=TIER.percent, amount=amount)
+    (found,) = early_payment.offers([tier], payable=Money(11900, "EUR"))
+    assert found.discount == Money(discount, "EUR")
+
+
+def test_an_amount_that_differs_from_its_percentage_is_no_discount() -> None:
+    tier = Tier(until=TIER.until, percent=TIER.percent, amount=Money(1000, "EUR"))
+    assert early_payment.offers([tier], payable=Money(11900, "EUR")) == ()
+
+
+def test_a_base_may_be_the_total_but_not_more() -> None:
+    payable, total = Money(5000, "EUR"), Money(10000, "EUR")
+    for base, expected in (("100.00", 200), ("100.01", None)):
+        tier = Tier(until=TIER.until, percent=Decimal("2.00"), base=Decimal(base))
+        found = early_payment.offers([tier], payable=payable, total=total)
+        assert [each.discount.minor for each in found] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("days", "day"), [("14", 15), ("14.00", 15), ("0", 1), ("367", None), ("14.5", None), ("-1", None), ("", None)]
+)
+def test_days_are_whole_and_few(days: str, day: int | None) -> None:
+    found = early_payment.after(dt.date(2026, 11, 1), days)
+    assert found == (dt.date(2026, 11, day) if day else None)
 
 
 def test_nothing_due_has_no_discount() -> None:
-    assert early_payment.single([TIER], payable=Money(-11900, "EUR")) is None
+    assert early_payment.offers([TIER], payable=Money(-11900, "EUR")) == ()
 
 
 @pytest.mark.parametrize("written", ["2,5", "-1", "1e1", "NaN", "1000", ""])

@@ -43,7 +43,7 @@ def test_a_whole_bill() -> None:
         to=TO,
         payee=Payee(name=SELLER_NAME, iban=IBAN),
         remittance_reference=REFERENCE,
-        early_payment=EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(168, "EUR")),
+        early_payments=(EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(168, "EUR")),),
         order_reference="PO-7",
         lines=(
             Line(description="Eau potable", quantity="21 m³", amount=Money(8588, "EUR")),
@@ -190,7 +190,7 @@ def bills(draw: st.DrawFn) -> Bill:
         to=draw(WORDS),
         payee=Payee(name=draw(WORDS), iban=IBAN),
         remittance_reference=draw(st.none() | WORDS.filter(lambda word: not word.upper().startswith("R"))),
-        early_payment=draw(st.none() | tiers),
+        early_payments=draw(st.just(()) | st.tuples(tiers)),
         order_reference=draw(st.none() | WORDS),
         lines=tuple(draw(st.lists(lines, max_size=3))),
         note=draw(st.none() | WORDS),

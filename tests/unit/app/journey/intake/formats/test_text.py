@@ -74,3 +74,9 @@ def test_cleaning_twice_is_cleaning_once(written: str) -> None:
         return
     assert text.line(shown, element="/x", limit=100) == shown
     assert unicodedata.is_normalized("NFC", shown)
+
+
+def test_what_nobody_pays_by_is_shown_on_one_line() -> None:
+    assert text.shown(" NO93\u00a08601\n 1117\u202e947 ", limit=100) == "NO93 8601 1117?947"
+    assert text.shown(" \n ", limit=100) is None
+    assert text.shown("x" * 200, limit=10) == "x" * 10 + "…"

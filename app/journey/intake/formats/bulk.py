@@ -1,0 +1,156 @@
+"""Many bills in one file: a line of JSON each (NDJSON), or a row of a table each (CSV). Each stands by itself.
+
+The words are those of our JSON, so that who sends one bill can send a thousand. A table has a column for each of them,
+with a dot before the parts: ``payee.iban``, ``early_payment.until``. Lines of a bill have no place in a table.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.journey.intake.bill import Bill, BillRefused
+from app.journey.intake.formats import json_bill, text
+
+BYTES_MAX = 256 * 1024 * 1024
+BILLS_MAX = 100_000
+#: of one line, with its end
+LINE_BYTES_MAX = json_bill.JSON_BYTES_MAX
+COLUMNS_MAX = 60
+REQUIRED = ("to", "number", "issued_on", "currency", "amount", "payee.name", "payee.iban")
+COLUMNS = (*REQUIRED, "due_on", "reference", "order_reference", "note", "early_payment.until", "early_payment.discount")
+_SEPARATORS = (",", ";", "\t")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkLine:
+    """One bill of the file, or why it is refused. ``content`` is what a single delivery would have sent."""
+
+    number: int  #: of the line in the file, from 1
+    content: bytes
+    bill: Bill | None = None
+    refused: BillRefused | None = None
+
+
+def ndjson(lines: Iterator[bytes]) -> Iterator[BulkLine]:
+    """The bills of a file of lines, one after the other, never all at once. Empty lines are passed over.
+
+    Raises BillRefused for the file as a whole: too many lines, or one too long to be held.
+    """
+    found = 0
+    for number, line in enumerate(_limited(lines), start=1):
+        content = line.strip(b" \t\r\n")
+        if not content:
+            continue
+        found += 1
+        if found > BILLS_MAX:
+            raise BillRefused("too-large", f"The file has more than {BILLS_MAX} bills.", element=f"line {number}")
+        yield _read(number, content)
+
+
+def table(lines: Iterator[bytes]) -> Iterator[BulkLine]:
+    """The bills of a CSV file in UTF-8, with a header; the separator is a comma, a semicolon or a tab.
+
+    Raises BillRefused for the file as a whole: its header, its encoding, a row that is none.
+    """
+    decoded = _decoded(_limited(lines))
+    first = next(decoded, "").removeprefix("\ufeff")
+    separator = max(_SEPARATORS, key=first.count)
+    header = _header(first, separator)
+    _check_header(header)
+    rows = csv.reader(decoded, delimiter=separator, strict=True)
+    found = 0
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise BillRefused("not-well-formed", f"The row is no CSV: {error}.", element=_at(rows.line_num)) from None
+        if row is None:
+            return
+        if not any(cell.strip() for cell in row):
+            continue
+        found += 1
+        if found > BILLS_MAX:
+            raise BillRefused("too-large", f"The file has more than {BILLS_MAX} bills.", element=_at(rows.line_num))
+        yield _read_row(rows.line_num + 1, header, row)
+
+
+def split(content: bytes) -> Iterator[bytes]:
+    """The lines of a file that is at hand as a whole."""
+    return iter(io.BytesIO(content).readline, b"")
+
+
+def _at(lines_after_header: int) -> str:
+    return f"line {lines_after_header + 1}"
+
+
+def _limited(lines: Iterator[bytes]) -> Iterator[bytes]:
+    size = 0
+    for number, line in enumerate(lines, start=1):
+        size += len(line)
+        if len(line) > LINE_BYTES_MAX:
+            detail = f"The line is longer than {LINE_BYTES_MAX // 1024 // 1024} MiB."
+            raise BillRefused("too-large", detail, element=f"line {number}")
+        if size > BYTES_MAX:
+            raise BillRefused("too-large", f"The file is larger than {BYTES_MAX // 1024 // 1024} MiB.")
+        yield line
+
+
+def _decoded(lines: Iterator[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield codecs.decode(line, "utf-8")
+        except UnicodeDecodeError:
+            raise BillRefused("encoding-refused", "The line is not UTF-8.", element=f"line {number}") from None
+
+
+def _header(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        raise BillRefused("not-well-formed", f"The header is no CSV: {error}.", element="line 1") from None
+
+
+def _check_header(header: list[str]) -> None:
+    if len(header) > COLUMNS_MAX:
+        raise BillRefused("too-large", f"There are more than {COLUMNS_MAX} columns.", element="line 1")
+    for name in header:
+        if name not in COLUMNS:
+            detail = f"There is no column {text.quoted(name)}; the columns are {', '.join(COLUMNS)}."
+            raise BillRefused("element-unknown", detail, element="line 1")
+        if header.count(name) > 1:
+            raise BillRefused("element-doubled", f"The column {text.quoted(name)} is there twice.", element="line 1")
+    for name in REQUIRED:
+        if name not in header:
+            raise BillRefused("element-missing", f"There is no column '{name}'.", element="line 1")
+
+
+def _read_row(number: int, header: list[str], row: list[str]) -> BulkLine:
+    if len(row) != len(header):
+        detail = f"The row has {len(row)} cells, the header {len(header)}."
+        refused = BillRefused("not-well-formed", detail, element=f"line {number}")
+        return BulkLine(number=number, content=b"", refused=refused)
+    bill: dict[str, object] = {}
+    for name, cell in zip(header, row, strict=True):
+        parent, dot, child = name.partition(".")
+        if not cell.strip():
+            continue  # an empty cell says nothing
+        if dot:
+            inside = bill.setdefault(parent, {})
+            if isinstance(inside, dict):
+                inside[child] = cell
+        else:
+            bill[name] = cell
+    return _read(number, json.dumps(bill, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+
+
+def _read(number: int, content: bytes) -> BulkLine:
+    try:
+        return BulkLine(number=number, content=content, bill=json_bill.read(content))
+    except BillRefused as refused:
+        named = BillRefused(refused.code, refused.detail, element=f"line {number}{refused.element}")
+        return BulkLine(number=number, content=content, refused=named)

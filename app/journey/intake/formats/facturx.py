@@ -1,0 +1,137 @@
+"""A bill in XML inside a PDF: Factur-X, ZUGFeRD 2, XRechnung-in-PDF. The XML is the bill; the page is what people read.
+
+Which of two is meant, or whether the page says another amount than the XML, is nothing that a program may settle: such
+a bill is read with a doubt, and a bill with a doubt is not paid before somebody has looked.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.journey.intake.bill import Bill, BillRefused, Doubt
+from app.journey.intake.formats import checks, text, xml_bill
+from connectors.money import Money, exponent_of
+
+#: the names of the standards, old ones too; compared in lower case
+XML_NAMES = ("factur-x.xml", "xrechnung.xml", "zugferd-invoice.xml")
+ORDER_NAME = "order-x.xml"
+MAGIC = b"%PDF-"
+
+_CHILD = Path(__file__).with_name("pdf_child.py")
+_TIMEOUT_S = 10
+#: after the last mark of the end: white space, and what printers' software leaves
+_AFTER_END_MAX = 1024
+_END = b"%%EOF"
+_ZIP_END = b"PK\x05\x06"
+_IBAN_ON_PAGE = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{2,4}){3,8}\b", re.ASCII)
+_AMOUNT_ON_PAGE = re.compile(r"[0-9][.,][0-9]{2}\b", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A PDF taken apart: embedded files by name, of which only XML has content, and the text of the first pages."""
+
+    files: tuple[tuple[str, bytes], ...]
+    text: str
+
+    @property
+    def xml_files(self) -> list[tuple[str, bytes]]:
+        return [(name, content) for name, content in self.files if name.lower().endswith(".xml")]
+
+
+def read(content: bytes) -> Bill:
+    """The bill in the XML that is embedded in a PDF, with doubts where the PDF says two things. Or BillRefused."""
+    parts = take_apart(content)
+    known = [(name, inner) for name, inner in parts.xml_files if _base(name) in XML_NAMES]
+    if len(known) > 1:
+        raise BillRefused(
+            "element-doubled", f"The PDF has {len(known)} files called like a bill. Send one.", element=""
+        )
+    if not known:
+        names = ", ".join(XML_NAMES)
+        detail = f"There is no bill in this PDF that a program can read: none of {names} is embedded."
+        raise BillRefused("no-structured-data", detail)
+    name, inner = known[0]
+    bill = _inside(name, inner)
+    doubts = _doubts(bill, parts)
+    return dataclasses.replace(bill, attachments=tuple(_shown(each) for each, _ in parts.files), doubts=doubts)
+
+
+def only(file_name: str, content: bytes) -> bytes:
+    """The one embedded file of this name. Raises BillRefused."""
+    found = [inner for name, inner in take_apart(content).xml_files if _base(name) == file_name]
+    if len(found) > 1:
+        raise BillRefused("element-doubled", f"The PDF has {len(found)} files called {file_name}. Send one.")
+    if not found:
+        raise BillRefused("no-structured-data", f"There is no {file_name} in this PDF.")
+    return found[0]
+
+
+def take_apart(content: bytes) -> Parts:
+    """By a child process with limits; raises BillRefused."""
+    if not content.startswith(MAGIC):
+        raise BillRefused("not-well-formed", "A PDF begins with %PDF-, and this does not.")
+    end = content.rfind(_END)
+    if end < 0 or len(content) - end > _AFTER_END_MAX or _ZIP_END in content[end:]:
+        raise BillRefused("not-well-formed", "The PDF does not end where a PDF ends. Send the file itself, whole.")
+    try:
+        # -I: nothing of the environment. The program and the path are ours, the PDF goes in by a pipe.
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-I", str(_CHILD)], input=content, capture_output=True, timeout=_TIMEOUT_S, check=False
+        )
+        found = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        # killed by a limit, or gone without an answer
+        raise BillRefused("too-large", "Reading the PDF takes more memory or time than any bill needs.") from None
+    if "refused" in found:
+        code, detail = found["refused"]
+        raise BillRefused(code, detail)
+    return Parts(tuple((name, base64.b64decode(inner)) for name, inner in found["files"]), found["text"])
+
+
+def _inside(name: str, content: bytes) -> Bill:
+    try:
+        return xml_bill.read(content)
+    except BillRefused as refused:
+        raise BillRefused(refused.code, refused.detail, element=f"{_shown(name)}{refused.element}") from None
+
+
+def _doubts(bill: Bill, parts: Parts) -> tuple[Doubt, ...]:
+    found = list(bill.doubts)
+    others = [name for name, _ in parts.xml_files if _base(name) not in XML_NAMES]
+    if others:
+        detail = f"A second XML file, {_shown(others[0])}, is embedded: which of them is the bill?"
+        found.append(Doubt(code="two-documents", detail=detail, element=_shown(others[0])))
+    if _AMOUNT_ON_PAGE.search(parts.text) and not _says_amount(parts.text, bill.payable):
+        detail = f"The page that people read does not say {bill.payable} {bill.payable.currency}."
+        found.append(Doubt(code="page-differs", detail=detail, element="amount"))
+    accounts = {iban for each in _IBAN_ON_PAGE.findall(parts.text) if (iban := checks.valid_iban(each))}
+    if bill.payee and bill.payee.iban and accounts and bill.payee.iban not in accounts:
+        detail = "The page that people read names another account."
+        found.append(Doubt(code="page-differs", detail=detail, element="payee"))
+    return tuple(found)
+
+
+def _says_amount(page: str, money: Money) -> bool:
+    """With whatever a country puts between thousands and before the cents."""
+    whole, _, fraction = f"{abs(money.decimal()):.{exponent_of(money.currency)}f}".partition(".")
+    groups = [whole[max(0, end - 3) : end] for end in range(len(whole), 0, -3)][::-1]
+    cents = rf"\s?[.,]\s?{fraction}" if fraction.strip("0") else rf"(?:\s?[.,]\s?(?:{fraction}|-+|–))?"
+    pattern = r"[.,'’\s\u00a0\u202f]?".join(groups)
+    return re.search(rf"(?<![0-9]){pattern}{cents if fraction else ''}(?![0-9])", page) is not None
+
+
+def _base(name: str) -> str:
+    return name.lower().replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _shown(name: str) -> str:
+    """A stranger's file name: never a path."""
+    return text.printable(name.replace("\\", "/").rsplit("/", 1)[-1], limit=text.NAME_MAX)

@@ -1,0 +1,159 @@
+"""Bills at which somebody must look first: kept as they came, shown as not verified, and with no invoice to pay.
+
+An operator releases one after looking, and it is delivered then; or the biller sends it again when what was wrong is
+right (its account is registered), and that delivery stands. One that is discarded never comes back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.unit_of_work import UnitOfWork
+from app.errors import Conflict, Invalid, NotFound
+from app.journey.intake import rules
+from app.journey.intake.bill import Doubt
+from app.journey.intake.events import BillDelivered
+from app.journey.intake.formats import read_bill
+from app.journey.intake.models import DeliveredBill, HeldBill
+from app.people.models import Biller, PayeeAccount
+from app.services import Services
+from connectors.money import Money
+from consent.base import new_id
+
+RELEASED, DISCARDED = "released", "discarded"
+#: held bills in a list: of a customer, of an operator
+LISTED_MOST = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldView:
+    """One held bill, as a person may see it."""
+
+    id: str
+    biller_name: str  #: as it was vetted, of whose access delivered it
+    number: str
+    amount: Money
+    codes: tuple[str, ...]
+    details: tuple[str, ...]
+    held_at: dt.datetime
+
+
+def known_of(session: Session, *, biller_id: str, number: str, number_key: str) -> rules.Known:
+    """What we know of this biller, and of a number that looks like this one."""
+    biller = session.get_one(Biller, biller_id)
+    accounts = session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id)).all()
+    alike = session.scalars(
+        select(DeliveredBill.number)
+        .where(
+            DeliveredBill.biller_id == biller_id,
+            DeliveredBill.number_key == number_key,
+            DeliveredBill.number != number,
+        )
+        .limit(1)
+    ).first()
+    return rules.Known(name=biller.name, accounts=accounts, number_alike=alike)
+
+
+def hold(uow: UnitOfWork, held: HeldBill, doubts: Sequence[Doubt]) -> HeldBill:
+    """Keep it for somebody to look at. The very same bytes again are the same held bill."""
+    known = held_before(uow.session, biller_id=held.biller_id, sha256=held.sha256)
+    if known is not None:
+        if known.ended_as == DISCARDED:
+            raise Conflict("discarded", "This bill was looked at and not taken. Send a corrected one.")
+        return known
+    held.reasons = [{"code": each.code, "detail": each.detail, "element": each.element} for each in doubts]
+    held.held_at = uow.now
+    uow.session.add(held)
+    uow.session.flush()
+    return held
+
+
+def held_before(session: Session, *, biller_id: str, sha256: str) -> HeldBill | None:
+    return session.scalar(select(HeldBill).where(HeldBill.biller_id == biller_id, HeldBill.sha256 == sha256))
+
+
+def end(uow: UnitOfWork, held: HeldBill, ended_as: str) -> None:
+    held.ended_as, held.ended_at = ended_as, uow.now
+
+
+def release(services: Services, *, held_id: str) -> str:
+    """Somebody looked: deliver it. Returns the id of the bill. An account that is not registered stays a reason."""
+    with services.unit_of_work() as uow:
+        held = _open(uow.session, held_id)
+        bill = read_bill(held.content, held.media_type)
+        accounts = uow.session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == held.biller_id)).all()
+        stays = rules.pays_into(bill, accounts)
+        if stays is not None:
+            raise Invalid(stays.code, "The account in the bill is not registered as the biller's: register it first.")
+        used = uow.session.scalar(
+            select(DeliveredBill.id).where(
+                DeliveredBill.biller_id == held.biller_id, DeliveredBill.number == held.number
+            )
+        )
+        if used is not None:
+            raise Conflict("number-used", f"Another bill with the number {held.number} was delivered meanwhile.")
+        delivered = DeliveredBill(
+            id=new_id("bill"),
+            biller_id=held.biller_id,
+            customer_id=held.customer_id,
+            client_id=held.client_id,
+            number=held.number,
+            currency=held.currency,
+            amount_minor=held.amount_minor,
+            media_type=held.media_type,
+            content=held.content,
+            sha256=held.sha256,
+            delivered_at=uow.now,
+        )
+        uow.session.add(delivered)
+        uow.session.flush()
+        end(uow, held, RELEASED)
+        uow.record(BillDelivered(bill_id=delivered.id))
+        uow.commit()
+        return delivered.id
+
+
+def discard(services: Services, *, held_id: str) -> None:
+    """Somebody looked: it is not taken, and these bytes never will be."""
+    with services.unit_of_work() as uow:
+        end(uow, _open(uow.session, held_id), DISCARDED)
+        uow.commit()
+
+
+def held_bills(session: Session, *, customer_id: str | None = None) -> list[HeldView]:
+    """The oldest first, at most LISTED_MOST: of one customer, or of all for an operator."""
+    of_whom = [] if customer_id is None else [HeldBill.customer_id == customer_id]
+    rows = session.execute(
+        select(HeldBill, Biller.name)
+        .join(Biller, Biller.id == HeldBill.biller_id)
+        .where(HeldBill.ended_as.is_(None), *of_whom)
+        .order_by(HeldBill.held_at, HeldBill.id)
+        .limit(LISTED_MOST)
+    ).all()
+    return [_view(held, name) for held, name in rows]
+
+
+def _view(held: HeldBill, biller_name: str) -> HeldView:
+    return HeldView(
+        id=held.id,
+        biller_name=biller_name,
+        number=held.number,
+        amount=Money(held.amount_minor, held.currency),
+        codes=tuple(dict.fromkeys(each["code"] for each in held.reasons)),
+        details=tuple(each["detail"] for each in held.reasons),
+        held_at=held.held_at,
+    )
+
+
+def _open(session: Session, held_id: str) -> HeldBill:
+    held = session.scalar(select(HeldBill).where(HeldBill.id == held_id).with_for_update())
+    if held is None:
+        raise NotFound("held bill")
+    if held.ended_as is not None:
+        raise Conflict("ended", f"This bill was {held.ended_as} already.")
+    return held

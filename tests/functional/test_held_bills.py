@@ -1,0 +1,137 @@
+"""A bill at which somebody must look: kept, shown as not verified, payable by nobody, until somebody has looked."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select
+
+from app import cli
+from app.errors import Conflict, Invalid, NotFound
+from app.journey.intake import holding
+from app.journey.intake.models import DeliveredBill, HeldBill
+from app.journey.invoices.models import Invoice
+from app.people.models import PayeeAccount
+from app.services import Services
+from consent.base import new_id
+from tests.support.journey import Journey
+
+OTHER_IBAN = "GB33BUKB20201555555555"
+
+
+def register(services: Services, biller_id: str, iban: str) -> None:
+    with services.unit_of_work() as uow:
+        account = PayeeAccount(id=new_id("acc"), biller_id=biller_id, iban=iban, holder="Lumen", created_at=uow.now)
+        uow.session.add(account)
+        uow.commit()
+
+
+def counted(services: Services) -> tuple[int, int, int]:
+    """Held and not ended, delivered, invoices."""
+    with services.reading() as uow:
+        held = select(func.count()).select_from(HeldBill).where(HeldBill.ended_as.is_(None))
+        delivered = select(func.count()).select_from(DeliveredBill)
+        invoices = select(func.count()).select_from(Invoice)
+        return tuple(uow.session.scalar(each) or 0 for each in (held, delivered, invoices))  # type: ignore[return-value]
+
+
+def inbox(journey: Journey) -> str:
+    return " ".join(journey.browser.page("/bills").get_text(" ").split())
+
+
+def swapped(journey: Journey, number: str = "swap-1") -> str:
+    """Deliver a bill with an account that is not the biller's. Returns the held bill's id."""
+    acknowledged = journey.deliver(number=number, payee={"name": "Lumen", "iban": OTHER_IBAN})
+    assert [doubt.code for doubt in acknowledged.held] == ["account-not-registered"]
+    return acknowledged.bill_id
+
+
+def test_a_swapped_account_is_held_shown_as_not_verified_and_cannot_be_paid(journey: Journey) -> None:
+    journey.deliver(number="honest")
+    held_id = swapped(journey)
+    journey.worker.run_until_idle()
+    assert counted(journey.services) == (1, 1, 1)
+    page = journey.browser.page("/bills")
+    card = page.select_one("section[aria-labelledby=held] li.card")
+    assert card is not None
+    said = " ".join(card.get_text(" ").split())
+    assert "Not verified" in said
+    assert "The account in it is not one that we know as the company’s." in said
+    assert "Bill swap-1" in said
+    assert card.select("a, button, form") == []  # nothing leads from it to a payment
+    assert "to pay, on 1 bill" in inbox(journey)  # it is not in the sum
+    assert journey.browser.get(f"/bills/{held_id}").status_code == 404
+
+
+def test_the_same_bytes_again_are_the_same_held_bill(journey: Journey) -> None:
+    assert swapped(journey) == swapped(journey)
+    assert counted(journey.services) == (1, 0, 0)
+
+
+def test_once_the_account_is_registered_the_same_bytes_are_delivered(journey: Journey) -> None:
+    swapped(journey)
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    acknowledged = journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
+    assert (acknowledged.created, acknowledged.held) == (True, ())
+    journey.worker.run_until_idle()
+    assert counted(journey.services) == (0, 1, 1)
+    assert "Not verified" not in inbox(journey)
+
+
+def test_an_operator_releases_what_is_right_and_nothing_else(journey: Journey) -> None:
+    journey.deliver(number="A-1")
+    acknowledged = journey.deliver(number="a\u20101")  # another hyphen and a small letter
+    assert [doubt.code for doubt in acknowledged.held] == ["number-alike"]
+    bill_id = holding.release(journey.services, held_id=acknowledged.bill_id)
+    journey.worker.run_until_idle()
+    assert counted(journey.services) == (0, 2, 2)
+    with journey.services.reading() as uow:
+        assert uow.session.get_one(DeliveredBill, bill_id).number == "a\u20101"
+    with pytest.raises(Conflict, match="released already"):
+        holding.release(journey.services, held_id=acknowledged.bill_id)
+    with pytest.raises(Invalid, match="not registered"):
+        holding.release(journey.services, held_id=swapped(journey))
+    with pytest.raises(NotFound):
+        holding.release(journey.services, held_id="hld_none")
+    assert counted(journey.services) == (1, 2, 2)
+
+
+def test_a_number_that_was_delivered_meanwhile_stays_the_first_one_s(journey: Journey) -> None:
+    held_id = swapped(journey)
+    journey.deliver(number="swap-1")
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    with pytest.raises(Conflict, match="delivered meanwhile"):
+        holding.release(journey.services, held_id=held_id)
+
+
+def test_what_is_discarded_is_gone_and_never_comes_back(journey: Journey) -> None:
+    holding.discard(journey.services, held_id=swapped(journey))
+    assert "Not verified" not in inbox(journey)
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    with pytest.raises(Conflict, match="not taken"):
+        journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
+    assert counted(journey.services) == (0, 0, 0)
+
+
+def test_nobody_sees_what_is_held_for_somebody_else(journey: Journey) -> None:
+    swapped(journey)
+    with journey.services.reading() as uow:
+        assert holding.held_bills(uow.session, customer_id="cus_other") == []
+        assert [each.number for each in holding.held_bills(uow.session)] == ["swap-1"]
+
+
+def test_the_command_line_lists_releases_and_discards(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_services", lambda: journey.services)
+    first, second = swapped(journey, "swap-1"), swapped(journey, "swap-2")
+    assert cli.main(["bill", "held"]) == 0
+    said = capsys.readouterr().out
+    assert f"{first}  2026-11-23  {journey.biller.name}: swap-1, 84.20 EUR" in said
+    assert "The account in the bill is not registered as yours" in said
+    assert cli.main(["bill", "discard", second]) == 0
+    assert cli.main(["bill", "release", first]) == 1
+    assert "register it first" in capsys.readouterr().err
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    assert cli.main(["bill", "release", first]) == 0
+    assert f"{first} is delivered as bill_" in capsys.readouterr().out
+    assert counted(journey.services) == (0, 1, 0)  # the worker makes the invoice

@@ -1,0 +1,106 @@
+"""Many bills in one file: each is read or refused by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.journey.intake.bill import BillRefused
+from app.journey.intake.formats import bulk
+from app.journey.intake.formats.bulk import BulkLine
+from connectors.money import Money
+from tests.support.bills import IBAN, SELLER_NAME, TO, json_bill
+
+HEADER = "to,number,issued_on,due_on,currency,amount,payee.name,payee.iban,reference"
+ROW = f"{TO},2026-1,2026-11-01,2026-12-01,EUR,84.20,{SELLER_NAME},{IBAN},RF18539007547034"
+
+
+def lines(content: bytes) -> list[BulkLine]:
+    return list(bulk.ndjson(bulk.split(content)))
+
+
+def rows(*written: str) -> list[BulkLine]:
+    return list(bulk.table(bulk.split("\n".join(written).encode())))
+
+
+def outcomes(found: list[BulkLine]) -> list[tuple[int, str]]:
+    """Number of the bill, or code and place of its refusal."""
+    said = []
+    for each in found:
+        if each.bill:
+            said.append((each.number, each.bill.number))
+        elif each.refused:
+            said.append((each.number, f"{each.refused.code} {each.refused.element}"))
+    return said
+
+
+def test_each_line_of_json_stands_by_itself() -> None:
+    content = b"\n".join(
+        [json_bill(number="1"), b"", json_bill(number="2", amount="84,20"), b"{", json_bill(number="4")]
+    )
+    assert outcomes(lines(content)) == [
+        (1, "1"),
+        (3, "amount-refused line 3/amount"),
+        (4, "not-well-formed line 4"),
+        (5, "4"),
+    ]
+
+
+def test_a_row_is_a_bill_and_the_very_bytes_that_one_delivery_would_have() -> None:
+    (found,) = rows(HEADER, ROW)
+    assert found.bill is not None
+    assert (found.number, found.bill.number, found.bill.payable) == (2, "2026-1", Money(8420, "EUR"))
+    (again,) = lines(found.content)
+    assert again.bill == found.bill
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_three_separators_are_known_and_a_mark_before_the_header_is_passed_over(separator: str) -> None:
+    quoted = f'{ROW},"in two\nlines"'.replace(",", separator)
+    (found,) = rows(f"\ufeff{HEADER},note".replace(",", separator), quoted)
+    assert found.bill is not None
+    assert found.bill.note == "in two\nlines"
+
+
+def test_each_row_stands_by_itself() -> None:
+    found = rows(HEADER, ROW, ROW.replace("84.20", "84"), ",,,,,,,,", f"{ROW},", ROW.replace("2026-1,", "2026-2,"))
+    assert outcomes(found) == [
+        (2, "2026-1"),
+        (3, "amount-refused line 3/amount"),
+        (5, "not-well-formed line 5"),
+        (6, "2026-2"),
+    ]
+
+
+def test_a_discount_has_two_columns() -> None:
+    (found,) = rows(f"{HEADER},early_payment.until,early_payment.discount", f"{ROW},2026-11-15,1.68")
+    assert found.bill is not None
+    assert [each.discount for each in found.bill.early_payments] == [Money(168, "EUR")]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ((HEADER.replace("amount", "betrag"), ROW), "element-unknown"),
+        ((HEADER.replace("due_on", "to"), ROW), "element-doubled"),
+        ((HEADER.replace(",amount", ""), ROW), "element-missing"),
+        (("",), "element-missing"),
+        ((HEADER, f'{ROW},"'), "not-well-formed"),
+        ((f'{HEADER},"', ROW), "not-well-formed"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_as_a_whole(written: tuple[str, ...], code: str) -> None:
+    with pytest.raises(BillRefused) as caught:
+        rows(*written)
+    assert caught.value.code == code
+
+
+def test_a_line_beyond_the_limit_ends_the_file() -> None:
+    with pytest.raises(BillRefused) as caught:
+        lines(json_bill() + b"\n" + b" " * (bulk.LINE_BYTES_MAX + 1))
+    assert (caught.value.code, caught.value.element) == ("too-large", "line 2")
+
+
+def test_a_table_that_is_not_utf_8_names_the_line() -> None:
+    with pytest.raises(BillRefused) as caught:
+        list(bulk.table(iter([HEADER.encode() + b"\n", b"\xff\n"])))
+    assert (caught.value.code, caught.value.element) == ("encoding-refused", "line 2")
