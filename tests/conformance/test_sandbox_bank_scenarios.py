@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from connectors.sandbox_bank.context import HANG_S
-from connectors.sandbox_bank.scenarios import SCENARIOS
+from connectors.sandbox_bank.openbanking_uk.scenarios import OWN
+from connectors.sandbox_bank.scenarios import SCENARIOS, Scenario
 from tests.support.sandbox_tpp import Clock, Ledger, Person, Tpp, order_of
 
 
@@ -32,12 +34,13 @@ def payments_in(ledger: Ledger, clock: Clock) -> list[str]:
     return kinds(ledger())
 
 
-def test_the_readme_shows_the_table() -> None:
+@pytest.mark.parametrize(("bank", "scenarios"), [("# Horizon Bank", SCENARIOS), ("# The UK banks", OWN)])
+def test_the_readme_shows_the_table(bank: str, scenarios: Mapping[int, Scenario]) -> None:
     text = (Path(__file__).parents[2] / "connectors/sandbox_bank/README.md").read_text(encoding="utf-8")
-    shown = {int(euro) * 100 + int(cent): meaning for euro, cent, meaning in re.findall(
-        r"^\| (\d+)\.(\d\d) \| (.+) \|$", text, re.MULTILINE
-    )}  # fmt: skip
-    assert shown == {minor: scenario.meaning for minor, scenario in SCENARIOS.items()}
+    [its] = [part for part in re.split(r"^(?=# )", text, flags=re.MULTILINE) if part.startswith(bank)]
+    rows = re.findall(r"^\| (\d+)\.(\d\d) \| (.+) \|$", its, re.MULTILINE)
+    shown = {int(whole) * 100 + int(cent): meaning for whole, cent, meaning in rows}
+    assert shown == {minor: scenario.meaning for minor, scenario in scenarios.items()}
 
 
 def test_initiation_refused(tpp: Tpp) -> None:

@@ -14,7 +14,8 @@ from tests.faults.sim.bugs import BUGS
 from tests.faults.sim.hunt import hunt
 from tests.faults.sim.runner import run
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow]
+#: a history takes a second of a free core; cut off in its middle it would leave its house closed for the others
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 
 START = int(os.environ.get("FAULTS_SEED", "1001"))
 

@@ -238,9 +238,7 @@ def dripping() -> Iterator[str]:
 def test_a_biller_who_drips_is_hung_up_on(journey: Journey, dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "DEADLINE_S", 0.4)
     listens(journey, dripping)
-    started = time.monotonic()
-    journey.bill(number="d9")
-    assert time.monotonic() - started < 4
+    journey.bill(number="d9")  # were we not to hang up, it would drip until this test is ended
     with journey.services.reading() as uow:
         message = uow.session.scalars(select(WebhookMessage)).one()
     assert (message.tries, message.last_status, message.delivered_at) == (1, None, None)

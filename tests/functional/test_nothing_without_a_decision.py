@@ -394,15 +394,29 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("biller", "add"): lambda world, _: [["Another Ltd", "--country", "GB", "--iban", PAYEE_IBAN]],
     ("biller", "client"): lambda world, folder: [[world.program.biller_id, "--jwks", str(jwks(world, folder))]],
     ("biller", "webhook"): lambda world, _: [[world.program.biller_id, "http://127.0.0.1:9/hook"]],
+    ("bill", "held"): lambda world, _: [[]],
+    ("bill", "release"): lambda world, _: [["hld_" + "0" * 32]],
+    ("bill", "discard"): lambda world, _: [["hld_" + "0" * 32]],
+    ("read",): lambda world, folder: [[str(path) for path in statements(world, folder)]],
     ("bank", "list"): lambda world, _: [[]],
     ("bank", "check"): lambda world, _: [[BANK], ["horizon"]],
+    ("bank", "subscribe"): lambda world, _: [[BANK], [BANK, "--show"], [BANK, "--delete"]],
     ("bank", "register"): lambda world, _: [[BANK, "--show"], [BANK, "--delete"]],
 }
 
 
 #: where what is at hand is nothing that they could change, or where they find what is to be looked at
 MAY_SAY_NO = frozenset(
-    {("payment", "resolve"), ("reconcile", "accept"), ("reconcile",), ("bank", "check"), ("bank", "register")}
+    {
+        ("payment", "resolve"),
+        ("reconcile", "accept"),
+        ("reconcile",),
+        ("bank", "check"),
+        ("bank", "register"),
+        ("bank", "subscribe"),
+        ("bill", "release"),
+        ("bill", "discard"),
+    }
 )
 
 
