@@ -154,6 +154,18 @@ class Screen:
             on_the_way()
         self.page.locator("main a.button[href$='/pay']").click()
         self.at("/bills/inv_[0-9a-f]+/pay")
+        self.choose_bank()
+
+    def choose_bank(self, bank: str = "horizon") -> None:
+        """On the confirm page, where it does not know one: at the first payment."""
+        choice = self.page.locator("form:has(input[name=bank]):not(details form)")
+        if choice.count() == 0:
+            return
+        choice.locator(f"input[name=bank][value={bank}]").focus()
+        self.page.keyboard.press("Space")
+        choice.locator("button").focus()
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(f"**/pay?bank={bank}")
 
     def make_passkey(self) -> None:
         """On the confirm page of a visit: it comes back with a way to pay."""

@@ -158,6 +158,7 @@ def test_a_payment_is_signed_by_keyboard_alone(screen: Screen, world: World) -> 
     screen.card(number).locator("a.button").focus()
     screen.page.keyboard.press("Enter")
     screen.at("/bills/inv_[0-9a-f]+/pay")
+    screen.choose_bank()
     screen.page.locator("[data-passkey=add] [data-go]").focus()
     screen.page.keyboard.press("Enter")
     expect(screen.pay_form).to_be_visible()

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import AppError, Invalid
 from app.journey.decisions import service as decisions
+from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.read import invoice_view
 from app.journey.invoices.states import InvoiceState
 from app.people import passkeys
@@ -86,10 +87,12 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         today = today_of(who.customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
+        before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     banks = [bank for bank in services().banks.banks() if bill.payable.currency in bank.currencies]
-    chosen = next((bank for bank in banks if bank.id == request.args.get("bank")), None)
+    wanted = request.args.get("bank", before)
+    chosen = next((bank for bank in banks if bank.id == wanted), None)
     return make_response(
         render_template(
             "customers/confirm.html",

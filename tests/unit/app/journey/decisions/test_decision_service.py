@@ -15,6 +15,7 @@ from app.demo.authenticator import Authenticator
 from app.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
+from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.service import Decided
 from app.journey.invoices.models import Invoice
 from app.people import passkeys
@@ -146,6 +147,22 @@ def test_what_is_signed_is_what_is_decided_and_claimed(house: House, device: Aut
     assert row.payload["decision_id"] == decision.id
     assert row.payload["payment_id"] == decided.payment_id
     assert row.run_at == house.clock.now + HEAD_START  # the web request that goes on with it is first
+
+
+def test_the_bank_that_was_used_last_is_known_for_its_currency_and_to_its_customer(
+    house: House, device: Authenticator
+) -> None:
+    def known(customer_id: str = house.customer.id, currency: str = "EUR") -> str | None:
+        with house.services.reading() as uow:
+            return bank_used_last(uow.session, customer_id=customer_id, currency=currency)
+
+    assert known() is None
+    house.bill()
+    started = start(house)
+    decide(house, started, device.sign(started.public_key))
+    assert known() == PROFILE.id
+    assert known(currency="GBP") is None
+    assert known("cus_other") is None
 
 
 def test_a_bill_without_a_reference_and_without_a_discount(house: House, device: Authenticator) -> None:
