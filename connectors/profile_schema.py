@@ -10,6 +10,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 from typing_extensions import override
 
+from connectors.berlin_group.quirks import Quirks as BerlinGroupQuirks
+from connectors.contract import Approach
 from connectors.money import EXPONENTS
 from connectors.openbanking_uk.quirks import Quirks
 from connectors.security.detached_jws import TRUST_ANCHOR
@@ -122,11 +124,15 @@ class _BankSchema(_Strict):
 
 
 class _BerlinGroupSchema(_BankSchema):
+    approach = fields.String(load_default=Approach.OAUTH.value, validate=_words(Approach))
+    signed = _Flag(load_default=False)
+    instant = _Flag(load_default=False)
+    token_endpoint = _Url(load_default="")
     tpp_token = _Flag(load_default=True)
     status_access = fields.String(
-        load_default="client_credentials", validate=_words(["client_credentials", "psu_token"])
+        load_default="client_credentials", validate=_words(["client_credentials", "psu_token", "certificate"])
     )
-    quirks = fields.Nested(_quirks_schema(OAuthQuirks), load_default=OAuthQuirks)
+    quirks = fields.Nested(_quirks_schema(BerlinGroupQuirks), load_default=BerlinGroupQuirks)
 
 
 class _OpenBankingUkSchema(_BankSchema):

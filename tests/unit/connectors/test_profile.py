@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connectors.berlin_group.quirks import Quirks
 from connectors.profile import POLL_S, BankProfile, ProfileError
 from tests.unit.connectors.bank_files import UK_FILE, registry, write
 
@@ -29,6 +30,7 @@ def test_the_defaults_of_a_bank(tmp_path: Path) -> None:
         poll_s=POLL_S,
         status_calls_per_minute=600,
         sandbox=False,
+        quirks=Quirks(),
     )
 
 
