@@ -166,10 +166,13 @@ def _add_bank_words(words: Any) -> None:
 def _add_sandbox_bank_words(words: Any) -> None:
     bank = _add(words, "sandbox-bank", _sandbox_bank, "serve a fake bank (demo only)")
     bank.add_argument(
-        "--standard", choices=("berlin_group", "openbanking_uk", "stet"), default="berlin_group", help="(berlin_group)"
+        "--standard",
+        choices=("berlin_group", "nextgen", "openbanking_uk", "stet"),
+        default="berlin_group",
+        help="(berlin_group); nextgen: further banks of that standard, with what real ones get wrong",
     )
-    several = bank.add_argument_group("openbanking_uk, stet", "several banks in one process, over TLS")
-    several.add_argument("--port", type=_port, help="(QUITTANCE_UK_BANK_PORT, QUITTANCE_STET_BANK_PORT)")
+    several = bank.add_argument_group("nextgen, openbanking_uk, stet", "several banks in one process, over TLS")
+    several.add_argument("--port", type=_port, help="(QUITTANCE_NEXTGEN_BANK_PORT, …_UK_BANK_PORT, …_STET_BANK_PORT)")
     several.add_argument("--folder", type=Path, help="of the authority's files; what is missing there is made")
     uk = bank.add_argument_group("openbanking_uk")
     uk.add_argument("--profile", help="all of them in this security profile, instead of each in its own")
@@ -700,8 +703,10 @@ def _sandbox_bank(chosen: argparse.Namespace) -> int:
         return 2
     if chosen.standard == "stet":
         return _stet_sandbox_bank(chosen)
+    if chosen.standard == "nextgen":
+        return _nextgen_sandbox_bank(chosen)
     if (chosen.port, chosen.folder) != (None, None):
-        print("quittance sandbox-bank: --port and --folder go with openbanking_uk and stet", file=sys.stderr)
+        print("quittance sandbox-bank: --port and --folder go with nextgen, openbanking_uk and stet", file=sys.stderr)
         return 2
     settings = _demo_settings()
     folder = settings.data / "sandbox-bank"
@@ -755,6 +760,25 @@ def _stet_sandbox_bank(chosen: argparse.Namespace) -> int:
     os.environ.setdefault("STET_SANDBOX_BANK_LEDGER_TOKEN", authority.secret(own / "ledger-token"))
     bank = StetBankSettings.from_environ()
     _gunicorn(lambda: create_stet_bank(bank), port=port, threads=16, demo=True, tls=_sandbox_tls(folder))
+    return 0
+
+
+def _nextgen_sandbox_bank(chosen: argparse.Namespace) -> int:
+    from connectors.sandbox_bank import authority
+    from connectors.sandbox_bank.nextgen.app import create_nextgen_bank
+    from connectors.sandbox_bank.nextgen.settings import NextGenBankSettings
+
+    settings = _demo_settings()
+    port = chosen.port or settings.nextgen_bank_port
+    folder = chosen.folder or settings.bank_keys / "sandbox-bank-nextgen"
+    own = settings.data / "sandbox-bank-nextgen"
+    authority.make(folder, tpp=authority.SEALED)
+    os.environ.setdefault("NEXTGEN_SANDBOX_BANK_URL", f"https://127.0.0.1:{port}")
+    os.environ.setdefault("NEXTGEN_SANDBOX_BANK_DATABASE", str(own / "bank.sqlite3"))
+    os.environ.setdefault("NEXTGEN_SANDBOX_BANK_FOLDER", str(folder))
+    os.environ.setdefault("NEXTGEN_SANDBOX_BANK_LEDGER_TOKEN", authority.secret(own / "ledger-token"))
+    bank = NextGenBankSettings.from_environ()
+    _gunicorn(lambda: create_nextgen_bank(bank), port=port, threads=16, demo=True, tls=_sandbox_tls(folder))
     return 0
 
 

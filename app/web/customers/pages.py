@@ -96,6 +96,14 @@ def bank_name(bank_id: str) -> str:
         return bank_id
 
 
+def approves_in_app(bank_id: str) -> bool:
+    """Whether customers of this bank approve in an app of its own, while their browser stays here."""
+    try:
+        return services().banks.profile(bank_id).decoupled
+    except UnknownBank:
+        return False
+
+
 def named_payment(view: PaymentView, receipt_id: str | None) -> PaymentView:
     """Completed with what earlier stages do not know: the bank's name and the receipt."""
     return dataclasses.replace(view, bank_name=bank_name(view.bank_id), receipt_id=receipt_id)
