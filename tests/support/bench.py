@@ -230,13 +230,14 @@ class Bench:
 @contextlib.contextmanager
 def open_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
     """``bank_id``: a sandbox bank of config/banks. ``folder``: for the bank's files."""
-    made = _stet_bench if bank_id in STET else _nextgen_bench if bank_id in NEXTGEN else _oauth_bench
+    made = _stet_bench if bank_id in STET else open_nextgen_bench if bank_id in NEXTGEN else _oauth_bench
     with made(bank_id, folder) as opened:
         yield opened
 
 
 @contextlib.contextmanager
-def _nextgen_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
+def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> Iterator[Bench]:
+    """``banks``: where its file is."""
     clock, keys = Clock(), nextgen_bank.make_folder(folder / "bank-keys" / "sandbox-bank-nextgen")
     opened: list[Flask] = []
 
@@ -253,7 +254,7 @@ def _nextgen_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
         return made
 
     registry = Registry.from_folder(
-        BANKS,
+        banks,
         sandbox_bank_url=None,
         sandbox_bank_nextgen_url=nextgen_bank.BASE_URL,
         client_key=sandbox_tpp.new_key().as_dict(private=True),

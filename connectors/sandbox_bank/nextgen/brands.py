@@ -47,12 +47,7 @@ _ALL = (
         name="Hansekontor Bank",
         approach="oauth",
         scope_with_space=True,
-        signature=Form(
-            headers=("digest", "x-request-id", "psu-id", "tpp-redirect-uri", "date"),
-            names_as_written=True,
-            dated=True,
-            serial_decimal=True,
-        ),
+        signature=Form(names_as_written=True, dated=True, serial_decimal=True),
     ),
     Brand(
         id="alpenkasse",
