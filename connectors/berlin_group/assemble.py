@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from connectors.bank_keys import SEAL, BankKeys, KeysUnusable
+from connectors.bank_keys import BankKeys
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.berlin_group.quirks import Quirks
 from connectors.berlin_group.wire import SCOPE, Wire
 from connectors.http import BankSession
 from connectors.profile import BankProfile
-from connectors.security.http_signature import Signer
+from connectors.seals import signer_of
 from connectors.security.oauth_client import OAuthClient
-from connectors.security.psd2_certificates import organisation_of
 from connectors.security.signature_form import Form
 
 #: what the guidelines say: digest, x-request-id, what is said of the customer and the way back, the certificate along
@@ -36,21 +35,8 @@ def connector(
         bank.base_url,
         session=session,
         oauth=oauth,
-        signer=_signer(bank, keys, bank.quirks.form(USUAL)) if bank.signed else None,
+        signer=signer_of(bank, keys, bank.quirks.form(USUAL)) if bank.signed else None,
         scope=bank.quirks.own_scope or SCOPE,
         clock=clock,
     )
     return BerlinGroupConnector(bank, wire=wire, oauth=oauth, quirks=bank.quirks, clock=clock)
-
-
-def _signer(bank: BankProfile, keys: BankKeys | None, form: Form) -> Signer:
-    if keys is None or keys.seal is None:
-        raise KeysUnusable("there is no seal for its messages")
-    if bank.security.client_is_organisation and organisation_of(keys.seal.certificate) != bank.client_id:
-        message = f"{keys.folder / SEAL} is not of {bank.client_id}, which the file has as client_id"
-        raise KeysUnusable(message)
-    try:
-        return Signer(key=keys.seal.key, certificate=keys.seal.certificate, form=form, url=bank.seal_url)
-    except ValueError as error:
-        message = f"{keys.folder / SEAL} cannot be used: {error}"
-        raise KeysUnusable(message) from None
