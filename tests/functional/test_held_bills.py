@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from app import cli
+from app.cli import machinery, main
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.intake import holding
 from app.journey.intake import service as intake
@@ -169,16 +169,16 @@ def test_nobody_sees_what_is_held_for_somebody_else(journey: Journey) -> None:
 def test_the_command_line_lists_releases_and_discards(
     journey: Journey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_services", lambda: journey.services)
+    monkeypatch.setattr(machinery, "services", lambda: journey.services)
     first, second = swapped(journey, "swap-1"), swapped(journey, "swap-2")
-    assert cli.main(["bill", "held"]) == 0
+    assert main(["bill", "held"]) == 0
     said = capsys.readouterr().out
     assert f"{first}  2026-11-23  {journey.biller.name}: swap-1, 84.20 EUR" in said
     assert "The account in the bill is not registered as yours" in said
-    assert cli.main(["bill", "discard", second]) == 0
-    assert cli.main(["bill", "release", first]) == 1
+    assert main(["bill", "discard", second]) == 0
+    assert main(["bill", "release", first]) == 1
     assert "register it first" in capsys.readouterr().err
     register(journey.services, journey.biller.id, OTHER_IBAN)
-    assert cli.main(["bill", "release", first]) == 0
+    assert main(["bill", "release", first]) == 0
     assert f"{first} is delivered as bill_" in capsys.readouterr().out
     assert counted(journey.services) == (0, 1, 0)  # the worker makes the invoice
