@@ -46,6 +46,9 @@ class BankProfile:
     id: str
     name: str  #: shown to customers
     country: str  #: ISO 3166-1 alpha-2
+    also_in: tuple[str, ...] = ()  #: where else its customers have their accounts
+    bics: tuple[str, ...] = ()  #: by which it is found, whole or in part
+    bank_codes: tuple[str, ...] = ()  #: the same, by the account: country, and what follows an IBAN's check digits
     standard: str  #: a key of registry.STANDARDS
     version: str = ""  #: of the standard, where a bank may speak several
     base_url: str  #: of the payment API, without a slash at its end
@@ -199,6 +202,9 @@ def _meant(key: str, known: Iterable[str]) -> str:
 
 def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
     """Values that are good each for itself and not together."""
+    for number, code in enumerate(bank.bank_codes):
+        if code[:2] not in (bank.country, *bank.also_in):
+            yield ("bank_codes", number), f"{code[:2]} is neither country nor in also_in"
     if bank.client_auth not in bank.security.client_auth:
         allowed = ", ".join(bank.security.client_auth)
         yield ("client_auth",), f"{bank.security_profile} allows only {allowed}"
