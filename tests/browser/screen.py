@@ -181,7 +181,7 @@ class Screen:
 
     @property
     def to_bank(self) -> Locator:
-        return self.page.locator("main a[href$='/bank']")
+        return self.page.locator("main a[href^='/payments/'][href$='/bank']")
 
     def go_to_bank(self) -> None:
         self.to_bank.click()
