@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
 from app.cli import machinery, main
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.intake import holding
+from app.journey.intake import service as intake
 from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.invoices.models import Invoice
 from app.people.models import PayeeAccount
@@ -110,6 +115,48 @@ def test_what_is_discarded_is_gone_and_never_comes_back(journey: Journey) -> Non
     with pytest.raises(Conflict, match="not taken"):
         journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
     assert counted(journey.services) == (0, 0, 0)
+
+
+def test_the_same_bytes_for_another_customer_are_not_taken_for_the_first_ones(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_id = swapped(journey)
+    other = new_id("cus")
+    monkeypatch.setattr(intake, "customer_behind", lambda *_, **__: other)
+    with pytest.raises(Conflict, match="to another customer"):
+        swapped(journey)
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    with pytest.raises(Conflict, match="to another customer"):
+        journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
+    with journey.services.reading() as uow:
+        assert uow.session.get_one(HeldBill, held_id).ended_as is None
+
+
+def test_a_discard_and_the_same_bytes_at_the_same_moment(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is first: never both."""
+    held_id = swapped(journey)
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    known = holding.known_of
+    discarding: list[threading.Thread] = []
+
+    def discard() -> None:
+        with contextlib.suppress(Conflict):  # it was delivered
+            holding.discard(journey.services, held_id=held_id)
+
+    def meanwhile(*args: Any, **named: Any) -> Any:
+        if not discarding:
+            discarding.append(threading.Thread(target=discard))
+            discarding[0].start()
+            discarding[0].join(0.5)  # where one writer is all there is, it waits for us
+        return known(*args, **named)
+
+    monkeypatch.setattr(holding, "known_of", meanwhile)
+    with contextlib.suppress(Conflict):
+        journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
+    discarding[0].join()
+    with journey.services.reading() as uow:
+        ended_as = uow.session.get_one(HeldBill, held_id).ended_as
+    assert counted(journey.services)[1:] == {"released": (1, 0), "discarded": (0, 0)}[ended_as or ""]
 
 
 def test_nobody_sees_what_is_held_for_somebody_else(journey: Journey) -> None:

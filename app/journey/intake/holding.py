@@ -61,7 +61,7 @@ def known_of(session: Session, *, biller_id: str, number: str, number_key: str) 
 
 def hold(uow: UnitOfWork, held: HeldBill, doubts: Sequence[Doubt]) -> HeldBill:
     """Keep it for somebody to look at. The very same bytes again are the same held bill."""
-    known = held_before(uow.session, biller_id=held.biller_id, sha256=held.sha256)
+    known = held_before(uow.session, biller_id=held.biller_id, customer_id=held.customer_id, sha256=held.sha256)
     if known is not None:
         if known.ended_as == DISCARDED:
             raise Conflict("discarded", "This bill was looked at and not taken. Send a corrected one.")
@@ -73,8 +73,20 @@ def hold(uow: UnitOfWork, held: HeldBill, doubts: Sequence[Doubt]) -> HeldBill:
     return held
 
 
-def held_before(session: Session, *, biller_id: str, sha256: str) -> HeldBill | None:
-    return session.scalar(select(HeldBill).where(HeldBill.biller_id == biller_id, HeldBill.sha256 == sha256))
+def held_before(session: Session, *, biller_id: str, customer_id: str, sha256: str) -> HeldBill | None:
+    """The same bytes, held before for the same customer; locked, since an operator may end it at this moment.
+
+    Raises Conflict where they were sent to another customer before.
+    """
+    same = select(HeldBill).where(HeldBill.biller_id == biller_id, HeldBill.sha256 == sha256).with_for_update()
+    held = session.scalar(same)
+    if held is not None and held.customer_id != customer_id:
+        raise Conflict(
+            "number-used",
+            f"You sent this very bill, number {held.number}, to another customer before. "
+            "Give the one for this customer a number of its own.",
+        )
+    return held
 
 
 def end(uow: UnitOfWork, held: HeldBill, ended_as: str) -> None:

@@ -68,7 +68,7 @@ def deliver(
             return _repeat(earlier, sha256=sha256, customer_id=customer_id)
         taken = _Taken(content=content, sha256=sha256, media_type=media_type, customer_id=customer_id)
         doubts = _doubts(uow, bill, biller_id=client.biller_id)
-        before = holding.held_before(uow.session, biller_id=client.biller_id, sha256=sha256)
+        before = holding.held_before(uow.session, biller_id=client.biller_id, customer_id=customer_id, sha256=sha256)
         if doubts or (before is not None and before.ended_as == holding.DISCARDED):
             return _hold(uow, bill, client, taken, doubts)
         delivered = DeliveredBill(id=new_id("bill"), delivered_at=uow.now, **_columns(bill, client, taken))
