@@ -159,14 +159,14 @@ const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCas
 function narrow(field) {
   const list = document.getElementById(field.dataset.finds);
   const none = document.querySelector("[data-none]");
-  if (!("whole" in list.dataset)) return; // only some are here: the server searches
+  if (list?.dataset.whole === undefined) return; // only some are here: the server searches
   field.addEventListener("input", () => {
     const typed = /\d{3}/.test(field.value) ? [] : plain(field.value).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
     for (const bank of list.children) {
       const words = bank.dataset.words.split(" ");
       bank.hidden = !typed.every((begun) => words.some((word) => word.startsWith(begun)));
     }
-    none.hidden = list.children.length === 0 || [...list.children].some((bank) => !bank.hidden);
+    none.hidden = [...list.children].some((bank) => !bank.hidden);
   });
 }
 

@@ -148,7 +148,7 @@ def test_a_bank_that_does_not_answer_is_said_plainly_with_other_ways(journey: Jo
     for words_said in (
         "Horizon Bank may be out of reach just now",
         "It has not answered us since",
-        "nothing is paid without its answer",
+        "nothing is paid until you approve it there",
         "Pay from another bank",
         "Pay later",
         "Pay by hand",
