@@ -27,7 +27,7 @@ TABS_MOST = 6
 GENERAL = {"bank", "banque", "caisse", "crédit", "the", "de", "des", "du", "la", "le"}
 #: an account at the sandbox bank that nobody has, so that it stands nowhere but where it was typed
 ACCOUNT, ITS_OWN_PART = "FR76 9999 0000 0187 6543 2101 234", b"18765432101"
-PLACEHOLDERS = {f"{{sandbox_bank{which}_url}}": "https://bank.example" for which in ("", "_uk", "_stet")}
+PLACEHOLDERS = {f"{{sandbox_bank{which}_url}}": "https://bank.example" for which in ("", "_uk", "_stet", "_nextgen")}
 
 
 def shipped() -> list[BankProfile]:
