@@ -48,6 +48,9 @@ class BankProfile:
     id: str
     name: str  #: shown to customers
     country: str  #: ISO 3166-1 alpha-2
+    also_in: tuple[str, ...] = ()  #: where else its customers have their accounts
+    bics: tuple[str, ...] = ()  #: by which it is found, whole or in part
+    bank_codes: tuple[str, ...] = ()  #: the same, by the account: country, and what follows an IBAN's check digits
     standard: str  #: a key of registry.STANDARDS
     version: str = ""  #: of the standard, where a bank may speak several
     base_url: str  #: of the payment API, without a slash at its end
@@ -221,6 +224,9 @@ def _meant(key: str, known: Iterable[str]) -> str:
 
 def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
     """Values that are good each for itself and not together."""
+    for number, code in enumerate(bank.bank_codes):
+        if code[:2] not in (bank.country, *bank.also_in):
+            yield ("bank_codes", number), f"{code[:2]} is neither country nor in also_in"
     if bank.client_auth not in bank.security.client_auth:
         allowed = ", ".join(bank.security.client_auth)
         yield ("client_auth",), f"{bank.security_profile} allows only {allowed}"
@@ -230,6 +236,12 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
         yield ("client_id",), f"{bank.security_profile} has our number in its place, as PSDFR-ACPR-12345"
     if bank.token_endpoint and urlsplit(bank.token_endpoint).netloc not in bank.origins:
         yield ("token_endpoint",), "it is not on the issuer's host; if it is the bank's, name its host in hosts"
+    yield from _contradictions_of_seal(bank)
+    for name, why in bank.quirks.useless(bank.security, version=bank.version).items():
+        yield ("quirks", name), why
+
+
+def _contradictions_of_seal(bank: BankProfile) -> Iterator[_Fault]:
     named = bank.standard != "stet" or getattr(bank.quirks, "key_id_serial_and_issuer", False)
     if bank.needs_seal and not bank.seal_url and not named:
         yield ("seal_url",), "missing: signatures name our certificate by its address"
@@ -238,8 +250,6 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
     if bank.standard == "berlin_group" and not bank.signed:
         for name in signature_quirks(bank.quirks):
             yield ("quirks", name), "nothing is signed at this bank: signed = true is missing"
-    for name, why in bank.quirks.useless(bank.security, version=bank.version).items():
-        yield ("quirks", name), why
 
 
 def _wrong(path: Path, text: str, faults: Iterable[_Fault]) -> ProfileError:

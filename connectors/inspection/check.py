@@ -23,7 +23,11 @@ from connectors.strict_json import NotReadable, read_object
 
 TIMEOUT_S = 10.0
 #: what a token of ours is asked for, by standard
-SCOPES: Mapping[str, str] = {"berlin_group": "PIS", "openbanking_uk": "payments", "stet": "pisp"}
+SCOPES: Mapping[str, str] = {
+    "berlin_group": "PIS",
+    "openbanking_uk": "payments",
+    "stet": "pisp",
+}
 #: clocks may differ by this much; FAPI 2.0 lets a bank refuse what is ten seconds ahead
 CLOCK_S = 5.0
 

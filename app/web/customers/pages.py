@@ -31,8 +31,8 @@ PUBLIC = frozenset(
         "payment", "payment_state",
     }
 )  # fmt: skip
-#: what a demo visit may still post: leaving it, and making a passkey to become more than a visit
-OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done"})
+#: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and a search
+OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank"})
 
 
 @blueprint.before_request
