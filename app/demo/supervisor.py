@@ -1,4 +1,4 @@
-"""`quittance demo`: everything at once on one machine. It starts four programs and keeps them alive until Ctrl-C.
+"""`quittance demo`: everything at once on one machine. It starts the programs and keeps them alive until Ctrl-C.
 
 What each of them does is its own business; here is only who runs, in which order, and what to say about it.
 """

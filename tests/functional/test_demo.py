@@ -203,7 +203,7 @@ def test_nobody_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     with running_demo(tmp_path / "var") as demo:
         children = list(demo.running.children.values())
         everybody = children + [grandchild for child in children for grandchild in children_of(child)]
-        assert len(everybody) == 6 + 2 + 1 + 1 + 1 + 1
+        assert len(everybody) == 7 + 2 + 1 + 1 + 1 + 1 + 1
         demo.process.kill()
         demo.process.wait()
         demo.wait_for(lambda: not any(process_exists(pid) for pid in everybody), "somebody is left", seconds=10)
