@@ -25,7 +25,7 @@ from app.journey.payments.step import correct, keep_promise, may_withhold, raise
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
 from connectors.capabilities import Event
-from connectors.contract import Fact, ScaOAuth
+from connectors.contract import Approach, Fact, ScaOAuth
 from connectors.errors import BankError
 from connectors.security.pkce import challenge
 from consent import trips
@@ -145,7 +145,8 @@ def come_back(
             return Returned(payment.id, False, None)
         consent = uow.session.get_one(Consent, payment.consent_id)
         carries_code = "code" in answer or "response" in answer
-        trusted = _is_from(ScaOAuth(**consent.sca), answer)
+        sca = ScaOAuth(**consent.sca)
+        trusted = _is_from(sca, answer)
         open_ = payment.state not in OVER and trips.is_open(uow.session, trip)
         usable = answer if carries_code and trusted and open_ else None
         untrusted = "wrong_issuer" if carries_code and not trusted else "nothing"
@@ -157,12 +158,20 @@ def come_back(
         if first:
             payment.updated_at = uow.now
             if usable:
-                raise_fence(payment, uow.now + rules.CODE_LIFE + rules.EXPIRY_MARGIN)
+                raise_fence(payment, uow.now + _life_of_answer(services, payment, sca) + rules.EXPIRY_MARGIN)
             recorded = uow.record(CustomerReturned(payment_id=payment.id), head_start=True)
             uow.commit()
         returned = Returned(payment.id, True, recorded)
     failpoint("return.noted")
     return returned
+
+
+def _life_of_answer(services: Services, payment: Payment, sca: ScaOAuth) -> dt.timedelta:
+    """How long what the browser brought may still make the bank execute. Where it has the bank ask in its app, the
+    customer's time to approve only begins."""
+    if sca.approach == Approach.DECOUPLED:
+        return max(dt.timedelta(minutes=services.banks.profile(payment.bank_id).authorisation_minutes), rules.CODE_LIFE)
+    return rules.CODE_LIFE
 
 
 def _is_from(sca: ScaOAuth, answer: Mapping[str, str]) -> bool:

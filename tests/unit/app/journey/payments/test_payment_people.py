@@ -22,7 +22,7 @@ from app.people.models import Customer
 from app.people.sessions import SignedIn
 from app.services import Task
 from connectors.capabilities import Event, EventKind
-from connectors.contract import Authorised, Fact
+from connectors.contract import Approach, Authorised, Fact
 from connectors.errors import BankRefused, BankSilent
 from connectors.security.pkce import challenge
 from consent import trips
@@ -271,6 +271,19 @@ def test_from_another_browser_a_redirect_is_a_hint_to_ask_the_bank_sooner(
     assert house.due() == {"pay_1": left_at + min(asked_s, 300) * SECOND}
     assert house.payment().next_look_at == left_at + 300 * SECOND
     assert house.told() == ["PaymentDecided"]
+
+
+@pytest.mark.parametrize(("minutes", "may_last"), [(45, 45), (5, 10)])
+def test_where_the_bank_asks_in_its_app_the_time_for_that_only_begins(
+    house: House, minutes: int, may_last: int
+) -> None:
+    house.bank.profile = dataclasses.replace(house.bank.profile, authorisation_minutes=minutes)
+    house.bill()
+    house.stage(sca=dataclasses.replace(SCA, approach=Approach.DECOUPLED))
+    left = house.leave()
+    house.clock.now += MINUTE
+    house.come_back(left)
+    assert house.payment().fence_at == house.clock.now + may_last * MINUTE + MARGIN
 
 
 def test_an_old_return_address_makes_nobody_ask_for_ever(house: House) -> None:
