@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
+from app.journey.intake import uploads
 from app.journey.payments.service import renew_promises
 from app.people import clients, passkeys, sessions
 from app.services import Services
@@ -54,6 +55,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     clients.forget_used_assertions: dt.timedelta(minutes=5),
     end_wrong_leases: dt.timedelta(minutes=1),
     renew_promises: dt.timedelta(minutes=1),
+    uploads.drop_abandoned: dt.timedelta(hours=1),
 }
 
 

@@ -5,11 +5,14 @@ The lock is the posting in the ledger; the state of the invoice follows it in th
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
+from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
 from app.journey.intake.bill import Bill, Line
@@ -22,7 +25,12 @@ from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim
 from app.people.models import PayeeAccount
 from app.services import Task
+from connectors.money import Money
 from consent.base import new_id
+
+log = logging.getLogger("quittance.invoices")
+
+OPEN = "invoices.open_invoice"
 
 
 def open_invoice(task: Task) -> None:
@@ -31,13 +39,52 @@ def open_invoice(task: Task) -> None:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
             bill = read_bill(delivered.content, delivered.media_type)
-            invoice = _invoice_of(delivered, bill, holder=_holder(uow, delivered, bill))
+            invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)))
             uow.session.add(invoice)
             uow.session.flush()
             ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
             uow.record(InvoiceOpened(invoice_id=invoice.id))
         task.finish(uow)
         uow.commit()
+
+
+def open_invoice_together(task: Task) -> None:
+    """The same for bills that were delivered together. One that keeps the others up is asked for by itself."""
+    facts = {fact["bill_id"]: fact for fact in task.payload["facts"]}
+    with task.services.reading() as uow:
+        made, apart = _invoices_of(uow, facts)
+    with task.services.unit_of_work() as uow:
+        task.hold(uow)  # whoever else had it is over: what it opened can be seen
+        known = set(uow.session.scalars(select(Invoice.bill_id).where(among(uow.session, Invoice.bill_id, facts))))
+        opened = [row for row in made if row["bill_id"] not in known]
+        insert_many(uow.session, Invoice, opened)
+        ledger.bill_together(
+            uow, [(row["id"], row["biller_id"], Money(row["amount_minor"], row["currency"])) for row in opened]
+        )
+        uow.record_together([InvoiceOpened(invoice_id=row["id"]) for row in opened])
+        for bill_id in apart:
+            uow.ask_apart(OPEN, facts[bill_id])
+        task.finish(uow)
+        uow.commit()
+
+
+def _invoices_of(uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of their invoices, and which bills have none because something about them is wrong."""
+    bills = uow.session.scalars(select(DeliveredBill).where(among(uow.session, DeliveredBill.id, bill_ids))).all()
+    accounts = uow.session.scalars(
+        select(PayeeAccount).where(PayeeAccount.biller_id.in_({each.biller_id for each in bills}))
+    )
+    holders = {(account.biller_id, account.iban): account.holder for account in accounts}
+    made, apart = [], []
+    for delivered in bills:
+        try:
+            bill = read_bill(delivered.content, delivered.media_type)
+            holder = holders[delivered.biller_id, (bill.payee and bill.payee.iban) or ""]
+            made.append(_columns(delivered, bill, holder=holder))
+        except Exception:  # the other bills are right
+            log.exception("%s cannot be opened together with others", delivered.id)
+            apart.append(delivered.id)
+    return made, apart
 
 
 def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
@@ -49,32 +96,33 @@ def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
     return holder
 
 
-def _invoice_of(delivered: DeliveredBill, bill: Bill, *, holder: str) -> Invoice:
+def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str) -> dict[str, Any]:
+    """The invoice of a bill, column by column."""
     payee, early = bill.payee, bill.early_payment
     if payee is None or payee.iban is None:
         raise ValueError(f"{delivered.id} was taken without an account")  # intake/rules.py forbids it
-    return Invoice(
-        id=new_id("inv"),
-        bill_id=delivered.id,
-        customer_id=delivered.customer_id,
-        biller_id=delivered.biller_id,
-        number=delivered.number,
-        state=InvoiceState.TO_PAY,
-        currency=bill.payable.currency,
-        amount_minor=bill.payable.minor,
-        discount_minor=early.discount.minor if early else 0,
-        discount_until=early.until if early else None,
-        issued_on=bill.issued_on,
-        due_on=bill.due_on,
-        payee_name=holder,
-        payee_iban=payee.iban,
-        reference=(bill.remittance_reference or bill.number)[:140],
-        order_reference=bill.order_reference,
-        lines=[_line(line) for line in bill.lines],
-        note=bill.note,
-        terms=bill.terms,
-        received_at=delivered.delivered_at,
-    )
+    return {
+        "id": new_id("inv"),
+        "bill_id": delivered.id,
+        "customer_id": delivered.customer_id,
+        "biller_id": delivered.biller_id,
+        "number": delivered.number,
+        "state": InvoiceState.TO_PAY,
+        "currency": bill.payable.currency,
+        "amount_minor": bill.payable.minor,
+        "discount_minor": early.discount.minor if early else 0,
+        "discount_until": early.until if early else None,
+        "issued_on": bill.issued_on,
+        "due_on": bill.due_on,
+        "payee_name": holder,
+        "payee_iban": payee.iban,
+        "reference": (bill.remittance_reference or bill.number)[:140],
+        "order_reference": bill.order_reference,
+        "lines": [_line(line) for line in bill.lines],
+        "note": bill.note,
+        "terms": bill.terms,
+        "received_at": delivered.delivered_at,
+    }
 
 
 def _line(line: Line) -> dict[str, str | int | None]:

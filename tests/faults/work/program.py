@@ -67,7 +67,7 @@ def make_worker(services: Services, *, lease_s: float, threads: int = 4, grace_s
         services,
         Schedule(services),
         lease=dt.timedelta(seconds=lease_s),
-        threads={work.Lane.JOURNEY: threads, work.Lane.OUTBOUND: 1},
+        threads={**dict.fromkeys(work.Lane, 1), work.Lane.JOURNEY: threads},
         grace_s=grace_s,
     )
 
