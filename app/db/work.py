@@ -99,8 +99,9 @@ class Lane(enum.Enum):
 
 #: handlers whose time is in the hands of others than us and the banks
 OUTBOUND_HANDLERS = ("webhooks.deliver",)
-#: handlers that work on hundreds of bills at a time
+#: handlers that work on hundreds of bills at a time, or long on one
 BULK_HANDLERS = (
+    "intake.check_conformance",
     "intake.deliver_upload",
     "invoices.open_invoice_together",
     "webhooks.tell_bill_delivered_together",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from app.db.events import Event
 from app.journey.decisions.events import PaymentDecided
-from app.journey.intake import uploads
+from app.journey.intake import conformance, uploads
 from app.journey.intake.events import BillDelivered
 from app.journey.invoices import service as invoices
 from app.journey.invoices.events import InvoiceOpened
@@ -39,7 +39,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 }
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event
-FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver, uploads.deliver_upload]
+FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver, uploads.deliver_upload, conformance.check_conformance]
 
 #: of facts that came by the hundred: what the handler without ``_together`` does for one of them
 TOGETHER: list[Handler] = [invoices.open_invoice_together, webhooks.tell_bill_delivered_together]

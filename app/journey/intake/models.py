@@ -71,6 +71,17 @@ class HeldBill(Base):
     ended_at: Mapped[dt.datetime | None]
 
 
+class Conformance(Base):
+    """What the official rules of EN 16931 say of a delivered bill. Nothing hangs on it."""
+
+    __tablename__ = "conformance"
+
+    bill_id: Mapped[str] = mapped_column(ForeignKey("delivered_bill.id"), primary_key=True)
+    rules: Mapped[str] = mapped_column(String(80))
+    findings: Mapped[list[Any]]  # [{rule, severity, location, detail}]
+    checked_at: Mapped[dt.datetime]
+
+
 class Upload(Base):
     """Many bills in one file of a biller, and how far we are with them."""
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import defer
 from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
-from app.journey.intake import holding, rules
+from app.journey.intake import conformance, holding, rules
 from app.journey.intake.bill import Bill, BillRefused, Doubt
 from app.journey.intake.events import BillDelivered
 from app.journey.intake.formats import read_bill
@@ -176,6 +176,8 @@ class _Desk:
         for row in delivered:
             if row["id"] in self._mended:  # what was wrong with it is right now
                 holding.end(self.uow, self._mended[row["id"]], holding.RELEASED)
+        for row in delivered:
+            conformance.ask_for_check(self.uow, bill_id=row["id"], media_type=row["media_type"])
         facts = [BillDelivered(bill_id=row["id"]) for row in delivered]
         if len(facts) == 1:
             self.uow.record(facts[0])

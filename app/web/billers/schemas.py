@@ -121,6 +121,40 @@ class HeldSchema(ma.Schema):
     reasons = fields.List(fields.Nested(DoubtSchema), required=True, metadata={"minItems": 1})
 
 
+class FindingSchema(ma.Schema):
+    """A rule of EN 16931 that the bill does not keep."""
+
+    rule = fields.String(
+        required=True,
+        metadata={
+            "example": "BR-CO-15",
+            "description": "As the standard calls it; empty where the rules could not be applied to this bill at all.",
+        },
+    )
+    severity = fields.String(required=True, validate=validate.OneOf(("fatal", "warning")))
+    location = fields.String(required=True, metadata={"description": "XPath of the element."})
+    detail = fields.String(required=True, metadata={"description": "What the rule says."})
+
+
+class ConformanceSchema(ma.Schema):
+    """Whether a bill keeps the official rules of EN 16931. Your customer sees and can pay it either way."""
+
+    bill_id = _Id("bill", "The bill.")
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(("conforms", "findings", "not-checked")),
+        metadata={
+            "description": "not-checked: not yet, or a format that the rules are not about, or this installation has"
+            " no rules."
+        },
+    )
+    rules = fields.String(
+        required=True, allow_none=True, metadata={"example": "EN16931-UBL-validation", "description": "Which rules."}
+    )
+    checked_at = _moment("When it was held against them.", allow_none=True)
+    findings = fields.List(fields.Nested(FindingSchema), required=True)
+
+
 def _count(description: str, example: int = 0) -> fields.Integer:
     return fields.Integer(required=True, metadata={"minimum": 0, "example": example, "description": description})
 
