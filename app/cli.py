@@ -128,14 +128,15 @@ def _add_biller_words(words: Any) -> None:
 
 
 def _add_bill_words(words: Any) -> None:
-    verbs = _add(words, "bill", None, "bills at which somebody must look before they can be paid").add_subparsers(
-        metavar="COMMAND", required=True
-    )
+    verbs = _add(
+        words, "bill", None, "bills at which somebody must look before they can be paid; their files"
+    ).add_subparsers(metavar="COMMAND", required=True)
     _add(verbs, "held", _bill_held, "list them, with the reasons")
     release = _add(verbs, "release", _bill_release, "it is right: deliver it to its customer")
     release.add_argument("bill", help="hld_…")
     discard = _add(verbs, "discard", _bill_discard, "it is not: take it away for good")
     discard.add_argument("bill", help="hld_…")
+    _add(verbs, "seal", _bill_seal, "seal the files of bills that a release before 0013 kept in clear")
 
 
 def _add_bank_words(words: Any) -> None:
@@ -312,6 +313,13 @@ def _bill_discard(chosen: argparse.Namespace) -> int:
 
     discard(_services(), held_id=chosen.bill)
     print(f"{chosen.bill} is discarded")
+    return 0
+
+
+def _bill_seal(_: argparse.Namespace) -> int:
+    from app.journey.intake.originals import seal_old
+
+    print(f"{seal_old(_services())} sealed")
     return 0
 
 

@@ -32,6 +32,7 @@ from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import NotFound
+from app.journey.intake import originals
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import cii, facturx, schemas, text, ubl, xml, xml_bill
 from app.journey.intake.models import Conformance, DeliveredBill
@@ -99,7 +100,8 @@ def check_conformance(task: Task) -> None:
     """Write the report. Checking again finds it and changes nothing."""
     with task.services.reading() as uow:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
-    root = document_of(delivered.content, delivered.media_type)
+        content = originals.content_of(task.services.vault, uow.session, delivered)
+    root = document_of(content, delivered.media_type)
     rules = rules_for(root) if root is not None and is_installed() else None
     findings = _checker.findings(rules, root) if rules is not None and root is not None else None
     with task.services.unit_of_work() as uow:

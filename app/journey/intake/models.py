@@ -25,7 +25,7 @@ def _key_of_number(context: Any) -> str:
 
 
 class DeliveredBill(Base):
-    """The very bytes a biller delivered, kept beside the invoice that we made of them."""
+    """A bill as a biller delivered it, beside the invoice that we made of it. Its bytes are in ``original``."""
 
     __tablename__ = "delivered_bill"
     __table_args__ = (UniqueConstraint("biller_id", "number"), Index(None, "biller_id", "number_key"))
@@ -40,9 +40,20 @@ class DeliveredBill(Base):
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]  # as billed
     media_type: Mapped[str] = mapped_column(String(80))
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
     delivered_at: Mapped[dt.datetime]
+
+
+class Original(Base):
+    """The bytes of a bill as they were delivered, sealed as ``original:<sha256>``."""
+
+    __tablename__ = "original"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    box: Mapped[bytes] = mapped_column(LargeBinary)
+    kept_at: Mapped[dt.datetime]
 
 
 class HeldBill(Base):
@@ -63,7 +74,8 @@ class HeldBill(Base):
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
     media_type: Mapped[str] = mapped_column(String(80))
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
     reasons: Mapped[list[Any]]  # [{code, detail, element}]
     held_at: Mapped[dt.datetime]

@@ -18,7 +18,7 @@ from sqlalchemy.orm import defer
 from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
-from app.journey.intake import conformance, holding, rules
+from app.journey.intake import conformance, holding, originals, rules
 from app.journey.intake.bill import Bill, BillRefused, Doubt
 from app.journey.intake.events import BillDelivered
 from app.journey.intake.formats import read_bill
@@ -26,6 +26,7 @@ from app.journey.intake.models import DeliveredBill, HeldBill, number_key
 from app.people.connections import customers_behind
 from app.people.models import Biller, PayeeAccount
 from consent.base import new_id
+from consent.vault import Vault
 
 #: how often others may win the same numbers meanwhile. Each time what they took is a repeat, so twice is rare
 ROUNDS_MOST = 5
@@ -85,14 +86,14 @@ def invalid(refused: BillRefused) -> Invalid:
     return Invalid(refused.code, refused.detail, errors=(FieldError(refused.element, refused.detail),))
 
 
-def take(uow: UnitOfWork, deliveries: Sequence[Delivery], *, client: ClientIdentity) -> list[Outcome]:
+def take(vault: Vault, uow: UnitOfWork, deliveries: Sequence[Delivery], *, client: ClientIdentity) -> list[Outcome]:
     """Take them, or hold those with a doubt, in the caller's transaction; one outcome for each, in their order."""
     outcomes: dict[int, Outcome] = {}
     pending = dict(enumerate(deliveries))
     for _ in range(ROUNDS_MOST):
         desk = _Desk(uow, client, list(pending.values()))
         judged = {index: desk.judge(delivery) for index, delivery in pending.items()}
-        lost = desk.write()
+        lost = desk.write(vault)
         # what others took at the same moment is judged again: now they are known
         again = {index for index, outcome in judged.items() if _names_one_of(outcome, lost)}
         outcomes |= {index: outcome for index, outcome in judged.items() if index not in again}
@@ -168,9 +169,12 @@ class _Desk:
         except AppError as refused:
             return refused
 
-    def write(self) -> set[str]:
+    def write(self, vault: Vault) -> set[str]:
         """Write what was taken and say so. Returns the ids of those that another transaction was quicker with."""
         session = self.uow.session
+        taken = {row["sha256"] for row in (*self._delivered, *self._held)}
+        contents = {each.sha256: each.content for each in self.deliveries if each.sha256 in taken}
+        originals.keep(vault, self.uow, contents)
         delivered = insert_new(session, DeliveredBill, self._delivered, unique=("biller_id", "number"))
         held = insert_new(session, HeldBill, self._held, unique=("biller_id", "sha256"))
         for row in delivered:
@@ -257,7 +261,6 @@ class _Desk:
             "currency": delivery.bill.payable.currency,
             "amount_minor": delivery.bill.payable.minor,
             "media_type": delivery.media_type,
-            "content": delivery.content,
             "sha256": delivery.sha256,
         }
 

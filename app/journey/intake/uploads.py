@@ -34,6 +34,7 @@ from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.intake.taking import ClientIdentity, Delivery, Outcome
 from app.services import Services, Task
 from consent.base import new_id
+from consent.vault import Vault
 
 DELIVER = "intake.deliver_upload"
 #: media type → what cuts such a file into its lines
@@ -251,7 +252,7 @@ def _deliver_part(task: Task, upload_id: str) -> bool:
             return False
         if uow.session.get(UploadPart, (upload_id, part.number)) is None:
             return True  # it was delivered between our look and now
-        results = _results(uow, upload, judged)
+        results = _results(services.vault, uow, upload, judged)
         insert_many(uow.session, UploadLine, results)
         for outcome, count in Counter(row["outcome"] for row in results).items():
             setattr(upload, outcome, getattr(upload, outcome) + count)
@@ -277,11 +278,11 @@ def _delivery_of(line: BulkLine) -> Delivery | AppError:
 
 
 def _results(
-    uow: UnitOfWork, upload: Upload, judged: list[tuple[BulkLine, Delivery | AppError]]
+    vault: Vault, uow: UnitOfWork, upload: Upload, judged: list[tuple[BulkLine, Delivery | AppError]]
 ) -> list[dict[str, Any]]:
     """Take what can be taken. A row for each line."""
     client = ClientIdentity(client_id=upload.client_id, biller_id=upload.biller_id)
-    taken = iter(taking.take(uow, [each for _, each in judged if isinstance(each, Delivery)], client=client))
+    taken = iter(taking.take(vault, uow, [each for _, each in judged if isinstance(each, Delivery)], client=client))
     return [_result(upload.id, line, next(taken) if isinstance(each, Delivery) else each) for line, each in judged]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
+from app.journey.intake import originals
 from app.journey.intake.bill import Bill, Line
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill
@@ -27,6 +28,7 @@ from app.people.models import PayeeAccount
 from app.services import Task
 from connectors.money import Money
 from consent.base import new_id
+from consent.vault import Vault, VaultError
 
 log = logging.getLogger("quittance.invoices")
 
@@ -38,7 +40,7 @@ def open_invoice(task: Task) -> None:
     with task.services.unit_of_work() as uow:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
-            bill = read_bill(delivered.content, delivered.media_type)
+            bill = read_bill(originals.content_of(task.services.vault, uow.session, delivered), delivered.media_type)
             invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)))
             uow.session.add(invoice)
             uow.session.flush()
@@ -52,7 +54,7 @@ def open_invoice_together(task: Task) -> None:
     """The same for bills that were delivered together. One that keeps the others up is asked for by itself."""
     facts = {fact["bill_id"]: fact for fact in task.payload["facts"]}
     with task.services.reading() as uow:
-        made, apart = _invoices_of(uow, facts)
+        made, apart = _invoices_of(task.services.vault, uow, facts)
     with task.services.unit_of_work() as uow:
         task.hold(uow)  # whoever else had it is over: what it opened can be seen
         known = set(uow.session.scalars(select(Invoice.bill_id).where(among(uow.session, Invoice.bill_id, facts))))
@@ -68,17 +70,22 @@ def open_invoice_together(task: Task) -> None:
         uow.commit()
 
 
-def _invoices_of(uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
+def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of their invoices, and which bills have none because something about them is wrong."""
     bills = uow.session.scalars(select(DeliveredBill).where(among(uow.session, DeliveredBill.id, bill_ids))).all()
     accounts = uow.session.scalars(
         select(PayeeAccount).where(PayeeAccount.biller_id.in_({each.biller_id for each in bills}))
     )
     holders = {(account.biller_id, account.iban): account.holder for account in accounts}
+    try:
+        contents = originals.contents_of(vault, uow.session, bills)
+    except VaultError:
+        contents = {}  # of which of them is seen below
     made, apart = [], []
     for delivered in bills:
         try:
-            bill = read_bill(delivered.content, delivered.media_type)
+            content = contents.get(delivered.sha256) or originals.content_of(vault, uow.session, delivered)
+            bill = read_bill(content, delivered.media_type)
             holder = holders[delivered.biller_id, (bill.payee and bill.payee.iban) or ""]
             made.append(_columns(delivered, bill, holder=holder))
         except Exception:  # the other bills are right

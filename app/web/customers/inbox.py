@@ -73,14 +73,17 @@ def bill(inv: str) -> ResponseReturnValue:
 def original(inv: str) -> ResponseReturnValue:
     """The very file that the biller delivered, as a download."""
     with services().reading() as uow:
-        file = original_of(uow.session, invoice_id=inv, customer_id=me().customer.id)
+        file = original_of(services().vault, uow.session, invoice_id=inv, customer_id=me().customer.id)
     ending = ENDINGS.get(file.media_type, "xml")
-    return send_file(
+    answer = send_file(
         io.BytesIO(file.content),
         mimetype="application/octet-stream",
         as_attachment=True,
         download_name=f"bill-{inv[-8:]}.{ending}",
     )
+    # it is a stranger's file: a browser that shows it all the same runs nothing of it and fetches nothing for it
+    answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
+    return answer
 
 
 def _linked(view: InvoiceView, payments: dict[str, str], receipts: dict[str, str]) -> InvoiceView:
