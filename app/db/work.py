@@ -105,6 +105,7 @@ BULK_HANDLERS = (
     "intake.deliver_upload",
     "invoices.open_invoice_together",
     "webhooks.tell_bill_delivered_together",
+    "webhooks.tell_bill_unseen_together",
 )
 
 

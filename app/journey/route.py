@@ -11,7 +11,7 @@ from app.journey.decisions.events import PaymentDecided
 from app.journey.intake import conformance, uploads
 from app.journey.intake.events import BillDelivered
 from app.journey.invoices import service as invoices
-from app.journey.invoices.events import InvoiceOpened
+from app.journey.invoices.events import BillUnseen, InvoiceOpened
 from app.journey.payments import code_exchange, initiate, status
 from app.journey.payments.events import (
     CustomerReturned,
@@ -29,6 +29,7 @@ from app.services import Handler
 TIMETABLE: dict[type[Event], list[Handler]] = {
     BillDelivered: [invoices.open_invoice],
     InvoiceOpened: [webhooks.tell_bill_delivered],
+    BillUnseen: [webhooks.tell_bill_unseen],
     PaymentDecided: [initiate.initiate],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
@@ -42,7 +43,11 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver, uploads.deliver_upload, conformance.check_conformance]
 
 #: of facts that came by the hundred: what the handler without ``_together`` does for one of them
-TOGETHER: list[Handler] = [invoices.open_invoice_together, webhooks.tell_bill_delivered_together]
+TOGETHER: list[Handler] = [
+    invoices.open_invoice_together,
+    webhooks.tell_bill_delivered_together,
+    webhooks.tell_bill_unseen_together,
+]
 
 
 def name_of(handler: Handler) -> str:

@@ -63,6 +63,7 @@ class InvoiceView:
     media_type: str
     payment_id: str | None = None  #: filled in by the door from a later stage
     receipt_id: str | None = None
+    seen: bool = False  #: its customer opened it before
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date
         order_reference=invoice.order_reference,
         state=invoice.state,
         media_type=media_type,
+        seen=invoice.seen_at is not None,
     )
 
 

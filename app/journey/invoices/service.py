@@ -5,6 +5,7 @@ The lock is the posting in the ledger; the state of the invoice follows it in th
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Collection
 from typing import Any
@@ -19,18 +20,21 @@ from app.journey.intake import originals
 from app.journey.intake.bill import Bill, Line
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill
-from app.journey.invoices.events import InvoiceOpened
+from app.journey.invoices.events import BillUnseen, InvoiceOpened
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim
 from app.people.models import PayeeAccount
-from app.services import Task
+from app.services import Services, Task
 from connectors.money import Money
 from consent.base import new_id
 from consent.vault import Vault, VaultError
 
 log = logging.getLogger("quittance.invoices")
+
+#: in one transaction
+UNSEEN_AT_ONCE = 500
 
 OPEN = "invoices.open_invoice"
 
@@ -138,6 +142,46 @@ def _line(line: Line) -> dict[str, str | int | None]:
         "quantity": line.quantity,
         "amount_minor": line.amount.minor if line.amount else None,
     }
+
+
+def see(uow: UnitOfWork, *, invoice_id: str, customer_id: str) -> None:
+    """Its customer opened the bill. The first time counts."""
+    uow.session.execute(
+        update(Invoice)
+        .where(Invoice.id == invoice_id, Invoice.customer_id == customer_id, Invoice.seen_at.is_(None))
+        .values(seen_at=uow.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def report_unseen(services: Services) -> None:
+    """Say of each bill that nobody has opened for the days of the setting that it is so: once, ever."""
+    days = services.settings.unseen_days
+    while days and _report_some(services, days):
+        pass
+
+
+def _report_some(services: Services, days: int) -> bool:
+    with services.unit_of_work() as uow:
+        forgotten = (Invoice.seen_at.is_(None), Invoice.unseen_at.is_(None), Invoice.state == InvoiceState.TO_PAY)
+        oldest = (
+            select(Invoice.id)
+            .where(*forgotten, Invoice.received_at <= uow.now - dt.timedelta(days=days))
+            .order_by(Invoice.received_at, Invoice.id)
+            .limit(UNSEEN_AT_ONCE)
+            .with_for_update(skip_locked=True)  # another worker has these, or their customer opens one now
+            .cte("oldest")
+        )
+        ids = uow.session.scalars(
+            update(Invoice)
+            .where(Invoice.id.in_(select(oldest.c.id)), *forgotten)
+            .values(unseen_at=uow.now)
+            .returning(Invoice.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        uow.record_together([BillUnseen(invoice_id=invoice_id, days=days) for invoice_id in ids])
+        uow.commit()
+    return len(ids) == UNSEEN_AT_ONCE
 
 
 def claim(uow: UnitOfWork, taken: Claim) -> None:

@@ -15,7 +15,7 @@ from app.journey.payments.read import live_payments, payments_of_invoice
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
 from app.web.context import services
-from app.web.customers.pages import blueprint, me, named_payment
+from app.web.customers.pages import blueprint, me, named_payment, note_seen
 
 SHOWN = {
     "all": tuple(InvoiceState),
@@ -62,6 +62,7 @@ def bill(inv: str) -> ResponseReturnValue:
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id)
         payments = live_payments(uow.session, invoice_ids=[inv])
         receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
+    note_seen(view)
     return render_template(
         "customers/bill.html",
         bill=_linked(view, payments, receipts),
