@@ -27,6 +27,7 @@ from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from connectors.errors import BankError, BankSilent, BankUnavailable
 
@@ -168,7 +169,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> int | None:
     try:
         until, now = (email.utils.parsedate_to_datetime(date) for date in (text, headers.get("Date", "")))
         return min(max((until - now).days * 86_400 + (until - now).seconds, 0), RETRY_AFTER_MAX_S)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last for a zone beyond all hours
         return None
 
 
@@ -272,5 +273,7 @@ class _WatchedAdapter(HTTPAdapter):
 
     @override
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        context = create_urllib3_context()
+        context.keylog_filename = None  # type: ignore[assignment]  # SSLKEYLOGFILE would give away all that is said
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}

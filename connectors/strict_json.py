@@ -6,6 +6,7 @@ Fields that we do not know are ignored: banks add some. Fields that we use must 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +14,10 @@ from typing import Any, NoReturn
 
 #: longer than any text that a standard lets a bank send in one field
 TEXT_CHARACTERS_MAX = 4096
+#: no number of a standard comes near this power of ten
+EXPONENT_MAX = 30
+#: what neither UTF-8 nor a database takes: NUL, and half a character, left where a bank cut a text short
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class NotReadable(ValueError):
@@ -34,9 +39,9 @@ class JsonObject:
         return value
 
     def text_or_none(self, name: str) -> str | None:
-        """A string, or None for a member that is absent, null or of another type."""
+        """A string, or None for a member that is absent, null or of another type. What cannot be kept is a U+FFFD."""
         value = self.members.get(name)
-        return value[:TEXT_CHARACTERS_MAX] if isinstance(value, str) else None
+        return _UNFIT.sub("\ufffd", value[:TEXT_CHARACTERS_MAX]) if isinstance(value, str) else None
 
     def flag(self, name: str) -> bool:
         """True only where the member is true."""
@@ -56,7 +61,7 @@ class JsonObject:
 def read_value(body: bytes) -> Any:
     """Any JSON value. Raises NotReadable unless ``body`` is one, in UTF-8 (RFC 8259): no NaN, no name twice."""
     try:
-        return json.loads(body.decode(), object_pairs_hook=_no_twins, parse_constant=_no_constant, parse_float=Decimal)
+        return json.loads(body.decode(), object_pairs_hook=_no_twins, parse_constant=_no_constant, parse_float=_number)
     except NotReadable:
         raise
     except (ValueError, ArithmeticError, RecursionError):
@@ -76,6 +81,14 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise NotReadable("a name stands twice in one object")
     return members
+
+
+def _number(text: str) -> Decimal:
+    """A few characters could stand for a number of a million digits."""
+    number = Decimal(text)
+    if number and abs(number.adjusted()) > EXPONENT_MAX:
+        raise NotReadable("a number is beyond all measure")
+    return number
 
 
 def _no_constant(_: str) -> NoReturn:

@@ -49,6 +49,8 @@ class WalkedBank:
         except UnknownBank:
             there = ", ".join(each.id for each in services.banks.all_banks())
             raise DemoError(f"There is no bank {bank_id}; there are: {there}.") from None
+        if not bank.sandbox:
+            raise DemoError(f"The bank {bank_id} is a real one: walks are for sandbox banks alone.")
         why = services.banks.why_unusable(bank_id)
         if why is not None:
             raise DemoError(f"The bank {bank_id} cannot be used: {why}.")

@@ -104,7 +104,7 @@ def _asked(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -
 def _clock(answer: BankResponse, *, now: dt.datetime) -> Finding:
     try:
         theirs = email.utils.parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return warn("clock", "the bank does not say what time it has")
     if theirs.tzinfo is None:  # "-0000": UTC that says nothing of where it is (RFC 5322 §3.3)
         theirs = theirs.replace(tzinfo=dt.UTC)

@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from stdnum import iban
@@ -92,6 +93,32 @@ def read_consent(body: bytes) -> Consent:
     data = read_object(body).object("Data")
     status = data.text("Status")
     return Consent(consent_id=id_of(data, "ConsentId"), status=CONSENT_WORDS.get(status, status))
+
+
+def check_same_order(answer: bytes, asked: bytes) -> None:
+    """Raises NotReadable where the bank says that it holds another amount, or another payee, than it was given."""
+    said, given = read_object(answer).object("Data"), read_object(asked).object("Data")
+    for part in ("Initiation", "Instruction"):
+        _check_same_amount(said.object(part), given.object(part), "InstructedAmount")
+        there, ours = (data.object(part).object("CreditorAccount").members for data in (said, given))
+        is_alike = there.get("SchemeName") == ours.get("SchemeName")  # else it is the same account, perhaps, as an IBAN
+        if ours and is_alike and there.get("Identification") != ours.get("Identification"):
+            raise NotReadable("it is about another payee")
+    of_bank, of_ours = (data.object("ControlParameters") for data in (said, given))
+    _check_same_amount(of_bank, of_ours, "MaximumIndividualAmount")
+
+
+def _check_same_amount(said: JsonObject, given: JsonObject, name: str) -> None:
+    there, ours = said.object(name), given.object(name)
+    if not there.members or not ours.members:
+        return
+    try:
+        same = Decimal(there.text("Amount")) == Decimal(ours.text("Amount"))
+    except ArithmeticError:
+        same = False
+    if not same or there.text("Currency") != ours.text("Currency"):
+        message = f"{name} is another one than was asked for"
+        raise NotReadable(message)
 
 
 def consent_of(body: bytes) -> str:

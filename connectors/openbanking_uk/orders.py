@@ -61,6 +61,7 @@ class Orders:
         response = self._wire.post(request, psu=psu, deadline=deadline)
         try:
             consent = messages.read_consent(response.body)
+            messages.check_same_order(response.body, request.body)
         except NotReadable as error:
             raise unreadable(error) from None
         if consent.status == "RJCT":
@@ -98,6 +99,10 @@ class Orders:
         """
         _check(request, self._resource.payments)
         response = self._wire.post(request, psu=psu, access_token=access_token, deadline=Deadline(timeout_s))
+        try:
+            messages.check_same_order(response.body, request.body)
+        except NotReadable as error:
+            raise unreadable(error) from None
         return self._submitted(response, consent_id=messages.consent_of(request.body))
 
     def status(

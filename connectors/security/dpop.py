@@ -59,7 +59,10 @@ class DPoP:
         return jwt.encode(header, claims, self._key, algorithms=["ES256"])
 
     def take_nonce(self, url: str, answer: BankResponse) -> bool:
-        """Keep the nonce of an answer. True: the server refused the request for want of it, so it did nothing (§8)."""
+        """Keep the nonce of an answer. True: the server refused the request for want of it, so it did nothing (§8).
+
+        Also where we knew that nonce: another request may have learned it while this one was under way.
+        """
         nonce = answer.headers.get("DPoP-Nonce")
         if nonce is None or not nonce.isascii() or not nonce.isprintable() or len(nonce) > NONCE_CHARACTERS_MAX:
             return False
@@ -68,7 +71,7 @@ class DPoP:
             if known is None and len(self._nonces) >= ORIGINS_MOST:
                 return False
             self._nonces[_origin(url)] = nonce
-        return nonce != known and _asks_for_nonce(answer)
+        return _asks_for_nonce(answer)
 
 
 def _asks_for_nonce(answer: BankResponse) -> bool:

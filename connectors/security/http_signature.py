@@ -185,9 +185,10 @@ class Verifier:
             raise SignatureError(Fault.UNSIGNED, "date is not signed")
         try:
             said = email.utils.parsedate_to_datetime(headers["date"])
-        except ValueError:
+            apart = None if said.tzinfo is None else abs(said - now)
+        except (ValueError, OverflowError):
             raise SignatureError(Fault.MALFORMED, "Date is not one (RFC 9110 §5.6.7)") from None
-        if said.tzinfo is None or abs(said - now) > SKEW_MOST:
+        if apart is None or apart > SKEW_MOST:
             raise SignatureError(Fault.DATE, "Date is not now")
 
     def _certificate(self, key_id: str, along: str | None) -> x509.Certificate:

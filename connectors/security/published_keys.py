@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
@@ -19,20 +20,30 @@ PAUSE = dt.timedelta(seconds=30)
 TIMEOUT_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    keys: Mapping[str, RSAKey | ECKey]  #: by name
+    at: dt.datetime
+
+    def is_good_for(self, kid: str, *, now: dt.datetime) -> bool:
+        age = now - self.at
+        return age < LIFETIME and (kid in self.keys or age < PAUSE)
+
+
 class PublishedKeys:
     """``key_of`` of a verifier (security/detached_jws.py). Safe for many threads."""
 
     def __init__(
         self, oauth: OAuthClient, *, clock: Callable[[], dt.datetime], rest: dt.timedelta = dt.timedelta()
     ) -> None:
-        """``rest``: for so long after they could not be read nobody asks for them again."""
+        """``rest``: for so long after they could not be read nobody asks for them again, and nobody waits for another
+        who reads them: whoever is asked by strangers must not be held up by them."""
         self._oauth = oauth
         self._clock = clock
         self._rest = rest
         self._failed_at: dt.datetime | None = None
         self._lock = threading.Lock()
-        self._keys: dict[str, RSAKey | ECKey] = {}
-        self._read_at: dt.datetime | None = None
+        self._read: _Read | None = None
 
     def __call__(self, kid: str) -> RSAKey | None:
         """The RSA key of this name, as ``of_any_kind`` has it."""
@@ -45,14 +56,22 @@ class PublishedKeys:
         Raises BankSilent when it cannot be asked: the answer that the signature belongs to has come, and cannot be
         believed yet, so that what was asked may have happened.
         """
-        with self._lock:
-            age = None if self._read_at is None else self._clock() - self._read_at
-            if age is None or age >= LIFETIME or (kid not in self._keys and age >= PAUSE):
+        read = self._read
+        if read is not None and read.is_good_for(kid, now=self._clock()):
+            return read.keys.get(kid)
+        if not self._lock.acquire(timeout=0 if self._rest else TIMEOUT_S):
+            raise BankSilent("the keys to check the bank's signature with are being read just now")
+        try:
+            read = self._read
+            if read is None or not read.is_good_for(kid, now=self._clock()):
                 self._check_rest()
                 self._failed_at = self._clock()
-                self._keys = _by_name(self._published())
-                self._read_at, self._failed_at = self._clock(), None
-            return self._keys.get(kid)
+                keys = _by_name(self._published())
+                read = self._read = _Read(keys, self._clock())
+                self._failed_at = None
+            return read.keys.get(kid)
+        finally:
+            self._lock.release()
 
     def _check_rest(self) -> None:
         if self._failed_at is not None and dt.timedelta() <= self._clock() - self._failed_at < self._rest:

@@ -27,13 +27,14 @@ _NO = (Fact.REJECTED, Fact.CANCELLED)
 def fact_of(word: str, *, reason: str | None = None, transaction: str | None = None, unconfirmed: bool = False) -> Fact:
     """The fact behind paymentInformationStatus. Any word that is not in the table is UNKNOWN.
 
-    ``transaction``: transactionStatus of the one instruction; where the two contradict each other about the money,
-    nobody knows. ``unconfirmed``: the bank offers ``_links.confirmation``.
+    ``transaction``: transactionStatus of the one instruction. Where one says no and the other does not, or where below
+    what is called settled stands a word that we do not know, nobody knows. ``unconfirmed``: the bank offers
+    ``_links.confirmation``.
     """
     fact = _one(word, reason)
     if transaction is not None:
         of_transaction = _one(transaction, reason)
-        if {fact, of_transaction} & set(_NO) and Fact.DEBITED in (fact, of_transaction):
+        if (fact in _NO) != (of_transaction in _NO) or (fact is Fact.DEBITED and of_transaction is Fact.UNKNOWN):
             return Fact.UNKNOWN
     if unconfirmed and word in _CHECKED:
         return Fact.WAITING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import io
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ import requests
 from joserfc.jwk import RSAKey
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
+from urllib3 import HTTPResponse
 
 from connectors.capabilities import RecurringKind
 from connectors.contract import ConsentStatus, Fact, PsuContext
@@ -68,9 +70,22 @@ class _Listening(HTTPAdapter):
         answer = super().send(request, *args, **kwargs)
         self.asked.append(f"{request.method} {resource}")
         answer.headers.pop("x-fapi-interaction-id", None)  # prism makes one up instead of playing ours back
+        if request.body:
+            answer.raw = HTTPResponse(
+                io.BytesIO(_repeated(json.loads(request.body), answer.content)), preload_content=False
+            )
         said = json.loads(answer.headers.get("sl-violations", "[]"))
         self.faults += [(f"{request.method} {resource}", one) for one in said if one["location"][0] == "request"]
         return answer
+
+
+def _repeated(asked: dict[str, Any], answer: bytes) -> bytes:
+    """Prism makes up amounts and payees, too, where a bank repeats those that it was given."""
+    said = json.loads(answer)
+    for name in ("Initiation", "Instruction", "ControlParameters"):
+        if name in said.get("Data", {}) and name in asked.get("Data", {}):
+            said["Data"][name] = asked["Data"][name]
+    return json.dumps(said).encode()
 
 
 @pytest.fixture(scope="module")

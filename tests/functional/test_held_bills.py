@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from typing import Any
+
 import pytest
 from sqlalchemy import func, select
 
-from app import cli
+from app.cli import machinery, main
 from app.errors import Conflict, Invalid, NotFound
-from app.journey.intake import holding
+from app.journey.intake import holding, rules, taking
 from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.invoices.models import Invoice
 from app.people.models import PayeeAccount
@@ -112,6 +116,51 @@ def test_what_is_discarded_is_gone_and_never_comes_back(journey: Journey) -> Non
     assert counted(journey.services) == (0, 0, 0)
 
 
+def test_the_same_bytes_for_another_customer_are_not_taken_for_the_first_ones(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_id = swapped(journey)
+    other = new_id("cus")
+    monkeypatch.setattr(taking, "customers_behind", lambda *_, addresses, **__: dict.fromkeys(addresses, other))
+    with pytest.raises(Conflict, match="to another customer"):
+        swapped(journey)
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    with pytest.raises(Conflict, match="to another customer"):
+        journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
+    with journey.services.reading() as uow:
+        assert uow.session.get_one(HeldBill, held_id).ended_as is None
+
+
+@pytest.mark.parametrize(("module", "name"), [(taking, "customers_behind"), (rules, "doubts")])
+def test_a_discard_and_the_same_bytes_at_the_same_moment(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    """Whoever is first: never both."""
+    held_id = swapped(journey)
+    register(journey.services, journey.biller.id, OTHER_IBAN)
+    known = getattr(module, name)
+    discarding: list[threading.Thread] = []
+
+    def discard() -> None:
+        with contextlib.suppress(Conflict):  # it was delivered
+            holding.discard(journey.services, held_id=held_id)
+
+    def meanwhile(*args: Any, **named: Any) -> Any:
+        if not discarding:
+            discarding.append(threading.Thread(target=discard))
+            discarding[0].start()
+            discarding[0].join(0.5)  # where one writer is all there is, it waits for us
+        return known(*args, **named)
+
+    monkeypatch.setattr(module, name, meanwhile)
+    with contextlib.suppress(Conflict):
+        journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
+    discarding[0].join()
+    with journey.services.reading() as uow:
+        ended_as = uow.session.get_one(HeldBill, held_id).ended_as
+    assert counted(journey.services)[1:] == {"released": (1, 0), "discarded": (0, 0)}[ended_as or ""]
+
+
 def test_nobody_sees_what_is_held_for_somebody_else(journey: Journey) -> None:
     swapped(journey)
     with journey.services.reading() as uow:
@@ -122,16 +171,16 @@ def test_nobody_sees_what_is_held_for_somebody_else(journey: Journey) -> None:
 def test_the_command_line_lists_releases_and_discards(
     journey: Journey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_services", lambda: journey.services)
+    monkeypatch.setattr(machinery, "services", lambda: journey.services)
     first, second = swapped(journey, "swap-1"), swapped(journey, "swap-2")
-    assert cli.main(["bill", "held"]) == 0
+    assert main(["bill", "held"]) == 0
     said = capsys.readouterr().out
     assert f"{first}  2026-11-23  {journey.biller.name}: swap-1, 84.20 EUR" in said
     assert "The account in the bill is not registered as yours" in said
-    assert cli.main(["bill", "discard", second]) == 0
-    assert cli.main(["bill", "release", first]) == 1
+    assert main(["bill", "discard", second]) == 0
+    assert main(["bill", "release", first]) == 1
     assert "register it first" in capsys.readouterr().err
     register(journey.services, journey.biller.id, OTHER_IBAN)
-    assert cli.main(["bill", "release", first]) == 0
+    assert main(["bill", "release", first]) == 0
     assert f"{first} is delivered as bill_" in capsys.readouterr().out
     assert counted(journey.services) == (0, 1, 0)  # the worker makes the invoice

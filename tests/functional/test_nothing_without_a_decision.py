@@ -33,8 +33,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from app import cli
-from app.cli import _parser, main
+from app.cli import _parser, machinery, main
 from app.db import work
 from app.db.events import EventRow
 from app.db.unit_of_work import UnitOfWork
@@ -145,13 +144,13 @@ def command_line(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterato
     for name in ("database_url", "keys", "bank_keys", "data", "port", "bank_port", "uk_bank_port", "biller_port"):
         monkeypatch.setenv(f"QUITTANCE_{name.upper()}", str(getattr(settings, name)))
     monkeypatch.setenv("QUITTANCE_DEMO", "true")
-    opened, real = [], cli._services
+    opened, real = [], machinery.services
 
     def kept() -> Services:  # a command leaves its connections to the end of its process
         opened.append(real())
         return opened[-1]
 
-    monkeypatch.setattr(cli, "_services", kept)
+    monkeypatch.setattr(machinery, "services", kept)
     yield
     for each in opened:
         each.engine.dispose()

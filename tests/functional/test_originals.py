@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from sqlalchemy import select, update
 
-from app import cli
+from app.cli import machinery, main
 from app.errors import AppError
 from app.journey.intake import originals
 from app.journey.intake.models import DeliveredBill, HeldBill, Original
@@ -108,9 +108,9 @@ def test_what_an_older_release_kept_in_clear_is_read_and_sealed(
         uow.commit()
     invoice_id = invoice_of(journey, acknowledged)
     assert journey.browser.get(f"/bills/{invoice_id}/original").data == content
-    monkeypatch.setattr(cli, "_services", lambda: journey.services)
+    monkeypatch.setattr(machinery, "services", lambda: journey.services)
     for said in ("1 sealed\n", "0 sealed\n"):
-        assert cli.main(["bill", "seal"]) == 0
+        assert main(["bill", "seal"]) == 0
         assert capsys.readouterr().out == said
     with journey.services.reading() as uow:
         assert uow.session.scalars(select(DeliveredBill.content)).all() == [None]

@@ -695,12 +695,12 @@ def test_the_commands(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from app import cli
+    from app.cli import machinery, main
 
-    monkeypatch.setattr(cli, "_services", lambda: journey.services)
+    monkeypatch.setattr(machinery, "services", lambda: journey.services)
 
     def run(*arguments: str) -> tuple[int, str]:
-        status = cli.main(["reconcile", *arguments])
+        status = main(["reconcile", *arguments])
         said = capsys.readouterr()
         return status, said.out + said.err
 

@@ -158,6 +158,8 @@ class _Desk:
             select(HeldBill)
             .where(HeldBill.biller_id == biller_id, among(session, HeldBill.sha256, hashes))
             .options(defer(HeldBill.content))
+            .order_by(HeldBill.id)  # two that lock the same ones wait for each other, and never both
+            .with_for_update()  # an operator may end one at this moment
         )
         self._held_before = {each.sha256: each for each in held}
         self._held_now: dict[str, Acknowledgement] = {}
@@ -201,6 +203,12 @@ class _Desk:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
         doubts = self._doubts(delivery.bill)
         before = self._held_before.get(delivery.sha256)
+        if before is not None and before.customer_id != customer_id:
+            raise Conflict(
+                "number-used",
+                f"You sent this very bill, number {before.number}, to another customer before. "
+                "Give the one for this customer a number of its own.",
+            )
         if doubts or (before is not None and before.ended_as == holding.DISCARDED):
             return self._hold(delivery, customer_id, before, doubts)
         row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}

@@ -71,6 +71,12 @@ def first_and_last(session: Session, call: BankCall) -> tuple[dt.datetime, dt.da
     return (sent[0], sent[-1]) if sent else None
 
 
+def last_attempt(session: Session, call: BankCall) -> BankAttempt | None:
+    """Its last sending; None when it was never sent."""
+    of_call = select(BankAttempt).where(BankAttempt.call_id == call.id).order_by(BankAttempt.number.desc())
+    return session.scalars(of_call.limit(1)).first()
+
+
 def attempt(uow: UnitOfWork, call: BankCall) -> int:
     """Write down that it is about to be sent, and commit before sending. Returns the attempt's number."""
     number = attempts(uow.session, call) + 1

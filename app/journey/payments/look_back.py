@@ -9,11 +9,14 @@ from app.db.unit_of_work import UnitOfWork
 from app.journey.payments.access import source_of
 from app.journey.payments.looks import late_look, look_again
 from app.journey.payments.models import Payment
-from app.journey.payments.states import CLOSED, OVER, Source, StatusSays
+from app.journey.payments.states import CLOSED, OTHERS, OVER, PaymentState, StatusSays
 from app.journey.payments.step import doubt, doubt_no_more
 from app.services import Task
 from connectors.contract import ConsentStatus
 from consent.models import Trip
+
+#: what a consent says under which nothing was submitted, and nothing can be any more once its token is dead
+UNUSED = (ConsentStatus.AUTHORISED, ConsentStatus.REJECTED, ConsentStatus.CANCELLED)
 
 
 def look_back(
@@ -27,13 +30,11 @@ def look_back(
 ) -> None:
     """It ended, and the bank never named a payment: should the consent be used up, there is one after all."""
     payment.silent_since = (payment.silent_since or uow.now) if said is None else None
-    if said is ConsentStatus.CONSUMED and source_of(uow.session, payment) in (Source.STATEMENT, Source.OPERATOR):
-        payment.status_says = StatusSays.OPPOSITE  # they knew that when they decided: it is listed
-    elif said is ConsentStatus.CONSUMED and payment.state in CLOSED:
-        payment.doubted_since = payment.doubted_since or asked_at
-        doubt(uow, payment)
+    if said is ConsentStatus.CONSUMED and payment.state in CLOSED:
+        _doubt(uow, payment, asked_at=asked_at)
     elif said is not None:
         doubt_no_more(uow, payment)
+        _weigh(uow, payment, said)
     run_at: dt.datetime | None = uow.now
     if payment.state in OVER:
         run_at = late_look(payment, uow.session.get_one(Trip, payment.trip_id), now=uow.now)
@@ -42,3 +43,25 @@ def look_back(
         task.finish(uow)
     else:
         look_again(task, uow, payment, run_at=max(run_at, uow.now + dt.timedelta(seconds=retry_after_s)))
+
+
+def _doubt(uow: UnitOfWork, payment: Payment, *, asked_at: dt.datetime) -> None:
+    """Closed, and its consent is used up. Whoever closed it by other evidence after the bank had said so knew that: it
+    is listed. Said for the first time, or again after the opposite, it is news."""
+    knew = payment.accepted_at is not None and payment.status_says != StatusSays.SAME
+    if knew and source_of(uow.session, payment) in OTHERS:
+        payment.status_says = StatusSays.OPPOSITE
+        return
+    payment.doubted_since = payment.doubted_since or asked_at
+    doubt(uow, payment)
+
+
+def _weigh(uow: UnitOfWork, payment: Payment, said: ConsentStatus) -> None:
+    """Where other evidence decided: whether the consent agrees with it now. What says neither changes nothing."""
+    if source_of(uow.session, payment) not in OTHERS:
+        return
+    settled, used = payment.state == PaymentState.SETTLED, said is ConsentStatus.CONSUMED
+    if (settled and used) or (payment.state in CLOSED and said in UNUSED):
+        payment.status_says = StatusSays.SAME
+    elif settled and said in UNUSED:
+        payment.status_says = StatusSays.OPPOSITE

@@ -31,6 +31,7 @@ from connectors.security.pkce import challenge
 from consent import trips
 from consent.base import new_secret
 from consent.models import Consent, Trip
+from consent.vault import VaultError
 
 #: the browser that left sees its payment at least this long, however short the bank's time to approve is
 AWAY_LEAST = dt.timedelta(minutes=90)
@@ -60,7 +61,13 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
     customer_id = signed_in.customer.id
     with services.unit_of_work() as uow:
         payment, consent, trip = _leavable(uow, payment_id=payment_id, customer_id=customer_id)
-        secrets = trips.secrets_of(uow.session, services.vault, trip)
+        try:
+            secrets = trips.secrets_of(uow.session, services.vault, trip)
+        except VaultError as error:  # the operator's keys are not all there: what is sealed cannot be opened
+            raise Conflict(
+                "vault-away",
+                "You cannot go to your bank for it just now. Nothing was paid: try again later, or stop it.",
+            ) from error
         bank_id, sca, redirect_uri = payment.bank_id, ScaOAuth(**consent.sca), trip.redirect_uri
     try:  # at some banks the request goes there before the browser does
         url = services.banks.connector(bank_id).authorise_url(
@@ -131,8 +138,10 @@ def come_back(
         payment = locked(uow.session, payment_of_trip(uow.session, trip).id)
         trips.lock(uow.session, trip)
         if not trips.is_same_browser(trip, browsers):
-            look_on_hint(uow, payment, trip)
-            uow.commit()
+            # whoever finds an old address must not make us ask for ever, nor submit earlier
+            if trip.returned_at is None and payment.state not in OVER and not payment.is_to_submit:
+                look_on_hint(uow, payment, trip)
+                uow.commit()
             return Returned(payment.id, False, None)
         consent = uow.session.get_one(Consent, payment.consent_id)
         carries_code = "code" in answer or "response" in answer
@@ -176,17 +185,21 @@ def hear(services: Services, *, bank_id: str, event: Event) -> None:
     """
     with services.reading() as uow:
         payment_id = payment_at_bank(uow.session, bank_id=bank_id, resource_id=event.resource_id)
-    if payment_id is None:
-        return
+        if payment_id is None or not _is_news(uow, uow.session.get_one(Payment, payment_id), event):
+            return
     with services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
-        trip = uow.session.get_one(Trip, payment.trip_id)
-        is_known = payment.looked_at is not None and payment.looked_at >= event.occurred_at + rules.HINT_PAUSE
-        is_over = payment.state in OVER and not may_end_otherwise(payment, trip)
-        if is_known or is_over or payment.is_to_submit or trip.left_at is None:
-            return
-        look_on_hint(uow, payment, trip)
-        uow.commit()
+        if _is_news(uow, payment, event):
+            look_on_hint(uow, payment, uow.session.get_one(Trip, payment.trip_id))
+            uow.commit()
+
+
+def _is_news(uow: UnitOfWork, payment: Payment, event: Event) -> bool:
+    """Whether to look earlier because of it."""
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    is_known = payment.looked_at is not None and payment.looked_at >= event.occurred_at + rules.HINT_PAUSE
+    is_over = payment.state in OVER and not may_end_otherwise(payment, trip)
+    return not (is_known or is_over or payment.is_to_submit or trip.left_at is None)
 
 
 def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:

@@ -156,3 +156,7 @@ class Source(enum.StrEnum):
     BANK = "bank"  #: its answer to a question of ours
     STATEMENT = "statement"  #: its statement of account
     OPERATOR = "operator"  #: a person of the operator, who says why
+
+
+#: evidence that the bank's own status does not outweigh by itself
+OTHERS = (Source.STATEMENT, Source.OPERATOR)

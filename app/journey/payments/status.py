@@ -13,7 +13,7 @@ from app.journey.payments.access import locked, paid_by_another, source_of, was_
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
+from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, step
 from app.journey.payments.submit import submit
 from app.services import Task
@@ -27,8 +27,6 @@ _NO, _YES = (Fact.REJECTED, Fact.CANCELLED), (Fact.DEBITED, Fact.CREDITED)
 #: what a bank may say against an end; a fact of execution corrects what was closed, and is not doubted
 _AGAINST = {PaymentState.SETTLED: _NO, **dict.fromkeys(CLOSED, (Fact.ACCEPTED,))}
 _AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_FOUND))}
-#: evidence that a status does not outweigh by itself
-_OTHERS = (Source.STATEMENT, Source.OPERATOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +274,7 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
 def _weigh(uow: UnitOfWork, payment: Payment, status: BankStatus) -> None:
     """Where other evidence decided: whether the bank agrees with it now. A word that says neither is no opposite."""
     agrees = _AGREES.get(PaymentState(payment.state))
-    if agrees is None or source_of(uow.session, payment) not in _OTHERS:
+    if agrees is None or source_of(uow.session, payment) not in OTHERS:
         return
     if status.fact in agrees:
         payment.status_says = StatusSays.SAME
@@ -286,7 +284,7 @@ def _weigh(uow: UnitOfWork, payment: Payment, status: BankStatus) -> None:
 
 def _is_refuted(uow: UnitOfWork, payment: Payment) -> bool:
     """The bank says what it had said before a statement or an operator decided otherwise, and never agreed since."""
-    if source_of(uow.session, payment) not in _OTHERS or payment.status_says == StatusSays.SAME:
+    if source_of(uow.session, payment) not in OTHERS or payment.status_says == StatusSays.SAME:
         return False
     if payment.state == PaymentState.SETTLED:
         return was_closed_by_bank(uow.session, payment)

@@ -2,7 +2,8 @@
 
 Its key and exact bytes are stored before the first one is sent (K1, K2). After a lost answer the consent is asked
 first; then the same bytes go again under the same key, and the bank answers with the payment as it is. What the bank
-never said that it has is called not done only past the fence: when the token that could execute it is dead (K4).
+never said that it has is called not done past the fence, when the token that could execute it is dead (K4); or when the
+bank refused it and its consent, asked after that, is not used up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.payments import approval, budget, calls, rules
 from app.journey.payments.access import is_unwanted, locked
-from app.journey.payments.look_back import look_back
+from app.journey.payments.look_back import UNUSED, look_back
 from app.journey.payments.looks import follow_from, look_again
 from app.journey.payments.models import BankAttempt, BankCall, Payment
 from app.journey.payments.reasons import Reason, reason_of
@@ -32,8 +33,6 @@ from consent.tokens import access_token
 
 #: outcomes of an attempt after which the bank certainly did not do it
 _NOT_SENT, _REFUSED = BankUnavailable.__name__, "refused"
-#: what a consent says under which nothing was submitted, and nothing can be any more once its token is dead
-_UNUSED = (ConsentStatus.AUTHORISED, ConsentStatus.REJECTED, ConsentStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +115,19 @@ def _intend_again(
         elif payment.state in OVER:
             look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=retry_after_s)
         else:
-            attempt = _next_attempt(task, uow, payment, said)
-            if attempt is not None:
-                promise_again(payment, now=uow.now)
-            elif not _is_over(uow, payment, question, said):
-                evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
-                _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
-                if _is_untold(task, uow, payment, question, said):
-                    promise_nothing(payment, now=uow.now)
-            else:
+            if said is ConsentStatus.CONSUMED:  # the bank has it; whoever decides otherwise from now on knows that
+                payment.accepted_at = payment.accepted_at or uow.now
+            if _is_refused(uow, payment, said) or _is_over(uow, payment, question, said):
                 look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=0)
+            else:
+                attempt = _next_attempt(task, uow, payment, said)
+                if attempt is not None:
+                    promise_again(payment, now=uow.now)
+                else:
+                    evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
+                    _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
+                    if _is_untold(task, uow, payment, question, said):
+                        promise_nothing(payment, now=uow.now)
         uow.commit()
         return attempt
 
@@ -153,13 +155,35 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
     return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu), only_tells=only_tells)
 
 
+def _is_refused(uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -> bool:
+    """The bank refused all that was sent, and its consent, asked after that, is not used up: that is the end.
+
+    The no alone is not. It may be that of a gateway which had passed the payment on.
+    """
+    last = calls.last_attempt(uow.session, _call_of(uow, payment))
+    if said not in UNUSED or payment.accepted_at is not None or last is None or last.outcome != _REFUSED:
+        return False
+    if _may_have_been_done(uow, last.call_id):
+        return False
+    step(
+        uow,
+        payment,
+        PaymentStep.BANK_REJECT,
+        source=Source.BANK,
+        evidence=f"bank:refused, its consent {said}",
+        reason=Reason.BANK_REFUSED,
+        answer=last.answer,
+    )
+    return True
+
+
 def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
     """Past the fence the bank's word that nothing was submitted under the consent is an answer.
 
     Not that it waits for an approval, which it gave: that word is stale. Nor that it knows the consent no more, or that
     its time is over: both may be said of one that was used.
     """
-    if said not in _UNUSED or not _is_past_fence(payment, question):
+    if said not in UNUSED or not _is_past_fence(payment, question):
         return False
     step(
         uow,
@@ -247,30 +271,19 @@ def _is_anothers(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> boo
 
 
 def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: BankError) -> None:
-    """A no to the only sending is the end. Any other no may be one to a repeat of what was done before."""
+    """A no to the only sending is believed once the consent says the same, so that is asked at once. Any other no may
+    be one to a repeat of what was done before."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
         # "there is one already" (409) is no such word
         is_no = isinstance(error, BankRefused) and error.http_status != 409
         outcome = _REFUSED if is_no else type(error).__name__
-        calls.answered(uow, call_id=attempt.call_id, number=attempt.number, outcome=outcome, answer=str(error).encode())
+        answer = f"{error.code}: {error}" if isinstance(error, BankRefused) else str(error)
+        calls.answered(uow, call_id=attempt.call_id, number=attempt.number, outcome=outcome, answer=answer.encode())
         if payment.state in OVER:
             task.run_again(uow, run_at=uow.now)
-        elif (
-            isinstance(error, BankRefused)
-            and is_no
-            and not (attempt.only_tells or _may_have_been_done(uow, attempt.call_id, but=attempt.number))
-        ):
-            step(
-                uow,
-                payment,
-                PaymentStep.BANK_REJECT,
-                source=Source.BANK,
-                evidence=f"bank:{error.code}",
-                reason=Reason.BANK_REFUSED,
-                answer=str(error).encode(),
-            )
-            task.run_again(uow, run_at=uow.now)
+        elif is_no and not attempt.only_tells and not _may_have_been_done(uow, attempt.call_id):
+            look_again(task, uow, payment, run_at=uow.now)
         else:
             retry_after_s = (error.retry_after_s or 0) if isinstance(error, BankUnavailable) else 0
             silent = not isinstance(error, BankRefused)
@@ -280,10 +293,10 @@ def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: B
         uow.commit()
 
 
-def _may_have_been_done(uow: UnitOfWork, call_id: str, *, but: int | None = None) -> bool:
-    """Whether one of its sendings, ``but`` for that one, may have been done by the bank."""
-    sent = select(BankAttempt.number, BankAttempt.outcome).where(BankAttempt.call_id == call_id)
-    return any(number != but and outcome not in (_NOT_SENT, _REFUSED) for number, outcome in uow.session.execute(sent))
+def _may_have_been_done(uow: UnitOfWork, call_id: str) -> bool:
+    """Whether one of its sendings may have been done by the bank."""
+    outcomes = uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.call_id == call_id))
+    return any(outcome not in (_NOT_SENT, _REFUSED) for outcome in outcomes)
 
 
 def _put_off(uow: UnitOfWork, payment: Payment, retry_after_s: int) -> None:

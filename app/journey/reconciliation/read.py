@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.journey.decisions.models import Decision
 from app.journey.payments.models import Payment, PaymentHistory
-from app.journey.payments.states import PaymentState, StatusSays
+from app.journey.payments.states import CLOSED, PaymentState, StatusSays
 from app.journey.reconciliation import rules
 from app.journey.reconciliation.camt import Direction
 from app.journey.reconciliation.models import BillerWord, DifferenceNote, Statement, StatementAccount, StatementEntry
@@ -363,12 +363,15 @@ def _statuses(session: Session) -> Iterator[Difference]:
         .order_by(Payment.id)
     )
     for payment, evidence in rows:
+        what, said = payment.transaction_status, f"status {payment.transaction_status}"
+        if payment.is_to_submit:  # the bank named no payment: its consent is all that can be asked about
+            what = said = "consent used up" if payment.state in CLOSED else "consent not used up"
         yield _about(
             Code.STATUS_OTHERWISE,
             payment,
-            payment.transaction_status,
-            theirs=f"status {payment.transaction_status}",
-            sentence=f"It is {payment.state} by this evidence: {evidence}. The bank's status still says the opposite.",
+            what,
+            theirs=said,
+            sentence=f"It is {payment.state} by this evidence: {evidence}. The bank still says the opposite: {said}.",
         )
 
 

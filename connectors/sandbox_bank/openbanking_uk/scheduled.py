@@ -15,8 +15,8 @@ from connectors.sandbox_bank.openbanking_uk.payments import SCHEDULED, Consent, 
 from connectors.sandbox_bank.openbanking_uk.scenarios import scenario_of
 from connectors.sandbox_bank.openbanking_uk.store import Connection
 
-#: the statuses before its day, in which its customer may still stop it
-WAITING = ("RCVD", "ACTC")
+#: how many statuses it has before its day, in which its customer may still stop it
+BEFORE_ITS_DAY = 2
 
 
 class Scheduled:
@@ -47,10 +47,16 @@ def execution_of(consent: Consent) -> dt.datetime:
     return dt.datetime.fromisoformat(consent.initiation["RequestedExecutionDateTime"])
 
 
+def may_be_stopped(payment: Payment, *, now_ms: int) -> bool:
+    """Whether its day has not come, and nobody stopped it."""
+    before, on_its_day = payment.timetable[:BEFORE_ITS_DAY], payment.timetable[BEFORE_ITS_DAY:]
+    waits = payment.status_at(now_ms)[0] in [status for _, status, _ in before]
+    return waits and bool(on_its_day) and now_ms < on_its_day[0][0]
+
+
 def cancel(connection: Connection, payment: Payment, *, now_ms: int) -> bool:
     """By the customer, at the bank. False for one whose day has come."""
-    status, _, _ = payment.status_at(now_ms)
-    if status not in WAITING:
+    if not may_be_stopped(payment, now_ms=now_ms):
         return False
     so_far = [each for each in payment.timetable if each[0] <= now_ms]
     payments.change_timetable(connection, payment, [*so_far, (now_ms, "CANC", None)])

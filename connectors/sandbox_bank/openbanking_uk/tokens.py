@@ -70,8 +70,13 @@ def is_good(connection: Connection, token: Token, *, now_ms: int, is_usable: IsU
 
 
 def revoke(connection: Connection, consent_id: str) -> None:
-    """All that a consent gave. What comes of a new approval is another token."""
+    """All that a consent gave, codes that wait to be exchanged too. What comes of a new approval is another token."""
     connection.execute("UPDATE token SET revoked = 1 WHERE consent_id = ?", [consent_id])
+    connection.execute(
+        "UPDATE code SET expires_ms = 0"
+        " WHERE handle IN (SELECT handle FROM visit WHERE json_extract(asked, '$.consent_id') = ?)",
+        [consent_id],
+    )
 
 
 def keep_code(connection: Connection, *, code: str, handle: str, now_ms: int) -> None:

@@ -136,10 +136,10 @@ def _standing(connection: Connection, bank: UkBank, consent: Consent, *, now_ms:
 
 def _waiting(connection: Connection, bank: UkBank, payment: Payment, *, now_ms: int) -> Allowed | None:
     """None for one whose day has come."""
-    status, _, _ = payment.status_at(now_ms)
-    if status not in (*scheduled.WAITING, "CANC"):
+    stops = scheduled.may_be_stopped(payment, now_ms=now_ms)
+    if not stops and payment.status_at(now_ms)[0] != "CANC":
         return None
-    return _allowed(connection, bank, payment.consent, "payment", payment.payment_id, stops=status in scheduled.WAITING)
+    return _allowed(connection, bank, payment.consent, "payment", payment.payment_id, stops=stops)
 
 
 def _allowed(

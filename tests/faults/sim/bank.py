@@ -110,6 +110,7 @@ class Nature:
     token_life_s: int | None
     lies: bool  #: forgets or drops an order that it executes after all
     mislaid_s: tuple[int, ...]  #: for how long it forgets such an order
+    refuses_done: float = 0.0  #: how often its gateway refuses a submission that it had passed on
 
     @classmethod
     def drawn(cls, dice: random.Random) -> Nature:
@@ -186,7 +187,8 @@ class Nature:
         if dice.random() < 0.3:
             done = ("lost_reply", "5xx_after", "garbage")
             return dataclasses.replace(nature, faults=done, hard_verbs=("submit",), stale_rate=0.9, keeps_keys=False)
-        return nature
+        # one that refuses what it did, and calls the consent unused, lies twice: nobody could know
+        return nature if nature.stale_rate else dataclasses.replace(nature, refuses_done=dice.choice((0.0, 0.3)))
 
     @classmethod
     def of_taking_back(cls, dice: random.Random) -> Nature:
@@ -212,7 +214,7 @@ class Nature:
     def heal(self) -> None:
         """Nothing goes wrong any more; the bank's ways stay its ways."""
         self.fault_rate = self.stale_rate = self.repeats_ids = 0.0
-        self.repeats_payment_ids = 0.0
+        self.repeats_payment_ids = self.refuses_done = 0.0
         self.early_404_s = 0
         self.hard_verbs = ()
         self.lies = False
@@ -261,6 +263,7 @@ class Order:
     authorised: bool = False  #: it may be submitted
     submitted_as: str | None = None  #: the bank's id of the payment
     lied: bool = False  #: the bank said that it will not happen, or that it knows nothing of it, and that was not so
+    confessed: bool = False  #: and told since that it was executed
 
     @property
     def is_undecided(self) -> bool:
@@ -695,6 +698,7 @@ class Bank:
         if at < order.made_at or now < order.made_at + dt.timedelta(seconds=nature.early_404_s):
             self.floor.counts["bank early 404"] += 1
             return status_of_word(FORGOTTEN)
+        order.confessed = order.confessed or (order.lied and order.executed(at))
         return status_of_word(order.word(at))
 
 

@@ -35,6 +35,7 @@ from app.journey.payments import (
     calls,
     code_exchange,
     initiate,
+    look_back,
     rules,
     service,
     states,
@@ -292,7 +293,7 @@ def code_sent_twice() -> Sequence[Change]:
     return [(trips, "take_answer", take_answer), (calls, "store", stored)]
 
 
-@_bug("a code that came back does not move the fence", "T1", "A3", "C7")
+@_bug("a code that came back does not move the fence", "T1", "A3", "C7", "C8")
 def fence_without_the_code() -> Sequence[Change]:
     def raise_fence(payment: Payment, until: dt.datetime) -> None:
         payment.fence_at = payment.fence_at or until
@@ -557,7 +558,23 @@ def authorised_is_never() -> Sequence[Change]:
 
 @_bug("a no to a repeat is taken for a no to all", "T1", "A3")
 def refused_repeat_ends() -> Sequence[Change]:
-    return [(submit, "_may_have_been_done", lambda uow, call_id, *, but=None: False)]
+    return [(submit, "_may_have_been_done", lambda uow, call_id: False)]
+
+
+@_bug("a no to a submission ends it before its consent is asked", "T1", "A3")
+def no_alone_is_no() -> Sequence[Change]:
+    real = submit._not_submitted
+
+    def not_submitted(task: Task, payment_id: str, attempt: Any, error: BankError) -> None:
+        real(task, payment_id, attempt, error)
+        if isinstance(error, BankRefused) and error.http_status != 409:
+            with task.services.unit_of_work() as uow:
+                payment = access.locked(uow.session, payment_id)
+                if payment.state == PaymentState.SUBMITTING:
+                    step.step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence="bank:refused")
+                uow.commit()
+
+    return [(submit, "_not_submitted", not_submitted)]
 
 
 @_bug("a repeated submission has a key of its own", "A6", "C3")
@@ -583,7 +600,7 @@ def silent_submission_is_no() -> Sequence[Change]:
 
 @_bug("a consent that the bank knows no more is read as: never submitted", "T1", "A3")
 def forgotten_consent_is_no() -> Sequence[Change]:
-    return [(submit, "_UNUSED", (*submit._UNUSED, *OVER_WORDS))]
+    return [(submit, "UNUSED", (*look_back.UNUSED, *OVER_WORDS))]
 
 
 @_bug("what may have been submitted can be stopped here", "T1", "A3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
+from app.journey.payments import rules
 from app.journey.payments.states import CLOSED, PaymentState
 from tests.faults.sim.bank import Order
 from tests.faults.sim.invariants import Found, Row, Watch, broken_tables
@@ -23,6 +24,7 @@ ENDED = (*CLOSED, PaymentState.SETTLED, PaymentState.REVERSED)
 def heal(world: World, watch: Watch) -> None:
     """Raises Violation for what does not end, or ends otherwise than at the bank."""
     world.calm = True
+    world.healed_at = world.floor.now
     world.floor.note("heal")
     for process in world.floor.processes:
         process.frozen_until = None
@@ -83,7 +85,7 @@ def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
             yield "L1", f"{row.id} is still {row.state}; the bank says {[order.word(now) for order in mine]}"
         stands = any(order.stands(now) for order in mine)
         executed = any(order.executed(now) for order in mine)
-        if row.state in CLOSED and stands and (_tells(world, row) or not any(order.lied for order in mine)):
+        if row.state in CLOSED and stands and not _was_lied_to(world, row, mine):
             yield "A3", f"in the end {row.id} is {row.state}, and the bank executed it"
         # of what the bank never named an id for only statements tell: its consent is used up, whatever came of it
         if row.state == PaymentState.SETTLED and not stands and _tells(world, row) and row.bank_payment_id:
@@ -93,6 +95,19 @@ def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
         yield from _billers(world, row)
     for key, error in world.house.raw.execute("SELECT key, last_error FROM work WHERE last_error IS NOT NULL"):
         yield "L7", f"{key} fails for ever: {error[:200]}"
+
+
+def _was_lied_to(world: World, row: Row, mine: list[Order]) -> bool:
+    """Its bank dropped or forgot what it executed after all, and never said so since: it says nothing without a token,
+    or said something else as long as anybody asked."""
+    if not any(order.lied for order in mine):
+        return False
+    [closed_at] = world.house.raw.execute(
+        "SELECT at FROM payment_history WHERE payment_id = ? AND sequence = ?", (row.id, row.sequence)
+    ).fetchone()
+    last = dt.datetime.fromisoformat(closed_at).replace(tzinfo=dt.UTC) + dt.timedelta(seconds=rules.LATE_LOOKS_S[-1])
+    unheard = not any(order.confessed for order in mine) and last < world.healed_at
+    return unheard or not _tells(world, row)
 
 
 def _bank_keeps_silent(world: World, row: Row, mine: list[Order]) -> bool:

@@ -40,6 +40,7 @@ _NAMED = (
     "bank refused by customer",
     "bank rejected order",
     "bank rejected submission",
+    "bank refused what it did",
     "bank same key",
     "bank consent used up",
     "bank dead token",

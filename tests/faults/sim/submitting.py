@@ -30,7 +30,11 @@ class Submitting(Bank):
 
     def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
         self._must_be_stored(request)
-        return self._call("submit", lambda: self._execute(request, access_token), timeout_s)
+        done = self._call("submit", lambda: self._execute(request, access_token), timeout_s)
+        if self.floor.dice.random() < self.nature.refuses_done:
+            self.floor.counts["bank refused what it did"] += 1
+            raise BankRefused("its gateway's no to what it had passed on", code="http_403", http_status=403)
+        return done
 
     def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
         return self._call("consent_status", lambda: self._consent(self.by_id.get(consent_id)), timeout_s)

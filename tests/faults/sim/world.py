@@ -141,6 +141,7 @@ class World:
         self.impatient = dice.choice((0.0, 0.3, 0.8))  #: how often a customer opens two tabs
         self.eager = dice.choice((0.2, 0.5, 0.9))  #: how seldom customers wait
         self.calm = False  #: healing: no faults, nobody does anything new
+        self.healed_at = FAR_PAST  #: since when
         self.asked: collections.Counter[str] = collections.Counter()
         self.deaths: collections.Counter[str] = collections.Counter()  #: by the point at which it was aimed
         self.errors: collections.Counter[str] = collections.Counter()

@@ -211,6 +211,7 @@ def test_silence_is_not_mistaken_for_an_earlier_failure_to_connect() -> None:
         (b"Date: Sun, 22 Nov 2026 10:00:00 GMT\r\nRetry-After: Sun, 22 Nov 2026 09:00:00 GMT\r\n", 0),
         (b"Retry-After: Sun, 22 Nov 2026 10:01:30 GMT\r\n", None),
         (b"Retry-After: soon\r\n", None),
+        (b"Retry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999999\r\n", None),
     ],
 )
 @pytest.mark.parametrize("status", [b"429 Too Many Requests", b"503 Service Unavailable"])

@@ -118,6 +118,14 @@ def test_the_check_trusts_whom_the_session_trusts(variable: str, world: World, m
     assert (found.verdict, "is not accepted" in found.text) == (Verdict.WRONG, True)
 
 
+def test_no_variable_gives_away_what_is_said(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "secrets"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    with bank(answers(OK), tls=world.server) as url:
+        assert call(url, verify=world.ca).ok
+    assert not log.exists() or b"_SECRET" not in log.read_bytes()  # at most the line that says what it is
+
+
 def test_the_name_must_be_the_banks(world: World) -> None:
     with bank(answers(OK), tls=world.server) as url, pytest.raises(BankUnavailable, match="nothing was sent"):
         call(url.replace("127.0.0.1", "localhost"), verify=world.ca)  # the certificate is for the address alone

@@ -178,6 +178,54 @@ def test_it_takes_nothing_back(bank: UkBank) -> None:
     assert not isinstance(bank.connector, Cancels)
 
 
+def other_amount(part: dict[str, Any], name: str) -> None:
+    part[name] = {**part[name], "Amount": "1.00"}
+
+
+def other_currency(part: dict[str, Any], name: str) -> None:
+    part[name] = {**part[name], "Currency": "EUR"}
+
+
+def no_amount(part: dict[str, Any], name: str) -> None:
+    part[name] = {**part[name], "Amount": "much"}
+
+
+def other_payee(part: dict[str, Any], _: str) -> None:
+    part["CreditorAccount"] = {**part["CreditorAccount"], "Identification": "20201599999999"}
+
+
+@pytest.mark.parametrize("changed", [other_amount, other_currency, no_amount, other_payee])
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_a_bank_that_holds_something_else_than_it_was_given_is_not_believed(
+    bank: UkBank, resource: Resource, changed: Callable[[dict[str, Any], str], None]
+) -> None:
+    consent_request, payment_request, verbs = drafts(bank)[resource]
+    held = {"ConsentId": "c-1", "Status": "AWAU", **json.loads(consent_request.body)["Data"]}
+    if resource is RECURRING and changed is not other_payee:
+        changed(held["ControlParameters"], "MaximumIndividualAmount")
+    else:
+        changed(held["Initiation"], "InstructedAmount")
+    bank.gives(f"POST {resource.consents}", told(held, 201))
+    with pytest.raises(BankSilent, match=r"another|is missing"):
+        verbs.initiate(consent_request, psu=PSU, timeout_s=5)
+    done = {**json.loads(payment_request.body)["Data"], **paid(resource)}
+    changed(done["Instruction" if resource is RECURRING else "Initiation"], "InstructedAmount")
+    bank.gives(f"POST {resource.payments}", told(done, 201))
+    with pytest.raises(BankSilent, match=r"another|is missing"):
+        verbs.submit(payment_request, access_token="customers", psu=PSU, timeout_s=5)
+
+
+@pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
+def test_the_same_written_otherwise_is_the_same(bank: UkBank, resource: Resource) -> None:
+    _, request, verbs = drafts(bank)[resource]
+    done = {**json.loads(request.body)["Data"], **paid(resource)}
+    part = done["Instruction" if resource is RECURRING else "Initiation"]
+    part["InstructedAmount"]["Amount"] += "00"
+    part["CreditorAccount"] = {"SchemeName": "UK.OBIE.IBAN", "Identification": "GB33BUKB20201555555555"}
+    bank.gives(f"POST {resource.payments}", told(done, 201))
+    assert verbs.submit(request, access_token="customers", psu=PSU, timeout_s=5).bank_payment_id == "p-1"
+
+
 @pytest.mark.parametrize("resource", [SINGLE, SCHEDULED, RECURRING], ids=lambda one: one.payment_id)
 def test_a_consent_is_ours_and_its_payment_the_customers(bank: UkBank, resource: Resource) -> None:
     first, second, verbs = drafts(bank)[resource]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ class Bank:
         self.published: list[Any] = [ONE]
         self.status = 200
         self.read = 0
+        self.while_reading: Callable[[], None] = lambda: None
         session = BankSession()
         session.mount("https://", WSGIAdapter(Request.application(self._answer)))
         oauth = OAuthClient(
@@ -50,6 +53,7 @@ class Bank:
             said: Any = {name: f"{ISSUER}/{name}" for name in ("authorization_endpoint", "token_endpoint")}
             return Response(json.dumps({**said, "issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"}))
         self.read += 1
+        self.while_reading()
         keys = [one if isinstance(one, dict) else one.as_dict(private=False) for one in self.published]
         return Response(json.dumps({"keys": keys}), status=self.status)
 
@@ -96,6 +100,31 @@ def test_silence_about_keys_is_silence_about_what_was_sent(bank: Bank, status: i
         bank.key_of("one")
     bank.status = 200
     assert bank.key_of("one") is not None
+
+
+def test_strangers_who_name_unknown_keys_hold_nobody_up(bank: Bank) -> None:
+    """While one of them makes us read the bank's slow list, who names a known key need not wait, and others are sent
+    away."""
+    bank.rest(PAUSE)
+    assert bank.key_of("one") is not None
+    bank.now += PAUSE
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        reading.set()
+        assert go_on.wait(10)
+
+    bank.while_reading = slowly
+    stranger = threading.Thread(target=bank.key_of, args=("nobody's",))
+    stranger.start()
+    try:
+        assert reading.wait(10)
+        assert bank.key_of("one") is not None
+        with pytest.raises(BankSilent, match="just now"):
+            bank.key_of("somebody's")
+    finally:
+        go_on.set()
+        stranger.join()
 
 
 def test_what_is_no_key_for_a_message(bank: Bank) -> None:

@@ -413,7 +413,12 @@ def test_a_word_that_is_not_in_the_table_is_unknown(word: str) -> None:
         ("ACSC", "RJCT", Fact.UNKNOWN),
         ("RJCT", "ACSC", Fact.UNKNOWN),
         ("RJCT", "RJCT", Fact.REJECTED),
-        ("ACSC", "WORD", Fact.DEBITED),
+        ("ACSC", "WORD", Fact.UNKNOWN),
+        ("ACSC", "CANC", Fact.UNKNOWN),
+        ("RJCT", "ACSP", Fact.UNKNOWN),
+        ("RJCT", "WORD", Fact.UNKNOWN),
+        ("ACSP", "RJCT", Fact.UNKNOWN),
+        ("ACSP", "ACTC", Fact.ACCEPTED),
     ],
 )
 def test_two_words_that_contradict_each_other_say_nothing(word: str, transaction: str, expected: Fact) -> None:

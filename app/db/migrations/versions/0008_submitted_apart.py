@@ -25,12 +25,18 @@ def upgrade() -> None:
         " AND (state IN ('authorised', 'submitting') OR id IN (SELECT payment_id FROM bank_call"
         " WHERE verb = 'submit' OR (verb = 'initiate' AND path LIKE '%payment-consents')))"
     )
+    _name_what_is_not_submitted_apart()
+
+
+def downgrade() -> None:
+    """To 0007, which takes what has no id of the bank for one that nobody submitted."""
+    _name_what_is_not_submitted_apart()
+    op.drop_column("payment", "submitted_apart")
+
+
+def _name_what_is_not_submitted_apart() -> None:
     op.execute(
         "UPDATE payment SET bank_payment_id ="
         " (SELECT bank_consent_id FROM consent WHERE consent.id = payment.consent_id)"
         " WHERE bank_payment_id IS NULL AND NOT submitted_apart"
     )
-
-
-def downgrade() -> None:
-    op.drop_column("payment", "submitted_apart")

@@ -29,7 +29,7 @@ from consent import trips
 from consent.base import hash_of
 from consent.models import Consent, Sealed, Trip
 from consent.tokens import access_token
-from tests.unit.app.journey.house import ISSUER, MINUTE, SCA, VAULT, House, lease_of, said
+from tests.unit.app.journey.house import ISSUER, MINUTE, REJECTED, SCA, VAULT, House, lease_of, said
 from tests.unit.conftest import Begin
 
 SECOND = dt.timedelta(seconds=1)
@@ -271,6 +271,23 @@ def test_from_another_browser_a_redirect_is_a_hint_to_ask_the_bank_sooner(
     assert house.due() == {"pay_1": left_at + min(asked_s, 300) * SECOND}
     assert house.payment().next_look_at == left_at + 300 * SECOND
     assert house.told() == ["PaymentDecided"]
+
+
+def test_an_old_return_address_makes_nobody_ask_for_ever(house: House) -> None:
+    left = house.away()
+    house.follow_after(600, REJECTED)
+    house.clock.now += 40 * 86_400 * SECOND
+    before = (house.due(), house.payment().next_look_at)
+    assert house.come_back(left, browsers=[]) == payments.Returned("pay_1", False, None)
+    assert (house.due(), house.payment().next_look_at) == before
+
+
+def test_nor_is_the_bank_asked_for_one_who_has_come_back(house: House) -> None:
+    left = house.away()
+    house.come_back(left)
+    before = house.due()
+    house.come_back(left, browsers=[])
+    assert house.due() == before
 
 
 def heard(house: House, resource_id: str = "bank-pay_1", *, bank_id: str = "horizon", ago: float = 0) -> None:

@@ -23,6 +23,7 @@ from app.journey.payments.read import open_outcomes, payment_view
 from app.journey.payments.states import Source, Truth
 from app.journey.payments.step import correct
 from app.journey.payments.submit import submit
+from app.journey.reconciliation.read import Code, Difference, differences
 from app.journey.route import HANDLERS
 from app.people.models import Customer
 from app.services import Task
@@ -72,6 +73,13 @@ def fence_of(house: House) -> dt.datetime:
     fence = house.payment().fence_at
     assert fence is not None
     return fence
+
+
+def differences_of(house: House) -> list[Difference]:
+    """Where the bank's word and ours differ, as an operator is shown it."""
+    with house.services.reading() as uow:
+        found = differences(uow.session)
+    return [one for one in found if one.code == Code.STATUS_OTHERWISE]
 
 
 def holds(house: House) -> None:
@@ -558,6 +566,7 @@ def test_where_the_bank_names_a_payment_that_is_anothers_no_time_is_promised(hou
 def test_a_doubt_that_nobody_can_be_asked_about_says_so(house: House) -> None:
     house.approved()
     go_on(house, submit=REFUSED)
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)
     house.clock.tick(hours=1)
     go_on(house, consent_status=ConsentStatus.CONSUMED)
     assert house.due() == {"pay_1": house.clock.now}
@@ -598,11 +607,13 @@ def test_what_was_intended_too_long_ago_is_not_sent(house: House, monkeypatch: p
 def test_a_no_to_the_only_sending_is_the_end(house: House) -> None:
     house.approved()
     go_on(house, submit=REFUSED)
-    assert (house.payment().state, house.payment().reason) == ("rejected", "bank_refused")
-    assert house.history()[-1] == ("submitting", "rejected", "bank", "bank:U008")
-    assert house.balances() == FREE
+    assert (house.payment().state, house.balances()) == ("submitting", HELD)
     assert house.due() == {"pay_1": house.clock.now}  # is that what its consent says, too?
     go_on(house, consent_status=ConsentStatus.AUTHORISED)
+    assert (house.payment().state, house.payment().reason) == ("rejected", "bank_refused")
+    assert house.history()[-1] == ("submitting", "rejected", "bank", "bank:refused, its consent authorised")
+    assert house.last_answer() == b"U008: the amounts differ"
+    assert house.balances() == FREE
     for _ in rules.LATE_LOOKS_S:
         house.clock.now = house.due()["pay_1"]
         go_on(house)
@@ -617,13 +628,9 @@ def test_a_refused_payment_whose_consent_is_used_up_was_done_after_all(house: Ho
     """A gateway, say, refused what it had passed on. Nobody pays it once more, and the answer is asked for again."""
     house.approved()
     go_on(house, submit=BankRefused("no", code="http_403", http_status=403))
-    assert house.balances() == FREE
-    go_on(house, consent_status=ConsentStatus.CONSUMED)
-    assert (house.payment().state, house.history()[-1]) == (
-        "unknown",
-        ("rejected", "unknown", "bank", "bank:consent consumed"),
-    )
     assert house.balances() == HELD
+    go_on(house, consent_status=ConsentStatus.CONSUMED)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
     house.clock.tick(seconds=60)
     go_on(house, submit=submitted(DEBITED))
     assert house.payment().state == "settled"
@@ -648,13 +655,99 @@ def test_the_consent_is_asked_days_after_the_end_and_an_operators_word_stands(ho
     holds(house)
 
 
+def test_an_operators_word_does_not_outweigh_what_the_bank_says_for_the_first_time(house: House) -> None:
+    """It was silent until then. Whoever answered the operator's telephone call was wrong."""
+    lost(house)
+    house.clock.now = fence_of(house) + SECOND
+    go_on(house, consent_status=SILENT)
+    with house.begin() as uow:
+        payments.resolve(uow, payment_id="pay_1", executed=False, because="the bank wrote so, letter 7")
+        uow.commit()
+    assert house.balances() == FREE
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)
+    assert house.payment().status_says == "same"
+    house.clock.tick(hours=1)
+    go_on(house, consent_status=ConsentStatus.CONSUMED)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+    with house.begin() as uow:  # the operator asks again, and knows now what the bank's status says
+        payments.resolve(uow, payment_id="pay_1", executed=False, because="the bank wrote so again, letter 8")
+        uow.commit()
+    house.clock.tick(hours=1)
+    go_on(house)
+    assert (house.payment().state, house.payment().status_says) == ("rejected", "opposite")
+    holds(house)
+
+
+def test_an_operator_who_knew_that_the_consent_is_used_up_is_believed(house: House) -> None:
+    lost(house)
+    go_on(house, consent_status=ConsentStatus.CONSUMED, submit=SILENT)
+    house.clock.now = fence_of(house) + SECOND
+    go_on(house)
+    with house.begin() as uow:
+        payments.resolve(uow, payment_id="pay_1", executed=False, because="the bank wrote so, letter 7")
+        uow.commit()
+    house.clock.tick(hours=1)
+    go_on(house)
+    assert (house.payment().state, house.payment().status_says) == ("rejected", "opposite")
+    [difference] = differences_of(house)
+    assert "consent used up" in difference.sentence
+
+
+@pytest.mark.parametrize(
+    ("said_by", "says"),
+    [
+        (ConsentStatus.CONSUMED, "same"),
+        (ConsentStatus.AUTHORISED, "opposite"),
+        (ConsentStatus.REJECTED, "opposite"),
+        (ConsentStatus.NOT_FOUND, None),
+    ],
+    ids=str,
+)
+def test_what_a_statement_settled_agrees_with_a_used_consent(
+    house: House, said_by: ConsentStatus, says: str | None
+) -> None:
+    lost(house)
+    with house.begin() as uow:
+        correct(uow, locked(uow.session, "pay_1"), Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+        uow.commit()
+    house.clock.tick(hours=1)
+    go_on(house, consent_status=said_by)
+    assert (house.payment().state, house.payment().status_says) == ("settled", says)
+    assert [one.theirs for one in differences_of(house)] == (["consent not used up"] if says == "opposite" else [])
+
+
 def test_a_silent_bank_is_asked_again_about_what_has_ended(house: House) -> None:
     house.approved()
     go_on(house, submit=REFUSED)
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)
     go_on(house, consent_status=BankUnavailable("busy", retry_after_s=900))
     assert house.payment().state == "rejected"
     assert house.due()["pay_1"] > house.clock.now
     assert house.budget().not_before == house.clock.now + 15 * MINUTE
+
+
+@pytest.mark.parametrize(
+    "said_by",
+    [
+        SILENT,
+        ConsentStatus.NOT_FOUND,
+        ConsentStatus.EXPIRED,
+        ConsentStatus.WAITING,
+        ConsentStatus.UNKNOWN,
+        ConsentStatus.CONSUMED,
+    ],
+    ids=str,
+)
+def test_a_no_ends_nothing_as_long_as_the_consent_does_not_agree(house: House, said_by: object) -> None:
+    house.approved()
+    go_on(house, submit=REFUSED)
+    go_on(house, consent_status=said_by)
+    assert (house.payment().state, house.balances()) == ("unknown", HELD)
+    assert house.payment().know_by is not None
+    house.clock.tick(seconds=5)
+    go_on(house, consent_status=ConsentStatus.AUTHORISED)  # after "used up" that is an old copy's word
+    assert house.payment().state == ("unknown" if said_by is ConsentStatus.CONSUMED else "rejected")
+    holds(house)
 
 
 @pytest.mark.parametrize("said_by", [ConsentStatus.NOT_FOUND, ConsentStatus.EXPIRED, ConsentStatus.WAITING], ids=str)
@@ -756,6 +849,7 @@ def test_what_never_got_there_and_is_refused_then_is_the_end(house: House) -> No
     assert house.due() == {"pay_1": house.clock.now + 30 * SECOND}
     house.clock.tick(seconds=30)
     go_on(house, consent_status=ConsentStatus.AUTHORISED, submit=REFUSED)
+    go_on(house)
     assert house.payment().state == "rejected"
     holds(house)
 

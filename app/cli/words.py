@@ -1,0 +1,28 @@
+"""How a group adds a word to the command line, and the numbers that words take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def add_word(words: Any, name: str, command: Command | None, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = words.add_parser(name, help=about, description=about)
+    if command is not None:
+        parser.set_defaults(command=command)
+    return parser
+
+
+def a_count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError("a number from 1 to 10000")
+    return int(text)
+
+
+def a_port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("a port from 1 to 65535")
+    return int(text)
