@@ -41,13 +41,13 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Row], *, uniq
     made, names = _table(table), ", ".join(rows[0])
     connection = session.connection()
     connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE {_WAITING} ON COMMIT DROP AS SELECT {names} FROM {made.name} WITH NO DATA"  # noqa: S608  # our names
+        f"CREATE TEMPORARY TABLE {_WAITING} ON COMMIT DROP AS SELECT {names} FROM {made.name} WITH NO DATA"  # noqa: S608  # nosec B608  # our names
     )
     _copy(session, made, _WAITING, rows)
     columns = ", ".join(unique)
     # in one order for everybody: two that insert the same rows wait for each other, and never both
     written = connection.exec_driver_sql(
-        f"INSERT INTO {made.name} ({names}) SELECT {names} FROM {_WAITING} ORDER BY {columns}"  # noqa: S608  # our names
+        f"INSERT INTO {made.name} ({names}) SELECT {names} FROM {_WAITING} ORDER BY {columns}"  # noqa: S608  # nosec B608  # our names
         f" ON CONFLICT ({columns}) DO NOTHING RETURNING {columns}"
     ).all()
     connection.exec_driver_sql(f"DROP TABLE {_WAITING}")
