@@ -1,6 +1,7 @@
 # Two commands: `make run` starts Quittance with its sandbox bank, `make test` checks everything.
 # They need git, make, python3 (3.11 or newer) and python3-venv; the rest is installed into .venv here.
-# Two copies side by side: make run PORT=8100 BANK_PORT=8101 BILLER_PORT=8102 UK_BANK_PORT=8103 STET_BANK_PORT=8104 DATA=/tmp/2
+# Two copies side by side: make run PORT=8100 BANK_PORT=8101 BILLER_PORT=8102 UK_BANK_PORT=8103 STET_BANK_PORT=8104 \
+#   NEXTGEN_BANK_PORT=8105 DATA=/tmp/2
 
 PYTHON ?= python3
 ARGS ?=
@@ -31,7 +32,7 @@ help: ## what each command does
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "%-18s %s\n", $$1, $$2 }'
 
 # --------------------------------------------------------------------------------------------------------------------- the two
-run: $(VENV)/.installed ## start Quittance with its sandbox bank; PORT, BANK_PORT, UK_BANK_PORT, STET_BANK_PORT, BILLER_PORT and DATA as you like
+run: $(VENV)/.installed ## start Quittance with its sandbox bank; PORT, BANK_PORT, UK_BANK_PORT, STET_BANK_PORT, NEXTGEN_BANK_PORT, BILLER_PORT and DATA as you like
 	@$(BIN)/quittance demo $(ARGS)
 
 # Exported for `run` alone and only when given, so that the tests never see them.
@@ -46,6 +47,9 @@ run: export QUITTANCE_UK_BANK_PORT := $(UK_BANK_PORT)
 endif
 ifdef STET_BANK_PORT
 run: export QUITTANCE_STET_BANK_PORT := $(STET_BANK_PORT)
+endif
+ifdef NEXTGEN_BANK_PORT
+run: export QUITTANCE_NEXTGEN_BANK_PORT := $(NEXTGEN_BANK_PORT)
 endif
 ifdef BILLER_PORT
 run: export QUITTANCE_BILLER_PORT := $(BILLER_PORT)

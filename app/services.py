@@ -112,6 +112,7 @@ def open_banks(
         sandbox_bank_url=settings.sandbox_bank_url,
         sandbox_bank_uk_url=settings.sandbox_bank_uk_url,
         sandbox_bank_stet_url=settings.sandbox_bank_stet_url,
+        sandbox_bank_nextgen_url=settings.sandbox_bank_nextgen_url,
         bank_keys=settings.bank_keys,
         only=only,
         client_key=keys.bank_client,

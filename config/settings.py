@@ -36,6 +36,7 @@ class Settings:
     bank_port: int  #: of the sandbox bank, demo only
     uk_bank_port: int  #: of the sandbox bank that speaks UK Open Banking, demo only
     stet_bank_port: int  #: of the sandbox banks that speak STET, demo only
+    nextgen_bank_port: int  #: of those that speak NextGenPSD2 with quirks, demo only
     biller_port: int  #: of the demo biller, demo only
     web_workers: int
     web_threads: int
@@ -76,6 +77,7 @@ class Settings:
             bank_port=env.int("QUITTANCE_BANK_PORT", 8001),
             uk_bank_port=env.int("QUITTANCE_UK_BANK_PORT", 8003),
             stet_bank_port=env.int("QUITTANCE_STET_BANK_PORT", 8004),
+            nextgen_bank_port=env.int("QUITTANCE_NEXTGEN_BANK_PORT", 8005),
             biller_port=env.int("QUITTANCE_BILLER_PORT", 8002),
             web_workers=env.int("QUITTANCE_WEB_WORKERS", 2),
             web_threads=env.int("QUITTANCE_WEB_THREADS", 8),
@@ -97,7 +99,7 @@ class Settings:
             raise SettingsError("QUITTANCE_BASE_URL must begin with https:// unless QUITTANCE_DEMO is on")
         if not 0 <= self.unseen_days <= 365:
             raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
-        for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "biller_port"):
+        for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
 
@@ -115,6 +117,11 @@ class Settings:
     def sandbox_bank_stet_url(self) -> str | None:
         """The same for the sandbox banks that speak STET, over TLS too."""
         return f"https://127.0.0.1:{self.stet_bank_port}" if self.demo else None
+
+    @property
+    def sandbox_bank_nextgen_url(self) -> str | None:
+        """The same for the further sandbox banks that speak NextGenPSD2, over TLS too."""
+        return f"https://127.0.0.1:{self.nextgen_bank_port}" if self.demo else None
 
     @property
     def issuer(self) -> str:

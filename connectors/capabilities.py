@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from connectors.contract import BankRequest, BankStatus, ConsentStatus, PaymentOrder, PsuContext, Staged, Submitted
+from connectors.contract import (
+    BankRequest,
+    BankStatus,
+    ConsentStatus,
+    PaymentOrder,
+    PsuContext,
+    ScaOAuth,
+    Staged,
+    Submitted,
+)
 from connectors.money import Money
 
 
@@ -89,6 +98,121 @@ class Schedules(Protocol):
     @property
     def scheduled(self) -> ScheduledPayments:
         """The verbs for such payments."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """What became of the wish to take an approved order back. Neither of the two: the bank keeps it."""
+
+    status: BankStatus | None = None  #: it is gone
+    sca: ScaOAuth | None = None  #: the bank asks its customer first, in the same ways as for a payment
+
+    @property
+    def kept(self) -> bool:
+        return self.status is None and self.sca is None
+
+
+class FutureDatedPayments(Protocol):
+    """Payments that the bank keeps from their approval until a day, and executes then without a call of ours.
+
+    The approval goes the way of single payments: ``authorise_url`` and ``complete`` of the connector.
+    """
+
+    def draft(self, order: PaymentOrder, *, execute_on: dt.date, request_id: str, redirect_uri: str) -> BankRequest:
+        """As Connector.draft. Raises ValueError also for a day that is not in the future."""
+        ...
+
+    def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
+        """As Connector.initiate: moves no money, nor is anything kept before the customer has approved it."""
+        ...
+
+    def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        """Read only, may be repeated. That the bank keeps it is never told as paid."""
+        ...
+
+    def cancel(self, payment_id: str, *, redirect_uri: str, psu: PsuContext, timeout_s: float) -> Cancellation:
+        """Take it back, as long as the bank lets us: usually until the day before. After BankSilent ask for the status.
+        Only the status CANCELLED says that it is gone."""
+        ...
+
+
+@runtime_checkable
+class FutureDates(Protocol):
+    """A standard in which an approval is all that a payment on a later day needs (Berlin Group)."""
+
+    @property
+    def future_dated(self) -> FutureDatedPayments:
+        """The verbs for such payments."""
+        ...
+
+
+class Frequency(enum.StrEnum):
+    """How often a standing order pays (ISO 20022 EventFrequency7Code)."""
+
+    DAILY = "Daily"
+    WEEKLY = "Weekly"
+    EVERY_TWO_WEEKS = "EveryTwoWeeks"
+    MONTHLY = "Monthly"
+    EVERY_TWO_MONTHS = "EveryTwoMonths"
+    QUARTERLY = "Quarterly"
+    SEMI_ANNUAL = "SemiAnnual"
+    ANNUAL = "Annual"
+
+
+class ExecutionRule(enum.StrEnum):
+    """On which day it pays instead, when its day is none on which the bank works."""
+
+    FOLLOWING = "following"
+    PRECEDING = "preceding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingOrder:
+    """The same transfer again and again, by the bank itself. Never what a customer of ours is asked for: each bill is
+    paid by a decision of its own."""
+
+    order: PaymentOrder
+    first: dt.date
+    frequency: Frequency
+    last: dt.date | None = None  #: None: until it is taken back
+    day_of_month: int | None = None  #: 1 to 31, and 31 is the last day of each month; None: as the bank has it
+    execution_rule: ExecutionRule | None = None
+
+    def __post_init__(self) -> None:
+        if self.day_of_month is not None and not 1 <= self.day_of_month <= 31:
+            raise ValueError("a day of the month is 1 to 31")
+        if self.last is not None and self.last < self.first:
+            raise ValueError("a standing order cannot end before it begins")
+
+
+class StandingOrders(Protocol):
+    """Orders that the bank executes by itself from a day on."""
+
+    def draft(self, asked: StandingOrder, *, request_id: str, redirect_uri: str) -> BankRequest:
+        """As FutureDatedPayments.draft."""
+        ...
+
+    def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
+        """As FutureDatedPayments.initiate."""
+        ...
+
+    def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
+        """Of the order itself. Of its single payments it says nothing."""
+        ...
+
+    def cancel(self, payment_id: str, *, redirect_uri: str, psu: PsuContext, timeout_s: float) -> Cancellation:
+        """As FutureDatedPayments.cancel: what it has paid stays paid."""
+        ...
+
+
+@runtime_checkable
+class KeepsStandingOrders(Protocol):
+    """A standard with standing orders."""
+
+    @property
+    def standing_orders(self) -> StandingOrders:
+        """The verbs for them."""
         ...
 
 

@@ -62,9 +62,22 @@ class PsuContext:
     user_agent: str = ""
 
 
+class Approach(enum.StrEnum):
+    """How the customer approves at the bank (Berlin Group: SCA approach). Never by giving us anything of the bank's."""
+
+    OAUTH = "oauth"  #: at an authorization server, and we exchange a code
+    REDIRECT = "redirect"  #: on a page of the bank's, which sends the browser back
+    #: in an app of the bank's, which it opens by itself: the browser stays here. Nothing is started before ``complete``
+    DECOUPLED = "decoupled"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaOAuth:
-    """Where the customer approves, taken from the bank's RFC 8414 metadata (Berlin Group link ``scaOAuth``)."""
+    """Where the customer approves, taken from the bank's RFC 8414 metadata (Berlin Group link ``scaOAuth``).
+
+    Of the other approaches: ``authorization_endpoint`` is the page of the bank, empty where there is none, and
+    ``token_endpoint`` what ``complete`` calls, if anything.
+    """
 
     issuer: str
     authorization_endpoint: str
@@ -73,6 +86,8 @@ class ScaOAuth:
     #: RFC 9207: the answer in the browser must name the issuer in ``iss``; refuse one that does not
     iss_parameter_supported: bool = False
     intent_id: str | None = None  #: what the approval must be for, where the bank signs that (openbanking_intent_id)
+    approach: str = Approach.OAUTH
+    confirmation: str | None = None  #: what waits for our word once the customer has approved (Berlin Group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +159,8 @@ class Connector(Protocol):
         timeout_s: float,
     ) -> Authorised:
         """Check the ``answer`` of the redirect (its parameters) and exchange its code; or confirm what was approved,
-        where a bank waits for that (STET). At some banks this is what executes.
+        where a bank waits for that (STET); or have the bank ask its customer (decoupled). At some banks this is what
+        executes.
 
         MUST NOT be repeated after BankSilent: ask ``status``. BankRefused for an answer that is not to be believed.
         """

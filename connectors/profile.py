@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError
 
+from connectors.contract import Approach
 from connectors.http import check_scheme
 from connectors.profile_lines import lines_of
 from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN
@@ -20,6 +21,7 @@ from connectors.security.detached_jws import TRUST_ANCHOR
 from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
 from connectors.security.psd2_certificates import is_number
 from connectors.security.quirks import OAuthQuirks
+from connectors.security.signature_form import signature_quirks
 
 __all__ = ["AUTHORISATION_MINUTES", "POLL_S", "BankProfile", "ProfileError", "Sandboxes", "read"]
 
@@ -46,6 +48,9 @@ class BankProfile:
     id: str
     name: str  #: shown to customers
     country: str  #: ISO 3166-1 alpha-2
+    also_in: tuple[str, ...] = ()  #: where else its customers have their accounts
+    bics: tuple[str, ...] = ()  #: by which it is found, whole or in part
+    bank_codes: tuple[str, ...] = ()  #: the same, by the account: country, and what follows an IBAN's check digits
     standard: str  #: a key of registry.STANDARDS
     version: str = ""  #: of the standard, where a bank may speak several
     base_url: str  #: of the payment API, without a slash at its end
@@ -62,9 +67,13 @@ class BankProfile:
     software_id: str = ""  #: of our software statement there
     bank_organisation_id: str = ""  #: who signs its answers; empty: whoever has its published keys
     tan: str = TRUST_ANCHOR  #: the trust anchor of both
-    redirect: bool = True  #: customers approve by redirect; the only way that we speak so far
+    redirect: bool = True  #: customers approve by redirect; false: see ``approach``
+    approach: str = Approach.OAUTH  #: which we ask the bank for, where its standard has several
+    signed: bool = False  #: our messages bear an HTTP signature, where its standard leaves that to the bank
+    instant: bool = False  #: payments go as instant credit transfers
     tpp_token: bool = True  #: an initiation needs a token of our own (client_credentials)
-    #: "client_credentials": we may always ask; "psu_token": only with the customer's token
+    #: "client_credentials": we may always ask; "psu_token": only with the customer's token; "certificate": we may
+    #: always ask, by our TLS certificate alone
     status_access: str = "client_credentials"
     currencies: tuple[str, ...]
     authorisation_minutes: int  #: how long a customer has to approve before the bank gives up
@@ -80,23 +89,39 @@ class BankProfile:
     @property
     def needs_certificate(self) -> bool:
         """Whether our TLS certificate is part of how we prove who we are."""
-        return self.security.binding is Binding.MTLS or self.client_auth == ClientAuth.TLS
+        by_tls = self.security.binding is Binding.MTLS or self.client_auth == ClientAuth.TLS
+        return by_tls or self.status_access == "certificate"
 
     @property
     def needs_seal(self) -> bool:
         """Whether our messages bear an HTTP signature (QSEAL)."""
-        return self.standard == "stet"
+        return self.standard == "stet" or self.signed
+
+    @property
+    def decoupled(self) -> bool:
+        """Whether customers approve in an app of the bank's, while their browser stays here."""
+        return self.approach == Approach.DECOUPLED
+
+    @property
+    def has_authorization_server(self) -> bool:
+        """Whether anybody's tokens are asked for. Else our TLS certificate is all that the bank wants of us."""
+        return self.approach == Approach.OAUTH or self.tpp_token or self.status_access != "certificate"
 
     @property
     def needs_signing_key(self) -> bool:
         """Whether anything is signed with a key of a JWK: assertions, requests, messages."""
-        by_assertion = self.client_auth == ClientAuth.PRIVATE_KEY_JWT
+        by_assertion = self.client_auth == ClientAuth.PRIVATE_KEY_JWT and self.has_authorization_server
         return by_assertion or self.security.signed or self.standard == "openbanking_uk"
 
     @property
     def answer_in_fragment(self) -> bool:
         """Whether the browser brings the answer where no server sees it (OpenID Connect Core §3.3.2.5)."""
         return self.security.answer is Answer.HYBRID and not self.quirks.answer_in_query
+
+    @property
+    def confirmation_code(self) -> str:
+        """Under which name the browser brings a confirmation code back (NextGenPSD2)."""
+        return getattr(self.quirks, "confirmation_code_name", "") or "confirmationCode"
 
     @property
     def return_is_registered(self) -> bool:
@@ -199,6 +224,9 @@ def _meant(key: str, known: Iterable[str]) -> str:
 
 def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
     """Values that are good each for itself and not together."""
+    for number, code in enumerate(bank.bank_codes):
+        if code[:2] not in (bank.country, *bank.also_in):
+            yield ("bank_codes", number), f"{code[:2]} is neither country nor in also_in"
     if bank.client_auth not in bank.security.client_auth:
         allowed = ", ".join(bank.security.client_auth)
         yield ("client_auth",), f"{bank.security_profile} allows only {allowed}"
@@ -208,10 +236,20 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
         yield ("client_id",), f"{bank.security_profile} has our number in its place, as PSDFR-ACPR-12345"
     if bank.token_endpoint and urlsplit(bank.token_endpoint).netloc not in bank.origins:
         yield ("token_endpoint",), "it is not on the issuer's host; if it is the bank's, name its host in hosts"
-    if bank.needs_seal and not bank.seal_url and not getattr(bank.quirks, "key_id_serial_and_issuer", False):
-        yield ("seal_url",), "missing: signatures name our certificate by its address"
+    yield from _contradictions_of_seal(bank)
     for name, why in bank.quirks.useless(bank.security, version=bank.version).items():
         yield ("quirks", name), why
+
+
+def _contradictions_of_seal(bank: BankProfile) -> Iterator[_Fault]:
+    named = bank.standard != "stet" or getattr(bank.quirks, "key_id_serial_and_issuer", False)
+    if bank.needs_seal and not bank.seal_url and not named:
+        yield ("seal_url",), "missing: signatures name our certificate by its address"
+    if bank.signed and not bank.keys:
+        yield ("keys",), "missing: the certificate that signs our messages lies in that folder"
+    if bank.standard == "berlin_group" and not bank.signed:
+        for name in signature_quirks(bank.quirks):
+            yield ("quirks", name), "nothing is signed at this bank: signed = true is missing"
 
 
 def _wrong(path: Path, text: str, faults: Iterable[_Fault]) -> ProfileError:

@@ -10,6 +10,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 from typing_extensions import override
 
+from connectors.berlin_group.quirks import Quirks as BerlinGroupQuirks
+from connectors.contract import Approach
 from connectors.money import EXPONENTS
 from connectors.openbanking_uk.quirks import Quirks
 from connectors.security.detached_jws import TRUST_ANCHOR
@@ -28,6 +30,9 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _KEYS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: it goes into a header between quotation marks
 _SEAL_URL = re.compile(r"https://[!#-\x7e]{1,300}|")
+_BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
+#: two letters of the country, and the beginning of what its IBANs have after the check digits
+_BANK_CODE = re.compile(r"[A-Z]{2}[A-Z0-9]{3,22}")
 #: of a participant or a software statement, as a directory gives them; it goes into a header
 _DIRECTORY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -55,6 +60,10 @@ class _Flag(fields.Boolean):
 
 def _matching(pattern: re.Pattern[str], error: str) -> validate.Regexp:
     return validate.Regexp(rf"(?:{pattern.pattern})\Z", error=error)
+
+
+def _country() -> fields.String:
+    return fields.String(validate=_matching(re.compile("[A-Z]{2}"), "must be two letters, as FR"))
 
 
 def _words(names: Any) -> validate.OneOf:
@@ -90,6 +99,17 @@ class _BankSchema(_Strict):
 
     name = fields.String(required=True, validate=validate.Length(1, 70))
     country = fields.String(required=True, validate=_matching(re.compile("[A-Z]{2}"), "must be two letters, as FR"))
+    also_in = fields.List(_country(), load_default=list, validate=validate.Length(0, 40))
+    bics = fields.List(
+        fields.String(validate=_matching(_BIC, "must be a BIC, as HORZFRP0")),
+        load_default=list,
+        validate=validate.Length(0, 20),
+    )
+    bank_codes = fields.List(
+        fields.String(validate=_matching(_BANK_CODE, "must be a country and a bank's code, as FR99990")),
+        load_default=list,
+        validate=validate.Length(0, 50),
+    )
     standard = fields.String(required=True)
     base_url = _Url(required=True)
     issuer = fields.String(required=True, validate=validate.Length(1, 500))
@@ -122,11 +142,15 @@ class _BankSchema(_Strict):
 
 
 class _BerlinGroupSchema(_BankSchema):
+    approach = fields.String(load_default=Approach.OAUTH.value, validate=_words(Approach))
+    signed = _Flag(load_default=False)
+    instant = _Flag(load_default=False)
+    token_endpoint = _Url(load_default="")
     tpp_token = _Flag(load_default=True)
     status_access = fields.String(
-        load_default="client_credentials", validate=_words(["client_credentials", "psu_token"])
+        load_default="client_credentials", validate=_words(["client_credentials", "psu_token", "certificate"])
     )
-    quirks = fields.Nested(_quirks_schema(OAuthQuirks), load_default=OAuthQuirks)
+    quirks = fields.Nested(_quirks_schema(BerlinGroupQuirks), load_default=BerlinGroupQuirks)
 
 
 class _OpenBankingUkSchema(_BankSchema):

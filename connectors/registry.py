@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from connectors import profile
 from connectors.bank_keys import BankKeys, KeysUnusable
-from connectors.berlin_group.connector import BerlinGroupConnector
+from connectors.berlin_group import assemble as berlin_group
 from connectors.contract import Connector
 from connectors.http import BankSession
 from connectors.line import Line
@@ -27,7 +27,7 @@ from connectors.stet import assemble as stet
 
 #: the word in a bank's file → who speaks it
 STANDARDS: Mapping[str, Callable[..., Connector]] = {
-    "berlin_group": lambda bank, *, session, oauth, **_: BerlinGroupConnector(bank, session=session, oauth=oauth),
+    "berlin_group": berlin_group.connector,
     "openbanking_uk": lambda bank, *, keys, **others: assemble.connector(bank, **others),  # noqa: ARG005
     "stet": stet.connector,
 }
@@ -104,6 +104,7 @@ class Registry:
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         sandbox_bank_uk_url: str | None = None,
         sandbox_bank_stet_url: str | None = None,
+        sandbox_bank_nextgen_url: str | None = None,
         bank_keys: Path | None = None,
         only: str | None = None,
     ) -> Registry:
@@ -117,6 +118,7 @@ class Registry:
             "{sandbox_bank_url}": sandbox_bank_url,
             "{sandbox_bank_uk_url}": sandbox_bank_uk_url,
             "{sandbox_bank_stet_url}": sandbox_bank_stet_url,
+            "{sandbox_bank_nextgen_url}": sandbox_bank_nextgen_url,
         }
         paths = [path for path in sorted(folder.glob("*.toml")) if only in (None, path.stem)]
         read = (profile.read(path, sandboxes=sandboxes, allow_http=allow_http) for path in paths)

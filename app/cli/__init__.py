@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from app.cli import banks, billers, bills, demo, payments, reconciliation, running, setup, work
+from app.cli import banks, billers, bills, demo, new_standard, payments, reconciliation, running, setup, work
 from app.cli.words import Command
 
 #: in the order of `quittance --help`
-GROUPS = (running, payments, work, reconciliation, setup, billers, bills, banks, demo)
+GROUPS = (running, payments, work, reconciliation, setup, billers, bills, banks, new_standard, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)  # databases, logs and keys are nobody else's
     chosen = _parser().parse_args(arguments)
     command: Command = chosen.command
+    from connectors.inspection.finding import printable
+
     try:
         return command(chosen)
     except KeyboardInterrupt:
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sentence = _sentence(error)
         if sentence is None:
             raise
-        print(f"quittance: {sentence}", file=sys.stderr)
+        print("\n".join(map(printable, f"quittance: {sentence}".split("\n"))), file=sys.stderr)
         return 1
 
 

@@ -87,11 +87,21 @@ def _register(chosen: argparse.Namespace) -> int:
     if chosen.show:
         done = ours.show()
     else:
-        wanted = Wanted(statement=chosen.ssa.read_text("ascii").strip(), redirect_uris=chosen.redirect_uri)
+        wanted = Wanted(statement=_statement(chosen.ssa), redirect_uris=chosen.redirect_uri)
         done = ours.update(wanted) if chosen.update else ours.create(wanted)
     print(json.dumps(done.members, indent=2, sort_keys=True, default=str))
     print(f"\nIn {chosen.bank}.toml it must say:\nclient_id = {json.dumps(done.client_id)}")
     return 0
+
+
+def _statement(file: Path) -> str:
+    from connectors.security.registration import RegistrationError
+
+    try:
+        return file.read_text("ascii").strip()
+    except UnicodeDecodeError:
+        message = f"{file}: this is no software statement: a JWT is letters, digits and dots"
+        raise RegistrationError(message) from None
 
 
 def _subscribe(chosen: argparse.Namespace) -> int:
@@ -101,6 +111,7 @@ def _subscribe(chosen: argparse.Namespace) -> int:
     from config.settings import Settings
     from connectors.capabilities import Notifies
     from connectors.errors import BankError
+    from connectors.inspection.finding import printable
 
     settings = Settings.from_environ()
     if not chosen.all:
@@ -114,7 +125,7 @@ def _subscribe(chosen: argparse.Namespace) -> int:
                 _say_events(banks, bank.id, chosen, base_url=settings.base_url)
             except (BankError, Conflict) as error:  # the others are asked all the same
                 failed += 1
-                print(f"{bank.id}: {error}", file=sys.stderr)
+                print(printable(f"{bank.id}: {error}"), file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -123,6 +134,7 @@ def _say_events(banks: Registry, bank_id: str, chosen: argparse.Namespace, *, ba
     from app.errors import Conflict
     from connectors.capabilities import Notifies
     from connectors.errors import BankRefused
+    from connectors.inspection.finding import printable
 
     bank = banks.connector(bank_id)
     if not isinstance(bank, Notifies):
@@ -130,14 +142,16 @@ def _say_events(banks: Registry, bank_id: str, chosen: argparse.Namespace, *, ba
     ours = f"{base_url}/banks/{bank_id}/events"
     try:
         for line in _events(bank, ours, show=chosen.show, delete=chosen.delete):
-            print(f"{bank_id}: {line}", flush=True)
+            print(printable(f"{bank_id}: {line}"), flush=True)
     except BankRefused as error:
         why = "it offers no events" if error.http_status == 404 else str(error)
         raise Conflict("no-events", f"{bank_id}: {why} ({error.code}).") from error
 
 
 def _events(bank: Notifies, ours: str, *, show: bool, delete: bool) -> Iterator[str]:
-    """What is there is asked for first, so it is safe to repeat. What the bank has of us is ours, from wherever."""
+    """What is there is asked for first, so it is safe to repeat. What the bank has of us is ours, from wherever: in the
+    end its events go to one address and to no other. Raises Conflict for a bank that sends them elsewhere."""
+    from app.errors import Conflict
     from app.services import WORKER_DEADLINE_S as LIMIT_S
 
     there = bank.subscriptions(timeout_s=LIMIT_S)
@@ -150,14 +164,22 @@ def _events(bank: Notifies, ours: str, *, show: bool, delete: bool) -> Iterator[
         for one in there:
             bank.unsubscribe(one.subscription_id, timeout_s=LIMIT_S)
             yield f"no events go to {one.callback_url} any more"
-    elif ours in urls:
-        yield f"events go to {ours} already"
-    elif there:
-        bank.change_subscription(there[0].subscription_id, ours, timeout_s=LIMIT_S)
-        yield f"events go to {ours}; they went to {urls[0]}"
     else:
-        bank.subscribe(ours, timeout_s=LIMIT_S)
-        yield f"events go to {ours}"
+        if ours in urls:
+            kept = there[urls.index(ours)]
+            yield f"events go to {ours} already"
+        elif there:
+            kept = bank.change_subscription(there[0].subscription_id, ours, timeout_s=LIMIT_S)
+            yield f"events go to {ours}; they went to {urls[0]}"
+        else:
+            kept = bank.subscribe(ours, timeout_s=LIMIT_S)
+            yield f"events go to {ours}"
+        if kept.callback_url not in (None, ours):
+            raise Conflict("no-events", f"the bank says that its events go to {kept.callback_url} instead.")
+        for one in there:
+            if one.subscription_id != kept.subscription_id:
+                bank.unsubscribe(one.subscription_id, timeout_s=LIMIT_S)
+                yield f"no events go to {one.callback_url} any more"
 
 
 def _one_bank(bank_id: str) -> Registry:

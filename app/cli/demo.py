@@ -36,10 +36,13 @@ def add(words: Any) -> None:
 def _add_sandbox_bank(words: Any) -> None:
     bank = add_word(words, "sandbox-bank", _sandbox_bank, "serve a fake bank (demo only)")
     bank.add_argument(
-        "--standard", choices=("berlin_group", "openbanking_uk", "stet"), default="berlin_group", help="(berlin_group)"
+        "--standard",
+        choices=("berlin_group", "nextgen", "openbanking_uk", "stet"),
+        default="berlin_group",
+        help="(berlin_group); nextgen: further banks of that standard, with what real ones get wrong",
     )
-    several = bank.add_argument_group("openbanking_uk, stet", "several banks in one process, over TLS")
-    several.add_argument("--port", type=a_port, help="(QUITTANCE_UK_BANK_PORT, QUITTANCE_STET_BANK_PORT)")
+    several = bank.add_argument_group("nextgen, openbanking_uk, stet", "several banks in one process, over TLS")
+    several.add_argument("--port", type=a_port, help="(QUITTANCE_NEXTGEN_BANK_PORT, …_UK_BANK_PORT, …_STET_BANK_PORT)")
     several.add_argument("--folder", type=Path, help="of the authority's files; what is missing there is made")
     uk = bank.add_argument_group("openbanking_uk")
     uk.add_argument("--profile", help="all of them in this security profile, instead of each in its own")
@@ -80,8 +83,10 @@ def _sandbox_bank(chosen: argparse.Namespace) -> int:
         return 2
     if chosen.standard == "stet":
         return _stet_sandbox_bank(chosen)
+    if chosen.standard == "nextgen":
+        return _nextgen_sandbox_bank(chosen)
     if (chosen.port, chosen.folder) != (None, None):
-        print("quittance sandbox-bank: --port and --folder go with openbanking_uk and stet", file=sys.stderr)
+        print("quittance sandbox-bank: --port and --folder go with nextgen, openbanking_uk and stet", file=sys.stderr)
         return 2
     settings = _demo_settings()
     folder = settings.data / "sandbox-bank"
@@ -120,22 +125,39 @@ def _uk_sandbox_bank(chosen: argparse.Namespace) -> int:
 
 
 def _stet_sandbox_bank(chosen: argparse.Namespace) -> int:
-    from connectors.sandbox_bank import authority
     from connectors.sandbox_bank.stet.app import create_stet_bank
     from connectors.sandbox_bank.stet.settings import StetBankSettings
 
-    settings = _demo_settings()
-    port = chosen.port or settings.stet_bank_port
-    folder = chosen.folder or settings.bank_keys / "sandbox-bank-stet"
-    own = settings.data / "sandbox-bank-stet"
-    authority.make(folder, tpp=authority.SEALED)
-    os.environ.setdefault("STET_SANDBOX_BANK_URL", f"https://127.0.0.1:{port}")
-    os.environ.setdefault("STET_SANDBOX_BANK_DATABASE", str(own / "bank.sqlite3"))
-    os.environ.setdefault("STET_SANDBOX_BANK_FOLDER", str(folder))
-    os.environ.setdefault("STET_SANDBOX_BANK_LEDGER_TOKEN", authority.secret(own / "ledger-token"))
+    port, folder = _sealed_sandbox(chosen, "stet", port=_demo_settings().stet_bank_port)
     bank = StetBankSettings.from_environ()
     machinery.gunicorn(lambda: create_stet_bank(bank), port=port, threads=16, demo=True, tls=_sandbox_tls(folder))
     return 0
+
+
+def _nextgen_sandbox_bank(chosen: argparse.Namespace) -> int:
+    from connectors.sandbox_bank.nextgen.app import create_nextgen_bank
+    from connectors.sandbox_bank.nextgen.settings import NextGenBankSettings
+
+    port, folder = _sealed_sandbox(chosen, "nextgen", port=_demo_settings().nextgen_bank_port)
+    bank = NextGenBankSettings.from_environ()
+    machinery.gunicorn(lambda: create_nextgen_bank(bank), port=port, threads=16, demo=True, tls=_sandbox_tls(folder))
+    return 0
+
+
+def _sealed_sandbox(chosen: argparse.Namespace, name: str, *, port: int) -> tuple[int, Path]:
+    """Port and folder of banks that know us by our number and believe our seal, with the files that they need."""
+    from connectors.sandbox_bank import authority
+
+    settings = _demo_settings()
+    port = chosen.port or port
+    folder: Path = chosen.folder or settings.bank_keys / f"sandbox-bank-{name}"
+    own, prefix = settings.data / f"sandbox-bank-{name}", f"{name.upper()}_SANDBOX_BANK"
+    authority.make(folder, tpp=authority.SEALED)
+    os.environ.setdefault(f"{prefix}_URL", f"https://127.0.0.1:{port}")
+    os.environ.setdefault(f"{prefix}_DATABASE", str(own / "bank.sqlite3"))
+    os.environ.setdefault(f"{prefix}_FOLDER", str(folder))
+    os.environ.setdefault(f"{prefix}_LEDGER_TOKEN", authority.secret(own / "ledger-token"))
+    return port, folder
 
 
 def _sandbox_tls(folder: Path) -> dict[str, object]:

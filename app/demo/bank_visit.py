@@ -32,6 +32,14 @@ class BankVisit:
         self._at = self._page.url
         return self._page
 
+    def choose(self, words: str) -> Page:
+        """What the bank's app asks in these words."""
+        links = self.page.tree.xpath("//ul[@id='waiting']//a")
+        found = [str(link.get("href")) for link in links if " ".join(link.text_content().split()) == words]
+        if not found:
+            raise DisagreementError(f"the app does not ask about {words}")
+        return self.arrive(found[0])
+
     def sign_in(self) -> Page:
         """Until the bank asks what is decided."""
         self._fill_in(until="decision")

@@ -40,7 +40,8 @@ def _environment(data: Path) -> dict[str, str]:
     """Ours, but with a folder, ports and keys that nobody else has."""
     mine = ("QUITTANCE_DATA", "QUITTANCE_KEYS", "QUITTANCE_BASE_URL")
     kept = {name: value for name, value in os.environ.items() if name not in mine}
-    names = [f"QUITTANCE_{name}" for name in ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "BILLER_PORT")]
+    of = ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "NEXTGEN_BANK_PORT", "BILLER_PORT")
+    names = [f"QUITTANCE_{name}" for name in of]
     ports = zip(names, free_ports(len(names)), strict=True)
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return {**kept, "QUITTANCE_DATA": str(data), "PYTHONPATH": path, **{name: str(port) for name, port in ports}}

@@ -41,19 +41,20 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sandbox-bank": ("sandbox-bank",),
     "uk-sandbox-bank": ("sandbox-bank", "--standard", "openbanking_uk"),
     "stet-sandbox-bank": ("sandbox-bank", "--standard", "stet"),
+    "nextgen-sandbox-bank": ("sandbox-bank", "--standard", "nextgen"),
     "web": ("serve",),
     "worker": ("worker",),
     "demo-biller": ("demo-biller",),
 }
 #: of the sandbox banks that are served over TLS, below the data folder and below that of our keys for banks
-UK_BANK, STET_BANK = "sandbox-bank-uk", "sandbox-bank-stet"
-#: our number at the STET banks, as their files have it
-STET_NUMBER = "PSDFR-ACPR-000000"
+UK_BANK, STET_BANK, NEXTGEN_BANK = "sandbox-bank-uk", "sandbox-bank-stet", "sandbox-bank-nextgen"
+#: our number at the banks that know us by it, as their files have it
+NUMBER = "PSDFR-ACPR-000000"
 #: its certificates live a year and are made anew long before
 CERTIFICATES_S = 180 * 24 * 3600
 #: a start is spent on imports: the pages come first, the others when the tables and the cast are there
 FIRST = ("web",)
-BANKS = ("sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank")
+BANKS = ("sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank", "nextgen-sandbox-bank")
 #: once, when all of them answer: the sandbox banks tell us of changes. Whether it works or not, we ask at our own pace
 EVENTS = ("bank", "subscribe", "--all")
 
@@ -174,16 +175,16 @@ class Supervisor:
     def _wait_until_ready(self) -> None:
         from app.demo.loopback import new_session  # not before the pages are being started: it takes a while
 
-        settings, sessions = self.settings, {name: new_session() for name in (UK_BANK, STET_BANK)}
+        settings, sessions = self.settings, {name: new_session() for name in (UK_BANK, STET_BANK, NEXTGEN_BANK)}
         for name, session in sessions.items():
             session.verify = str(settings.bank_keys / name / "ca.pem")
-        plain, uk, stet = settings.sandbox_bank_url, settings.sandbox_bank_uk_url, settings.sandbox_bank_stet_url
         addresses = {
             f"http://127.0.0.1:{settings.port}/readyz": UK_BANK,
             f"http://127.0.0.1:{settings.biller_port}/livez": UK_BANK,
-            f"{plain}/livez": UK_BANK,
-            f"{uk}/livez": UK_BANK,
-            f"{stet}/livez": STET_BANK,
+            f"{settings.sandbox_bank_url}/livez": UK_BANK,
+            f"{settings.sandbox_bank_uk_url}/livez": UK_BANK,
+            f"{settings.sandbox_bank_stet_url}/livez": STET_BANK,
+            f"{settings.sandbox_bank_nextgen_url}/livez": NEXTGEN_BANK,
         }
         deadline = time.monotonic() + READY_S
         while (
@@ -237,17 +238,19 @@ def prepare(settings: Settings) -> dict[str, str]:
             "QUITTANCE_BANK_PORT": settings.bank_port,
             "QUITTANCE_UK_BANK_PORT": settings.uk_bank_port,
             "QUITTANCE_STET_BANK_PORT": settings.stet_bank_port,
+            "QUITTANCE_NEXTGEN_BANK_PORT": settings.nextgen_bank_port,
             "QUITTANCE_BILLER_PORT": settings.biller_port,
         }
     )
     Keys.init(settings.keys)
     bank = settings.data / "sandbox-bank"
-    for folder in (bank, settings.data / UK_BANK, settings.data / STET_BANK):
+    for folder in (bank, *(settings.data / name for name in (UK_BANK, STET_BANK, NEXTGEN_BANK))):
         files.read_or_make(folder / "ledger-token", lambda: secrets.token_urlsafe(32))
     files.write_json(bank / "tpps.json", _tpps(settings))
     _make_certificates(settings.bank_keys / UK_BANK)
-    _make_certificates(settings.bank_keys / STET_BANK, STET_NUMBER)
-    strangers = ("SANDBOX_BANK_", "UK_SANDBOX_BANK_", "STET_SANDBOX_BANK_")
+    for name in (STET_BANK, NEXTGEN_BANK):
+        _make_certificates(settings.bank_keys / name, NUMBER)
+    strangers = ("SANDBOX_BANK_", "UK_SANDBOX_BANK_", "STET_SANDBOX_BANK_", "NEXTGEN_SANDBOX_BANK_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(strangers)}
     # children do not start in this folder's parent by chance: -P keeps it off their path, so we name it
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -333,6 +336,7 @@ Quittance is running at {settings.base_url}
   Sandbox bank   {settings.sandbox_bank_url}
   UK banks       {settings.sandbox_bank_uk_url}
   STET banks     {settings.sandbox_bank_stet_url}
+  More banks     {settings.sandbox_bank_nextgen_url}
   Demo biller    http://127.0.0.1:{settings.biller_port}
   Data and logs  {settings.data}
   One payment from end to end, in another terminal:  quittance demo --walk

@@ -224,17 +224,31 @@ def leave(walk: Walk) -> str:
 
 
 def to_bank(walk: Walk) -> str:
-    """The one hop that leaves our site."""
+    """The one hop that leaves our site; or none, where the bank asks in its app."""
     page = walk.browser.get(f"/payments/{walk.payment_id}/bank")
+    if walk.at.app is not None:
+        return _to_app(walk, page)
     if page.status != 303 or not (page.location or "").startswith(f"{walk.at.url}/"):
         raise DisagreementError(f"{page.status} to {page.location} does not lead to the bank")
     walk.at_bank = str(page.location)
     return walk.at.url
 
 
+def _to_app(walk: Walk, page: Page) -> str:
+    if page.status != 303 or not (page.location or "").startswith(f"{walk.running.base_url}/banks/"):
+        raise DisagreementError(f"{page.status} to {page.location}, where the customer should stay")
+    here = walk.browser.come_back(str(page.location))
+    shows(here, "Waiting for your approval in the app")
+    shows(here, money(walk.bill))
+    walk.at_bank = str(walk.at.app)
+    return "the customer stays, and the bank asks in its app"
+
+
 def bank_page(walk: Walk) -> str:
     """The bank's own page shows the same payee and amount, and asks who is there."""
     page = walk.visit.arrive(walk.at_bank)
+    if walk.at.app is not None:
+        page = walk.visit.choose(f"{money(walk.bill)} to {walk.bill.company.name}")
     shows(page, walk.bill.company.name)
     shows(page, money(walk.bill))
     return "payee and amount are ours"
@@ -251,14 +265,15 @@ def bank_sign_in(walk: Walk) -> str:
 def bank_approve(walk: Walk) -> str:
     """The customer approves: from now on there is money on its way."""
     walk.way_back = walk.visit.approve()
-    if not walk.way_back.startswith(f"{walk.running.base_url}/banks/"):
+    if walk.at.app is None and not walk.way_back.startswith(f"{walk.running.base_url}/banks/"):
         raise DisagreementError(f"the bank leads back to {walk.way_back}")
     return "approved"
 
 
 def come_back(walk: Walk) -> str:
     """Back at our return address, and on to the payment: the code does not stay in the address."""
-    page = walk.browser.come_back(walk.way_back)
+    here = f"/payments/{walk.payment_id}"  # nobody left, where the bank asks in its app
+    page = walk.browser.come_back(walk.way_back) if walk.at.app is None else walk.browser.open(here)
     if _PAYMENT.search(page.url) is None or "code=" in page.url:
         raise DisagreementError(f"the way back ended at {page.url}")
     shows(page, money(walk.bill))

@@ -17,8 +17,8 @@ from app.services import Services
 from connectors.registry import UnknownBank
 
 USUAL_BANK = "horizon"
-#: of its sandbox, below the data folder
-_FOLDERS = {"berlin_group": "sandbox-bank", "openbanking_uk": "sandbox-bank-uk", "stet": "sandbox-bank-stet"}
+#: of the sandbox bank that needs no keys; the others have one of the name that their keys have
+_FOLDER = "sandbox-bank"
 
 _SIGNS = {"EUR": "€", "GBP": "£"}
 
@@ -40,6 +40,7 @@ class WalkedBank:
     folder: str  #: of its sandbox, below the data folder
     customer: str  #: who signs in there
     authority: str | None  #: of its certificate; None: it has none
+    app: str | None = None  #: the page that plays its app, where customers approve in one and stay here
 
     @classmethod
     def of(cls, services: Services, bank_id: str) -> WalkedBank:
@@ -59,9 +60,10 @@ class WalkedBank:
             id=bank.id,
             url=f"{at.scheme}://{at.netloc}",
             currency=bank.currencies[0],
-            folder=_FOLDERS[bank.standard],
+            folder=bank.keys or _FOLDER,
             customer="camille",
             authority=str(services.settings.bank_keys / bank.keys / "ca.pem") if bank.keys else None,
+            app=f"{bank.issuer}/app" if bank.decoupled else None,
         )
 
     @property

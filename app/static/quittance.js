@@ -1,4 +1,4 @@
-// What a page cannot do without a script: ask the device for a passkey, and follow a payment.
+// What a page cannot do without a script: ask the device for a passkey, and follow a payment; and one comfort.
 // Texts come from the page's data attributes and are set as text, never as markup (trusted types 'none').
 
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
@@ -150,6 +150,27 @@ if (carried) carry(carried);
 
 const followed = document.querySelector("[data-poll]");
 if (followed) follow(followed);
+
+// ------------------------------------------------------------------------------------------------ finding a bank
+
+const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** The banks on the page that what is typed begins, while it is typed. It leaves this browser only with Enter. */
+function narrow(field) {
+  const list = document.getElementById(field.dataset.finds);
+  const none = document.querySelector("[data-none]");
+  if (list?.dataset.whole === undefined) return; // only some are here: the server searches
+  field.addEventListener("input", () => {
+    const typed = /\d{3}/.test(field.value) ? [] : plain(field.value).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+    for (const bank of list.children) {
+      const words = bank.dataset.words.split(" ");
+      bank.hidden = !typed.every((begun) => words.some((word) => word.startsWith(begun)));
+    }
+    none.hidden = [...list.children].some((bank) => !bank.hidden);
+  });
+}
+
+for (const field of document.querySelectorAll("[data-finds]")) narrow(field);
 
 // ------------------------------------------------------------------------------------------------ printing
 

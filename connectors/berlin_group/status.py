@@ -23,6 +23,11 @@ FACTS = {
 }
 
 
-def fact_of(transaction_status: str) -> Fact:
-    """The fact behind a word; any word that is not in the table, written otherwise or new, is UNKNOWN."""
+def fact_of(transaction_status: str, *, acsc_is_accepted: bool = False) -> Fact:
+    """The fact behind a word; any word that is not in the table, written otherwise or new, is UNKNOWN.
+
+    ``acsc_is_accepted``: at this bank money has moved only with ACCC.
+    """
+    if acsc_is_accepted and transaction_status == "ACSC":
+        return Fact.ACCEPTED
     return FACTS.get(transaction_status, Fact.UNKNOWN)

@@ -23,7 +23,11 @@ from connectors.strict_json import NotReadable, read_object
 
 TIMEOUT_S = 10.0
 #: what a token of ours is asked for, by standard
-SCOPES: Mapping[str, str] = {"berlin_group": "PIS", "openbanking_uk": "payments", "stet": "pisp"}
+SCOPES: Mapping[str, str] = {
+    "berlin_group": "PIS",
+    "openbanking_uk": "payments",
+    "stet": "pisp",
+}
 #: clocks may differ by this much; FAPI 2.0 lets a bank refuse what is ten seconds ahead
 CLOCK_S = 5.0
 
@@ -54,7 +58,8 @@ def check(bank: BankProfile, banks: Registry, *, clock: Callable[[], dt.datetime
         ready = [tls.handshake(url, line.keys) for url in _hosts(bank)]
         yield from ready
     if not any(one.verdict is Verdict.WRONG for one in ready):
-        yield from (_asked_for_a_token if bank.token_endpoint else _asked)(bank, line, clock=clock)
+        how = _asked_for_a_token if bank.token_endpoint else _asked
+        yield from (how if bank.has_authorization_server else _asked_the_time)(bank, line, clock=clock)
 
 
 def _hosts(bank: BankProfile) -> list[str]:
@@ -63,14 +68,21 @@ def _hosts(bank: BankProfile) -> list[str]:
 
 
 def _asked_for_a_token(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -> Iterator[Finding]:
-    """Where there are no metadata: what the bank says to a question that is none tells its time all the same."""
+    """Where there are no metadata."""
+    yield from _asked_the_time(bank, line, clock=clock)
+    yield _token(bank, line)
+
+
+def _asked_the_time(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -> Iterator[Finding]:
+    """What the bank says to a question that is none tells its time all the same. Where it gives no tokens that is all
+    that can be asked: what it thinks of our certificate, the first payment tells."""
     try:
-        answer = line.session.call("GET", bank.token_endpoint, headers={}, deadline=Deadline(TIMEOUT_S))
+        url = bank.token_endpoint or bank.base_url
+        answer = line.session.call("GET", url, headers={}, deadline=Deadline(TIMEOUT_S))
     except BankError as error:
         yield warn("clock", f"the bank does not say what time it has: {error}")
     else:
         yield _clock(answer, now=clock())
-    yield _token(bank, line)
 
 
 def _asked(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -> Iterator[Finding]:
@@ -94,11 +106,15 @@ def _asked(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -
     except BankError as error:
         yield wrong("metadata", f"{error}; a further host of the bank's goes into the file's hosts")
         return
-    yield from offers.against_profile(bank, server, algorithm=line.key.algorithm, scope=SCOPES[bank.standard])
+    yield from offers.against_profile(bank, server, algorithm=line.key.algorithm, scope=_scope(bank))
     if server.jwks_uri is not None:
         yield _published(line, server)
     if bank.tpp_token:
         yield _token(bank, line)
+
+
+def _scope(bank: BankProfile) -> str:
+    return getattr(bank.quirks, "own_scope", "") or SCOPES[bank.standard]
 
 
 def _clock(answer: BankResponse, *, now: dt.datetime) -> Finding:
@@ -137,7 +153,7 @@ def _published(line: Line, server: metadata.AuthorizationServer) -> Finding:
 
 
 def _token(bank: BankProfile, line: Line) -> Finding:
-    scope = SCOPES[bank.standard]
+    scope = _scope(bank)
     try:
         line.oauth.own_token(scope, deadline=Deadline(TIMEOUT_S))
     except BankRefused as error:

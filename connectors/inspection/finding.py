@@ -24,7 +24,12 @@ class Finding:
 
     @override
     def __str__(self) -> str:
-        return f"{self.verdict:<6}{self.step:<14}{self.text}"
+        return printable(f"{self.verdict:<6}{self.step:<14}{self.text}")
+
+
+def printable(text: str) -> str:
+    """In one line and without anything that a terminal obeys: a bank's words may be in it."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def ok(step: str, text: str) -> Finding:

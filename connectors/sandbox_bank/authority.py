@@ -179,7 +179,9 @@ class _Authority:
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
-    subject = _name({NameOID.COMMON_NAME: "Sandbox authority: believe it nowhere else"})
+    # of two parts, so that banks can differ in how they want them ordered
+    parts = {NameOID.ORGANIZATION_NAME: "Sandbox", NameOID.COMMON_NAME: "Sandbox authority: believe it nowhere else"}
+    subject = _name(parts)
     builder = _builder(subject, subject, key, now, CA_LIFE)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)

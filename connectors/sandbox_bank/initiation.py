@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
@@ -85,13 +86,12 @@ def read_order(headers: Headers, raw_body: bytes) -> Order:
     if "PSU-IP-Address" not in headers:
         raise format_error("PSU-IP-Address", "PSU-IP-Address is mandatory")
     _check_approach(headers)
-    redirect_uri = _redirect_uri(headers.get("TPP-Redirect-URI", ""))
-    body = _json_object(raw_body)
-    _check_fields(body)
+    way_back = redirect_uri(headers.get("TPP-Redirect-URI", ""))
+    body = json_object(raw_body)
     return Order(
+        amount_minor=check_transfer(body),
         body=body,
-        amount_minor=_amount_minor(body["instructedAmount"]),
-        redirect_uri=redirect_uri,
+        redirect_uri=way_back,
         brand=headers.get("TPP-Brand-Logging-Information", "")[:70],
     )
 
@@ -108,8 +108,9 @@ def _check_approach(headers: Headers) -> None:
             raise BerlinGroupError(400, "PARAMETER_NOT_SUPPORTED", text, path=name)
 
 
-def _redirect_uri(uri: str) -> str:
-    refusal = format_error("TPP-Redirect-URI", "an absolute http(s) URI without fragment is mandatory")
+def redirect_uri(uri: str, *, name: str = "TPP-Redirect-URI") -> str:
+    """It as it is. Raises BerlinGroupError where nobody can be sent there."""
+    refusal = format_error(name, "an absolute http(s) URI without fragment is mandatory")
     try:
         parts = urlsplit(uri)
         good = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
@@ -129,9 +130,15 @@ def _check_ipv4(text: str) -> None:
         raise format_error("PSU-IP-Address", "PSU-IP-Address must be an IPv4 address") from error
 
 
-def _json_object(raw_body: bytes) -> dict[str, Any]:
+def json_object(raw_body: bytes) -> dict[str, Any]:
+    """Raises BerlinGroupError unless it is one JSON object, in UTF-8, no name twice. A fraction is a Decimal."""
     try:
-        body = json.loads(raw_body.decode("utf-8"), object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+        body = json.loads(
+            raw_body.decode("utf-8"),
+            object_pairs_hook=_no_doubles,
+            parse_constant=_no_constant,
+            parse_float=Decimal,
+        )
     except (ValueError, RecursionError) as error:
         raise format_error("body", "the body is not readable JSON") from error
     if not isinstance(body, dict):
@@ -150,11 +157,24 @@ def _no_constant(name: str) -> None:
     raise ValueError(name, "is not JSON")
 
 
-def _check_fields(body: dict[str, Any]) -> None:
+def check_transfer(
+    body: dict[str, Any], *, more: Mapping[str, bool] = {}, amount_is_number: bool = False, account_open: bool = False
+) -> int:
+    """The amount in cents of a body whose every field is right. Raises BerlinGroupError, which names the first other.
+
+    ``more``: fields that this bank takes besides, and whether they must be there; their values are for the caller to
+    check. ``amount_is_number``: it wants one, which is written as a text afterwards. ``account_open``: it wants
+    debtorAccount, and takes one that names no account.
+    """
+    if account_open and body.get("debtorAccount") == {"currency": "EUR"}:
+        body.pop("debtorAccount")
+    elif account_open and "debtorAccount" not in body:
+        raise format_error("debtorAccount", "mandatory field is missing")
     for name in body:
-        if name in _NOT_SUPPORTED:
+        if name in _NOT_SUPPORTED and name not in more:
             raise BerlinGroupError(400, "PARAMETER_NOT_SUPPORTED", "this bank does not take this field", path=name)
-    _check_names(body, "", required=_REQUIRED, optional=_OPTIONAL)
+    required = tuple(name for name, must in more.items() if must)
+    _check_names(body, "", required=_REQUIRED + required, optional=_OPTIONAL + tuple(more))
     _check_account(body["creditorAccount"], "creditorAccount")
     if "debtorAccount" in body:
         _check_account(body["debtorAccount"], "debtorAccount")
@@ -162,6 +182,7 @@ def _check_fields(body: dict[str, Any]) -> None:
     if "endToEndIdentification" in body:
         _check_end_to_end_id(body["endToEndIdentification"])
     _check_remittance(body)
+    return _amount_minor(body["instructedAmount"], is_number=amount_is_number)
 
 
 def _check_names(value: object, path: str, *, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
@@ -194,10 +215,14 @@ def _check_currency(value: object, path: str) -> None:
         raise format_error(path, "a SEPA credit transfer is in EUR")
 
 
-def _amount_minor(value: Any) -> int:
+def _amount_minor(value: Any, *, is_number: bool) -> int:
     _check_names(value, "instructedAmount", required=("currency", "amount"), optional=())
     _check_currency(value["currency"], "instructedAmount.currency")
     amount = value["amount"]
+    if is_number:
+        if not isinstance(amount, Decimal | int) or isinstance(amount, bool):
+            raise format_error("instructedAmount.amount", "this bank wants a number")
+        amount = value["amount"] = str(amount)
     if not (isinstance(amount, str) and _AMOUNT.fullmatch(amount) and amount.isascii()):
         raise format_error("instructedAmount.amount", "must be a string with a dot and at most two decimals")
     minor = int(Decimal(amount).scaleb(2))

@@ -36,6 +36,10 @@ class Status:
     reason: Reason | None = None
 
 
+#: of an order that waits for its day
+_KEPT = Status(code="ACTC")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """A checked request to pay: `body` is the JSON as the TPP sent it."""
@@ -142,15 +146,21 @@ def approve(
     account_id: str,
     now_ms: int,
     settle_ms: int,
+    execute_ms: int | None = None,
 ) -> bool:
-    """Executes the payment. False, and nothing changed, where the account is not one that can pay it.
+    """Executes the payment, or keeps it until ``execute_ms``.
+
+    False, and nothing changed, where the account is not one that can pay it.
 
     `payment` must have been read in this write transaction and still be open.
     """
     able = {c.account.account_id for c in choices(connection, payment, customer_id) if c.obstacle is None}
     if account_id not in able:
         return False
-    timetable = _timetable(scenario_of(payment.amount_minor).timetable, now_ms=now_ms, settle_ms=settle_ms)
+    start_ms = now_ms if execute_ms is None else execute_ms
+    timetable = _timetable(scenario_of(payment.amount_minor).timetable, now_ms=start_ms, settle_ms=settle_ms)
+    if execute_ms is not None:
+        timetable.insert(0, (now_ms, _KEPT))
     connection.execute(
         "UPDATE payment SET decision = 'approved', account_id = ?, timetable = ? WHERE payment_id = ?",
         [account_id, _timetable_json(timetable), payment.payment_id],
@@ -172,6 +182,15 @@ def refuse(connection: Connection, payment_id: str, reason: Reason) -> None:
 def cancel(connection: Connection, payment_id: str) -> None:
     connection.execute(
         "UPDATE payment SET decision = 'cancelled' WHERE payment_id = ? AND decision = 'open'", [payment_id]
+    )
+
+
+def cancel_kept(connection: Connection, payment_id: str) -> None:
+    """One that was approved for a later day. The caller has looked whether that day has come."""
+    connection.execute("DELETE FROM due WHERE payment_id = ?", [payment_id])
+    connection.execute(
+        "UPDATE payment SET decision = 'cancelled', account_id = NULL, timetable = NULL WHERE payment_id = ?",
+        [payment_id],
     )
 
 

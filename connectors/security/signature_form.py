@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from urllib.parse import quote
 
 from cryptography import x509
@@ -124,3 +124,9 @@ class SignatureQuirks(OAuthQuirks):
         if self.date_wanted and self.signed_headers and "date" not in names:
             found["date_wanted"] = "signed_headers does not name it"
         return found
+
+
+def signature_quirks(quirks: OAuthQuirks) -> list[str]:
+    """The names of those that are set and speak of signatures."""
+    ours = {one.name for one in fields(SignatureQuirks)} - {one.name for one in fields(OAuthQuirks)}
+    return [one.name for one in fields(quirks) if one.name in ours and getattr(quirks, one.name) != one.default]

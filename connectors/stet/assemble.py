@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-from connectors.bank_keys import SEAL, BankKeys, KeysUnusable
+from connectors.bank_keys import BankKeys
 from connectors.http import BankSession
 from connectors.profile import BankProfile
-from connectors.security.http_signature import Signer
+from connectors.seals import signer_of
 from connectors.security.oauth_client import OAuthClient
-from connectors.security.psd2_certificates import organisation_of
 from connectors.security.signature_form import STET, Form, KeyId
 from connectors.stet.connector import StetConnector
 from connectors.stet.quirks import Quirks
@@ -32,7 +31,7 @@ def connector(
     """Raises KeysUnusable for a seal that cannot sign for us there, ValueError for a file of another standard."""
     if not isinstance(bank.quirks, Quirks):
         raise ValueError("its quirks are not those of stet")
-    signer = _signer(bank, keys, bank.quirks.form(USUAL))
+    signer = signer_of(bank, keys, bank.quirks.form(USUAL))
     wire = Wire(
         bank.base_url,
         session=session,
@@ -42,16 +41,3 @@ def connector(
         clock=clock,
     )
     return StetConnector(bank, wire=wire, clock=clock, quirks=bank.quirks)
-
-
-def _signer(bank: BankProfile, keys: BankKeys | None, form: Form) -> Signer:
-    if keys is None or keys.seal is None:
-        raise KeysUnusable("there is no seal for its messages")
-    if organisation_of(keys.seal.certificate) != bank.client_id:
-        message = f"{keys.folder / SEAL} is not of {bank.client_id}, which the file has as client_id"
-        raise KeysUnusable(message)
-    try:
-        return Signer(key=keys.seal.key, certificate=keys.seal.certificate, form=form, url=bank.seal_url)
-    except ValueError as error:
-        message = f"{keys.folder / SEAL} cannot be used: {error}"
-        raise KeysUnusable(message) from None

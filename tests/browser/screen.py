@@ -153,17 +153,14 @@ class Screen:
         if on_the_way is not None:
             on_the_way()
         self.page.locator("main a.button[href$='/pay']").click()
-        self.at("/bills/inv_[0-9a-f]+/pay")
+        self.at("/bills/inv_[0-9a-f]+/(pay|bank)")
         self.choose_bank()
 
     def choose_bank(self, bank: str = "horizon") -> None:
-        """On the confirm page, where it does not know one: at the first payment."""
-        choice = self.page.locator("form:has(input[name=bank]):not(details form)")
-        if choice.count() == 0:
+        """Where none is known, at the first payment: the page to choose one stands before the confirm page."""
+        if self.path.endswith("/pay"):
             return
-        choice.locator(f"input[name=bank][value={bank}]").focus()
-        self.page.keyboard.press("Space")
-        choice.locator("button").focus()
+        self.page.locator(f"#banks a[href$='bank={bank}']").focus()
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(f"**/pay?bank={bank}")
 
@@ -184,7 +181,7 @@ class Screen:
 
     @property
     def to_bank(self) -> Locator:
-        return self.page.locator("main a[href$='/bank']")
+        return self.page.locator("main a[href^='/payments/'][href$='/bank']")
 
     def go_to_bank(self) -> None:
         self.to_bank.click()

@@ -216,7 +216,7 @@ def test_the_language_changes_and_the_page_stays(screen: Screen, world: World) -
     assert screen.language == "en"  # as the browser asks
     screen.open_bill(number)
     bill = screen.path
-    for path in ("/bills?show=paid", "/receipts", "/security", bill, f"{bill}/pay"):
+    for path in ("/bills?show=paid", "/receipts", "/security", bill, f"{bill}/bank", f"{bill}/pay?bank=horizon"):
         screen.open(path)
         before = screen.language
         screen.switch_language()

@@ -13,21 +13,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.demo import files, runfile
 from app.demo.api_client import BillersClient
 from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
-from app.demo.cast import INTERNET, Person
+from app.demo.cast import INTERNET, Company, Person
 from app.demo.loopback import TIMEOUT_S, new_session
 from app.demo.runfile import Running
+from app.demo.truth import Truth
 from config.settings import ROOT
 
 START_S, STOP_S = 90.0, 30.0
 TICK_S = 0.05
-PORTS = ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "BILLER_PORT")
+PORTS = ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "NEXTGEN_BANK_PORT", "BILLER_PORT")
 
 
 @dataclass
@@ -37,7 +38,7 @@ class World:
     data: Path
     running: Running
     supervisor: subprocess.Popen[bytes]
-    _program: BillersClient | None = None
+    _programs: dict[str, BillersClient] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -79,35 +80,49 @@ class World:
     def deliver(self, person: Person, amount: str) -> str:
         """A new bill of exactly this amount in the inbox, from a biller that both customers have; its number."""
         told = files.read_json(folder_of(self.data) / BILLERS_FILE)[INTERNET.slug]
-        if self._program is None:
-            self._program = BillersClient(
+        return self._deliver(INTERNET, to=told["addresses"][person.key], amount=amount)
+
+    def deliver_to_new(self, email: str, amount: str, company: Company) -> str:
+        """The same for somebody who signed up, from any of the billers: the operator connects the two first."""
+        truth = Truth.of(self.running.environment)
+        try:
+            address = truth.connect(email=email, vat_id=company.vat_id)
+        finally:
+            truth.close()
+        return self._deliver(company, to=address, amount=amount)
+
+    def _deliver(self, company: Company, *, to: str, amount: str) -> str:
+        told = files.read_json(folder_of(self.data) / BILLERS_FILE)[company.slug]
+        program = self._programs.get(company.slug)
+        if program is None:
+            program = self._programs[company.slug] = BillersClient(
                 self.url,
                 client_id=told["client_id"],
-                private_key=private_key(folder_of(self.data), INTERNET.slug),
+                private_key=private_key(folder_of(self.data), company.slug),
                 session=new_session(),
             )
         today = dt.datetime.now(dt.UTC).date()
         number = f"FT-T-{secrets.token_hex(4).upper()}"
         bill = {
-            "to": told["addresses"][person.key],
+            "to": to,
             "number": number,
             "issued_on": today.isoformat(),
             "due_on": (today + dt.timedelta(days=14)).isoformat(),
-            "currency": "EUR",
+            "currency": company.currency,
             "amount": amount,
-            "payee": {"name": INTERNET.name, "iban": INTERNET.iban},
+            "payee": {"name": company.name, "iban": company.iban},
             "reference": number,
             "lines": [{"description": "Fibre 1 Gbit/s", "quantity": "1", "amount": amount}],
         }
-        acknowledged = self._program.deliver(json.dumps(bill).encode(), "application/json")
-        self._wait_until_open(str(acknowledged["id"]))
+        acknowledged = program.deliver(json.dumps(bill).encode(), "application/json")
+        self._wait_until_open(company, str(acknowledged["id"]))
         return number
 
-    def _wait_until_open(self, bill_id: str) -> None:
+    def _wait_until_open(self, company: Company, bill_id: str) -> None:
         """The biller is told ``bill.delivered`` once the bill stands in the customer's space."""
         deadline = time.monotonic() + START_S
         while True:
-            messages = self.biller_state()["billers"][INTERNET.slug]["messages"]
+            messages = self.biller_state()["billers"][company.slug]["messages"]
             if any(message["data"].get("bill_id") == bill_id for message in messages):
                 return
             assert time.monotonic() < deadline, f"{bill_id} was delivered and nobody was told"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -13,6 +14,7 @@ from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentH
 from app.journey.receipts.models import Receipt
 from connectors.berlin_group import messages
 from connectors.berlin_group.connector import BerlinGroupConnector
+from connectors.berlin_group.links import Links
 from connectors.berlin_group.messages import Initiated
 from connectors.contract import BankStatus
 from connectors.errors import BankError, BankRefused, BankSilent
@@ -213,8 +215,8 @@ def without_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bank takes the order and names no way to approve it."""
     real = messages.initiated
 
-    def initiated(body: bytes, *, base_url: str) -> Initiated:
-        return dataclasses.replace(real(body, base_url=base_url), sca_oauth=None)
+    def initiated(body: bytes, **where: Any) -> Initiated:
+        return dataclasses.replace(real(body, **where), links=Links())
 
     monkeypatch.setattr(messages, "initiated", initiated)
 
@@ -266,8 +268,8 @@ def test_taken_without_a_link_and_approved_in_the_banks_own_way(
 def test_a_bank_that_repeats_an_id_settles_one_payment_only(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     real, ids = messages.initiated, []
 
-    def initiated(body: bytes, *, base_url: str) -> Initiated:
-        read = real(body, base_url=base_url)
+    def initiated(body: bytes, **where: Any) -> Initiated:
+        read = real(body, **where)
         ids.append(read.payment_id)
         return dataclasses.replace(read, payment_id=ids[0])
 
@@ -366,8 +368,8 @@ def test_a_word_of_the_bank_may_be_longer_than_any_that_we_know(
     """PostgreSQL refuses what does not fit into its column: the payment would be stuck for ever."""
     real, word = messages.initiated, "X" * 36
 
-    def initiated(body: bytes, *, base_url: str) -> Initiated:
-        return dataclasses.replace(real(body, base_url=base_url), transaction_status=word)
+    def initiated(body: bytes, **where: Any) -> Initiated:
+        return dataclasses.replace(real(body, **where), transaction_status=word)
 
     monkeypatch.setattr(messages, "initiated", initiated)
     bank_does(monkeypatch, Scenario(meaning="a word of its own", reads=(word,)))

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 
 from app.cli import main
 from app.keys import Keys
-from connectors.berlin_group.connector import SCOPE as BERLIN_GROUP_SCOPE
+from connectors.berlin_group.wire import SCOPE as BERLIN_GROUP_SCOPE
 from connectors.inspection.check import SCOPES
 from connectors.openbanking_uk.wire import SCOPE as UK_SCOPE
 from connectors.stet.wire import SCOPE as STET_SCOPE
@@ -437,6 +437,7 @@ class Subscribed:
     """What the bank has of us: the standard's own resource, in its shortest form."""
 
     there: dict[str, str]
+    instead: str | None = None  #: it says that it sends them there
 
     def __call__(self, request: Request) -> Response:
         named = request.path.rpartition("/")[2]
@@ -447,7 +448,8 @@ class Subscribed:
             named = named if request.method == "PUT" else "s-1"
             self.there[named] = json.loads(request.get_data())["Data"]["CallbackUrl"]
         data = [{"EventSubscriptionId": one, "CallbackUrl": url} for one, url in self.there.items()]
-        told = {"EventSubscription": data} if request.method == "GET" else {"EventSubscriptionId": named}
+        one = {"EventSubscriptionId": named} | ({"CallbackUrl": self.instead} if self.instead else {})
+        told = {"EventSubscription": data} if request.method == "GET" else one
         return json_answer({"Data": told}, status=201 if request.method == "POST" else 200)(request)
 
 
@@ -479,6 +481,33 @@ def test_an_old_address_of_ours_is_replaced(here: Here) -> None:
     bank = bank_with(here, s_9=OLD)
     assert here.run("subscribe", "albion") == (0, f"albion: events go to {OURS}; they went to {OLD}\n")
     assert bank.there == {"s-9": OURS}
+
+
+def test_no_address_but_ours_is_left(here: Here) -> None:
+    foreign = "https://elsewhere.example/\x1b]0;events"
+    bank = bank_with(here, s_8=foreign, s_9=OURS)
+    status, said = here.run("subscribe", "albion")
+    assert status == 0
+    assert said.splitlines() == [
+        f"albion: events go to {OURS} already",
+        "albion: no events go to https://elsewhere.example/?]0;events any more",
+    ]
+    assert bank.there == {"s-9": OURS}
+
+
+def test_a_bank_that_sends_them_elsewhere_is_not_believed(here: Here) -> None:
+    bank = bank_with(here)
+    bank.instead = OLD
+    status, said = here.run("subscribe", "albion")
+    assert (status, f"its events go to {OLD} instead" in said) == (1, True)
+
+
+def test_a_statement_that_is_none_is_told(here: Here, tmp_path: Path) -> None:
+    here.write(FILE)
+    statement = tmp_path / "statement.jwt"
+    statement.write_bytes("é".encode())
+    status, said = here.run("register", "albion", "--ssa", str(statement), "--redirect-uri", "https://bills.example/r")
+    assert (status, "no software statement" in said) == (1, True)
 
 
 def test_all_banks_that_have_events(here: Here) -> None:

@@ -71,7 +71,8 @@ def test_a_message_without_the_right_signature_is_refused(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["web", "worker", "sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank", "demo-biller"]
+    "name",
+    ["web", "worker", "sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank", "nextgen-sandbox-bank", "demo-biller"],
 )
 def test_a_killed_program_comes_back(demo: Demo, name: str) -> None:
     before = demo.running.children[name]
@@ -88,11 +89,13 @@ def answers(demo: Demo, name: str) -> bool:
         "demo-biller": f"{demo.running.biller_url}/livez",
         "uk-sandbox-bank": f"https://127.0.0.1:{demo.environment['QUITTANCE_UK_BANK_PORT']}/livez",
         "stet-sandbox-bank": f"https://127.0.0.1:{demo.environment['QUITTANCE_STET_BANK_PORT']}/livez",
+        "nextgen-sandbox-bank": f"https://127.0.0.1:{demo.environment['QUITTANCE_NEXTGEN_BANK_PORT']}/livez",
     }
     if name not in addresses:
         return process_exists(demo.running.children[name])
     try:
-        keys = "sandbox-bank-stet" if name.startswith("stet") else "sandbox-bank-uk"
+        kind = name.partition("-")[0]
+        keys = f"sandbox-bank-{kind if kind in ('stet', 'nextgen') else 'uk'}"
         authority = str(demo.data / "bank-keys" / keys / "ca.pem")
         return new_session().get(addresses[name], timeout=5, verify=authority).status_code == 200
     except OSError:  # every exception of requests is one

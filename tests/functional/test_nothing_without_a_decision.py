@@ -373,6 +373,7 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("demo",): "a supervisor of all the others; its walks pay for customers of their own, who decide",
     ("sandbox-bank",): SERVES,
     ("demo-biller",): SERVES,
+    ("new-standard",): "it lays source files, and knows no installation",
     ("check",): lambda world, _: [[], ["--list"]],
     ("migrate",): lambda world, _: [[]],
     ("keys", "init"): lambda world, _: [[]],

@@ -24,16 +24,18 @@ from connectors.contract import (
     ScaOAuth,
     Staged,
 )
+from connectors.errors import BankRefused, BankSilent
 from connectors.http import BankSession
 from connectors.money import Money
 from connectors.registry import Registry
 from connectors.sandbox_bank.app import create_bank
 from connectors.sandbox_bank.context import EXTENSION as BANK
+from connectors.sandbox_bank.nextgen.brands import BRANDS as NEXTGEN_BRANDS
 from connectors.sandbox_bank.settings import BankSettings
 from connectors.sandbox_bank.stet.brands import BRANDS
 from connectors.security import pkce
-from tests.support import sandbox_tpp, stet_bank
-from tests.support.sandbox_tpp import Clock, InProcess, Person
+from tests.support import nextgen_bank, sandbox_tpp, stet_bank
+from tests.support.sandbox_tpp import Answer, Clock, InProcess, Person
 from tests.support.wsgi_adapter import WSGIAdapter
 
 BANKS = Path(__file__).resolve().parents[2] / "config" / "banks"
@@ -46,8 +48,10 @@ def _served_at(placeholder: str) -> list[str]:
     return [path.stem for path in sorted(BANKS.glob("*.toml")) if placeholder in path.read_text("utf-8")]
 
 
-OAUTH, STET = _served_at("{sandbox_bank_url}"), _served_at("{sandbox_bank_stet_url}")
-SANDBOXES = [*OAUTH, *STET]
+STET, NEXTGEN = _served_at("{sandbox_bank_stet_url}"), _served_at("{sandbox_bank_nextgen_url}")
+#: whose approval ends in a code for the customer's token
+OAUTH = [*_served_at("{sandbox_bank_url}"), *[id_ for id_ in NEXTGEN if NEXTGEN_BRANDS[id_].approach == "oauth"]]
+SANDBOXES = [*_served_at("{sandbox_bank_url}"), *STET, *NEXTGEN]
 
 
 def cancels(connector: Connector) -> Cancels:
@@ -74,6 +78,7 @@ class Words:
     cancelled: str  #: the status of an order that was taken back
     unknown: str  #: the status of an order that the bank does not know
     said_no: str  #: the error with which a customer who refused comes back
+    settled: tuple[Fact, str]  #: how a payment ends, and the bank's word for it
     credited: Fact  #: how a payment ends that has arrived, where there is a word for it
 
 
@@ -82,6 +87,7 @@ BERLIN_GROUP = Words(
     cancelled="CANC",
     unknown="RESOURCE_UNKNOWN",
     said_no="access_denied",
+    settled=(Fact.DEBITED, "ACSC"),
     credited=Fact.CREDITED,
 )
 STET_WORDS = Words(
@@ -89,6 +95,7 @@ STET_WORDS = Words(
     cancelled="RJCT",
     unknown="NOT_FOUND",
     said_no="not_approved",
+    settled=(Fact.DEBITED, "ACSC"),
     credited=Fact.DEBITED,
 )
 
@@ -108,6 +115,9 @@ class Bench:
     answer: dict[str, str]  #: what comes back with an approval besides its code
     awaits: bool = False  #: an approval moves nothing before it is completed
     confirms: bool = True  #: to complete an approval is a call that may be lost
+    code: str = "code"  #: the parameter in which what counts comes back
+    app: str | None = None  #: where the bank's app is, which asks the customer once the approval is completed
+    early: bool = False  #: it does not know at first what it has just taken
 
     def order(self, amount: str = "84.20") -> PaymentOrder:
         return PaymentOrder(
@@ -140,9 +150,28 @@ class Bench:
     def approved(self, amount: str = "84.20") -> tuple[Staged, str, str]:
         """(staged, code, verifier) after the customer said yes at the bank."""
         staged, verifier = self.staged(amount), pkce.new_verifier()
+        if self.app is not None:
+            with contextlib.suppress(BankSilent):  # what was lost is the answer
+                self._complete(staged, {"code": "decoupled"}, verifier)
+            self.person().approve(self._asked_in_app(staged))
+            return staged, "decoupled", verifier
         answer = self.person().approve(self.url(staged, verifier=verifier))
-        assert {name: text for name, text in answer.items() if name != "code"} == self.answer
-        return staged, answer["code"], verifier
+        assert {name: text for name, text in answer.items() if name != self.code} == self.answer
+        return staged, answer[self.code], verifier
+
+    def _asked_in_app(self, staged: Staged) -> str:
+        """Where the bank's app asks about this payment: the newest that waits."""
+        links = self.person().go(str(self.app)).page.select("#waiting a")
+        assert links, f"the app does not ask about {staged.consent_id}"
+        return self.url_of_bank + str(links[0]["href"])
+
+    def visit(self, staged: Staged) -> tuple[Person, Answer]:
+        """A customer, and the first page of the bank's that asks about it."""
+        person = self.person()
+        if self.app is None:
+            return person, person.go(self.url(staged, verifier=pkce.new_verifier()))
+        self._complete(staged, {"code": "decoupled"}, "v")
+        return person, person.go(self._asked_in_app(staged))
 
     def executed(self, amount: str = "84.20") -> Staged:
         """What the bank does not wait for us to execute: approved, and completed only where it does wait."""
@@ -155,15 +184,27 @@ class Bench:
         return Person(transport=InProcess(self.bank), base_url=self.url_of_bank)
 
     def refused_at_once(self, staged: Staged) -> str:
-        """The error of a link that leads nowhere any more."""
+        """The error of a link that leads nowhere any more; or of asking for an approval of it."""
+        if self.app is not None:
+            try:
+                self._complete(staged, {"code": "decoupled"}, "v")
+            except BankRefused as error:
+                return error.code
+            raise AssertionError("the bank asks its customer all the same")
         page = self.person().go(self.url(staged, verifier=pkce.new_verifier()))
         place = page.headers.get("Location")
         return dict(parse_qsl(urlsplit(place).query))["error"] if place else sandbox_tpp.answer_to_tpp(page)["error"]
 
     def complete(self, staged: Staged, code: str, verifier: str) -> str | None:
+        """What is left to do with an approval; nothing where the bank's app was asked to have it."""
+        if self.app is not None:
+            return None
+        return self._complete(staged, {"code": "approved", **self.answer, self.code: code}, verifier)
+
+    def _complete(self, staged: Staged, answer: dict[str, str], verifier: str) -> str | None:
         authorised = self.connector.complete(
             sca_of(staged),
-            answer={"code": code},
+            answer=answer,
             code_verifier=verifier,
             redirect_uri=RETURN,
             state="our-state",
@@ -175,6 +216,13 @@ class Bench:
     def status(self, staged: Staged, access_token: str | None = None) -> BankStatus:
         return self.connector.status(staged.consent_id, access_token=access_token, timeout_s=5)
 
+    def waiting(self, staged: Staged) -> Fact:
+        """The fact while nobody has approved it: told after a while by a bank that is early with a no."""
+        for _ in range(3 if self.early else 0):
+            with contextlib.suppress(BankSilent):
+                return self.fact(staged)
+        return self.fact(staged)
+
     def fact(self, staged: Staged) -> Fact:
         return self.status(staged).fact
 
@@ -182,8 +230,67 @@ class Bench:
 @contextlib.contextmanager
 def open_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
     """``bank_id``: a sandbox bank of config/banks. ``folder``: for the bank's files."""
-    with (_stet_bench if bank_id in STET else _oauth_bench)(bank_id, folder) as opened:
+    made = _stet_bench if bank_id in STET else open_nextgen_bench if bank_id in NEXTGEN else _oauth_bench
+    with made(bank_id, folder) as opened:
         yield opened
+
+
+@contextlib.contextmanager
+def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> Iterator[Bench]:
+    """``banks``: where its file is."""
+    clock, keys = Clock(), nextgen_bank.make_folder(folder / "bank-keys" / "sandbox-bank-nextgen")
+    opened: list[Flask] = []
+
+    def new_bank() -> Flask:
+        database = folder / f"{secrets.token_hex(4)}.sqlite3"
+        opened.append(nextgen_bank.make_nextgen_bank(keys, database=database, clock=clock, sleep=hang))
+        return opened[-1]
+
+    adapter = WSGIAdapter(new_bank(), environ=nextgen_bank.with_certificate(keys / "client.pem"))
+
+    def session(_: object) -> BankSession:
+        made = BankSession()
+        made.mount(nextgen_bank.BASE_URL, adapter)
+        return made
+
+    registry = Registry.from_folder(
+        banks,
+        sandbox_bank_url=None,
+        sandbox_bank_nextgen_url=nextgen_bank.BASE_URL,
+        client_key=sandbox_tpp.new_key().as_dict(private=True),
+        allow_http=False,
+        session_factory=session,
+        clock=clock,
+        bank_keys=folder / "bank-keys",
+    )
+    brand, profile = NEXTGEN_BRANDS[bank_id], registry.profile(bank_id)
+    answers = {
+        "oauth": {"state": "our-state", "iss": profile.issuer},
+        "redirect": {"code": "approved"} if brand.confirms else {},
+        "decoupled": {},
+    }
+    yield Bench(
+        connector=registry.connector(bank_id),
+        bank=opened[0],
+        adapter=adapter,
+        clock=clock,
+        new_bank=new_bank,
+        words=replace(
+            BERLIN_GROUP,
+            said_no="access_denied" if brand.approach == "oauth" else "not_approved",
+            settled=(Fact.CREDITED, "ACCC") if brand.settles_with_accc else (Fact.DEBITED, "ACSC"),
+        ),
+        url_of_bank=nextgen_bank.BASE_URL,
+        api=profile.base_url,
+        answer=answers[brand.approach],
+        awaits=brand.confirms,
+        confirms=brand.confirms or brand.approach == "oauth",
+        code=brand.confirmation_code_name if brand.confirms else "code",
+        app=f"{profile.issuer}/app" if brand.approach == "decoupled" else None,
+        early=brand.early_failures,
+    )
+    for app in opened:
+        app.extensions[BANK].store.close()
 
 
 @contextlib.contextmanager

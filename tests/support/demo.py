@@ -18,7 +18,8 @@ from app.demo.runfile import Running
 from config.settings import ROOT
 
 PORT_NAMES = tuple(
-    f"QUITTANCE_{name}" for name in ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "BILLER_PORT")
+    f"QUITTANCE_{name}"
+    for name in ("PORT", "BANK_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "NEXTGEN_BANK_PORT", "BILLER_PORT")
 )
 START_S = 90
 STOP_S = 60

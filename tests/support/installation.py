@@ -42,6 +42,7 @@ def make_settings(folder: Path, *, database_url: str, **others: Any) -> Settings
         bank_port=8001,
         uk_bank_port=8003,
         stet_bank_port=8004,
+        nextgen_bank_port=8005,
         biller_port=8002,
         web_workers=1,
         web_threads=8,

@@ -15,8 +15,8 @@ from flask import Flask
 
 from connectors.sandbox_bank import authority
 from connectors.sandbox_bank.authority import Tpp
+from connectors.sandbox_bank.sealed import TEST_CERTIFICATE
 from connectors.sandbox_bank.stet.app import create_stet_bank
-from connectors.sandbox_bank.stet.door import TEST_CERTIFICATE
 from connectors.sandbox_bank.stet.settings import StetBankSettings
 from tests.support.sandbox_tpp import Clock
 

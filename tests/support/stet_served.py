@@ -1,4 +1,4 @@
-"""The STET sandbox banks as `quittance sandbox-bank` serves them: a process of its own, over TLS."""
+"""The sandbox banks of a standard as `quittance sandbox-bank` serves them: a process of their own, over TLS."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ START_S_MAX = 30
 class ServedStetBanks:
     """In its own process group, so that a kill takes all of it, as a power cut does."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, standard: str = "stet") -> None:
         self.data = data
-        self.folder = data / "bank-keys" / "sandbox-bank-stet"
+        self._standard = standard
+        self.folder = data / "bank-keys" / f"sandbox-bank-{standard}"
         (self._port,) = free_ports(1)
         self.base_url = f"https://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         others = {name: value for name, value in os.environ.items() if "QUITTANCE_" not in name and "BANK_" not in name}
-        command = [sys.executable, "-m", "app.cli", "sandbox-bank", "--standard", "stet", "--port", str(self._port)]
+        command = [sys.executable, "-m", "app.cli", "sandbox-bank", "--standard", self._standard]
+        command += ["--port", str(self._port)]
         with (self.data / "bank.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -52,7 +54,7 @@ class ServedStetBanks:
 
     @property
     def ledger_token(self) -> str:
-        return (self.data / "sandbox-bank-stet" / "ledger-token").read_text("utf-8").strip()
+        return (self.data / f"sandbox-bank-{self._standard}" / "ledger-token").read_text("utf-8").strip()
 
     def _lives(self) -> bool:
         try:

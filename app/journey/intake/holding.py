@@ -24,7 +24,7 @@ from connectors.money import Money
 from consent.base import new_id
 
 RELEASED, DISCARDED = "released", "discarded"
-#: held bills in a list: of a customer, of an operator
+#: held bills on a customer's page; an operator is shown all
 LISTED_MOST = 50
 
 
@@ -90,14 +90,14 @@ def discard(services: Services, *, held_id: str) -> None:
 
 
 def held_bills(session: Session, *, customer_id: str | None = None) -> list[HeldView]:
-    """The oldest first, at most LISTED_MOST: of one customer, or of all for an operator."""
+    """The oldest first: of one customer, at most LISTED_MOST, or all of them for an operator."""
     of_whom = [] if customer_id is None else [HeldBill.customer_id == customer_id]
     rows = session.execute(
         select(HeldBill, Biller.name)
         .join(Biller, Biller.id == HeldBill.biller_id)
         .where(HeldBill.ended_as.is_(None), *of_whom)
         .order_by(HeldBill.held_at, HeldBill.id)
-        .limit(LISTED_MOST)
+        .limit(None if customer_id is None else LISTED_MOST)
     ).all()
     return [_view(held, name) for held, name in rows]
 

@@ -21,7 +21,8 @@ from connectors.security.request_object import claimed_state
 
 blueprint = Blueprint("banks", __name__, url_prefix="/banks")
 
-#: what an answer consists of (RFC 6749 §4.1.2, RFC 9207, OpenID Connect Core §3.3, JARM)
+#: what an answer consists of (RFC 6749 §4.1.2, RFC 9207, OpenID Connect Core §3.3, JARM), beside a confirmation code,
+#: which banks bring back under names of their own
 PARAMETERS = ("code", "error", "iss", "id_token", "response")
 #: some banks send a whole JWT as the code; the web server takes no longer line
 PARAMETER_MOST = 4000
@@ -49,7 +50,7 @@ def comes_back(bank_id: str, state: str | None = None) -> ResponseReturnValue:
         bank = services().banks.profile(bank_id)
     except UnknownBank:
         abort(404)
-    answer = {name: value for name in PARAMETERS if (value := _one(name))}
+    answer = {name: value for name in (*PARAMETERS, bank.confirmation_code) if (value := _one(name))}
     if request.method != "POST" and not answer and bank.answer_in_fragment:
         return render_template("customers/returning.html", bank_name=bank.name, parameters=("state", *PARAMETERS))
     named = _one("state") or claimed_state(answer.get("response", ""))

@@ -10,7 +10,18 @@ from flask_wtf.csrf import CSRFProtect
 
 from app.people.customers import LOCALES
 from app.web.context import EXTENSION, cookie_name, signed_in
-from app.web.customers import decide, errors, filters, inbox, pages, payment, receipts, security, sign_in  # noqa: F401  (they add their pages)
+from app.web.customers import (  # noqa: F401  (they add their pages)
+    choose,
+    decide,
+    errors,
+    filters,
+    inbox,
+    pages,
+    payment,
+    receipts,
+    security,
+    sign_in,
+)
 
 #: plain ``en`` would give American dates
 BABEL_LOCALES = {"en": "en_GB", "fr": "fr_FR"}

@@ -9,6 +9,7 @@ from flask import Response, jsonify, make_response, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 
 from app.errors import AppError, Invalid
+from app.journey.banks.read import troubled_banks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.read import invoice_view
@@ -18,6 +19,7 @@ from app.people.customers import today_of
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services
+from app.web.customers.bank_view import bank_view
 from app.web.customers.pages import blueprint, json_body, me, note_seen, relying_party
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
@@ -25,7 +27,7 @@ from connectors.profile import BankProfile
 
 @blueprint.get("/bills/<inv>/pay")
 def confirm(inv: str) -> ResponseReturnValue:
-    """Everything that is to happen, before it is asked for. Changing the bank is a link: nothing is decided here."""
+    """Everything that is to happen, before it is asked for. The bank is chosen on a page of its own (choose.py)."""
     return _confirm_page(inv, error=None)
 
 
@@ -88,18 +90,21 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
+        troubled = troubled_banks(uow.session, now=uow.now)
     note_seen(bill)
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     banks = [bank for bank in services().banks.banks() if bill.payable.currency in bank.currencies]
     wanted = request.args.get("bank", before)
-    chosen = next((bank for bank in banks if bank.id == wanted), None)
+    chosen = next((bank for bank in banks if bank.id == wanted), banks[0] if len(banks) == 1 else None)
+    if chosen is None and error is None:
+        return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
     return make_response(
         render_template(
             "customers/confirm.html",
             bill=bill,
-            banks=banks,
-            bank=chosen or (banks[0] if len(banks) == 1 else None),
+            bank=bank_view(chosen, troubled) if chosen else None,
+            others=len(banks) > 1,
             pay=bill.payable,
             pay_on=today,
             has_passkey=has_passkey,

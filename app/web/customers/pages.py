@@ -33,8 +33,8 @@ PUBLIC = frozenset(
         "payment", "payment_state",
     }
 )  # fmt: skip
-#: what a demo visit may still post: leaving it, and making a passkey to become more than a visit
-OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done"})
+#: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and a search
+OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank"})
 
 
 def note_seen(bill: InvoiceView) -> None:
@@ -105,6 +105,14 @@ def bank_name(bank_id: str) -> str:
         return services().banks.profile(bank_id).name
     except UnknownBank:
         return bank_id
+
+
+def approves_in_app(bank_id: str) -> bool:
+    """Whether customers of this bank approve in an app of its own, while their browser stays here."""
+    try:
+        return services().banks.profile(bank_id).decoupled
+    except UnknownBank:
+        return False
 
 
 def named_payment(view: PaymentView, receipt_id: str | None) -> PaymentView:

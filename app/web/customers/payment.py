@@ -11,10 +11,10 @@ from app.errors import NotFound, TooLate
 from app.journey.payments import access
 from app.journey.payments import service as payments
 from app.journey.payments.read import PaymentView, is_decided, payment_view
-from app.journey.payments.states import PaymentState
+from app.journey.payments.states import PaymentState, Truth
 from app.journey.receipts.read import receipt_ids
 from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
-from app.web.customers.pages import blueprint, me, named_payment, set_cookie
+from app.web.customers.pages import approves_in_app, blueprint, me, named_payment, set_cookie
 
 #: without script the page fetches itself again
 REFRESH_S = 4
@@ -29,10 +29,10 @@ def leave(pay: str) -> ResponseReturnValue:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
     if view.state in (PaymentState.PREPARED, PaymentState.INITIATING):
-        return render_template("customers/leave.html", payment=view, ready=False)
+        return render_template("customers/leave.html", payment=view, ready=False, in_app=approves_in_app(view.bank_id))
     if not view.link_open:
         return redirect(url_for("customers.payment", pay=pay), 303)
-    return render_template("customers/leave.html", payment=view, ready=True)
+    return render_template("customers/leave.html", payment=view, ready=True, in_app=approves_in_app(view.bank_id))
 
 
 @blueprint.get("/payments/<pay>/bank")
@@ -63,6 +63,7 @@ def payment(pay: str) -> ResponseReturnValue:
         just_back="back" in request.args,
         refresh_s=None if view.final else REFRESH_S,
         limited=limited,
+        in_app=approves_in_app(view.bank_id),
     )
 
 
@@ -113,7 +114,21 @@ def _view(payment_id: str) -> tuple[PaymentView, bool]:
         if view.know_by is not None and view.know_by <= uow.now:
             view = dataclasses.replace(view, know_by=None)  # a time that is over is no promise
         receipts = receipt_ids(uow.session, payment_ids=[payment_id])
+    if approves_in_app(view.bank_id):
+        view = _in_app(view)
     return _with_receipt(named_payment(view, receipts.get(payment_id)), limited=limited), limited
+
+
+def _in_app(view: PaymentView) -> PaymentView:
+    """Where the bank asks in its app the browser is back at once, from nowhere: nothing that is told of a return holds.
+    Only the bank's own word says that its customer has approved."""
+    approved = view.state in (PaymentState.ACCEPTED, PaymentState.SETTLED, PaymentState.REVERSED)
+    steps = tuple(
+        dataclasses.replace(each, done=approved, at=each.at if approved else None) if each.key == "approved" else each
+        for each in view.steps
+    )
+    truth = Truth.AT_BANK if view.state is PaymentState.AWAITING_CUSTOMER else view.truth
+    return dataclasses.replace(view, truth=truth, approved=approved, steps=steps)
 
 
 def _with_receipt(view: PaymentView, *, limited: bool) -> PaymentView:

@@ -5,26 +5,27 @@ The certificate in TLS (QWAC) and the one that signs (QSEAL) are two, and both a
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Blueprint, Response, jsonify, request
 
 from connectors.sandbox_bank.errors import OAuthError
 from connectors.sandbox_bank.grants import digest
+from connectors.sandbox_bank.sealed import (
+    headers_as_signed,
+    presented_certificate,
+    single_parameters,
+    target,
+    thumbprint,
+)
 from connectors.sandbox_bank.stet.brands import Brand
 from connectors.sandbox_bank.stet.context import StetBank, current_bank
 from connectors.sandbox_bank.stet.errors import StetError
 from connectors.security.http_signature import Fault, SignatureError, Verifier
 from connectors.security.psd2_certificates import Role, organisation_of, roles_of
 
-#: where a test puts the certificate (DER) in the WSGI environment; read only by a bank that was made for tests
-TEST_CERTIFICATE = "sandbox.client_certificate"
 SCOPE = "pisp"
 TOKEN_LIFE_S = 300
 
@@ -59,8 +60,8 @@ def token(brand_id: str) -> Response:
     """RFC 6749 §4.4 with tls_client_auth (RFC 8705 §2.1). client_id is the certificate's organizationIdentifier."""
     bank = current_bank()
     brand = bank.brand(brand_id)
-    form = _single_parameters()
-    certificate = _presented(bank)
+    form = single_parameters()
+    certificate = presented_certificate(testing=bank.testing)
     if certificate is None:
         raise OAuthError("invalid_client", "a TLS certificate is needed", status=401)
     if form.get("client_id") != organisation_of(certificate) or form.get("client_id") not in bank.settings.tpps:
@@ -80,20 +81,11 @@ def token(brand_id: str) -> Response:
                 digest(access_token),
                 brand.id,
                 form["client_id"],
-                _thumbprint(certificate),
+                thumbprint(certificate),
                 now_ms + timedelta(seconds=TOKEN_LIFE_S) // timedelta(milliseconds=1),
             ],
         )
     return jsonify({"access_token": access_token, "token_type": "Bearer", "expires_in": TOKEN_LIFE_S, "scope": SCOPE})
-
-
-def _single_parameters() -> dict[str, str]:
-    """RFC 6749 §3.2: a parameter occurs once, and an empty one counts as absent."""
-    if request.mimetype != "application/x-www-form-urlencoded":
-        raise OAuthError("invalid_request", "the body must be application/x-www-form-urlencoded")
-    if any(len(values) > 1 for _, values in request.form.lists()):
-        raise OAuthError("invalid_request", "a parameter occurs twice")
-    return {name: value for name, value in request.form.items() if value}
 
 
 # -------------------------------------------------------------------------------------------------------------- the API
@@ -121,8 +113,8 @@ def _holder(bank: StetBank, brand: Brand) -> str:
         ).fetchone()
     if row is None:
         raise StetError(401, "the token is not known, or is over")
-    certificate = _presented(bank)
-    if certificate is None or _thumbprint(certificate) != row["thumbprint"]:
+    certificate = presented_certificate(testing=bank.testing)
+    if certificate is None or thumbprint(certificate) != row["thumbprint"]:
         raise StetError(401, "the token is bound to another TLS certificate, or to none shown")
     return str(row["tpp"])
 
@@ -133,8 +125,8 @@ def _check_seal(bank: StetBank, brand: Brand, tpp: str) -> None:
     try:
         seal = verifier.verify(
             request.method,
-            str(request.environ.get("RAW_URI") or request.full_path.rstrip("?")),
-            _headers(),
+            target(),
+            headers_as_signed(),
             request.get_data(),
             organisation=settings.tpps[tpp]["organisation"],
             now=settings.clock(),
@@ -143,24 +135,3 @@ def _check_seal(bank: StetBank, brand: Brand, tpp: str) -> None:
         raise StetError(_STATUS.get(error.fault, 401), f"Signature: {error}") from None
     if Role.PAYMENT_INITIATION not in roles_of(seal):
         raise StetError(403, "Signature: the certificate does not have the role PSP_PI")
-
-
-def _headers() -> dict[str, str]:
-    """As the draft wants them; a message without a body has no length."""
-    shown = {name: ", ".join(request.headers.getlist(name)) for name, _ in request.headers.items()}
-    return {name: value for name, value in shown.items() if (name.lower(), value) != ("content-length", "0")}
-
-
-def _presented(bank: StetBank) -> x509.Certificate | None:
-    """TLS has checked by then that our authority made it, and that the key is the caller's."""
-    if bank.testing:
-        given: bytes | None = request.environ.get(TEST_CERTIFICATE)
-    else:
-        read = getattr(request.environ.get("gunicorn.socket"), "getpeercert", None)
-        given = None if read is None else read(True)
-    return None if given is None else x509.load_der_x509_certificate(given)
-
-
-def _thumbprint(certificate: x509.Certificate) -> str:
-    """``x5t#S256`` (RFC 8705 §3.1)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()).decode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cryptography import x509
 from environs import Env
@@ -60,9 +60,14 @@ class StetBankSettings:
         return None
 
     @classmethod
-    def from_environ(cls) -> StetBankSettings:
+    def from_environ(cls) -> Self:
         """From STET_SANDBOX_BANK_URL, _DATABASE, _FOLDER, _LEDGER_TOKEN, _SETTLE_S."""
-        env = Env(prefix="STET_SANDBOX_BANK_")
+        return cls.with_prefix("STET_SANDBOX_BANK_")
+
+    @classmethod
+    def with_prefix(cls, prefix: str) -> Self:
+        """From variables that begin so."""
+        env = Env(prefix=prefix)
         return cls(
             base_url=env.str("URL"),
             database=env.path("DATABASE"),

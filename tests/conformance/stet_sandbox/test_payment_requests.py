@@ -22,7 +22,7 @@ class BySerial(StetTpp):
     @property
     @override
     def key_id(self) -> str:
-        return f"SN={self.seal.serial_number},CA=CN=Sandbox%20authority%3A%20believe%20it%20nowhere%20else"
+        return f"SN={self.seal.serial_number},CA=O=Sandbox,CN=Sandbox%20authority%3A%20believe%20it%20nowhere%20else"
 
     @override
     def call(self, *arguments: Any, **others: Any) -> Answer:

@@ -282,9 +282,9 @@ class Customer:
     def _sign(self, tab: CountingBrowser, invoice: str) -> str:
         """Sign exactly this order and send the form; sometimes with a double click."""
         page = tab.open(f"{invoice}/pay")
-        choice = [str(bank) for bank in page.tree.xpath("//input[@name='bank']/@value")]
-        if choice and page.form("credential") is None:
-            page = tab.open(f"{invoice}/pay?bank={self.dice.choice(choice)}")
+        choice = [str(address) for address in page.tree.xpath("//ul[@id='banks']//a/@href")]
+        if choice:  # no bank is known yet: that was the page to choose one
+            page = tab.open(self.dice.choice(choice))
         form = page.form("credential")
         bank = str(page.tree.xpath("string(//form[@data-passkey='pay']/@data-bank)"))
         if form is None or not bank:

@@ -53,8 +53,9 @@ class World:
         self.seed, self.customers = seed, customers
         self.folder = Path(tempfile.mkdtemp(prefix="quittance-storm-"))
         self.data = self.folder / "var"
-        # nobody answers at that of the STET banks: no customer pays there
-        names = ("web", "bank", "bank-link", "uk-bank", "uk-link", "stet", "receiver", "biller-link", "pg", "pg-link")
+        # nobody answers at those of the STET banks and of the further NextGenPSD2 ones: no customer pays there
+        banks = ("bank", "bank-link", "uk-bank", "uk-link", "stet", "nextgen")
+        names = ("web", *banks, "receiver", "biller-link", "pg", "pg-link")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.database: Database | None = None
         self.programs: dict[str, Program] = {}
@@ -79,7 +80,7 @@ class World:
             profile = re.sub(r"(?m)^authorisation_minutes = \d+$", pace, profile)
             (banks / f"{bank}.toml").write_text(profile, "utf-8")
         ports = self.ports
-        served = [ports[name] for name in ("web", "bank-link", "uk-link", "stet", "biller-link")]
+        served = [ports[name] for name in ("web", "bank-link", "uk-link", "stet", "nextgen", "biller-link")]
         environment = environment_for(self.data, served)
         environment |= {"QUITTANCE_BANKS": str(banks), "QUITTANCE_DEMO": "true", "QUITTANCE_WEB_WORKERS": "2"}
         os.environ.update({name: value for name, value in environment.items() if name.startswith("QUITTANCE_")})

@@ -41,6 +41,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["demo", "--walk", "--recurring", "--all-banks", "--bank", "albion"],
         ["sandbox-bank", "--standard", "polish_api"],
         ["sandbox-bank", "--standard", "stet", "--profile", "fapi2_dpop"],
+        ["sandbox-bank", "--standard", "nextgen", "--profile", "fapi2_dpop"],
         ["sandbox-bank", "--port", "8003"],
         ["sandbox-bank", "--standard", "openbanking_uk", "--port", "0"],
         ["sandbox-bank", "--standard", "openbanking_uk", "--profile", "fapi3"],

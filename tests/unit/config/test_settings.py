@@ -36,6 +36,7 @@ def test_the_demo_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.sandbox_bank_url == "http://127.0.0.1:8001"
     assert settings.sandbox_bank_uk_url == "https://127.0.0.1:8003"
     assert settings.sandbox_bank_stet_url == "https://127.0.0.1:8004"
+    assert settings.sandbox_bank_nextgen_url == "https://127.0.0.1:8005"
     assert settings.host == "localhost"
     assert settings.cookie_suffix == "-8000"
 
@@ -47,6 +48,7 @@ def test_a_live_service_knows_no_sandbox_bank(monkeypatch: pytest.MonkeyPatch) -
     assert settings.sandbox_bank_url is None
     assert settings.sandbox_bank_uk_url is None
     assert settings.sandbox_bank_stet_url is None
+    assert settings.sandbox_bank_nextgen_url is None
     assert settings.cookie_suffix == ""
 
 
@@ -78,7 +80,9 @@ def test_the_address_is_only_scheme_and_host(monkeypatch: pytest.MonkeyPatch, ba
         read(monkeypatch, BASE_URL=base_url)
 
 
-@pytest.mark.parametrize("name", ["PORT", "BANK_PORT", "BILLER_PORT", "UK_BANK_PORT", "STET_BANK_PORT"])
+@pytest.mark.parametrize(
+    "name", ["PORT", "BANK_PORT", "BILLER_PORT", "UK_BANK_PORT", "STET_BANK_PORT", "NEXTGEN_BANK_PORT"]
+)
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "80.5", ""])
 def test_a_port_is_a_port(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"QUITTANCE_{name}"):

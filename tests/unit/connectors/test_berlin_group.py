@@ -186,7 +186,7 @@ def test_an_initiation_that_is_refused(answer: Answer, code: str, tmp_path: Path
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("links", [{}, {"_links": {}}, {"_links": {"scaRedirect": {"href": "https://b.test"}}}])
+@pytest.mark.parametrize("links", [{}, {"_links": {}}, {"_links": {"scaStatus": {"href": "https://b.test"}}}])
 def test_an_order_that_the_bank_took_without_a_link_to_follow_is_staged(
     links: dict[str, object], tmp_path: Path
 ) -> None:

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.berlin_group import messages
+from connectors.berlin_group.links import Links, Place
 from connectors.contract import Fact, PaymentOrder
 from connectors.http import BankResponse
 from connectors.money import Money
 from connectors.strict_json import NotReadable
 
-BASE_URL = "https://api.bank.test/psd2"
+PLACE = Place(base_url="https://api.bank.test/psd2", origins=frozenset({"api.bank.test", "login.bank.test"}))
+PATH = "/v1/payments/sepa-credit-transfers"
 ORDER = PaymentOrder(
     amount=Money(84_20, "EUR"),
     creditor_name="Régie des Eaux",
@@ -104,11 +106,11 @@ def created(**changes: Any) -> bytes:
 
 
 def test_an_initiation_is_read_and_what_is_unknown_is_ignored() -> None:
-    read = messages.initiated(created(unknown=[1, {"a": None}]), base_url=BASE_URL)
+    read = messages.initiated(created(unknown=[1, {"a": None}]), path=PATH, place=PLACE)
     assert read == messages.Initiated(
         payment_id="1234-wertiq-983",
         transaction_status="RCVD",
-        sca_oauth="https://login.bank.test/.well-known/oauth-authorization-server",
+        links=Links(sca_oauth="https://login.bank.test/.well-known/oauth-authorization-server"),
         reason_code=None,
         reason_text=None,
     )
@@ -124,12 +126,12 @@ def test_an_initiation_is_read_and_what_is_unknown_is_ignored() -> None:
 )
 def test_links_may_be_relative_to_the_base(href: str, resolved: str) -> None:
     body = created(_links={"scaOAuth": {"href": href}})
-    assert messages.initiated(body, base_url=BASE_URL).sca_oauth == resolved
+    assert messages.initiated(body, path=PATH, place=PLACE).links.sca_oauth == resolved
 
 
 @pytest.mark.parametrize("links", [..., {}, None, [], {"scaOAuth": None}, {"scaOAuth": {"href": 7}}])
 def test_a_bank_may_offer_no_oauth(links: object) -> None:
-    assert messages.initiated(created(_links=links), base_url=BASE_URL).sca_oauth is None
+    assert messages.initiated(created(_links=links), path=PATH, place=PLACE).links.sca_oauth is None
 
 
 @pytest.mark.parametrize(
@@ -158,12 +160,12 @@ def test_a_bank_may_offer_no_oauth(links: object) -> None:
 )
 def test_what_is_not_an_initiation_is_not_readable(body: bytes) -> None:
     with pytest.raises(NotReadable):
-        messages.initiated(body, base_url=BASE_URL)
+        messages.initiated(body, path=PATH, place=PLACE)
 
 
 @given(st.binary())
 def test_no_bytes_make_a_reader_fail_otherwise(body: bytes) -> None:
-    for read in (messages.status, lambda raw: messages.initiated(raw, base_url=BASE_URL)):
+    for read in (messages.status, lambda raw: messages.initiated(raw, path=PATH, place=PLACE)):
         with pytest.raises(NotReadable):
             read(body)
 
@@ -205,6 +207,16 @@ def test_a_status_without_messages_gives_the_words_for_the_customer() -> None:
             "D",
         ),
         (b'{"type":"https://b.test/e","title":"T","code":"SERVICE_BLOCKED"}', "SERVICE_BLOCKED", "T"),
+        (
+            b'{"type":"https://b.test/e","additionalErrors":[{"code":"SIGNATURE_INVALID","title":"seal"},{"code":"X"}]}',
+            "SIGNATURE_INVALID",
+            "seal",
+        ),
+        (
+            b'{"type":"https://b.test/e","code":"FORMAT_ERROR","additionalErrors":[{"code":"X","detail":"which"}]}',
+            "FORMAT_ERROR",
+            "which",
+        ),
         (b'{"tppMessages":"oops"}', "HTTP_403", "no text"),
         (b"<html>Forbidden</html>", "HTTP_403", "no text"),
         (b"", "HTTP_403", "no text"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connectors.berlin_group.quirks import Quirks
 from connectors.profile import POLL_S, BankProfile, ProfileError
 from tests.unit.connectors.bank_files import UK_FILE, registry, write
 
@@ -29,6 +30,7 @@ def test_the_defaults_of_a_bank(tmp_path: Path) -> None:
         poll_s=POLL_S,
         status_calls_per_minute=600,
         sandbox=False,
+        quirks=Quirks(),
     )
 
 
@@ -83,6 +85,10 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
         ({"poll_s": [5]}, "tested.toml line 7: poll_s.0: Must be greater"),
         ({"poll_s": []}, "tested.toml line 7: poll_s: "),
         ({"version": "4.0"}, "tested.toml line 7: version: unknown"),
+        ({"also_in": ["Germany"]}, "tested.toml line 7: also_in.0: must be two letters, as FR"),
+        ({"bics": ["HORZFRP"]}, "tested.toml line 7: bics.0: must be a BIC, as HORZFRP0"),
+        ({"bank_codes": ["99990"]}, "tested.toml line 7: bank_codes.0: must be a country and a bank's code"),
+        ({"bank_codes": ["ES9999"]}, "tested.toml line 7: bank_codes.0: ES is neither country nor in also_in"),
         ({"keys": "../keys"}, "tested.toml line 7: keys: must be the name of a folder"),
         ({"hosts": ["https://x.test"]}, "tested.toml line 7: hosts.0: must be a host"),
         ({"profile": "fapi3"}, "tested.toml line 7: profile: must be one of: oauth2, oauth2_qwac, fapi1_advanced"),

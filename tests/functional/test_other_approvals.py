@@ -1,0 +1,219 @@
+"""Customers who approve in their bank's app, or come back with a code to confirm: through the doors, to the books."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app.journey.payments.models import Payment
+from app.keys import Keys
+from app.services import Services
+from config.settings import Settings
+from connectors.http import BankSession
+from connectors.registry import Registry
+from connectors.sandbox_bank.context import EXTENSION
+from tests.conftest import Clock
+from tests.support import nextgen_bank
+from tests.support.installation import make_services
+from tests.support.journey import ORIGIN, Journey
+from tests.support.sandbox_tpp import InProcess, Person
+from tests.support.wsgi_adapter import WSGIAdapter
+
+
+@pytest.fixture
+def bank_keys(settings: Settings) -> Path:
+    return nextgen_bank.make_folder(settings.bank_keys / "sandbox-bank-nextgen")
+
+
+@pytest.fixture
+def bank(tmp_path: Path, bank_keys: Path, clock: Clock, naps: list[float]) -> Iterator[Flask]:
+    def hang(seconds: float) -> None:
+        naps.append(seconds)
+        raise TimeoutError
+
+    app = nextgen_bank.make_nextgen_bank(bank_keys, database=tmp_path / "nextgen.db", clock=clock, sleep=hang)
+    yield app
+    app.extensions[EXTENSION].store.close()
+
+
+@pytest.fixture
+def bank_wire(bank: Flask, bank_keys: Path) -> WSGIAdapter:
+    return WSGIAdapter(bank, environ=nextgen_bank.with_certificate(bank_keys / "client.pem"))
+
+
+@pytest.fixture
+def services(
+    settings: Settings, keys: Keys, bank_wire: WSGIAdapter, bank_keys: Path, clock: Clock
+) -> Iterator[Services]:
+    def session(_: object) -> BankSession:
+        made = BankSession()
+        made.mount(nextgen_bank.BASE_URL, bank_wire)
+        return made
+
+    banks = Registry.from_folder(
+        settings.banks,
+        sandbox_bank_url=None,
+        sandbox_bank_nextgen_url=nextgen_bank.BASE_URL,
+        client_key=keys.bank_client,
+        allow_http=False,
+        session_factory=session,
+        clock=clock,
+        bank_keys=bank_keys.parent,
+    )
+    made = dataclasses.replace(make_services(settings, keys, bank_wire, clock=clock), banks=banks)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def there(journey: Journey) -> Journey:
+    journey.person = Person(transport=InProcess(journey.bank), base_url=nextgen_bank.BASE_URL)
+    return journey
+
+
+def decided(journey: Journey, bank: str, *, amount: str = "84.20") -> str:
+    """The payment's id. The bank holds the order."""
+    answer = journey.browser.confirm(journey.bill(number=f"{bank}-{amount}", amount=amount), bank=bank)
+    assert answer.status_code == 303
+    return answer.headers["Location"].split("/")[2]
+
+
+def sent(journey: Journey, method: str, end: str) -> int:
+    return sum(str(one.url).endswith(end) and one.method == method for one in journey.bank_wire.sent)
+
+
+def ended(journey: Journey, payment_id: str) -> Payment:
+    for _ in range(60):
+        payment = journey.payment(payment_id)
+        if payment.state not in ("awaiting_customer", "accepted", "unknown"):
+            return payment
+        journey.wait(60)
+    raise AssertionError("it does not end")
+
+
+# ----------------------------------------------------------------------------------------------------------- in the app
+
+
+def asked(journey: Journey) -> list[str]:
+    """What the bank's app asks."""
+    links = journey.person.go(f"{nextgen_bank.BASE_URL}/lakenhal/app").page.select("#waiting a")
+    return [nextgen_bank.BASE_URL + str(link["href"]) for link in links]
+
+
+def stays(journey: Journey, payment_id: str) -> None:
+    """The customer has the bank ask in its app."""
+    to = journey.browser.leave(payment_id)
+    assert to.startswith(f"{ORIGIN}/banks/lakenhal/return/")
+    assert journey.browser.come_back(to).headers["Location"] == f"/payments/{payment_id}?back=1"
+
+
+def words(journey: Journey, payment_id: str) -> str:
+    return " ".join(journey.browser.page(f"/payments/{payment_id}").get_text(" ").split())
+
+
+def test_the_page_says_that_the_bank_asks_in_its_app_and_waits(there: Journey) -> None:
+    payment_id = decided(there, "lakenhal")
+    leaving = there.browser.page(f"/payments/{payment_id}/leave").get_text(" ", strip=True)
+    assert "Next: the app of Lakenhal Bank" in leaving
+    assert "You leave Quittance now" not in leaving
+    assert asked(there) == []  # nobody is asked before the customer wants it
+    stays(there, payment_id)
+    assert len(asked(there)) == 1
+    for _ in range(2):
+        assert there.truth(payment_id) == "at_bank"
+        said = words(there, payment_id)
+        assert "Waiting for your approval in the app of Lakenhal Bank" in said
+        assert "you have not approved this payment" in said
+        assert "Approved at your bank we are waiting for this" in said
+        there.wait(60)
+    assert there.ledger() == []
+    there.at_bank(asked(there)[0])
+    there.wait(400)
+    assert ended(there, payment_id).state == "settled"
+    assert len(there.ledger()) == 1
+    assert there.truth(payment_id) == "done"
+
+
+def test_a_no_in_the_app(there: Journey) -> None:
+    payment_id = decided(there, "lakenhal")
+    stays(there, payment_id)
+    there.at_bank(asked(there)[0], decision="refuse")
+    assert ended(there, payment_id).state == "rejected"
+    assert (there.ledger(), there.truth(payment_id)) == ([], "not_done")
+
+
+def test_nobody_looks_at_the_app(there: Journey) -> None:
+    payment_id = decided(there, "lakenhal")
+    stays(there, payment_id)
+    assert ended(there, payment_id).state == "rejected"
+    assert (asked(there), there.ledger()) == ([], [])
+
+
+def test_a_customer_who_does_not_want_it_is_asked_nothing(there: Journey) -> None:
+    payment_id = decided(there, "lakenhal")
+    there.wait(3600)
+    assert there.payment(payment_id).state == "expired"
+    assert sent(there, "POST", "/authorisations") == 0
+
+
+def test_going_there_twice_asks_once(there: Journey) -> None:
+    payment_id = decided(there, "lakenhal")
+    to = there.browser.leave(payment_id)
+    for _ in range(2):
+        there.browser.come_back(to)
+    assert sent(there, "POST", "/authorisations") == 1
+    assert there.browser.get(f"/payments/{payment_id}/bank").headers["Location"] == f"/payments/{payment_id}"
+
+
+@pytest.mark.parametrize("amount", ["999.10", "999.11"])
+def test_a_lost_answer_of_the_asking_is_no_reason_to_ask_again(there: Journey, amount: str) -> None:
+    payment_id = decided(there, "lakenhal", amount=amount)
+    stays(there, payment_id)
+    assert len(asked(there)) == 1
+    there.at_bank(asked(there)[0])
+    assert ended(there, payment_id).state == "settled"
+    assert (sent(there, "POST", "/authorisations"), len(there.ledger())) == (1, 1)
+
+
+# ----------------------------------------------------------------------------------------------- with a code to confirm
+
+
+def test_a_customer_who_is_back_with_the_code_has_paid(there: Journey) -> None:
+    payment_id = decided(there, "grachten")
+    way_back = there.at_bank(there.browser.leave(payment_id))
+    assert "authConfirmationCode=" in way_back
+    there.wait(5)
+    assert there.ledger() == []  # it waits for us
+    for _ in range(2):
+        assert there.browser.come_back(way_back).status_code == 303
+    assert ended(there, payment_id).state == "settled"
+    assert (sum(one.method == "PUT" for one in there.bank_wire.sent), len(there.ledger())) == (1, 1)
+
+
+@pytest.mark.parametrize("code", ["", "&authConfirmationCode=made-up"])
+def test_an_address_that_was_made_up_confirms_nothing(there: Journey, code: str) -> None:
+    payment_id = decided(there, "grachten")
+    way_back = there.at_bank(there.browser.leave(payment_id))
+    assert there.browser.come_back(way_back.partition("&")[0] + code).status_code == 303
+    assert ended(there, payment_id).state == "rejected"
+    assert there.ledger() == []
+
+
+@pytest.mark.parametrize("brand", ["hansekontor", "alpenkasse", "navigli", "azulejo"])
+def test_all_others_lead_to_the_books_too(there: Journey, brand: str) -> None:
+    payment_id = decided(there, brand)
+    there.browser.come_back(there.at_bank(there.browser.leave(payment_id)))
+    assert ended(there, payment_id).state == "settled"
+    assert len(there.ledger()) == 1
+
+
+@pytest.mark.parametrize("brand", ["alpenkasse", "navigli"])
+def test_a_no_on_a_page(there: Journey, brand: str) -> None:
+    payment_id = decided(there, brand)
+    there.browser.come_back(there.at_bank(there.browser.leave(payment_id), decision="refuse"))
+    payment = ended(there, payment_id)
+    assert (payment.state, payment.reason, there.ledger()) == ("rejected", "not_approved", [])
