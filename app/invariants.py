@@ -31,6 +31,7 @@ _WORDS = {
     " WHERE kind = 'corrected' AND account LIKE 'adjust:%' AND amount_minor < 0 AND payment_id IS NOT NULL"
     " AND payment_id NOT IN (SELECT payment_id FROM ledger_entry WHERE kind = 'applied' AND payment_id IS NOT NULL))",
 }
+_TOGETHER = re.compile(r"\{together:([^,}]+),([^}]+)\}")
 _ASKED = re.compile(r"\{asked:([^,}]+),([^}]+)\}")
 _SECONDS = re.compile(r"\{seconds:([^,}]+),([^}]+)\}")
 
@@ -40,8 +41,9 @@ class Invariant:
     """``sql`` returns the ids of what breaks it.
 
     In it ``{live}`` and its like are lists, ``{seconds:a,b}`` is a − b in seconds, ``:now`` is the time, and
-    ``{asked:handler,field}`` selects the ids that stand in this field of the handler's work. EXCEPT takes them away as
-    one set: to look through all work for each id takes minutes among many payments.
+    ``{asked:handler,field}`` selects the ids that stand in this field of the handler's work, ``{together:…}`` those in
+    the many facts of its work. EXCEPT takes them away as one set: to look through all work for each id takes minutes
+    among many payments.
     """
 
     name: str
@@ -55,6 +57,11 @@ class Invariant:
         query = self.sql
         for word, meaning in _WORDS.items():
             query = query.replace(f"{{{word}}}", meaning)
+        facts = {
+            "postgresql": "json_array_elements(payload -> 'facts') AS fact(value)",
+            "sqlite": "json_each(payload, '$.facts') AS fact",
+        }[dialect]
+        query = _TOGETHER.sub(rf"SELECT fact.value ->> '\2' FROM work, {facts} WHERE handler = '\1'", query)  # noqa: S608
         query = _ASKED.sub(r"SELECT payload ->> '\2' FROM work WHERE handler = '\1'", query)
         if dialect == "postgresql":
             difference = r"EXTRACT(EPOCH FROM (CAST(\1 AS timestamptz) - CAST(\2 AS timestamptz)))"
@@ -338,7 +345,7 @@ INVARIANTS: Sequence[Invariant] = (
         "G5",
         "every delivered bill is in its customer's space, or about to be",
         "SELECT b.id FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id WHERE i.id IS NULL"
-        " EXCEPT {asked:invoices.open_invoice,bill_id}",
+        " EXCEPT {asked:invoices.open_invoice,bill_id} EXCEPT {together:invoices.open_invoice_together,bill_id}",
     ),
     _holds(
         "G6",

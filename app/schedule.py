@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
+from app.journey.intake import uploads
+from app.journey.invoices.service import report_unseen
 from app.journey.payments.service import renew_promises
 from app.people import clients, passkeys, sessions
 from app.services import Services
@@ -54,6 +56,11 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     clients.forget_used_assertions: dt.timedelta(minutes=5),
     end_wrong_leases: dt.timedelta(minutes=1),
     renew_promises: dt.timedelta(minutes=1),
+    uploads.drop_abandoned: dt.timedelta(hours=1),
+}
+#: those that need more than one transaction, or a setting
+OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
+    report_unseen: dt.timedelta(hours=1),
 }
 
 
@@ -62,7 +69,7 @@ class Schedule:
     """Runs each job when its time has come. Several workers may do so; every job is safe to repeat."""
 
     services: Services
-    _next: dict[Callable[[UnitOfWork], object], dt.datetime] = field(default_factory=dict)
+    _next: dict[object, dt.datetime] = field(default_factory=dict)
     _next_proof: dt.datetime | None = None
 
     def run_due(self) -> None:
@@ -70,15 +77,25 @@ class Schedule:
         now = self.services.clock()
         self._prove_when_due(now)
         for job, pause in JOBS.items():
-            if _is_ahead(self._next.get(job), now, pause):
-                continue
-            self._next[job] = now + pause
-            try:
-                with self.services.unit_of_work() as uow:
-                    job(uow)
-                    uow.commit()
-            except Exception:  # the edge of the loop
-                log.exception("%s failed", job.__name__)
+            self._run_when_due(job, pause, now, lambda job=job: self._in_one_transaction(job))  # type: ignore[misc]
+        for of_services, pause in OF_SERVICES.items():
+            self._run_when_due(of_services, pause, now, lambda job=of_services: job(self.services))  # type: ignore[misc]
+
+    def _run_when_due(
+        self, job: Callable[..., object], pause: dt.timedelta, now: dt.datetime, run: Callable[[], object]
+    ) -> None:
+        if _is_ahead(self._next.get(job), now, pause):
+            return
+        self._next[job] = now + pause
+        try:
+            run()
+        except Exception:  # the edge of the loop
+            log.exception("%s failed", job.__name__)
+
+    def _in_one_transaction(self, job: Callable[[UnitOfWork], object]) -> None:
+        with self.services.unit_of_work() as uow:
+            job(uow)
+            uow.commit()
 
     def _prove_when_due(self, now: dt.datetime) -> None:
         due = self._next_proof is not None and not _is_ahead(self._next_proof, now, PROOF_PAUSE)

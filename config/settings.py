@@ -42,6 +42,7 @@ class Settings:
     web_threads: int
     trusted_proxies: int  #: how many proxies in front of us set X-Forwarded-…
     demo: bool  #: demo customers, the sandbox bank, http and loopback allowed
+    unseen_days: int = 7  #: a bill that its customer has not opened for so long is told to its biller; 0: none is
 
     @classmethod
     def from_environ(cls) -> Settings:
@@ -82,6 +83,7 @@ class Settings:
             web_threads=env.int("QUITTANCE_WEB_THREADS", 8),
             trusted_proxies=env.int("QUITTANCE_TRUSTED_PROXIES", 0),
             demo=demo,
+            unseen_days=env.int("QUITTANCE_UNSEEN_DAYS", 7),
         )
 
     def check(self) -> None:
@@ -95,6 +97,8 @@ class Settings:
             )
         if not self.demo and url.scheme != "https":
             raise SettingsError("QUITTANCE_BASE_URL must begin with https:// unless QUITTANCE_DEMO is on")
+        if not 0 <= self.unseen_days <= 365:
+            raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
         for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")

@@ -1,4 +1,4 @@
-"""`quittance read` and `bill`: files as bills, and bills at which somebody must look."""
+"""`quittance read` and `bill`: files as bills, bills at which somebody must look, and the files of all of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def add(words: Any) -> None:
     release.add_argument("bill", help="hld_…")
     discard = add_word(verbs, "discard", _discard, "it is not: take it away for good")
     discard.add_argument("bill", help="hld_…")
+    add_word(verbs, "seal", _seal, "seal the files of bills that a release before 0013 kept in clear")
 
 
 def _read(chosen: argparse.Namespace) -> int:
@@ -54,4 +55,11 @@ def _discard(chosen: argparse.Namespace) -> int:
 
     discard(machinery.services(), held_id=chosen.bill)
     print(f"{chosen.bill} is discarded")
+    return 0
+
+
+def _seal(_: argparse.Namespace) -> int:
+    from app.journey.intake.originals import seal_old
+
+    print(f"{seal_old(machinery.services())} sealed")
     return 0

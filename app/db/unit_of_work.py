@@ -6,12 +6,14 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.db import work
 from app.db.events import Event, EventRow
+from app.db.many import insert_many
 from consent.base import new_id
 
 #: event -> names of its handlers; app/journey/route.py is the one that is used
@@ -19,6 +21,8 @@ Route = Mapping[type[Event], Sequence[str]]
 
 #: work that a web request wants to do itself waits this long for it before a worker may take it
 HEAD_START = dt.timedelta(seconds=2)
+#: the handler that does for many facts at once what the handler before this ending does for one
+TOGETHER = "_together"
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,30 @@ class UnitOfWork:
                 run_at=self.now + HEAD_START if head_start else None,
             )
         return Recorded(event_id, keys)
+
+    def record_together(self, events: Sequence[Event]) -> None:
+        """Write down facts of one kind that came together: a row each, and one piece of work for all of them.
+
+        Its handler has the name of the one that would be asked for each, with ``_together`` behind it; under ``facts``
+        in its payload is what each one's would have been.
+        """
+        if not events:
+            return
+        facts = [{"event": new_id("evt"), **event.payload()} for event in events]
+        rows = [
+            {"id": fact["event"], "kind": type(event).__name__, "payload": event.payload(), "recorded_at": self.now}
+            for event, fact in zip(events, facts, strict=True)
+        ]
+        insert_many(self.session, EventRow, rows)
+        for handler in self._route[type(events[0])]:
+            work.enqueue(
+                self.session,
+                handler=f"{handler}{TOGETHER}",
+                key=f"{handler}{TOGETHER}:{facts[0]['event']}",
+                payload={"facts": facts},
+                now=self.now,
+            )
+
+    def ask_apart(self, handler: str, fact: dict[str, Any]) -> None:
+        """Of facts that came together: have this one done by itself, because it keeps the others up."""
+        work.enqueue(self.session, handler=handler, key=f"{handler}:{fact['event']}", payload=fact, now=self.now)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.db.many import insert_new
 from app.db.upsert import insert_once
 from app.errors import Invalid
 from consent.base import Base
@@ -86,14 +87,26 @@ class LostClaim(Exception):
 
 
 class Lane(enum.Enum):
-    """Work that waits for strangers has a lane of its own: a slow biller must never keep a payment waiting."""
+    """Work that waits for strangers has a lane of its own: a slow biller must never keep a payment waiting.
+
+    So has the work of many bills at once, for which no customer waits.
+    """
 
     JOURNEY = enum.auto()
     OUTBOUND = enum.auto()
+    BULK = enum.auto()
 
 
 #: handlers whose time is in the hands of others than us and the banks
 OUTBOUND_HANDLERS = ("webhooks.deliver",)
+#: handlers that work on hundreds of bills at a time, or long on one
+BULK_HANDLERS = (
+    "intake.check_conformance",
+    "intake.deliver_upload",
+    "invoices.open_invoice_together",
+    "webhooks.tell_bill_delivered_together",
+    "webhooks.tell_bill_unseen_together",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,18 @@ def enqueue(
     }
     asked = insert_once(session, WorkRow, values, unique=["key"])
     if asked and run_at < now + LOOK:
+        _call_workers(session)
+
+
+def enqueue_together(
+    session: Session, *, handler: str, payloads: Mapping[str, dict[str, Any]], now: dt.datetime
+) -> None:
+    """Ask for many pieces of work of one handler, by key, due at once. Keys that are there already stay as they are."""
+    rows = [
+        {"handler": handler, "key": key, "payload": payload, "run_at": now, "attempts": 0, "created_at": now}
+        for key, payload in payloads.items()
+    ]
+    if insert_new(session, WorkRow, rows, unique=["key"]):
         _call_workers(session)
 
 
@@ -181,8 +206,10 @@ def claim_due(
 
 
 def _in(lane: Lane) -> ColumnElement[bool]:
-    outbound = WorkRow.handler.in_(OUTBOUND_HANDLERS)
-    return outbound if lane is Lane.OUTBOUND else ~outbound
+    """By handler; what no other lane has is the journey's."""
+    if lane is Lane.JOURNEY:
+        return WorkRow.handler.not_in((*OUTBOUND_HANDLERS, *BULK_HANDLERS))
+    return WorkRow.handler.in_(OUTBOUND_HANDLERS if lane is Lane.OUTBOUND else BULK_HANDLERS)
 
 
 def claim_key(session: Session, *, key: str, now: dt.datetime, lease: dt.timedelta = LEASE) -> Claim | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from app.db.events import Event
 from app.journey.decisions.events import PaymentDecided
+from app.journey.intake import conformance, uploads
 from app.journey.intake.events import BillDelivered
 from app.journey.invoices import service as invoices
-from app.journey.invoices.events import InvoiceOpened
+from app.journey.invoices.events import BillUnseen, InvoiceOpened
 from app.journey.payments import code_exchange, initiate, status
 from app.journey.payments.events import (
     CustomerReturned,
@@ -28,6 +29,7 @@ from app.services import Handler
 TIMETABLE: dict[type[Event], list[Handler]] = {
     BillDelivered: [invoices.open_invoice],
     InvoiceOpened: [webhooks.tell_bill_delivered],
+    BillUnseen: [webhooks.tell_bill_unseen],
     PaymentDecided: [initiate.initiate],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
@@ -38,7 +40,14 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 }
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event
-FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver]
+FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver, uploads.deliver_upload, conformance.check_conformance]
+
+#: of facts that came by the hundred: what the handler without ``_together`` does for one of them
+TOGETHER: list[Handler] = [
+    invoices.open_invoice_together,
+    webhooks.tell_bill_delivered_together,
+    webhooks.tell_bill_unseen_together,
+]
 
 
 def name_of(handler: Handler) -> str:
@@ -48,4 +57,6 @@ def name_of(handler: Handler) -> str:
 
 
 ROUTE = {event: tuple(name_of(handler) for handler in handlers) for event, handlers in TIMETABLE.items()}
-HANDLERS = {name_of(handler): handler for handlers in (*TIMETABLE.values(), FOLLOW_UPS) for handler in handlers}
+HANDLERS = {
+    name_of(handler): handler for handlers in (*TIMETABLE.values(), FOLLOW_UPS, TOGETHER) for handler in handlers
+}

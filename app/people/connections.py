@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.people.models import Connection
 from consent.base import new_id
@@ -34,8 +36,12 @@ def connect(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: 
     return connection.address
 
 
-def customer_behind(session: Session, *, address: str, biller_id: str) -> str | None:
-    """The customer whose address this is, if it was given to this very biller."""
-    return session.scalar(
-        select(Connection.customer_id).where(Connection.address == address.lower(), Connection.biller_id == biller_id)
+def customers_behind(session: Session, *, addresses: Collection[str], biller_id: str) -> dict[str, str]:
+    """The customers whose addresses these are, by address, as far as they were given to this very biller."""
+    named = {address.lower(): address for address in addresses}
+    rows = session.execute(
+        select(Connection.address, Connection.customer_id).where(
+            among(session, Connection.address, named), Connection.biller_id == biller_id
+        )
     )
+    return {named[address]: customer_id for address, customer_id in rows}

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.errors import Conflict
+from app.journey.intake import rules
 from app.journey.intake import service as intake
 from app.journey.intake.models import DeliveredBill
 from app.journey.payments import service as payments
@@ -115,13 +116,13 @@ def test_one_number_delivered_twice_at_once(
     journey: Journey, monkeypatch: pytest.MonkeyPatch, amounts: tuple[str, str]
 ) -> None:
     """Both look, neither finds the other: one is taken; the other is a repeat, or a conflict with other content."""
-    both_looked, real = threading.Barrier(2), intake._doubts
+    both_looked, real = threading.Barrier(2), rules.doubts
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         both_looked.wait(SOON_S)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(intake, "_doubts", slow)
+    monkeypatch.setattr(rules, "doubts", slow)
     out = at_once(*(lambda amount=amount: journey.deliver(number="same", amount=amount) for amount in amounts))
     taken = [answer for answer in out if isinstance(answer, intake.Acknowledgement)]
     if amounts[0] == amounts[1]:

@@ -11,8 +11,7 @@ from sqlalchemy import func, select
 
 from app.cli import machinery, main
 from app.errors import Conflict, Invalid, NotFound
-from app.journey.intake import holding
-from app.journey.intake import service as intake
+from app.journey.intake import holding, rules, taking
 from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.invoices.models import Invoice
 from app.people.models import PayeeAccount
@@ -122,7 +121,7 @@ def test_the_same_bytes_for_another_customer_are_not_taken_for_the_first_ones(
 ) -> None:
     held_id = swapped(journey)
     other = new_id("cus")
-    monkeypatch.setattr(intake, "customer_behind", lambda *_, **__: other)
+    monkeypatch.setattr(taking, "customers_behind", lambda *_, addresses, **__: dict.fromkeys(addresses, other))
     with pytest.raises(Conflict, match="to another customer"):
         swapped(journey)
     register(journey.services, journey.biller.id, OTHER_IBAN)
@@ -132,11 +131,14 @@ def test_the_same_bytes_for_another_customer_are_not_taken_for_the_first_ones(
         assert uow.session.get_one(HeldBill, held_id).ended_as is None
 
 
-def test_a_discard_and_the_same_bytes_at_the_same_moment(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "name"), [(taking, "customers_behind"), (rules, "doubts")])
+def test_a_discard_and_the_same_bytes_at_the_same_moment(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
     """Whoever is first: never both."""
     held_id = swapped(journey)
     register(journey.services, journey.biller.id, OTHER_IBAN)
-    known = holding.known_of
+    known = getattr(module, name)
     discarding: list[threading.Thread] = []
 
     def discard() -> None:
@@ -150,7 +152,7 @@ def test_a_discard_and_the_same_bytes_at_the_same_moment(journey: Journey, monke
             discarding[0].join(0.5)  # where one writer is all there is, it waits for us
         return known(*args, **named)
 
-    monkeypatch.setattr(holding, "known_of", meanwhile)
+    monkeypatch.setattr(module, name, meanwhile)
     with contextlib.suppress(Conflict):
         journey.deliver(number="swap-1", payee={"name": "Lumen", "iban": OTHER_IBAN})
     discarding[0].join()

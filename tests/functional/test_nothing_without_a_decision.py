@@ -395,6 +395,7 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("biller", "client"): lambda world, folder: [[world.program.biller_id, "--jwks", str(jwks(world, folder))]],
     ("biller", "webhook"): lambda world, _: [[world.program.biller_id, "http://127.0.0.1:9/hook"]],
     ("bill", "held"): lambda world, _: [[]],
+    ("bill", "seal"): lambda world, _: [[]],
     ("bill", "release"): lambda world, _: [["hld_" + "0" * 32]],
     ("bill", "discard"): lambda world, _: [["hld_" + "0" * 32]],
     ("read",): lambda world, folder: [[str(path) for path in statements(world, folder)]],

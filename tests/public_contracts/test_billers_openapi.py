@@ -41,8 +41,12 @@ def test_every_operation_says_what_a_biller_must_know(app: Flask) -> None:
     assert set(spec["paths"]) == {
         "/api/v1/bills",
         "/api/v1/bills/{bill_id}",
+        "/api/v1/bills/{bill_id}/conformance",
         "/api/v1/payments/{payment_id}",
         "/api/v1/payments/{payment_id}/confirmation",
+        "/api/v1/uploads",
+        "/api/v1/uploads/{upload_id}",
+        "/api/v1/uploads/{upload_id}/lines",
     }
     scopes = spec["components"]["securitySchemes"]["biller"]["flows"]["clientCredentials"]["scopes"]
     assert scopes == SCOPES

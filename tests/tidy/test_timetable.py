@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.db.events import Event
-from app.journey.route import FOLLOW_UPS, HANDLERS, TIMETABLE, name_of
+from app.db.unit_of_work import TOGETHER as WORD
+from app.db.work import BULK_HANDLERS
+from app.journey.intake.events import BillDelivered
+from app.journey.invoices.events import BillUnseen, InvoiceOpened
+from app.journey.route import FOLLOW_UPS, HANDLERS, ROUTE, TIMETABLE, TOGETHER, name_of
 from config.settings import ROOT
 from tests.tidy.conftest import module_of, sources
 from tests.tidy.conftest import name_of as file_name
@@ -76,8 +80,21 @@ def test_every_name_that_work_is_asked_for_by_exists() -> None:
     assert not never, f"FOLLOW_UPS in app/journey/route.py names {', '.join(sorted(never))}, which nobody asks for."
 
 
+def test_what_is_done_together_is_done_one_by_one_too() -> None:
+    for handler in map(name_of, TOGETHER):
+        assert handler.removesuffix(WORD) in HANDLERS, f"{handler} has no handler for a single fact."
+        assert handler in BULK_HANDLERS, f"{handler} would keep customers waiting: name it in app/db/work.py."
+
+
+def test_facts_that_come_together_have_their_handlers() -> None:
+    """What a handler of many records is recorded together too."""
+    for event in (BillDelivered, InvoiceOpened, BillUnseen):
+        missing = {f"{name}{WORD}" for name in ROUTE[event]} - HANDLERS.keys()
+        assert not missing, f"{event.__name__} may come by the hundred: write {', '.join(sorted(missing))}."
+
+
 def test_two_handlers_never_share_a_name() -> None:
-    known = {handler for handlers in (*TIMETABLE.values(), FOLLOW_UPS) for handler in handlers}
+    known = {handler for handlers in (*TIMETABLE.values(), FOLLOW_UPS, TOGETHER) for handler in handlers}
     assert len(known) == len(HANDLERS), "Two functions of one stage have the same name: rename one."
 
 

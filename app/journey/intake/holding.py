@@ -7,7 +7,6 @@ right (its account is registered), and that delivery stands. One that is discard
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -15,8 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
-from app.journey.intake import rules
-from app.journey.intake.bill import Doubt
+from app.journey.intake import originals, rules
 from app.journey.intake.events import BillDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill, HeldBill
@@ -43,52 +41,6 @@ class HeldView:
     held_at: dt.datetime
 
 
-def known_of(session: Session, *, biller_id: str, number: str, number_key: str) -> rules.Known:
-    """What we know of this biller, and of a number that looks like this one."""
-    biller = session.get_one(Biller, biller_id)
-    accounts = session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id)).all()
-    alike = session.scalars(
-        select(DeliveredBill.number)
-        .where(
-            DeliveredBill.biller_id == biller_id,
-            DeliveredBill.number_key == number_key,
-            DeliveredBill.number != number,
-        )
-        .limit(1)
-    ).first()
-    return rules.Known(name=biller.name, accounts=accounts, number_alike=alike)
-
-
-def hold(uow: UnitOfWork, held: HeldBill, doubts: Sequence[Doubt]) -> HeldBill:
-    """Keep it for somebody to look at. The very same bytes again are the same held bill."""
-    known = held_before(uow.session, biller_id=held.biller_id, customer_id=held.customer_id, sha256=held.sha256)
-    if known is not None:
-        if known.ended_as == DISCARDED:
-            raise Conflict("discarded", "This bill was looked at and not taken. Send a corrected one.")
-        return known
-    held.reasons = [{"code": each.code, "detail": each.detail, "element": each.element} for each in doubts]
-    held.held_at = uow.now
-    uow.session.add(held)
-    uow.session.flush()
-    return held
-
-
-def held_before(session: Session, *, biller_id: str, customer_id: str, sha256: str) -> HeldBill | None:
-    """The same bytes, held before for the same customer; locked, since an operator may end it at this moment.
-
-    Raises Conflict where they were sent to another customer before.
-    """
-    same = select(HeldBill).where(HeldBill.biller_id == biller_id, HeldBill.sha256 == sha256).with_for_update()
-    held = session.scalar(same)
-    if held is not None and held.customer_id != customer_id:
-        raise Conflict(
-            "number-used",
-            f"You sent this very bill, number {held.number}, to another customer before. "
-            "Give the one for this customer a number of its own.",
-        )
-    return held
-
-
 def end(uow: UnitOfWork, held: HeldBill, ended_as: str) -> None:
     held.ended_as, held.ended_at = ended_as, uow.now
 
@@ -97,7 +49,7 @@ def release(services: Services, *, held_id: str) -> str:
     """Somebody looked: deliver it. Returns the id of the bill. An account that is not registered stays a reason."""
     with services.unit_of_work() as uow:
         held = _open(uow.session, held_id)
-        bill = read_bill(held.content, held.media_type)
+        bill = read_bill(originals.content_of(services.vault, uow.session, held), held.media_type)
         accounts = uow.session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == held.biller_id)).all()
         stays = rules.pays_into(bill, accounts)
         if stays is not None:

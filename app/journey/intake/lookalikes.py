@@ -29,6 +29,8 @@ def plain(written: str) -> str:
 
 def key(written: str) -> str:
     """The same for all texts that look the same: letters of other alphabets and hyphens of all kinds are one."""
+    if written.isascii():
+        return _SPACES.sub(" ", written.lower()).strip()  # nothing in it looks like something else
     dashes = "".join("-" if unicodedata.category(each) == "Pd" else each for each in plain(written))
     return dashes.translate(_TRANSLATED)
 

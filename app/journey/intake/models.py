@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake import lookalikes
+from app.journey.intake.states import UploadState
 from consent.base import Base, Id
 
 NUMBER_MAX = 100
@@ -24,7 +25,7 @@ def _key_of_number(context: Any) -> str:
 
 
 class DeliveredBill(Base):
-    """The very bytes a biller delivered, kept beside the invoice that we made of them."""
+    """A bill as a biller delivered it, beside the invoice that we made of it. Its bytes are in ``original``."""
 
     __tablename__ = "delivered_bill"
     __table_args__ = (UniqueConstraint("biller_id", "number"), Index(None, "biller_id", "number_key"))
@@ -39,9 +40,20 @@ class DeliveredBill(Base):
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]  # as billed
     media_type: Mapped[str] = mapped_column(String(80))
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
     delivered_at: Mapped[dt.datetime]
+
+
+class Original(Base):
+    """The bytes of a bill as they were delivered, sealed as ``original:<sha256>``."""
+
+    __tablename__ = "original"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    box: Mapped[bytes] = mapped_column(LargeBinary)
+    kept_at: Mapped[dt.datetime]
 
 
 class HeldBill(Base):
@@ -62,9 +74,74 @@ class HeldBill(Base):
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
     media_type: Mapped[str] = mapped_column(String(80))
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
     reasons: Mapped[list[Any]]  # [{code, detail, element}]
     held_at: Mapped[dt.datetime]
     ended_as: Mapped[str | None] = mapped_column(String(9))
     ended_at: Mapped[dt.datetime | None]
+
+
+class Conformance(Base):
+    """What the official rules of EN 16931 say of a delivered bill. Nothing hangs on it."""
+
+    __tablename__ = "conformance"
+
+    bill_id: Mapped[str] = mapped_column(ForeignKey("delivered_bill.id"), primary_key=True)
+    rules: Mapped[str] = mapped_column(String(80))
+    findings: Mapped[list[Any]]  # [{rule, severity, location, detail}]
+    checked_at: Mapped[dt.datetime]
+
+
+class Upload(Base):
+    """Many bills in one file of a biller, and how far we are with them."""
+
+    __tablename__ = "upload"
+    __table_args__ = (
+        CheckConstraint("state IN ('receiving', 'working', 'done')", name="state_known"),
+        CheckConstraint("(state = 'receiving') = (sha256 IS NULL)", name="whole_once_received"),
+        CheckConstraint("delivered + repeated + held + refused <= bills", name="one_result_each"),
+        CheckConstraint("(state = 'done') = (ended_at IS NOT NULL)", name="end_has_its_moment"),
+        Index(None, "biller_id", "sha256"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("api_client.client_id"))
+    state: Mapped[str] = mapped_column(String(9), default=UploadState.RECEIVING, index=True)
+    sha256: Mapped[str | None] = mapped_column(String(64))  # of the file as it came
+    bills: Mapped[int] = mapped_column(default=0)
+    delivered: Mapped[int] = mapped_column(default=0)
+    repeated: Mapped[int] = mapped_column(default=0)
+    held: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime | None]
+
+
+class UploadPart(Base):
+    """Some hundred lines that nobody has worked on yet, sealed. It goes in the transaction that has their results."""
+
+    __tablename__ = "upload_part"
+
+    upload_id: Mapped[str] = mapped_column(ForeignKey("upload.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the order of the file, from 1
+    box: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class UploadLine(Base):
+    """What became of one line of an upload."""
+
+    __tablename__ = "upload_line"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('delivered', 'repeated', 'held', 'refused')", name="outcome_known"),
+        CheckConstraint("(outcome = 'refused') = (bill_id IS NULL)", name="what_is_taken_has_an_id"),
+    )
+
+    upload_id: Mapped[str] = mapped_column(ForeignKey("upload.id"), primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    outcome: Mapped[str] = mapped_column(String(9))
+    bill_id: Mapped[str | None] = mapped_column(Id)  # bill_… or, of a held one, hld_…
+    number: Mapped[str | None] = mapped_column(String(100))
+    problems: Mapped[list[Any]]  # [{code, detail, element}]

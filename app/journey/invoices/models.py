@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.invoices.states import InvoiceState
@@ -21,6 +21,12 @@ class Invoice(Base):
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("discount_minor >= 0 AND discount_minor < amount_minor", name="discount_within_amount"),
         CheckConstraint("(discount_minor = 0) = (discount_until IS NULL)", name="discount_has_its_day"),
+        Index(
+            "ix_invoice_unseen",
+            "received_at",
+            postgresql_where=text("seen_at IS NULL AND unseen_at IS NULL"),
+            sqlite_where=text("seen_at IS NULL AND unseen_at IS NULL"),
+        ),
         CheckConstraint("state IN ('to_pay', 'in_payment', 'paid')", name="state_known"),
     )
 
@@ -44,6 +50,8 @@ class Invoice(Base):
     note: Mapped[str | None] = mapped_column(Text)
     terms: Mapped[str | None] = mapped_column(Text)
     received_at: Mapped[dt.datetime]
+    seen_at: Mapped[dt.datetime | None]  # when its customer first opened it
+    unseen_at: Mapped[dt.datetime | None]  # when its biller was to be told that nobody had
 
     @property
     def amount(self) -> Money:

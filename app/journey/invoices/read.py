@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.journey.intake.models import DeliveredBill
+from app.journey.intake.originals import content_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people.models import Biller
 from connectors.money import Money
+from consent.vault import Vault
 
 INBOX_MOST = 100
 
@@ -61,6 +63,7 @@ class InvoiceView:
     media_type: str
     payment_id: str | None = None  #: filled in by the door from a later stage
     receipt_id: str | None = None
+    seen: bool = False  #: its customer opened it before
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +117,16 @@ class Original:
     number: str
 
 
-def original_of(session: Session, *, invoice_id: str, customer_id: str) -> Original:
+def original_of(vault: Vault, session: Session, *, invoice_id: str, customer_id: str) -> Original:
     """The delivered file of this customer's bill. Raises NotFound."""
-    row = session.execute(
-        select(DeliveredBill.content, DeliveredBill.media_type, DeliveredBill.number)
+    bill = session.scalar(
+        select(DeliveredBill)
         .join(Invoice, Invoice.bill_id == DeliveredBill.id)
         .where(Invoice.id == invoice_id, Invoice.customer_id == customer_id)
-    ).one_or_none()
-    if row is None:
+    )
+    if bill is None:
         raise NotFound("bill")
-    return Original(*row)
+    return Original(content_of(vault, session, bill), bill.media_type, bill.number)
 
 
 def _select() -> Select[*tuple[Any, ...]]:
@@ -163,6 +166,7 @@ def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date
         order_reference=invoice.order_reference,
         state=invoice.state,
         media_type=media_type,
+        seen=invoice.seen_at is not None,
     )
 
 

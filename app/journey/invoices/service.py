@@ -5,24 +5,38 @@ The lock is the posting in the ledger; the state of the invoice follows it in th
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
+from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
+from app.journey.intake import originals
 from app.journey.intake.bill import Bill, Line
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill
-from app.journey.invoices.events import InvoiceOpened
+from app.journey.invoices.events import BillUnseen, InvoiceOpened
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim
 from app.people.models import PayeeAccount
-from app.services import Task
+from app.services import Services, Task
+from connectors.money import Money
 from consent.base import new_id
+from consent.vault import Vault, VaultError
+
+log = logging.getLogger("quittance.invoices")
+
+#: in one transaction
+UNSEEN_AT_ONCE = 500
+
+OPEN = "invoices.open_invoice"
 
 
 def open_invoice(task: Task) -> None:
@@ -30,14 +44,58 @@ def open_invoice(task: Task) -> None:
     with task.services.unit_of_work() as uow:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
-            bill = read_bill(delivered.content, delivered.media_type)
-            invoice = _invoice_of(delivered, bill, holder=_holder(uow, delivered, bill))
+            bill = read_bill(originals.content_of(task.services.vault, uow.session, delivered), delivered.media_type)
+            invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)))
             uow.session.add(invoice)
             uow.session.flush()
             ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
             uow.record(InvoiceOpened(invoice_id=invoice.id))
         task.finish(uow)
         uow.commit()
+
+
+def open_invoice_together(task: Task) -> None:
+    """The same for bills that were delivered together. One that keeps the others up is asked for by itself."""
+    facts = {fact["bill_id"]: fact for fact in task.payload["facts"]}
+    with task.services.reading() as uow:
+        made, apart = _invoices_of(task.services.vault, uow, facts)
+    with task.services.unit_of_work() as uow:
+        task.hold(uow)  # whoever else had it is over: what it opened can be seen
+        known = set(uow.session.scalars(select(Invoice.bill_id).where(among(uow.session, Invoice.bill_id, facts))))
+        opened = [row for row in made if row["bill_id"] not in known]
+        insert_many(uow.session, Invoice, opened)
+        ledger.bill_together(
+            uow, [(row["id"], row["biller_id"], Money(row["amount_minor"], row["currency"])) for row in opened]
+        )
+        uow.record_together([InvoiceOpened(invoice_id=row["id"]) for row in opened])
+        for bill_id in apart:
+            uow.ask_apart(OPEN, facts[bill_id])
+        task.finish(uow)
+        uow.commit()
+
+
+def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of their invoices, and which bills have none because something about them is wrong."""
+    bills = uow.session.scalars(select(DeliveredBill).where(among(uow.session, DeliveredBill.id, bill_ids))).all()
+    accounts = uow.session.scalars(
+        select(PayeeAccount).where(PayeeAccount.biller_id.in_({each.biller_id for each in bills}))
+    )
+    holders = {(account.biller_id, account.iban): account.holder for account in accounts}
+    try:
+        contents = originals.contents_of(vault, uow.session, bills)
+    except VaultError:
+        contents = {}  # of which of them is seen below
+    made, apart = [], []
+    for delivered in bills:
+        try:
+            content = contents.get(delivered.sha256) or originals.content_of(vault, uow.session, delivered)
+            bill = read_bill(content, delivered.media_type)
+            holder = holders[delivered.biller_id, (bill.payee and bill.payee.iban) or ""]
+            made.append(_columns(delivered, bill, holder=holder))
+        except Exception:  # the other bills are right
+            log.exception("%s cannot be opened together with others", delivered.id)
+            apart.append(delivered.id)
+    return made, apart
 
 
 def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
@@ -49,32 +107,33 @@ def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
     return holder
 
 
-def _invoice_of(delivered: DeliveredBill, bill: Bill, *, holder: str) -> Invoice:
+def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str) -> dict[str, Any]:
+    """The invoice of a bill, column by column."""
     payee, early = bill.payee, bill.early_payment
     if payee is None or payee.iban is None:
         raise ValueError(f"{delivered.id} was taken without an account")  # intake/rules.py forbids it
-    return Invoice(
-        id=new_id("inv"),
-        bill_id=delivered.id,
-        customer_id=delivered.customer_id,
-        biller_id=delivered.biller_id,
-        number=delivered.number,
-        state=InvoiceState.TO_PAY,
-        currency=bill.payable.currency,
-        amount_minor=bill.payable.minor,
-        discount_minor=early.discount.minor if early else 0,
-        discount_until=early.until if early else None,
-        issued_on=bill.issued_on,
-        due_on=bill.due_on,
-        payee_name=holder,
-        payee_iban=payee.iban,
-        reference=(bill.remittance_reference or bill.number)[:140],
-        order_reference=bill.order_reference,
-        lines=[_line(line) for line in bill.lines],
-        note=bill.note,
-        terms=bill.terms,
-        received_at=delivered.delivered_at,
-    )
+    return {
+        "id": new_id("inv"),
+        "bill_id": delivered.id,
+        "customer_id": delivered.customer_id,
+        "biller_id": delivered.biller_id,
+        "number": delivered.number,
+        "state": InvoiceState.TO_PAY,
+        "currency": bill.payable.currency,
+        "amount_minor": bill.payable.minor,
+        "discount_minor": early.discount.minor if early else 0,
+        "discount_until": early.until if early else None,
+        "issued_on": bill.issued_on,
+        "due_on": bill.due_on,
+        "payee_name": holder,
+        "payee_iban": payee.iban,
+        "reference": (bill.remittance_reference or bill.number)[:140],
+        "order_reference": bill.order_reference,
+        "lines": [_line(line) for line in bill.lines],
+        "note": bill.note,
+        "terms": bill.terms,
+        "received_at": delivered.delivered_at,
+    }
 
 
 def _line(line: Line) -> dict[str, str | int | None]:
@@ -83,6 +142,46 @@ def _line(line: Line) -> dict[str, str | int | None]:
         "quantity": line.quantity,
         "amount_minor": line.amount.minor if line.amount else None,
     }
+
+
+def see(uow: UnitOfWork, *, invoice_id: str, customer_id: str) -> None:
+    """Its customer opened the bill. The first time counts."""
+    uow.session.execute(
+        update(Invoice)
+        .where(Invoice.id == invoice_id, Invoice.customer_id == customer_id, Invoice.seen_at.is_(None))
+        .values(seen_at=uow.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def report_unseen(services: Services) -> None:
+    """Say of each bill that nobody has opened for the days of the setting that it is so: once, ever."""
+    days = services.settings.unseen_days
+    while days and _report_some(services, days):
+        pass
+
+
+def _report_some(services: Services, days: int) -> bool:
+    with services.unit_of_work() as uow:
+        forgotten = (Invoice.seen_at.is_(None), Invoice.unseen_at.is_(None), Invoice.state == InvoiceState.TO_PAY)
+        oldest = (
+            select(Invoice.id)
+            .where(*forgotten, Invoice.received_at <= uow.now - dt.timedelta(days=days))
+            .order_by(Invoice.received_at, Invoice.id)
+            .limit(UNSEEN_AT_ONCE)
+            .with_for_update(skip_locked=True)  # another worker has these, or their customer opens one now
+            .cte("oldest")
+        )
+        ids = uow.session.scalars(
+            update(Invoice)
+            .where(Invoice.id.in_(select(oldest.c.id)), *forgotten)
+            .values(unseen_at=uow.now)
+            .returning(Invoice.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        uow.record_together([BillUnseen(invoice_id=invoice_id, days=days) for invoice_id in ids])
+        uow.commit()
+    return len(ids) == UNSEEN_AT_ONCE
 
 
 def claim(uow: UnitOfWork, taken: Claim) -> None:

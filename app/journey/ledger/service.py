@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
+from app.db.many import insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.journey.ledger import rules
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
@@ -24,6 +25,29 @@ def bill(uow: UnitOfWork, *, invoice_id: str, biller_id: str, amount: Money) -> 
     lines = rules.billed(invoice_id=invoice_id, biller_id=biller_id, amount=amount)
     _open(uow.session, rules.due(invoice_id), amount.currency)
     _post(uow, "billed", lines, currency=amount.currency, invoice_id=invoice_id)
+
+
+def bill_together(uow: UnitOfWork, bills: Sequence[tuple[str, str, Money]]) -> None:
+    """Bills arrived together: invoice, biller and amount of each. The same rows as one by one."""
+    balances, entries = [], []
+    for invoice_id, biller_id, amount in bills:
+        balances.append({"account": rules.due(invoice_id), "currency": amount.currency, "balance_minor": amount.minor})
+        lines = rules.billed(invoice_id=invoice_id, biller_id=biller_id, amount=amount)
+        entries += [
+            {
+                "posting": f"billed:{invoice_id}",
+                "kind": "billed",
+                "account": line.account,
+                "currency": amount.currency,
+                "amount_minor": line.minor,
+                "invoice_id": invoice_id,
+                "payment_id": None,
+                "at": uow.now,
+            }
+            for line in lines
+        ]
+    insert_many(uow.session, LedgerBalance, balances)
+    insert_many(uow.session, LedgerEntry, entries)
 
 
 def initiate(uow: UnitOfWork, claim: Claim) -> None:

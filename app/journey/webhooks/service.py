@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from app.db import work
 from app.db.events import EventRow
+from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment
-from app.journey.payments.read import bill_for_biller, payment_for_biller
+from app.journey.payments.read import payment_for_biller
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
 from app.journey.webhooks.rules import may_be_called
 from app.services import Services, Task
@@ -43,13 +46,62 @@ def secret_row(endpoint_id: str) -> str:
 
 def tell_bill_delivered(task: Task) -> None:
     """InvoiceOpened: the bill stands in the customer's space."""
+    _tell_bill(task, kind="bill.delivered")
+
+
+def tell_bill_delivered_together(task: Task) -> None:
+    """The same for invoices that were opened together."""
+    _tell_bills(task, kind="bill.delivered")
+
+
+def tell_bill_unseen(task: Task) -> None:
+    """BillUnseen: nobody has opened it for days; the biller may remind its customer in another way."""
+    _tell_bill(task, kind="bill.unseen")
+
+
+def tell_bill_unseen_together(task: Task) -> None:
+    """The same for bills of which it was seen together."""
+    _tell_bills(task, kind="bill.unseen")
+
+
+def _tell_bill(task: Task, *, kind: str) -> None:
     with task.services.unit_of_work() as uow:
         invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
-        bill = bill_for_biller(uow.session, bill_id=invoice.bill_id, biller_id=invoice.biller_id)
-        data = {"bill_id": bill.id, "number": bill.number, "status": bill.status}
-        _write(task, uow, biller_id=invoice.biller_id, kind="bill.delivered", subject=bill.id, data=data)
+        data = _about_bill(invoice, task.payload)
+        _write(task, uow, biller_id=invoice.biller_id, kind=kind, subject=invoice.bill_id, data=data)
         task.finish(uow)
         uow.commit()
+
+
+def _tell_bills(task: Task, *, kind: str) -> None:
+    """Read first, so that writing keeps others from the database for a moment only."""
+    facts = {fact["invoice_id"]: fact for fact in task.payload["facts"]}
+    with task.services.reading() as uow:
+        invoices = uow.session.scalars(select(Invoice).where(among(uow.session, Invoice.id, facts))).all()
+        event_ids = [fact["event"] for fact in facts.values()]
+        rows = uow.session.scalars(select(EventRow).where(among(uow.session, EventRow.id, event_ids)))
+        events = {event.id: event for event in rows}
+    with task.services.unit_of_work() as uow:
+        task.hold(uow)
+        messages = []
+        for endpoint in _listening(uow.session, {invoice.biller_id for invoice in invoices}):
+            for invoice in invoices:
+                if invoice.biller_id == endpoint.biller_id:
+                    fact = facts[invoice.id]
+                    data = _about_bill(invoice, fact)
+                    event = events[fact["event"]]
+                    messages.append(_message(event, endpoint, kind=kind, subject=invoice.bill_id, data=data))
+        insert_many(uow.session, WebhookMessage, messages)
+        asked = {f"{DELIVER}:{message['id']}": {"message_id": message["id"]} for message in messages}
+        work.enqueue_together(uow.session, handler=DELIVER, payloads=asked, now=uow.now)
+        task.finish(uow)
+        uow.commit()
+
+
+def _about_bill(invoice: Invoice, fact: Mapping[str, Any]) -> dict[str, Any]:
+    status = "paid" if invoice.state == InvoiceState.PAID else "open"
+    said = {"bill_id": invoice.bill_id, "number": invoice.number, "status": status}
+    return said | {"days": fact["days"]} if "days" in fact else said
 
 
 def tell_payment_updated(task: Task) -> None:
@@ -92,23 +144,10 @@ def _biller_of(session: Session, payment_id: str) -> str:
 
 
 def _write(task: Task, uow: UnitOfWork, *, biller_id: str, kind: str, subject: str, data: dict[str, Any]) -> None:
-    """One message for each endpoint that listens, with the work that sends it. Its time is that of the fact."""
+    """One message for each endpoint that listens, with the work that sends it."""
     fact = uow.session.get_one(EventRow, task.payload["event"])
-    said = {"type": kind, "timestamp": fact.recorded_at.isoformat(), "data": data}
-    body = json.dumps(said, separators=(",", ":")).encode()
-    endpoints = uow.session.scalars(
-        select(WebhookEndpoint).where(WebhookEndpoint.biller_id == biller_id, WebhookEndpoint.active)
-    )
-    for endpoint in endpoints:
-        message = WebhookMessage(
-            id=new_id("msg"),
-            endpoint_id=endpoint.id,
-            event_id=fact.id,
-            type=kind,
-            subject=subject,
-            body=body,
-            created_at=fact.recorded_at,
-        )
+    for endpoint in _listening(uow.session, {biller_id}):
+        message = WebhookMessage(**_message(fact, endpoint, kind=kind, subject=subject, data=data))
         uow.session.add(message)
         uow.session.flush()
         work.enqueue(
@@ -118,3 +157,26 @@ def _write(task: Task, uow: UnitOfWork, *, biller_id: str, kind: str, subject: s
             payload={"message_id": message.id},
             now=uow.now,
         )
+
+
+def _listening(session: Session, biller_ids: Collection[str]) -> Sequence[WebhookEndpoint]:
+    return session.scalars(
+        select(WebhookEndpoint).where(WebhookEndpoint.biller_id.in_(biller_ids), WebhookEndpoint.active)
+    ).all()
+
+
+def _message(
+    fact: EventRow, endpoint: WebhookEndpoint, *, kind: str, subject: str, data: dict[str, Any]
+) -> dict[str, Any]:
+    """A message, column by column. Its time is that of the fact."""
+    said = {"type": kind, "timestamp": fact.recorded_at.isoformat(), "data": data}
+    return {
+        "id": new_id("msg"),
+        "endpoint_id": endpoint.id,
+        "event_id": fact.id,
+        "type": kind,
+        "subject": subject,
+        "body": json.dumps(said, separators=(",", ":")).encode(),
+        "created_at": fact.recorded_at,
+        "tries": 0,
+    }

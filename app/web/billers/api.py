@@ -33,6 +33,7 @@ _API = "quittance_billers_api"
 
 #: what can go wrong, for the description: status -> (what, an example of code and detail)
 REFUSALS = {
+    400: ("The body ended too soon", "incomplete", "A file of bills ended before its Content-Length: send it again."),
     401: ("No valid access token", "invalid-token", "The token has expired: get a new one."),
     403: ("The token lacks the scope", "insufficient-scope", "This operation needs the scope bills:write."),
     404: ("It does not exist, or is not yours", "not-found", "There is no such bill."),
@@ -41,6 +42,7 @@ REFUSALS = {
         "number-used",
         "You delivered a bill with this number before.",
     ),
+    411: ("The length of the body is not said", "length-required", "A file needs its Content-Length."),
     413: ("The body is too large", "too-large", "A bill has at most 10485760 bytes."),
     415: ("Not a format that we read", "media-type", "Send application/json or application/xml."),
     422: (
@@ -115,6 +117,7 @@ def describe(app: Flask) -> None:
             "servers": [{"url": "/"}],
             "tags": [
                 {"name": "Bills", "description": "Bills into your customers' spaces."},
+                {"name": "Uploads", "description": "Many bills in one file."},
                 {"name": "Payments", "description": "What became of them."},
             ],
         },

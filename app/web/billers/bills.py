@@ -7,6 +7,7 @@ import re
 from flask import Response, jsonify, request
 
 from app.errors import FieldError, NotFound
+from app.journey.intake.conformance import Report, report_of
 from app.journey.intake.formats import FORMATS
 from app.journey.intake.formats.json_bill import BillSchema
 from app.journey.intake.service import Acknowledgement, deliver
@@ -17,7 +18,7 @@ from app.web.billers.bodies import whole_body
 from app.web.billers.examples import JSON_BILL, UBL_BILL
 from app.web.billers.limits import BILL_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
-from app.web.billers.schemas import AcknowledgementSchema, DeliveredBillSchema, HeldSchema
+from app.web.billers.schemas import AcknowledgementSchema, ConformanceSchema, DeliveredBillSchema, HeldSchema
 from app.web.context import services
 
 #: what a bill may be, by Content-Type. XML bills are known by their root: none but UBL has a media type of its own
@@ -111,6 +112,28 @@ def get_bill(bill_id: str) -> BillForBiller:
         raise NotFound("bill")
     with services().reading() as uow:
         return bill_for_biller(uow.session, bill_id=bill_id, biller_id=current_client().biller_id)
+
+
+@operation(
+    "/bills/<bill_id>/conformance",
+    method="GET",
+    scope="bills:read",
+    tag="Bills",
+    answer=(200, ConformanceSchema),
+    refusals=(404, 422),
+    path={"bill_id": _BILL_ID},
+    operationId="getConformance",
+)
+def get_conformance(bill_id: str) -> Report:
+    """See whether a bill keeps the official rules
+
+    The rules of EN 16931 for UBL and CII, some moments after the delivery. A report for you to mend the next bills by:
+    nothing hangs on it.
+    """
+    if re.fullmatch(_BILL_ID, bill_id) is None:
+        raise NotFound("bill")
+    with services().reading() as uow:
+        return report_of(uow.session, bill_id=bill_id, biller_id=current_client().biller_id)
 
 
 def _media_type() -> str:

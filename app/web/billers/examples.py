@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 JSON_BILL: dict[str, Any] = {
@@ -15,6 +16,9 @@ JSON_BILL: dict[str, Any] = {
     "reference": "AQ-2026-0042",
     "lines": [{"description": "Drinking water", "quantity": "21 m³", "amount": "84.20"}],
 }
+
+#: a file of many bills has one of these on each line
+JSON_BILL_LINE = json.dumps(JSON_BILL, ensure_ascii=False)
 
 UBL_BILL = """\
 <?xml version="1.0" encoding="UTF-8"?>

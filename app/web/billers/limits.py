@@ -9,15 +9,22 @@ from __future__ import annotations
 from flask import request
 from flask_limiter import Limiter
 
-from app.journey.intake.formats import BYTES_MAX
+from app.journey.intake.formats import BYTES_MAX, bulk
 
 #: a token lives five minutes, so this is plenty, and slows down who guesses
 TOKEN_LIMIT = "60 per minute"  # noqa: S105 (no secret)
 #: per client, however many addresses it calls from
 DELIVERY_LIMIT = "600 per minute"
 
+#: files of many bills, per client; a file may have a hundred thousand
+UPLOAD_LIMIT = "60 per hour"
+#: files of one biller that we are working on at the same time
+UPLOADS_MOST = 20
+
 #: a bill with its attachments: no more is read off the wire than the intake takes
 BILL_BYTES_MAX = BYTES_MAX
+#: a file of many bills: it is read line by line
+UPLOAD_BYTES_MAX = bulk.BYTES_MAX
 #: four short values
 CONFIRMATION_BYTES_MAX = 4 * 1024
 #: an assertion is about 1 kB
@@ -26,6 +33,10 @@ TOKEN_REQUEST_BYTES_MAX = 16 * 1024
 
 def delivery_limit() -> str:
     return DELIVERY_LIMIT
+
+
+def upload_limit() -> str:
+    return UPLOAD_LIMIT
 
 
 def caller_address() -> str:

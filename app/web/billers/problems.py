@@ -33,6 +33,7 @@ _CODES = {
     404: "not-found",
     405: "method-not-allowed",
     408: "too-slow",
+    411: "length-required",
     413: "too-large",
     415: "media-type",
     429: "too-many-requests",

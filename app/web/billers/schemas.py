@@ -121,6 +121,103 @@ class HeldSchema(ma.Schema):
     reasons = fields.List(fields.Nested(DoubtSchema), required=True, metadata={"minItems": 1})
 
 
+class FindingSchema(ma.Schema):
+    """A rule of EN 16931 that the bill does not keep."""
+
+    rule = fields.String(
+        required=True,
+        metadata={
+            "example": "BR-CO-15",
+            "description": "As the standard calls it; empty where the rules could not be applied to this bill at all.",
+        },
+    )
+    severity = fields.String(required=True, validate=validate.OneOf(("fatal", "warning")))
+    location = fields.String(required=True, metadata={"description": "XPath of the element."})
+    detail = fields.String(required=True, metadata={"description": "What the rule says."})
+
+
+class ConformanceSchema(ma.Schema):
+    """Whether a bill keeps the official rules of EN 16931. Your customer sees and can pay it either way."""
+
+    bill_id = _Id("bill", "The bill.")
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(("conforms", "findings", "not-checked")),
+        metadata={
+            "description": "not-checked: not yet, or a format that the rules are not about, or this installation has"
+            " no rules."
+        },
+    )
+    rules = fields.String(
+        required=True, allow_none=True, metadata={"example": "EN16931-UBL-validation", "description": "Which rules."}
+    )
+    checked_at = _moment("When it was held against them.", allow_none=True)
+    findings = fields.List(fields.Nested(FindingSchema), required=True)
+
+
+def _count(description: str, example: int = 0) -> fields.Integer:
+    return fields.Integer(required=True, metadata={"minimum": 0, "example": example, "description": description})
+
+
+class UploadSchema(ma.Schema):
+    """A file of many bills, and how far we are with it."""
+
+    id = _Id("upl", "Our id of the upload.")
+    status = fields.String(
+        required=True,
+        attribute="state",
+        validate=validate.OneOf(("working", "done")),
+        metadata={"description": "working: we have the file, durably · done: every line has its result."},
+    )
+    sha256 = fields.String(
+        required=True,
+        metadata={"pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the file as you sent it."},
+    )
+    bills = _count("Lines with something in them.", 100_000)
+    done = _count("Lines that have their result.", 62_500)
+    delivered = _count("In their customers' spaces.", 62_400)
+    repeated = _count("In their customers' spaces since before: the very same bytes.")
+    held = _count("In their customers' spaces as not verified: somebody must look first.", 60)
+    refused = _count("Not taken.", 40)
+    started_at = _moment("When we began to receive it.")
+    ended_at = _moment("When every line had its result.", allow_none=True)
+
+
+class UploadLineSchema(ma.Schema):
+    """What became of one line."""
+
+    line = fields.Integer(required=True, metadata={"minimum": 1, "description": "Its number in the file, from 1."})
+    outcome = fields.String(required=True, validate=validate.OneOf(("delivered", "repeated", "held", "refused")))
+    id = fields.String(
+        required=True,
+        allow_none=True,
+        attribute="bill_id",
+        metadata={
+            "pattern": "^(bill|hld)_[0-9a-f]{32}$",
+            "description": "Our id of the bill; of a held one, of the held bill; null where it is refused.",
+        },
+    )
+    number = fields.String(
+        required=True, allow_none=True, metadata={"description": "The bill's number; null where it could not be read."}
+    )
+    problems = fields.List(
+        fields.Nested(DoubtSchema),
+        required=True,
+        metadata={"description": "Why it is refused or held; otherwise empty. Codes are those of a single delivery."},
+    )
+
+
+class UploadLinesSchema(ma.Schema):
+    """Results of lines, in the order of the file."""
+
+    lines = fields.List(fields.Nested(UploadLineSchema), required=True)
+    after = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Ask with this ?after= for the next ones; null when there are none yet."},
+    )
+
+
 class DeliveredBillSchema(ma.Schema):
     """A bill that you delivered. Nothing about who pays it, or from where."""
 

@@ -20,7 +20,7 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services
 from app.web.customers.bank_view import bank_view
-from app.web.customers.pages import blueprint, json_body, me, relying_party
+from app.web.customers.pages import blueprint, json_body, me, note_seen, relying_party
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 
@@ -91,6 +91,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
         troubled = troubled_banks(uow.session, now=uow.now)
+    note_seen(bill)
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     banks = [bank for bank in services().banks.banks() if bill.payable.currency in bank.currencies]

@@ -15,7 +15,7 @@ from app.journey.payments.read import live_payments, payments_of_invoice
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
 from app.web.context import services
-from app.web.customers.pages import blueprint, me, named_payment
+from app.web.customers.pages import blueprint, me, named_payment, note_seen
 
 SHOWN = {
     "all": tuple(InvoiceState),
@@ -62,6 +62,7 @@ def bill(inv: str) -> ResponseReturnValue:
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id)
         payments = live_payments(uow.session, invoice_ids=[inv])
         receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
+    note_seen(view)
     return render_template(
         "customers/bill.html",
         bill=_linked(view, payments, receipts),
@@ -73,14 +74,17 @@ def bill(inv: str) -> ResponseReturnValue:
 def original(inv: str) -> ResponseReturnValue:
     """The very file that the biller delivered, as a download."""
     with services().reading() as uow:
-        file = original_of(uow.session, invoice_id=inv, customer_id=me().customer.id)
+        file = original_of(services().vault, uow.session, invoice_id=inv, customer_id=me().customer.id)
     ending = ENDINGS.get(file.media_type, "xml")
-    return send_file(
+    answer = send_file(
         io.BytesIO(file.content),
         mimetype="application/octet-stream",
         as_attachment=True,
         download_name=f"bill-{inv[-8:]}.{ending}",
     )
+    # it is a stranger's file: a browser that shows it all the same runs nothing of it and fetches nothing for it
+    answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
+    return answer
 
 
 def _linked(view: InvoiceView, payments: dict[str, str], receipts: dict[str, str]) -> InvoiceView:

@@ -10,6 +10,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.journey.invoices.read import InvoiceView
+from app.journey.invoices.service import see
 from app.journey.payments.read import PaymentView
 from app.journey.receipts.read import ReceiptView
 from app.people.customers import today_of
@@ -33,6 +35,15 @@ PUBLIC = frozenset(
 )  # fmt: skip
 #: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and a search
 OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank"})
+
+
+def note_seen(bill: InvoiceView) -> None:
+    """Its customer looks at it. A visit of the demo is nobody's look."""
+    if bill.seen or me().read_only:
+        return
+    with services().unit_of_work() as uow:
+        see(uow, invoice_id=bill.id, customer_id=me().customer.id)
+        uow.commit()
 
 
 @blueprint.before_request

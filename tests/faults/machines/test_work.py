@@ -21,6 +21,7 @@ from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.db.work import (
     BACKOFF_MOST_S,
+    BULK_HANDLERS,
     DEAD_PAUSE,
     LEASE,
     OUTBOUND_HANDLERS,
@@ -37,6 +38,8 @@ from tests.faults.machines.house import house, runs
 pytestmark = pytest.mark.timeout(600)  # to make a run that breaks something short takes minutes
 
 KEYS = ("a", "b", "c")
+#: one of each lane
+HANDLERS = {Lane.JOURNEY: "payments.follow", Lane.OUTBOUND: OUTBOUND_HANDLERS[0], Lane.BULK: BULK_HANDLERS[0]}
 KEY, PICK = st.sampled_from(KEYS), st.integers(0, 999)
 #: what a lease, a pause and a day are made of, and a moment more or less
 SECONDS = st.sampled_from((-2.0, -0.5, 0.0, 0.001, 1.0, 10.0, 29.999, 30.0, 30.001, 3600.0, 5400.0, 86_400.0, 95_040.0))
@@ -132,15 +135,15 @@ class Work(RuleBasedStateMachine):
     @initialize(tries=st.sampled_from((0, TRIES_MOST - 2, TRIES_MOST - 1, TRIES_MOST, TRIES_MOST + 5)))
     def ask_for_something(self, tries: int) -> None:
         """One row has failed so often already: that takes a day otherwise."""
-        self.ask(key="a", outbound=False, seconds=0, commit=True)
-        self.ask(key="b", outbound=True, seconds=1, commit=True)
+        self.ask(key="a", lane=Lane.JOURNEY, seconds=0, commit=True)
+        self.ask(key="b", lane=Lane.OUTBOUND, seconds=1, commit=True)
         self._do(lambda uow: uow.session.execute(update(WorkRow).where(WorkRow.key == "a").values(attempts=tries)))
         self.rows["a"].tries = tries
 
-    @rule(key=KEY, outbound=st.booleans(), seconds=SECONDS, commit=st.booleans())
-    def ask(self, key: str, outbound: bool, seconds: float, commit: bool) -> None:
+    @rule(key=KEY, lane=st.sampled_from(Lane), seconds=SECONDS, commit=st.booleans())
+    def ask(self, key: str, lane: Lane, seconds: float, commit: bool) -> None:
         self.asked += 1
-        handler = OUTBOUND_HANDLERS[0] if outbound else "payments.follow"
+        handler = HANDLERS[lane]
         run_at, payload = self.now + seconds * SECOND, {"n": self.asked}
         self._do(
             lambda uow: work.enqueue(
@@ -167,7 +170,7 @@ class Work(RuleBasedStateMachine):
         due = [
             (row.run_at, row.since, key)
             for key, row in self.rows.items()
-            if row.run_at <= self.now and (row.handler in OUTBOUND_HANDLERS) is (lane is Lane.OUTBOUND)
+            if row.run_at <= self.now and row.handler == HANDLERS[lane]
         ]
         expected = [key for _, _, key in sorted(due)[:limit]]
         got: list[Claim] = []

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 from sqlalchemy import text
@@ -46,7 +47,7 @@ def make_services(url: str, *, nap_s: float = 0.0) -> Services:
 
     nothing = cast(Any, None)
     return Services(
-        settings=nothing,
+        settings=cast(Any, SimpleNamespace(unseen_days=0)),
         engine=make_engine(url, pool_size=20),
         banks=nothing,
         vault=nothing,
@@ -67,7 +68,7 @@ def make_worker(services: Services, *, lease_s: float, threads: int = 4, grace_s
         services,
         Schedule(services),
         lease=dt.timedelta(seconds=lease_s),
-        threads={work.Lane.JOURNEY: threads, work.Lane.OUTBOUND: 1},
+        threads={**dict.fromkeys(work.Lane, 1), work.Lane.JOURNEY: threads},
         grace_s=grace_s,
     )
 

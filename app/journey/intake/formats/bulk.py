@@ -27,17 +27,33 @@ _SEPARATORS = (",", ";", "\t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BulkLine:
-    """One bill of the file, or why it is refused. ``content`` is what a single delivery would have sent."""
+class Piece:
+    """What one line of the file holds, not read yet. ``content`` is what a single delivery would have sent."""
 
     number: int  #: of the line in the file, from 1
     content: bytes
+    refused: BillRefused | None = None  #: a row that is none; there is no content then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkLine(Piece):
+    """One bill of the file, or why it is refused."""
+
     bill: Bill | None = None
-    refused: BillRefused | None = None
 
 
 def ndjson(lines: Iterator[bytes]) -> Iterator[BulkLine]:
-    """The bills of a file of lines, one after the other, never all at once. Empty lines are passed over.
+    """The bills of a file of lines, each read."""
+    return map(read, cut_ndjson(lines))
+
+
+def table(lines: Iterator[bytes]) -> Iterator[BulkLine]:
+    """The bills of a table, each read."""
+    return map(read, cut_table(lines))
+
+
+def cut_ndjson(lines: Iterator[bytes]) -> Iterator[Piece]:
+    """What is in a file of lines, one after the other, never all at once. Empty lines are passed over.
 
     Raises BillRefused for the file as a whole: too many lines, or one too long to be held.
     """
@@ -49,11 +65,11 @@ def ndjson(lines: Iterator[bytes]) -> Iterator[BulkLine]:
         found += 1
         if found > BILLS_MAX:
             raise BillRefused("too-large", f"The file has more than {BILLS_MAX} bills.", element=f"line {number}")
-        yield _read(number, content)
+        yield Piece(number=number, content=content)
 
 
-def table(lines: Iterator[bytes]) -> Iterator[BulkLine]:
-    """The bills of a CSV file in UTF-8, with a header; the separator is a comma, a semicolon or a tab.
+def cut_table(lines: Iterator[bytes]) -> Iterator[Piece]:
+    """The rows of a CSV file in UTF-8, with a header; the separator is a comma, a semicolon or a tab.
 
     Raises BillRefused for the file as a whole: its header, its encoding, a row that is none.
     """
@@ -76,7 +92,7 @@ def table(lines: Iterator[bytes]) -> Iterator[BulkLine]:
         found += 1
         if found > BILLS_MAX:
             raise BillRefused("too-large", f"The file has more than {BILLS_MAX} bills.", element=_at(rows.line_num))
-        yield _read_row(rows.line_num + 1, header, row)
+        yield _of_row(rows.line_num + 1, header, row)
 
 
 def split(content: bytes) -> Iterator[bytes]:
@@ -129,11 +145,11 @@ def _check_header(header: list[str]) -> None:
             raise BillRefused("element-missing", f"There is no column '{name}'.", element="line 1")
 
 
-def _read_row(number: int, header: list[str], row: list[str]) -> BulkLine:
+def _of_row(number: int, header: list[str], row: list[str]) -> Piece:
     if len(row) != len(header):
         detail = f"The row has {len(row)} cells, the header {len(header)}."
         refused = BillRefused("not-well-formed", detail, element=f"line {number}")
-        return BulkLine(number=number, content=b"", refused=refused)
+        return Piece(number=number, content=b"", refused=refused)
     bill: dict[str, object] = {}
     for name, cell in zip(header, row, strict=True):
         parent, dot, child = name.partition(".")
@@ -145,12 +161,16 @@ def _read_row(number: int, header: list[str], row: list[str]) -> BulkLine:
                 inside[child] = cell
         else:
             bill[name] = cell
-    return _read(number, json.dumps(bill, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    content = json.dumps(bill, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return Piece(number=number, content=content)
 
 
-def _read(number: int, content: bytes) -> BulkLine:
+def read(piece: Piece) -> BulkLine:
+    """The bill of one line, or why it is refused: never an exception."""
+    if piece.refused is not None:
+        return BulkLine(number=piece.number, content=piece.content, refused=piece.refused)
     try:
-        return BulkLine(number=number, content=content, bill=json_bill.read(content))
+        return BulkLine(number=piece.number, content=piece.content, bill=json_bill.read(piece.content))
     except BillRefused as refused:
-        named = BillRefused(refused.code, refused.detail, element=f"line {number}{refused.element}")
-        return BulkLine(number=number, content=content, refused=named)
+        named = BillRefused(refused.code, refused.detail, element=f"line {piece.number}{refused.element}")
+        return BulkLine(number=piece.number, content=piece.content, refused=named)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from stdnum import iso11649, numdb
 from stdnum.exceptions import ValidationError as StdnumError
@@ -106,6 +106,7 @@ def account(value: str, *, element: str) -> Account:
     return Account(other=written)
 
 
+@lru_cache(maxsize=1024)  # the bills of a biller name the same few
 def valid_iban(value: str) -> str | None:
     """The IBAN in electronic form, or None: country, length, structure and check digits count (ISO 13616)."""
     compact = _compact(value)

@@ -49,6 +49,14 @@ class Parts:
 def read(content: bytes) -> Bill:
     """The bill in the XML that is embedded in a PDF, with doubts where the PDF says two things. Or BillRefused."""
     parts = take_apart(content)
+    name, inner = bill_inside(parts)
+    bill = _inside(name, inner)
+    doubts = _doubts(bill, parts)
+    return dataclasses.replace(bill, attachments=tuple(_shown(each) for each, _ in parts.files), doubts=doubts)
+
+
+def bill_inside(parts: Parts) -> tuple[str, bytes]:
+    """Name and content of the XML that is the bill. Raises BillRefused."""
     known = [(name, inner) for name, inner in parts.xml_files if _base(name) in XML_NAMES]
     if len(known) > 1:
         raise BillRefused(
@@ -58,10 +66,7 @@ def read(content: bytes) -> Bill:
         names = ", ".join(XML_NAMES)
         detail = f"There is no bill in this PDF that a program can read: none of {names} is embedded."
         raise BillRefused("no-structured-data", detail)
-    name, inner = known[0]
-    bill = _inside(name, inner)
-    doubts = _doubts(bill, parts)
-    return dataclasses.replace(bill, attachments=tuple(_shown(each) for each, _ in parts.files), doubts=doubts)
+    return known[0]
 
 
 def only(file_name: str, content: bytes) -> bytes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from functools import cache
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 from typing_extensions import override
@@ -32,18 +33,31 @@ _SIGNED_AMOUNT_PATTERN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"
 
 def read(content: bytes) -> Bill:
     """The bill in a JSON document (RFC 8259), or BillRefused."""
-    return read_tree(json_tree.parse(content, bytes_max=JSON_BYTES_MAX))
+    return _read(json_tree.parse(content, bytes_max=JSON_BYTES_MAX, depth_max=DEPTH_MAX))
 
 
 def read_tree(tree: Any) -> Bill:
     """The bill in what json_tree.parse made of the bytes."""
     json_tree.check(tree, depth_max=DEPTH_MAX)
+    return _read(tree)
+
+
+def _read(tree: Any) -> Bill:
     try:
-        found = BillSchema().load(tree)
+        found = _right_schema()(tree)
+    except _SomethingWrong:
+        found = _load(tree)
+    return _bill(found)
+
+
+def _load(tree: Any) -> Mapping[str, Any]:
+    """By marshmallow, which says what is wrong and where."""
+    try:
+        found: Mapping[str, Any] = _schema().load(tree)
     except ValidationError as error:
         pointer, problem = _first(error.messages)
         raise BillRefused(problem.code, str(problem), element=pointer) from None
-    return _bill(found)
+    return found
 
 
 # --- the words of the format
@@ -279,6 +293,83 @@ def _first(messages: Any, pointer: str = "") -> tuple[str, Problem]:
         key, inner = next(iter(messages.items()))
         return _first(inner, pointer if key == "_schema" else json_tree.pointer_of(pointer, key))
     return pointer, messages[0]
+
+
+@cache
+def _schema() -> BillSchema:
+    """One for all bills: to make it takes longer than to read a bill, and reading leaves nothing in it."""
+    return BillSchema()
+
+
+# --- the same words again, for bills with nothing wrong in them
+
+
+class _SomethingWrong(Exception):
+    """What it is, marshmallow says."""
+
+
+#: what a value of the schema is made of; it raises _SomethingWrong
+_Right: TypeAlias = Callable[[Any], Any]
+
+
+@cache
+def _right_schema() -> _Right:
+    """Reads what the schema reads, by the same functions of its fields, in a fifth of the time."""
+    return _right_object(_schema())
+
+
+def _right_object(schema: Schema) -> _Right:
+    steps = [(name, field.required, _right_value(field)) for name, field in schema.fields.items()]
+    names = schema.fields.keys()
+
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value.keys() <= names:
+            raise _SomethingWrong
+        found = {}
+        for name, required, right in steps:
+            if name in value:
+                found[name] = right(value[name])
+            elif required:
+                raise _SomethingWrong
+        return found
+
+    return read
+
+
+def _right_value(field: fields.Field[Any]) -> _Right:
+    if isinstance(field, _Nested):
+        return _right_object(field.schema)
+    if isinstance(field, _List):
+        return _right_list(_right_value(field.inner))
+    if isinstance(field, _Date):
+        return _right_text(lambda written: checks.date(written, element=""))
+    if isinstance(field, _Text):
+        return _right_text(field.read)
+    raise TypeError(f"{field} is none of the fields that a bill is made of")
+
+
+def _right_list(right: _Right) -> _Right:
+    def read(value: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) > LINES_MAX:
+            raise _SomethingWrong
+        return [right(each) for each in value]
+
+    return read
+
+
+def _right_text(read_text: Callable[[str], Any]) -> _Right:
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise _SomethingWrong
+        try:
+            found = read_text(value)
+        except BillRefused:
+            raise _SomethingWrong from None
+        if not found:
+            raise _SomethingWrong
+        return found
+
+    return read
 
 
 # --- from the fields to a bill

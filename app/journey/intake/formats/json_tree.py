@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import text
@@ -33,8 +33,8 @@ class JsonObject(dict[str, Any]):
     doubled: str | None = None
 
 
-def parse(content: bytes, *, bytes_max: int) -> Any:
-    """The tree of an RFC 8259 document; every limit but the depth of our own format is kept."""
+def parse(content: bytes, *, bytes_max: int, depth_max: int = DEPTH_MAX) -> Any:
+    """The tree of an RFC 8259 document; every limit is kept."""
     if len(content) > bytes_max:
         raise BillRefused("too-large", f"The document is larger than {bytes_max // 1024 // 1024} MiB.")
     if content.startswith(codecs.BOM_UTF8):
@@ -53,26 +53,45 @@ def parse(content: bytes, *, bytes_max: int) -> Any:
         detail = f"Not well-formed JSON: {error.msg}, line {error.lineno}, column {error.colno}."
         raise BillRefused("not-well-formed", detail) from None
     except RecursionError:
-        raise BillRefused("too-large", f"Values are nested deeper than {DEPTH_MAX} levels.") from None
-    check(tree, depth_max=DEPTH_MAX)
+        raise BillRefused("too-large", f"Values are nested deeper than {depth_max} levels.") from None
+    check(tree, depth_max=depth_max)
     return tree
 
 
 def check(tree: object, *, depth_max: int) -> None:
     """No key twice, not too deep, not too many. Without recursion: the depth is the sender's choice."""
-    waiting = [("", tree, 1)]
+    # where each value stands is its key and where its parent stands: a pointer is made of it only for a refusal
+    waiting: list[tuple[_Place | None, object, int]] = [(None, tree, 1)]
     values = 0
     while waiting:
-        pointer, value, depth = waiting.pop()
+        place, value, depth = waiting.pop()
         if depth > depth_max:
-            raise BillRefused("too-large", f"Values are nested deeper than {depth_max} levels.", element=pointer)
+            detail = f"Values are nested deeper than {depth_max} levels."
+            raise BillRefused("too-large", detail, element=_pointer(place))
+        if not isinstance(value, (dict, list)):
+            continue
         if isinstance(value, JsonObject) and value.doubled is not None:
             detail = "The field is there twice. Send it once."
-            raise BillRefused("element-doubled", detail, element=pointer_of(pointer, value.doubled))
-        values += len(value) if isinstance(value, (dict, list)) else 0
+            raise BillRefused("element-doubled", detail, element=pointer_of(_pointer(place), value.doubled))
+        values += len(value)
         if values > VALUES_MAX:
-            raise BillRefused("too-large", f"There are more than {VALUES_MAX} values.", element=pointer)
-        waiting += [(pointer_of(pointer, key), inner, depth + 1) for key, inner in _inside(value)]
+            raise BillRefused("too-large", f"There are more than {VALUES_MAX} values.", element=_pointer(place))
+        waiting += [((place, key), inner, depth + 1) for key, inner in _inside(value)]
+
+
+#: where the parent stands, and the key in it
+_Place: TypeAlias = "tuple[_Place | None, str | int]"
+
+
+def _pointer(place: _Place | None) -> str:
+    keys = []
+    while place is not None:
+        place, key = place
+        keys.append(key)
+    pointer = ""
+    for key in reversed(keys):
+        pointer = pointer_of(pointer, key)
+    return pointer
 
 
 def _json_object(pairs: list[tuple[str, Any]]) -> JsonObject:
@@ -88,11 +107,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise BillRefused("not-well-formed", f"{name} is not JSON.")
 
 
-def _inside(value: object) -> Iterator[tuple[str | int, object]]:
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from enumerate(value)
+def _inside(value: dict[str, Any] | list[Any]) -> Iterable[tuple[str | int, object]]:
+    return value.items() if isinstance(value, dict) else enumerate(value)
 
 
 def pointer_of(parent: str, key: str | int) -> str:

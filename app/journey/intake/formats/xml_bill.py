@@ -23,7 +23,7 @@ def read(content: bytes) -> Bill:
 
 
 def read_tree(tree: etree._Element) -> Bill:
-    root = _opened(tree)
+    root = opened(tree)
     request = payment_request.xml_message(root)
     if request is not None:
         return payment_request.read_xml(request)
@@ -39,7 +39,7 @@ def read_tree(tree: etree._Element) -> Bill:
     return bill
 
 
-def _opened(root: etree._Element) -> etree._Element:
+def opened(root: etree._Element) -> etree._Element:
     """The one document in a Peppol envelope (SBDH); anything else as it is."""
     if root.tag != f"{_SBDH}StandardBusinessDocument":
         return root

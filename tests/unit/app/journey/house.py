@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -262,7 +263,7 @@ class House:
                 amount_minor=minor,
                 media_type=media_type,
                 content=content,
-                sha256="0",
+                sha256=hashlib.sha256(content).hexdigest(),
                 delivered_at=self.clock.now,
             )
         )

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.people.connections import connect, customer_behind
+from app.people.connections import connect, customers_behind
 from app.people.customers import add_customer
 from app.people.models import Biller, Connection, Customer
 from tests.conftest import Clock
@@ -33,7 +33,7 @@ def connected(begin: Begin, customer_id: str, biller_id: str) -> str:
 
 def behind(begin: Begin, address: str, biller_id: str) -> str | None:
     with begin() as uow:
-        return customer_behind(uow.session, address=address, biller_id=biller_id)
+        return customers_behind(uow.session, addresses=[address], biller_id=biller_id).get(address)
 
 
 def test_an_address_is_sixty_random_bits_and_says_nothing(

@@ -97,6 +97,8 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "note": "Thank you.",
         "terms": None,
         "received_at": house.clock.now,
+        "seen_at": None,
+        "unseen_at": None,
     }
     assert house.balances() == {f"due:{invoice.id}": 8420, "biller:blr_1": -8420}
     assert house.told() == ["InvoiceOpened"]

@@ -2,18 +2,29 @@
 
 The bytes are honest documents, hurt: pieces cut out, doubled, moved, replaced by what has fooled others. That gets
 deeper than random bytes do. FUZZ_EXAMPLES makes it as long as somebody has patience.
+
+``python -m tests.unit.app.journey.intake.formats.test_fuzz ubl`` is one target in a process that has little memory, and
+little time for each document: whoever needs more is killed, and that is a finding.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
+import signal
+import subprocess
+import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.journey.intake import uploads
 from app.journey.intake.bill import Bill, BillRefused
 from app.journey.intake.formats import (
     bank_message,
@@ -24,13 +35,20 @@ from app.journey.intake.formats import (
     payment_code,
     pdf_child,
     read_any,
+    read_bill,
     responses,
 )
 from app.journey.intake.formats.outcomes import Outcome
+from config.settings import ROOT
 from tests.support.bills import cii_bill, pdf_bill, ubl_bill
 from tests.support.bills import json_bill as our_json
 from tests.unit.app.journey.intake.formats import test_bulk, test_orders_and_responses, test_payment_request
 from tests.unit.app.journey.intake.formats.test_payment_code import EPC, SWISS
+
+#: what takes bytes and may refuse them
+Reader: TypeAlias = Callable[[bytes], object]
+#: what is around each reading
+Around: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 
@@ -76,78 +94,129 @@ def answers(read: Callable[[bytes], object], content: bytes) -> None:
         assert all(0 < each.discount.minor < found.payable.minor for each in found.early_payments)
 
 
-def fuzz(whole: bytes, read: Callable[[bytes], object], *, examples: int = EXAMPLES) -> None:
-    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def fuzz(whole: bytes, read: Reader, *, examples: int = EXAMPLES, around: Around = contextlib.nullcontext) -> None:
+    @settings(
+        deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    )
     @given(hurt(whole))
     def under_fire(content: bytes) -> None:
-        answers(read, content)
+        with around():
+            answers(read, content)
 
     under_fire()
 
 
-def test_our_json_under_fire() -> None:
-    fuzz(our_json(lines=[{"description": "Eau", "amount": "84.20"}], note="Bonjour"), json_bill.read)
+def _payment_answer() -> bytes:
+    said = payment_answer.answer(test_payment_request.request(), Outcome.DECLINED)
+    return payment_answer.as_xml(test_payment_request.request(), said, message_id="A", now=test_payment_request.NOW)
 
 
-def test_ubl_under_fire() -> None:
-    fuzz(ubl_bill(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n", note="Bonjour"), read_any)
-    fuzz(ubl_bill(root="CreditNote"), read_any)
+def _taken_apart(content: bytes) -> None:
+    """What the child does that takes PDFs apart, in this process, so that many can be tried."""
+    answer = pdf_child.answer(content)
+    assert answer.keys() in ({"files", "text"}, {"refused"})
 
 
-def test_cii_under_fire() -> None:
-    fuzz(cii_bill(), read_any)
+def _as_delivered(media_type: str) -> Reader:
+    return lambda content: read_bill(content, media_type)
 
 
-def test_payment_requests_under_fire() -> None:
-    fuzz(test_payment_request.in_xml(), read_any)
-    fuzz(test_payment_request.changed(), read_any)
+def _upload(cut: Callable[[Iterator[bytes]], Iterator[bulk.Piece]]) -> Reader:
+    """A file of bills as it is kept in parts, opened again, and read."""
+
+    def read(content: bytes) -> None:
+        pieces = list(cut(bulk.split(content)))
+        again = list(uploads._unpacked(uploads._packed(pieces))) if pieces else []
+        assert [(each.number, each.content, bool(each.refused)) for each in again] == [
+            (each.number, each.content, bool(each.refused)) for each in pieces
+        ]
+        for line in map(bulk.read, again):
+            assert (line.bill is None) is not (line.refused is None)
+
+    return read
 
 
-def test_payment_answers_under_fire() -> None:
-    request = test_payment_request.request()
-    said = payment_answer.answer(request, Outcome.DECLINED)
-    written = payment_answer.as_xml(request, said, message_id="A", now=test_payment_request.NOW)
-    fuzz(written, payment_answer.read)
+PAIN_001 = (
+    b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.001.001.09'><CstmrCdtTrfInitn><GrpHdr><MsgId>M</MsgId>"
+    b"</GrpHdr><PmtInf><CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy='EUR'>84.20"
+    b"</InstdAmt></Amt></CdtTrfTxInf></PmtInf></CstmrCdtTrfInitn></Document>"
+)
+OURS = our_json(lines=[{"description": "Eau", "amount": "84.20"}], note="Bonjour")
+PDF = pdf_bill(("factur-x.xml", cii_bill()), page="84,20 EUR")
+ORDER = test_orders_and_responses.ubl("Order", test_orders_and_responses.ORDER)
+RESPONSE = test_orders_and_responses.ubl("ApplicationResponse", test_orders_and_responses.RESPONSE)
+#: format → honest documents, each with what reads it
+TARGETS: Mapping[str, Sequence[tuple[bytes, Reader]]] = {
+    "json": [(OURS, json_bill.read), (OURS, _as_delivered("application/json"))],
+    "ubl": [
+        (ubl_bill(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n", note="Bonjour"), read_any),
+        (ubl_bill(root="CreditNote"), read_any),
+        (ubl_bill(), _as_delivered("application/vnd.oasis.ubl+xml")),
+    ],
+    "cii": [(cii_bill(), read_any), (cii_bill(), _as_delivered("text/xml"))],
+    "payment-request": [(test_payment_request.in_xml(), read_any), (test_payment_request.changed(), read_any)],
+    "payment-answer": [(_payment_answer(), payment_answer.read)],
+    "order": [(ORDER, orders.read)],
+    "response": [(RESPONSE, responses.read), (test_orders_and_responses.cdar(), responses.read)],
+    "payment-code": [("\n".join(EPC).encode(), payment_code.read), ("\n".join(SWISS).encode(), payment_code.read)],
+    "bank-message": [(PAIN_001, bank_message.read)],
+    "upload": [
+        (f"{test_bulk.HEADER}\n{test_bulk.ROW}\n".encode(), _upload(bulk.cut_table)),
+        (our_json() + b"\n" + our_json(number="2"), _upload(bulk.cut_ndjson)),
+    ],
+    "pdf-child": [(PDF, _taken_apart)],
+}
 
 
-def test_orders_under_fire() -> None:
-    fuzz(test_orders_and_responses.ubl("Order", test_orders_and_responses.ORDER), orders.read)
-
-
-def test_responses_under_fire() -> None:
-    fuzz(test_orders_and_responses.ubl("ApplicationResponse", test_orders_and_responses.RESPONSE), responses.read)
-    fuzz(test_orders_and_responses.cdar(), responses.read)
-
-
-def test_payment_codes_under_fire() -> None:
-    fuzz("\n".join(EPC).encode(), payment_code.read)
-    fuzz("\n".join(SWISS).encode(), payment_code.read)
-
-
-def test_bank_messages_under_fire() -> None:
-    pain_001 = (
-        b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pain.001.001.09'><CstmrCdtTrfInitn><GrpHdr><MsgId>M</MsgId>"
-        b"</GrpHdr><PmtInf><CdtTrfTxInf><PmtId><EndToEndId>E</EndToEndId></PmtId><Amt><InstdAmt Ccy='EUR'>84.20"
-        b"</InstdAmt></Amt></CdtTrfTxInf></PmtInf></CstmrCdtTrfInitn></Document>"
-    )
-    fuzz(pain_001, bank_message.read)
-
-
-def test_bulk_files_under_fire() -> None:
-    fuzz(f"{test_bulk.HEADER}\n{test_bulk.ROW}\n".encode(), lambda content: list(bulk.table(bulk.split(content))))
-    fuzz(our_json() + b"\n" + our_json(number="2"), lambda content: list(bulk.ndjson(bulk.split(content))))
+@pytest.mark.parametrize("target", TARGETS)
+def test_under_fire(target: str) -> None:
+    for whole, read in TARGETS[target]:
+        fuzz(whole, read)
 
 
 @pytest.mark.slow  # a process for each
 def test_pdfs_under_fire() -> None:
-    fuzz(pdf_bill(("factur-x.xml", cii_bill()), page="84,20 EUR"), read_any, examples=max(EXAMPLES // 10, 10))
+    fuzz(PDF, read_any, examples=max(EXAMPLES // 10, 10))
 
 
-def test_the_child_that_takes_pdfs_apart_never_falls() -> None:
-    """In this process, so that many can be tried; its limits are tested where it is a process."""
+# ---------------------------------------------------------------------------------------- with little memory and time
 
-    def taken_apart(content: bytes) -> None:
-        answer = pdf_child.answer(content)
-        assert answer.keys() in ({"files", "text"}, {"refused"})
+MODULE = "tests.unit.app.journey.intake.formats.test_fuzz"
+#: of the whole process, libraries and hypothesis included; it begins with less than half of that
+MEMORY_MAX = 1024 * 1024 * 1024
+#: of the processor, for one document of some kilobytes: a hundred times what the slowest takes
+CPU_S_MAX = 5.0
 
-    fuzz(pdf_bill(("factur-x.xml", cii_bill()), page="84,20 EUR"), taken_apart)
+
+class TooSlow(Exception):
+    """No reader catches it: it is not what a document may cause."""
+
+
+@contextlib.contextmanager
+def little_time() -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise TooSlow
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, CPU_S_MAX)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_under_fire_with_little_memory_and_time(target: str) -> None:
+    done = subprocess.run([sys.executable, "-m", MODULE, target], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-4000:]
+
+
+def main(target: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+    for whole, read in TARGETS[target]:
+        fuzz(whole, read, around=little_time)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

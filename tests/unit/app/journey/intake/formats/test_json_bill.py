@@ -14,6 +14,7 @@ from marshmallow.fields import Field
 
 from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
 from app.journey.intake.formats import json_bill as reader
+from app.journey.intake.formats import json_tree
 from connectors.money import EXPONENTS, Money
 from tests.support.bills import IBAN, NUMBER, REFERENCE, SELLER_NAME, TO, json_bill, json_fields
 
@@ -51,6 +52,14 @@ def test_a_whole_bill() -> None:
         ),
         note="Merci\nà bientôt",
     )
+
+
+def test_what_is_right_is_read_alike_with_and_without_marshmallow() -> None:
+    lines = [{"description": "Eau", "quantity": "21 m³", "amount": "-84.20"}, {"description": "Eau"}]
+    early = {"until": "2026-11-20", "discount": "1.00"}
+    for changes in ({}, {"lines": lines}, {"early_payment": early, "note": "a\r\nb"}, {"due_on": "2026-12-01"}):
+        tree = json_tree.parse(json_bill(**changes), bytes_max=10_000)
+        assert reader._right_schema()(tree) == reader._load(tree)
 
 
 def test_the_smallest_bill() -> None:

@@ -1,0 +1,289 @@
+"""What becomes of bills that were read: the one way for a single delivery and for many at once.
+
+What is known is looked up for all of them together, so that a thousand bills cost as many queries as one. Then each is
+judged by itself, in the order in which they came, and the next one knows of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sqlalchemy import select
+from sqlalchemy.orm import defer
+
+from app.db.many import among, insert_new
+from app.db.unit_of_work import UnitOfWork
+from app.errors import AppError, Conflict, FieldError, Invalid
+from app.journey.intake import conformance, holding, originals, rules
+from app.journey.intake.bill import Bill, BillRefused, Doubt
+from app.journey.intake.events import BillDelivered
+from app.journey.intake.formats import read_bill
+from app.journey.intake.models import DeliveredBill, HeldBill, number_key
+from app.people.connections import customers_behind
+from app.people.models import Biller, PayeeAccount
+from consent.base import new_id
+from consent.vault import Vault
+
+#: how often others may win the same numbers meanwhile. Each time what they took is a repeat, so twice is rare
+ROUNDS_MOST = 5
+
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientIdentity:
+    """The authenticated program of a biller."""
+
+    client_id: str
+    biller_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """What a biller may rely on: the bill is durably in the customer's space. ``created`` is False for a repeat."""
+
+    bill_id: str
+    number: str
+    sha256: str
+    delivered_at: dt.datetime
+    created: bool
+    held: tuple[Doubt, ...] = ()  #: why somebody must look first; then it is in the space as not verified
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A bill that can be taken, and the very bytes it came in."""
+
+    bill: Bill
+    address: str  #: of the customer's space
+    content: bytes
+    sha256: str
+    media_type: str
+
+
+#: it is durably ours, or why not
+Outcome: TypeAlias = Acknowledgement | AppError
+
+
+def read(content: bytes, media_type: str, *, to: str | None) -> Delivery:
+    """``to`` is an address given beside the bill. Raises BillRefused."""
+    return checked(read_bill(content, media_type), content, media_type, to=to)
+
+
+def checked(bill: Bill, content: bytes, media_type: str, *, to: str | None = None) -> Delivery:
+    """May this bill be delivered at all? Raises BillRefused."""
+    address = rules.one_address(bill.to, to)
+    rules.can_be_taken(bill)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Delivery(bill=bill, address=address, content=content, sha256=sha256, media_type=media_type)
+
+
+def invalid(refused: BillRefused) -> Invalid:
+    return Invalid(refused.code, refused.detail, errors=(FieldError(refused.element, refused.detail),))
+
+
+def take(vault: Vault, uow: UnitOfWork, deliveries: Sequence[Delivery], *, client: ClientIdentity) -> list[Outcome]:
+    """Take them, or hold those with a doubt, in the caller's transaction; one outcome for each, in their order."""
+    outcomes: dict[int, Outcome] = {}
+    pending = dict(enumerate(deliveries))
+    for _ in range(ROUNDS_MOST):
+        desk = _Desk(uow, client, list(pending.values()))
+        judged = {index: desk.judge(delivery) for index, delivery in pending.items()}
+        lost = desk.write(vault)
+        # what others took at the same moment is judged again: now they are known
+        again = {index for index, outcome in judged.items() if _names_one_of(outcome, lost)}
+        outcomes |= {index: outcome for index, outcome in judged.items() if index not in again}
+        pending = {index: pending[index] for index in sorted(again)}
+        if not pending:
+            return [outcomes[index] for index in range(len(deliveries))]
+    raise Conflict("try-again", "The bill was not taken because of other deliveries at the same moment.")
+
+
+def _names_one_of(outcome: Outcome, ids: set[str]) -> bool:
+    return isinstance(outcome, Acknowledgement) and outcome.bill_id in ids
+
+
+@dataclass(slots=True)
+class _Earlier:
+    """A bill under this number that is ours already."""
+
+    id: str
+    sha256: str
+    customer_id: str
+    delivered_at: dt.datetime
+
+
+@dataclass
+class _Desk:
+    """What is known of one biller and of these deliveries; it learns from each that it takes."""
+
+    uow: UnitOfWork
+    client: ClientIdentity
+    deliveries: Sequence[Delivery]
+    _delivered: list[Row] = field(default_factory=list)
+    _held: list[Row] = field(default_factory=list)
+    _mended: dict[str, HeldBill] = field(default_factory=dict)  # by the id under which it is delivered now
+
+    def __post_init__(self) -> None:
+        session, biller_id = self.uow.session, self.client.biller_id
+        addresses = {each.address for each in self.deliveries}
+        numbers = {each.bill.number for each in self.deliveries}
+        keys = {number_key(number) for number in numbers}
+        self._biller = session.get_one(Biller, biller_id)
+        self._accounts = frozenset(
+            session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id))
+        )
+        self._customers = customers_behind(session, addresses=addresses, biller_id=biller_id)
+        bill = DeliveredBill
+        earlier = session.execute(
+            select(bill.id, bill.sha256, bill.customer_id, bill.delivered_at, bill.number).where(
+                bill.biller_id == biller_id, among(session, bill.number, numbers)
+            )
+        )
+        self._earlier = {row.number: _Earlier(*row[:4]) for row in earlier}
+        alike = session.execute(
+            select(bill.number_key, bill.number)
+            .where(bill.biller_id == biller_id, among(session, bill.number_key, keys))
+            .order_by(bill.number)
+        )
+        self._alike: dict[str, list[str]] = {}
+        for key, number in alike:
+            self._alike.setdefault(str(key), []).append(number)
+        hashes = {each.sha256 for each in self.deliveries}
+        held = session.scalars(
+            select(HeldBill)
+            .where(HeldBill.biller_id == biller_id, among(session, HeldBill.sha256, hashes))
+            .options(defer(HeldBill.content))
+            .order_by(HeldBill.id)  # two that lock the same ones wait for each other, and never both
+            .with_for_update()  # an operator may end one at this moment
+        )
+        self._held_before = {each.sha256: each for each in held}
+        self._held_now: dict[str, Acknowledgement] = {}
+
+    def judge(self, delivery: Delivery) -> Outcome:
+        """What becomes of this one; what is to be written of it waits for ``write``."""
+        try:
+            return self._judge(delivery)
+        except AppError as refused:
+            return refused
+
+    def write(self, vault: Vault) -> set[str]:
+        """Write what was taken and say so. Returns the ids of those that another transaction was quicker with."""
+        session = self.uow.session
+        taken = {row["sha256"] for row in (*self._delivered, *self._held)}
+        contents = {each.sha256: each.content for each in self.deliveries if each.sha256 in taken}
+        originals.keep(vault, self.uow, contents)
+        delivered = insert_new(session, DeliveredBill, self._delivered, unique=("biller_id", "number"))
+        held = insert_new(session, HeldBill, self._held, unique=("biller_id", "sha256"))
+        for row in delivered:
+            if row["id"] in self._mended:  # what was wrong with it is right now
+                holding.end(self.uow, self._mended[row["id"]], holding.RELEASED)
+        for row in delivered:
+            conformance.ask_for_check(self.uow, bill_id=row["id"], media_type=row["media_type"])
+        facts = [BillDelivered(bill_id=row["id"]) for row in delivered]
+        if len(facts) == 1:
+            self.uow.record(facts[0])
+        else:
+            self.uow.record_together(facts)
+        return {row["id"] for row in (*self._delivered, *self._held)} - {row["id"] for row in (*delivered, *held)}
+
+    def _judge(self, delivery: Delivery) -> Acknowledgement:
+        customer_id = self._customers.get(delivery.address)
+        if customer_id is None:
+            # one answer for an unknown address and for somebody who never connected: it tells nothing about people
+            detail = f"{delivery.address} is not the address of a customer who is connected with you."
+            raise Invalid("not-connected", detail)
+        number = delivery.bill.number
+        earlier = self._earlier.get(number)
+        if earlier is not None:
+            return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
+        doubts = self._doubts(delivery.bill)
+        before = self._held_before.get(delivery.sha256)
+        if before is not None and before.customer_id != customer_id:
+            raise Conflict(
+                "number-used",
+                f"You sent this very bill, number {before.number}, to another customer before. "
+                "Give the one for this customer a number of its own.",
+            )
+        if doubts or (before is not None and before.ended_as == holding.DISCARDED):
+            return self._hold(delivery, customer_id, before, doubts)
+        row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}
+        row["number_key"] = number_key(number)
+        self._delivered.append(row)
+        if before is not None and before.ended_as is None:
+            self._mended[row["id"]] = before
+        self._earlier[number] = _Earlier(row["id"], delivery.sha256, customer_id, self.uow.now)
+        self._alike.setdefault(row["number_key"], []).append(number)
+        return _acknowledge(number, self._earlier[number], created=True)
+
+    def _doubts(self, bill: Bill) -> tuple[Doubt, ...]:
+        """The bill names its sender, or is refused; all else that is odd about it is for somebody to look at."""
+        try:
+            rules.is_from(bill, vat_id=self._biller.vat_id)
+        except BillRefused as refused:
+            raise invalid(refused) from refused
+        alike = next((each for each in self._alike.get(number_key(bill.number), ()) if each != bill.number), None)
+        return rules.doubts(bill, rules.Known(name=self._biller.name, accounts=self._accounts, number_alike=alike))
+
+    def _hold(
+        self, delivery: Delivery, customer_id: str, before: HeldBill | None, doubts: tuple[Doubt, ...]
+    ) -> Acknowledgement:
+        """Keep it for somebody to look at. The very same bytes again are the same held bill."""
+        if before is not None:
+            if before.ended_as == holding.DISCARDED:
+                raise Conflict("discarded", "This bill was looked at and not taken. Send a corrected one.")
+            return Acknowledgement(
+                bill_id=before.id,
+                number=before.number,
+                sha256=before.sha256,
+                delivered_at=before.held_at,
+                created=False,
+                held=tuple(Doubt(**reason) for reason in before.reasons),
+            )
+        now = self._held_now.get(delivery.sha256)
+        if now is None:
+            row = {**self._row(delivery, customer_id), "id": new_id("hld"), "held_at": self.uow.now}
+            row["reasons"] = [{"code": each.code, "detail": each.detail, "element": each.element} for each in doubts]
+            self._held.append(row)
+            now = self._held_now[delivery.sha256] = Acknowledgement(
+                bill_id=row["id"],
+                number=delivery.bill.number,
+                sha256=delivery.sha256,
+                delivered_at=self.uow.now,
+                created=False,
+                held=doubts,
+            )
+        return now
+
+    def _row(self, delivery: Delivery, customer_id: str) -> Row:
+        """What a delivered and a held bill have alike."""
+        return {
+            "biller_id": self.client.biller_id,
+            "customer_id": customer_id,
+            "client_id": self.client.client_id,
+            "number": delivery.bill.number,
+            "currency": delivery.bill.payable.currency,
+            "amount_minor": delivery.bill.payable.minor,
+            "media_type": delivery.media_type,
+            "sha256": delivery.sha256,
+        }
+
+
+def _repeat(number: str, earlier: _Earlier, *, sha256: str, customer_id: str) -> Acknowledgement:
+    if (earlier.sha256, earlier.customer_id) != (sha256, customer_id):
+        raise Conflict(
+            "number-used",
+            f"You delivered a bill with the number {number} before, with other content. "
+            "Give the corrected bill a number of its own.",
+        )
+    return _acknowledge(number, earlier, created=False)
+
+
+def _acknowledge(number: str, taken: _Earlier, *, created: bool) -> Acknowledgement:
+    return Acknowledgement(
+        bill_id=taken.id, number=number, sha256=taken.sha256, delivered_at=taken.delivered_at, created=created
+    )
