@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
 import os
 from typing import Any
 
@@ -86,7 +87,7 @@ class House:
                 client_id=f"cli_{biller_id}",
                 media_type="application/json",
                 content=b"{}",
-                sha256="0",
+                sha256=hashlib.sha256(b"{}").hexdigest(),
                 delivered_at=uow.now,
                 **values,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import pytest
 from sqlalchemy import select
@@ -82,7 +83,7 @@ def world(begin: Begin, customer: Customer, clock: Clock) -> World:
             number="1",
             media_type="application/json",
             content=b"{}",
-            sha256="0",
+            sha256=hashlib.sha256(b"{}").hexdigest(),
             delivered_at=now,
             **ids,
             **money,
