@@ -138,6 +138,16 @@ def test_the_page_says_that_the_bank_asks_in_its_app_and_waits(there: Journey) -
     assert there.truth(payment_id) == "done"
 
 
+def test_before_signing_the_customer_reads_where_the_bank_will_ask(there: Journey) -> None:
+    bill = there.bill(number="1", amount="84.20")
+    said = {
+        bank: there.browser.page(f"/bills/{bill}/pay?bank={bank}").get_text(" ") for bank in ("lakenhal", "hansekontor")
+    }
+    assert "asks you in its app" in said["lakenhal"]
+    assert "on its own pages" not in said["lakenhal"]
+    assert "on its own pages" in said["hansekontor"]
+
+
 def test_a_no_in_the_app(there: Journey) -> None:
     payment_id = decided(there, "lakenhal")
     stays(there, payment_id)

@@ -29,6 +29,7 @@ class BankView:
     colour: int
     shape: int
     trouble: Trouble | None  #: our recent calls to it all failed
+    in_app: bool  #: it asks for the approval in an app of its own
     words: str  #: by which the page's script finds it
 
 
@@ -45,5 +46,6 @@ def bank_view(bank: BankProfile, troubled: Mapping[str, Trouble]) -> BankView:
         colour=number % COLOURS,
         shape=number // COLOURS % SHAPES,
         trouble=troubled.get(bank.id),
+        in_app=bank.decoupled,
         words=" ".join(words_of(bank)),
     )
