@@ -353,6 +353,12 @@ INVARIANTS: Sequence[Invariant] = (
         "SELECT d.id FROM decision d LEFT JOIN payment p ON p.decision_id = d.id WHERE p.id IS NULL"
         " EXCEPT {asked:payments.initiate,decision_id}",
     ),
+    _holds(
+        "G7",
+        "an upload that is done has a result for every one of its bills",
+        "SELECT u.id FROM upload u WHERE u.state = 'done' AND (u.delivered + u.repeated + u.held + u.refused <> u.bills"
+        " OR u.bills <> (SELECT count(*) FROM upload_line l WHERE l.upload_id = u.id))",
+    ),
     # ----------------------------------------------------------------------------------------------------- L liveness
     _holds(
         "L1",

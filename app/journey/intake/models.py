@@ -111,6 +111,8 @@ class Upload(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("api_client.client_id"))
     state: Mapped[str] = mapped_column(String(9), default=UploadState.RECEIVING, index=True)
     sha256: Mapped[str | None] = mapped_column(String(64))  # of the file as it came
+    # null: received by a process of an older release, which runs beside this one for a while
+    media_type: Mapped[str | None] = mapped_column(String(80))
     bills: Mapped[int] = mapped_column(default=0)
     delivered: Mapped[int] = mapped_column(default=0)
     repeated: Mapped[int] = mapped_column(default=0)

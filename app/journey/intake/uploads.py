@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from app.db import work
 from app.db.many import insert_many
 from app.db.unit_of_work import UnitOfWork
-from app.errors import AppError, Invalid, NotFound
+from app.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
 from app.failpoints import failpoint
 from app.journey.intake import taking
 from app.journey.intake.bill import BillRefused
@@ -32,6 +32,8 @@ from app.journey.intake.formats.bulk import BulkLine, Piece
 from app.journey.intake.models import Upload, UploadLine, UploadPart
 from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.intake.taking import ClientIdentity, Delivery, Outcome
+from app.people.clients import client_of
+from app.people.models import Biller
 from app.services import Services, Task
 from consent.base import new_id
 from consent.vault import Vault
@@ -48,8 +50,19 @@ PART_LINES, PART_BYTES = 1000, 1024 * 1024
 PARTS_A_TURN = 5
 #: what was never received as a whole is forgotten after that
 ABANDONED = dt.timedelta(days=1)
+#: files of one biller that are here and not done, and those of them that are just coming in: each of these keeps a
+#: thread of the web server busy
+OPEN_MOST, RECEIVING_MOST = 20, 2
+#: a file that comes in more slowly is refused; one whose server died counts no longer than that
+RECEIVING_TIME_MOST = dt.timedelta(minutes=30)
+#: what a program needs that delivers bills
+SCOPE = "bills:write"
 LINES_A_PAGE = 1000
 OUTCOMES = ("delivered", "repeated", "held", "refused")
+
+
+class PartsMissing(Exception):
+    """No part of an upload is left, and some of its bills have no result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +108,8 @@ class LinesView:
 def receive(services: Services, *, client: ClientIdentity, media_type: str, lines: Iterable[bytes]) -> UploadView:
     """Take the file, which ``lines`` gives line by line. When this returns it is durably ours.
 
-    Raises Invalid, and whatever reading it raises; then nothing of it stays.
+    Raises Invalid, Conflict (too many files at once) and whatever reading it raises; then nothing of it stays, unless
+    it was the answer to the last commit that got lost: then it is here as a whole, and is delivered.
     """
     upload_id = _begin(services, client)
     try:
@@ -109,17 +123,34 @@ def receive(services: Services, *, client: ClientIdentity, media_type: str, line
 
 def _begin(services: Services, client: ClientIdentity) -> str:
     with services.unit_of_work() as uow:
+        # whoever begins at the same moment waits, and counts this one; what only refers to the biller does not wait
+        uow.session.execute(select(Biller.id).where(Biller.id == client.biller_id).with_for_update(key_share=True))
+        _may_begin(uow, client.biller_id)
         upload = Upload(id=new_id("upl"), biller_id=client.biller_id, client_id=client.client_id, started_at=uow.now)
         uow.session.add(upload)
         uow.commit()
         return upload.id
 
 
+def _may_begin(uow: UnitOfWork, biller_id: str) -> None:
+    of_biller = select(func.count()).select_from(Upload).where(Upload.biller_id == biller_id)
+    since = uow.now - RECEIVING_TIME_MOST
+    receiving = of_biller.where(Upload.state == UploadState.RECEIVING, Upload.started_at > since)
+    coming = uow.session.scalar(receiving) or 0
+    working = uow.session.scalar(of_biller.where(Upload.state == UploadState.WORKING)) or 0
+    if coming >= RECEIVING_MOST:
+        detail = f"{coming} files of yours are coming in at this moment: send the next one when one is here."
+        raise Conflict("too-many-uploads", detail)
+    if coming + working >= OPEN_MOST:
+        raise Conflict("too-many-uploads", f"{OPEN_MOST} files of yours are being worked on: wait until one is done.")
+
+
 def _receive(
     services: Services, upload_id: str, client: ClientIdentity, media_type: str, lines: Iterable[bytes]
 ) -> UploadView:
     digest, found, number = hashlib.sha256(), 0, 0
-    for number, part in enumerate(_parts(FORMATS[media_type](_hashed(lines, digest.update))), start=1):
+    hashed = _hashed(_in_time(lines, services.clock), digest.update)
+    for number, part in enumerate(_parts(FORMATS[media_type](hashed)), start=1):
         found += len(part)
         box = services.vault.seal(_box_name(upload_id, number), _packed(part))
         with services.unit_of_work() as uow:
@@ -129,14 +160,14 @@ def _receive(
     if not found:
         raise Invalid("empty", "There is no bill in the file.")
     with services.unit_of_work() as uow:
-        known = _same(uow.session, biller_id=client.biller_id, sha256=digest.hexdigest())
+        known = _same(uow.session, biller_id=client.biller_id, sha256=digest.hexdigest(), media_type=media_type)
         if known is not None:
             _delete(uow.session, upload_id)
             uow.commit()
             return _view(known, known=True)
         upload = uow.session.get_one(Upload, upload_id)
         upload.state = UPLOAD.next(UploadState(upload.state), UploadStep.RECEIVE)
-        upload.sha256, upload.bills = digest.hexdigest(), found
+        upload.sha256, upload.media_type, upload.bills = digest.hexdigest(), media_type, found
         work.enqueue(
             uow.session, handler=DELIVER, key=f"{DELIVER}:{upload_id}", payload={"upload_id": upload_id}, now=uow.now
         )
@@ -145,11 +176,19 @@ def _receive(
     return _view(upload)
 
 
-def _same(session: Session, *, biller_id: str, sha256: str) -> Upload | None:
-    """The very same file that we are working on. One that is done is done again: what was wrong may be right now."""
+def _same(session: Session, *, biller_id: str, sha256: str, media_type: str) -> Upload | None:
+    """The very same file that we are working on. One that is done is done again: what was wrong may be right now.
+
+    With another media type the same bytes are other bills, or none.
+    """
     return session.scalars(
         select(Upload)
-        .where(Upload.biller_id == biller_id, Upload.sha256 == sha256, Upload.state == UploadState.WORKING)
+        .where(
+            Upload.biller_id == biller_id,
+            Upload.sha256 == sha256,
+            Upload.media_type == media_type,
+            Upload.state == UploadState.WORKING,
+        )
         .order_by(Upload.id)
         .limit(1)
     ).first()
@@ -170,8 +209,21 @@ def drop_abandoned(uow: UnitOfWork) -> None:
 
 
 def _delete(session: Session, upload_id: str) -> None:
+    """While it is being received; one that is here as a whole stays, with its parts."""
+    receiving = select(Upload.id).where(Upload.id == upload_id, Upload.state == UploadState.RECEIVING)
+    if session.scalar(receiving.with_for_update()) is None:
+        return
     session.execute(delete(UploadPart).where(UploadPart.upload_id == upload_id))
-    session.execute(delete(Upload).where(Upload.id == upload_id, Upload.state == UploadState.RECEIVING))
+    session.execute(delete(Upload).where(Upload.id == upload_id))
+
+
+def _in_time(lines: Iterable[bytes], clock: Callable[[], dt.datetime]) -> Iterator[bytes]:
+    until = clock() + RECEIVING_TIME_MOST
+    for line in lines:
+        if clock() > until:
+            minutes = RECEIVING_TIME_MOST // dt.timedelta(minutes=1)
+            raise Invalid("too-slow", f"The file was not here after {minutes} minutes: send smaller ones.")
+        yield line
 
 
 def _hashed(lines: Iterable[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:
@@ -245,6 +297,9 @@ def _deliver_part(task: Task, upload_id: str) -> bool:
         task.hold(uow)  # whoever else had it is over, and what it did can be seen
         upload = uow.session.get_one(Upload, upload_id)
         if part is None:
+            have = upload.delivered + upload.repeated + upload.held + upload.refused
+            if have != upload.bills:  # never done: it is told to an operator
+                raise PartsMissing(f"{upload_id} has results for {have} of its {upload.bills} bills, and no more parts")
             upload.state = UPLOAD.next(UploadState(upload.state), UploadStep.END)
             upload.ended_at = uow.now
             task.finish(uow)
@@ -252,6 +307,8 @@ def _deliver_part(task: Task, upload_id: str) -> bool:
             return False
         if uow.session.get(UploadPart, (upload_id, part.number)) is None:
             return True  # it was delivered between our look and now
+        if not _may_deliver(uow.session, upload.client_id):
+            judged = [(line, _STOPPED) for line, _ in judged]
         results = _results(services.vault, uow, upload, judged)
         insert_many(uow.session, UploadLine, results)
         for outcome, count in Counter(row["outcome"] for row in results).items():
@@ -261,6 +318,15 @@ def _deliver_part(task: Task, upload_id: str) -> bool:
         )
         uow.commit()
     return True
+
+
+_STOPPED = NotAllowed("client-stopped", "The program that sent the file may not deliver bills any more.")
+
+
+def _may_deliver(session: Session, client_id: str) -> bool:
+    """Now: what the door asked when the file came may be long ago."""
+    client = client_of(session, client_id)
+    return client is not None and SCOPE in client.scope.split()
 
 
 def _read(packed: bytes) -> list[tuple[BulkLine, Delivery | AppError]]:
@@ -323,12 +389,6 @@ def lines_of(session: Session, *, upload_id: str, biller_id: str, after: int, ou
         for row in rows[:LINES_A_PAGE]
     )
     return LinesView(lines=shown, after=shown[-1].line if len(rows) > LINES_A_PAGE else None)
-
-
-def waiting(session: Session, *, biller_id: str) -> int:
-    """How many uploads of a biller are being worked on."""
-    query = select(func.count()).where(Upload.biller_id == biller_id, Upload.state == UploadState.WORKING)
-    return session.scalar(query) or 0
 
 
 def _view(upload: Upload, *, known: bool = False) -> UploadView:

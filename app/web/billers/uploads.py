@@ -8,12 +8,12 @@ from flask import Response, jsonify, request
 
 from app.errors import FieldError, NotFound
 from app.journey.intake.formats.bulk import BILLS_MAX, COLUMNS, LINE_BYTES_MAX
-from app.journey.intake.uploads import FORMATS, OUTCOMES, LinesView, UploadView, lines_of, receive, upload_of, waiting
+from app.journey.intake.uploads import FORMATS, OUTCOMES, LinesView, UploadView, lines_of, receive, upload_of
 from app.web.billers.api import operation
 from app.web.billers.auth import API_PATH, current_client
 from app.web.billers.bodies import body_lines
 from app.web.billers.examples import JSON_BILL_LINE
-from app.web.billers.limits import UPLOAD_BYTES_MAX, UPLOADS_MOST, limiter, upload_limit
+from app.web.billers.limits import UPLOAD_BYTES_MAX, limiter, upload_limit
 from app.web.billers.problems import Problem
 from app.web.billers.schemas import UploadLinesSchema, UploadSchema
 from app.web.context import services
@@ -64,10 +64,6 @@ def upload_bills() -> tuple[UploadView, int, dict[str, str]] | Response:
     were refused and are mended? Send the file again: what was delivered is repeated, never doubled.
     """
     media_type = _media_type()
-    with services().reading() as uow:
-        if waiting(uow.session, biller_id=current_client().biller_id) >= UPLOADS_MOST:
-            detail = f"{UPLOADS_MOST} files of yours are being worked on: wait until one is done."
-            raise Problem(409, "too-many-uploads", detail)
     lines = body_lines(most=UPLOAD_BYTES_MAX, line_most=LINE_BYTES_MAX, what="A file of bills")
     upload = receive(services(), client=current_client(), media_type=media_type, lines=lines)
     place = {"Location": f"{API_PATH}/uploads/{upload.id}"}

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
+from app import failpoints
 from app.db.work import WorkRow
+from app.errors import Conflict, Invalid
+from app.invariants import check
 from app.journey.intake import uploads
 from app.journey.intake.formats import bulk
 from app.journey.intake.models import DeliveredBill, Upload, UploadLine, UploadPart
+from app.journey.intake.taking import ClientIdentity
 from app.journey.invoices.models import Invoice
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
-from app.people.models import Connection
+from app.people.clients import stop_client
+from app.people.models import ApiClient, Connection
 from app.schedule import Schedule
 from app.services import Services
-from app.web.billers.limits import UPLOADS_MOST
+from app.web.billers.limits import UPLOADS_MOST, UPLOADS_RECEIVING_MOST
 from app.worker import Worker
 from tests.conftest import Clock
 from tests.functional.billers.test_billers_api import refused
@@ -47,6 +54,10 @@ def upload(program: Program, content: bytes, *, media_type: str = NDJSON) -> dic
     assert answer.status_code == 202, answer.text
     found: dict[str, Any] = answer.get_json()
     return found
+
+
+def identity(program: Program) -> ClientIdentity:
+    return ClientIdentity(client_id=program.client_id, biller_id=program.biller_id)
 
 
 def results(program: Program, upload_id: str, **query: Any) -> list[dict[str, Any]]:
@@ -241,6 +252,77 @@ def test_the_file_again_repeats_every_bill(
     assert len({each["id"] for each in results(aquarelle, second["id"])}) == 1200
 
 
+def test_the_answer_to_the_last_commit_is_lost_and_nothing_else(
+    services: Services, worker: Worker, aquarelle: Program, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is here as a whole, whatever its server made of it: the repeat says so, and it is delivered."""
+
+    def lost(point: str) -> None:
+        if point == "upload.received":
+            raise ConnectionError("the database hung up")
+
+    content = file_of(*many(aquarelle, address, 2))
+    monkeypatch.setattr(failpoints, "hook", lost)
+    with pytest.raises(ConnectionError):
+        uploads.receive(services, client=identity(aquarelle), media_type=NDJSON, lines=bulk.split(content))
+    monkeypatch.setattr(failpoints, "hook", None)
+    assert counted(services, Upload, UploadPart) == (1, 1)
+    again = aquarelle.deliver(content, media_type=NDJSON, path=UPLOADS)
+    assert (again.status_code, again.get_json()["status"]) == (200, "working")
+    worker.run_until_idle()
+    assert [each[1] for each in outcomes(aquarelle, again.get_json()["id"])] == ["delivered", "delivered"]
+
+
+@pytest.mark.tampers
+def test_an_upload_is_not_done_while_a_bill_has_no_result(
+    services: Services, worker: Worker, aquarelle: Program, address: str, clock: Clock
+) -> None:
+    said = upload(aquarelle, file_of(*many(aquarelle, address, 2)))
+    with services.unit_of_work() as uow:
+        uow.session.execute(delete(UploadPart))
+        uow.commit()
+    worker.run_until_idle()
+    assert aquarelle.get(f"{UPLOADS}/{said['id']}").get_json()["status"] == "working"
+    with services.unit_of_work() as uow:
+        error = uow.session.scalars(select(WorkRow.last_error)).one()
+        assert f"{said['id']} has results for 0 of its 2 bills" in str(error)
+        uow.session.execute(update(Upload).values(state="done", ended_at=uow.now))  # as it was before
+        uow.commit()
+    assert [broken.invariant.name for broken in check(services.engine, now=clock())] == ["G7"]
+
+
+@pytest.mark.parametrize("what", ["stopped", "bills:read payments:read"])
+def test_of_a_program_that_was_stopped_nothing_more_is_delivered(
+    services: Services, worker: Worker, aquarelle: Program, address: str, what: str
+) -> None:
+    said = upload(aquarelle, file_of(*many(aquarelle, address, 2), b"{"))
+    with services.unit_of_work() as uow:
+        if what == "stopped":
+            stop_client(uow, client_id=aquarelle.client_id)
+        else:
+            uow.session.execute(update(ApiClient).values(scope=what))
+        uow.commit()
+    worker.run_until_idle()
+    assert counted(services, DeliveredBill, Invoice, UploadPart, WorkRow) == (0, 0, 0, 0)
+    with services.reading() as uow:
+        done = uploads.upload_of(uow.session, upload_id=said["id"], biller_id=aquarelle.biller_id)
+        lines = uow.session.scalars(select(UploadLine).order_by(UploadLine.line)).all()
+    assert (done.state, done.refused) == ("done", 3)
+    assert [(each.outcome, each.problems[0]["code"]) for each in lines] == [("refused", "client-stopped")] * 3
+
+
+def test_the_same_bytes_as_something_else_are_another_file(worker: Worker, aquarelle: Program, address: str) -> None:
+    header = "to,number,issued_on,currency,amount,payee.name,payee.iban"
+    content = f"{header}\n{address},T-1,2026-11-02,EUR,84.20,Aquarelle Eau SA,{aquarelle.iban}\n".encode()
+    wrong = upload(aquarelle, content, media_type=NDJSON)
+    right = upload(aquarelle, content, media_type=CSV)
+    again = aquarelle.deliver(content, media_type=CSV, path=UPLOADS)
+    assert (again.status_code, again.get_json()["id"]) == (200, right["id"])
+    worker.run_until_idle()
+    assert [each[1] for each in outcomes(aquarelle, wrong["id"])] == ["refused", "refused"]
+    assert outcomes(aquarelle, right["id"]) == [(2, "delivered", None)]
+
+
 def test_what_is_mended_is_delivered_when_the_file_comes_again(
     worker: Worker, world: World, services: Services, aquarelle: Program
 ) -> None:
@@ -344,6 +426,55 @@ def test_a_biller_has_so_many_files_at_work_and_no_more(app: Flask, aquarelle: P
         upload(aquarelle, file_of(json_bill(aquarelle, address, number=f"F-{number}")))
     answer = aquarelle.deliver(file_of(*many(aquarelle, address, 1)), media_type=NDJSON, path=UPLOADS)
     refused(app, answer, 409, "too-many-uploads")
+
+
+def test_two_files_of_a_biller_come_in_at_once_and_no_more(
+    app: Flask, services: Services, world: World, aquarelle: Program, address: str
+) -> None:
+    client, content = identity(aquarelle), file_of(*many(aquarelle, address, 1))
+    begun: list[str] = []
+    refusals: list[str] = []
+
+    def begin() -> None:
+        try:
+            begun.append(uploads._begin(services, client))
+        except Conflict as refusal:
+            refusals.append(refusal.code)
+
+    threads = [threading.Thread(target=begin) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(begun), refusals) == (UPLOADS_RECEIVING_MOST, ["too-many-uploads"] * 4)
+    refused(app, aquarelle.deliver(content, media_type=NDJSON, path=UPLOADS), 409, "too-many-uploads")
+    other = world.program()
+    assert other.deliver(content, media_type=NDJSON, path=UPLOADS).status_code == 202
+    uploads.forget(services, begun[0])
+    upload(aquarelle, content)
+
+
+def test_a_file_whose_server_died_is_not_counted_for_long(
+    services: Services, aquarelle: Program, address: str, clock: Clock
+) -> None:
+    for _ in range(UPLOADS_RECEIVING_MOST):
+        uploads._begin(services, identity(aquarelle))
+    clock.tick(minutes=30)
+    upload(aquarelle, file_of(*many(aquarelle, address, 1)))
+
+
+def test_a_file_that_comes_too_slowly_is_refused(
+    services: Services, aquarelle: Program, address: str, clock: Clock
+) -> None:
+    def slowly() -> Iterator[bytes]:
+        for bill in many(aquarelle, address, 4):
+            clock.tick(minutes=10)
+            yield bill + b"\n"
+
+    with pytest.raises(Invalid, match="not here after 30 minutes") as caught:
+        uploads.receive(services, client=identity(aquarelle), media_type=NDJSON, lines=slowly())
+    assert caught.value.code == "too-slow"
+    assert counted(services, Upload, UploadPart) == (0, 0)
 
 
 def test_what_was_never_received_as_a_whole_is_forgotten(services: Services, aquarelle: Program, clock: Clock) -> None:

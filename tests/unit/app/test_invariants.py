@@ -145,7 +145,7 @@ def the_payment_came_before_the_decision(books: Books) -> None:
 
 @_breaks("B3")
 def another_account_was_decided_on(books: Books) -> None:
-    books.change("decision", books.of("decision", books.payment("settled")), payee_iban="BE68539007547034")
+    books.change("decision", books.of("decision", books.payment("settled")), payee_iban="GB33BUKB20201555555555")
 
 
 @_breaks("B4", "B2", "D1")
@@ -388,6 +388,15 @@ def a_decision_that_leads_to_nothing(books: Books) -> None:
     books.drop("work", waiting)
 
 
+UPLOAD: Row = {"id": "upl_x", "state": "done", "bills": 2, "delivered": 1, "repeated": 0, "held": 0, "refused": 1}
+
+
+@_breaks("G7")
+def a_line_without_a_result(books: Books) -> None:
+    books.copy("upload", UPLOAD)
+    books.copy("upload_line", {"upload_id": "upl_x", "line": 1, "outcome": "delivered"})
+
+
 @_breaks("L1")
 def nobody_looks_at_it(books: Books) -> None:
     books.drop("work", books.one("work", f"key = 'payments.follow:{books.payment('accepted')['id']}'"))
@@ -452,6 +461,18 @@ def test_no_time_is_promised_where_nobody_can_be_asked(state: str, bare: Engine,
         assert broken_in(connection, lived.clock.now) == {"D6"}
         books.change("payment", books.payment("unknown"), know_by=None)
         assert broken_in(connection, lived.clock.now) == (set() if state == "unknown" else {"D6"})
+
+
+def test_an_upload_with_all_its_results_is_done(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        a_line_without_a_result(books)
+        books.copy("upload_line", {"upload_id": "upl_x", "line": 3, "outcome": "refused"})
+        assert broken_in(connection, lived.clock.now) == set()
+        books.change("upload", books.one("upload", "1 = 1"), refused=0)
+        assert broken_in(connection, lived.clock.now) == {"G7"}
+        books.change("upload", books.one("upload", "1 = 1"), state="working")
+        assert broken_in(connection, lived.clock.now) == set()
 
 
 def test_nothing_is_spoilt_for_an_invariant_that_is_gone() -> None:
