@@ -21,6 +21,8 @@ BILLS_MAX = 100_000
 #: of one line, with its end
 LINE_BYTES_MAX = json_bill.JSON_BYTES_MAX
 COLUMNS_MAX = 60
+#: a row goes on over a new line inside quotation marks, and without the closing one to the end of the file
+ROW_LINES_MAX = 300
 REQUIRED = ("to", "number", "issued_on", "currency", "amount", "payee.name", "payee.iban")
 COLUMNS = (*REQUIRED, "due_on", "reference", "order_reference", "note", "early_payment.until", "early_payment.discount")
 _SEPARATORS = (",", ";", "\t")
@@ -78,9 +80,11 @@ def cut_table(lines: Iterator[bytes]) -> Iterator[Piece]:
     separator = max(_SEPARATORS, key=first.count)
     header = _header(first, separator)
     _check_header(header)
-    rows = csv.reader(decoded, delimiter=separator, strict=True)
+    row_of = _RowLimit()
+    rows = csv.reader(row_of.limited(decoded), delimiter=separator, strict=True)
     found = 0
     while True:
+        row_of.begin()
         try:
             row = next(rows, None)
         except csv.Error as error:
@@ -93,6 +97,28 @@ def cut_table(lines: Iterator[bytes]) -> Iterator[Piece]:
         if found > BILLS_MAX:
             raise BillRefused("too-large", f"The file has more than {BILLS_MAX} bills.", element=_at(rows.line_num))
         yield _of_row(rows.line_num + 1, header, row)
+
+
+@dataclass(slots=True)
+class _RowLimit:
+    """How much of the file the row has taken that is being read: all of it is held until the row ends."""
+
+    number: int = 1  #: of the line, in the file; the header was the first
+    first: int = 0  #: the line in which the row begins
+    characters: int = 0
+
+    def begin(self) -> None:
+        self.first, self.characters = self.number + 1, 0
+
+    def limited(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            self.number += 1
+            self.characters += len(line)
+            if self.number - self.first >= ROW_LINES_MAX or self.characters > LINE_BYTES_MAX:
+                most = f"{ROW_LINES_MAX} lines or {LINE_BYTES_MAX // 1024 // 1024} MiB"
+                detail = f"The row goes on for more than {most}: a quotation mark may be missing."
+                raise BillRefused("too-large", detail, element=f"line {self.first}")
+            yield line
 
 
 def split(content: bytes) -> Iterator[bytes]:

@@ -100,6 +100,24 @@ def test_a_line_beyond_the_limit_ends_the_file() -> None:
     assert (caught.value.code, caught.value.element) == ("too-large", "line 2")
 
 
+def test_a_row_has_so_many_lines_and_no_more() -> None:
+    """An open quotation mark takes all that follows into its row; and nobody has read a cell before the row ends."""
+    (longest,) = rows(f"{HEADER},note", f'{ROW},"{bulk.ROW_LINES_MAX * chr(10)}"'[:-2] + '"', "")
+    assert longest.number == bulk.ROW_LINES_MAX + 1
+    with pytest.raises(BillRefused) as caught:
+        rows(f"{HEADER},note", f"{ROW},", "", f'{ROW},"{bulk.ROW_LINES_MAX * chr(10)}"')
+    assert (caught.value.code, caught.value.element) == ("too-large", "line 4")
+
+
+def test_a_row_of_many_cells_over_many_lines_ends_the_file() -> None:
+    cells = 'x","' * 25_000
+    with pytest.raises(BillRefused) as caught:
+        rows(f"{HEADER},note", f'{ROW},"', *[f"{cells}x" for _ in range(bulk.ROW_LINES_MAX)])
+    assert (caught.value.code, caught.value.element) == ("too-large", "line 2")
+    many_rows = [ROW.replace("2026-1,", f"{number},") for number in range(2 * bulk.ROW_LINES_MAX)]
+    assert len(rows(HEADER, *many_rows)) == 2 * bulk.ROW_LINES_MAX
+
+
 def test_a_table_that_is_not_utf_8_names_the_line() -> None:
     with pytest.raises(BillRefused) as caught:
         list(bulk.table(iter([HEADER.encode() + b"\n", b"\xff\n"])))
