@@ -89,24 +89,28 @@ class LostClaim(Exception):
 class Lane(enum.Enum):
     """Work that waits for strangers has a lane of its own: a slow biller must never keep a payment waiting.
 
-    So has the work of many bills at once, for which no customer waits.
+    So has the work of many bills at once, for which no customer waits; and so have the reports to billers, for which
+    no bill waits either.
     """
 
     JOURNEY = enum.auto()
     OUTBOUND = enum.auto()
     BULK = enum.auto()
+    REPORTS = enum.auto()
 
 
 #: handlers whose time is in the hands of others than us and the banks
 OUTBOUND_HANDLERS = ("webhooks.deliver",)
-#: handlers that work on hundreds of bills at a time, or long on one
+#: handlers that work long on one bill
+REPORT_HANDLERS = ("intake.check_conformance",)
+#: handlers that work on hundreds of bills at a time
 BULK_HANDLERS = (
-    "intake.check_conformance",
     "intake.deliver_upload",
     "invoices.open_invoice_together",
     "webhooks.tell_bill_delivered_together",
     "webhooks.tell_bill_unseen_together",
 )
+_HANDLERS = {Lane.OUTBOUND: OUTBOUND_HANDLERS, Lane.BULK: BULK_HANDLERS, Lane.REPORTS: REPORT_HANDLERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +212,8 @@ def claim_due(
 def _in(lane: Lane) -> ColumnElement[bool]:
     """By handler; what no other lane has is the journey's."""
     if lane is Lane.JOURNEY:
-        return WorkRow.handler.not_in((*OUTBOUND_HANDLERS, *BULK_HANDLERS))
-    return WorkRow.handler.in_(OUTBOUND_HANDLERS if lane is Lane.OUTBOUND else BULK_HANDLERS)
+        return WorkRow.handler.not_in([name for names in _HANDLERS.values() for name in names])
+    return WorkRow.handler.in_(_HANDLERS[lane])
 
 
 def claim_key(session: Session, *, key: str, now: dt.datetime, lease: dt.timedelta = LEASE) -> Claim | None:

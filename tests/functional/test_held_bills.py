@@ -10,13 +10,17 @@ import pytest
 from sqlalchemy import func, select
 
 from app.cli import machinery, main
+from app.db.work import WorkRow
 from app.errors import Conflict, Invalid, NotFound
-from app.journey.intake import holding, rules, taking
+from app.journey.intake import conformance, holding, rules, taking
 from app.journey.intake.models import DeliveredBill, HeldBill
+from app.journey.intake.service import deliver
+from app.journey.intake.taking import ClientIdentity
 from app.journey.invoices.models import Invoice
 from app.people.models import PayeeAccount
 from app.services import Services
 from consent.base import new_id
+from tests.support.bills import ubl_bill
 from tests.support.journey import Journey
 
 OTHER_IBAN = "GB33BUKB20201555555555"
@@ -97,6 +101,22 @@ def test_an_operator_releases_what_is_right_and_nothing_else(journey: Journey) -
     with pytest.raises(NotFound):
         holding.release(journey.services, held_id="hld_none")
     assert counted(journey.services) == (1, 2, 2)
+
+
+def test_what_is_released_is_held_against_the_official_rules_like_any_other(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance, "is_installed", lambda: True)
+    biller, services = journey.biller, journey.services
+    content = ubl_bill(to=journey.address, iban=OTHER_IBAN, seller_name=biller.name, seller_vat=biller.vat_id)
+    client = ClientIdentity(client_id=biller.client_id, biller_id=biller.id)
+    held = deliver(services, client=client, content=content, media_type="application/xml", to=None)
+    assert held.held
+    register(services, biller.id, OTHER_IBAN)
+    bill_id = holding.release(services, held_id=held.bill_id)
+    with services.reading() as uow:
+        asked = uow.session.scalars(select(WorkRow.payload).where(WorkRow.handler == conformance.CHECK)).all()
+    assert asked == [{"bill_id": bill_id}]
 
 
 def test_a_number_that_was_delivered_meanwhile_stays_the_first_one_s(journey: Journey) -> None:

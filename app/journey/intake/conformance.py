@@ -169,19 +169,28 @@ class _Checker:
         self._child: subprocess.Popen[bytes] | None = None
         self._left = 0
 
-    def findings(self, rules: str, root: etree._Element) -> list[Finding]:
-        """What ``root`` does not keep. The rules that stop, or take too long, are a finding too."""
+    def findings(self, rules: str, root: etree._Element) -> list[Finding] | None:
+        """What ``root`` does not keep. The rules that stop, or take too long, are a finding too.
+
+        None when the child ended twice without an answer: that says nothing about the bill.
+        """
         # written by lxml: no DOCTYPE, no entity, UTF-8
         asked = {"rules": str(schemas.folder() / rules), "xml": etree.tostring(root, encoding="unicode")}
-        with self._one_at_a_time:
-            answer = self._ask(json.dumps(asked).encode() + b"\n")
-        if answer is None:
+        line = json.dumps(asked).encode() + b"\n"
+        try:
+            with self._one_at_a_time:
+                answer = self._ask(line) or self._ask(line)
+        except TimeoutError:
             return [_stopped("The rules take more time for this bill than for any other.")]
+        if answer is None:
+            log.warning("the process with the rules of EN 16931 ended twice without an answer; a bill is not checked")
+            return None
         if "stopped" in answer:
             return [_stopped(f"The rules cannot be applied to this bill: {answer['stopped']}")]
         return [_finding(*each) for each in answer["found"]]
 
     def _ask(self, line: bytes) -> dict[str, Any] | None:
+        """The child's answer; None when it ended. Raises TimeoutError, and has ended it."""
         child = self._started()
         self._left -= 1
         try:
@@ -189,6 +198,9 @@ class _Checker:
             child.stdin.write(line)  # type: ignore[union-attr]  # both are pipes
             child.stdin.flush()  # type: ignore[union-attr]
             answer = _line_of(child, ANSWER_S)
+        except TimeoutError:
+            self._end()
+            raise
         except OSError:
             answer = b""
         if not answer.endswith(b"\n"):
@@ -219,13 +231,13 @@ class _Checker:
 
 
 def _line_of(child: subprocess.Popen[bytes], seconds: float) -> bytes:
-    """Its answer; what there was of one when it took too long or ended."""
+    """Its answer; what there was of one when it ended. Raises TimeoutError."""
     found = b""
     with selectors.DefaultSelector() as waiting:
         waiting.register(child.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]  # it is a pipe
         while not found.endswith(b"\n"):
             if not waiting.select(seconds):
-                return found
+                raise TimeoutError
             some = child.stdout.read1(65536)  # type: ignore[union-attr]
             if not some:
                 return found

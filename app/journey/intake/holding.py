@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
-from app.journey.intake import originals, rules
+from app.journey.intake import conformance, originals, rules
 from app.journey.intake.events import BillDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill, HeldBill
@@ -77,6 +77,7 @@ def release(services: Services, *, held_id: str) -> str:
         uow.session.add(delivered)
         uow.session.flush()
         end(uow, held, RELEASED)
+        conformance.ask_for_check(uow, bill_id=delivered.id, media_type=held.media_type)
         uow.record(BillDelivered(bill_id=delivered.id))
         uow.commit()
         return delivered.id

@@ -25,6 +25,7 @@ from app.db.work import (
     DEAD_PAUSE,
     LEASE,
     OUTBOUND_HANDLERS,
+    REPORT_HANDLERS,
     TRIES_MOST,
     VANISHED,
     Claim,
@@ -39,7 +40,12 @@ pytestmark = pytest.mark.timeout(600)  # to make a run that breaks something sho
 
 KEYS = ("a", "b", "c")
 #: one of each lane
-HANDLERS = {Lane.JOURNEY: "payments.follow", Lane.OUTBOUND: OUTBOUND_HANDLERS[0], Lane.BULK: BULK_HANDLERS[0]}
+HANDLERS = {
+    Lane.JOURNEY: "payments.follow",
+    Lane.OUTBOUND: OUTBOUND_HANDLERS[0],
+    Lane.BULK: BULK_HANDLERS[0],
+    Lane.REPORTS: REPORT_HANDLERS[0],
+}
 KEY, PICK = st.sampled_from(KEYS), st.integers(0, 999)
 #: what a lease, a pause and a day are made of, and a moment more or less
 SECONDS = st.sampled_from((-2.0, -0.5, 0.0, 0.001, 1.0, 10.0, 29.999, 30.0, 30.001, 3600.0, 5400.0, 86_400.0, 95_040.0))

@@ -90,7 +90,7 @@ def test_a_pdf_is_held_against_the_rules_of_what_is_inside(worker: Worker, aquar
     root = conformance.document_of(bills.pdf_bill(("factur-x.xml", bills.cii_bill())), "application/pdf")
     assert root is not None
     findings = conformance._checker.findings(conformance.rules_for(root), root)
-    assert "BR-12" in {each.rule for each in findings}
+    assert "BR-12" in rules_of(findings)
 
 
 def test_our_json_is_not_checked(worker: Worker, aquarelle: Program, address: str) -> None:
@@ -111,6 +111,10 @@ for line in sys.stdin:
 """
 
 
+def rules_of(findings: list[conformance.Finding] | None) -> list[str]:
+    return [each.rule for each in findings or []]
+
+
 def put(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> conformance._Checker:
     child = folder / "child.py"
     child.write_text(program, "utf-8")
@@ -119,17 +123,48 @@ def put(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> conforma
     return conformance._Checker()
 
 
+#: ends at the first bill, and answers as the next one
+ENDS_ONCE = """
+import os, sys
+if not os.path.exists(__file__ + ".ended"):
+    open(__file__ + ".ended", "w").close()
+    sys.exit(1)
+"""
+
+
 @pytest.mark.parametrize(
     "program",
-    ["import time; time.sleep(60)", "", "import sys; sys.stdin.readline(); print('{', end='', flush=True)"],
-    ids=["hangs", "ends", "breaks off"],
+    ["", "import sys; sys.stdin.readline(); print('{', end='', flush=True)"],
+    ids=["ends", "breaks off"],
 )
-def test_a_child_that_does_not_answer_is_a_finding(
+def test_a_child_that_ends_without_an_answer_says_nothing_about_the_bill(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str
 ) -> None:
     checker = put(monkeypatch, tmp_path, program)
+    assert checker.findings("rules", etree.fromstring(bills.ubl_bill())) is None
+    assert checker._child is None
+
+
+def test_a_child_that_ends_is_started_anew_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    checker = put(monkeypatch, tmp_path, ENDS_ONCE + ANSWERS)
+    assert rules_of(checker.findings("rules", etree.fromstring(bills.ubl_bill()))) == ["BR-1"]
+    checker._end()
+
+
+def test_a_bill_whose_child_ends_again_and_again_stays_unchecked(
+    worker: Worker, aquarelle: Program, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(conformance, "is_installed", lambda: True)
+    monkeypatch.setattr(conformance, "_checker", put(monkeypatch, tmp_path, ""))
+    place = place_of(aquarelle, ubl_bill(aquarelle, address), UBL)
+    worker.run_until_idle()
+    assert aquarelle.get(place).get_json()["status"] == "not-checked"
+
+
+def test_a_child_that_does_not_answer_in_time_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    checker = put(monkeypatch, tmp_path, "import time; time.sleep(60)")
     root = etree.fromstring(bills.ubl_bill())
-    [finding] = checker.findings("rules", root)
+    [finding] = checker.findings("rules", root) or []
     assert (finding.rule, finding.severity) == ("", "fatal")
     assert checker._child is None
 
@@ -137,10 +172,10 @@ def test_a_child_that_does_not_answer_is_a_finding(
 def test_rules_that_stop_are_a_finding_and_the_child_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     checker = put(monkeypatch, tmp_path, ANSWERS)
     root = etree.fromstring(bills.ubl_bill())
-    [stopped] = checker.findings("stops", root)
+    [stopped] = checker.findings("stops", root) or []
     assert stopped.detail == "The rules cannot be applied to this bill: a type error"
     first = checker._child
-    [found] = checker.findings("goes", root)
+    [found] = checker.findings("goes", root) or []
     assert (found.rule, found.severity, found.location, found.detail) == ("BR-1", "warning", "/Invoice[1]", "Text")
     assert checker._child is first
     checker._left = 0  # it has done enough

@@ -25,6 +25,7 @@ from app.db.work import (
     WorkRow,
 )
 from app.errors import Invalid
+from app.worker import THREADS
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
@@ -89,6 +90,18 @@ def test_work_that_waits_for_strangers_has_a_lane_of_its_own(begin: Begin, clock
             uow.commit()
         with begin() as uow:
             assert work.oldest_due(uow.session, now=uow.now, lane=lane) is None
+
+
+def test_no_upload_waits_behind_reports(begin: Begin, clock: Clock) -> None:
+    with begin() as uow:
+        for handler in ("intake.check_conformance", "intake.deliver_upload"):
+            work.enqueue(uow.session, handler=handler, key=handler, payload={}, now=uow.now)
+        uow.commit()
+    for lane, key in ((Lane.BULK, "intake.deliver_upload"), (Lane.REPORTS, "intake.check_conformance")):
+        with begin() as uow:
+            assert keys(work.claim_due(uow.session, now=uow.now, limit=10, lane=lane)) == [key]
+            uow.commit()
+    assert THREADS[Lane.REPORTS] == 1
 
 
 def test_a_claim_is_held_until_its_lease_ends_and_then_taken_over(begin: Begin, clock: Clock) -> None:
