@@ -21,7 +21,13 @@ def add(words: Any) -> None:
     release.add_argument("bill", help="hld_…")
     discard = add_word(verbs, "discard", _discard, "it is not: take it away for good")
     discard.add_argument("bill", help="hld_…")
-    add_word(verbs, "seal", _seal, "seal the files of bills that a release before 0013 kept in clear")
+    add_word(
+        verbs,
+        "seal",
+        _seal,
+        "seal the files of bills that a release before 0013 kept in clear; after it, VACUUM (on PostgreSQL VACUUM FULL"
+        " of delivered_bill and held_bill) makes the database forget the clear bytes",
+    )
 
 
 def _read(chosen: argparse.Namespace) -> int:

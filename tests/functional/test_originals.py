@@ -117,6 +117,28 @@ def test_what_an_older_release_kept_in_clear_is_read_and_sealed(
     assert journey.browser.get(f"/bills/{invoice_id}/original").data == content
 
 
+def test_bills_are_sealed_in_small_numbers_of_bytes(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = {}
+    for number in ("a", "b", "c"):
+        payee = {"name": journey.biller.name, "iban": journey.biller.iban}
+        content = json_bill(to=journey.address, number=number, payee=payee)
+        contents[put(journey, content, "application/json").bill_id] = content
+    with journey.services.unit_of_work() as uow:
+        for bill_id, content in contents.items():
+            uow.session.execute(update(DeliveredBill).where(DeliveredBill.id == bill_id).values(content=content))
+        uow.session.execute(Original.__table__.delete())  # type: ignore[attr-defined]
+        uow.commit()
+    size = len(content)
+    for most, sealed in ((1, 1), (2 * size + 1, 2), (size, 0)):
+        monkeypatch.setattr(originals, "SEALED_BYTES_AT_ONCE", most)
+        assert originals._seal_some(journey.services) == sealed
+    with journey.services.reading() as uow:
+        bills = uow.session.scalars(select(DeliveredBill)).all()
+        kept = originals.contents_of(journey.services.vault, uow.session, bills)
+        assert {bill.id: kept[bill.sha256] for bill in bills} == contents
+        assert [bill.content for bill in bills] == [None, None, None]
+
+
 def test_no_address_in_a_bill_is_fetched_or_made_a_link(journey: Journey, services: Services) -> None:
     """That nothing is fetched, tests/conftest.py sees to: who reaches for another host fails its test."""
     lines = [{"description": f"<a href='{EVIL}'>pay here</a> {EVIL}", "amount": "84.20"}]

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.many import among, insert_new
@@ -19,8 +19,8 @@ from app.journey.intake.models import DeliveredBill, HeldBill, Original
 from app.services import Services
 from consent.vault import Vault, VaultError
 
-#: in one transaction
-SEALED_AT_ONCE = 200
+#: in one transaction: bills, and their bytes, but for one that has more by itself
+SEALED_AT_ONCE, SEALED_BYTES_AT_ONCE = 200, 16 * 1024 * 1024
 
 
 class Kept(Protocol):
@@ -64,7 +64,10 @@ def contents_of(vault: Vault, session: Session, bills: Collection[Kept]) -> dict
 
 
 def seal_old(services: Services) -> int:
-    """Seal what older releases kept in clear. Returns how many bills; may be stopped and started again."""
+    """Seal what older releases kept in clear. Returns how many bills; may be stopped and started again.
+
+    The database's file keeps the bytes until VACUUM.
+    """
     sealed = 0
     while done := _seal_some(services):
         sealed += done
@@ -75,17 +78,30 @@ def _seal_some(services: Services) -> int:
     done = 0
     with services.unit_of_work() as uow:
         for table in (DeliveredBill, HeldBill):
-            rows = uow.session.execute(
-                select(table.id, table.sha256, table.content).where(table.content.is_not(None)).limit(SEALED_AT_ONCE)
-            ).all()
-            if rows:
-                keep(services.vault, uow, {row.sha256: row.content for row in rows})
-                uow.session.execute(
-                    update(table).where(among(uow.session, table.id, [row.id for row in rows])).values(content=None)
-                )
-            done += len(rows)
+            ids = _some_in_clear(uow.session, table)
+            if ids:
+                these = among(uow.session, table.id, ids)
+                rows = uow.session.execute(select(table.sha256, table.content).where(these))
+                keep(services.vault, uow, {row.sha256: row.content for row in rows if row.content is not None})
+                uow.session.execute(update(table).where(these).values(content=None))
+            done += len(ids)
         uow.commit()
     return done
+
+
+def _some_in_clear(session: Session, table: type[DeliveredBill | HeldBill]) -> list[str]:
+    """Bills that fit into one transaction; one at least, where there is one."""
+    sizes = session.execute(
+        select(table.id, func.length(table.content)).where(table.content.is_not(None)).limit(SEALED_AT_ONCE)
+    )
+    ids: list[str] = []
+    size = 0
+    for bill_id, its in sizes:
+        size += its
+        if ids and size > SEALED_BYTES_AT_ONCE:
+            break
+        ids.append(bill_id)
+    return ids
 
 
 def _name(sha256: str) -> str:
