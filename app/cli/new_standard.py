@@ -85,6 +85,13 @@ class _Standard:
             )
         )
 
+    def _must_be_new(self, name: str, path: Path) -> None:
+        """polish2 and polish_2 are two names, and one class."""
+        from app.errors import Conflict
+
+        if re.search(rf"\b{name}\b", path.read_text("utf-8")):
+            raise Conflict("exists", f"{name} is in connectors/{path.name} already; nothing was written")
+
     @property
     def _camel(self) -> str:
         return "".join(word.capitalize() for word in self.name.split("_"))
@@ -98,6 +105,8 @@ class _Standard:
             connectors / "inspection" / "check.py",
         )
         connector = f"{self._camel}Connector"
+        self._must_be_new(connector, registry)
+        self._must_be_new(f"_{self._camel}Schema", schema)
         text = _with_import(registry, f"from connectors.{self.name}.connector import {connector}\n")
         added = f"""class _{self._camel}Schema(_BankSchema):
     status_access = fields.String(

@@ -165,3 +165,21 @@ def test_what_is_there_is_never_written_over(laid: object, sources: Path, name: 
     done = lay(sources, name)
     assert (done.returncode, done.stderr) == (1, f"quittance: {there} is there already; nothing was written\n")
     assert contents(sources) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("bank", "_BankSchema is in connectors/profile_schema.py"),
+        ("polish_2", "Polish2Connector is in connectors/registry.py"),
+    ],
+)
+def test_two_names_are_never_one_class(laid: object, sources: Path, name: str, there: str) -> None:
+    registry = sources / "connectors" / "registry.py"
+    as_it_was = registry.read_text("utf-8")
+    registry.write_text(f"{as_it_was}\n# as after new-standard polish2: Polish2Connector\n", "utf-8")
+    before = contents(sources)
+    done = lay(sources, name)
+    assert (done.returncode, done.stderr) == (1, f"quittance: {there} already; nothing was written\n")
+    assert contents(sources) == before
+    registry.write_text(as_it_was, "utf-8")
