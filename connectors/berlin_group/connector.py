@@ -10,6 +10,7 @@ own, or in its app. Never by way of us (embedded): nobody is asked for a passwor
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from connectors.contract import (
     PaymentOrder,
     ScaOAuth,
 )
-from connectors.errors import BankRefused, BankSilent
+from connectors.errors import BankError, BankRefused, BankSilent
 from connectors.http import BankResponse, Deadline
 from connectors.profile import BankProfile
 from connectors.security.oauth_client import OAuthClient
@@ -143,8 +144,11 @@ class BerlinGroupConnector(Orders):
             deadline=deadline,
             scope=sca.scope,
         )
-        if sca.confirmation is not None:  # by the guidelines the token itself is the confirmation code then
-            self._confirm(sca.confirmation, token.access_token, deadline=deadline)
+        if sca.confirmation is not None:
+            # By the guidelines the token itself is the confirmation code then. Whatever comes of it, the token is kept:
+            # at some banks only it lets us ask.
+            with contextlib.suppress(BankError):
+                self._confirm(sca.confirmation, token.access_token, deadline=deadline)
         return Authorised(access_token=token.access_token, expires_in_s=token.expires_in_s)
 
     def _have_it_asked(self, sca: ScaOAuth, *, deadline: Deadline) -> Authorised:
@@ -157,7 +161,9 @@ class BerlinGroupConnector(Orders):
             started = messages.started(response.body, of=of, place=self._at.place, start=start)
         except NotReadable as error:
             raise unreadable(error) from None
-        if started.sca_status == "failed" or started.links.sca_redirect or started.links.is_embedded:
+        links = started.links
+        elsewhere = links.sca_redirect or links.sca_oauth or links.is_embedded or links.wants_identification
+        if started.sca_status == "failed" or elsewhere:
             message = f"the bank does not ask its customer in an app of its own (scaStatus {started.sca_status[:40]})"
             raise BankRefused(message, code="not_decoupled", http_status=response.status)
         return Authorised(access_token=None, expires_in_s=self._at.profile.authorisation_minutes * 60)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from connectors.http import check_scheme
-from connectors.strict_json import JsonObject, NotReadable
+from connectors.strict_json import TEXT_CHARACTERS_MAX, JsonObject, NotReadable
 
 #: an id goes into a path as one step, and a paymentId into a scope (RFC 6749 §3.3): no spaces, quotes or backslashes
 _ID = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
@@ -121,4 +121,9 @@ def _is_plain(url: str) -> bool:
 
 
 def _href(links: JsonObject, name: str) -> str | None:
-    return links.object(name).text_or_none("href") or None
+    """Raises NotReadable for one that is too long to be whole."""
+    href = links.object(name).text_or_none("href") or None
+    if href is not None and len(href) >= TEXT_CHARACTERS_MAX:
+        message = f"the link {name} is too long"
+        raise NotReadable(message)
+    return href

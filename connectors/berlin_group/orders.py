@@ -73,7 +73,9 @@ class Orders:
                 nok = with_parameter(redirect_uri, messages.FAILURE)
             case _:
                 back = nok = redirect_uri
-        return {"TPP-Redirect-Preferred": "true", "TPP-Redirect-URI": back, "TPP-Nok-Redirect-URI": nok}
+        # not in an app of the bank's: it would ask at once, before anybody has left for it
+        preferred = {"TPP-Redirect-Preferred": "true", "TPP-Decoupled-Preferred": "false"}
+        return {**preferred, "TPP-Redirect-URI": back, "TPP-Nok-Redirect-URI": nok}
 
     def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
         """POST the draft's very bytes. A 201 without a link to follow is no refusal: the bank has it.
@@ -142,6 +144,8 @@ class Orders:
             return self._elsewhere(below(place, start), payment_id)
         if links.start:
             begun = self._start(place, start=start, headers=headers, deadline=deadline)
+            if begun is None:
+                return None
             return self._sca(
                 begun,
                 payment_id,
@@ -205,22 +209,26 @@ class Orders:
             approach=Approach.DECOUPLED,
         )
 
-    def _start(self, place: str, *, start: str, headers: Mapping[str, str], deadline: Deadline) -> Links:
-        """POST …/authorisations. What was started twice has two pages, of which the customer is given one."""
-        response = self._at.wire.call(
-            "POST",
-            below(place, start),
-            headers={"X-Request-ID": str(uuid.uuid4()), "Content-Type": JSON, **headers},
-            body=messages.nothing(),
-            who=self._who(),
-            deadline=deadline,
-        )
-        if not response.ok:
-            raise messages.refusal(response)
+    def _start(self, place: str, *, start: str, headers: Mapping[str, str], deadline: Deadline) -> Links | None:
+        """POST …/authorisations. None where it may have been started, and nobody knows how: perhaps its customer is
+        being asked, so the order is followed, and never given again. Raises BankUnavailable and BankRefused where
+        nothing was started: the order lapses."""
         try:
+            response = self._at.wire.call(
+                "POST",
+                below(place, start),
+                headers={"X-Request-ID": str(uuid.uuid4()), "Content-Type": JSON, **headers},
+                body=messages.nothing(),
+                who=self._who(),
+                deadline=deadline,
+            )
+            if response.status == 409:  # it is started already
+                return None
+            if not response.ok:
+                raise messages.refusal(response)
             begun = messages.started(response.body, of=place, place=self._at.place, start=start)
-        except NotReadable as error:
-            raise unreadable(error) from None
+        except (BankSilent, NotReadable):
+            return None
         return replace(_ended(begun, response), start=False)  # it is started
 
     def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:

@@ -8,6 +8,7 @@ import enum
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from connectors.berlin_group import messages
 from connectors.errors import BankSilent
 from connectors.http import BankResponse, BankSession, Deadline
 from connectors.security.http_signature import Signer
@@ -62,7 +63,7 @@ class Wire:
             return self._send(method, path, headers=headers, body=body, token=None, deadline=deadline)
         token = self._oauth.own_token(self._scope, deadline=deadline)
         response = self._send(method, path, headers=headers, body=body, token=token, deadline=deadline)
-        if response.status != 401:
+        if response.status != 401 or not _is_of_token(response):
             return response
         self._oauth.forget(token)
         token = self._oauth.own_token(self._scope, deadline=deadline)
@@ -90,3 +91,9 @@ class Wire:
         if echo is not None and echo.lower() != headers["X-Request-ID"].lower():
             raise BankSilent("the bank's answer carries the X-Request-ID of another call")
         return response
+
+
+def _is_of_token(refused: BankResponse) -> bool:
+    """Whether a 401 is about our token, as one that says nothing may be. A customer's code is not brought twice."""
+    code = messages.refusal(refused).code
+    return code.startswith(("TOKEN_", "HTTP_"))

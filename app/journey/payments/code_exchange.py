@@ -15,9 +15,9 @@ from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
 from app.journey.payments.step import may_withhold, raise_fence, step
-from app.services import Task
-from connectors.contract import Authorised, BankRequest, ScaOAuth
-from connectors.errors import BankError, NotApproved
+from app.services import Services, Task
+from connectors.contract import Approach, Authorised, BankRequest, ScaOAuth
+from connectors.errors import BankError, BankRefused, BankUnavailable, NotApproved
 from consent import tokens, trips
 from consent.models import Consent, Trip
 
@@ -49,13 +49,14 @@ def exchange_code(task: Task) -> None:
             uow.commit()
             return
         answer, secrets = taken
+        sca, redirect_uri, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, payment.bank_id
+        _raise_fence_anew(services, payment, sca, now=uow.now)
         # the call holds neither code nor our assertion: secrets, sealed with the trip and not repeated
         request = BankRequest(
-            method="POST", path=consent.sca["token_endpoint"], headers={}, body=b"", request_id=str(uuid.uuid4())
+            method="POST", path=sca.token_endpoint[:300], headers={}, body=b"", request_id=str(uuid.uuid4())
         )
         call = calls.store(uow, payment_id=payment.id, verb="complete", request=request)
         number = calls.attempt(uow, call)
-        sca, redirect_uri, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, payment.bank_id
         uow.commit()
     failpoint("exchange.taken")
     connector = services.banks.connector(bank_id)
@@ -71,7 +72,7 @@ def exchange_code(task: Task) -> None:
             timeout_s=task.deadline_s,
         )
     except BankError as error:
-        refused = error.code if isinstance(error, NotApproved) else None
+        refused = _refused(error, sca)
         outcome = type(error).__name__  # whatever it was, the money may have moved: only status tells
     failpoint("exchange.sent")
     with services.unit_of_work() as uow:
@@ -97,6 +98,25 @@ def exchange_code(task: Task) -> None:
         task.finish(uow)
         uow.commit()
     failpoint("exchange.written")
+
+
+def _raise_fence_anew(services: Services, payment: Payment, sca: ScaOAuth, *, now: dt.datetime) -> None:
+    """However late we are: where no code is exchanged, which would die by itself, the bank executes, or begins to ask,
+    only now."""
+    if sca.approach == Approach.OAUTH:
+        return
+    minutes = services.banks.profile(payment.bank_id).authorisation_minutes
+    life = rules.answer_life(in_app=sca.approach == Approach.DECOUPLED, minutes=minutes)
+    raise_fence(payment, now + life + rules.EXPIRY_MARGIN)
+
+
+def _refused(error: BankError, sca: ScaOAuth) -> str | None:
+    """How the trip ended when that is clear: the customer's own no; or the bank never began to ask in its app, or to
+    execute what it was to be confirmed, so that the order is taken back as one that nobody approved."""
+    if isinstance(error, NotApproved):
+        return error.code
+    never_began = sca.approach != Approach.OAUTH and isinstance(error, BankUnavailable | BankRefused)
+    return "not_started" if never_began else None
 
 
 def _leave_unused(task: Task, uow: UnitOfWork, payment: Payment) -> None:

@@ -21,6 +21,14 @@ EXPIRY_MARGIN = dt.timedelta(minutes=5)
 
 #: a code that came back is good for so long at the most (RFC 6749 §4.1.2 recommends ten minutes)
 CODE_LIFE = dt.timedelta(minutes=10)
+
+
+def answer_life(*, in_app: bool, minutes: int) -> dt.timedelta:
+    """How long what the browser brought may still make the bank execute. Where it has the bank ask in its app, the
+    customer's ``minutes`` to approve only begin."""
+    return max(dt.timedelta(minutes=minutes), CODE_LIFE) if in_app else CODE_LIFE
+
+
 #: what a bank gave out without saying how long it lives may be used this long
 UNSTATED_LIFE = dt.timedelta(hours=24)
 #: an order that one person approved is left to a second one (PATC) for so long after the fence

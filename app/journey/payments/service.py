@@ -158,20 +158,14 @@ def come_back(
         if first:
             payment.updated_at = uow.now
             if usable:
-                raise_fence(payment, uow.now + _life_of_answer(services, payment, sca) + rules.EXPIRY_MARGIN)
+                minutes = services.banks.profile(bank_id).authorisation_minutes
+                life = rules.answer_life(in_app=sca.approach == Approach.DECOUPLED, minutes=minutes)
+                raise_fence(payment, uow.now + life + rules.EXPIRY_MARGIN)
             recorded = uow.record(CustomerReturned(payment_id=payment.id), head_start=True)
             uow.commit()
         returned = Returned(payment.id, True, recorded)
     failpoint("return.noted")
     return returned
-
-
-def _life_of_answer(services: Services, payment: Payment, sca: ScaOAuth) -> dt.timedelta:
-    """How long what the browser brought may still make the bank execute. Where it has the bank ask in its app, the
-    customer's time to approve only begins."""
-    if sca.approach == Approach.DECOUPLED:
-        return max(dt.timedelta(minutes=services.banks.profile(payment.bank_id).authorisation_minutes), rules.CODE_LIFE)
-    return rules.CODE_LIFE
 
 
 def _is_from(sca: ScaOAuth, answer: Mapping[str, str]) -> bool:

@@ -57,6 +57,7 @@ def test_the_headers_of_an_initiation(tmp_path: Path) -> None:
         "X-Request-ID": REQUEST_ID,
         "Content-Type": "application/json",
         "TPP-Redirect-Preferred": "true",
+        "TPP-Decoupled-Preferred": "false",
         "TPP-Brand-Logging-Information": "Quittance",
         "TPP-Redirect-URI": RETURN,
         "TPP-Nok-Redirect-URI": RETURN,

@@ -23,7 +23,7 @@ from connectors.capabilities import (
     StandingOrder,
 )
 from connectors.contract import Approach, BankRequest, Cancels, Fact, PsuContext, ScaOAuth, Staged, Submits
-from connectors.errors import BankRefused, BankSilent
+from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.http import BankSession
 from connectors.inspection.listing import capabilities
 from connectors.profile import ProfileError
@@ -178,6 +178,29 @@ def test_an_approval_that_cannot_be_started(tmp_path: Path) -> None:
     assert caught.value.code == "SCA_INVALID"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(status=504),
+        Response(b"{", status=201),
+        Response(json.dumps({"tppMessages": [{"category": "ERROR", "code": "STATUS_INVALID"}]}), status=409),
+    ],
+)
+def test_an_order_whose_approval_may_have_been_started_is_never_given_again(answer: Response, tmp_path: Path) -> None:
+    """Its customer may be asked in the bank's app: an order of the same bill beside it could be approved, too."""
+    bank = Bank(tmp_path, REDIRECT)
+    bank.says("POST", f"{ONE}/authorisations", lambda _: answer)
+    assert bank.initiate(created(startAuthorisation=f"{API}{ONE}/authorisations")).sca is None
+
+
+@pytest.mark.parametrize(("status", "raised"), [(400, BankRefused), (403, BankRefused), (429, BankUnavailable)])
+def test_but_where_nothing_was_started_it_may_be(status: int, raised: type[Exception], tmp_path: Path) -> None:
+    bank = Bank(tmp_path, REDIRECT)
+    bank.says("POST", f"{ONE}/authorisations", lambda _: Response(status=status))
+    with pytest.raises(raised):
+        bank.initiate(created(startAuthorisation=f"{API}{ONE}/authorisations"))
+
+
 @pytest.mark.parametrize("href", [AUTHORISATION, f"/psd2{ONE}/authorisations/a-1", f"{ONE}/authorisations/a-1"])
 def test_a_confirmation_code_goes_to_what_waits_for_it(href: str, tmp_path: Path) -> None:
     bank = Bank(tmp_path, REDIRECT)
@@ -226,6 +249,25 @@ def test_a_confirmation_after_oauth_is_the_token(tmp_path: Path) -> None:
     assert json.loads(bank.asked[-1].get_data()) == {"confirmationCode": "our-token"}
 
 
+def test_the_token_is_kept_whatever_the_confirmation_comes_to(tmp_path: Path) -> None:
+    """At some banks only it lets us ask what became of the payment."""
+    bank = Bank(tmp_path)
+    place = f"{ISSUER}/.well-known/oauth-authorization-server"
+    sca = sca_of(bank.initiate(created(scaOAuth=place, confirmation=AUTHORISATION)))
+    bank.says("PUT", f"{ONE}/authorisations/a-1", lambda _: Response(status=504))
+    assert bank.complete(sca, code="c") == 300
+
+
+def test_a_confirmation_is_not_brought_twice(tmp_path: Path) -> None:
+    bank = Bank(tmp_path)
+    place = f"{ISSUER}/.well-known/oauth-authorization-server"
+    sca = sca_of(bank.initiate(created(scaOAuth=place, confirmation=AUTHORISATION)))
+    wrong = {"tppMessages": [{"category": "ERROR", "code": "PSU_CREDENTIALS_INVALID"}]}
+    bank.says("PUT", f"{ONE}/authorisations/a-1", json_answer(wrong, status=401))
+    bank.complete(sca, code="c")
+    assert bank.calls().count(f"PUT {ONE}/authorisations/a-1") == 1
+
+
 # ---------------------------------------------------------------------------------------------------------- in an app
 
 
@@ -252,6 +294,8 @@ def test_an_app_of_the_banks_is_told_only_when_the_customer_has_left_for_it(tmp_
         started("failed"),
         started(scaRedirect=PAGE),
         started(updatePsuAuthentication=AUTHORISATION),
+        started(updatePsuIdentification=AUTHORISATION),
+        started(scaOAuth=f"{ISSUER}/.well-known/oauth-authorization-server"),
         json_answer({"tppMessages": [{"category": "ERROR", "code": "STATUS_INVALID"}]}, status=409),
     ],
 )

@@ -23,7 +23,7 @@ from app.people.sessions import SignedIn
 from app.services import Task
 from connectors.capabilities import Event, EventKind
 from connectors.contract import Approach, Authorised, Fact
-from connectors.errors import BankRefused, BankSilent
+from connectors.errors import BankRefused, BankSilent, BankUnavailable
 from connectors.security.pkce import challenge
 from consent import trips
 from consent.base import hash_of
@@ -284,6 +284,40 @@ def test_where_the_bank_asks_in_its_app_the_time_for_that_only_begins(
     house.clock.now += MINUTE
     house.come_back(left)
     assert house.payment().fence_at == house.clock.now + may_last * MINUTE + MARGIN
+
+
+@pytest.mark.parametrize(("approach", "may_last"), [(Approach.DECOUPLED, 45), (Approach.REDIRECT, 10)])
+def test_a_late_worker_raises_the_fence_before_the_bank_begins(house: House, approach: Approach, may_last: int) -> None:
+    house.bank.profile = dataclasses.replace(house.bank.profile, authorisation_minutes=45)
+    house.bill()
+    house.stage(sca=dataclasses.replace(SCA, approach=approach))
+    house.come_back(house.leave())
+    house.clock.now += 50 * MINUTE
+    fences = []
+    house.bank.meanwhile = lambda: fences.append(house.payment().fence_at)
+    house.exchange(BankSilent("no answer"))
+    assert fences == [house.payment().fence_at]
+    assert (fences[0] or house.clock.now) >= house.clock.now + may_last * MINUTE + MARGIN - 5 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (BankSilent("no answer"), "code"),
+        (BankUnavailable("429"), "not_started"),
+        (BankRefused("no", code="STATUS_INVALID", http_status=409), "not_started"),
+    ],
+    ids=["silent", "put off", "refused"],
+)
+@pytest.mark.parametrize("approach", [Approach.DECOUPLED, Approach.REDIRECT])
+def test_a_bank_that_certainly_never_began_has_nobodys_approval(
+    house: House, approach: Approach, error: Exception, outcome: str
+) -> None:
+    house.bill()
+    house.stage(sca=dataclasses.replace(SCA, approach=approach))
+    house.come_back(house.leave())
+    house.exchange(error)
+    assert house.trip().outcome == outcome
 
 
 def test_an_old_return_address_makes_nobody_ask_for_ever(house: House) -> None:
