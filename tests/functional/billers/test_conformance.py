@@ -21,8 +21,6 @@ from tests.support.billers_spec import conforms
 from tests.support.billers_world import World, json_bill, ubl_bill
 
 UBL = "application/vnd.oasis.ubl+xml"
-#: the rules need an extra that the tests do not install
-needs_rules = pytest.mark.skipif(not conformance.is_installed(), reason="pip install quittance[en16931] runs these")
 
 
 def place_of(program: Program, content: bytes, media_type: str) -> str:
@@ -63,7 +61,6 @@ def test_each_profile_has_its_rules(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (folder / rules).is_file(), rules
 
 
-@needs_rules
 def test_what_a_bill_does_not_keep_is_told_and_the_bill_stands(
     app: Flask, services: Services, worker: Worker, aquarelle: Program, address: str
 ) -> None:
@@ -85,7 +82,6 @@ def test_what_a_bill_does_not_keep_is_told_and_the_bill_stands(
         assert uow.session.scalar(select(func.count()).select_from(Invoice)) == 1
 
 
-@needs_rules
 def test_a_pdf_is_held_against_the_rules_of_what_is_inside(worker: Worker, aquarelle: Program, address: str) -> None:
     root = conformance.document_of(bills.pdf_bill(("factur-x.xml", bills.cii_bill())), "application/pdf")
     assert root is not None
