@@ -58,9 +58,9 @@ ifdef DATA
 run: export QUITTANCE_DATA := $(DATA)
 endif
 
-test: $(VENV)/.installed-for-tests browser judges ## check everything: lint, types, contracts, every test; ARGS go to pytest
+test: $(VENV)/.installed-for-tests browser judges ## check everything: lint, types, contracts, every test but the longest; ARGS go to pytest
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -m "not long" $(ARGS)
 
 test-fast: $(VENV)/.installed-for-tests ## the tests without browser, judges, faults and slow ones
 	@$(PYTEST) -m "not browser and not judges and not faults and not slow" $(ARGS)
@@ -73,6 +73,7 @@ faults: $(VENV)/.installed-for-tests ## the simulator, the kill matrix, the stor
 	@$(BIN)/python -m tests.faults.kill --processes 2
 	@$(BIN)/python -m tests.faults.storm --minutes $(MINUTES)
 	@$(BIN)/python -m tests.faults.bugs
+	@$(BIN)/python -m pytest -m long
 
 mutants: $(VENV)/.installed-for-tests ## plant small faults in the money modules and count those that no test notices
 	@$(BIN)/mutmut run --max-children 2

@@ -258,6 +258,7 @@ def test_a_worker_that_dies_in_the_middle_loses_and_doubles_nothing(house: House
     killed_in_the_middle(house, bills=BILLS, patient=False)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_hundred_thousand_bills_and_a_worker_that_dies(house: House) -> None:
     killed_in_the_middle(house, bills=100_000, patient=True)

@@ -568,13 +568,17 @@ def no_alone_is_no() -> Sequence[Change]:
     def not_submitted(task: Task, payment_id: str, attempt: Any, error: BankError) -> None:
         real(task, payment_id, attempt, error)
         if isinstance(error, BankRefused) and error.http_status != 409:
-            with task.services.unit_of_work() as uow:
-                payment = access.locked(uow.session, payment_id)
-                if payment.state == PaymentState.SUBMITTING:
-                    step.step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence="bank:refused")
-                uow.commit()
+            _end_as_refused(task, payment_id)
 
     return [(submit, "_not_submitted", not_submitted)]
+
+
+def _end_as_refused(task: Task, payment_id: str) -> None:
+    with task.services.unit_of_work() as uow:
+        payment = access.locked(uow.session, payment_id)
+        if payment.state == PaymentState.SUBMITTING:
+            step.step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence="bank:refused")
+        uow.commit()
 
 
 @_bug("a repeated submission has a key of its own", "A6", "C3")
@@ -594,6 +598,7 @@ def silent_submission_is_no() -> Sequence[Change]:
 
     def not_submitted(task: Task, payment_id: str, attempt: Any, error: BankError) -> None:
         real(task, payment_id, attempt, BankRefused(str(error), code="silence", http_status=400))
+        _end_as_refused(task, payment_id)
 
     return [(submit, "_not_submitted", not_submitted)]
 
