@@ -6,7 +6,6 @@ request (RFC 6749 §3.1), from the link scaRedirect, or from the app.
 
 from __future__ import annotations
 
-import hmac
 import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -14,7 +13,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from connectors.sandbox_bank import grants, payments, people, visits
+from connectors.sandbox_bank import grants, payments, people, visit_pages, visits
 from connectors.sandbox_bank import texts as words
 from connectors.sandbox_bank.consent_page import page_language
 from connectors.sandbox_bank.errors import PageError
@@ -23,9 +22,9 @@ from connectors.sandbox_bank.nextgen.brands import Brand
 from connectors.sandbox_bank.nextgen.context import NextGenBank, brand_of, current_bank
 from connectors.sandbox_bank.nextgen.orders import Authorisation
 from connectors.sandbox_bank.store import Connection
+from connectors.sandbox_bank.visit_pages import NotSignedIn
 from connectors.sandbox_bank.visits import Visit
 
-COOKIE = "visit"
 STATE_LENGTH_MAX = 512
 _S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -115,10 +114,7 @@ def _begin(bank: NextGenBank, asked: Authorisation, *, state: str, code_challeng
             connection, payment_id=payment_id, state=state, code_challenge=code_challenge, now_ms=bank.now_ms()
         )
         connection.execute("INSERT INTO nextgen_visit VALUES (?, ?)", [handle, asked.authorisation_id])
-    address = url_for("consent_page.visit", handle=handle)
-    response = redirect(f"{address}?lang={page_language()}", 303)
-    response.set_cookie(COOKIE, secret, path=address, httponly=True, samesite="Lax", secure=True)
-    return response
+    return visit_pages.begin(handle, secret, lang=page_language(), secure=True)
 
 
 @blueprint.get("/<brand_id>/app")
@@ -163,34 +159,29 @@ def visit(handle: str) -> BaseResponse:
 @blueprint.post("/sca/<handle>/sign-in")
 def sign_in(handle: str) -> BaseResponse:
     here = _here(handle)
-    _check_form_token(here)
-    customer_id, pin = request.form.get("customer", ""), request.form.get("pin", "")
+    visit_pages.check_form_token(here.secret)
     with here.bank.store.write() as connection:
         asked = _still(connection, here)
         if asked is None:
             return _to("back", here)
-        if customer_id not in {c.customer_id for c in people.customers(connection)}:
-            tries_left = None
-        elif hmac.compare_digest(pin.strip().encode(), people.SANDBOX_PIN.encode()):
-            visits.sign_in(connection, handle, customer_id)
+        failed = visit_pages.sign_in(connection, handle, asked.order.payment)
+        if failed is None:
             connection.execute(
                 "UPDATE nextgen_authorisation SET sca_status = 'psuAuthenticated' WHERE authorisation_id = ?",
                 [asked.authorisation_id],
             )
-            return _to("visit", here)
-        else:
-            tries_left = payments.count_pin_failure(connection, asked.order.payment)
-    if tries_left == 0:
+    if failed is None:
+        return _to("visit", here)
+    if failed.tries_left == 0:
         return _to("back", here)
-    error = here.t["no_customer"] if tries_left is None else here.t["wrong_pin"].format(tries=tries_left)
-    return _sign_in_page(here, error=error, customer_id=customer_id)
+    return _sign_in_page(here, failed)
 
 
 @blueprint.post("/sca/<handle>/decision")
 def decide(handle: str) -> BaseResponse:
     """A second POST (double click, back button) finds it decided, changes nothing, leads back as before."""
     here = _here(handle)
-    _check_form_token(here)
+    visit_pages.check_form_token(here.secret)
     customer_id, decision = here.visit.customer_id, request.form.get("decision")
     if customer_id is None or decision not in ("approve", "refuse"):
         return _to("visit", here)
@@ -263,7 +254,7 @@ def _still(connection: Connection, here: Here) -> Authorisation | None:
 
 def _here(handle: str) -> Here:
     bank = current_bank()
-    now_ms, secret = bank.now_ms(), request.cookies.get(COOKIE, "")
+    now_ms, secret = bank.now_ms(), request.cookies.get(visit_pages.COOKIE, "")
     with bank.store.read() as connection:
         found = visits.find(connection, handle)
         row = connection.execute("SELECT authorisation_id FROM nextgen_visit WHERE handle = ?", [handle]).fetchone()
@@ -273,47 +264,35 @@ def _here(handle: str) -> Here:
     return Here(bank=bank, visit=found, secret=secret, asked=asked, now_ms=now_ms, lang=page_language())
 
 
-def _check_form_token(here: Here) -> None:
-    given = request.form.get("form_token", "")
-    if not hmac.compare_digest(given.encode(), visits.form_token(here.secret).encode()):
-        raise PageError(403, "error_form")
-
-
 def _to(endpoint: str, here: Here) -> BaseResponse:
-    return redirect(url_for(f"consent_page.{endpoint}", handle=here.visit.handle, lang=here.lang), 303)
+    return visit_pages.to(endpoint, here.visit.handle, here.lang)
 
 
-def _sign_in_page(here: Here, *, error: str | None = None, customer_id: str | None = None) -> Response:
+def _sign_in_page(here: Here, failed: NotSignedIn | None = None) -> Response:
     with here.bank.store.read() as connection:
         customers = people.customers(connection)
+    error, customer_id = (failed.words(here.t), failed.customer_id) if failed else (None, None)
     return _page("sign_in.html", here, customers=customers, error=error, customer_id=customer_id)
 
 
 def _decision_page(here: Here, customer_id: str, *, error: str | None = None) -> Response:
     payments.settle(here.bank.store, here.now_ms)
     with here.bank.store.read() as connection:
-        name = next(c.name for c in people.customers(connection) if c.customer_id == customer_id)
-        choices = payments.choices(connection, here.asked.order.payment, customer_id)
-    able = [choice.account.account_id for choice in choices if choice.obstacle is None]
+        name, choices = visit_pages.name_and_choices(connection, here.asked.order.payment, customer_id)
+    able = visit_pages.able(choices)
     if here.asked.cancels:  # no account is chosen: it is the order that goes
         choices, able = [], ["-"]
     return _page("decision.html", here, name=name, choices=choices, able=able, error=error)
 
 
 def _page(template: str, here: Here, **values: object) -> Response:
-    """422 where the page shows an error of the person's input."""
-    body = here.asked.order.payment.body
-    remittance = body.get("remittanceInformationStructured") or {}
-    html = render_template(
+    return visit_pages.page(
         template,
         lang=here.lang,
         t=here.t,
-        money=lambda amount_minor: words.money(here.lang, amount_minor),
         handle=here.visit.handle,
-        form_token=visits.form_token(here.secret),
+        secret=here.secret,
         payment=here.asked.order.payment,
         tpp=here.tpp,
-        reference=body.get("remittanceInformationUnstructured") or remittance.get("reference"),
         **values,
     )
-    return Response(html, status=422 if values.get("error") else 200, mimetype="text/html")
