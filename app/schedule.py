@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
@@ -77,9 +78,9 @@ class Schedule:
         now = self.services.clock()
         self._prove_when_due(now)
         for job, pause in JOBS.items():
-            self._run_when_due(job, pause, now, lambda job=job: self._in_one_transaction(job))  # type: ignore[misc]
+            self._run_when_due(job, pause, now, partial(self._in_one_transaction, job))
         for of_services, pause in OF_SERVICES.items():
-            self._run_when_due(of_services, pause, now, lambda job=of_services: job(self.services))  # type: ignore[misc]
+            self._run_when_due(of_services, pause, now, partial(of_services, self.services))
 
     def _run_when_due(
         self, job: Callable[..., object], pause: dt.timedelta, now: dt.datetime, run: Callable[[], object]

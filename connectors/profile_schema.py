@@ -30,7 +30,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _KEYS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: it goes into a header between quotation marks
 _SEAL_URL = re.compile(r"https://[!#-\x7e]{1,300}|")
-_BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
+BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 #: two letters of the country, and the beginning of what its IBANs have after the check digits
 _BANK_CODE = re.compile(r"[A-Z]{2}[A-Z0-9]{3,22}")
 #: of a participant or a software statement, as a directory gives them; it goes into a header
@@ -62,8 +62,8 @@ def _matching(pattern: re.Pattern[str], error: str) -> validate.Regexp:
     return validate.Regexp(rf"(?:{pattern.pattern})\Z", error=error)
 
 
-def _country() -> fields.String:
-    return fields.String(validate=_matching(re.compile("[A-Z]{2}"), "must be two letters, as FR"))
+def _country(**more: Any) -> fields.String:
+    return fields.String(validate=_matching(re.compile("[A-Z]{2}"), "must be two letters, as FR"), **more)
 
 
 def _words(names: Any) -> validate.OneOf:
@@ -98,10 +98,10 @@ class _BankSchema(_Strict):
     """What every bank's file may say."""
 
     name = fields.String(required=True, validate=validate.Length(1, 70))
-    country = fields.String(required=True, validate=_matching(re.compile("[A-Z]{2}"), "must be two letters, as FR"))
+    country = _country(required=True)
     also_in = fields.List(_country(), load_default=list, validate=validate.Length(0, 40))
     bics = fields.List(
-        fields.String(validate=_matching(_BIC, "must be a BIC, as HORZFRP0")),
+        fields.String(validate=_matching(BIC, "must be a BIC, as HORZFRP0")),
         load_default=list,
         validate=validate.Length(0, 20),
     )

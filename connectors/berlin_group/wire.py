@@ -55,19 +55,14 @@ class Wire:
         who: As | str,
         deadline: Deadline,
     ) -> BankResponse:
-        """``who``: or the customer's token itself. With our own it is sent once more if the bank forgot that: what it
-        refused with 401 it did not do."""
-        if isinstance(who, str):
-            return self._send(method, path, headers=headers, body=body, token=who, deadline=deadline)
-        if who is As.CERTIFICATE:
-            return self._send(method, path, headers=headers, body=body, token=None, deadline=deadline)
-        token = self._oauth.own_token(self._scope, deadline=deadline)
-        response = self._send(method, path, headers=headers, body=body, token=token, deadline=deadline)
-        if response.status != 401 or not _is_of_token(response):
-            return response
-        self._oauth.forget(token)
-        token = self._oauth.own_token(self._scope, deadline=deadline)
-        return self._send(method, path, headers=headers, body=body, token=token, deadline=deadline)
+        """``who``: or the customer's token itself."""
+
+        def send(token: str | None) -> BankResponse:
+            return self._send(method, path, headers=headers, body=body, token=token, deadline=deadline)
+
+        if who is As.OURSELVES:
+            return self._oauth.as_ourselves(self._scope, send, deadline=deadline, is_of_token=_is_of_token)
+        return send(who if isinstance(who, str) else None)
 
     def _send(
         self,

@@ -99,11 +99,7 @@ class Orders:
         """
         _check(request, self._resource.payments)
         response = self._wire.post(request, psu=psu, access_token=access_token, deadline=Deadline(timeout_s))
-        try:
-            messages.check_same_order(response.body, request.body)
-        except NotReadable as error:
-            raise unreadable(error) from None
-        return self._submitted(response, consent_id=messages.consent_of(request.body))
+        return self._submitted(response, asked=request.body)
 
     def status(
         self,
@@ -137,13 +133,16 @@ class Orders:
         except NotReadable as error:
             raise unreadable(error) from None
 
-    def _submitted(self, response: BankResponse, *, consent_id: str | None = None) -> Submitted:
+    def _submitted(self, response: BankResponse, *, asked: bytes | None = None) -> Submitted:
+        """``asked``: what the bank was given just now, where the answer is to that."""
         try:
             read = messages.read_payment(response.body, payment_id=self._resource.payment_id)
+            if asked is not None:
+                messages.check_same_order(response.body, asked)
         except NotReadable as error:
             raise unreadable(error) from None
-        if consent_id is not None:
-            _same(read.consent_id, consent_id)
+        if asked is not None:
+            _same(read.consent_id, messages.consent_of(asked))
         return Submitted(
             bank_payment_id=read.payment_id,
             status=BankStatus(

@@ -71,7 +71,7 @@ class Wire:
                 headers["x-fapi-customer-ip-address"] = psu.ip_address
             return self._call(request.method, request.path, headers, token=token, body=request.body, deadline=deadline)
 
-        response = self._as_ourselves(send, deadline=deadline) if access_token is None else send(access_token)
+        response = self._sent(send, access_token, deadline=deadline)
         if not response.ok:
             raise messages.refusal(response)
         self._check_signature(response)
@@ -89,7 +89,7 @@ class Wire:
         def send(token: str) -> BankResponse:
             return self._call(method, path, {}, token=token, body=None, deadline=deadline)
 
-        response = self._as_ourselves(send, deadline=deadline) if access_token is None else send(access_token)
+        response = self._sent(send, access_token, deadline=deadline)
         if response.ok:
             if response.status != 204:  # an answer without a body has nothing to be signed
                 self._check_signature(response)
@@ -99,14 +99,13 @@ class Wire:
             return None
         raise refused
 
-    def _as_ourselves(self, send: Callable[[str], BankResponse], *, deadline: Deadline) -> BankResponse:
-        """Send, and once more if the bank forgot our token: what it refused with 401 it did not do."""
-        token = self._oauth.own_token(SCOPE, deadline=deadline)
-        response = send(token)
-        if response.status == 401:
-            self._oauth.forget(token)
-            response = send(self._oauth.own_token(SCOPE, deadline=deadline))
-        return response
+    def _sent(
+        self, send: Callable[[str], BankResponse], access_token: str | None, *, deadline: Deadline
+    ) -> BankResponse:
+        """With the customer's token, or as ourselves."""
+        if access_token is not None:
+            return send(access_token)
+        return self._oauth.as_ourselves(SCOPE, send, deadline=deadline)
 
     def _call(
         self,

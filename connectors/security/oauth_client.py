@@ -131,6 +131,25 @@ class OAuthClient:
                 self._tokens[scope] = (token.access_token, until)
             return token.access_token
 
+    def as_ourselves(
+        self,
+        scope: str,
+        send: Callable[[str], BankResponse],
+        *,
+        deadline: Deadline,
+        is_of_token: Callable[[BankResponse], bool] = lambda _: True,
+    ) -> BankResponse:
+        """``send`` with a token of our own, once more if the bank forgot it: what it refused with 401 it did not do.
+
+        ``is_of_token``: whether a 401 is about the token, where a bank has others.
+        """
+        token = self.own_token(scope, deadline=deadline)
+        response = send(token)
+        if response.status != 401 or not is_of_token(response):
+            return response
+        self.forget(token)
+        return send(self.own_token(scope, deadline=deadline))
+
     def forget(self, access_token: str) -> None:
         """Do not use this token again: the bank no longer takes it."""
         with self._lock:

@@ -47,15 +47,13 @@ class Wire:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> BankResponse:
-        """Send, and once more if the bank forgot our token: what it refused with 401 it did not do."""
+        """As ourselves, with a token of our own."""
         shown = {"Accept": f"{HAL}, {JSON}", "X-Request-ID": request_id, **(headers or {})}
-        token = self._oauth.own_token(SCOPE, deadline=deadline)
-        response = self._send(method, path, shown, token=token, body=body, deadline=deadline)
-        if response.status == 401:
-            self._oauth.forget(token)
-            token = self._oauth.own_token(SCOPE, deadline=deadline)
-            response = self._send(method, path, shown, token=token, body=body, deadline=deadline)
-        return response
+
+        def send(token: str) -> BankResponse:
+            return self._send(method, path, shown, token=token, body=body, deadline=deadline)
+
+        return self._oauth.as_ourselves(SCOPE, send, deadline=deadline)
 
     def _send(
         self, method: str, path: str, headers: Mapping[str, str], *, token: str, body: bytes | None, deadline: Deadline

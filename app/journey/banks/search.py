@@ -14,13 +14,13 @@ from functools import cache
 from babel import Locale
 
 from connectors.profile import BankProfile
+from connectors.profile_schema import BIC
 
 #: longer than any name of a bank, and than an IBAN in groups of four
 TYPED_MOST = 70
 #: from so many figures on it is rather an account than a bank: BICs have none or few
 _FIGURES_OF_AN_ACCOUNT = 4
 
-_BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 _IBAN_BEGINS = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]*")
 _BETWEEN = re.compile(r"[\W_]+")
 #: how people call a country beside its names and its two letters
@@ -30,7 +30,7 @@ _ALSO_CALLED = {"GB": ("UK", "Britain", "England", "Scotland", "Wales")}
 def is_account(typed: str) -> bool:
     """Whether it may be an account number, whole or in part: then it goes into no address and no page."""
     text = _together(typed)
-    if _BIC.fullmatch(text):
+    if BIC.fullmatch(text):
         return False
     return _IBAN_BEGINS.fullmatch(text) is not None or sum(map(str.isdigit, text)) >= _FIGURES_OF_AN_ACCOUNT
 

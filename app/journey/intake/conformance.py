@@ -9,6 +9,7 @@ saxonche, which is an extra (``pip install quittance[en16931]``). Without it the
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import json
 import logging
@@ -34,7 +35,7 @@ from app.db.upsert import insert_once
 from app.errors import NotFound
 from app.journey.intake import originals
 from app.journey.intake.bill import BillRefused
-from app.journey.intake.formats import cii, facturx, schemas, text, ubl, xml, xml_bill
+from app.journey.intake.formats import bare, cii, facturx, schemas, text, ubl, xml, xml_bill
 from app.journey.intake.models import Conformance, DeliveredBill
 from app.services import Task
 
@@ -87,7 +88,7 @@ class Report:
 
 def ask_for_check(uow: UnitOfWork, *, bill_id: str, media_type: str) -> None:
     """For a bill that was delivered just now."""
-    if media_type.partition(";")[0].strip().lower() in CHECKED and is_installed():
+    if bare(media_type) in CHECKED and is_installed():
         work.enqueue(uow.session, handler=CHECK, key=f"{CHECK}:{bill_id}", payload={"bill_id": bill_id}, now=uow.now)
 
 
@@ -123,7 +124,7 @@ def check_conformance(task: Task) -> None:
 def document_of(content: bytes, media_type: str) -> etree._Element | None:
     """The invoice in these bytes; None where there is none that the rules are about."""
     try:
-        is_pdf = media_type.partition(";")[0].strip().lower() == "application/pdf"
+        is_pdf = bare(media_type) == "application/pdf"
         inner = facturx.bill_inside(facturx.take_apart(content))[1] if is_pdf else content
         root = xml_bill.opened(xml.parse(inner))
     except BillRefused:
@@ -199,19 +200,19 @@ class _Checker:
             child.stdin.flush()  # type: ignore[union-attr]
             answer = _line_of(child, ANSWER_S)
         except TimeoutError:
-            self._end()
+            self.end()
             raise
         except OSError:
             answer = b""
         if not answer.endswith(b"\n"):
-            self._end()
+            self.end()
             return None
         found: dict[str, Any] = json.loads(answer)
         return found
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is not None and (self._left <= 0 or self._child.poll() is not None):
-            self._end()
+            self.end()
         if self._child is None:
             # -I: nothing of the environment. The program and the path are ours, the bill goes in by a pipe.
             self._child = subprocess.Popen(  # noqa: S603
@@ -223,7 +224,7 @@ class _Checker:
             self._left = BILLS_MOST
         return self._child
 
-    def _end(self) -> None:
+    def end(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.kill()
@@ -259,3 +260,4 @@ def _finding(rule: str, flag: str, place: str, said: str) -> Finding:
 
 
 _checker = _Checker()
+atexit.register(_checker.end)

@@ -105,8 +105,7 @@ def _raise_fence_anew(services: Services, payment: Payment, sca: ScaOAuth, *, no
     only now."""
     if sca.approach == Approach.OAUTH:
         return
-    minutes = services.banks.profile(payment.bank_id).authorisation_minutes
-    life = rules.answer_life(in_app=sca.approach == Approach.DECOUPLED, minutes=minutes)
+    life = rules.answer_life(sca, services.banks.profile(payment.bank_id))
     raise_fence(payment, now + life + rules.EXPIRY_MARGIN)
 
 

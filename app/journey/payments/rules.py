@@ -6,6 +6,9 @@ import datetime as dt
 import itertools
 from collections.abc import Sequence
 
+from connectors.contract import Approach, ScaOAuth
+from connectors.profile import BankProfile
+
 #: right after the customer came back, in seconds from then; afterwards the bank's own pace (its file)
 FIRST_LOOKS_S = (0, 2, 7, 22, 67)
 #: while the customer is at the bank: they will come back, so we ask rarely
@@ -23,10 +26,12 @@ EXPIRY_MARGIN = dt.timedelta(minutes=5)
 CODE_LIFE = dt.timedelta(minutes=10)
 
 
-def answer_life(*, in_app: bool, minutes: int) -> dt.timedelta:
+def answer_life(sca: ScaOAuth, bank: BankProfile) -> dt.timedelta:
     """How long what the browser brought may still make the bank execute. Where it has the bank ask in its app, the
-    customer's ``minutes`` to approve only begin."""
-    return max(dt.timedelta(minutes=minutes), CODE_LIFE) if in_app else CODE_LIFE
+    customer's time to approve only begins."""
+    if sca.approach == Approach.DECOUPLED:
+        return max(dt.timedelta(minutes=bank.authorisation_minutes), CODE_LIFE)
+    return CODE_LIFE
 
 
 #: what a bank gave out without saying how long it lives may be used this long

@@ -25,7 +25,7 @@ from app.journey.payments.step import correct, keep_promise, may_withhold, raise
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
 from connectors.capabilities import Event
-from connectors.contract import Approach, Fact, ScaOAuth
+from connectors.contract import Fact, ScaOAuth
 from connectors.errors import BankError
 from connectors.security.pkce import challenge
 from consent import trips
@@ -158,8 +158,7 @@ def come_back(
         if first:
             payment.updated_at = uow.now
             if usable:
-                minutes = services.banks.profile(bank_id).authorisation_minutes
-                life = rules.answer_life(in_app=sca.approach == Approach.DECOUPLED, minutes=minutes)
+                life = rules.answer_life(sca, services.banks.profile(bank_id))
                 raise_fence(payment, uow.now + life + rules.EXPIRY_MARGIN)
             recorded = uow.record(CustomerReturned(payment_id=payment.id), head_start=True)
             uow.commit()

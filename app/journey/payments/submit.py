@@ -112,22 +112,19 @@ def _intend_again(
             _put_off(uow, payment, retry_after_s)
         if not payment.is_to_submit:
             task.run_again(uow, run_at=uow.now)  # another worker was quicker
-        elif payment.state in OVER:
+        elif payment.state in OVER or _is_refused(uow, payment, said) or _is_over(uow, payment, question, said):
             look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=retry_after_s)
         else:
             if said is ConsentStatus.CONSUMED:  # the bank has it; whoever decides otherwise from now on knows that
                 payment.accepted_at = payment.accepted_at or uow.now
-            if _is_refused(uow, payment, said) or _is_over(uow, payment, question, said):
-                look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=0)
+            attempt = _next_attempt(task, uow, payment, said)
+            if attempt is not None:
+                promise_again(payment, now=uow.now)
             else:
-                attempt = _next_attempt(task, uow, payment, said)
-                if attempt is not None:
-                    promise_again(payment, now=uow.now)
-                else:
-                    evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
-                    _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
-                    if _is_untold(task, uow, payment, question, said):
-                        promise_nothing(payment, now=uow.now)
+                evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
+                _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
+                if _is_untold(task, uow, payment, question, said):
+                    promise_nothing(payment, now=uow.now)
         uow.commit()
         return attempt
 
@@ -160,10 +157,10 @@ def _is_refused(uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -
 
     The no alone is not. It may be that of a gateway which had passed the payment on.
     """
-    last = calls.last_attempt(uow.session, _call_of(uow, payment))
-    if said not in UNUSED or payment.accepted_at is not None or last is None or last.outcome != _REFUSED:
+    if said not in UNUSED or payment.accepted_at is not None:
         return False
-    if _may_have_been_done(uow, last.call_id):
+    last = calls.last_attempt(uow.session, _call_of(uow, payment))
+    if last is None or last.outcome != _REFUSED or _may_have_been_done(uow, last.call_id):
         return False
     step(
         uow,

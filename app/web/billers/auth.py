@@ -68,6 +68,11 @@ def current_client() -> ClientIdentity:
     return client
 
 
+def client_id() -> str:
+    """Of the same: what its limits are counted by."""
+    return current_client().client_id
+
+
 def guard() -> None:
     """Before every request of the door's blueprints: no token, no entry; no scope, no operation.
 

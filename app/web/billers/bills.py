@@ -13,7 +13,7 @@ from app.journey.intake.formats.json_bill import BillSchema
 from app.journey.intake.service import Acknowledgement, deliver
 from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.web.billers.api import operation
-from app.web.billers.auth import API_PATH, current_client
+from app.web.billers.auth import API_PATH, client_id, current_client
 from app.web.billers.bodies import whole_body
 from app.web.billers.examples import JSON_BILL, UBL_BILL
 from app.web.billers.limits import BILL_BYTES_MAX, delivery_limit, limiter
@@ -28,10 +28,6 @@ XML = tuple(media_type for media_type in FORMATS if media_type not in (JSON, PDF
 
 _BILL_ID = r"^bill_[0-9a-f]{32}$"
 _ADDRESS = r"^[a-zA-Z0-9._-]{1,40}@[a-zA-Z0-9.-]{1,79}$"
-
-
-def _client_id() -> str:
-    return current_client().client_id
 
 
 @operation(
@@ -77,7 +73,7 @@ def _client_id() -> str:
         },
     },
 )
-@limiter.limit(delivery_limit, key_func=_client_id)
+@limiter.limit(delivery_limit, key_func=client_id)
 def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]] | Response:
     """Deliver a bill
 

@@ -12,7 +12,7 @@ from flask import request
 from app.errors import FieldError, NotFound
 from app.journey.reconciliation.service import Word, WordTaken, take_word
 from app.web.billers.api import operation
-from app.web.billers.auth import current_client
+from app.web.billers.auth import client_id, current_client
 from app.web.billers.bodies import whole_body
 from app.web.billers.limits import CONFIRMATION_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
@@ -23,10 +23,6 @@ from connectors.strict_json import NotReadable, read_value
 
 _PAYMENT_ID = r"^pay_[0-9a-f]{32}$"
 _JSON = "application/json"
-
-
-def _client_id() -> str:
-    return current_client().client_id
 
 
 @operation(
@@ -48,7 +44,7 @@ def _client_id() -> str:
         },
     },
 )
-@limiter.limit(delivery_limit, key_func=_client_id)
+@limiter.limit(delivery_limit, key_func=client_id)
 def confirm_payment(payment_id: str) -> WordTaken:
     """Say whether the money arrived
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from flask import request
 from flask_limiter import Limiter
 
-from app.journey.intake import uploads
 from app.journey.intake.formats import BYTES_MAX, bulk
 
 #: a token lives five minutes, so this is plenty, and slows down who guesses
@@ -19,8 +18,6 @@ DELIVERY_LIMIT = "600 per minute"
 
 #: files of many bills, per client; a file may have a hundred thousand
 UPLOAD_LIMIT = "60 per hour"
-#: files of one biller that are here and not done, and those of them that are just coming in
-UPLOADS_MOST, UPLOADS_RECEIVING_MOST = uploads.OPEN_MOST, uploads.RECEIVING_MOST
 
 #: a bill with its attachments: no more is read off the wire than the intake takes
 BILL_BYTES_MAX = BYTES_MAX

@@ -10,7 +10,7 @@ from app.errors import FieldError, NotFound
 from app.journey.intake.formats.bulk import BILLS_MAX, COLUMNS, LINE_BYTES_MAX
 from app.journey.intake.uploads import FORMATS, OUTCOMES, LinesView, UploadView, lines_of, receive, upload_of
 from app.web.billers.api import operation
-from app.web.billers.auth import API_PATH, current_client
+from app.web.billers.auth import API_PATH, client_id, current_client
 from app.web.billers.bodies import body_lines
 from app.web.billers.examples import JSON_BILL_LINE
 from app.web.billers.limits import UPLOAD_BYTES_MAX, limiter, upload_limit
@@ -21,10 +21,6 @@ from app.web.context import services
 _JSON = "application/json"
 _UPLOAD_ID = r"^upl_[0-9a-f]{32}$"
 _LINE = r"[0-9]{1,9}"
-
-
-def _client_id() -> str:
-    return current_client().client_id
 
 
 @operation(
@@ -56,7 +52,7 @@ def _client_id() -> str:
         },
     },
 )
-@limiter.limit(upload_limit, key_func=_client_id)
+@limiter.limit(upload_limit, key_func=client_id)
 def upload_bills() -> tuple[UploadView, int, dict[str, str]] | Response:
     """Deliver many bills at once
 

@@ -144,7 +144,7 @@ def test_a_child_that_ends_without_an_answer_says_nothing_about_the_bill(
 def test_a_child_that_ends_is_started_anew_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     checker = put(monkeypatch, tmp_path, ENDS_ONCE + ANSWERS)
     assert rules_of(checker.findings("rules", etree.fromstring(bills.ubl_bill()))) == ["BR-1"]
-    checker._end()
+    checker.end()
 
 
 def test_a_bill_whose_child_ends_again_and_again_stays_unchecked(
@@ -177,4 +177,4 @@ def test_rules_that_stop_are_a_finding_and_the_child_goes_on(monkeypatch: pytest
     checker._left = 0  # it has done enough
     checker.findings("goes", root)
     assert checker._child is not first
-    checker._end()
+    checker.end()

@@ -28,7 +28,6 @@ from app.people.clients import stop_client
 from app.people.models import ApiClient, Connection
 from app.schedule import Schedule
 from app.services import Services
-from app.web.billers.limits import UPLOADS_MOST, UPLOADS_RECEIVING_MOST
 from app.worker import Worker
 from tests.conftest import Clock
 from tests.functional.billers.test_billers_api import refused
@@ -422,7 +421,7 @@ def test_an_upload_is_seen_by_its_biller_alone(app: Flask, world: World, aquarel
 
 
 def test_a_biller_has_so_many_files_at_work_and_no_more(app: Flask, aquarelle: Program, address: str) -> None:
-    for number in range(UPLOADS_MOST):
+    for number in range(uploads.OPEN_MOST):
         upload(aquarelle, file_of(json_bill(aquarelle, address, number=f"F-{number}")))
     answer = aquarelle.deliver(file_of(*many(aquarelle, address, 1)), media_type=NDJSON, path=UPLOADS)
     refused(app, answer, 409, "too-many-uploads")
@@ -446,7 +445,7 @@ def test_two_files_of_a_biller_come_in_at_once_and_no_more(
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(begun), refusals) == (UPLOADS_RECEIVING_MOST, ["too-many-uploads"] * 4)
+    assert (len(begun), refusals) == (uploads.RECEIVING_MOST, ["too-many-uploads"] * 4)
     refused(app, aquarelle.deliver(content, media_type=NDJSON, path=UPLOADS), 409, "too-many-uploads")
     other = world.program()
     assert other.deliver(content, media_type=NDJSON, path=UPLOADS).status_code == 202
@@ -457,7 +456,7 @@ def test_two_files_of_a_biller_come_in_at_once_and_no_more(
 def test_a_file_whose_server_died_is_not_counted_for_long(
     services: Services, aquarelle: Program, address: str, clock: Clock
 ) -> None:
-    for _ in range(UPLOADS_RECEIVING_MOST):
+    for _ in range(uploads.RECEIVING_MOST):
         uploads._begin(services, identity(aquarelle))
     clock.tick(minutes=30)
     upload(aquarelle, file_of(*many(aquarelle, address, 1)))

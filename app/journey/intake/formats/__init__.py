@@ -80,12 +80,17 @@ class UnknownFormat(KeyError):
     """No reader for this media type: the door answers 415 and names FORMATS."""
 
 
+def bare(media_type: str) -> str:
+    """Without its parameters, in small letters: as FORMATS has it."""
+    return media_type.partition(";")[0].strip().lower()
+
+
 def read_bill(content: bytes, media_type: str) -> Bill:
     """The bill in these bytes. Raises BillRefused, or UnknownFormat for a media type that is not in FORMATS.
 
     Parameters of the media type are ignored: what the bytes say about their encoding counts.
     """
-    name = media_type.partition(";")[0].strip().lower()
+    name = bare(media_type)
     if name not in FORMATS:
         raise UnknownFormat(name)
     if len(content) > BYTES_MAX:
