@@ -107,6 +107,7 @@ def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
             "worker submit.kept:1 / albion: executed and silent / sqlite",
             "was called rejected",
         ),
+        ("no-alone-is-no", "worker submit.written:1 / albion: submit: 403 after / sqlite", "was called rejected"),
     ],
 )
 def test_a_planted_mistake_is_found(bug: str, cell: str, says: str) -> None:

@@ -191,6 +191,8 @@ class Gate(Handler):
                 pass
             case "5xx after":
                 self.say(502, b"Bad Gateway")
+            case "403 after":
+                self.say(403, b"{}")
             case "409 after":
                 self.say(409, b"{}")
             case "unreadable":

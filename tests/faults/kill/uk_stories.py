@@ -28,8 +28,9 @@ UK_FAULTS: Mapping[str, Sequence[str]] = {
     "initiate": ("answer lost", "late", "bank dies"),
     "token": ("answer lost",),
     "complete": (*OF_EVERY_CALL, "bank dies"),
-    # "refuses": a gateway says no and passes nothing on; "409 after": there is one already, says one that did
-    "submit": (*OF_EVERY_CALL, "bank dies", "refuses", "409 after"),
+    # "refuses": a gateway says no and passes nothing on; "403 after": one that passed it on, and says no all the same;
+    # "409 after": there is one already, says one that did
+    "submit": (*OF_EVERY_CALL, "bank dies", "refuses", "403 after", "409 after"),
     # asked only after a submission that was not answered
     "consent": ("answer lost", "5xx after", "unreadable", "429", "slow", "not found", "refuses", "bank dies"),
     "status": ("answer lost", "5xx after", "unreadable", "429", "slow", "not found", "refuses", "bank dies"),
