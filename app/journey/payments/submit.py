@@ -121,10 +121,7 @@ def _intend_again(
             if attempt is not None:
                 promise_again(payment, now=uow.now)
             else:
-                evidence = "the bank gives no answer" if said is None else f"bank:consent {said}"
-                _wait(task, uow, payment, evidence=evidence, silent=said is None, retry_after_s=retry_after_s)
-                if _is_untold(task, uow, payment, question, said):
-                    promise_nothing(payment, now=uow.now)
+                _ask_later(task, uow, payment, question, said, retry_after_s=retry_after_s)
         uow.commit()
         return attempt
 
@@ -196,6 +193,30 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
 
 def _is_past_fence(payment: Payment, question: _Question) -> bool:
     return payment.fence_at is not None and question.asked_at > payment.fence_at
+
+
+def _ask_later(
+    task: Task,
+    uow: UnitOfWork,
+    payment: Payment,
+    question: _Question,
+    said: ConsentStatus | None,
+    *,
+    retry_after_s: int,
+) -> None:
+    """Its consent decides nothing yet. One that is used up never will, once the fence is past: no bytes can be sent any
+    more that would tell what came of it, so the bank is left in peace while a statement or an operator is waited for.
+    """
+    told_all = said is ConsentStatus.CONSUMED and _is_past_fence(payment, question)
+    _wait(
+        task,
+        uow,
+        payment,
+        evidence="the bank gives no answer" if said is None else f"bank:consent {said}",
+        silent=said is None,
+        untold=_is_untold(task, uow, payment, question, said),
+        rest=rules.LATE_PAUSE if told_all else dt.timedelta(seconds=retry_after_s),
+    )
 
 
 def _is_untold(task: Task, uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
@@ -286,7 +307,7 @@ def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: B
             silent = not isinstance(error, BankRefused)
             if retry_after_s:
                 _put_off(uow, payment, retry_after_s)
-            _wait(task, uow, payment, evidence=outcome, silent=silent, retry_after_s=retry_after_s)
+            _wait(task, uow, payment, evidence=outcome, silent=silent, rest=dt.timedelta(seconds=retry_after_s))
         uow.commit()
 
 
@@ -302,19 +323,31 @@ def _put_off(uow: UnitOfWork, payment: Payment, retry_after_s: int) -> None:
 
 
 def _wait(
-    task: Task, uow: UnitOfWork, payment: Payment, *, evidence: str, silent: bool, retry_after_s: int = 0
+    task: Task,
+    uow: UnitOfWork,
+    payment: Payment,
+    *,
+    evidence: str,
+    silent: bool,
+    rest: dt.timedelta,
+    untold: bool = False,
 ) -> None:
-    """It may have been executed and the bank does not tell: ask again, soon at first (K3)."""
+    """It may have been executed and the bank does not tell: ask again, soon at first (K3), but not before ``rest``.
+
+    ``untold``: it may never tell, so no time can be promised by which that will be known.
+    """
     payment.silent_since = (payment.silent_since or uow.now) if silent else None
     if payment.state not in OVER and PAYMENT.allows(PaymentState(payment.state), PaymentStep.LOSE_SIGHT):
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
     keep_promise(payment, now=uow.now)
+    if untold:
+        promise_nothing(payment, now=uow.now)
     sent = calls.first_and_last(uow.session, _call_of(uow, payment))
     since = payment.silent_since or (sent[0] if sent else uow.now)
     run_at = rules.look_in_silence(silent_since=since, now=uow.now)
     if payment.know_by is not None:
         run_at = min(run_at, payment.know_by)
-    look_again(task, uow, payment, run_at=max(run_at, uow.now + dt.timedelta(seconds=max(retry_after_s, 1))))
+    look_again(task, uow, payment, run_at=max(run_at, uow.now + max(rest, rules.SEND_GAP)))
 
 
 def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:
