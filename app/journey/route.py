@@ -7,11 +7,13 @@ each safe to run again. To add a step, add a handler here.
 from __future__ import annotations
 
 from app.db.events import Event
+from app.journey.corrections import service as corrections
+from app.journey.corrections.events import BillCorrected
 from app.journey.decisions.events import PaymentDecided
 from app.journey.intake import conformance, uploads
-from app.journey.intake.events import BillDelivered
+from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.invoices import service as invoices
-from app.journey.invoices.events import BillUnseen, InvoiceOpened
+from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.payments import code_exchange, initiate, status
 from app.journey.payments.events import (
     CustomerReturned,
@@ -30,6 +32,10 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     BillDelivered: [invoices.open_invoice],
     InvoiceOpened: [webhooks.tell_bill_delivered],
     BillUnseen: [webhooks.tell_bill_unseen],
+    CorrectionDelivered: [corrections.apply_correction],
+    CorrectionDue: [corrections.apply_correction],
+    BillCorrected: [webhooks.tell_bill_corrected],
+    RefundOwed: [webhooks.tell_refund_owed],
     PaymentDecided: [initiate.initiate],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],

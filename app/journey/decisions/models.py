@@ -22,6 +22,7 @@ class Decision(Base):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("discount_minor >= 0", name="discount_not_negative"),
+        CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
         CheckConstraint("verb IN ('pay_now')", name="verb_known"),
     )
 
@@ -32,6 +33,8 @@ class Decision(Base):
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]  # what is to leave the account, after the discount
     discount_minor: Mapped[int]  # fixed now, whatever the clock says when the bank acts
+    # what the biller had taken off the bill until then: once it takes off more, the decision is void
+    credited_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     pay_on: Mapped[dt.date]  # the customer's local day
     bank_id: Mapped[str] = mapped_column(String(60))
     payee_name: Mapped[str] = mapped_column(String(70))

@@ -89,7 +89,7 @@ def pay_now(
         payment_id=payment_id,
         biller_id=invoice.biller_id,
         amount=Money(amount, invoice.currency),
-        discount=Money(invoice.amount_minor - amount, invoice.currency),
+        discount=Money(invoice.asked.minor - amount, invoice.currency),
     )
     invoices.claim(uow, claimed)
     decision = Decision(
@@ -100,6 +100,7 @@ def pay_now(
         currency=invoice.currency,
         amount_minor=claimed.amount.minor,
         discount_minor=claimed.discount.minor,
+        credited_minor=invoice.credited_minor,
         pay_on=today,
         bank_id=bank.id,
         payee_name=invoice.payee_name,
@@ -136,5 +137,5 @@ def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date) -> dict[str, 
 def payable(invoice: Invoice, *, day: dt.date) -> int:
     """Minor units that paying the whole invoice on ``day`` takes."""
     return payable_on(
-        amount=invoice.amount, discount=invoice.discount, discount_until=invoice.discount_until, day=day
+        amount=invoice.asked, discount=invoice.discount, discount_until=invoice.discount_until, day=day
     ).minor

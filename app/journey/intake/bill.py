@@ -14,6 +14,10 @@ class BillKind(enum.StrEnum):
     CREDIT_NOTE = "credit_note"
 
 
+#: UNCL 1001, corrected invoice: it stands in for an earlier one
+CORRECTED = "384"
+
+
 class AccountScheme(enum.StrEnum):
     """What an account number is. Only an IBAN can be paid to; the others are kept as what they are, and shown."""
 
@@ -130,6 +134,14 @@ class Bill:
     specification: str | None = None  #: BT-24
     attachments: tuple[str, ...] = ()  #: names of the files in a PDF
     doubts: tuple[Doubt, ...] = ()  #: what the document says of itself that must be looked at first
+
+    @property
+    def corrects(self) -> str | None:
+        """The number of the one bill that this one is about: a credit note takes off it, a corrected invoice replaces
+        it. None where it names none, or several, so that nobody can say how much of it is for which."""
+        is_correction = self.kind is BillKind.CREDIT_NOTE or self.type_code == CORRECTED
+        named = tuple(dict.fromkeys(self.preceding_numbers))
+        return named[0] if is_correction and len(named) == 1 else None
 
     @property
     def means_codes(self) -> tuple[str, ...]:

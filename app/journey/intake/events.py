@@ -10,3 +10,10 @@ class BillDelivered(Event):
     """A bill is durably ours to deliver; the biller has our acknowledgement."""
 
     bill_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectionDelivered(Event):
+    """The same of a credit note, or of a bill that replaces an earlier one."""
+
+    bill_id: str

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.intake import conformance, originals, rules
-from app.journey.intake.events import BillDelivered
+from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill, HeldBill
 from app.people.models import Biller, PayeeAccount
@@ -67,6 +67,8 @@ def release(services: Services, *, held_id: str) -> str:
             customer_id=held.customer_id,
             client_id=held.client_id,
             number=held.number,
+            kind=bill.kind.value,
+            corrects_number=bill.corrects,
             currency=held.currency,
             amount_minor=held.amount_minor,
             media_type=held.media_type,
@@ -78,7 +80,10 @@ def release(services: Services, *, held_id: str) -> str:
         uow.session.flush()
         end(uow, held, RELEASED)
         conformance.ask_for_check(uow, bill_id=delivered.id, media_type=held.media_type)
-        uow.record(BillDelivered(bill_id=delivered.id))
+        if is_correction(delivered.kind, delivered.corrects_number):
+            uow.record(CorrectionDelivered(bill_id=delivered.id))
+        else:
+            uow.record(BillDelivered(bill_id=delivered.id))
         uow.commit()
         return delivered.id
 

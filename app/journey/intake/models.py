@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake import lookalikes
+from app.journey.intake.bill import BillKind
 from app.journey.intake.states import UploadState
 from consent.base import Base, Id
 
@@ -28,7 +29,18 @@ class DeliveredBill(Base):
     """A bill as a biller delivered it, beside the invoice that we made of it. Its bytes are in ``original``."""
 
     __tablename__ = "delivered_bill"
-    __table_args__ = (UniqueConstraint("biller_id", "number"), Index(None, "biller_id", "number_key"))
+    __table_args__ = (
+        UniqueConstraint("biller_id", "number"),
+        Index(None, "biller_id", "number_key"),
+        Index(
+            "ix_delivered_bill_corrects_number",
+            "biller_id",
+            "corrects_number",
+            postgresql_where=text("corrects_number IS NOT NULL"),
+            sqlite_where=text("corrects_number IS NOT NULL"),
+        ),
+        CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind_known"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
@@ -37,8 +49,10 @@ class DeliveredBill(Base):
     number: Mapped[str] = mapped_column(String(100))
     # null: written by a process of an older release, which runs beside this one for a while
     number_key: Mapped[str | None] = mapped_column(String(100), default=_key_of_number)
+    kind: Mapped[str] = mapped_column(String(11), default=BillKind.INVOICE, server_default=BillKind.INVOICE)
+    corrects_number: Mapped[str | None] = mapped_column(String(100))  # of the one earlier bill that it is about
     currency: Mapped[str] = mapped_column(String(3))
-    amount_minor: Mapped[int]  # as billed
+    amount_minor: Mapped[int]  # as billed, or as credited
     media_type: Mapped[str] = mapped_column(String(80))
     # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
     content: Mapped[bytes | None] = mapped_column(LargeBinary)

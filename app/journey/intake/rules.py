@@ -42,9 +42,18 @@ def one_address(in_bill: str | None, beside: str | None) -> str:
 
 
 def can_be_taken(bill: Bill) -> None:
-    """Only what a customer could pay by a credit transfer is taken so far."""
+    """What a customer could pay by a credit transfer, or what takes something off that."""
+    if bill.corrects == bill.number:
+        detail = "The bill names itself as the one that it corrects: give it a number of its own."
+        raise BillRefused("preceding-refused", detail, element="preceding")
     if bill.kind is BillKind.CREDIT_NOTE:
-        raise BillRefused("credit-note", "Credit notes cannot be delivered yet; only invoices can.", element="kind")
+        if bill.payable.minor <= 0:
+            raise BillRefused(
+                "nothing-to-credit",
+                "The amount of the credit note is not above zero: it credits nothing. Say what it takes off.",
+                element="payable",
+            )
+        return
     if bill.payable.minor <= 0:
         raise BillRefused(
             "nothing-to-pay", "The amount due is not above zero: there is nothing to pay.", element="payable"
@@ -72,6 +81,8 @@ def is_from(bill: Bill, *, vat_id: str | None) -> None:
 
 def pays_into(bill: Bill, accounts: Collection[str]) -> Doubt | None:
     """The account must be one that was vetted as the biller's: a swapped one never gets a cent."""
+    if bill.kind is BillKind.CREDIT_NOTE:
+        return None  # nobody pays to it
     if bill.payee is not None and bill.payee.iban in accounts:
         return None
     return Doubt(
@@ -79,6 +90,29 @@ def pays_into(bill: Bill, accounts: Collection[str]) -> Doubt | None:
         detail="The account in the bill is not registered as yours. Register it, then send the bill again.",
         element="payee",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preceding:
+    """What is known of the bill that a correction names."""
+
+    customer_id: str
+    kind: str
+    currency: str
+
+
+def can_correct(bill: Bill, preceding: Preceding, *, customer_id: str) -> None:
+    """May this one correct that one, as far as it was delivered?"""
+    named = bill.corrects
+    if preceding.customer_id != customer_id:
+        detail = f"You delivered {named} to another customer: a correction goes to the customer of its bill."
+        raise BillRefused("preceding-refused", detail, element="preceding")
+    if preceding.kind == BillKind.CREDIT_NOTE:
+        detail = f"{named} is a credit note: name the bill that is to be corrected."
+        raise BillRefused("preceding-refused", detail, element="preceding")
+    if bill.kind is BillKind.CREDIT_NOTE and bill.payable.currency != preceding.currency:
+        detail = f"{named} is in {preceding.currency}, and the credit note in {bill.payable.currency}: send it in"
+        raise BillRefused("currency-differs", f"{detail} {preceding.currency}.", element="currency")
 
 
 def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:

@@ -19,8 +19,8 @@ from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
 from app.journey.intake import conformance, holding, originals, rules
-from app.journey.intake.bill import Bill, BillRefused, Doubt
-from app.journey.intake.events import BillDelivered
+from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
+from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill, HeldBill, number_key
 from app.people.connections import customers_behind
@@ -82,6 +82,11 @@ def checked(bill: Bill, content: bytes, media_type: str, *, to: str | None = Non
     return Delivery(bill=bill, address=address, content=content, sha256=sha256, media_type=media_type)
 
 
+def is_correction(kind: str, corrects_number: str | None) -> bool:
+    """Whether a delivered bill goes the way of corrections: a credit note, or what replaces an earlier bill."""
+    return kind == BillKind.CREDIT_NOTE or corrects_number is not None
+
+
 def invalid(refused: BillRefused) -> Invalid:
     return Invalid(refused.code, refused.detail, errors=(FieldError(refused.element, refused.detail),))
 
@@ -126,6 +131,7 @@ class _Desk:
     deliveries: Sequence[Delivery]
     _delivered: list[Row] = field(default_factory=list)
     _held: list[Row] = field(default_factory=list)
+    _corrections: set[str] = field(default_factory=set)  # ids of what corrects an earlier bill, or could
     _mended: dict[str, HeldBill] = field(default_factory=dict)  # by the id under which it is delivered now
 
     def __post_init__(self) -> None:
@@ -145,6 +151,16 @@ class _Desk:
             )
         )
         self._earlier = {row.number: _Earlier(*row[:4]) for row in earlier}
+        corrected = {each.bill.corrects for each in self.deliveries} - {None}
+        preceding = session.execute(
+            select(bill.number, bill.customer_id, bill.kind, bill.currency).where(
+                bill.biller_id == biller_id, among(session, bill.number, corrected)
+            )
+        )
+        self._preceding = {
+            row.number: rules.Preceding(customer_id=row.customer_id, kind=row.kind, currency=row.currency)
+            for row in preceding
+        }
         alike = session.execute(
             select(bill.number_key, bill.number)
             .where(bill.biller_id == biller_id, among(session, bill.number_key, keys))
@@ -184,7 +200,10 @@ class _Desk:
                 holding.end(self.uow, self._mended[row["id"]], holding.RELEASED)
         for row in delivered:
             conformance.ask_for_check(self.uow, bill_id=row["id"], media_type=row["media_type"])
-        facts = [BillDelivered(bill_id=row["id"]) for row in delivered]
+        for row in delivered:
+            if row["id"] in self._corrections:
+                self.uow.record(CorrectionDelivered(bill_id=row["id"]))
+        facts = [BillDelivered(bill_id=row["id"]) for row in delivered if row["id"] not in self._corrections]
         if len(facts) == 1:
             self.uow.record(facts[0])
         else:
@@ -201,6 +220,7 @@ class _Desk:
         earlier = self._earlier.get(number)
         if earlier is not None:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
+        self._check_preceding(delivery.bill, customer_id)
         doubts = self._doubts(delivery.bill)
         before = self._held_before.get(delivery.sha256)
         if before is not None and before.customer_id != customer_id:
@@ -213,12 +233,25 @@ class _Desk:
             return self._hold(delivery, customer_id, before, doubts)
         row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}
         row["number_key"] = number_key(number)
+        row |= {"kind": delivery.bill.kind.value, "corrects_number": delivery.bill.corrects}
         self._delivered.append(row)
+        if is_correction(row["kind"], row["corrects_number"]):
+            self._corrections.add(row["id"])
+        self._preceding[number] = rules.Preceding(customer_id=customer_id, kind=row["kind"], currency=row["currency"])
         if before is not None and before.ended_as is None:
             self._mended[row["id"]] = before
         self._earlier[number] = _Earlier(row["id"], delivery.sha256, customer_id, self.uow.now)
         self._alike.setdefault(row["number_key"], []).append(number)
         return _acknowledge(number, self._earlier[number], created=True)
+
+    def _check_preceding(self, bill: Bill, customer_id: str) -> None:
+        preceding = self._preceding.get(bill.corrects or "")
+        if preceding is None:
+            return  # it may come yet
+        try:
+            rules.can_correct(bill, preceding, customer_id=customer_id)
+        except BillRefused as refused:
+            raise invalid(refused) from refused
 
     def _doubts(self, bill: Bill) -> tuple[Doubt, ...]:
         """The bill names its sender, or is refused; all else that is odd about it is for somebody to look at."""

@@ -18,3 +18,18 @@ class BillUnseen(Event):
 
     invoice_id: str
     days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectionDue(Event):
+    """A bill was opened that an earlier delivery names as the one that it corrects."""
+
+    bill_id: str  #: of that delivery
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundOwed(Event):
+    """Its biller took more off a bill than was left to pay of it: ``amount_minor`` in all is to be given back."""
+
+    invoice_id: str
+    amount_minor: int

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.journey.invoices.rules import discount_left
 from app.journey.invoices.states import InvoiceState
 from connectors.money import Money
 from consent.base import Base, Id
@@ -27,7 +28,8 @@ class Invoice(Base):
             postgresql_where=text("seen_at IS NULL AND unseen_at IS NULL"),
             sqlite_where=text("seen_at IS NULL AND unseen_at IS NULL"),
         ),
-        CheckConstraint("state IN ('to_pay', 'in_payment', 'paid')", name="state_known"),
+        CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'cleared')", name="state_known"),
+        CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -38,6 +40,7 @@ class Invoice(Base):
     state: Mapped[str] = mapped_column(String(12), default=InvoiceState.TO_PAY)
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
+    credited_minor: Mapped[int] = mapped_column(default=0, server_default="0")  # that its biller took off since
     discount_minor: Mapped[int] = mapped_column(default=0)  # early payment, one tier
     discount_until: Mapped[dt.date | None]
     issued_on: Mapped[dt.date]
@@ -58,5 +61,14 @@ class Invoice(Base):
         return Money(self.amount_minor, self.currency)
 
     @property
+    def asked(self) -> Money:
+        """What its biller asks of it after all corrections."""
+        return Money(max(self.amount_minor - self.credited_minor, 0), self.currency)
+
+    @property
     def discount(self) -> Money:
-        return Money(self.discount_minor, self.currency)
+        """What early payment takes off what is asked."""
+        left = discount_left(
+            amount_minor=self.amount_minor, asked_minor=self.asked.minor, discount_minor=self.discount_minor
+        )
+        return Money(left, self.currency)

@@ -49,7 +49,8 @@ class InvoiceView:
     due_on: dt.date | None
     late: bool
     received_at: dt.datetime
-    amount: Money
+    amount: Money  #: as billed
+    asked: Money  #: after all that its biller took off since
     payable: Money  #: what paying it today costs
     discount: DiscountView | None
     reference: str | None
@@ -63,7 +64,12 @@ class InvoiceView:
     media_type: str
     payment_id: str | None = None  #: filled in by the door from a later stage
     receipt_id: str | None = None
+    corrected: str | None = None  #: the kind of its last correction, filled in by the door from a later stage
     seen: bool = False  #: its customer opened it before
+
+    @property
+    def is_credited(self) -> bool:
+        return self.asked != self.amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +83,8 @@ class OpenTotal:
 def invoices_of(
     session: Session, *, customer_id: str, today: dt.date, states: Sequence[InvoiceState], page: int = 1
 ) -> list[InvoiceView]:
-    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then what was paid."""
-    still_open = case((Invoice.state == InvoiceState.PAID, 1), else_=0)
+    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then the others."""
+    still_open = case((Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)), 1), else_=0)
     rows = session.execute(
         _select()
         .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
@@ -98,9 +104,9 @@ def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: 
 
 
 def open_total(session: Session, *, customer_id: str) -> OpenTotal:
-    """The sum of all bills to pay, as billed."""
+    """The sum of all bills to pay, as they are asked."""
     rows = session.execute(
-        select(Invoice.currency, func.sum(Invoice.amount_minor), func.count())
+        select(Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor), func.count())
         .where(Invoice.customer_id == customer_id, Invoice.state == InvoiceState.TO_PAY)
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
@@ -153,8 +159,9 @@ def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date
         late=invoice.state == InvoiceState.TO_PAY and invoice.due_on is not None and invoice.due_on < today,
         received_at=invoice.received_at,
         amount=invoice.amount,
+        asked=invoice.asked,
         payable=payable_on(
-            amount=invoice.amount, discount=invoice.discount, discount_until=invoice.discount_until, day=today
+            amount=invoice.asked, discount=invoice.discount, discount_until=invoice.discount_until, day=today
         ),
         discount=discount,
         reference=invoice.reference,

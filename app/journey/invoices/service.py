@@ -20,11 +20,12 @@ from app.journey.intake import originals
 from app.journey.intake.bill import Bill, Line
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill
-from app.journey.invoices.events import BillUnseen, InvoiceOpened
+from app.journey.invoices.access import locked_invoice
+from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.ledger import service as ledger
-from app.journey.ledger.rules import Claim
+from app.journey.ledger.rules import Claim, due
 from app.people.models import PayeeAccount
 from app.services import Services, Task
 from connectors.money import Money
@@ -50,6 +51,7 @@ def open_invoice(task: Task) -> None:
             uow.session.flush()
             ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
             uow.record(InvoiceOpened(invoice_id=invoice.id))
+            _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
         task.finish(uow)
         uow.commit()
 
@@ -68,10 +70,29 @@ def open_invoice_together(task: Task) -> None:
             uow, [(row["id"], row["biller_id"], Money(row["amount_minor"], row["currency"])) for row in opened]
         )
         uow.record_together([InvoiceOpened(invoice_id=row["id"]) for row in opened])
+        _ask_for_corrections(uow, {(row["biller_id"], row["number"]) for row in opened})
         for bill_id in apart:
             uow.ask_apart(OPEN, facts[bill_id])
         task.finish(uow)
         uow.commit()
+
+
+def _ask_for_corrections(uow: UnitOfWork, opened: Collection[tuple[str, str]]) -> None:
+    """What was delivered before these bills, biller and number of each, and corrects one of them, is done now.
+
+    Whoever delivers it after this moment finds the bill delivered: one of the two sees the other.
+    """
+    bills = uow.session.execute(
+        select(DeliveredBill.id, DeliveredBill.biller_id, DeliveredBill.corrects_number)
+        .where(
+            DeliveredBill.biller_id.in_({biller_id for biller_id, _ in opened}),
+            among(uow.session, DeliveredBill.corrects_number, {number for _, number in opened}),
+        )
+        .order_by(DeliveredBill.id)
+    )
+    for bill_id, biller_id, number in bills:
+        if (biller_id, number) in opened:
+            uow.record(CorrectionDue(bill_id=bill_id))
 
 
 def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -121,6 +142,7 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str) -> dict[str, 
         "state": InvoiceState.TO_PAY,
         "currency": bill.payable.currency,
         "amount_minor": bill.payable.minor,
+        "credited_minor": 0,
         "discount_minor": early.discount.minor if early else 0,
         "discount_until": early.until if early else None,
         "issued_on": bill.issued_on,
@@ -201,20 +223,21 @@ def is_free(uow: UnitOfWork, wanted: Claim) -> bool:
 def reclaim(uow: UnitOfWork, taken: Claim) -> None:
     """A payment that was closed as not done may happen after all: the invoice, which ``is_free``, is kept for it."""
     ledger.reclaim(uow, taken)
-    _must(uow.session, taken.invoice_id, InvoiceStep.CLAIM)
+    _must(uow.session, taken.invoice_id, InvoiceStep.RECLAIM)
 
 
 def release(uow: UnitOfWork, taken: Claim) -> None:
     """The payment will not happen: the invoice may be paid again, unless it turned out to be paid already."""
     ledger.release(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.RELEASE)
-    _apply_overpaid(uow, taken.invoice_id)
+    _become_free(uow, taken.invoice_id)
 
 
 def settle(uow: UnitOfWork, taken: Claim) -> None:
     """The payment happened."""
     ledger.settle(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.SETTLE)
+    _tell_refund(uow, taken.invoice_id)
 
 
 def correct(uow: UnitOfWork, taken: Claim) -> bool:
@@ -222,6 +245,7 @@ def correct(uow: UnitOfWork, taken: Claim) -> bool:
     free = ledger.correct(uow, taken)
     if free:
         _must(uow.session, taken.invoice_id, InvoiceStep.CORRECT)
+        _tell_refund(uow, taken.invoice_id)
     return free
 
 
@@ -229,12 +253,53 @@ def reopen(uow: UnitOfWork, taken: Claim) -> None:
     """The bank took the payment back: the invoice is due again, unless another payment paid it too."""
     if ledger.reverse(uow, taken):
         _must(uow.session, taken.invoice_id, InvoiceStep.REOPEN)
-        _apply_overpaid(uow, taken.invoice_id)
+        _become_free(uow, taken.invoice_id)
 
 
-def _apply_overpaid(uow: UnitOfWork, invoice_id: str) -> None:
-    if ledger.apply_overpaid(uow, invoice_id=invoice_id):
-        _must(uow.session, invoice_id, InvoiceStep.CORRECT)
+def lock(uow: UnitOfWork, invoice_id: str) -> None:
+    """Nobody decides about the invoice, takes it or takes something off it until this transaction ends."""
+    locked_invoice(uow.session, invoice_id)
+
+
+def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int | None) -> int:
+    """Its biller takes ``minor`` units off the invoice, or with None all that it still asks. Returns how many.
+
+    What a payment holds of it stays with that payment until it has ended: then the invoice is due for what is asked, or
+    a refund is owed. The caller has locked the payments.
+    """
+    invoice = locked_invoice(uow.session, invoice_id)
+    taken = invoice.asked.minor if minor is None else minor
+    if not taken:
+        return 0
+    amount = Money(taken, invoice.currency)
+    ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, biller_id=invoice.biller_id, amount=amount)
+    invoice.credited_minor += taken
+    uow.session.flush()
+    if invoice.state == InvoiceState.TO_PAY:
+        _clear(uow, invoice_id)
+    if invoice.state != InvoiceState.IN_PAYMENT:
+        _tell_refund(uow, invoice_id)
+    return taken
+
+
+def _become_free(uow: UnitOfWork, invoice_id: str) -> None:
+    """No payment has the invoice any more: is it paid all the same, and is anything left to pay?"""
+    if not ledger.apply_overpaid(uow, invoice_id=invoice_id):
+        _clear(uow, invoice_id)
+        return
+    _must(uow.session, invoice_id, InvoiceStep.CORRECT)
+    _tell_refund(uow, invoice_id)
+
+
+def _clear(uow: UnitOfWork, invoice_id: str) -> None:
+    if not ledger.balance_of(uow.session, due(invoice_id)):
+        _must(uow.session, invoice_id, InvoiceStep.CLEAR)
+
+
+def _tell_refund(uow: UnitOfWork, invoice_id: str) -> None:
+    owed = -ledger.owed_of(uow.session, invoice_id)
+    if owed:
+        uow.record(RefundOwed(invoice_id=invoice_id, amount_minor=owed))
 
 
 def _must(session: Session, invoice_id: str, step: InvoiceStep) -> None:

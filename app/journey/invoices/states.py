@@ -11,14 +11,17 @@ class InvoiceState(enum.StrEnum):
     TO_PAY = "to_pay"
     IN_PAYMENT = "in_payment"  #: one payment holds the claim; no second one can start
     PAID = "paid"
+    CLEARED = "cleared"  #: nothing of it is left to pay, since its biller took it back, replaced or credited it whole
 
 
 class InvoiceStep(enum.Enum):
     CLAIM = enum.auto()
+    RECLAIM = enum.auto()  #: a payment that was closed may happen after all
     RELEASE = enum.auto()
     SETTLE = enum.auto()
     REOPEN = enum.auto()
     CORRECT = enum.auto()
+    CLEAR = enum.auto()  #: corrections of its biller leave nothing to pay
 
 
 INVOICE = Lifecycle(
@@ -27,7 +30,11 @@ INVOICE = Lifecycle(
         (InvoiceState.IN_PAYMENT, InvoiceStep.RELEASE): InvoiceState.TO_PAY,
         (InvoiceState.IN_PAYMENT, InvoiceStep.SETTLE): InvoiceState.PAID,
         (InvoiceState.PAID, InvoiceStep.REOPEN): InvoiceState.TO_PAY,
-        # a payment that was closed as not done turns out to have happened
-        (InvoiceState.TO_PAY, InvoiceStep.CORRECT): InvoiceState.PAID,
+        (InvoiceState.TO_PAY, InvoiceStep.CLEAR): InvoiceState.CLEARED,
+        # a payment that was closed as not done may have happened, or turns out to have
+        **{
+            (free, InvoiceStep.RECLAIM): InvoiceState.IN_PAYMENT for free in (InvoiceState.TO_PAY, InvoiceState.CLEARED)
+        },
+        **{(free, InvoiceStep.CORRECT): InvoiceState.PAID for free in (InvoiceState.TO_PAY, InvoiceState.CLEARED)},
     }
 )

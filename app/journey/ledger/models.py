@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from consent.base import Base, Id
 
-KINDS = ("billed", "initiated", "released", "reclaimed", "settled", "reversed", "corrected", "applied")
+KINDS = ("billed", "initiated", "released", "reclaimed", "settled", "reversed", "corrected", "applied", "credited")
 
 
 class LedgerEntry(Base):

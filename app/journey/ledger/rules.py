@@ -6,7 +6,10 @@ Accounts, in integer minor units of one currency:
     biller:<biller>     all that was billed, negative
     inflight:<payment>  what a payment under way holds of its invoice
     settled:<biller>    what banks confirmed as paid
-    adjust:<biller>     discounts that were taken; negative: paid twice by a late word of a bank, to be given back
+    adjust:<biller>     discounts that were taken, and what was credited; negative: paid twice by a late word of a bank,
+                        to be given back
+    owed:<invoice>      negative: what its biller took off although it was not free: under way, it is made up when that
+                        payment ends without effect; paid, it is a refund owed
 """
 
 from __future__ import annotations
@@ -50,6 +53,10 @@ def inflight(payment_id: str) -> str:
     return f"inflight:{payment_id}"
 
 
+def owed(invoice_id: str) -> str:
+    return f"owed:{invoice_id}"
+
+
 def _biller(biller_id: str) -> str:
     return f"biller:{biller_id}"
 
@@ -65,6 +72,24 @@ def adjust_of(biller_id: str) -> str:
 def billed(*, invoice_id: str, biller_id: str, amount: Money) -> Lines:
     """A bill arrived: it is due."""
     return Line(due(invoice_id), amount.minor), Line(_biller(biller_id), -amount.minor)
+
+
+def credited(*, invoice_id: str, biller_id: str, minor: int) -> Lines:
+    """Its biller asks less of it, or nothing more."""
+    return Line(due(invoice_id), -minor), Line(adjust_of(biller_id), minor)
+
+
+def shared(lines: Lines, *, invoice_id: str, due_minor: int, owed_minor: int) -> Lines:
+    """The same lines, where ``due_minor`` is free and ``owed_minor`` (zero or below) is owed: what goes beyond what is
+    free is owed, and what becomes free makes up first for what is owed. Never both: nothing is offered that is owed.
+    """
+    account = due(invoice_id)
+    after = due_minor + owed_minor + sum(line.minor for line in lines if line.account == account)
+    return _lines(
+        Line(account, max(after, 0) - due_minor),
+        Line(owed(invoice_id), min(after, 0) - owed_minor),
+        *(line for line in lines if line.account != account),
+    )
 
 
 def initiated(claim: Claim) -> Lines:

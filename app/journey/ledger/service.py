@@ -56,13 +56,37 @@ def initiate(uow: UnitOfWork, claim: Claim) -> None:
     _post_claim(uow, "initiated", claim, rules.initiated(claim))
 
 
+def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, biller_id: str, amount: Money) -> None:
+    """Its biller takes this much off, whatever payments hold of it or have paid."""
+    lines = rules.credited(invoice_id=invoice_id, biller_id=biller_id, minor=amount.minor)
+    _post(
+        uow,
+        "credited",
+        _shared(uow.session, invoice_id, lines),
+        currency=amount.currency,
+        invoice_id=invoice_id,
+        about=correction_id,
+    )
+
+
 def is_free(uow: UnitOfWork, claim: Claim) -> bool:
-    """Whether what this payment takes is due. Nobody else takes it until the transaction ends."""
-    return balance_of(uow.session, rules.due(claim.invoice_id), lock=True) >= claim.whole
+    """Whether no payment has the invoice: less may be due than the claim takes, since its biller took something off.
+
+    Nobody else takes it until the transaction ends.
+    """
+    balance_of(uow.session, rules.due(claim.invoice_id), lock=True)
+    held = select(func.sum(LedgerEntry.amount_minor)).where(
+        LedgerEntry.invoice_id == claim.invoice_id,
+        LedgerEntry.payment_id.is_not(None),
+        LedgerEntry.account.in_((rules.due(claim.invoice_id), rules.owed(claim.invoice_id))),
+    )
+    return not uow.session.scalar(held)
 
 
 def reclaim(uow: UnitOfWork, claim: Claim) -> None:
     """A payment that was closed as not done may happen after all. Raises Overdrawn."""
+    if not is_free(uow, claim):
+        raise Overdrawn(rules.due(claim.invoice_id))
     number = _reclaims(uow.session, claim) + 1
     _post_claim(uow, "reclaimed", claim, rules.initiated(claim), number=number)
 
@@ -155,12 +179,31 @@ def balance_of(session: Session, account: str, *, lock: bool = False) -> int:
     return session.scalar(query.with_for_update() if lock else query) or 0
 
 
+def owed_of(session: Session, invoice_id: str) -> int:
+    """Minor units, zero or below, that its biller took off an invoice beyond what was free of it."""
+    entries = select(func.sum(LedgerEntry.amount_minor)).where(LedgerEntry.account == rules.owed(invoice_id))
+    return int(session.scalar(entries) or 0)
+
+
+def overpaid_of(session: Session, invoice_id: str) -> int:
+    """Minor units that were paid on top of another payment of an invoice."""
+    return sum(claim.amount.minor for claim in _overpaid(session, invoice_id))
+
+
+def _shared(session: Session, invoice_id: str, lines: Lines) -> Lines:
+    due_minor = balance_of(session, rules.due(invoice_id), lock=True)
+    return rules.shared(lines, invoice_id=invoice_id, due_minor=due_minor, owed_minor=owed_of(session, invoice_id))
+
+
 def _open(session: Session, account: str, currency: str) -> None:
     session.add(LedgerBalance(account=account, currency=currency, balance_minor=0))
     session.flush()
 
 
 def _post_claim(uow: UnitOfWork, kind: str, claim: Claim, lines: Lines, *, number: int = 0) -> None:
+    due = rules.due(claim.invoice_id)
+    if kind != "initiated" and any(line.account == due for line in lines):
+        lines = _shared(uow.session, claim.invoice_id, lines)  # a decision takes what is free, and nothing else (K6)
     _post(
         uow,
         kind,
@@ -180,9 +223,10 @@ def _post(
     currency: str,
     invoice_id: str,
     payment_id: str | None = None,
+    about: str | None = None,
     number: int = 0,
 ) -> None:
-    name = f"{kind}:{payment_id or invoice_id}" + (f":{number}" if number else "")
+    name = f"{kind}:{about or payment_id or invoice_id}" + (f":{number}" if number else "")
     for line in lines:
         if line.account.startswith(("due:", "inflight:")):
             _move(uow.session, line.account, line.minor)

@@ -8,7 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.journey.decisions.models import Decision
+from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
 from consent import trips
 from consent.models import Consent, Trip
@@ -68,13 +71,28 @@ def doubted_of_invoice(session: Session, payment: Payment) -> Sequence[Payment]:
     ).all()
 
 
+def is_outdated(session: Session, payment: Payment) -> bool:
+    """Whether its biller has taken something off the invoice since its customer decided: the decision is void."""
+    decision = session.get_one(Decision, payment.decision_id)
+    credited = session.scalars(select(Invoice.credited_minor).where(Invoice.id == payment.invoice_id)).one()
+    return credited > decision.credited_minor
+
+
 def must_give_way(session: Session, payment: Payment) -> bool:
-    """Whether another payment has paid its invoice, or may have after all."""
-    return paid_by_another(session, payment) is not None or bool(doubted_of_invoice(session, payment))
+    """Whether another payment has paid its invoice, or may have after all; or its decision is void."""
+    paid_or_doubted = paid_by_another(session, payment) is not None or bool(doubted_of_invoice(session, payment))
+    return paid_or_doubted or is_outdated(session, payment)
+
+
+def why_give_way(session: Session, payment: Payment) -> Reason:
+    """What to call it when it does."""
+    if paid_by_another(session, payment) is not None:
+        return Reason.PAID_OTHERWISE
+    return Reason.BILL_CORRECTED if is_outdated(session, payment) else Reason.ANOTHER_UNDER_WAY
 
 
 def is_unwanted(session: Session, payment: Payment) -> bool:
-    """Whether nobody may bring this payment further: it could pay its invoice once more."""
+    """Whether nobody may bring this payment further: it could pay its invoice once more, or more than is asked."""
     return payment.unwanted_since is not None or must_give_way(session, payment)
 
 

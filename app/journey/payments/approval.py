@@ -12,7 +12,7 @@ from typing import cast
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.payments import calls, rules
-from app.journey.payments.access import is_unwanted, paid_by_another
+from app.journey.payments.access import is_unwanted, why_give_way
 from app.journey.payments.initiate import order_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
@@ -79,7 +79,8 @@ def withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, e
 
 
 def give_way(task: Task, uow: UnitOfWork, payment: Payment) -> None:
-    """Another payment has paid its bill, or may have."""
-    paid = paid_by_another(uow.session, payment) is not None
-    reason = Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
-    withhold(task, uow, payment, reason, evidence="another payment of the bill")
+    """Another payment has paid its bill, or may have; or the bill was corrected."""
+    reason = why_give_way(uow.session, payment)
+    corrected = reason is Reason.BILL_CORRECTED
+    evidence = "the bill was corrected" if corrected else "another payment of the bill"
+    withhold(task, uow, payment, reason, evidence=evidence)

@@ -17,7 +17,14 @@ from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
-from app.journey.payments.access import doubted_of_invoice, locked, locked_of_invoice, must_give_way, paid_by_another
+from app.journey.payments.access import (
+    doubted_of_invoice,
+    is_outdated,
+    locked,
+    locked_of_invoice,
+    must_give_way,
+    paid_by_another,
+)
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
@@ -170,12 +177,15 @@ def _give_up(uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str
 
 
 def _give_way(uow: UnitOfWork, payment: Payment) -> None:
-    """Give it up if another payment has paid the invoice meanwhile, or may do so after all."""
+    """Give it up if another payment has paid the invoice meanwhile, or may do so after all; or its decision is void."""
     if payment.state not in (PaymentState.PREPARED, PaymentState.INITIATING):
         return
     other = paid_by_another(uow.session, payment)
     if other is not None:
         _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
+        return
+    if is_outdated(uow.session, payment):
+        _give_up(uow, payment, Reason.BILL_CORRECTED, evidence="the bill was corrected")
         return
     doubted = doubted_of_invoice(uow.session, payment)
     if doubted:

@@ -48,7 +48,7 @@ class PaymentView:
     version: str  #: changes whenever the page would
     truth: Truth
     may_pay_again: bool  #: it did not happen, and the bill is free: no other payment holds it or has paid it
-    bill_state: str  #: of the bill, whatever became of this payment: to_pay, in_payment or paid
+    bill_state: str  #: of the bill, whatever became of this payment: to_pay, in_payment, paid or cleared
     source: str  #: by whose word it stands where it stands (Source)
     biller_name: str
     number: str
@@ -75,6 +75,7 @@ class PaymentView:
     paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
     unwanted: bool  #: another one paid the bill, or may have: this one is stopped if it can be, nobody may approve it
     paid_otherwise: bool  #: unwanted, and it is sure that another one has paid the bill
+    corrected: bool  #: decided before its biller took something off the bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
     approved: bool  #: at the bank, as far as we know
@@ -135,6 +136,7 @@ def _select() -> Select[*tuple[Any, ...]]:
             Decision,
             Invoice.number,
             Invoice.state,
+            Invoice.credited_minor,
             Biller.name,
             Trip,
             PaymentHistory.source,
@@ -165,6 +167,7 @@ def _view(
     decision: Decision,
     number: str,
     bill_state: str,
+    credited_minor: int,
     biller: str,
     trip: Trip,
     source: str,
@@ -174,12 +177,14 @@ def _view(
     meaning = MEANING[state]
     waiting = state is PaymentState.AWAITING_CUSTOMER
     unwanted = payment.unwanted_since is not None and (waiting or state is PaymentState.UNKNOWN)
+    corrected = credited_minor > decision.credited_minor
     # back from the bank and its answer is not read yet: nobody may say "not approved" to somebody who has approved
     truth = Truth.NOT_KNOWN if waiting and trip.returned_at is not None else meaning.truth
     return PaymentView(
         id=payment.id,
         state=state,
-        version=f"{state}-{bill_state}-{payment.updated_at.timestamp():.6f}{'-unwanted' if unwanted else ''}",
+        version=f"{state}-{bill_state}-{payment.updated_at.timestamp():.6f}{'-unwanted' if unwanted else ''}"
+        f"{f'-{credited_minor}' if corrected else ''}",
         truth=truth,
         may_pay_again=meaning.may_pay_again and bill_state == InvoiceState.TO_PAY,
         bill_state=bill_state,
@@ -209,6 +214,7 @@ def _view(
         paid_twice=False,
         unwanted=unwanted,
         paid_otherwise=False,
+        corrected=corrected,
         link_open=waiting and trip.returned_at is None and not unwanted,
         cancellable=(waiting and trip.left_at is None) or may_withhold(payment),
         approved=_is_approved(payment, trip),

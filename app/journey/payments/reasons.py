@@ -22,6 +22,7 @@ class Reason(enum.StrEnum):
     REVERSED = "reversed"
     NOT_KNOWN_AT_BANK = "not_known_at_bank"  #: when nothing could move any more, the bank knew no such payment
     ANOTHER_UNDER_WAY = "another_under_way"  #: the bank calls an earlier payment of the same bill accepted after all
+    BILL_CORRECTED = "bill_corrected"  #: its biller took something off the bill after the customer had decided
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import locked, paid_by_another, source_of, was_closed_by_bank
+from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_give_way
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
@@ -304,8 +304,7 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
     if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
         if payment.unwanted_since is None:
             return Reason.NOT_APPROVED_IN_TIME
-        paid = paid_by_another(uow.session, payment) is not None
-        return Reason.PAID_OTHERWISE if paid else Reason.ANOTHER_UNDER_WAY
+        return why_give_way(uow.session, payment)
     outcome = uow.session.get_one(Trip, payment.trip_id).outcome
     return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
 

@@ -250,19 +250,29 @@ def _leave_to_doubted(uow: UnitOfWork, payment: Payment) -> None:
 
 def _stop_others(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> None:
     """The bill is paid, or may be, while another payment of it is under way: that one is stopped while it can be."""
-    for other in _stopped(uow, payment, evidence=evidence, reason=reason):
-        if other.unwanted_since is None:
-            other.unwanted_since = uow.now
-            follow_from(uow, other, run_at=uow.now)
+    _stop(uow, payment.invoice_id, but=payment.id, evidence=evidence, reason=reason)
 
 
-def _stopped(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> Sequence[Payment]:
-    """Stop the other payments of its invoice that nobody else can make happen. Returns those that cannot be stopped."""
+def stop_outdated(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> None:
+    """The bill was corrected after its customer had decided: what is under way is stopped while it can be. The caller
+    has locked the payments of the invoice."""
+    _stop(uow, invoice_id, but="", evidence=evidence, reason=Reason.BILL_CORRECTED)
+
+
+def _stop(uow: UnitOfWork, invoice_id: str, *, but: str, evidence: str, reason: Reason) -> None:
+    for payment in _stopped(uow, invoice_id, but=but, evidence=evidence, reason=reason):
+        if payment.unwanted_since is None:
+            payment.unwanted_since = uow.now
+            follow_from(uow, payment, run_at=uow.now)
+
+
+def _stopped(uow: UnitOfWork, invoice_id: str, *, but: str, evidence: str, reason: Reason) -> Sequence[Payment]:
+    """Stop the payments of an invoice that nobody else can make happen. Returns those that cannot be stopped."""
     others = uow.session.scalars(
         select(Payment)
         .where(
-            Payment.invoice_id == payment.invoice_id,
-            Payment.id != payment.id,
+            Payment.invoice_id == invoice_id,
+            Payment.id != but,
             Payment.state.in_(_STOPPABLE),
         )
         .order_by(Payment.id)

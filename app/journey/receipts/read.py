@@ -34,6 +34,7 @@ class ReceiptView:
     payment_id: str
     amount: Money
     billed: Money
+    credited: Money | None  #: what its biller had taken off the bill before
     discount: Money | None
     payee_name: str
     payee_iban: str
@@ -115,6 +116,7 @@ def _view(
         payment_id=payment.id,
         amount=payment.amount,
         billed=invoice.amount,
+        credited=Money(decision.credited_minor, decision.currency) if decision.credited_minor else None,
         discount=Money(decision.discount_minor, decision.currency) if decision.discount_minor else None,
         payee_name=decision.payee_name,
         payee_iban=decision.payee_iban,

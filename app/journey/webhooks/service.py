@@ -16,6 +16,8 @@ from app.db.events import EventRow
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
+from app.journey.corrections.models import Correction
+from app.journey.corrections.read import status_of_bill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment
@@ -23,6 +25,7 @@ from app.journey.payments.read import payment_for_biller
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
 from app.journey.webhooks.rules import may_be_called
 from app.services import Services, Task
+from connectors.money import Money
 from consent.base import new_id
 
 DELIVER = "webhooks.deliver"
@@ -98,8 +101,39 @@ def _tell_bills(task: Task, *, kind: str) -> None:
         uow.commit()
 
 
+def tell_bill_corrected(task: Task) -> None:
+    """BillCorrected: the bill is linked with what its biller said of it later, and recalculated."""
+    with task.services.unit_of_work() as uow:
+        correction = uow.session.get_one(Correction, task.payload["correction_id"])
+        invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
+        data = _about_bill(invoice, task.payload) | {
+            "amount": str(invoice.asked),
+            "currency": invoice.currency,
+            "correction": {
+                "kind": correction.kind,
+                "bill_id": correction.bill_id,
+                "number": correction.number,
+                "taken_off": str(correction.taken),
+            },
+        }
+        _write(task, uow, biller_id=invoice.biller_id, kind="bill.corrected", subject=invoice.bill_id, data=data)
+        task.finish(uow)
+        uow.commit()
+
+
+def tell_refund_owed(task: Task) -> None:
+    """RefundOwed: more was taken off than was left to pay."""
+    with task.services.unit_of_work() as uow:
+        invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
+        owed = Money(task.payload["amount_minor"], invoice.currency)  # of the fact that is told, not of now
+        data = _about_bill(invoice, {}) | {"refund_owed": str(owed), "currency": owed.currency}
+        _write(task, uow, biller_id=invoice.biller_id, kind="bill.refund_owed", subject=invoice.bill_id, data=data)
+        task.finish(uow)
+        uow.commit()
+
+
 def _about_bill(invoice: Invoice, fact: Mapping[str, Any]) -> dict[str, Any]:
-    status = "paid" if invoice.state == InvoiceState.PAID else "open"
+    status = status_of_bill(InvoiceState(invoice.state))
     said = {"bill_id": invoice.bill_id, "number": invoice.number, "status": status}
     return said | {"days": fact["days"]} if "days" in fact else said
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.web.billers import api, auth, bills, confirmations, oauth, payments, problems, uploads
+from app.web.billers import api, auth, bills, confirmations, oauth, payments, problems, uploads, withdrawals
 from app.web.billers.limits import limiter
 
 __all__ = [
@@ -13,7 +13,8 @@ __all__ = [
     "payments",
     "register",
     "uploads",
-]  # the four declare their operations when they are imported
+    "withdrawals",
+]  # they declare their operations when they are imported
 
 _BLUEPRINTS = (api.blueprint, api.docs, oauth.blueprint)
 for _door in _BLUEPRINTS:

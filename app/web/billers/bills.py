@@ -11,7 +11,7 @@ from app.journey.intake.conformance import Report, report_of
 from app.journey.intake.formats import FORMATS
 from app.journey.intake.formats.json_bill import BillSchema
 from app.journey.intake.service import Acknowledgement, deliver
-from app.journey.payments.read import BillForBiller, bill_for_biller
+from app.journey.corrections.read import CorrectedBill, corrected_bill
 from app.web.billers.api import operation
 from app.web.billers.auth import API_PATH, client_id, current_client
 from app.web.billers.bodies import whole_body
@@ -99,15 +99,16 @@ def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]] | Response:
     path={"bill_id": _BILL_ID},
     operationId="getBill",
 )
-def get_bill(bill_id: str) -> BillForBiller:
+def get_bill(bill_id: str) -> CorrectedBill:
     """See a bill
 
-    Open or paid, and the payments that were made for it.
+    Open, paid or closed, the payments that were made for it, and what you said of it since: credit notes, a new
+    version, a withdrawal.
     """
     if re.fullmatch(_BILL_ID, bill_id) is None:
         raise NotFound("bill")
     with services().reading() as uow:
-        return bill_for_biller(uow.session, bill_id=bill_id, biller_id=current_client().biller_id)
+        return corrected_bill(uow.session, bill_id=bill_id, biller_id=current_client().biller_id)
 
 
 @operation(

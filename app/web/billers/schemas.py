@@ -9,6 +9,9 @@ import marshmallow as ma
 from marshmallow import fields, validate
 from typing_extensions import override
 
+from app.journey.corrections.models import REASON_MAX
+from app.journey.corrections.states import Because
+from app.journey.intake.bill import BillKind
 from connectors.money import Money
 
 STATUSES = ("open", "paid", "failed")
@@ -218,14 +221,61 @@ class UploadLinesSchema(ma.Schema):
     )
 
 
+def _bill_link(description: str) -> fields.String:
+    return fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"pattern": "^bill_[0-9a-f]{32}$", "description": description},
+    )
+
+
 class DeliveredBillSchema(ma.Schema):
-    """A bill that you delivered. Nothing about who pays it, or from where."""
+    """A bill or a credit note that you delivered. Nothing about who pays it, or from where."""
 
     id = _Id("bill", "Our id of the bill.")
     number = _number()
-    status = fields.String(required=True, validate=validate.OneOf(("open", "paid")))
-    amount = _amount()
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in BillKind]))
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(("open", "paid", "closed")),
+        metadata={
+            "description": "open: to be paid, or a payment is under way · paid · closed: nothing of it is asked any more,"
+            " since you credited it whole, withdrew it or replaced it. Of a credit note: open while the bill that it"
+            " takes its amount off is not there, closed once it is applied."
+        },
+    )
+    amount = Amount(required=True, metadata={"example": "84.20", "description": "As you delivered it."})
     currency = _currency()
+    amount_due = Amount(
+        required=True,
+        metadata={"example": "54.20", "description": "What the customer has to pay of it: less all that you took off."},
+    )
+    corrects = _bill_link("Of a credit note or a new version: the bill that it was applied to.")
+    not_applied_because = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf([because.value for because in Because]),
+        metadata={
+            "description": "Of a credit note or a new version that was applied to no bill. unknown-preceding: once you"
+            " deliver that bill it is applied."
+        },
+    )
+    corrected_by = fields.List(
+        fields.String(), required=True, metadata={"description": "Ids of the credit notes that were applied to it."}
+    )
+    superseded_by = _bill_link("The new version that stands in for it.")
+    withdrawn_at = _moment("When you withdrew it.", allow_none=True)
+    withdrawal_reason = fields.String(
+        required=True, allow_none=True, metadata={"description": "What you told your customer."}
+    )
+    refund_owed = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "What you owe your customer of it: paid, and taken off since, or paid twice. We are not told"
+            " when you have given it back.",
+        },
+    )
     delivered_at = _moment("When we took it.")
     payments = fields.List(
         fields.String(), required=True, metadata={"description": "Ids of its payments, oldest first."}
@@ -266,6 +316,19 @@ class PaymentSchema(ma.Schema):
             "example": 4,
             "description": "Grows with every step; webhooks carry it: the higher one is the later.",
         },
+    )
+
+
+class WithdrawalSchema(ma.Schema):
+    """Why nothing is asked of a bill any more. Your customer reads it."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    reason = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=REASON_MAX),
+        metadata={"example": "The order was cancelled.", "description": "In a sentence, for your customer."},
     )
 
 

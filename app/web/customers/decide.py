@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import AppError, Invalid
 from app.journey.banks.read import troubled_banks
+from app.journey.corrections.read import chain_of
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.read import invoice_view
@@ -91,6 +92,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
         troubled = troubled_banks(uow.session, now=uow.now)
+        chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
     note_seen(bill)
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
@@ -103,6 +105,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         render_template(
             "customers/confirm.html",
             bill=bill,
+            chain=chain,
             bank=bank_view(chosen, troubled) if chosen else None,
             others=len(banks) > 1,
             pay=bill.payable,

@@ -8,8 +8,17 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.corrections.read import chain_of, corrected, original_of_correction, standing_credits
 from app.journey.intake.holding import held_bills
-from app.journey.invoices.read import INBOX_MOST, InvoiceView, invoice_view, invoices_of, open_total, original_of
+from app.journey.invoices.read import (
+    INBOX_MOST,
+    InvoiceView,
+    Original,
+    invoice_view,
+    invoices_of,
+    open_total,
+    original_of,
+)
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.read import live_payments, payments_of_invoice
 from app.journey.receipts.read import receipt_ids
@@ -42,11 +51,15 @@ def inbox() -> ResponseReturnValue:
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id)
-        held = held_bills(uow.session, customer_id=customer.id) if page == 1 and show != "paid" else []
+        first = page == 1 and show != "paid"
+        held = held_bills(uow.session, customer_id=customer.id) if first else []
+        standing = standing_credits(uow.session, customer_id=customer.id) if first else []
+        kinds = corrected(uow.session, invoice_ids=[bill.id for bill in bills])
     return render_template(
         "customers/inbox.html",
-        bills=[_linked(bill, payments, receipts) for bill in bills],
+        bills=[dataclasses.replace(_linked(bill, payments, receipts), corrected=kinds.get(bill.id)) for bill in bills],
         held=held,
+        standing=standing,
         show=show,
         to_pay=total.amounts,
         to_pay_count=total.count,
@@ -62,10 +75,12 @@ def bill(inv: str) -> ResponseReturnValue:
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id)
         payments = live_payments(uow.session, invoice_ids=[inv])
         receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
+        chain = chain_of(uow.session, invoice_id=inv, customer_id=customer.id)
     note_seen(view)
     return render_template(
         "customers/bill.html",
         bill=_linked(view, payments, receipts),
+        chain=chain,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
     )
 
@@ -75,12 +90,24 @@ def original(inv: str) -> ResponseReturnValue:
     """The very file that the biller delivered, as a download."""
     with services().reading() as uow:
         file = original_of(services().vault, uow.session, invoice_id=inv, customer_id=me().customer.id)
+    return _download(file, name=f"bill-{inv[-8:]}")
+
+
+@blueprint.get("/credits/<cor>/original")
+def original_credit(cor: str) -> ResponseReturnValue:
+    """The very file of a credit note."""
+    with services().reading() as uow:
+        file = original_of_correction(services().vault, uow.session, correction_id=cor, customer_id=me().customer.id)
+    return _download(file, name=f"credit-{cor[-8:]}")
+
+
+def _download(file: Original, *, name: str) -> ResponseReturnValue:
     ending = ENDINGS.get(file.media_type, "xml")
     answer = send_file(
         io.BytesIO(file.content),
         mimetype="application/octet-stream",
         as_attachment=True,
-        download_name=f"bill-{inv[-8:]}.{ending}",
+        download_name=f"{name}.{ending}",
     )
     # it is a stranger's file: a browser that shows it all the same runs nothing of it and fetches nothing for it
     answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"

@@ -15,6 +15,7 @@ The codes of ``BillRefused`` are public and stable:
 ``element-missing``           something that a bill must say is absent or empty
 ``element-doubled``           something is there twice where one is meant
 ``element-unknown``           a field that our JSON does not have
+``value-refused``             none of the words that a field of our JSON may have, or not beside another one
 ``type-refused``              a value of the wrong JSON type, or elements inside an XML value
 ``text-refused``              a text that is too long, or has control or invisible characters
 ``date-refused``              no calendar day from 2000 to 2100 in the form YYYY-MM-DD

@@ -24,7 +24,18 @@ COLUMNS_MAX = 60
 #: a row goes on over a new line inside quotation marks, and without the closing one to the end of the file
 ROW_LINES_MAX = 300
 REQUIRED = ("to", "number", "issued_on", "currency", "amount", "payee.name", "payee.iban")
-COLUMNS = (*REQUIRED, "due_on", "reference", "order_reference", "note", "early_payment.until", "early_payment.discount")
+COLUMNS = (
+    *REQUIRED,
+    "kind",
+    "corrects",
+    "replaces",
+    "due_on",
+    "reference",
+    "order_reference",
+    "note",
+    "early_payment.until",
+    "early_payment.discount",
+)
 _SEPARATORS = (",", ";", "\t")
 
 

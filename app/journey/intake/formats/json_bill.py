@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 from marshmallow import RAISE, Schema, ValidationError, fields
 from typing_extensions import override
 
-from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
+from app.journey.intake.bill import CORRECTED, Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
 from app.journey.intake.formats import checks, json_tree, text
 from connectors.money import Money
 
@@ -174,6 +174,13 @@ def _currency(value: str) -> str:
     return checks.currency(value, element="")
 
 
+def _kind(value: str) -> str:
+    known = [each.value for each in BillKind]
+    if value not in known:
+        raise BillRefused("value-refused", f"{text.quoted(value)} is none of {', '.join(known)}.")
+    return value
+
+
 def _iban(value: str) -> str:
     iban = checks.account(value, element="").iban
     if iban is None:
@@ -264,6 +271,24 @@ class BillSchema(_Strict):
         example="2026-00417",
     )
     issued_on = _Date("Day of issue.", required=True)
+    kind = _Text(
+        _kind,
+        "A bill (invoice), or a credit note, which takes its amount off an earlier bill. Without it: invoice.",
+        enum=[each.value for each in BillKind],
+        example=BillKind.INVOICE.value,
+    )
+    corrects = _Text(
+        _exact(text.NUMBER_MAX),
+        "Of a credit note: your number of the bill that it takes its amount off.",
+        maxLength=text.NUMBER_MAX,
+        example="2026-00398",
+    )
+    replaces = _Text(
+        _exact(text.NUMBER_MAX),
+        "Of a bill that is the new version of an earlier one: your number of that one. It is not to be paid any more.",
+        maxLength=text.NUMBER_MAX,
+        example="2026-00398",
+    )
     due_on = _Date("Day by which to pay. Without it the bill is due on receipt.")
     currency = _Text(_currency, "ISO 4217 code.", required=True, pattern="^[A-Z]{3}$", example="EUR")
     amount = _Text(
@@ -273,7 +298,9 @@ class BillSchema(_Strict):
         pattern=_AMOUNT_PATTERN,
         example="84.20",
     )
-    payee = _Nested(PayeeSchema, required=True, metadata={"description": "Where the money is to go."})
+    payee = _Nested(
+        PayeeSchema, metadata={"description": "Where the money is to go. Only a credit note may leave it out."}
+    )
     reference = _Text(
         _reference,
         "What the payment is to carry, so that you recognise it. One that starts with RF and two digits must "
@@ -378,20 +405,40 @@ def _right_text(read_text: Callable[[str], Any]) -> _Right:
 def _bill(found: Mapping[str, Any]) -> Bill:
     currency = found["currency"]
     payable = checks.json_amount(found["amount"], currency, element="/amount")
+    kind = BillKind(found.get("kind", BillKind.INVOICE))
     return Bill(
-        kind=BillKind.INVOICE,
+        kind=kind,
+        type_code=CORRECTED if "replaces" in found else None,
+        preceding_numbers=_preceding(found, kind),
         number=found["number"],
         issued_on=found["issued_on"],
         due_on=found.get("due_on"),
         payable=payable,
         to=found["to"],
-        payee=Payee(name=found["payee"]["name"], iban=found["payee"]["iban"]),
+        payee=_payee(found, kind),
         remittance_reference=found.get("reference"),
         early_payments=(_early_payment(found, payable),) if "early_payment" in found else (),
         order_reference=found.get("order_reference"),
         lines=tuple(_bill_line(index, each, currency) for index, each in enumerate(found.get("lines", ()))),
         note=found.get("note"),
     )
+
+
+def _payee(found: Mapping[str, Any], kind: BillKind) -> Payee | None:
+    if "payee" in found:
+        return Payee(name=found["payee"]["name"], iban=found["payee"]["iban"])
+    if kind is BillKind.INVOICE:
+        raise BillRefused(_MISSING.code, str(_MISSING), element="/payee")
+    return None
+
+
+def _preceding(found: Mapping[str, Any], kind: BillKind) -> tuple[str, ...]:
+    """A credit note corrects, a bill replaces: the other way round somebody meant something else."""
+    word, wrong = ("corrects", "replaces") if kind is BillKind.CREDIT_NOTE else ("replaces", "corrects")
+    if wrong in found:
+        detail = f"The field is not one of a {kind.value.replace('_', ' ')}; did you mean '{word}'?"
+        raise BillRefused("value-refused", detail, element=f"/{wrong}")
+    return (found[word],) if word in found else ()
 
 
 def _early_payment(found: Mapping[str, Any], payable: Money) -> EarlyPayment:

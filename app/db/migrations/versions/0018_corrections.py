@@ -1,0 +1,128 @@
+"""credit notes, new versions and withdrawals of bills
+
+A process of an older release may run beside this for a while: it takes nothing of a bill that is not due (the ledger
+refuses it), and does none of the work of corrections.
+
+Revision: 0018, after 0015
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+IS_CORRECTION = sa.text("corrects_number IS NOT NULL")
+NO_CREDIT_NOTE = sa.text("kind <> 'credit_note'")
+
+KINDS_BEFORE = "'billed', 'initiated', 'released', 'reclaimed', 'settled', 'reversed', 'corrected', 'applied'"
+KINDS_AFTER = f"{KINDS_BEFORE}, 'credited'"
+STATES_BEFORE = "'to_pay', 'in_payment', 'paid'"
+STATES_AFTER = f"{STATES_BEFORE}, 'cleared'"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("delivered_bill") as batch:
+        batch.add_column(sa.Column("kind", sa.String(length=11), nullable=False, server_default="invoice"))
+        batch.add_column(sa.Column("corrects_number", sa.String(length=100), nullable=True))
+        batch.create_check_constraint(op.f("ck_delivered_bill_kind_known"), "kind IN ('invoice', 'credit_note')")
+    op.create_index(
+        op.f("ix_delivered_bill_corrects_number"),
+        "delivered_bill",
+        ["biller_id", "corrects_number"],
+        postgresql_where=IS_CORRECTION,
+        sqlite_where=IS_CORRECTION,
+    )
+    for table in ("invoice", "decision"):
+        with op.batch_alter_table(table) as batch:
+            batch.add_column(sa.Column("credited_minor", WHOLE, nullable=False, server_default="0"))
+            batch.create_check_constraint(op.f(f"ck_{table}_credited_not_negative"), "credited_minor >= 0")
+    _allow("invoice", "state", STATES_AFTER)
+    _allow("ledger_entry", "kind", KINDS_AFTER)
+    op.create_table(
+        "correction",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(length=11), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("biller_id", sa.String(40), nullable=False),
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("bill_id", sa.String(40), nullable=True),
+        sa.Column("invoice_id", sa.String(40), nullable=True),
+        sa.Column("number", sa.String(length=100), nullable=False),
+        sa.Column("names", sa.String(length=100), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("amount_minor", WHOLE, nullable=False),
+        sa.Column("taken_minor", WHOLE, nullable=False),
+        sa.Column("because", sa.String(length=20), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("said_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('credit_note', 'new_version', 'withdrawal')", name=op.f("ck_correction_kind_known")
+        ),
+        sa.CheckConstraint("state IN ('standing', 'applied')", name=op.f("ck_correction_state_known")),
+        sa.CheckConstraint(
+            "(state = 'applied') = (invoice_id IS NOT NULL)", name=op.f("ck_correction_applied_to_a_bill")
+        ),
+        sa.CheckConstraint(
+            "(state = 'applied') = (applied_at IS NOT NULL)", name=op.f("ck_correction_applied_has_its_moment")
+        ),
+        sa.CheckConstraint(
+            "because IS NULL OR because IN ('no-preceding', 'several-preceding', 'unknown-preceding',"
+            " 'other-preceding')",
+            name=op.f("ck_correction_because_known"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'standing') = (because IS NOT NULL)", name=op.f("ck_correction_standing_says_why")
+        ),
+        sa.CheckConstraint(
+            "(kind = 'withdrawal') = (bill_id IS NULL)", name=op.f("ck_correction_a_withdrawal_is_no_document")
+        ),
+        sa.CheckConstraint("taken_minor >= 0", name=op.f("ck_correction_taken_not_negative")),
+        sa.ForeignKeyConstraint(["bill_id"], ["delivered_bill.id"], name=op.f("fk_correction_bill_id")),
+        sa.ForeignKeyConstraint(["biller_id"], ["biller.id"], name=op.f("fk_correction_biller_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_correction_customer_id")),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoice.id"], name=op.f("fk_correction_invoice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_correction")),
+        sa.UniqueConstraint("bill_id", name=op.f("uq_correction_bill_id")),
+    )
+    op.create_index(
+        op.f("uq_correction_whole"),
+        "correction",
+        ["invoice_id"],
+        unique=True,
+        postgresql_where=NO_CREDIT_NOTE,
+        sqlite_where=NO_CREDIT_NOTE,
+    )
+    op.create_index(op.f("ix_correction_customer_id_state"), "correction", ["customer_id", "state"])
+    op.create_index(op.f("ix_correction_invoice_id"), "correction", ["invoice_id"])
+
+
+def downgrade() -> None:
+    """Not where something was corrected: the older program would ask for the old amount."""
+    connection = op.get_bind()
+    if connection.execute(sa.text("SELECT id FROM delivered_bill WHERE kind <> 'invoice' LIMIT 1")).first():
+        raise RuntimeError("credit notes were delivered since 0018, and the older program would take them for bills")
+    if connection.execute(sa.text("SELECT id FROM correction LIMIT 1")).first():
+        raise RuntimeError("bills were corrected since 0018, and the older program would ask for the old amounts")
+    op.drop_table("correction")
+    _allow("ledger_entry", "kind", KINDS_BEFORE)
+    _allow("invoice", "state", STATES_BEFORE)
+    for table in ("decision", "invoice"):
+        with op.batch_alter_table(table) as batch:
+            batch.drop_constraint(op.f(f"ck_{table}_credited_not_negative"), type_="check")
+            batch.drop_column("credited_minor")
+    op.drop_index(op.f("ix_delivered_bill_corrects_number"), table_name="delivered_bill")
+    with op.batch_alter_table("delivered_bill") as batch:
+        batch.drop_constraint(op.f("ck_delivered_bill_kind_known"), type_="check")
+        batch.drop_column("corrects_number")
+        batch.drop_column("kind")
+
+
+def _allow(table: str, column: str, words: str) -> None:
+    with op.batch_alter_table(table) as batch:
+        batch.drop_constraint(op.f(f"ck_{table}_{column}_known"), type_="check")
+        batch.create_check_constraint(op.f(f"ck_{table}_{column}_known"), f"{column} IN ({words})")
