@@ -19,7 +19,7 @@ from app.journey.intake.originals import content_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger.service import owed_of, overpaid_of
+from app.journey.ledger.service import overpaid_of, owed_of
 from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.people.models import Biller
 from connectors.money import Money

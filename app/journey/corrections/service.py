@@ -1,7 +1,7 @@
 """Applying what a biller says of its own bill later, on whichever side of submit that is.
 
-A correction is always taken. The bill is recalculated in one transaction with the posting, the link, the payments that
-are stopped and the fact; what a payment holds meanwhile the ledger keeps apart (``owed:``), so that at no moment more is
+A correction is always taken. Recalculating the bill, the posting, the link, the payments that are stopped and the fact
+are one transaction; what a payment holds meanwhile the ledger keeps apart (``owed:``), so that at no moment more is
 offered than is asked.
 """
 

@@ -17,7 +17,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.journey.intake import conformance, originals, rules
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
-from app.journey.intake.models import DeliveredBill, HeldBill
+from app.journey.intake.models import DeliveredBill, HeldBill, is_correction
 from app.people.models import Biller, PayeeAccount
 from app.services import Services
 from connectors.money import Money

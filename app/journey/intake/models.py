@@ -21,6 +21,11 @@ def number_key(number: str) -> str:
     return lookalikes.key(number)[:NUMBER_MAX]
 
 
+def is_correction(kind: str, corrects_number: str | None) -> bool:
+    """Whether a delivered bill goes the way of corrections: a credit note, or what replaces an earlier bill."""
+    return kind == BillKind.CREDIT_NOTE or corrects_number is not None
+
+
 def _key_of_number(context: Any) -> str:
     return number_key(context.get_current_parameters()["number"])
 

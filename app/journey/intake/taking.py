@@ -19,10 +19,10 @@ from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
 from app.journey.intake import conformance, holding, originals, rules
-from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
+from app.journey.intake.bill import Bill, BillRefused, Doubt
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
-from app.journey.intake.models import DeliveredBill, HeldBill, number_key
+from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
 from app.people.connections import customers_behind
 from app.people.models import Biller, PayeeAccount
 from consent.base import new_id
@@ -80,11 +80,6 @@ def checked(bill: Bill, content: bytes, media_type: str, *, to: str | None = Non
     rules.can_be_taken(bill)
     sha256 = hashlib.sha256(content).hexdigest()
     return Delivery(bill=bill, address=address, content=content, sha256=sha256, media_type=media_type)
-
-
-def is_correction(kind: str, corrects_number: str | None) -> bool:
-    """Whether a delivered bill goes the way of corrections: a credit note, or what replaces an earlier bill."""
-    return kind == BillKind.CREDIT_NOTE or corrects_number is not None
 
 
 def invalid(refused: BillRefused) -> Invalid:
