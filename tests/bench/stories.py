@@ -20,6 +20,8 @@ from sqlalchemy import event, select
 from app.db.engine import make_engine
 from app.db.migrate import upgrade
 from app.factory import create_app
+from app.journey.corrections.service import withdraw
+from app.journey.invoices.models import Invoice
 from app.journey.payments.looks import work_key
 from app.journey.reconciliation.service import import_statement
 from app.journey.webhooks.service import add_endpoint
@@ -142,6 +144,33 @@ def settled(journey: Journey) -> None:
 
 def settled_early(journey: Journey) -> None:
     _paid(journey, early_payment=EARLY)
+
+
+def corrected(journey: Journey) -> None:
+    """Bills that were corrected before and after they were paid, one that was taken back, a credit without a bill."""
+    before, after, back, owing = (_bill(journey, "100.00") for _ in range(4))
+    journey.confirm(before)
+    journey.wait(1)
+    _credit(journey, before)
+    _pay(journey, before)
+    _pay(journey, after)
+    for seconds in (3, 6, 20):
+        journey.wait(seconds)
+    _credit(journey, after)
+    _credit(journey, owing, amount="100.00")
+    with journey.services.unit_of_work() as uow:
+        bill_id = uow.session.get_one(Invoice, back).bill_id
+        withdraw(uow, biller_id=journey.biller.id, bill_id=bill_id, reason="It was not ours.")
+        uow.commit()
+    number = f"C-{uuid.uuid4().hex}"
+    journey.deliver(number=number, kind="credit_note", corrects=f"2026-{uuid.uuid4().hex}", amount="5.00")
+    journey.worker.run_until_idle()
+
+
+def _credit(journey: Journey, invoice_id: str, *, amount: str = "30.00") -> None:
+    number = journey.invoice(invoice_id).number
+    journey.deliver(number=f"C-{uuid.uuid4().hex}", kind="credit_note", corrects=number, amount=amount)
+    journey.worker.run_until_idle()
 
 
 def credited(journey: Journey) -> None:

@@ -304,7 +304,7 @@ def test_a_credit_note_of_a_credit_note_is_refused(journey: Journey) -> None:
 
 def test_a_credit_note_in_ubl_and_in_cii(journey: Journey) -> None:
     invoice_id = bill(journey)
-    named = {"seller_name": journey.biller.name, "to": journey.address}
+    named: dict[str, Any] = {"seller_name": journey.biller.name, "to": journey.address}
     vat = journey.biller.vat_id
     ubl = ubl_bill(
         root="CreditNote", number="C-1", amount="30.00", preceding_numbers=[BILL], seller_vat=vat, iban=None, **named

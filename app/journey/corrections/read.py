@@ -97,7 +97,8 @@ def corrected(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]
     )
     found: dict[str, str] = {}
     for invoice_id, kind in rows:
-        found.setdefault(invoice_id, kind)
+        if invoice_id is not None:
+            found.setdefault(invoice_id, kind)
     return found
 
 

@@ -12,16 +12,16 @@ from app.journey.ledger.rules import due
 
 def invoice_of_customer(session: Session, *, invoice_id: str, customer_id: str, lock: bool = False) -> Invoice:
     """This customer's invoice. Raises NotFound alike for none and for somebody else's."""
-    invoice = session.get(Invoice, invoice_id)
+    invoice = locked_invoice(session, invoice_id) if lock else session.get(Invoice, invoice_id)
     if invoice is None or invoice.customer_id != customer_id:
         raise NotFound("bill")
-    return locked_invoice(session, invoice_id) if lock else invoice
+    return invoice
 
 
-def locked_invoice(session: Session, invoice_id: str) -> Invoice:
+def locked_invoice(session: Session, invoice_id: str) -> Invoice | None:
     """The row as it is now, locked together with what is due of it.
 
     One order for everybody: the payments of an invoice, what is due of it, the invoice.
     """
     ledger.balance_of(session, due(invoice_id), lock=True)
-    return session.get_one(Invoice, invoice_id, with_for_update=True, populate_existing=True)
+    return session.get(Invoice, invoice_id, with_for_update=True, populate_existing=True)

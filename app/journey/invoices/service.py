@@ -267,7 +267,8 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
     What a payment holds of it stays with that payment until it has ended: then the invoice is due for what is asked, or
     a refund is owed. The caller has locked the payments.
     """
-    invoice = locked_invoice(uow.session, invoice_id)
+    locked_invoice(uow.session, invoice_id)
+    invoice = uow.session.get_one(Invoice, invoice_id)
     taken = invoice.asked.minor if minor is None else minor
     if not taken:
         return 0

@@ -240,8 +240,8 @@ class DeliveredBillSchema(ma.Schema):
         validate=validate.OneOf(("open", "paid", "closed")),
         metadata={
             "description": "open: to be paid, or a payment is under way · paid · closed: nothing of it is asked any"
-            " more, since you credited it whole, withdrew it or replaced it. Of a credit note: open while the bill that it"
-            " takes its amount off is not there, closed once it is applied."
+            " more, since you credited it whole, withdrew it or replaced it. Of a credit note: open while the bill that"
+            " it takes its amount off is not there, closed once it is applied."
         },
     )
     amount = Amount(required=True, metadata={"example": "84.20", "description": "As you delivered it."})

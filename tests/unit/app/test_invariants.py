@@ -52,6 +52,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
             stories.refused_by_the_customer,
             stories.paid_twice,
             stories.settled_and_taken_back,
+            stories.corrected,
         ),
         recent=(),
         open_=stories.OPEN,
@@ -117,6 +118,7 @@ class Books:
         return [BARE.tables[table].c[column.name] for column in metadata.tables[table].primary_key]
 
 
+WITHDRAWN = "id IN (SELECT invoice_id FROM correction WHERE kind = 'withdrawal')"
 Spoil = Callable[[Books], None]
 #: invariant → what breaks it, and which others cannot but notice it as well
 SPOILT: dict[str, tuple[Spoil, frozenset[str]]] = {}
@@ -183,6 +185,23 @@ def taken_back_from_the_payment_that_paid_it(books: Books) -> None:
         account = "settled:nobody" if line == 1 else "adjust:nobody"
         entry = books.one("ledger_entry", f"posting = 'settled:{paid['id']}'")
         books.copy("ledger_entry", entry, id=10**6 + line, amount_minor=line, account=account, **taken)
+
+
+@_breaks("B11", "B7")
+def cleared_and_something_is_asked(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'to_pay'"), state="cleared")
+
+
+@_breaks("B12", "B7", "F3", "F10")
+def withdrawn_and_asked_for(books: Books) -> None:
+    books.change("invoice", books.one("invoice", WITHDRAWN), credited_minor=0, state="to_pay")
+
+
+@_breaks("B13")
+def left_for_the_bank_after_the_correction(books: Books) -> None:
+    decision = books.one("decision", "payment_id IN (SELECT id FROM payment WHERE reason = 'bill_corrected')")
+    payment = books.one("payment", f"decision_id = '{decision['id']}'")
+    books.change("trip", books.of("trip", payment), left_at=books.now)
 
 
 @_breaks("C1")
@@ -357,6 +376,26 @@ def a_payment_under_way_holds_less_than_its_amount(books: Books) -> None:
     books.change("ledger_balance", balance, balance_minor=balance["balance_minor"] - 1)
 
 
+@_breaks("F9", "F3")
+def owed_and_offered(books: Books) -> None:
+    invoice = books.one("invoice", "state = 'to_pay'")
+    entry = books.one("ledger_entry", "kind = 'credited' AND account LIKE 'adjust:%'")
+    for line, (account, minor) in enumerate(((f"owed:{invoice['id']}", -5), ("nowhere:", 5))):
+        changed = {"id": 10**6 + line, "posting": "x", "kind": "billed", "account": account, "amount_minor": minor}
+        books.copy("ledger_entry", entry, invoice_id=invoice["id"], **changed)
+
+
+@_breaks("F10")
+def taken_off_and_not_posted(books: Books) -> None:
+    line = books.one("ledger_entry", "kind = 'credited' AND account LIKE 'adjust:%'")
+    books.change("ledger_entry", line, account="nowhere:")
+
+
+@_breaks("F11")
+def a_credit_in_another_currency(books: Books) -> None:
+    books.change("correction", books.one("correction", "kind = 'credit_note'"), currency="USD")
+
+
 @_breaks("G1")
 def a_step_that_nobody_recorded(books: Books) -> None:
     books.drop("event", books.one("event", "kind = 'PaymentSettled'"))
@@ -386,6 +425,17 @@ def a_decision_that_leads_to_nothing(books: Books) -> None:
     decided = "(SELECT id FROM decision WHERE payment_id NOT IN (SELECT id FROM payment))"
     waiting = books.one("work", f"handler = 'payments.initiate' AND payload ->> 'decision_id' IN {decided}")
     books.drop("work", waiting)
+
+
+@_breaks("G8")
+def a_credit_note_that_never_arrives(books: Books) -> None:
+    books.change("delivered_bill", books.one("delivered_bill", "kind = 'invoice'"), kind="credit_note")
+
+
+@_breaks("G9")
+def a_credit_that_stands_beside_its_bill(books: Books) -> None:
+    correction = books.one("correction", "state = 'standing'")
+    books.change("correction", correction, names=books.one("invoice", "state = 'to_pay'")["number"])
 
 
 UPLOAD: Row = {"id": "upl_x", "state": "done", "bills": 2, "delivered": 1, "repeated": 0, "held": 0, "refused": 1}

@@ -58,7 +58,12 @@ def test_a_bill_that_can_be_paid_by_credit_transfer_is_taken(means: tuple[str, .
 @pytest.mark.parametrize(
     ("changes", "code", "element"),
     [
-        ({"kind": BillKind.CREDIT_NOTE}, "credit-note", "kind"),
+        ({"kind": BillKind.CREDIT_NOTE, "payable": Money(0, "EUR")}, "nothing-to-credit", "payable"),
+        (
+            {"kind": BillKind.CREDIT_NOTE, "preceding_numbers": ("2026-1",), "number": "2026-1"},
+            "preceding-refused",
+            "preceding",
+        ),
         ({"payable": Money(0, "EUR")}, "nothing-to-pay", "payable"),
         ({"payable": Money(-1, "EUR")}, "nothing-to-pay", "payable"),
         ({"means": (Means(code="59"),)}, "collected-by-biller", "means"),

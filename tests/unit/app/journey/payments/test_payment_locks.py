@@ -40,6 +40,11 @@ def locked_by(house: House, act: Callable[[], object]) -> list[str]:
     return locked
 
 
+def order_of_locks(house: House, act: Callable[[], object]) -> list[str]:
+    """The same without those that are locked already."""
+    return list(dict.fromkeys(locked_by(house, act)))
+
+
 def staged(house: House) -> House:
     house.bill()
     house.stage()
@@ -63,7 +68,7 @@ def test_stopping(house: House) -> None:
         with house.begin() as uow:
             payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
 
-    assert locked_by(house, cancel) == ["payment"]
+    assert locked_by(house, cancel) == ["payment", "due:inv_1"]
 
 
 def test_an_operators_word(house: House) -> None:
@@ -97,10 +102,10 @@ def test_the_other_payments_of_a_bill_before_what_is_due_of_it(house: House) -> 
     house.not_found()
     house.stage("pay_2")
     house.leave("pay_2")
-    assert locked_by(house, lambda: record(house, Fact.DEBITED)) == ["payment", "due:inv_1"]
+    assert order_of_locks(house, lambda: record(house, Fact.DEBITED)) == ["payment", "due:inv_1"]
     # what was paid on top pays the bill now, and is taken back then: what is due is locked before it is looked at
-    assert locked_by(house, lambda: record(house, Fact.CANCELLED, "pay_2")) == ["payment", "due:inv_1"]
-    assert locked_by(house, lambda: record(house, Fact.REJECTED)) == ["payment", "due:inv_1"]
+    assert order_of_locks(house, lambda: record(house, Fact.CANCELLED, "pay_2")) == ["payment", "due:inv_1"]
+    assert order_of_locks(house, lambda: record(house, Fact.REJECTED)) == ["payment", "due:inv_1"]
 
 
 def test_who_steps_one_payment_of_a_bill_waits_for_who_steps_another(house: House) -> None:

@@ -169,7 +169,8 @@ def test_what_is_no_json_of_ours_is_refused(content: bytes, code: str, element: 
 def test_the_schema_describes_every_field() -> None:
     fields: dict[str, Field[Any]] = reader.BillSchema().fields
     assert list(fields) == [
-        *("to", "number", "issued_on", "due_on", "currency", "amount", "payee", "reference"),
+        *("to", "number", "issued_on", "kind", "corrects", "replaces", "due_on", "currency", "amount", "payee"),
+        "reference",
         *("order_reference", "note", "lines", "early_payment"),
     ]
     assert all(field.metadata["description"] for field in fields.values())
