@@ -136,12 +136,10 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "B13",
-        "nothing is submitted or approved here that was decided before its bill was corrected",
+        "no payment that we could stop stands once its bill was corrected after its decision",
         "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN invoice i ON i.id = p.invoice_id"
-        " JOIN correction c ON c.invoice_id = i.id AND c.taken_minor > 0 AND c.applied_at > d.decided_at"
-        " JOIN trip t ON t.id = p.trip_id LEFT JOIN bank_call s ON s.payment_id = p.id AND s.verb = 'submit'"
-        # where a bank names no way to approve, its order counts as given out: nobody here did that
-        " WHERE c.applied_at < s.made_at OR (c.applied_at < t.left_at AND p.unwanted_since IS NULL)",
+        " JOIN trip t ON t.id = p.trip_id WHERE d.credited_minor < i.credited_minor AND (p.state = 'authorised'"
+        " OR (p.state = 'awaiting_customer' AND (t.left_at IS NULL OR p.submitted_apart)))",
     ),
     _holds(
         "B8",

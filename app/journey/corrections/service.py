@@ -34,6 +34,7 @@ from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.access import locked_of_invoice
+from app.journey.payments.models import Payment
 from app.journey.payments.step import stop_outdated
 from app.services import Task
 from consent.base import new_id
@@ -80,8 +81,7 @@ def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> C
     invoice = uow.session.scalar(select(Invoice).where(Invoice.bill_id == bill_id))
     if invoice is None:
         raise Conflict("not-opened-yet", "This bill is still on its way into its customer's space: try again soon.")
-    payments = locked_of_invoice(uow.session, invoice.id)
-    invoices.lock(uow, invoice.id)
+    _lock(uow, invoice.id)
     before = _whole(uow.session, invoice.id)
     if before is not None and before.kind == CorrectionKind.WITHDRAWAL:
         return before
@@ -103,7 +103,7 @@ def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> C
         reason=said,
         said_at=uow.now,
     )
-    _apply(uow, correction, invoice, has_payments=bool(payments))
+    _apply(uow, correction, invoice)
     return correction
 
 
@@ -166,12 +166,11 @@ def _find_and_apply(uow: UnitOfWork, correction: Correction) -> dt.datetime | No
     invoice = uow.session.scalar(select(Invoice).where(Invoice.bill_id == target.id))
     if invoice is None:
         return uow.now + NOT_OPENED
-    payments = locked_of_invoice(uow.session, invoice.id)
-    invoices.lock(uow, invoice.id)
+    _lock(uow, invoice.id)
     if correction.kind in WHOLE and _whole(uow.session, invoice.id) is not None:
         correction.because = Because.OTHER  # withdrawn, or replaced by another one before
         return None
-    _apply(uow, correction, invoice, has_payments=bool(payments))
+    _apply(uow, correction, invoice)
     return None
 
 
@@ -181,7 +180,20 @@ def _fits(correction: Correction, target: DeliveredBill) -> bool:
     return is_bill and (correction.kind in WHOLE or target.currency == correction.currency)
 
 
-def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice, *, has_payments: bool) -> None:
+def _lock(uow: UnitOfWork, invoice_id: str) -> None:
+    """The payments of the invoice, what is due of it and the invoice. One that is prepared just now is waited for: it
+    locks what is due, too, and would not be stopped where it is not seen."""
+    while True:
+        attempt = uow.session.begin_nested()
+        payments = locked_of_invoice(uow.session, invoice_id)
+        invoices.lock(uow, invoice_id)
+        if payments.keys() == set(uow.session.scalars(select(Payment.id).where(Payment.invoice_id == invoice_id))):
+            attempt.commit()  # the locks stay
+            return
+        attempt.rollback()  # and are left, to be taken again in the order that everybody keeps
+
+
+def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
     """The posting, the link, what is stopped and the fact. The payments, what is due and the invoice are locked."""
     if correction.kind in WHOLE:
         minor = None
@@ -192,7 +204,7 @@ def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice, *, has_pay
     correction.invoice_id, correction.applied_at, correction.because = invoice.id, uow.now, None
     uow.session.add(correction)
     uow.session.flush()
-    if has_payments and correction.taken_minor:
+    if correction.taken_minor:
         stop_outdated(uow, invoice.id, evidence=f"corrected by {correction.id}")
     uow.record(BillCorrected(correction_id=correction.id, invoice_id=invoice.id))
 

@@ -29,7 +29,10 @@ class CorrectionDue(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RefundOwed(Event):
-    """Its biller took more off a bill than was left to pay of it: ``amount_minor`` in all is to be given back."""
+    """Its biller took more off a bill than was left to pay of it: ``amount_minor`` in all is to be given back.
+
+    Zero: nothing any more, since the bank took the payment back.
+    """
 
     invoice_id: str
     amount_minor: int

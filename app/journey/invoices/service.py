@@ -251,9 +251,12 @@ def correct(uow: UnitOfWork, taken: Claim) -> bool:
 
 def reopen(uow: UnitOfWork, taken: Claim) -> None:
     """The bank took the payment back: the invoice is due again, unless another payment paid it too."""
+    owed = ledger.owed_of(uow.session, taken.invoice_id)
     if ledger.reverse(uow, taken):
         _must(uow.session, taken.invoice_id, InvoiceStep.REOPEN)
         _become_free(uow, taken.invoice_id)
+        if owed and not ledger.owed_of(uow.session, taken.invoice_id):
+            uow.record(RefundOwed(invoice_id=taken.invoice_id, amount_minor=0))  # nobody is to give back what came back
 
 
 def lock(uow: UnitOfWork, invoice_id: str) -> None:
@@ -285,10 +288,10 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
 
 def _become_free(uow: UnitOfWork, invoice_id: str) -> None:
     """No payment has the invoice any more: is it paid all the same, and is anything left to pay?"""
-    if not ledger.apply_overpaid(uow, invoice_id=invoice_id):
+    if ledger.apply_overpaid(uow, invoice_id=invoice_id):
+        _must(uow.session, invoice_id, InvoiceStep.CORRECT)
+    else:
         _clear(uow, invoice_id)
-        return
-    _must(uow.session, invoice_id, InvoiceStep.CORRECT)
     _tell_refund(uow, invoice_id)
 
 

@@ -70,11 +70,11 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, biller_id: s
 
 
 def is_free(uow: UnitOfWork, claim: Claim) -> bool:
-    """Whether no payment has the invoice: less may be due than the claim takes, since its biller took something off.
-
-    Nobody else takes it until the transaction ends.
+    """Whether what this payment takes is due; or less is, because its biller took something off, and no payment has any
+    of it. Nobody else takes it until the transaction ends.
     """
-    balance_of(uow.session, rules.due(claim.invoice_id), lock=True)
+    if balance_of(uow.session, rules.due(claim.invoice_id), lock=True) >= claim.whole:
+        return True
     held = select(func.sum(LedgerEntry.amount_minor)).where(
         LedgerEntry.invoice_id == claim.invoice_id,
         LedgerEntry.payment_id.is_not(None),

@@ -197,11 +197,9 @@ def withdrawn_and_asked_for(books: Books) -> None:
     books.change("invoice", books.one("invoice", WITHDRAWN), credited_minor=0, state="to_pay")
 
 
-@_breaks("B13")
-def left_for_the_bank_after_the_correction(books: Books) -> None:
-    decision = books.one("decision", "payment_id IN (SELECT id FROM payment WHERE reason = 'bill_corrected')")
-    payment = books.one("payment", f"decision_id = '{decision['id']}'")
-    books.change("trip", books.of("trip", payment), left_at=books.now)
+@_breaks("B13", "D1", "F3", "F8", "L1")
+def void_and_waiting_for_its_customer(books: Books) -> None:
+    books.change("payment", books.one("payment", "reason = 'bill_corrected'"), state="awaiting_customer")
 
 
 @_breaks("C1")

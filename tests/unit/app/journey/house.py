@@ -251,23 +251,25 @@ class House:
         media_type: str = "application/json",
     ) -> str:
         """A bill as it was delivered. Returns its id."""
-        bill_id = f"bill_{number}"
-        self.add(
-            DeliveredBill(
-                id=bill_id,
-                biller_id="blr_1",
-                customer_id=self.customer.id,
-                client_id="cli_1",
-                number=number,
-                currency="EUR",
-                amount_minor=minor,
-                media_type=media_type,
-                content=content,
-                sha256=hashlib.sha256(content).hexdigest(),
-                delivered_at=self.clock.now,
-            )
+        self.add(self.deliver_row(number, minor=minor, content=content, media_type=media_type))
+        return f"bill_{number}"
+
+    def deliver_row(
+        self, number: str, *, minor: int, content: bytes, media_type: str = "application/json"
+    ) -> DeliveredBill:
+        return DeliveredBill(
+            id=f"bill_{number}",
+            biller_id="blr_1",
+            customer_id=self.customer.id,
+            client_id="cli_1",
+            number=number,
+            currency="EUR",
+            amount_minor=minor,
+            media_type=media_type,
+            content=content,
+            sha256=hashlib.sha256(content).hexdigest(),
+            delivered_at=self.clock.now,
         )
-        return bill_id
 
     def bill(self, number: str = "1", *, minor: int = 9900, discount: int = 0, reference: str | None = "RF 1") -> str:
         """An invoice that is due. Returns its id."""
@@ -300,7 +302,7 @@ class House:
         """The customer decided: the claim is taken and the work is asked for."""
         with self.begin() as uow:
             invoice = uow.session.get_one(Invoice, invoice_id)
-            amount = invoice.amount - invoice.discount
+            amount = invoice.asked - invoice.discount
             decision = Decision(
                 id=f"dec_{payment_id}",
                 customer_id=self.customer.id,
@@ -308,7 +310,8 @@ class House:
                 verb="pay_now",
                 currency="EUR",
                 amount_minor=amount.minor,
-                discount_minor=invoice.discount_minor,
+                discount_minor=invoice.discount.minor,
+                credited_minor=invoice.credited_minor,
                 pay_on=self.clock.now.date(),
                 bank_id="horizon",
                 payee_name=invoice.payee_name,
@@ -354,11 +357,14 @@ class House:
     def stage(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", **changes: Any) -> None:
         """Decided, and given to the bank, which waits for the customer."""
         self.decide(payment_id, invoice_id=invoice_id)
-        answer = Staged(
+        self.bank.answers["initiate"] = replace(self.staged(payment_id), **changes)
+        self.run("payments.initiate")
+
+    def staged(self, payment_id: str = "pay_1") -> Staged:
+        """What the bank says that takes an order."""
+        return Staged(
             consent_id=f"bank-{payment_id}", transaction_status="RCVD", sca=SCA, raw_response=b'{"status":"RCVD"}'
         )
-        self.bank.answers["initiate"] = replace(answer, **changes)
-        self.run("payments.initiate")
 
     def leave(self, payment_id: str = "pay_1") -> payments.Leaving:
         return payments.leave_for_bank(self.services, signed_in=self.signed_in, payment_id=payment_id)

@@ -83,7 +83,7 @@ def test_an_operators_word(house: House) -> None:
 
 def test_giving_it_to_the_bank_exchanging_the_code_and_asking(house: House) -> None:
     house.bill()
-    assert locked_by(house, house.stage) == ["payment", "payment"]
+    assert locked_by(house, house.stage) == ["payment", "due:inv_1", "invoice", "payment"]
     house.come_back(house.leave())
     assert locked_by(house, lambda: house.exchange(BankSilent("no answer"))) == ["payment", "payment"]
     assert locked_by(house, lambda: house.follow(WAITING)) == ["payment", "payment"]

@@ -1,0 +1,232 @@
+"""A correction at every moment of what a customer, a worker or a bank does: two real transactions, on PostgreSQL.
+
+Before each statement of the one the other begins, and goes on as far as the locks of the first let it. However they
+meet, nothing is asked of the bank that was decided on another amount after the correction is there, no cent is lost,
+and nobody waits for somebody who waits for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine, delete, event, select
+
+from app import invariants
+from app.db import work
+from app.db.work import WorkRow
+from app.errors import AppError, Conflict, TooLate
+from app.journey.corrections.events import BillCorrected
+from app.journey.corrections.models import Correction
+from app.journey.corrections.service import withdraw
+from app.journey.decisions.models import Decision
+from app.journey.intake.events import CorrectionDelivered
+from app.journey.intake.models import DeliveredBill
+from app.journey.payments.models import Payment
+from app.journey.payments.states import MEANING, PaymentState
+from app.journey.route import HANDLERS
+from app.people.models import Customer
+from app.services import Task
+from app.tables import metadata
+from connectors.contract import Authorised
+from tests.conftest import Clock
+from tests.support.bills import json_bill
+from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
+from tests.unit.app.journey.house import ACCEPTED, DEBITED, IBAN, House, SubmittingBank
+from tests.unit.app.journey.payments.test_payment_submit import go_on, submitted
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database_url", ["postgres"], indirect=True)]
+
+Act = Callable[[House], object]
+#: for the other one to get as far as it can: where it is free it needs a fraction, where it must wait it waits
+A_WHILE_S = 0.1
+HANG_S = 20.0
+
+
+def credit(house: House, number: str = "C-1") -> None:
+    """The work of a delivered credit note over 30.00."""
+    with house.begin() as uow:
+        content = json_bill(number=number, kind="credit_note", corrects="1", amount="30.00", payee={"iban": IBAN})
+        bill_id = f"bill_{number}"
+        row = house.deliver_row(number, minor=3000, content=content)
+        row.kind, row.corrects_number = "credit_note", "1"
+        uow.session.add(row)
+        uow.session.flush()
+        recorded = uow.record(CorrectionDelivered(bill_id=bill_id))
+        claim = work.claim_key(uow.session, key=recorded.work_keys["corrections.apply_correction"], now=uow.now)
+        uow.commit()
+    assert claim is not None
+    HANDLERS["corrections.apply_correction"](Task(services=house.services, claim=claim))
+
+
+def take_back(house: House) -> None:
+    with house.begin() as uow:
+        withdraw(uow, biller_id="blr_1", bill_id="bill_1", reason="No.")
+        uow.commit()
+
+
+class Rounds:
+    """The same race from every moment of the first one on."""
+
+    def __init__(self, engine: Engine, clock: Clock, customer: Customer) -> None:
+        self.engine, self.clock, self.customer = engine, clock, customer
+        self.submits = False
+
+    def fresh(self) -> House:
+        """As if nothing had happened."""
+        with self.engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                if table.name != "customer":
+                    connection.execute(delete(table))
+        bank = {"bank": SubmittingBank()} if self.submits else {}
+        return House(self.engine, self.clock, self.customer, **bank)
+
+    def race(self, prepare: Act, act: Act, other: Act = credit) -> list[str]:
+        """How the payments stood at the end of each round, and that all is in order each time."""
+        ends = []
+        for moment in range(200):
+            house = self.fresh()
+            prepare(house)
+            if not self._meet(house, act, other, moment):
+                assert moment > 3
+                return ends
+            ends.append(self._check(house))
+        raise AssertionError("it never ends")
+
+    def _meet(self, house: House, act: Act, other: Act, moment: int) -> bool:
+        """False: the first one had ended before that moment."""
+        wrong: list[BaseException] = []
+        seen = 0
+
+        def run() -> None:
+            try:
+                other(house)
+            except BaseException as error:  # noqa: BLE001  # shown below
+                wrong.append(error)
+
+        thread = threading.Thread(target=run)
+        me = threading.get_ident()
+
+        def statement(*_: object) -> None:
+            nonlocal seen
+            if threading.get_ident() == me and not thread.ident:
+                seen += 1
+                if seen == moment + 1:
+                    thread.start()
+                    thread.join(A_WHILE_S)
+
+        event.listen(self.engine, "before_cursor_execute", statement)
+        try:
+            with contextlib.suppress(Conflict, TooLate):
+                act(house)
+        finally:
+            event.remove(self.engine, "before_cursor_execute", statement)
+        if not thread.ident:
+            return False
+        thread.join(HANG_S)
+        assert not thread.is_alive()
+        assert not [error for error in wrong if not isinstance(error, AppError)], wrong
+        return True
+
+    def _check(self, house: House) -> str:
+        broken = invariants.check(self.engine, now=self.clock(), late=False)
+        assert [str(each) for each in broken] == []
+        with house.services.reading() as uow:
+            decisions = uow.session.scalars(select(Decision)).all()
+            states = dict(uow.session.execute(select(Payment.id, Payment.state)).all())
+            off = sum(uow.session.scalars(select(Correction.taken_minor)))
+        held = sum(
+            each.amount_minor + each.discount_minor
+            for each in decisions
+            if each.payment_id not in states or not MEANING[PaymentState(states[each.payment_id])].may_pay_again
+        )
+        net = 9900 - off - held
+        balances = house.balances()
+        assert (balances.get("due:inv_1", 0), balances.get("owed:inv_1", 0)) == (max(net, 0), min(net, 0))
+        assert house.told().count(BillCorrected.__name__) >= 1
+        return next(iter(states.values()), "decided" if decisions else "nothing")
+
+
+@pytest.fixture
+def rounds(engine: Engine, clock: Clock, customer: Customer) -> Rounds:
+    return Rounds(engine, clock, customer)
+
+
+def test_against_the_signature(rounds: Rounds) -> None:
+    signed = {}
+
+    def prepare(house: House) -> None:
+        house.bill()
+        device = passkey_of(house, house.customer)
+        started = start(house)
+        signed["now"] = started, device.sign(started.public_key)
+
+    ends = rounds.race(prepare, lambda house: decide(house, *signed["now"]))
+    assert set(ends) == {"nothing", "decided"}  # signed over the old amount and refused, or decided before
+
+
+def test_against_the_order_that_is_prepared(rounds: Rounds) -> None:
+    def prepare(house: House) -> None:
+        house.bill()
+        house.decide()
+        house.bank.answers["initiate"] = house.staged()
+
+    ends = rounds.race(prepare, lambda house: house.run("payments.initiate"))
+    assert set(ends) == {"rejected", "cancelled"}  # given up before, or stopped once it was there
+
+
+def test_against_the_link_that_is_given_away(rounds: Rounds) -> None:
+    def prepare(house: House) -> None:
+        house.bill()
+        house.stage()
+
+    ends = rounds.race(prepare, lambda house: house.leave())
+    assert set(ends) == {"cancelled", "awaiting_customer"}  # stopped, or gone and not wanted any more
+
+
+def test_against_the_submission(rounds: Rounds) -> None:
+    rounds.submits = True
+    ends = rounds.race(lambda house: house.approved(), lambda house: go_on(house, submit=submitted(ACCEPTED)))
+    assert set(ends) == {"rejected", "accepted"}  # withheld, or submitted before
+
+
+def test_against_the_settlement(rounds: Rounds) -> None:
+    ends = rounds.race(lambda house: house.approved(), lambda house: house.follow(DEBITED))
+    assert set(ends) == {"settled"}
+
+
+def test_against_the_exchange_of_the_code(rounds: Rounds) -> None:
+    rounds.submits = True
+
+    def prepare(house: House) -> None:
+        house.come_back(house.away())
+
+    ends = rounds.race(prepare, lambda house: house.exchange(Authorised(access_token="t0ken", expires_in_s=600)))
+    assert set(ends) == {"rejected"}  # whenever it came: nothing is submitted
+
+
+@pytest.mark.parametrize("state", ["to pay", "paid"])
+def test_against_another_correction(rounds: Rounds, state: str) -> None:
+    def prepare(house: House) -> None:
+        house.settled() if state == "paid" else house.bill()
+
+    assert rounds.race(prepare, lambda house: credit(house, "C-2"))
+    assert rounds.race(prepare, take_back)
+    assert rounds.race(prepare, take_back, take_back)
+
+
+def test_nothing_is_left_to_do_twice(rounds: Rounds) -> None:
+    """The same credit note in two hands at once is one correction."""
+    house = rounds.fresh()
+    house.bill()
+    credit(house)
+    with house.begin() as uow:
+        uow.record(CorrectionDelivered(bill_id="bill_C-1"))
+        uow.commit()
+    house.run("corrections.apply_correction")
+    with house.services.reading() as uow:
+        assert uow.session.scalars(select(DeliveredBill.id).where(DeliveredBill.kind == "credit_note")).all()
+        assert uow.session.scalars(select(WorkRow).where(WorkRow.handler == "corrections.apply_correction")).all() == []
+    assert house.invoice().credited_minor == 3000
