@@ -1,4 +1,4 @@
-"""Corrections among the decisions and ends of payments, in every order: what is due, paid, taken off, owed, to the cent.
+"""Corrections among the decisions and ends of payments, in every order: what is due, paid, taken off and owed.
 
 Its own sums are of the plainest kind: what was billed, less what was taken off, less what payments have. What is above
 zero is due, what is below is owed; and never more is taken by a decision than is due.
