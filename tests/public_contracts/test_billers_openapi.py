@@ -42,6 +42,7 @@ def test_every_operation_says_what_a_biller_must_know(app: Flask) -> None:
         "/api/v1/bills",
         "/api/v1/bills/{bill_id}",
         "/api/v1/bills/{bill_id}/conformance",
+        "/api/v1/bills/{bill_id}/withdrawal",
         "/api/v1/payments/{payment_id}",
         "/api/v1/payments/{payment_id}/confirmation",
         "/api/v1/uploads",

@@ -100,9 +100,18 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
     assert answer.get_json() == {
         "id": path.rpartition("/")[2],
         "number": "AQ-2026-0042",
+        "kind": "invoice",
         "status": "open",
         "amount": "84.20",
         "currency": "EUR",
+        "amount_due": "84.20",
+        "corrects": None,
+        "not_applied_because": None,
+        "corrected_by": [],
+        "superseded_by": None,
+        "withdrawn_at": None,
+        "withdrawal_reason": None,
+        "refund_owed": "0.00",
         "delivered_at": clock().isoformat(),
         "payments": [],
     }
@@ -355,7 +364,7 @@ def test_a_surprise_tells_nothing(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("app.web.billers.bills.bill_for_biller", broken)
+    monkeypatch.setattr("app.web.billers.bills.corrected_bill", broken)
     answer = aquarelle.get(f"{BILL}/bill_{'0' * 32}")
     assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
     assert answer.get_json()["code"] == "internal-error"

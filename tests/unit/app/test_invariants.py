@@ -197,7 +197,7 @@ def withdrawn_and_asked_for(books: Books) -> None:
     books.change("invoice", books.one("invoice", WITHDRAWN), credited_minor=0, state="to_pay")
 
 
-@_breaks("B13", "D1", "F3", "F8", "L1")
+@_breaks("B13", "B1", "D1", "F3", "F8", "L1")
 def void_and_waiting_for_its_customer(books: Books) -> None:
     books.change("payment", books.one("payment", "reason = 'bill_corrected'"), state="awaiting_customer")
 

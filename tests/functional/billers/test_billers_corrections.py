@@ -1,0 +1,161 @@
+"""Corrections through both doors, one on each side of submit: the biller's program says it, the customer sees it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.functional.billers.test_billers_api import refused
+from tests.functional.billers.test_billers_payments import program_of
+from tests.support.billers_door import Program
+from tests.support.billers_spec import conforms
+from tests.support.billers_world import World, json_bill
+from tests.support.journey import Journey
+
+BILLS = "/api/v1/bills"
+
+
+def credit(program: Program, to: str, **changes: Any) -> TestResponse:
+    document = {
+        "to": to,
+        "kind": "credit_note",
+        "number": "C-1",
+        "corrects": "2026-1",
+        "issued_on": "2026-11-23",
+        "currency": "EUR",
+        "amount": "30.00",
+        "note": "The meter was read wrongly.",
+    }
+    return program.deliver(json.dumps({**document, **changes}).encode())
+
+
+def withdraw(
+    program: Program, bill_id: str, content: bytes = b'{"reason": "The order was cancelled."}'
+) -> TestResponse:
+    return program.deliver(content, path=f"{BILLS}/{bill_id}/withdrawal")
+
+
+def said(journey: Journey, path: str) -> str:
+    return " ".join(journey.browser.page(path).get_text(" ").replace("\xa0", " ").split())
+
+
+def test_before_submit_the_decision_is_void_and_the_customer_is_asked_again(app: Flask, journey: Journey) -> None:
+    invoice_id = journey.bill(number="2026-1", amount="100.00")
+    program = program_of(journey)
+    void = journey.confirm(invoice_id)
+    answer = credit(program, journey.address)
+    conforms(app, answer)
+    assert answer.status_code == 201
+    credit_id = answer.get_json()["id"]
+    journey.worker.run_until_idle()
+    assert journey.truth(void) == "not_done"
+    assert "now asks for €70.00 instead of €100.00." in said(journey, f"/bills/{invoice_id}")
+    bill = program.get(f"{BILLS}/{journey.invoice(invoice_id).bill_id}")
+    conforms(app, bill)
+    shown = bill.get_json()
+    assert (shown["status"], shown["amount"], shown["amount_due"]) == ("open", "100.00", "70.00")
+    assert (shown["corrected_by"], shown["refund_owed"]) == ([credit_id], "0.00")
+    journey.pay(invoice_id)
+    journey.wait(3)
+    assert [entry["amount"] for entry in journey.ledger()] == ["70.00"]
+    note = program.get(f"{BILLS}/{credit_id}")
+    conforms(app, note)
+    assert note.get_json()["corrects"] == journey.invoice(invoice_id).bill_id
+    again = credit(program, journey.address)
+    assert (again.status_code, again.get_json()["id"]) == (200, credit_id)
+
+
+def test_after_submit_it_is_a_refund_owed(app: Flask, journey: Journey) -> None:
+    invoice_id = journey.bill(number="2026-1", amount="100.00")
+    program = program_of(journey)
+    payment_id = journey.pay(invoice_id)
+    journey.wait(3)
+    assert credit(program, journey.address).status_code == 201
+    journey.worker.run_until_idle()
+    assert journey.truth(payment_id) == "done"
+    bill_id = journey.invoice(invoice_id).bill_id
+    assert program.get(f"{BILLS}/{bill_id}").get_json()["refund_owed"] == "30.00"
+    assert "owes you €30.00." in said(journey, f"/bills/{invoice_id}")
+    answer = withdraw(program, bill_id)
+    conforms(app, answer)
+    shown = answer.get_json()
+    assert (answer.status_code, shown["status"], shown["refund_owed"]) == (200, "paid", "100.00")
+    assert (shown["withdrawal_reason"], shown["withdrawn_at"]) == (
+        "The order was cancelled.",
+        journey.clock().isoformat(),
+    )
+    assert "owes you €100.00." in said(journey, f"/bills/{invoice_id}")
+    assert [entry["amount"] for entry in journey.ledger()] == ["100.00"]
+
+
+def test_a_new_version_is_linked_both_ways(app: Flask, journey: Journey) -> None:
+    old = journey.invoice(journey.bill(number="2026-1", amount="100.00")).bill_id
+    program = program_of(journey)
+    new = program.deliver(json_bill(program, journey.address, number="2026-2", replaces="2026-1")).get_json()["id"]
+    journey.worker.run_until_idle()
+    before, after = program.get(f"{BILLS}/{old}"), program.get(f"{BILLS}/{new}")
+    conforms(app, before)
+    conforms(app, after)
+    assert (before.get_json()["status"], before.get_json()["superseded_by"]) == ("closed", new)
+    assert (after.get_json()["status"], after.get_json()["corrects"]) == ("open", old)
+    refused(app, withdraw(program, old), 409, "replaced")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "pointer"),
+    [
+        ({"currency": "GBP"}, "currency-differs", "currency"),
+        ({"amount": "0.00"}, "nothing-to-credit", "payable"),
+        ({"corrects": "C-1"}, "preceding-refused", "preceding"),
+        ({"replaces": "2026-1"}, "value-refused", "/replaces"),
+        ({"kind": "invoice"}, "value-refused", "/corrects"),
+        ({"kind": "x"}, "value-refused", "/kind"),
+    ],
+)
+def test_what_is_wrong_with_a_credit_note_is_said_and_nothing_is_written(
+    app: Flask, world: World, journey: Journey, changes: dict[str, str], code: str, pointer: str
+) -> None:
+    journey.bill(number="2026-1", amount="100.00")
+    program = program_of(journey)
+    answer = world.refuses(credit, program, journey.address, **changes)
+    refused(app, answer, 422, code, pointer=pointer)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"{}", "withdrawal"),
+        (b'{"reason": ""}', "withdrawal"),
+        (b'{"reason": " "}', "reason"),
+        (b'{"reason": "\\u0000"}', "text-refused"),
+        (b'{"reason": "\\u0007"}', "text-refused"),
+        (b'{"reason": "x", "more": 1}', "withdrawal"),
+        (b"[]", "withdrawal"),
+        (b"{", "not-well-formed"),
+    ],
+)
+def test_what_is_wrong_with_a_withdrawal_is_said_and_nothing_is_written(
+    app: Flask, world: World, journey: Journey, content: bytes, code: str
+) -> None:
+    bill_id = journey.invoice(journey.bill()).bill_id
+    refused(app, world.refuses(withdraw, program_of(journey), bill_id, content), 422, code)
+
+
+def test_nobody_withdraws_another_billers_bill(app: Flask, world: World, journey: Journey) -> None:
+    bill_id = journey.invoice(journey.bill()).bill_id
+    refused(app, world.refuses(withdraw, world.program(), bill_id), 404, "not-found")
+    refused(app, world.refuses(withdraw, program_of(journey), "bill_x"), 404, "not-found")
+    wrong_scope = program_of(journey).deliver(b"{}", path=f"{BILLS}/{bill_id}/withdrawal", scope="bills:read")
+    refused(app, wrong_scope, 403, "insufficient-scope")
+
+
+def test_a_bill_that_is_not_opened_yet_is_withdrawn_a_moment_later(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    bill_id = journey.deliver().bill_id
+    refused(app, withdraw(program, bill_id), 409, "not-opened-yet")
+    journey.worker.run_until_idle()
+    assert withdraw(program, bill_id).status_code == 200
