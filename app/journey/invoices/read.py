@@ -68,6 +68,10 @@ class InvoiceView:
     seen: bool = False  #: its customer opened it before
 
     @property
+    def taken_off(self) -> Money:
+        return self.amount - self.asked
+
+    @property
     def is_credited(self) -> bool:
         return self.asked != self.amount
 
