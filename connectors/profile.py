@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -191,10 +192,16 @@ def _loaded(said: Mapping[str, Any]) -> tuple[dict[str, Any], list[_Fault]]:
         text = "missing" if standard is None else f"{standard!r} is not built"
         return {}, [(("standard",), f"{text}; known: {', '.join(SCHEMAS)}")]
     try:
-        values: dict[str, Any] = schema().load(said)
+        values: dict[str, Any] = _made(schema).load(said)
     except ValidationError as error:
         return {}, list(_faults(error.messages, schema, ()))
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}, []
+
+
+@functools.cache
+def _made(schema: type[Schema]) -> Schema:
+    """Once for all files: to make a schema takes longer than to read a file by it."""
+    return schema()
 
 
 def _faults(messages: Any, schema: type[Schema], path: tuple[str | int, ...]) -> Iterator[_Fault]:
@@ -210,7 +217,7 @@ def _faults(messages: Any, schema: type[Schema], path: tuple[str | int, ...]) ->
 
 def _names(schema: type[Schema], path: tuple[str | int, ...]) -> list[str]:
     """The keys that the table at ``path`` may have."""
-    declared = schema().fields
+    declared = _made(schema).fields
     for step in path:
         nested = getattr(declared.get(str(step)), "schema", None)
         declared = nested.fields if isinstance(nested, Schema) else {}
