@@ -105,7 +105,9 @@ def test_a_credit_note_before_anything_was_paid_lowers_what_is_asked(journey: Jo
     journey.wait(3)
     assert journey.truth(payment_id) == "done"
     assert [entry["amount"] for entry in journey.ledger()] == ["70.00"]
-    receipt = said(journey, journey.browser.page(f"/bills/{invoice_id}").select_one("a[href^='/receipts/']")["href"])  # type: ignore[index]
+    link = journey.browser.page(f"/bills/{invoice_id}").select_one("a[href^='/receipts/']")
+    assert link is not None
+    receipt = said(journey, str(link["href"]))
     assert "Credited before by" in receipt
     assert "−\u2060€30.00" in receipt
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
+import marshmallow as ma
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.errors import FieldError
 from app.web.billers.problems import Problem
+from connectors.strict_json import NotReadable, read_value
+
+JSON = "application/json"
 
 _BUFFER = 64 * 1024
 
@@ -29,6 +34,28 @@ def whole_body(*, most: int, what: str) -> bytes:
     if len(content) > most:
         raise too_large
     return content
+
+
+def loaded(schema: ma.Schema, *, most: int, what: str) -> dict[str, Any]:
+    """The small JSON object of an operation, by its schema. Raises Problem, with the first fault of each field.
+
+    ``what`` names it, like "confirmation"; it is also the code where it is not as described.
+    """
+    if request.mimetype != JSON or request.content_encoding:
+        raise Problem(415, "media-type", f"Send {JSON}, without Content-Encoding.")
+    try:
+        found: dict[str, Any] = schema.load(read_value(whole_body(most=most, what=f"A {what}")))
+    except NotReadable:
+        raise Problem(422, "not-well-formed", "The body is not the JSON object that it should be.") from None
+    except ma.ValidationError as error:
+        messages = error.messages if isinstance(error.messages, dict) else {}
+        errors = [
+            FieldError("" if name == "_schema" else f"/{name[:40]}", str(detail[0]))
+            for name, detail in messages.items()
+            if isinstance(detail, list) and detail
+        ]
+        raise Problem(422, what, f"The {what} is not as described.", errors=tuple(errors)) from None
+    return found
 
 
 def body_lines(*, most: int, line_most: int, what: str) -> Iterator[bytes]:

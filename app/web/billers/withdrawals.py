@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 
-import marshmallow as ma
-from flask import request
-
-from app.errors import FieldError, NotFound
+from app.errors import NotFound
 from app.journey.corrections.read import CorrectedBill, corrected_bill
 from app.journey.corrections.service import withdraw
 from app.web.billers.api import operation
 from app.web.billers.auth import client_id, current_client
-from app.web.billers.bodies import whole_body
+from app.web.billers.bodies import JSON, loaded
 from app.web.billers.limits import CONFIRMATION_BYTES_MAX, delivery_limit, limiter
-from app.web.billers.problems import Problem
 from app.web.billers.schemas import DeliveredBillSchema, WithdrawalSchema
 from app.web.context import services
-from connectors.strict_json import NotReadable, read_value
 
 _BILL_ID = r"^bill_[0-9a-f]{32}$"
-_JSON = "application/json"
 
 
 @operation(
@@ -34,7 +28,7 @@ _JSON = "application/json"
     operationId="withdrawBill",
     requestBody={
         "required": True,
-        "content": {_JSON: {"schema": WithdrawalSchema, "example": {"reason": "The order was cancelled."}}},
+        "content": {JSON: {"schema": WithdrawalSchema, "example": {"reason": "The order was cancelled."}}},
     },
 )
 @limiter.limit(delivery_limit, key_func=client_id)
@@ -46,30 +40,10 @@ def withdraw_bill(bill_id: str) -> CorrectedBill:
     """
     if re.fullmatch(_BILL_ID, bill_id) is None:
         raise NotFound("bill")
-    reason = _reason()
+    reason = loaded(WithdrawalSchema(), most=CONFIRMATION_BYTES_MAX, what="withdrawal")["reason"]
     biller_id = current_client().biller_id
     with services().unit_of_work() as uow:
         withdraw(uow, biller_id=biller_id, bill_id=bill_id, reason=reason)
         uow.commit()
     with services().reading() as uow:
         return corrected_bill(uow.session, bill_id=bill_id, biller_id=biller_id)
-
-
-def _reason() -> str:
-    if request.mimetype != _JSON or request.content_encoding:
-        raise Problem(415, "media-type", f"Send {_JSON}, without Content-Encoding.")
-    try:
-        found = WithdrawalSchema().load(read_value(whole_body(most=CONFIRMATION_BYTES_MAX, what="A withdrawal")))
-    except NotReadable:
-        raise Problem(422, "not-well-formed", "The body is not the JSON object that it should be.") from None
-    except ma.ValidationError as error:
-        messages = error.messages if isinstance(error.messages, dict) else {}
-        detail = "The withdrawal is not as described."
-        errors = tuple(
-            FieldError("" if name == "_schema" else f"/{name[:40]}", str(said[0]))
-            for name, said in messages.items()
-            if isinstance(said, list) and said
-        )
-        raise Problem(422, "withdrawal", detail, errors=errors) from None
-    reason: str = found["reason"]
-    return reason

@@ -85,7 +85,7 @@ class Rounds:
 
     def race(self, prepare: Act, act: Act, other: Act = credit) -> list[str]:
         """How the payments stood at the end of each round, and that all is in order each time."""
-        ends = []
+        ends: list[str] = []
         for moment in range(200):
             house = self.fresh()
             prepare(house)
