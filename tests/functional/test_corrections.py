@@ -195,6 +195,9 @@ def test_a_correction_while_the_customer_is_at_the_bank_waits_for_the_end_of_the
     journey.deliver(number="C-1", amount="30.00", kind="credit_note", corrects=BILL, reference=None)
     journey.worker.run_until_idle()
     assert balances(journey, invoice_id).get("due", 0) == 0
+    page = said(journey, f"/bills/{invoice_id}")
+    assert "If it goes through all the same" in page
+    assert "€70.00 Payment under way" in page
     journey.browser.come_back(way_back)
     journey.wait(3)
     assert journey.payment(payment_id).state == "settled"
