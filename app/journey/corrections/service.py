@@ -39,8 +39,10 @@ from app.journey.payments.step import stop_outdated
 from app.services import Task
 from consent.base import new_id
 
-#: a bill that was delivered is opened within moments; a payment ends when its bank says so
+#: what is waited for: a bill that was delivered is opened within moments, a payment ends when its bank says so.
+#: What takes longer is looked for less often
 NOT_OPENED, IN_PAYMENT = dt.timedelta(seconds=1), dt.timedelta(seconds=30)
+WAITING_SHARE, PAUSE_MOST = 10, dt.timedelta(minutes=10)
 
 
 def apply_correction(task: Task) -> None:
@@ -165,13 +167,17 @@ def _find_and_apply(uow: UnitOfWork, correction: Correction) -> dt.datetime | No
         return None
     invoice = uow.session.scalar(select(Invoice).where(Invoice.bill_id == target.id))
     if invoice is None:
-        return uow.now + NOT_OPENED
+        return _later(uow, correction, NOT_OPENED)
     _lock(uow, invoice.id)
     if correction.kind in WHOLE and _whole(uow.session, invoice.id) is not None:
         correction.because = Because.OTHER  # withdrawn, or replaced by another one before
         return None
     _apply(uow, correction, invoice)
     return None
+
+
+def _later(uow: UnitOfWork, correction: Correction, least: dt.timedelta) -> dt.datetime:
+    return uow.now + min(max(least, (uow.now - correction.said_at) / WAITING_SHARE), PAUSE_MOST)
 
 
 def _fits(correction: Correction, target: DeliveredBill) -> bool:
@@ -219,7 +225,7 @@ def _open_in_its_place(uow: UnitOfWork, correction: Correction, delivered: Deliv
     if correction.invoice_id is not None:
         state = uow.session.scalars(select(Invoice.state).where(Invoice.id == correction.invoice_id)).one()
         if state == InvoiceState.IN_PAYMENT:
-            return uow.now + IN_PAYMENT
+            return _later(uow, correction, IN_PAYMENT)
     if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
         uow.record(BillDelivered(bill_id=delivered.id))
     return None

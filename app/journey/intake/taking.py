@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -146,16 +146,7 @@ class _Desk:
             )
         )
         self._earlier = {row.number: _Earlier(*row[:4]) for row in earlier}
-        corrected = {each.bill.corrects for each in self.deliveries} - {None}
-        preceding = session.execute(
-            select(bill.number, bill.customer_id, bill.kind, bill.currency).where(
-                bill.biller_id == biller_id, among(session, bill.number, corrected)
-            )
-        )
-        self._preceding = {
-            row.number: rules.Preceding(customer_id=row.customer_id, kind=row.kind, currency=row.currency)
-            for row in preceding
-        }
+        self._preceding = self._named({each.bill.corrects for each in self.deliveries} - {None})
         alike = session.execute(
             select(bill.number_key, bill.number)
             .where(bill.biller_id == biller_id, among(session, bill.number_key, keys))
@@ -174,6 +165,21 @@ class _Desk:
         )
         self._held_before = {each.sha256: each for each in held}
         self._held_now: dict[str, Acknowledgement] = {}
+
+    def _named(self, numbers: Collection[str | None]) -> dict[str, rules.Preceding]:
+        """The bills that corrections name, as far as they were delivered."""
+        if not numbers:
+            return {}
+        bill = DeliveredBill
+        rows = self.uow.session.execute(
+            select(bill.number, bill.customer_id, bill.kind, bill.currency).where(
+                bill.biller_id == self.client.biller_id, among(self.uow.session, bill.number, numbers)
+            )
+        )
+        return {
+            row.number: rules.Preceding(customer_id=row.customer_id, kind=row.kind, currency=row.currency)
+            for row in rows
+        }
 
     def judge(self, delivery: Delivery) -> Outcome:
         """What becomes of this one; what is to be written of it waits for ``write``."""
@@ -306,7 +312,7 @@ def _repeat(number: str, earlier: _Earlier, *, sha256: str, customer_id: str) ->
         raise Conflict(
             "number-used",
             f"You delivered a bill with the number {number} before, with other content. "
-            "Give the corrected bill a number of its own.",
+            "Give the corrected bill a number of its own, and name this one in it.",
         )
     return _acknowledge(number, earlier, created=False)
 

@@ -9,6 +9,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.worker import Worker
+from tests.conftest import Clock
 from tests.functional.billers.test_billers_api import refused
 from tests.functional.billers.test_billers_payments import program_of
 from tests.support.billers_door import Program
@@ -159,3 +161,46 @@ def test_a_bill_that_is_not_opened_yet_is_withdrawn_a_moment_later(app: Flask, j
     refused(app, withdraw(program, bill_id), 409, "not-opened-yet")
     journey.worker.run_until_idle()
     assert withdraw(program, bill_id).status_code == 200
+
+
+def test_a_file_of_many_may_hold_bills_and_what_corrects_them_in_any_order(
+    app: Flask, worker: Worker, clock: Clock, aquarelle: Program, address: str
+) -> None:
+    """Credits before, beside and after their bills, one of them of a bill in another currency."""
+    note = {"to": address, "kind": "credit_note", "issued_on": "2026-11-23", "currency": "EUR", "amount": "10.00"}
+    lines = [
+        json.dumps({**note, "number": "C-1", "corrects": "B-1"}).encode(),
+        json_bill(aquarelle, address, number="B-1"),
+        json_bill(aquarelle, address, number="B-2"),
+        json.dumps({**note, "number": "C-2", "corrects": "B-2"}).encode(),
+        json.dumps({**note, "number": "C-3", "corrects": "B-2", "currency": "GBP"}).encode(),
+        json_bill(aquarelle, address, number="B-3", replaces="B-2"),
+    ]
+    upload = aquarelle.deliver(b"\n".join(lines), media_type="application/x-ndjson", path="/api/v1/uploads").get_json()
+    for _ in range(4):
+        worker.run_until_idle()
+        clock.tick(seconds=2)
+    results = aquarelle.get(f"/api/v1/uploads/{upload['id']}/lines").get_json()["lines"]
+    said = [(each["outcome"], [problem["code"] for problem in each["problems"]]) for each in results]
+    assert said == [("delivered", [])] * 4 + [("refused", ["currency-differs"])] + [("delivered", [])]
+    shown = [aquarelle.get(f"{BILLS}/{each['id']}").get_json() for each in results if each["id"]]
+    assert [(each["number"], each["status"], each["amount_due"]) for each in shown] == [
+        ("C-1", "closed", "0.00"),
+        ("B-1", "open", "74.20"),
+        ("B-2", "closed", "0.00"),
+        ("C-2", "closed", "0.00"),
+        ("B-3", "open", "84.20"),
+    ]
+
+
+def test_a_table_has_columns_for_corrections(worker: Worker, clock: Clock, aquarelle: Program, address: str) -> None:
+    bill = f"{address},B-1,,,2026-11-23,EUR,84.20,Aquarelle Eau SA,{aquarelle.iban}"
+    credit_note = f"{address},C-1,credit_note,B-1,2026-11-23,EUR,10.00,,"
+    table = f"to,number,kind,corrects,issued_on,currency,amount,payee.name,payee.iban\n{bill}\n{credit_note}\n".encode()
+    upload = aquarelle.deliver(table, media_type="text/csv", path="/api/v1/uploads").get_json()
+    for _ in range(4):
+        worker.run_until_idle()
+        clock.tick(seconds=2)
+    first, second = aquarelle.get(f"/api/v1/uploads/{upload['id']}/lines").get_json()["lines"]
+    assert (first["outcome"], second["outcome"]) == ("delivered", "delivered")
+    assert aquarelle.get(f"{BILLS}/{first['id']}").get_json()["amount_due"] == "74.20"
