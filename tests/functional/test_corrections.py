@@ -8,17 +8,23 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.db.events import EventRow
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.corrections.models import Correction
 from app.journey.corrections.read import CorrectedBill, corrected_bill
 from app.journey.corrections.service import withdraw
+from app.journey.intake import holding
 from app.journey.intake.service import deliver
 from app.journey.intake.taking import Acknowledgement, ClientIdentity
 from app.journey.invoices.models import Invoice
 from app.journey.ledger.models import LedgerEntry
+from app.journey.payments.access import locked
+from app.journey.payments.states import Source
+from app.journey.payments.step import correct
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
-from tests.support.bills import ubl_bill
+from connectors.contract import Fact
+from tests.support.bills import SELLER_VAT, cii_bill, pdf_bill, ubl_bill
 from tests.support.journey import Journey
 
 BILL = "2026-1"
@@ -307,7 +313,30 @@ def test_a_credit_note_of_a_credit_note_is_refused(journey: Journey) -> None:
         credit(journey, number="C-2", of="C-1")
 
 
-def test_a_credit_note_in_ubl_and_in_cii(journey: Journey) -> None:
+def test_a_credit_note_in_cii_and_in_a_pdf(journey: Journey) -> None:
+    invoice_id = bill(journey)
+
+    def cii(number: str) -> bytes:
+        made = cii_bill(
+            number=number,
+            type_code="381",
+            amount="30.00",
+            to=journey.address,
+            seller_name=journey.biller.name,
+            preceding_numbers=[BILL],
+        )
+        return made.replace(SELLER_VAT.encode(), journey.biller.vat_id.encode())
+
+    assert send(journey, cii("C-1")).held == ()
+    assert journey.invoice(invoice_id).asked.minor == 7000
+    assert send(journey, pdf_bill(("factur-x.xml", cii("C-2"))), "application/pdf").held == ()
+    assert journey.invoice(invoice_id).asked.minor == 4000
+    [_, in_pdf] = corrections(journey)
+    download = journey.browser.get(f"/credits/{in_pdf.id}/original")
+    assert download.data.startswith(b"%PDF-")
+
+
+def test_a_credit_note_in_ubl(journey: Journey) -> None:
     invoice_id = bill(journey)
     named: dict[str, Any] = {"seller_name": journey.biller.name, "to": journey.address}
     vat = journey.biller.vat_id
@@ -328,6 +357,51 @@ def test_a_credit_note_in_ubl_and_in_cii(journey: Journey) -> None:
     send(journey, several)
     assert corrections(journey)[-1].because == "several-preceding"
     assert journey.invoice(invoice_id).asked.minor == 5000
+
+
+def test_a_credit_note_that_somebody_must_look_at_takes_nothing_off_before_that(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    alike = BILL.replace("-", "\u2010")
+    held = journey.deliver(number=alike, kind="credit_note", corrects=BILL, amount="30.00")
+    assert [doubt.code for doubt in held.held] == ["number-alike"]
+    journey.worker.run_until_idle()
+    assert journey.invoice(invoice_id).credited_minor == 0
+    holding.release(journey.services, held_id=held.bill_id)
+    journey.worker.run_until_idle()
+    assert journey.invoice(invoice_id).credited_minor == 3000
+
+
+def test_a_payment_that_is_taken_back_is_due_for_what_is_asked_and_no_refund_is_owed(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    payment_id = journey.pay(invoice_id)
+    journey.wait(3)
+    credit(journey)
+    assert str(of_invoice(journey, invoice_id).refund_owed) == "30.00"
+    with journey.services.unit_of_work() as uow:
+        payment = locked(uow.session, payment_id)
+        assert correct(uow, payment, Fact.REJECTED, source=Source.STATEMENT, evidence="camt:M1/1")
+        uow.commit()
+    journey.worker.run_until_idle()
+    of = of_invoice(journey, invoice_id)
+    assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("open", "70.00", "0.00")
+    with journey.services.reading() as uow:
+        facts = uow.session.scalars(select(EventRow.payload).where(EventRow.kind == "RefundOwed").order_by(EventRow.id))
+        assert [fact["amount_minor"] for fact in facts] == [3000, 0]
+
+
+def test_what_was_closed_and_executed_after_all_pays_what_is_asked_and_the_rest_is_owed(journey: Journey) -> None:
+    """Stopped because of the credit note, and a statement shows it booked all the same (K5)."""
+    invoice_id = bill(journey)
+    payment_id = journey.confirm(invoice_id)
+    credit(journey)
+    assert journey.payment(payment_id).state == "cancelled"
+    with journey.services.unit_of_work() as uow:
+        payment = locked(uow.session, payment_id)
+        assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:M1/1")
+        uow.commit()
+    journey.worker.run_until_idle()
+    of = of_invoice(journey, invoice_id)
+    assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("paid", "0.00", "30.00")
 
 
 # ----------------------------------------------------------------------------------------------------- withdrawal

@@ -154,6 +154,7 @@ def cii_bill(
     means: str | None = None,
     terms: str | None = None,
     due_on: str = "20261201",
+    preceding_numbers: Sequence[str] = (),
     extra_document: str = "",
     extra_seller: str = "",
     extra_totals: str = "",
@@ -208,6 +209,10 @@ def cii_bill(
                 + _element("ram:TotalPrepaidAmount", prepaid)
                 + _element("ram:DuePayableAmount", amount)
                 + extra_totals,
+            )
+            + "".join(
+                _wrapped("ram:InvoiceReferencedDocument", _element("ram:IssuerAssignedID", each))
+                for each in preceding_numbers
             ),
         )
         + "</rsm:SupplyChainTradeTransaction></rsm:CrossIndustryInvoice>"
