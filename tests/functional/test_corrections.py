@@ -82,6 +82,15 @@ def balances(journey: Journey, invoice_id: str) -> dict[str, int]:
         return {kind: minor for kind, minor in found.items() if minor}
 
 
+def on_a_statement(journey: Journey, payment_id: str, fact: Fact) -> None:
+    """A record of the bank that comes in another way than by asking for the status."""
+    with journey.services.unit_of_work() as uow:
+        payment = locked(uow.session, payment_id)
+        assert correct(uow, payment, fact, source=Source.STATEMENT, evidence="camt:M1/1")
+        uow.commit()
+    journey.worker.run_until_idle()
+
+
 def said(journey: Journey, path: str) -> str:
     main = journey.browser.page(path).select_one("main")
     assert main is not None
@@ -377,11 +386,7 @@ def test_a_payment_that_is_taken_back_is_due_for_what_is_asked_and_no_refund_is_
     journey.wait(3)
     credit(journey)
     assert str(of_invoice(journey, invoice_id).refund_owed) == "30.00"
-    with journey.services.unit_of_work() as uow:
-        payment = locked(uow.session, payment_id)
-        assert correct(uow, payment, Fact.REJECTED, source=Source.STATEMENT, evidence="camt:M1/1")
-        uow.commit()
-    journey.worker.run_until_idle()
+    on_a_statement(journey, payment_id, Fact.REJECTED)
     of = of_invoice(journey, invoice_id)
     assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("open", "70.00", "0.00")
     with journey.services.reading() as uow:
@@ -395,11 +400,7 @@ def test_what_was_closed_and_executed_after_all_pays_what_is_asked_and_the_rest_
     payment_id = journey.confirm(invoice_id)
     credit(journey)
     assert journey.payment(payment_id).state == "cancelled"
-    with journey.services.unit_of_work() as uow:
-        payment = locked(uow.session, payment_id)
-        assert correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:M1/1")
-        uow.commit()
-    journey.worker.run_until_idle()
+    on_a_statement(journey, payment_id, Fact.DEBITED)
     of = of_invoice(journey, invoice_id)
     assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("paid", "0.00", "30.00")
 
