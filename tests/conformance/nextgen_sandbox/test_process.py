@@ -19,9 +19,8 @@ from connectors.registry import Registry
 from connectors.sandbox_bank.nextgen.brands import BRANDS
 from connectors.security import pkce
 from tests.support.bench import BANKS, NEXTGEN, sca_of
-from tests.support.sandbox_tpp import Answer, Person, new_key
+from tests.support.sandbox_tpp import new_key
 from tests.support.stet_served import ServedStetBanks
-from tests.support.uk_wire import OverTls
 
 WAIT_S = 10
 RETURN = "https://localhost:8000/banks/tested/return/s"
@@ -51,19 +50,6 @@ def banks(served: ServedStetBanks) -> Registry:
     )
 
 
-class Browser:
-    """What a person's transport wants, over TLS without a certificate of its own."""
-
-    def __init__(self, served: ServedStetBanks) -> None:
-        self._wire = OverTls(served.folder / "ca.pem")
-
-    def send(self, method: str, url: str, *, headers: object, data: bytes) -> Answer:
-        return self._wire.send(method, url, headers=headers, data=data, certificate=None)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._wire.close()
-
-
 @pytest.mark.parametrize("bank_id", NEXTGEN)
 def test_our_connector_pays_at_each(served: ServedStetBanks, banks: Registry, bank_id: str) -> None:
     connector, brand = banks.connector(bank_id), BRANDS[bank_id]
@@ -91,15 +77,13 @@ def test_our_connector_pays_at_each(served: ServedStetBanks, banks: Registry, ba
             timeout_s=WAIT_S,
         )
 
-    browser = Browser(served)
-    person = Person(transport=browser, base_url=served.base_url)
-    if sca.approach == Approach.DECOUPLED:
-        complete({"code": "decoupled"})
-        asked = person.go(f"{served.base_url}/{bank_id}/app").page.select("#waiting a")
-        person.approve(served.base_url + str(asked[0]["href"]))
-    else:
-        complete(person.approve(url))
-    browser.close()
+    with served.person() as person:
+        if sca.approach == Approach.DECOUPLED:
+            complete({"code": "decoupled"})
+            asked = person.go(f"{served.base_url}/{bank_id}/app").page.select("#waiting a")
+            person.approve(served.base_url + str(asked[0]["href"]))
+        else:
+            complete(person.approve(url))
     end = Fact.CREDITED if brand.settles_with_accc else Fact.DEBITED
     until = time.monotonic() + WAIT_S
     while (said := connector.status(staged.consent_id, access_token=None, timeout_s=WAIT_S)).fact is not end:

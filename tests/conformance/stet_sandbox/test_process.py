@@ -23,9 +23,8 @@ from connectors.registry import Registry
 from connectors.sandbox_bank import authority
 from connectors.sandbox_bank.authority import Tpp
 from tests.support.bench import BANKS, STET, sca_of
-from tests.support.sandbox_tpp import Person, new_key
+from tests.support.sandbox_tpp import new_key
 from tests.support.stet_served import ServedStetBanks
-from tests.support.uk_wire import OverTls
 
 WAIT_S = 10
 RETURN = "https://localhost:8000/banks/tested/return/s"
@@ -54,19 +53,6 @@ def registry(served: ServedStetBanks, keys: Path | None = None) -> Registry:
     )
 
 
-class Browser:
-    """What a person's transport wants, over TLS without a certificate of its own."""
-
-    def __init__(self, served: ServedStetBanks) -> None:
-        self._wire = OverTls(served.folder / "ca.pem")
-
-    def send(self, method: str, url: str, *, headers: object, data: bytes) -> object:
-        return self._wire.send(method, url, headers=headers, data=data, certificate=None)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._wire.close()
-
-
 @pytest.mark.parametrize("bank_id", STET)
 def test_our_connector_pays_at_each(served: ServedStetBanks, bank_id: str) -> None:
     connector = registry(served).connector(bank_id)
@@ -78,10 +64,8 @@ def test_our_connector_pays_at_each(served: ServedStetBanks, bank_id: str) -> No
     )
     request = connector.draft(order, request_id=str(uuid.uuid4()), redirect_uri=RETURN)
     staged = connector.initiate(request, psu=PsuContext(ip_address="192.0.2.7"), timeout_s=WAIT_S)
-    browser = Browser(served)
-    person = Person(transport=browser, base_url=served.base_url)  # type: ignore[arg-type]
-    answer = person.approve(sca_of(staged).authorization_endpoint)
-    browser.close()
+    with served.person() as person:
+        answer = person.approve(sca_of(staged).authorization_endpoint)
     connector.complete(
         sca_of(staged), answer=answer, code_verifier="v", redirect_uri=RETURN, state="s", nonce="n", timeout_s=WAIT_S
     )
