@@ -232,6 +232,21 @@ def test_prism_stops_a_wrong_answer(bank: BerlinGroupConnector, judged: ThroughP
     assert [one.status for one in judged.passed] == [500]
 
 
+@pytest.mark.parametrize("bank_id", ["hansekontor", "grachten", "navigli"], indirect=True)
+def test_a_link_that_leads_elsewhere_is_followed_by_nobody(
+    bank: BerlinGroupConnector, served: ServedStetBanks, judged: ThroughPrism, forwarder: Forwarder
+) -> None:
+    """It is well made, so that prism lets it pass; our connector does not. The payment may be there all the same."""
+    forwarder.change = lambda body: body.replace(served.base_url.encode(), b"https://bank.evil.example")
+    try:
+        with pytest.raises(BankSilent) as silent:
+            bank.initiate(bank.draft(order(), request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=WAIT_S)
+    finally:
+        forwarder.change = lambda body: body
+    assert re.search(r"leads|names OAuth metadata on a host", str(silent.value))
+    assert nothing_wrong(judged, forwarder) == [("POST", 201)]
+
+
 @pytest.mark.parametrize("bank_id", ["hansekontor", "alpenkasse", "azulejo", "lakenhal"], indirect=True)
 def test_the_digest_shows_that_bytes_were_changed(
     bank: BerlinGroupConnector, judged: ThroughPrism, forwarder: Forwarder

@@ -175,6 +175,20 @@ def test_prism_stops_a_wrong_answer(bank: StetConnector, judged: ThroughPrism, f
     assert [one.status for one in judged.passed] == [201, 500]
 
 
+def test_a_link_that_leads_elsewhere_is_followed_by_nobody(
+    bank: StetConnector, served: ServedStetBanks, judged: ThroughPrism, forwarder: Forwarder
+) -> None:
+    """It is well made, so that prism lets it pass; our connector does not. The payment may be there all the same."""
+    forwarder.change = lambda body: body.replace(served.base_url.encode(), b"https://bank.evil.example")
+    try:
+        with pytest.raises(BankSilent) as silent:
+            bank.initiate(bank.draft(order(), request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=WAIT_S)
+    finally:
+        forwarder.change = lambda body: body
+    assert "leads" in str(silent.value)
+    assert nothing_wrong(judged, forwarder) == [("POST", 201)]
+
+
 def test_the_digest_shows_that_bytes_were_changed(
     bank: StetConnector, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
