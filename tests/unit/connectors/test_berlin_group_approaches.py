@@ -614,6 +614,16 @@ def test_nothing_is_signed_unless_the_file_says_so(tmp_path: Path) -> None:
         (PROFILE + "[quirks]\nkey_id_serial_decimal = true\n", "nothing is signed at this bank"),
         (SEALED + "[quirks]\nkey_id_serial_and_issuer = true\n", "this standard names the certificate so itself"),
         (SEALED + '[quirks]\nsigned_headers = "date"\n', "digest must be among them"),
+        (
+            SEALED + '[quirks]\nsigned_headers = "digest x-requestid"\n',
+            "x-requestid is in no message of ours; did you mean",
+        ),
+        (
+            SEALED + '[quirks]\nsigned_headers = "digest psu-id"\n',
+            "quirks.signed_headers: psu-id is in no message of ours",
+        ),
+        (SEALED + '[quirks]\nsigned_headers = "digest aspsp-*"\n', "aspsp-* is in no message of ours; leave it out"),
+        (SEALED + '[quirks]\nsigned_headers = "digest date"\n', "date is sent only with date_wanted = true"),
         (PROFILE + 'approach = "embedded"\n', "approach: must be one of: oauth, redirect, decoupled"),
         (PROFILE + 'approach = "redirect"\nstatus_access = "psu_token"\n', "there is no token of the customer's"),
         (PROFILE + 'status_access = "certificate"\n', "keys: missing"),
