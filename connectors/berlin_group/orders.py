@@ -58,24 +58,24 @@ class Orders:
             raise ValueError(message)
 
     def _way_back(self, redirect_uri: str) -> dict[str, str]:
-        """Which approach is asked for, and where the customer comes back to."""
-        match self._at.profile.approach:
-            case Approach.DECOUPLED:
-                # explicit: a bank that asked its customer at once could have it approved before anybody knows of it
-                return {
-                    "TPP-Redirect-Preferred": "false",
-                    "TPP-Decoupled-Preferred": "true",
-                    "TPP-Explicit-Authorisation-Preferred": "true",
-                }
-            case Approach.REDIRECT:
-                named = self._at.quirks.confirmation_code_name
-                back = redirect_uri if named == "code" else with_parameter(redirect_uri, messages.SUCCESS)
-                nok = with_parameter(redirect_uri, messages.FAILURE)
-            case _:
-                back = nok = redirect_uri
-        # not in an app of the bank's: it would ask at once, before anybody has left for it
-        preferred = {"TPP-Redirect-Preferred": "true", "TPP-Decoupled-Preferred": "false"}
-        return {**preferred, "TPP-Redirect-URI": back, "TPP-Nok-Redirect-URI": nok}
+        """Which approach is asked for, and where the customer comes back to.
+
+        A bank with an app is told the way back, too (the standard recommends it always): what is asked for is a wish,
+        and a bank that has no app for a customer answers with a page of its own, to which we send them then.
+        """
+        approach = self._at.profile.approach
+        back = nok = redirect_uri
+        if approach != Approach.OAUTH:
+            named = self._at.quirks.confirmation_code_name
+            back = redirect_uri if named == "code" else with_parameter(redirect_uri, messages.SUCCESS)
+            nok = with_parameter(redirect_uri, messages.FAILURE)
+        ways = {"TPP-Redirect-URI": back, "TPP-Nok-Redirect-URI": nok}
+        if approach != Approach.DECOUPLED:
+            # not in an app of the bank's: it would ask at once, before anybody has left for it
+            return {"TPP-Redirect-Preferred": "true", "TPP-Decoupled-Preferred": "false", **ways}
+        # explicit: a bank that asked its customer at once could have it approved before anybody knows of it
+        explicit = {"TPP-Explicit-Authorisation-Preferred": "true"}
+        return {"TPP-Redirect-Preferred": "false", "TPP-Decoupled-Preferred": "true", **explicit, **ways}
 
     def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
         """POST the draft's very bytes. A 201 without a link to follow is no refusal: the bank has it.

@@ -275,7 +275,7 @@ def test_an_app_of_the_banks_is_told_only_when_the_customer_has_left_for_it(tmp_
     bank = Bank(tmp_path, DECOUPLED)
     sca = sca_of(bank.initiate(created(startAuthorisation=f"{API}{ONE}/authorisations")))
     sent = bank.asked[-1].headers
-    assert "TPP-Redirect-URI" not in sent
+    assert sent["TPP-Redirect-URI"] == f"{RETURN}?code=approved"  # should the bank have a page and no app
     assert [sent[f"TPP-{name}-Preferred"] for name in ("Redirect", "Decoupled", "Explicit-Authorisation")] == [
         "false",
         "true",
@@ -305,6 +305,22 @@ def test_an_app_that_is_not_told(answer: Answer, tmp_path: Path) -> None:
     bank.says("POST", f"{ONE}/authorisations", answer)
     with pytest.raises(BankRefused):
         bank.complete(sca, code="decoupled")
+
+
+def test_a_bank_that_has_a_page_after_all_has_its_customer_sent_there(tmp_path: Path) -> None:
+    """An app was a wish. The link is followed as at any bank with a page, and nobody is told to look in an app."""
+    bank = Bank(tmp_path, DECOUPLED)
+    sca = sca_of(bank.initiate(created(scaRedirect=PAGE)))
+    assert sca.approach is Approach.REDIRECT
+    assert bank.url(sca) == PAGE
+    assert bank.complete(sca, code="approved") == 0  # nothing is started and nothing confirmed
+    assert bank.calls() == [f"POST {SINGLE}"]
+
+
+@pytest.mark.parametrize("approach", [DECOUPLED, REDIRECT])
+def test_a_page_of_somebody_elses_is_nobodys_way(approach: str, tmp_path: Path) -> None:
+    with pytest.raises(BankSilent, match="scaRedirect leads to a host"):
+        Bank(tmp_path, approach).initiate(created(scaRedirect="https://evil.test/approve"))
 
 
 def test_a_bank_that_asks_by_itself_leaves_nothing_to_follow(tmp_path: Path) -> None:
