@@ -233,6 +233,11 @@ def confirms_with_another_code(world: World) -> Answer:
     return tpp.call("PUT", place, {"confirmationCode": "another"})
 
 
+def confirms_with_half_a_character(world: World) -> Answer:
+    tpp, place, _ = grachten(world)
+    return tpp.call("PUT", place, rb'{"confirmationCode": "\ud800"}')
+
+
 def confirms_with_a_password(world: World) -> Answer:
     tpp, place, code = grachten(world)
     return tpp.call("PUT", place, {"confirmationCode": code, "psuData": {"password": "1234"}})
@@ -553,6 +558,7 @@ NEXTGEN: dict[str, tuple[Do, int, str, str]] = {
     "a cancellation of what is approved": (cancels_what_is_approved, 405, "CANCELLATION_INVALID", ""),
     "an approval of what is approved": (starts_what_is_approved, 409, "STATUS_INVALID", ""),
     "another confirmation code": (confirms_with_another_code, 400, "SCA_INVALID", "not the code"),
+    "half a character for a confirmation code": (confirms_with_half_a_character, 400, "SCA_INVALID", "not the code"),
     "a confirmation with a password": (confirms_with_a_password, 400, "FORMAT_ERROR", "embedded"),
     "a second confirmation": (confirms_twice, 409, "STATUS_INVALID", "nothing to confirm"),
 }

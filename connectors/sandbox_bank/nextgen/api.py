@@ -208,6 +208,8 @@ def confirm(brand_id: str, service: str, product: str, payment_id: str, authoris
     body = json_object(request.get_data())
     if set(body) != {"confirmationCode"} or not isinstance(body["confirmationCode"], str):
         raise format_error("confirmationCode", "it alone is wanted here: this bank has no embedded approach")
+    if not body["confirmationCode"].isascii():  # half a character, for one, has no bytes that could be compared
+        raise BerlinGroupError(400, "SCA_INVALID", "it is not the code", path="confirmationCode")
     payments.settle(bank.store, bank.now_ms())
     with bank.store.write() as connection:
         found, now_ms = orders.authorisation(connection, authorisation_id), bank.now_ms()
