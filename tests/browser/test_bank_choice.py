@@ -147,3 +147,13 @@ def test_a_bank_that_is_not_here_leaves_other_ways(screen: Screen, world: World)
     screen.at(r"/bills/inv_[0-9a-f]+/bank\?find=albion#banks-title")
     assert "payments in this currency (euro)" in screen.text(".banks-not").lower()
     screen.check_page()
+
+    # many of them are folded away beside those that can pay
+    screen.open(f"{bill}/bank?find=ban")
+    useless = screen.page.locator(".banks-not li")
+    assert not useless.first.is_visible()
+    assert screen.page.locator("#banks li").first.is_visible()
+    screen.page.locator(".banks-more summary").click()
+    expect(useless.first).to_be_visible()
+    assert str(useless.count()) in screen.text(".banks-more summary")
+    screen.check_page()
