@@ -260,6 +260,11 @@ def wants_it_at_another_bank(world: World) -> Answer:
     return world.at("navigli", _token="none").call("GET", f"{PRODUCT}/{payment_id}/status")
 
 
+def wants_it_under_another_product(world: World) -> Answer:
+    tpp, payment_id = approved(world)
+    return tpp.call("GET", f"/payments/instant-sepa-credit-transfers/{payment_id}/status")
+
+
 def brings_another_banks_token(world: World) -> Answer:
     return world.at("lakenhal", _token=world.at("azulejo").token()).call("POST", PRODUCT, nextgen_tpp.body())
 
@@ -552,6 +557,7 @@ NEXTGEN: dict[str, tuple[Do, int, str, str]] = {
     ),
     # what comes after
     "another TPP's payment": (wants_anothers_payment, 404, "RESOURCE_UNKNOWN", ""),
+    "another product's payment": (wants_it_under_another_product, 404, "RESOURCE_UNKNOWN", ""),
     "another bank's payment": (wants_it_at_another_bank, 404, "RESOURCE_UNKNOWN", ""),
     "a payment that nobody has": (navigli("GET", f"{PRODUCT}/{UNKNOWN}/status"), 404, "RESOURCE_UNKNOWN", ""),
     "a method that is not there": (navigli("PATCH", f"{PRODUCT}/{UNKNOWN}"), 405, "SERVICE_INVALID", ""),

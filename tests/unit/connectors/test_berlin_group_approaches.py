@@ -503,6 +503,42 @@ def test_instant_payments_have_a_place_of_their_own(tmp_path: Path) -> None:
     assert kept.path == SINGLE
 
 
+INSTANT = "/v1/payments/instant-sepa-credit-transfers"
+UNKNOWN = json_answer({"tppMessages": [{"category": "ERROR", "code": "RESOURCE_UNKNOWN"}]}, status=404)
+NO_SUCH_PRODUCT = json_answer({"tppMessages": [{"category": "ERROR", "code": "PRODUCT_UNKNOWN"}]}, status=404)
+
+
+def test_each_payment_keeps_its_product_when_the_file_names_another(tmp_path: Path) -> None:
+    """Drafted before, initiated and asked about after the bank's file was changed."""
+    drafted = Bank(tmp_path / "before", REDIRECT).draft()
+    bank = Bank(tmp_path / "after", f"{REDIRECT}instant = true\n")
+    bank.says("POST", SINGLE, created(startAuthorisation=f"{API}{ONE}/authorisations"))
+    bank.says("POST", f"{ONE}/authorisations", started(scaRedirect=PAGE))
+    staged = bank.connector.initiate(drafted, psu=PSU, timeout_s=5)
+    assert bank.url(sca_of(staged)) == PAGE
+    bank.says("GET", f"{INSTANT}/pay-1/status", UNKNOWN)
+    bank.says("GET", f"{ONE}/status", json_answer({"transactionStatus": "ACSC"}))
+    assert bank.connector.status("pay-1", access_token=None, timeout_s=5).fact is Fact.DEBITED
+    assert bank.calls()[-2:] == [f"GET {INSTANT}/pay-1/status", f"GET {ONE}/status"]
+
+
+@pytest.mark.parametrize("other", [UNKNOWN, NO_SUCH_PRODUCT, json_answer({}, status=403), json_answer({}, status=405)])
+def test_a_payment_that_is_under_neither_product_is_not_there(tmp_path: Path, other: Answer) -> None:
+    bank = Bank(tmp_path)
+    bank.says("GET", f"{ONE}/status", UNKNOWN)
+    bank.says("GET", f"{INSTANT}/pay-1/status", other)
+    assert bank.connector.status("pay-1", access_token=None, timeout_s=5).fact is Fact.NOT_FOUND
+
+
+@pytest.mark.parametrize("other", [json_answer({}, status=500), json_answer({}, status=409), lambda _: Response("{")])
+def test_nobody_says_that_it_is_not_there_before_both_answers_are_in(tmp_path: Path, other: Answer) -> None:
+    bank = Bank(tmp_path)
+    bank.says("GET", f"{ONE}/status", UNKNOWN)
+    bank.says("GET", f"{INSTANT}/pay-1/status", other)
+    with pytest.raises(BankSilent):
+        bank.connector.status("pay-1", access_token=None, timeout_s=5)
+
+
 def test_an_amount_as_a_number_is_never_a_float() -> None:
     body = messages.initiation(ORDER, quirks=Quirks(amounts_as_numbers=True))
     assert b'"instructedAmount":{"currency":"EUR","amount":84.20}' in body
@@ -564,6 +600,7 @@ def test_a_confirmation_code_by_another_name(name: str, back: str, tmp_path: Pat
 def test_what_a_status_says_there(quirk: str, answer: Answer, fact: Fact | None, tmp_path: Path) -> None:
     bank = Bank(tmp_path, f"[quirks]\n{quirk} = true\n" if quirk else "")
     bank.says("GET", f"{ONE}/status", answer)
+    bank.says("GET", f"{INSTANT}/pay-1/status", UNKNOWN)
     if fact is None:
         with pytest.raises(BankSilent):
             bank.connector.status("pay-1", access_token=None, timeout_s=5)
