@@ -34,7 +34,7 @@ from tests.support import nextgen_tpp, stet_tpp
 from tests.support.nextgen_tpp import PRODUCT, RETURN, NextGenTpp
 from tests.support.sandbox_tpp import Answer, answer_to_tpp
 from tests.support.stet_bank import OTHER
-from tests.support.stet_served import ServedStetBanks
+from tests.support.stet_served import ServedStetBanks, serving
 from tests.support.stet_tpp import StetTpp
 from tests.support.uk_wire import OverTls
 
@@ -107,24 +107,22 @@ class World:
         return StetTpp(brand=brand, **{**where, **others})
 
 
-def serving(data: Path, standard: str) -> Iterator[World]:
-    served = ServedStetBanks(data, standard=standard)
-    make_files(served.folder)
-    served.start()
-    wire = OverTls(served.folder / "ca.pem")
-    yield World(served=served, wire=wire)
-    wire.close()
-    served.kill()
+def world_of(data: Path, standard: str) -> Iterator[World]:
+    make_files(data / "bank-keys" / f"sandbox-bank-{standard}")
+    with serving(data, standard=standard) as served:
+        wire = OverTls(served.folder / "ca.pem")
+        yield World(served=served, wire=wire)
+        wire.close()
 
 
 @pytest.fixture(scope="module")
 def nextgen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    yield from serving(tmp_path_factory.mktemp("nextgen"), "nextgen")
+    yield from world_of(tmp_path_factory.mktemp("nextgen"), "nextgen")
 
 
 @pytest.fixture(scope="module")
 def stet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    yield from serving(tmp_path_factory.mktemp("stet"), "stet")
+    yield from world_of(tmp_path_factory.mktemp("stet"), "stet")
 
 
 def along(path: Path) -> str:

@@ -94,6 +94,17 @@ def hang(_: float) -> None:
     raise TimeoutError
 
 
+def order(amount: str = "84.20") -> PaymentOrder:
+    """For at once, like no other."""
+    return PaymentOrder(
+        amount=Money.parse(amount, "EUR"),
+        creditor_name="Régie des Eaux",
+        creditor_iban="DE02100100109307118603",
+        end_to_end_id=f"QUI-{secrets.token_hex(12)}",
+        remittance_unstructured="Facture 2026-118",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Words:
     """What a standard calls what all of them have."""
@@ -144,13 +155,7 @@ class Bench:
     early: bool = False  #: it does not know at first what it has just taken
 
     def order(self, amount: str = "84.20") -> PaymentOrder:
-        return PaymentOrder(
-            amount=Money.parse(amount, "EUR"),
-            creditor_name="Régie des Eaux",
-            creditor_iban="DE02100100109307118603",
-            end_to_end_id=f"QUI-{secrets.token_hex(12)}",
-            remittance_unstructured="Facture 2026-118",
-        )
+        return order(amount)
 
     def order_with(self, **changes: Any) -> PaymentOrder:
         return replace(self.order(), **changes)

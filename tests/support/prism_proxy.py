@@ -23,10 +23,13 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
+
+from connectors.registry import Registry
 
 #: of one connection, not of the message (RFC 9110 §7.6.1); the lengths are counted anew
 _NOT_PASSED_ON = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
@@ -43,11 +46,6 @@ class Passed:
     sent: bytes
     status: int
     answered: bytes
-
-
-def as_read(passed: Iterable[Passed]) -> list[Passed]:
-    """The same with answers that differ only in how their JSON is written: those that nobody has signed may."""
-    return [replace(one, answered=json.dumps(json.loads(one.answered or b"null")).encode()) for one in passed]
 
 
 class ThroughPrism(HTTPAdapter):
@@ -176,3 +174,29 @@ def forwarding(bank: str, keys: Path, *, before: re.Pattern[str]) -> Iterator[Fo
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def judging(
+    banks: Registry, bank_id: str, prism: str, forwarder: Forwarder, *, before: re.Pattern[str]
+) -> ThroughPrism:
+    """One prism before one of several brands, from now on: what it says is kept anew."""
+    api = banks.profile(bank_id).base_url
+    forwarder.passed.clear()
+    forwarder.at = urlsplit(api).path
+    through = ThroughPrism({"/": prism}, before=before)
+    banks.line(bank_id).session.mount(api, through)
+    return through
+
+
+def nothing_wrong(judged: ThroughPrism, forwarder: Forwarder) -> list[tuple[str, int]]:
+    """Prism found no fault, and each body came out as it went in; answers, which nobody signs there, as they are read.
+
+    Returns what was asked, and how it was answered.
+    """
+    assert judged.faults == []
+    assert _as_read(judged.passed) == _as_read(forwarder.passed)
+    return [(one.method, one.status) for one in judged.passed]
+
+
+def _as_read(passed: Iterable[Passed]) -> list[Passed]:
+    return [replace(one, answered=json.dumps(json.loads(one.answered or b"null")).encode()) for one in passed]

@@ -15,7 +15,8 @@ import requests
 
 from app.demo.processes import free_ports
 from config.settings import ROOT
-from tests.support.sandbox_tpp import Answer, Person
+from connectors.registry import Registry
+from tests.support.sandbox_tpp import Answer, Person, new_key
 from tests.support.uk_wire import OverTls
 
 START_S_MAX = 30
@@ -56,6 +57,19 @@ class ServedStetBanks:
             self._process.wait()
             self._process = None
 
+    def registry(self, keys: Path | None = None) -> Registry:
+        """The repository's own files, with the keys that the sandbox's authority made, or with others."""
+        at = {self._standard: self.base_url}
+        return Registry.from_folder(
+            ROOT / "config" / "banks",
+            sandbox_bank_url=None,
+            sandbox_bank_stet_url=at.get("stet"),
+            sandbox_bank_nextgen_url=at.get("nextgen"),
+            client_key=new_key().as_dict(private=True),
+            allow_http=False,
+            bank_keys=keys or self.folder.parent,
+        )
+
     @contextmanager
     def person(self) -> Iterator[Person]:
         """A customer whose browser has no certificate."""
@@ -75,6 +89,16 @@ class ServedStetBanks:
                 return got.status_code == 200
         except (requests.RequestException, OSError):
             return False
+
+
+@contextmanager
+def serving(data: Path, *, standard: str) -> Iterator[ServedStetBanks]:
+    banks = ServedStetBanks(data, standard=standard)
+    banks.start()
+    try:
+        yield banks
+    finally:
+        banks.kill()
 
 
 class _Browser:

@@ -18,9 +18,8 @@ from connectors.money import Money
 from connectors.registry import Registry
 from connectors.sandbox_bank.nextgen.brands import BRANDS
 from connectors.security import pkce
-from tests.support.bench import BANKS, NEXTGEN, sca_of
-from tests.support.sandbox_tpp import new_key
-from tests.support.stet_served import ServedStetBanks
+from tests.support.bench import NEXTGEN, sca_of
+from tests.support.stet_served import ServedStetBanks, serving
 
 WAIT_S = 10
 RETURN = "https://localhost:8000/banks/tested/return/s"
@@ -32,22 +31,13 @@ def clock() -> dt.datetime:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
-    banks = ServedStetBanks(tmp_path_factory.mktemp("nextgen"), standard="nextgen")
-    banks.start()
-    yield banks
-    banks.kill()
+    with serving(tmp_path_factory.mktemp("nextgen"), standard="nextgen") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def banks(served: ServedStetBanks) -> Registry:
-    return Registry.from_folder(
-        BANKS,
-        sandbox_bank_url=None,
-        sandbox_bank_nextgen_url=served.base_url,
-        client_key=new_key().as_dict(private=True),
-        allow_http=False,
-        bank_keys=served.folder.parent,
-    )
+    return served.registry()
 
 
 @pytest.mark.parametrize("bank_id", NEXTGEN)

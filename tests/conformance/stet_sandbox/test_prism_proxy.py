@@ -8,25 +8,21 @@ changed neither. What prism does not see: the token (no official file describes 
 from __future__ import annotations
 
 import re
-import secrets
 import uuid
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 
-from connectors.contract import Fact, PaymentOrder, PsuContext, ScaOAuth
+from connectors.contract import Fact, PsuContext, ScaOAuth
 from connectors.errors import BankRefused, BankSilent
-from connectors.money import Money
 from connectors.registry import Registry
 from connectors.sandbox_bank.stet.brands import BRANDS
 from connectors.stet.connector import StetConnector
-from tests.support.bench import BANKS, STET
+from tests.support.bench import STET, order
 from tests.support.judges import running_prism
-from tests.support.prism_proxy import Forwarder, ThroughPrism, as_read, forwarding
-from tests.support.sandbox_tpp import new_key
+from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding, judging, nothing_wrong
 from tests.support.stet_judge import for_prism
-from tests.support.stet_served import ServedStetBanks
+from tests.support.stet_served import ServedStetBanks, serving
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
 
@@ -39,10 +35,8 @@ BEFORE = re.compile(r".*/stet/v1(?=/)")
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
-    banks = ServedStetBanks(tmp_path_factory.mktemp("stet"))
-    banks.start()
-    yield banks
-    banks.kill()
+    with serving(tmp_path_factory.mktemp("stet"), standard="stet") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +54,7 @@ def prism(forwarder: Forwarder, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def banks(served: ServedStetBanks) -> Registry:
-    """The repository's own files, with the keys that the sandbox's authority made."""
-    return Registry.from_folder(
-        BANKS,
-        sandbox_bank_url=None,
-        sandbox_bank_stet_url=served.base_url,
-        client_key=new_key().as_dict(private=True),
-        allow_http=False,
-        bank_keys=served.folder.parent,
-    )
+    return served.registry()
 
 
 @pytest.fixture(params=STET)
@@ -78,13 +64,7 @@ def bank_id(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def judged(banks: Registry, bank_id: str, prism: str, forwarder: Forwarder) -> ThroughPrism:
-    """What prism said, anew for each test."""
-    api = banks.profile(bank_id).base_url
-    forwarder.passed.clear()
-    forwarder.at = urlsplit(api).path
-    through = ThroughPrism({"/": prism}, before=BEFORE)
-    banks.line(bank_id).session.mount(api, through)
-    return through
+    return judging(banks, bank_id, prism, forwarder, before=BEFORE)
 
 
 @pytest.fixture
@@ -92,16 +72,6 @@ def bank(banks: Registry, bank_id: str, judged: ThroughPrism) -> StetConnector:
     connector = banks.connector(bank_id)
     assert isinstance(connector, StetConnector)
     return connector
-
-
-def order(amount: int = 84_20) -> PaymentOrder:
-    return PaymentOrder(
-        amount=Money(amount, "EUR"),
-        creditor_name="Régie des Eaux",
-        creditor_iban="DE02100100109307118603",
-        end_to_end_id=f"QUI-{secrets.token_hex(12)}",
-        remittance_unstructured="Facture 2026-118",
-    )
 
 
 def key() -> str:
@@ -114,13 +84,6 @@ def approve(bank: StetConnector, sca: ScaOAuth | None, served: ServedStetBanks) 
     with served.person() as person:
         answer = person.approve(sca.authorization_endpoint)
     bank.complete(sca, answer=answer, code_verifier="v", redirect_uri=RETURN, state="s", nonce="n", timeout_s=WAIT_S)
-
-
-def nothing_wrong(judged: ThroughPrism, forwarder: Forwarder) -> list[tuple[str, int]]:
-    """Prism found no fault, and each body came out as it went in. What was asked, and how it was answered."""
-    assert judged.faults == []
-    assert as_read(judged.passed) == as_read(forwarder.passed)
-    return [(one.method, one.status) for one in judged.passed]
 
 
 def test_a_payment(
@@ -145,7 +108,7 @@ def test_one_that_is_taken_back(bank: StetConnector, judged: ThroughPrism, forwa
 
 def test_refusals_are_as_the_file_has_them(bank: StetConnector, judged: ThroughPrism, forwarder: Forwarder) -> None:
     """What goes wrong in the file's own way is no fault: prism lets it pass."""
-    draft = bank.draft(order(999_01), request_id=key(), redirect_uri=RETURN)
+    draft = bank.draft(order("999.01"), request_id=key(), redirect_uri=RETURN)
     with pytest.raises(BankRefused):
         bank.initiate(draft, psu=PSU, timeout_s=WAIT_S)
     assert bank.status("unknown", access_token=None, timeout_s=WAIT_S).fact is Fact.NOT_FOUND
