@@ -31,6 +31,11 @@ def _of_taking_back(dice: random.Random) -> Mapping[str, Any]:
     return {"authorisation_minutes": dice.choice((5, 15)), "status_access": access}
 
 
+def _of_corrections(dice: random.Random) -> Nature:
+    """Also banks that drop what they execute after all: meanwhile its bill was replaced."""
+    return dice.choice((Nature.drawn, Nature.drawn, Nature.of_taking_back))(dice)
+
+
 AIMS = (
     Aim(weight=4),
     # what somebody approves at the last moment, and what an exchange long after its time may do
@@ -53,6 +58,8 @@ AIMS = (
         profile=_of_taking_back,
         deeds={"hurry": 3, "back": 0.1, "wait": 2, "pass_days": 2, "statement": 8},
     ),
+    # billers that say something else of a bill at every moment of its payment
+    Aim(weight=3, nature=_of_corrections, deeds={"correct": 25, "hurry": 2, "statement": 4, "cancel": 0.5}),
 )
 
 

@@ -45,6 +45,7 @@ def heal(world: World, watch: Watch) -> None:
                 world.do_operator()
     watch.judge(_promises_broken(world, promised))
     watch.judge(_open_ends(world, watch))
+    watch.judge(world.account.in_the_end())
 
 
 def _rows(world: World, watch: Watch) -> list[Row]:

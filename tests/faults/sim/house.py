@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from pysqlite3 import dbapi2
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, select
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
 from app.db import work
 from app.db.migrate import upgrade
 from app.demo.authenticator import Authenticator
 from app.journey.intake.service import ClientIdentity, deliver
-from app.journey.invoices.models import Invoice
 from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
 from app.keys import Keys
@@ -35,6 +34,7 @@ from connectors.profile import BankProfile
 from connectors.registry import Registry
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
+from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space
 from tests.support import factories
 from tests.support.bills import json_bill
 from tests.support.installation import make_settings
@@ -65,7 +65,6 @@ class Banks:
 class Person:
     signed_in: SignedIn
     device: Authenticator
-    invoices: tuple[str, ...]
 
 
 class House:
@@ -93,6 +92,7 @@ class House:
         )
         self.endpoints: dict[str, tuple[str, str]] = {}  #: url → (biller, secret)
         self.clients: dict[str, ClientIdentity] = {}  #: by biller
+        self.bills: list[Document] = []
         self.people = self._settle_in()
         self._template = dbapi2.connect(":memory:", check_same_thread=False)
         self.raw.backup(self._template)
@@ -136,7 +136,6 @@ class House:
         people = []
         for number, zone in enumerate(("Europe/Paris", "America/New_York")):
             customer, device = self._customer(zone)
-            ids = []
             for index, biller in enumerate(billers[: 2 - number]):
                 address = factories.connect(self.services, customer_id=customer.id, biller_id=biller.id)
                 content = json_bill(
@@ -144,19 +143,28 @@ class House:
                     number=f"{number}-{index}",
                     amount=("84.20", "1250.00")[index],
                     payee={"name": biller.name, "iban": biller.iban},
-                    early_payment={"until": "2026-12-31", "discount": "4.20"} if index == 0 else None,
+                    early_payment={"until": f"{DISCOUNT_UNTIL}", "discount": "4.20"} if index == 0 else None,
                 )
-                bill_id = deliver(
+                space = Space(
+                    address=address,
+                    customer_id=customer.id,
+                    biller_id=biller.id,
+                    biller_name=biller.name,
+                    iban=biller.iban,
+                )
+                minor, discount_minor = ((8420, 420), (125_000, 0))[index]
+                self.bills.append(
+                    Document(space=space, number=f"{number}-{index}", minor=minor, discount_minor=discount_minor)
+                )
+                deliver(
                     self.services,
                     client=self.clients[biller.id],
                     content=content,
                     media_type="application/json",
                     to=None,
-                ).bill_id
+                )
                 self._work()
-                with self.services.reading() as uow:
-                    ids.append(uow.session.scalars(select(Invoice.id).where(Invoice.bill_id == bill_id)).one())
-            people.append(Person(signed_in=SignedIn(customer, "ses_sim", False), device=device, invoices=tuple(ids)))
+            people.append(Person(signed_in=SignedIn(customer, "ses_sim", False), device=device))
         # what was told of the bills is told
         self.raw.execute("DELETE FROM work")
         self.raw.execute("DELETE FROM webhook_message")

@@ -96,6 +96,7 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
     if tables:
         found += broken_tables(world)
         watch.rows = [Row(*row) for row in world.house.raw.execute(_PAYMENTS)]
+        found += world.account.count()
     return found + list(_broken_truth(world, watch))
 
 
@@ -132,6 +133,7 @@ def _broken_truth(world: World, watch: Watch) -> Iterator[Found]:
         )
         if len(group) > 1 and not lied:
             yield "A2", f"{invoice_id} is paid {len(group)} times: {', '.join(order.id for order in group)}"
+    yield from world.account.against(watch.rows, orders)
 
 
 def _other_than_decided(world: World, order: Order) -> Iterator[Found]:

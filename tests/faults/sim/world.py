@@ -29,7 +29,8 @@ from app.services import WEB_DEADLINE_S, Handler, Services, Task
 from app.tasks import run_now, run_task
 from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
-from tests.faults.sim import aims, chance, reconciling
+from tests.faults.sim import aims, chance, correcting, reconciling
+from tests.faults.sim.accounting import Account
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
@@ -76,6 +77,7 @@ DEEDS: Mapping[str, float] = {
     "ask": 0.7,
     "word": 0.7,
     "statement": 0.5,
+    "correct": 0.4,
 }
 
 
@@ -129,6 +131,8 @@ class World:
         self.receivers = {
             url: Receiver(biller_id=biller_id, secret=secret) for url, (biller_id, secret) in house.endpoints.items()
         }
+        self.books = correcting.Books.of_house(house.bills)
+        self.account = Account(self)
         self.crash_rate = dice.choice((0.0, 0.0, 0.02, 0.08))
         self.freeze_rate = dice.choice((0.0, 0.0, 0.02, 0.06))
         self.dawdling = dice.choice((0.05, 0.3))  #: how often a customer looks at the bank's page for long
@@ -208,14 +212,14 @@ class World:
             raise BankSilent("500")
         if receiver.trouble == "refuses":
             return Answer(status=400)
-        self._hear(receiver, headers, body)
+        self._hear(url, receiver, headers, body)
         if receiver.trouble == "loses":
             floor.sleep(8)
             raise BankSilent("the answer was lost")
         floor.point("biller.answered")
         return Answer(status=204)
 
-    def _hear(self, receiver: Receiver, headers: Mapping[str, str], body: bytes) -> None:
+    def _hear(self, url: str, receiver: Receiver, headers: Mapping[str, str], body: bytes) -> None:
         message_id = headers["webhook-id"]
         signed = f"{message_id}.{headers['webhook-timestamp']}.".encode() + body
         key = base64.b64decode(receiver.secret.removeprefix("whsec_"))
@@ -225,6 +229,7 @@ class World:
             self.floor.broken("G2", "one message said two things")
         said = json.loads(body)
         if not said["type"].startswith("payment."):
+            self.books.hear(url, said)
             return
         data = said["data"]
         self.floor.note(f"told {data['status']} #{data['sequence']}")
@@ -458,7 +463,7 @@ class World:
         ]
         return self.dice.choice(free) if free else None
 
-    def _request(self, label: str, body: Callable[[], None], *, subject: str | None = None) -> bool:
+    def request(self, label: str, body: Callable[[], None], *, subject: str | None = None) -> bool:
         web = self._web()
         if web is None:
             return False
@@ -477,12 +482,14 @@ class World:
     def do_decide(self) -> bool:
         """A customer opens the confirm page of a bill, perhaps in two tabs."""
         person = self.dice.choice(self.people)
-        invoice_id = self.dice.choice(person.invoices)
-        [state] = self.house.raw.execute("SELECT state FROM invoice WHERE id = ?", (invoice_id,)).fetchone()
+        bills = self.house.raw.execute(
+            "SELECT id, state FROM invoice WHERE customer_id = ? ORDER BY id", (person.signed_in.customer.id,)
+        )
+        invoice_id, state = self.dice.choice(bills.fetchall())
         if state != "to_pay" and self.dice.random() < 0.95:
             return False
         tabs = 2 if self.dice.random() < self.impatient else 1
-        begun = [self._request("show", self._showing(person, invoice_id)) for _ in range(tabs)]
+        begun = [self.request("show", self._showing(person, invoice_id)) for _ in range(tabs)]
         return any(begun)
 
     def _showing(self, person: Person, invoice_id: str) -> Callable[[], None]:
@@ -531,7 +538,7 @@ class World:
             for key in decided.work.work_keys.values():
                 run_now(services, key, deadline_s=WEB_DEADLINE_S)
 
-        return self._request("sign", sign)
+        return self.request("sign", sign)
 
     def _now_about(self, payment_id: str) -> None:
         if self.floor.current is not None:
@@ -560,11 +567,12 @@ class World:
 
         def leave() -> None:
             leaving = payments.leave_for_bank(self.services, signed_in=person.signed_in, payment_id=payment_id)
+            self.account.left_with_link(payment_id)
             link = Link(person=person, payment_id=payment_id, bank_id=bank_id, url=leaving.url, browser=leaving.browser)
             self.links.append(link)
             self._order_behind(link).link_held = True
 
-        return self._request("leave", leave, subject=payment_id)
+        return self.request("leave", leave, subject=payment_id)
 
     def _order_behind(self, link: Link) -> Order:
         order_id = link.url.partition("scope=PIS%3A")[2].partition("&")[0]
@@ -645,7 +653,7 @@ class World:
                 run_now(self.services, key, deadline_s=WEB_DEADLINE_S)
             run_now(self.services, work_key(returned.payment_id), deadline_s=WEB_DEADLINE_S / 2)
 
-        return self._request("back", back, subject=link.payment_id)
+        return self.request("back", back, subject=link.payment_id)
 
     def _note_code(self, link: Link, way: WayBack, returned: payments.Returned | None) -> None:
         """The first return counts: whether it brought a code of this bank's."""
@@ -688,7 +696,7 @@ class World:
                 uow.commit()
             self.floor.counts["some stopped by customer"] += 1
 
-        return self._request("cancel", cancel, subject=payment_id)
+        return self.request("cancel", cancel, subject=payment_id)
 
     # -------------------------------------------------------------------------------------------- what the world does
 
@@ -791,6 +799,9 @@ class World:
 
     def do_statement(self) -> bool:
         return reconciling.import_a_statement(self)
+
+    def do_correct(self) -> bool:
+        return correcting.say(self)
 
     def do_operator(self) -> bool:
         """An operator asks the bank by telephone about an unknown payment. "Not yet" is not "never"."""

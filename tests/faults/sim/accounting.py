@@ -1,0 +1,299 @@
+"""What every bill asks, and what is owed of it, counted once more: from what billers wrote and banks know alone.
+
+Of the product's tables it reads which corrections were applied and how far payments are, and no amount that it judges.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.journey.corrections.read import chain_of
+from app.journey.invoices.states import InvoiceState
+from app.journey.payments.states import CLOSED, PaymentState
+from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Key
+
+if TYPE_CHECKING:
+    from tests.faults.sim.bank import Order
+    from tests.faults.sim.invariants import Found, Row
+    from tests.faults.sim.world import World
+
+_BILLS = (
+    "SELECT i.id, i.bill_id, i.biller_id, i.number, i.customer_id, i.state, due.balance_minor,"
+    " (SELECT COALESCE(sum(amount_minor), 0) FROM ledger_entry WHERE account = 'owed:' || i.id)"
+    " FROM invoice i LEFT JOIN ledger_balance due ON due.account = 'due:' || i.id"
+)
+_CORRECTIONS = "SELECT id, kind, biller_id, number, invoice_id FROM correction WHERE state = 'applied' ORDER BY id"
+_DECISIONS = (
+    "SELECT d.payment_id, d.invoice_id, d.amount_minor, d.discount_minor, d.decided_at, p.state, p.doubted_since,"
+    " t.left_at FROM decision d LEFT JOIN payment p ON p.decision_id = d.id LEFT JOIN trip t ON t.id = p.trip_id"
+)
+_ATTEMPTS = (
+    "SELECT a.rowid, c.payment_id, c.verb FROM bank_attempt a JOIN bank_call c ON c.id = a.call_id"
+    " WHERE a.rowid > ? AND c.verb IN ('initiate', 'complete', 'submit') ORDER BY a.rowid"
+)
+#: the payment that has it and the one that has paid it; the others have nothing of a bill
+_NOTHING = (*CLOSED, PaymentState.REVERSED)
+#: what says that nothing more is asked
+WHOLE = ("new_version", "withdrawal")
+
+
+class Bill(NamedTuple):
+    id: str
+    bill_id: str
+    biller_id: str
+    number: str
+    customer_id: str
+    state: str
+    due: int
+    owed: int
+
+    @property
+    def key(self) -> Key:
+        return self.biller_id, self.number
+
+
+class Decided(NamedTuple):
+    payment_id: str
+    invoice_id: str
+    amount: int
+    discount: int
+    decided_at: str
+    state: str | None
+    doubted_since: str | None
+    left_at: str | None
+
+    @property
+    def has_it(self) -> bool:
+        return self.state not in _NOTHING
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.has_it and self.state != PaymentState.SETTLED
+
+    @property
+    def situation(self) -> str:
+        """How far it is, as a mark has it."""
+        if self.state is None:
+            return "decided"
+        if self.state == PaymentState.AWAITING_CUSTOMER:
+            return "link given" if self.left_at else "link with nobody"
+        return "doubted" if self.doubted_since and self.state in CLOSED else self.state
+
+
+@dataclass
+class Account:
+    """Of one history. ``count`` after every change of the tables, ``against`` after every change at all."""
+
+    world: World
+    off: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: invoice → what was taken off
+    credits: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: what its credit notes say
+    whole: dict[str, str] = field(default_factory=dict)  #: invoice → after what nothing more is asked
+    applied: set[str] = field(default_factory=set)
+    off_at: dict[str, int] = field(default_factory=dict)  #: payment → what had been taken off when it was decided
+    bills: dict[str, Bill] = field(default_factory=dict)
+    decided: dict[str, list[Decided]] = field(default_factory=dict)  #: by invoice
+    attempts: int = 0
+    open: set[str] = field(default_factory=set)  #: invoices of which a payment may still be executed
+    executed: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: what banks did of each
+    lied: set[str] = field(default_factory=set)  #: of whose payments a bank said what was not so
+    _chains: tuple[int, Sequence[Collection[Key]]] = (0, ())
+    _told: dict[str, tuple[object, int]] = field(default_factory=dict)
+
+    # --------------------------------------------------------------------------------------------------- our own sums
+
+    def count(self) -> Iterator[Found]:
+        raw, before = self.world.house.raw, self.decided
+        self.bills = {row[0]: Bill(*row) for row in raw.execute(_BILLS)}
+        yield from self._corrections(before)
+        self.decided = defaultdict(list)
+        for row in raw.execute(_DECISIONS):
+            one = Decided(*row)
+            self.decided[one.invoice_id].append(one)
+            if one.payment_id not in self.off_at:
+                self.off_at[one.payment_id] = self.off[one.invoice_id]
+                yield from self._as_asked(one)
+        for bill in self.bills.values():
+            yield from self._due_and_owed(bill, [one for one in self.decided[bill.id] if one.has_it])
+            yield from self._not_asked(bill)
+        yield from self._sent()
+
+    def document(self, bill: Bill) -> Document:
+        return self.world.books.documents[bill.key]
+
+    def _corrections(self, decided: Mapping[str, Sequence[Decided]]) -> Iterator[Found]:
+        [count] = self.world.house.raw.execute("SELECT count(*) FROM correction WHERE state = 'applied'").fetchone()
+        if count == len(self.applied):
+            return
+        for correction_id, kind, biller_id, number, invoice_id in self.world.house.raw.execute(_CORRECTIONS):
+            if correction_id in self.applied:
+                continue
+            self.applied.add(correction_id)
+            billed = self.document(self.bills[invoice_id]).minor
+            if kind in WHOLE:
+                self.off[invoice_id] = max(self.off[invoice_id], billed)
+                self.whole[invoice_id] = kind
+            else:
+                document = self.world.books.documents[biller_id, number]
+                if document.of != self.bills[invoice_id].key:
+                    yield "R2", f"{number} is taken off {invoice_id}, and names {document.names}"
+                if invoice_id not in self.whole:
+                    self.off[invoice_id] += document.minor
+                    self.credits[invoice_id] += document.minor
+            self._mark(kind, decided.get(invoice_id, ()))
+
+    def _mark(self, kind: str, decided: Sequence[Decided]) -> None:
+        counts = self.world.floor.counts
+        if not any(one.has_it for one in decided):
+            counts[f"met {kind} while free"] += 1
+        for one in decided:
+            counts[f"met {kind} while {one.situation}"] += 1
+            if one.discount and one.has_it:
+                counts[f"met {kind} while there is a discount"] += 1
+
+    def _as_asked(self, one: Decided) -> Iterator[Found]:
+        """R1: what is signed, and so ordered (A5), is what the bill asks then, less the share of early payment."""
+        bill = self.bills[one.invoice_id]
+        document = self.document(bill)
+        asked = document.minor - self.off[bill.id]
+        person = next(each for each in self.world.people if each.signed_in.customer.id == bill.customer_id)
+        at = dt.datetime.fromisoformat(one.decided_at).replace(tzinfo=dt.UTC)
+        day = at.astimezone(zoneinfo.ZoneInfo(person.signed_in.customer.time_zone)).date()
+        discount = document.discount_minor * asked // document.minor if day <= DISCOUNT_UNTIL else 0
+        if (one.amount, one.discount) != (asked - discount, discount):
+            yield "R1", f"{one.payment_id} is over {one.amount}, and {bill.number} asks {asked} less {discount}"
+
+    def _due_and_owed(self, bill: Bill, holding: Sequence[Decided]) -> Iterator[Found]:
+        """R2: billed, less what was taken off, less what the payment has that holds or has paid it. Where two were
+        executed, one of them has it, and the other is to be given back."""
+        asked = self.document(bill).minor - self.off[bill.id]
+        right = {asked - one.amount - one.discount for one in holding} or {asked}
+        if bill.due + bill.owed not in right or bill.due < 0 or bill.owed > 0 or (bill.due and bill.owed):
+            yield "R2", f"of {bill.number} {bill.due} is due and {bill.owed} owed; it should be {sorted(right)}"
+
+    def _not_asked(self, bill: Bill) -> Iterator[Found]:
+        """R4: nobody is asked to pay what was withdrawn or replaced."""
+        if bill.state == InvoiceState.TO_PAY and (bill.id in self.whole or bill.key in self.world.books.withdrawn):
+            yield "R4", f"{bill.number} is to pay, after its {self.whole.get(bill.id)}"
+
+    def _sent(self) -> Iterator[Found]:
+        """R1: nothing is given to a bank over an amount that is not asked any more. What it has already it may be asked
+        about by the same bytes."""
+        for number, payment_id, verb in self.world.house.raw.execute(_ATTEMPTS, (self.attempts,)):
+            self.attempts = number
+            order = next((each for each in self.world.orders_of(payment_id) if each.submitted_as), None)
+            if verb == "submit" and order is not None:
+                continue
+            yield from self._outdated(payment_id, verb)
+
+    def _outdated(self, payment_id: str, what: str) -> Iterator[Found]:
+        [invoice_id] = self.world.house.raw.execute(
+            "SELECT invoice_id FROM decision WHERE payment_id = ?", (payment_id,)
+        ).fetchone()
+        if self.off[invoice_id] != self.off_at[payment_id]:
+            yield (
+                "R1",
+                f"{what} of {payment_id}: {self.off[invoice_id]} is off, {self.off_at[payment_id]} was when signed",
+            )
+
+    def left_with_link(self, payment_id: str) -> None:
+        """A link to approve it is given out."""
+        for name, detail in self._outdated(payment_id, "link"):
+            self.world.floor.broken(name, detail)
+
+    # ------------------------------------------------------------------------------------------ against banks and pages
+
+    def against(self, rows: Sequence[Row], orders: Mapping[str, Sequence[Order]]) -> Iterator[Found]:
+        """R3, R6: bills of one chain, and what pages say, against what banks may do or have done."""
+        now = self.world.floor.now
+        self.open, self.lied, self.executed = set(), set(), defaultdict(int)
+        for row in rows:
+            for order in orders.get(row.end_to_end_id, ()):
+                if order.lied:
+                    self.lied.add(row.invoice_id)
+                if order.may_still_happen(now, code_with_us=row.outcome == "code"):
+                    self.open.add(row.invoice_id)
+                if order.executed(now):
+                    self.executed[row.invoice_id] += order.amount.minor
+        for bill in self.bills.values():
+            yield from self._as_at_the_bank(bill)
+        for chain in self._all_chains():
+            bills = [bill for bill in self.bills.values() if bill.key in chain]
+            for bill in bills:
+                if bill.state == InvoiceState.TO_PAY:
+                    yield from self._asked_once(bill, [other for other in bills if other is not bill])
+
+    def _as_at_the_bank(self, bill: Bill) -> Iterator[Found]:
+        """R6: what a page says of a bill."""
+        executed = self.executed[bill.id]
+        if bill.state == InvoiceState.PAID and not executed:
+            yield "R6", f"{bill.number} is called paid, and no bank executed a payment of it"
+        if bill.state == InvoiceState.CLEARED and bill.id in self.open and bill.id not in self.lied:
+            yield "R6", f"{bill.number} is called not to be paid, and a payment of it may be executed"
+        if bill.owed:
+            yield from self._refund(bill, executed)
+
+    def _asked_once(self, bill: Bill, others: Sequence[Bill]) -> Iterator[Found]:
+        """R3: of bills that replace each other one is asked for, and none while another one's payment may happen."""
+        for other in others:
+            if other.id not in self.lied and (other.state == InvoiceState.IN_PAYMENT or other.id in self.open):
+                yield "R3", f"{bill.number} is to pay while a payment of {other.number} may be executed"
+            if other.state == InvoiceState.TO_PAY:
+                yield "R3", f"{bill.number} and {other.number} of one chain are to pay"
+
+    def _all_chains(self) -> Sequence[Collection[Key]]:
+        books = self.world.books
+        known, chains = self._chains
+        if known != len(books.documents):
+            of: dict[Key, set[Key]] = {}
+            for each in books.documents.values():
+                if each.of and not each.is_credit and each.key not in of:
+                    chain = books.chain(each.key)
+                    of |= dict.fromkeys(chain, chain)
+            chains = list({id(chain): chain for chain in of.values()}.values())
+            self._chains = len(books.documents), chains
+        return chains
+
+    def _refund(self, bill: Bill, executed: int) -> Iterator[Found]:
+        """R6: what a page calls owed was paid, or credited beyond what was billed."""
+        told = self._told.get(bill.id)
+        if told is None or told[0] != (bill, executed):
+            with self.world.services.reading() as uow:
+                chain = chain_of(uow.session, invoice_id=bill.id, customer_id=bill.customer_id)
+            told = (bill, executed), chain.refund_owed.minor if chain.refund_owed else 0
+            self._told[bill.id] = told
+        credited = self.credits[bill.id]
+        most = max(executed, credited) if executed else max(credited - self.document(bill).minor, 0)
+        if told[1] > most:
+            yield "R6", f"{told[1]} of {bill.number} is said to be owed: {executed} was paid, {credited} credited"
+
+    # ----------------------------------------------------------------------------------------------------- in the end
+
+    def in_the_end(self) -> Iterator[Found]:
+        """R5, R7: every bill that was taken is open, and its biller knows what it owes."""
+        books, raw = self.world.books, self.world.house.raw
+        opened = {bill.key: bill for bill in self.bills.values()}
+        for key in sorted(books.taken):
+            document = books.documents[key]
+            if document.is_credit or key in opened:
+                continue
+            before = [opened[each] for each in books.chain(key) if each in opened]
+            if not any(bill.state == InvoiceState.IN_PAYMENT for bill in before):
+                yield "R5", f"bill {key[1]}, which names {document.names}, is not in its customer's space"
+            else:
+                self.world.floor.counts["some new version left waiting"] += 1
+        pending = {row[0] for row in raw.execute("SELECT subject FROM webhook_message WHERE delivered_at IS NULL")}
+        for bill in self.bills.values():
+            if bill.bill_id not in pending and bill.state != InvoiceState.IN_PAYMENT:
+                yield from self._biller_knows(bill)
+
+    def _biller_knows(self, bill: Bill) -> Iterator[Found]:
+        right = f"{-bill.owed // 100}.{-bill.owed % 100:02d}"
+        for url, (biller_id, _) in self.world.house.endpoints.items():
+            _, refunds = self.world.books.told.get((url, bill.bill_id), ("", {"0.00"}))
+            if biller_id == bill.biller_id and right not in refunds:
+                yield "R7", f"{url} was last told that {refunds} of {bill.number} is owed; it is {right}"

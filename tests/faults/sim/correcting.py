@@ -1,0 +1,262 @@
+"""Billers that say something of their own bills later: credit notes, new versions, withdrawals, in every order.
+
+What they said is kept here, apart from the product's tables: what a bill asks is counted from it (accounting.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.journey.corrections.service import withdraw
+from app.journey.intake.service import deliver
+from tests.support.bills import json_bill
+
+if TYPE_CHECKING:
+    from tests.faults.sim.world import World
+
+#: of what is said in one history: a few bills with much said of each, not many with little
+SAID_MOST = 14
+#: of a bill of which something happens just now more is said than of one that lies about
+BUSY_RATE = 0.8
+DISCOUNT_UNTIL = dt.date(2026, 12, 31)
+
+#: what is said, and how often
+WORDS: Mapping[str, float] = {
+    "part": 4,
+    "whole": 1.5,
+    "too much": 1,
+    "version": 4,
+    "further version": 2,
+    "ring": 0.5,
+    "withdrawal": 4,
+    "again": 1.5,
+    "promised": 2,
+}
+
+#: a biller and a number of its
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """Where one biller delivers to one customer."""
+
+    address: str
+    customer_id: str
+    biller_id: str
+    biller_name: str
+    iban: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """What a biller wrote: a bill, a new version of one or a credit note. Money in minor units of EUR."""
+
+    space: Space
+    number: str
+    minor: int
+    discount_minor: int = 0
+    is_credit: bool = False
+    names: str | None = None  #: the number of the bill that it is about
+    content: bytes = b""
+
+    @property
+    def key(self) -> Key:
+        return self.space.biller_id, self.number
+
+    @property
+    def of(self) -> Key | None:
+        """The bill that it is about."""
+        return (self.space.biller_id, self.names) if self.names else None
+
+
+@dataclass
+class Books:
+    """All that billers wrote and said in one history."""
+
+    documents: dict[Key, Document] = field(default_factory=dict)
+    promised: dict[Key, Document] = field(
+        default_factory=dict
+    )  #: bills that something names, and that are still to come
+    taken: set[Key] = field(default_factory=set)  #: acknowledged
+    withdrawn: set[Key] = field(default_factory=set)  #: and that was answered well
+    told: dict[tuple[str, str], tuple[str, set[str]]] = field(default_factory=dict)
+    """What was last told of a refund: endpoint and bill → the time of the fact, and what was said of that time."""
+    numbers: int = 1000
+
+    @classmethod
+    def of_house(cls, bills: Collection[Document]) -> Books:
+        written = {each.key: each for each in bills}
+        return cls(documents=written, taken=set(written))
+
+    def hear(self, url: str, said: Mapping[str, Any]) -> None:
+        """A message to a biller about a bill. They come in any order, and tell the time of what they tell."""
+        if said["type"] != "bill.refund_owed":
+            return
+        of = url, said["data"]["bill_id"]
+        at, refunds = self.told.get(of, ("", set()))
+        if said["timestamp"] > at:
+            at, refunds = said["timestamp"], set()
+        if said["timestamp"] == at:
+            refunds.add(said["data"]["refund_owed"])
+        self.told[of] = at, refunds
+
+    def next_number(self) -> str:
+        self.numbers += 1
+        return str(self.numbers)
+
+    def chain(self, key: Key) -> set[Key]:
+        """The bill with all that replace it, or that it replaces, over however many steps."""
+        found, new = set[Key](), {key}
+        while new:
+            found |= new
+            edges = [(each.key, each.of) for each in self.documents.values() if each.of and not each.is_credit]
+            new = {b for a, b in edges if a in found} | {a for a, b in edges if b in found}
+            new = {each for each in new if each in self.documents} - found
+        return found
+
+
+def say(world: World) -> bool:
+    """A biller says one thing, through the door."""
+    books, dice = world.books, world.dice
+    if books.numbers - 1000 >= SAID_MOST:
+        return False
+    target = _target(world)
+    word = dice.choices(list(WORDS), list(WORDS.values()))[0]
+    if word == "again":
+        return _say_again(world)
+    if word == "promised":
+        return _keep_word(world)
+    if word == "withdrawal":
+        return _withdraw(world, target)
+    if word == "ring":
+        return _ring(world, target.space)
+    early = dice.random() < 0.12  # it comes before the bill that it names
+    if early:
+        target = _promise(world, target.space)
+    elif word == "further version" or (word != "version" and dice.random() < 0.1):
+        target = _replaced(world) or target
+    if word in ("version", "further version"):
+        minor = max(target.minor + dice.choice((0, -1, -1000, 1500)), 100)
+        document = _bill(world, target.space, books.next_number(), minor, names=target.number)
+    else:
+        minor = {"part": dice.choice((1, 333, target.minor // 3)), "whole": target.minor}.get(word, target.minor + 2000)
+        document = _credit(target.space, books.next_number(), max(minor, 1), names=target.number)
+    return _deliver(world, document, f"{'early ' if early else ''}{word}")
+
+
+def _target(world: World) -> Document:
+    """A bill to say something of: mostly one of which a payment is under way or has just ended."""
+    bills = [each for each in world.books.documents.values() if not each.is_credit]
+    if world.dice.random() < BUSY_RATE:
+        rows = world.house.raw.execute(
+            "SELECT i.biller_id, i.number, max(d.decided_at) FROM decision d JOIN invoice i ON i.id = d.invoice_id"
+            " GROUP BY i.id ORDER BY 3 DESC, i.id LIMIT 2"
+        ).fetchall()
+        bills = [world.books.documents[biller_id, number] for biller_id, number, _ in rows] or bills
+    return world.dice.choice(bills)
+
+
+def _replaced(world: World) -> Document | None:
+    """A bill that was replaced or withdrawn already: some systems name the original for ever."""
+    books = world.books
+    named = {each.of for each in books.documents.values() if each.of and not each.is_credit} | books.withdrawn
+    found = [each for key, each in books.documents.items() if key in named and not each.is_credit]
+    return world.dice.choice(found) if found else None
+
+
+def _promise(world: World, space: Space) -> Document:
+    """A bill that is going to be delivered, perhaps."""
+    bill = _bill(world, space, world.books.next_number(), world.dice.choice((8420, 10000)))
+    world.books.promised[bill.key] = bill
+    return bill
+
+
+def _bill(world: World, space: Space, number: str, minor: int, *, names: str | None = None) -> Document:
+    discount = minor // 30 if world.dice.random() < 0.4 else 0
+    early = {"until": f"{DISCOUNT_UNTIL}", "discount": _written(discount)} if discount else None
+    content = json_bill(
+        to=space.address,
+        number=number,
+        amount=_written(minor),
+        payee={"name": space.biller_name, "iban": space.iban},
+        early_payment=early,
+        replaces=names,
+    )
+    return Document(space=space, number=number, minor=minor, discount_minor=discount, names=names, content=content)
+
+
+def _credit(space: Space, number: str, minor: int, *, names: str) -> Document:
+    content = json_bill(
+        to=space.address,
+        number=number,
+        kind="credit_note",
+        amount=_written(minor),
+        payee={"name": space.biller_name, "iban": space.iban},
+        corrects=names,
+    )
+    return Document(space=space, number=number, minor=minor, is_credit=True, names=names, content=content)
+
+
+def _written(minor: int) -> str:
+    return f"{minor // 100}.{minor % 100:02d}"
+
+
+def _ring(world: World, space: Space) -> bool:
+    """Two bills that replace each other."""
+    books = world.books
+    first, second = books.next_number(), books.next_number()
+    begun = _deliver(world, _bill(world, space, first, 5000, names=second), "ring")
+    return _deliver(world, _bill(world, space, second, 5000, names=first), "ring") or begun
+
+
+def _keep_word(world: World) -> bool:
+    """A bill comes after what was said of it."""
+    promised = world.books.promised
+    if not promised:
+        return False
+    return _deliver(world, promised.pop(world.dice.choice(list(promised))), "bill after all")
+
+
+def _say_again(world: World) -> bool:
+    """The same bytes: its program does not know whether they came."""
+    said = [each for each in world.books.documents.values() if each.content]
+    return bool(said) and _deliver(world, world.dice.choice(said), "again")
+
+
+def _deliver(world: World, document: Document, word: str) -> bool:
+    books = world.books
+    client = world.house.clients[document.space.biller_id]
+
+    def send() -> None:
+        world.floor.point("biller.sends")
+        books.documents[document.key] = document  # it may be taken, whatever is heard of it
+        deliver(world.services, client=client, content=document.content, media_type="application/json", to=None)
+        books.taken.add(document.key)
+        world.floor.counts[f"some said {word}"] += 1
+        world.floor.point("biller.sent")
+
+    return world.request(f"deliver {document.number} {word} of {document.names}", send)
+
+
+def _withdraw(world: World, bill: Document) -> bool:
+    row = world.house.raw.execute(
+        "SELECT id FROM delivered_bill WHERE biller_id = ? AND number = ?", bill.key
+    ).fetchone()
+    if row is None:
+        return False
+
+    def send() -> None:
+        world.floor.point("biller.sends")
+        with world.services.unit_of_work() as uow:
+            withdraw(uow, biller_id=bill.space.biller_id, bill_id=row[0], reason="It was wrong.")
+            uow.commit()
+        word = "withdrawal again" if bill.key in world.books.withdrawn else "withdrawal"
+        world.books.withdrawn.add(bill.key)
+        world.floor.counts[f"some said {word}"] += 1
+        world.floor.point("biller.sent")
+
+    return world.request(f"withdraw {bill.number}", send)
