@@ -193,6 +193,7 @@ def test_a_credit_note_after_the_payment_is_a_refund_owed_and_touches_no_receipt
         "status": "paid",
         "refund_owed": "30.00",
         "currency": "EUR",
+        "sequence": 1,
     }
     assert told["bill.corrected"]["correction"] == {
         "kind": "credit_note",

@@ -18,8 +18,9 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
+from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger.service import overpaid_of, owed_of
+from app.journey.ledger.service import overpaid_of
 from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.people.models import Biller
 from connectors.money import Money
@@ -97,8 +98,7 @@ def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
 
 def refund_owed(session: Session, invoice: Invoice) -> Money:
     """What its biller took off and cannot be left unpaid any more. Nothing as long as a payment is under way."""
-    owed = 0 if invoice.state == InvoiceState.IN_PAYMENT else -owed_of(session, invoice.id)
-    return Money(owed, invoice.currency)
+    return Money(0, invoice.currency) if invoice.state == InvoiceState.IN_PAYMENT else refund_of(session, invoice.id)
 
 
 def corrected(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
@@ -203,7 +203,9 @@ class CorrectedBill(BillForBiller):
     superseded_by: str | None
     withdrawn_at: dt.datetime | None
     withdrawal_reason: str | None
-    refund_owed: Money
+    refund_owed: Money  #: of what its biller took off
+    paid_twice: Money  #: on top of another payment, and to be given back besides
+    sequence: int  #: of the last thing that was told of corrections of it
     not_applied_because: str | None  #: of a credit note or a new version
 
 
@@ -220,7 +222,8 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
     own = session.scalar(select(Correction).where(Correction.bill_id == bill_id))
     credit_notes: Sequence[str | None] = ()
     whole: Correction | None = None
-    owed = due = Money(0, delivered.currency)
+    owed = twice = due = Money(0, delivered.currency)
+    sequence = 0
     status = "closed" if own is not None and own.state == CorrectionState.APPLIED else "open"
     if invoice is not None:
         credit_notes = session.scalars(
@@ -231,8 +234,9 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         ).all()
         whole = session.scalar(select(Correction).where(_whole_of(invoice.id)))
         status = status_of_bill(InvoiceState(invoice.state))
-        twice = 0 if invoice.state == InvoiceState.IN_PAYMENT else overpaid_of(session, invoice.id)
-        owed = Money(refund_owed(session, invoice).minor + twice, invoice.currency)
+        owed, sequence = refund_owed(session, invoice), invoice.sequence
+        if invoice.state != InvoiceState.IN_PAYMENT:
+            twice = Money(overpaid_of(session, invoice.id), invoice.currency)
         due = invoice.asked if status == "open" else due
     elif delivered.kind == BillKind.INVOICE:
         status, due = "open", Money(delivered.amount_minor, delivered.currency)
@@ -248,6 +252,8 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         withdrawn_at=withdrawal.applied_at if withdrawal else None,
         withdrawal_reason=withdrawal.reason if withdrawal else None,
         refund_owed=owed,
+        paid_twice=twice,
+        sequence=sequence,
         not_applied_because=own.because if own is not None else None,
     )
 

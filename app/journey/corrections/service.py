@@ -212,7 +212,10 @@ def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
     uow.session.flush()
     if correction.taken_minor:
         stop_outdated(uow, invoice.id, evidence=f"corrected by {correction.id}")
-    uow.record(BillCorrected(correction_id=correction.id, invoice_id=invoice.id))
+    standing = invoices.stand(uow.session, invoice.id)
+    uow.record(
+        BillCorrected(correction_id=correction.id, invoice_id=invoice.id, asked_minor=invoice.asked.minor, **standing)
+    )
 
 
 def _whole(session: Session, invoice_id: str) -> Correction | None:

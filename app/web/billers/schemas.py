@@ -272,8 +272,24 @@ class DeliveredBillSchema(ma.Schema):
         required=True,
         metadata={
             "example": "0.00",
-            "description": "What you owe your customer of it: paid, and taken off since, or paid twice. We are not told"
-            " when you have given it back.",
+            "description": "What you owe your customer of what you took off: by credit notes what they say, by a"
+            " withdrawal or a new version what was paid. We are not told when you have given it back.",
+        },
+    )
+    paid_twice = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "What was paid on top of another payment of it, which you owe your customer besides: a"
+            " second `payment.settled` told you.",
+        },
+    )
+    sequence = fields.Integer(
+        required=True,
+        metadata={
+            "example": 2,
+            "description": "Grows with every `bill.corrected` and `bill.refund_owed` of this bill, which carry it: the"
+            " higher one is the later.",
         },
     )
     delivered_at = _moment("When we took it.")
