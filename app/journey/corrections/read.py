@@ -47,14 +47,11 @@ class CorrectionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What was said of one bill: the corrections of it, the bill that it stands in for, and what is owed because."""
+    """What was said of one bill: the corrections of it, and what is owed because."""
 
     corrections: tuple[CorrectionView, ...] = ()
     withdrawn: CorrectionView | None = None
     replaced_by: CorrectionView | None = None
-    replaces: str | None = None  #: the customer's bill that this one is the new version of
-    replaces_number: str | None = None
-    replaces_paid: bool = False  #: and that one was paid, so that it is owed back
     refund_owed: Money | None = None  #: for sure: no payment of it is under way
 
 
@@ -65,19 +62,11 @@ def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
         raise NotFound("bill")
     corrections = _views(session, Correction.invoice_id == invoice_id)
     by_kind = {each.kind: each for each in corrections}
-    earlier = session.execute(
-        select(Invoice.id, Invoice.number, Invoice.state)
-        .join(Correction, Correction.invoice_id == Invoice.id)
-        .where(Correction.bill_id == invoice.bill_id, Correction.kind == CorrectionKind.NEW_VERSION)
-    ).one_or_none()
     owed = refund_owed(session, invoice)
     return Chain(
         corrections=tuple(corrections),
         withdrawn=by_kind.get(CorrectionKind.WITHDRAWAL),
         replaced_by=by_kind.get(CorrectionKind.NEW_VERSION),
-        replaces=earlier.id if earlier else None,
-        replaces_number=earlier.number if earlier else None,
-        replaces_paid=earlier is not None and earlier.state == InvoiceState.PAID,
         refund_owed=owed if owed.minor else None,
     )
 
