@@ -60,14 +60,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What was said of one bill: the corrections of it, the bill that it stands in for, and what is owed because."""
+    """What was said of one bill: the corrections of it, and what is owed because."""
 
     corrections: tuple[CorrectionView, ...] = ()
     withdrawn: CorrectionView | None = None
     replaced_by: CorrectionView | None = None
-    replaces: str | None = None  #: the customer's bill that this one is the new version of
-    replaces_number: str | None = None
-    replaces_paid: bool = False  #: and that one was paid, so that it is owed back
     refund_owed: Money | None = None  #: for sure: no payment of it is under way
 
 
@@ -79,19 +76,11 @@ def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
     corrections = _views(session, Correction.invoice_id == invoice_id)
     # asked for by itself: however many credit notes there are, they hide nothing
     whole = {each.kind: each for each in _views(session, _whole_of(invoice_id))}
-    earlier = session.execute(
-        select(Invoice.id, Invoice.number, Invoice.state)
-        .join(Correction, Correction.invoice_id == Invoice.id)
-        .where(Correction.bill_id == invoice.bill_id, Correction.kind == CorrectionKind.NEW_VERSION)
-    ).one_or_none()
     owed = refund_owed(session, invoice)
     return Chain(
         corrections=tuple(corrections),
         withdrawn=whole.get(CorrectionKind.WITHDRAWAL),
         replaced_by=whole.get(CorrectionKind.NEW_VERSION),
-        replaces=earlier.id if earlier else None,
-        replaces_number=earlier.number if earlier else None,
-        replaces_paid=earlier is not None and earlier.state == InvoiceState.PAID,
         refund_owed=owed if owed.minor else None,
     )
 
@@ -154,7 +143,7 @@ def original_of_correction(vault: Vault, session: Session, *, correction_id: str
 
 
 def _whole_of(invoice_id: str) -> ColumnElement[bool]:
-    """The withdrawal or the new version of a bill: there is one at the most."""
+    """The withdrawal and the new version of a bill: there is one of each at the most."""
     return (Correction.invoice_id == invoice_id) & Correction.kind.in_(WHOLE)
 
 
@@ -221,7 +210,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
     invoice = session.scalar(select(Invoice).where(Invoice.bill_id == bill_id))
     own = session.scalar(select(Correction).where(Correction.bill_id == bill_id))
     credit_notes: Sequence[str | None] = ()
-    whole: Correction | None = None
+    whole: dict[str, Correction] = {}
     owed = twice = due = Money(0, delivered.currency)
     sequence = 0
     status = "closed" if own is not None and own.state == CorrectionState.APPLIED else "open"
@@ -232,7 +221,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
             .order_by(Correction.id.desc())
             .limit(CORRECTIONS_MOST)
         ).all()
-        whole = session.scalar(select(Correction).where(_whole_of(invoice.id)))
+        whole = {each.kind: each for each in session.scalars(select(Correction).where(_whole_of(invoice.id)))}
         status = status_of_bill(InvoiceState(invoice.state))
         owed, sequence = refund_owed(session, invoice), invoice.sequence
         if invoice.state != InvoiceState.IN_PAYMENT:
@@ -240,7 +229,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         due = invoice.asked if status == "open" else due
     elif delivered.kind == BillKind.INVOICE:
         status, due = "open", Money(delivered.amount_minor, delivered.currency)
-    withdrawal = whole if whole is not None and whole.kind == CorrectionKind.WITHDRAWAL else None
+    withdrawal, new_version = whole.get(CorrectionKind.WITHDRAWAL), whole.get(CorrectionKind.NEW_VERSION)
     shown = {each.name: getattr(bill, each.name) for each in dataclasses.fields(BillForBiller)}
     return CorrectedBill(
         **shown | {"status": status},
@@ -248,7 +237,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         amount_due=due,
         corrects=_bill_of(session, own.invoice_id) if own is not None else None,
         corrected_by=tuple(filter(None, reversed(credit_notes))),
-        superseded_by=whole.bill_id if whole is not None else None,
+        superseded_by=new_version.bill_id if new_version else None,
         withdrawn_at=withdrawal.applied_at if withdrawal else None,
         withdrawal_reason=withdrawal.reason if withdrawal else None,
         refund_owed=owed,

@@ -45,15 +45,20 @@ def open_invoice(task: Task) -> None:
     with task.services.unit_of_work() as uow:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
-            bill = read_bill(originals.content_of(task.services.vault, uow.session, delivered), delivered.media_type)
-            invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)))
-            uow.session.add(invoice)
-            uow.session.flush()
-            ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
-            uow.record(InvoiceOpened(invoice_id=invoice.id))
-            _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
+            open_bill(uow, task.services.vault, delivered)
         task.finish(uow)
         uow.commit()
+
+
+def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replaces_id: str | None = None) -> None:
+    """Put a bill that has no invoice yet into its customer's space; ``replaces_id``: as the new version of that one."""
+    bill = read_bill(originals.content_of(vault, uow.session, delivered), delivered.media_type)
+    invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)), replaces_id=replaces_id)
+    uow.session.add(invoice)
+    uow.session.flush()
+    ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
+    uow.record(InvoiceOpened(invoice_id=invoice.id))
+    _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
 
 
 def open_invoice_together(task: Task) -> None:

@@ -250,14 +250,18 @@ class DeliveredBillSchema(ma.Schema):
         required=True,
         metadata={"example": "54.20", "description": "What the customer has to pay of it: less all that you took off."},
     )
-    corrects = _bill_link("Of a credit note or a new version: the bill that it was applied to.")
+    corrects = _bill_link(
+        "Of a credit note or a new version: the bill that it was applied to. A further new version stands in for the"
+        " last one, whichever of them it names."
+    )
     not_applied_because = fields.String(
         required=True,
         allow_none=True,
         validate=validate.OneOf([because.value for because in Because]),
         metadata={
             "description": "Of a credit note or a new version that was applied to no bill. unknown-preceding: once you"
-            " deliver that bill it is applied."
+            " deliver that bill it is applied. replaces-each-other: the bill that it names stands in for it, by later"
+            " words of yours."
         },
     )
     corrected_by = fields.List(

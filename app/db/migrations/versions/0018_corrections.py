@@ -23,6 +23,7 @@ depends_on = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 IS_CORRECTION = sa.text("corrects_number IS NOT NULL")
+IS_NEW_VERSION = sa.text("replaces_id IS NOT NULL")
 NO_CREDIT_NOTE = sa.text("kind <> 'credit_note'")
 
 KINDS_BEFORE = "'billed', 'initiated', 'released', 'reclaimed', 'settled', 'reversed', 'corrected', 'applied'"
@@ -59,6 +60,18 @@ def upgrade() -> None:
         batch.add_column(sa.Column("owed_minor", WHOLE, nullable=False, server_default="0"))
         _check(batch, "ck_ledger_balance_owed_not_negative", "owed_minor >= 0")
         _check(batch, "ck_ledger_balance_never_due_and_owed", "owed_minor = 0 OR balance_minor = 0")
+    with op.batch_alter_table("invoice") as batch:
+        batch.add_column(sa.Column("replaces_id", sa.String(40), nullable=True))
+        batch.create_foreign_key(op.f("fk_invoice_replaces_id"), "invoice", ["replaces_id"], ["id"])
+    op.create_index(
+        op.f("uq_invoice_replaces_id"),
+        "invoice",
+        ["replaces_id"],
+        unique=True,
+        postgresql_where=IS_NEW_VERSION,
+        sqlite_where=IS_NEW_VERSION,
+    )
+    op.add_column("decision", sa.Column("earlier_paid", WHOLE, nullable=False, server_default="0"))
     _allow("invoice", "state", STATES_AFTER)
     _allow("ledger_entry", "kind", KINDS_AFTER)
     op.create_table(
@@ -91,7 +104,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "because IS NULL OR because IN ('no-preceding', 'several-preceding', 'unknown-preceding',"
-            " 'other-preceding')",
+            " 'other-preceding', 'replaces-each-other')",
             name=op.f("ck_correction_because_known"),
         ),
         sa.CheckConstraint(
@@ -111,7 +124,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("uq_correction_whole"),
         "correction",
-        ["invoice_id"],
+        ["invoice_id", "kind"],
         unique=True,
         postgresql_where=NO_CREDIT_NOTE,
         sqlite_where=NO_CREDIT_NOTE,
@@ -138,6 +151,12 @@ def downgrade() -> None:
         batch.drop_constraint(op.f("ck_invoice_retracted_of_credited"), type_="check")
         batch.drop_column("sequence")
         batch.drop_column("retracted_minor")
+    op.drop_index(op.f("uq_invoice_replaces_id"), table_name="invoice")
+    with op.batch_alter_table("invoice") as batch:
+        batch.drop_constraint(op.f("fk_invoice_replaces_id"), type_="foreignkey")
+        batch.drop_column("replaces_id")
+    with op.batch_alter_table("decision") as batch:
+        batch.drop_column("earlier_paid")
     for table in ("decision", "invoice"):
         with op.batch_alter_table(table) as batch:
             batch.drop_constraint(op.f(f"ck_{table}_credited_not_negative"), type_="check")
