@@ -142,6 +142,26 @@ INVARIANTS: Sequence[Invariant] = (
         " OR (p.state = 'awaiting_customer' AND (t.left_at IS NULL OR p.submitted_apart)))",
     ),
     _holds(
+        "B14",
+        "a bill replaces the one that its own correction was applied to, and no other",
+        "SELECT i.id FROM invoice i LEFT JOIN correction c ON c.bill_id = i.bill_id AND c.kind = 'new_version'"
+        " WHERE COALESCE(i.replaces_id, '') <> COALESCE(c.invoice_id, '')",
+    ),
+    _holds(
+        "B15",
+        "no payment that we could stop stands, and none is wanted, while a bill that its own replaces is being paid, or"
+        " has been since its decision",
+        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN trip t ON t.id = p.trip_id JOIN"
+        " (WITH RECURSIVE line(id, earlier) AS (SELECT id, replaces_id FROM invoice WHERE replaces_id IS NOT NULL"
+        " UNION SELECT l.id, i.replaces_id FROM line l JOIN invoice i ON i.id = l.earlier"
+        " WHERE i.replaces_id IS NOT NULL)"
+        " SELECT l.id, sum(CASE i.state WHEN 'paid' THEN 1 ELSE 0 END) AS paid,"
+        " sum(CASE i.state WHEN 'in_payment' THEN 1 ELSE 0 END) AS held"
+        " FROM line l JOIN invoice i ON i.id = l.earlier GROUP BY l.id) e ON e.id = p.invoice_id"
+        " WHERE (e.held > 0 OR e.paid > d.earlier_paid) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
+        " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL)))",
+    ),
+    _holds(
         "B8",
         "no invoice is offered that a payment has paid",
         "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id"
@@ -308,9 +328,12 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "F4",
-        "every balance is the sum of its entries",
+        "every balance is the sum of its entries, and what it has as owed is",
         "SELECT b.account FROM ledger_balance b LEFT JOIN ledger_entry e ON e.account = b.account"
-        " GROUP BY b.account, b.balance_minor HAVING b.balance_minor <> COALESCE(sum(e.amount_minor), 0)",
+        " GROUP BY b.account, b.balance_minor HAVING b.balance_minor <> COALESCE(sum(e.amount_minor), 0)"
+        " UNION ALL SELECT b.account FROM ledger_balance b LEFT JOIN ledger_entry e"
+        " ON e.account = 'owed:' || substr(b.account, 5) AND b.account LIKE 'due:%'"
+        " GROUP BY b.account, b.owed_minor HAVING b.owed_minor <> -COALESCE(sum(e.amount_minor), 0)",
     ),
     _holds(
         "F5",
@@ -356,14 +379,20 @@ INVARIANTS: Sequence[Invariant] = (
         " AND account LIKE 'adjust:%' GROUP BY invoice_id) e ON e.invoice_id = i.id"
         " WHERE i.credited_minor <> COALESCE(c.taken, 0) OR i.credited_minor <> COALESCE(e.posted, 0)"
         " UNION ALL SELECT c.id FROM correction c LEFT JOIN ledger_entry e ON e.posting = 'credited:' || c.id"
-        " AND e.account LIKE 'adjust:%' WHERE c.taken_minor <> COALESCE(e.amount_minor, 0)",
+        " AND e.account LIKE 'adjust:%' WHERE c.taken_minor <> COALESCE(e.amount_minor, 0)"
+        " UNION ALL SELECT i.id FROM invoice i LEFT JOIN correction c ON c.invoice_id = i.id"
+        " AND c.kind <> 'credit_note' GROUP BY i.id, i.retracted_minor"
+        " HAVING i.retracted_minor <> COALESCE(sum(c.taken_minor), 0)",
     ),
     _holds(
         "F11",
         "a correction is of its biller's own bill for the same customer, and in its currency where it credits",
         "SELECT c.id FROM correction c JOIN invoice i ON i.id = c.invoice_id WHERE i.biller_id <> c.biller_id"
         " OR i.customer_id <> c.customer_id OR (c.kind = 'credit_note' AND i.currency <> c.currency)"
-        " OR (c.names IS NOT NULL AND c.names <> i.number)",
+        # a further new version of a bill stands in for the last one
+        " OR (c.names <> i.number AND NOT (c.kind = 'new_version' AND EXISTS (SELECT 1 FROM invoice named"
+        " JOIN correction first ON first.invoice_id = named.id AND first.kind = 'new_version'"
+        " WHERE named.biller_id = c.biller_id AND named.number = c.names)))",
     ),
     # ------------------------------------------------------------------------------------------------------ G telling
     _holds(
@@ -452,6 +481,21 @@ INVARIANTS: Sequence[Invariant] = (
         "L6",
         "no order is still being given to its bank after an hour",
         "SELECT id FROM payment WHERE state IN ('prepared', 'initiating') AND {seconds::now,created_at} > 3600",
+    ),
+    _in_time(
+        "L7",
+        "no delivered bill has been on its way into its customer's space for a day, unless a payment of one that it"
+        " replaces is under way",
+        "SELECT b.id FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id WHERE i.id IS NULL"
+        " AND b.kind = 'invoice' AND {seconds::now,b.delivered_at} > 86400 EXCEPT SELECT line.first_id FROM"
+        " (WITH RECURSIVE line(first_id, bill_id) AS (SELECT b.id, b.id FROM delivered_bill b LEFT JOIN invoice i"
+        " ON i.bill_id = b.id WHERE i.id IS NULL AND b.kind = 'invoice' AND {seconds::now,b.delivered_at} > 86400"
+        " UNION SELECT l.first_id, COALESCE(i.bill_id, named.id) FROM line l JOIN delivered_bill b ON b.id = l.bill_id"
+        " LEFT JOIN correction c ON c.bill_id = b.id LEFT JOIN invoice i ON i.id = c.invoice_id"
+        " LEFT JOIN delivered_bill named ON named.biller_id = b.biller_id AND named.number = b.corrects_number"
+        " WHERE COALESCE(i.bill_id, named.id) IS NOT NULL)"
+        " SELECT first_id, bill_id FROM line) line JOIN invoice i ON i.bill_id = line.bill_id"
+        " WHERE i.state = 'in_payment'",
     ),
 )
 

@@ -16,8 +16,10 @@ from app.db.events import Event, EventRow
 from app.db.many import insert_many
 from consent.base import new_id
 
-#: event -> names of its handlers; app/journey/route.py is the one that is used
-Route = Mapping[type[Event], Sequence[str]]
+#: what is done at once, in the very transaction that records these facts: nobody ever sees the one without the other
+AtOnce = Callable[["UnitOfWork", Sequence[Event]], None]
+#: event -> what is done at once and the names of its handlers; app/journey/route.py is the one that is used
+Route = Mapping[type[Event], Sequence[AtOnce | str]]
 
 #: work that a web request wants to do itself waits this long for it before a worker may take it
 HEAD_START = dt.timedelta(seconds=2)
@@ -69,7 +71,7 @@ class UnitOfWork:
             EventRow(id=event_id, kind=type(event).__name__, payload=event.payload(), recorded_at=self.now)
         )
         keys = {}
-        for handler in self._route[type(event)]:
+        for handler in self._handlers_of([event]):
             keys[handler] = f"{handler}:{event_id}"
             work.enqueue(
                 self.session,
@@ -95,7 +97,7 @@ class UnitOfWork:
             for event, fact in zip(events, facts, strict=True)
         ]
         insert_many(self.session, EventRow, rows)
-        for handler in self._route[type(events[0])]:
+        for handler in self._handlers_of(events):
             work.enqueue(
                 self.session,
                 handler=f"{handler}{TOGETHER}",
@@ -103,6 +105,14 @@ class UnitOfWork:
                 payload={"facts": facts},
                 now=self.now,
             )
+
+    def _handlers_of(self, events: Sequence[Event]) -> list[str]:
+        """Do what is done at once of these, which are of one kind. Returns the names of the handlers of the rest."""
+        steps = self._route[type(events[0])]
+        for step in steps:
+            if not isinstance(step, str):
+                step(self, events)
+        return [step for step in steps if isinstance(step, str)]
 
     def ask_apart(self, handler: str, fact: dict[str, Any]) -> None:
         """Of facts that came together: have this one done by itself, because it keeps the others up."""

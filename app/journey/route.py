@@ -7,6 +7,7 @@ each safe to run again. To add a step, add a handler here.
 from __future__ import annotations
 
 from app.db.events import Event
+from app.db.unit_of_work import AtOnce
 from app.journey.corrections import service as corrections
 from app.journey.corrections.events import BillCorrected
 from app.journey.decisions.events import PaymentDecided
@@ -45,6 +46,9 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     PaymentReversed: [webhooks.tell_payment_failed],
 }
 
+#: what nobody may see undone, in the transaction of the fact itself: work comes too late for it
+AT_ONCE: dict[type[Event], list[AtOnce]] = {InvoiceOpened: [corrections.replace_at_once]}
+
 #: work that repeats by itself until it is over; it is asked for by name, not by an event
 FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver, uploads.deliver_upload, conformance.check_conformance]
 
@@ -62,7 +66,10 @@ def name_of(handler: Handler) -> str:
     return f"{stage}.{handler.__name__}"  # type: ignore[attr-defined]  # every handler is a function
 
 
-ROUTE = {event: tuple(name_of(handler) for handler in handlers) for event, handlers in TIMETABLE.items()}
+ROUTE: dict[type[Event], tuple[AtOnce | str, ...]] = {
+    event: (*AT_ONCE.get(event, ()), *(name_of(handler) for handler in handlers))
+    for event, handlers in TIMETABLE.items()
+}
 HANDLERS = {
     name_of(handler): handler for handlers in (*TIMETABLE.values(), FOLLOW_UPS, TOGETHER) for handler in handlers
 }

@@ -147,7 +147,8 @@ def settled_early(journey: Journey) -> None:
 
 
 def corrected(journey: Journey) -> None:
-    """Bills that were corrected before and after they were paid, one that was taken back, a credit without a bill."""
+    """Bills that were corrected before and after they were paid, one that was taken back, one that was replaced, a
+    credit without a bill."""
     before, after, back, owing = (_bill(journey, "100.00") for _ in range(4))
     journey.confirm(before)
     journey.wait(1)
@@ -162,6 +163,8 @@ def corrected(journey: Journey) -> None:
         bill_id = uow.session.get_one(Invoice, back).bill_id
         withdraw(uow, biller_id=journey.biller.id, bill_id=bill_id, reason="It was not ours.")
         uow.commit()
+    replaced = journey.invoice(_bill(journey, "100.00")).number
+    journey.deliver(number=f"2026-{uuid.uuid4().hex}", replaces=replaced, amount="90.00")
     number = f"C-{uuid.uuid4().hex}"
     journey.deliver(number=number, kind="credit_note", corrects=f"2026-{uuid.uuid4().hex}", amount="5.00")
     journey.worker.run_until_idle()

@@ -33,6 +33,7 @@ class Correction(Base):
         Index(
             "uq_correction_whole",
             "invoice_id",
+            "kind",
             unique=True,
             postgresql_where=text("kind <> 'credit_note'"),
             sqlite_where=text("kind <> 'credit_note'"),

@@ -8,10 +8,13 @@ offered than is asked.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db.events import Event
+from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.journey.corrections.events import BillCorrected
@@ -25,19 +28,20 @@ from app.journey.corrections.states import (
     CorrectionStep,
 )
 from app.journey.intake import originals
-from app.journey.intake.bill import Bill, BillKind, BillRefused
-from app.journey.intake.events import BillDelivered
+from app.journey.intake.bill import BillKind, BillRefused
 from app.journey.intake.formats import read_bill, text
 from app.journey.intake.models import DeliveredBill
 from app.journey.intake.taking import invalid
 from app.journey.invoices import service as invoices
+from app.journey.invoices.chain import earlier_ids
+from app.journey.invoices.events import InvoiceOpened
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
-from app.journey.payments.access import locked_of_invoice
-from app.journey.payments.models import Payment
+from app.journey.payments.access import locked_with_invoice
 from app.journey.payments.step import stop_outdated
 from app.services import Task
 from consent.base import new_id
+from consent.vault import Vault
 
 #: what is waited for: a bill that was delivered is opened within moments, a payment ends when its bank says so.
 #: What takes longer is looked for less often
@@ -48,7 +52,7 @@ WAITING_SHARE, PAUSE_MOST = 10, dt.timedelta(minutes=10)
 def apply_correction(task: Task) -> None:
     """CorrectionDelivered, CorrectionDue: link it with its bill and recalculate that. Run again it changes nothing.
 
-    The new version of a bill is opened once no payment holds the old one: nobody is asked to pay one while the other
+    The new version of a bill is opened once no payment holds any earlier one: nobody is asked to pay one while another
     may be executed.
     """
     with task.services.unit_of_work() as uow:
@@ -56,17 +60,66 @@ def apply_correction(task: Task) -> None:
         correction = _correction_of(uow.session, delivered.id)
         if correction is None:
             bill = read_bill(originals.content_of(task.services.vault, uow.session, delivered), delivered.media_type)
-            correction = _written_down(uow, delivered, bill)
+            correction = _written_down(uow, delivered, preceding=bill.preceding_numbers, note=bill.note)
         run_at = None
         if correction.state == CorrectionState.STANDING:
             run_at = _find_and_apply(uow, correction)
         if correction.kind == CorrectionKind.NEW_VERSION and run_at is None:
-            run_at = _open_in_its_place(uow, correction, delivered)
+            run_at = _open_in_its_place(uow, task.services.vault, correction, delivered)
         if run_at is None:
             task.finish(uow)
         else:
             task.run_again(uow, run_at=run_at)
         uow.commit()
+
+
+def replace_at_once(uow: UnitOfWork, events: Sequence[Event]) -> None:
+    """InvoiceOpened: where the new version of a bill was delivered before it, that stands in for it at once.
+
+    Otherwise its customer could be asked to pay both, for as long as the work of the correction has to wait.
+    """
+    opened = [event.invoice_id for event in events if isinstance(event, InvoiceOpened)]
+    for invoice, delivered in _named_before(uow.session, opened):
+        if CorrectionKind.NEW_VERSION in _whole(uow.session, invoice.id):
+            continue  # a further one stands in for the first one, and has work of its own
+        correction = _at_hand(uow, invoice, delivered)
+        if correction is None or correction.state == CorrectionState.APPLIED:
+            continue
+        if not _breaks_ring(uow.session, correction, invoice.bill_id):
+            _apply(uow, correction, invoice)
+
+
+def _named_before(session: Session, invoice_ids: Collection[str]) -> list[tuple[Invoice, DeliveredBill]]:
+    """Each of these bills with the new versions that were delivered before it was opened, of it or of one that it
+    stands in for itself."""
+    names: dict[tuple[str, str], Invoice] = {}
+    for invoice in session.scalars(select(Invoice).where(among(session, Invoice.id, invoice_ids))):
+        earlier = earlier_ids(session, invoice.id) if invoice.replaces_id is not None else []
+        numbers = session.scalars(select(Invoice.number).where(Invoice.id.in_(earlier))) if earlier else ()
+        names |= {(invoice.biller_id, number): invoice for number in (invoice.number, *numbers)}
+    delivered = session.scalars(
+        select(DeliveredBill)
+        .where(
+            DeliveredBill.biller_id.in_({biller_id for biller_id, _ in names}),
+            among(session, DeliveredBill.corrects_number, {number for _, number in names}),
+            DeliveredBill.kind == BillKind.INVOICE,
+        )
+        .order_by(DeliveredBill.delivered_at, DeliveredBill.id)
+    )
+    found = [(names.get((each.biller_id, each.corrects_number or "")), each) for each in delivered]
+    return [
+        (invoice, each) for invoice, each in found if invoice is not None and invoice.customer_id == each.customer_id
+    ]
+
+
+def _at_hand(uow: UnitOfWork, invoice: Invoice, delivered: DeliveredBill) -> Correction | None:
+    """The correction, locked. Where an earlier bill is locked already it is not waited for: whoever has it finds the
+    invoice once this is done."""
+    if invoice.replaces_id is None:
+        return _correction_of(uow.session, delivered.id) or _written_down(uow, delivered)
+    return uow.session.scalar(
+        select(Correction).where(Correction.bill_id == delivered.id).with_for_update(skip_locked=True)
+    )
 
 
 def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> Correction:
@@ -83,13 +136,13 @@ def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> C
     invoice = uow.session.scalar(select(Invoice).where(Invoice.bill_id == bill_id))
     if invoice is None:
         raise Conflict("not-opened-yet", "This bill is still on its way into its customer's space: try again soon.")
-    _lock(uow, invoice.id)
+    locked_with_invoice(uow, invoice.id)
     before = _whole(uow.session, invoice.id)
-    if before is not None and before.kind == CorrectionKind.WITHDRAWAL:
-        return before
-    if before is not None:
+    if withdrawal := before.get(CorrectionKind.WITHDRAWAL):
+        return withdrawal
+    if new_version := before.get(CorrectionKind.NEW_VERSION):
         raise Conflict(
-            "replaced", f"A new version, number {before.number}, stands in for this bill: withdraw that one."
+            "replaced", f"A new version, number {new_version.number}, stands in for this bill: withdraw that one."
         )
     correction = Correction(
         id=new_id("cor"),
@@ -125,11 +178,13 @@ def _correction_of(session: Session, bill_id: str) -> Correction | None:
     return session.scalar(select(Correction).where(Correction.bill_id == bill_id).with_for_update())
 
 
-def _written_down(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> Correction:
+def _written_down(
+    uow: UnitOfWork, delivered: DeliveredBill, *, preceding: Sequence[str] = (), note: str | None = None
+) -> Correction:
     credit = delivered.kind == BillKind.CREDIT_NOTE
     because = Because.UNKNOWN
     if delivered.corrects_number is None:
-        because = Because.SEVERAL_NAMED if bill.preceding_numbers else Because.NONE_NAMED
+        because = Because.SEVERAL_NAMED if preceding else Because.NONE_NAMED
     correction = Correction(
         id=new_id("cor"),
         kind=CorrectionKind.CREDIT_NOTE if credit else CorrectionKind.NEW_VERSION,
@@ -143,7 +198,7 @@ def _written_down(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> Corr
         amount_minor=delivered.amount_minor,
         taken_minor=0,
         because=because,
-        reason=bill.note if credit else None,
+        reason=note if credit else None,
         said_at=delivered.delivered_at,
     )
     uow.session.add(correction)
@@ -165,15 +220,62 @@ def _find_and_apply(uow: UnitOfWork, correction: Correction) -> dt.datetime | No
     if not _fits(correction, target):
         correction.because = Because.OTHER
         return None
-    invoice = uow.session.scalar(select(Invoice).where(Invoice.bill_id == target.id))
+    bill_id = target.id
+    invoice = _locked_invoice_of(uow, bill_id)
+    if correction.kind == CorrectionKind.NEW_VERSION:
+        # a further one stands in for the last of those that do already
+        while invoice and (last := _whole(uow.session, invoice.id).get(CorrectionKind.NEW_VERSION)) and last.bill_id:
+            bill_id = last.bill_id
+            invoice = _locked_invoice_of(uow, bill_id)
+        if _breaks_ring(uow.session, correction, bill_id):
+            return None
     if invoice is None:
         return _later(uow, correction, NOT_OPENED)
-    _lock(uow, invoice.id)
-    if correction.kind in WHOLE and _whole(uow.session, invoice.id) is not None:
-        correction.because = Because.OTHER  # withdrawn, or replaced by another one before
-        return None
     _apply(uow, correction, invoice)
     return None
+
+
+def _locked_invoice_of(uow: UnitOfWork, bill_id: str) -> Invoice | None:
+    invoice = _invoice_of(uow.session, bill_id)
+    if invoice is not None:
+        locked_with_invoice(uow, invoice.id)
+    return invoice
+
+
+def _invoice_of(session: Session, bill_id: str) -> Invoice | None:
+    return session.scalar(select(Invoice).where(Invoice.bill_id == bill_id))
+
+
+def _breaks_ring(session: Session, correction: Correction, end: str) -> bool:
+    """Whether the bill that the new version is to stand in for stands in for it, by whatever many steps.
+
+    Of those whose word is not done yet the one that was delivered first does not have it done: what was said later
+    counts. It stands by itself then, and is opened as any bill.
+    """
+    open_: list[tuple[dt.datetime, str]] = []
+    bill_id: str | None = end  # the delivered bill
+    seen: set[str] = set()
+    while bill_id is not None and bill_id != correction.bill_id and bill_id not in seen:
+        seen.add(bill_id)
+        delivered = session.get_one(DeliveredBill, bill_id)
+        said = session.scalar(select(Correction).where(Correction.bill_id == bill_id))
+        if said is not None and said.state == CorrectionState.APPLIED:
+            bill_id = session.scalars(select(Invoice.bill_id).where(Invoice.id == said.invoice_id)).one()
+        elif delivered.corrects_number is None or (said is not None and said.because == Because.RING):
+            bill_id = None
+        else:
+            open_.append((delivered.delivered_at, bill_id))
+            bill_id = session.scalar(
+                select(DeliveredBill.id).where(
+                    DeliveredBill.biller_id == delivered.biller_id,
+                    DeliveredBill.customer_id == delivered.customer_id,
+                    DeliveredBill.number == delivered.corrects_number,
+                )
+            )
+    if bill_id is None or bill_id != correction.bill_id or any(each < (correction.said_at, bill_id) for each in open_):
+        return False
+    correction.because = Because.RING
+    return True
 
 
 def _later(uow: UnitOfWork, correction: Correction, least: dt.timedelta) -> dt.datetime:
@@ -186,46 +288,45 @@ def _fits(correction: Correction, target: DeliveredBill) -> bool:
     return is_bill and (correction.kind in WHOLE or target.currency == correction.currency)
 
 
-def _lock(uow: UnitOfWork, invoice_id: str) -> None:
-    """The payments of the invoice, what is due of it and the invoice. One that is prepared just now is waited for: it
-    locks what is due, too, and would not be stopped where it is not seen."""
-    while True:
-        attempt = uow.session.begin_nested()
-        payments = locked_of_invoice(uow.session, invoice_id)
-        invoices.lock(uow, invoice_id)
-        if payments.keys() == set(uow.session.scalars(select(Payment.id).where(Payment.invoice_id == invoice_id))):
-            attempt.commit()  # the locks stay
-            return
-        attempt.rollback()  # and are left, to be taken again in the order that everybody keeps
-
-
 def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
     """The posting, the link, what is stopped and the fact. The payments, what is due and the invoice are locked."""
-    if correction.kind in WHOLE:
-        minor = None
-    else:  # of a bill of which nothing is asked any more nothing comes off
-        minor = 0 if _whole(uow.session, invoice.id) is not None else correction.amount_minor
+    minor = None if correction.kind in WHOLE else correction.amount_minor
+    if minor is not None and _whole(uow.session, invoice.id):
+        minor = 0  # of a bill of which nothing is asked any more nothing comes off
     correction.taken_minor = invoices.credit(uow, correction_id=correction.id, invoice_id=invoice.id, minor=minor)
     correction.state = CORRECTION.next(CorrectionState(correction.state), CorrectionStep.APPLY)
     correction.invoice_id, correction.applied_at, correction.because = invoice.id, uow.now, None
     uow.session.add(correction)
     uow.session.flush()
+    if correction.kind == CorrectionKind.NEW_VERSION and correction.bill_id is not None:
+        opened = _invoice_of(uow.session, correction.bill_id)  # before the bill that it replaces
+        if opened is not None:
+            opened.replaces_id = invoice.id
     if correction.taken_minor:
         stop_outdated(uow, invoice.id, evidence=f"corrected by {correction.id}")
-    uow.record(BillCorrected(correction_id=correction.id, invoice_id=invoice.id))
+    standing = invoices.stand(uow.session, invoice.id)
+    uow.record(
+        BillCorrected(correction_id=correction.id, invoice_id=invoice.id, asked_minor=invoice.asked.minor, **standing)
+    )
 
 
-def _whole(session: Session, invoice_id: str) -> Correction | None:
-    """The withdrawal or the new version after which nothing is asked of the bill."""
-    return session.scalar(select(Correction).where(Correction.invoice_id == invoice_id, Correction.kind.in_(WHOLE)))
+def _whole(session: Session, invoice_id: str) -> dict[str, Correction]:
+    """By their kind, the withdrawal and the new version after which nothing is asked of the bill: one each at most."""
+    found = session.scalars(select(Correction).where(Correction.invoice_id == invoice_id, Correction.kind.in_(WHOLE)))
+    return {each.kind: each for each in found}
 
 
-def _open_in_its_place(uow: UnitOfWork, correction: Correction, delivered: DeliveredBill) -> dt.datetime | None:
-    """Have the new version opened, unless a payment of the old one may still be executed: then later."""
-    if correction.invoice_id is not None:
-        state = uow.session.scalars(select(Invoice.state).where(Invoice.id == correction.invoice_id)).one()
-        if state == InvoiceState.IN_PAYMENT:
+def _open_in_its_place(
+    uow: UnitOfWork, vault: Vault, correction: Correction, delivered: DeliveredBill
+) -> dt.datetime | None:
+    """Open the new version, unless a payment of an earlier one may still be executed: then later."""
+    if _invoice_of(uow.session, delivered.id) is not None:
+        return None
+    replaces_id = correction.invoice_id
+    if replaces_id is not None:
+        earlier = [replaces_id, *earlier_ids(uow.session, replaces_id)]
+        held = select(Invoice.id).where(Invoice.id.in_(earlier), Invoice.state == InvoiceState.IN_PAYMENT)
+        if uow.session.scalar(held.limit(1)) is not None:
             return _later(uow, correction, IN_PAYMENT)
-    if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
-        uow.record(BillDelivered(bill_id=delivered.id))
+    invoices.open_bill(uow, vault, delivered, replaces_id=replaces_id)
     return None

@@ -49,3 +49,4 @@ class Because(enum.StrEnum):
     SEVERAL_NAMED = "several-preceding"  #: nobody can say how much of it is for which
     UNKNOWN = "unknown-preceding"  #: we have no such bill, or not yet
     OTHER = "other-preceding"  #: in another currency, another customer's, or no bill: found when it came later
+    RING = "replaces-each-other"  #: the bill that it names stands in for it, and was delivered later

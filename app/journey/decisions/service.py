@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, Verb
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.chain import earlier_states
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
@@ -40,7 +43,8 @@ def start_paying(
 ) -> Started:
     """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank.
 
-    Raises NotFound, Conflict (a payment is under way), NotAllowed (demo visit, no passkey). Nothing is decided yet.
+    Raises NotFound, Conflict (a payment of it, or of a bill that it replaces, is under way), NotAllowed (demo visit, no
+    passkey). Nothing is decided yet.
     """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
@@ -48,7 +52,8 @@ def start_paying(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
-    order = order_of(invoice, bank=bank, day=today_of(customer, uow.now))
+    earlier_paid = _earlier_paid(uow.session, invoice)
+    order = order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
     return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
 
 
@@ -77,7 +82,8 @@ def pay_now(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
-    if bank is None or signed != order_of(invoice, bank=bank, day=today):
+    earlier_paid = _earlier_paid(uow.session, invoice)
+    if bank is None or signed != order_of(invoice, bank=bank, day=today, earlier_paid=earlier_paid):
         raise Conflict(
             "order-changed", "Something in this payment has changed since you saw it. Please check it again."
         )
@@ -101,6 +107,7 @@ def pay_now(
         amount_minor=claimed.amount.minor,
         discount_minor=claimed.discount.minor,
         credited_minor=invoice.credited_minor,
+        earlier_paid=earlier_paid,
         pay_on=today,
         bank_id=bank.id,
         payee_name=invoice.payee_name,
@@ -117,12 +124,27 @@ def pay_now(
     return Decided(decision.payment_id, recorded)
 
 
-def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date) -> dict[str, str]:
-    """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid."""
+def _earlier_paid(session: Session, invoice: Invoice) -> int:
+    """How many of the bills that this one replaces are paid. Raises Conflict when a payment of one is under way."""
+    states = earlier_states(session, invoice.id)
+    if InvoiceState.IN_PAYMENT in states:
+        raise Conflict(
+            "earlier-in-payment",
+            "A payment of the bill that this one replaces is under way. Wait until it is known what became of it.",
+        )
+    return states.count(InvoiceState.PAID)
+
+
+def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid: int = 0) -> dict[str, str]:
+    """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid.
+
+    That bills which this one replaces are paid already stands in it where it is so: the page warned of it.
+    """
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
-    return {
+    known = {"earlier_paid": str(earlier_paid)} if earlier_paid else {}
+    return known | {
         "invoice": invoice.id,
         "payee": invoice.payee_name,
         "iban": invoice.payee_iban,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.journey.intake.models import DeliveredBill
 from app.journey.intake.originals import content_of
+from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
@@ -66,6 +67,7 @@ class InvoiceView:
     receipt_id: str | None = None
     corrected: str | None = None  #: the kind of its last correction, filled in by the door from a later stage
     seen: bool = False  #: its customer opened it before
+    earlier: EarlierBill | None = None  #: the bill that this one stands in for
 
     @property
     def taken_off(self) -> Money:
@@ -96,7 +98,8 @@ def invoices_of(
         .limit(INBOX_MOST)
         .offset((page - 1) * INBOX_MOST)
     ).all()
-    return [_view(*row, today=today) for row in rows]
+    earlier = earlier_bills(session, [row[0].id for row in rows])
+    return [_view(*row, today=today, earlier=earlier.get(row[0].id)) for row in rows]
 
 
 def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> InvoiceView:
@@ -104,7 +107,7 @@ def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: 
     row = session.execute(_select().where(Invoice.id == invoice_id, Invoice.customer_id == customer_id)).one_or_none()
     if row is None:
         raise NotFound("bill")
-    return _view(*row, today=today)
+    return _view(*row, today=today, earlier=earlier_bills(session, [invoice_id]).get(invoice_id))
 
 
 def open_total(session: Session, *, customer_id: str) -> OpenTotal:
@@ -147,7 +150,9 @@ def _select() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date) -> InvoiceView:
+def _view(
+    invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date, earlier: EarlierBill | None
+) -> InvoiceView:
     discount = None
     if invoice.discount_until is not None:
         discount = DiscountView(
@@ -178,6 +183,7 @@ def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date
         state=invoice.state,
         media_type=media_type,
         seen=invoice.seen_at is not None,
+        earlier=earlier,
     )
 
 

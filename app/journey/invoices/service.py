@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
@@ -45,15 +45,20 @@ def open_invoice(task: Task) -> None:
     with task.services.unit_of_work() as uow:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
-            bill = read_bill(originals.content_of(task.services.vault, uow.session, delivered), delivered.media_type)
-            invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)))
-            uow.session.add(invoice)
-            uow.session.flush()
-            ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
-            uow.record(InvoiceOpened(invoice_id=invoice.id))
-            _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
+            open_bill(uow, task.services.vault, delivered)
         task.finish(uow)
         uow.commit()
+
+
+def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replaces_id: str | None = None) -> None:
+    """Put a bill that has no invoice yet into its customer's space; ``replaces_id``: as the new version of that one."""
+    bill = read_bill(originals.content_of(vault, uow.session, delivered), delivered.media_type)
+    invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)), replaces_id=replaces_id)
+    uow.session.add(invoice)
+    uow.session.flush()
+    ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
+    uow.record(InvoiceOpened(invoice_id=invoice.id))
+    _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
 
 
 def open_invoice_together(task: Task) -> None:
@@ -256,7 +261,7 @@ def reopen(uow: UnitOfWork, taken: Claim) -> None:
         _must(uow.session, taken.invoice_id, InvoiceStep.REOPEN)
         _become_free(uow, taken.invoice_id)
         if owed and not ledger.owed_of(uow.session, taken.invoice_id):
-            uow.record(RefundOwed(invoice_id=taken.invoice_id, amount_minor=0))  # nobody is to give back what came back
+            _record_refund(uow, taken.invoice_id, 0)  # nobody is to give back what came back
 
 
 def lock(uow: UnitOfWork, invoice_id: str) -> None:
@@ -278,6 +283,8 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
     amount = Money(taken, invoice.currency)
     ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, biller_id=invoice.biller_id, amount=amount)
     invoice.credited_minor += taken
+    if minor is None:
+        invoice.retracted_minor += taken
     uow.session.flush()
     if invoice.state == InvoiceState.TO_PAY:
         _clear(uow, invoice_id)
@@ -301,9 +308,47 @@ def _clear(uow: UnitOfWork, invoice_id: str) -> None:
 
 
 def _tell_refund(uow: UnitOfWork, invoice_id: str) -> None:
-    owed = -ledger.owed_of(uow.session, invoice_id)
-    if owed:
-        uow.record(RefundOwed(invoice_id=invoice_id, amount_minor=owed))
+    owed = refund_of(uow.session, invoice_id)
+    if owed.minor:
+        _record_refund(uow, invoice_id, owed.minor)
+
+
+def _record_refund(uow: UnitOfWork, invoice_id: str, minor: int) -> None:
+    uow.record(RefundOwed(invoice_id=invoice_id, amount_minor=minor, **stand(uow.session, invoice_id)))
+
+
+def refund_of(session: Session, invoice_id: str) -> Money:
+    """What its biller took off beyond what is free of it: to be given back, once no payment of it is under way.
+
+    By a credit note what the credit note says. A withdrawal and a new version say no amount: by them what was paid, so
+    that the discount for early payment, which nobody paid, is not given back.
+    """
+    retracted, currency = session.execute(
+        select(Invoice.retracted_minor, Invoice.currency).where(Invoice.id == invoice_id)
+    ).one()
+    owed = -ledger.owed_of(session, invoice_id)
+    if owed and retracted:
+        owed -= min(ledger.let_off_of(session, invoice_id), retracted)
+    return Money(owed, currency)
+
+
+class Stand(TypedDict):
+    """How an invoice stood when a fact about it was recorded, and which of these facts is the later one."""
+
+    state: str
+    sequence: int
+
+
+def stand(session: Session, invoice_id: str) -> Stand:
+    """The caller has locked what is due of the invoice and tells this."""
+    row = session.execute(
+        update(Invoice)
+        .where(Invoice.id == invoice_id)
+        .values(sequence=Invoice.sequence + 1)
+        .returning(Invoice.state, Invoice.sequence)
+        .execution_options(synchronize_session=False)
+    ).one()
+    return Stand(state=row.state, sequence=row.sequence)
 
 
 def _must(session: Session, invoice_id: str, step: InvoiceStep) -> None:

@@ -7,9 +7,13 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db.unit_of_work import UnitOfWork
 from app.errors import NotFound
 from app.journey.decisions.models import Decision
+from app.journey.invoices.access import locked_invoice
+from app.journey.invoices.chain import earlier_states
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
@@ -78,17 +82,30 @@ def is_outdated(session: Session, payment: Payment) -> bool:
     return credited > decision.credited_minor
 
 
+def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
+    """Whether a bill that its own one replaces is being paid, or has been since its customer decided: to go on could be
+    to pay both."""
+    states = earlier_states(session, payment.invoice_id)
+    if not states:
+        return False
+    decision = session.get_one(Decision, payment.decision_id)
+    return InvoiceState.IN_PAYMENT in states or states.count(InvoiceState.PAID) > decision.earlier_paid
+
+
 def must_give_way(session: Session, payment: Payment) -> bool:
-    """Whether another payment has paid its invoice, or may have after all; or its decision is void."""
+    """Whether another payment has paid its invoice or a bill that this replaces, or may have after all; or its decision
+    is void."""
     paid_or_doubted = paid_by_another(session, payment) is not None or bool(doubted_of_invoice(session, payment))
-    return paid_or_doubted or is_outdated(session, payment)
+    return paid_or_doubted or is_outdated(session, payment) or is_earlier_bill_taken(session, payment)
 
 
 def why_give_way(session: Session, payment: Payment) -> Reason:
     """What to call it when it does."""
     if paid_by_another(session, payment) is not None:
         return Reason.PAID_OTHERWISE
-    return Reason.BILL_CORRECTED if is_outdated(session, payment) else Reason.ANOTHER_UNDER_WAY
+    if is_outdated(session, payment):
+        return Reason.BILL_CORRECTED
+    return Reason.EARLIER_BILL if is_earlier_bill_taken(session, payment) else Reason.ANOTHER_UNDER_WAY
 
 
 def is_unwanted(session: Session, payment: Payment) -> bool:
@@ -134,3 +151,16 @@ def locked_of_invoice(session: Session, invoice_id: str) -> dict[str, Payment]:
         .execution_options(populate_existing=True)
     )
     return {payment.id: payment for payment in rows}
+
+
+def locked_with_invoice(uow: UnitOfWork, invoice_id: str) -> dict[str, Payment]:
+    """The payments of an invoice, what is due of it and the invoice. One that is prepared just now is waited for: it
+    locks what is due, too, and would not be stopped where it is not seen."""
+    while True:
+        attempt = uow.session.begin_nested()
+        payments = locked_of_invoice(uow.session, invoice_id)
+        locked_invoice(uow.session, invoice_id)
+        if payments.keys() == set(uow.session.scalars(select(Payment.id).where(Payment.invoice_id == invoice_id))):
+            attempt.commit()  # the locks stay
+            return payments
+        attempt.rollback()  # and are left, to be taken again in the order that everybody keeps

@@ -24,6 +24,11 @@ from connectors.contract import PsuContext, Submits
 from consent.models import Consent, Trip
 from consent.tokens import access_token
 
+_EVIDENCE = {
+    Reason.BILL_CORRECTED: "the bill was corrected",
+    Reason.EARLIER_BILL: "a payment of the bill that this one replaces",
+}
+
 
 def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     """Nobody asks the bank meanwhile: it has nothing that it could execute."""
@@ -79,8 +84,7 @@ def withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, e
 
 
 def give_way(task: Task, uow: UnitOfWork, payment: Payment) -> None:
-    """Another payment has paid its bill, or may have; or the bill was corrected."""
+    """Another payment has paid its bill or one that this replaces, or may have; or the bill was corrected."""
     reason = why_give_way(uow.session, payment)
-    corrected = reason is Reason.BILL_CORRECTED
-    evidence = "the bill was corrected" if corrected else "another payment of the bill"
+    evidence = _EVIDENCE.get(reason, "another payment of the bill")
     withhold(task, uow, payment, reason, evidence=evidence)

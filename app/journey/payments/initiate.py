@@ -20,6 +20,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
     doubted_of_invoice,
+    is_earlier_bill_taken,
     is_outdated,
     locked,
     locked_of_invoice,
@@ -179,7 +180,8 @@ def _give_up(uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str
 
 
 def _give_way(uow: UnitOfWork, payment: Payment) -> None:
-    """Give it up if another payment has paid the invoice meanwhile, or may do so after all; or its decision is void."""
+    """Give it up if another payment has paid the invoice meanwhile, or may do so after all, or one of a bill that
+    this replaces; or its decision is void."""
     if payment.state not in (PaymentState.PREPARED, PaymentState.INITIATING):
         return
     other = paid_by_another(uow.session, payment)
@@ -188,6 +190,9 @@ def _give_way(uow: UnitOfWork, payment: Payment) -> None:
         return
     if is_outdated(uow.session, payment):
         _give_up(uow, payment, Reason.BILL_CORRECTED, evidence="the bill was corrected")
+        return
+    if is_earlier_bill_taken(uow.session, payment):
+        _give_up(uow, payment, Reason.EARLIER_BILL, evidence="a payment of the bill that this one replaces")
         return
     doubted = doubted_of_invoice(uow.session, payment)
     if doubted:

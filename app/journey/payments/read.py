@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
+from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import is_overpaid
-from app.journey.payments.access import paid_by_another
+from app.journey.payments.access import why_give_way
 from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.reasons import Reason
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
 from app.people.models import Biller
@@ -75,6 +77,7 @@ class PaymentView:
     paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
     unwanted: bool  #: another one paid the bill, or may have: this one is stopped if it can be, nobody may approve it
     paid_otherwise: bool  #: unwanted, and it is sure that another one has paid the bill
+    earlier_taken: bool  #: unwanted, since a bill that its own one replaces was paid, or may be
     corrected: bool  #: decided before its biller took something off the bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
@@ -82,6 +85,7 @@ class PaymentView:
     final: bool
     steps: tuple[StepView, ...]
     receipt_id: str | None = None  #: filled in by the door from a later stage
+    earlier: EarlierBill | None = None  #: the bill that its own one stands in for
 
 
 def payment_view(session: Session, payment_id: str) -> PaymentView:
@@ -89,7 +93,8 @@ def payment_view(session: Session, payment_id: str) -> PaymentView:
     row = session.execute(_select().where(Payment.id == payment_id)).one_or_none()
     if row is None:
         raise NotFound("payment")
-    return _seen_in_the_ledger(session, _view(*row))
+    view = _seen_in_the_ledger(session, _view(*row))
+    return dataclasses.replace(view, earlier=earlier_bills(session, [view.invoice_id]).get(view.invoice_id))
 
 
 def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str) -> list[PaymentView]:
@@ -157,9 +162,12 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
     """With what only the books know: whether it, or another payment instead, was executed."""
     if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=view.id):
         return dataclasses.replace(view, paid_twice=True)
-    if view.unwanted and paid_by_another(session, session.get_one(Payment, view.id)) is not None:
-        return dataclasses.replace(view, paid_otherwise=True)
-    return view
+    if not view.unwanted:
+        return view
+    reason = why_give_way(session, session.get_one(Payment, view.id))
+    return dataclasses.replace(
+        view, paid_otherwise=reason is Reason.PAID_OTHERWISE, earlier_taken=reason is Reason.EARLIER_BILL
+    )
 
 
 def _view(
@@ -214,6 +222,7 @@ def _view(
         paid_twice=False,
         unwanted=unwanted,
         paid_otherwise=False,
+        earlier_taken=False,
         corrected=corrected,
         link_open=waiting and trip.returned_at is None and not unwanted,
         cancellable=(waiting and trip.left_at is None) or may_withhold(payment),

@@ -23,6 +23,7 @@ class Reason(enum.StrEnum):
     NOT_KNOWN_AT_BANK = "not_known_at_bank"  #: when nothing could move any more, the bank knew no such payment
     ANOTHER_UNDER_WAY = "another_under_way"  #: the bank calls an earlier payment of the same bill accepted after all
     BILL_CORRECTED = "bill_corrected"  #: its biller took something off the bill after the customer had decided
+    EARLIER_BILL = "earlier_bill"  #: a payment of the bill that its own one replaces was executed, or may be
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 
 

@@ -15,7 +15,14 @@ from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.failpoints import failpoint
 from app.journey.payments import rules
-from app.journey.payments.access import is_unwanted, locked, payment_at_bank, payment_of_customer, payment_of_trip
+from app.journey.payments.access import (
+    is_unwanted,
+    locked,
+    payment_at_bank,
+    payment_of_customer,
+    payment_of_trip,
+    why_give_way,
+)
 from app.journey.payments.events import CustomerReturned
 from app.journey.payments.looks import follow_from, look_on_hint, may_end_otherwise
 from app.journey.payments.models import Payment
@@ -95,6 +102,14 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
     return leaving
 
 
+_GIVES_WAY = {
+    Reason.PAID_OTHERWISE: ("paid-otherwise", "Another payment has paid this bill."),
+    Reason.ANOTHER_UNDER_WAY: ("another-under-way", "Another payment of this bill may be under way after all."),
+    Reason.BILL_CORRECTED: ("bill-corrected", "The bill was corrected after this payment had been confirmed."),
+    Reason.EARLIER_BILL: ("earlier-bill", "A payment of the bill that this one replaces was made, or may be."),
+}
+
+
 def _leavable(uow: UnitOfWork, *, payment_id: str, customer_id: str) -> tuple[Payment, Consent, Trip]:
     """The payment, locked, if its customer may go to the bank for it now. Raises NotFound, TooLate."""
     payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=customer_id, lock=True)
@@ -103,7 +118,7 @@ def _leavable(uow: UnitOfWork, *, payment_id: str, customer_id: str) -> tuple[Pa
     consent = uow.session.get_one(Consent, payment.consent_id)
     trip = uow.session.get_one(Trip, payment.trip_id)
     if is_unwanted(uow.session, payment):
-        raise TooLate("paid-otherwise", "Another payment has paid this bill, or may have.")
+        raise TooLate(*_GIVES_WAY[why_give_way(uow.session, payment)])
     if trip.returned_at is not None or uow.now >= consent.expires_at:
         raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
     return payment, consent, trip

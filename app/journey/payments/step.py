@@ -9,14 +9,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
+from app.journey.invoices.chain import later_ids
 from app.journey.ledger.rules import Claim
 from app.journey.payments import rules
-from app.journey.payments.access import doubted_of_invoice, must_give_way, paid_by_another
+from app.journey.payments.access import (
+    doubted_of_invoice,
+    is_earlier_bill_taken,
+    locked_with_invoice,
+    must_give_way,
+    paid_by_another,
+)
 from app.journey.payments.events import (
     PaymentAccepted,
     PaymentFailed,
@@ -210,8 +217,10 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
     if after in CLOSED:
         invoices.release(uow, claim_of(uow, payment))
         _leave_to_doubted(uow, payment)
+        _want_new_versions_again(uow, payment)
     elif before in CLOSED and after is PaymentState.UNKNOWN:
         invoices.reclaim(uow, claim_of(uow, payment))
+        _stop_new_versions(uow, payment, evidence=f"the bank calls {payment.id} of the earlier bill accepted after all")
     elif after is PaymentState.SETTLED:
         payment.settled_at = uow.now
         payment.accepted_at = payment.accepted_at or uow.now
@@ -221,10 +230,12 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             # first: what can still be stopped leaves the invoice to this one
             _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
             invoices.correct(uow, claim_of(uow, payment))
+        _stop_new_versions(uow, payment, evidence=f"the earlier bill is paid by {payment.id}")
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
         want_others_again(uow, payment)
         _leave_to_doubted(uow, payment)
+        _want_new_versions_again(uow, payment)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
 
@@ -250,43 +261,55 @@ def _leave_to_doubted(uow: UnitOfWork, payment: Payment) -> None:
 
 def _stop_others(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> None:
     """The bill is paid, or may be, while another payment of it is under way: that one is stopped while it can be."""
-    _stop(uow, payment.invoice_id, but=payment.id, evidence=evidence, reason=reason)
+    others = _stoppable(payment.invoice_id).where(Payment.id != payment.id)
+    _stop(uow, uow.session.scalars(others).all(), evidence=evidence, reason=reason)
 
 
 def stop_outdated(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> None:
     """The bill was corrected after its customer had decided: what is under way is stopped while it can be. The caller
     has locked the payments of the invoice."""
-    _stop(uow, invoice_id, but="", evidence=evidence, reason=Reason.BILL_CORRECTED)
+    under_way = uow.session.scalars(_stoppable(invoice_id)).all()
+    _stop(uow, under_way, evidence=evidence, reason=Reason.BILL_CORRECTED)
 
 
-def _stop(uow: UnitOfWork, invoice_id: str, *, but: str, evidence: str, reason: Reason) -> None:
-    for payment in _stopped(uow, invoice_id, but=but, evidence=evidence, reason=reason):
+def _stop_new_versions(uow: UnitOfWork, payment: Payment, *, evidence: str) -> None:
+    """Its bill is paid, or may be, while there is a new version of it: nobody is led to pay that as well, but who knew
+    it when they decided."""
+    for invoice_id in later_ids(uow.session, payment.invoice_id):
+        locked_with_invoice(uow, invoice_id)
+        under_way = uow.session.scalars(_stoppable(invoice_id)).all()
+        unaware = [other for other in under_way if is_earlier_bill_taken(uow.session, other)]
+        _stop(uow, unaware, evidence=evidence, reason=Reason.EARLIER_BILL)
+
+
+def _stoppable(invoice_id: str) -> Select[Payment]:
+    return select(Payment).where(Payment.invoice_id == invoice_id, Payment.state.in_(_STOPPABLE)).order_by(Payment.id)
+
+
+def _stop(uow: UnitOfWork, payments: Sequence[Payment], *, evidence: str, reason: Reason) -> None:
+    """Stop those that nobody else can make happen; the bank is asked to drop the others."""
+    left = [each for each in payments if not _is_stopped(uow, each, evidence=evidence, reason=reason)]
+    for payment in left:
         if payment.unwanted_since is None:
             payment.unwanted_since = uow.now
             follow_from(uow, payment, run_at=uow.now)
 
 
-def _stopped(uow: UnitOfWork, invoice_id: str, *, but: str, evidence: str, reason: Reason) -> Sequence[Payment]:
-    """Stop the payments of an invoice that nobody else can make happen. Returns those that cannot be stopped."""
-    others = uow.session.scalars(
-        select(Payment)
-        .where(
-            Payment.invoice_id == invoice_id,
-            Payment.id != but,
-            Payment.state.in_(_STOPPABLE),
-        )
-        .order_by(Payment.id)
-    ).all()
-    left = []
-    for other in others:
-        taken = _STOPPED_BY.get(PaymentState(other.state))
-        if uow.session.get_one(Trip, other.trip_id).left_at is not None:
-            taken = PaymentStep.WITHHOLD if may_withhold(other) else None
-        if taken is None:
-            left.append(other)
-        else:
-            step(uow, other, taken, source=Source.WORKER, evidence=evidence, reason=reason)
-    return left
+def _is_stopped(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> bool:
+    taken = _STOPPED_BY.get(PaymentState(payment.state))
+    if uow.session.get_one(Trip, payment.trip_id).left_at is not None:
+        taken = PaymentStep.WITHHOLD if may_withhold(payment) else None
+    if taken is not None:
+        step(uow, payment, taken, source=Source.WORKER, evidence=evidence, reason=reason)
+    return taken is not None
+
+
+def _want_new_versions_again(uow: UnitOfWork, payment: Payment) -> None:
+    """It has not paid its bill: what gave way to it among the payments of the new versions need not any more."""
+    for invoice_id in later_ids(uow.session, payment.invoice_id):
+        for other in locked_with_invoice(uow, invoice_id).values():
+            if other.unwanted_since is not None and not must_give_way(uow.session, other):
+                other.unwanted_since = None
 
 
 def want_others_again(uow: UnitOfWork, payment: Payment) -> None:

@@ -250,14 +250,18 @@ class DeliveredBillSchema(ma.Schema):
         required=True,
         metadata={"example": "54.20", "description": "What the customer has to pay of it: less all that you took off."},
     )
-    corrects = _bill_link("Of a credit note or a new version: the bill that it was applied to.")
+    corrects = _bill_link(
+        "Of a credit note or a new version: the bill that it was applied to. A further new version stands in for the"
+        " last one, whichever of them it names."
+    )
     not_applied_because = fields.String(
         required=True,
         allow_none=True,
         validate=validate.OneOf([because.value for because in Because]),
         metadata={
             "description": "Of a credit note or a new version that was applied to no bill. unknown-preceding: once you"
-            " deliver that bill it is applied."
+            " deliver that bill it is applied. replaces-each-other: the bill that it names stands in for it, by later"
+            " words of yours."
         },
     )
     corrected_by = fields.List(
@@ -272,8 +276,24 @@ class DeliveredBillSchema(ma.Schema):
         required=True,
         metadata={
             "example": "0.00",
-            "description": "What you owe your customer of it: paid, and taken off since, or paid twice. We are not told"
-            " when you have given it back.",
+            "description": "What you owe your customer of what you took off: by credit notes what they say, by a"
+            " withdrawal or a new version what was paid. We are not told when you have given it back.",
+        },
+    )
+    paid_twice = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "What was paid on top of another payment of it, which you owe your customer besides: a"
+            " second `payment.settled` told you.",
+        },
+    )
+    sequence = fields.Integer(
+        required=True,
+        metadata={
+            "example": 2,
+            "description": "Grows with every `bill.corrected` and `bill.refund_owed` of this bill, which carry it: the"
+            " higher one is the later.",
         },
     )
     delivered_at = _moment("When we took it.")

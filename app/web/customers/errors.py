@@ -64,6 +64,9 @@ CODES = {
     "too-many-passkeys": lazy_gettext("There are as many passkeys as we keep already."),
     "passkey-known": lazy_gettext("This passkey is registered already."),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
+    "earlier-in-payment": lazy_gettext(
+        "A payment of the bill that this one replaces is under way. Please wait until it is known what became of it."
+    ),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }
 

@@ -8,7 +8,14 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from app.journey.corrections.read import chain_of, corrected, original_of_correction, standing_credits
+from app.journey.corrections.read import (
+    CORRECTIONS_MOST,
+    STANDING_MOST,
+    chain_of,
+    corrected,
+    original_of_correction,
+    standing_credits,
+)
 from app.journey.intake.holding import held_bills
 from app.journey.invoices.read import (
     INBOX_MOST,
@@ -53,13 +60,15 @@ def inbox() -> ResponseReturnValue:
         total = open_total(uow.session, customer_id=customer.id)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, customer_id=customer.id) if first else []
-        standing = standing_credits(uow.session, customer_id=customer.id) if first else []
+        most = CORRECTIONS_MOST if request.args.get("credits") == "all" else STANDING_MOST
+        standing = standing_credits(uow.session, customer_id=customer.id, most=most) if first else []
         kinds = corrected(uow.session, invoice_ids=[bill.id for bill in bills])
     return render_template(
         "customers/inbox.html",
         bills=[dataclasses.replace(_linked(bill, payments, receipts), corrected=kinds.get(bill.id)) for bill in bills],
         held=held,
         standing=standing,
+        more_credits_url=url_for("customers.inbox", show=show, credits="all") if most == STANDING_MOST else None,
         show=show,
         to_pay=total.amounts,
         to_pay_count=total.count,

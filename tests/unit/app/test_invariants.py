@@ -202,6 +202,24 @@ def void_and_waiting_for_its_customer(books: Books) -> None:
     books.change("payment", books.one("payment", "reason = 'bill_corrected'"), state="awaiting_customer")
 
 
+@_breaks("B14")
+def a_new_version_of_nothing(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "replaces_id IS NOT NULL"), replaces_id=None)
+
+
+NOT_GONE = "trip_id IN (SELECT id FROM trip WHERE left_at IS NULL) AND submitted_apart = false"
+
+
+@_breaks("B15", "B14")
+def led_to_pay_both(books: Books) -> None:
+    """The bill that it replaces, through another one, is in payment."""
+    waiting = books.payment("awaiting_customer", NOT_GONE)
+    held = books.one("invoice", f"state = 'in_payment' AND id <> '{waiting['invoice_id']}'")
+    between = books.one("invoice", "state = 'cleared' AND replaces_id IS NULL")
+    books.change("invoice", between, replaces_id=held["id"])
+    books.change("invoice", books.one("invoice", f"id = '{waiting['invoice_id']}'"), replaces_id=between["id"])
+
+
 @_breaks("C1")
 def two_calls_for_one_thing(books: Books) -> None:
     books.copy("bank_call", books.one("bank_call", "verb = 'initiate'"), id="bnk_x", request_id="another")
@@ -342,6 +360,11 @@ def a_balance_of_nothing(books: Books) -> None:
     books.copy("ledger_balance", {"account": "due:inv_x", "currency": "EUR", "balance_minor": 5})
 
 
+@_breaks("F4")
+def a_balance_that_owes_what_was_never_posted(books: Books) -> None:
+    books.change("ledger_balance", books.one("ledger_balance", "account LIKE 'due:%'"), owed_minor=5)
+
+
 @_breaks("F5")
 def posted_in_another_currency(books: Books) -> None:
     posting = books.of("ledger_entry", books.payment("settled"))["posting"]
@@ -374,7 +397,12 @@ def a_payment_under_way_holds_less_than_its_amount(books: Books) -> None:
     books.change("ledger_balance", balance, balance_minor=balance["balance_minor"] - 1)
 
 
-@_breaks("F9", "F3")
+@_breaks("F10")
+def retracted_and_by_nobody(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'to_pay'"), retracted_minor=1)
+
+
+@_breaks("F9", "F3", "F4")
 def owed_and_offered(books: Books) -> None:
     invoice = books.one("invoice", "state = 'to_pay'")
     entry = books.one("ledger_entry", "kind = 'credited' AND account LIKE 'adjust:%'")
@@ -475,6 +503,12 @@ def given_to_the_bank_for_hours(books: Books) -> None:
         books.change(table, row, **{column: books.now - 3601 * SECOND})
 
 
+@_breaks("L7")
+def on_its_way_for_a_day(books: Books) -> None:
+    bill = books.one("delivered_bill", "kind = 'invoice' AND id NOT IN (SELECT bill_id FROM invoice)")
+    books.change("delivered_bill", bill, delivered_at=books.now - 25 * HOUR)
+
+
 def broken_in(connection: Connection, now: dt.datetime) -> set[str]:
     return {each.name for each in INVARIANTS if found(connection, each, now=now)}
 
@@ -499,6 +533,16 @@ def test_what_nobody_submitted_is_not_at_the_bank(bare: Engine, lived: Lived) ->
         books = Books(connection, lived.clock.now)
         books.change("payment", books.payment("settled"), submitted_apart=True)
         assert broken_in(connection, lived.clock.now) == {"C10"}
+
+
+def test_who_knew_when_they_decided_that_the_earlier_bill_is_paid_may_pay(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        waiting, paid = books.payment("awaiting_customer", NOT_GONE), books.one("invoice", "state = 'paid'")
+        books.change("invoice", books.one("invoice", f"id = '{waiting['invoice_id']}'"), replaces_id=paid["id"])
+        assert broken_in(connection, lived.clock.now) == {"B14", "B15"}
+        books.change("decision", books.of("decision", waiting), earlier_paid=1)
+        assert broken_in(connection, lived.clock.now) == {"B14"}
 
 
 @pytest.mark.parametrize("state", ["unknown", "settled"])

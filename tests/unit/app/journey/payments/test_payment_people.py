@@ -161,7 +161,7 @@ def test_nobody_is_sent_to_the_bank_for_a_bill_that_another_payment_has_paid(hou
     [
         (Payment, {"state": "initiating"}, "not-awaiting"),
         (Payment, {"state": "unknown"}, "not-awaiting"),
-        (Payment, {"unwanted_since": dt.datetime(2026, 11, 23, tzinfo=dt.UTC)}, "paid-otherwise"),
+        (Payment, {"unwanted_since": dt.datetime(2026, 11, 23, tzinfo=dt.UTC)}, "another-under-way"),
         (Trip, {"returned_at": dt.datetime(2026, 11, 23, tzinfo=dt.UTC)}, "not-awaiting"),
     ],
 )

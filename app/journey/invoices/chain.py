@@ -1,0 +1,106 @@
+"""Bills that replace each other: from each to the one that it stands in for, and to the one that stands in for it.
+
+A bill has one new version at the most, so that they form a line. Whoever locks several begins with the earliest.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Integer, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.db.many import among
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+
+#: of one bill; nobody corrects a bill that often
+VERSIONS_MOST = 1000
+
+
+class Taken(enum.IntEnum):
+    """What payments have of a bill, the more the worse for whoever pays its new version as well."""
+
+    NOTHING = 0
+    PAID = 1  #: it is owed back, and the customer may know that
+    IN_PAYMENT = 2  #: nobody knows yet
+
+
+_TAKEN = {InvoiceState.PAID: Taken.PAID, InvoiceState.IN_PAYMENT: Taken.IN_PAYMENT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierBill:
+    """The bill that another one stands in for; of several the one of which payments have the most."""
+
+    id: str
+    number: str
+    taken: Taken
+
+    @property
+    def is_paid(self) -> bool:
+        return self.taken is Taken.PAID
+
+    @property
+    def is_in_payment(self) -> bool:
+        return self.taken is Taken.IN_PAYMENT
+
+
+def earlier_ids(session: Session, invoice_id: str) -> list[str]:
+    """The bills that this one stands in for, the nearest first."""
+    return [found[1] for found in _walk(session, {invoice_id}, Invoice.id, Invoice.replaces_id)]
+
+
+def later_ids(session: Session, invoice_id: str) -> list[str]:
+    """The bills that stand in for this one, the earliest first: in the order in which they are locked."""
+    return [found[1] for found in _walk(session, {invoice_id}, Invoice.replaces_id, Invoice.id)]
+
+
+def earlier_states(session: Session, invoice_id: str) -> list[InvoiceState]:
+    """The states of the bills that this one stands in for, as they are now."""
+    ids = earlier_ids(session, invoice_id)
+    if not ids:
+        return []
+    states = session.scalars(select(Invoice.state).where(Invoice.id.in_(ids)))
+    return [InvoiceState(state) for state in states]
+
+
+def earlier_bills(session: Session, invoice_ids: Collection[str]) -> dict[str, EarlierBill]:
+    """For each of these that stands in for another one: which that is, and what payments have of it."""
+    walked = _walk(session, invoice_ids, Invoice.id, Invoice.replaces_id)
+    ids = {earlier for _, earlier in walked}
+    if not ids:
+        return {}
+    rows = session.execute(select(Invoice.id, Invoice.number, Invoice.state).where(among(session, Invoice.id, ids)))
+    known = {
+        row.id: EarlierBill(id=row.id, number=row.number, taken=_TAKEN.get(InvoiceState(row.state), Taken.NOTHING))
+        for row in rows
+    }
+    found: dict[str, EarlierBill] = {}
+    for invoice_id, earlier_id in walked:  # the nearest first
+        before = found.get(invoice_id)
+        if before is None or known[earlier_id].taken > before.taken:
+            found[invoice_id] = known[earlier_id]
+    return found
+
+
+def _walk(
+    session: Session,
+    begin: Collection[str],
+    at: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    to: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+) -> list[tuple[str, str]]:
+    """Each of ``begin`` with all that is found by going on, the nearest first."""
+    first = select(at.label("begin"), to.label("found"), literal(1, Integer).label("steps")).where(
+        among(session, at, begin), to.is_not(None)
+    )
+    line = first.cte("line", recursive=True)
+    line = line.union_all(
+        select(line.c.begin, to, line.c.steps + 1).where(
+            at == line.c.found, to.is_not(None), line.c.steps < VERSIONS_MOST
+        )
+    )
+    rows = session.execute(select(line.c.begin, line.c.found).order_by(line.c.steps))
+    return [(row.begin, row.found) for row in rows]

@@ -1,0 +1,297 @@
+"""Bills that are about each other, through the doors: nobody is led to pay two of them, and none of them is lost."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from app import invariants
+from app.db import work
+from app.db.work import WorkRow
+from app.journey.invoices.models import Invoice
+from app.journey.payments.access import locked
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentStep, Source
+from app.journey.payments.step import correct, doubt, step
+from app.journey.route import HANDLERS
+from app.services import Task
+from connectors.contract import Fact
+from tests.functional.test_corrections import (
+    BILL,
+    bill,
+    corrections,
+    of_invoice,
+    on_a_statement,
+    said,
+    to_the_biller,
+    withdrawn,
+)
+from tests.support.journey import Journey
+
+DAY_S = 86400.0
+
+
+def bills(journey: Journey) -> dict[str, str]:
+    """The state of every bill in the customer's space, by its number."""
+    with journey.services.reading() as uow:
+        return dict(uow.session.execute(select(Invoice.number, Invoice.state).order_by(Invoice.id)).all())
+
+
+def numbered(journey: Journey, number: str) -> str:
+    with journey.services.reading() as uow:
+        return uow.session.scalars(select(Invoice.id).where(Invoice.number == number)).one()
+
+
+def version(journey: Journey, number: str, of: str, amount: str = "90.00") -> str:
+    """A new version is delivered, and its work done as far as it goes. Returns the id of the delivered bill."""
+    acknowledged = journey.deliver(number=number, amount=amount, replaces=of)
+    journey.worker.run_until_idle()
+    return acknowledged.bill_id
+
+
+def at_the_bank(journey: Journey, invoice_id: str) -> tuple[str, str]:
+    """A payment that its customer has gone to the bank for, and has not approved. With the bank's address."""
+    payment_id = journey.confirm(invoice_id)
+    return payment_id, journey.browser.leave(payment_id)
+
+
+def refused_by_the_bank(journey: Journey, payment_id: str) -> None:
+    with journey.services.unit_of_work() as uow:
+        step(
+            uow,
+            locked(uow.session, payment_id),
+            PaymentStep.BANK_REJECT,
+            source=Source.BANK,
+            evidence="bank:RJCT",
+            reason=Reason.REJECTED_BY_BANK,
+        )
+        uow.commit()
+    journey.worker.run_until_idle()
+
+
+# ------------------------------------------------------------------------------------------------ one after the other
+
+
+def test_a_second_new_version_of_a_bill_stands_in_for_the_first_one(journey: Journey) -> None:
+    """Systems of billers always name the original."""
+    bill(journey)
+    first = version(journey, "V2", BILL)
+    second = version(journey, "V3", BILL, "80.00")
+    assert bills(journey) == {BILL: "cleared", "V2": "cleared", "V3": "to_pay"}
+    assert "€80.00 to pay, on 1 bill" in said(journey, "/bills")
+    assert "This is the new version of bill V2" in said(journey, f"/bills/{numbered(journey, 'V3')}")
+    assert to_the_biller(journey, second).corrects == first
+    assert to_the_biller(journey, second).not_applied_because is None
+    assert to_the_biller(journey, first).superseded_by == second
+
+
+def test_no_new_version_is_opened_while_a_payment_of_any_earlier_one_may_be_executed(journey: Journey) -> None:
+    old = bill(journey)
+    payment_id, way = at_the_bank(journey, old)
+    back = journey.at_bank(way)
+    version(journey, "V2", BILL)
+    version(journey, "V3", BILL, "80.00")
+    version(journey, "V4", "V3", "70.00")
+    assert bills(journey) == {BILL: "in_payment"}
+    journey.browser.come_back(back)
+    journey.wait(3)
+    for _ in range(4):
+        journey.wait(60)
+    assert journey.payment(payment_id).state == "settled"
+    assert bills(journey) == {BILL: "paid", "V2": "cleared", "V3": "cleared", "V4": "to_pay"}
+    assert str(of_invoice(journey, old).refund_owed) == "100.00"
+    assert f"new version of bill {BILL}, which you have paid" in said(journey, f"/bills/{numbered(journey, 'V4')}")
+
+
+def test_the_new_version_of_a_withdrawn_bill_waits_for_its_payment_as_well(journey: Journey) -> None:
+    old = bill(journey)
+    _, way = at_the_bank(journey, old)
+    back = journey.at_bank(way)
+    withdrawn(journey, old)
+    new = version(journey, "V2", BILL)
+    assert bills(journey) == {BILL: "in_payment"}
+    journey.browser.come_back(back)
+    journey.wait(3)
+    journey.wait(60)
+    assert bills(journey) == {BILL: "paid", "V2": "to_pay"}
+    of = of_invoice(journey, old)
+    assert (of.superseded_by, of.withdrawal_reason) == (new, "The order was cancelled.")
+    assert to_the_biller(journey, new).corrects == of.id
+    assert f"new version of bill {BILL}, which you have paid" in said(journey, f"/bills/{numbered(journey, 'V2')}")
+    version(journey, "V3", BILL, "80.00")
+    assert bills(journey) == {BILL: "paid", "V2": "cleared", "V3": "to_pay"}
+
+
+# ------------------------------------------------------------------------------------- a payment that comes alive again
+
+
+def test_the_earlier_bill_is_paid_after_all_and_the_payment_of_the_new_version_is_stopped(journey: Journey) -> None:
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    version(journey, "V2", BILL)
+    new = numbered(journey, "V2")
+    second = journey.confirm(new)
+    journey.worker.run_until_idle()
+    assert journey.payment(second).state == "awaiting_customer"
+    on_a_statement(journey, first, Fact.DEBITED)
+    assert (journey.payment(second).state, journey.payment(second).reason) == ("cancelled", "earlier_bill")
+    assert bills(journey) == {BILL: "paid", "V2": "to_pay"}
+    page = said(journey, f"/payments/{second}")
+    assert "A payment of the bill that this one replaces went through, or may have, so this one was stopped" in page
+    assert f"new version of bill {BILL}, which you have paid" in page
+    assert str(of_invoice(journey, old).refund_owed) == "100.00"
+    third = journey.confirm(new)  # who has read it may pay it all the same
+    journey.worker.run_until_idle()
+    assert journey.payment(third).state == "awaiting_customer"
+    assert "which you have paid" in said(journey, f"/payments/{third}/leave")
+    journey.browser.come_back(journey.at_bank(journey.browser.leave(third)))
+    journey.wait(3)
+    assert bills(journey) == {BILL: "paid", "V2": "paid"}
+    on_a_statement(journey, first, Fact.REJECTED)
+    assert bills(journey) == {BILL: "cleared", "V2": "paid"}
+
+
+def test_whoever_has_gone_to_the_bank_for_the_new_version_is_asked_not_to_approve(journey: Journey) -> None:
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    version(journey, "V2", BILL)
+    second, _ = at_the_bank(journey, numbered(journey, "V2"))
+    with journey.services.unit_of_work() as uow:  # on a statement; and the worker has not done anything yet
+        assert correct(uow, locked(uow.session, first), Fact.DEBITED, source=Source.STATEMENT, evidence="camt:M1/1")
+        uow.commit()
+    page = said(journey, f"/payments/{second}")
+    assert "Please do not approve this one: you could pay twice." in page
+    assert "Go on to" not in page
+    journey.worker.run_until_idle()
+    assert (journey.payment(second).state, journey.payment(second).reason) == ("cancelled", "earlier_bill")
+
+
+def test_what_was_signed_before_the_earlier_bill_was_paid_is_shown_again(journey: Journey) -> None:
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    version(journey, "V2", BILL)
+    new = numbered(journey, "V2")
+    token, started = journey.browser.start_paying(new)
+    on_a_statement(journey, first, Fact.DEBITED)
+    answer = journey.browser.decide(new, token, started.get_json())
+    assert answer.status_code == 409
+    assert "which you have paid" in answer.get_data(as_text=True)
+    assert journey.browser.confirm(new).status_code == 303
+
+
+def test_no_new_version_is_decided_while_the_earlier_bill_may_be_paid(journey: Journey) -> None:
+    """The bank calls accepted what it had refused."""
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    version(journey, "V2", BILL)
+    new = numbered(journey, "V2")
+    with journey.services.unit_of_work() as uow:
+        payment = locked(uow.session, first)
+        payment.doubted_since = uow.now
+        assert doubt(uow, payment)
+        uow.commit()
+    assert bills(journey) == {BILL: "in_payment", "V2": "to_pay"}
+    wait = f"A payment of bill {BILL}, which this one replaces, is under way. Please wait"
+    for path in (f"/bills/{new}", f"/bills/{new}/pay?bank=horizon"):
+        assert wait in said(journey, path)
+        assert "passkey" not in said(journey, path)
+    assert f"A payment of its earlier version, {BILL}, is under way: please wait" in said(journey, "/bills")
+    _, started = journey.browser.start_paying(new)
+    assert (started.status_code, started.get_json()["code"]) == (409, "earlier-in-payment")
+    refused_by_the_bank(journey, first)
+    assert journey.browser.confirm(new).status_code == 303
+
+
+# ------------------------------------------------------------------------------------------------------------- rings
+
+
+def test_two_bills_that_replace_each_other_are_both_opened_and_the_later_word_counts(journey: Journey) -> None:
+    first = journey.deliver(number="V2", amount="90.00", replaces="V3")
+    second = journey.deliver(number="V3", amount="80.00", replaces="V2")
+    journey.worker.run_until_idle()
+    journey.wait(1)
+    assert bills(journey) == {"V2": "cleared", "V3": "to_pay"}
+    assert to_the_biller(journey, first.bill_id).not_applied_because == "replaces-each-other"
+    assert to_the_biller(journey, second.bill_id).corrects == first.bill_id
+    assert "€80.00 to pay, on 1 bill" in said(journey, "/bills")
+
+
+def test_so_are_those_that_came_one_after_the_other(journey: Journey) -> None:
+    version(journey, "V2", "V3")
+    version(journey, "V3", "V2", "80.00")
+    assert bills(journey) == {"V2": "cleared", "V3": "to_pay"}
+    assert [(each.number, each.because) for each in corrections(journey)] == [
+        ("V2", "replaces-each-other"),
+        ("V3", None),
+    ]
+
+
+def test_a_longer_ring_with_a_further_version_of_one_in_it(journey: Journey) -> None:
+    for number, of in (("V1", "V3"), ("V2", "V1"), ("V3", "V2"), ("V4", "V1")):
+        journey.deliver(number=number, amount="90.00", replaces=of)
+    journey.worker.run_until_idle()
+    for _ in range(4):
+        journey.wait(2)
+    found = bills(journey)
+    assert set(found) == {"V1", "V2", "V3", "V4"}
+    assert sorted(found.values()) == ["cleared", "cleared", "cleared", "to_pay"]
+    assert found["V1"] == "cleared"
+
+
+def test_a_bill_that_is_on_its_way_for_a_day_is_noticed(journey: Journey) -> None:
+    """Unless it waits for a payment, of the bill that it replaces or of one that this replaces."""
+    _, way = at_the_bank(journey, bill(journey))
+    journey.at_bank(way)  # approved, and its customer never comes back
+    version(journey, "V2", BILL)
+    version(journey, "V3", "V2")
+    journey.clock.tick(seconds=DAY_S + 1)
+    assert "L7" not in late(journey)
+    journey.deliver(number="V4", replaces="V5")
+    assert "L7" not in late(journey)
+    journey.clock.tick(seconds=DAY_S + 1)
+    assert "L7" in late(journey)
+
+
+def late(journey: Journey) -> set[str]:
+    return {each.invariant.name for each in invariants.check(journey.services.engine, now=journey.services.clock())}
+
+
+# ------------------------------------------------------------------------- the earlier bill comes after its new version
+
+
+def test_a_bill_that_comes_after_its_new_version_is_never_to_pay(journey: Journey) -> None:
+    new = bill(journey, "V2", replaces=BILL)
+    journey.deliver(number=BILL, amount="100.00")
+    open_only(journey)
+    assert bills(journey) == {"V2": "to_pay", BILL: "cleared"}
+    assert f"This is the new version of bill {BILL}" in said(journey, f"/bills/{new}")
+    journey.worker.run_until_idle()
+    assert bills(journey) == {"V2": "to_pay", BILL: "cleared"}
+    assert [each.number for each in corrections(journey)] == ["V2"]
+    version(journey, "V3", BILL, "80.00")
+    assert bills(journey) == {"V2": "cleared", BILL: "cleared", "V3": "to_pay"}
+
+
+def test_also_when_nobody_has_looked_at_the_new_version_yet(journey: Journey) -> None:
+    journey.deliver(number="V2", amount="90.00", replaces=BILL)
+    journey.deliver(number="V3", amount="80.00", replaces=BILL)
+    journey.deliver(number=BILL, amount="100.00")
+    open_only(journey)
+    assert bills(journey) == {BILL: "cleared"}
+    journey.worker.run_until_idle()
+    journey.wait(2)
+    found = bills(journey)
+    assert found == {BILL: "cleared", "V2": "cleared", "V3": "to_pay"}
+
+
+def open_only(journey: Journey) -> None:
+    """Do the work of the bill that is to be opened, and nothing else."""
+    with journey.services.unit_of_work() as uow:
+        key = uow.session.scalars(select(WorkRow.key).where(WorkRow.handler == "invoices.open_invoice")).one()
+        claim = work.claim_key(uow.session, key=key, now=uow.now)
+        uow.commit()
+    assert claim is not None
+    HANDLERS[claim.handler](Task(services=journey.services, claim=claim))
