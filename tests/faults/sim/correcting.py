@@ -83,8 +83,8 @@ class Books:
     )  #: bills that something names, and that are still to come
     taken: set[Key] = field(default_factory=set)  #: acknowledged
     withdrawn: set[Key] = field(default_factory=set)  #: and that was answered well
-    told: dict[tuple[str, str], tuple[str, set[str]]] = field(default_factory=dict)
-    """What was last told of a refund: endpoint and bill → the time of the fact, and what was said of that time."""
+    told: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    """Endpoint and bill → the latest word on what is owed, by its sequence."""
     numbers: int = 1000
 
     @classmethod
@@ -93,16 +93,10 @@ class Books:
         return cls(documents=written, taken=set(written))
 
     def hear(self, url: str, said: Mapping[str, Any]) -> None:
-        """A message to a biller about a bill. They come in any order, and tell the time of what they tell."""
-        if said["type"] != "bill.refund_owed":
-            return
-        of = url, said["data"]["bill_id"]
-        at, refunds = self.told.get(of, ("", set()))
-        if said["timestamp"] > at:
-            at, refunds = said["timestamp"], set()
-        if said["timestamp"] == at:
-            refunds.add(said["data"]["refund_owed"])
-        self.told[of] = at, refunds
+        """A message to a biller about a bill."""
+        if said["type"] == "bill.refund_owed":
+            of, latest = (url, said["data"]["bill_id"]), (said["data"]["sequence"], said["data"]["refund_owed"])
+            self.told[of] = max(self.told.get(of, (0, "0.00")), latest)
 
     def next_number(self) -> str:
         self.numbers += 1
