@@ -161,6 +161,16 @@ INVARIANTS: Sequence[Invariant] = (
         " WHERE (e.held > 0 OR e.paid > d.earlier_paid) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
         " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL)))",
     ),
+    # a minute: transactions that wait for each other may write their times in the other order
+    _holds(
+        "B16",
+        "nothing is given to a bank for a decision that a correction had made void",
+        "SELECT c.payment_id FROM correction x JOIN payment p ON p.invoice_id = x.invoice_id"
+        " JOIN decision d ON d.id = p.decision_id JOIN bank_call c ON c.payment_id = p.id"
+        " JOIN bank_attempt a ON a.call_id = c.id AND (a.number = 1 OR c.verb = 'initiate')"
+        " WHERE c.verb IN ('initiate', 'complete', 'submit') AND {seconds:a.sent_at,x.applied_at} > 60"
+        " GROUP BY c.payment_id, c.id, a.number, d.credited_minor HAVING sum(x.taken_minor) > d.credited_minor",
+    ),
     _holds(
         "B8",
         "no invoice is offered that a payment has paid",

@@ -109,8 +109,11 @@ class Account:
     # --------------------------------------------------------------------------------------------------- our own sums
 
     def count(self) -> Iterator[Found]:
-        raw, before = self.world.house.raw, self.decided
+        raw, before, known = self.world.house.raw, self.decided, self.bills
         self.bills = {row[0]: Bill(*row) for row in raw.execute(_BILLS)}
+        for bill in self.bills.values():
+            if known and bill.id not in known and bill.state == InvoiceState.TO_PAY:
+                yield from self._alone(bill, "opened")
         yield from self._corrections(before)
         self.decided = defaultdict(list)
         for row in raw.execute(_DECISIONS):
@@ -155,6 +158,7 @@ class Account:
             counts[f"met {kind} while free"] += 1
         for one in decided:
             counts[f"met {kind} while {one.situation}"] += 1
+            counts[f"met correction while {one.situation}"] += 1
             if one.discount and one.has_it:
                 counts[f"met {kind} while there is a discount"] += 1
 
@@ -169,9 +173,13 @@ class Account:
         discount = document.discount_minor * asked // document.minor if day <= DISCOUNT_UNTIL else 0
         if (one.amount, one.discount) != (asked - discount, discount):
             yield "R1", f"{one.payment_id} is over {one.amount}, and {bill.number} asks {asked} less {discount}"
+        yield from self._alone(bill, "decided")
+
+    def _alone(self, bill: Bill, what: str) -> Iterator[Found]:
+        """R3: nobody is asked to pay a bill while a payment of another one of its chain may be executed."""
         for other in self._others_of_chain(bill):
-            if other.id not in self.lied and (other.state == InvoiceState.IN_PAYMENT or other.id in self.open):
-                yield "R3", f"{bill.number} is decided while a payment of {other.number} may be executed"
+            if other.state == InvoiceState.IN_PAYMENT or (other.id in self.open and other.id not in self.lied):
+                yield "R3", f"{bill.number} is {what} while a payment of {other.number} may be executed"
 
     def _due_and_owed(self, bill: Bill, holding: Sequence[Decided]) -> Iterator[Found]:
         """R2: billed, less what was taken off, less what the payment has that holds or has paid it. Where two were
@@ -255,7 +263,7 @@ class Account:
         with self.world.services.reading() as uow:
             earlier = earlier_bills(uow.session, [bill.id]).get(bill.id)
         if earlier is not None and earlier.is_in_payment:
-            self.world.floor.counts["some new version waits for a payment come alive"] += 1
+            self.world.floor.counts["some new version beside a payment come alive"] += 1
             return True
         return False
 

@@ -23,10 +23,17 @@ from app.db.unit_of_work import UnitOfWork
 from app.db.work import WorkRow
 from app.errors import Conflict
 from app.journey import route
+from app.journey.corrections import read as corrections_read
+from app.journey.corrections import service as corrections
+from app.journey.corrections.models import Correction
 from app.journey.decisions.models import Decision
 from app.journey.decisions.service import payable
+from app.journey.intake.models import DeliveredBill
+from app.journey.invoices import models as invoice_models
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+from app.journey.ledger import service as ledger
 from app.journey.ledger.models import LedgerEntry
 from app.journey.ledger.rules import Claim
 from app.journey.payments import (
@@ -612,6 +619,58 @@ def forgotten_consent_is_no() -> Sequence[Change]:
 def submitted_can_be_stopped() -> Sequence[Change]:
     stopped = (PaymentState.SUBMITTING, PaymentStep.CUSTOMER_CANCEL)
     return [(PAYMENT.table, stopped, PaymentState.CANCELLED), (service, "may_withhold", lambda payment: True)]
+
+
+# ---------------------------------------------------------------------------------------------------------- corrections
+
+
+@_bug("a decision that a correction made void is given to the bank", "R1", "B13")
+def void_and_sent() -> Sequence[Change]:
+    def is_outdated(session: Session, payment: Payment) -> bool:
+        return False
+
+    return [(access, "is_outdated", is_outdated), (initiate, "is_outdated", is_outdated)]
+
+
+@_bug("a new version is opened while a payment of the earlier bill is under way", "R3")
+def opened_beside() -> Sequence[Change]:
+    def open_(uow: UnitOfWork, vault: Vault, correction: Correction, delivered: DeliveredBill) -> None:
+        if corrections._invoice_of(uow.session, delivered.id) is None:
+            invoices.open_bill(uow, vault, delivered, replaces_id=correction.invoice_id)
+
+    return [(corrections, "_open_in_its_place", open_)]
+
+
+@_bug("what is taken off while a payment is under way is linked and not posted", "R2")
+def credit_in_payment_lost() -> Sequence[Change]:
+    real = invoices.credit
+
+    def credit(uow: UnitOfWork, *, invoice_id: str, minor: int | None, **how: Any) -> int:
+        lost = minor is not None and uow.session.get_one(Invoice, invoice_id).state == InvoiceState.IN_PAYMENT
+        return 0 if lost else real(uow, invoice_id=invoice_id, minor=minor, **how)
+
+    return [(invoices, "credit", credit)]
+
+
+@_bug("the discount for early payment stays whole though part of the bill was credited", "R1")
+def discount_stays_whole() -> Sequence[Change]:
+    def left(*, amount_minor: int, asked_minor: int, discount_minor: int) -> int:
+        return min(discount_minor, max(asked_minor - 1, 0))
+
+    return [(invoice_models, "discount_left", left)]
+
+
+@_bug("a discount that nobody paid is given back with a withdrawn bill", "R6")
+def discount_given_back() -> Sequence[Change]:
+    def refund_of(session: Session, invoice_id: str) -> Money:
+        return Money(-ledger.owed_of(session, invoice_id), session.get_one(Invoice, invoice_id).currency)
+
+    return [(invoices, "refund_of", refund_of), (corrections_read, "refund_of", refund_of)]
+
+
+@_bug("bills that replace each other wait for each other", "R5", "L7")
+def ring_waits() -> Sequence[Change]:
+    return [(corrections, "_breaks_ring", lambda session, correction, end: False)]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling

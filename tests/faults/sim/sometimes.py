@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import app.journey.payments as payments
+from app.journey.corrections.states import CorrectionKind
 from tests.faults.sim.bank import FAULTS, OVER_WORDS, PATHS, VERBS
 
 #: from so many seeds on, something that was never seen fails the run
@@ -81,7 +82,33 @@ _NAMED = (
     "step cancelled → settled",
     "step rejected → unknown",
     "step cancelled → unknown",
+    "some said again",
+    "some said withdrawal again",
+    "some said bill after all",
+    "some said further version",
+    "some said ring",
+    "some said too much",
+    "some said early part",
+    "some said early version",
+    "some refund told",
+    "some refund taken back",
+    "some new version opened late",
+    "some new version beside a payment come alive",
 )
+#: what a correction meets of a payment of its bill, whatever it is
+_MET = (
+    "free",
+    "link with nobody",
+    "link given",
+    "accepted",
+    "unknown",
+    "settled",
+    "rejected",
+    "reversed",
+    "there is a discount",
+)
+#: moments that are short; one kind of correction is enough
+_MET_BY_ONE = ("decided", "initiating", "authorised", "submitting", "doubted")
 
 
 def expected() -> Iterator[str]:
@@ -97,6 +124,8 @@ def expected() -> Iterator[str]:
     yield from (f"path {path}" for path in PATHS)
     yield from (f"bank consent {word}" for word in OVER_WORDS)
     yield from (f"fault biller {trouble}" for trouble in ("down", "5xx", "refuses", "loses"))
+    yield from (f"met {kind} while {moment}" for kind in CorrectionKind for moment in _MET)
+    yield from (f"met correction while {moment}" for moment in _MET_BY_ONE)
     yield from _NAMED
 
 

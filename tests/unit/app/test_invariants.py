@@ -202,6 +202,15 @@ def void_and_waiting_for_its_customer(books: Books) -> None:
     books.change("payment", books.one("payment", "reason = 'bill_corrected'"), state="awaiting_customer")
 
 
+@_breaks("B16")
+def void_and_given_to_the_bank(books: Books) -> None:
+    payment = books.one("payment", "reason = 'bill_corrected'")
+    correction = books.one("correction", f"invoice_id = '{payment['invoice_id']}' AND taken_minor > 0")
+    call = books.one("bank_call", f"payment_id = '{payment['id']}' AND verb = 'initiate'")
+    attempt = books.one("bank_attempt", f"call_id = '{call['id']}' AND number = 1")
+    books.change("bank_attempt", attempt, sent_at=correction["applied_at"] + 61 * SECOND)
+
+
 @_breaks("B14")
 def a_new_version_of_nothing(books: Books) -> None:
     books.change("invoice", books.one("invoice", "replaces_id IS NOT NULL"), replaces_id=None)
