@@ -124,6 +124,13 @@ def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, 
     }
 
 
+def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, Money]:
+    """For each invoice that has such a payment: what that takes from the account, as its customer decided."""
+    live = live_payments(session, invoice_ids=invoice_ids)
+    rows = session.scalars(select(Payment).where(Payment.id.in_(live.values())))
+    return {payment.invoice_id: payment.amount for payment in rows}
+
+
 def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:
     """Whether this customer decided this payment, though the bank may not have been told yet."""
     return (
