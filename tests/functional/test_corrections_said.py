@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from app.journey.corrections.read import CORRECTIONS_MOST
 from app.journey.intake import holding
 from app.journey.payments.access import locked
+from app.journey.payments.read import voided_often
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
@@ -253,3 +254,18 @@ def test_a_credit_note_for_a_replaced_bill_says_on_both_that_it_took_nothing_off
     words = f"sent credit note C-1 over €30.00 for bill {BILL}, which this one replaces. It took nothing off this bill"
     assert words in said(journey, f"/bills/{new}")
     assert words in said(journey, f"/bills/{new}/pay?bank=horizon")
+
+
+def test_an_operator_sees_who_stops_payments_again_and_again(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    for number in ("C-1", "C-2"):
+        journey.confirm(invoice_id)
+        credit(journey, "0.01", number=number)
+    once = bill(journey, "2026-2")
+    journey.confirm(once)
+    credit(journey, "0.01", number="C-3", of="2026-2")
+    with journey.services.reading() as uow:
+        found = voided_often(uow.session)
+    assert [(each.invoice_id, each.biller_name, each.number, each.times) for each in found] == [
+        (invoice_id, journey.biller.name, BILL, 2)
+    ]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -299,6 +299,32 @@ def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
         )
         for payment in rows
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoidedOften:
+    """A bill whose biller corrected it again and again after its customer had decided, as an operator sees it."""
+
+    invoice_id: str
+    biller_name: str
+    number: str
+    times: int
+
+
+def voided_often(session: Session, *, least: int = 2, most: int = 200) -> list[VoidedOften]:
+    """Bills of which at least so many payments were stopped because of a correction, the most often first."""
+    times = func.count(Payment.id)
+    rows = session.execute(
+        select(Payment.invoice_id, Biller.name, Invoice.number, times)
+        .join(Invoice, Invoice.id == Payment.invoice_id)
+        .join(Biller, Biller.id == Payment.biller_id)
+        .where(Payment.reason == Reason.BILL_CORRECTED)
+        .group_by(Payment.invoice_id, Biller.name, Invoice.number)
+        .having(times >= least)
+        .order_by(times.desc(), Payment.invoice_id)
+        .limit(most)
+    )
+    return [VoidedOften(invoice_id=row[0], biller_name=row[1], number=row[2], times=row[3]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
