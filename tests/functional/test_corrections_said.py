@@ -10,7 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.journey.corrections.read import CORRECTIONS_MOST
+from app.journey.intake import holding
 from app.journey.payments.access import locked
+from app.journey.payments.read import voided_often
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
@@ -210,3 +212,60 @@ def test_an_older_process_gives_back_nothing_that_was_credited_meanwhile(journey
     released = text("UPDATE ledger_balance SET balance_minor = balance_minor + 10000 WHERE account = :due")
     with pytest.raises(IntegrityError, match="never_due_and_owed"), journey.services.engine.begin() as connection:
         connection.execute(released, {"due": f"due:{invoice_id}"})
+
+
+# ------------------------------------------------------------------------------------------------------ on the pages
+
+
+def test_what_was_decided_stands_large_and_not_what_was_billed(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    credit(journey)
+    settled(journey, invoice_id)
+    for path in (f"/bills/{invoice_id}", "/bills"):
+        page = said(journey, path)
+        assert "€70.00 Paid" in page
+        assert "€100.00 Paid" not in page
+
+
+def test_a_withdrawn_bill_shows_what_is_under_way(journey: Journey) -> None:
+    invoice_id = bill(journey, early_payment=EARLY)
+    journey.at_bank(journey.browser.leave(journey.confirm(invoice_id)))
+    withdrawn(journey, invoice_id)
+    assert "€96.67 Payment under way" in said(journey, f"/bills/{invoice_id}")
+    assert "€0.00" not in said(journey, "/bills")
+
+
+def test_a_held_correction_is_said_on_the_bill_and_before_the_signature(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    held = journey.deliver(number="2026\u20101", amount="90.00", replaces=BILL)
+    assert held.held
+    words = f"{journey.biller.name} has sent number 2026\u20101, which corrects this bill"
+    assert words in said(journey, f"/bills/{invoice_id}")
+    assert words in said(journey, f"/bills/{invoice_id}/pay?bank=horizon")
+    holding.discard(journey.services, held_id=held.bill_id)
+    assert words not in said(journey, f"/bills/{invoice_id}")
+
+
+def test_a_credit_note_for_a_replaced_bill_says_on_both_that_it_took_nothing_off(journey: Journey) -> None:
+    old = bill(journey)
+    new = bill(journey, "2026-2", replaces=BILL)
+    credit(journey)
+    assert "It took nothing off: nothing was asked of this bill any more." in said(journey, f"/bills/{old}")
+    words = f"sent credit note C-1 over €30.00 for bill {BILL}, which this one replaces. It took nothing off this bill"
+    assert words in said(journey, f"/bills/{new}")
+    assert words in said(journey, f"/bills/{new}/pay?bank=horizon")
+
+
+def test_an_operator_sees_who_stops_payments_again_and_again(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    for number in ("C-1", "C-2"):
+        journey.confirm(invoice_id)
+        credit(journey, "0.01", number=number)
+    once = bill(journey, "2026-2")
+    journey.confirm(once)
+    credit(journey, "0.01", number="C-3", of="2026-2")
+    with journey.services.reading() as uow:
+        found = voided_often(uow.session)
+    assert [(each.invoice_id, each.biller_name, each.number, each.times) for each in found] == [
+        (invoice_id, journey.biller.name, BILL, 2)
+    ]

@@ -14,14 +14,15 @@ from app.errors import NotFound
 from app.journey.corrections.models import Correction
 from app.journey.corrections.states import WHOLE, CorrectionKind, CorrectionState
 from app.journey.intake.bill import BillKind
-from app.journey.intake.models import DeliveredBill
+from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.intake.originals import content_of
+from app.journey.invoices.chain import earlier_ids
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
 from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import overpaid_of
-from app.journey.payments.read import BillForBiller, bill_for_biller
+from app.journey.payments.read import BillForBiller, bill_for_biller, decided_amounts
 from app.people.models import Biller
 from connectors.money import Money
 from consent.vault import Vault
@@ -66,6 +67,8 @@ class Chain:
     withdrawn: CorrectionView | None = None
     replaced_by: CorrectionView | None = None
     refund_owed: Money | None = None  #: for sure: no payment of it is under way
+    held_number: str | None = None  #: of a correction of it at which somebody must look first
+    off_earlier: tuple[CorrectionView, ...] = ()  #: credit notes that took nothing off: this bill had replaced theirs
 
 
 def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
@@ -82,6 +85,33 @@ def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
         withdrawn=whole.get(CorrectionKind.WITHDRAWAL),
         replaced_by=whole.get(CorrectionKind.NEW_VERSION),
         refund_owed=owed if owed.minor else None,
+        held_number=_held_number(session, invoice),
+        off_earlier=tuple(_off_earlier(session, invoice)),
+    )
+
+
+def _held_number(session: Session, invoice: Invoice) -> str | None:
+    return session.scalar(
+        select(HeldBill.number)
+        .where(
+            HeldBill.biller_id == invoice.biller_id,
+            HeldBill.customer_id == invoice.customer_id,
+            HeldBill.corrects_number == invoice.number,
+            HeldBill.ended_as.is_(None),
+        )
+        .order_by(HeldBill.id.desc())
+        .limit(1)
+    )
+
+
+def _off_earlier(session: Session, invoice: Invoice) -> list[CorrectionView]:
+    if invoice.replaces_id is None:
+        return []
+    return _views(
+        session,
+        Correction.invoice_id.in_(earlier_ids(session, invoice.id))
+        & (Correction.kind == CorrectionKind.CREDIT_NOTE)
+        & (Correction.taken_minor == 0),
     )
 
 
@@ -194,6 +224,8 @@ class CorrectedBill(BillForBiller):
     withdrawal_reason: str | None
     refund_owed: Money  #: of what its biller took off
     paid_twice: Money  #: on top of another payment, and to be given back besides
+    amount_paid: Money  #: by the payment that has paid it
+    taken_off: Money  #: of a credit note or a new version: what came off the bill that it was applied to
     sequence: int  #: of the last thing that was told of corrections of it
     not_applied_because: str | None  #: of a credit note or a new version
 
@@ -211,7 +243,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
     own = session.scalar(select(Correction).where(Correction.bill_id == bill_id))
     credit_notes: Sequence[str | None] = ()
     whole: dict[str, Correction] = {}
-    owed = twice = due = Money(0, delivered.currency)
+    owed = twice = due = paid = Money(0, delivered.currency)
     sequence = 0
     status = "closed" if own is not None and own.state == CorrectionState.APPLIED else "open"
     if invoice is not None:
@@ -227,6 +259,8 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         if invoice.state != InvoiceState.IN_PAYMENT:
             twice = Money(overpaid_of(session, invoice.id), invoice.currency)
         due = invoice.asked if status == "open" else due
+        if invoice.state == InvoiceState.PAID:
+            paid = next(iter(decided_amounts(session, invoice_ids=[invoice.id]).values()), paid)
     elif delivered.kind == BillKind.INVOICE:
         status, due = "open", Money(delivered.amount_minor, delivered.currency)
     withdrawal, new_version = whole.get(CorrectionKind.WITHDRAWAL), whole.get(CorrectionKind.NEW_VERSION)
@@ -242,6 +276,8 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         withdrawal_reason=withdrawal.reason if withdrawal else None,
         refund_owed=owed,
         paid_twice=twice,
+        amount_paid=paid,
+        taken_off=own.taken if own is not None else Money(0, delivered.currency),
         sequence=sequence,
         not_applied_because=own.because if own is not None else None,
     )

@@ -43,7 +43,8 @@ OPEN = "invoices.open_invoice"
 def open_invoice(task: Task) -> None:
     """BillDelivered: put the bill into the customer's space. Running it again finds the invoice and changes nothing."""
     with task.services.unit_of_work() as uow:
-        delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
+        # locked: its biller may withdraw it at this moment, and opens it for that
+        delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"], with_for_update=True)
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
             open_bill(uow, task.services.vault, delivered)
         task.finish(uow)

@@ -280,6 +280,22 @@ class DeliveredBillSchema(ma.Schema):
             " withdrawal or a new version what was paid. We are not told when you have given it back.",
         },
     )
+    amount_paid = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "What your customer paid of it, by the payment that has paid it: less a discount, and less"
+            " what you had taken off before.",
+        },
+    )
+    taken_off = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "Of a credit note or a new version: what came off the bill that it was applied to. 0.00"
+            " where nothing was asked of that bill any more: name its new version in a credit note for that.",
+        },
+    )
     paid_twice = Amount(
         required=True,
         metadata={
