@@ -96,6 +96,7 @@ class Account:
     retracted: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: what a word without an amount took
     whole: dict[str, str] = field(default_factory=dict)  #: invoice → after what nothing more is asked
     applied: set[str] = field(default_factory=set)
+    waiting: set[Key] = field(default_factory=set)  #: new versions that were not opened when they were applied
     off_at: dict[str, int] = field(default_factory=dict)  #: payment → what had been taken off when it was decided
     bills: dict[str, Bill] = field(default_factory=dict)
     decided: dict[str, list[Decided]] = field(default_factory=dict)  #: by invoice
@@ -113,6 +114,7 @@ class Account:
         self.bills = {row[0]: Bill(*row) for row in raw.execute(_BILLS)}
         for bill in self.bills.values():
             if known and bill.id not in known and bill.state == InvoiceState.TO_PAY:
+                self.world.floor.counts["some new version opened late"] += bill.key in self.waiting
                 yield from self._alone(bill, "opened")
         yield from self._corrections(before)
         self.decided = defaultdict(list)
@@ -143,6 +145,8 @@ class Account:
                 self.retracted[invoice_id] += max(billed - self.off[invoice_id], 0)
                 self.off[invoice_id] = max(self.off[invoice_id], billed)
                 self.whole[invoice_id] = kind
+                if all(bill.key != (biller_id, number) for bill in self.bills.values()):
+                    self.waiting.add((biller_id, number))
             else:
                 document = self.world.books.documents[biller_id, number]
                 if document.of != self.bills[invoice_id].key:

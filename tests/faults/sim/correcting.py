@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.journey.corrections.service import withdraw
+from app.journey.corrections.service import take_back
 from app.journey.intake.service import deliver
 from tests.support.bills import json_bill
 
@@ -92,11 +92,14 @@ class Books:
         written = {each.key: each for each in bills}
         return cls(documents=written, taken=set(written))
 
-    def hear(self, url: str, said: Mapping[str, Any]) -> None:
-        """A message to a biller about a bill."""
-        if said["type"] == "bill.refund_owed":
-            of, latest = (url, said["data"]["bill_id"]), (said["data"]["sequence"], said["data"]["refund_owed"])
-            self.told[of] = max(self.told.get(of, (0, "0.00")), latest)
+    def hear(self, url: str, said: Mapping[str, Any]) -> str:
+        """A message to a biller about a bill. Returns what is worth a mark."""
+        if said["type"] != "bill.refund_owed":
+            return str(said["type"])
+        data = said["data"]
+        of, latest = (url, data["bill_id"]), (data["sequence"], data["refund_owed"])
+        self.told[of] = max(self.told.get(of, (0, "0.00")), latest)
+        return "refund taken back" if data["refund_owed"] == "0.00" else "refund told"
 
     def next_number(self) -> str:
         self.numbers += 1
@@ -245,9 +248,7 @@ def _withdraw(world: World, bill: Document) -> bool:
 
     def send() -> None:
         world.floor.point("biller.sends")
-        with world.services.unit_of_work() as uow:
-            withdraw(uow, biller_id=bill.space.biller_id, bill_id=row[0], reason="It was wrong.")
-            uow.commit()
+        take_back(world.services, biller_id=bill.space.biller_id, bill_id=row[0], reason="It was wrong.")
         word = "withdrawal again" if bill.key in world.books.withdrawn else "withdrawal"
         world.books.withdrawn.add(bill.key)
         world.floor.counts[f"some said {word}"] += 1

@@ -229,7 +229,7 @@ class World:
             self.floor.broken("G2", "one message said two things")
         said = json.loads(body)
         if not said["type"].startswith("payment."):
-            self.books.hear(url, said)
+            self.floor.counts[f"some {self.books.hear(url, said)}"] += 1
             return
         data = said["data"]
         self.floor.note(f"told {data['status']} #{data['sequence']}")
