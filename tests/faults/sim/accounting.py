@@ -101,6 +101,7 @@ class Account:
     bills: dict[str, Bill] = field(default_factory=dict)
     decided: dict[str, list[Decided]] = field(default_factory=dict)  #: by invoice
     attempts: int = 0
+    left: set[str] = field(default_factory=set)  #: payments whose link was given out
     open: set[str] = field(default_factory=set)  #: invoices of which a payment may still be executed
     executed: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: what banks did of each
     lied: set[str] = field(default_factory=set)  #: of whose payments a bank said what was not so
@@ -124,6 +125,10 @@ class Account:
             if one.payment_id not in self.off_at:
                 self.off_at[one.payment_id] = self.off[one.invoice_id]
                 yield from self._as_asked(one)
+            if one.left_at and one.payment_id not in self.left:
+                self.left.add(one.payment_id)
+                if one.state == PaymentState.AWAITING_CUSTOMER:  # else there was no link
+                    yield from self._outdated(one.payment_id, "the link")
         for bill in self.bills.values():
             yield from self._due_and_owed(bill, [one for one in self.decided[bill.id] if one.has_it])
             yield from self._not_asked(bill)
@@ -217,11 +222,6 @@ class Account:
                 "R1",
                 f"{what} of {payment_id}: {self.off[invoice_id]} is off, {self.off_at[payment_id]} was when signed",
             )
-
-    def left_with_link(self, payment_id: str) -> None:
-        """A link to approve it is given out."""
-        for name, detail in self._outdated(payment_id, "link"):
-            self.world.floor.broken(name, detail)
 
     # ------------------------------------------------------------------------------------------ against banks and pages
 

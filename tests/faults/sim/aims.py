@@ -20,6 +20,7 @@ class Aim:
     comes_back: bool = True  #: whether those who hurry come back from their bank
     profile: Callable[[random.Random], Mapping[str, Any]] = lambda _: {}  #: what its banks' files say
     deeds: Mapping[str, float] = field(default_factory=dict)  #: what people do more often, or less
+    corrects_between: float = 0.0  #: how often a bill is corrected between two steps of its payment
 
     def is_about(self, point: str) -> bool:
         return point.startswith(self.about)
@@ -59,7 +60,12 @@ AIMS = (
         deeds={"hurry": 3, "back": 0.1, "wait": 2, "pass_days": 2, "statement": 8},
     ),
     # billers that say something else of a bill at every moment of its payment
-    Aim(weight=3, nature=_of_corrections, deeds={"correct": 25, "hurry": 2, "statement": 4, "cancel": 0.5}),
+    Aim(
+        weight=3,
+        nature=_of_corrections,
+        deeds={"correct": 20, "hurry": 2, "statement": 4, "cancel": 0.5},
+        corrects_between=0.06,
+    ),
 )
 
 

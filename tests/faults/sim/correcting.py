@@ -116,12 +116,27 @@ class Books:
         return found
 
 
-def say(world: World) -> bool:
+def interrupt(world: World, payment_id: str) -> None:
+    """Between two steps of a payment its bill is corrected, and that is done before the next one."""
+    row = world.house.raw.execute(
+        "SELECT i.biller_id, i.number FROM decision d JOIN invoice i ON i.id = d.invoice_id WHERE d.payment_id = ?",
+        (payment_id,),
+    ).fetchone()
+    if row is None or not say(world, world.books.documents[row[0], row[1]]):
+        return
+    for _ in range(3):
+        world.claim_due()
+        for fiber in world.floor.ready():
+            if fiber.label == "corrections.apply_correction" and fiber in fiber.process.fibers:
+                world.resume(fiber)
+
+
+def say(world: World, target: Document | None = None) -> bool:
     """A biller says one thing, through the door."""
     books, dice = world.books, world.dice
     if books.numbers - 1000 >= SAID_MOST:
         return False
-    target = _target(world)
+    target = target or _target(world)
     word = dice.choices(list(WORDS), list(WORDS.values()))[0]
     if word == "again":
         return _say_again(world)

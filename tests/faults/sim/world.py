@@ -313,6 +313,8 @@ class World:
             fiber.wake_at = self.floor.now + dt.timedelta(seconds=self.dice.choice(FREEZES_S))  # one thread is stuck
         elif fiber.at == "status.heard" and self.dice.random() < 0.6:
             self._stick_until_fence(fiber)
+        elif fiber.subject and fiber in process.fibers and self.dice.random() < self.aim.corrects_between:
+            correcting.interrupt(self, fiber.subject)
 
     def _nobody_works(self) -> None:
         """Whatever killed it holds up all others for a while. Their first visitor may be quicker than their workers."""
@@ -567,7 +569,6 @@ class World:
 
         def leave() -> None:
             leaving = payments.leave_for_bank(self.services, signed_in=person.signed_in, payment_id=payment_id)
-            self.account.left_with_link(payment_id)
             link = Link(person=person, payment_id=payment_id, bank_id=bank_id, url=leaving.url, browser=leaving.browser)
             self.links.append(link)
             self._order_behind(link).link_held = True
