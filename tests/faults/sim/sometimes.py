@@ -108,7 +108,7 @@ _MET = (
     "there is a discount",
 )
 #: moments that are short; one kind of correction is enough
-_MET_BY_ONE = ("decided", "initiating", "authorised", "submitting", "doubted")
+_MET_BY_ONE = ("decided", "initiating", "authorised", "submitting")
 
 
 def expected() -> Iterator[str]:
