@@ -14,14 +14,15 @@ from app import invariants
 from app.journey.invoices.models import Invoice
 from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
+from app.journey.payments.reasons import Reason
 from app.journey.payments.states import Source
-from app.journey.payments.step import correct
+from app.journey.payments.step import believe, correct
 from app.people.models import Customer
 from connectors.contract import Fact
 from tests.conftest import Clock
 from tests.unit.app.journey.corrections.test_correction_races import Rounds
 from tests.unit.app.journey.corrections.test_correction_service import APPLY, send
-from tests.unit.app.journey.house import House
+from tests.unit.app.journey.house import REJECTED, House
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database_url", ["postgres"], indirect=True)]
 
@@ -46,10 +47,16 @@ def rounds(engine: Engine, clock: Clock, customer: Customer) -> LinkedRounds:
     return LinkedRounds(engine, clock, customer)
 
 
+def closed(house: House) -> None:
+    house.away()
+    with house.begin() as uow:
+        assert believe(uow, locked(uow.session, "pay_1"), REJECTED, reason=Reason.NOT_APPROVED)
+        uow.commit()
+
+
 def replaced(house: House) -> str:
     """A bill whose payment was closed as not done, and its new version. Returns the id of that."""
-    house.away()
-    house.not_found()
+    closed(house)
     send(house, "2", replaces="1")
     house.run(APPLY)
     with house.services.reading() as uow:
@@ -83,8 +90,7 @@ def test_against_the_link_that_is_given_away(rounds: LinkedRounds) -> None:
 
 def test_against_its_new_version(rounds: LinkedRounds) -> None:
     def prepare(house: House) -> None:
-        house.away()
-        house.not_found()
+        closed(house)
         send(house, "2", replaces="1")
 
     assert set(rounds.race(prepare, lambda house: house.run(APPLY), executed_after_all)) == {"nothing"}
