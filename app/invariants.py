@@ -328,9 +328,12 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "F4",
-        "every balance is the sum of its entries",
+        "every balance is the sum of its entries, and what it has as owed is",
         "SELECT b.account FROM ledger_balance b LEFT JOIN ledger_entry e ON e.account = b.account"
-        " GROUP BY b.account, b.balance_minor HAVING b.balance_minor <> COALESCE(sum(e.amount_minor), 0)",
+        " GROUP BY b.account, b.balance_minor HAVING b.balance_minor <> COALESCE(sum(e.amount_minor), 0)"
+        " UNION ALL SELECT b.account FROM ledger_balance b LEFT JOIN ledger_entry e"
+        " ON e.account = 'owed:' || substr(b.account, 5) AND b.account LIKE 'due:%'"
+        " GROUP BY b.account, b.owed_minor HAVING b.owed_minor <> -COALESCE(sum(e.amount_minor), 0)",
     ),
     _holds(
         "F5",
@@ -376,7 +379,10 @@ INVARIANTS: Sequence[Invariant] = (
         " AND account LIKE 'adjust:%' GROUP BY invoice_id) e ON e.invoice_id = i.id"
         " WHERE i.credited_minor <> COALESCE(c.taken, 0) OR i.credited_minor <> COALESCE(e.posted, 0)"
         " UNION ALL SELECT c.id FROM correction c LEFT JOIN ledger_entry e ON e.posting = 'credited:' || c.id"
-        " AND e.account LIKE 'adjust:%' WHERE c.taken_minor <> COALESCE(e.amount_minor, 0)",
+        " AND e.account LIKE 'adjust:%' WHERE c.taken_minor <> COALESCE(e.amount_minor, 0)"
+        " UNION ALL SELECT i.id FROM invoice i LEFT JOIN correction c ON c.invoice_id = i.id"
+        " AND c.kind <> 'credit_note' GROUP BY i.id, i.retracted_minor"
+        " HAVING i.retracted_minor <> COALESCE(sum(c.taken_minor), 0)",
     ),
     _holds(
         "F11",

@@ -1,4 +1,4 @@
-"""`quittance payment`: outcomes that a bank does not tell."""
+"""`quittance payment`: outcomes that a bank does not tell, and payments that corrections stopped."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from app.cli.words import add_word
 
 
 def add(words: Any) -> None:
-    payment = add_word(words, "payment", None, "payments whose outcome the bank does not tell")
+    payment = add_word(words, "payment", None, "payments whose outcome the bank does not tell, or that were stopped")
     verbs = payment.add_subparsers(metavar="COMMAND", required=True)
     add_word(verbs, "unknown", _unknown, "list them, with what was promised to their customers")
+    add_word(verbs, "voided", _voided, "bills whose biller stops their payment again and again by correcting them")
     resolve = add_word(verbs, "resolve", _resolve, "say how one ended, by the bank's own word")
     resolve.add_argument("payment", help="pay_…")
     outcome = resolve.add_mutually_exclusive_group(required=True)
@@ -36,6 +37,17 @@ def _unknown(_: argparse.Namespace) -> int:
         )
     print(f"{len(found)} payments with an unknown outcome")
     return 1 if any(one.promises_broken or one.untold_since for one in found) else 0
+
+
+def _voided(_: argparse.Namespace) -> int:
+    from app.journey.payments.read import voided_often
+
+    with machinery.services().reading() as uow:
+        found = voided_often(uow.session)
+    for one in found:
+        print(f"{one.invoice_id}  {one.biller_name}: {one.number}  payments stopped by corrections {one.times}")
+    print(f"{len(found)} bills")
+    return 0
 
 
 def _resolve(chosen: argparse.Namespace) -> int:

@@ -193,6 +193,7 @@ def test_a_credit_note_after_the_payment_is_a_refund_owed_and_touches_no_receipt
         "status": "paid",
         "refund_owed": "30.00",
         "currency": "EUR",
+        "sequence": 1,
     }
     assert told["bill.corrected"]["correction"] == {
         "kind": "credit_note",
@@ -212,7 +213,7 @@ def test_a_correction_while_the_customer_is_at_the_bank_waits_for_the_end_of_the
     assert balances(journey, invoice_id).get("due", 0) == 0
     page = said(journey, f"/bills/{invoice_id}")
     assert "If it goes through all the same" in page
-    assert "€70.00 Payment under way" in page
+    assert "€100.00 Payment under way" in page  # what was decided
     journey.browser.come_back(way_back)
     journey.wait(3)
     assert journey.payment(payment_id).state == "settled"

@@ -11,3 +11,6 @@ class BillCorrected(Event):
 
     correction_id: str
     invoice_id: str
+    asked_minor: int  #: of the bill, since then
+    state: str  #: of the invoice then
+    sequence: int  #: grows with every fact about corrections of this invoice

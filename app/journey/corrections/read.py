@@ -7,25 +7,29 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.journey.corrections.models import Correction
-from app.journey.corrections.states import CorrectionKind, CorrectionState
+from app.journey.corrections.states import WHOLE, CorrectionKind, CorrectionState
 from app.journey.intake.bill import BillKind
-from app.journey.intake.models import DeliveredBill
+from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.intake.originals import content_of
+from app.journey.invoices.chain import earlier_ids
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
+from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger.service import overpaid_of, owed_of
-from app.journey.payments.read import BillForBiller, bill_for_biller
+from app.journey.ledger.service import overpaid_of
+from app.journey.payments.read import BillForBiller, bill_for_biller, decided_amounts
 from app.people.models import Biller
 from connectors.money import Money
 from consent.vault import Vault
 
 CORRECTIONS_MOST = 100
+#: credits without a bill on the first page, of one biller: nobody fills the head of the list
+STANDING_MOST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class CorrectionView:
 
     id: str
     kind: str  #: CorrectionKind
+    biller_id: str
     biller_name: str  #: by whom it was said
     number: str  #: of the credit note or of the new version
     names: str | None  #: the number of the bill that it says it is about
@@ -46,6 +51,15 @@ class CorrectionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The credits without a bill of one biller."""
+
+    biller_name: str
+    credits: tuple[CorrectionView, ...]  #: the newest first
+    more: int  #: that are not among them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """What was said of one bill: the corrections of it, and what is owed because."""
 
@@ -53,6 +67,8 @@ class Chain:
     withdrawn: CorrectionView | None = None
     replaced_by: CorrectionView | None = None
     refund_owed: Money | None = None  #: for sure: no payment of it is under way
+    held_number: str | None = None  #: of a correction of it at which somebody must look first
+    off_earlier: tuple[CorrectionView, ...] = ()  #: credit notes that took nothing off: this bill had replaced theirs
 
 
 def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
@@ -61,20 +77,47 @@ def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
     if invoice is None or invoice.customer_id != customer_id:
         raise NotFound("bill")
     corrections = _views(session, Correction.invoice_id == invoice_id)
-    by_kind = {each.kind: each for each in corrections}
+    # asked for by itself: however many credit notes there are, they hide nothing
+    whole = {each.kind: each for each in _views(session, _whole_of(invoice_id))}
     owed = refund_owed(session, invoice)
     return Chain(
         corrections=tuple(corrections),
-        withdrawn=by_kind.get(CorrectionKind.WITHDRAWAL),
-        replaced_by=by_kind.get(CorrectionKind.NEW_VERSION),
+        withdrawn=whole.get(CorrectionKind.WITHDRAWAL),
+        replaced_by=whole.get(CorrectionKind.NEW_VERSION),
         refund_owed=owed if owed.minor else None,
+        held_number=_held_number(session, invoice),
+        off_earlier=tuple(_off_earlier(session, invoice)),
+    )
+
+
+def _held_number(session: Session, invoice: Invoice) -> str | None:
+    return session.scalar(
+        select(HeldBill.number)
+        .where(
+            HeldBill.biller_id == invoice.biller_id,
+            HeldBill.customer_id == invoice.customer_id,
+            HeldBill.corrects_number == invoice.number,
+            HeldBill.ended_as.is_(None),
+        )
+        .order_by(HeldBill.id.desc())
+        .limit(1)
+    )
+
+
+def _off_earlier(session: Session, invoice: Invoice) -> list[CorrectionView]:
+    if invoice.replaces_id is None:
+        return []
+    return _views(
+        session,
+        Correction.invoice_id.in_(earlier_ids(session, invoice.id))
+        & (Correction.kind == CorrectionKind.CREDIT_NOTE)
+        & (Correction.taken_minor == 0),
     )
 
 
 def refund_owed(session: Session, invoice: Invoice) -> Money:
     """What its biller took off and cannot be left unpaid any more. Nothing as long as a payment is under way."""
-    owed = 0 if invoice.state == InvoiceState.IN_PAYMENT else -owed_of(session, invoice.id)
-    return Money(owed, invoice.currency)
+    return Money(0, invoice.currency) if invoice.state == InvoiceState.IN_PAYMENT else refund_of(session, invoice.id)
 
 
 def corrected(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
@@ -91,14 +134,30 @@ def corrected(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]
     return found
 
 
-def standing_credits(session: Session, *, customer_id: str) -> list[CorrectionView]:
-    """Credit notes for this customer whose bill is not here, the newest first."""
-    return _views(
-        session,
-        (Correction.customer_id == customer_id)
-        & (Correction.state == CorrectionState.STANDING)
-        & (Correction.kind == CorrectionKind.CREDIT_NOTE),
-    )[::-1]
+def standing_credits(session: Session, *, customer_id: str, most: int = STANDING_MOST) -> list[Standing]:
+    """Credit notes for this customer whose bill is not here: ``most`` of each biller, who of late sent one first."""
+    number = func.row_number().over(
+        partition_by=Correction.biller_id, order_by=(Correction.said_at.desc(), Correction.id.desc())
+    )
+    count = func.count().over(partition_by=Correction.biller_id)
+    numbered = (
+        select(Correction.id, number.label("nth"), count.label("of_all"))
+        .where(
+            Correction.customer_id == customer_id,
+            Correction.state == CorrectionState.STANDING,
+            Correction.kind == CorrectionKind.CREDIT_NOTE,
+        )
+        .subquery()
+    )
+    rows = session.execute(select(numbered.c.id, numbered.c.of_all).where(numbered.c.nth <= most))
+    counts = {row.id: row.of_all for row in rows}
+    found: dict[str, list[CorrectionView]] = {}
+    for each in _views(session, Correction.id.in_(counts), most=None)[::-1]:
+        found.setdefault(each.biller_id, []).append(each)
+    return [
+        Standing(biller_name=of[0].biller_name, credits=tuple(of), more=counts[of[0].id] - len(of))
+        for of in found.values()
+    ]
 
 
 def original_of_correction(vault: Vault, session: Session, *, correction_id: str, customer_id: str) -> Original:
@@ -113,19 +172,28 @@ def original_of_correction(vault: Vault, session: Session, *, correction_id: str
     return Original(content_of(vault, session, bill), bill.media_type, bill.number)
 
 
-def _views(session: Session, wanted: ColumnElement[bool]) -> list[CorrectionView]:
+def _whole_of(invoice_id: str) -> ColumnElement[bool]:
+    """The withdrawal and the new version of a bill: there is one of each at the most."""
+    return (Correction.invoice_id == invoice_id) & Correction.kind.in_(WHOLE)
+
+
+def _views(
+    session: Session, wanted: ColumnElement[bool], *, most: int | None = CORRECTIONS_MOST
+) -> list[CorrectionView]:
+    """The last ``most`` of them, in the order in which they were said."""
     rows = session.execute(
         select(Correction, Biller.name, Invoice.id)
         .join(Biller, Biller.id == Correction.biller_id)
         .outerjoin(Invoice, Invoice.bill_id == Correction.bill_id)
         .where(wanted)
-        .order_by(Correction.said_at, Correction.id)
-        .limit(CORRECTIONS_MOST)
-    )
+        .order_by(Correction.said_at.desc(), Correction.id.desc())
+        .limit(most)
+    ).all()
     return [
         CorrectionView(
             id=row.id,
             kind=row.kind,
+            biller_id=row.biller_id,
             biller_name=biller_name,
             number=row.number,
             names=row.names,
@@ -136,7 +204,7 @@ def _views(session: Session, wanted: ColumnElement[bool]) -> list[CorrectionView
             has_original=row.bill_id is not None,
             opened_id=opened_id,
         )
-        for row, biller_name, opened_id in rows
+        for row, biller_name, opened_id in reversed(rows)
     ]
 
 
@@ -150,11 +218,15 @@ class CorrectedBill(BillForBiller):
     kind: str
     amount_due: Money  #: what its customer still has to pay of it
     corrects: str | None  #: of a credit note or a new version: the bill that it was applied to
-    corrected_by: tuple[str, ...]  #: the credit notes that were applied to it
+    corrected_by: tuple[str, ...]  #: the credit notes that were applied to it, the last of them
     superseded_by: str | None
     withdrawn_at: dt.datetime | None
     withdrawal_reason: str | None
-    refund_owed: Money
+    refund_owed: Money  #: of what its biller took off
+    paid_twice: Money  #: on top of another payment, and to be given back besides
+    amount_paid: Money  #: by the payment that has paid it
+    taken_off: Money  #: of a credit note or a new version: what came off the bill that it was applied to
+    sequence: int  #: of the last thing that was told of corrections of it
     not_applied_because: str | None  #: of a credit note or a new version
 
 
@@ -169,34 +241,44 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
     delivered = session.get_one(DeliveredBill, bill_id)
     invoice = session.scalar(select(Invoice).where(Invoice.bill_id == bill_id))
     own = session.scalar(select(Correction).where(Correction.bill_id == bill_id))
-    said: Sequence[Correction] = ()
-    owed = due = Money(0, delivered.currency)
+    credit_notes: Sequence[str | None] = ()
+    whole: dict[str, Correction] = {}
+    owed = twice = due = paid = Money(0, delivered.currency)
+    sequence = 0
     status = "closed" if own is not None and own.state == CorrectionState.APPLIED else "open"
     if invoice is not None:
-        said = session.scalars(
-            select(Correction)
-            .where(Correction.invoice_id == invoice.id)
-            .order_by(Correction.id)
+        credit_notes = session.scalars(
+            select(Correction.bill_id)
+            .where(Correction.invoice_id == invoice.id, Correction.kind == CorrectionKind.CREDIT_NOTE)
+            .order_by(Correction.id.desc())
             .limit(CORRECTIONS_MOST)
         ).all()
+        whole = {each.kind: each for each in session.scalars(select(Correction).where(_whole_of(invoice.id)))}
         status = status_of_bill(InvoiceState(invoice.state))
-        twice = 0 if invoice.state == InvoiceState.IN_PAYMENT else overpaid_of(session, invoice.id)
-        owed = Money(refund_owed(session, invoice).minor + twice, invoice.currency)
+        owed, sequence = refund_owed(session, invoice), invoice.sequence
+        if invoice.state != InvoiceState.IN_PAYMENT:
+            twice = Money(overpaid_of(session, invoice.id), invoice.currency)
         due = invoice.asked if status == "open" else due
+        if invoice.state == InvoiceState.PAID:
+            paid = next(iter(decided_amounts(session, invoice_ids=[invoice.id]).values()), paid)
     elif delivered.kind == BillKind.INVOICE:
         status, due = "open", Money(delivered.amount_minor, delivered.currency)
-    withdrawal = next((each for each in said if each.kind == CorrectionKind.WITHDRAWAL), None)
+    withdrawal, new_version = whole.get(CorrectionKind.WITHDRAWAL), whole.get(CorrectionKind.NEW_VERSION)
     shown = {each.name: getattr(bill, each.name) for each in dataclasses.fields(BillForBiller)}
     return CorrectedBill(
         **shown | {"status": status},
         kind=delivered.kind,
         amount_due=due,
         corrects=_bill_of(session, own.invoice_id) if own is not None else None,
-        corrected_by=tuple(each.bill_id for each in said if each.kind == CorrectionKind.CREDIT_NOTE and each.bill_id),
-        superseded_by=next((each.bill_id for each in said if each.kind == CorrectionKind.NEW_VERSION), None),
+        corrected_by=tuple(filter(None, reversed(credit_notes))),
+        superseded_by=new_version.bill_id if new_version else None,
         withdrawn_at=withdrawal.applied_at if withdrawal else None,
         withdrawal_reason=withdrawal.reason if withdrawal else None,
         refund_owed=owed,
+        paid_twice=twice,
+        amount_paid=paid,
+        taken_off=own.taken if own is not None else Money(0, delivered.currency),
+        sequence=sequence,
         not_applied_because=own.because if own is not None else None,
     )
 

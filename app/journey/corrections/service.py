@@ -39,7 +39,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.access import locked_with_invoice
 from app.journey.payments.step import stop_new_versions, stop_outdated
-from app.services import Task
+from app.services import Services, Task
 from consent.base import new_id
 from consent.vault import Vault
 
@@ -120,6 +120,36 @@ def _at_hand(uow: UnitOfWork, invoice: Invoice, delivered: DeliveredBill) -> Cor
     return uow.session.scalar(
         select(Correction).where(Correction.bill_id == delivered.id).with_for_update(skip_locked=True)
     )
+
+
+def take_back(services: Services, *, biller_id: str, bill_id: str, reason: str) -> None:
+    """Withdraw a bill wherever it is on its way. One that is not in its customer's space yet comes into it withdrawn:
+    it asks for nothing, so that it need not wait for a payment of the bill that it replaces.
+
+    Raises as ``withdraw``.
+    """
+    with services.unit_of_work() as uow:
+        _open_first(uow, services.vault, biller_id=biller_id, bill_id=bill_id)
+        withdraw(uow, biller_id=biller_id, bill_id=bill_id, reason=reason)
+        uow.commit()
+
+
+def _open_first(uow: UnitOfWork, vault: Vault, *, biller_id: str, bill_id: str) -> None:
+    """Have the bill in its customer's space. Whoever opens it at this moment is waited for, or waits."""
+    session = uow.session
+    while True:
+        attempt = session.begin_nested()
+        own = _correction_of(session, bill_id)  # first, as everybody who opens a new version
+        delivered = session.get(DeliveredBill, bill_id, with_for_update=True)
+        written = session.scalar(select(Correction.id).where(Correction.bill_id == bill_id))
+        if own is not None or written is None:
+            attempt.commit()  # the locks stay
+            break
+        attempt.rollback()  # it was written down meanwhile
+    if delivered is None or delivered.biller_id != biller_id or delivered.kind != BillKind.INVOICE:
+        return  # the withdrawal says what is wrong
+    if _invoice_of(session, bill_id) is None:
+        invoices.open_bill(uow, vault, delivered, replaces_id=own.invoice_id if own else None)
 
 
 def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> Correction:
@@ -308,7 +338,10 @@ def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
         stop_outdated(uow, invoice.id, evidence=f"corrected by {correction.id}")
     if opened is not None:
         stop_new_versions(uow, invoice.id, evidence=f"it replaces {invoice.id}, of which there is a payment")
-    uow.record(BillCorrected(correction_id=correction.id, invoice_id=invoice.id))
+    standing = invoices.stand(uow.session, invoice.id)
+    uow.record(
+        BillCorrected(correction_id=correction.id, invoice_id=invoice.id, asked_minor=invoice.asked.minor, **standing)
+    )
 
 
 def _whole(session: Session, invoice_id: str) -> dict[str, Correction]:

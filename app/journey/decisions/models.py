@@ -34,7 +34,7 @@ class Decision(Base):
     amount_minor: Mapped[int]  # what is to leave the account, after the discount
     discount_minor: Mapped[int]  # fixed now, whatever the clock says when the bank acts
     # what the biller had taken off the bill until then: once it takes off more, the decision is void
-    credited_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    credited_minor: Mapped[int] = mapped_column(default=0)
     # of the bills that this one replaces, how many were paid, as the page said: once there are more, it is to give way
     earlier_paid: Mapped[int] = mapped_column(default=0, server_default="0")
     pay_on: Mapped[dt.date]  # the customer's local day

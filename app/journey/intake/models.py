@@ -96,6 +96,7 @@ class HeldBill(Base):
     # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
+    corrects_number: Mapped[str | None] = mapped_column(String(100))  # of the one earlier bill that it is about
     reasons: Mapped[list[Any]]  # [{code, detail, element}]
     held_at: Mapped[dt.datetime]
     ended_as: Mapped[str | None] = mapped_column(String(9))

@@ -56,12 +56,15 @@ def can_be_taken(bill: Bill) -> None:
         return
     if bill.payable.minor <= 0:
         raise BillRefused(
-            "nothing-to-pay", "The amount due is not above zero: there is nothing to pay.", element="payable"
+            "nothing-to-pay",
+            f"The amount due is not above zero: there is nothing to pay.{_instead_of(bill)}",
+            element="payable",
         )
     if bill.means_codes and set(bill.means_codes) <= COLLECTED_BY_BILLER:
         raise BillRefused(
             "collected-by-biller",
-            "This bill says that you collect it by direct debit: it is not for the customer to pay.",
+            "This bill says that you collect it by direct debit: it is not for the customer to pay."
+            f"{_instead_of(bill)}",
             element="means",
         )
     if bill.payee is None or bill.payee.iban is None:
@@ -70,6 +73,16 @@ def can_be_taken(bill: Bill) -> None:
             "The bill names no account with an IBAN that the money could go to.",
             element="payee",
         )
+
+
+def _instead_of(bill: Bill) -> str:
+    """What to do about the earlier bill that a refused one was to stand in for: it is still asked for."""
+    if bill.corrects is None:
+        return ""
+    return (
+        f" Bill {bill.corrects} is still there to pay. If nothing of it is to be paid here any more, withdraw it:"
+        " POST /bills/{its id}/withdrawal."
+    )
 
 
 def is_from(bill: Bill, *, vat_id: str | None) -> None:

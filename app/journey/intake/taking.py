@@ -234,7 +234,7 @@ class _Desk:
             return self._hold(delivery, customer_id, before, doubts)
         row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}
         row["number_key"] = number_key(number)
-        row |= {"kind": delivery.bill.kind.value, "corrects_number": delivery.bill.corrects}
+        row["kind"] = delivery.bill.kind.value
         self._delivered.append(row)
         if is_correction(row["kind"], row["corrects_number"]):
             self._corrections.add(row["id"])
@@ -300,6 +300,7 @@ class _Desk:
             "customer_id": customer_id,
             "client_id": self.client.client_id,
             "number": delivery.bill.number,
+            "corrects_number": delivery.bill.corrects,
             "currency": delivery.bill.payable.currency,
             "amount_minor": delivery.bill.payable.minor,
             "media_type": delivery.media_type,
@@ -308,11 +309,17 @@ class _Desk:
 
 
 def _repeat(number: str, earlier: _Earlier, *, sha256: str, customer_id: str) -> Acknowledgement:
-    if (earlier.sha256, earlier.customer_id) != (sha256, customer_id):
+    if earlier.customer_id != customer_id:
+        detail = f"You delivered a bill with the number {number} to another customer before."
+        raise Conflict("number-used", f"{detail} Give the one for this customer a number of its own.")
+    if earlier.sha256 != sha256:
         raise Conflict(
             "number-used",
-            f"You delivered a bill with the number {number} before, with other content. "
-            "Give the corrected bill a number of its own, and name this one in it.",
+            f"You delivered a bill with the number {number} before, with other content, and that one stands:"
+            f" {earlier.id}. To put a new version in its place, give that a number of its own and name {number} in it:"
+            ' as "replaces" in our JSON; in UBL and CII by type code 384 and the preceding invoice (BT-25). To take'
+            f" something off, send a credit note that names {number}. To ask for nothing any more, withdraw it:"
+            f" POST /bills/{earlier.id}/withdrawal.",
         )
     return _acknowledge(number, earlier, created=False)
 

@@ -31,8 +31,10 @@ class CorrectionDue(Event):
 class RefundOwed(Event):
     """Its biller took more off a bill than was left to pay of it: ``amount_minor`` in all is to be given back.
 
-    Zero: nothing any more, since the bank took the payment back.
+    Zero: nothing any more, since the bank took the payment back. What was paid on top of another payment is not in it.
     """
 
     invoice_id: str
     amount_minor: int
+    state: str  #: of the invoice then
+    sequence: int  #: grows with every fact about corrections of this invoice

@@ -37,6 +37,7 @@ class Invoice(Base):
         ),
         CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'cleared')", name="state_known"),
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
+        CheckConstraint("retracted_minor BETWEEN 0 AND credited_minor", name="retracted_of_credited"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -47,7 +48,11 @@ class Invoice(Base):
     state: Mapped[str] = mapped_column(String(12), default=InvoiceState.TO_PAY)
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
-    credited_minor: Mapped[int] = mapped_column(default=0, server_default="0")  # that its biller took off since
+    # that its biller took off since. No default in the database: a process of before corrections is refused there
+    credited_minor: Mapped[int] = mapped_column(default=0)
+    # of that, by a withdrawal or a new version, which name no amount
+    retracted_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    sequence: Mapped[int] = mapped_column(default=0, server_default="0")  # of what is told of corrections of it
     replaces_id: Mapped[str | None] = mapped_column(ForeignKey("invoice.id"))  # of which this is the new version
     discount_minor: Mapped[int] = mapped_column(default=0)  # early payment, one tier
     discount_until: Mapped[dt.date | None]

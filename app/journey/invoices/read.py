@@ -64,10 +64,16 @@ class InvoiceView:
     state: str
     media_type: str
     payment_id: str | None = None  #: filled in by the door from a later stage
+    decided: Money | None = None  #: what that payment takes from the account
     receipt_id: str | None = None
     corrected: str | None = None  #: the kind of its last correction, filled in by the door from a later stage
     seen: bool = False  #: its customer opened it before
     earlier: EarlierBill | None = None  #: the bill that this one stands in for
+
+    @property
+    def figure(self) -> Money:
+        """What stands large: what is asked, or what the payment takes that has the bill."""
+        return self.decided or self.asked
 
     @property
     def taken_off(self) -> Money:

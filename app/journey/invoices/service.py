@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
@@ -43,7 +43,8 @@ OPEN = "invoices.open_invoice"
 def open_invoice(task: Task) -> None:
     """BillDelivered: put the bill into the customer's space. Running it again finds the invoice and changes nothing."""
     with task.services.unit_of_work() as uow:
-        delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
+        # locked: its biller may withdraw it at this moment, and opens it for that
+        delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"], with_for_update=True)
         if uow.session.scalar(select(Invoice.id).where(Invoice.bill_id == delivered.id)) is None:
             open_bill(uow, task.services.vault, delivered)
         task.finish(uow)
@@ -261,7 +262,7 @@ def reopen(uow: UnitOfWork, taken: Claim) -> None:
         _must(uow.session, taken.invoice_id, InvoiceStep.REOPEN)
         _become_free(uow, taken.invoice_id)
         if owed and not ledger.owed_of(uow.session, taken.invoice_id):
-            uow.record(RefundOwed(invoice_id=taken.invoice_id, amount_minor=0))  # nobody is to give back what came back
+            _record_refund(uow, taken.invoice_id, 0)  # nobody is to give back what came back
 
 
 def lock(uow: UnitOfWork, invoice_id: str) -> None:
@@ -283,6 +284,8 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
     amount = Money(taken, invoice.currency)
     ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, biller_id=invoice.biller_id, amount=amount)
     invoice.credited_minor += taken
+    if minor is None:
+        invoice.retracted_minor += taken
     uow.session.flush()
     if invoice.state == InvoiceState.TO_PAY:
         _clear(uow, invoice_id)
@@ -306,9 +309,47 @@ def _clear(uow: UnitOfWork, invoice_id: str) -> None:
 
 
 def _tell_refund(uow: UnitOfWork, invoice_id: str) -> None:
-    owed = -ledger.owed_of(uow.session, invoice_id)
-    if owed:
-        uow.record(RefundOwed(invoice_id=invoice_id, amount_minor=owed))
+    owed = refund_of(uow.session, invoice_id)
+    if owed.minor:
+        _record_refund(uow, invoice_id, owed.minor)
+
+
+def _record_refund(uow: UnitOfWork, invoice_id: str, minor: int) -> None:
+    uow.record(RefundOwed(invoice_id=invoice_id, amount_minor=minor, **stand(uow.session, invoice_id)))
+
+
+def refund_of(session: Session, invoice_id: str) -> Money:
+    """What its biller took off beyond what is free of it: to be given back, once no payment of it is under way.
+
+    By a credit note what the credit note says. A withdrawal and a new version say no amount: by them what was paid, so
+    that the discount for early payment, which nobody paid, is not given back.
+    """
+    retracted, currency = session.execute(
+        select(Invoice.retracted_minor, Invoice.currency).where(Invoice.id == invoice_id)
+    ).one()
+    owed = -ledger.owed_of(session, invoice_id)
+    if owed and retracted:
+        owed -= min(ledger.let_off_of(session, invoice_id), retracted)
+    return Money(owed, currency)
+
+
+class Stand(TypedDict):
+    """How an invoice stood when a fact about it was recorded, and which of these facts is the later one."""
+
+    state: str
+    sequence: int
+
+
+def stand(session: Session, invoice_id: str) -> Stand:
+    """The caller has locked what is due of the invoice and tells this."""
+    row = session.execute(
+        update(Invoice)
+        .where(Invoice.id == invoice_id)
+        .values(sequence=Invoice.sequence + 1)
+        .returning(Invoice.state, Invoice.sequence)
+        .execution_options(synchronize_session=False)
+    ).one()
+    return Stand(state=row.state, sequence=row.sequence)
 
 
 def _must(session: Session, invoice_id: str, step: InvoiceStep) -> None:

@@ -43,8 +43,15 @@ class LedgerBalance(Base):
     """
 
     __tablename__ = "ledger_balance"
-    __table_args__ = (CheckConstraint("balance_minor >= 0", name="never_overdrawn"),)
+    __table_args__ = (
+        CheckConstraint("balance_minor >= 0", name="never_overdrawn"),
+        CheckConstraint("owed_minor >= 0", name="owed_not_negative"),
+        # a process of before corrections, which gives back what is owed, is refused here
+        CheckConstraint("owed_minor = 0 OR balance_minor = 0", name="never_due_and_owed"),
+    )
 
     account: Mapped[str] = mapped_column(String(60), primary_key=True)  # due:inv_… or inflight:pay_…
     currency: Mapped[str] = mapped_column(String(3))
     balance_minor: Mapped[int]
+    # of due:inv_…, what owed:inv_… holds, turned round: it changes with what is due, in one statement
+    owed_minor: Mapped[int] = mapped_column(default=0, server_default="0")

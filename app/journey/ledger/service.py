@@ -31,7 +31,8 @@ def bill_together(uow: UnitOfWork, bills: Sequence[tuple[str, str, Money]]) -> N
     """Bills arrived together: invoice, biller and amount of each. The same rows as one by one."""
     balances, entries = [], []
     for invoice_id, biller_id, amount in bills:
-        balances.append({"account": rules.due(invoice_id), "currency": amount.currency, "balance_minor": amount.minor})
+        of = {"account": rules.due(invoice_id), "currency": amount.currency}
+        balances.append({**of, "balance_minor": amount.minor, "owed_minor": 0})
         lines = rules.billed(invoice_id=invoice_id, biller_id=biller_id, amount=amount)
         entries += [
             {
@@ -181,8 +182,24 @@ def balance_of(session: Session, account: str, *, lock: bool = False) -> int:
 
 def owed_of(session: Session, invoice_id: str) -> int:
     """Minor units, zero or below, that its biller took off an invoice beyond what was free of it."""
-    entries = select(func.sum(LedgerEntry.amount_minor)).where(LedgerEntry.account == rules.owed(invoice_id))
-    return int(session.scalar(entries) or 0)
+    owed = select(LedgerBalance.owed_minor).where(LedgerBalance.account == rules.due(invoice_id))
+    return -(session.scalar(owed) or 0)
+
+
+def let_off_of(session: Session, invoice_id: str) -> int:
+    """Minor units of discount that the payments which have an invoice were let off."""
+    of_each = (
+        select(func.sum(LedgerEntry.amount_minor).label("minor"))
+        .where(
+            LedgerEntry.invoice_id == invoice_id,
+            LedgerEntry.payment_id.is_not(None),
+            LedgerEntry.account.startswith("adjust:"),
+        )
+        .group_by(LedgerEntry.payment_id)
+        .subquery()
+    )
+    # below zero: paid on top of another one, which is no discount
+    return int(session.scalar(select(func.sum(of_each.c.minor)).where(of_each.c.minor > 0)) or 0)
 
 
 def overpaid_of(session: Session, invoice_id: str) -> int:
@@ -227,9 +244,14 @@ def _post(
     number: int = 0,
 ) -> None:
     name = f"{kind}:{about or payment_id or invoice_id}" + (f":{number}" if number else "")
+    due, owed = rules.due(invoice_id), rules.owed(invoice_id)
+    moved = {line.account: line.minor for line in lines if line.account.startswith(("due:", "inflight:"))}
+    owed_minor = -sum(line.minor for line in lines if line.account == owed)
+    if owed_minor:
+        moved.setdefault(due, 0)
+    for account, minor in moved.items():
+        _move(uow.session, account, minor, owed_minor=owed_minor if account == due else 0)
     for line in lines:
-        if line.account.startswith(("due:", "inflight:")):
-            _move(uow.session, line.account, line.minor)
         uow.session.add(
             LedgerEntry(
                 posting=name,
@@ -245,11 +267,11 @@ def _post(
     uow.session.flush()
 
 
-def _move(session: Session, account: str, minor: int) -> None:
+def _move(session: Session, account: str, minor: int, *, owed_minor: int) -> None:
     moved: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
         update(LedgerBalance)
         .where(LedgerBalance.account == account, LedgerBalance.balance_minor + minor >= 0)
-        .values(balance_minor=LedgerBalance.balance_minor + minor)
+        .values(balance_minor=LedgerBalance.balance_minor + minor, owed_minor=LedgerBalance.owed_minor + owed_minor)
         .execution_options(synchronize_session=False)
     )
     if moved.rowcount != 1:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -122,6 +122,13 @@ def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, 
         for invoice_id, payment_id in found
         if invoice_id not in several or not is_overpaid(session, payment_id=payment_id)
     }
+
+
+def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, Money]:
+    """For each invoice that has such a payment: what that takes from the account, as its customer decided."""
+    live = live_payments(session, invoice_ids=invoice_ids)
+    rows = session.scalars(select(Payment).where(Payment.id.in_(live.values())))
+    return {payment.invoice_id: payment.amount for payment in rows}
 
 
 def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:
@@ -292,6 +299,32 @@ def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
         )
         for payment in rows
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoidedOften:
+    """A bill whose biller corrected it again and again after its customer had decided, as an operator sees it."""
+
+    invoice_id: str
+    biller_name: str
+    number: str
+    times: int
+
+
+def voided_often(session: Session, *, least: int = 2, most: int = 200) -> list[VoidedOften]:
+    """Bills of which at least so many payments were stopped because of a correction, the most often first."""
+    times = func.count(Payment.id)
+    rows = session.execute(
+        select(Payment.invoice_id, Biller.name, Invoice.number, times)
+        .join(Invoice, Invoice.id == Payment.invoice_id)
+        .join(Biller, Biller.id == Payment.biller_id)
+        .where(Payment.reason == Reason.BILL_CORRECTED)
+        .group_by(Payment.invoice_id, Biller.name, Invoice.number)
+        .having(times >= least)
+        .order_by(times.desc(), Payment.invoice_id)
+        .limit(most)
+    )
+    return [VoidedOften(invoice_id=row[0], biller_name=row[1], number=row[2], times=row[3]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,8 +107,9 @@ def tell_bill_corrected(task: Task) -> None:
         correction = uow.session.get_one(Correction, task.payload["correction_id"])
         invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
         data = _about_bill(invoice, task.payload) | {
-            "amount": str(invoice.asked),
+            "amount": str(Money(task.payload["asked_minor"], invoice.currency)),
             "currency": invoice.currency,
+            "sequence": task.payload["sequence"],
             "correction": {
                 "kind": correction.kind,
                 "bill_id": correction.bill_id,
@@ -126,14 +127,19 @@ def tell_refund_owed(task: Task) -> None:
     with task.services.unit_of_work() as uow:
         invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
         owed = Money(task.payload["amount_minor"], invoice.currency)  # of the fact that is told, not of now
-        data = _about_bill(invoice, {}) | {"refund_owed": str(owed), "currency": owed.currency}
+        data = _about_bill(invoice, task.payload) | {
+            "refund_owed": str(owed),
+            "currency": owed.currency,
+            "sequence": task.payload["sequence"],
+        }
         _write(task, uow, biller_id=invoice.biller_id, kind="bill.refund_owed", subject=invoice.bill_id, data=data)
         task.finish(uow)
         uow.commit()
 
 
 def _about_bill(invoice: Invoice, fact: Mapping[str, Any]) -> dict[str, Any]:
-    status = status_of_bill(InvoiceState(invoice.state))
+    """Of the fact that is told, not of now, where the fact says how the bill stood."""
+    status = status_of_bill(InvoiceState(fact.get("state", invoice.state)))
     said = {"bill_id": invoice.bill_id, "number": invoice.number, "status": status}
     return said | {"days": fact["days"]} if "days" in fact else said
 

@@ -276,8 +276,40 @@ class DeliveredBillSchema(ma.Schema):
         required=True,
         metadata={
             "example": "0.00",
-            "description": "What you owe your customer of it: paid, and taken off since, or paid twice. We are not told"
-            " when you have given it back.",
+            "description": "What you owe your customer of what you took off: by credit notes what they say, by a"
+            " withdrawal or a new version what was paid. We are not told when you have given it back.",
+        },
+    )
+    amount_paid = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "What your customer paid of it, by the payment that has paid it: less a discount, and less"
+            " what you had taken off before.",
+        },
+    )
+    taken_off = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "Of a credit note or a new version: what came off the bill that it was applied to. 0.00"
+            " where nothing was asked of that bill any more: name its new version in a credit note for that.",
+        },
+    )
+    paid_twice = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "What was paid on top of another payment of it, which you owe your customer besides: a"
+            " second `payment.settled` told you.",
+        },
+    )
+    sequence = fields.Integer(
+        required=True,
+        metadata={
+            "example": 2,
+            "description": "Grows with every `bill.corrected` and `bill.refund_owed` of this bill, which carry it: the"
+            " higher one is the later.",
         },
     )
     delivered_at = _moment("When we took it.")

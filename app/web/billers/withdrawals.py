@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.journey.corrections.read import CorrectedBill, corrected_bill
-from app.journey.corrections.service import withdraw
+from app.journey.corrections.service import take_back
 from app.web.billers.api import operation
 from app.web.billers.auth import client_id, current_client
 from app.web.billers.bodies import JSON, loaded
@@ -15,6 +15,7 @@ from app.web.billers.schemas import DeliveredBillSchema, WithdrawalSchema
 from app.web.context import services
 
 _BILL_ID = r"^bill_[0-9a-f]{32}$"
+_HELD_ID = r"^hld_[0-9a-f]{32}$"
 
 
 @operation(
@@ -24,7 +25,7 @@ _BILL_ID = r"^bill_[0-9a-f]{32}$"
     tag="Bills",
     answer=(200, DeliveredBillSchema),
     refusals=(404, 409, 413, 415, 422, 429),
-    path={"bill_id": _BILL_ID},
+    path={"bill_id": r"^(bill|hld)_[0-9a-f]{32}$"},
     operationId="withdrawBill",
     requestBody={
         "required": True,
@@ -38,12 +39,16 @@ def withdraw_bill(bill_id: str) -> CorrectedBill:
     Nothing of it is asked any more. A payment that was not given to a bank is stopped; one that the customer has made
     stays, and you owe it back (`refund_owed`). Send it again whenever you are not sure: it is one withdrawal.
     """
+    if re.fullmatch(_HELD_ID, bill_id) is not None:
+        raise Conflict(
+            "held",
+            "This bill is held, and nobody can pay it. Should it be delivered after all, `bill.delivered` tells you the"
+            " id that it has then (bill_…): withdraw that.",
+        )
     if re.fullmatch(_BILL_ID, bill_id) is None:
         raise NotFound("bill")
     reason = loaded(WithdrawalSchema(), most=CONFIRMATION_BYTES_MAX, what="withdrawal")["reason"]
     biller_id = current_client().biller_id
-    with services().unit_of_work() as uow:
-        withdraw(uow, biller_id=biller_id, bill_id=bill_id, reason=reason)
-        uow.commit()
+    take_back(services(), biller_id=biller_id, bill_id=bill_id, reason=reason)
     with services().reading() as uow:
         return corrected_bill(uow.session, bill_id=bill_id, biller_id=biller_id)

@@ -8,7 +8,14 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from app.journey.corrections.read import chain_of, corrected, original_of_correction, standing_credits
+from app.journey.corrections.read import (
+    CORRECTIONS_MOST,
+    STANDING_MOST,
+    chain_of,
+    corrected,
+    original_of_correction,
+    standing_credits,
+)
 from app.journey.intake.holding import held_bills
 from app.journey.invoices.read import (
     INBOX_MOST,
@@ -20,11 +27,12 @@ from app.journey.invoices.read import (
     original_of,
 )
 from app.journey.invoices.states import InvoiceState
-from app.journey.payments.read import live_payments, payments_of_invoice
+from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.pages import blueprint, me, named_payment, note_seen
+from connectors.money import Money
 
 SHOWN = {
     "all": tuple(InvoiceState),
@@ -49,17 +57,23 @@ def inbox() -> ResponseReturnValue:
             uow.session, customer_id=customer.id, today=today_of(customer, uow.now), states=SHOWN[show], page=page
         )
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
+        decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, customer_id=customer.id) if first else []
-        standing = standing_credits(uow.session, customer_id=customer.id) if first else []
+        most = CORRECTIONS_MOST if request.args.get("credits") == "all" else STANDING_MOST
+        standing = standing_credits(uow.session, customer_id=customer.id, most=most) if first else []
         kinds = corrected(uow.session, invoice_ids=[bill.id for bill in bills])
     return render_template(
         "customers/inbox.html",
-        bills=[dataclasses.replace(_linked(bill, payments, receipts), corrected=kinds.get(bill.id)) for bill in bills],
+        bills=[
+            dataclasses.replace(_linked(bill, payments, decided, receipts), corrected=kinds.get(bill.id))
+            for bill in bills
+        ],
         held=held,
         standing=standing,
+        more_credits_url=url_for("customers.inbox", show=show, credits="all") if most == STANDING_MOST else None,
         show=show,
         to_pay=total.amounts,
         to_pay_count=total.count,
@@ -74,12 +88,13 @@ def bill(inv: str) -> ResponseReturnValue:
         view = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today_of(customer, uow.now))
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id)
         payments = live_payments(uow.session, invoice_ids=[inv])
+        decided = decided_amounts(uow.session, invoice_ids=[inv])
         receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
         chain = chain_of(uow.session, invoice_id=inv, customer_id=customer.id)
     note_seen(view)
     return render_template(
         "customers/bill.html",
-        bill=_linked(view, payments, receipts),
+        bill=_linked(view, payments, decided, receipts),
         chain=chain,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
     )
@@ -114,6 +129,10 @@ def _download(file: Original, *, name: str) -> ResponseReturnValue:
     return answer
 
 
-def _linked(view: InvoiceView, payments: dict[str, str], receipts: dict[str, str]) -> InvoiceView:
+def _linked(
+    view: InvoiceView, payments: dict[str, str], decided: dict[str, Money], receipts: dict[str, str]
+) -> InvoiceView:
     payment_id = payments.get(view.id)
-    return dataclasses.replace(view, payment_id=payment_id, receipt_id=receipts.get(payment_id or ""))
+    return dataclasses.replace(
+        view, payment_id=payment_id, decided=decided.get(view.id), receipt_id=receipts.get(payment_id or "")
+    )

@@ -59,7 +59,7 @@ class Corrections(RuleBasedStateMachine):
         super().__init__()
         self.house = house().open()
         self.taken: list[Taken] = []
-        self.off = 0
+        self.off = self.retracted = 0
         self.said = 0
 
     @initialize(before=st.sampled_from((0, 1, 30_00)), course=st.integers(0, 4))
@@ -113,6 +113,7 @@ class Corrections(RuleBasedStateMachine):
         left = max(BILLED - self.off, 0)
         assert self._credit(None) == left
         self.off += left
+        self.retracted += left
 
     def _credit(self, minor: int | None) -> int:
         self.said += 1
@@ -202,6 +203,8 @@ class Corrections(RuleBasedStateMachine):
         """The last that was told is what is owed, wherever no payment is under way."""
         it = self.has_it
         owed = -min(self.net, 0)
+        if owed and it is not None:  # of what was let off nothing is given back where no amount was named
+            owed -= min(it.claim.discount.minor, self.retracted)
         if it is None or it.stands == "paid":
             told = self.house.rows(
                 "SELECT payload ->> 'amount_minor' FROM event WHERE kind = 'RefundOwed' ORDER BY rowid DESC LIMIT 1"

@@ -112,6 +112,10 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
         "withdrawn_at": None,
         "withdrawal_reason": None,
         "refund_owed": "0.00",
+        "paid_twice": "0.00",
+        "amount_paid": "0.00",
+        "taken_off": "0.00",
+        "sequence": 0,
         "delivered_at": clock().isoformat(),
         "payments": [],
     }

@@ -7,15 +7,20 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app import invariants
+from app.journey.invoices.models import Invoice
 from app.worker import Worker
 from tests.conftest import Clock
 from tests.functional.billers.test_billers_api import refused
 from tests.functional.billers.test_billers_payments import program_of
+from tests.support import factories
 from tests.support.billers_door import Program
 from tests.support.billers_spec import conforms
 from tests.support.billers_world import World, json_bill
+from tests.support.bills import ubl_bill
 from tests.support.journey import Journey
 
 BILLS = "/api/v1/bills"
@@ -155,12 +160,108 @@ def test_nobody_withdraws_another_billers_bill(app: Flask, world: World, journey
     refused(app, wrong_scope, 403, "insufficient-scope")
 
 
-def test_a_bill_that_is_not_opened_yet_is_withdrawn_a_moment_later(app: Flask, journey: Journey) -> None:
+def test_a_bill_that_is_not_opened_yet_comes_in_withdrawn(app: Flask, journey: Journey) -> None:
     program = program_of(journey)
     bill_id = journey.deliver().bill_id
-    refused(app, withdraw(program, bill_id), 409, "not-opened-yet")
+    answer = withdraw(program, bill_id)
+    conforms(app, answer)
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "closed")
     journey.worker.run_until_idle()
-    assert withdraw(program, bill_id).status_code == 200
+    assert "The order was cancelled." in said(journey, f"/bills/{invoice_of(journey, bill_id)}")
+    assert "Nothing to pay." in said(journey, "/bills")
+
+
+def test_a_new_version_that_waits_for_a_payment_of_the_earlier_one_is_withdrawn_at_once(
+    app: Flask, journey: Journey
+) -> None:
+    """And never opened to be paid, whatever becomes of that payment."""
+    old = journey.bill(number="2026-1", amount="100.00")
+    program = program_of(journey)
+    payment_id = journey.confirm(old)
+    way_back = journey.at_bank(journey.browser.leave(payment_id))
+    new = program.deliver(json_bill(program, journey.address, number="2026-2", replaces="2026-1")).get_json()["id"]
+    journey.worker.run_until_idle()
+    assert journey.invoice(old).state == "in_payment"
+    answer = withdraw(program, new)
+    conforms(app, answer)
+    assert (answer.status_code, answer.get_json()["status"], answer.get_json()["amount_due"]) == (200, "closed", "0.00")
+    journey.browser.come_back(way_back)
+    journey.wait(120)
+    assert [journey.invoice(each).state for each in (old, invoice_of(journey, new))] == ["paid", "cleared"]
+    assert program.get(f"{BILLS}/{new}").get_json()["corrects"] == journey.invoice(old).bill_id
+    assert invariants.check(journey.services.engine, now=journey.clock(), late=False) == []
+
+
+def test_a_held_bill_says_what_to_withdraw(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    journey.bill(number="2026-1")
+    held = journey.deliver(number="2026\u20101").bill_id
+    assert held.startswith("hld_")
+    refused(app, withdraw(program, held), 409, "held")
+
+
+@pytest.mark.parametrize("means", ["nothing", "collected"])
+def test_a_new_version_that_cannot_be_paid_here_is_refused_with_what_to_do(
+    app: Flask, world: World, journey: Journey, means: str
+) -> None:
+    journey.bill(number="2026-1", amount="100.00")
+    program = program_of(journey)
+    if means == "nothing":
+        content, media_type = json_bill(program, journey.address, number="2", amount="0.00", replaces="2026-1"), None
+    else:
+        collected: dict[str, Any] = {"number": "2", "type_code": "384", "preceding_numbers": ["2026-1"]}
+        collected |= {"seller_name": journey.biller.name, "seller_vat": journey.biller.vat_id, "to": journey.address}
+        content, media_type = ubl_bill(means_code="59", iban=journey.biller.iban, **collected), "application/xml"
+    answer = world.refuses(program.deliver, content, **({"media_type": media_type} if media_type else {}))
+    refused(app, answer, 422, "nothing-to-pay" if means == "nothing" else "collected-by-biller")
+    assert "Bill 2026-1 is still there to pay." in answer.get_json()["detail"]
+    assert "withdraw it: POST /bills/{its id}/withdrawal." in answer.get_json()["detail"]
+
+
+def test_a_number_used_before_says_exactly_what_to_send_instead(app: Flask, world: World, journey: Journey) -> None:
+    """The same number with a later day is no new version: one number is one bill, and nothing is overwritten."""
+    bill_id = journey.invoice(journey.bill(number="2026-1", amount="100.00")).bill_id
+    program = program_of(journey)
+    later = json_bill(program, journey.address, number="2026-1", amount="90.00", issued_on="2026-11-23")
+    answer = world.refuses(program.deliver, later)
+    refused(app, answer, 409, "number-used")
+    detail = answer.get_json()["detail"]
+    assert f"that one stands: {bill_id}." in detail
+    assert 'name 2026-1 in it: as "replaces" in our JSON; in UBL and CII by type code 384' in detail
+    assert f"POST /bills/{bill_id}/withdrawal" in detail
+    new = program.deliver(later.replace(b'"number": "2026-1"', b'"number": "2026-1b", "replaces": "2026-1"'))
+    assert new.status_code == 201, new.get_json()
+    journey.worker.run_until_idle()
+    assert program.get(f"{BILLS}/{bill_id}").get_json()["superseded_by"] == new.get_json()["id"]
+    journey.address = factories.connect(
+        journey.services, customer_id=factories.make_customer(journey.services).id, biller_id=journey.biller.id
+    )
+    other = world.refuses(program.deliver, json_bill(program, journey.address, number="2026-1"))
+    refused(app, other, 409, "number-used")
+    assert "to another customer before" in other.get_json()["detail"]
+
+
+def test_the_biller_is_told_what_was_paid_and_what_a_credit_note_took(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    old = journey.bill(number="2026-1", amount="100.00")
+    credit(program, journey.address)
+    journey.worker.run_until_idle()
+    journey.pay(old)
+    journey.wait(3)
+    shown = program.get(f"{BILLS}/{journey.invoice(old).bill_id}").get_json()
+    assert (shown["amount"], shown["amount_paid"], shown["status"]) == ("100.00", "70.00", "paid")
+    program.deliver(json_bill(program, journey.address, number="2026-2", replaces="2026-1"))
+    journey.worker.run_until_idle()
+    late = credit(program, journey.address, number="C-2").get_json()["id"]
+    journey.worker.run_until_idle()
+    answer = program.get(f"{BILLS}/{late}")
+    conforms(app, answer)
+    assert (answer.get_json()["status"], answer.get_json()["taken_off"]) == ("closed", "0.00")
+
+
+def invoice_of(journey: Journey, bill_id: str) -> str:
+    with journey.services.reading() as uow:
+        return uow.session.scalars(select(Invoice.id).where(Invoice.bill_id == bill_id)).one()
 
 
 def test_a_file_of_many_may_hold_bills_and_what_corrects_them_in_any_order(

@@ -360,6 +360,11 @@ def a_balance_of_nothing(books: Books) -> None:
     books.copy("ledger_balance", {"account": "due:inv_x", "currency": "EUR", "balance_minor": 5})
 
 
+@_breaks("F4")
+def a_balance_that_owes_what_was_never_posted(books: Books) -> None:
+    books.change("ledger_balance", books.one("ledger_balance", "account LIKE 'due:%'"), owed_minor=5)
+
+
 @_breaks("F5")
 def posted_in_another_currency(books: Books) -> None:
     posting = books.of("ledger_entry", books.payment("settled"))["posting"]
@@ -392,7 +397,12 @@ def a_payment_under_way_holds_less_than_its_amount(books: Books) -> None:
     books.change("ledger_balance", balance, balance_minor=balance["balance_minor"] - 1)
 
 
-@_breaks("F9", "F3")
+@_breaks("F10")
+def retracted_and_by_nobody(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'to_pay'"), retracted_minor=1)
+
+
+@_breaks("F9", "F3", "F4")
 def owed_and_offered(books: Books) -> None:
     invoice = books.one("invoice", "state = 'to_pay'")
     entry = books.one("ledger_entry", "kind = 'credited' AND account LIKE 'adjust:%'")

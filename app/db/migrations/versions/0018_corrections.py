@@ -1,13 +1,20 @@
 """credit notes, new versions and withdrawals of bills
 
-A process of an older release may run beside this for a while: it takes nothing of a bill that is not due (the ledger
-refuses it), and does none of the work of corrections.
+Stop every server and worker of an older release first, and start none again: an older program knows of no corrections.
+It would send an order over the old amount, and open a bill without what was credited of it before. One that was
+forgotten is refused by the database where it matters: ``credited_minor`` has no default there, so that it neither opens
+a bill nor takes a decision, and what is owed of an invoice is never due as well (``never_due_and_owed``), so that it
+gives back nothing that was credited meanwhile. Its work is left for the workers of this release.
+
+On PostgreSQL the new CHECKs are NOT VALID here, so that no large table is read while it is locked: what is written from
+now on is checked, and the rows that are there once this is done (``app/db/migrate.py``).
 
 Revision: 0018, after 0015
 """
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.operations import BatchOperations
 
 revision = "0018"
 down_revision = "0015"
@@ -29,7 +36,9 @@ def upgrade() -> None:
     with op.batch_alter_table("delivered_bill") as batch:
         batch.add_column(sa.Column("kind", sa.String(length=11), nullable=False, server_default="invoice"))
         batch.add_column(sa.Column("corrects_number", sa.String(length=100), nullable=True))
-        batch.create_check_constraint(op.f("ck_delivered_bill_kind_known"), "kind IN ('invoice', 'credit_note')")
+        _check(batch, "ck_delivered_bill_kind_known", "kind IN ('invoice', 'credit_note')")
+    with op.batch_alter_table("held_bill") as batch:
+        batch.add_column(sa.Column("corrects_number", sa.String(length=100), nullable=True))
     op.create_index(
         op.f("ix_delivered_bill_corrects_number"),
         "delivered_bill",
@@ -40,7 +49,17 @@ def upgrade() -> None:
     for table in ("invoice", "decision"):
         with op.batch_alter_table(table) as batch:
             batch.add_column(sa.Column("credited_minor", WHOLE, nullable=False, server_default="0"))
-            batch.create_check_constraint(op.f(f"ck_{table}_credited_not_negative"), "credited_minor >= 0")
+            _check(batch, f"ck_{table}_credited_not_negative", "credited_minor >= 0")
+        with op.batch_alter_table(table) as batch:
+            batch.alter_column("credited_minor", server_default=None)
+    with op.batch_alter_table("invoice") as batch:
+        batch.add_column(sa.Column("retracted_minor", WHOLE, nullable=False, server_default="0"))
+        batch.add_column(sa.Column("sequence", WHOLE, nullable=False, server_default="0"))
+        _check(batch, "ck_invoice_retracted_of_credited", "retracted_minor BETWEEN 0 AND credited_minor")
+    with op.batch_alter_table("ledger_balance") as batch:
+        batch.add_column(sa.Column("owed_minor", WHOLE, nullable=False, server_default="0"))
+        _check(batch, "ck_ledger_balance_owed_not_negative", "owed_minor >= 0")
+        _check(batch, "ck_ledger_balance_never_due_and_owed", "owed_minor = 0 OR balance_minor = 0")
     with op.batch_alter_table("invoice") as batch:
         batch.add_column(sa.Column("replaces_id", sa.String(40), nullable=True))
         batch.create_foreign_key(op.f("fk_invoice_replaces_id"), "invoice", ["replaces_id"], ["id"])
@@ -124,6 +143,14 @@ def downgrade() -> None:
     op.drop_table("correction")
     _allow("ledger_entry", "kind", KINDS_BEFORE)
     _allow("invoice", "state", STATES_BEFORE)
+    with op.batch_alter_table("ledger_balance") as batch:
+        for name in ("never_due_and_owed", "owed_not_negative"):
+            batch.drop_constraint(op.f(f"ck_ledger_balance_{name}"), type_="check")
+        batch.drop_column("owed_minor")
+    with op.batch_alter_table("invoice") as batch:
+        batch.drop_constraint(op.f("ck_invoice_retracted_of_credited"), type_="check")
+        batch.drop_column("sequence")
+        batch.drop_column("retracted_minor")
     op.drop_index(op.f("uq_invoice_replaces_id"), table_name="invoice")
     with op.batch_alter_table("invoice") as batch:
         batch.drop_constraint(op.f("fk_invoice_replaces_id"), type_="foreignkey")
@@ -135,6 +162,8 @@ def downgrade() -> None:
             batch.drop_constraint(op.f(f"ck_{table}_credited_not_negative"), type_="check")
             batch.drop_column("credited_minor")
     op.drop_index(op.f("ix_delivered_bill_corrects_number"), table_name="delivered_bill")
+    with op.batch_alter_table("held_bill") as batch:
+        batch.drop_column("corrects_number")
     with op.batch_alter_table("delivered_bill") as batch:
         batch.drop_constraint(op.f("ck_delivered_bill_kind_known"), type_="check")
         batch.drop_column("corrects_number")
@@ -144,4 +173,8 @@ def downgrade() -> None:
 def _allow(table: str, column: str, words: str) -> None:
     with op.batch_alter_table(table) as batch:
         batch.drop_constraint(op.f(f"ck_{table}_{column}_known"), type_="check")
-        batch.create_check_constraint(op.f(f"ck_{table}_{column}_known"), f"{column} IN ({words})")
+        _check(batch, f"ck_{table}_{column}_known", f"{column} IN ({words})")
+
+
+def _check(batch: BatchOperations, name: str, condition: str) -> None:
+    batch.create_check_constraint(op.f(name), condition, postgresql_not_valid=True)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import JSON, Integer
 
 from app.db.engine import make_engine
@@ -340,7 +341,7 @@ def test_what_an_older_process_writes_into_the_upgraded_database_executes_with_i
     to(services, "0006")
     with services.engine.connect() as connection:
         older = Old(connection, clock())  # it knows these tables, and no others
-    upgrade(services.engine)
+    to(services, "0015")
     with services.engine.begin() as connection:
         older.connection = connection
         people = {"customer_id": "cus", "currency": "EUR", "amount_minor": 100}
@@ -352,7 +353,44 @@ def test_what_an_older_process_writes_into_the_upgraded_database_executes_with_i
         older.put("trip", state_hash="late", left_at=older.now, **trip)
         made = {"decision_id": "dec_late", "trip_id": "trp_late", "consent_id": "con_late", "end_to_end_id": "late"}
         older.put("payment", id="pay_late", biller_id="blr", state="awaiting_customer", **made, **ids, **people)
+    upgrade(services.engine)
     assert apart(services, "late") == [(False, None, False)]
+
+
+@pytest.mark.parametrize("table", ["decision", "invoice"])
+def test_a_process_of_before_corrections_neither_decides_nor_opens_a_bill(
+    services: Services, clock: Clock, table: str
+) -> None:
+    fill(services, clock())
+    to(services, "0015")
+    with services.engine.connect() as connection:
+        older = Old(connection, clock())
+    upgrade(services.engine)
+    people = {"customer_id": "cus", "currency": "EUR", "amount_minor": 100}
+    rows: dict[str, dict[str, Any]] = {
+        "decision": {"invoice_id": "inv_expired", "bank_id": "horizon", "verb": "pay_now", "payment_id": "pay_late"},
+        "invoice": {"bill_id": "bil_late", "biller_id": "blr", "number": "late", "state": "to_pay", "lines": []},
+    }
+    with services.engine.begin() as connection:
+        older.connection = connection
+        older.put("delivered_bill", id="bil_late", biller_id="blr", client_id="cli", number="late", **people)
+    with services.engine.connect() as connection:
+        older.connection = connection
+        with pytest.raises(IntegrityError, match="credited_minor"):
+            older.put(table, id="late", **rows[table], **people)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_no_large_table_is_read_while_it_is_locked(services: Services, clock: Clock) -> None:
+    fill(services, clock())
+    waiting = text("SELECT count(*) FROM pg_constraint WHERE NOT convalidated")
+    to(services, "head")
+    with services.engine.connect() as connection:
+        assert connection.scalar(waiting) > 0
+    upgrade(services.engine)
+    with services.engine.connect() as connection:
+        assert connection.scalar(waiting) == 0
 
 
 def test_the_older_program_finds_a_promise_of_every_unknown_outcome(upgraded: Services) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import Engine, delete, event, select
@@ -20,10 +20,12 @@ from app.db.work import WorkRow
 from app.errors import AppError, Conflict, TooLate
 from app.journey.corrections.events import BillCorrected
 from app.journey.corrections.models import Correction
+from app.journey.corrections.service import take_back as withdraw_unopened
 from app.journey.corrections.service import withdraw
 from app.journey.decisions.models import Decision
-from app.journey.intake.events import CorrectionDelivered
+from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.models import DeliveredBill
+from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.payments.states import MEANING, PaymentState
 from app.journey.route import HANDLERS
@@ -85,14 +87,17 @@ class Rounds:
 
     def race(self, prepare: Act, act: Act, other: Act = credit) -> list[str]:
         """How the payments stood at the end of each round, and that all is in order each time."""
-        ends: list[str] = []
+        return [self._check(house) for house in self.moments(prepare, act, other)]
+
+    def moments(self, prepare: Act, act: Act, other: Act) -> Iterator[House]:
+        """The house at the end of each round."""
         for moment in range(200):
             house = self.fresh()
             prepare(house)
             if not self._meet(house, act, other, moment):
                 assert moment > 3
-                return ends
-            ends.append(self._check(house))
+                return
+            yield house
         raise AssertionError("it never ends")
 
     def _meet(self, house: House, act: Act, other: Act, moment: int) -> bool:
@@ -215,6 +220,35 @@ def test_against_another_correction(rounds: Rounds, state: str) -> None:
     assert rounds.race(prepare, lambda house: credit(house, "C-2"))
     assert rounds.race(prepare, take_back)
     assert rounds.race(prepare, take_back, take_back)
+
+
+@pytest.mark.parametrize("replaces", [None, "1"])
+def test_a_withdrawal_against_the_opening(rounds: Rounds, replaces: str | None) -> None:
+    """Whoever opens the bill, it is there once, and nothing is asked of it."""
+    handler = "corrections.apply_correction" if replaces else "invoices.open_invoice"
+
+    def prepare(house: House) -> None:
+        house.bill()
+        changes = {"replaces": replaces} if replaces else {}
+        row = house.deliver_row(
+            "2", minor=8420, content=json_bill(number="2", amount="84.20", payee={"iban": IBAN}, **changes)
+        )
+        row.corrects_number = replaces
+        house.add(row)
+        with house.begin() as uow:
+            uow.record(CorrectionDelivered(bill_id=row.id) if replaces else BillDelivered(bill_id=row.id))
+            uow.commit()
+
+    def take_back_the_second(house: House) -> None:
+        withdraw_unopened(house.services, biller_id="blr_1", bill_id="bill_2", reason="No.")
+
+    for house in rounds.moments(prepare, lambda house: house.run(handler), take_back_the_second):
+        with house.services.reading() as uow:
+            states = dict(uow.session.execute(select(Invoice.number, Invoice.state)).all())
+            linked = uow.session.scalar(select(Invoice.replaces_id).where(Invoice.number == "2"))
+        assert states == {"1": "cleared" if replaces else "to_pay", "2": "cleared"}
+        assert linked == ("inv_1" if replaces else None)
+        assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
 
 
 def test_nothing_is_left_to_do_twice(rounds: Rounds) -> None:

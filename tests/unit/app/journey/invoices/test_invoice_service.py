@@ -83,6 +83,8 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "currency": "EUR",
         "amount_minor": 8420,
         "credited_minor": 0,
+        "retracted_minor": 0,
+        "sequence": 0,
         "discount_minor": 168,
         "discount_until": dt.date(2026, 11, 20),
         "issued_on": dt.date(2026, 11, 1),
