@@ -89,7 +89,7 @@ def test_what_is_done_together_is_done_one_by_one_too() -> None:
 def test_facts_that_come_together_have_their_handlers() -> None:
     """What a handler of many records is recorded together too."""
     for event in (BillDelivered, InvoiceOpened, BillUnseen):
-        missing = {f"{name}{WORD}" for name in ROUTE[event]} - HANDLERS.keys()
+        missing = {f"{name}{WORD}" for name in ROUTE[event] if isinstance(name, str)} - HANDLERS.keys()
         assert not missing, f"{event.__name__} may come by the hundred: write {', '.join(sorted(missing))}."
 
 

@@ -38,7 +38,7 @@ from app.journey.invoices.events import InvoiceOpened
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.access import locked_with_invoice
-from app.journey.payments.step import stop_outdated
+from app.journey.payments.step import stop_new_versions, stop_outdated
 from app.services import Services, Task
 from consent.base import new_id
 from consent.vault import Vault
@@ -328,12 +328,16 @@ def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
     correction.invoice_id, correction.applied_at, correction.because = invoice.id, uow.now, None
     uow.session.add(correction)
     uow.session.flush()
+    opened = None
     if correction.kind == CorrectionKind.NEW_VERSION and correction.bill_id is not None:
-        opened = _invoice_of(uow.session, correction.bill_id)  # before the bill that it replaces
+        opened = _locked_invoice_of(uow, correction.bill_id)  # before it was known which bill it replaces
         if opened is not None:
             opened.replaces_id = invoice.id
+            uow.session.flush()
     if correction.taken_minor:
         stop_outdated(uow, invoice.id, evidence=f"corrected by {correction.id}")
+    if opened is not None:
+        stop_new_versions(uow, invoice.id, evidence=f"it replaces {invoice.id}, of which there is a payment")
     standing = invoices.stand(uow.session, invoice.id)
     uow.record(
         BillCorrected(correction_id=correction.id, invoice_id=invoice.id, asked_minor=invoice.asked.minor, **standing)

@@ -52,7 +52,7 @@ def start_paying(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
-    earlier_paid = _earlier_paid(uow.session, invoice)
+    earlier_paid = earlier_paid_of(uow.session, invoice)
     order = order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
     return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
 
@@ -82,7 +82,7 @@ def pay_now(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
-    earlier_paid = _earlier_paid(uow.session, invoice)
+    earlier_paid = earlier_paid_of(uow.session, invoice)
     if bank is None or signed != order_of(invoice, bank=bank, day=today, earlier_paid=earlier_paid):
         raise Conflict(
             "order-changed", "Something in this payment has changed since you saw it. Please check it again."
@@ -124,7 +124,7 @@ def pay_now(
     return Decided(decision.payment_id, recorded)
 
 
-def _earlier_paid(session: Session, invoice: Invoice) -> int:
+def earlier_paid_of(session: Session, invoice: Invoice) -> int:
     """How many of the bills that this one replaces are paid. Raises Conflict when a payment of one is under way."""
     states = earlier_states(session, invoice.id)
     if InvoiceState.IN_PAYMENT in states:

@@ -220,7 +220,9 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
         _want_new_versions_again(uow, payment)
     elif before in CLOSED and after is PaymentState.UNKNOWN:
         invoices.reclaim(uow, claim_of(uow, payment))
-        _stop_new_versions(uow, payment, evidence=f"the bank calls {payment.id} of the earlier bill accepted after all")
+        stop_new_versions(
+            uow, payment.invoice_id, evidence=f"the bank calls {payment.id} of the earlier bill accepted after all"
+        )
     elif after is PaymentState.SETTLED:
         payment.settled_at = uow.now
         payment.accepted_at = payment.accepted_at or uow.now
@@ -230,7 +232,7 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             # first: what can still be stopped leaves the invoice to this one
             _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
             invoices.correct(uow, claim_of(uow, payment))
-        _stop_new_versions(uow, payment, evidence=f"the earlier bill is paid by {payment.id}")
+        stop_new_versions(uow, payment.invoice_id, evidence=f"the earlier bill is paid by {payment.id}")
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
         want_others_again(uow, payment)
@@ -272,12 +274,12 @@ def stop_outdated(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> None:
     _stop(uow, under_way, evidence=evidence, reason=Reason.BILL_CORRECTED)
 
 
-def _stop_new_versions(uow: UnitOfWork, payment: Payment, *, evidence: str) -> None:
-    """Its bill is paid, or may be, while there is a new version of it: nobody is led to pay that as well, but who knew
-    it when they decided."""
-    for invoice_id in later_ids(uow.session, payment.invoice_id):
-        locked_with_invoice(uow, invoice_id)
-        under_way = uow.session.scalars(_stoppable(invoice_id)).all()
+def stop_new_versions(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> None:
+    """The bill is paid, or may be, while there is a new version of it: nobody is led to pay that as well, but who knew
+    it when they decided. The caller has locked its payments, what is due of it and the invoice."""
+    for later_id in later_ids(uow.session, invoice_id):
+        locked_with_invoice(uow, later_id)
+        under_way = uow.session.scalars(_stoppable(later_id)).all()
         unaware = [other for other in under_way if is_earlier_bill_taken(uow.session, other)]
         _stop(uow, unaware, evidence=evidence, reason=Reason.EARLIER_BILL)
 

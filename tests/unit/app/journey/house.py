@@ -16,6 +16,7 @@ from app.db.unit_of_work import HEAD_START, UnitOfWork
 from app.db.work import LEASE, WorkRow
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
+from app.journey.decisions.service import earlier_paid_of
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
@@ -312,6 +313,7 @@ class House:
                 amount_minor=amount.minor,
                 discount_minor=invoice.discount.minor,
                 credited_minor=invoice.credited_minor,
+                earlier_paid=earlier_paid_of(uow.session, invoice),
                 pay_on=self.clock.now.date(),
                 bank_id="horizon",
                 payee_name=invoice.payee_name,

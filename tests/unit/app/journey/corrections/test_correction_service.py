@@ -11,7 +11,8 @@ from sqlalchemy import Engine, select
 from app.db.work import WorkRow
 from app.journey.corrections.models import Correction
 from app.journey.corrections.service import withdraw
-from app.journey.intake.events import BillDelivered, CorrectionDelivered
+from app.journey.intake.events import CorrectionDelivered
+from app.journey.invoices.events import InvoiceOpened
 from app.people.models import Biller, Customer
 from connectors.contract import Authorised
 from tests.conftest import Clock
@@ -131,13 +132,13 @@ def test_the_new_version_is_opened_once_no_payment_holds_the_old_one(house: Hous
     assert (correction(house).kind, correction(house).state) == ("new_version", "applied")
     assert (house.invoice().credited_minor, house.invoice().state) == (9900, "in_payment")
     assert asked_again(house) == [30 * SECOND]
-    assert BillDelivered.__name__ not in house.told()
+    assert InvoiceOpened.__name__ not in house.told()
     house.not_found()
     assert house.invoice().state == "cleared"
     house.clock.tick(seconds=30)
     house.run(APPLY)
     assert asked_again(house) == []
-    assert house.told().count(BillDelivered.__name__) == 1
+    assert house.told().count(InvoiceOpened.__name__) == 1
 
 
 def test_what_is_ours_to_submit_is_withheld(engine: Engine, customer: Customer, clock: Clock) -> None:

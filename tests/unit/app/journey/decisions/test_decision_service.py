@@ -124,6 +124,7 @@ def test_what_is_signed_is_what_is_decided_and_claimed(house: House, device: Aut
         "amount_minor": 9700,
         "discount_minor": 200,
         "credited_minor": 0,
+        "earlier_paid": 0,
         "pay_on": dt.date(2026, 11, 23),
         "bank_id": "horizon",
         "payee_name": "Lumen SA",

@@ -319,7 +319,7 @@ def test_one_that_can_be_approved_already_is_dropped_at_the_bank(closed: House) 
     with house.services.reading() as uow:
         view = payment_view(uow.session, "pay_2")
     assert (view.unwanted, view.paid_otherwise, view.link_open) == (True, False, False)
-    with pytest.raises(TooLate, match="may have"):
+    with pytest.raises(TooLate, match="may be under way"):
         house.leave("pay_2")
     assert house.due()["pay_2"] == first
     house.bank.answers["cancel"] = CANCELLED
