@@ -22,11 +22,14 @@ class AppError(Exception):
     status = 500
     title = "Something went wrong"
 
-    def __init__(self, code: str, detail: str, *, errors: tuple[FieldError, ...] = ()) -> None:
+    def __init__(
+        self, code: str, detail: str, *, errors: tuple[FieldError, ...] = (), actions: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = errors
+        self.actions = actions  # what can be done instead, for a program: public and stable
 
 
 class Invalid(AppError):
@@ -64,3 +67,10 @@ class TooLate(Conflict):
     """It was possible, and no longer is."""
 
     title = "Too late"
+
+
+class TooMany(AppError):
+    """So often within so short a time."""
+
+    status = 429
+    title = "Too many requests"

@@ -22,7 +22,7 @@ def add(words: Any) -> None:
     client = add_word(verbs, "client", _client, "let a program of a biller in, by its public keys")
     client.add_argument("biller", help="blr_…")
     client.add_argument("--jwks", required=True, type=Path, help="file with a JWK Set, public keys only")
-    client.add_argument("--scope", default="bills:write bills:read payments:read")
+    client.add_argument("--scope", default="bills:write bills:read payments:read connections:read connections:write")
     webhook = add_word(verbs, "webhook", _webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")
     webhook.add_argument("url")

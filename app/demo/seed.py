@@ -18,11 +18,11 @@ from app.db.unit_of_work import UnitOfWork
 from app.demo import files
 from app.demo.biller_files import BILLERS_FILE, private_key
 from app.demo.cast import COMPANIES, CONNECTIONS, PEOPLE, Company, Person
+from app.journey.connections.service import connect
 from app.journey.webhooks.models import WebhookEndpoint
 from app.journey.webhooks.service import add_endpoint, secret_row
 from app.people.billers import add_biller
 from app.people.clients import SCOPES, add_client, client_of
-from app.people.connections import connect
 from app.people.customers import add_customer
 from app.people.models import Biller, Customer
 from app.services import Services

@@ -28,6 +28,8 @@ SCOPES = {
     "bills:read": "See the bills you delivered and whether they are open or paid.",
     "payments:read": "See the payments of your bills.",
     "payments:confirm": "Say whether the money of a payment has arrived.",
+    "connections:read": "See the customers who are connected with you, and who asks to be.",
+    "connections:write": "Redeem codes and addresses, answer customers who ask, and end connections.",
 }
 #: how a client may sign its assertions (FAPI 2.0 §5.4.1, without EdDSA, whose name is being replaced by RFC 9864)
 ASSERTION_ALGORITHMS = ("ES256", "PS256")

@@ -16,6 +16,7 @@ from app import failpoints
 from app.db.work import WorkRow
 from app.errors import Conflict, Invalid
 from app.invariants import check
+from app.journey.connections.models import Connection
 from app.journey.intake import uploads
 from app.journey.intake.formats import bulk
 from app.journey.intake.models import DeliveredBill, Upload, UploadLine, UploadPart
@@ -25,7 +26,7 @@ from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
 from app.people.clients import stop_client
-from app.people.models import ApiClient, Connection
+from app.people.models import ApiClient
 from app.schedule import Schedule
 from app.services import Services
 from app.worker import Worker

@@ -130,6 +130,39 @@ def _breaks(name: str, *others: str) -> Callable[[Spoil], Spoil]:
     return keep
 
 
+@_breaks("A1")
+def a_step_that_nobody_took(books: Books) -> None:
+    books.change("connection", books.one("connection", "state = 'active'"), sequence=2)
+
+
+@_breaks("A2")
+def connected_without_a_yes(books: Books) -> None:
+    books.change("connection_history", books.one("connection_history", "step = 'bring_over'"), source="biller")
+
+
+@_breaks("A3")
+def delivered_after_its_customer_left(books: Books) -> None:
+    connection = books.one("connection", "state = 'active'")
+    first = books.one("delivered_bill", "1 = 1")
+    books.change("connection", connection, state="left", sequence=2)
+    gone = {"step": "leave", "before": "active", "after": "left", "source": "customer"}
+    at = first["delivered_at"] - 2 * HOUR
+    history = books.one("connection_history", f"connection_id = '{connection['id']}'")
+    books.copy("connection_history", history, sequence=2, at=at, **gone)
+
+
+@_breaks("A4")
+def one_code_two_billers(books: Books) -> None:
+    code = {"id": "cod_x", "redemption_id": "rdm_x", "code_hash": "x", "used_at": books.now}
+    books.copy("connection_code", code)
+    books.copy("connection_code", code, id="cod_y")
+
+
+@_breaks("A5")
+def a_code_that_nobody_looked_at(books: Books) -> None:
+    books.copy("redemption", {"id": "rdm_x", "presented_at": books.now})
+
+
 @_breaks("B1", "B3", "F3")
 def more_is_paid_than_was_billed(books: Books) -> None:
     payment = books.payment("settled")
