@@ -80,6 +80,7 @@ def _client(uow: UnitOfWork, *, biller_id: str, key: dict[str, Any], known: dict
     """The program that this folder has the key of. A database that does not know it gets it anew."""
     client = client_of(uow.session, known.get("client_id", ""))
     if client is not None and client.biller_id == biller_id:
+        client.scope = " ".join(SCOPES)  # one of an older release may lack what came later
         return client.client_id
     public = ECKey.import_key(key).as_dict(private=False)
     return add_client(uow, biller_id=biller_id, jwks={"keys": [public]}, scope=" ".join(SCOPES))

@@ -19,7 +19,7 @@ from typing import Any
 
 from app.demo import files, runfile
 from app.demo.api_client import BillersClient
-from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
+from app.demo.biller_files import BILLERS_FILE, client_of, folder_of
 from app.demo.cast import INTERNET, Company, Person
 from app.demo.loopback import TIMEOUT_S, new_session
 from app.demo.runfile import Running
@@ -92,15 +92,9 @@ class World:
         return self._deliver(company, to=address, amount=amount)
 
     def _deliver(self, company: Company, *, to: str, amount: str) -> str:
-        told = files.read_json(folder_of(self.data) / BILLERS_FILE)[company.slug]
         program = self._programs.get(company.slug)
         if program is None:
-            program = self._programs[company.slug] = BillersClient(
-                self.url,
-                client_id=told["client_id"],
-                private_key=private_key(folder_of(self.data), company.slug),
-                session=new_session(),
-            )
+            program = self._programs[company.slug] = client_of(folder_of(self.data), self.url, company.slug)
         today = dt.datetime.now(dt.UTC).date()
         number = f"FT-T-{secrets.token_hex(4).upper()}"
         bill = {

@@ -41,7 +41,7 @@ def new_code() -> str:
 
 
 def shown(code: str) -> str:
-    """``C7K-M4R-XPD``: as people read it out."""
+    """``C7K-M4R-XP6``: as people read it out."""
     return "-".join(code[i : i + _GROUP] for i in range(0, len(code), _GROUP))
 
 
@@ -53,7 +53,7 @@ def checked_code(written: str) -> str:
     code = re.sub(r"[\s\-\u2010-\u2015]+", "", written).upper()
     whole = len(code) == CODE_LETTERS + 1 and all(letter in ALPHABET for letter in code)
     if not whole or _check_letter(code[:-1]) != code[-1]:
-        detail = "This is not a code: it has nine letters and figures like C7K-M4R-XPD. Ask your customer to repeat it."
+        detail = "This is not a code: it has nine letters and figures like C7K-M4R-XP6. Ask your customer to repeat it."
         raise _field("code", detail)
     return code
 

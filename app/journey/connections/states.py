@@ -101,7 +101,6 @@ CONNECTION = Lifecycle(
             (_S.HANDED, _E.HAND),
             (_S.ASKED, _E.ASK),
             (_S.CHECKING, _E.CHECK),
-            (_S.REFUSED, _E.REFUSE),
             *((state, _E.CONFIRM) for state in OPEN),
             *((state, _E.ACCEPT) for state in OPEN),
             (_S.DECLINED, _E.DECLINE),
@@ -109,8 +108,8 @@ CONNECTION = Lifecycle(
             (_S.ACTIVE, _E.UNMUTE),
             (_S.LEFT, _E.LEAVE),
             (_S.BLOCKED, _E.BLOCK),
-            # whatever a customer did meanwhile, a biller that ends finds it ended
-            *((state, _E.END) for state in _ALL - OPEN - REQUESTED),
+            # whatever a customer did meanwhile, a biller that ends or refuses finds it over
+            *((state, step) for state in _ALL - OPEN - REQUESTED for step in (_E.END, _E.REFUSE)),
             *((state, _E.PRESENT_CODE) for state in (_S.OFFERED, *OPEN)),
             *((state, _E.PRESENT_ADDRESS) for state in (_S.OFFERED, *OPEN)),
         }

@@ -335,7 +335,7 @@ class RedeemSchema(ma.Schema):
 
     code = fields.String(
         validate=validate.Length(1, 40),
-        metadata={"example": "C7K-M4R-XPD", "description": "As the customer says it; hyphens and case do not matter."},
+        metadata={"example": "C7K-M4R-XP6", "description": "As the customer says it; hyphens and case do not matter."},
     )
     address = fields.String(
         validate=validate.Length(1, 120),
