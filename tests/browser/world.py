@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from app.demo import files, runfile
 from app.demo.api_client import BillersClient
 from app.demo.biller_files import BILLERS_FILE, client_of, folder_of
@@ -90,6 +92,18 @@ class World:
         finally:
             truth.close()
         return self._deliver(company, to=address, amount=amount)
+
+    def deliver_at(self, company: Company, *, to: str, amount: str) -> str:
+        """The same at an address that a customer's page shows."""
+        return self._deliver(company, to=to, amount=amount)
+
+    def is_refused(self, company: Company, *, to: str) -> str:
+        """The code with which a bill to this address is refused."""
+        try:
+            self._deliver(company, to=to, amount="1.00")
+        except requests.HTTPError as error:
+            return str(error.response.json()["code"])
+        raise AssertionError(f"a bill of {company.name} to {to} was taken")
 
     def _deliver(self, company: Company, *, to: str, amount: str) -> str:
         program = self._programs.get(company.slug)
