@@ -29,12 +29,16 @@ def add(words: Any) -> None:
 
 
 def _add(chosen: argparse.Namespace) -> int:
+    from app.journey.connections import invitations
     from app.people.billers import add_biller
 
     with machinery.services().unit_of_work() as uow:
         biller = add_biller(uow, name=chosen.name, country=chosen.country, vat_id=chosen.vat, ibans=chosen.iban)
+        invited = invitations.accept(uow, biller)
         uow.commit()
     print(biller.id)
+    if invited:
+        print(f"{invited} had invited it, and see now that it is here")
     return 0
 
 

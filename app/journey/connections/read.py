@@ -166,6 +166,13 @@ def waiting_for_answer(session: Session, *, customer_id: str, now: dt.datetime) 
     return session.scalar(offers) or 0
 
 
+def count_by_state(session: Session) -> list[tuple[str, int]]:
+    """For an operator."""
+    number = func.count()
+    rows = session.execute(select(Connection.state, number).group_by(Connection.state).order_by(Connection.state))
+    return [(state, count) for state, count in rows]
+
+
 def muted_billers(session: Session, *, customer_id: str) -> Collection[str]:
     """Ids of the billers whose bills come without a notice, and stand behind the others."""
     return set(
