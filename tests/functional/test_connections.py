@@ -236,6 +236,18 @@ def test_a_biller_that_is_late_is_said_to_be(town: Town) -> None:
     assert "You may wait, ask it in another way, or withdraw." in page
 
 
+def test_nobody_keeps_a_biller_busy_with_asking(town: Town) -> None:
+    for number in range(5):
+        town.ask(f"K-{number}")
+        town.press(town.company(), "leave")
+    answer = town.press(town.company(), "ask", reference="K-6")
+    assert (answer.status_code, "try again tomorrow" in answer.text) == (409, True)
+    assert town.state() == "left"
+    town.later(days=1)
+    town.ask()
+    assert town.state() == "asked"
+
+
 @pytest.mark.parametrize("reference", ["", "   ", "x" * 51, "a\tb"])
 def test_a_reference_that_is_none(town: Town, reference: str) -> None:
     answer = town.press(town.company(), "ask", reference=reference)
@@ -667,7 +679,10 @@ def test_a_visit_looks_and_changes_nothing(app: Flask, services: Services, town:
         "__Host-session-8000", factories.sign_in(services, visited, read_only=True), domain="localhost", secure=True
     )
     browser = Browser(client)
-    assert "Have its bills sent here" in browser.page(town.company()).get_text(" ", strip=True)
+    for path in (town.company(), "/companies/code", "/companies/invite"):
+        page = browser.page(path)
+        assert "This is a demo visit: it looks at companies and changes nothing." in page.get_text(" ", strip=True)
+        assert page.select("main form") == []
     token = browser.token("/companies")
     before = counts(town)
     for path in (f"{town.company()}/ask", f"{town.company()}/address", "/companies/code", "/companies/invite"):

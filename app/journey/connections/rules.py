@@ -28,6 +28,8 @@ OFFER_LIFE = dt.timedelta(days=14)
 CHECK_DAYS = 3
 #: a day that a biller may name, at most so far away
 CHECK_DAYS_MOST = 60
+#: so often a customer may ask the same biller in a day
+ASKS_A_DAY = 5
 #: codes and addresses that one biller may come with in an hour: who guesses needs billions
 REDEMPTIONS_AN_HOUR = 300
 

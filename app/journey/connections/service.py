@@ -15,7 +15,7 @@ from app.journey.connections import leaks, rules
 from app.journey.connections import step as steps
 from app.journey.connections.access import connection_of_biller, vetted_biller
 from app.journey.connections.events import CodePresented
-from app.journey.connections.models import Connection, ConnectionCode, Redemption
+from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.states import CONNECTION, OPEN, By, ConnectionState, ConnectionStep
 from app.services import Services, Task
 from consent.base import hash_of, new_id
@@ -38,9 +38,21 @@ def ask(
         detail = "Write the reference by which the company knows you: it stands on its letters."
         raise Invalid("reference", detail, errors=(FieldError("/reference", detail),))
     connection = steps.made(uow, customer_id=customer_id, biller_id=biller_id, space_domain=space_domain)
+    if _asked_today(uow, connection) >= rules.ASKS_A_DAY:
+        raise Conflict("asked-too-often", "You asked this company several times today: try again tomorrow.")
     if steps.take(uow, connection, ConnectionStep.ASK, by=By.CUSTOMER):
         connection.reference, connection.expected_on = wanted, rules.expected_on(today, None)
     return connection
+
+
+def _asked_today(uow: UnitOfWork, connection: Connection) -> int:
+    """Somebody at the biller looks at each: who asks and withdraws again and again keeps them from the others."""
+    steps_of_today = select(func.count()).where(
+        ConnectionHistory.connection_id == connection.id,
+        ConnectionHistory.step == ConnectionStep.ASK.name.lower(),
+        ConnectionHistory.at > uow.now - dt.timedelta(days=1),
+    )
+    return uow.session.scalar(steps_of_today) or 0
 
 
 def hand(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: str) -> Connection:

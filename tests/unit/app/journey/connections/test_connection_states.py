@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.journey.connections.states import CONNECTION, OPEN, ConnectionState, ConnectionStep, Told, told
+from config.settings import ROOT
 from consent.lifecycle import IllegalStep
 
 S, E = ConnectionState, ConnectionStep
@@ -102,3 +105,22 @@ def test_what_is_over_answers_a_biller_alike(step: ConnectionStep) -> None:
 @pytest.mark.parametrize("state", list(S))
 def test_a_customer_can_always_do_something(state: ConnectionState) -> None:
     assert any(CONNECTION.allows(state, step) for step in OF_CUSTOMER)
+
+
+def test_the_document_has_the_table() -> None:
+    """docs/connections.md is read by people: it says what the code does, step by step and state by state."""
+    text = (ROOT / "docs" / "connections.md").read_text("utf-8")
+    written = {
+        (S(before), E[step.upper()]): (S(after), who)
+        for step, who, befores, after in re.findall(
+            r"^\| `(\w+)` \| (\w+) \| ([\w, ]+) \| (\w+) \|$", text, re.MULTILINE
+        )
+        for before in befores.split(", ")
+    }
+    assert {move: after for move, (after, _) in written.items()} == CONNECTION.table
+    whose = {"customer": OF_CUSTOMER, "biller": OF_BILLER, "worker": {E.LAPSE}, "operator": {E.BRING_OVER}}
+    assert all(step in whose[who] for (_, step), (_, who) in written.items())
+    words = dict(re.findall(r"^\| `(\w+)` \| .+ \| ([\w–]+) \|$", text, re.MULTILINE))
+    for state in S:
+        said = "ended" if words[state] == "–" else words[state]
+        assert said == told(state), state
