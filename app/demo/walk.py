@@ -24,7 +24,7 @@ from app.demo.cast import Person
 from app.demo.runfile import Running
 from app.demo.steps import DisagreementError, Steps, same, shows
 from app.demo.truth import Truth
-from app.demo.walked_bank import WalkedBank, grouped, in_words
+from app.demo.walked_bank import USUAL_BANK, WalkedBank, grouped, in_words
 
 #: a walk pays little, so that the made-up account lasts for thousands of them
 CENTS_MIN, CENTS_MAX = 100, 900
@@ -115,7 +115,15 @@ def _signs_in(walk: Walk) -> bool:
 
 
 def connect(walk: Walk) -> str:
-    """The customer makes a code, the biller redeems it, the customer accepts: then the biller has an address."""
+    """The customer makes a code, the biller redeems it, the customer accepts: then the biller has an address.
+
+    Walked at the usual bank; at another one only the bank differs, and the two are brought over by the operator's verb.
+    """
+    if walk.at.id != USUAL_BANK:
+        walk.address = walk.browser.patiently(
+            lambda: walk.truth.connect(email=walk.customer.email, vat_id=walk.bill.company.vat_id)
+        )
+        return f"by the operator, in process: {walk.address}"
     code = walk.browser.patiently(lambda: _code(walk))
     presented = walk.browser.patiently(lambda: _calling(lambda: walk.client.redeem(code)))
     offer = walk.browser.wait_for(

@@ -141,21 +141,27 @@ def test_a_block_waits_for_the_bill_that_is_being_taken(
         deliver(services, client=client, content=late, media_type="application/json", to=None)
 
 
+def ask(services: Services, customer: Customer, biller: BillerMade) -> str:
+    """Returns the connection's id."""
+    with services.unit_of_work() as uow:
+        asked = service.ask(
+            uow,
+            customer_id=customer.id,
+            biller_id=biller.id,
+            reference="K-1",
+            today=uow.now.date(),
+            space_domain=services.settings.space_domain,
+        )
+        uow.commit()
+    return asked.id
+
+
 @pytest.mark.parametrize("_", range(3))
 def test_two_windows_that_ask(services: Services, customer: Customer, billers: list[BillerMade], _: int) -> None:
-    def ask() -> None:
-        with services.unit_of_work() as uow:
-            service.ask(
-                uow,
-                customer_id=customer.id,
-                biller_id=billers[0].id,
-                reference="K-1",
-                today=uow.now.date(),
-                space_domain=services.settings.space_domain,
-            )
-            uow.commit()
+    def window() -> None:
+        ask(services, customer, billers[0])
 
-    assert at_once(ask, ask, ask) == []
+    assert at_once(window, window, window) == []
     with services.reading() as uow:
         assert uow.session.scalars(select(Connection.state)).all() == ["asked"]
         assert uow.session.scalar(select(func.count()).select_from(ConnectionHistory)) == 1
@@ -166,16 +172,7 @@ def test_the_customer_leaves_while_the_biller_confirms(
     services: Services, customer: Customer, billers: list[BillerMade], _: int
 ) -> None:
     """Both get an answer, and the connection stands where its history ends."""
-    with services.unit_of_work() as uow:
-        asked = service.ask(
-            uow,
-            customer_id=customer.id,
-            biller_id=billers[0].id,
-            reference="K-1",
-            today=uow.now.date(),
-            space_domain=services.settings.space_domain,
-        )
-        uow.commit()
+    connection_id = ask(services, customer, billers[0])
 
     def leave() -> None:
         with services.unit_of_work() as uow:
@@ -183,7 +180,7 @@ def test_the_customer_leaves_while_the_biller_confirms(
             uow.commit()
 
     def confirm() -> None:
-        service.answer(services, biller_id=billers[0].id, connection_id=asked.id, step=ConnectionStep.CONFIRM)
+        service.answer(services, biller_id=billers[0].id, connection_id=connection_id, step=ConnectionStep.CONFIRM)
 
     raised = at_once(leave, confirm)
     assert [getattr(error, "code", error) for error in raised] in ([], ["connection-state"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Iterator
 from typing import Any, cast
@@ -55,6 +56,17 @@ def wrong_fields(error: ma.ValidationError, *, code: str, what: str) -> Problem:
         if isinstance(detail, list) and detail
     ]
     return Problem(422, code, f"{what} is not as described.", errors=tuple(errors))
+
+
+def calendar_day(written: str | None, *, pointer: str, code: str) -> dt.date | None:
+    """A day as JSON writes it. Raises Problem 422 for one that no calendar has."""
+    if written is None:
+        return None
+    try:
+        return dt.date.fromisoformat(written)
+    except ValueError:
+        detail = "This is not a day of the calendar."
+        raise Problem(422, code, detail, errors=(FieldError(pointer, detail),)) from None
 
 
 def body_lines(*, most: int, line_most: int, what: str) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Any
 
@@ -23,7 +22,7 @@ from app.journey.connections.read import (
 from app.journey.connections.states import ConnectionStep, Told
 from app.web.billers.api import operation
 from app.web.billers.auth import API_PATH, client_id, current_client
-from app.web.billers.bodies import json_body, wrong_fields
+from app.web.billers.bodies import calendar_day, json_body, wrong_fields
 from app.web.billers.limits import CONNECTION_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
 from app.web.billers.schemas import (
@@ -189,7 +188,8 @@ def check_connection(connection_id: str) -> ConnectionForBiller:
     The customer sees that somebody looks, and by when. You need not say it: confirm or refuse at once if you can.
     """
     _known(connection_id)
-    day = _day(_loaded(CheckSchema(), what="A check").get("expected_on"))
+    found = _loaded(CheckSchema(), what="A check")
+    day = calendar_day(found.get("expected_on"), pointer="/expected_on", code="expected-on")
     service.check(services(), biller_id=current_client().biller_id, connection_id=connection_id, expected_on=day)
     return _shown(connection_id)
 
@@ -253,15 +253,6 @@ def _loaded(schema: ma.Schema, *, what: str) -> dict[str, Any]:
     except ma.ValidationError as error:
         raise wrong_fields(error, code="connection", what=what) from None
     return found
-
-
-def _day(written: str | None) -> dt.date | None:
-    if written is None:
-        return None
-    try:
-        return dt.date.fromisoformat(written)
-    except ValueError:
-        raise _bad("/expected_on", "This is not a day of the calendar.") from None
 
 
 def _bad(pointer: str, detail: str) -> Problem:
