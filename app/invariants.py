@@ -106,12 +106,19 @@ INVARIANTS: Sequence[Invariant] = (
         "A3",
         "no bill reached a customer who had left, blocked or never accepted its biller",
         # what was on its way at the same moment came before: their order within a minute is not told by the clock
-        "SELECT b.id FROM delivered_bill b JOIN connection c"
+        "SELECT b.id FROM delivered_bill b LEFT JOIN connection c"
+        " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id WHERE c.id IS NULL"
+        " UNION ALL SELECT b.id FROM delivered_bill b JOIN connection c"
         " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id"
         " JOIN connection_history h ON h.connection_id = c.id AND h.after NOT IN ('active', 'muted')"
         " LEFT JOIN connection_history later ON later.connection_id = c.id AND later.sequence = h.sequence + 1"
         " WHERE {seconds:b.delivered_at,h.at} > 60"
-        " AND (later.connection_id IS NULL OR later.at > b.delivered_at)",
+        " AND (later.connection_id IS NULL OR {seconds:later.at,b.delivered_at} > 60)"
+        # before the very first step
+        " UNION ALL SELECT b.id FROM delivered_bill b JOIN connection c"
+        " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id"
+        " JOIN connection_history h ON h.connection_id = c.id AND h.sequence = 1"
+        " WHERE {seconds:h.at,b.delivered_at} > 60",
     ),
     _holds(
         "A4",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -56,9 +57,10 @@ class BillersClient:
         found: list[dict[str, Any]] = self._call("GET", f"/api/v1/connections?status={status}")["connections"]
         return found
 
-    def answer(self, connection_id: str, word: str) -> dict[str, Any]:
-        """``check``, ``confirm`` or ``refuse`` a customer who asks; ``end`` a connection. Safe to repeat."""
-        return self._call("POST", f"/api/v1/connections/{connection_id}/{word}", json={})
+    def answer(self, connection: Mapping[str, Any], word: str) -> dict[str, Any]:
+        """``check``, ``confirm`` or ``refuse`` a customer who asks, as they were seen asking. Safe to repeat."""
+        path = f"/api/v1/connections/{connection['id']}/{word}"
+        return self._call("POST", path, json={"sequence": connection["sequence"]})
 
     def _call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         bearer = {"Authorization": f"Bearer {self._access_token()}"}

@@ -53,17 +53,17 @@ class Clerk:
     def _answer_all(self, client: BillersClient) -> None:
         asked = client.connections(status="asked")
         for each in asked:
-            client.answer(each["id"], "check")
+            self._answer(client, each, "check")
         checking = client.connections(status="checking")
         if checking:
             self._stop.wait(LOOKS_S)
         for each in checking:
-            self._answer(client, each)
+            known = not str(each["customer_reference"]).startswith(UNKNOWN)
+            self._answer(client, each, "confirm" if known else "refuse")
 
-    def _answer(self, client: BillersClient, connection: dict[str, Any]) -> None:
-        known = not str(connection["customer_reference"]).startswith(UNKNOWN)
+    def _answer(self, client: BillersClient, connection: dict[str, Any], word: str) -> None:
         try:
-            client.answer(connection["id"], "confirm" if known else "refuse")
+            client.answer(connection, word)
         except requests.HTTPError as error:
-            if error.response.status_code != 409:  # withdrawn meanwhile
+            if error.response.status_code != 409:  # withdrawn meanwhile, and asked anew perhaps
                 raise

@@ -83,8 +83,7 @@ class Biller(Base):
     name: Mapped[str] = mapped_column(String(100))
     vat_id: Mapped[str | None] = mapped_column(String(20), unique=True)
     country: Mapped[str] = mapped_column(String(2))
-    # by which customers find it; null: written by a process of an older release, which runs beside this one for a while
-    name_key: Mapped[str | None] = mapped_column(String(200), default=_key_of_name)
+    name_key: Mapped[str] = mapped_column(String(200), default=_key_of_name)  # by which customers find it
     created_at: Mapped[dt.datetime]
 
 

@@ -180,11 +180,36 @@ def test_the_customer_leaves_while_the_biller_confirms(
             uow.commit()
 
     def confirm() -> None:
-        service.answer(services, biller_id=billers[0].id, connection_id=connection_id, step=ConnectionStep.CONFIRM)
+        confirms = ConnectionStep.CONFIRM
+        service.answer(services, biller_id=billers[0].id, connection_id=connection_id, sequence=1, step=confirms)
 
     raised = at_once(leave, confirm)
-    assert [getattr(error, "code", error) for error in raised] in ([], ["connection-state"])
+    assert [getattr(error, "code", error) for error in raised] in ([], ["connection-changed"])
     with services.unit_of_work() as uow:
         connection = steps.locked(uow, customer_id=customer.id, biller_id=billers[0].id)
         assert connection is not None
         assert connection.state == ConnectionState.LEFT
+
+
+def test_a_repeat_waits_for_the_yes_that_is_being_given(
+    services: Services, customer: Customer, billers: list[BillerMade]
+) -> None:
+    """The customer's transaction is open when the worker looks at the second of two: both are accepted in the end."""
+    biller = billers[0]
+    with services.unit_of_work() as uow:
+        code = service.make_code(services, uow, customer_id=customer.id)
+        uow.commit()
+    first = service.present(services, biller_id=biller.id, code=code, address=None, reference=None)
+    service.take_up(*claimed(services))
+    again = service.present(services, biller_id=biller.id, code=code, address=None, reference=None)
+    repeat = threading.Thread(target=service.take_up, args=claimed(services))
+    with services.unit_of_work() as uow:
+        service.accept(uow, customer_id=customer.id, biller_id=biller.id)
+        repeat.start()
+        repeat.join(1.0)
+        assert repeat.is_alive()  # it waits
+        uow.commit()
+    repeat.join(10)
+    with services.reading() as uow:
+        accepted = uow.session.execute(select(Redemption.id, Redemption.accepted_at)).all()
+    assert {each.id for each in accepted if each.accepted_at is not None} == {first.id, again.id}

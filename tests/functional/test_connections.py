@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +103,10 @@ class Town:
         return found
 
     def say(self, word: str, **body: Any) -> TestResponse:
+        """Answer what the program sees now, or the ``sequence`` that it saw."""
         [connection] = self.listed()
+        if word != "end":
+            body = {"sequence": connection["sequence"], **body}
         return self.post(f"{CONNECTIONS}/{connection['id']}/{word}", **body)
 
     def deliver(self, to: str, program: Program | None = None, **changes: Any) -> TestResponse:
@@ -119,6 +124,14 @@ class Town:
             ).all()
         found = [(row.type, int(re.findall(rb'"sequence":(\d+)', row.body)[0])) for row in rows]
         return sorted(found, key=lambda each: each[1])
+
+    def told_references(self) -> list[str | None]:
+        """What the same webhooks call the customer."""
+        self.worker.run_until_idle()
+        with self.services.reading() as uow:
+            bodies = uow.session.scalars(select(WebhookMessage.body).order_by(WebhookMessage.id)).all()
+        said = sorted((json.loads(body)["data"] for body in bodies), key=lambda data: data["sequence"])
+        return [data["customer_reference"] for data in said]
 
     # --------------------------------------------------------------------------------------------------- the truth
 
@@ -226,6 +239,40 @@ def test_a_request_that_is_withdrawn(town: Town) -> None:
     assert town.listed()[0]["customer_name"] is None  # it is none of its business any more
     refused(town.say("confirm"), 409, "connection-state")
     assert town.told() == [("connection.asked", 1), ("connection.ended", 2)]
+
+
+def test_an_answer_is_about_the_request_that_was_seen(town: Town) -> None:
+    town.ask("K-MINE")
+    [seen] = town.listed()
+    town.press(town.company(), "leave")
+    town.ask("K-VICTIM")
+    for word in ("check", "confirm", "refuse"):
+        refused(town.say(word, sequence=seen["sequence"]), 409, "connection-changed")
+        refused(town.say(word, sequence=99), 409, "connection-changed")  # nobody has seen that yet
+    assert town.state() == "asked"
+    [now] = town.listed()
+    for word in ("check", "check", "confirm", "confirm"):  # one request all the time, and a lost answer is repeated
+        assert town.say(word, sequence=now["sequence"]).status_code == 200
+    assert town.listed()[0]["customer_reference"] == "K-VICTIM"
+
+
+@pytest.mark.parametrize("body", [{}, {"sequence": 0}, {"sequence": "1"}, {"sequence": 1, "reference": "K-1"}])
+def test_an_answer_says_what_it_answers(town: Town, body: dict[str, Any]) -> None:
+    town.ask()
+    [connection] = town.listed()
+    for word in ("check", "confirm", "refuse"):
+        path = f"{CONNECTIONS}/{connection['id']}/{word}"
+        assert town.world.refuses(town.post, path, **body).status_code == 422
+
+
+def test_a_webhook_that_is_late_names_the_customer_as_they_were_known_then(town: Town) -> None:
+    town.ask("K-1")
+    code = town.code()
+    town.press(town.company(), "leave")
+    town.post(REDEMPTIONS, code=code, customer_reference="PROBE")
+    town.ask("K-2")
+    assert town.told()[:3] == [("connection.asked", 1), ("connection.ended", 2), ("connection.asked", 3)]
+    assert town.told_references()[:3] == ["K-1", "K-1", "K-2"]
 
 
 def test_a_biller_that_is_late_is_said_to_be(town: Town) -> None:
@@ -409,6 +456,99 @@ def test_who_guesses_is_stopped(town: Town, monkeypatch: pytest.MonkeyPatch) -> 
     assert town.post(REDEMPTIONS, code=NOBODYS).status_code == 202
 
 
+@pytest.mark.parametrize("word", ["leave", "block"])
+def test_an_offer_is_not_to_be_seen_before_the_yes(town: Town, word: str) -> None:
+    """A biller that knew somebody once learns nothing from the connection of whether a code is theirs."""
+    town.active()
+    town.press(town.company(), "leave")
+    if word == "block":
+        town.press(town.company(), "block")
+    [before] = town.listed()
+    assert town.redeem(code=town.code(), customer_reference="PROBE-7")["status"] == "waiting"
+    assert town.listed() == [before]
+    assert ("PROBE-7" in town.text(town.company())) is (word == "leave")  # its customer sees what they are asked
+    if word == "leave":
+        town.press(town.company(), "accept")
+        assert town.listed()[0]["customer_reference"] == "PROBE-7"
+
+
+def test_an_id_does_not_say_when_its_customer_declined(town: Town) -> None:
+    """The row is made by the first offer. Its id is shown much later, after another one."""
+    town.redeem(code=town.code())
+    town.press(town.company(), "decline")
+    made = town.clock()
+    town.later(days=30)
+    town.ask()
+    [connection] = town.listed()
+    stamp = int(connection["id"].removeprefix("cnx_")[:12], 16) / 1000  # where a UUIDv7 has its milliseconds
+    assert not abs(stamp - made.timestamp()) < 400 * 86400
+    assert not abs(stamp - time.time()) < 400 * 86400
+
+
+@pytest.mark.parametrize("how", ["decline", "lapse", "block"])
+def test_an_offer_that_was_not_taken_is_never_accepted(town: Town, how: str) -> None:
+    """What the two agree on later is not what this biller came for then."""
+    code = town.code()
+    old = town.redeem(code=code, customer_reference="K-WRONG")
+    if how == "lapse":
+        town.clock.tick(days=13)
+        again = town.redeem(code=code, customer_reference="K-WRONG")  # this one is open a while longer
+        town.later(days=1, minutes=5)
+    else:
+        again = town.redeem(code=code, customer_reference="K-WRONG")
+        town.press(town.company(), how)
+    if how == "block":
+        town.press(town.company(), "unblock")
+    town.ask("K-RIGHT")
+    assert town.say("confirm").get_json()["status"] == "active"
+    for each in (old, again):
+        said = town.get(f"{REDEMPTIONS}/{each['id']}")
+        assert (said["status"] in ("waiting", "over"), said["connection_id"]) == (True, None)
+    assert town.redeem(code=code, customer_reference="K-WRONG")["connection_id"] is None  # nor repeated
+
+
+def test_a_yes_is_to_the_reference_that_was_shown(town: Town) -> None:
+    """Further codes join an offer or a connection only for the same reference: the customer is shown no other."""
+    code = town.code()
+    town.redeem(code=code, customer_reference="K-1")
+    assert town.redeem(code=code, customer_reference="K-OTHER")["status"] == "waiting"
+    assert town.redeem(code=town.code(), customer_reference="K-OTHER")["status"] == "waiting"
+    assert "K-OTHER" not in town.text(town.company())
+    town.press(town.company(), "accept")
+    for path in redemptions_of(town, "K-OTHER"):
+        assert town.get(path)["connection_id"] is None
+    open_code = town.code()
+    assert town.redeem(code=open_code, customer_reference="K-OTHER")["status"] == "waiting"
+    assert town.redeem(code=open_code, customer_reference="K-1")["status"] == "accepted"
+    assert [each["customer_reference"] for each in town.listed()] == ["K-1"]
+
+
+def redemptions_of(town: Town, reference: str) -> list[str]:
+    with town.services.reading() as uow:
+        ids = uow.session.scalars(select(Redemption.id).where(Redemption.reference == reference)).all()
+    return [f"{REDEMPTIONS}/{each}" for each in ids]
+
+
+def test_an_offer_without_a_reference_shows_none(town: Town) -> None:
+    town.ask("K-OLD")
+    town.say("refuse")
+    town.redeem(code=town.code())
+    page = town.text(town.company())
+    assert "none given by the company" in page
+    assert "K-OLD" not in page
+    town.press(town.company(), "accept")
+    assert town.listed()[0]["customer_reference"] is None
+
+
+def test_a_biller_that_ends_takes_its_offer_back(town: Town) -> None:
+    town.active()
+    town.press(town.company(), "leave")
+    [before] = town.listed()
+    waiting = town.redeem(code=town.code())
+    assert town.say("end").get_json() == before  # the same as where there is no offer
+    assert (town.state(), town.get(f"{REDEMPTIONS}/{waiting['id']}")["status"]) == ("ended", "waiting")
+
+
 # ---------------------------------------------------------------------------------------------- an address handed over
 
 
@@ -430,10 +570,19 @@ def test_an_address_that_was_left_does_not_bring_the_company_back(town: Town) ->
     assert town.state() == "offered"
 
 
-def test_each_of_the_two_has_asked_for_the_other(town: Town) -> None:
-    town.ask()
-    assert town.redeem(code=town.code())["status"] == "accepted"
-    assert town.state() == "active"
+@pytest.mark.parametrize("theirs", ["K-MINE", None])
+def test_each_of_the_two_has_asked_for_the_other(town: Town, theirs: str | None) -> None:
+    """What the biller named is what it knows. What the customer typed, nobody has checked."""
+    town.ask("K-VICTIM")
+    named = {"customer_reference": theirs} if theirs else {}
+    assert town.redeem(code=town.code(), **named)["status"] == "accepted"
+    [connection] = town.listed()
+    assert (connection["status"], connection["customer_reference"]) == ("active", theirs)
+    page = town.text(town.company())
+    assert "K-VICTIM" not in page
+    assert (theirs or "none is known here") in page
+    assert (town.told_references()[-1], len(town.told())) == (theirs, 2)
+    refused(town.say("confirm", sequence=1), 409, "connection-changed")  # it was about K-VICTIM
 
 
 def test_a_leak_shows_who_used_the_address_and_of_whom(town: Town, caplog: pytest.LogCaptureFixture) -> None:
@@ -563,9 +712,14 @@ def test_a_connection_of_others_is_none(town: Town) -> None:
     town.ask()
     [connection] = town.listed()
     other = town.world.program()
-    for word in ("confirm", "refuse", "end", "check"):
-        refused(town.post(f"{CONNECTIONS}/{connection['id']}/{word}", other), 404, "not-found")
-        refused(town.post(f"{CONNECTIONS}/cnx_{'0' * 32}/{word}", other), 404, "not-found")
+    for word, body in (
+        ("confirm", {"sequence": 1}),
+        ("refuse", {"sequence": 1}),
+        ("end", {}),
+        ("check", {"sequence": 1}),
+    ):
+        refused(town.post(f"{CONNECTIONS}/{connection['id']}/{word}", other, **body), 404, "not-found")
+        refused(town.post(f"{CONNECTIONS}/cnx_{'0' * 32}/{word}", other, **body), 404, "not-found")
     assert town.listed(other) == []
     answer = other.get(f"{CONNECTIONS}/{connection['id']}", scope="connections:read")
     refused(answer, 404, "not-found")

@@ -14,8 +14,12 @@ class CodePresented(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionChanged(Event):
-    """What the biller is told of a connection is another word from now on. ``sequence`` counts these words."""
+    """What the biller is told of a connection is another word from now on. ``sequence`` counts these words.
+
+    ``reference`` is the biller's own name for its customer as it was at that word: a later one may be about another.
+    """
 
     connection_id: str
+    reference: str | None
     status: str
     sequence: int

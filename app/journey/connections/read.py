@@ -44,6 +44,7 @@ class ConnectionView:
     vat_id: str | None
     state: str
     reference: str | None
+    offered_reference: str | None  #: the one that the company came with, while it asks
     address: str | None  #: once there is one that was given away
     expected_on: dt.date | None
     overdue: bool  #: the biller meant to have answered by now
@@ -202,6 +203,7 @@ def _view(
         vat_id=biller.vat_id,
         state=state,
         reference=connection.reference if connection else None,
+        offered_reference=connection.offered_reference if connection else None,
         address=connection.address if connection and given else None,
         expected_on=expected_on,
         overdue=expected_on is not None and state in REQUESTED and expected_on < today,

@@ -40,8 +40,8 @@ def ask(
     connection = steps.made(uow, customer_id=customer_id, biller_id=biller_id, space_domain=space_domain)
     if _asked_today(uow, connection) >= rules.ASKS_A_DAY:
         raise Conflict("asked-too-often", "You asked this company several times today: try again tomorrow.")
-    if steps.take(uow, connection, ConnectionStep.ASK, by=By.CUSTOMER):
-        connection.reference, connection.expected_on = wanted, rules.expected_on(today, None)
+    if steps.take(uow, connection, ConnectionStep.ASK, by=By.CUSTOMER, reference=wanted):
+        connection.expected_on = rules.expected_on(today, None)
     return connection
 
 
@@ -160,10 +160,13 @@ def _is_not_too_often(uow: UnitOfWork, biller_id: str) -> None:
         raise TooMany("too-many-redemptions", detail)
 
 
-def check(services: Services, *, biller_id: str, connection_id: str, expected_on: dt.date | None) -> None:
-    """A request is being checked. Naming a day again changes the day."""
+def check(
+    services: Services, *, biller_id: str, connection_id: str, sequence: int, expected_on: dt.date | None
+) -> None:
+    """A request is being checked. Naming a day again changes the day. ``sequence``: as in `answer`."""
     with services.unit_of_work() as uow:
         connection = connection_of_biller(uow.session, connection_id=connection_id, biller_id=biller_id, lock=True)
+        _is_the_request(connection, sequence)
         day = rules.expected_on(uow.now.date(), expected_on)
         steps.take(uow, connection, ConnectionStep.CHECK, by=By.BILLER)
         if expected_on is not None or connection.expected_on is None:
@@ -171,12 +174,30 @@ def check(services: Services, *, biller_id: str, connection_id: str, expected_on
         uow.commit()
 
 
-def answer(services: Services, *, biller_id: str, connection_id: str, step: ConnectionStep) -> None:
-    """Confirm or refuse a request; end a connection. Repeats change nothing."""
+def answer(services: Services, *, biller_id: str, connection_id: str, sequence: int, step: ConnectionStep) -> None:
+    """Confirm or refuse a request. ``sequence`` is of the connection as the biller saw it. Repeats change nothing.
+
+    Raises Conflict when it is about something else by now: another reference would be confirmed than the one seen.
+    """
     with services.unit_of_work() as uow:
         connection = connection_of_biller(uow.session, connection_id=connection_id, biller_id=biller_id, lock=True)
+        _is_the_request(connection, sequence)
         steps.take(uow, connection, step, by=By.BILLER)
         uow.commit()
+
+
+def end(services: Services, *, biller_id: str, connection_id: str) -> None:
+    """The biller ends it, whatever became of it meanwhile. Repeats change nothing."""
+    with services.unit_of_work() as uow:
+        connection = connection_of_biller(uow.session, connection_id=connection_id, biller_id=biller_id, lock=True)
+        steps.take(uow, connection, ConnectionStep.END, by=By.BILLER)
+        uow.commit()
+
+
+def _is_the_request(connection: Connection, sequence: int) -> None:
+    if not connection.told_anew <= sequence <= connection.told:
+        detail = "Something has changed since you saw this connection: look at it again, and answer that."
+        raise Conflict("connection-changed", detail)
 
 
 # --------------------------------------------------------------------------------------------------------- the worker
@@ -222,9 +243,14 @@ def _take_up_code(services: Services, uow: UnitOfWork, redemption: Redemption) -
 
 def _repeat(uow: UnitOfWork, redemption: Redemption, *, first: Redemption) -> None:
     """A program that lost our answer comes with the same code again: it is told the same of both."""
-    if first.biller_id == redemption.biller_id:
-        redemption.connection_id, redemption.accepted_at = first.connection_id, first.accepted_at
-        uow.session.flush()
+    if first.biller_id != redemption.biller_id or not _is_about(redemption, first.reference):
+        return
+    if first.connection_id is not None:
+        # who accepts, declines or leaves at this moment waits for us, or we for them: then we see what they did
+        uow.session.get_one(Connection, first.connection_id, with_for_update=True)
+        uow.session.refresh(first)
+    redemption.connection_id, redemption.accepted_at = first.connection_id, first.accepted_at
+    uow.session.flush()
 
 
 def _take_up_address(uow: UnitOfWork, redemption: Redemption) -> None:
@@ -239,19 +265,30 @@ def _take_up_address(uow: UnitOfWork, redemption: Redemption) -> None:
 
 
 def _offer(uow: UnitOfWork, connection: Connection, redemption: Redemption, step: ConnectionStep) -> bool:
-    """Have the customer asked, if this biller may ask this customer now. False: it may not, and nothing shows it."""
+    """Have the customer asked, if this biller may ask this customer now. False: it may not, and nothing shows it.
+
+    Where an offer stands already, or they are connected, it is only taken for what that stands for: the customer says
+    yes to a reference that they see, and to no other.
+    """
     state = ConnectionState(connection.state)
-    if not CONNECTION.allows(state, step) and (state, step) not in CONNECTION.ignored:
+    if (state, step) in CONNECTION.ignored:
+        agreed = connection.offered_reference if state is ConnectionState.OFFERED else connection.reference
+        if not _is_about(redemption, agreed):
+            return False
+    elif not CONNECTION.allows(state, step):
         return False
     redemption.connection_id = connection.id
     uow.session.flush()
-    moved = steps.take(uow, connection, step, by=By.BILLER, until=redemption.expires_at)
-    if moved and connection.state == ConnectionState.OFFERED:
-        connection.reference = redemption.reference or connection.reference
+    steps.take(uow, connection, step, by=By.BILLER, reference=redemption.reference, until=redemption.expires_at)
     if connection.state in OPEN:
         redemption.accepted_at = uow.now  # they are connected: there is nothing to ask
     uow.session.flush()
     return True
+
+
+def _is_about(redemption: Redemption, reference: str | None) -> bool:
+    """One that names no reference is about whatever its customer is known by."""
+    return redemption.reference in (None, reference)
 
 
 def lapse_offers(uow: UnitOfWork) -> None:

@@ -91,7 +91,7 @@ CONNECTION = Lifecycle(
         (_S.ACTIVE, _E.MUTE): _S.MUTED,
         (_S.MUTED, _E.UNMUTE): _S.ACTIVE,
         **{(state, _E.LEAVE): _S.LEFT for state in (_S.HANDED, *REQUESTED, *OPEN)},
-        **{(state, _E.END): _S.ENDED for state in OPEN},
+        **{(state, _E.END): _S.ENDED for state in (_S.OFFERED, *OPEN)},
         **{(state, _E.BLOCK): _S.BLOCKED for state in _ALL - {_S.BLOCKED}},
         (_S.BLOCKED, _E.UNBLOCK): _S.LEFT,
     },
@@ -109,7 +109,8 @@ CONNECTION = Lifecycle(
             (_S.LEFT, _E.LEAVE),
             (_S.BLOCKED, _E.BLOCK),
             # whatever a customer did meanwhile, a biller that ends or refuses finds it over
-            *((state, step) for state in _ALL - OPEN - REQUESTED for step in (_E.END, _E.REFUSE)),
+            *((state, _E.REFUSE) for state in _ALL - OPEN - REQUESTED),
+            *((state, _E.END) for state in _ALL - OPEN - REQUESTED - {_S.OFFERED}),
             *((state, _E.PRESENT_CODE) for state in (_S.OFFERED, *OPEN)),
             *((state, _E.PRESENT_ADDRESS) for state in (_S.OFFERED, *OPEN)),
         }

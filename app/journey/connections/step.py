@@ -13,8 +13,14 @@ from app.journey.connections import rules
 from app.journey.connections.events import ConnectionChanged
 from app.journey.connections.models import Connection, ConnectionHistory, Redemption
 from app.journey.connections.states import CONNECTION, OPEN, REQUESTED, By, ConnectionState, ConnectionStep, told
-from consent.base import new_id
+from consent.base import random_id
 from consent.lifecycle import IllegalStep
+
+
+#: what comes with a reference, or says that there is none
+_NAMING = frozenset({ConnectionStep.ASK, ConnectionStep.PRESENT_CODE, ConnectionStep.PRESENT_ADDRESS})
+#: a biller's answers to a request: it stays the same request
+_ANSWERS = frozenset({ConnectionStep.CHECK, ConnectionStep.CONFIRM, ConnectionStep.REFUSE})
 
 
 def locked(uow: UnitOfWork, *, customer_id: str, biller_id: str) -> Connection | None:
@@ -30,7 +36,7 @@ def locked(uow: UnitOfWork, *, customer_id: str, biller_id: str) -> Connection |
 def made(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: str) -> Connection:
     """The same, made when there is none. Of two who make it at the same moment one waits and finds the other's."""
     row = {
-        "id": new_id("cnx"),
+        "id": random_id("cnx"),  # the biller is shown it one day, and not since when there is a row
         "customer_id": customer_id,
         "biller_id": biller_id,
         "address": rules.new_address(space_domain),
@@ -45,11 +51,18 @@ def made(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: str
 
 
 def take(
-    uow: UnitOfWork, connection: Connection, step: ConnectionStep, *, by: By, until: dt.datetime | None = None
+    uow: UnitOfWork,
+    connection: Connection,
+    step: ConnectionStep,
+    *,
+    by: By,
+    reference: str | None = None,
+    until: dt.datetime | None = None,
 ) -> bool:
     """Step a locked connection. False for a repeat that changes nothing. Raises Conflict where it does not fit.
 
-    ``until``: the end of the offer that it may become.
+    ``reference``: by which the customer is known at the biller, where a request, a code or an address names it (or
+    names none). ``until``: the end of the offer that it may become.
     """
     before = ConnectionState(connection.state)
     try:
@@ -60,7 +73,12 @@ def take(
         return False
     connection.state, connection.changed_at = after, uow.now
     connection.sequence += 1
-    connection.offered_until = until if after is ConnectionState.OFFERED else None
+    if step is ConnectionStep.ACCEPT:
+        connection.reference = connection.offered_reference
+    elif step in _NAMING and after is not ConnectionState.OFFERED:
+        connection.reference = reference
+    offer = (until, reference) if after is ConnectionState.OFFERED else (None, None)
+    connection.offered_until, connection.offered_reference = offer
     if after not in REQUESTED:
         connection.expected_on = None
     if after in OPEN or after in REQUESTED:
@@ -78,19 +96,37 @@ def take(
     )
     if after in OPEN and before not in OPEN:
         _accept_redemptions(uow, connection)
-    _tell(uow, connection, before=before, after=after, by=by)
+    elif before is ConnectionState.OFFERED:
+        _let_go_of_redemptions(uow, connection)
+    _tell(uow, connection, step, before=before, after=after, by=by)
     uow.session.flush()
     return True
 
 
-def _tell(uow: UnitOfWork, connection: Connection, *, before: ConnectionState, after: ConnectionState, by: By) -> None:
+def _tell(
+    uow: UnitOfWork,
+    connection: Connection,
+    step: ConnectionStep,
+    *,
+    before: ConnectionState,
+    after: ConnectionState,
+    by: By,
+) -> None:
     """Record what changes for the biller. Of what it does not know, and of a change that it may not see, nothing."""
     if connection.shared_at is None or (connection.told and told(before) is told(after)):
         return
     connection.told += 1
+    if step not in _ANSWERS:
+        connection.told_anew = connection.told
     if by is By.OPERATOR:
         return  # two who are brought over know each other
-    uow.record(ConnectionChanged(connection_id=connection.id, status=told(after), sequence=connection.told))
+    fact = ConnectionChanged(
+        connection_id=connection.id,
+        reference=connection.reference,
+        status=told(after),
+        sequence=connection.told,
+    )
+    uow.record(fact)
 
 
 def _accept_redemptions(uow: UnitOfWork, connection: Connection) -> None:
@@ -103,5 +139,15 @@ def _accept_redemptions(uow: UnitOfWork, connection: Connection) -> None:
             Redemption.expires_at > uow.now,
         )
         .values(accepted_at=uow.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _let_go_of_redemptions(uow: UnitOfWork, connection: Connection) -> None:
+    """The offer that they stood for was not taken: whatever the two agree on later is not what these came for."""
+    uow.session.execute(
+        update(Redemption)
+        .where(Redemption.connection_id == connection.id, Redemption.accepted_at.is_(None))
+        .values(connection_id=None)
         .execution_options(synchronize_session=False)
     )

@@ -113,7 +113,7 @@ def tell_connection_changed(task: Task) -> None:
         data = {
             "connection_id": connection.id,
             "status": status,
-            "customer_reference": connection.reference,
+            "customer_reference": task.payload["reference"],
             "sequence": task.payload["sequence"],
         }
         _write(

@@ -26,6 +26,7 @@ from app.web.billers.bodies import calendar_day, json_body, wrong_fields
 from app.web.billers.limits import CONNECTION_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
 from app.web.billers.schemas import (
+    AnswerSchema,
     CheckSchema,
     ConnectionSchema,
     ConnectionsSchema,
@@ -178,7 +179,7 @@ def get_connection(connection_id: str) -> ConnectionForBiller:
     operationId="checkConnection",
     requestBody={
         "required": True,
-        "content": {_JSON: {"schema": CheckSchema, "example": {"expected_on": "2026-11-26"}}},
+        "content": {_JSON: {"schema": CheckSchema, "example": {"sequence": 1, "expected_on": "2026-11-26"}}},
     },
 )
 @limiter.limit(delivery_limit, key_func=client_id)
@@ -190,16 +191,29 @@ def check_connection(connection_id: str) -> ConnectionForBiller:
     _known(connection_id)
     found = _loaded(CheckSchema(), what="A check")
     day = calendar_day(found.get("expected_on"), pointer="/expected_on", code="expected-on")
-    service.check(services(), biller_id=current_client().biller_id, connection_id=connection_id, expected_on=day)
+    service.check(
+        services(),
+        biller_id=current_client().biller_id,
+        connection_id=connection_id,
+        sequence=found["sequence"],
+        expected_on=day,
+    )
     return _shown(connection_id)
 
 
 def _answers(word: str, step: ConnectionStep, summary: str, more: str) -> None:
-    """An operation without a body: one word of the biller's about a connection. Repeats change nothing."""
+    """One word of the biller's about the request that it has seen. Repeats change nothing."""
 
     def view(connection_id: str) -> ConnectionForBiller:
         _known(connection_id)
-        service.answer(services(), biller_id=current_client().biller_id, connection_id=connection_id, step=step)
+        found = _loaded(AnswerSchema(), what="An answer")
+        service.answer(
+            services(),
+            biller_id=current_client().biller_id,
+            connection_id=connection_id,
+            sequence=found["sequence"],
+            step=step,
+        )
         return _shown(connection_id)
 
     view.__name__, view.__doc__ = f"{word}_connection", f"{summary}\n\n{more}\n"
@@ -209,9 +223,13 @@ def _answers(word: str, step: ConnectionStep, summary: str, more: str) -> None:
         scope="connections:write",
         tag="Connections",
         answer=(200, ConnectionSchema),
-        refusals=(404, 409, 422, 429),
+        refusals=(404, 409, 413, 415, 422, 429),
         path={"connection_id": _CONNECTION_ID},
         operationId=f"{word}Connection",
+        requestBody={
+            "required": True,
+            "content": {_JSON: {"schema": AnswerSchema, "example": {"sequence": 1}}},
+        },
     )(limiter.limit(delivery_limit, key_func=client_id)(view))
 
 
@@ -227,12 +245,27 @@ _answers(
     "Refuse a customer who asks",
     "You do not know the reference, or it is somebody else's. The customer is told, and may ask with another one.",
 )
-_answers(
-    "end",
-    ConnectionStep.END,
-    "End a connection",
-    "No bill of yours is taken any more. The customer keeps what was delivered, and payments under way go on.",
+
+
+@operation(
+    "/connections/<connection_id>/end",
+    method="POST",
+    scope="connections:write",
+    tag="Connections",
+    answer=(200, ConnectionSchema),
+    refusals=(404, 409, 422, 429),
+    path={"connection_id": _CONNECTION_ID},
+    operationId="endConnection",
 )
+@limiter.limit(delivery_limit, key_func=client_id)
+def end_connection(connection_id: str) -> ConnectionForBiller:
+    """End a connection
+
+    No bill of yours is taken any more. The customer keeps what was delivered, and payments under way go on.
+    """
+    _known(connection_id)
+    service.end(services(), biller_id=current_client().biller_id, connection_id=connection_id)
+    return _shown(connection_id)
 
 
 def _known(connection_id: str) -> None:

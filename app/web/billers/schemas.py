@@ -424,12 +424,35 @@ class ConnectionsSchema(ma.Schema):
     )
 
 
+def _seen() -> fields.Integer:
+    return fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(1, 2**31 - 1),
+        metadata={
+            "example": 1,
+            "description": "The sequence of the connection as you saw it: the answer is about that request. When the"
+            " customer withdrew it, and asks with another reference perhaps, it is refused (409).",
+        },
+    )
+
+
+class AnswerSchema(ma.Schema):
+    """Which request is confirmed or refused."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    sequence = _seen()
+
+
 class CheckSchema(ma.Schema):
     """That you check a request, and by when."""
 
     class Meta:
         unknown = ma.RAISE
 
+    sequence = _seen()
     expected_on = fields.String(
         validate=validate.Regexp("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
         metadata={"format": "date", "example": "2026-11-26", "description": "The customer is told this day."},

@@ -478,6 +478,31 @@ def test_each_fires_when_its_own_thing_is_spoilt(name: str, bare: Engine, lived:
         assert broken_in(connection, lived.clock.now) == {name, *others}
 
 
+def test_a_bill_of_two_who_never_had_to_do_with_each_other(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("delivered_bill", books.one("delivered_bill", "1 = 1"), customer_id="cus_x")
+        assert "A3" in broken_in(connection, lived.clock.now)
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(1, set()), (61, {"A3"})])
+def test_clocks_differ_by_a_moment(seconds: int, broken: set[str], bare: Engine, lived: Lived) -> None:
+    """Asked long ago, confirmed; a process whose clock is behind takes the first bill."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        first = books.one("delivered_bill", "1 = 1")
+        who = f"customer_id = '{first['customer_id']}' AND biller_id = '{first['biller_id']}'"
+        connected = books.one("connection", who)
+        books.change("connection", connected, sequence=2)
+        asked = books.one("connection_history", f"connection_id = '{connected['id']}'")
+        books.drop("connection_history", asked)
+        begins = {"step": "ask", "before": "none", "after": "asked", "source": "customer"}
+        books.copy("connection_history", asked, **begins, at=first["delivered_at"] - 24 * HOUR)
+        yes = {"sequence": 2, "step": "confirm", "before": "asked", "after": "active", "source": "biller"}
+        books.copy("connection_history", asked, **yes, at=first["delivered_at"] + seconds * SECOND)
+        assert broken_in(connection, lived.clock.now) == broken
+
+
 def test_what_nobody_submitted_is_not_at_the_bank(bare: Engine, lived: Lived) -> None:
     """Where the approval executes nothing, the bank's word that it has it is no proof of itself."""
     with bare.connect() as connection:

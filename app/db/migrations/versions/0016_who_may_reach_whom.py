@@ -1,5 +1,12 @@
 """who may reach whom: connections have a life cycle, codes and addresses are redeemed, companies invited
 
+A process of before 0016 must not run beside this: it knows no state, so it would deliver to every address there is, of
+customers who have left or blocked their biller or never accepted it. Stop every old process, migrate, start the new
+ones. What an old one would write of a connection is refused by the table.
+
+Programs of billers keep the scopes that they have. One that can answer customers is given more by `quittance biller
+scope`; before that, no customer can ask its biller.
+
 Revision: 0016, after 0015
 """
 
@@ -69,6 +76,8 @@ def upgrade() -> None:
         connection.execute(
             sa.text("UPDATE biller SET name_key = :key WHERE id = :id"), {"key": _name_key(name), "id": biller_id}
         )
+    with op.batch_alter_table("biller") as batch:
+        batch.alter_column("name_key", existing_type=sa.String(length=200), nullable=False)
 
 
 def _name_key(name: str) -> str:
@@ -83,23 +92,29 @@ def _connections() -> None:
         batch.add_column(sa.Column("state", sa.String(length=8), nullable=True))
         batch.add_column(sa.Column("sequence", WHOLE, nullable=True))
         batch.add_column(sa.Column("told", WHOLE, nullable=True))
+        batch.add_column(sa.Column("told_anew", WHOLE, nullable=True))
         batch.add_column(sa.Column("reference", sa.String(length=50), nullable=True))
+        batch.add_column(sa.Column("offered_reference", sa.String(length=50), nullable=True))
         batch.add_column(sa.Column("expected_on", sa.Date(), nullable=True))
         batch.add_column(sa.Column("offered_until", sa.DateTime(timezone=True), nullable=True))
         batch.add_column(sa.Column("shared_at", sa.DateTime(timezone=True), nullable=True))
         batch.add_column(sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
     op.execute(
-        "UPDATE connection SET state = 'active', sequence = 1, told = 1, shared_at = created_at,"
+        "UPDATE connection SET state = 'active', sequence = 1, told = 1, told_anew = 1, shared_at = created_at,"
         " changed_at = created_at"
     )
     with op.batch_alter_table("connection") as batch:
         batch.alter_column("state", existing_type=sa.String(length=8), nullable=False)
         batch.alter_column("sequence", existing_type=WHOLE, nullable=False)
         batch.alter_column("told", existing_type=WHOLE, nullable=False)
+        batch.alter_column("told_anew", existing_type=WHOLE, nullable=False)
         batch.alter_column("changed_at", existing_type=sa.DateTime(timezone=True), nullable=False)
         batch.create_check_constraint(op.f("ck_connection_state_known"), f"state IN ({STATES})")
         batch.create_check_constraint(
             op.f("ck_connection_offer_has_its_end"), "(state = 'offered') = (offered_until IS NOT NULL)"
+        )
+        batch.create_check_constraint(
+            op.f("ck_connection_offer_has_its_reference"), "state = 'offered' OR offered_reference IS NULL"
         )
         batch.create_index(op.f("ix_connection_state_offered_until"), ["state", "offered_until"])
 
@@ -184,9 +199,11 @@ def downgrade() -> None:
     op.drop_table("connection_history")
     with op.batch_alter_table("connection") as batch:
         batch.drop_index(op.f("ix_connection_state_offered_until"))
+        batch.drop_constraint(op.f("ck_connection_offer_has_its_reference"), type_="check")
         batch.drop_constraint(op.f("ck_connection_offer_has_its_end"), type_="check")
         batch.drop_constraint(op.f("ck_connection_state_known"), type_="check")
         for column in (
-            "changed_at", "shared_at", "offered_until", "expected_on", "reference", "told", "sequence", "state"
+            "changed_at", "shared_at", "offered_until", "expected_on", "offered_reference", "reference", "told_anew",
+            "told", "sequence", "state"
         ):  # fmt: skip
             batch.drop_column(column)
