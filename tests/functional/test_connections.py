@@ -186,8 +186,7 @@ def test_a_customer_finds_a_company_asks_and_is_billed(town: Town) -> None:
     assert town.listed() == []
 
     town.ask("K-204417")
-    assert "Being checked by Lumen Énergie" in (page := town.text(town.company()))
-    assert "expected by 26 November 2026" in page
+    assert "To be checked by Lumen Énergie not looked at yet, expected by 26 November 2026" in town.text(town.company())
     [asked] = town.listed()
     assert (asked["status"], asked["customer_name"], asked["customer_reference"], asked["address"]) == (
         "asked", "Camille Laurent", "K-204417", None
@@ -195,7 +194,7 @@ def test_a_customer_finds_a_company_asks_and_is_billed(town: Town) -> None:
     refused(town.deliver(address_in_the_table(town)), 422, "not-connected")  # nothing arrives before the yes
 
     assert town.say("check", expected_on="2026-12-01").get_json()["status"] == "checking"
-    assert "expected by 1 December 2026" in town.text(town.company())
+    assert "Being checked by Lumen Énergie expected by 1 December 2026" in town.text(town.company())
     assert "Checks your reference" in town.text("/companies")
 
     confirmed = town.say("confirm").get_json()
@@ -273,6 +272,29 @@ def test_a_webhook_that_is_late_names_the_customer_as_they_were_known_then(town:
     town.ask("K-2")
     assert town.told()[:3] == [("connection.asked", 1), ("connection.ended", 2), ("connection.asked", 3)]
     assert town.told_references()[:3] == ["K-1", "K-1", "K-2"]
+
+
+@pytest.mark.parametrize("scope", ["bills:write bills:read", "bills:write connections:read", "stopped"])
+def test_a_company_that_cannot_answer_is_not_asked(town: Town, scope: str) -> None:
+    from app.people.clients import change_scope, stop_client
+
+    deaf = town.world.program()
+    token, page = town.browser.token(town.company(deaf)), town.text(town.company(deaf))
+    assert "If you ask, the company learns:" in page
+    with town.services.unit_of_work() as uow:
+        if scope == "stopped":
+            stop_client(uow, client_id=deaf.client_id)
+        else:
+            change_scope(uow, client_id=deaf.client_id, scope=scope)
+        uow.commit()
+    page = town.text(town.company(deaf))
+    assert "This company cannot be asked from here yet" in page
+    assert "If you ask, the company learns:" not in page
+    before = counts(town)
+    for word in ("ask", "address"):  # a form of before
+        answer = town.browser.post(f"{town.company(deaf)}/{word}", token=token, form={"reference": "K-1"})
+        assert (answer.status_code, "cannot be asked from here yet" in answer.text) == (409, True)
+    assert counts(town) == before
 
 
 def test_a_biller_that_is_late_is_said_to_be(town: Town) -> None:
@@ -574,7 +596,7 @@ def test_an_address_that_was_left_does_not_bring_the_company_back(town: Town) ->
 def test_each_of_the_two_has_asked_for_the_other(town: Town, theirs: str | None) -> None:
     """What the biller named is what it knows. What the customer typed, nobody has checked."""
     town.ask("K-VICTIM")
-    named = {"customer_reference": theirs} if theirs else {}
+    named: dict[str, Any] = {"customer_reference": theirs} if theirs else {}
     assert town.redeem(code=town.code(), **named)["status"] == "accepted"
     [connection] = town.listed()
     assert (connection["status"], connection["customer_reference"]) == ("active", theirs)
@@ -600,6 +622,8 @@ def test_a_leak_shows_who_used_the_address_and_of_whom(town: Town, caplog: pytes
     assert "used the address that you gave to" in town.text("/companies")
     page = town.text(town.company())
     assert "Your address was used by somebody else" in page
+    assert "used the address that you gave to Lumen Énergie, once, on 23 November 2026" in page
+    assert "Perhaps you gave it to both" in page
     assert "Nothing of it reached you" in page
     assert "was not given it" in caplog.text  # the operator's log
 
@@ -643,6 +667,9 @@ def order(town: Town) -> list[str]:
 @pytest.mark.parametrize("word", ["leave", "block"])
 def test_leaving_and_blocking_keep_the_papers_and_refuse_the_bills(town: Town, word: str) -> None:
     address = town.active()
+    page = town.text(town.company())  # what the company is told of it, before it is done
+    assert "the company is told that the connection has ended" in page
+    assert "it is told only that the connection has ended, not why" in page
     content = json_bill(town.lumen, address, number="OLD-1")
     assert town.lumen.deliver(content).status_code == 201
     town.worker.run_until_idle()

@@ -8,9 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.many import among
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.journey.connections.models import Connection, Redemption
 from app.journey.connections.states import OPEN
+from app.people.clients import billers_that_answer
 from app.people.models import Biller
 
 
@@ -19,6 +20,14 @@ def vetted_biller(session: Session, biller_id: str) -> Biller:
     biller = session.get(Biller, biller_id)
     if biller is None:
         raise NotFound("biller")
+    return biller
+
+
+def biller_that_answers(session: Session, biller_id: str) -> Biller:
+    """Raises NotFound, and Conflict where none of its programs can answer a customer or redeem what one hands over."""
+    biller = vetted_biller(session, biller_id)
+    if not billers_that_answer(session, [biller_id]):
+        raise Conflict("cannot-be-asked", "This company cannot be asked from here yet.")
     return biller
 
 

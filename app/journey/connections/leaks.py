@@ -114,8 +114,10 @@ def leaks_seen(uow: UnitOfWork, *, customer_id: str, biller_id: str) -> None:
     )
 
 
-def leaks_of(session: Session, *, customer_id: str | None = None, unread: bool = False) -> list[LeakView]:
-    """Of one customer, or of everybody for an operator; the newest first, at most LISTED_MOST."""
+def leaks_of(
+    session: Session, *, customer_id: str | None = None, connection_id: str | None = None, unread: bool = False
+) -> list[LeakView]:
+    """Of one customer or connection, or of everybody for an operator; the newest first, at most LISTED_MOST."""
     given_to, used_by = Biller.__table__.alias("given_to"), Biller.__table__.alias("used_by")
     query = (
         select(AddressLeak, given_to.c.name, given_to.c.id, used_by.c.name)
@@ -127,6 +129,8 @@ def leaks_of(session: Session, *, customer_id: str | None = None, unread: bool =
     )
     if customer_id is not None:
         query = query.where(Connection.customer_id == customer_id)
+    if connection_id is not None:
+        query = query.where(Connection.id == connection_id)
     if unread:
         query = query.where(AddressLeak.seen_at.is_(None) | (AddressLeak.seen_at < AddressLeak.last_at))
     return [

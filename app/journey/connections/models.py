@@ -33,12 +33,10 @@ class Connection(Base):
     state: Mapped[str] = mapped_column(String(8), default=ConnectionState.NONE)
     sequence: Mapped[int] = mapped_column(default=0)  # of its history
     told: Mapped[int] = mapped_column(default=0)  # how many words the biller was told: what it may not know counts not
-    # the first of these words that is about what it still is about: an answer to an earlier one is about another request
+    # the first of them that is about what it still is about: an answer to an earlier one is about another request
     told_anew: Mapped[int] = mapped_column(default=0)
     reference: Mapped[str | None] = mapped_column(String(REFERENCE_MAX))  # the customer's there; the biller sees it
-    offered_reference: Mapped[str | None] = mapped_column(
-        String(REFERENCE_MAX)
-    )  # of an offer: it must not, before a yes
+    offered_reference: Mapped[str | None] = mapped_column(String(REFERENCE_MAX))  # of an offer: not before a yes
     expected_on: Mapped[dt.date | None]  # when the biller means to have checked a request
     offered_until: Mapped[dt.datetime | None]
     shared_at: Mapped[dt.datetime | None]  # since when the biller knows who the customer is; null: it does not

@@ -16,6 +16,7 @@ from app.journey.connections.models import Connection, ConnectionCode, Connectio
 from app.journey.connections.service import code_row
 from app.journey.connections.states import OPEN, REQUESTED, ConnectionState, Told, told
 from app.people.billers import find_billers
+from app.people.clients import billers_that_answer
 from app.people.models import Biller, Customer
 from consent.vault import Vault
 
@@ -42,12 +43,13 @@ class ConnectionView:
     biller_name: str
     country: str  #: two letters
     vat_id: str | None
+    answers: bool  #: one of its programs can answer a customer
     state: str
     reference: str | None
     offered_reference: str | None  #: the one that the company came with, while it asks
     address: str | None  #: once there is one that was given away
     expected_on: dt.date | None
-    overdue: bool  #: the biller meant to have answered by now
+    overdue: bool  #: its answer was expected by now
     offered_until: dt.datetime | None
     changed_at: dt.datetime | None
     steps: tuple[StepView, ...] = ()
@@ -99,7 +101,8 @@ def connections_of(session: Session, *, customer_id: str, today: dt.date) -> lis
         .order_by(Connection.state != ConnectionState.OFFERED, func.lower(Biller.name), Biller.id)
         .limit(LISTED_MOST)
     ).all()
-    return [_view(biller, connection, today) for biller, connection in rows]
+    answering = billers_that_answer(session, [biller.id for biller, _ in rows])
+    return [_view(biller, connection, today, answers=biller.id in answering) for biller, connection in rows]
 
 
 def found_billers(session: Session, typed: str, *, customer_id: str, today: dt.date) -> list[ConnectionView]:
@@ -111,28 +114,31 @@ def found_billers(session: Session, typed: str, *, customer_id: str, today: dt.d
         )
     )
     theirs = {connection.biller_id: connection for connection in with_them}
-    return [_view(biller, theirs.get(biller.id), today) for biller in billers]
+    answering = billers_that_answer(session, [biller.id for biller in billers])
+    return [_view(biller, theirs.get(biller.id), today, answers=biller.id in answering) for biller in billers]
 
 
 def connection_view(session: Session, *, biller_id: str, customer_id: str, today: dt.date) -> ConnectionView:
     """One vetted biller, whether there ever was a connection or not. Raises NotFound."""
     biller = vetted_biller(session, biller_id)
+    answers = bool(billers_that_answer(session, [biller_id]))
     connection = session.scalar(
         select(Connection).where(Connection.customer_id == customer_id, Connection.biller_id == biller_id)
     )
     if connection is None:
-        return _view(biller, None, today)
+        return _view(biller, None, today, answers=answers)
     steps = session.scalars(
         select(ConnectionHistory)
         .where(ConnectionHistory.connection_id == connection.id)
         .order_by(ConnectionHistory.sequence.desc())
         .limit(HISTORY_MOST)
     )
-    leaks = [leak for leak in leaks_of(session, customer_id=customer_id) if leak.connection_id == connection.id]
+    leaks = leaks_of(session, connection_id=connection.id)
     return _view(
         biller,
         connection,
         today,
+        answers=answers,
         steps=tuple(StepView(step=each.step, by=each.source, at=each.at) for each in steps),
         leaks=tuple(leaks),
     )
@@ -190,6 +196,7 @@ def _view(
     connection: Connection | None,
     today: dt.date,
     *,
+    answers: bool,
     steps: tuple[StepView, ...] = (),
     leaks: tuple[LeakView, ...] = (),
 ) -> ConnectionView:
@@ -201,6 +208,7 @@ def _view(
         biller_name=biller.name,
         country=biller.country,
         vat_id=biller.vat_id,
+        answers=answers,
         state=state,
         reference=connection.reference if connection else None,
         offered_reference=connection.offered_reference if connection else None,

@@ -13,7 +13,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid, NotFound, TooLate, TooMany
 from app.journey.connections import leaks, rules
 from app.journey.connections import step as steps
-from app.journey.connections.access import connection_of_biller, vetted_biller
+from app.journey.connections.access import biller_that_answers, connection_of_biller
 from app.journey.connections.events import CodePresented
 from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.states import CONNECTION, OPEN, By, ConnectionState, ConnectionStep
@@ -31,8 +31,11 @@ CODE, ADDRESS = "code", "address"
 def ask(
     uow: UnitOfWork, *, customer_id: str, biller_id: str, reference: str | None, today: dt.date, space_domain: str
 ) -> Connection:
-    """Ask a vetted biller to deliver here. ``reference`` is by what it knows its customer. Raises NotFound, Invalid."""
-    vetted_biller(uow.session, biller_id)
+    """Ask a vetted biller to deliver here. ``reference`` is by what it knows its customer.
+
+    Raises NotFound, Invalid, Conflict where nobody at the biller could answer.
+    """
+    biller_that_answers(uow.session, biller_id)
     wanted = rules.checked_reference(reference)
     if wanted is None:
         detail = "Write the reference by which the company knows you: it stands on its letters."
@@ -56,8 +59,11 @@ def _asked_today(uow: UnitOfWork, connection: Connection) -> int:
 
 
 def hand(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: str) -> Connection:
-    """Have an address for this biller alone, to be handed over. Nothing arrives at it before the biller is accepted."""
-    vetted_biller(uow.session, biller_id)
+    """Have an address for this biller alone, to be handed over. Nothing arrives at it before the biller is accepted.
+
+    Raises NotFound, Conflict where the biller could not come with it.
+    """
+    biller_that_answers(uow.session, biller_id)
     connection = steps.made(uow, customer_id=customer_id, biller_id=biller_id, space_domain=space_domain)
     steps.take(uow, connection, ConnectionStep.HAND, by=By.CUSTOMER)
     return connection

@@ -16,7 +16,6 @@ from app.journey.connections.states import CONNECTION, OPEN, REQUESTED, By, Conn
 from consent.base import random_id
 from consent.lifecycle import IllegalStep
 
-
 #: what comes with a reference, or says that there is none
 _NAMING = frozenset({ConnectionStep.ASK, ConnectionStep.PRESENT_CODE, ConnectionStep.PRESENT_ADDRESS})
 #: a biller's answers to a request: it stays the same request

@@ -96,13 +96,17 @@ def test_an_operator_sets_up_a_biller(here: Path, capsys: pytest.CaptureFixture[
     keys.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
     assert main(["biller", "client", biller_id, "--jwks", str(keys), "--scope", "bills:write"]) == 0
     client_id = capsys.readouterr().out.strip()
+    assert main(["biller", "scope", client_id, "bills:write connections:read connections:write"]) == 0
+    assert main(["biller", "scope", client_id, "payments:start"]) == 1
+    assert main(["biller", "scope", "cli_nobody", "bills:write"]) == 1
+    capsys.readouterr()
     assert main(["biller", "webhook", biller_id, "https://example.org/hook"]) == 0
     assert "whsec_" in capsys.readouterr().out
     engine = make_engine(f"sqlite:///{here / 'var' / 'quittance.sqlite3'}")
     with engine.connect() as connection:
         found = connection.execute(select(ApiClient.client_id, ApiClient.biller_id, ApiClient.scope)).all()
     engine.dispose()
-    assert [tuple(row) for row in found] == [(client_id, biller_id, "bills:write")]
+    assert [tuple(row) for row in found] == [(client_id, biller_id, "bills:write connections:read connections:write")]
 
 
 def test_an_operator_sees_who_is_missed_and_where_addresses_went(
