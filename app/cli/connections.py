@@ -15,6 +15,9 @@ def add(words: Any) -> None:
     )
     add_word(verbs, "count", _count, "count connections by their state")
     add_word(verbs, "leaks", _leaks, "list addresses that were used by another biller than the one they were given to")
+    add_word(
+        verbs, "redemptions", _redemptions, "list billers by how many of their codes and addresses nobody accepted"
+    )
     missed = add_word(words, "invitation", None, "companies that customers miss").add_subparsers(
         metavar="COMMAND", required=True
     )
@@ -39,6 +42,18 @@ def _leaks(_: argparse.Namespace) -> int:
             print(
                 f"{leak.last_at:%Y-%m-%d %H:%M}  {leak.connection_id}: given to {leak.given_to}, used by {leak.used_by}"
                 f" {times}"
+            )
+    return 0
+
+
+def _redemptions(_: argparse.Namespace) -> int:
+    from app.journey.connections.read import redemptions_by_biller
+
+    with machinery.services().reading() as uow:
+        for biller in redemptions_by_biller(uow.session, now=uow.now):
+            unaccepted = biller.presented - biller.accepted
+            print(
+                f"{unaccepted:>6} not accepted {biller.accepted:>6} accepted  {biller.biller_id} {biller.biller_name}"
             )
     return 0
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from app.db import work
 from app.errors import Invalid
-from app.journey.connections import service
+from app.journey.connections import rules, service
 from app.journey.connections import step as steps
 from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.states import ConnectionState, ConnectionStep
@@ -165,6 +165,32 @@ def test_two_windows_that_ask(services: Services, customer: Customer, billers: l
     with services.reading() as uow:
         assert uow.session.scalars(select(Connection.state)).all() == ["asked"]
         assert uow.session.scalar(select(func.count()).select_from(ConnectionHistory)) == 1
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_two_windows_and_the_last_code(services: Services, customer: Customer, _: int) -> None:
+    def window() -> None:
+        with services.unit_of_work() as uow:
+            service.make_code(services, uow, customer_id=customer.id)
+            uow.commit()
+
+    for _ in range(4):
+        window()
+    raised = at_once(window, window, window)
+    assert [getattr(error, "code", error) for error in raised] == ["too-many-codes"] * 2
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_programs_of_one_biller_are_counted_one_after_the_other(
+    services: Services, billers: list[BillerMade], monkeypatch: pytest.MonkeyPatch, _: int
+) -> None:
+    monkeypatch.setattr("app.journey.connections.rules.REDEMPTIONS_AN_HOUR", 1)
+
+    def program() -> None:
+        service.present(services, biller_id=billers[0].id, code=rules.new_code(), address=None, reference=None)
+
+    raised = at_once(program, program, program)
+    assert [getattr(error, "code", error) for error in raised] == ["too-many-redemptions"] * 2
 
 
 @pytest.mark.parametrize("_", range(3))

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from app.journey.connections import rules
 from app.journey.connections.models import AddressLeak, Connection, ConnectionHistory, Redemption, StrayBill
+from app.journey.connections.read import redemptions_by_biller
 from app.journey.connections.states import ConnectionState
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
@@ -29,7 +30,7 @@ from tests.support.billers_world import World, json_bill
 from tests.support.journey import Browser
 
 REDEMPTIONS, CONNECTIONS = "/api/v1/redemptions", "/api/v1/connections"
-NOBODYS = "34679CDF" + rules._check_letter("34679CDF")  # well formed, and nobody's
+NOBODYS = "34679CDFGH" + rules._check_letter("34679CDFGH")  # well formed, and nobody's
 
 
 @dataclass
@@ -331,7 +332,7 @@ def test_a_reference_that_is_none(town: Town, reference: str) -> None:
 
 def test_a_code_brings_a_company_and_the_customer_decides(town: Town) -> None:
     code = town.code()
-    assert re.fullmatch(r"[34679CDFGHJKMNPQRTVWXY]{3}(-[34679CDFGHJKMNPQRTVWXY]{3}){2}", code)
+    assert re.fullmatch(r"[34679CDFGHJKMNPQRTVWXY]{4}-[34679CDFGHJKMNPQRTVWXY]{4}-[34679CDFGHJKMNPQRTVWXY]{3}", code)
     # read out on the telephone: case, blanks and hyphens do not matter
     waiting = town.redeem(code=f" {code.lower().replace('-', ' ')} ", customer_reference="K-7")
     assert (waiting["status"], waiting["connection_id"]) == ("waiting", None)
@@ -452,7 +453,7 @@ def test_a_customer_has_few_codes_at_a_time(town: Town) -> None:
     assert (answer.status_code, "withdraw one first" in answer.text) == (409, True)
 
 
-@pytest.mark.parametrize("code", ["", "C7K", "34679CDFG", "OIL-OIL-OIL", "34679CDFF9", "é" * 9, "x" * 41])
+@pytest.mark.parametrize("code", ["", "C7K", "34679CDFGHG", "OILO-OILO-OIL", "34679CDFGHV9", "é" * 11, "x" * 41])
 def test_a_slip_in_a_code_is_found_at_the_door(town: Town, code: str) -> None:
     answer = town.world.refuses(town.post, REDEMPTIONS, code=code)
     assert answer.status_code == 422
@@ -473,6 +474,7 @@ def test_who_guesses_is_stopped(town: Town, monkeypatch: pytest.MonkeyPatch) -> 
         town.redeem(code=NOBODYS)
     answer = town.world.refuses(town.post, REDEMPTIONS, code=NOBODYS)
     refused(answer, 429, "too-many-redemptions")
+    assert 3590 < int(answer.headers["Retry-After"]) <= 3600  # when the first of them is an hour ago
     assert town.post(REDEMPTIONS, town.world.program(), code=NOBODYS).status_code == 202
     town.clock.tick(hours=1)
     assert town.post(REDEMPTIONS, code=NOBODYS).status_code == 202
@@ -571,6 +573,29 @@ def test_a_biller_that_ends_takes_its_offer_back(town: Town) -> None:
     assert (town.state(), town.get(f"{REDEMPTIONS}/{waiting['id']}")["status"]) == ("ended", "waiting")
 
 
+def test_who_comes_with_what_is_nobodys_is_slowed_down(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.journey.connections.rules.UNACCEPTED_FREE", 2)
+    monkeypatch.setattr("app.journey.connections.rules.REDEMPTIONS_AN_HOUR_LEAST", 1)
+    town.active()  # one accepted pays for four
+    for _ in range(7):
+        town.redeem(code=NOBODYS)
+    refused(town.world.refuses(town.post, REDEMPTIONS, code=NOBODYS), 429, "too-many-redemptions")
+    town.clock.tick(hours=1)
+    town.redeem(code=NOBODYS)
+    refused(town.world.refuses(town.post, REDEMPTIONS, code=NOBODYS), 429, "too-many-redemptions")
+    with town.services.reading() as uow:
+        [lumen] = redemptions_by_biller(uow.session, now=uow.now)
+    assert (lumen.biller_name, lumen.presented, lumen.accepted) == ("Lumen Énergie", 9, 1)
+    town.clock.tick(days=14)  # it does not hold for ever
+    for _ in range(2):
+        town.redeem(code=NOBODYS)
+
+
+def test_a_fault_of_a_redemption_is_named_as_the_program_named_it(town: Town) -> None:
+    answer = town.world.refuses(town.post, REDEMPTIONS, code=NOBODYS, customer_reference="a\tb")
+    assert [each["pointer"] for each in answer.get_json()["errors"]] == ["/customer_reference"]
+
+
 # ---------------------------------------------------------------------------------------------- an address handed over
 
 
@@ -627,11 +652,22 @@ def test_a_leak_shows_who_used_the_address_and_of_whom(town: Town, caplog: pytes
     assert "Nothing of it reached you" in page
     assert "was not given it" in caplog.text  # the operator's log
 
-    town.press(town.company(), "leaks")
+    drawn = town.browser.page(town.company()).select_one("input[name=until]")
+    assert drawn is not None
+    read = {"until": str(drawn["value"])}
+    town.press(town.company(), "leaks", **read)
     assert "used the address" not in town.text("/companies")
     town.clock.tick(seconds=1)
     town.redeem(other, address=address)  # and the other way to use it
     assert "used the address" in town.text("/companies")
+    town.press(town.company(), "leaks", **read)  # of the page as it was before that
+    assert "used the address" in town.text("/companies")
+    assert town.press(town.company(), "leaks", until="yesterday").status_code == 422
+
+    town.redeem(other, code=town.code())
+    town.press(town.company(other), "block")  # one that is blocked is not noticed any more, but is not forgotten either
+    assert "used the address" not in town.text("/companies")
+    assert "used the address" in town.text(town.company())
     with town.services.reading() as uow:
         leak = uow.session.scalars(select(AddressLeak)).one()
     assert (leak.biller_id, leak.times) == (other.biller_id, 2)
@@ -693,6 +729,16 @@ def test_leaving_and_blocking_keep_the_papers_and_refuse_the_bills(town: Town, w
     assert town.told() == [("connection.active", 1), ("connection.ended", 2)]
 
 
+@pytest.mark.parametrize("word", ["leave", "block"])
+def test_a_held_bill_of_a_company_that_was_left_is_not_shown(town: Town, word: str) -> None:
+    address = town.active()
+    others = {"name": "Lumen Énergie", "iban": "FR7630006000011234567890189"}
+    assert town.deliver(address, number="HELD-1", payee=others).status_code == 202
+    assert "HELD-1" in town.text("/bills")
+    town.press(town.company(), word)
+    assert "HELD-1" not in town.text("/bills")  # it is not released any more
+
+
 def test_an_open_bill_of_a_company_that_was_left_can_be_paid(town: Town) -> None:
     address = town.active()
     town.deliver(address, number="OLD-1")
@@ -715,6 +761,19 @@ def test_a_block_is_silent_and_ends_without_connecting(town: Town) -> None:
     assert town.state() == "left"
     town.ask()
     assert town.say("confirm").get_json()["status"] == "active"
+
+
+def test_forms_that_are_sent_twice(town: Town) -> None:
+    """The same again changes nothing; another reference is not dropped in silence."""
+    token = town.browser.token(town.company())
+    asked = [
+        town.browser.post(f"{town.company()}/ask", token=token, form={"reference": reference}).status_code
+        for reference in ("K-TYPO", "K-TYPO", "K-RIGHT")
+    ]
+    assert (asked, town.listed()[0]["customer_reference"]) == ([303, 303, 409], "K-TYPO")
+    for word in ("block", "block", "unblock", "unblock", "leave"):
+        assert town.browser.post(f"{town.company()}/{word}", token=token).status_code == 303
+    assert town.state() == "left"
 
 
 def test_a_biller_ends(town: Town) -> None:

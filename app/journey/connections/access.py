@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.db.many import among
@@ -66,6 +66,11 @@ def may_deliver(session: Session, *, customer_id: str, biller_id: str) -> bool:
         Connection.customer_id == customer_id, Connection.biller_id == biller_id, Connection.state.in_(OPEN)
     )
     return session.scalar(query.with_for_update(read=True)) is not None
+
+
+def delivering_billers(customer_id: str) -> Select[str]:
+    """Ids of the billers whose bills reach this customer, for a query of bills."""
+    return select(Connection.biller_id).where(Connection.customer_id == customer_id, Connection.state.in_(OPEN))
 
 
 def _behind(session: Session, addresses: Collection[str], biller_id: str, *, open_only: bool) -> dict[str, str]:

@@ -18,6 +18,7 @@ from app.errors import Conflict, FieldError, Invalid
 from app.journey.connections import rules
 from app.journey.connections.models import Invitation
 from app.people import names
+from app.people.customers import lock_customer
 from app.people.models import Biller
 from consent.base import new_id
 
@@ -53,6 +54,7 @@ def invite(uow: UnitOfWork, *, customer_id: str, name: str, reference: str | Non
         raise Invalid("name", "Write the company's name.", errors=(FieldError("/name", "Write the company's name."),))
     if uow.session.scalar(select(Biller.id).where(Biller.name_key == key).limit(1)):
         raise Conflict("company-here", "This company is here already: find it by its name.")
+    lock_customer(uow.session, customer_id)  # two windows would count the same
     mine = select(func.count()).where(Invitation.customer_id == customer_id)
     if (uow.session.scalar(mine) or 0) >= INVITATIONS_MOST:
         raise Conflict("too-many-invitations", f"You have invited {INVITATIONS_MOST} companies already.")

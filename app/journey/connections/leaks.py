@@ -11,13 +11,15 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
+from app.errors import Invalid
 from app.journey.connections.models import AddressLeak, Connection, StrayBill
+from app.journey.connections.states import ConnectionState
 from app.people.models import Biller
 from app.services import Services
 from consent.base import new_id
@@ -103,13 +105,23 @@ def note(uow: UnitOfWork, *, connection_id: str, biller_id: str, at: dt.datetime
     )
 
 
-def leaks_seen(uow: UnitOfWork, *, customer_id: str, biller_id: str) -> None:
-    """The customer has read what happened to the address that this biller was given. A later use is shown again."""
+def leaks_seen(uow: UnitOfWork, *, customer_id: str, biller_id: str, until: str) -> None:
+    """The customer has read what happened to the address that this biller was given. A later use is shown again.
+
+    ``until``: the last use on the page that they read (ISO 8601). What came while they read it is not read. Raises
+    Invalid.
+    """
+    try:
+        read_until = dt.datetime.fromisoformat(until)
+    except ValueError:
+        raise Invalid("until", "This is not a moment.") from None
+    if read_until.tzinfo is None:
+        raise Invalid("until", "This is not a moment: it has no time zone.")
     theirs = select(Connection.id).where(Connection.customer_id == customer_id, Connection.biller_id == biller_id)
     uow.session.execute(
         update(AddressLeak)
         .where(AddressLeak.connection_id.in_(theirs))
-        .values(seen_at=uow.now)
+        .values(seen_at=min(read_until.astimezone(dt.UTC), uow.now))
         .execution_options(synchronize_session=False)
     )
 
@@ -117,7 +129,10 @@ def leaks_seen(uow: UnitOfWork, *, customer_id: str, biller_id: str) -> None:
 def leaks_of(
     session: Session, *, customer_id: str | None = None, connection_id: str | None = None, unread: bool = False
 ) -> list[LeakView]:
-    """Of one customer or connection, or of everybody for an operator; the newest first, at most LISTED_MOST."""
+    """Of one customer or connection, or of everybody for an operator; the newest first, at most LISTED_MOST.
+
+    ``unread``: without those of billers that the customer has blocked, who are not to be noticed any more.
+    """
     given_to, used_by = Biller.__table__.alias("given_to"), Biller.__table__.alias("used_by")
     query = (
         select(AddressLeak, given_to.c.name, given_to.c.id, used_by.c.name)
@@ -133,6 +148,14 @@ def leaks_of(
         query = query.where(Connection.id == connection_id)
     if unread:
         query = query.where(AddressLeak.seen_at.is_(None) | (AddressLeak.seen_at < AddressLeak.last_at))
+        user = aliased(Connection)
+        query = query.where(
+            ~exists().where(
+                user.customer_id == Connection.customer_id,
+                user.biller_id == AddressLeak.biller_id,
+                user.state == ConnectionState.BLOCKED,
+            )
+        )
     return [
         LeakView(
             connection_id=leak.connection_id,

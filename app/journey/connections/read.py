@@ -89,6 +89,14 @@ class RedemptionForBiller:
     connection_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class RedemptionsOfBiller:
+    biller_id: str
+    biller_name: str
+    presented: int
+    accepted: int
+
+
 # ------------------------------------------------------------------------------------------------------- for customers
 
 
@@ -178,6 +186,20 @@ def count_by_state(session: Session) -> list[tuple[str, int]]:
     number = func.count()
     rows = session.execute(select(Connection.state, number).group_by(Connection.state).order_by(Connection.state))
     return [(state, count) for state, count in rows]
+
+
+def redemptions_by_biller(session: Session, *, now: dt.datetime) -> list[RedemptionsOfBiller]:
+    """For an operator: of the last OFFER_LIFE, whose redemptions are accepted by nobody first."""
+    presented, accepted = func.count(), func.count(Redemption.accepted_at)
+    rows = session.execute(
+        select(Biller.id, Biller.name, presented, accepted)
+        .join(Biller, Biller.id == Redemption.biller_id)
+        .where(Redemption.presented_at > now - rules.OFFER_LIFE)
+        .group_by(Biller.id, Biller.name)
+        .order_by((presented - accepted).desc(), Biller.id)
+        .limit(LISTED_MOST)
+    )
+    return [RedemptionsOfBiller(*row) for row in rows]
 
 
 def muted_billers(session: Session, *, customer_id: str) -> Collection[str]:

@@ -13,10 +13,10 @@ from app.people.billers import NAME_MAX
 
 #: figures and capitals that nobody mistakes for one another on paper or the telephone, and no vowel, so no words
 ALPHABET = "34679CDFGHJKMNPQRTVWXY"
-#: letters by chance, 35 bits; behind them one that finds slips of the hand (Luhn mod N)
-CODE_LETTERS = 8
-#: what is shown in groups of three
-_GROUP = 3
+#: letters by chance, 44 bits; behind them one that finds slips of the hand (Luhn mod N)
+CODE_LETTERS = 10
+#: what is shown in groups of four
+_GROUP = 4
 
 #: a code is good for so long
 CODE_LIFE = dt.timedelta(days=3)
@@ -32,6 +32,10 @@ CHECK_DAYS_MOST = 60
 ASKS_A_DAY = 5
 #: codes and addresses that one biller may come with in an hour: who guesses needs billions
 REDEMPTIONS_AN_HOUR = 300
+#: the same for a biller whose redemptions nobody accepts
+REDEMPTIONS_AN_HOUR_LEAST = 20
+#: unaccepted ones of OFFER_LIFE that say nothing of a biller, and more for each accepted one: people forget to answer
+UNACCEPTED_FREE, UNACCEPTED_FOR_EACH = 500, 4
 
 _ADDRESS = re.compile(r"[a-z0-9._-]{1,40}@[a-z0-9.-]{1,79}")
 
@@ -43,7 +47,7 @@ def new_code() -> str:
 
 
 def shown(code: str) -> str:
-    """``C7K-M4R-XP6``: as people read it out."""
+    """``C7KM-4RXP-JT4``: as people read it out."""
     return "-".join(code[i : i + _GROUP] for i in range(0, len(code), _GROUP))
 
 
@@ -55,7 +59,9 @@ def checked_code(written: str) -> str:
     code = re.sub(r"[\s\-\u2010-\u2015]+", "", written).upper()
     whole = len(code) == CODE_LETTERS + 1 and all(letter in ALPHABET for letter in code)
     if not whole or _check_letter(code[:-1]) != code[-1]:
-        detail = "This is not a code: it has nine letters and figures like C7K-M4R-XP6. Ask your customer to repeat it."
+        detail = (
+            "This is not a code: it has eleven letters and figures like C7KM-4RXP-JT4. Ask your customer to repeat it."
+        )
         raise _field("code", detail)
     return code
 
@@ -68,13 +74,23 @@ def checked_address(written: str) -> str:
     return address
 
 
-def checked_reference(written: str | None) -> str | None:
-    """The customer's reference at a biller, without blanks around it; None where there is none."""
+def redemptions_an_hour(*, accepted: int, unaccepted: int) -> int:
+    """How many a biller may come with. It falls for one that comes again and again with what is nobody's."""
+    free = UNACCEPTED_FREE + UNACCEPTED_FOR_EACH * accepted
+    return REDEMPTIONS_AN_HOUR if unaccepted <= free else min(REDEMPTIONS_AN_HOUR, REDEMPTIONS_AN_HOUR_LEAST)
+
+
+def checked_reference(written: str | None, *, field: str = "reference") -> str | None:
+    """The customer's reference at a biller, without blanks around it; None where there is none.
+
+    ``field``: how the door calls it.
+    """
     reference = (written or "").strip()
     if not reference:
         return None
     if len(reference) > REFERENCE_MAX or not reference.isprintable():
-        raise _field("reference", f"A reference has at most {REFERENCE_MAX} characters, all of them visible.")
+        detail = f"A reference has at most {REFERENCE_MAX} characters, all of them visible."
+        raise Invalid("reference", detail, errors=(FieldError(f"/{field}", detail),))
     return reference
 
 

@@ -17,6 +17,8 @@ from app.journey.connections.access import biller_that_answers, connection_of_bi
 from app.journey.connections.events import CodePresented
 from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.states import CONNECTION, OPEN, By, ConnectionState, ConnectionStep
+from app.people.customers import lock_customer
+from app.people.models import Biller
 from app.services import Services, Task
 from consent.base import hash_of, new_id
 
@@ -43,6 +45,8 @@ def ask(
     connection = steps.made(uow, customer_id=customer_id, biller_id=biller_id, space_domain=space_domain)
     if _asked_today(uow, connection) >= rules.ASKS_A_DAY:
         raise Conflict("asked-too-often", "You asked this company several times today: try again tomorrow.")
+    if connection.state == ConnectionState.ASKED and connection.reference != wanted:
+        raise Conflict("asked-otherwise", "You have asked with another reference already: withdraw that request first.")
     if steps.take(uow, connection, ConnectionStep.ASK, by=By.CUSTOMER, reference=wanted):
         connection.expected_on = rules.expected_on(today, None)
     return connection
@@ -84,6 +88,7 @@ def change(uow: UnitOfWork, *, customer_id: str, biller_id: str, step: Connectio
 
 def make_code(services: Services, uow: UnitOfWork, *, customer_id: str) -> str:
     """A code to hand to whom the customer likes: good once, for CODE_LIFE. Returns it without hyphens."""
+    lock_customer(uow.session, customer_id)  # two windows would count the same
     good = select(func.count()).where(*_good(uow.now), ConnectionCode.customer_id == customer_id)
     if (uow.session.scalar(good) or 0) >= rules.CODES_MOST:
         raise Conflict("too-many-codes", f"{rules.CODES_MOST} codes are open already: withdraw one, or use it.")
@@ -138,7 +143,7 @@ def present(
         raise Invalid("code-or-address", detail, errors=(FieldError("", detail),))
     kind = CODE if code is not None else ADDRESS
     presented = hash_of(rules.checked_code(code)) if code is not None else rules.checked_address(address or "")
-    wanted = rules.checked_reference(reference)
+    wanted = rules.checked_reference(reference, field="customer_reference")
     with services.unit_of_work() as uow:
         _is_not_too_often(uow, biller_id)
         redemption = Redemption(
@@ -158,12 +163,24 @@ def present(
 
 
 def _is_not_too_often(uow: UnitOfWork, biller_id: str) -> None:
-    """Counted in the database: it holds across processes. Who does not guess never meets it."""
+    """Counted in the database, one program after the other: it holds across processes. Who does not guess never
+    meets it."""
+    uow.session.get_one(Biller, biller_id, with_for_update={"key_share": True})
     hour = uow.now - dt.timedelta(hours=1)
-    recent = select(func.count()).where(Redemption.biller_id == biller_id, Redemption.presented_at > hour)
-    if (uow.session.scalar(recent) or 0) >= rules.REDEMPTIONS_AN_HOUR:
-        detail = f"You may come with {rules.REDEMPTIONS_AN_HOUR} codes and addresses in an hour: try again later."
-        raise TooMany("too-many-redemptions", detail)
+    recent, oldest = uow.session.execute(
+        select(func.count(), func.min(Redemption.presented_at)).where(
+            Redemption.biller_id == biller_id, Redemption.presented_at > hour
+        )
+    ).one()
+    presented, accepted = uow.session.execute(
+        select(func.count(), func.count(Redemption.accepted_at)).where(
+            Redemption.biller_id == biller_id, Redemption.presented_at > uow.now - rules.OFFER_LIFE
+        )
+    ).one()
+    most = rules.redemptions_an_hour(accepted=accepted, unaccepted=presented - accepted)
+    if recent >= most:
+        detail = f"You may come with {most} codes and addresses in an hour: try again later."
+        raise TooMany("too-many-redemptions", detail, retry_after=oldest - hour)
 
 
 def check(

@@ -107,6 +107,7 @@ CONNECTION = Lifecycle(
             (_S.MUTED, _E.MUTE),
             (_S.ACTIVE, _E.UNMUTE),
             (_S.LEFT, _E.LEAVE),
+            (_S.LEFT, _E.UNBLOCK),
             (_S.BLOCKED, _E.BLOCK),
             # whatever a customer did meanwhile, a biller that ends or refuses finds it over
             *((state, _E.REFUSE) for state in _ALL - OPEN - REQUESTED),

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
-from app.journey.connections.access import may_deliver
+from app.journey.connections.access import delivering_billers, may_deliver
 from app.journey.intake import conformance, originals, rules
 from app.journey.intake.events import BillDelivered
 from app.journey.intake.formats import read_bill
@@ -94,8 +94,13 @@ def discard(services: Services, *, held_id: str) -> None:
 
 
 def held_bills(session: Session, *, customer_id: str | None = None) -> list[HeldView]:
-    """The oldest first: of one customer, at most LISTED_MOST, or all of them for an operator."""
-    of_whom = [] if customer_id is None else [HeldBill.customer_id == customer_id]
+    """The oldest first: of one customer, at most LISTED_MOST, or all of them for an operator.
+
+    A customer is shown none of a biller that may no longer deliver: it is not released any more.
+    """
+    of_whom = []
+    if customer_id is not None:
+        of_whom = [HeldBill.customer_id == customer_id, HeldBill.biller_id.in_(delivering_billers(customer_id))]
     rows = session.execute(
         select(HeldBill, Biller.name)
         .join(Biller, Biller.id == HeldBill.biller_id)

@@ -203,5 +203,6 @@ A customer accepts you first: with a code or an address that you redeem, or by a
 tells whether a person exists: who is unknown, has left, has blocked you or has not answered yet looks alike.
 
 Deliver as often as you like: the same bytes give the same acknowledgement and are stored once. Amounts are decimal
-strings. Every refusal is `application/problem+json` (RFC 9457) with a stable `code`, and nothing was written.
+strings. Every refusal is `application/problem+json` (RFC 9457) with a stable `code`, and nothing of the request was
+taken.
 """

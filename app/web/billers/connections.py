@@ -53,7 +53,7 @@ _REDEMPTION_ID = r"^rdm_[0-9a-f]{32}$"
         "content": {
             _JSON: {
                 "schema": RedeemSchema,
-                "example": {"code": "C7K-M4R-XP6", "customer_reference": "K-204417"},
+                "example": {"code": "C7KM-4RXP-JT4", "customer_reference": "K-204417"},
             }
         },
     },

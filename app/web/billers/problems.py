@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +17,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.routing import RequestRedirect
 
 from app.db.engine import is_away
-from app.errors import AppError, FieldError
+from app.errors import AppError, FieldError, TooMany
 from app.web.billers.schemas import ProblemSchema
 
 log = logging.getLogger("quittance.billers")
@@ -118,6 +119,9 @@ def answer_app_error(error: AppError) -> Response:
         detail=error.detail,
         errors=error.errors,
         actions=error.actions,
+        headers=[("Retry-After", str(math.ceil(error.retry_after.total_seconds())))]
+        if isinstance(error, TooMany)
+        else [],
     )
 
 

@@ -186,6 +186,18 @@ class UploadSchema(ma.Schema):
     ended_at = _moment("When every line had its result.", allow_none=True)
 
 
+_ACTIONS = {
+    "example": ["redeem-code", "redeem-address", "other-channel"],
+    "description": "What you can do instead, for a program: stable. Absent where it is to mend the request.",
+}
+
+
+class LineProblemSchema(DoubtSchema):
+    """Why a line was refused or held."""
+
+    actions = fields.List(fields.String(), metadata=_ACTIONS)
+
+
 class UploadLineSchema(ma.Schema):
     """What became of one line."""
 
@@ -204,7 +216,7 @@ class UploadLineSchema(ma.Schema):
         required=True, allow_none=True, metadata={"description": "The bill's number; null where it could not be read."}
     )
     problems = fields.List(
-        fields.Nested(DoubtSchema),
+        fields.Nested(LineProblemSchema),
         required=True,
         metadata={"description": "Why it is refused or held; otherwise empty. Codes are those of a single delivery."},
     )
@@ -335,7 +347,10 @@ class RedeemSchema(ma.Schema):
 
     code = fields.String(
         validate=validate.Length(1, 40),
-        metadata={"example": "C7K-M4R-XP6", "description": "As the customer says it; hyphens and case do not matter."},
+        metadata={
+            "example": "C7KM-4RXP-JT4",
+            "description": "As the customer says it; hyphens and case do not matter.",
+        },
     )
     address = fields.String(
         validate=validate.Length(1, 120),
@@ -475,10 +490,4 @@ class ProblemSchema(ma.Schema):
     detail = fields.String(required=True, metadata={"description": "What to mend, for a person."})
     code = fields.String(required=True, metadata={"description": "What is wrong, for a program: stable."})
     errors = fields.List(fields.Nested(FieldErrorSchema))
-    actions = fields.List(
-        fields.String(),
-        metadata={
-            "example": ["redeem-code", "redeem-address", "other-channel"],
-            "description": "What you can do instead, for a program: stable. Absent where it is to mend the request.",
-        },
-    )
+    actions = fields.List(fields.String(), metadata=_ACTIONS)

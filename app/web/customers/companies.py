@@ -93,8 +93,8 @@ def accept_company(biller: str) -> ResponseReturnValue:
 
 @blueprint.post("/companies/<biller>/leaks")
 def leaks_read(biller: str) -> ResponseReturnValue:
-    customer_id = me().customer.id
-    return _done(biller, lambda uow: leaks.leaks_seen(uow, customer_id=customer_id, biller_id=biller))
+    customer_id, until = me().customer.id, request.form.get("until", "")
+    return _done(biller, lambda uow: leaks.leaks_seen(uow, customer_id=customer_id, biller_id=biller, until=until))
 
 
 @blueprint.post("/companies/<biller>/<word>")

@@ -206,6 +206,8 @@ def test_each_line_stands_by_itself(
     by_line = {each["line"]: each for each in results(aquarelle, said["id"])}
     assert by_line[1]["id"] == by_line[6]["id"]
     assert by_line[4]["problems"][0]["pointer"] == "line 4/amount"
+    assert "actions" not in by_line[4]["problems"][0]
+    assert by_line[5]["problems"][0]["actions"] == ["redeem-code", "redeem-address", "other-channel"]
     assert (by_line[4]["number"], by_line[5]["number"]) == (None, "three")
     assert by_line[9]["id"].startswith("hld_")
     assert [each["line"] for each in results(aquarelle, said["id"], outcome="held")] == [8, 9]

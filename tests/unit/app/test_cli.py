@@ -14,7 +14,8 @@ from sqlalchemy import select
 from app.cli import machinery, main
 from app.db.engine import make_engine
 from app.demo.processes import free_ports
-from app.journey.connections import invitations, leaks
+from app.journey.connections import invitations, leaks, rules
+from app.journey.connections.service import present
 from app.people.models import ApiClient
 from tests.support import factories
 from tests.support.demo import PORT_NAMES, environment_for
@@ -135,6 +136,11 @@ def test_an_operator_sees_who_is_missed_and_where_addresses_went(
     ]
     assert main(["connection", "leaks"]) == 0
     assert "given to Lumen, used by Other once" in capsys.readouterr().out
+    nobodys = rules.new_code()
+    present(services, biller_id=other.id, code=nobodys, address=None, reference=None)
+    capsys.readouterr()
+    assert main(["connection", "redemptions"]) == 0
+    assert capsys.readouterr().out.split() == ["1", "not", "accepted", "0", "accepted", other.id, "Other"]
     assert main(["connection", "count"]) == 0
     assert capsys.readouterr().out.split() == ["active", "1"]
     services.engine.dispose()

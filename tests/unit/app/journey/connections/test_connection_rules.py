@@ -21,7 +21,7 @@ def test_a_code_is_known_again_however_it_is_written(code: str) -> None:
         assert rules.checked_code(written) == code
 
 
-@given(codes, st.integers(0, 8), st.sampled_from(rules.ALPHABET))
+@given(codes, st.integers(0, rules.CODE_LETTERS), st.sampled_from(rules.ALPHABET))
 def test_one_wrong_letter_is_always_found(code: str, place: int, letter: str) -> None:
     wrong = code[:place] + letter + code[place + 1 :]
     if wrong != code:
