@@ -670,7 +670,9 @@ def test_a_leak_shows_who_used_the_address_and_of_whom(town: Town, caplog: pytes
     assert "used the address" in town.text(town.company())
     with town.services.reading() as uow:
         leak = uow.session.scalars(select(AddressLeak)).one()
+        kept = uow.session.scalars(select(Redemption.presented).where(Redemption.presented.is_not(None))).all()
     assert (leak.biller_id, leak.times) == (other.biller_id, 2)
+    assert kept == []  # nobody's address stays with somebody else's redemption
 
 
 # --------------------------------------------------------------------------------------------- mute, leave, block, end

@@ -66,12 +66,14 @@ class Redemption(Base):
     __table_args__ = (
         Index(None, "biller_id", "presented_at"),
         CheckConstraint("accepted_at IS NULL OR connection_id IS NOT NULL", name="accepted_by_somebody"),
+        CheckConstraint("(taken_up_at IS NULL) = (presented IS NOT NULL)", name="forgotten_once_looked_at"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
     kind: Mapped[str] = mapped_column(String(7))  # code, address
-    presented: Mapped[str] = mapped_column(String(120))  # the address, or the SHA-256 of the code
+    # the address, or the SHA-256 of the code; null once we have looked: it may be somebody else's
+    presented: Mapped[str | None] = mapped_column(String(120))
     reference: Mapped[str | None] = mapped_column(String(REFERENCE_MAX))
     presented_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime]

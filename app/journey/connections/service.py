@@ -230,20 +230,22 @@ def take_up(task: Task) -> None:
     """CodePresented: look who is behind it, and ask them. Where there is nobody to be asked, nothing more happens."""
     with task.services.unit_of_work() as uow:
         redemption = uow.session.get_one(Redemption, task.payload["redemption_id"], with_for_update=True)
-        if redemption.taken_up_at is None:
-            redemption.taken_up_at = uow.now
+        presented = redemption.presented
+        if presented is not None:
+            # an address or a code of somebody who has nothing to do with this biller is not kept
+            redemption.taken_up_at, redemption.presented = uow.now, None
             if redemption.kind == CODE:
-                _take_up_code(task.services, uow, redemption)
+                _take_up_code(task.services, uow, redemption, presented)
             else:
-                _take_up_address(uow, redemption)
+                _take_up_address(uow, redemption, presented)
         task.finish(uow)
         uow.commit()
 
 
-def _take_up_code(services: Services, uow: UnitOfWork, redemption: Redemption) -> None:
+def _take_up_code(services: Services, uow: UnitOfWork, redemption: Redemption, presented: str) -> None:
     code = uow.session.scalar(
         select(ConnectionCode)
-        .where(ConnectionCode.code_hash == redemption.presented)
+        .where(ConnectionCode.code_hash == presented)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -276,8 +278,8 @@ def _repeat(uow: UnitOfWork, redemption: Redemption, *, first: Redemption) -> No
     uow.session.flush()
 
 
-def _take_up_address(uow: UnitOfWork, redemption: Redemption) -> None:
-    connection = uow.session.scalar(select(Connection).where(Connection.address == redemption.presented))
+def _take_up_address(uow: UnitOfWork, redemption: Redemption, presented: str) -> None:
+    connection = uow.session.scalar(select(Connection).where(Connection.address == presented))
     if connection is None:
         return
     if connection.biller_id != redemption.biller_id:

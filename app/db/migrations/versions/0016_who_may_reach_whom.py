@@ -125,7 +125,7 @@ def _redemptions() -> None:
         sa.Column("id", sa.String(40), nullable=False),
         sa.Column("biller_id", sa.String(40), nullable=False),
         sa.Column("kind", sa.String(length=7), nullable=False),
-        sa.Column("presented", sa.String(length=120), nullable=False),
+        sa.Column("presented", sa.String(length=120), nullable=True),
         sa.Column("reference", sa.String(length=50), nullable=True),
         sa.Column("presented_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -134,6 +134,9 @@ def _redemptions() -> None:
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "accepted_at IS NULL OR connection_id IS NOT NULL", name=op.f("ck_redemption_accepted_by_somebody")
+        ),
+        sa.CheckConstraint(
+            "(taken_up_at IS NULL) = (presented IS NOT NULL)", name=op.f("ck_redemption_forgotten_once_looked_at")
         ),
         sa.ForeignKeyConstraint(["biller_id"], ["biller.id"], name=op.f("fk_redemption_biller_id")),
         sa.ForeignKeyConstraint(["connection_id"], ["connection.id"], name=op.f("fk_redemption_connection_id")),
