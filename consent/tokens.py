@@ -16,15 +16,21 @@ from consent.vault import Vault, VaultError
 log = logging.getLogger("quittance.consent")
 
 #: a token that is about to end is not used any more
-_MARGIN = dt.timedelta(seconds=10)
+MARGIN = dt.timedelta(seconds=10)
+#: of a token whose life nobody states
+UNSTATED = dt.timedelta(minutes=5)
 
 
 def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorised, *, now: dt.datetime) -> None:
     """Seal the token until it expires; without a stated life it is kept for five minutes. There may be none."""
     if authorised.access_token is None:
         return
-    life = dt.timedelta(seconds=300 if authorised.expires_in_s is None else authorised.expires_in_s)
-    vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life)
+    vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life_of(authorised))
+
+
+def life_of(authorised: Authorised) -> dt.timedelta:
+    """How long its token is kept."""
+    return UNSTATED if authorised.expires_in_s is None else dt.timedelta(seconds=authorised.expires_in_s)
 
 
 def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:
@@ -33,8 +39,13 @@ def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.da
     One that does not open is none: what it was given for must come to its end without it. It is kept, for a process
     that has its key, or for when the key is back.
     """
-    row = session.get(Sealed, _box(consent.id))
-    if row is None or row.expires_at is None or row.expires_at - _MARGIN <= now:
+    return opened(session, vault, _box(consent.id), now=now)
+
+
+def opened(session: Session, vault: Vault, box: str, *, now: dt.datetime) -> str | None:
+    """What is sealed there, as ``access_token`` says."""
+    row = session.get(Sealed, box)
+    if row is None or row.expires_at is None or row.expires_at - MARGIN <= now:
         return None
     try:
         return vault.get(session, row.id)

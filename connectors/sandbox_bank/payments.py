@@ -65,6 +65,7 @@ class Payment:
     debtor_iban: str | None
     timetable: Sequence[tuple[int, Status]]
     status_reads: int
+    approval_ms: int = AUTHORISATION_MS  #: from its posting, until its customer is too late
 
     def status_at(self, now_ms: int) -> Status:
         match self.decision:
@@ -76,7 +77,7 @@ class Payment:
                 return Status(code="RJCT", reason=self.reason)
             case "cancelled":
                 return Status(code="CANC")
-            case _ if now_ms >= self.created_ms + AUTHORISATION_MS:
+            case _ if now_ms >= self.created_ms + self.approval_ms:
                 return Status(code="RJCT", reason=Reason.TIMED_OUT)
             case _:
                 return Status(code="RCVD")

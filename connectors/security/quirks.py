@@ -6,10 +6,14 @@ the code and of the state must hold all the more.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.security.profiles import Answer, SecurityProfile
+
+#: names and values as RFC 3986 §3.4 has them
+_QUERY = re.compile(r"([A-Za-z0-9._~-]+=[A-Za-z0-9._~%+-]*(&(?!$)|$))+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,10 @@ class OAuthQuirks:
     request_object_aud: str = ""
     #: it looks for state and nonce beside the signed request, not only in it
     repeated_parameters: bool = False
+    #: its token endpoint wants this query beside the form: "role=PISP"
+    token_query: str = ""
+    #: it knows the response type as CODE alone
+    response_type_in_capitals: bool = False
     #: it takes a registration as application/jose only, not as application/jwt
     registration_as_jose: bool = False
     #: in a registration it wants our certificate's subject with 2.5.4.97, not with the word organizationIdentifier
@@ -45,5 +53,10 @@ class OAuthQuirks:
             ),
             "request_object_aud": (profile.signed, "this profile signs no requests"),
             "repeated_parameters": (by_value, "this profile has no request object in the address"),
+            "token_query": (_QUERY.fullmatch(self.token_query), "must be a query, as role=PISP"),
+            "response_type_in_capitals": (
+                profile.answer is Answer.CODE and not profile.signed,
+                "in this profile the response type is signed, or is another",
+            ),
         }
         return {name: why for name, (fits, why) in allowed.items() if getattr(self, name) and not fits}

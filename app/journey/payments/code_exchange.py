@@ -13,6 +13,7 @@ from app.journey.payments.approval import give_way
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import speaker
 from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
 from app.journey.payments.step import may_withhold, raise_fence, step
 from app.services import Services, Task
@@ -50,6 +51,7 @@ def exchange_code(task: Task) -> None:
             return
         answer, secrets = taken
         sca, redirect_uri, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, payment.bank_id
+        customer_token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
         _raise_fence_anew(services, payment, sca, now=uow.now)
         # the call holds neither code nor our assertion: secrets, sealed with the trip and not repeated
         request = BankRequest(
@@ -59,7 +61,7 @@ def exchange_code(task: Task) -> None:
         number = calls.attempt(uow, call)
         uow.commit()
     failpoint("exchange.taken")
-    connector = services.banks.connector(bank_id)
+    connector = speaker(services, bank_id, customer_token=customer_token)
     authorised, outcome, refused = None, "authorised", None
     try:
         authorised = connector.complete(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from stdnum import iso11649
 
@@ -21,16 +21,17 @@ from app.journey.payments.access import doubted_of_invoice, locked, locked_of_in
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import speaker
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
 from app.services import Services, Task
-from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
-from connectors.errors import BankError, BankRefused, BankUnavailable
+from connectors.contract import Authorised, BankRequest, PaymentOrder, PsuContext, Staged, Submits
+from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
 from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
-from consent import trips
+from consent import sign_ins, tokens, trips
 from consent.base import new_id
-from consent.models import Consent, Trip
+from consent.models import Consent, SignIn, Trip
 from consent.states import ConsentState
 
 
@@ -44,6 +45,16 @@ class _Intent:
     attempt: int
     request: BankRequest
     psu: PsuContext
+    signed_in: _SignedIn | None  #: at a bank that takes no order otherwise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SignedIn:
+    """With whose token the order is given."""
+
+    id: str
+    access_token: str = field(repr=False)
+    expires_at: dt.datetime
 
 
 def initiate(task: Task) -> None:
@@ -52,7 +63,8 @@ def initiate(task: Task) -> None:
     if intent is None:
         return
     failpoint("initiate.intended")
-    connector = task.services.banks.connector(intent.bank_id)
+    token = intent.signed_in.access_token if intent.signed_in else None
+    connector = speaker(task.services, intent.bank_id, customer_token=token)
     try:
         staged = connector.initiate(intent.request, psu=intent.psu, timeout_s=task.deadline_s)
     except BankError as error:
@@ -94,6 +106,15 @@ def _intend(task: Task) -> _Intent | None:
             task.finish(uow)
             uow.commit()
             return None
+        signed_in = None
+        if services.banks.profile(payment.bank_id).sign_in_first:
+            signed_in = _signed_in(services, uow, payment)
+            if signed_in is None:
+                evidence = "nobody is signed in at the bank; the link was given to nobody"
+                _give_up(uow, payment, Reason.SIGN_IN_OVER, evidence=evidence)
+                task.finish(uow)
+                uow.commit()
+                return None
         number = calls.attempt(uow, call)
         uow.commit()
         return _Intent(
@@ -103,7 +124,31 @@ def _intend(task: Task) -> _Intent | None:
             attempt=number,
             request=calls.request_of(call),
             psu=PsuContext(**decision.psu),
+            signed_in=signed_in,
         )
+
+
+def _signed_in(services: Services, uow: UnitOfWork, payment: Payment) -> _SignedIn | None:
+    """The customer's sign-in at the bank, if it still lives for long enough and its token opens."""
+    found = sign_ins.live(
+        uow.session,
+        customer_id=payment.customer_id,
+        bank_id=payment.bank_id,
+        approval=rules.approval_life(services.banks.profile(payment.bank_id).authorisation_minutes),
+        now=uow.now,
+        grace=sign_ins.GRACE,
+    )
+    token = None if found is None else sign_ins.access_token(uow.session, services.vault, found, now=uow.now)
+    if found is None or token is None:
+        return None
+    return _SignedIn(id=found.id, access_token=token, expires_at=found.expires_at)
+
+
+def _forget_sign_in(uow: UnitOfWork, intent: _Intent) -> None:
+    """The bank does not take its token: nobody is to try another order with it."""
+    over = uow.session.get(SignIn, intent.signed_in.id) if intent.signed_in else None
+    if over is not None:
+        sign_ins.forget(uow.session, over)
 
 
 def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
@@ -204,8 +249,21 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
             _with_link(task.services, uow, payment, staged)
         else:
             _without_link(task.services, uow, payment, staged)
+        if intent.signed_in is not None:
+            _keep_token(task.services, uow, payment, intent.signed_in)
         task.finish(uow)
         uow.commit()
+
+
+def _keep_token(services: Services, uow: UnitOfWork, payment: Payment, signed_in: _SignedIn) -> None:
+    """From now on it is this payment's own: whoever signs in there later may be somebody else to the bank, who is told
+    nothing of it, or that there is no such payment."""
+    if payment.consent_id is None or signed_in.expires_at <= uow.now:
+        return
+    consent = uow.session.get_one(Consent, payment.consent_id)
+    left_s = int((signed_in.expires_at - uow.now).total_seconds())
+    authorised = Authorised(access_token=signed_in.access_token, expires_in_s=left_s)
+    tokens.keep(uow.session, services.vault, consent, authorised, now=uow.now)
 
 
 def _with_link(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> None:
@@ -284,6 +342,9 @@ def _not_staged(task: Task, intent: _Intent, error: BankError) -> None:
             task.run_again(uow, run_at=again)
         else:
             reason = Reason.BANK_REFUSED if refused else Reason.BANK_UNREACHABLE
+            if isinstance(error, NotSignedIn):
+                reason = Reason.SIGN_IN_OVER
+                _forget_sign_in(uow, intent)
             _give_up(uow, payment, reason, evidence=f"{type(error).__name__}; the link was given to nobody")
             task.finish(uow)
         uow.commit()

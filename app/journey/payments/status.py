@@ -13,8 +13,9 @@ from app.journey.payments.access import locked, paid_by_another, source_of, was_
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
+from app.journey.payments.speaker import speaker
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
-from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, step
+from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_nothing, step
 from app.journey.payments.submit import submit
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
@@ -37,6 +38,7 @@ class _Question:
     access_token: str | None
     asked_at: dt.datetime  #: what is heard was so then: whoever hears it may have been frozen since
     take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
+    told_to_nobody: bool  #: it tells only with the token of the sign-in that began the payment, and that is dead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ def follow(task: Task) -> None:
         payment.looked_at = uow.now
         payment.silent_since = (payment.silent_since or uow.now) if heard.silent else None
         _take_in(uow, payment, heard, asked_at=question.asked_at)
+        if question.told_to_nobody:
+            promise_nothing(payment, now=uow.now)
         if heard.retry_after_s:
             until = uow.now + dt.timedelta(seconds=heard.retry_after_s)
             budget.put_off(uow.session, bank_id=payment.bank_id, until=until, now=uow.now)
@@ -82,7 +86,7 @@ def follow(task: Task) -> None:
 def _ask(task: Task, question: _Question) -> _Heard:
     """One question. "Still waiting" never means "nobody approved": only the bank can free the claim, so we ask it to
     take the order back, and believe its word that it did."""
-    connector = task.services.banks.connector(question.bank_id)
+    connector = speaker(task.services, question.bank_id, customer_token=question.access_token)
     timeout_s = task.deadline_s / 2
     try:
         status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
@@ -182,6 +186,7 @@ def _question(task: Task) -> _Question | None:
             access_token=token,
             asked_at=uow.now,
             take_back=_is_to_be_taken_back(uow, payment, consent, trip),
+            told_to_nobody=profile.sign_in_first and profile.status_access == "psu_token" and token is None,
         )
         uow.commit()
         return question

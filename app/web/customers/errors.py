@@ -63,6 +63,9 @@ CODES = {
     "no-passkey": lazy_gettext("Create a passkey first: it is what signs a payment."),
     "too-many-passkeys": lazy_gettext("There are as many passkeys as we keep already."),
     "passkey-known": lazy_gettext("This passkey is registered already."),
+    "sign-in-first": lazy_gettext(
+        "You are not signed in at your bank any more. Nothing was paid: sign in there again."
+    ),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }

@@ -65,6 +65,7 @@ def initiate(brand_id: str, service: str, product: str) -> Response:
             service=service,
             product=product,
             asked=asked,
+            owner=called.customer_id,
             now_ms=bank.now_ms(),
         )
         if not (brand.explicit and (asked.explicit or brand.approach != "decoupled")):
@@ -329,6 +330,8 @@ def _own(bank: NextGenBank, called: Caller, service: str, product: str, payment_
         raise _unknown()
     if called.payment_id not in (None, payment_id):
         raise BerlinGroupError(401, "TOKEN_INVALID", "the token is for another payment")
+    if called.customer_id != order.owner:
+        raise BerlinGroupError(401, "TOKEN_INVALID", "the token is of another customer")
     return order
 
 
