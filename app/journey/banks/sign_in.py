@@ -48,7 +48,7 @@ def good_until(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> dt.da
 def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: str, bank: BankProfile) -> Leaving:
     """Send this browser to sign in there; it comes back to the page where this invoice is paid.
 
-    Raises NotFound (also of a bank that wants no sign-in), TooLate, Conflict (the bank is away), NotAllowed (demo visit).
+    Raises NotFound (also of a bank that wants no sign-in), TooLate, Conflict (the bank is away), NotAllowed.
     """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay.")
