@@ -52,6 +52,7 @@ class NextGenTpp:
     brand: str = "lakenhal"
     base_url: str = BASE_URL
     number: str = NUMBER
+    token_query: str = ""  #: with its question mark
     signed: tuple[str, ...] = ("(request-target)", "digest", "x-request-id")
     _token: str | None = field(default=None, repr=False)
 
@@ -63,7 +64,7 @@ class NextGenTpp:
         form = {"grant_type": "client_credentials", "scope": "PIS", "client_id": self.number, **changes}
         return self.transport.send(
             "POST",
-            f"{self.base_url}/{self.brand}/oauth2/token",
+            f"{self.base_url}/{self.brand}/oauth2/token{self.token_query}",
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             data=urlencode({name: value for name, value in form.items() if value is not None}).encode(),
             certificate=None if certificate is None else self.files / certificate,

@@ -298,6 +298,23 @@ def somebody_elses_trip(books: Books) -> None:
     books.change("trip", books.of("trip", books.payment("settled")), customer_id="cus_x")
 
 
+@_breaks("E5")
+def a_token_for_who_never_came_back(books: Books) -> None:
+    trip = books.of("trip", books.payment("settled"))
+    books.copy("trip", trip, id="trp_x", state_hash="x", consent_id=None, exchanged_at=None)
+    signed_in = {
+        "id": "sgn_x",
+        "customer_id": trip["customer_id"],
+        "bank_id": trip["bank_id"],
+        "trip_id": "trp_x",
+        "invoice_id": "inv_x",
+        "created_at": books.now,
+        "signed_in_at": books.now,
+        "expires_at": books.now + HOUR,
+    }
+    books.connection.execute(insert(BARE.tables["sign_in"]).values(signed_in))
+
+
 @_breaks("F1")
 def a_posting_out_of_balance(books: Books) -> None:
     line = books.one("ledger_entry", "account LIKE 'biller:%'")
