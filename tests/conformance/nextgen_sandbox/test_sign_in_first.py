@@ -177,7 +177,7 @@ def test_a_token_is_bound_to_the_certificate_and_the_bank(tpp: NextGenTpp, perso
     mine = with_token(tpp, person)
     got = mine.call("POST", PRODUCT, body(), certificate="other/client.pem")
     assert (folder / "other" / "client.pem").exists()
-    assert OTHER != mine.number
+    assert mine.number != OTHER
     assert (got.status, code_of(got)) == (401, "TOKEN_UNKNOWN")
     elsewhere = dataclasses.replace(mine, brand="grachten")
     assert code_of(elsewhere.call("POST", PRODUCT, body(amount="1.00"))) == "TOKEN_UNKNOWN"

@@ -98,7 +98,7 @@ def forget_tokens_at_bank(journey: Journey) -> None:
         connection.execute("UPDATE token SET revoked = 1")
 
 
-# ------------------------------------------------------------------------------------------------------ the straight way
+# ----------------------------------------------------------------------------------------------------- the straight way
 
 
 def test_from_the_sign_in_to_the_books(there: Journey) -> None:
@@ -150,7 +150,7 @@ def test_the_language_of_the_pages(there: Journey) -> None:
     assert "Vous êtes connecté chez Tuulipankki" in words(there, page_of(invoice_id))
 
 
-# ------------------------------------------------------------------------------------------------------ without a sign-in
+# ---------------------------------------------------------------------------------------------------- without a sign-in
 
 
 def test_nothing_is_decided_without_a_sign_in(there: Journey) -> None:
@@ -241,7 +241,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_token(there: Journey, am
     assert there.ledger() == []
 
 
-# -------------------------------------------------------------------------------------------- the answer of the bank
+# ----------------------------------------------------------------------------------------------- the answer of the bank
 
 
 def test_a_no_at_the_bank_is_said_and_may_be_tried_again(there: Journey) -> None:
@@ -392,7 +392,7 @@ def test_the_last_sign_in_says_who_it_is(there: Journey) -> None:
     assert there.payment(payment_id).state == "settled"
 
 
-# ------------------------------------------------------------------------------------------- the status, and the token's end
+# -------------------------------------------------------------------------------------- the status, and the token's end
 
 
 def test_a_status_is_asked_with_the_very_token_that_began_the_payment(there: Journey) -> None:

@@ -16,7 +16,7 @@ from connectors.contract import Authorised
 from connectors.errors import BankRefused, BankSilent, BankUnavailable, NotApproved, NotSignedIn
 from connectors.profile import ProfileError
 from tests.support.bench import sca_of
-from tests.unit.connectors.bank import API, ISSUER, PROFILE, json_answer
+from tests.unit.connectors.bank import API, ISSUER, json_answer
 from tests.unit.connectors.test_berlin_group_approaches import ONE, PAGE, PSU, RETURN, SINGLE, Bank, created, started
 
 FIRST = 'sign_in_first = true\ntpp_token = false\napproach = "decoupled"\n'
@@ -66,7 +66,7 @@ def form(request: Request) -> dict[str, str]:
     return {name: values for name, [values] in parse_qs(request.get_data().decode()).items()}
 
 
-# ---------------------------------------------------------------------------------------------------------- signing in
+# ----------------------------------------------------------------------------------------------------------- signing in
 
 
 def test_the_address_names_no_payment(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_no(error: str, code: str, tmp_path: Path) -> None:
     assert caught.value.code == code
 
 
-# ------------------------------------------------------------------------------------------------------ with their token
+# ----------------------------------------------------------------------------------------------------- with their token
 
 
 def test_all_that_has_to_do_with_the_order_carries_the_customers_token(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_bank_may_tell_a_status_by_our_own_token(tmp_path: Path) -> None:
     assert shown(bank) == ["Bearer our-token"]
 
 
-# ---------------------------------------------------------------------------------------------------------- the file
+# ------------------------------------------------------------------------------------------------------------- the file
 
 
 @pytest.mark.parametrize(
