@@ -174,7 +174,7 @@ def confirm(walk: Walk) -> str:
 
 
 def sign_in_first(walk: Walk) -> str:
-    """Where the bank takes no payment before its customer has signed in there: go there, come back, and nothing is paid."""
+    """Where the bank takes no payment before its customer has signed in there: there and back, and nothing is paid."""
     here = f"{walk.invoice}/pay?bank={walk.at.id}"
     hop = f"{walk.invoice}/bank/sign-in?bank={walk.at.id}"
     if not walk.at.sign_in_first:

@@ -3,6 +3,7 @@ over the wire, with whose token, and what of the bank's answers is believed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -200,7 +201,7 @@ def test_any_other_no_is_what_it_is_elsewhere(answer: Any, raised: type[Exceptio
 
 def test_without_it_nothing_is_sent(tmp_path: Path) -> None:
     bank = Bank(tmp_path, FIRST + THEIRS)
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: bank.connector.initiate(bank.draft(), psu=PSU, timeout_s=5),
         lambda: bank.connector.status("pay-1", access_token=None, timeout_s=5),
         lambda: bank.connector.cancel("pay-1", timeout_s=5),
