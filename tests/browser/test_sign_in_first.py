@@ -100,7 +100,9 @@ def test_who_comes_back_in_another_browser_is_signed_in_nowhere(screens: Screens
     screen.page.locator(f"input[name=customer][value={CAMILLE.key}]").check()
     screen.page.locator("#pin").fill(PIN)
     held: list[str] = []
-    screen.page.route("**/banks/tuulipankki/return/**", lambda route: (held.append(route.request.url), route.abort())[1])
+    screen.page.route(
+        "**/banks/tuulipankki/return/**", lambda route: (held.append(route.request.url), route.abort())[1]
+    )
     screen.allow("net::ERR_FAILED")
     screen.page.locator("button[value=sign-in]").click()
     screen.page.wait_for_timeout(500)

@@ -139,7 +139,10 @@ def _signed_in(services: Services, uow: UnitOfWork, payment: Payment) -> _Signed
         grace=sign_ins.GRACE,
     )
     token = None if found is None else sign_ins.access_token(uow.session, services.vault, found, now=uow.now)
-    if found is None or token is None:
+    if found is None:
+        return None
+    if token is None:  # its key is gone from the vault: the page is to offer another one
+        sign_ins.forget(uow.session, found)
         return None
     return _SignedIn(id=found.id, access_token=token, expires_at=found.expires_at)
 
