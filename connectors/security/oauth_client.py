@@ -103,8 +103,7 @@ class OAuthClient:
     @property
     def response_type(self) -> str:
         """What a customer's answer is to bring, in the bank's spelling."""
-        asked = self._profile.response_type
-        return asked.upper() if self._quirks.response_type_in_capitals else asked
+        return self._quirks.response_type(self._profile)
 
     def server(self, url: str | None = None, *, deadline: Deadline) -> AuthorizationServer:
         """The checked metadata, kept for ten minutes. ``url``: the bank names it; else the well-known one.

@@ -41,6 +41,10 @@ class OAuthQuirks:
     #: in a registration it wants our certificate's subject with 2.5.4.97, not with the word organizationIdentifier
     registration_subject_by_oid: bool = False
 
+    def response_type(self, profile: SecurityProfile) -> str:
+        """What a customer's answer is to bring, in the bank's spelling."""
+        return profile.response_type.upper() if self.response_type_in_capitals else profile.response_type
+
     def useless(self, profile: SecurityProfile, *, version: str) -> Mapping[str, str]:  # noqa: ARG002
         """Quirks that are set and can have no effect or must have none: name → why. A file may not say them."""
         hybrid, by_value = profile.answer is Answer.HYBRID, profile.signed and not profile.pushed

@@ -1,4 +1,7 @@
-"""A bank whose customers sign in there before it takes a payment: from the confirm page there and back, and to the end."""
+"""A bank whose customers sign in there before it takes a payment: from the confirm page there and back, and to the end.
+
+With PICTURES it takes pictures of these pages, too (conftest.py).
+"""
 
 from __future__ import annotations
 
@@ -99,17 +102,12 @@ def test_who_comes_back_in_another_browser_is_signed_in_nowhere(screens: Screens
     screen.page.wait_for_url("**/first/**")
     screen.page.locator(f"input[name=customer][value={CAMILLE.key}]").check()
     screen.page.locator("#pin").fill(PIN)
-    held: list[str] = []
-    screen.page.route(
-        "**/banks/tuulipankki/return/**", lambda route: (held.append(route.request.url), route.abort())[1]
-    )
+    screen.page.route("**/banks/tuulipankki/return/**", lambda route: route.abort())
     screen.allow("net::ERR_FAILED")
-    screen.page.locator("button[value=sign-in]").click()
-    screen.page.wait_for_timeout(500)
+    with screen.page.expect_request("**/banks/tuulipankki/return/**") as way_back:
+        screen.page.locator("button[value=sign-in]").click()
     other = screens.new()
-    while not held:
-        screen.page.wait_for_timeout(200)
-    other.page.goto(held[0])
+    other.page.goto(way_back.value.url)
     expect(other.page.locator("h1")).to_have_text("You came back in another browser")
     assert "Nothing was changed and nothing was paid" in other.text("main")
     other.check_page()

@@ -67,6 +67,20 @@ def sca_of(staged: Staged) -> ScaOAuth:
     return staged.sca
 
 
+def signed_in(connector: Connector, person: Person, customer: str = "camille") -> Connector:
+    """The same, with the token of who signs in at the bank before there is any order."""
+    assert isinstance(connector, SignsIn)
+    verifier = pkce.new_verifier()
+    url = connector.sign_in_url(
+        redirect_uri=RETURN, state="our-state", code_challenge=pkce.challenge(verifier), timeout_s=10
+    )
+    last = person.submit(person.go(url), customer=customer, pin="1234", decision="sign-in")
+    answer = sandbox_tpp.answer_to_tpp(last)
+    authorised = connector.signed_in(answer=answer, code_verifier=verifier, redirect_uri=RETURN, timeout_s=10)
+    assert authorised.access_token is not None
+    return connector.as_customer(authorised.access_token)
+
+
 def hang(_: float) -> None:
     raise TimeoutError
 
@@ -185,17 +199,7 @@ class Bench:
 
     def sign_in(self, customer: str = "camille") -> Connector:
         """The connector with the token of who signs in at the bank now."""
-        assert isinstance(self.connector, SignsIn)
-        verifier = pkce.new_verifier()
-        url = self.connector.sign_in_url(
-            redirect_uri=RETURN, state="our-state", code_challenge=pkce.challenge(verifier), timeout_s=5
-        )
-        person = self.person()
-        last = person.submit(person.go(url), customer=customer, pin="1234", decision="sign-in")
-        answer = sandbox_tpp.answer_to_tpp(last)
-        authorised = self.connector.signed_in(answer=answer, code_verifier=verifier, redirect_uri=RETURN, timeout_s=5)
-        assert authorised.access_token is not None
-        return self.connector.as_customer(authorised.access_token)
+        return signed_in(self.connector, self.person(), customer)
 
     def person(self) -> Person:
         return Person(transport=InProcess(self.bank), base_url=self.url_of_bank)

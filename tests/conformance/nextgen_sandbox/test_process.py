@@ -18,7 +18,7 @@ from connectors.money import Money
 from connectors.registry import Registry
 from connectors.sandbox_bank.nextgen.brands import BRANDS
 from connectors.security import pkce
-from tests.support.bench import BANKS, NEXTGEN, sca_of
+from tests.support.bench import BANKS, NEXTGEN, sca_of, signed_in
 from tests.support.sandbox_tpp import Answer, Person, new_key
 from tests.support.stet_served import ServedStetBanks
 from tests.support.uk_wire import OverTls
@@ -67,6 +67,10 @@ class Browser:
 @pytest.mark.parametrize("bank_id", NEXTGEN)
 def test_our_connector_pays_at_each(served: ServedStetBanks, banks: Registry, bank_id: str) -> None:
     connector, brand = banks.connector(bank_id), BRANDS[bank_id]
+    browser = Browser(served)
+    person = Person(transport=browser, base_url=served.base_url)
+    if brand.sign_in_first:
+        connector = signed_in(connector, person)
     order = PaymentOrder(
         amount=Money(84_20, "EUR"),
         creditor_name="Régie des Eaux",
@@ -91,8 +95,6 @@ def test_our_connector_pays_at_each(served: ServedStetBanks, banks: Registry, ba
             timeout_s=WAIT_S,
         )
 
-    browser = Browser(served)
-    person = Person(transport=browser, base_url=served.base_url)
     if sca.approach == Approach.DECOUPLED:
         complete({"code": "decoupled"})
         asked = person.go(f"{served.base_url}/{bank_id}/app").page.select("#waiting a")
@@ -122,4 +124,6 @@ def test_bank_check_has_nothing_to_say(banks: Registry, bank_id: str) -> None:
     found = list(check(banks.profile(bank_id), banks, clock=clock))
     assert {one.verdict for one in found} == {Verdict.OK}, [str(one) for one in found]
     steps = ["file", "certificate", "seal", "connection", "clock"]
-    assert [one.step for one in found] == steps + (["metadata", "token"] if BRANDS[bank_id].tokens else [])
+    brand = BRANDS[bank_id]
+    ours = [] if brand.sign_in_first else ["token"]
+    assert [one.step for one in found] == steps + (["metadata", *ours] if brand.tokens else [])
