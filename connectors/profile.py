@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -149,7 +150,7 @@ def read(path: Path, *, sandboxes: Sandboxes, allow_http: bool) -> BankProfile |
         text = path.read_bytes().decode()
         said = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path.name}: is not TOML: {error}"
+        message = f"{path.name}: is not TOML: {error}. A text stands in quotation marks; true, false and numbers do not"
         raise ProfileError(message) from None
     if _ID.fullmatch(path.stem) is None or len(path.stem) > _ID_CHARACTERS_MAX:
         message = f"{path.name}: its name must be small letters, digits and hyphens: it is the bank's id"
@@ -200,10 +201,16 @@ def _loaded(said: Mapping[str, Any]) -> tuple[dict[str, Any], list[_Fault]]:
         text = "missing" if standard is None else f"{standard!r} is not built"
         return {}, [(("standard",), f"{text}; known: {', '.join(SCHEMAS)}")]
     try:
-        values: dict[str, Any] = schema().load(said)
+        values: dict[str, Any] = _made(schema).load(said)
     except ValidationError as error:
         return {}, list(_faults(error.messages, schema, ()))
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}, []
+
+
+@functools.cache
+def _made(schema: type[Schema]) -> Schema:
+    """Once for all files: to make a schema takes longer than to read a file by it."""
+    return schema()
 
 
 def _faults(messages: Any, schema: type[Schema], path: tuple[str | int, ...]) -> Iterator[_Fault]:
@@ -214,20 +221,26 @@ def _faults(messages: Any, schema: type[Schema], path: tuple[str | int, ...]) ->
             yield from _faults(below, schema, here)
             continue
         text = " ".join(str(message) for message in below)
-        yield here, _meant(str(key), _names(schema, path)) if text == UNKNOWN else text
+        yield here, _meant(str(key), schema, path) if text == UNKNOWN else text
 
 
 def _names(schema: type[Schema], path: tuple[str | int, ...]) -> list[str]:
     """The keys that the table at ``path`` may have."""
-    declared = schema().fields
+    declared = _made(schema).fields
     for step in path:
         nested = getattr(declared.get(str(step)), "schema", None)
         declared = nested.fields if isinstance(nested, Schema) else {}
     return list(declared)
 
 
-def _meant(key: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
+def _meant(key: str, schema: type[Schema], path: tuple[str | int, ...]) -> str:
+    """What to do with a key that is unknown where it stands: it may stand elsewhere, be misspelt, or another's."""
+    if key in _names(schema, () if path else ("quirks",)):
+        return "stands above [quirks]" if path else "stands under [quirks], at the end of the file"
+    theirs = [standard for standard, other in SCHEMAS.items() if key in _names(other, path)]
+    if theirs:
+        return f"{UNKNOWN} for this standard; it is one of {' and '.join(theirs)}"
+    close = difflib.get_close_matches(key, _names(schema, path), n=1)
     return f"{UNKNOWN}; did you mean {close[0]}?" if close else f"{UNKNOWN} for this standard"
 
 
@@ -247,8 +260,16 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
         yield ("token_endpoint",), "it is not on the issuer's host; if it is the bank's, name its host in hosts"
     yield from _contradictions_of_sign_in(bank)
     yield from _contradictions_of_seal(bank)
+    yield from _quirks_without_effect(bank)
+
+
+def _quirks_without_effect(bank: BankProfile) -> Iterator[_Fault]:
     for name, why in bank.quirks.useless(bank.security, version=bank.version).items():
         yield ("quirks", name), why
+    if bank.approach != Approach.REDIRECT:
+        for name in ("redirect_link_name", "confirmation_code_name"):
+            if getattr(bank.quirks, name, ""):
+                yield ("quirks", name), 'its customers approve elsewhere: approach = "redirect" is missing'
 
 
 def _contradictions_of_sign_in(bank: BankProfile) -> Iterator[_Fault]:

@@ -51,6 +51,8 @@ class _Url(fields.String):
 class _Flag(fields.Boolean):
     """true or false, and nothing that passes for one of them: 1 is an honest mistake."""
 
+    default_error_messages = {"invalid": "must be true or false, without quotation marks"}  # noqa: RUF012  # marshmallow's
+
     @override
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -73,6 +75,10 @@ def _words(names: Any) -> validate.OneOf:
 
 class _Strict(Schema):
     error_messages = {"unknown": UNKNOWN}  # noqa: RUF012  # as marshmallow has it
+
+    @override
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        field_obj.error_messages["required"] = "missing"
 
 
 class _QuirksSchema(_Strict):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,11 +125,29 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def sqlite_database() -> Iterator[Path]:
+    """Where the SQLite database of each test lies, one after the other: in memory, as far as the machine has such a
+    folder, since no test is about the power."""
+    with tempfile.TemporaryDirectory(dir=next(filter(os.path.isdir, ["/dev/shm"]), None)) as folder:  # noqa: S108
+        yield Path(folder) / "quittance.sqlite3"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines() -> Iterator[None]:
+    """One engine for each database: a new one for each test would compile every statement anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.services.make_engine", functools.cache(make_engine))
+        yield
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty, migrated database of each kind."""
     if request.param == "sqlite":
-        path = tmp_path / "quittance.sqlite3"
+        path: Path = request.getfixturevalue("sqlite_database")
+        for left in path.parent.iterdir():  # whoever has the last test's still open keeps its file, not this one
+            left.unlink()
         path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
         yield f"sqlite:///{path}"
         return

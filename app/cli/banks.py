@@ -195,5 +195,7 @@ def _one_bank(bank_id: str) -> Registry:
     try:
         banks.profile(bank_id)
     except UnknownBank as error:
-        raise NotFound(f"bank: {settings.banks} has no {bank_id}.toml, or it is a sandbox's and none runs") from error
+        file = settings.banks / f"{bank_id}.toml"
+        what = f"{file} is a sandbox bank's, and none runs: `quittance demo` starts them" if file.is_file() else None
+        raise NotFound(f"bank: {what or f'there is no {file}'}") from error
     return banks

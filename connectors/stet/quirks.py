@@ -5,8 +5,12 @@ All stand in the one table ``[quirks]`` of the bank's file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from typing_extensions import override
+
+from connectors.security.profiles import SecurityProfile
 from connectors.security.signature_form import SignatureQuirks
 
 
@@ -20,3 +24,12 @@ class Quirks(SignatureQuirks):
     remittance_wanted: bool = False
     #: its answers do not play X-Request-ID back. One that names another call's is still refused
     request_id_not_echoed: bool = False
+
+    @override
+    def useless(self, profile: SecurityProfile, *, version: str) -> Mapping[str, str]:
+        found = dict(SignatureQuirks.useless(self, profile, version=version))
+        if not self.key_id_serial_and_issuer:
+            for name in ("key_id_serial_decimal", "key_id_issuer_from_the_root", "key_id_issuer_unescaped"):
+                if getattr(self, name):
+                    found[name] = "the certificate is named by its address: key_id_serial_and_issuer = true is missing"
+        return found

@@ -76,6 +76,13 @@ def test_an_order_that_cannot_be_carried_is_never_drafted(bench: Bench) -> None:
     assert not bench.adapter.sent
 
 
+def test_an_order_without_words_for_the_payee_is_taken(bench: Bench) -> None:
+    """Also by a bank that wants some: then our own reference stands there."""
+    bare = bench.order_with(remittance_unstructured=None)
+    request = bench.connector.draft(bare, request_id=str(uuid.uuid4()), redirect_uri=RETURN)
+    assert bench.connector.initiate(request, psu=PSU, timeout_s=5).consent_id
+
+
 def test_initiating_moves_no_money(bench: Bench) -> None:
     staged = bench.staged()
     bench.clock.tick(minutes=bench.approval_minutes - 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Flask
@@ -51,8 +51,32 @@ def _served_at(placeholder: str) -> list[str]:
 
 STET, NEXTGEN = _served_at("{sandbox_bank_stet_url}"), _served_at("{sandbox_bank_nextgen_url}")
 #: whose approval ends in a code for the customer's token
-OAUTH = [*_served_at("{sandbox_bank_url}"), *[id_ for id_ in NEXTGEN if NEXTGEN_BRANDS[id_].approach == "oauth"]]
+OAUTH = [
+    *_served_at("{sandbox_bank_url}"),
+    *[id_ for id_ in NEXTGEN if id_ in NEXTGEN_BRANDS and NEXTGEN_BRANDS[id_].approach == "oauth"],
+]
 SANDBOXES = [*_served_at("{sandbox_bank_url}"), *STET, *NEXTGEN]
+
+
+T = TypeVar("T")
+
+
+class NoSuchBrandError(LookupError):
+    """A bank's file has no bank behind it."""
+
+    def __init__(self, bank_id: str, *, standard: str) -> None:
+        super().__init__(
+            f"{bank_id}.toml speaks to a sandbox bank that is not there: say what {bank_id} does in"
+            f" connectors/sandbox_bank/{standard}/brands.py, and put {bank_id} into the addresses of its file"
+            " (connectors/README.md, Try it without the bank)"
+        )
+
+
+def _brand(brands: Mapping[str, T], bank_id: str, *, standard: str) -> T:
+    try:
+        return brands[bank_id]
+    except KeyError:
+        raise NoSuchBrandError(bank_id, standard=standard) from None
 
 
 def cancels(connector: Connector) -> Cancels:
@@ -259,6 +283,7 @@ def open_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
 @contextlib.contextmanager
 def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> Iterator[Bench]:
     """``banks``: where its file is."""
+    brand = _brand(NEXTGEN_BRANDS, bank_id, standard="nextgen")
     clock, keys = Clock(), nextgen_bank.make_folder(folder / "bank-keys" / "sandbox-bank-nextgen")
     opened: list[Flask] = []
 
@@ -284,7 +309,7 @@ def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> It
         clock=clock,
         bank_keys=folder / "bank-keys",
     )
-    brand, profile = NEXTGEN_BRANDS[bank_id], registry.profile(bank_id)
+    profile = registry.profile(bank_id)
     answers = {
         "oauth": {"state": "our-state", "iss": profile.issuer},
         "redirect": {"code": "approved"} if brand.confirms else {},
@@ -322,6 +347,7 @@ def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> It
 
 @contextlib.contextmanager
 def _stet_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
+    brand = _brand(BRANDS, bank_id, standard="stet")
     clock, keys = Clock(), stet_bank.make_folder(folder / "bank-keys" / "sandbox-bank-stet")
     opened: list[Flask] = []
 
@@ -347,7 +373,6 @@ def _stet_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
         clock=clock,
         bank_keys=folder / "bank-keys",
     )
-    brand = BRANDS[bank_id]
     yield Bench(
         connector=registry.connector(bank_id),
         bank=opened[0],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Engine
 
-from app.db.engine import make_engine
+from app import services
 from app.db.unit_of_work import UnitOfWork
 from app.journey.route import ROUTE
 from app.people.customers import add_customer
@@ -19,7 +19,7 @@ Begin = Callable[[], UnitOfWork]
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    made = make_engine(database_url)
+    made = services.make_engine(database_url)
     yield made
     made.dispose()
 

@@ -49,6 +49,8 @@ SILENT_PACE_LAST_S = 3600
 LONG_WAIT = dt.timedelta(minutes=1)
 #: what a customer is promised: to know a quarter of an hour after nothing can move any more
 PROMISE = dt.timedelta(minutes=15)
+#: a bank's budget of a minute may be used up when its turn has come: what was promised is looked at so much before
+PROMISE_SPARE = dt.timedelta(minutes=5)
 #: when a promise could not be kept, the next ones
 NEXT_PROMISES = (dt.timedelta(hours=1), dt.timedelta(hours=4), dt.timedelta(hours=24))
 
@@ -99,6 +101,12 @@ def look_in_silence(*, silent_since: dt.datetime, now: dt.datetime) -> dt.dateti
 def promise(*, now: dt.datetime, fence_at: dt.datetime | None) -> dt.datetime:
     """By when an unknown outcome will be known: after the fence "waiting" and "not found" are answers, too."""
     return max(now, fence_at or now) + PROMISE
+
+
+def look_before_promise(*, run_at: dt.datetime, know_by: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """``run_at``, or earlier: a promise wants a look while there is time to spare, and one when its time is over."""
+    early = know_by - PROMISE_SPARE
+    return min(run_at, early if early > now else know_by)
 
 
 def next_promise(*, now: dt.datetime, broken: int) -> dt.datetime:

@@ -346,7 +346,7 @@ def _wait(
     since = payment.silent_since or (sent[0] if sent else uow.now)
     run_at = rules.look_in_silence(silent_since=since, now=uow.now)
     if payment.know_by is not None:
-        run_at = min(run_at, payment.know_by)
+        run_at = rules.look_before_promise(run_at=run_at, know_by=payment.know_by, now=uow.now)
     look_again(task, uow, payment, run_at=max(run_at, uow.now + max(rest, rules.SEND_GAP)))
 
 

@@ -47,7 +47,9 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
     [
         ({"quirk": "yes"}, "tested.toml line 7: quirk: unknown; did you mean quirks?"),
         ({"id": "tested"}, "tested.toml line 7: id: unknown for this standard"),
-        ({"name": ...}, "tested.toml: name: Missing data for required field."),
+        ({"seal_url": "x"}, "tested.toml line 7: seal_url: unknown for this standard; it is one of stet"),
+        ({"amounts_as_numbers": True}, "tested.toml line 7: amounts_as_numbers: stands under [quirks], at the end"),
+        ({"name": ...}, "tested.toml: name: missing"),
         ({"country": "de"}, "tested.toml line 2: country: must be two letters"),
         ({"country": "DE\n"}, "tested.toml line 2: country: must be two letters"),
         (
@@ -72,7 +74,7 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
             "tested.toml line 5: issuer: {sandbox} is unknown; known: {sandbox_",
         ),
         ({"issuer": "https://a:b@login.bank.test"}, "tested.toml line 5: issuer: "),
-        ({"redirect": "true"}, "tested.toml line 7: redirect: Not a valid boolean."),
+        ({"redirect": "true"}, "tested.toml line 7: redirect: must be true or false, without quotation marks"),
         ({"redirect": False}, "tested.toml: redirect = false: only SCA by redirect is built"),
         (
             {"status_access": "magic"},
@@ -139,9 +141,9 @@ def test_a_wrong_sandbox_file_is_told_even_where_none_runs(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"keys": ...}, "tested.toml: keys: Missing data for required field."),
+        ({"keys": ...}, "tested.toml: keys: missing"),
         ({"version": "3.2"}, "tested.toml line 7: version: must be one of: 4.0, 3.1"),
-        ({"version": ...}, "tested.toml: version: Missing data"),
+        ({"version": ...}, "tested.toml: version: missing"),
         ({"status_access": "psu_token"}, "tested.toml line 12: status_access: unknown"),
         ({"tpp_token": False}, "tested.toml line 12: tpp_token: unknown"),
         ({"currencies": ["EUR"]}, "tested.toml line 12: currencies.0: must be one of: GBP"),
@@ -160,7 +162,7 @@ def test_a_wrong_uk_file(changes: dict[str, Any], told: str, tmp_path: Path) -> 
     ("lines", "told", "changes"),
     [
         ("b64_heder = true", "tested.toml line 14: quirks.b64_heder: unknown; did you mean b64_header?", {}),
-        ("b64_header = 1", "tested.toml line 14: quirks.b64_header: Not a valid boolean.", {}),
+        ("b64_header = 1", "tested.toml line 14: quirks.b64_header: must be true or false", {}),
         ("intent_id_prefix = true", "tested.toml line 14: quirks.intent_id_prefix: Not a valid string.", {}),
         ("request_object_aud = ''", "tested.toml line 14: quirks.request_object_aud: ", {}),
         (
@@ -197,8 +199,27 @@ def test_the_quirks_of_one_standard_are_not_those_of_another(tmp_path: Path) -> 
     write(tmp_path)
     with (tmp_path / "tested.toml").open("a") as file:
         file.write("\n[quirks]\nb64_header = true\n")
-    with pytest.raises(ProfileError, match=r"line 8: quirks.b64_header: unknown for this standard"):
+    told = r"line 8: quirks.b64_header: unknown for this standard; it is one of openbanking_uk"
+    with pytest.raises(ProfileError, match=told):
         registry(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("status_access = 'psu_token'", "status_access: stands above [quirks]"),
+        ("execution_date_wanted = true", "execution_date_wanted: unknown for this standard; it is one of stet"),
+        ("redirect_link_name = 'next'", "redirect_link_name: its customers approve elsewhere: approach = "),
+        ("confirmation_code_name = 'code'", "confirmation_code_name: its customers approve elsewhere: approach = "),
+    ],
+)
+def test_a_quirk_that_belongs_elsewhere_or_does_nothing(line: str, told: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    with (tmp_path / "tested.toml").open("a") as file:
+        file.write(f"\n[quirks]\n{line}\n")
+    with pytest.raises(ProfileError) as caught:
+        registry(tmp_path)
+    assert str(caught.value).startswith(f"tested.toml line 8: quirks.{told}")
 
 
 def test_all_that_is_wrong_is_told_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -582,7 +582,7 @@ def test_an_order_that_the_bank_keeps_or_does_not_know(tmp_path: Path) -> None:
         (f'"{NUMBER}"', '"quittance"', "client_id: oauth2_qwac has our number in its place"),
         ('"https://quittance.example/seal.pem"', '"http://quittance.example"', "seal_url: must begin with https://"),
         (SEAL_LINE, "", "seal_url: missing"),
-        (f'token_endpoint = "{LOGIN}/token"', "", "token_endpoint: Missing data"),
+        (f'token_endpoint = "{LOGIN}/token"', "", "token_endpoint: missing"),
         (f"{LOGIN}/token", "https://evil.test/token", "token_endpoint: it is not on the issuer's host"),
         (f"{LOGIN}/token", "http://login.bank.test/token", "token_endpoint: "),
         ('keys = "ours"', 'keys = "ours"\nversion = "1.6"', "version: must be one of: 1.4"),
@@ -591,6 +591,11 @@ def test_an_order_that_the_bank_keeps_or_does_not_know(tmp_path: Path) -> None:
         ('keys = "ours"', 'keys = "ours"\nredirect = false', "only approval by redirect"),
         (SEAL_LINE, f'{SEAL_LINE}\n[quirks]\nsigned_headers = "date"', "quirks.signed_headers: digest must"),
         (SEAL_LINE, f"{SEAL_LINE}\n[quirks]\ndate_wantd = true", "did you mean date_wanted?"),
+        (
+            SEAL_LINE,
+            f"{SEAL_LINE}\n[quirks]\nkey_id_serial_decimal = true",
+            "quirks.key_id_serial_decimal: the certificate is named by its address",
+        ),
     ],
 )
 def test_a_wrong_file_is_told_by_key(tmp_path: Path, old: str, new: str, told: str) -> None:

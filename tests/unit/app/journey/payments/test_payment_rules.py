@@ -15,11 +15,13 @@ from app.journey.payments.rules import (
     AWAY_FIRST_LOOK_S,
     FIRST_LOOKS_S,
     LATE_LOOKS_S,
+    PROMISE_SPARE,
     SEND_AGAIN_S,
     SENDS_MOST,
     approval_life,
     end_to_end_id,
     late_look,
+    look_before_promise,
     look_in_silence,
     next_look,
     send_again_at,
@@ -144,3 +146,13 @@ def test_two_payments_never_have_the_same_name(one: object, other: object) -> No
 
 def test_the_customer_has_the_minutes_that_the_bank_gives() -> None:
     assert approval_life(90) == dt.timedelta(hours=1, minutes=30)
+
+
+@given(now=MOMENTS, late_s=st.integers(0, 90_000), promised_s=st.integers(1, 90_000))
+def test_a_promise_never_puts_a_look_off_and_never_has_it_in_the_past(
+    now: dt.datetime, late_s: int, promised_s: int
+) -> None:
+    run_at, know_by = now + dt.timedelta(seconds=late_s), now + dt.timedelta(seconds=promised_s)
+    look = look_before_promise(run_at=run_at, know_by=know_by, now=now)
+    assert now <= look <= min(run_at, know_by)
+    assert look in (run_at, know_by - PROMISE_SPARE, know_by)

@@ -597,6 +597,24 @@ def test_a_promise_that_is_not_kept_is_counted_and_made_anew(house: House) -> No
     assert is_held(house)
 
 
+def test_a_promise_is_looked_after_while_there_is_time_to_spare(house: House) -> None:
+    """Seed 3002345: the look stood at its last second, when two others had used up what the bank allows in a minute."""
+    house.approved()
+    house.follow(REFUSED)
+    promised = house.payment().know_by
+    assert promised is not None
+    put(house, Payment, silent_since=promised - dt.timedelta(days=2))  # it is asked hourly by now
+    for at, next_look in (
+        (promised - 6 * MINUTE, promised - 5 * MINUTE),
+        (promised - 5 * MINUTE, promised),
+        (promised - TICK, promised),
+    ):
+        house.clock.now = at
+        ask(house, SILENT)
+        assert house.due() == {"pay_1": next_look}
+    assert house.payment().promises_broken == 0
+
+
 def test_a_bank_that_wants_to_be_left_alone_for_longer_than_was_promised_is_said_at_once(house: House) -> None:
     house.approved()
     house.follow(REFUSED)
