@@ -334,7 +334,7 @@ def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> It
         code=brand.confirmation_code_name if brand.confirms else "code",
         app=f"{profile.issuer}/app" if brand.approach == "decoupled" else None,
         early=brand.early_failures,
-        approval_minutes=brand.approval_minutes,
+        approval_minutes=brand.approval_minutes or 15,
         sign_in_first=brand.sign_in_first,
     )
     if brand.sign_in_first:

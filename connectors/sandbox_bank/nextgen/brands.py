@@ -39,7 +39,7 @@ class Brand:
     amounts_as_numbers: bool = False
     early_failures: bool = False  #: of a status, until its customer has been there: 404, 409, 500, then it is told
     settles_with_accc: bool = False  #: its ACSC says that it will execute
-    approval_minutes: int = 15  #: from the order to the end of the time to approve it
+    approval_minutes: int | None = None  #: from the order to the end of the time to approve it, where that is its own
     cancels_with_sca: bool = False  #: an approved order is taken back only by its customer
 
     @property

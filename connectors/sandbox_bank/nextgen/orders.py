@@ -104,7 +104,10 @@ class Authorisation:
     created_ms: int
 
     def may_be_decided(self, now_ms: int) -> bool:
-        if self.sca_status in (*FINAL, "unconfirmed") or now_ms >= self.created_ms + self.order.payment.approval_ms:
+        if (
+            self.sca_status in (*FINAL, "unconfirmed")
+            or now_ms >= self.created_ms + self.order.payment.time_to_approve_ms
+        ):
             return False
         return self.order.is_kept(now_ms) if self.cancels else self.order.payment.may_be_decided(now_ms)
 
@@ -149,7 +152,7 @@ def find(connection: Connection, payment_id: str) -> KeptOrder | None:
         return None
     brand = BRANDS[row["brand"]]
     return KeptOrder(
-        payment=replace(payment, approval_ms=brand.approval_minutes * MINUTE_MS),
+        payment=replace(payment, approval_ms=brand.approval_minutes and brand.approval_minutes * MINUTE_MS),
         brand=brand,
         service=row["service"],
         product=row["product"],
