@@ -236,10 +236,10 @@ def _names(schema: type[Schema], path: tuple[str | int, ...]) -> list[str]:
 def _meant(key: str, schema: type[Schema], path: tuple[str | int, ...]) -> str:
     """What to do with a key that is unknown where it stands: it may stand elsewhere, be misspelt, or another's."""
     if key in _names(schema, () if path else ("quirks",)):
-        return "stands above [quirks]" if path else "stands under [quirks], at the end of the file"
+        return "belongs above [quirks]" if path else "belongs under [quirks], at the end of the file"
     theirs = [standard for standard, other in SCHEMAS.items() if key in _names(other, path)]
     if theirs:
-        return f"{UNKNOWN} for this standard; it is one of {' and '.join(theirs)}"
+        return f"{UNKNOWN} for this standard: leave it out; it is one of {' and '.join(theirs)}"
     close = difflib.get_close_matches(key, _names(schema, path), n=1)
     return f"{UNKNOWN}; did you mean {close[0]}?" if close else f"{UNKNOWN} for this standard"
 

@@ -79,6 +79,8 @@ class _Strict(Schema):
     @override
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         field_obj.error_messages["required"] = "missing"
+        if isinstance(field_obj, fields.Integer):
+            field_obj.error_messages["invalid"] = "must be a whole number, without quotation marks"
 
 
 class _QuirksSchema(_Strict):

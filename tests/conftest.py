@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import os
 import socket
 import tempfile
@@ -28,6 +27,7 @@ from app.tables import metadata
 from app.worker import Worker
 from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION as BANK
+from tests.support.engines import engine_for
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.postgres import running_postgres
 from tests.support.wsgi_adapter import WSGIAdapter
@@ -134,10 +134,10 @@ def sqlite_database() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def engines() -> Iterator[None]:
-    """One engine for each database: a new one for each test would compile every statement anew."""
+def shared_engines() -> Iterator[None]:
+    """The services of a test have the engine that those of the test before had."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.services.make_engine", functools.cache(make_engine))
+        patch.setattr("app.services.make_engine", engine_for)
         yield
 
 

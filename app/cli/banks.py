@@ -183,8 +183,8 @@ def _events(bank: Notifies, ours: str, *, show: bool, delete: bool) -> Iterator[
 
 
 def _one_bank(bank_id: str) -> Registry:
-    """The banks of the installation without all others, which may be wrong. Raises ProfileError, NotFound."""
-    from app.errors import NotFound
+    """The banks of the installation without all others, which may be wrong. Raises ProfileError, NotFound, Conflict."""
+    from app.errors import Conflict, NotFound
     from app.keys import Keys
     from app.services import open_banks, utc_now
     from config.settings import Settings
@@ -196,6 +196,8 @@ def _one_bank(bank_id: str) -> Registry:
         banks.profile(bank_id)
     except UnknownBank as error:
         file = settings.banks / f"{bank_id}.toml"
-        what = f"{file} is a sandbox bank's, and none runs: `quittance demo` starts them" if file.is_file() else None
-        raise NotFound(f"bank: {what or f'there is no {file}'}") from error
+        if file.is_file():
+            message = f"{file} is a sandbox bank's, and none runs: `quittance demo` starts them"
+            raise Conflict("no-sandbox", message) from error
+        raise NotFound(f"bank: {settings.banks} has no {bank_id}.toml") from error
     return banks

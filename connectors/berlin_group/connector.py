@@ -68,8 +68,8 @@ class BerlinGroupConnector(Orders):
         at = Surroundings(
             profile=profile, wire=wire, oauth=oauth, quirks=quirks, clock=clock, customer_token=customer_token
         )
-        product = INSTANT if profile.instant else TRANSFERS
-        super().__init__(at, f"/v1/payments/{product}")
+        product, other = (INSTANT, TRANSFERS) if profile.instant else (TRANSFERS, INSTANT)
+        super().__init__(at, f"/v1/payments/{product}", before=f"/v1/payments/{other}")
         self._future_dated = FutureDated(at, f"/v1/payments/{TRANSFERS}")
         self._standing = Standing(at, f"/v1/periodic-payments/{TRANSFERS}")
 

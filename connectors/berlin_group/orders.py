@@ -28,6 +28,8 @@ BRAND = "Quittance"
 JSON = "application/json"
 #: RESOURCE_UNKNOWN and STATUS_INVALID: some banks say so until the customer's redirect has ended
 EARLY = (404, 409)
+#: RESOURCE_UNKNOWN, or one of the codes for a product that the bank does not have
+_NOT_THERE = (400, 403, 404, 405)
 AUTHORISATIONS, CANCELLATIONS = "authorisations", "cancellation-authorisations"
 #: of an initiation's headers: what is said again where an approval is started
 _OF_THE_WAY = ("TPP-Redirect-Preferred", "TPP-Decoupled-Preferred", "TPP-Redirect-URI", "TPP-Nok-Redirect-URI")
@@ -35,11 +37,16 @@ _OVER = (Fact.REJECTED, Fact.CANCELLED)
 
 
 class Orders:
-    """The verbs for what lies at ``path``, as ``/v1/payments/sepa-credit-transfers``."""
+    """The verbs for what lies at ``path``, as ``/v1/payments/sepa-credit-transfers``.
 
-    def __init__(self, at: Surroundings, path: str) -> None:
+    ``before``: where new ones would lie if the bank's file said otherwise, as it may have done when an open one was
+    drafted.
+    """
+
+    def __init__(self, at: Surroundings, path: str, *, before: str | None = None) -> None:
         self._at = at
         self._path = path
+        self._before = before
 
     def _drafted(self, body: bytes, *, request_id: str, redirect_uri: str) -> BankRequest:
         """The headers of initiatePayment but for those that are known only when it is sent."""
@@ -59,24 +66,24 @@ class Orders:
             raise ValueError(message)
 
     def _way_back(self, redirect_uri: str) -> dict[str, str]:
-        """Which approach is asked for, and where the customer comes back to."""
-        match self._at.profile.approach:
-            case Approach.DECOUPLED:
-                # explicit: a bank that asked its customer at once could have it approved before anybody knows of it
-                return {
-                    "TPP-Redirect-Preferred": "false",
-                    "TPP-Decoupled-Preferred": "true",
-                    "TPP-Explicit-Authorisation-Preferred": "true",
-                }
-            case Approach.REDIRECT:
-                named = self._at.quirks.confirmation_code_name
-                back = redirect_uri if named == "code" else with_parameter(redirect_uri, messages.SUCCESS)
-                nok = with_parameter(redirect_uri, messages.FAILURE)
-            case _:
-                back = nok = redirect_uri
-        # not in an app of the bank's: it would ask at once, before anybody has left for it
-        preferred = {"TPP-Redirect-Preferred": "true", "TPP-Decoupled-Preferred": "false"}
-        return {**preferred, "TPP-Redirect-URI": back, "TPP-Nok-Redirect-URI": nok}
+        """Which approach is asked for, and where the customer comes back to.
+
+        A bank with an app is told the way back, too (the standard recommends it always): what is asked for is a wish,
+        and a bank that has no app for a customer answers with a page of its own, to which we send them then.
+        """
+        approach = self._at.profile.approach
+        back = nok = redirect_uri
+        if approach != Approach.OAUTH:
+            named = self._at.quirks.confirmation_code_name
+            back = redirect_uri if named == "code" else with_parameter(redirect_uri, messages.SUCCESS)
+            nok = with_parameter(redirect_uri, messages.FAILURE)
+        ways = {"TPP-Redirect-URI": back, "TPP-Nok-Redirect-URI": nok}
+        if approach != Approach.DECOUPLED:
+            # not in an app of the bank's: it would ask at once, before anybody has left for it
+            return {"TPP-Redirect-Preferred": "true", "TPP-Decoupled-Preferred": "false", **ways}
+        # explicit: a bank that asked its customer at once could have it approved before anybody knows of it
+        explicit = {"TPP-Explicit-Authorisation-Preferred": "true"}
+        return {"TPP-Redirect-Preferred": "false", "TPP-Decoupled-Preferred": "true", **explicit, **ways}
 
     def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
         """POST the draft's very bytes. A 201 without a link to follow is no refusal: the bank has it.
@@ -102,7 +109,7 @@ class Orders:
         if not response.ok:
             raise messages.refusal(response)
         try:
-            initiated = messages.initiated(response.body, path=self._path, place=at.place)
+            initiated = messages.initiated(response.body, path=request.path, place=at.place)
         except NotReadable as error:
             raise unreadable(error) from None
         if fact_of(initiated.transaction_status) in _OVER:
@@ -113,6 +120,7 @@ class Orders:
         sca = self._sca(
             initiated.links,
             initiated.payment_id,
+            path=request.path,
             start=AUTHORISATIONS,
             headers={**way, **psu_headers(psu)},
             deadline=deadline,
@@ -130,6 +138,7 @@ class Orders:
         links: Links,
         payment_id: str,
         *,
+        path: str,
         start: str,
         headers: Mapping[str, str],
         deadline: Deadline,
@@ -140,7 +149,7 @@ class Orders:
         None without any: the bank asks in its own app by itself, or asks nothing of the customer at all. BankRefused
         for what we never do: take what the customer keeps secret to the bank.
         """
-        place = below(self._path, payment_id)
+        place = below(path, payment_id)
         named = self._named(links, payment_id, place, deadline=deadline)
         if named is not None:
             return named
@@ -153,6 +162,7 @@ class Orders:
             return self._sca(
                 begun,
                 payment_id,
+                path=path,
                 start=start,
                 headers=headers,
                 deadline=deadline,
@@ -236,38 +246,57 @@ class Orders:
         return replace(_ended(begun, response), start=False)  # it is started
 
     def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
-        """GET …/{paymentId}/status. RESOURCE_UNKNOWN is a fact of its own; any other 404 or 409 is BankSilent."""
-        profile, quirks = self._at.profile, self._at.quirks
+        """GET …/{paymentId}/status. RESOURCE_UNKNOWN is a fact of its own; any other 404 or 409 is BankSilent.
+
+        Before it is a fact, the payment is looked for under the product that the bank's file may have named before.
+        """
+        profile, deadline = self._at.profile, Deadline(timeout_s)
         access_token = access_token or self._at.customer_token
         if access_token is None and profile.status_access == "psu_token":
             message = f"{profile.name} tells a status only with the customer's token, and there is none"
             raise BankRefused(message, code="TOKEN_UNKNOWN", http_status=401)
-        response = self._at.wire.call(
-            "GET",
-            below(self._path, payment_id, "status"),
-            headers={"X-Request-ID": str(uuid.uuid4())},
-            body=None,
-            who=access_token or self._who(),
-            deadline=Deadline(timeout_s),
-        )
-        if response.status in EARLY:
-            refusal = messages.refusal(response)
-            if refusal.code == "RESOURCE_UNKNOWN" and not quirks.unknown_is_early:
+        who = access_token or self._who()
+        response = self._ask_status(self._path, payment_id, who=who, deadline=deadline)
+        if response.status in EARLY and self._knows_it_not(response):
+            elsewhere = self._ask_before(payment_id, who=who, deadline=deadline)
+            if elsewhere is None:
                 return BankStatus(
-                    transaction_status=refusal.code,
+                    transaction_status="RESOURCE_UNKNOWN",
                     fact=Fact.NOT_FOUND,
                     reason_code=None,
                     reason_text=None,
                     raw_response=response.body,
                 )
+            response = elsewhere
+        if response.status in EARLY:
             message = f"the bank does not know the payment now ({response.status}); it may know it later"
             raise BankSilent(message)
         if not response.ok:
             raise messages.refusal(response)
         try:
-            return messages.status(response.body, acsc_is_accepted=quirks.acsc_is_accepted)
+            return messages.status(response.body, acsc_is_accepted=self._at.quirks.acsc_is_accepted)
         except NotReadable as error:
             raise unreadable(error) from None
+
+    def _knows_it_not(self, response: BankResponse) -> bool:
+        return messages.refusal(response).code == "RESOURCE_UNKNOWN" and not self._at.quirks.unknown_is_early
+
+    def _ask_before(self, payment_id: str, *, who: As | str, deadline: Deadline) -> BankResponse | None:
+        """The answer under the other product; None where the bank does not have the payment, or the product, either."""
+        if self._before is None:
+            return None
+        response = self._ask_status(self._before, payment_id, who=who, deadline=deadline)
+        return None if response.status in _NOT_THERE else response
+
+    def _ask_status(self, path: str, payment_id: str, *, who: As | str, deadline: Deadline) -> BankResponse:
+        return self._at.wire.call(
+            "GET",
+            below(path, payment_id, "status"),
+            headers={"X-Request-ID": str(uuid.uuid4())},
+            body=None,
+            who=who,
+            deadline=deadline,
+        )
 
     def _delete(self, payment_id: str, headers: Mapping[str, str], *, deadline: Deadline) -> BankResponse:
         return self._at.wire.call(
@@ -296,7 +325,13 @@ class Orders:
             raise unreadable(error) from None
         headers.pop("TPP-Explicit-Authorisation-Preferred", None)
         sca = self._sca(
-            links, payment_id, start=CANCELLATIONS, headers=headers, deadline=deadline, http_status=response.status
+            links,
+            payment_id,
+            path=self._path,
+            start=CANCELLATIONS,
+            headers=headers,
+            deadline=deadline,
+            http_status=response.status,
         )
         return Cancellation(sca=sca)
 

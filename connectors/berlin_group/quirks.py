@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -18,6 +19,19 @@ from connectors.security.signature_form import SignatureQuirks
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks(SignatureQuirks):
     """The defaults are a bank that gets nothing wrong."""
+
+    sent: ClassVar[tuple[str, ...]] = (
+        "x-request-id",
+        "content-type",
+        "psu-ip-address",
+        "psu-user-agent",
+        "tpp-redirect-preferred",
+        "tpp-decoupled-preferred",
+        "tpp-explicit-authorisation-preferred",
+        "tpp-redirect-uri",
+        "tpp-nok-redirect-uri",
+        "tpp-brand-logging-information",
+    )
 
     #: it wants a space in the scope of an approval: "PIS: 1234", not "PIS:1234"
     scope_with_space: bool = False

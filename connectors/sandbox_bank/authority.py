@@ -9,13 +9,14 @@ has that for a name, and a seal for its messages (QSEAL) in place of a key in th
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import ipaddress
 import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,5 +291,15 @@ def _write(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m connectors.sandbox_bank.authority", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the files go; those that are there stay")
+    parser.add_argument(
+        "number", nargs="?", help="ours as a payment service provider, as PSDFR-ACPR-000000: then a seal is made, too"
+    )
+    wanted = parser.parse_args(arguments)
+    make(wanted.folder, tpp=Tpp.sealed(wanted.number) if wanted.number else QUITTANCE)
+
+
 if __name__ == "__main__":
-    make(Path(sys.argv[1]), tpp=Tpp.sealed(sys.argv[2]) if len(sys.argv) > 2 else QUITTANCE)
+    main(sys.argv[1:])

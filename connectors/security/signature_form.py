@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 from urllib.parse import quote
 
 from cryptography import x509
@@ -21,6 +23,10 @@ TARGET = "(request-target)"
 BERLIN_GROUP = ("digest", "x-request-id", "psu-id", "psu-corporate-id", "date", "tpp-redirect-uri")
 #: what STET wants signed: what is asked for, and all that is said of the customer
 STET = (TARGET, "digest", "content-type", "date", "x-request-id", "psu-*")
+
+
+#: what a message may have to sign beside the headers of its standard
+_ADDED = (TARGET, "digest", "content-length", "authorization", "tpp-signature-certificate")
 
 
 class KeyId(enum.StrEnum):
@@ -81,6 +87,9 @@ class Form:
 class SignatureQuirks(OAuthQuirks):
     """What a bank wants otherwise than its standard says. The defaults are a bank that gets nothing wrong."""
 
+    #: what its standard has us send, in small letters: nothing else can be signed
+    sent: ClassVar[tuple[str, ...]] = ()
+
     #: it wants these headers signed, in this order: "date digest x-request-id"; "psu-*" stands for all that begin so
     signed_headers: str = ""
     #: it wants their names in Signature as they stand in the message, not in small letters
@@ -116,14 +125,26 @@ class SignatureQuirks(OAuthQuirks):
 
     @override
     def useless(self, profile: SecurityProfile, *, version: str) -> Mapping[str, str]:
-        """Also what must be wrong: a signature that leaves out the body signs nothing."""
+        """Also what must be wrong: a signature that leaves out the body signs nothing, and nothing unsent is signed."""
         found = dict(OAuthQuirks.useless(self, profile, version=version))
         names = self.signed_headers.lower().split()
         if self.signed_headers and "digest" not in names:
             found["signed_headers"] = "digest must be among them: else nothing of the body is signed"
+        elif not_sent := [name for name in names if not self._is_sent(name)]:
+            found["signed_headers"] = self._why_not_sent(not_sent[0])
         if self.date_wanted and self.signed_headers and "date" not in names:
             found["date_wanted"] = "signed_headers does not name it"
         return found
+
+    def _is_sent(self, name: str) -> bool:
+        known = (*_ADDED, *self.sent, *(("date",) if self.date_wanted else ()))
+        return any(one.startswith(name[:-1]) for one in known) if name.endswith("*") else name in known
+
+    def _why_not_sent(self, name: str) -> str:
+        if name == "date":
+            return "date is sent only with date_wanted = true"
+        close = difflib.get_close_matches(name, (*_ADDED, *self.sent), n=1)
+        return f"{name} is in no message of ours; {f'did you mean {close[0]}?' if close else 'leave it out'}"
 
 
 def signature_quirks(quirks: OAuthQuirks) -> list[str]:

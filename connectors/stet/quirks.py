@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -17,6 +18,8 @@ from connectors.security.signature_form import SignatureQuirks
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks(SignatureQuirks):
     """The defaults are a bank that gets nothing wrong."""
+
+    sent: ClassVar[tuple[str, ...]] = ("x-request-id", "content-type", "accept", "psu-ip-address", "psu-user-agent")
 
     #: it wants requestedExecutionDate of a payment at once, too: the day on which it is drafted
     execution_date_wanted: bool = False

@@ -24,7 +24,7 @@ AMONG_THE_FIRST = 3
 #: from the place where the typing ended to the bank
 TABS_MOST = 6
 #: words of names that tell one bank from another as little as "the" does
-GENERAL = {"bank", "banque", "caisse", "crédit", "the", "de", "des", "du", "la", "le"}
+GENERAL = {"bank", "banque", "banca", "caisse", "caja", "crédit", "the", "de", "dei", "del", "des", "du", "la", "le"}
 #: an account at the sandbox bank that nobody has, so that it stands nowhere but where it was typed
 ACCOUNT, ITS_OWN_PART = "FR76 9999 0000 0187 6543 2101 234", b"18765432101"
 PLACEHOLDERS = {f"{{sandbox_bank{which}_url}}": "https://bank.example" for which in ("", "_uk", "_stet", "_nextgen")}
@@ -41,7 +41,9 @@ def keystrokes(bank: BankProfile) -> str:
     """What somebody types who looks for it: the beginning of the word by which it is called."""
     words: list[str] = re.findall(r"\w+", bank.name)
     telling = [word for word in words if word.lower() not in GENERAL] or words
-    return telling[0][:KEYSTROKES].lower()
+    typed = telling[0][:KEYSTROKES].lower()
+    assert typed.isascii()  # one key for each, on any keyboard
+    return typed
 
 
 def customer_with_bill(screen: Screen, world: World, company: Company) -> str:
@@ -64,6 +66,12 @@ def press_tab_until(screen: Screen, href_ends: str) -> None:
         if str(screen.page.locator(":focus").get_attribute("href")).endswith(href_ends):
             return
     raise AssertionError(f"{href_ends} is more than {TABS_MOST} tabs away at {screen.path}")
+
+
+def test_no_shipped_bank_is_left_out_below() -> None:
+    """Each file is read, and each of its banks takes a currency of the two bills."""
+    files = {path.stem for path in (ROOT / "config" / "banks").glob("*.toml")}
+    assert {bank.id for bank in shipped() if {INTERNET.currency, TRAMS.currency} & {*bank.currencies}} == files
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
@@ -138,4 +146,14 @@ def test_a_bank_that_is_not_here_leaves_other_ways(screen: Screen, world: World)
     screen.page.keyboard.press("Enter")
     screen.at(r"/bills/inv_[0-9a-f]+/bank\?find=albion#banks-title")
     assert "payments in this currency (euro)" in screen.text(".banks-not").lower()
+    screen.check_page()
+
+    # many of them are folded away beside those that can pay
+    screen.open(f"{bill}/bank?find=ban")
+    useless = screen.page.locator(".banks-not li")
+    assert not useless.first.is_visible()
+    assert screen.page.locator("#banks li").first.is_visible()
+    screen.page.locator(".banks-more summary").click()
+    expect(useless.first).to_be_visible()
+    assert str(useless.count()) in screen.text(".banks-more summary")
     screen.check_page()

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-import yaml
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from typing_extensions import override
@@ -27,9 +26,8 @@ from connectors.registry import Registry
 from connectors.sandbox_bank import authority
 from connectors.sandbox_bank.authority import Tpp
 from tests.support.judges import clock, running_prism
-from tests.support.nextgen_judge import FILE
+from tests.support.nextgen_judge import for_prism
 from tests.support.sandbox_tpp import new_key
-from tests.support.shared import shared_folder
 from tests.support.stet_bank import NUMBER
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
@@ -100,19 +98,8 @@ def _answer(request: requests.PreparedRequest, status: int, body: object) -> req
 
 @pytest.fixture(scope="module")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The file as it is, but for one known fault of it: a right periodic payment also matches the schema of a single
-    one, and a confirmation the one of anything, where exactly one is allowed to match."""
     folder = tmp_path_factory.mktemp("prism")
-    official = yaml.load((shared_folder() / FILE).read_bytes(), Loader=yaml.CSafeLoader)
-    place = "/v1/{payment-service}/{payment-product}/{paymentId}/authorisations/{authorisationId}"
-    for body in (
-        official["components"]["requestBodies"]["paymentInitiation"],
-        official["paths"][place]["put"]["requestBody"],
-    ):
-        schema = body["content"]["application/json"]["schema"]
-        schema["anyOf"] = [one for one in schema.pop("oneOf") if one]
-    (folder / "nextgen.json").write_text(json.dumps(official, default=str))
-    with running_prism(folder / "nextgen.json", folder / "log") as running:
+    with running_prism(for_prism(folder), folder / "log") as running:
         yield running
 
 

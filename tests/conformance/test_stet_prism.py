@@ -1,7 +1,4 @@
-"""Every call of the STET connector over a socket: answers and verdicts from prism, which has the official file.
-
-Prism does not look at a body that the file names as a parameter: test_stet_file.py does.
-"""
+"""Every call of the STET connector over a socket: answers and verdicts from prism, which has the official file."""
 
 from __future__ import annotations
 
@@ -15,12 +12,11 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-import yaml
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from typing_extensions import override
 
-from connectors.contract import Cancels, PaymentOrder, PsuContext, ScaOAuth
+from connectors.contract import BankRequest, Cancels, PaymentOrder, PsuContext, ScaOAuth
 from connectors.http import BankSession
 from connectors.money import Money
 from connectors.registry import Registry
@@ -29,9 +25,8 @@ from connectors.sandbox_bank.authority import Tpp
 from connectors.stet.connector import StetConnector
 from tests.support.judges import clock, running_prism
 from tests.support.sandbox_tpp import new_key
-from tests.support.shared import shared_folder
 from tests.support.stet_bank import NUMBER
-from tests.support.stet_judge import FILE
+from tests.support.stet_judge import for_prism
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
 
@@ -97,14 +92,8 @@ def _answer(request: requests.PreparedRequest, status: int, headers: dict[str, s
 
 @pytest.fixture(scope="module")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The file as it is, but for one known fault of it: it says of all calls but PUT what they are answered with."""
     folder = tmp_path_factory.mktemp("prism")
-    official = yaml.load((shared_folder() / FILE).read_bytes(), Loader=yaml.CSafeLoader)
-    one = official["paths"]["/payment-requests/{paymentRequestResourceId}"]
-    assert "produces" not in one["put"]
-    one["put"]["produces"] = one["get"]["produces"]
-    (folder / "stet.json").write_text(json.dumps(official, default=str))
-    with running_prism(folder / "stet.json", folder / "log") as running:
+    with running_prism(for_prism(folder), folder / "log") as running:
         yield running
 
 
@@ -135,24 +124,27 @@ def bank(tmp_path: Path, listening: _Listening) -> StetConnector:
     return made
 
 
-def told(word: str, *, confirmation: bool = False, **others: str) -> tuple[int, dict[str, str], object]:
+def told(
+    asked: BankRequest, word: str, *, confirmation: bool = False, **others: str
+) -> tuple[int, dict[str, str], object]:
+    """As a bank does, all that it was asked, and what has become of it."""
     links = {"confirmation": {"href": "payment-requests/pay-1/confirmation"}} if confirmation else {}
-    return 200, {}, {"paymentRequest": {"paymentInformationStatus": word, **others}, "_links": links}
+    itself = {**json.loads(asked.body), "paymentInformationStatus": word, **others}
+    return 200, {}, {"paymentRequest": itself, "_links": links}
 
 
 def test_no_call_breaks_the_official_file(bank: StetConnector, listening: _Listening) -> None:
+    request = bank.draft(ORDER, request_id=str(uuid.uuid4()), redirect_uri=RETURN)
     link = {"consentApproval": {"href": "https://bank.example/approve"}}
-    gone = told("RJCT", statusReasonInformation="DS02")
     listening.answers = [
         (201, {"Location": f"{API}/payment-requests/pay-1"}, {"_links": link}),
-        told("ACCP", confirmation=True),
-        told("ACSP"),
-        told("ACSC"),
-        told("RCVD"),
+        told(request, "ACCP", confirmation=True),
+        told(request, "ACSP"),
+        told(request, "ACSC"),
+        told(request, "RCVD"),
         (200, {}, {}),
-        gone,
+        told(request, "RJCT", statusReasonInformation="DS02"),
     ]
-    request = bank.draft(ORDER, request_id=str(uuid.uuid4()), redirect_uri=RETURN)
     psu = PsuContext(ip_address="203.0.113.7", user_agent="a browser")
     staged = bank.initiate(request, psu=psu, timeout_s=20)
     assert isinstance(staged.sca, ScaOAuth)
@@ -190,3 +182,22 @@ def test_the_judge_sees_one_fault(prism: str, fault: str) -> None:
         session.trust_env = False
         answer = session.get(f"{prism}/payment-requests/{path}", headers=headers, timeout=20)
     assert 400 <= answer.status_code < 500
+
+
+@pytest.mark.parametrize("change", [(b'"84.20"', b'"84,20"'), (b'"EUR"', b'"euro"'), (b'"creditor"', b'"payee"')])
+def test_the_judge_sees_what_is_wrong_in_a_body(bank: StetConnector, prism: str, change: tuple[bytes, bytes]) -> None:
+    """That it looks at bodies at all does not go without saying: see ``for_prism``."""
+    good = bank.draft(ORDER, request_id=str(uuid.uuid4()), redirect_uri=RETURN).body
+    headers = {
+        "Authorization": "Bearer t0ken",
+        "Signature": "s",
+        "X-Request-ID": "1",
+        "Content-Type": "application/json",
+    }
+    with requests.Session() as session:
+        session.trust_env = False
+        for body in (good, good.replace(*change)):
+            answer = session.post(f"{prism}/payment-requests", data=body, headers=headers, timeout=20)
+            said = json.loads(answer.headers.get("sl-violations", "[]"))
+            wrong = answer.status_code == 400 or any(one["location"][0] == "request" for one in said)
+            assert wrong is (body != good), (answer.status_code, answer.text)

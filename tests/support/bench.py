@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -72,11 +73,13 @@ class NoSuchBrandError(LookupError):
         )
 
 
-def _brand(brands: Mapping[str, T], bank_id: str, *, standard: str) -> T:
-    try:
-        return brands[bank_id]
-    except KeyError:
-        raise NoSuchBrandError(bank_id, standard=standard) from None
+def _brand(brands: Mapping[str, T], bank_id: str, *, standard: str, banks: Path = BANKS) -> T:
+    """What the bank of this file does. The addresses of a copied file may still be those of another brand."""
+    text = (banks / f"{bank_id}.toml").read_text("utf-8")
+    led_to = set(re.findall(r"\{sandbox_bank_\w+_url\}/([\w-]+)", text))
+    if bank_id not in brands or led_to != {bank_id}:
+        raise NoSuchBrandError(bank_id, standard=standard)
+    return brands[bank_id]
 
 
 def cancels(connector: Connector) -> Cancels:
@@ -107,6 +110,17 @@ def signed_in(connector: Connector, person: Person, customer: str = "camille") -
 
 def hang(_: float) -> None:
     raise TimeoutError
+
+
+def order(amount: str = "84.20") -> PaymentOrder:
+    """For at once, like no other."""
+    return PaymentOrder(
+        amount=Money.parse(amount, "EUR"),
+        creditor_name="Régie des Eaux",
+        creditor_iban="DE02100100109307118603",
+        end_to_end_id=f"QUI-{secrets.token_hex(12)}",
+        remittance_unstructured="Facture 2026-118",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,13 +175,7 @@ class Bench:
     sign_in_first: bool = False  #: all is asked with the token of a customer who has signed in there before
 
     def order(self, amount: str = "84.20") -> PaymentOrder:
-        return PaymentOrder(
-            amount=Money.parse(amount, "EUR"),
-            creditor_name="Régie des Eaux",
-            creditor_iban="DE02100100109307118603",
-            end_to_end_id=f"QUI-{secrets.token_hex(12)}",
-            remittance_unstructured="Facture 2026-118",
-        )
+        return order(amount)
 
     def order_with(self, **changes: Any) -> PaymentOrder:
         return replace(self.order(), **changes)
@@ -283,7 +291,7 @@ def open_bench(bank_id: str, folder: Path) -> Iterator[Bench]:
 @contextlib.contextmanager
 def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> Iterator[Bench]:
     """``banks``: where its file is."""
-    brand = _brand(NEXTGEN_BRANDS, bank_id, standard="nextgen")
+    brand = _brand(NEXTGEN_BRANDS, bank_id, standard="nextgen", banks=banks)
     clock, keys = Clock(), nextgen_bank.make_folder(folder / "bank-keys" / "sandbox-bank-nextgen")
     opened: list[Flask] = []
 

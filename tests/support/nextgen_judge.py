@@ -6,6 +6,8 @@ It is taken as it is, but for known faults of it, and for what a bank wants othe
 2. debtorAccount is required, though the customer chooses it at the bank (many banks' dialect, and ours).
 3. lakenhal wants amounts as numbers: the file sees the same number as a text; alpenkasse wants the lines of PEM around
    a certificate: the file sees it without.
+4. Location has a format that JSON Schema does not know, "url", and prism's library takes no address of this machine for
+   one: it is "uri" there.
 """
 
 from __future__ import annotations
@@ -50,13 +52,43 @@ def official(service: str) -> OpenAPI:
     parts["schemas"][_BODIES[service]]["required"].remove("debtorAccount")
     read = parts["responses"]["OK_200_PaymentInitiationInformation"]["content"]["application/json"]
     read["schema"] = {"$ref": _SCHEMAS + _READS[service]}
+    _only_confirmations(document)
+    problems: dict[str, Callable[[bytes], Any]] = {"application/problem+json": json.loads}
+    return OpenAPI.from_dict(document, config=Config(spec_validator_cls=None, extra_media_type_deserializers=problems))
+
+
+def _only_confirmations(document: dict[str, Any]) -> None:
+    """Of all that PUT may bring to an authorisation: the rest is of the embedded approach."""
     one = document["paths"]["/v1/{payment-service}/{payment-product}/{paymentId}/authorisations/{authorisationId}"]
     confirmed = one["put"]["requestBody"]["content"]["application/json"]
     confirmed["schema"] = {"$ref": f"{_SCHEMAS}authorisationConfirmation"}
-    said = parts["responses"]["OK_200_UpdatePsuData"]["content"]["application/json"]
+    said = document["components"]["responses"]["OK_200_UpdatePsuData"]["content"]["application/json"]
     said["schema"] = {"$ref": f"{_SCHEMAS}authorisationConfirmationResponse"}
-    problems: dict[str, Callable[[bytes], Any]] = {"application/problem+json": json.loads}
-    return OpenAPI.from_dict(document, config=Config(spec_validator_cls=None, extra_media_type_deserializers=problems))
+
+
+def for_prism(folder: Path, *, dialects: bool = False) -> Path:
+    """The file for prism, written into ``folder``. Prism has one schema for all services: it is content where a body
+    matches any of those of which the file wants exactly one to match (number 1 above).
+
+    ``dialects``: it also takes what some of our sandbox banks want otherwise than the file says (2 and 3).
+    """
+    document = yaml.load((shared_folder() / FILE).read_bytes(), Loader=yaml.CSafeLoader)
+    parts = document["components"]
+    for body in (
+        parts["requestBodies"]["paymentInitiation"],
+        parts["responses"]["OK_200_PaymentInitiationInformation"],
+    ):
+        schema = body["content"]["application/json"]["schema"]
+        schema["anyOf"] = schema.pop("oneOf")
+    _only_confirmations(document)
+    if dialects:
+        for name in _BODIES.values():
+            parts["schemas"][name]["required"].remove("debtorAccount")
+        parts["schemas"]["amountValue"] = {"anyOf": [parts["schemas"]["amountValue"], {"type": "number"}]}
+        del parts["parameters"]["TPP-Signature-Certificate"]["schema"]["format"]
+    parts["headers"]["Location"]["schema"]["format"] = "uri"
+    (folder / "nextgen.json").write_text(json.dumps(document, default=str))
+    return folder / "nextgen.json"
 
 
 def service_of(url: str) -> str:

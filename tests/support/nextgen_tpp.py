@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,23 @@ def body(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not None}
 
 
+#: of a header that is signed: another value, none, or what is made of it
+Change = str | None | Callable[[str], str]
+
+
+def changed_headers(good: Mapping[str, str], changes: Mapping[str, Change]) -> dict[str, str]:
+    """``changes``: underscores stand for hyphens."""
+    shown = dict(good)
+    for written, change in changes.items():
+        name = written.replace("_", "-")
+        value = change(good[name]) if callable(change) else change
+        if value is None:
+            shown.pop(name, None)
+        else:
+            shown[name] = value
+    return shown
+
+
 @dataclass(kw_only=True)
 class NextGenTpp:
     """At lakenhal, which signs nearly as the guidelines say. ``signed``: the names in Signature, in this order."""
@@ -54,6 +71,8 @@ class NextGenTpp:
     number: str = NUMBER
     token_query: str = ""  #: with its question mark
     signed: tuple[str, ...] = ("(request-target)", "digest", "x-request-id")
+    #: headers that are otherwise before it signs; None takes one away
+    before: dict[str, str | None] = field(default_factory=dict)
     _token: str | None = field(default=None, repr=False)
 
     @property
@@ -85,13 +104,13 @@ class NextGenTpp:
         *,
         certificate: str | None = "client.pem",
         sent: bytes | None = None,
-        **headers: str | None,
+        **headers: Change,
     ) -> Answer:
         """``headers`` are otherwise after it has signed: underscores stand for hyphens, None leaves one out.
 
-        ``sent``: the body that goes in place of the signed one.
+        ``content``: as JSON, bytes as they are. ``sent``: the body that goes in place of the signed one.
         """
-        data = b"" if content is None else json.dumps(content).encode()
+        data = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
         certificate_along = x509.load_pem_x509_certificate((self.files / f"{self.seal}.pem").read_bytes())
         good: dict[str, str] = {
             "Authorization": f"Bearer {self.token()}",
@@ -107,13 +126,12 @@ class NextGenTpp:
             }
         if data:
             good["Content-Type"] = "application/json"
+        good = {name: value for name, value in {**good, **self.before}.items() if value is not None}
         good["Signature"] = self._signature(method, path, good, certificate_along)
-        changes: dict[str, str | None] = {name.replace("_", "-"): value for name, value in headers.items()}
-        shown: dict[str, str | None] = {**good, **changes}
         return self.transport.send(
             method,
             self.prefix + path,
-            headers={name: value for name, value in shown.items() if value is not None},
+            headers=changed_headers(good, headers),
             data=data if sent is None else sent,
             certificate=None if certificate is None else self.files / certificate,
         )

@@ -7,12 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
 from app.demo.processes import free_ports
 from config.settings import ROOT
+from connectors.registry import Registry
+from tests.support.sandbox_tpp import Answer, Person, new_key
+from tests.support.uk_wire import OverTls
 
 START_S_MAX = 30
 
@@ -52,6 +57,28 @@ class ServedStetBanks:
             self._process.wait()
             self._process = None
 
+    def registry(self, keys: Path | None = None) -> Registry:
+        """The repository's own files, with the keys that the sandbox's authority made, or with others."""
+        at = {self._standard: self.base_url}
+        return Registry.from_folder(
+            ROOT / "config" / "banks",
+            sandbox_bank_url=None,
+            sandbox_bank_stet_url=at.get("stet"),
+            sandbox_bank_nextgen_url=at.get("nextgen"),
+            client_key=new_key().as_dict(private=True),
+            allow_http=False,
+            bank_keys=keys or self.folder.parent,
+        )
+
+    @contextmanager
+    def person(self) -> Iterator[Person]:
+        """A customer whose browser has no certificate."""
+        wire = OverTls(self.folder / "ca.pem")
+        try:
+            yield Person(transport=_Browser(wire), base_url=self.base_url)
+        finally:
+            wire.close()
+
     @property
     def ledger_token(self) -> str:
         return (self.data / f"sandbox-bank-{self._standard}" / "ledger-token").read_text("utf-8").strip()
@@ -62,3 +89,23 @@ class ServedStetBanks:
                 return got.status_code == 200
         except (requests.RequestException, OSError):
             return False
+
+
+@contextmanager
+def serving(data: Path, *, standard: str) -> Iterator[ServedStetBanks]:
+    banks = ServedStetBanks(data, standard=standard)
+    banks.start()
+    try:
+        yield banks
+    finally:
+        banks.kill()
+
+
+class _Browser:
+    """What a person's transport wants, over TLS without a certificate of its own."""
+
+    def __init__(self, wire: OverTls) -> None:
+        self._wire = wire
+
+    def send(self, method: str, url: str, *, headers: Mapping[str, str], data: bytes) -> Answer:
+        return self._wire.send(method, url, headers=headers, data=data, certificate=None)

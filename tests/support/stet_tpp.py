@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.support.nextgen_tpp import Change, changed_headers
 from tests.support.sandbox_tpp import Answer
 from tests.support.stet_bank import BASE_URL, NUMBER
 from tests.support.uk_wire import Transport
@@ -106,7 +107,7 @@ class StetTpp:
         *,
         certificate: str | None = "client.pem",
         sent: bytes | None = None,
-        **headers: str | None,
+        **headers: Change,
     ) -> Answer:
         """``path``: below /payment-requests. ``content``: as JSON, bytes as they are. ``headers`` are otherwise after
         it has signed: underscores stand for hyphens, None leaves one out. ``sent``: the body that goes in its place."""
@@ -122,13 +123,11 @@ class StetTpp:
         if data:
             good["Content-Type"] = "application/json"
         good = {name: value for name, value in {**good, **self.before}.items() if value is not None}
-        changes: dict[str, str | None] = {name.replace("_", "-"): value for name, value in headers.items()}
         good["Signature"] = self.signature(method, url, good)
-        shown: dict[str, str | None] = {**good, **changes}
         return self.transport.send(
             method,
             url,
-            headers={name: value for name, value in shown.items() if value is not None},
+            headers=changed_headers(good, headers),
             data=data if sent is None else sent,
             certificate=None if certificate is None else self.files / certificate,
         )

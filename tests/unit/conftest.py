@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import Engine
 
-from app import services
 from app.db.unit_of_work import UnitOfWork
 from app.journey.route import ROUTE
 from app.people.customers import add_customer
 from app.people.models import Customer
 from tests.conftest import Clock
+from tests.support.engines import engine_for
 
 Begin = Callable[[], UnitOfWork]
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    made = services.make_engine(database_url)
+    made = engine_for(database_url)
     yield made
     made.dispose()
 

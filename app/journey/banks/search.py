@@ -23,6 +23,8 @@ _FIGURES_OF_AN_ACCOUNT = 4
 
 _IBAN_BEGINS = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]*")
 _BETWEEN = re.compile(r"[\W_]+")
+#: of an account number in these countries, a letter before the bank that only checks the rest (the Italian CIN)
+_CHECK_LETTERS = {"IT": 1, "SM": 1}
 #: how people call a country beside its names and its two letters
 _ALSO_CALLED = {"GB": ("UK", "Britain", "England", "Scotland", "Wales")}
 
@@ -54,13 +56,15 @@ def words_of(bank: BankProfile) -> list[str]:
 
 
 def _names(code: str, account: str) -> bool:
-    """``code`` is a country and what follows the check digits of its IBANs. Both may be the longer one."""
+    """``code`` is a country and what names the bank in its IBANs. Either may be the longer one."""
     country, national = code[:2], code[2:]
+    letters = _CHECK_LETTERS.get(country, 0)
     if _IBAN_BEGINS.fullmatch(account):
-        return account[:2] == country and _either_begins(account[4:], national)
+        return account[:2] == country and _either_begins(account[4 + letters :], national)
     # on paper it stands without country and check digits, and in Britain without the bank's four letters, too
     sort_code = national[4:] if country == "GB" else ""
-    return _either_begins(account, national) or (sort_code != "" and _either_begins(account, sort_code))
+    checked = letters > 0 and account[:letters].isalpha() and _either_begins(account[letters:], national)
+    return checked or _either_begins(account, national) or (sort_code != "" and _either_begins(account, sort_code))
 
 
 def _either_begins(account: str, code: str) -> bool:

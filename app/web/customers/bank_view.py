@@ -17,7 +17,9 @@ from connectors.profile import BankProfile
 #: as many as the stylesheet has colours, and _bank.html shapes
 COLOURS, SHAPES = 7, 6
 #: words that many banks have in their names: a mark of their letters would tell nothing
-_EVERY_BANKS = re.compile(r"\b(bank|banque|caisse|crédit|credit|banking|société|groupe|group)\b", re.IGNORECASE)
+_EVERY_BANKS = re.compile(
+    r"\b(bank|banque|banca|banco|caisse|caixa|caja|cassa|crédit|credit|banking|société|groupe|group)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,9 @@ _FORMATS = {"en": "en_GB", "fr": "fr_FR"}
 #: words that do not stand for a name in its two letters
 _PARTICLES = frozenset(
     ("a", "and", "for", "of", "the", "to",
-     "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les")
+     "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les",
+     "da", "das", "degli", "dei", "del", "della", "den", "der", "di", "die", "do", "dos", "el", "las", "los",
+     "van", "von")
 )  # fmt: skip
 
 _SYSTEMS = (

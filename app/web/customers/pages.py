@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.journey.invoices.read import InvoiceView
 from app.journey.invoices.service import see
 from app.journey.payments.read import PaymentView
+from app.journey.payments.states import PaymentState, Truth
 from app.journey.receipts.read import ReceiptView
 from app.people.customers import today_of
 from app.people.passkeys import RelyingParty
@@ -116,8 +117,21 @@ def approves_in_app(bank_id: str) -> bool:
 
 
 def named_payment(view: PaymentView, receipt_id: str | None) -> PaymentView:
-    """Completed with what earlier stages do not know: the bank's name and the receipt."""
-    return dataclasses.replace(view, bank_name=bank_name(view.bank_id), receipt_id=receipt_id)
+    """Completed with what earlier stages do not know: the bank's name and way to approve, and the receipt."""
+    seen = _in_app(view) if approves_in_app(view.bank_id) else view
+    return dataclasses.replace(seen, bank_name=bank_name(view.bank_id), receipt_id=receipt_id)
+
+
+def _in_app(view: PaymentView) -> PaymentView:
+    """Where the bank asks in its app the browser is back at once, from nowhere: nothing that is told of a return holds.
+    Only the bank's own word says that its customer has approved."""
+    approved = view.state in (PaymentState.ACCEPTED, PaymentState.SETTLED, PaymentState.REVERSED)
+    steps = tuple(
+        dataclasses.replace(each, done=approved, at=each.at if approved else None) if each.key == "approved" else each
+        for each in view.steps
+    )
+    truth = Truth.AT_BANK if view.state is PaymentState.AWAITING_CUSTOMER else view.truth
+    return dataclasses.replace(view, truth=truth, approved=approved, steps=steps)
 
 
 def named_receipt(view: ReceiptView) -> ReceiptView:

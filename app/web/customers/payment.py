@@ -11,7 +11,7 @@ from app.errors import NotFound, TooLate
 from app.journey.payments import access
 from app.journey.payments import service as payments
 from app.journey.payments.read import PaymentView, is_decided, payment_view
-from app.journey.payments.states import PaymentState, Truth
+from app.journey.payments.states import PaymentState
 from app.journey.receipts.read import receipt_ids
 from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
 from app.web.customers.pages import approves_in_app, blueprint, me, named_payment, set_cookie
@@ -114,21 +114,7 @@ def _view(payment_id: str) -> tuple[PaymentView, bool]:
         if view.know_by is not None and view.know_by <= uow.now:
             view = dataclasses.replace(view, know_by=None)  # a time that is over is no promise
         receipts = receipt_ids(uow.session, payment_ids=[payment_id])
-    if approves_in_app(view.bank_id):
-        view = _in_app(view)
     return _with_receipt(named_payment(view, receipts.get(payment_id)), limited=limited), limited
-
-
-def _in_app(view: PaymentView) -> PaymentView:
-    """Where the bank asks in its app the browser is back at once, from nowhere: nothing that is told of a return holds.
-    Only the bank's own word says that its customer has approved."""
-    approved = view.state in (PaymentState.ACCEPTED, PaymentState.SETTLED, PaymentState.REVERSED)
-    steps = tuple(
-        dataclasses.replace(each, done=approved, at=each.at if approved else None) if each.key == "approved" else each
-        for each in view.steps
-    )
-    truth = Truth.AT_BANK if view.state is PaymentState.AWAITING_CUSTOMER else view.truth
-    return dataclasses.replace(view, truth=truth, approved=approved, steps=steps)
 
 
 def _with_receipt(view: PaymentView, *, limited: bool) -> PaymentView:

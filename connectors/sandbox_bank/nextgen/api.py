@@ -184,7 +184,7 @@ def list_authorisations(brand_id: str, service: str, product: str, payment_id: s
     with bank.store.read() as connection:
         found = orders.authorisations_of(connection, payment_id, cancels=part == CANCELLATIONS)
     ids = [one.authorisation_id for one in found]
-    return _answer({"cancellationIds" if part == CANCELLATIONS else "authorisationIds": ids}, 200)
+    return _answer({"authorisationIds": ids}, 200)  # of either kind: 1.3.12 has one schema for both
 
 
 @blueprint.get(f"{ONE}/<any({AUTHORISATIONS!r}, {CANCELLATIONS!r}):part>/<authorisation_id>")
@@ -209,6 +209,8 @@ def confirm(brand_id: str, service: str, product: str, payment_id: str, authoris
     body = json_object(request.get_data())
     if set(body) != {"confirmationCode"} or not isinstance(body["confirmationCode"], str):
         raise format_error("confirmationCode", "it alone is wanted here: this bank has no embedded approach")
+    if not body["confirmationCode"].isascii():  # half a character, for one, has no bytes that could be compared
+        raise BerlinGroupError(400, "SCA_INVALID", "it is not the code", path="confirmationCode")
     payments.settle(bank.store, bank.now_ms())
     with bank.store.write() as connection:
         found, now_ms = orders.authorisation(connection, authorisation_id), bank.now_ms()

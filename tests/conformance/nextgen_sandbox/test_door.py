@@ -209,6 +209,36 @@ def test_an_authorisation_goes_its_way(tpp: NextGenTpp, person: Person, ledger: 
     assert [entry["amount"] for entry in ledger()] == ["123.50"]
 
 
+@pytest.mark.parametrize("service", ["payments", "periodic-payments"])
+def test_every_address_answers_as_the_file_says(tpp: NextGenTpp, person: Person, service: str) -> None:
+    """Each GET, and a cancellation's own authorisations, which our connector does not read: the judge is between."""
+    path = f"/{service}/sepa-credit-transfers"
+    later = {"requestedExecutionDate": "2026-11-25"}
+    if service == "periodic-payments":
+        later = {"startDate": "2026-11-25", "frequency": "Monthly"}
+    got = tpp.call("POST", path, body(**later), PSU_IP_Address="192.0.2.7")
+    assert got.status == 201
+    one = f"{path}/{got.json['paymentId']}"
+    assert tpp.call("POST", f"{one}/authorisations", {}).status == 201
+    for approved in (False, True):
+        if approved:
+            app = person.go(f"{tpp.base_url}/lakenhal/app")
+            page = person.go(tpp.base_url + str(app.page.select("#waiting a")[0]["href"]))
+            person.submit(person.sign_in(page), account="camille-current", decision="approve")
+        read = tpp.call("GET", one)
+        assert read.status == 200
+        assert read.json["debtorAccount"].keys() == ({"iban"} if approved else {"currency"})
+        assert tpp.call("GET", f"{one}/status").status == 200
+    begun = tpp.call("POST", f"{one}/cancellation-authorisations", {})
+    assert begun.status == 201
+    ids = tpp.call("GET", f"{one}/cancellation-authorisations")
+    assert ids.json == {"authorisationIds": [begun.json["authorisationId"]]}
+    asked = tpp.call("GET", f"{one}/cancellation-authorisations/{begun.json['authorisationId']}")
+    assert asked.json == {"scaStatus": "received"}
+    assert tpp.call("DELETE", one).status == 204
+    assert tpp.call("GET", f"{one}/status").json == {"transactionStatus": "CANC"}
+
+
 def test_what_nobody_approves_fails(tpp: NextGenTpp, clock: Clock) -> None:
     payment_id = tpp.posted()
     place = f"{PRODUCT}/{payment_id}/authorisations"

@@ -18,10 +18,8 @@ from connectors.money import Money
 from connectors.registry import Registry
 from connectors.sandbox_bank.nextgen.brands import BRANDS
 from connectors.security import pkce
-from tests.support.bench import BANKS, NEXTGEN, sca_of, signed_in
-from tests.support.sandbox_tpp import Answer, Person, new_key
-from tests.support.stet_served import ServedStetBanks
-from tests.support.uk_wire import OverTls
+from tests.support.bench import NEXTGEN, sca_of, signed_in
+from tests.support.stet_served import ServedStetBanks, serving
 
 WAIT_S = 10
 RETURN = "https://localhost:8000/banks/tested/return/s"
@@ -33,44 +31,21 @@ def clock() -> dt.datetime:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
-    banks = ServedStetBanks(tmp_path_factory.mktemp("nextgen"), standard="nextgen")
-    banks.start()
-    yield banks
-    banks.kill()
+    with serving(tmp_path_factory.mktemp("nextgen"), standard="nextgen") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def banks(served: ServedStetBanks) -> Registry:
-    return Registry.from_folder(
-        BANKS,
-        sandbox_bank_url=None,
-        sandbox_bank_nextgen_url=served.base_url,
-        client_key=new_key().as_dict(private=True),
-        allow_http=False,
-        bank_keys=served.folder.parent,
-    )
-
-
-class Browser:
-    """What a person's transport wants, over TLS without a certificate of its own."""
-
-    def __init__(self, served: ServedStetBanks) -> None:
-        self._wire = OverTls(served.folder / "ca.pem")
-
-    def send(self, method: str, url: str, *, headers: object, data: bytes) -> Answer:
-        return self._wire.send(method, url, headers=headers, data=data, certificate=None)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._wire.close()
+    return served.registry()
 
 
 @pytest.mark.parametrize("bank_id", NEXTGEN)
 def test_our_connector_pays_at_each(served: ServedStetBanks, banks: Registry, bank_id: str) -> None:
     connector, brand = banks.connector(bank_id), BRANDS[bank_id]
-    browser = Browser(served)
-    person = Person(transport=browser, base_url=served.base_url)
     if brand.sign_in_first:
-        connector = signed_in(connector, person)
+        with served.person() as person:
+            connector = signed_in(connector, person)
     order = PaymentOrder(
         amount=Money(84_20, "EUR"),
         creditor_name="Régie des Eaux",
@@ -95,13 +70,13 @@ def test_our_connector_pays_at_each(served: ServedStetBanks, banks: Registry, ba
             timeout_s=WAIT_S,
         )
 
-    if sca.approach == Approach.DECOUPLED:
-        complete({"code": "decoupled"})
-        asked = person.go(f"{served.base_url}/{bank_id}/app").page.select("#waiting a")
-        person.approve(served.base_url + str(asked[0]["href"]))
-    else:
-        complete(person.approve(url))
-    browser.close()
+    with served.person() as person:
+        if sca.approach == Approach.DECOUPLED:
+            complete({"code": "decoupled"})
+            asked = person.go(f"{served.base_url}/{bank_id}/app").page.select("#waiting a")
+            person.approve(served.base_url + str(asked[0]["href"]))
+        else:
+            complete(person.approve(url))
     end = Fact.CREDITED if brand.settles_with_accc else Fact.DEBITED
     until = time.monotonic() + WAIT_S
     while (said := connector.status(staged.consent_id, access_token=None, timeout_s=WAIT_S)).fact is not end:

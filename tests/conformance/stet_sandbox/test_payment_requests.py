@@ -96,9 +96,9 @@ def test_other_kinds_of_answers_are_not_given(tpp: StetTpp, accept: str) -> None
 # -------------------------------------------------------------------------------------------------------- what is taken
 
 
-def changed(path: str, value: object) -> dict[str, Any]:
+def changed(path: str, value: object, **good: Any) -> dict[str, Any]:
     """The good body with one member changed; None takes it away. Numbers in ``path`` are places in an array."""
-    made = body()
+    made = body(**good)
     at: Any = made
     *way, last = path.split(".")
     for step in way:

@@ -19,13 +19,10 @@ from connectors.inspection.check import check
 from connectors.inspection.finding import Verdict
 from connectors.inspection.listing import listing
 from connectors.money import Money
-from connectors.registry import Registry
 from connectors.sandbox_bank import authority
 from connectors.sandbox_bank.authority import Tpp
-from tests.support.bench import BANKS, STET, sca_of
-from tests.support.sandbox_tpp import Person, new_key
-from tests.support.stet_served import ServedStetBanks
-from tests.support.uk_wire import OverTls
+from tests.support.bench import STET, sca_of
+from tests.support.stet_served import ServedStetBanks, serving
 
 WAIT_S = 10
 RETURN = "https://localhost:8000/banks/tested/return/s"
@@ -37,39 +34,13 @@ def clock() -> dt.datetime:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
-    banks = ServedStetBanks(tmp_path_factory.mktemp("stet"))
-    banks.start()
-    yield banks
-    banks.kill()
-
-
-def registry(served: ServedStetBanks, keys: Path | None = None) -> Registry:
-    return Registry.from_folder(
-        BANKS,
-        sandbox_bank_url=None,
-        sandbox_bank_stet_url=served.base_url,
-        client_key=new_key().as_dict(private=True),
-        allow_http=False,
-        bank_keys=keys or served.folder.parent,
-    )
-
-
-class Browser:
-    """What a person's transport wants, over TLS without a certificate of its own."""
-
-    def __init__(self, served: ServedStetBanks) -> None:
-        self._wire = OverTls(served.folder / "ca.pem")
-
-    def send(self, method: str, url: str, *, headers: object, data: bytes) -> object:
-        return self._wire.send(method, url, headers=headers, data=data, certificate=None)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._wire.close()
+    with serving(tmp_path_factory.mktemp("stet"), standard="stet") as running:
+        yield running
 
 
 @pytest.mark.parametrize("bank_id", STET)
 def test_our_connector_pays_at_each(served: ServedStetBanks, bank_id: str) -> None:
-    connector = registry(served).connector(bank_id)
+    connector = served.registry().connector(bank_id)
     order = PaymentOrder(
         amount=Money(84_20, "EUR"),
         creditor_name="Régie des Eaux",
@@ -78,10 +49,8 @@ def test_our_connector_pays_at_each(served: ServedStetBanks, bank_id: str) -> No
     )
     request = connector.draft(order, request_id=str(uuid.uuid4()), redirect_uri=RETURN)
     staged = connector.initiate(request, psu=PsuContext(ip_address="192.0.2.7"), timeout_s=WAIT_S)
-    browser = Browser(served)
-    person = Person(transport=browser, base_url=served.base_url)  # type: ignore[arg-type]
-    answer = person.approve(sca_of(staged).authorization_endpoint)
-    browser.close()
+    with served.person() as person:
+        answer = person.approve(sca_of(staged).authorization_endpoint)
     connector.complete(
         sca_of(staged), answer=answer, code_verifier="v", redirect_uri=RETURN, state="s", nonce="n", timeout_s=WAIT_S
     )
@@ -103,7 +72,7 @@ def test_our_connector_pays_at_each(served: ServedStetBanks, bank_id: str) -> No
 
 @pytest.mark.parametrize("bank_id", STET)
 def test_bank_check_has_nothing_to_say(served: ServedStetBanks, bank_id: str) -> None:
-    banks = registry(served)
+    banks = served.registry()
     found = list(check(banks.profile(bank_id), banks, clock=clock))
     assert [one.verdict for one in found] == [Verdict.OK] * 6, [str(one) for one in found]
     assert [one.step for one in found] == ["file", "certificate", "seal", "connection", "clock", "token"]
@@ -114,7 +83,7 @@ def test_bank_check_has_nothing_to_say(served: ServedStetBanks, bank_id: str) ->
 @pytest.mark.parametrize("days", [364, 380])
 def test_bank_check_warns_before_a_certificate_ends(served: ServedStetBanks, days: int) -> None:
     """Both were made for 395 days: thirty days before that, and not earlier."""
-    banks = registry(served)
+    banks = served.registry()
     found = list(check(banks.profile("remparts"), banks, clock=lambda: clock() + dt.timedelta(days=days)))
     warned = {one.step: one.text for one in found if one.verdict is Verdict.WARN and one.step != "clock"}
     assert warned.keys() == ({"certificate", "seal"} if days == 380 else set())
@@ -122,7 +91,7 @@ def test_bank_check_warns_before_a_certificate_ends(served: ServedStetBanks, day
 
 
 def test_bank_check_says_what_is_wrong_with_a_seal(served: ServedStetBanks) -> None:
-    banks = registry(served)
+    banks = served.registry()
     found = list(check(banks.profile("remparts"), banks, clock=lambda: clock() + dt.timedelta(days=400)))
     assert [(one.step, one.verdict) for one in found[1:]] == [("certificate", Verdict.WRONG), ("seal", Verdict.WRONG)]
 
@@ -134,7 +103,7 @@ def test_bank_check_says_whose_a_certificate_is(served: ServedStetBanks, tmp_pat
     authority.add_tpp(ours, Tpp.sealed("PSDFR-ACPR-000009"), files=tmp_path / "other")
     for name in ("client.pem", "client.key"):
         shutil.copy(tmp_path / "other" / name, ours / name)
-    banks = registry(served, tmp_path / "keys")
+    banks = served.registry(tmp_path / "keys")
     found = list(check(banks.profile("remparts"), banks, clock=clock))
     (wrong,) = [one for one in found if one.verdict is Verdict.WRONG]
     assert wrong.step == "certificate"
@@ -142,10 +111,10 @@ def test_bank_check_says_whose_a_certificate_is(served: ServedStetBanks, tmp_pat
 
 
 def test_a_bank_that_was_killed_is_away_and_comes_back(served: ServedStetBanks) -> None:
-    connector = registry(served).connector("remparts")
+    connector = served.registry().connector("remparts")
     assert connector.status("unknown", access_token=None, timeout_s=WAIT_S).fact is Fact.NOT_FOUND
     served.kill()
     with pytest.raises(BankUnavailable):
-        registry(served).connector("remparts").status("unknown", access_token=None, timeout_s=WAIT_S)
+        served.registry().connector("remparts").status("unknown", access_token=None, timeout_s=WAIT_S)
     served.start()
     assert connector.status("unknown", access_token=None, timeout_s=WAIT_S).fact is Fact.NOT_FOUND

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import secrets
 import uuid
 from collections.abc import Iterator
@@ -25,8 +26,8 @@ from connectors.registry import Registry
 from connectors.security import pkce
 from tests.support.judges import clock, running_prism
 from tests.support.openbanking_uk import consent, limit, order
+from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding
 from tests.support.shared import shared_folder
-from tests.support.uk_prism_proxy import Forwarder, ThroughPrism, forwarding
 from tests.support.uk_served import ServedBank
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
@@ -36,6 +37,8 @@ RETURN = "http://localhost:8000/banks/return/one"
 WAIT_S = 20
 #: one bank of each dialect → the folder of its official files
 BANKS = {"albion": "v4.0", "caledonia": "v3.1.11"}
+#: what stands before the path that a file names
+BEFORE = re.compile(r".*/open-banking/[^/]+(?:/pisp)?(?=/)")
 #: which file judges what: how a path begins → the file, and where its API lies at the bank
 FILES = {
     "/": ("payment-initiation", "/pisp"),
@@ -56,7 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedBank]:
 
 @pytest.fixture(scope="module")
 def forwarder(served: ServedBank) -> Iterator[Forwarder]:
-    with forwarding(served.base_url, served.folder) as running:
+    with forwarding(served.base_url, served.folder, before=BEFORE) as running:
         yield running
 
 
@@ -98,7 +101,7 @@ def judged(banks: Registry, bank_id: str, prisms: dict[str, str], forwarder: For
     """What prism said, anew for each test."""
     forwarder.passed.clear()
     api = banks.profile(bank_id).base_url.removesuffix("/pisp")
-    through = ThroughPrism(api, prisms)
+    through = ThroughPrism(prisms, before=BEFORE)
     banks.line(bank_id).session.mount(api, through)
     return through
 

@@ -63,6 +63,9 @@ def test_the_page_says_that_the_bank_asks_in_its_app_and_waits(there: Journey) -
         assert "Waiting for your approval in the app of Lakenhal Bank" in said
         assert "you have not approved this payment" in said
         assert "Approved at your bank we are waiting for this" in said
+        bill = there.browser.page(f"/bills/{there.payment(payment_id).invoice_id}").get_text(" ")
+        assert "A payment waits for your approval at Lakenhal Bank" in bill
+        assert "We do not know" not in bill
         there.wait(60)
     assert there.ledger() == []
     there.at_bank(asked(there)[0])
@@ -80,6 +83,12 @@ def test_before_signing_the_customer_reads_where_the_bank_will_ask(there: Journe
     assert "asks you in its app" in said["lakenhal"]
     assert "on its own pages" not in said["lakenhal"]
     assert "on its own pages" in said["hansekontor"]
+
+
+def test_the_page_to_choose_promises_no_page_of_a_bank_that_has_an_app(there: Journey) -> None:
+    said = there.browser.page(f"/bills/{there.bill(number='1', amount='84.20')}/bank").get_text(" ")
+    assert "Lakenhal Bank" in said
+    assert "on its own pages or in its app" in said
 
 
 def test_a_no_in_the_app(there: Journey) -> None:

@@ -275,7 +275,7 @@ def test_an_app_of_the_banks_is_told_only_when_the_customer_has_left_for_it(tmp_
     bank = Bank(tmp_path, DECOUPLED)
     sca = sca_of(bank.initiate(created(startAuthorisation=f"{API}{ONE}/authorisations")))
     sent = bank.asked[-1].headers
-    assert "TPP-Redirect-URI" not in sent
+    assert sent["TPP-Redirect-URI"] == f"{RETURN}?code=approved"  # should the bank have a page and no app
     assert [sent[f"TPP-{name}-Preferred"] for name in ("Redirect", "Decoupled", "Explicit-Authorisation")] == [
         "false",
         "true",
@@ -305,6 +305,22 @@ def test_an_app_that_is_not_told(answer: Answer, tmp_path: Path) -> None:
     bank.says("POST", f"{ONE}/authorisations", answer)
     with pytest.raises(BankRefused):
         bank.complete(sca, code="decoupled")
+
+
+def test_a_bank_that_has_a_page_after_all_has_its_customer_sent_there(tmp_path: Path) -> None:
+    """An app was a wish. The link is followed as at any bank with a page, and nobody is told to look in an app."""
+    bank = Bank(tmp_path, DECOUPLED)
+    sca = sca_of(bank.initiate(created(scaRedirect=PAGE)))
+    assert sca.approach is Approach.REDIRECT
+    assert bank.url(sca) == PAGE
+    assert bank.complete(sca, code="approved") == 0  # nothing is started and nothing confirmed
+    assert bank.calls() == [f"POST {SINGLE}"]
+
+
+@pytest.mark.parametrize("approach", [DECOUPLED, REDIRECT])
+def test_a_page_of_somebody_elses_is_nobodys_way(approach: str, tmp_path: Path) -> None:
+    with pytest.raises(BankSilent, match="scaRedirect leads to a host"):
+        Bank(tmp_path, approach).initiate(created(scaRedirect="https://evil.test/approve"))
 
 
 def test_a_bank_that_asks_by_itself_leaves_nothing_to_follow(tmp_path: Path) -> None:
@@ -487,6 +503,42 @@ def test_instant_payments_have_a_place_of_their_own(tmp_path: Path) -> None:
     assert kept.path == SINGLE
 
 
+INSTANT = "/v1/payments/instant-sepa-credit-transfers"
+UNKNOWN = json_answer({"tppMessages": [{"category": "ERROR", "code": "RESOURCE_UNKNOWN"}]}, status=404)
+NO_SUCH_PRODUCT = json_answer({"tppMessages": [{"category": "ERROR", "code": "PRODUCT_UNKNOWN"}]}, status=404)
+
+
+def test_each_payment_keeps_its_product_when_the_file_names_another(tmp_path: Path) -> None:
+    """Drafted before, initiated and asked about after the bank's file was changed."""
+    drafted = Bank(tmp_path / "before", REDIRECT).draft()
+    bank = Bank(tmp_path / "after", f"{REDIRECT}instant = true\n")
+    bank.says("POST", SINGLE, created(startAuthorisation=f"{API}{ONE}/authorisations"))
+    bank.says("POST", f"{ONE}/authorisations", started(scaRedirect=PAGE))
+    staged = bank.connector.initiate(drafted, psu=PSU, timeout_s=5)
+    assert bank.url(sca_of(staged)) == PAGE
+    bank.says("GET", f"{INSTANT}/pay-1/status", UNKNOWN)
+    bank.says("GET", f"{ONE}/status", json_answer({"transactionStatus": "ACSC"}))
+    assert bank.connector.status("pay-1", access_token=None, timeout_s=5).fact is Fact.DEBITED
+    assert bank.calls()[-2:] == [f"GET {INSTANT}/pay-1/status", f"GET {ONE}/status"]
+
+
+@pytest.mark.parametrize("other", [UNKNOWN, NO_SUCH_PRODUCT, json_answer({}, status=403), json_answer({}, status=405)])
+def test_a_payment_that_is_under_neither_product_is_not_there(tmp_path: Path, other: Answer) -> None:
+    bank = Bank(tmp_path)
+    bank.says("GET", f"{ONE}/status", UNKNOWN)
+    bank.says("GET", f"{INSTANT}/pay-1/status", other)
+    assert bank.connector.status("pay-1", access_token=None, timeout_s=5).fact is Fact.NOT_FOUND
+
+
+@pytest.mark.parametrize("other", [json_answer({}, status=500), json_answer({}, status=409), lambda _: Response("{")])
+def test_nobody_says_that_it_is_not_there_before_both_answers_are_in(tmp_path: Path, other: Answer) -> None:
+    bank = Bank(tmp_path)
+    bank.says("GET", f"{ONE}/status", UNKNOWN)
+    bank.says("GET", f"{INSTANT}/pay-1/status", other)
+    with pytest.raises(BankSilent):
+        bank.connector.status("pay-1", access_token=None, timeout_s=5)
+
+
 def test_an_amount_as_a_number_is_never_a_float() -> None:
     body = messages.initiation(ORDER, quirks=Quirks(amounts_as_numbers=True))
     assert b'"instructedAmount":{"currency":"EUR","amount":84.20}' in body
@@ -548,6 +600,7 @@ def test_a_confirmation_code_by_another_name(name: str, back: str, tmp_path: Pat
 def test_what_a_status_says_there(quirk: str, answer: Answer, fact: Fact | None, tmp_path: Path) -> None:
     bank = Bank(tmp_path, f"[quirks]\n{quirk} = true\n" if quirk else "")
     bank.says("GET", f"{ONE}/status", answer)
+    bank.says("GET", f"{INSTANT}/pay-1/status", UNKNOWN)
     if fact is None:
         with pytest.raises(BankSilent):
             bank.connector.status("pay-1", access_token=None, timeout_s=5)
@@ -614,6 +667,16 @@ def test_nothing_is_signed_unless_the_file_says_so(tmp_path: Path) -> None:
         (PROFILE + "[quirks]\nkey_id_serial_decimal = true\n", "nothing is signed at this bank"),
         (SEALED + "[quirks]\nkey_id_serial_and_issuer = true\n", "this standard names the certificate so itself"),
         (SEALED + '[quirks]\nsigned_headers = "date"\n', "digest must be among them"),
+        (
+            SEALED + '[quirks]\nsigned_headers = "digest x-requestid"\n',
+            "x-requestid is in no message of ours; did you mean",
+        ),
+        (
+            SEALED + '[quirks]\nsigned_headers = "digest psu-id"\n',
+            "quirks.signed_headers: psu-id is in no message of ours",
+        ),
+        (SEALED + '[quirks]\nsigned_headers = "digest aspsp-*"\n', "aspsp-* is in no message of ours; leave it out"),
+        (SEALED + '[quirks]\nsigned_headers = "digest date"\n', "date is sent only with date_wanted = true"),
         (PROFILE + 'approach = "embedded"\n', "approach: must be one of: oauth, redirect, decoupled"),
         (PROFILE + 'approach = "redirect"\nstatus_access = "psu_token"\n', "there is no token of the customer's"),
         (PROFILE + 'status_access = "certificate"\n', "keys: missing"),

@@ -401,7 +401,7 @@ def test_each_quirk_changes_what_its_name_says() -> None:
 
 def test_a_signature_that_would_sign_nothing_is_refused() -> None:
     profile = PROFILES["oauth2"]
-    assert SignatureQuirks(signed_headers="digest date").useless(profile, version="") == {}
+    assert SignatureQuirks(signed_headers="digest date", date_wanted=True).useless(profile, version="") == {}
     assert "signed_headers" in SignatureQuirks(signed_headers="date").useless(profile, version="")
     found = SignatureQuirks(signed_headers="digest", date_wanted=True).useless(profile, version="")
     assert found == {"date_wanted": "signed_headers does not name it"}

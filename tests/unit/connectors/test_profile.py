@@ -47,8 +47,8 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
     [
         ({"quirk": "yes"}, "tested.toml line 7: quirk: unknown; did you mean quirks?"),
         ({"id": "tested"}, "tested.toml line 7: id: unknown for this standard"),
-        ({"seal_url": "x"}, "tested.toml line 7: seal_url: unknown for this standard; it is one of stet"),
-        ({"amounts_as_numbers": True}, "tested.toml line 7: amounts_as_numbers: stands under [quirks], at the end"),
+        ({"seal_url": "x"}, "tested.toml line 7: seal_url: unknown for this standard: leave it out; it is one of stet"),
+        ({"amounts_as_numbers": True}, "tested.toml line 7: amounts_as_numbers: belongs under [quirks], at the end"),
         ({"name": ...}, "tested.toml: name: missing"),
         ({"country": "de"}, "tested.toml line 2: country: must be two letters"),
         ({"country": "DE\n"}, "tested.toml line 2: country: must be two letters"),
@@ -83,7 +83,10 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
         ({"currencies": ["EUR", "XXX"]}, "tested.toml line 7: currencies.1: is not a currency that we know"),
         ({"currencies": []}, "tested.toml line 7: currencies: "),
         ({"authorisation_minutes": 0}, "tested.toml line 7: authorisation_minutes: Must be greater"),
-        ({"authorisation_minutes": "90"}, "tested.toml line 7: authorisation_minutes: Not a valid integer."),
+        (
+            {"authorisation_minutes": "90"},
+            "tested.toml line 7: authorisation_minutes: must be a whole number",
+        ),
         ({"poll_s": [5]}, "tested.toml line 7: poll_s.0: Must be greater"),
         ({"poll_s": []}, "tested.toml line 7: poll_s: "),
         ({"version": "4.0"}, "tested.toml line 7: version: unknown"),
@@ -199,7 +202,7 @@ def test_the_quirks_of_one_standard_are_not_those_of_another(tmp_path: Path) -> 
     write(tmp_path)
     with (tmp_path / "tested.toml").open("a") as file:
         file.write("\n[quirks]\nb64_header = true\n")
-    told = r"line 8: quirks.b64_header: unknown for this standard; it is one of openbanking_uk"
+    told = r"line 8: quirks.b64_header: unknown for this standard: leave it out; it is one of openbanking_uk"
     with pytest.raises(ProfileError, match=told):
         registry(tmp_path)
 
@@ -207,8 +210,11 @@ def test_the_quirks_of_one_standard_are_not_those_of_another(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("status_access = 'psu_token'", "status_access: stands above [quirks]"),
-        ("execution_date_wanted = true", "execution_date_wanted: unknown for this standard; it is one of stet"),
+        ("status_access = 'psu_token'", "status_access: belongs above [quirks]"),
+        (
+            "execution_date_wanted = true",
+            "execution_date_wanted: unknown for this standard: leave it out",
+        ),
         ("redirect_link_name = 'next'", "redirect_link_name: its customers approve elsewhere: approach = "),
         ("confirmation_code_name = 'code'", "confirmation_code_name: its customers approve elsewhere: approach = "),
     ],

@@ -590,6 +590,11 @@ def test_an_order_that_the_bank_keeps_or_does_not_know(tmp_path: Path) -> None:
         ('keys = "ours"', 'keys = "ours"\nclient_auth = "private_key_jwt"', "client_auth: must be one of: tls_cl"),
         ('keys = "ours"', 'keys = "ours"\nredirect = false', "only approval by redirect"),
         (SEAL_LINE, f'{SEAL_LINE}\n[quirks]\nsigned_headers = "date"', "quirks.signed_headers: digest must"),
+        (
+            SEAL_LINE,
+            f'{SEAL_LINE}\n[quirks]\nsigned_headers = "digest tpp-redirect-uri"',
+            "quirks.signed_headers: tpp-redirect-uri is in no message",
+        ),
         (SEAL_LINE, f"{SEAL_LINE}\n[quirks]\ndate_wantd = true", "did you mean date_wanted?"),
         (
             SEAL_LINE,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.journey.banks.search import by_account, by_words, is_account, words_of
+from config.settings import ROOT
 from connectors import profile
 from connectors.profile import BankProfile
 
@@ -30,13 +31,14 @@ def banks(tmp_path: Path) -> list[BankProfile]:
         bank(tmp_path, "rhin", "Crédit du Rhin", "FR", also_in=["DE"], bank_codes=["FR99984", "DE99990002"]),
         bank(tmp_path, "remparts", "Banque des Remparts", "FR", bics=["REMPFRP0XXX"]),
         bank(tmp_path, "bare", "Île-d’Or", "BE"),
+        bank(tmp_path, "navigli", "Cassa", "IT", bank_codes=["IT99986"]),
     ]
 
 
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("", ["avon", "remparts", "canaux", "rhin", "bare"]),
+        ("", ["avon", "remparts", "canaux", "rhin", "bare", "navigli"]),
         ("avo", ["avon"]),
         ("can", ["canaux"]),
         ("CREDIT", ["rhin"]),
@@ -55,7 +57,7 @@ def banks(tmp_path: Path) -> list[BankProfile]:
         ("fr", ["remparts", "canaux", "rhin"]),
         ("rhin belgium", []),
         ("vo", []),  # words are found by their beginning
-        ("'; --", ["avon", "remparts", "canaux", "rhin", "bare"]),  # no word at all
+        ("'; --", ["avon", "remparts", "canaux", "rhin", "bare", "navigli"]),  # no word at all
     ],
 )
 def test_by_words(banks: list[BankProfile], typed: str, found: list[str]) -> None:
@@ -77,6 +79,12 @@ def test_by_words(banks: list[BankProfile], typed: str, found: list[str]) -> Non
         ("GB33 AVON 9902 1100 0000 00", ["avon"]),
         ("99-02-11", ["avon"]),
         ("99-03-11", []),
+        ("IT60 X999 8601 0000 0000 0001 23", ["navigli"]),  # whatever its check letter
+        ("IT60 B9998", ["navigli"]),
+        ("IT60 X", ["navigli"]),
+        ("IT60 X999 8701", []),
+        ("X 99986 01000", ["navigli"]),
+        ("99986 01000", ["navigli"]),
     ],
 )
 def test_by_account(banks: list[BankProfile], typed: str, found: list[str]) -> None:
@@ -102,3 +110,26 @@ def test_the_words_of_a_bank_are_those_that_find_it(banks: list[BankProfile]) ->
     for one in banks:
         for word in words_of(one):
             assert one in by_words(banks, word)
+
+
+def shipped() -> list[BankProfile]:
+    sandboxes = {f"{{sandbox_bank{which}_url}}": "https://bank.example" for which in ("", "_uk", "_stet", "_nextgen")}
+    paths = sorted((ROOT / "config" / "banks").glob("*.toml"))
+    return [one for path in paths if (one := profile.read(path, sandboxes=sandboxes, allow_http=False)) is not None]
+
+
+@pytest.mark.parametrize("one", shipped(), ids=lambda one: one.id)
+def test_each_shipped_bank_is_found_by_its_bic_and_by_its_accounts(one: BankProfile) -> None:
+    """The UK banks have one sort code together: of the others an account names one bank."""
+    assert one.bics
+    assert one.bank_codes
+    assert {code[:2] for code in one.bank_codes} == {one.country, *one.also_in}
+    for bic in one.bics:
+        assert by_words(shipped(), bic) == [one]
+        assert bic[4:6] == one.country
+        assert bic[7] == "0"  # of no real bank (ISO 9362)
+    for code in one.bank_codes:
+        letter = "X" if code[:2] == "IT" else ""
+        found = by_account(shipped(), f"{code[:2]}00{letter}{code[2:]}")
+        assert one in found
+        assert found == [one] or code == "GBSBDK999999"

@@ -1,4 +1,4 @@
-"""Prism between our UK connector and the sandbox bank: the official file judges all that passes, in both directions.
+"""Prism between a connector and its sandbox bank: the official file judges all that passes, in both directions.
 
 Prism comes with no certificate, and the bank answers nobody without one. So three stand in a row:
 
@@ -15,21 +15,26 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
 
+from connectors.registry import Registry
+
 #: of one connection, not of the message (RFC 9110 §7.6.1); the lengths are counted anew
 _NOT_PASSED_ON = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
-_PROBLEM = "application/problem+json"
+#: what the problems are called that prism makes itself; a bank's own (RFC 7807) have another name
+_PROBLEMS = b'"type":"https://stoplight.io/prism/errors#'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +49,15 @@ class Passed:
 
 
 class ThroughPrism(HTTPAdapter):
-    """Leads each call of the API at ``api`` to the judge of its resource, and keeps what the judge said."""
+    """Leads each call of an API to the judge of its resource, and keeps what the judge said."""
 
-    def __init__(self, api: str, judges: Mapping[str, str]) -> None:
-        """``judges``: how a path begins → the judge's address. The longest that fits is taken."""
+    def __init__(self, judges: Mapping[str, str], *, before: re.Pattern[str]) -> None:
+        """``judges``: how a path begins → the judge's address. The longest that fits is taken.
+
+        ``before``: what stands in a call's address before the path that the file names.
+        """
         super().__init__()
-        self._api, self._judges = api, judges
+        self._judges, self._before = judges, before
         self.passed: list[Passed] = []
         self.faults: list[tuple[str, Any]] = []
         #: what a test does to a body after it was signed and before it is judged
@@ -57,7 +65,7 @@ class ThroughPrism(HTTPAdapter):
 
     @override
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        resource = "/" + str(request.url).removeprefix(self._api).removeprefix("/pisp").lstrip("/")
+        resource = self._before.sub("", str(request.url), count=1)
         begins = max((one for one in self._judges if resource.startswith(one)), key=len)
         request.url = self._judges[begins] + resource
         if request.body:
@@ -80,7 +88,7 @@ class ThroughPrism(HTTPAdapter):
     def _listen(self, call: str, answer: requests.Response) -> None:
         """What prism lets pass in spite of a fault has a header, what it stops is an answer of its own."""
         self.faults += [(call, one) for one in json.loads(answer.headers.get("sl-violations", "[]"))]
-        if answer.headers.get("Content-Type", "").startswith(_PROBLEM):
+        if _PROBLEMS in answer.content:
             self.faults.append((call, answer.json()))
 
 
@@ -93,11 +101,16 @@ def _bytes(request: requests.PreparedRequest) -> bytes:
 class Forwarder:
     """Adds TLS and our certificate, and changes nothing else. ``passed`` is what it saw on the bank's side."""
 
-    def __init__(self, bank: str, keys: Path) -> None:
-        """``bank``: its address without a path. ``keys``: the folder with ca.pem, client.pem and client.key."""
-        self._bank, self._keys = bank, keys
+    def __init__(self, bank: str, keys: Path, *, before: re.Pattern[str]) -> None:
+        """``bank``: its address without a path. ``keys``: the folder with ca.pem, client.pem and client.key.
+
+        ``before``: what stands in an address before the path that the file names.
+        """
+        self._bank, self._keys, self._before = bank, keys, before
         self.passed: list[Passed] = []
         self.url = ""
+        #: where the API lies at the bank, if prism does not say it: one prism can stand before several brands
+        self.at = ""
         #: what a test makes of the bank's answer before it is judged
         self.change: Callable[[bytes], bytes] = lambda body: body
 
@@ -110,7 +123,7 @@ class Forwarder:
             session.headers.clear()
             answer = session.request(
                 method,
-                self._bank + path,
+                self._bank + self.at + path,
                 headers=sent,
                 data=body or None,
                 verify=str(self._keys / "ca.pem"),
@@ -119,7 +132,7 @@ class Forwarder:
                 timeout=20,
             )
         told = self.change(answer.content)
-        resource = "/" + path.partition("/open-banking/")[2].partition("/")[2].removeprefix("pisp/")
+        resource = self._before.sub("", path, count=1)
         self.passed.append(
             Passed(method=method, resource=resource, sent=body, status=answer.status_code, answered=told)
         )
@@ -127,8 +140,8 @@ class Forwarder:
 
 
 @contextmanager
-def forwarding(bank: str, keys: Path) -> Iterator[Forwarder]:
-    forwarder = Forwarder(bank, keys)
+def forwarding(bank: str, keys: Path, *, before: re.Pattern[str]) -> Iterator[Forwarder]:
+    forwarder = Forwarder(bank, keys, before=before)
 
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -145,7 +158,7 @@ def forwarding(bank: str, keys: Path) -> Iterator[Forwarder]:
             self.end_headers()
             self.wfile.write(told)
 
-        do_GET = do_POST = do_DELETE = pass_on  # noqa: N815  # the library's names
+        do_GET = do_POST = do_PUT = do_DELETE = pass_on  # noqa: N815  # the library's names
 
         @override
         def log_message(self, format: str, *args: Any) -> None:
@@ -161,3 +174,29 @@ def forwarding(bank: str, keys: Path) -> Iterator[Forwarder]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def judging(
+    banks: Registry, bank_id: str, prism: str, forwarder: Forwarder, *, before: re.Pattern[str]
+) -> ThroughPrism:
+    """One prism before one of several brands, from now on: what it says is kept anew."""
+    api = banks.profile(bank_id).base_url
+    forwarder.passed.clear()
+    forwarder.at = urlsplit(api).path
+    through = ThroughPrism({"/": prism}, before=before)
+    banks.line(bank_id).session.mount(api, through)
+    return through
+
+
+def nothing_wrong(judged: ThroughPrism, forwarder: Forwarder) -> list[tuple[str, int]]:
+    """Prism found no fault, and each body came out as it went in; answers, which nobody signs there, as they are read.
+
+    Returns what was asked, and how it was answered.
+    """
+    assert judged.faults == []
+    assert _as_read(judged.passed) == _as_read(forwarder.passed)
+    return [(one.method, one.status) for one in judged.passed]
+
+
+def _as_read(passed: Iterable[Passed]) -> list[Passed]:
+    return [replace(one, answered=json.dumps(json.loads(one.answered or b"null")).encode()) for one in passed]
