@@ -229,7 +229,7 @@ def test_a_bank_may_tell_a_status_by_our_own_token(tmp_path: Path) -> None:
         (FIRST.replace("decoupled", "oauth"), "line 8: sign_in_first: with approach = oauth"),
         (FIRST.replace("tpp_token = false\n", ""), "tpp_token: must be false"),
         (FIRST.replace("tpp_token = false", "tpp_token = true"), "line 9: tpp_token: must be false"),
-        ("sign_in_first = 1\n", "line 8: sign_in_first: Not a valid boolean."),
+        ("sign_in_first = 1\n", "line 8: sign_in_first: must be true or false"),
         (FIRST + PLACES.splitlines()[0] + "\n", "token_endpoint: missing: a bank without metadata has both"),
         (FIRST + PLACES.splitlines()[1] + "\n", "authorization_endpoint: missing: a bank without metadata has both"),
         (FIRST + PLACES.replace(f"{ISSUER}/some", "https://x.test/some"), "it is not on the issuer's host"),
