@@ -60,6 +60,15 @@ class _Flag(fields.Boolean):
         return value
 
 
+class _Whole(fields.Integer):
+    """12, and neither "12" nor 1.5."""
+
+    default_error_messages = {"invalid": "must be a whole number, without quotation marks"}  # noqa: RUF012  # marshmallow's
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(strict=True, **more)
+
+
 def _matching(pattern: re.Pattern[str], error: str) -> validate.Regexp:
     return validate.Regexp(rf"(?:{pattern.pattern})\Z", error=error)
 
@@ -79,8 +88,6 @@ class _Strict(Schema):
     @override
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         field_obj.error_messages["required"] = "missing"
-        if isinstance(field_obj, fields.Integer):
-            field_obj.error_messages["invalid"] = "must be a whole number, without quotation marks"
 
 
 class _QuirksSchema(_Strict):
@@ -137,15 +144,13 @@ class _BankSchema(_Strict):
         load_default=["EUR"],
         validate=validate.Length(1),
     )
-    authorisation_minutes = fields.Integer(
-        strict=True, load_default=AUTHORISATION_MINUTES, validate=validate.Range(1, 1440)
-    )
+    authorisation_minutes = _Whole(load_default=AUTHORISATION_MINUTES, validate=validate.Range(1, 1440))
     poll_s = fields.List(
-        fields.Integer(strict=True, validate=validate.Range(60, 7 * 86_400)),
+        _Whole(validate=validate.Range(60, 7 * 86_400)),
         load_default=list(POLL_S),
         validate=validate.Length(1, 50),
     )
-    status_calls_per_minute = fields.Integer(strict=True, load_default=600, validate=validate.Range(1, 1_000_000))
+    status_calls_per_minute = _Whole(load_default=600, validate=validate.Range(1, 1_000_000))
     sandbox = _Flag(load_default=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -85,6 +84,8 @@ _LEFT_OPEN = (
     " AND pid <> pg_backend_pid()"
 )
 
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of our own is made there
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -129,7 +130,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sqlite_database() -> Iterator[Path]:
     """Where the SQLite database of each test lies, one after the other: in memory, as far as the machine has such a
     folder, since no test is about the power."""
-    with tempfile.TemporaryDirectory(dir=next(filter(os.path.isdir, ["/dev/shm"]), None)) as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
         yield Path(folder) / "quittance.sqlite3"
 
 

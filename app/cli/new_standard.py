@@ -28,7 +28,7 @@ def add(words: Any) -> None:
 def _a_name(text: str) -> str:
     """It becomes a package, a word in banks' files, and with hyphens the id of a bank."""
     if keyword.iskeyword(text):
-        raise argparse.ArgumentTypeError(f"{text} is a word of Python's, which no package can be called")
+        raise argparse.ArgumentTypeError(f"{text} is a word of Python's: take another, as polish_api")
     if _NAME.fullmatch(text) is None or len(text) > _NAME_MOST:
         raise argparse.ArgumentTypeError(f"small letters, digits and _, at most {_NAME_MOST}, as polish_api")
     return text

@@ -33,8 +33,8 @@ from tests.conformance.stet_sandbox.test_payment_requests import BySerial, chang
 from tests.support import nextgen_tpp, stet_tpp
 from tests.support.nextgen_tpp import PRODUCT, RETURN, NextGenTpp
 from tests.support.sandbox_tpp import Answer, answer_to_tpp
+from tests.support.served_banks import ServedBanks, serving
 from tests.support.stet_bank import OTHER
-from tests.support.stet_served import ServedStetBanks, serving
 from tests.support.stet_tpp import StetTpp
 from tests.support.uk_wire import OverTls
 
@@ -91,7 +91,7 @@ def weak_seal(folder: Path) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class World:
-    served: ServedStetBanks
+    served: ServedBanks
     wire: OverTls
 
     @property

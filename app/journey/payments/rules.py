@@ -103,8 +103,10 @@ def promise(*, now: dt.datetime, fence_at: dt.datetime | None) -> dt.datetime:
     return max(now, fence_at or now) + PROMISE
 
 
-def look_before_promise(*, run_at: dt.datetime, know_by: dt.datetime, now: dt.datetime) -> dt.datetime:
+def look_before_promise(*, run_at: dt.datetime, know_by: dt.datetime | None, now: dt.datetime) -> dt.datetime:
     """``run_at``, or earlier: a promise wants a look while there is time to spare, and one when its time is over."""
+    if know_by is None:
+        return run_at
     early = know_by - PROMISE_SPARE
     return min(run_at, early if early > now else know_by)
 

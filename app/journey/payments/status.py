@@ -323,8 +323,7 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
         payment.next_look_at = None
         task.finish(uow)
         return
-    if payment.know_by is not None:
-        run_at = rules.look_before_promise(run_at=run_at, know_by=payment.know_by, now=uow.now)
+    run_at = rules.look_before_promise(run_at=run_at, know_by=payment.know_by, now=uow.now)
     look_again(task, uow, payment, run_at=max(run_at, not_before))
 
 

@@ -345,8 +345,7 @@ def _wait(
     sent = calls.first_and_last(uow.session, _call_of(uow, payment))
     since = payment.silent_since or (sent[0] if sent else uow.now)
     run_at = rules.look_in_silence(silent_since=since, now=uow.now)
-    if payment.know_by is not None:
-        run_at = rules.look_before_promise(run_at=run_at, know_by=payment.know_by, now=uow.now)
+    run_at = rules.look_before_promise(run_at=run_at, know_by=payment.know_by, now=uow.now)
     look_again(task, uow, payment, run_at=max(run_at, uow.now + max(rest, rules.SEND_GAP)))
 
 

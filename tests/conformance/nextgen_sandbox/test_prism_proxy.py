@@ -27,7 +27,7 @@ from tests.support.judges import clock, running_prism
 from tests.support.nextgen_judge import for_prism
 from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding, judging, nothing_wrong
 from tests.support.sandbox_tpp import answer_to_tpp
-from tests.support.stet_served import ServedStetBanks, serving
+from tests.support.served_banks import ServedBanks, serving
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
 
@@ -41,13 +41,13 @@ BEFORE = re.compile(r".*/psd2(?=/v1/)")
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedBanks]:
     with serving(tmp_path_factory.mktemp("nextgen"), standard="nextgen") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def forwarder(served: ServedStetBanks) -> Iterator[Forwarder]:
+def forwarder(served: ServedBanks) -> Iterator[Forwarder]:
     with forwarding(served.base_url, served.folder, before=BEFORE) as running:
         yield running
 
@@ -60,7 +60,7 @@ def prism(forwarder: Forwarder, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def banks(served: ServedStetBanks) -> Registry:
+def banks(served: ServedBanks) -> Registry:
     return served.registry()
 
 
@@ -88,7 +88,7 @@ def key() -> str:
     return str(uuid.uuid4())
 
 
-def approve(bank: BerlinGroupConnector, bank_id: str, sca: ScaOAuth | None, served: ServedStetBanks) -> None:
+def approve(bank: BerlinGroupConnector, bank_id: str, sca: ScaOAuth | None, served: ServedBanks) -> None:
     """The whole way of a customer who says yes: at the bank's pages, or in its app."""
     assert sca is not None
     verifier = pkce.new_verifier()
@@ -112,7 +112,7 @@ def approve(bank: BerlinGroupConnector, bank_id: str, sca: ScaOAuth | None, serv
 
 
 def test_a_payment(
-    bank: BerlinGroupConnector, bank_id: str, served: ServedStetBanks, judged: ThroughPrism, forwarder: Forwarder
+    bank: BerlinGroupConnector, bank_id: str, served: ServedBanks, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     brand = BRANDS[bank_id]
     staged = bank.initiate(bank.draft(order(AMOUNT), request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=WAIT_S)
@@ -132,7 +132,7 @@ def test_a_payment(
 
 @pytest.mark.parametrize("bank_id", ["alpenkasse", "azulejo", "hansekontor"], indirect=True)
 def test_what_the_bank_keeps(
-    bank: BerlinGroupConnector, bank_id: str, served: ServedStetBanks, judged: ThroughPrism, forwarder: Forwarder
+    bank: BerlinGroupConnector, bank_id: str, served: ServedBanks, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     """A payment for a later day, approved and taken back, where two of these banks ask their customer again; then a
     standing order."""
@@ -205,7 +205,7 @@ def test_prism_stops_a_wrong_answer(bank: BerlinGroupConnector, judged: ThroughP
 
 @pytest.mark.parametrize("bank_id", ["hansekontor", "grachten", "navigli"], indirect=True)
 def test_a_link_that_leads_elsewhere_is_followed_by_nobody(
-    bank: BerlinGroupConnector, served: ServedStetBanks, judged: ThroughPrism, forwarder: Forwarder
+    bank: BerlinGroupConnector, served: ServedBanks, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     """It is well made, so that prism lets it pass; our connector does not. The payment may be there all the same."""
     forwarder.change = lambda body: body.replace(served.base_url.encode(), b"https://bank.evil.example")

@@ -19,7 +19,7 @@ from connectors.registry import Registry
 from connectors.sandbox_bank.nextgen.brands import BRANDS
 from connectors.security import pkce
 from tests.support.bench import NEXTGEN, sca_of, signed_in
-from tests.support.stet_served import ServedStetBanks, serving
+from tests.support.served_banks import ServedBanks, serving
 
 WAIT_S = 10
 RETURN = "https://localhost:8000/banks/tested/return/s"
@@ -30,18 +30,18 @@ def clock() -> dt.datetime:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedBanks]:
     with serving(tmp_path_factory.mktemp("nextgen"), standard="nextgen") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def banks(served: ServedStetBanks) -> Registry:
+def banks(served: ServedBanks) -> Registry:
     return served.registry()
 
 
 @pytest.mark.parametrize("bank_id", NEXTGEN)
-def test_our_connector_pays_at_each(served: ServedStetBanks, banks: Registry, bank_id: str) -> None:
+def test_our_connector_pays_at_each(served: ServedBanks, banks: Registry, bank_id: str) -> None:
     connector, brand = banks.connector(bank_id), BRANDS[bank_id]
     if brand.sign_in_first:
         with served.person() as person:

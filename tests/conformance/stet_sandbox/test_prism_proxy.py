@@ -21,8 +21,8 @@ from connectors.stet.connector import StetConnector
 from tests.support.bench import STET, order
 from tests.support.judges import running_prism
 from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding, judging, nothing_wrong
+from tests.support.served_banks import ServedBanks, serving
 from tests.support.stet_judge import for_prism
-from tests.support.stet_served import ServedStetBanks, serving
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
 
@@ -34,13 +34,13 @@ BEFORE = re.compile(r".*/stet/v1(?=/)")
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedBanks]:
     with serving(tmp_path_factory.mktemp("stet"), standard="stet") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def forwarder(served: ServedStetBanks) -> Iterator[Forwarder]:
+def forwarder(served: ServedBanks) -> Iterator[Forwarder]:
     with forwarding(served.base_url, served.folder, before=BEFORE) as running:
         yield running
 
@@ -53,7 +53,7 @@ def prism(forwarder: Forwarder, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def banks(served: ServedStetBanks) -> Registry:
+def banks(served: ServedBanks) -> Registry:
     return served.registry()
 
 
@@ -78,7 +78,7 @@ def key() -> str:
     return str(uuid.uuid4())
 
 
-def approve(bank: StetConnector, sca: ScaOAuth | None, served: ServedStetBanks) -> None:
+def approve(bank: StetConnector, sca: ScaOAuth | None, served: ServedBanks) -> None:
     """The whole way of a customer who says yes, and our confirmation where the bank offers it."""
     assert sca is not None
     with served.person() as person:
@@ -87,7 +87,7 @@ def approve(bank: StetConnector, sca: ScaOAuth | None, served: ServedStetBanks) 
 
 
 def test_a_payment(
-    bank: StetConnector, bank_id: str, served: ServedStetBanks, judged: ThroughPrism, forwarder: Forwarder
+    bank: StetConnector, bank_id: str, served: ServedBanks, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     staged = bank.initiate(bank.draft(order(), request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=WAIT_S)
     approve(bank, staged.sca, served)
@@ -139,7 +139,7 @@ def test_prism_stops_a_wrong_answer(bank: StetConnector, judged: ThroughPrism, f
 
 
 def test_a_link_that_leads_elsewhere_is_followed_by_nobody(
-    bank: StetConnector, served: ServedStetBanks, judged: ThroughPrism, forwarder: Forwarder
+    bank: StetConnector, served: ServedBanks, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     """It is well made, so that prism lets it pass; our connector does not. The payment may be there all the same."""
     forwarder.change = lambda body: body.replace(served.base_url.encode(), b"https://bank.evil.example")

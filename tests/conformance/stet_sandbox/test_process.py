@@ -22,7 +22,7 @@ from connectors.money import Money
 from connectors.sandbox_bank import authority
 from connectors.sandbox_bank.authority import Tpp
 from tests.support.bench import STET, sca_of
-from tests.support.stet_served import ServedStetBanks, serving
+from tests.support.served_banks import ServedBanks, serving
 
 WAIT_S = 10
 RETURN = "https://localhost:8000/banks/tested/return/s"
@@ -33,13 +33,13 @@ def clock() -> dt.datetime:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStetBanks]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedBanks]:
     with serving(tmp_path_factory.mktemp("stet"), standard="stet") as running:
         yield running
 
 
 @pytest.mark.parametrize("bank_id", STET)
-def test_our_connector_pays_at_each(served: ServedStetBanks, bank_id: str) -> None:
+def test_our_connector_pays_at_each(served: ServedBanks, bank_id: str) -> None:
     connector = served.registry().connector(bank_id)
     order = PaymentOrder(
         amount=Money(84_20, "EUR"),
@@ -71,7 +71,7 @@ def test_our_connector_pays_at_each(served: ServedStetBanks, bank_id: str) -> No
 
 
 @pytest.mark.parametrize("bank_id", STET)
-def test_bank_check_has_nothing_to_say(served: ServedStetBanks, bank_id: str) -> None:
+def test_bank_check_has_nothing_to_say(served: ServedBanks, bank_id: str) -> None:
     banks = served.registry()
     found = list(check(banks.profile(bank_id), banks, clock=clock))
     assert [one.verdict for one in found] == [Verdict.OK] * 6, [str(one) for one in found]
@@ -81,7 +81,7 @@ def test_bank_check_has_nothing_to_say(served: ServedStetBanks, bank_id: str) ->
 
 
 @pytest.mark.parametrize("days", [364, 380])
-def test_bank_check_warns_before_a_certificate_ends(served: ServedStetBanks, days: int) -> None:
+def test_bank_check_warns_before_a_certificate_ends(served: ServedBanks, days: int) -> None:
     """Both were made for 395 days: thirty days before that, and not earlier."""
     banks = served.registry()
     found = list(check(banks.profile("remparts"), banks, clock=lambda: clock() + dt.timedelta(days=days)))
@@ -90,13 +90,13 @@ def test_bank_check_warns_before_a_certificate_ends(served: ServedStetBanks, day
     assert all("renew it now" in text for text in warned.values())
 
 
-def test_bank_check_says_what_is_wrong_with_a_seal(served: ServedStetBanks) -> None:
+def test_bank_check_says_what_is_wrong_with_a_seal(served: ServedBanks) -> None:
     banks = served.registry()
     found = list(check(banks.profile("remparts"), banks, clock=lambda: clock() + dt.timedelta(days=400)))
     assert [(one.step, one.verdict) for one in found[1:]] == [("certificate", Verdict.WRONG), ("seal", Verdict.WRONG)]
 
 
-def test_bank_check_says_whose_a_certificate_is(served: ServedStetBanks, tmp_path: Path) -> None:
+def test_bank_check_says_whose_a_certificate_is(served: ServedBanks, tmp_path: Path) -> None:
     """The transport certificate is another's: TLS takes it, the bank would not."""
     shutil.copytree(served.folder, tmp_path / "keys" / "sandbox-bank-stet")
     ours = tmp_path / "keys" / "sandbox-bank-stet"
@@ -110,7 +110,7 @@ def test_bank_check_says_whose_a_certificate_is(served: ServedStetBanks, tmp_pat
     assert "it is not of PSDFR-ACPR-000000" in wrong.text
 
 
-def test_a_bank_that_was_killed_is_away_and_comes_back(served: ServedStetBanks) -> None:
+def test_a_bank_that_was_killed_is_away_and_comes_back(served: ServedBanks) -> None:
     connector = served.registry().connector("remparts")
     assert connector.status("unknown", access_token=None, timeout_s=WAIT_S).fact is Fact.NOT_FOUND
     served.kill()

@@ -22,10 +22,10 @@ from tests.support.uk_wire import OverTls
 START_S_MAX = 30
 
 
-class ServedStetBanks:
+class ServedBanks:
     """In its own process group, so that a kill takes all of it, as a power cut does."""
 
-    def __init__(self, data: Path, *, standard: str = "stet") -> None:
+    def __init__(self, data: Path, *, standard: str) -> None:
         self.data = data
         self._standard = standard
         self.folder = data / "bank-keys" / f"sandbox-bank-{standard}"
@@ -92,8 +92,8 @@ class ServedStetBanks:
 
 
 @contextmanager
-def serving(data: Path, *, standard: str) -> Iterator[ServedStetBanks]:
-    banks = ServedStetBanks(data, standard=standard)
+def serving(data: Path, *, standard: str) -> Iterator[ServedBanks]:
+    banks = ServedBanks(data, standard=standard)
     banks.start()
     try:
         yield banks
