@@ -12,6 +12,8 @@ from functools import partial
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
+from app.journey.connections.leaks import trace_strays
+from app.journey.connections.service import lapse_offers
 from app.journey.intake import uploads
 from app.journey.invoices.service import report_unseen
 from app.journey.payments.service import renew_promises
@@ -59,10 +61,12 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     end_wrong_leases: dt.timedelta(minutes=1),
     renew_promises: dt.timedelta(minutes=1),
     uploads.drop_abandoned: dt.timedelta(hours=1),
+    lapse_offers: dt.timedelta(minutes=5),
 }
 #: those that need more than one transaction, or a setting
 OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
     report_unseen: dt.timedelta(hours=1),
+    trace_strays: dt.timedelta(minutes=1),
 }
 
 

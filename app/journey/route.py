@@ -7,6 +7,8 @@ each safe to run again. To add a step, add a handler here.
 from __future__ import annotations
 
 from app.db.events import Event
+from app.journey.connections import service as connections
+from app.journey.connections.events import CodePresented, ConnectionChanged
 from app.journey.decisions.events import PaymentDecided
 from app.journey.intake import conformance, uploads
 from app.journey.intake.events import BillDelivered
@@ -27,6 +29,8 @@ from app.journey.webhooks import service as webhooks
 from app.services import Handler
 
 TIMETABLE: dict[type[Event], list[Handler]] = {
+    CodePresented: [connections.take_up],
+    ConnectionChanged: [webhooks.tell_connection_changed],
     BillDelivered: [invoices.open_invoice],
     InvoiceOpened: [webhooks.tell_bill_delivered],
     BillUnseen: [webhooks.tell_bill_unseen],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.journey.connections.states import CONNECTION, ConnectionState, ConnectionStep
 from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
@@ -18,6 +19,7 @@ from tests.tidy.conftest import module_of, name_of, sources
 Kind = type[enum.Enum]
 #: table, its states, its steps, where it begins, where it can end
 KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, enum.Enum, set[enum.Enum]]] = [
+    (CONNECTION, ConnectionState, ConnectionStep, ConnectionState.NONE, set()),  # people come back to one another
     (UPLOAD, UploadState, UploadStep, UploadState.RECEIVING, {UploadState.DONE}),
     (INVOICE, InvoiceState, InvoiceStep, InvoiceState.TO_PAY, set()),  # a paid one may be reopened
     (

@@ -11,6 +11,7 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.journey.connections.read import muted_billers
 from app.journey.intake.models import DeliveredBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.models import Invoice
@@ -42,6 +43,7 @@ class InvoiceView:
     """One bill as its customer sees it on ``today``."""
 
     id: str
+    biller_id: str
     biller_name: str
     delivered_by: str
     number: str
@@ -64,6 +66,7 @@ class InvoiceView:
     payment_id: str | None = None  #: filled in by the door from a later stage
     receipt_id: str | None = None
     seen: bool = False  #: its customer opened it before
+    muted: bool = False  #: its biller is: it came without a notice, and stands behind the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +80,21 @@ class OpenTotal:
 def invoices_of(
     session: Session, *, customer_id: str, today: dt.date, states: Sequence[InvoiceState], page: int = 1
 ) -> list[InvoiceView]:
-    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then what was paid."""
+    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then what was paid.
+
+    Those of a muted biller stand behind the others of their kind; none is left out.
+    """
     still_open = case((Invoice.state == InvoiceState.PAID, 1), else_=0)
+    muted = muted_billers(session, customer_id=customer_id)
+    behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
     rows = session.execute(
         _select()
         .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
-        .order_by(still_open, func.coalesce(Invoice.due_on, Invoice.issued_on), Invoice.id)
+        .order_by(still_open, behind, func.coalesce(Invoice.due_on, Invoice.issued_on), Invoice.id)
         .limit(INBOX_MOST)
         .offset((page - 1) * INBOX_MOST)
     ).all()
-    return [_view(*row, today=today) for row in rows]
+    return [_view(*row, today=today, muted=row[0].biller_id in muted) for row in rows]
 
 
 def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> InvoiceView:
@@ -137,7 +145,7 @@ def _select() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date) -> InvoiceView:
+def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date, muted: bool = False) -> InvoiceView:
     discount = None
     if invoice.discount_until is not None:
         discount = DiscountView(
@@ -145,6 +153,7 @@ def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date
         )
     return InvoiceView(
         id=invoice.id,
+        biller_id=invoice.biller_id,
         biller_name=biller_name,
         delivered_by=biller_name,
         number=invoice.number,
@@ -167,6 +176,7 @@ def _view(invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date
         state=invoice.state,
         media_type=media_type,
         seen=invoice.seen_at is not None,
+        muted=muted,
     )
 
 

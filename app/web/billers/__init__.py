@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.web.billers import api, auth, bills, confirmations, oauth, payments, problems, uploads
+from app.web.billers import api, auth, bills, confirmations, connections, oauth, payments, problems, uploads
 from app.web.billers.limits import limiter
 
 __all__ = [
     "bills",
     "confirmations",
+    "connections",
     "payments",
     "register",
     "uploads",
-]  # the four declare their operations when they are imported
+]  # the five declare their operations when they are imported
 
 _BLUEPRINTS = (api.blueprint, api.docs, oauth.blueprint)
 for _door in _BLUEPRINTS:

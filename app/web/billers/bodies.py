@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
+import marshmallow as ma
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.errors import FieldError
 from app.web.billers.problems import Problem
+from connectors.strict_json import NotReadable, read_value
 
 _BUFFER = 64 * 1024
+_JSON = "application/json"
 
 
 def whole_body(*, most: int, what: str) -> bytes:
@@ -29,6 +34,39 @@ def whole_body(*, most: int, what: str) -> bytes:
     if len(content) > most:
         raise too_large
     return content
+
+
+def json_body(*, most: int, what: str) -> Any:
+    """The body as the JSON value that it is. Raises Problem 413, 415 and 422."""
+    if request.mimetype != _JSON or request.content_encoding:
+        raise Problem(415, "media-type", f"Send {_JSON}, without Content-Encoding.")
+    content = whole_body(most=most, what=what)
+    try:
+        return read_value(content)
+    except NotReadable:
+        raise Problem(422, "not-well-formed", "The body is not the JSON object that it should be.") from None
+
+
+def wrong_fields(error: ma.ValidationError, *, code: str, what: str) -> Problem:
+    """The first fault of each field."""
+    messages = error.messages if isinstance(error.messages, dict) else {}
+    errors = [
+        FieldError("" if name == "_schema" else f"/{name[:40]}", str(detail[0]))
+        for name, detail in messages.items()
+        if isinstance(detail, list) and detail
+    ]
+    return Problem(422, code, f"{what} is not as described.", errors=tuple(errors))
+
+
+def calendar_day(written: str | None, *, pointer: str, code: str) -> dt.date | None:
+    """A day as JSON writes it. Raises Problem 422 for one that no calendar has."""
+    if written is None:
+        return None
+    try:
+        return dt.date.fromisoformat(written)
+    except ValueError:
+        detail = "This is not a day of the calendar."
+        raise Problem(422, code, detail, errors=(FieldError(pointer, detail),)) from None
 
 
 def body_lines(*, most: int, line_most: int, what: str) -> Iterator[bytes]:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Any
 
 import marshmallow as ma
-from flask import request
 
 from app.errors import FieldError, NotFound
 from app.journey.reconciliation.service import Word, WordTaken, take_word
 from app.web.billers.api import operation
 from app.web.billers.auth import client_id, current_client
-from app.web.billers.bodies import whole_body
+from app.web.billers.bodies import calendar_day, json_body, wrong_fields
 from app.web.billers.limits import CONFIRMATION_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
 from app.web.billers.schemas import ConfirmationSchema, WordSchema
 from app.web.context import services
 from connectors.money import Money
-from connectors.strict_json import NotReadable, read_value
 
 _PAYMENT_ID = r"^pay_[0-9a-f]{32}$"
 _JSON = "application/json"
+_WHAT = "A confirmation"
 
 
 @operation(
@@ -58,31 +56,14 @@ def confirm_payment(payment_id: str) -> WordTaken:
 
 def _word() -> Word:
     try:
-        found = WordSchema().load(_body())
+        found = WordSchema().load(json_body(most=CONFIRMATION_BYTES_MAX, what=_WHAT))
     except ma.ValidationError as error:
-        raise _wrong(error) from None
-    return Word(received=found["received"], amount=_amount(found), booked_on=_day(found.get("booked_on")))
-
-
-def _body() -> Any:
-    if request.mimetype != _JSON or request.content_encoding:
-        raise Problem(415, "media-type", f"Send {_JSON}, without Content-Encoding.")
-    content = whole_body(most=CONFIRMATION_BYTES_MAX, what="A confirmation")
-    try:
-        return read_value(content)
-    except NotReadable:
-        raise Problem(422, "not-well-formed", "The body is not the JSON object that it should be.") from None
-
-
-def _wrong(error: ma.ValidationError) -> Problem:
-    """The first fault of each field."""
-    messages = error.messages if isinstance(error.messages, dict) else {}
-    errors = [
-        FieldError("" if name == "_schema" else f"/{name[:40]}", str(detail[0]))
-        for name, detail in messages.items()
-        if isinstance(detail, list) and detail
-    ]
-    return Problem(422, "confirmation", "The confirmation is not as described.", errors=tuple(errors))
+        raise wrong_fields(error, code="confirmation", what=_WHAT) from None
+    return Word(
+        received=found["received"],
+        amount=_amount(found),
+        booked_on=calendar_day(found.get("booked_on"), pointer="/booked_on", code="booked-on"),
+    )
 
 
 def _amount(found: dict[str, Any]) -> Money | None:
@@ -96,13 +77,3 @@ def _amount(found: dict[str, Any]) -> Money | None:
         return Money.parse(written, currency, exact=True)
     except ValueError as error:
         raise Problem(422, "amount", f"{error}.", errors=(FieldError("/amount", f"{error}."),)) from None
-
-
-def _day(written: str | None) -> dt.date | None:
-    if written is None:
-        return None
-    try:
-        return dt.date.fromisoformat(written)
-    except ValueError:
-        detail = "This is not a day of the calendar."
-        raise Problem(422, "booked-on", detail, errors=(FieldError("/booked_on", detail),)) from None

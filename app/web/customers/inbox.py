@@ -8,6 +8,7 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.connections.read import waiting_for_answer
 from app.journey.intake.holding import held_bills
 from app.journey.invoices.read import INBOX_MOST, InvoiceView, invoice_view, invoices_of, open_total, original_of
 from app.journey.invoices.states import InvoiceState
@@ -42,11 +43,13 @@ def inbox() -> ResponseReturnValue:
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id)
+        waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         held = held_bills(uow.session, customer_id=customer.id) if page == 1 and show != "paid" else []
     return render_template(
         "customers/inbox.html",
         bills=[_linked(bill, payments, receipts) for bill in bills],
         held=held,
+        companies_waiting=waiting,
         show=show,
         to_pay=total.amounts,
         to_pay_count=total.count,

@@ -130,6 +130,39 @@ def _breaks(name: str, *others: str) -> Callable[[Spoil], Spoil]:
     return keep
 
 
+@_breaks("A1")
+def a_step_that_nobody_took(books: Books) -> None:
+    books.change("connection", books.one("connection", "state = 'active'"), sequence=2)
+
+
+@_breaks("A2")
+def connected_without_a_yes(books: Books) -> None:
+    books.change("connection_history", books.one("connection_history", "step = 'bring_over'"), source="biller")
+
+
+@_breaks("A3")
+def delivered_after_its_customer_left(books: Books) -> None:
+    connection = books.one("connection", "state = 'active'")
+    first = books.one("delivered_bill", "1 = 1")
+    books.change("connection", connection, state="left", sequence=2)
+    gone = {"step": "leave", "before": "active", "after": "left", "source": "customer"}
+    at = first["delivered_at"] - 2 * HOUR
+    history = books.one("connection_history", f"connection_id = '{connection['id']}'")
+    books.copy("connection_history", history, sequence=2, at=at, **gone)
+
+
+@_breaks("A4")
+def one_code_two_billers(books: Books) -> None:
+    code = {"id": "cod_x", "redemption_id": "rdm_x", "code_hash": "x", "used_at": books.now}
+    books.copy("connection_code", code)
+    books.copy("connection_code", code, id="cod_y")
+
+
+@_breaks("A5")
+def a_code_that_nobody_looked_at(books: Books) -> None:
+    books.copy("redemption", {"id": "rdm_x", "presented_at": books.now})
+
+
 @_breaks("B1", "B3", "F3")
 def more_is_paid_than_was_billed(books: Books) -> None:
     payment = books.payment("settled")
@@ -460,6 +493,31 @@ def test_each_fires_when_its_own_thing_is_spoilt(name: str, bare: Engine, lived:
     with bare.connect() as connection:  # left without a commit: the next one finds all well again
         spoil(Books(connection, lived.clock.now))
         assert broken_in(connection, lived.clock.now) == {name, *others}
+
+
+def test_a_bill_of_two_who_never_had_to_do_with_each_other(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("delivered_bill", books.one("delivered_bill", "1 = 1"), customer_id="cus_x")
+        assert "A3" in broken_in(connection, lived.clock.now)
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(1, set()), (61, {"A3"})])
+def test_clocks_differ_by_a_moment(seconds: int, broken: set[str], bare: Engine, lived: Lived) -> None:
+    """Asked long ago, confirmed; a process whose clock is behind takes the first bill."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        first = books.one("delivered_bill", "1 = 1")
+        who = f"customer_id = '{first['customer_id']}' AND biller_id = '{first['biller_id']}'"
+        connected = books.one("connection", who)
+        books.change("connection", connected, sequence=2)
+        asked = books.one("connection_history", f"connection_id = '{connected['id']}'")
+        books.drop("connection_history", asked)
+        begins = {"step": "ask", "before": "none", "after": "asked", "source": "customer"}
+        books.copy("connection_history", asked, **begins, at=first["delivered_at"] - 24 * HOUR)
+        yes = {"sequence": 2, "step": "confirm", "before": "asked", "after": "active", "source": "biller"}
+        books.copy("connection_history", asked, **yes, at=first["delivered_at"] + seconds * SECOND)
+        assert broken_in(connection, lived.clock.now) == broken
 
 
 def test_what_nobody_submitted_is_not_at_the_bank(bare: Engine, lived: Lived) -> None:
