@@ -270,6 +270,20 @@ def _quirks_without_effect(bank: BankProfile) -> Iterator[_Fault]:
         for name in ("redirect_link_name", "confirmation_code_name"):
             if getattr(bank.quirks, name, ""):
                 yield ("quirks", name), 'its customers approve elsewhere: approach = "redirect" is missing'
+    for name, is_used, why in _used_with_tokens(bank):
+        if getattr(bank.quirks, name, "") and not is_used:
+            yield ("quirks", name), why
+
+
+def _used_with_tokens(bank: BankProfile) -> Iterator[tuple[str, bool, str]]:
+    """Quirks of how tokens are asked for: name, whether this bank's file lets anybody ask so, and why not."""
+    approves, nobody = bank.approach == Approach.OAUTH, "no token is asked for at this bank"
+    yield "token_query", bank.has_authorization_server, nobody
+    for name in ("response_type_in_capitals", "scope_in_code_exchange"):
+        yield name, approves or bank.sign_in_first, "its customers bring no code from its authorization server"
+    yield "scope_with_space", approves, "no approval has a scope: its customers approve on a page or in an app"
+    ours = bank.tpp_token or bank.status_access == "client_credentials"
+    yield "own_scope", bank.has_own_tokens and ours, "no token of our own is asked for at this bank"
 
 
 def _contradictions_of_sign_in(bank: BankProfile) -> Iterator[_Fault]:
@@ -286,7 +300,12 @@ def _contradictions_of_sign_in(bank: BankProfile) -> Iterator[_Fault]:
         yield ("tpp_token",), "must be false: with sign_in_first an initiation carries the customer's token, not ours"
     if bank.security.answer is not Answer.CODE:
         yield ("profile",), f"sign_in_first is built for answers with a code alone, not for {bank.security_profile}"
-    if bool(bank.authorization_endpoint) != bool(bank.token_endpoint):
+    if bank.authorization_endpoint and bank.security.pushed:
+        text = (
+            f"{bank.security_profile} pushes requests to an address that only metadata name: leave both addresses out"
+        )
+        yield ("authorization_endpoint",), text
+    elif bool(bank.authorization_endpoint) != bool(bank.token_endpoint):
         missing = "token_endpoint" if bank.authorization_endpoint else "authorization_endpoint"
         yield (missing,), "missing: a bank without metadata has both of its addresses here"
     elif bank.authorization_endpoint and urlsplit(bank.authorization_endpoint).netloc not in bank.origins:

@@ -12,6 +12,20 @@ from dataclasses import dataclass
 
 from connectors.security.profiles import Answer, SecurityProfile
 
+#: what the form of a token request says (RFC 6749 §4.1.3, §4.4.2, RFC 7523 §2.2, RFC 7636 §4.5): never the query too
+IN_FORM = frozenset(
+    {
+        "grant_type",
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "scope",
+        "client_id",
+        "client_secret",
+        "client_assertion",
+        "client_assertion_type",
+    }
+)
 #: names and values as RFC 3986 §3.4 has them
 _QUERY = re.compile(r"([A-Za-z0-9._~-]+=[A-Za-z0-9._~%+-]*(&(?!$)|$))+")
 
@@ -47,6 +61,7 @@ class OAuthQuirks:
 
     def useless(self, profile: SecurityProfile, *, version: str) -> Mapping[str, str]:  # noqa: ARG002
         """Quirks that are set and can have no effect or must have none: name → why. A file may not say them."""
+        twice = sorted(IN_FORM & {part.partition("=")[0] for part in self.token_query.split("&")})
         hybrid, by_value = profile.answer is Answer.HYBRID, profile.signed and not profile.pushed
         allowed = {
             "id_token_without_nonce": (hybrid, "this profile has no id_token in its answers"),
@@ -63,4 +78,7 @@ class OAuthQuirks:
                 "in this profile the response type is signed, or is another",
             ),
         }
-        return {name: why for name, (fits, why) in allowed.items() if getattr(self, name) and not fits}
+        found = {name: why for name, (fits, why) in allowed.items() if getattr(self, name) and not fits}
+        if twice and "token_query" not in found:
+            found["token_query"] = f"{twice[0]} stands in the form of the request already"
+        return found

@@ -70,7 +70,7 @@ def comes_back(bank_id: str, state: str | None = None) -> ResponseReturnValue:
         answer=answer,
     )
     if returned is None:
-        abort(400)
+        abort(400, "signing-in" if bank.sign_in_first else None)
     if not returned.same_browser:
         return render_template("customers/elsewhere.html", bank_name=bank.name)
     _find_out(returned)

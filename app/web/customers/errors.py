@@ -53,6 +53,12 @@ WAY_BACK = lazy_gettext(
     "This way back from the bank does not fit. What you approved or refused there still counts: look at the bill "
     "before you pay it again."
 )
+#: the same at a bank where people also sign in before a payment
+WAY_BACK_SIGNING_IN = lazy_gettext(
+    "This way back from the bank does not fit, or no longer. If you only signed in there: that took too long, or was "
+    "begun anew since. Nothing was paid by it; open the bill and begin again. If you approved or refused a payment "
+    "there, that still counts: look at the bill before you pay it again."
+)
 #: what our own codes mean to a person
 CODES = {
     "demo-visit": lazy_gettext(
@@ -94,7 +100,8 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     if is_away(getattr(error, "original_exception", None)):  # it went away while another error was being shown
         return away()
     if status == 400 and request.blueprint == "banks":
-        return _answer(400, code="way-back", detail=str(WAY_BACK))
+        detail = WAY_BACK_SIGNING_IN if error.description == "signing-in" else WAY_BACK
+        return _answer(400, code="way-back", detail=str(detail))
     if status < 400:
         return error  # a redirect
     code = error.description if error.description in CODES else "http"

@@ -27,6 +27,9 @@ class Brand:
     #: are no tokens of a TPP's own
     sign_in_first: bool = False
     sign_in_scope: str = "PIS"
+    others_are_told: Literal[401, 404] = 401  #: of another customer's order: TOKEN_INVALID, or that there is none such
+    once_per_request: bool = False  #: the same X-Request-ID again is the same order, whoever asks
+    one_sign_in: bool = False  #: a sign-in ends what the same customer signed in for before
     token_query: str = ""  #: what its token endpoint wants beside the form
     response_type: str = "code"
     own_scope: str = "PIS"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from connectors.sandbox_bank import payments
@@ -32,6 +33,13 @@ CREATE TABLE IF NOT EXISTS nextgen_order (
 CREATE TABLE IF NOT EXISTS nextgen_owner (
     payment_id TEXT PRIMARY KEY REFERENCES nextgen_order,
     customer_id TEXT NOT NULL REFERENCES customer
+) STRICT;
+CREATE TABLE IF NOT EXISTS nextgen_request (
+    tpp TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL REFERENCES nextgen_order,
+    PRIMARY KEY (tpp, brand, request_id)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS nextgen_authorisation (
     authorisation_id TEXT PRIMARY KEY,
@@ -130,7 +138,7 @@ def create(
     owner: str | None,
     now_ms: int,
 ) -> str:
-    """The new paymentId. Two equal ones make two: nothing is idempotent here."""
+    """The new paymentId. Two equal ones make two, but at a bank that looks for their X-Request-ID (``once``)."""
     payment_id = payments.create(connection, tpp=tpp, order=asked.order, now_ms=now_ms)
     connection.execute(
         "INSERT INTO nextgen_order (payment_id, brand, service, product, execute_on) VALUES (?, ?, ?, ?, ?)",
@@ -138,6 +146,19 @@ def create(
     )
     if owner is not None:
         connection.execute("INSERT INTO nextgen_owner VALUES (?, ?)", [payment_id, owner])
+    return payment_id
+
+
+def once(connection: Connection, *, tpp: str, brand: Brand, request_id: str, make: Callable[[], str]) -> str:
+    """The paymentId of the order that came with this X-Request-ID, which ``make`` makes if there is none."""
+    key = [tpp, brand.id, request_id]
+    row = connection.execute(
+        "SELECT payment_id FROM nextgen_request WHERE tpp = ? AND brand = ? AND request_id = ?", key
+    ).fetchone()
+    if row is not None:
+        return str(row["payment_id"])
+    payment_id = make()
+    connection.execute("INSERT INTO nextgen_request VALUES (?, ?, ?, ?)", [*key, payment_id])
     return payment_id
 
 

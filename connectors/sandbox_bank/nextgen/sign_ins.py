@@ -134,6 +134,13 @@ def exchange(
     if not hmac.compare_digest(row["code_challenge"], s256(verifier)):
         return None
     connection.execute("UPDATE nextgen_sign_in SET spent_ms = ? WHERE handle = ?", [now_ms, row["handle"]])
+    if brand.one_sign_in:
+        connection.execute(
+            "UPDATE token SET revoked = 1 WHERE tpp = ? AND token_hash IN"
+            " (SELECT t.token_hash FROM nextgen_customer_token t JOIN nextgen_sign_in s USING (handle)"
+            " WHERE t.customer_id = ? AND s.brand = ?)",
+            [tpp, row["customer_id"], brand.id],
+        )
     token = issue_token(connection, tpp=tpp, life_s=TOKEN_LIFE_S, now_ms=now_ms)
     connection.execute(
         "INSERT INTO nextgen_customer_token VALUES (?, ?, ?)", [digest(token), row["customer_id"], row["handle"]]

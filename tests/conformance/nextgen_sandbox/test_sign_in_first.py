@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
 
+from connectors.sandbox_bank.nextgen import brands
+from connectors.sandbox_bank.nextgen.brands import Brand
 from connectors.security import pkce
 from tests.support.nextgen_bank import OTHER
 from tests.support.nextgen_tpp import PRODUCT, RETURN, NextGenTpp, body
@@ -171,6 +175,57 @@ def test_an_order_is_nobody_elses(tpp: NextGenTpp, person: Person) -> None:
         got = his.call(method, path)
         assert (got.status, code_of(got)) == (401, "TOKEN_INVALID")
     assert hers.call("DELETE", f"{PRODUCT}/{payment_id}").status == 204
+
+
+@pytest.fixture
+def otherwise(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The bank goes about it in another way, as some do."""
+
+    def change(**ways: Any) -> None:
+        changed = dataclasses.replace(brands.BRANDS["tuulipankki"], **ways)
+        monkeypatch.setitem(cast("dict[str, Brand]", brands.BRANDS), "tuulipankki", changed)
+
+    return change
+
+
+def test_it_may_call_an_order_of_another_customer_unknown(
+    tpp: NextGenTpp, person: Person, otherwise: Callable[..., None]
+) -> None:
+    otherwise(others_are_told=404)
+    hers, his = with_token(tpp, person), with_token(tpp, person, "jonas")
+    payment_id = hers.posted()
+    for method, path in (("GET", f"{PRODUCT}/{payment_id}/status"), ("DELETE", f"{PRODUCT}/{payment_id}")):
+        got = his.call(method, path)
+        assert (got.status, code_of(got)) == (404, "RESOURCE_UNKNOWN")
+    assert hers.call("GET", f"{PRODUCT}/{payment_id}/status").json == {"transactionStatus": "RCVD"}
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_it_may_know_an_order_by_its_request(
+    tpp: NextGenTpp, person: Person, otherwise: Callable[..., None], once: bool
+) -> None:
+    """Whoever sends it again: whose it is does not change by that."""
+    otherwise(once_per_request=once)
+    hers, his = with_token(tpp, person), with_token(tpp, person, "jonas")
+    same = {"X-Request-ID": str(uuid.uuid4())}
+    answers = [each.call("POST", PRODUCT, body(), **same).json["paymentId"] for each in (hers, hers, his)]
+    assert len(set(answers)) == (1 if once else 3)
+    assert his.call("GET", f"{PRODUCT}/{answers[2]}/status").status == (401 if once else 200)
+    assert hers.call("POST", PRODUCT, body()).json["paymentId"] not in answers
+
+
+@pytest.mark.parametrize("one", [False, True])
+def test_it_may_end_a_sign_in_with_the_next_one(
+    tpp: NextGenTpp, person: Person, otherwise: Callable[..., None], one: bool
+) -> None:
+    otherwise(one_sign_in=one)
+    first, his = with_token(tpp, person), with_token(tpp, person, "jonas")
+    payment_id = first.posted()
+    second = with_token(tpp, person)
+    asked = {name: each.call("GET", f"{PRODUCT}/{payment_id}/status") for name, each in (("1", first), ("2", second))}
+    assert asked["2"].json == {"transactionStatus": "RCVD"}  # it is the same customer's
+    assert asked["1"].status == (401 if one else 200)
+    his.posted()
 
 
 def test_a_token_is_bound_to_the_certificate_and_the_bank(tpp: NextGenTpp, person: Person, folder: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from app.journey.banks import sign_in
 from app.journey.decisions.models import Decision
 from app.journey.payments.models import BankCall, Payment
 from app.schedule import forget_expired_secrets
@@ -19,6 +20,7 @@ from app.web.customers import decide
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.errors import BankSilent, BankUnavailable
 from connectors.sandbox_bank.context import EXTENSION
+from connectors.sandbox_bank.nextgen import sign_ins as bank_sign_ins
 from consent.models import Sealed, SignIn, Trip
 from tests.support import nextgen_bank
 from tests.support.journey import ORIGIN, Browser, Journey
@@ -305,6 +307,51 @@ def test_in_the_same_browser_another_customer_takes_over_nothing(there: Journey)
     answer = there.browser.come_back(way_back)
     assert answer.status_code == 200
     assert sent(there, "/oauth2/token") == []
+    said = answer.get_data(as_text=True)
+    assert "another browser" not in said
+    assert "or somebody else is signed in here now" in said
+    there.browser.get("/language/fr?next=/")
+    said = there.browser.come_back(way_back).get_data(as_text=True)
+    assert "ou quelqu’un d’autre y est maintenant connecté" in said
+
+
+def test_a_sign_in_that_lasts_for_days_says_until_which_day(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bank_sign_ins, "TOKEN_LIFE_S", 90 * 86400)
+    invoice_id = there.bill(number="a8", amount="10.00")
+    signs_in(there, invoice_id)
+    with there.services.reading() as uow:
+        until = sign_in.good_until(
+            uow,
+            customer_id=uow.session.scalars(select(SignIn.customer_id)).one(),
+            bank=there.services.banks.profile(BANK),
+        )
+    assert until is not None
+    said = words(there, page_of(invoice_id)).partition("You are signed in at Tuulipankki. Until ")[2]
+    is_today = until.date() == there.clock().date()
+    assert said.startswith(f"{until:%H:%M}"[:2] if is_today else f"{until.day} ")
+
+
+def test_a_return_that_comes_too_late_says_what_to_do(there: Journey) -> None:
+    """After half an hour; and of the eleventh sign-in that was begun."""
+    invoice_id = there.bill(number="a9", amount="10.00")
+    way_back = at_bank(there, leaves(there, invoice_id))
+    there.clock.tick(minutes=31)
+    with there.services.unit_of_work() as uow:
+        forget_expired_secrets(uow)
+        uow.commit()
+    there.browser.sign_in()
+    first = at_bank(there, leaves(there, invoice_id))
+    for _ in range(10):
+        leaves(there, invoice_id)
+    for late in (way_back, first):
+        answer = there.browser.come_back(late)
+        assert answer.status_code == 400
+        said = answer.get_data(as_text=True)
+        assert "If you only signed in there: that took too long, or was begun anew since." in said
+        assert "Nothing was paid by it" in said
+    assert sent(there, "/oauth2/token") == []
+    signs_in(there, invoice_id)
+    assert not offers_to_sign_in(there, invoice_id)
 
 
 def test_who_was_signed_out_meanwhile_is_signed_in_there_all_the_same(there: Journey) -> None:

@@ -27,6 +27,7 @@ sign_in_scope = "DEDICATED_PISP"
 token_query = "role=DEDICATED_PISP"
 response_type_in_capitals = true
 """
+NO_TOKENS = 'approach = "redirect"\ntpp_token = false\nstatus_access = "certificate"\nkeys = "ours"\n'
 PLACES = f'authorization_endpoint = "{ISSUER}/somewhere"\ntoken_endpoint = "{ISSUER}/token"\n'
 RECEIVED = json_answer({"transactionStatus": "RCVD"})
 
@@ -238,6 +239,26 @@ def test_a_bank_may_tell_a_status_by_our_own_token(tmp_path: Path) -> None:
         ('[quirks]\nsign_in_scope = "x"\n', "line 9: quirks.sign_in_scope: nobody signs in before a payment"),
         (FIRST + '[quirks]\ntoken_query = "role"\n', "line 12: quirks.token_query: must be a query"),
         (FIRST + '[quirks]\ntoken_query = "a=b&"\n', "line 12: quirks.token_query: must be a query"),
+        (FIRST + '[quirks]\ntoken_query = "a=b&grant_type=x"\n', "quirks.token_query: grant_type stands in the form"),
+        (FIRST + "[quirks]\nscope_with_space = true\n", "quirks.scope_with_space: no approval has a scope"),
+        (
+            FIRST + 'status_access = "psu_token"\n[quirks]\nown_scope = "x"\n',
+            "quirks.own_scope: no token of our own is asked for",
+        ),
+        (
+            FIRST + PLACES + 'profile = "fapi2_mtls"\nkeys = "ours"\n',
+            "authorization_endpoint: fapi2_mtls pushes requests to an address that only metadata name",
+        ),
+        (NO_TOKENS + '[quirks]\ntoken_query = "a=b"\n', "quirks.token_query: no token is asked for at this bank"),
+        (
+            NO_TOKENS + "[quirks]\nresponse_type_in_capitals = true\n",
+            "quirks.response_type_in_capitals: its customers bring no code",
+        ),
+        (
+            NO_TOKENS + "[quirks]\nscope_in_code_exchange = true\n",
+            "quirks.scope_in_code_exchange: its customers bring no code",
+        ),
+        (NO_TOKENS + '[quirks]\nown_scope = "x"\n', "quirks.own_scope: no token of our own is asked for"),
     ],
 )
 def test_a_file_that_cannot_be(more: str, told: str, tmp_path: Path) -> None:
