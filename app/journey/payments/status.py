@@ -106,9 +106,10 @@ def _ask(task: Task, question: _Question) -> _Heard:
 
 def _taken_back(task: Task, connector: Cancels, question: _Question) -> _Heard:
     """Ask the bank to drop the order, once it is written down that we do."""
+    payment_id = task.payload["payment_id"]
     with task.services.unit_of_work() as uow:
+        locked(uow.session, payment_id)  # before its work, as everybody: whoever steps it may want it followed
         task.hold(uow)
-        payment_id = task.payload["payment_id"]
         call = calls.call_of(uow.session, payment_id=payment_id, verb="cancel")
         if call is None:
             request = BankRequest(
