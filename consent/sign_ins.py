@@ -123,9 +123,20 @@ def good_until(*, signed_in_at: dt.datetime, expires_at: dt.datetime, approval: 
     return expires_at - min(2 * approval + SPARE, (expires_at - signed_in_at) / 2)
 
 
-def access_token(session: Session, vault: Vault, sign_in: SignIn, *, now: dt.datetime) -> str | None:
-    """Its token, while it lives and opens."""
-    return tokens.opened(session, vault, _box(sign_in.id), now=now)
+def token_of(session: Session, vault: Vault, sign_in: SignIn, *, now: dt.datetime) -> tokens.CustomersToken | None:
+    """Its token, while it lives and opens. One that does not open is kept, for a process that has its key."""
+    token = tokens.opened(session, vault, _box(sign_in.id), now=now)
+    return None if token is None else tokens.CustomersToken(token, sign_in.expires_at)
+
+
+def forget_token(
+    session: Session, vault: Vault, *, customer_id: str, bank_id: str, access_token: str, now: dt.datetime
+) -> None:
+    """The bank does not take it: the sign-in that it is of, if that is still here, is good for no other order."""
+    theirs = select(SignIn).where(SignIn.customer_id == customer_id, SignIn.bank_id == bank_id)
+    for sign_in in session.scalars(theirs).all():
+        if tokens.opened(session, vault, _box(sign_in.id), now=now) == access_token:
+            forget(session, sign_in)
 
 
 def forget(session: Session, sign_in: SignIn) -> None:

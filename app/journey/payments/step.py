@@ -94,6 +94,8 @@ def step(
     payment.untold_since = None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
+    if after in CLOSED and before is PaymentState.INITIATING:
+        tokens.forget_of_order(uow.session, payment.id)
     if after in CLOSED and payment.is_to_submit and before in _NOT_SUBMITTED:  # the approval is never used
         tokens.forget(uow.session, payment.consent_id)
     _write_down(uow, payment, before, source=source, evidence=evidence, answer=answer)
