@@ -35,12 +35,8 @@ def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorise
     """Seal the token until it expires; without a stated life it is kept for five minutes. There may be none."""
     if authorised.access_token is None:
         return
-    vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life_of(authorised))
-
-
-def life_of(authorised: Authorised) -> dt.timedelta:
-    """How long its token is kept."""
-    return UNSTATED if authorised.expires_in_s is None else dt.timedelta(seconds=authorised.expires_in_s)
+    life = UNSTATED if authorised.expires_in_s is None else dt.timedelta(seconds=authorised.expires_in_s)
+    vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life)
 
 
 def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:

@@ -18,9 +18,12 @@ from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
 from app.journey.payments.step import may_withhold, raise_fence, step
 from app.services import Services, Task
 from connectors.contract import Approach, Authorised, BankRequest, ScaOAuth
-from connectors.errors import BankError, BankRefused, BankUnavailable, NotApproved
+from connectors.errors import BankError, BankRefused, BankUnavailable, NotApproved, NotSignedIn
 from consent import tokens, trips
 from consent.models import Consent, Trip
+
+#: how a trip ended from which we had no token to have the bank's app ask with: nothing was sent
+_NOBODY_ASKED = "nobody_asked"
 
 
 def exchange_code(task: Task) -> None:
@@ -116,6 +119,8 @@ def _refused(error: BankError, sca: ScaOAuth) -> str | None:
     execute what it was to be confirmed, so that the order is taken back as one that nobody approved."""
     if isinstance(error, NotApproved):
         return error.code
+    if isinstance(error, NotSignedIn) and sca.approach == Approach.DECOUPLED:
+        return _NOBODY_ASKED
     never_began = sca.approach != Approach.OAUTH and isinstance(error, BankUnavailable | BankRefused)
     return "not_started" if never_began else None
 
@@ -140,7 +145,11 @@ def _life_of(authorised: Authorised, payment: Payment) -> dt.timedelta:
 
 
 def _without_token(uow: UnitOfWork, payment: Payment, trip: Trip) -> None:
-    """Where nothing happens unless we submit it, an approval that did not reach us is one that is not used."""
+    """Where nothing happens unless we submit it, an approval that did not reach us is one that is not used; and where
+    we had no token to have the bank's app ask with, nothing was sent, and nobody is asked."""
+    if trip.outcome == _NOBODY_ASKED and payment.accepted_at is None and payment.state not in OVER:
+        evidence = "no token to have its app ask with: nobody was asked to approve it"
+        step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=Reason.SIGN_IN_OVER)
     if trip.outcome == "code" and may_withhold(payment):
         evidence = "the code could not be exchanged; nothing was submitted"
         step(uow, payment, PaymentStep.WITHHOLD, source=Source.WORKER, evidence=evidence, reason=Reason.APPROVAL_LOST)

@@ -143,6 +143,7 @@ def _token(
     )
     token = None if found is None else sign_ins.token_of(uow.session, services.vault, found, now=uow.now)
     if token is not None:
+        payment.told_until = token.expires_at if profile.status_access == "psu_token" else None
         tokens.keep_for_order(uow.session, services.vault, payment.id, token, now=uow.now)
     return token
 
@@ -274,7 +275,9 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
         return
     consent = _keep_consent(services, uow, payment, staged)
     uow.session.get_one(Trip, payment.trip_id).left_at = uow.now
-    raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
+    profile = services.banks.profile(payment.bank_id)
+    lapses_at = rules.lapses_at(given_at=consent.created_at, minutes=profile.authorisation_minutes)
+    raise_fence(payment, lapses_at + rules.UNSTATED_LIFE)
     if payment.state == PaymentState.INITIATING:
         payment.unwanted_since = uow.now if must_give_way(uow.session, payment) else None
         _stage(uow, payment, staged)
@@ -287,6 +290,9 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
 def _keep_consent(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> Consent:
     profile = services.banks.profile(payment.bank_id)
     trip = uow.session.get_one(Trip, payment.trip_id)
+    # never longer than the secrets of the trip live, however long the answer took
+    given_at = min(uow.now, trip.created_at + rules.SEND_LIFE)
+    lapses_at = rules.lapses_at(given_at=given_at, minutes=profile.authorisation_minutes)
     consent = Consent(
         id=new_id("con"),
         customer_id=payment.customer_id,
@@ -296,8 +302,7 @@ def _keep_consent(services: Services, uow: UnitOfWork, payment: Payment, staged:
         state=ConsentState.AWAITING_AUTHORISATION,
         sca=asdict(staged.sca) if staged.sca else {},
         created_at=uow.now,
-        # never longer than the secrets of the trip live, however long the answer took
-        expires_at=min(uow.now, trip.created_at + rules.SEND_LIFE) + rules.approval_life(profile.authorisation_minutes),
+        expires_at=rules.approve_until(lapses_at=lapses_at, told_until=payment.told_until),
     )
     uow.session.add(consent)
     uow.session.flush()

@@ -75,7 +75,7 @@ def approves(journey: Journey, payment_id: str) -> None:
 
 def offers_to_sign_in(journey: Journey, invoice_id: str) -> bool:
     page = journey.browser.page(page_of(invoice_id))
-    offered = page.select_one("a[href*='/bank/sign-in']") is not None
+    offered = page.select_one("a.button[href*='/bank/sign-in']") is not None
     assert offered != (page.select_one("form[data-passkey=pay]") is not None)
     return offered
 
@@ -196,7 +196,7 @@ def test_a_token_that_dies_before_the_order_is_sent_sends_nothing(
     assert (initiations(there), there.invoice(invoice_id).state) == (0, "to_pay")
     said = words(there, f"/payments/{payment_id}")
     assert "Nothing left your account." in said
-    assert "Your sign-in at Tuulipankki ended before the bank had taken the order" in said
+    assert "Your sign-in at Tuulipankki ended before the bank could ask you for your approval" in said
     assert "Sign in there again" in said
     again = there.browser.page(f"/bills/{invoice_id}/pay")  # the bank used last
     assert again.select_one(f"a[href*='/bank/sign-in?bank={BANK}']") is not None
