@@ -22,9 +22,6 @@ from connectors.errors import BankError, BankRefused, BankUnavailable, NotApprov
 from consent import tokens, trips
 from consent.models import Consent, Trip
 
-#: how a trip ended from which we had no token to have the bank's app ask with: nothing was sent
-_NOBODY_ASKED = "nobody_asked"
-
 
 def exchange_code(task: Task) -> None:
     """CustomerReturned: exchange the code, then let the status be asked at once."""
@@ -65,7 +62,7 @@ def exchange_code(task: Task) -> None:
         uow.commit()
     failpoint("exchange.taken")
     connector = speaker(services, bank_id, customer_token=customer_token)
-    authorised, outcome, refused = None, "authorised", None
+    authorised, outcome, failed = None, "authorised", None
     try:
         authorised = connector.complete(
             sca,
@@ -77,7 +74,7 @@ def exchange_code(task: Task) -> None:
             timeout_s=task.deadline_s,
         )
     except BankError as error:
-        refused = _refused(error, sca)
+        failed = error
         outcome = type(error).__name__  # whatever it was, the money may have moved: only status tells
     failpoint("exchange.sent")
     with services.unit_of_work() as uow:
@@ -93,9 +90,7 @@ def exchange_code(task: Task) -> None:
             if may_withhold(payment):
                 step(uow, payment, PaymentStep.AUTHORISE, source=Source.BANK, evidence="a token for its consent")
         else:
-            trip = uow.session.get_one(Trip, payment.trip_id)
-            trip.outcome = refused or trip.outcome
-            _without_token(uow, payment, trip)
+            _failed(uow, payment, failed, sca)
         follow_from(uow, payment, run_at=uow.now)
         uow.commit()
     failpoint("exchange.kept")
@@ -114,13 +109,23 @@ def _raise_fence_anew(services: Services, payment: Payment, sca: ScaOAuth, *, no
     raise_fence(payment, now + life + rules.EXPIRY_MARGIN)
 
 
-def _refused(error: BankError, sca: ScaOAuth) -> str | None:
+def _failed(uow: UnitOfWork, payment: Payment, error: BankError | None, sca: ScaOAuth) -> None:
+    """Nothing came of it. Where we had no token to have the bank's app ask with, nothing was sent, so nobody is asked:
+    that is the end. Never by what a trip says of itself, which may come from a browser."""
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    trip.outcome = _refused(error, sca) or trip.outcome
+    _without_token(uow, payment, trip)
+    unasked = isinstance(error, NotSignedIn) and sca.approach == Approach.DECOUPLED
+    if unasked and payment.accepted_at is None and payment.state not in OVER:
+        evidence = "no token to have its app ask with: nobody was asked to approve it"
+        step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=Reason.SIGN_IN_OVER)
+
+
+def _refused(error: BankError | None, sca: ScaOAuth) -> str | None:
     """How the trip ended when that is clear: the customer's own no; or the bank never began to ask in its app, or to
     execute what it was to be confirmed, so that the order is taken back as one that nobody approved."""
     if isinstance(error, NotApproved):
         return error.code
-    if isinstance(error, NotSignedIn) and sca.approach == Approach.DECOUPLED:
-        return _NOBODY_ASKED
     never_began = sca.approach != Approach.OAUTH and isinstance(error, BankUnavailable | BankRefused)
     return "not_started" if never_began else None
 
@@ -145,11 +150,7 @@ def _life_of(authorised: Authorised, payment: Payment) -> dt.timedelta:
 
 
 def _without_token(uow: UnitOfWork, payment: Payment, trip: Trip) -> None:
-    """Where nothing happens unless we submit it, an approval that did not reach us is one that is not used; and where
-    we had no token to have the bank's app ask with, nothing was sent, and nobody is asked."""
-    if trip.outcome == _NOBODY_ASKED and payment.accepted_at is None and payment.state not in OVER:
-        evidence = "no token to have its app ask with: nobody was asked to approve it"
-        step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=Reason.SIGN_IN_OVER)
+    """Where nothing happens unless we submit it, an approval that did not reach us is one that is not used."""
     if trip.outcome == "code" and may_withhold(payment):
         evidence = "the code could not be exchanged; nothing was submitted"
         step(uow, payment, PaymentStep.WITHHOLD, source=Source.WORKER, evidence=evidence, reason=Reason.APPROVAL_LOST)
