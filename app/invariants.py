@@ -302,9 +302,11 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "D6",
-        "an unknown outcome carries its promise, or says that nobody can be asked about it; and nothing else does",
-        "SELECT id FROM payment WHERE (state = 'unknown' AND untold_since IS NULL) <> (know_by IS NOT NULL)"
-        " OR (state <> 'unknown' AND untold_since IS NOT NULL)",
+        "an unknown outcome carries its promise, or says that nobody can be asked about it, or until when; and nothing"
+        " else does, but what is accepted where only a token told of it",
+        "SELECT id FROM payment WHERE (know_by IS NOT NULL AND (state <> 'unknown' OR untold_since IS NOT NULL))"
+        " OR (state = 'unknown' AND know_by IS NULL AND untold_since IS NULL AND told_until IS NULL)"
+        " OR (untold_since IS NOT NULL AND state <> 'unknown' AND (state <> 'accepted' OR told_until IS NULL))",
     ),
     # ----------------------------------------------------------------------------------------------------- E consents
     _holds(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import Authorised
@@ -23,6 +23,10 @@ TRIP_LIFE = dt.timedelta(minutes=30)
 BEGUN_MOST = 10
 #: beside the time to approve at the bank: for leaving, and for the question what became of it
 SPARE = dt.timedelta(minutes=2)
+#: nobody is taken for signed in there for longer, however long the token lives
+ORDERS = dt.timedelta(hours=1)
+#: a token whose life nobody states is tried until the bank refuses it, for so long
+UNSTATED = dt.timedelta(hours=24)
 #: what was confirmed with a sign-in that was good is not stopped a moment later
 GRACE = dt.timedelta(minutes=1)
 
@@ -84,7 +88,8 @@ def keep(session: Session, vault: Vault, sign_in: SignIn, authorised: Authorised
     for old in session.scalars(earlier).all():
         forget(session, old)
     sign_in.signed_in_at = now
-    sign_in.expires_at = now + tokens.life_of(authorised)
+    stated = authorised.expires_in_s
+    sign_in.expires_at = now + (UNSTATED if stated is None else dt.timedelta(seconds=stated))
     vault.put(session, _box(sign_in.id), authorised.access_token, now=now, expires_at=sign_in.expires_at)
 
 
@@ -119,13 +124,25 @@ def good_until(*, signed_in_at: dt.datetime, expires_at: dt.datetime, approval: 
 
     At some banks only the very token tells what became of an order, so what is begun with it must have the time to end:
     to leave for the approval, and to approve. Where it lives too short for that, its first half is for giving orders.
+    After an hour one signs in again, whatever the bank says: it may be somebody else who sits there.
     """
-    return expires_at - min(2 * approval + SPARE, (expires_at - signed_in_at) / 2)
+    return min(expires_at - min(2 * approval + SPARE, (expires_at - signed_in_at) / 2), signed_in_at + ORDERS)
 
 
-def access_token(session: Session, vault: Vault, sign_in: SignIn, *, now: dt.datetime) -> str | None:
-    """Its token, while it lives and opens."""
-    return tokens.opened(session, vault, _box(sign_in.id), now=now)
+def token_of(session: Session, vault: Vault, sign_in: SignIn, *, now: dt.datetime) -> tokens.CustomersToken | None:
+    """Its token, while it lives and opens. One that does not open is kept, for a process that has its key."""
+    token = tokens.opened(session, vault, _box(sign_in.id), now=now)
+    return None if token is None else tokens.CustomersToken(token, sign_in.expires_at)
+
+
+def forget_token(
+    session: Session, vault: Vault, *, customer_id: str, bank_id: str, access_token: str, now: dt.datetime
+) -> None:
+    """The bank does not take it: the sign-in that it is of, if that is still here, is good for no other order."""
+    theirs = select(SignIn).where(SignIn.customer_id == customer_id, SignIn.bank_id == bank_id)
+    for sign_in in session.scalars(theirs).all():
+        if tokens.opened(session, vault, _box(sign_in.id), now=now) == access_token:
+            forget(session, sign_in)
 
 
 def forget(session: Session, sign_in: SignIn) -> None:
@@ -140,8 +157,9 @@ def forget(session: Session, sign_in: SignIn) -> None:
 
 
 def drop_expired(session: Session, *, now: dt.datetime) -> None:
-    """Those of which nothing is left."""
-    for over in session.scalars(select(SignIn).where(SignIn.expires_at <= now)).all():
+    """Those with which no order can be given any more."""
+    of_no_use = or_(SignIn.expires_at <= now, SignIn.signed_in_at <= now - ORDERS - GRACE)
+    for over in session.scalars(select(SignIn).where(of_no_use)).all():
         forget(session, over)
 
 

@@ -25,6 +25,7 @@ from connectors.security.pkce import challenge
 from consent import sign_ins, trips
 from consent.base import new_secret
 from consent.models import SignIn, Trip
+from consent.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,14 @@ class Leaving:
     browser: str = field(repr=False)
 
 
-def good_until(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> dt.datetime | None:
-    """Until when the customer can begin payments there with the sign-in that there is; None: there is none."""
+def good_until(uow: UnitOfWork, vault: Vault, *, customer_id: str, bank: BankProfile) -> dt.datetime | None:
+    """Until when the customer can begin payments there with the sign-in that there is; None: there is none, or its
+    token does not open."""
     approval = dt.timedelta(minutes=bank.authorisation_minutes)
     found = sign_ins.live(uow.session, customer_id=customer_id, bank_id=bank.id, approval=approval, now=uow.now)
     if found is None or found.signed_in_at is None:
+        return None
+    if sign_ins.token_of(uow.session, vault, found, now=uow.now) is None:
         return None
     return sign_ins.good_until(signed_in_at=found.signed_in_at, expires_at=found.expires_at, approval=approval)
 

@@ -116,7 +116,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
         troubled = troubled_banks(uow.session, now=uow.now)
         good_until = {
-            bank.id: sign_in.good_until(uow, customer_id=who.customer.id, bank=bank)
+            bank.id: sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=bank)
             for bank in services().banks.banks()
             if bank.sign_in_first
         }

@@ -75,7 +75,7 @@ def judged(banks: Registry, bank_id: str, prism: str, forwarder: Forwarder) -> T
 
 
 @pytest.fixture
-def bank(banks: Registry, bank_id: str, judged: ThroughPrism, served: ServedStetBanks) -> BerlinGroupConnector:
+def bank(banks: Registry, bank_id: str, judged: ThroughPrism, served: ServedBanks) -> BerlinGroupConnector:
     connector = banks.connector(bank_id)
     if BRANDS[bank_id].sign_in_first:
         with served.person() as person:

@@ -207,8 +207,8 @@ def test_it_may_know_an_order_by_its_request(
     """Whoever sends it again: whose it is does not change by that."""
     otherwise(once_per_request=once)
     hers, his = with_token(tpp, person), with_token(tpp, person, "jonas")
-    same = {"X-Request-ID": str(uuid.uuid4())}
-    answers = [each.call("POST", PRODUCT, body(), **same).json["paymentId"] for each in (hers, hers, his)]
+    same = str(uuid.uuid4())
+    answers = [each.call("POST", PRODUCT, body(), X_Request_ID=same).json["paymentId"] for each in (hers, hers, his)]
     assert len(set(answers)) == (1 if once else 3)
     assert his.call("GET", f"{PRODUCT}/{answers[2]}/status").status == (401 if once else 200)
     assert hers.call("POST", PRODUCT, body()).json["paymentId"] not in answers

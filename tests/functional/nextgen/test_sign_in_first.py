@@ -13,8 +13,10 @@ from werkzeug.test import TestResponse
 
 from app.journey.banks import sign_in
 from app.journey.decisions.models import Decision
+from app.journey.payments import status
 from app.journey.payments.models import BankCall, Payment
 from app.schedule import forget_expired_secrets
+from app.services import Task
 from app.tables import metadata
 from app.web.customers import decide
 from connectors.berlin_group.connector import BerlinGroupConnector
@@ -77,7 +79,7 @@ def approves(journey: Journey, payment_id: str) -> None:
 
 def offers_to_sign_in(journey: Journey, invoice_id: str) -> bool:
     page = journey.browser.page(page_of(invoice_id))
-    offered = page.select_one("a[href*='/bank/sign-in']") is not None
+    offered = page.select_one("a.button[href*='/bank/sign-in']") is not None
     assert offered != (page.select_one("form[data-passkey=pay]") is not None)
     return offered
 
@@ -198,7 +200,7 @@ def test_a_token_that_dies_before_the_order_is_sent_sends_nothing(
     assert (initiations(there), there.invoice(invoice_id).state) == (0, "to_pay")
     said = words(there, f"/payments/{payment_id}")
     assert "Nothing left your account." in said
-    assert "Your sign-in at Tuulipankki ended before the bank had taken the order" in said
+    assert "Your sign-in at Tuulipankki ended before the bank could ask you for your approval" in said
     assert "Sign in there again" in said
     again = there.browser.page(f"/bills/{invoice_id}/pay")  # the bank used last
     assert again.select_one(f"a[href*='/bank/sign-in?bank={BANK}']") is not None
@@ -322,6 +324,7 @@ def test_a_sign_in_that_lasts_for_days_says_until_which_day(there: Journey, monk
     with there.services.reading() as uow:
         until = sign_in.good_until(
             uow,
+            there.services.vault,
             customer_id=uow.session.scalars(select(SignIn.customer_id)).one(),
             bank=there.services.banks.profile(BANK),
         )
@@ -329,6 +332,28 @@ def test_a_sign_in_that_lasts_for_days_says_until_which_day(there: Journey, monk
     said = words(there, page_of(invoice_id)).partition("You are signed in at Tuulipankki. Until ")[2]
     is_today = until.date() == there.clock().date()
     assert said.startswith(f"{until:%H:%M}"[:2] if is_today else f"{until.day} ")
+
+
+def test_what_is_asked_with_a_token_does_not_show_it(
+    there: Journey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[object] = []
+    real = status._ask
+
+    def ask(task: Task, question: Any) -> Any:
+        asked.append(question)
+        return real(task, question)
+
+    monkeypatch.setattr(status, "_ask", ask)
+    invoice_id = there.bill(number="b1", amount="10.00")
+    signs_in(there, invoice_id)
+    approves(there, decided(there, invoice_id))
+    there.wait(60)
+    tokens = {one.headers["Authorization"].partition(" ")[2] for one in sent(there, "/sepa-credit-transfers")}
+    assert asked
+    for token in tokens:
+        assert all(token not in repr(question) for question in asked)
+        assert token not in caplog.text
 
 
 def test_a_return_that_comes_too_late_says_what_to_do(there: Journey) -> None:

@@ -538,6 +538,20 @@ def test_no_time_is_promised_where_nobody_can_be_asked(state: str, bare: Engine,
         assert broken_in(connection, lived.clock.now) == (set() if state == "unknown" else {"D6"})
 
 
+def test_where_only_a_token_tells_an_unknown_outcome_may_promise_nothing(bare: Engine, lived: Lived) -> None:
+    """And what is accepted may say that nobody can be asked: nowhere else."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("payment", books.payment("unknown"), know_by=None)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("unknown"), told_until=books.now)
+        assert broken_in(connection, lived.clock.now) == set()
+        books.change("payment", books.payment("accepted"), untold_since=books.now)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("accepted"), told_until=books.now)
+        assert broken_in(connection, lived.clock.now) == set()
+
+
 def test_an_upload_with_all_its_results_is_done(bare: Engine, lived: Lived) -> None:
     with bare.connect() as connection:
         books = Books(connection, lived.clock.now)

@@ -18,7 +18,7 @@ from tests.conftest import Clock
         (60, 5, 48),  # leaving and approving may take five minutes each
         (60, 15, 30),
         (60, 90, 30),  # whatever the bank allows: one that was just made is good
-        (24 * 60, 15, 24 * 60 - 32),
+        (24 * 60, 15, 60),  # and after an hour one signs in again
         (1, 90, 0.5),
     ],
 )

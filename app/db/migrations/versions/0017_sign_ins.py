@@ -1,4 +1,4 @@
-"""sign-ins at banks that take no order without one
+"""sign-ins at banks that take no order without one, and until when only such a one tells of a payment
 
 Revision: 0017, after 0016
 """
@@ -31,9 +31,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sign_in_customer_id"), "sign_in", ["customer_id"])
     op.create_index(op.f("ix_sign_in_expires_at"), "sign_in", ["expires_at"])
+    op.add_column("payment", sa.Column("told_until", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
+    """Whoever looks next promises anew: the older program expects a promise of every unknown outcome, and of no other
+    that nobody can be asked about it."""
+    op.execute(
+        "UPDATE payment SET know_by = updated_at WHERE state = 'unknown' AND untold_since IS NULL AND know_by IS NULL"
+    )
+    op.execute("UPDATE payment SET untold_since = NULL WHERE state = 'accepted'")
+    op.drop_column("payment", "told_until")
     op.drop_index(op.f("ix_sign_in_expires_at"), table_name="sign_in")
     op.drop_index(op.f("ix_sign_in_customer_id"), table_name="sign_in")
     op.drop_table("sign_in")

@@ -16,20 +16,20 @@ from app.journey.payments.states import Source
 from app.journey.payments.step import correct
 from connectors.contract import Fact
 from connectors.errors import BankSilent
-from tests.unit.app.journey.house import WAITING, House, said
+from tests.unit.app.journey.house import CANCELLED, WAITING, House, said
 
 LOCKS = re.compile(r"\bFROM (\w+).*\bFOR UPDATE\Z", re.DOTALL)
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database_url", ["postgres"], indirect=True)]
 
 
-def locked_by(house: House, act: Callable[[], object]) -> list[str]:
-    """The tables whose rows were locked, in order; of the ledger the accounts. Rows of work have tests of their own."""
+def locked_by(house: House, act: Callable[[], object], *, work: bool = False) -> list[str]:
+    """The tables whose rows were locked, in order; of the ledger the accounts. Rows of work only when asked for."""
     locked: list[str] = []
 
     def statement(_connection: object, _cursor: object, sql: str, values: dict[str, str], *_: object) -> None:
         found = LOCKS.search(sql.strip())
-        if found and found.group(1) != "work":
+        if found and (work or found.group(1) != "work"):
             locked.append(values["account_1"] if found.group(1) == "ledger_balance" else found.group(1))
 
     event.listen(house.engine, "before_cursor_execute", statement)
@@ -82,6 +82,19 @@ def test_giving_it_to_the_bank_exchanging_the_code_and_asking(house: House) -> N
     house.come_back(house.leave())
     assert locked_by(house, lambda: house.exchange(BankSilent("no answer"))) == ["payment", "payment"]
     assert locked_by(house, lambda: house.follow(WAITING)) == ["payment", "payment"]
+
+
+def test_a_payment_before_its_work_also_where_an_order_is_taken_back(house: House) -> None:
+    """Who steps a payment may want it followed: it has the payment, then, and waits for its work."""
+    house.away()
+    house.clock.tick(seconds=3600)
+    house.bank.answers["cancel"] = CANCELLED
+    assert locked_by(house, lambda: house.follow(WAITING), work=True) == [
+        *("payment", "work"),  # to ask
+        *("payment", "work"),  # to take it back
+        "payment",
+    ]
+    assert house.payment().state == "cancelled"
 
 
 def record(house: House, fact: Fact, payment_id: str = "pay_1") -> None:
