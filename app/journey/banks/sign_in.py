@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotAllowed, NotFound, TooLate
@@ -56,9 +57,9 @@ def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: st
     """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay.")
-    connector = services.banks.connector(bank.id)
-    if not bank.sign_in_first or not isinstance(connector, SignsIn):
+    if not bank.sign_in_first:
         raise NotFound("sign-in")
+    connector = _connector(services, bank.id)
     customer_id, browser = signed_in.customer.id, new_secret()
     with services.unit_of_work() as uow:
         invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
@@ -162,11 +163,8 @@ def _exchanged(
     services: Services, bank_id: str, answer: Mapping[str, str], verifier: str, *, redirect_uri: str
 ) -> tuple[Authorised | None, str]:
     """The customer's token, and how the trip ended. A code is never sent twice: whoever lost a token signs in again."""
-    connector = services.banks.connector(bank_id)
-    if not isinstance(connector, SignsIn):
-        return None, "not_built"
     try:
-        authorised = connector.signed_in(
+        authorised = _connector(services, bank_id).signed_in(
             answer=answer, code_verifier=verifier, redirect_uri=redirect_uri, timeout_s=WEB_DEADLINE_S
         )
     except NotApproved as error:
@@ -174,3 +172,8 @@ def _exchanged(
     except BankError as error:
         return None, type(error).__name__
     return (authorised, "code") if authorised.access_token is not None else (None, "no_token")
+
+
+def _connector(services: Services, bank_id: str) -> SignsIn:
+    """Of a bank whose file says sign_in_first: only files of standards that have it may."""
+    return cast("SignsIn", services.banks.connector(bank_id))

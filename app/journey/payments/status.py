@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
@@ -35,7 +35,7 @@ class _Question:
     bank_id: str
     bank_consent_id: str
     bank_payment_id: str
-    access_token: str | None
+    access_token: str | None = field(repr=False)
     asked_at: dt.datetime  #: what is heard was so then: whoever hears it may have been frozen since
     take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
     of_sign_in: bool  #: it is asked with the token of a sign-in, and shows an order perhaps to that customer alone
