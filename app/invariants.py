@@ -302,9 +302,11 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "D6",
-        "an unknown outcome carries its promise, or says that nobody can be asked about it; and nothing else does",
-        "SELECT id FROM payment WHERE (state = 'unknown' AND untold_since IS NULL) <> (know_by IS NOT NULL)"
-        " OR (state <> 'unknown' AND untold_since IS NOT NULL)",
+        "an unknown outcome carries its promise, or says that nobody can be asked about it, or until when; and nothing"
+        " else does, but what is accepted where only a token told of it",
+        "SELECT id FROM payment WHERE (know_by IS NOT NULL AND (state <> 'unknown' OR untold_since IS NOT NULL))"
+        " OR (state = 'unknown' AND know_by IS NULL AND untold_since IS NULL AND told_until IS NULL)"
+        " OR (untold_since IS NOT NULL AND state <> 'unknown' AND (state <> 'accepted' OR told_until IS NULL))",
     ),
     # ----------------------------------------------------------------------------------------------------- E consents
     _holds(
@@ -314,6 +316,16 @@ INVARIANTS: Sequence[Invariant] = (
         " LEFT JOIN consent c ON c.id = p.consent_id WHERE i.customer_id <> p.customer_id"
         " OR t.customer_id <> p.customer_id OR COALESCE(c.customer_id, p.customer_id) <> p.customer_id"
         " OR t.bank_id <> p.bank_id OR COALESCE(c.bank_id, p.bank_id) <> p.bank_id",
+    ),
+    _holds(
+        "E5",
+        "a sign-in and its trip are one customer's at one bank and no payment's, and its token came once, to who left",
+        "SELECT s.id FROM sign_in s LEFT JOIN trip t ON t.id = s.trip_id LEFT JOIN payment p ON p.trip_id = s.trip_id"
+        " WHERE t.id IS NULL OR t.customer_id <> s.customer_id OR t.bank_id <> s.bank_id OR t.consent_id IS NOT NULL"
+        " OR p.id IS NOT NULL OR (s.signed_in_at IS NOT NULL"
+        " AND (t.browser_hash IS NULL OR t.exchanged_at IS NULL OR s.signed_in_at < t.exchanged_at))"
+        " UNION ALL SELECT x.id FROM sealed x LEFT JOIN sign_in s ON x.id = 'sign_in:' || s.id || ':' || 'token'"
+        " WHERE x.id LIKE 'sign!_in:%' ESCAPE '!' AND (s.id IS NULL OR s.signed_in_at IS NULL)",
     ),
     # ------------------------------------------------------------------------------------------ F ledger and receipts
     _holds(

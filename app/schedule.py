@@ -19,13 +19,14 @@ from app.journey.invoices.service import report_unseen
 from app.journey.payments.service import renew_promises
 from app.people import clients, passkeys, sessions
 from app.services import Services
-from consent import vault
+from consent import sign_ins, vault
 
 log = logging.getLogger("quittance.schedule")
 
 
 def forget_expired_secrets(uow: UnitOfWork) -> None:
-    """Tokens and trips that are past their time."""
+    """Tokens and trips that are past their time, and the sign-ins that had them."""
+    sign_ins.drop_expired(uow.session, now=uow.now)
     vault.drop_expired(uow.session, now=uow.now)
 
 

@@ -218,6 +218,27 @@ def confirm(walk: Walk) -> str:
     return f"{money(walk.bill)} to {walk.bill.company.name}"
 
 
+def sign_in_first(walk: Walk) -> str:
+    """Where the bank takes no payment before its customer has signed in there: there and back, and nothing is paid."""
+    here = f"{walk.invoice}/pay?bank={walk.at.id}"
+    hop = f"{walk.invoice}/bank/sign-in?bank={walk.at.id}"
+    if not walk.at.sign_in_first:
+        return "not wanted by this bank"
+    while walk.here.form("credential") is None:
+        if hop not in walk.here.links(hop):
+            raise DisagreementError("the page offers neither to sign in at the bank nor to confirm")
+        page = walk.browser.get(hop)
+        if page.status != 303 or not (page.location or "").startswith(f"{walk.at.url}/"):
+            raise DisagreementError(f"{page.status} to {page.location} does not lead to the bank")
+        walk.visit.arrive(str(page.location))
+        walk.page = walk.browser.come_back(walk.visit.sign_in_first())
+        if "code=" in walk.page.url:
+            raise DisagreementError(f"the way back ended at {walk.page.url}")
+        walk.page = walk.browser.open(here)
+    shows(walk.here, "You are signed in at")
+    return "the customer is signed in there, and nothing is paid"
+
+
 def sign(walk: Walk) -> str:
     """The passkey signs exactly this order. After a lost answer the bill is looked at before anything is repeated."""
     while not walk.payment_id:
@@ -404,6 +425,7 @@ STEPS: Steps[Walk] = {
     "inbox": (inbox, 60),
     "bill": (bill, 20),
     "confirm": (confirm, 20),
+    "sign-in-first": (sign_in_first, 40),
     "sign": (sign, 60),
     "leave": (leave, 60),
     "to-bank": (to_bank, 20),

@@ -118,7 +118,7 @@ def test_walk_pays_one_bill_and_every_side_agrees(demo: Demo) -> None:
     lines = walked.stdout.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["sign-up", "connect", "deliver"]
     assert lines[-1].startswith("Paid €")
-    assert len(lines) == 20
+    assert len(lines) == 21
 
 
 @pytest.mark.timeout(330)  # nineteen payments, and nobody says how busy the machine is

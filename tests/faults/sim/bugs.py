@@ -55,9 +55,11 @@ from connectors.berlin_group.status import fact_of
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact, PaymentOrder
 from connectors.errors import BankError, BankRefused, BankSilent
 from connectors.money import Money
+from connectors.profile import BankProfile
 from consent import trips
 from consent.base import new_id
 from consent.models import Trip
+from consent.tokens import CustomersToken
 from consent.vault import Vault
 from tests.faults.sim.bank import OVER_WORDS
 
@@ -612,6 +614,27 @@ def forgotten_consent_is_no() -> Sequence[Change]:
 def submitted_can_be_stopped() -> Sequence[Change]:
     stopped = (PaymentState.SUBMITTING, PaymentStep.CUSTOMER_CANCEL)
     return [(PAYMENT.table, stopped, PaymentState.CANCELLED), (service, "may_withhold", lambda payment: True)]
+
+
+@_bug("an order that is sent again takes the token of the latest sign-in", "S1")
+def latest_sign_in_is_used() -> Sequence[Change]:
+    real = initiate._token
+
+    def token(
+        services: Services, uow: UnitOfWork, payment: Payment, profile: BankProfile, *, is_first: bool
+    ) -> CustomersToken | None:
+        del is_first
+        return real(services, uow, payment, profile, is_first=True)
+
+    return [(initiate, "_token", token)]
+
+
+@_bug("a bank that tells a token alone is asked when it would have been anyway, after the token's end", "S3")
+def asked_after_the_token() -> Sequence[Change]:
+    def look_while_told(*, run_at: dt.datetime, **_: object) -> dt.datetime:
+        return run_at
+
+    return [(rules, "look_while_told", look_while_told)]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling

@@ -331,6 +331,23 @@ def somebody_elses_trip(books: Books) -> None:
     books.change("trip", books.of("trip", books.payment("settled")), customer_id="cus_x")
 
 
+@_breaks("E5")
+def a_token_for_who_never_came_back(books: Books) -> None:
+    trip = books.of("trip", books.payment("settled"))
+    books.copy("trip", trip, id="trp_x", state_hash="x", consent_id=None, exchanged_at=None)
+    signed_in = {
+        "id": "sgn_x",
+        "customer_id": trip["customer_id"],
+        "bank_id": trip["bank_id"],
+        "trip_id": "trp_x",
+        "invoice_id": "inv_x",
+        "created_at": books.now,
+        "signed_in_at": books.now,
+        "expires_at": books.now + HOUR,
+    }
+    books.connection.execute(insert(BARE.tables["sign_in"]).values(signed_in))
+
+
 @_breaks("F1")
 def a_posting_out_of_balance(books: Books) -> None:
     line = books.one("ledger_entry", "account LIKE 'biller:%'")
@@ -519,6 +536,20 @@ def test_no_time_is_promised_where_nobody_can_be_asked(state: str, bare: Engine,
         assert broken_in(connection, lived.clock.now) == {"D6"}
         books.change("payment", books.payment("unknown"), know_by=None)
         assert broken_in(connection, lived.clock.now) == (set() if state == "unknown" else {"D6"})
+
+
+def test_where_only_a_token_tells_an_unknown_outcome_may_promise_nothing(bare: Engine, lived: Lived) -> None:
+    """And what is accepted may say that nobody can be asked: nowhere else."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("payment", books.payment("unknown"), know_by=None)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("unknown"), told_until=books.now)
+        assert broken_in(connection, lived.clock.now) == set()
+        books.change("payment", books.payment("accepted"), untold_since=books.now)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("accepted"), told_until=books.now)
+        assert broken_in(connection, lived.clock.now) == set()
 
 
 def test_an_upload_with_all_its_results_is_done(bare: Engine, lived: Lived) -> None:
