@@ -5,6 +5,7 @@ The doors turn them into problem+json or an error page; nothing else knows about
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 
@@ -17,16 +18,19 @@ class FieldError:
 
 
 class AppError(Exception):
-    """The base. ``code`` is public and stable (kebab-case); ``detail`` says what to mend. Nothing was written."""
+    """The base. ``code`` is public and stable (kebab-case); ``detail`` says what to mend. Nothing was taken."""
 
     status = 500
     title = "Something went wrong"
 
-    def __init__(self, code: str, detail: str, *, errors: tuple[FieldError, ...] = ()) -> None:
+    def __init__(
+        self, code: str, detail: str, *, errors: tuple[FieldError, ...] = (), actions: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = errors
+        self.actions = actions  # what can be done instead, for a program: public and stable
 
 
 class Invalid(AppError):
@@ -64,3 +68,14 @@ class TooLate(Conflict):
     """It was possible, and no longer is."""
 
     title = "Too late"
+
+
+class TooMany(AppError):
+    """So often within so short a time. ``retry_after``: when it is worth trying again."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, code: str, detail: str, *, retry_after: dt.timedelta) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after

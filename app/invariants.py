@@ -1,8 +1,9 @@
 """What must always be true of the database, each as one query that finds no row. `quittance check` runs them all.
 
-The letters are groups: B claims, C calls that could lead to money, D states, E consents, F ledger and receipts,
-G telling, L liveness (nothing waits longer than it may). Many are constraints of the tables as well: what two things
-keep, one mistake does not break. The queries read tables only, so that they judge the code and do not repeat it.
+The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
+F ledger and receipts, G telling, L liveness (nothing waits longer than it may). Many are constraints of the tables as
+well: what two things keep, one mistake does not break. The queries read tables only, so that they judge the code and do
+not repeat it.
 """
 
 from __future__ import annotations
@@ -79,6 +80,61 @@ def _in_time(name: str, says: str, sql: str) -> Invariant:
 
 
 INVARIANTS: Sequence[Invariant] = (
+    # -------------------------------------------------------------------------------------------------- A connections
+    _holds(
+        "A1",
+        "a connection's history is unbroken and ends where the connection stands",
+        "SELECT later.connection_id FROM connection_history later LEFT JOIN connection_history earlier"
+        " ON earlier.connection_id = later.connection_id AND earlier.sequence = later.sequence - 1"
+        " WHERE later.before <> COALESCE(earlier.after, 'none')"
+        " UNION ALL SELECT c.id FROM connection c LEFT JOIN connection_history h"
+        " ON h.connection_id = c.id AND h.sequence = c.sequence WHERE h.connection_id IS NULL OR h.after <> c.state"
+        " UNION ALL SELECT h.connection_id FROM connection_history h JOIN connection c ON c.id = h.connection_id"
+        " WHERE h.sequence > c.sequence",
+    ),
+    _holds(
+        "A2",
+        "nobody is connected whom the customer has not asked or accepted since they were last apart",
+        "SELECT h.connection_id FROM connection_history h JOIN connection c ON c.id = h.connection_id"
+        " WHERE h.after = 'active' AND h.before <> 'muted'"
+        " AND NOT (h.source = 'operator' OR (h.step = 'accept' AND h.source = 'customer')"
+        " OR (h.before IN ('asked', 'checking') AND EXISTS (SELECT 1 FROM connection_history a"
+        " WHERE a.connection_id = h.connection_id AND a.sequence BETWEEN h.sequence - 2 AND h.sequence - 1"
+        " AND a.step = 'ask' AND a.source = 'customer')))",
+    ),
+    _holds(
+        "A3",
+        "no bill reached a customer who had left, blocked or never accepted its biller",
+        # what was on its way at the same moment came before: their order within a minute is not told by the clock
+        "SELECT b.id FROM delivered_bill b LEFT JOIN connection c"
+        " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id WHERE c.id IS NULL"
+        " UNION ALL SELECT b.id FROM delivered_bill b JOIN connection c"
+        " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id"
+        " JOIN connection_history h ON h.connection_id = c.id AND h.after NOT IN ('active', 'muted')"
+        " LEFT JOIN connection_history later ON later.connection_id = c.id AND later.sequence = h.sequence + 1"
+        " WHERE {seconds:b.delivered_at,h.at} > 60"
+        " AND (later.connection_id IS NULL OR {seconds:later.at,b.delivered_at} > 60)"
+        # before the very first step
+        " UNION ALL SELECT b.id FROM delivered_bill b JOIN connection c"
+        " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id"
+        " JOIN connection_history h ON h.connection_id = c.id AND h.sequence = 1"
+        " WHERE {seconds:h.at,b.delivered_at} > 60",
+    ),
+    _holds(
+        "A4",
+        "a code brought one biller to one customer, and an accepted redemption stands for a connection of its biller",
+        "SELECT min(id) FROM connection_code WHERE redemption_id IS NOT NULL GROUP BY redemption_id HAVING count(*) > 1"
+        " UNION ALL SELECT r.id FROM redemption r LEFT JOIN connection c ON c.id = r.connection_id"
+        " WHERE (r.connection_id IS NOT NULL AND (c.id IS NULL OR c.biller_id <> r.biller_id))"
+        " OR (r.accepted_at IS NOT NULL AND (c.id IS NULL OR c.shared_at IS NULL))"
+        " UNION ALL SELECT k.id FROM connection_code k JOIN redemption r ON r.id = k.redemption_id"
+        " JOIN connection c ON c.id = r.connection_id WHERE c.customer_id <> k.customer_id",
+    ),
+    _holds(
+        "A5",
+        "whatever a biller came with was looked at, or is about to be",
+        "SELECT id FROM redemption WHERE taken_up_at IS NULL EXCEPT {asked:connections.take_up,redemption_id}",
+    ),
     # ------------------------------------------------------------------------------------------------------- B claims
     _holds(
         "B1",
@@ -296,9 +352,11 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "D6",
-        "an unknown outcome carries its promise, or says that nobody can be asked about it; and nothing else does",
-        "SELECT id FROM payment WHERE (state = 'unknown' AND untold_since IS NULL) <> (know_by IS NOT NULL)"
-        " OR (state <> 'unknown' AND untold_since IS NOT NULL)",
+        "an unknown outcome carries its promise, or says that nobody can be asked about it, or until when; and nothing"
+        " else does, but what is accepted where only a token told of it",
+        "SELECT id FROM payment WHERE (know_by IS NOT NULL AND (state <> 'unknown' OR untold_since IS NOT NULL))"
+        " OR (state = 'unknown' AND know_by IS NULL AND untold_since IS NULL AND told_until IS NULL)"
+        " OR (untold_since IS NOT NULL AND state <> 'unknown' AND (state <> 'accepted' OR told_until IS NULL))",
     ),
     # ----------------------------------------------------------------------------------------------------- E consents
     _holds(
@@ -308,6 +366,16 @@ INVARIANTS: Sequence[Invariant] = (
         " LEFT JOIN consent c ON c.id = p.consent_id WHERE i.customer_id <> p.customer_id"
         " OR t.customer_id <> p.customer_id OR COALESCE(c.customer_id, p.customer_id) <> p.customer_id"
         " OR t.bank_id <> p.bank_id OR COALESCE(c.bank_id, p.bank_id) <> p.bank_id",
+    ),
+    _holds(
+        "E5",
+        "a sign-in and its trip are one customer's at one bank and no payment's, and its token came once, to who left",
+        "SELECT s.id FROM sign_in s LEFT JOIN trip t ON t.id = s.trip_id LEFT JOIN payment p ON p.trip_id = s.trip_id"
+        " WHERE t.id IS NULL OR t.customer_id <> s.customer_id OR t.bank_id <> s.bank_id OR t.consent_id IS NOT NULL"
+        " OR p.id IS NOT NULL OR (s.signed_in_at IS NOT NULL"
+        " AND (t.browser_hash IS NULL OR t.exchanged_at IS NULL OR s.signed_in_at < t.exchanged_at))"
+        " UNION ALL SELECT x.id FROM sealed x LEFT JOIN sign_in s ON x.id = 'sign_in:' || s.id || ':' || 'token'"
+        " WHERE x.id LIKE 'sign!_in:%' ESCAPE '!' AND (s.id IS NULL OR s.signed_in_at IS NULL)",
     ),
     # ------------------------------------------------------------------------------------------ F ledger and receipts
     _holds(

@@ -12,18 +12,21 @@ from functools import partial
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
+from app.journey.connections.leaks import trace_strays
+from app.journey.connections.service import lapse_offers
 from app.journey.intake import uploads
 from app.journey.invoices.service import report_unseen
 from app.journey.payments.service import renew_promises
 from app.people import clients, passkeys, sessions
 from app.services import Services
-from consent import vault
+from consent import sign_ins, vault
 
 log = logging.getLogger("quittance.schedule")
 
 
 def forget_expired_secrets(uow: UnitOfWork) -> None:
-    """Tokens and trips that are past their time."""
+    """Tokens and trips that are past their time, and the sign-ins that had them."""
+    sign_ins.drop_expired(uow.session, now=uow.now)
     vault.drop_expired(uow.session, now=uow.now)
 
 
@@ -58,10 +61,12 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     end_wrong_leases: dt.timedelta(minutes=1),
     renew_promises: dt.timedelta(minutes=1),
     uploads.drop_abandoned: dt.timedelta(hours=1),
+    lapse_offers: dt.timedelta(minutes=5),
 }
 #: those that need more than one transaction, or a setting
 OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
     report_unseen: dt.timedelta(hours=1),
+    trace_strays: dt.timedelta(minutes=1),
 }
 
 

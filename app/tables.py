@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import app.db.events
 import app.db.work
+import app.journey.connections.models
 import app.journey.corrections.models
 import app.journey.decisions.models
 import app.journey.intake.models

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from connectors.contract import (
+    Authorised,
     BankRequest,
     BankStatus,
+    Connector,
     ConsentStatus,
     PaymentOrder,
     PsuContext,
@@ -23,6 +25,35 @@ from connectors.contract import (
     Submitted,
 )
 from connectors.money import Money
+
+
+@runtime_checkable
+class SignsIn(Protocol):
+    """A standard in which a bank may want its customer to sign in there before it takes any order (Berlin Group: OAuth2
+    as a pre-step). Whether this bank does, its file says.
+
+    A sign-in pays nothing and approves nothing: an order that is given with its token waits for its approval as any
+    other.
+    """
+
+    def sign_in_url(self, *, redirect_uri: str, state: str, code_challenge: str, timeout_s: float) -> str:
+        """The address at the bank that the customer's browser is sent to, at once. No order is named in it."""
+        ...
+
+    def signed_in(
+        self, *, answer: Mapping[str, str], code_verifier: str, redirect_uri: str, timeout_s: float
+    ) -> Authorised:
+        """Check the ``answer`` of the redirect and exchange its code for the customer's token.
+
+        MUST NOT be repeated after BankSilent: the customer signs in once more. BankRefused for an answer that is not to
+        be believed, NotApproved for the customer's own no.
+        """
+        ...
+
+    def as_customer(self, access_token: str) -> Connector:
+        """The same bank, asked with the customer's token. Its ``initiate`` raises NotSignedIn when the bank does not
+        take the token."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

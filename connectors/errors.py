@@ -25,6 +25,11 @@ class NotApproved(BankRefused):
     """The bank's own signed answer in the customer's browser is a no. ``code`` is its OAuth error (access_denied)."""
 
 
+class NotSignedIn(BankRefused):
+    """The bank does not take its customer's token, or no more: nothing was done. Whoever signs in there again gets
+    another."""
+
+
 class BankUnavailable(BankError):
     """Nothing was sent (no address, connection refused, or 429/503 before acting): repeat later."""
 

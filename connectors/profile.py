@@ -31,7 +31,7 @@ Sandboxes = Mapping[str, str | None]
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ID_CHARACTERS_MAX = 40
-_ADDRESSES = ("base_url", "issuer", "token_endpoint")
+_ADDRESSES = ("base_url", "issuer", "authorization_endpoint", "token_endpoint")
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 
 #: which key of the file, from the top: ("quirks", "b64_header"); and what is wrong with it
@@ -58,6 +58,7 @@ class BankProfile:
     issuer: str  #: of its authorization server (RFC 8414), exactly as its metadata say
     hosts: tuple[str, ...] = ()  #: where its endpoints may be beside the hosts of issuer and base_url
     token_endpoint: str = ""  #: where its standard has no metadata that name it
+    authorization_endpoint: str = ""  #: the same, where customers sign in before a payment
     client_id: str  #: ours at this bank
     security_profile: str = "oauth2"  #: a key of security.profiles.PROFILES; ``profile`` in the file
     client_auth: str = ClientAuth.PRIVATE_KEY_JWT.value
@@ -70,6 +71,8 @@ class BankProfile:
     tan: str = TRUST_ANCHOR  #: the trust anchor of both
     redirect: bool = True  #: customers approve by redirect; false: see ``approach``
     approach: str = Approach.OAUTH  #: which we ask the bank for, where its standard has several
+    #: its customers sign in at its authorization server before it takes an order, which carries their token
+    sign_in_first: bool = False
     signed: bool = False  #: our messages bear an HTTP signature, where its standard leaves that to the bank
     instant: bool = False  #: payments go as instant credit transfers
     tpp_token: bool = True  #: an initiation needs a token of our own (client_credentials)
@@ -106,7 +109,13 @@ class BankProfile:
     @property
     def has_authorization_server(self) -> bool:
         """Whether anybody's tokens are asked for. Else our TLS certificate is all that the bank wants of us."""
-        return self.approach == Approach.OAUTH or self.tpp_token or self.status_access != "certificate"
+        of_customers = self.approach == Approach.OAUTH or self.sign_in_first
+        return of_customers or self.tpp_token or self.status_access != "certificate"
+
+    @property
+    def has_own_tokens(self) -> bool:
+        """Whether we ask for tokens of our own. Not where customers sign in first, and only theirs tell a status."""
+        return not self.sign_in_first or self.status_access == "client_credentials"
 
     @property
     def needs_signing_key(self) -> bool:
@@ -249,6 +258,7 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
         yield ("client_id",), f"{bank.security_profile} has our number in its place, as PSDFR-ACPR-12345"
     if bank.token_endpoint and urlsplit(bank.token_endpoint).netloc not in bank.origins:
         yield ("token_endpoint",), "it is not on the issuer's host; if it is the bank's, name its host in hosts"
+    yield from _contradictions_of_sign_in(bank)
     yield from _contradictions_of_seal(bank)
     yield from _quirks_without_effect(bank)
 
@@ -260,6 +270,46 @@ def _quirks_without_effect(bank: BankProfile) -> Iterator[_Fault]:
         for name in ("redirect_link_name", "confirmation_code_name"):
             if getattr(bank.quirks, name, ""):
                 yield ("quirks", name), 'its customers approve elsewhere: approach = "redirect" is missing'
+    for name, is_used, why in _used_with_tokens(bank):
+        if getattr(bank.quirks, name, "") and not is_used:
+            yield ("quirks", name), why
+
+
+def _used_with_tokens(bank: BankProfile) -> Iterator[tuple[str, bool, str]]:
+    """Quirks of how tokens are asked for: name, whether this bank's file lets anybody ask so, and why not."""
+    approves, nobody = bank.approach == Approach.OAUTH, "no token is asked for at this bank"
+    yield "token_query", bank.has_authorization_server, nobody
+    for name in ("response_type_in_capitals", "scope_in_code_exchange"):
+        yield name, approves or bank.sign_in_first, "its customers bring no code from its authorization server"
+    yield "scope_with_space", approves, "no approval has a scope: its customers approve on a page or in an app"
+    ours = bank.tpp_token or bank.status_access == "client_credentials"
+    yield "own_scope", bank.has_own_tokens and ours, "no token of our own is asked for at this bank"
+
+
+def _contradictions_of_sign_in(bank: BankProfile) -> Iterator[_Fault]:
+    if not bank.sign_in_first:
+        if bank.authorization_endpoint:
+            yield ("authorization_endpoint",), "nobody is sent there: sign_in_first = true is missing"
+        if getattr(bank.quirks, "sign_in_scope", ""):
+            yield ("quirks", "sign_in_scope"), "nobody signs in before a payment: sign_in_first = true is missing"
+        return
+    if bank.approach == Approach.OAUTH:
+        text = "with approach = oauth customers sign in for the payment itself: name redirect or decoupled"
+        yield ("sign_in_first",), text
+    if bank.tpp_token:
+        yield ("tpp_token",), "must be false: with sign_in_first an initiation carries the customer's token, not ours"
+    if bank.security.answer is not Answer.CODE:
+        yield ("profile",), f"sign_in_first is built for answers with a code alone, not for {bank.security_profile}"
+    if bank.authorization_endpoint and bank.security.pushed:
+        text = (
+            f"{bank.security_profile} pushes requests to an address that only metadata name: leave both addresses out"
+        )
+        yield ("authorization_endpoint",), text
+    elif bool(bank.authorization_endpoint) != bool(bank.token_endpoint):
+        missing = "token_endpoint" if bank.authorization_endpoint else "authorization_endpoint"
+        yield (missing,), "missing: a bank without metadata has both of its addresses here"
+    elif bank.authorization_endpoint and urlsplit(bank.authorization_endpoint).netloc not in bank.origins:
+        yield ("authorization_endpoint",), "it is not on the issuer's host; if it is the bank's, name its host in hosts"
 
 
 def _contradictions_of_seal(bank: BankProfile) -> Iterator[_Fault]:

@@ -156,8 +156,10 @@ class _BankSchema(_Strict):
 
 class _BerlinGroupSchema(_BankSchema):
     approach = fields.String(load_default=Approach.OAUTH.value, validate=_words(Approach))
+    sign_in_first = _Flag(load_default=False)
     signed = _Flag(load_default=False)
     instant = _Flag(load_default=False)
+    authorization_endpoint = _Url(load_default="")
     token_endpoint = _Url(load_default="")
     tpp_token = _Flag(load_default=True)
     status_access = fields.String(

@@ -68,6 +68,11 @@ def new_id(kind: str) -> str:
     return f"{kind}_{uuid_utils.compat.uuid7().hex}"
 
 
+def random_id(kind: str) -> str:
+    """The same, but it does not tell when it was made."""
+    return f"{kind}_{secrets.token_hex(16)}"
+
+
 def new_secret() -> str:
     """256 unguessable bits as URL-safe text, for cookies, states and tokens."""
     return secrets.token_urlsafe(32)

@@ -33,7 +33,7 @@ class Consent(Base):
 
 
 class Trip(Base):
-    """One journey of one browser to the bank and back, for one consent.
+    """One journey of one browser to the bank and back, for one consent, or for a sign-in before any.
 
     ``state`` comes back in the redirect and finds this row; ``browser_hash`` says whether it is the browser that left.
     """
@@ -54,12 +54,30 @@ class Trip(Base):
     outcome: Mapped[str | None] = mapped_column(String(40))  # code, or the OAuth error that came back
 
 
+class SignIn(Base):
+    """A customer's sign-in at a bank that takes no order without one. It pays nothing and approves nothing: with its
+    token, which is in the vault, orders are given there until ``expires_at``."""
+
+    __tablename__ = "sign_in"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    bank_id: Mapped[str] = mapped_column(String(60))
+    trip_id: Mapped[str] = mapped_column(ForeignKey("trip.id"), unique=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoice.id"))  # to whose page the customer comes back
+    created_at: Mapped[dt.datetime]
+    signed_in_at: Mapped[dt.datetime | None]  # the token is here since then
+    expires_at: Mapped[dt.datetime] = mapped_column(index=True)  # of the token; before, of the time to get it
+
+
 class Sealed(Base):
     """A secret at rest: AES-256-GCM, bound to this row's id, opened only by vault.py."""
 
     __tablename__ = "sealed"
 
-    id: Mapped[str] = mapped_column(String(120), primary_key=True)  # what it is: trip:<id>:verifier, consent:<id>:token
+    id: Mapped[str] = mapped_column(
+        String(120), primary_key=True
+    )  # what it is: trip:<id>:verifier, consent:<id>:token, payment:<id>:token, sign_in:<id>:token
     box: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime | None] = mapped_column(index=True)

@@ -32,6 +32,7 @@ CONSENT = Lifecycle(
         (S.AWAITING_AUTHORISATION, E.EXPIRE): S.EXPIRED,
         (S.AUTHORISED, E.CONSUME): S.CONSUMED,
         (S.AUTHORISED, E.REJECT): S.REJECTED,
+        (S.AUTHORISED, E.EXPIRE): S.EXPIRED,
         **{(state, E.RESTORE): S.AUTHORISED for state in (S.REJECTED, S.EXPIRED)},
         **{(state, E.CORRECT): S.CONSUMED for state in (S.REJECTED, S.EXPIRED)},
     },

@@ -1,10 +1,11 @@
-"""Access tokens that banks gave us for one consent. They live in the vault and nowhere else."""
+"""Access tokens that banks gave us for one consent, or for one order. They live in the vault and nowhere else."""
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
 import logging
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -15,15 +16,26 @@ from consent.vault import Vault, VaultError
 
 log = logging.getLogger("quittance.consent")
 
+
+@dataclass(frozen=True, slots=True)
+class CustomersToken:
+    """Of a sign-in at a bank that takes no order without one."""
+
+    access_token: str = field(repr=False)
+    expires_at: dt.datetime
+
+
 #: a token that is about to end is not used any more
-_MARGIN = dt.timedelta(seconds=10)
+MARGIN = dt.timedelta(seconds=10)
+#: of a token whose life nobody states
+UNSTATED = dt.timedelta(minutes=5)
 
 
 def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorised, *, now: dt.datetime) -> None:
     """Seal the token until it expires; without a stated life it is kept for five minutes. There may be none."""
     if authorised.access_token is None:
         return
-    life = dt.timedelta(seconds=300 if authorised.expires_in_s is None else authorised.expires_in_s)
+    life = UNSTATED if authorised.expires_in_s is None else dt.timedelta(seconds=authorised.expires_in_s)
     vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life)
 
 
@@ -33,14 +45,52 @@ def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.da
     One that does not open is none: what it was given for must come to its end without it. It is kept, for a process
     that has its key, or for when the key is back.
     """
-    row = session.get(Sealed, _box(consent.id))
-    if row is None or row.expires_at is None or row.expires_at - _MARGIN <= now:
+    return opened(session, vault, _box(consent.id), now=now)
+
+
+def opened(session: Session, vault: Vault, box: str, *, now: dt.datetime) -> str | None:
+    """What is sealed there, as ``access_token`` says."""
+    row = session.get(Sealed, box)
+    if row is None or row.expires_at is None or row.expires_at - MARGIN <= now:
         return None
     try:
         return vault.get(session, row.id)
     except VaultError as error:
         _tell(row.id, str(error))
         return None
+
+
+def keep_for_order(session: Session, vault: Vault, order_id: str, token: CustomersToken, *, now: dt.datetime) -> None:
+    """Seal the token of a sign-in that an order is about to be given with. ``order_id``: ours.
+
+    An order that is sent again goes with this very token or not at all: whoever signs in there later may be somebody
+    else to the bank, and an order that it has already would then be asked about in the wrong name.
+    """
+    vault.put(session, _box_of_order(order_id), token.access_token, now=now, expires_at=token.expires_at)
+
+
+def of_order(session: Session, vault: Vault, order_id: str, *, now: dt.datetime) -> CustomersToken | None:
+    """The one that the order was first sent with, as ``access_token`` says."""
+    box = _box_of_order(order_id)
+    token = opened(session, vault, box, now=now)
+    row = session.get(Sealed, box)
+    if token is None or row is None or row.expires_at is None:
+        return None
+    return CustomersToken(token, row.expires_at)
+
+
+def hand_to_consent(
+    session: Session, vault: Vault, order_id: str, consent: Consent, token: CustomersToken, *, now: dt.datetime
+) -> None:
+    """The bank has the order: from now on it is asked about with this, until the token dies."""
+    forget_of_order(session, order_id)
+    if token.expires_at > now:
+        vault.put(session, _box(consent.id), token.access_token, now=now, expires_at=token.expires_at)
+
+
+def forget_of_order(session: Session, order_id: str) -> None:
+    """It is not given any more."""
+    session.execute(delete(Sealed).where(Sealed.id == _box_of_order(order_id)))
 
 
 def forget(session: Session, consent_id: str | None) -> None:
@@ -52,6 +102,10 @@ def forget(session: Session, consent_id: str | None) -> None:
 def _tell(row_id: str, error: str) -> None:
     """Once for each, however often its payment is gone on with."""
     log.error("%s is not used, so that its payment may end unknown or not be passed on: %s", row_id, error)
+
+
+def _box_of_order(order_id: str) -> str:
+    return f"payment:{order_id}:token"
 
 
 def _box(consent_id: str | None) -> str:

@@ -11,11 +11,23 @@ import os
 import sys
 from collections.abc import Sequence
 
-from app.cli import banks, billers, bills, demo, new_standard, payments, reconciliation, running, setup, work
+from app.cli import (
+    banks,
+    billers,
+    bills,
+    connections,
+    demo,
+    new_standard,
+    payments,
+    reconciliation,
+    running,
+    setup,
+    work,
+)
 from app.cli.words import Command
 
 #: in the order of `quittance --help`
-GROUPS = (running, payments, work, reconciliation, setup, billers, bills, banks, new_standard, demo)
+GROUPS = (running, payments, work, reconciliation, setup, billers, connections, bills, banks, new_standard, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,19 +22,26 @@ def add(words: Any) -> None:
     client = add_word(verbs, "client", _client, "let a program of a biller in, by its public keys")
     client.add_argument("biller", help="blr_…")
     client.add_argument("--jwks", required=True, type=Path, help="file with a JWK Set, public keys only")
-    client.add_argument("--scope", default="bills:write bills:read payments:read")
+    client.add_argument("--scope", default="bills:write bills:read payments:read connections:read connections:write")
+    scope = add_word(verbs, "scope", _scope, "say what a program of a biller may do from now on")
+    scope.add_argument("client", help="cli_…")
+    scope.add_argument("scope", help='all of it: "bills:write bills:read connections:read connections:write"')
     webhook = add_word(verbs, "webhook", _webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")
     webhook.add_argument("url")
 
 
 def _add(chosen: argparse.Namespace) -> int:
+    from app.journey.connections import invitations
     from app.people.billers import add_biller
 
     with machinery.services().unit_of_work() as uow:
         biller = add_biller(uow, name=chosen.name, country=chosen.country, vat_id=chosen.vat, ibans=chosen.iban)
+        invited = invitations.accept(uow, biller)
         uow.commit()
     print(biller.id)
+    if invited:
+        print(f"{invited} had invited it, and see now that it is here")
     return 0
 
 
@@ -52,6 +59,15 @@ def _client(chosen: argparse.Namespace) -> int:
         client_id = add_client(uow, biller_id=chosen.biller, jwks=jwks, scope=chosen.scope)
         uow.commit()
     print(client_id)
+    return 0
+
+
+def _scope(chosen: argparse.Namespace) -> int:
+    from app.people.clients import change_scope
+
+    with machinery.services().unit_of_work() as uow:
+        change_scope(uow, client_id=chosen.client, scope=chosen.scope)
+        uow.commit()
     return 0
 
 

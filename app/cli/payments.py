@@ -29,10 +29,13 @@ def _unknown(_: argparse.Namespace) -> int:
         found = open_outcomes(uow.session)
     for one in found:
         promise = f"promised by {one.know_by:%Y-%m-%d %H:%M}Z" if one.know_by else "promised by nothing"
+        if one.told_until and not one.know_by:
+            promise = f"the bank can be asked by us until {one.told_until:%Y-%m-%d %H:%M}Z"
         if one.untold_since:
             promise = f"the bank cannot be asked by us since {one.untold_since:%Y-%m-%d %H:%M}Z: ask it yourself"
+        accepted = "  accepted" if one.accepted else ""
         print(
-            f"{one.id}  bank {one.bank_id} {one.bank_payment_id or '-'}  since {one.since:%Y-%m-%d %H:%M}Z"
+            f"{one.id}{accepted}  bank {one.bank_id} {one.bank_payment_id or '-'}  since {one.since:%Y-%m-%d %H:%M}Z"
             f"  {promise}  promises broken {one.promises_broken}"
         )
     print(f"{len(found)} payments with an unknown outcome")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -39,6 +40,27 @@ class BillersClient:
 
     def payment(self, payment_id: str) -> dict[str, Any]:
         return self._call("GET", f"/api/v1/payments/{payment_id}")
+
+    def redeem(self, code: str, customer_reference: str | None = None) -> dict[str, Any]:
+        """Come with a code of a customer. Accepted, its ``connection_id`` leads to the address to deliver to."""
+        known_by = {"customer_reference": customer_reference} if customer_reference else {}
+        return self._call("POST", "/api/v1/redemptions", json={"code": code, **known_by})
+
+    def redemption(self, redemption_id: str) -> dict[str, Any]:
+        return self._call("GET", f"/api/v1/redemptions/{redemption_id}")
+
+    def connection(self, connection_id: str) -> dict[str, Any]:
+        return self._call("GET", f"/api/v1/connections/{connection_id}")
+
+    def connections(self, *, status: str) -> list[dict[str, Any]]:
+        """The first page of those with this status."""
+        found: list[dict[str, Any]] = self._call("GET", f"/api/v1/connections?status={status}")["connections"]
+        return found
+
+    def answer(self, connection: Mapping[str, Any], word: str) -> dict[str, Any]:
+        """``check``, ``confirm`` or ``refuse`` a customer who asks, as they were seen asking. Safe to repeat."""
+        path = f"/api/v1/connections/{connection['id']}/{word}"
+        return self._call("POST", path, json={"sequence": connection["sequence"]})
 
     def _call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         bearer = {"Authorization": f"Bearer {self._access_token()}"}

@@ -40,6 +40,11 @@ class BankVisit:
             raise DisagreementError(f"the app does not ask about {words}")
         return self.arrive(found[0])
 
+    def sign_in_first(self) -> str:
+        """Before there is any payment. The address that leads back."""
+        self._fill_in(until="way back")
+        return str(self.page.tree.xpath("string(//a[@id='way-back']/@href)"))
+
     def sign_in(self) -> Page:
         """Until the bank asks what is decided."""
         self._fill_in(until="decision")

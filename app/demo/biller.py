@@ -10,11 +10,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, render_template, request
+import requests
+from flask import Blueprint, Flask, Response, current_app, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
 
 from app.demo import files
-from app.demo.biller_files import BILLERS_FILE, folder_of
+from app.demo.biller_files import BILLERS_FILE, client_of, folder_of
 from app.demo.cast import COMPANIES
+from app.demo.clerk import Clerk
 from app.demo.courier import Courier
 from app.demo.webhooks import Mailbox, NotGenuineError, check
 from config.settings import Settings
@@ -25,7 +28,7 @@ SHOWN_MAX = 200
 EXTENSION = "demo_biller"
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none';"
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -44,6 +47,7 @@ class Program:
         self.base_url = base_url
         self.courier = Courier(folder, base_url=base_url)
         self.mailbox = Mailbox(folder / "webhooks.jsonl")
+        self.clerk = Clerk(lambda slug: client_of(folder, base_url, slug))
 
     def billers(self) -> dict[str, Any]:
         found: dict[str, Any] = files.read_json(self.folder / BILLERS_FILE) or {}
@@ -59,6 +63,9 @@ def create_biller(settings: Settings) -> Flask:
     app.register_blueprint(blueprint)
     app.after_request(_add_headers)
     program.courier.start()
+    program.clerk.start()
+    for slug in program.billers():
+        program.clerk.look(slug)
     return app
 
 
@@ -93,6 +100,8 @@ def webhook(slug: str) -> tuple[str, int]:
     if message is None:
         return "not a message of ours\n", 400
     _program().mailbox.keep(slug, message_id, message, received_at=dt.datetime.now(dt.UTC).isoformat())
+    if message["type"] == "connection.asked":
+        _program().clerk.look(slug)
     return "", 204
 
 
@@ -109,7 +118,27 @@ def _message(body: bytes) -> dict[str, Any] | None:
 @blueprint.get("/")
 def page() -> str:
     program = _program()
-    return render_template("demo_biller/page.html", billers=_state(program), quittance=program.base_url)
+    return render_template(
+        "demo_biller/page.html", billers=_state(program), quittance=program.base_url, said=request.args
+    )
+
+
+@blueprint.post("/redeem")
+def redeem() -> ResponseReturnValue:
+    """A clerk types a code that a customer reads out on the telephone."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        return "only from this page\n", 403
+    program, slug = _program(), request.form.get("biller", "")
+    if slug not in program.billers():
+        return "no such biller\n", 404
+    try:
+        client_of(program.folder, program.base_url, slug).redeem(request.form.get("code", ""))
+        said = "taken"
+    except requests.HTTPError as error:
+        said = "refused" if error.response.status_code < 500 else "later"
+    except requests.RequestException:
+        said = "later"
+    return redirect(f"/?{slug}={said}#{slug}", 303)
 
 
 @blueprint.get("/style.css")

@@ -12,9 +12,8 @@ import requests
 
 from app.demo import files
 from app.demo.api_client import BillersClient
-from app.demo.biller_files import BILLERS_FILE, private_key
+from app.demo.biller_files import BILLERS_FILE, client_of
 from app.demo.bills import bills_of_today
-from app.demo.loopback import new_session
 
 log = logging.getLogger("quittance.demo_biller")
 
@@ -57,7 +56,7 @@ class Courier:
             for bill in self._outbox(billers)
             if self._key(billers, bill) not in self._delivered and self._key(billers, bill) not in self.refused
         ]
-        clients = {slug: self._client(slug, billers) for slug in {bill["slug"] for bill in waiting}}
+        clients = {slug: client_of(self._folder, self._base_url, slug) for slug in {bill["slug"] for bill in waiting}}
         tried = [self._try(clients[bill["slug"]], bill, self._key(billers, bill)) for bill in waiting]
         return all(tried)
 
@@ -82,14 +81,6 @@ class Courier:
             files.write_json(self._folder / "outbox.json", outbox)
         found: list[dict[str, Any]] = outbox["bills"]
         return found
-
-    def _client(self, slug: str, billers: dict[str, Any]) -> BillersClient:
-        return BillersClient(
-            self._base_url,
-            client_id=billers[slug]["client_id"],
-            private_key=private_key(self._folder, slug),
-            session=new_session(),
-        )
 
     def _key(self, billers: dict[str, Any], bill: dict[str, Any]) -> str:
         return f"{billers[bill['slug']]['client_id']}/{bill['number']}"

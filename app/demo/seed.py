@@ -18,11 +18,11 @@ from app.db.unit_of_work import UnitOfWork
 from app.demo import files
 from app.demo.biller_files import BILLERS_FILE, private_key
 from app.demo.cast import COMPANIES, CONNECTIONS, PEOPLE, Company, Person
+from app.journey.connections.service import connect
 from app.journey.webhooks.models import WebhookEndpoint
 from app.journey.webhooks.service import add_endpoint, secret_row
 from app.people.billers import add_biller
 from app.people.clients import SCOPES, add_client, client_of
-from app.people.connections import connect
 from app.people.customers import add_customer
 from app.people.models import Biller, Customer
 from app.services import Services
@@ -80,6 +80,7 @@ def _client(uow: UnitOfWork, *, biller_id: str, key: dict[str, Any], known: dict
     """The program that this folder has the key of. A database that does not know it gets it anew."""
     client = client_of(uow.session, known.get("client_id", ""))
     if client is not None and client.biller_id == biller_id:
+        client.scope = " ".join(SCOPES)  # one of an older release may lack what came later
         return client.client_id
     public = ECKey.import_key(key).as_dict(private=False)
     return add_client(uow, biller_id=biller_id, jwks={"keys": [public]}, scope=" ".join(SCOPES))

@@ -13,12 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.unit_of_work import UnitOfWork
 from app.demo.browser import LostError
+from app.journey.connections.service import connect
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.receipts.models import Receipt
 from app.journey.route import HANDLERS, ROUTE
-from app.people.connections import connect
 from app.people.models import Biller, Customer
 from app.services import Services, build_services
 from config.settings import Settings

@@ -24,7 +24,7 @@ from app.demo.cast import Person
 from app.demo.runfile import Running
 from app.demo.steps import DisagreementError, Steps, same, shows
 from app.demo.truth import Truth
-from app.demo.walked_bank import WalkedBank, grouped, in_words
+from app.demo.walked_bank import USUAL_BANK, WalkedBank, grouped, in_words
 
 #: a walk pays little, so that the made-up account lasts for thousands of them
 CENTS_MIN, CENTS_MAX = 100, 900
@@ -115,11 +115,56 @@ def _signs_in(walk: Walk) -> bool:
 
 
 def connect(walk: Walk) -> str:
-    """The operator's verb, in this process on the same database: customers cannot do it on a page yet."""
-    walk.address = walk.browser.patiently(
-        lambda: walk.truth.connect(email=walk.customer.email, vat_id=walk.bill.company.vat_id)
+    """The customer makes a code, the biller redeems it, the customer accepts: then the biller has an address.
+
+    Walked at the usual bank; at another one only the bank differs, and the two are brought over by the operator's verb.
+    """
+    if walk.at.id != USUAL_BANK:
+        walk.address = walk.browser.patiently(
+            lambda: walk.truth.connect(email=walk.customer.email, vat_id=walk.bill.company.vat_id)
+        )
+        return f"by the operator, in process: {walk.address}"
+    code = walk.browser.patiently(lambda: _code(walk))
+    presented = walk.browser.patiently(lambda: _calling(lambda: walk.client.redeem(code)))
+    offer = walk.browser.wait_for(
+        "/companies", lambda page: bool(_offers(page)), what="no company waits for the customer's answer"
     )
-    return f"by the operator, in process: {walk.address}"
+    walk.browser.patiently(lambda: _accept(walk, _offers(offer)[0]))
+    while True:
+        told = walk.browser.patiently(lambda: _calling(lambda: walk.client.redemption(presented["id"])))
+        if told["status"] == "accepted":
+            break
+        walk.browser.pause(f"the redemption is {told['status']}")
+    connection = walk.browser.patiently(lambda: _calling(lambda: walk.client.connection(told["connection_id"])))
+    same("name of the customer", connection["customer_name"], walk.customer.name)
+    walk.address = connection["address"]
+    return f"with the code {code}: {walk.address}"
+
+
+def _code(walk: Walk) -> str:
+    """The code of the page, made when there is none."""
+    page = walk.browser.open("/companies/code")
+    if not _shown_codes(page):
+        walk.browser.post_form("/companies/code", {"csrf_token": csrf_of(page)})
+        page = walk.browser.open("/companies/code")
+    return _shown_codes(page)[0]
+
+
+def _shown_codes(page: Page) -> list[str]:
+    return [str(each.text_content()).strip() for each in page.tree.find_class("code-big")]
+
+
+def _offers(page: Page) -> list[str]:
+    """Pages of the companies that wait for an answer."""
+    return [str(link) for link in page.tree.xpath("//section[@aria-labelledby='offered']//a/@href")]
+
+
+def _accept(walk: Walk, company: str) -> None:
+    """After a lost answer the page tells whether it was taken: then there is no button any more."""
+    page = walk.browser.open(company)
+    shows(page, walk.bill.company.name)
+    if any((form.get("action") or "").endswith("/accept") for form in page.tree.forms):
+        walk.browser.post_form(f"{company}/accept", {"csrf_token": csrf_of(page)})
 
 
 def deliver(walk: Walk) -> str:
@@ -171,6 +216,27 @@ def confirm(walk: Walk) -> str:
     for said in (walk.bill.company.name, grouped(walk.bill.company.iban), money(walk.bill)):
         shows(page, said)
     return f"{money(walk.bill)} to {walk.bill.company.name}"
+
+
+def sign_in_first(walk: Walk) -> str:
+    """Where the bank takes no payment before its customer has signed in there: there and back, and nothing is paid."""
+    here = f"{walk.invoice}/pay?bank={walk.at.id}"
+    hop = f"{walk.invoice}/bank/sign-in?bank={walk.at.id}"
+    if not walk.at.sign_in_first:
+        return "not wanted by this bank"
+    while walk.here.form("credential") is None:
+        if hop not in walk.here.links(hop):
+            raise DisagreementError("the page offers neither to sign in at the bank nor to confirm")
+        page = walk.browser.get(hop)
+        if page.status != 303 or not (page.location or "").startswith(f"{walk.at.url}/"):
+            raise DisagreementError(f"{page.status} to {page.location} does not lead to the bank")
+        walk.visit.arrive(str(page.location))
+        walk.page = walk.browser.come_back(walk.visit.sign_in_first())
+        if "code=" in walk.page.url:
+            raise DisagreementError(f"the way back ended at {walk.page.url}")
+        walk.page = walk.browser.open(here)
+    shows(walk.here, "You are signed in at")
+    return "the customer is signed in there, and nothing is paid"
 
 
 def sign(walk: Walk) -> str:
@@ -354,11 +420,12 @@ def database(walk: Walk) -> str:
 #: work whose worker died is taken over when its lease ends, after 30 s.
 STEPS: Steps[Walk] = {
     "sign-up": (sign_up, 30),
-    "connect": (connect, 20),
+    "connect": (connect, 60),
     "deliver": (deliver, 30),
     "inbox": (inbox, 60),
     "bill": (bill, 20),
     "confirm": (confirm, 20),
+    "sign-in-first": (sign_in_first, 40),
     "sign": (sign, 60),
     "leave": (leave, 60),
     "to-bank": (to_bank, 20),

@@ -40,6 +40,7 @@ class WalkedBank:
     folder: str  #: of its sandbox, below the data folder
     customer: str  #: who signs in there
     authority: str | None  #: of its certificate; None: it has none
+    sign_in_first: bool = False  #: its customers sign in there before a payment is confirmed
     app: str | None = None  #: the page that plays its app, where customers approve in one and stay here
 
     @classmethod
@@ -63,6 +64,7 @@ class WalkedBank:
             folder=bank.keys or _FOLDER,
             customer="camille",
             authority=str(services.settings.bank_keys / bank.keys / "ca.pem") if bank.keys else None,
+            sign_in_first=bank.sign_in_first,
             app=f"{bank.issuer}/app" if bank.decoupled else None,
         )
 

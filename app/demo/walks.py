@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.demo import files, runfile, steps
-from app.demo.api_client import BillersClient
+from app.demo import runfile, steps
 from app.demo.authenticator import Authenticator
 from app.demo.bank_visit import BankVisit
-from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
+from app.demo.biller_files import client_of, folder_of
 from app.demo.bills import walk_bill
 from app.demo.browser import Browser
 from app.demo.cast import Person
 from app.demo.errors import DemoError, NotOffered
-from app.demo.loopback import new_session
 from app.demo.recurring_walk import RECURRING_STEPS, USUAL_RECURRING_BANK, RecurringWalk, banks_of
 from app.demo.runfile import Running
 from app.demo.truth import Truth
@@ -156,7 +154,6 @@ RECURRING = Kind(
 def _start(running: Running, data: Path, bank_id: str) -> Walk:
     token = secrets.token_hex(4)
     person = _somebody(token)
-    billers = files.read_json(folder_of(data) / BILLERS_FILE)
     cents = CENTS_MIN + secrets.randbelow(CENTS_MAX - CENTS_MIN)
     truth = Truth.of(running.environment)
     at = WalkedBank.of(truth.services, bank_id)
@@ -173,12 +170,7 @@ def _start(running: Running, data: Path, bank_id: str) -> Walk:
         visit=BankVisit(Browser(at.url, _session=at.session()), at.customer),
         biller=Browser(running.biller_url),
         passkey=Authenticator(running.base_url),
-        client=BillersClient(
-            running.base_url,
-            client_id=billers[bill.company.slug]["client_id"],
-            private_key=private_key(folder_of(data), bill.company.slug),
-            session=new_session(),
-        ),
+        client=client_of(folder_of(data), running.base_url, bill.company.slug),
         bill=bill,
     )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from app.db.events import Event
 from app.db.unit_of_work import AtOnce
+from app.journey.connections import service as connections
+from app.journey.connections.events import CodePresented, ConnectionChanged
 from app.journey.corrections import service as corrections
 from app.journey.corrections.events import BillCorrected
 from app.journey.decisions.events import PaymentDecided
@@ -30,6 +32,8 @@ from app.journey.webhooks import service as webhooks
 from app.services import Handler
 
 TIMETABLE: dict[type[Event], list[Handler]] = {
+    CodePresented: [connections.take_up],
+    ConnectionChanged: [webhooks.tell_connection_changed],
     BillDelivered: [invoices.open_invoice],
     InvoiceOpened: [webhooks.tell_bill_delivered],
     BillUnseen: [webhooks.tell_bill_unseen],

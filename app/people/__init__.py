@@ -1,1 +1,1 @@
-"""Customers and billers: who they are, how they prove it, and how they are connected."""
+"""Customers and billers: who they are, and how they prove it."""

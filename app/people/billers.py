@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from stdnum import get_cc_module, iban
 from stdnum.exceptions import ValidationError
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid
+from app.people import names
 from app.people.models import Biller, PayeeAccount
 from consent.base import new_id
 
 NAME_MAX = 70  #: longer is no SEPA account holder
+#: of a search; more words find the one that is meant
+FOUND_MOST = 20
 
 
 def add_biller(uow: UnitOfWork, *, name: str, country: str, vat_id: str | None, ibans: Sequence[str]) -> Biller:
@@ -37,6 +41,15 @@ def add_biller(uow: UnitOfWork, *, name: str, country: str, vat_id: str | None, 
         )
     uow.session.flush()
     return biller
+
+
+def find_billers(session: Session, typed: str) -> list[Biller]:
+    """Vetted billers of whose names each typed word begins a word; at most FOUND_MOST, by name. No word: none."""
+    asked = names.words(typed)
+    if not asked:
+        return []
+    begins = [Biller.name_key.contains(f" {word}", autoescape=True) for word in asked]
+    return list(session.scalars(select(Biller).where(*begins).order_by(Biller.name, Biller.id).limit(FOUND_MOST)))
 
 
 def checked_iban(written: str) -> str:

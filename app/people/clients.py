@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -28,7 +28,11 @@ SCOPES = {
     "bills:read": "See the bills you delivered and whether they are open or paid.",
     "payments:read": "See the payments of your bills.",
     "payments:confirm": "Say whether the money of a payment has arrived.",
+    "connections:read": "See the customers who are connected with you, and who asks to be.",
+    "connections:write": "Redeem codes and addresses, answer customers who ask, and end connections.",
 }
+#: without both, nobody whom a customer asks could say yes
+_ANSWERING = {"connections:read", "connections:write"}
 #: how a client may sign its assertions (FAPI 2.0 §5.4.1, without EdDSA, whose name is being replaced by RFC 9864)
 ASSERTION_ALGORITHMS = ("ES256", "PS256")
 KEYS_MAX = 5
@@ -70,6 +74,25 @@ def client_of(session: Session, client_id: str) -> ApiClient | None:
     if _CLIENT_ID.fullmatch(client_id) is None:
         return None
     return session.scalar(select(ApiClient).where(ApiClient.client_id == client_id, ApiClient.active))
+
+
+def change_scope(uow: UnitOfWork, *, client_id: str, scope: str) -> None:
+    """Let a program do this from now on, and nothing else; tokens that it still holds do no more than they say.
+
+    Raises NotFound, Invalid for a scope that we do not know.
+    """
+    client = client_of(uow.session, client_id)
+    if client is None:
+        raise NotFound("client")
+    client.scope = _known_scope(scope)
+
+
+def billers_that_answer(session: Session, biller_ids: Collection[str]) -> set[str]:
+    """Those among them of which a program may see and answer customers who ask."""
+    programs = session.execute(
+        select(ApiClient.biller_id, ApiClient.scope).where(ApiClient.biller_id.in_(biller_ids), ApiClient.active)
+    )
+    return {biller_id for biller_id, scope in programs if set(scope.split()) >= _ANSWERING}
 
 
 def stop_client(uow: UnitOfWork, *, client_id: str) -> None:

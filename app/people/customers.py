@@ -59,3 +59,8 @@ def today_of(customer: Customer, now: dt.datetime) -> dt.date:
 
 def _field(name: str, detail: str) -> Invalid:
     return Invalid("field", detail, errors=(FieldError(f"/{name}", detail),))
+
+
+def lock_customer(session: Session, customer_id: str) -> None:
+    """Hold this customer until the transaction ends: what is counted of theirs meanwhile stays so."""
+    session.get_one(Customer, customer_id, with_for_update={"key_share": True})

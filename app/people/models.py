@@ -8,7 +8,12 @@ from typing import Any
 from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.people import names
 from consent.base import Base, Id
+
+
+def _key_of_name(context: Any) -> str:
+    return names.key(context.get_current_parameters()["name"])[:200]
 
 
 class Customer(Base):
@@ -78,6 +83,7 @@ class Biller(Base):
     name: Mapped[str] = mapped_column(String(100))
     vat_id: Mapped[str | None] = mapped_column(String(20), unique=True)
     country: Mapped[str] = mapped_column(String(2))
+    name_key: Mapped[str] = mapped_column(String(200), default=_key_of_name)  # by which customers find it
     created_at: Mapped[dt.datetime]
 
 
@@ -114,16 +120,3 @@ class UsedAssertion(Base):
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     expires_at: Mapped[dt.datetime] = mapped_column(index=True)
-
-
-class Connection(Base):
-    """A customer lets one biller deliver to one address of their space."""
-
-    __tablename__ = "connection"
-    __table_args__ = (UniqueConstraint("customer_id", "biller_id"),)
-
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
-    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"), index=True)
-    address: Mapped[str] = mapped_column(String(120), unique=True)  # <12 random base32>@<space domain>
-    created_at: Mapped[dt.datetime]

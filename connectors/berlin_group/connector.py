@@ -4,6 +4,9 @@ SCA itself executes the payment here, so there is no ``submit``; from the moment
 approval link, only ``status`` counts. The standard has no idempotency key: whether an initiation may be sent
 again follows from the errors alone.
 
+Some banks want their customer to sign in before they take an order (OAuth2 as a pre-step): ``as_customer`` then asks
+with that token, in all that has to do with the order.
+
 How the customer approves, the bank says by its links (contract.Approach): at its authorization server, on a page of its
 own, or in its app. Never by way of us (embedded): nobody is asked for a password of the bank's here.
 """
@@ -14,14 +17,14 @@ import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 from connectors.berlin_group import messages
 from connectors.berlin_group.kept import FutureDated, Standing
 from connectors.berlin_group.orders import JSON, Orders, gone, unreadable, with_parameter
 from connectors.berlin_group.quirks import Quirks
 from connectors.berlin_group.surroundings import Surroundings
-from connectors.berlin_group.wire import As, Wire
+from connectors.berlin_group.wire import SCOPE, Wire
 from connectors.contract import (
     Approach,
     Authorised,
@@ -30,10 +33,11 @@ from connectors.contract import (
     PaymentOrder,
     ScaOAuth,
 )
-from connectors.errors import BankError, BankRefused, BankSilent
+from connectors.errors import BankError, BankRefused, BankSilent, NotApproved
 from connectors.http import BankResponse, Deadline
 from connectors.profile import BankProfile
-from connectors.security.oauth_client import OAuthClient
+from connectors.security.metadata import AuthorizationServer
+from connectors.security.oauth_client import OAuthClient, with_query
 from connectors.strict_json import NotReadable
 
 TRANSFERS, INSTANT = "sepa-credit-transfers", "instant-sepa-credit-transfers"
@@ -52,13 +56,18 @@ class BerlinGroupConnector(Orders):
         oauth: OAuthClient,
         quirks: Quirks = Quirks(),  # noqa: B008  # frozen
         clock: Callable[[], dt.datetime],
+        customer_token: str | None = None,
     ) -> None:
-        """Raises ValueError for a profile that asks for what is not built."""
+        """``customer_token``: of who signed in there before. Raises ValueError for a profile that asks for what is not
+        built."""
         if not profile.redirect:
             raise ValueError("redirect = false: only SCA by redirect is built; for an app of the bank's, see approach")
-        if profile.status_access == "psu_token" and profile.approach != Approach.OAUTH:
+        has_token = profile.approach == Approach.OAUTH or profile.sign_in_first
+        if profile.status_access == "psu_token" and not has_token:
             raise ValueError(f"status_access = psu_token: there is no token of the customer's with {profile.approach}")
-        at = Surroundings(profile=profile, wire=wire, oauth=oauth, quirks=quirks, clock=clock)
+        at = Surroundings(
+            profile=profile, wire=wire, oauth=oauth, quirks=quirks, clock=clock, customer_token=customer_token
+        )
         product, other = (INSTANT, TRANSFERS) if profile.instant else (TRANSFERS, INSTANT)
         super().__init__(at, f"/v1/payments/{product}", before=f"/v1/payments/{other}")
         self._future_dated = FutureDated(at, f"/v1/payments/{TRANSFERS}")
@@ -71,6 +80,57 @@ class BerlinGroupConnector(Orders):
     @property
     def standing_orders(self) -> Standing:
         return self._standing
+
+    def sign_in_url(self, *, redirect_uri: str, state: str, code_challenge: str, timeout_s: float) -> str:
+        """RFC 6749 §4.1.1 with RFC 7636 §4.3, and no payment in the scope."""
+        deadline = Deadline(timeout_s)
+        asked = {
+            "redirect_uri": redirect_uri,
+            "scope": self._at.quirks.sign_in_scope or SCOPE,
+            "state": state,
+            "code_challenge": code_challenge,
+            "code_challenge_method": "S256",
+        }
+        return self._at.oauth.authorise_url(self._server(deadline=deadline), asked, deadline=deadline)
+
+    def signed_in(
+        self, *, answer: Mapping[str, str], code_verifier: str, redirect_uri: str, timeout_s: float
+    ) -> Authorised:
+        """RFC 9207, then RFC 6749 §4.1.3. Whoever calls has checked the state: the answer came to its address."""
+        deadline = Deadline(timeout_s)
+        server = self._server(deadline=deadline)
+        named = server.iss_parameter_supported or self._at.oauth.profile.issuer_named
+        if answer.get("iss", None if named else server.issuer) != server.issuer:
+            raise BankRefused("the answer is not from this bank's server", code="wrong_issuer", http_status=400)
+        if "code" not in answer:
+            said = answer.get("error", "nothing")
+            raise NotApproved(f"nobody signed in at the bank: {said[:100]}", code=said[:100], http_status=400)
+        token = self._at.oauth.exchange(
+            server.token_endpoint,
+            code=answer["code"],
+            code_verifier=code_verifier,
+            redirect_uri=redirect_uri,
+            deadline=deadline,
+            scope=self._at.quirks.sign_in_scope or SCOPE,
+        )
+        return Authorised(access_token=token.access_token, expires_in_s=token.expires_in_s)
+
+    def _server(self, *, deadline: Deadline) -> AuthorizationServer:
+        profile = self._at.profile
+        if not profile.authorization_endpoint:
+            return self._at.oauth.server(deadline=deadline)
+        return AuthorizationServer(
+            issuer=profile.issuer,
+            authorization_endpoint=profile.authorization_endpoint,
+            token_endpoint=profile.token_endpoint,
+            iss_parameter_supported=False,
+        )
+
+    def as_customer(self, access_token: str) -> BerlinGroupConnector:
+        at = self._at
+        return BerlinGroupConnector(
+            at.profile, wire=at.wire, oauth=at.oauth, quirks=at.quirks, clock=at.clock, customer_token=access_token
+        )
 
     def draft(self, order: PaymentOrder, *, request_id: str, redirect_uri: str) -> BankRequest:
         """initiatePayment, for at once."""
@@ -99,7 +159,7 @@ class BerlinGroupConnector(Orders):
             return staged.authorization_endpoint
         query = urlencode(
             {
-                "response_type": "code",
+                "response_type": self._at.oauth.response_type,
                 "client_id": self._at.profile.client_id,
                 "redirect_uri": redirect_uri,
                 "scope": staged.scope,
@@ -108,8 +168,7 @@ class BerlinGroupConnector(Orders):
                 "code_challenge_method": "S256",
             }
         )
-        parts = urlsplit(staged.authorization_endpoint)
-        return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
+        return with_query(staged.authorization_endpoint, query)
 
     def complete(
         self,
@@ -192,7 +251,7 @@ class BerlinGroupConnector(Orders):
             path,
             headers={"X-Request-ID": str(uuid.uuid4()), "Content-Type": JSON, **headers},
             body=body,
-            who=As.CERTIFICATE if self._at.profile.status_access == "certificate" else As.OURSELVES,
+            who=self._who(),
             deadline=deadline,
         )
         if not response.ok:

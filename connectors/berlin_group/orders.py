@@ -8,16 +8,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from connectors.berlin_group import messages
 from connectors.berlin_group.links import Links, below
 from connectors.berlin_group.status import fact_of
 from connectors.berlin_group.surroundings import Surroundings
-from connectors.berlin_group.wire import SCOPE, As
+from connectors.berlin_group.wire import SCOPE, As, is_of_token
 from connectors.capabilities import Cancellation
 from connectors.contract import Approach, BankRequest, BankStatus, Fact, PaymentOrder, PsuContext, ScaOAuth, Staged
-from connectors.errors import BankRefused, BankSilent, BankUnavailable
+from connectors.errors import BankRefused, BankSilent, BankUnavailable, NotSignedIn
 from connectors.http import BankResponse, Deadline
 from connectors.psu import psu_headers
 from connectors.strict_json import NotReadable
@@ -99,9 +100,12 @@ class Orders:
             request.path,
             headers={**request.headers, **psu_headers(psu)},
             body=request.body,
-            who=As.OURSELVES if at.profile.tpp_token else As.CERTIFICATE,
+            who=self._who_initiates(),
             deadline=deadline,
         )
+        if at.customer_token is not None and response.status == 401 and is_of_token(response):
+            refusal = messages.refusal(response)
+            raise NotSignedIn(str(refusal), code=refusal.code, http_status=refusal.http_status)
         if not response.ok:
             raise messages.refusal(response)
         try:
@@ -247,6 +251,7 @@ class Orders:
         Before it is a fact, the payment is looked for under the product that the bank's file may have named before.
         """
         profile, deadline = self._at.profile, Deadline(timeout_s)
+        access_token = access_token or self._at.customer_token
         if access_token is None and profile.status_access == "psu_token":
             message = f"{profile.name} tells a status only with the customer's token, and there is none"
             raise BankRefused(message, code="TOKEN_UNKNOWN", http_status=401)
@@ -330,8 +335,23 @@ class Orders:
         )
         return Cancellation(sca=sca)
 
-    def _who(self) -> As:
-        return As.CERTIFICATE if self._at.profile.status_access == "certificate" else As.OURSELVES
+    def _who_initiates(self) -> As | str:
+        if self._at.profile.sign_in_first:
+            return self._at.customer_token or self._nobody()
+        return As.OURSELVES if self._at.profile.tpp_token else As.CERTIFICATE
+
+    def _who(self) -> As | str:
+        """With whose token all is asked but an initiation and a status."""
+        profile = self._at.profile
+        if self._at.customer_token is not None:
+            return self._at.customer_token
+        if profile.sign_in_first and profile.status_access == "psu_token":
+            return self._nobody()
+        return As.CERTIFICATE if profile.status_access == "certificate" else As.OURSELVES
+
+    def _nobody(self) -> NoReturn:
+        message = f"{self._at.profile.name} wants its customer's token, and there is none: nothing was sent"
+        raise NotSignedIn(message, code="TOKEN_UNKNOWN", http_status=401)
 
 
 def _ended(started: messages.Started, response: BankResponse) -> Links:

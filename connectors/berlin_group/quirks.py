@@ -37,6 +37,8 @@ class Quirks(SignatureQuirks):
     scope_with_space: bool = False
     #: it wants this scope for a token of ours, not PIS
     own_scope: str = ""
+    #: it wants this scope for the sign-in before a payment (sign_in_first), not PIS
+    sign_in_scope: str = ""
     #: it wants debtorAccount, though its customers choose the account with it: there its currency stands alone
     debtor_account_wanted: bool = False
     #: it wants amounts as JSON numbers, not as texts

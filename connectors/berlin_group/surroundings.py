@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connectors.berlin_group.links import Place
 from connectors.berlin_group.quirks import Quirks
@@ -20,6 +20,7 @@ class Surroundings:
     oauth: OAuthClient
     quirks: Quirks
     clock: Callable[[], dt.datetime]
+    customer_token: str | None = field(default=None, repr=False)  #: of who signed in there before: all is asked with it
 
     @property
     def place(self) -> Place:

@@ -61,7 +61,7 @@ class Wire:
             return self._send(method, path, headers=headers, body=body, token=token, deadline=deadline)
 
         if who is As.OURSELVES:
-            return self._oauth.as_ourselves(self._scope, send, deadline=deadline, is_of_token=_is_of_token)
+            return self._oauth.as_ourselves(self._scope, send, deadline=deadline, is_of_token=is_of_token)
         return send(who if isinstance(who, str) else None)
 
     def _send(
@@ -88,7 +88,7 @@ class Wire:
         return response
 
 
-def _is_of_token(refused: BankResponse) -> bool:
-    """Whether a 401 is about our token, as one that says nothing may be. A customer's code is not brought twice."""
+def is_of_token(refused: BankResponse) -> bool:
+    """Whether a 401 is about the token, as one that says nothing may be. A customer's code is not brought twice."""
     code = messages.refusal(refused).code
     return code.startswith(("TOKEN_", "HTTP_"))

@@ -58,8 +58,14 @@ def check(bank: BankProfile, banks: Registry, *, clock: Callable[[], dt.datetime
         ready = [tls.handshake(url, line.keys) for url in _hosts(bank)]
         yield from ready
     if not any(one.verdict is Verdict.WRONG for one in ready):
-        how = _asked_for_a_token if bank.token_endpoint else _asked
-        yield from (how if bank.has_authorization_server else _asked_the_time)(bank, line, clock=clock)
+        yield from _how(bank)(bank, line, clock=clock)
+
+
+def _how(bank: BankProfile) -> Callable[..., Iterator[Finding]]:
+    """What can be asked of it. Where only customers have tokens, and there are no metadata, it is the time."""
+    if not bank.has_authorization_server or (bank.authorization_endpoint and not bank.has_own_tokens):
+        return _asked_the_time
+    return _asked_for_a_token if bank.token_endpoint else _asked
 
 
 def _hosts(bank: BankProfile) -> list[str]:
@@ -109,11 +115,13 @@ def _asked(bank: BankProfile, line: Line, *, clock: Callable[[], dt.datetime]) -
     yield from offers.against_profile(bank, server, algorithm=line.key.algorithm, scope=_scope(bank))
     if server.jwks_uri is not None:
         yield _published(line, server)
-    if bank.tpp_token:
+    if bank.tpp_token or (bank.sign_in_first and bank.has_own_tokens):
         yield _token(bank, line)
 
 
 def _scope(bank: BankProfile) -> str:
+    if not bank.has_own_tokens:
+        return getattr(bank.quirks, "sign_in_scope", "") or SCOPES[bank.standard]
     return getattr(bank.quirks, "own_scope", "") or SCOPES[bank.standard]
 
 

@@ -33,9 +33,12 @@ def _needs(bank: BankProfile, *, algorithm: str, scope: str) -> Iterator[tuple[s
     security, profile = bank.security, "is it the right profile?"
     another_key = "lodge a key of a kind that it takes"
     yield "token_endpoint_auth_methods_supported", (bank.client_auth,), "change client_auth, or ask the bank"
-    yield "response_types_supported", (security.response_type,), profile
+    yield "response_types_supported", (bank.quirks.response_type(security),), profile
     yield "scopes_supported", (scope,), "is this the bank's address for payment initiation?"
-    yield "grant_types_supported", ("client_credentials",), "ask the bank how it gives tokens to us"
+    if bank.has_own_tokens:
+        yield "grant_types_supported", ("client_credentials",), "ask the bank how it gives tokens to us"
+    if bank.sign_in_first:
+        yield "grant_types_supported", ("authorization_code",), "ask the bank how its customers sign in for us"
     if bank.client_auth == ClientAuth.PRIVATE_KEY_JWT:
         yield "token_endpoint_auth_signing_alg_values_supported", (algorithm,), another_key
     if security.signed:

@@ -102,7 +102,7 @@ def exchange_code(
         return None
     if now_ms >= row["expires_ms"] or row["redirect_uri"] != redirect_uri:
         return None
-    if not hmac.compare_digest(row["code_challenge"], _s256(verifier)):
+    if not hmac.compare_digest(row["code_challenge"], s256(verifier)):
         return None
     connection.execute("UPDATE code SET spent_ms = ? WHERE code_hash = ?", [now_ms, code_hash])
     token = issue_token(
@@ -116,6 +116,6 @@ def exchange_code(
     return token, row["payment_id"]
 
 
-def _s256(verifier: str) -> str:
+def s256(verifier: str) -> str:
     """RFC 7636 §4.6."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

@@ -65,6 +65,11 @@ class Payment:
     debtor_iban: str | None
     timetable: Sequence[tuple[int, Status]]
     status_reads: int
+    approval_ms: int | None = None  #: from its posting, until its customer is too late; None: as everywhere
+
+    @property
+    def time_to_approve_ms(self) -> int:
+        return AUTHORISATION_MS if self.approval_ms is None else self.approval_ms
 
     def status_at(self, now_ms: int) -> Status:
         match self.decision:
@@ -76,7 +81,7 @@ class Payment:
                 return Status(code="RJCT", reason=self.reason)
             case "cancelled":
                 return Status(code="CANC")
-            case _ if now_ms >= self.created_ms + AUTHORISATION_MS:
+            case _ if now_ms >= self.created_ms + self.time_to_approve_ms:
                 return Status(code="RJCT", reason=Reason.TIMED_OUT)
             case _:
                 return Status(code="RCVD")

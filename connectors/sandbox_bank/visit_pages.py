@@ -50,10 +50,10 @@ class NotSignedIn:
         return t["no_customer"] if self.tries_left is None else t["wrong_pin"].format(tries=self.tries_left)
 
 
-def sign_in(connection: Connection, handle: str, payment: Payment) -> NotSignedIn | None:
-    """By what the form says. A wrong PIN counts at what is to be approved."""
+def sign_in(connection: Connection, handle: str, payment: Payment, *, owner: str | None = None) -> NotSignedIn | None:
+    """By what the form says. A wrong PIN counts at what is to be approved. ``owner``: whose it is alone."""
     customer_id, pin = request.form.get("customer", ""), request.form.get("pin", "")
-    if customer_id not in {one.customer_id for one in people.customers(connection)}:
+    if customer_id not in {one.customer_id for one in people.customers(connection) if owner in (None, one.customer_id)}:
         return NotSignedIn(customer_id, None)
     if not hmac.compare_digest(pin.strip().encode(), people.SANDBOX_PIN.encode()):
         return NotSignedIn(customer_id, payments.count_pin_failure(connection, payment))

@@ -100,6 +100,11 @@ class OAuthClient:
     def profile(self) -> SecurityProfile:
         return self._profile
 
+    @property
+    def response_type(self) -> str:
+        """What a customer's answer is to bring, in the bank's spelling."""
+        return self._quirks.response_type(self._profile)
+
     def server(self, url: str | None = None, *, deadline: Deadline) -> AuthorizationServer:
         """The checked metadata, kept for ten minutes. ``url``: the bank names it; else the well-known one.
 
@@ -162,7 +167,7 @@ class OAuthClient:
         Where requests are pushed the bank is called, and the address lives a minute or less: it is made when somebody
         leaves, not before. That moves no money, so silence is told as BankUnavailable.
         """
-        asked: dict[str, Any] = {"response_type": self._profile.response_type, **parameters}
+        asked: dict[str, Any] = {"response_type": self.response_type, **parameters}
         if self._profile.answer is Answer.JWT:
             asked["response_mode"] = "jwt"
         if self._quirks.without_pkce:
@@ -175,9 +180,7 @@ class OAuthClient:
         if self._profile.pushed:
             with _moves_no_money("answer to the pushed request"):
                 form = {"request_uri": self._push(server, form, deadline=deadline)}
-        query = urlencode({"client_id": self._client_id, **form})
-        parts = urlsplit(server.authorization_endpoint)
-        return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
+        return with_query(server.authorization_endpoint, urlencode({"client_id": self._client_id, **form}))
 
     def _signed(self, asked: Mapping[str, Any]) -> str:
         return request_object(
@@ -250,7 +253,7 @@ class OAuthClient:
         return self._ask(token_endpoint, form, deadline=deadline)
 
     def _ask(self, token_endpoint: str, form: Mapping[str, str], *, deadline: Deadline) -> Token:
-        response = self._post(token_endpoint, form, deadline=deadline)
+        response = self._post(with_query(token_endpoint, self._quirks.token_query), form, deadline=deadline)
         if not response.ok:
             raise _refusal(response)
         try:
@@ -292,6 +295,12 @@ class OAuthClient:
             yield
         finally:
             self._lock.release()
+
+
+def with_query(url: str, query: str) -> str:
+    """``query`` beside what the address may have already."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, query)))))
 
 
 @contextmanager

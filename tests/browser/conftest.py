@@ -57,14 +57,19 @@ class Screens:
         theme: Theme = "light",
         language: Language = "en",
         script: bool = True,
+        trusts_all: bool = False,
         state: StorageState | None = None,
     ) -> Screen:
-        """Another browser, on another person's desk. ``state`` brings cookies along."""
+        """Another browser, on another person's desk. ``state`` brings cookies along.
+
+        ``trusts_all``: it asks nobody whether a certificate is good, as those of some sandbox banks are not.
+        """
         context = self._chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=theme,
             locale=LOCALES[language],
             java_script_enabled=script,
+            ignore_https_errors=trusts_all,
             storage_state=state,
             accept_downloads=False,
         )

@@ -35,8 +35,8 @@ DOORS = (
     "/livez",  # operators
     "/readyz",
 )
-#: the one address of ours that leads away, and it says so beforehand
-HOP = re.compile(r"/payments/pay_[0-9a-f]{32}/bank\Z")
+#: the addresses of ours that lead away, and the pages say so before: to approve a payment, and to sign in before one
+HOP = re.compile(r"/payments/pay_[0-9a-f]{32}/bank\Z|/bills/inv_[0-9a-f]{32}/bank/sign-in\?bank=[a-z0-9-]+\Z")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -233,7 +233,8 @@ def test_a_customer_finds_payments_and_receipts_and_one_hop(screen: Screen, worl
     crawl = Crawl(world.url, session)
     crawl.run(*DOORS, f"{payment}/state")
     assert crawl.faults == []
-    assert set(crawl.hops) == {f"{payment}/bank"}
+    assert {hop for hop in crawl.hops if "/sign-in?" not in hop} == {f"{payment}/bank"}
+    assert {hop.rpartition("=")[2] for hop in crawl.hops if "/sign-in?" in hop} == {"tuulipankki"}
     kinds = _without_ids(crawl.seen)
     assert {"/payments/pay_…", "/payments/pay_…/leave", "/receipts/rcp_…", "/bills/inv_…/original"} <= kinds
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from app.demo.cast import CAMILLE, INTERNET, MUSIC, WATER
+from app.demo.cast import CAMILLE, ENERGY, INTERNET, MUSIC, TRAMS, WATER, Company
 from app.demo.loopback import TIMEOUT_S
 from tests.browser.conftest import Screens
 from tests.browser.screen import DESKTOP, PHONE, Language, Screen, Theme, programs_session
@@ -160,3 +160,80 @@ def _elsewhere(screens: Screens, screen: Screen, pictures: Where, payment: str) 
     other.decide_at_bank("refuse")
     expect(other.page.locator("h1")).to_have_count(1)
     _take(other, pictures, "elsewhere")
+
+
+def test_pictures_of_companies(screens: Screens, screen: Screen, pictures: Where, world: World) -> None:
+    """Every state of a connection: what its customer is shown."""
+    screen.sign_up("Nele Neumann", "nele.companies@example.org")
+    _take_all(
+        screen,
+        pictures,
+        {
+            "companies-none": "/companies",
+            "companies-found": "/companies/find?find=s",
+            "companies-not-found": "/companies/find?find=zzz",
+            "codes-none": "/companies/code",
+            "invite": "/companies/invite",
+        },
+    )
+    pages = {company.slug: _company(screen, company) for company in (WATER, INTERNET, MUSIC, ENERGY, TRAMS)}
+    _take_all(screen, pictures, {"company-new": pages[WATER.slug]})
+    _press(screen, pages[TRAMS.slug], "address")
+    _take(screen, pictures, "company-handed")
+    leaked = screen.text(".hand-over")
+    assert world.is_refused(MUSIC, to=leaked) == "not-connected"
+    _press(screen, pages[WATER.slug], "ask", reference="X-1")
+    _take(screen, pictures, "company-asked")
+    _press(screen, pages[INTERNET.slug], "ask", reference="K-204417")
+    _until_chip(screen, pages[INTERNET.slug], "Active")
+    _take(screen, pictures, "company-active")
+    _until_chip(screen, pages[WATER.slug], "Not confirmed")
+    _take(screen, pictures, "company-refused")
+    _press(screen, pages[INTERNET.slug], "mute")
+    _take(screen, pictures, "company-muted")
+    screen.open("/companies/code")
+    screen.page.locator("form[action='/companies/code'] button").click()
+    _take(screen, pictures, "codes")
+    desk = screens.new()
+    desk.page.goto(f"{world.running.biller_url}/")
+    desk.page.locator(f"#code-{ENERGY.slug}").fill(screen.text(".code-big"))
+    desk.page.locator(f"section[aria-labelledby={ENERGY.slug}] button").click()
+    desk.page.locator("p[role=status]").wait_for()
+    desk.page.screenshot(path=pictures("demo-biller-redeemed"), full_page=True, animations="disabled")
+    _until_chip(screen, pages[ENERGY.slug], "Waits for you")
+    _take(screen, pictures, "company-offered")
+    _press(screen, pages[MUSIC.slug], "address")
+    _press(screen, pages[MUSIC.slug], "block")
+    _take(screen, pictures, "company-blocked")
+    screen.open("/companies/invite?name=Régie+du+Val")
+    screen.page.locator("form[action='/companies/invite'] button").click()
+    _take(screen, pictures, "invited")
+    screen.open("/companies")
+    screen.page.wait_for_timeout(65_000)  # stray bills are looked at every minute
+    _take_all(
+        screen, pictures, {"companies": "/companies", "company-leak": pages[TRAMS.slug], "inbox-waiting": "/bills"}
+    )
+    _press(screen, pages[INTERNET.slug], "leave")
+    _take(screen, pictures, "company-left")
+
+
+def _company(screen: Screen, company: Company) -> str:
+    screen.open(f"/companies/find?find={quote(company.name[:9])}")
+    screen.page.locator("section[aria-labelledby=found] a", has_text=company.name).click()
+    expect(screen.page.locator("h1")).to_have_text(company.name)
+    return screen.path
+
+
+def _press(screen: Screen, page: str, word: str, **fields: str) -> None:
+    screen.open(f"/language/en?next={quote(page, safe='')}")
+    for name, value in fields.items():
+        screen.page.locator(f"#{name}").fill(value)
+    screen.page.locator(f"main form[action$='/{word}'] button").click()
+    screen.page.wait_for_load_state()
+
+
+def _until_chip(screen: Screen, page: str, words: str) -> None:
+    screen.open(f"/language/en?next={quote(page, safe='')}")
+    while screen.page.locator("header.heading .chip").all_inner_texts() != [words]:
+        screen.page.wait_for_timeout(500)
+        screen.page.reload()

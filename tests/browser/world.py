@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from app.demo import files, runfile
 from app.demo.api_client import BillersClient
-from app.demo.biller_files import BILLERS_FILE, folder_of, private_key
+from app.demo.biller_files import BILLERS_FILE, client_of, folder_of
 from app.demo.cast import INTERNET, Company, Person
 from app.demo.loopback import TIMEOUT_S, new_session
 from app.demo.runfile import Running
@@ -91,16 +93,22 @@ class World:
             truth.close()
         return self._deliver(company, to=address, amount=amount)
 
+    def deliver_at(self, company: Company, *, to: str, amount: str) -> str:
+        """The same at an address that a customer's page shows."""
+        return self._deliver(company, to=to, amount=amount)
+
+    def is_refused(self, company: Company, *, to: str) -> str:
+        """The code with which a bill to this address is refused."""
+        try:
+            self._deliver(company, to=to, amount="1.00")
+        except requests.HTTPError as error:
+            return str(error.response.json()["code"])
+        raise AssertionError(f"a bill of {company.name} to {to} was taken")
+
     def _deliver(self, company: Company, *, to: str, amount: str) -> str:
-        told = files.read_json(folder_of(self.data) / BILLERS_FILE)[company.slug]
         program = self._programs.get(company.slug)
         if program is None:
-            program = self._programs[company.slug] = BillersClient(
-                self.url,
-                client_id=told["client_id"],
-                private_key=private_key(folder_of(self.data), company.slug),
-                session=new_session(),
-            )
+            program = self._programs[company.slug] = client_of(folder_of(self.data), self.url, company.slug)
         today = dt.datetime.now(dt.UTC).date()
         number = f"FT-T-{secrets.token_hex(4).upper()}"
         bill = {

@@ -52,8 +52,8 @@ def test_without_one_it_does_not(bank_id: str, quirk: str, tmp_path: Path) -> No
     (tmp_path / "banks").mkdir()
     (tmp_path / "banks" / f"{bank_id}.toml").write_text(less, "utf-8")
     with (
-        open_nextgen_bench(bank_id, tmp_path, banks=tmp_path / "banks") as bench,
         pytest.raises((BankRefused, BankSilent, AssertionError)),
+        open_nextgen_bench(bank_id, tmp_path, banks=tmp_path / "banks") as bench,  # some sign in here
     ):
         pays(bench)
 

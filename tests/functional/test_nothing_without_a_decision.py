@@ -43,6 +43,7 @@ from app.journey.decisions.models import Decision
 from app.journey.payments.models import Payment
 from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
+from app.people.clients import SCOPES
 from app.services import Services, build_services
 from app.worker import Worker
 from config.settings import Settings
@@ -393,6 +394,11 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("work", "replay"): lambda world, _: [["--all"], *([each] for each in forged(world))],
     ("biller", "add"): lambda world, _: [["Another Ltd", "--country", "GB", "--iban", PAYEE_IBAN]],
     ("biller", "client"): lambda world, folder: [[world.program.biller_id, "--jwks", str(jwks(world, folder))]],
+    ("biller", "scope"): lambda world, _: [[world.program.client_id, " ".join(SCOPES)]],
+    ("connection", "count"): lambda *_: [[]],
+    ("connection", "redemptions"): lambda *_: [[]],
+    ("connection", "leaks"): lambda *_: [[]],
+    ("invitation", "list"): lambda *_: [[]],
     ("biller", "webhook"): lambda world, _: [[world.program.biller_id, "http://127.0.0.1:9/hook"]],
     ("bill", "held"): lambda world, _: [[]],
     ("bill", "seal"): lambda world, _: [[]],

@@ -43,8 +43,16 @@ def test_every_operation_says_what_a_biller_must_know(app: Flask) -> None:
         "/api/v1/bills/{bill_id}",
         "/api/v1/bills/{bill_id}/conformance",
         "/api/v1/bills/{bill_id}/withdrawal",
+        "/api/v1/connections",
+        "/api/v1/connections/{connection_id}",
+        "/api/v1/connections/{connection_id}/check",
+        "/api/v1/connections/{connection_id}/confirm",
+        "/api/v1/connections/{connection_id}/end",
+        "/api/v1/connections/{connection_id}/refuse",
         "/api/v1/payments/{payment_id}",
         "/api/v1/payments/{payment_id}/confirmation",
+        "/api/v1/redemptions",
+        "/api/v1/redemptions/{redemption_id}",
         "/api/v1/uploads",
         "/api/v1/uploads/{upload_id}",
         "/api/v1/uploads/{upload_id}/lines",
@@ -88,6 +96,30 @@ def test_nothing_about_the_payer(app: Flask) -> None:
         "settled_at",
         "updated_at",
         "sequence",
+    }
+
+
+@on_sqlite
+def test_nothing_about_what_a_customer_has_with_others(app: Flask) -> None:
+    """Every word a biller can ever read about a customer; a new one must be argued for here."""
+    schemas = description(app)["components"]["schemas"]
+    assert set(schemas["Connection"]["properties"]) == {
+        "id",
+        "status",
+        "customer_name",
+        "customer_reference",
+        "address",
+        "expected_on",
+        "since",
+        "sequence",
+    }
+    assert set(schemas["Redemption"]["properties"]) == {
+        "id",
+        "status",
+        "customer_reference",
+        "presented_at",
+        "expires_at",
+        "connection_id",
     }
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from flask import Flask
 
+from connectors.capabilities import SignsIn
 from connectors.contract import (
     BankRequest,
     BankStatus,
@@ -93,6 +94,20 @@ def sca_of(staged: Staged) -> ScaOAuth:
     return staged.sca
 
 
+def signed_in(connector: Connector, person: Person, customer: str = "camille") -> Connector:
+    """The same, with the token of who signs in at the bank before there is any order."""
+    assert isinstance(connector, SignsIn)
+    verifier = pkce.new_verifier()
+    url = connector.sign_in_url(
+        redirect_uri=RETURN, state="our-state", code_challenge=pkce.challenge(verifier), timeout_s=10
+    )
+    last = person.submit(person.go(url), customer=customer, pin="1234", decision="sign-in")
+    answer = sandbox_tpp.answer_to_tpp(last)
+    authorised = connector.signed_in(answer=answer, code_verifier=verifier, redirect_uri=RETURN, timeout_s=10)
+    assert authorised.access_token is not None
+    return connector.as_customer(authorised.access_token)
+
+
 def hang(_: float) -> None:
     raise TimeoutError
 
@@ -156,6 +171,8 @@ class Bench:
     code: str = "code"  #: the parameter in which what counts comes back
     app: str | None = None  #: where the bank's app is, which asks the customer once the approval is completed
     early: bool = False  #: it does not know at first what it has just taken
+    approval_minutes: int = 15  #: how long its customer may take
+    sign_in_first: bool = False  #: all is asked with the token of a customer who has signed in there before
 
     def order(self, amount: str = "84.20") -> PaymentOrder:
         return order(amount)
@@ -211,6 +228,10 @@ class Bench:
         if self.awaits:
             self.complete(staged, code, verifier)
         return staged
+
+    def sign_in(self, customer: str = "camille") -> Connector:
+        """The connector with the token of who signs in at the bank now."""
+        return signed_in(self.connector, self.person(), customer)
 
     def person(self) -> Person:
         return Person(transport=InProcess(self.bank), base_url=self.url_of_bank)
@@ -302,7 +323,7 @@ def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> It
         "redirect": {"code": "approved"} if brand.confirms else {},
         "decoupled": {},
     }
-    yield Bench(
+    bench = Bench(
         connector=registry.connector(bank_id),
         bank=opened[0],
         adapter=adapter,
@@ -321,7 +342,13 @@ def open_nextgen_bench(bank_id: str, folder: Path, *, banks: Path = BANKS) -> It
         code=brand.confirmation_code_name if brand.confirms else "code",
         app=f"{profile.issuer}/app" if brand.approach == "decoupled" else None,
         early=brand.early_failures,
+        approval_minutes=brand.approval_minutes or 15,
+        sign_in_first=brand.sign_in_first,
     )
+    if brand.sign_in_first:
+        bench.connector = bench.sign_in()
+        adapter.sent.clear()
+    yield bench
     for app in opened:
         app.extensions[BANK].store.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,12 +61,15 @@ class World:
                 for name, table in metadata.tables.items()
             }
 
-    def refuses(self, ask: Callable[..., TestResponse], *what: Any, **more: Any) -> TestResponse:
-        """The answer to a request that must write nothing (but the assertion that its token cost)."""
+    def refuses(
+        self, ask: Callable[..., TestResponse], *what: Any, notes: Collection[str] = (), **more: Any
+    ) -> TestResponse:
+        """The answer to a request that must write nothing (but the assertion that its token cost, and ``notes``)."""
         before = self.rows()
         answer = ask(*what, **more)
         after = self.rows()
-        after["used_assertion"] = before["used_assertion"]
+        for table in ("used_assertion", *notes):
+            after[table] = before[table]
         assert after == before
         return answer
 

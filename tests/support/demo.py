@@ -32,10 +32,10 @@ def environment_for(data: Path, ports: list[int]) -> dict[str, str]:
     return {**others, **numbers, "QUITTANCE_DATA": str(data), "PYTHONPATH": str(ROOT)}
 
 
-def quittance(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def quittance(*arguments: str, environment: dict[str, str], patience_s: int = 110) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     command = [sys.executable, "-P", "-m", "app.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=110)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=patience_s)
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from app.people import clients, connections, customers, sessions
+from app.journey.connections import service as connections
+from app.people import clients, customers, sessions
 from app.people.models import Biller, Customer, PayeeAccount
 from app.people.sessions import SignedIn
 from app.services import Services
@@ -51,7 +52,7 @@ def make_biller(
     services: Services,
     *,
     name: str = "Lumen Énergie",
-    scope: str = "bills:write bills:read payments:read",
+    scope: str = "bills:write bills:read payments:read connections:read connections:write",
     iban: str | None = None,
 ) -> BillerMade:
     number = next(_numbers)

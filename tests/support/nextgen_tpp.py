@@ -69,6 +69,7 @@ class NextGenTpp:
     brand: str = "lakenhal"
     base_url: str = BASE_URL
     number: str = NUMBER
+    token_query: str = ""  #: with its question mark
     signed: tuple[str, ...] = ("(request-target)", "digest", "x-request-id")
     #: headers that are otherwise before it signs; None takes one away
     before: dict[str, str | None] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class NextGenTpp:
         form = {"grant_type": "client_credentials", "scope": "PIS", "client_id": self.number, **changes}
         return self.transport.send(
             "POST",
-            f"{self.base_url}/{self.brand}/oauth2/token",
+            f"{self.base_url}/{self.brand}/oauth2/token{self.token_query}",
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             data=urlencode({name: value for name, value in form.items() if value is not None}).encode(),
             certificate=None if certificate is None else self.files / certificate,

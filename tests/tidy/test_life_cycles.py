@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.journey.connections.states import CONNECTION, ConnectionState, ConnectionStep
 from app.journey.corrections.states import CORRECTION, CorrectionState, CorrectionStep
 from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
@@ -19,6 +20,7 @@ from tests.tidy.conftest import module_of, name_of, sources
 Kind = type[enum.Enum]
 #: table, its states, its steps, where it begins, where it can end
 KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, enum.Enum, set[enum.Enum]]] = [
+    (CONNECTION, ConnectionState, ConnectionStep, ConnectionState.NONE, set()),  # people come back to one another
     (UPLOAD, UploadState, UploadStep, UploadState.RECEIVING, {UploadState.DONE}),
     (CORRECTION, CorrectionState, CorrectionStep, CorrectionState.STANDING, {CorrectionState.APPLIED}),
     (INVOICE, InvoiceState, InvoiceStep, InvoiceState.TO_PAY, set()),  # a paid one may be reopened

@@ -13,6 +13,7 @@ from functools import cache
 
 from babel import Locale
 
+from app.people.names import words as _words
 from connectors.profile import BankProfile
 from connectors.profile_schema import BIC
 
@@ -95,12 +96,6 @@ def _country_words(code: str) -> tuple[str, ...]:
     """What a country is called in the languages of our pages."""
     names = [str(Locale(language).territories.get(code, "")) for language in ("en", "fr")]
     return tuple(dict.fromkeys(_words(" ".join([code, *names, *_ALSO_CALLED.get(code, ())]))))
-
-
-def _words(text: str) -> list[str]:
-    """Small letters without accents: ``Crédit`` is found by ``credit``."""
-    plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
-    return [word for word in _BETWEEN.split(plain.casefold()) if word]
 
 
 def _together(text: str) -> str:

@@ -27,6 +27,7 @@ from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
 from connectors.money import Money
 from connectors.profile import BankProfile
+from consent import sign_ins
 from consent.base import new_id
 
 
@@ -43,8 +44,8 @@ def start_paying(
 ) -> Started:
     """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank.
 
-    Raises NotFound, Conflict (a payment of it, or of a bill that it replaces, is under way), NotAllowed (demo visit, no
-    passkey). Nothing is decided yet.
+    Raises NotFound, Conflict (a payment of it, or of a bill that it replaces, is under way; the bank wants its customer
+    to sign in there first), NotAllowed (demo visit, no passkey). Nothing is decided yet.
     """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
@@ -54,6 +55,7 @@ def start_paying(
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
     earlier_paid = earlier_paid_of(uow.session, invoice)
     order = order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
+    _check_signed_in(uow, customer_id=customer.id, bank=bank)
     return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
 
 
@@ -87,6 +89,7 @@ def pay_now(
         raise Conflict(
             "order-changed", "Something in this payment has changed since you saw it. Please check it again."
         )
+    _check_signed_in(uow, customer_id=customer.id, bank=bank)
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
     amount = payable(invoice, day=today)
     payment_id = new_id("pay")
@@ -122,6 +125,15 @@ def pay_now(
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     return Decided(decision.payment_id, recorded)
+
+
+def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:
+    """Some banks take no order unless their customer has signed in there before. Raises Conflict."""
+    if not bank.sign_in_first:
+        return
+    approval = dt.timedelta(minutes=bank.authorisation_minutes)
+    if sign_ins.live(uow.session, customer_id=customer_id, bank_id=bank.id, approval=approval, now=uow.now) is None:
+        raise Conflict("sign-in-first", f"{bank.name} wants you to sign in there before it takes a payment.")
 
 
 def earlier_paid_of(session: Session, invoice: Invoice) -> int:

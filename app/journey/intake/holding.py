@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
+from app.journey.connections.access import delivering_billers, may_deliver
 from app.journey.intake import conformance, originals, rules
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
@@ -49,6 +50,8 @@ def release(services: Services, *, held_id: str) -> str:
     """Somebody looked: deliver it. Returns the id of the bill. An account that is not registered stays a reason."""
     with services.unit_of_work() as uow:
         held = _open(uow.session, held_id)
+        if not may_deliver(uow.session, customer_id=held.customer_id, biller_id=held.biller_id):
+            raise Conflict("not-connected", "Its customer is no longer connected with the biller: discard it.")
         bill = read_bill(originals.content_of(services.vault, uow.session, held), held.media_type)
         accounts = uow.session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == held.biller_id)).all()
         stays = rules.pays_into(bill, accounts)
@@ -96,8 +99,13 @@ def discard(services: Services, *, held_id: str) -> None:
 
 
 def held_bills(session: Session, *, customer_id: str | None = None) -> list[HeldView]:
-    """The oldest first: of one customer, at most LISTED_MOST, or all of them for an operator."""
-    of_whom = [] if customer_id is None else [HeldBill.customer_id == customer_id]
+    """The oldest first: of one customer, at most LISTED_MOST, or all of them for an operator.
+
+    A customer is shown none of a biller that may no longer deliver: it is not released any more.
+    """
+    of_whom = []
+    if customer_id is not None:
+        of_whom = [HeldBill.customer_id == customer_id, HeldBill.biller_id.in_(delivering_billers(customer_id))]
     rows = session.execute(
         select(HeldBill, Biller.name)
         .join(Biller, Biller.id == HeldBill.biller_id)

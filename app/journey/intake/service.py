@@ -15,8 +15,8 @@ def deliver(
 ) -> Acknowledgement:
     """Take one bill, or hold it where there is a doubt. The very same bytes again are acknowledged alike.
 
-    ``to`` is an address given beside the bill; it must agree with the bill's own. Raises Invalid (nothing written) or
-    Conflict (this number was delivered before with other content).
+    ``to`` is an address given beside the bill; it must agree with the bill's own. Raises Invalid (nothing of the bill
+    is written) or Conflict (this number was delivered before with other content).
     """
     try:
         delivery = taking.read(content, media_type, to=to)
@@ -24,7 +24,7 @@ def deliver(
         raise taking.invalid(refused) from refused
     with services.unit_of_work() as uow:
         (outcome,) = taking.take(services.vault, uow, [delivery], client=client)
-        if not isinstance(outcome, Acknowledgement):
-            raise outcome
         uow.commit()
+    if not isinstance(outcome, Acknowledgement):
+        raise outcome
     return outcome

@@ -18,18 +18,27 @@ from sqlalchemy.orm import defer
 from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
+from app.journey.connections import leaks
+from app.journey.connections.access import customers_behind, customers_once_behind
 from app.journey.intake import conformance, holding, originals, rules
 from app.journey.intake.bill import Bill, BillRefused, Doubt
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
-from app.people.connections import customers_behind
 from app.people.models import Biller, PayeeAccount
 from consent.base import new_id
 from consent.vault import Vault
 
 #: how often others may win the same numbers meanwhile. Each time what they took is a repeat, so twice is rare
 ROUNDS_MOST = 5
+
+#: what a biller is told whose bill is for nobody that it is connected with
+NOT_CONNECTED = (
+    "{} is not the address of a customer who is connected with you. Ask your customer for a code or an address and"
+    " redeem it, or send this bill by another channel."
+)
+#: the same for its program
+WAYS_ON = ("redeem-code", "redeem-address", "other-channel")
 
 Row: TypeAlias = dict[str, Any]
 
@@ -127,6 +136,7 @@ class _Desk:
     _delivered: list[Row] = field(default_factory=list)
     _held: list[Row] = field(default_factory=list)
     _corrections: set[str] = field(default_factory=set)  # ids of what corrects an earlier bill, or could
+    _stray: list[str] = field(default_factory=list)  # addresses at which nobody is connected
     _mended: dict[str, HeldBill] = field(default_factory=dict)  # by the id under which it is delivered now
 
     def __post_init__(self) -> None:
@@ -139,6 +149,8 @@ class _Desk:
             session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id))
         )
         self._customers = customers_behind(session, addresses=addresses, biller_id=biller_id)
+        away = addresses - self._customers.keys()
+        self._once = customers_once_behind(session, addresses=away, biller_id=biller_id) if away else {}
         bill = DeliveredBill
         earlier = session.execute(
             select(bill.id, bill.sha256, bill.customer_id, bill.delivered_at, bill.number).where(
@@ -201,6 +213,7 @@ class _Desk:
                 holding.end(self.uow, self._mended[row["id"]], holding.RELEASED)
         for row in delivered:
             conformance.ask_for_check(self.uow, bill_id=row["id"], media_type=row["media_type"])
+        leaks.stray(self.uow, biller_id=self.client.biller_id, addresses=self._stray)
         for row in delivered:
             if row["id"] in self._corrections:
                 self.uow.record(CorrectionDelivered(bill_id=row["id"]))
@@ -213,12 +226,10 @@ class _Desk:
 
     def _judge(self, delivery: Delivery) -> Acknowledgement:
         customer_id = self._customers.get(delivery.address)
-        if customer_id is None:
-            # one answer for an unknown address and for somebody who never connected: it tells nothing about people
-            detail = f"{delivery.address} is not the address of a customer who is connected with you."
-            raise Invalid("not-connected", detail)
         number = delivery.bill.number
         earlier = self._earlier.get(number)
+        if customer_id is None:
+            return self._not_connected(delivery, earlier)
         if earlier is not None:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
         self._check_preceding(delivery.bill, customer_id)
@@ -253,6 +264,20 @@ class _Desk:
             rules.can_correct(bill, preceding, customer_id=customer_id)
         except BillRefused as refused:
             raise invalid(refused) from refused
+
+    def _not_connected(self, delivery: Delivery, earlier: _Earlier | None) -> Acknowledgement:
+        """What was delivered while they were connected is acknowledged as ever. Anything else is refused alike."""
+        number, once = delivery.bill.number, self._once.get(delivery.address)
+        if (
+            earlier is not None
+            and once is not None
+            and (earlier.sha256, earlier.customer_id) == (delivery.sha256, once)
+        ):
+            return _acknowledge(number, earlier, created=False)
+        self._stray.append(delivery.address)
+        # one answer for an unknown address, another biller's, and somebody who left, blocked or never connected: it
+        # tells nothing about people
+        raise Invalid("not-connected", NOT_CONNECTED.format(delivery.address), actions=WAYS_ON)
 
     def _doubts(self, bill: Bill) -> tuple[Doubt, ...]:
         """The bill names its sender, or is refused; all else that is odd about it is for somebody to look at."""

@@ -356,7 +356,9 @@ def _result(upload_id: str, line: BulkLine, outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = {"upload_id": upload_id, "line": line.number}
     if isinstance(outcome, AppError):
         where = outcome.errors[0].pointer if outcome.errors else ""
-        problem = {"code": outcome.code, "detail": outcome.detail, "element": where}
+        problem: dict[str, Any] = {"code": outcome.code, "detail": outcome.detail, "element": where}
+        if outcome.actions:
+            problem["actions"] = list(outcome.actions)
         number = line.bill.number if line.bill else None
         return row | {"outcome": "refused", "bill_id": None, "number": number, "problems": [problem]}
     said = "held" if outcome.held else "delivered" if outcome.created else "repeated"

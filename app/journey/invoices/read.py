@@ -11,6 +11,7 @@ from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.journey.connections.read import muted_billers
 from app.journey.intake.models import DeliveredBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import EarlierBill, earlier_bills
@@ -43,6 +44,7 @@ class InvoiceView:
     """One bill as its customer sees it on ``today``."""
 
     id: str
+    biller_id: str
     biller_name: str
     delivered_by: str
     number: str
@@ -68,6 +70,7 @@ class InvoiceView:
     receipt_id: str | None = None
     corrected: str | None = None  #: the kind of its last correction, filled in by the door from a later stage
     seen: bool = False  #: its customer opened it before
+    muted: bool = False  #: its biller is: it came without a notice, and stands behind the others
     earlier: EarlierBill | None = None  #: the bill that this one stands in for
 
     @property
@@ -95,17 +98,22 @@ class OpenTotal:
 def invoices_of(
     session: Session, *, customer_id: str, today: dt.date, states: Sequence[InvoiceState], page: int = 1
 ) -> list[InvoiceView]:
-    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then the others."""
+    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then the others.
+
+    Those of a muted biller stand behind the others of their kind; none is left out.
+    """
     still_open = case((Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)), 1), else_=0)
+    muted = muted_billers(session, customer_id=customer_id)
+    behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
     rows = session.execute(
         _select()
         .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
-        .order_by(still_open, func.coalesce(Invoice.due_on, Invoice.issued_on), Invoice.id)
+        .order_by(still_open, behind, func.coalesce(Invoice.due_on, Invoice.issued_on), Invoice.id)
         .limit(INBOX_MOST)
         .offset((page - 1) * INBOX_MOST)
     ).all()
     earlier = earlier_bills(session, [row[0].id for row in rows])
-    return [_view(*row, today=today, earlier=earlier.get(row[0].id)) for row in rows]
+    return [_view(*row, today=today, muted=row[0].biller_id in muted, earlier=earlier.get(row[0].id)) for row in rows]
 
 
 def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> InvoiceView:
@@ -157,7 +165,13 @@ def _select() -> Select[*tuple[Any, ...]]:
 
 
 def _view(
-    invoice: Invoice, biller_name: str, media_type: str, *, today: dt.date, earlier: EarlierBill | None
+    invoice: Invoice,
+    biller_name: str,
+    media_type: str,
+    *,
+    today: dt.date,
+    muted: bool = False,
+    earlier: EarlierBill | None,
 ) -> InvoiceView:
     discount = None
     if invoice.discount_until is not None:
@@ -166,6 +180,7 @@ def _view(
         )
     return InvoiceView(
         id=invoice.id,
+        biller_id=invoice.biller_id,
         biller_name=biller_name,
         delivered_by=biller_name,
         number=invoice.number,
@@ -190,6 +205,7 @@ def _view(
         media_type=media_type,
         seen=invoice.seen_at is not None,
         earlier=earlier,
+        muted=muted,
     )
 
 

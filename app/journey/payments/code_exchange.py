@@ -13,11 +13,12 @@ from app.journey.payments.approval import give_way
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import speaker
 from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
 from app.journey.payments.step import may_withhold, raise_fence, step
 from app.services import Services, Task
 from connectors.contract import Approach, Authorised, BankRequest, ScaOAuth
-from connectors.errors import BankError, BankRefused, BankUnavailable, NotApproved
+from connectors.errors import BankError, BankRefused, BankUnavailable, NotApproved, NotSignedIn
 from consent import tokens, trips
 from consent.models import Consent, Trip
 
@@ -50,6 +51,7 @@ def exchange_code(task: Task) -> None:
             return
         answer, secrets = taken
         sca, redirect_uri, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, payment.bank_id
+        customer_token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
         _raise_fence_anew(services, payment, sca, now=uow.now)
         # the call holds neither code nor our assertion: secrets, sealed with the trip and not repeated
         request = BankRequest(
@@ -59,8 +61,8 @@ def exchange_code(task: Task) -> None:
         number = calls.attempt(uow, call)
         uow.commit()
     failpoint("exchange.taken")
-    connector = services.banks.connector(bank_id)
-    authorised, outcome, refused = None, "authorised", None
+    connector = speaker(services, bank_id, customer_token=customer_token)
+    authorised, outcome, failed = None, "authorised", None
     try:
         authorised = connector.complete(
             sca,
@@ -72,7 +74,7 @@ def exchange_code(task: Task) -> None:
             timeout_s=task.deadline_s,
         )
     except BankError as error:
-        refused = _refused(error, sca)
+        failed = error
         outcome = type(error).__name__  # whatever it was, the money may have moved: only status tells
     failpoint("exchange.sent")
     with services.unit_of_work() as uow:
@@ -88,9 +90,7 @@ def exchange_code(task: Task) -> None:
             if may_withhold(payment):
                 step(uow, payment, PaymentStep.AUTHORISE, source=Source.BANK, evidence="a token for its consent")
         else:
-            trip = uow.session.get_one(Trip, payment.trip_id)
-            trip.outcome = refused or trip.outcome
-            _without_token(uow, payment, trip)
+            _failed(uow, payment, failed, sca)
         follow_from(uow, payment, run_at=uow.now)
         uow.commit()
     failpoint("exchange.kept")
@@ -109,7 +109,19 @@ def _raise_fence_anew(services: Services, payment: Payment, sca: ScaOAuth, *, no
     raise_fence(payment, now + life + rules.EXPIRY_MARGIN)
 
 
-def _refused(error: BankError, sca: ScaOAuth) -> str | None:
+def _failed(uow: UnitOfWork, payment: Payment, error: BankError | None, sca: ScaOAuth) -> None:
+    """Nothing came of it. Where we had no token to have the bank's app ask with, nothing was sent, so nobody is asked:
+    that is the end. Never by what a trip says of itself, which may come from a browser."""
+    trip = uow.session.get_one(Trip, payment.trip_id)
+    trip.outcome = _refused(error, sca) or trip.outcome
+    _without_token(uow, payment, trip)
+    unasked = isinstance(error, NotSignedIn) and sca.approach == Approach.DECOUPLED
+    if unasked and payment.accepted_at is None and payment.state not in OVER:
+        evidence = "no token to have its app ask with: nobody was asked to approve it"
+        step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=Reason.SIGN_IN_OVER)
+
+
+def _refused(error: BankError | None, sca: ScaOAuth) -> str | None:
     """How the trip ended when that is clear: the customer's own no; or the bank never began to ask in its app, or to
     execute what it was to be confirmed, so that the order is taken back as one that nobody approved."""
     if isinstance(error, NotApproved):

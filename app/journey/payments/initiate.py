@@ -30,17 +30,19 @@ from app.journey.payments.access import (
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import speaker
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
-from connectors.errors import BankError, BankRefused, BankUnavailable
+from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
 from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
-from consent import trips
+from consent import sign_ins, tokens, trips
 from consent.base import new_id
 from consent.models import Consent, Trip
 from consent.states import ConsentState
+from consent.tokens import CustomersToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class _Intent:
     attempt: int
     request: BankRequest
     psu: PsuContext
+    token: CustomersToken | None  #: with which the order is given, at a bank that takes none otherwise
 
 
 def initiate(task: Task) -> None:
@@ -61,7 +64,8 @@ def initiate(task: Task) -> None:
     if intent is None:
         return
     failpoint("initiate.intended")
-    connector = task.services.banks.connector(intent.bank_id)
+    customer_token = None if intent.token is None else intent.token.access_token
+    connector = speaker(task.services, intent.bank_id, customer_token=customer_token)
     try:
         staged = connector.initiate(intent.request, psu=intent.psu, timeout_s=task.deadline_s)
     except BankError as error:
@@ -104,6 +108,17 @@ def _intend(task: Task) -> _Intent | None:
             task.finish(uow)
             uow.commit()
             return None
+        profile, token = services.banks.profile(payment.bank_id), None
+        if profile.sign_in_first:
+            is_first = sent is None
+            token = _token(services, uow, payment, profile, is_first=is_first)
+            if token is None:
+                evidence = "nobody is signed in at the bank" if is_first else "unanswered, and its token is dead"
+                reason = Reason.SIGN_IN_OVER if is_first else Reason.BANK_UNREACHABLE
+                _give_up(uow, payment, reason, evidence=f"{evidence}; the link was given to nobody")
+                task.finish(uow)
+                uow.commit()
+                return None
         number = calls.attempt(uow, call)
         uow.commit()
         return _Intent(
@@ -113,7 +128,34 @@ def _intend(task: Task) -> _Intent | None:
             attempt=number,
             request=calls.request_of(call),
             psu=PsuContext(**decision.psu),
+            token=token,
         )
+
+
+def _token(
+    services: Services, uow: UnitOfWork, payment: Payment, profile: BankProfile, *, is_first: bool
+) -> CustomersToken | None:
+    """The customer's token for the order; None where none lives and opens.
+
+    The first sending takes that of their sign-in there, and seals it for this payment in the transaction of that very
+    attempt; every other goes with that one. A later sign-in may be somebody else's to the bank: one that recognises the
+    order by its key would answer with the first one's order, and tell its status to nobody else.
+    """
+    if not is_first:
+        return tokens.of_order(uow.session, services.vault, payment.id, now=uow.now)
+    found = sign_ins.live(
+        uow.session,
+        customer_id=payment.customer_id,
+        bank_id=payment.bank_id,
+        approval=rules.approval_life(profile.authorisation_minutes),
+        now=uow.now,
+        grace=sign_ins.GRACE,
+    )
+    token = None if found is None else sign_ins.token_of(uow.session, services.vault, found, now=uow.now)
+    if token is not None:
+        payment.told_until = token.expires_at if profile.status_access == "psu_token" else None
+        tokens.keep_for_order(uow.session, services.vault, payment.id, token, now=uow.now)
+    return token
 
 
 def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
@@ -221,6 +263,10 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
             _with_link(task.services, uow, payment, staged)
         else:
             _without_link(task.services, uow, payment, staged)
+        if intent.token is not None and payment.consent_id is not None:
+            consent = uow.session.get_one(Consent, payment.consent_id)
+            vault = task.services.vault
+            tokens.hand_to_consent(uow.session, vault, payment.id, consent, intent.token, now=uow.now)
         task.finish(uow)
         uow.commit()
 
@@ -246,7 +292,9 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
         return
     consent = _keep_consent(services, uow, payment, staged)
     uow.session.get_one(Trip, payment.trip_id).left_at = uow.now
-    raise_fence(payment, consent.expires_at + rules.UNSTATED_LIFE)
+    profile = services.banks.profile(payment.bank_id)
+    lapses_at = rules.lapses_at(given_at=consent.created_at, minutes=profile.authorisation_minutes)
+    raise_fence(payment, lapses_at + rules.UNSTATED_LIFE)
     if payment.state == PaymentState.INITIATING:
         payment.unwanted_since = uow.now if must_give_way(uow.session, payment) else None
         _stage(uow, payment, staged)
@@ -259,6 +307,9 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
 def _keep_consent(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> Consent:
     profile = services.banks.profile(payment.bank_id)
     trip = uow.session.get_one(Trip, payment.trip_id)
+    # never longer than the secrets of the trip live, however long the answer took
+    given_at = min(uow.now, trip.created_at + rules.SEND_LIFE)
+    lapses_at = rules.lapses_at(given_at=given_at, minutes=profile.authorisation_minutes)
     consent = Consent(
         id=new_id("con"),
         customer_id=payment.customer_id,
@@ -268,8 +319,7 @@ def _keep_consent(services: Services, uow: UnitOfWork, payment: Payment, staged:
         state=ConsentState.AWAITING_AUTHORISATION,
         sca=asdict(staged.sca) if staged.sca else {},
         created_at=uow.now,
-        # never longer than the secrets of the trip live, however long the answer took
-        expires_at=min(uow.now, trip.created_at + rules.SEND_LIFE) + rules.approval_life(profile.authorisation_minutes),
+        expires_at=rules.approve_until(lapses_at=lapses_at, told_until=payment.told_until),
     )
     uow.session.add(consent)
     uow.session.flush()
@@ -301,6 +351,17 @@ def _not_staged(task: Task, intent: _Intent, error: BankError) -> None:
             task.run_again(uow, run_at=again)
         else:
             reason = Reason.BANK_REFUSED if refused else Reason.BANK_UNREACHABLE
+            if isinstance(error, NotSignedIn) and intent.token is not None:
+                # a sending before this one may have reached the bank, and then it did take the token
+                reason = Reason.SIGN_IN_OVER if intent.attempt == 1 else Reason.BANK_UNREACHABLE
+                sign_ins.forget_token(
+                    uow.session,
+                    task.services.vault,
+                    customer_id=payment.customer_id,
+                    bank_id=payment.bank_id,
+                    access_token=intent.token.access_token,
+                    now=uow.now,
+                )
             _give_up(uow, payment, reason, evidence=f"{type(error).__name__}; the link was given to nobody")
             task.finish(uow)
         uow.commit()

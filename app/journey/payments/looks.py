@@ -50,7 +50,7 @@ def look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.date
     payment.next_look_at = run_at
     if payment.know_by is not None and run_at > payment.know_by:
         payment.promises_broken += payment.updated_at != uow.now  # what was promised just now was told to nobody
-        payment.know_by = run_at + rules.PROMISE
+        payment.know_by = rules.promised(run_at + rules.PROMISE, told_until=payment.told_until)
         payment.updated_at = uow.now
     task.run_again(uow, run_at=run_at)
 

@@ -58,7 +58,8 @@ class Payment(Base):
     status_says: Mapped[str | None] = mapped_column(String(8))  # of an end by other evidence (StatusSays)
     fence_at: Mapped[dt.datetime | None]  # from then on nothing that we or the customer hold can move money (K4)
     know_by: Mapped[dt.datetime | None]  # unknown: the customer was promised to know by then
-    untold_since: Mapped[dt.datetime | None]  # unknown, and nobody can be asked any more: no time is promised
+    told_until: Mapped[dt.datetime | None]  # only with the token that the order was given with, which dies then
+    untold_since: Mapped[dt.datetime | None]  # not over, and nobody can be asked any more: no time is promised
     promises_broken: Mapped[int] = mapped_column(default=0)  # how often that time passed and we did not know
     unwanted_since: Mapped[dt.datetime | None]  # another one has paid the bill, or may have: this one is to give way
     sequence: Mapped[int] = mapped_column(default=0)  # how many lines its history has

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -71,7 +71,8 @@ class PaymentView:
     arrival_confirmed: bool  #: the bank itself said that the payee's account was credited
     reason: str | None
     know_by: dt.datetime | None  #: unknown: it was promised to be known by then
-    untold: bool  #: unknown, and nobody can be asked any more: a statement or an operator has to tell
+    told_until: dt.datetime | None  #: until when the bank can be asked, where only a token is told of it
+    untold: bool  #: unknown or accepted, and nobody can be asked any more: a statement or an operator has to tell
     promises_broken: int  #: how often the promised time passed, or was sure to pass, without an answer
     doubted: bool  #: unknown: it was called not done, and the bank calls it accepted after all
     paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
@@ -223,6 +224,7 @@ def _view(
         arrival_confirmed=is_arrival_confirmed(payment.fact, source=source, evidence=evidence),
         reason=payment.reason,
         know_by=payment.know_by,
+        told_until=payment.told_until,
         untold=payment.untold_since is not None,
         promises_broken=payment.promises_broken,
         doubted=state is PaymentState.UNKNOWN and payment.doubted_since is not None,
@@ -267,33 +269,39 @@ class OpenOutcome:
     """A payment whose end is not known, as an operator sees it: nothing about who pays what to whom."""
 
     id: str
+    accepted: bool  #: the bank accepted it, and nobody can be asked any more whether it was settled
     bank_id: str
     bank_payment_id: str | None
     since: dt.datetime
     silent_since: dt.datetime | None
     fence_at: dt.datetime | None
     know_by: dt.datetime | None
+    told_until: dt.datetime | None  #: until when the bank can be asked, where only a token is told of it
     untold_since: dt.datetime | None  #: nobody can be asked any more: it waits for a statement or for an operator
     promises_broken: int
 
 
 def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
-    """Unknown outcomes: first those that wait for an operator, then the most often promised, then the oldest."""
+    """Unknown outcomes, and those of accepted payments that nobody can be asked about: first those that wait for an
+    operator, then the most often promised, then the oldest."""
+    untold = and_(Payment.state == PaymentState.ACCEPTED, Payment.untold_since.is_not(None))
     rows = session.scalars(
         select(Payment)
-        .where(Payment.state == PaymentState.UNKNOWN)
+        .where(or_(Payment.state == PaymentState.UNKNOWN, untold))
         .order_by(Payment.untold_since.is_(None), Payment.promises_broken.desc(), Payment.id)
         .limit(most)
     )
     return [
         OpenOutcome(
             id=payment.id,
+            accepted=payment.state == PaymentState.ACCEPTED,
             bank_id=payment.bank_id,
             bank_payment_id=payment.bank_payment_id,
             since=payment.updated_at,
             silent_since=payment.silent_since,
             fence_at=payment.fence_at,
             know_by=payment.know_by,
+            told_until=payment.told_until,
             untold_since=payment.untold_since,
             promises_broken=payment.promises_broken,
         )

@@ -11,6 +11,7 @@ class Reason(enum.StrEnum):
     REFUSED_AT_BANK = "refused_at_bank"  #: the customer said no there
     NO_FUNDS = "no_funds"
     BANK_UNREACHABLE = "bank_unreachable"  #: it never got there
+    SIGN_IN_OVER = "sign_in_over"  #: the bank takes no order unless its customer is signed in there, and nobody was
     BANK_REFUSED = "bank_refused"  #: the bank would not take the order
     NOT_APPROVED_IN_TIME = "not_approved_in_time"
     STOPPED_BY_CUSTOMER = "stopped_by_customer"  #: here, as long as nothing could move

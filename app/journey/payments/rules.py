@@ -54,6 +54,14 @@ PROMISE_SPARE = dt.timedelta(minutes=5)
 #: when a promise could not be kept, the next ones
 NEXT_PROMISES = (dt.timedelta(hours=1), dt.timedelta(hours=4), dt.timedelta(hours=24))
 
+#: where only the token of a sign-in tells of an order, nobody is sent to approve it in the last minutes of its life
+TOKEN_SPARE = dt.timedelta(minutes=2)
+#: seconds before that token's end at which the bank is asked in any case: the first time while there is time to take
+#: the order back, once more, and then it is said that nobody can be asked any more
+LAST_LOOKS_S = (90, 30, 0)
+#: and so often in the last half of its life, or in the last minutes of a long one
+LAST_PACE, LAST_PACE_MOST = dt.timedelta(minutes=2), dt.timedelta(minutes=30)
+
 #: a browser that did not leave may come back as often as it likes: it does not make us ask more often than this
 HINT_PAUSE = dt.timedelta(seconds=60)
 
@@ -109,6 +117,39 @@ def look_before_promise(*, run_at: dt.datetime, know_by: dt.datetime | None, now
         return run_at
     early = know_by - PROMISE_SPARE
     return min(run_at, early if early > now else know_by)
+
+
+def promised(by: dt.datetime, *, told_until: dt.datetime | None) -> dt.datetime | None:
+    """The time that a promise names; None where nobody will tell us as late as that, so that it may be a false one."""
+    return by if told_until is None or by <= told_until else None
+
+
+def look_while_told(
+    *, run_at: dt.datetime, begun_at: dt.datetime, told_until: dt.datetime | None, now: dt.datetime
+) -> dt.datetime:
+    """``run_at``, or earlier, where only a token tells of the order, and dies at ``told_until``: what the bank does not
+    tell before, it tells nobody. ``begun_at``: when the order was."""
+    if told_until is None or now >= told_until:
+        return run_at
+    often_from = told_until - min((told_until - begun_at) / 2, LAST_PACE_MOST)
+    last = (told_until - dt.timedelta(seconds=s) for s in LAST_LOOKS_S)
+    return min(run_at, max(often_from, now + LAST_PACE), next(look for look in last if look > now))
+
+
+def is_last_look(*, told_until: dt.datetime | None, now: dt.datetime) -> bool:
+    """Whether there may be no other before nobody can be asked any more."""
+    return told_until is not None and now >= told_until - dt.timedelta(seconds=LAST_LOOKS_S[0])
+
+
+def lapses_at(*, given_at: dt.datetime, minutes: int) -> dt.datetime:
+    """When the bank lets an order lapse that nobody has approved."""
+    return given_at + approval_life(minutes)
+
+
+def approve_until(*, lapses_at: dt.datetime, told_until: dt.datetime | None) -> dt.datetime:
+    """Until when its customer is sent to approve an order that the bank lets lapse at ``lapses_at``: nobody, once what
+    came of that could not be asked any more."""
+    return lapses_at if told_until is None else min(lapses_at, told_until - TOKEN_SPARE)
 
 
 def next_promise(*, now: dt.datetime, broken: int) -> dt.datetime:

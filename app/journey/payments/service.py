@@ -93,8 +93,16 @@ def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) 
         browser = new_secret()
         trips.leave(trip, browser=browser, now=uow.now)
         payment.updated_at = uow.now
-        raise_fence(payment, consent.expires_at + rules.EXPIRY_MARGIN)
-        first_look = uow.now + dt.timedelta(seconds=rules.AWAY_FIRST_LOOK_S)
+        # by the bank's time, not by ours: that may be shorter, and the link is good until the bank's is over
+        minutes = services.banks.profile(bank_id).authorisation_minutes
+        lapses_at = rules.lapses_at(given_at=consent.created_at, minutes=minutes)
+        raise_fence(payment, max(lapses_at, consent.expires_at) + rules.EXPIRY_MARGIN)
+        first_look = rules.look_while_told(
+            run_at=uow.now + dt.timedelta(seconds=rules.AWAY_FIRST_LOOK_S),
+            begun_at=payment.created_at,
+            told_until=payment.told_until,
+            now=uow.now,
+        )
         follow_from(uow, payment, run_at=first_look)
         uow.commit()
         leaving = Leaving(url, trip.id, browser, max(AWAY_LEAST, consent.expires_at - uow.now))

@@ -24,7 +24,7 @@ class PaymentState(enum.StrEnum):
     SETTLED = "settled"  #: the bank says debited or credited
     REJECTED = "rejected"  #: it will not happen, by the bank's word or because it never got there
     CANCELLED = "cancelled"  #: taken back: here before its link was given away, or at the bank, by its word
-    EXPIRED = "expired"  #: the customer never went to the bank
+    EXPIRED = "expired"  #: nobody was ever asked to approve it: the customer never went to the bank
     UNKNOWN = "unknown"  #: the bank may have acted and does not tell: the claim stays
     REVERSED = "reversed"  #: settled, and then taken back
 
@@ -58,7 +58,7 @@ PAYMENT = Lifecycle(
         (S.INITIATING, E.STAGE): S.AWAITING_CUSTOMER,
         (S.INITIATING, E.GIVE_UP): S.REJECTED,
         **{(state, E.CUSTOMER_CANCEL): S.CANCELLED for state in (S.AWAITING_CUSTOMER, S.AUTHORISED)},
-        (S.AWAITING_CUSTOMER, E.EXPIRE): S.EXPIRED,
+        **{(state, E.EXPIRE): S.EXPIRED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
         (S.AWAITING_CUSTOMER, E.AUTHORISE): S.AUTHORISED,
         **{(state, E.WITHHOLD): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.AUTHORISED)},
         (S.AUTHORISED, E.SUBMIT): S.SUBMITTING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
@@ -13,15 +13,16 @@ from app.journey.payments.access import locked, source_of, was_closed_by_bank, w
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
+from app.journey.payments.speaker import speaker
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
-from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, step
+from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_again, promise_nothing, step
 from app.journey.payments.submit import submit
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable
 from connectors.profile import BankProfile
+from consent import tokens
 from consent.models import Consent, Trip
-from consent.tokens import access_token
 
 _NO, _YES = (Fact.REJECTED, Fact.CANCELLED), (Fact.DEBITED, Fact.CREDITED)
 #: what a bank may say against an end; a fact of execution corrects what was closed, and is not doubted
@@ -34,9 +35,10 @@ class _Question:
     bank_id: str
     bank_consent_id: str
     bank_payment_id: str
-    access_token: str | None
+    access_token: str | None = field(repr=False)
     asked_at: dt.datetime  #: what is heard was so then: whoever hears it may have been frozen since
     take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
+    of_sign_in: bool  #: it is asked with the token of a sign-in, and shows an order perhaps to that customer alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ def follow(task: Task) -> None:
         payment.looked_at = uow.now
         payment.silent_since = (payment.silent_since or uow.now) if heard.silent else None
         _take_in(uow, payment, heard, asked_at=question.asked_at)
+        promise_again(payment, now=uow.now)  # the key of the token is back in the vault
         if heard.retry_after_s:
             until = uow.now + dt.timedelta(seconds=heard.retry_after_s)
             budget.put_off(uow.session, bank_id=payment.bank_id, until=until, now=uow.now)
@@ -82,7 +85,7 @@ def follow(task: Task) -> None:
 def _ask(task: Task, question: _Question) -> _Heard:
     """One question. "Still waiting" never means "nobody approved": only the bank can free the claim, so we ask it to
     take the order back, and believe its word that it did."""
-    connector = task.services.banks.connector(question.bank_id)
+    connector = speaker(task.services, question.bank_id, customer_token=question.access_token)
     timeout_s = task.deadline_s / 2
     try:
         status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
@@ -94,6 +97,8 @@ def _ask(task: Task, question: _Question) -> _Heard:
         return _Heard(status=None)
     except BankError:
         return _Heard(status=None, silent=True)
+    if status.fact is Fact.NOT_FOUND and question.of_sign_in:
+        return _Heard(status=None)  # no word that it is not there, but that this customer is not shown it
     if status.fact is Fact.WAITING and question.take_back and isinstance(connector, Cancels):
         answer = _taken_back(task, connector, question)
         return answer if answer.taken_back else _Heard(status=status, retry_after_s=answer.retry_after_s)
@@ -144,6 +149,7 @@ def _question(task: Task) -> _Question | None:
         trip = uow.session.get_one(Trip, payment.trip_id)
         profile = services.banks.profile(payment.bank_id)
         if payment.consent_id is None or (payment.state in OVER and not may_end_otherwise(payment, trip)):
+            tokens.forget(uow.session, payment.consent_id)
             payment.next_look_at = None
             task.finish(uow)
             uow.commit()
@@ -159,6 +165,15 @@ def _question(task: Task) -> _Question | None:
                 task.finish(uow)
             uow.commit()
             return None
+        token = None
+        is_theirs = profile.status_access == "psu_token"
+        if is_theirs:
+            # our own word is the more lasting one: a customer's token may die before the money has settled
+            token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
+        if is_theirs and profile.sign_in_first and token is None:
+            _ask_nobody(task, uow, payment)
+            uow.commit()
+            return None
         wait_until = budget.take(
             uow.session, bank_id=payment.bank_id, most=profile.status_calls_per_minute, now=uow.now
         )
@@ -172,10 +187,6 @@ def _question(task: Task) -> _Question | None:
         task.hold(uow)
         if not payment.submitted_apart:  # a process of an older release wrote no id: it is that of what was approved
             payment.bank_payment_id = payment.bank_payment_id or consent.bank_consent_id
-        token = None
-        if profile.status_access == "psu_token":
-            # our own word is the more lasting one: a customer's token may die before the money has settled
-            token = access_token(uow.session, services.vault, consent, now=uow.now)
         question = _Question(
             bank_id=payment.bank_id,
             bank_consent_id=consent.bank_consent_id,
@@ -183,9 +194,20 @@ def _question(task: Task) -> _Question | None:
             access_token=token,
             asked_at=uow.now,
             take_back=_is_to_be_taken_back(uow, payment, consent, trip),
+            of_sign_in=is_theirs and profile.sign_in_first,
         )
         uow.commit()
         return question
+
+
+def _ask_nobody(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """Only the token of the sign-in that the payment was begun with is told of it, and that is dead or does not open:
+    nothing is taken of the bank's budget, since nothing is sent."""
+    payment.silent_since = None
+    if payment.state not in OVER:
+        _lose_sight(uow, payment, told=False, evidence="the token that is told of it is dead, or does not open")
+        promise_nothing(payment, now=uow.now)
+    _go_on(task, uow, payment, not_before=uow.now)
 
 
 def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, trip: Trip) -> bool:
@@ -197,6 +219,8 @@ def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, tr
         return False
     if payment.unwanted_since is not None:
         return True
+    if uow.now >= consent.expires_at and rules.is_last_look(told_until=payment.told_until, now=uow.now):
+        return True  # who approves it later may have paid, and nobody would ever tell us
     if trip.outcome == "code":  # somebody approved it: perhaps the bank waits for a second person
         return payment.fence_at is not None and uow.now >= payment.fence_at + rules.SECOND_APPROVAL
     return _is_overdue(uow, consent)
@@ -241,7 +265,8 @@ def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str)
     """We should know and do not: the customer is back and the bank has not ``told`` a thing, or the time is over."""
     trip = uow.session.get_one(Trip, payment.trip_id)
     overdue = _is_overdue(uow, uow.session.get_one(Consent, payment.consent_id))
-    if (overdue or (not told and trip.returned_at is not None)) and PAYMENT.allows(
+    untold = payment.told_until is not None and uow.now >= payment.told_until
+    if (overdue or untold or (not told and trip.returned_at is not None)) and PAYMENT.allows(
         PaymentState(payment.state), PaymentStep.LOSE_SIGHT
     ):
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
@@ -314,11 +339,16 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
     """End the work, or say when the bank is asked again: never before it wants to be (Retry-After)."""
     keep_promise(payment, now=uow.now)
     run_at = _next_look(task.services.banks.profile(payment.bank_id), uow, payment)
-    if run_at is None:
+    if run_at is None:  # nobody asks any more
+        tokens.forget(uow.session, payment.consent_id)
         payment.next_look_at = None
         task.finish(uow)
         return
     run_at = rules.look_before_promise(run_at=run_at, know_by=payment.know_by, now=uow.now)
+    if payment.state not in OVER:
+        run_at = rules.look_while_told(
+            run_at=run_at, begun_at=payment.created_at, told_until=payment.told_until, now=uow.now
+        )
     look_again(task, uow, payment, run_at=max(run_at, not_before))
 
 

@@ -31,7 +31,7 @@ from app.journey.payments.events import (
     PaymentSettled,
     PaymentUnknown,
 )
-from app.journey.payments.looks import follow_from
+from app.journey.payments.looks import follow_from, may_end_otherwise
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
@@ -97,10 +97,14 @@ def step(
     payment.status_says = None
     if taken is not PaymentStep.DOUBT:
         payment.doubted_since = None
-    payment.know_by = rules.promise(now=uow.now, fence_at=payment.fence_at) if after is PaymentState.UNKNOWN else None
+    payment.know_by = _promise(payment, now=uow.now) if after is PaymentState.UNKNOWN else None
     payment.untold_since = None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
+    if after in CLOSED and not may_end_otherwise(payment, uow.session.get_one(Trip, payment.trip_id)):
+        # nobody asks about it any more
+        tokens.forget_of_order(uow.session, payment.id)
+        tokens.forget(uow.session, payment.consent_id)
     if after in CLOSED and payment.is_to_submit and before in _NOT_SUBMITTED:  # the approval is never used
         tokens.forget(uow.session, payment.consent_id)
     _write_down(uow, payment, before, source=source, evidence=evidence, answer=answer)
@@ -346,13 +350,15 @@ def keep_promise(payment: Payment, *, now: dt.datetime) -> None:
     """What was promised and could not be kept is counted, said on the page, and promised anew."""
     if payment.know_by is not None and now >= payment.know_by:
         payment.promises_broken += 1
-        payment.know_by = rules.next_promise(now=now, broken=payment.promises_broken)
+        by = rules.next_promise(now=now, broken=payment.promises_broken)
+        payment.know_by = rules.promised(by, told_until=payment.told_until)
         payment.updated_at = now  # the page says something else from now on
 
 
 def promise_nothing(payment: Payment, *, now: dt.datetime) -> None:
-    """Nobody can be asked any more what became of it: no time can be promised by which that will be known."""
-    if payment.state == PaymentState.UNKNOWN and payment.untold_since is None:
+    """Nobody can be asked any more what became of it, or of what the bank accepted: no time can be promised by which
+    that will be known."""
+    if payment.state in (PaymentState.UNKNOWN, PaymentState.ACCEPTED) and payment.untold_since is None:
         payment.untold_since = now
         payment.know_by = None
         payment.updated_at = now  # the page says something else from now on
@@ -362,8 +368,13 @@ def promise_again(payment: Payment, *, now: dt.datetime) -> None:
     """It can be asked about after all."""
     if payment.untold_since is not None:
         payment.untold_since = None
-        payment.know_by = rules.promise(now=now, fence_at=payment.fence_at)
+        payment.know_by = _promise(payment, now=now) if payment.state == PaymentState.UNKNOWN else None
         payment.updated_at = now
+
+
+def _promise(payment: Payment, *, now: dt.datetime) -> dt.datetime | None:
+    by = rules.promise(now=now, fence_at=payment.fence_at)
+    return rules.promised(by, told_until=payment.told_until)
 
 
 def raise_fence(payment: Payment, until: dt.datetime) -> None:

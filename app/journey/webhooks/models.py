@@ -33,7 +33,7 @@ class WebhookMessage(Base):
     endpoint_id: Mapped[str] = mapped_column(ForeignKey("webhook_endpoint.id"), index=True)
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
     type: Mapped[str] = mapped_column(String(40))
-    subject: Mapped[str] = mapped_column(Id, index=True)  # the bill or payment it is about
+    subject: Mapped[str] = mapped_column(Id, index=True)  # the bill, payment or connection it is about
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[dt.datetime]
     tries: Mapped[int] = mapped_column(default=0)

@@ -16,6 +16,7 @@ from app.db.events import EventRow
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
+from app.journey.connections.models import Connection
 from app.journey.corrections.models import Correction
 from app.journey.corrections.read import status_of_bill
 from app.journey.invoices.models import Invoice
@@ -142,6 +143,29 @@ def _about_bill(invoice: Invoice, fact: Mapping[str, Any]) -> dict[str, Any]:
     status = status_of_bill(InvoiceState(fact.get("state", invoice.state)))
     said = {"bill_id": invoice.bill_id, "number": invoice.number, "status": status}
     return said | {"days": fact["days"]} if "days" in fact else said
+
+
+def tell_connection_changed(task: Task) -> None:
+    """ConnectionChanged: a customer asks, is connected, or no longer is. Who it is, the biller asks for."""
+    with task.services.unit_of_work() as uow:
+        connection = uow.session.get_one(Connection, task.payload["connection_id"])
+        status = task.payload["status"]
+        data = {
+            "connection_id": connection.id,
+            "status": status,
+            "customer_reference": task.payload["reference"],
+            "sequence": task.payload["sequence"],
+        }
+        _write(
+            task,
+            uow,
+            biller_id=connection.biller_id,
+            kind=f"connection.{status}",
+            subject=connection.id,
+            data=data,
+        )
+        task.finish(uow)
+        uow.commit()
 
 
 def tell_payment_updated(task: Task) -> None:

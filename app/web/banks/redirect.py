@@ -9,12 +9,13 @@ from __future__ import annotations
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.banks import sign_in
 from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
 from app.journey.payments.service import Returned
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
-from app.web.context import services, trip_cookies
+from app.web.context import services, signed_in, trip_cookies
 from app.web.headers import only_from_our_pages
 from connectors.registry import UnknownBank
 from connectors.security.request_object import claimed_state
@@ -58,6 +59,9 @@ def comes_back(bank_id: str, state: str | None = None) -> ResponseReturnValue:
         state = named
     if state is None or named not in (None, state):
         abort(400)
+    signing_in = _from_sign_in(bank_id, state, answer)
+    if signing_in is not None:
+        return signing_in
     returned = payments.come_back(
         services(),
         bank_id=bank_id,
@@ -66,12 +70,31 @@ def comes_back(bank_id: str, state: str | None = None) -> ResponseReturnValue:
         answer=answer,
     )
     if returned is None:
-        abort(400)
+        abort(400, "signing-in" if bank.sign_in_first else None)
     if not returned.same_browser:
         return render_template("customers/elsewhere.html", bank_name=bank.name)
     _find_out(returned)
     # a clean address: the code must not stay in the browser's history
     return redirect(url_for("customers.payment", pay=returned.payment_id, back=1), 303)
+
+
+def _from_sign_in(bank_id: str, state: str, answer: dict[str, str]) -> ResponseReturnValue | None:
+    """Where the state is that of a sign-in before a payment: back to the page that is confirmed."""
+    who = signed_in()
+    returned = sign_in.come_back(
+        services(),
+        bank_id=bank_id,
+        state=state,
+        browsers=trip_cookies(),
+        customer_id=who.customer.id if who else None,
+        answer=answer,
+    )
+    if returned is None:
+        return None
+    if not returned.is_believed:
+        bank_name = services().banks.profile(bank_id).name
+        return render_template("customers/elsewhere.html", bank_name=bank_name, signing_in=True)
+    return redirect(url_for("customers.confirm", inv=returned.invoice_id, bank=bank_id, back=1), 303)
 
 
 def _find_out(returned: Returned) -> None:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.web.billers import api, auth, bills, confirmations, oauth, payments, problems, uploads, withdrawals
+from app.web.billers import (
+    api,
+    auth,
+    bills,
+    confirmations,
+    connections,
+    oauth,
+    payments,
+    problems,
+    uploads,
+    withdrawals,
+)
 from app.web.billers.limits import limiter
 
 __all__ = [
     "bills",
     "confirmations",
+    "connections",
     "payments",
     "register",
     "uploads",

@@ -38,7 +38,7 @@ REFUSALS = {
     403: ("The token lacks the scope", "insufficient-scope", "This operation needs the scope bills:write."),
     404: ("It does not exist, or is not yours", "not-found", "There is no such bill."),
     409: (
-        "The number was used for other content",
+        "It does not fit what is already there",
         "number-used",
         "You delivered a bill with this number before.",
     ),
@@ -116,6 +116,7 @@ def describe(app: Flask) -> None:
             "info": {"description": _ABOUT},
             "servers": [{"url": "/"}],
             "tags": [
+                {"name": "Connections", "description": "Who accepted you, and who asks to be billed here."},
                 {"name": "Bills", "description": "Bills into your customers' spaces."},
                 {"name": "Uploads", "description": "Many bills in one file."},
                 {"name": "Payments", "description": "What became of them."},
@@ -198,6 +199,10 @@ _ABOUT = """\
 Deliver bills to your customers' private spaces and see what became of them. Only the customer can start a payment:
 no operation here does, and none ever tells who paid from which account.
 
+A customer accepts you first: with a code or an address that you redeem, or by asking you from inside. Nothing here
+tells whether a person exists: who is unknown, has left, has blocked you or has not answered yet looks alike.
+
 Deliver as often as you like: the same bytes give the same acknowledgement and are stored once. Amounts are decimal
-strings. Every refusal is `application/problem+json` (RFC 9457) with a stable `code`, and nothing was written.
+strings. Every refusal is `application/problem+json` (RFC 9457) with a stable `code`, and nothing of the request was
+taken.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from collections.abc import Iterator
 from typing import Any, cast
@@ -36,15 +37,16 @@ def whole_body(*, most: int, what: str) -> bytes:
     return content
 
 
-def loaded(schema: ma.Schema, *, most: int, what: str) -> dict[str, Any]:
-    """The small JSON object of an operation, by its schema. Raises Problem, with the first fault of each field.
+def loaded(schema: ma.Schema, *, most: int, what: str, code: str) -> dict[str, Any]:
+    """The small JSON object of an operation, by its schema. Raises Problem 413, 415 and 422, with the first fault of
+    each field.
 
-    ``what`` names it, like "confirmation"; it is also the code where it is not as described.
+    ``what`` names it, like "A confirmation"; ``code`` is that of the refusal of one that is not as described.
     """
     if request.mimetype != JSON or request.content_encoding:
         raise Problem(415, "media-type", f"Send {JSON}, without Content-Encoding.")
     try:
-        found: dict[str, Any] = schema.load(read_value(whole_body(most=most, what=f"A {what}")))
+        found: dict[str, Any] = schema.load(read_value(whole_body(most=most, what=what)))
     except NotReadable:
         raise Problem(422, "not-well-formed", "The body is not the JSON object that it should be.") from None
     except ma.ValidationError as error:
@@ -54,8 +56,19 @@ def loaded(schema: ma.Schema, *, most: int, what: str) -> dict[str, Any]:
             for name, detail in messages.items()
             if isinstance(detail, list) and detail
         ]
-        raise Problem(422, what, f"The {what} is not as described.", errors=tuple(errors)) from None
+        raise Problem(422, code, f"{what} is not as described.", errors=tuple(errors)) from None
     return found
+
+
+def calendar_day(written: str | None, *, pointer: str, code: str) -> dt.date | None:
+    """A day as JSON writes it. Raises Problem 422 for one that no calendar has."""
+    if written is None:
+        return None
+    try:
+        return dt.date.fromisoformat(written)
+    except ValueError:
+        detail = "This is not a day of the calendar."
+        raise Problem(422, code, detail, errors=(FieldError(pointer, detail),)) from None
 
 
 def body_lines(*, most: int, line_most: int, what: str) -> Iterator[bytes]:

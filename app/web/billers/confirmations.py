@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Any
 
@@ -10,7 +9,7 @@ from app.errors import FieldError, NotFound
 from app.journey.reconciliation.service import Word, WordTaken, take_word
 from app.web.billers.api import operation
 from app.web.billers.auth import client_id, current_client
-from app.web.billers.bodies import JSON, loaded
+from app.web.billers.bodies import JSON, calendar_day, loaded
 from app.web.billers.limits import CONFIRMATION_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
 from app.web.billers.schemas import ConfirmationSchema, WordSchema
@@ -52,8 +51,12 @@ def confirm_payment(payment_id: str) -> WordTaken:
 
 
 def _word() -> Word:
-    found = loaded(WordSchema(), most=CONFIRMATION_BYTES_MAX, what="confirmation")
-    return Word(received=found["received"], amount=_amount(found), booked_on=_day(found.get("booked_on")))
+    found = loaded(WordSchema(), most=CONFIRMATION_BYTES_MAX, what="A confirmation", code="confirmation")
+    return Word(
+        received=found["received"],
+        amount=_amount(found),
+        booked_on=calendar_day(found.get("booked_on"), pointer="/booked_on", code="booked-on"),
+    )
 
 
 def _amount(found: dict[str, Any]) -> Money | None:
@@ -67,13 +70,3 @@ def _amount(found: dict[str, Any]) -> Money | None:
         return Money.parse(written, currency, exact=True)
     except ValueError as error:
         raise Problem(422, "amount", f"{error}.", errors=(FieldError("/amount", f"{error}."),)) from None
-
-
-def _day(written: str | None) -> dt.date | None:
-    if written is None:
-        return None
-    try:
-        return dt.date.fromisoformat(written)
-    except ValueError:
-        detail = "This is not a day of the calendar."
-        raise Problem(422, "booked-on", detail, errors=(FieldError("/booked_on", detail),)) from None

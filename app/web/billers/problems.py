@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +17,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.routing import RequestRedirect
 
 from app.db.engine import is_away
-from app.errors import AppError, FieldError
+from app.errors import AppError, FieldError, TooMany
 from app.web.billers.schemas import ProblemSchema
 
 log = logging.getLogger("quittance.billers")
@@ -89,13 +90,17 @@ def problem(
     title: str,
     detail: str,
     errors: Iterable[FieldError] = (),
+    actions: Iterable[str] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """The answer (RFC 9457 §3.1). ``code`` is stable and stands in ``type`` too; ``errors`` say where and what."""
+    """The answer (RFC 9457 §3.1). ``code`` is stable and stands in ``type`` too; ``errors`` say where and what,
+    ``actions`` what can be done instead."""
     body = {"type": URN + code, "title": title, "status": status, "detail": detail, "code": code}
     listed = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
     if listed:
         body["errors"] = listed
+    if instead := list(actions):
+        body["actions"] = instead
     answer = Response(json.dumps(body), status, mimetype=PROBLEM)
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Content-Type-Options"] = "nosniff"
@@ -107,7 +112,17 @@ def problem(
 
 def answer_app_error(error: AppError) -> Response:
     """What a room of the journey refused, in its own words."""
-    return problem(error.status, code=error.code, title=error.title, detail=error.detail, errors=error.errors)
+    return problem(
+        error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        errors=error.errors,
+        actions=error.actions,
+        headers=[("Retry-After", str(math.ceil(error.retry_after.total_seconds())))]
+        if isinstance(error, TooMany)
+        else [],
+    )
 
 
 def answer_http_error(error: HTTPException) -> Response:

@@ -9,6 +9,8 @@ import marshmallow as ma
 from marshmallow import fields, validate
 from typing_extensions import override
 
+from app.journey.connections.models import REFERENCE_MAX
+from app.journey.connections.states import Told
 from app.journey.corrections.models import REASON_MAX
 from app.journey.corrections.states import Because
 from app.journey.intake.bill import BillKind
@@ -50,12 +52,13 @@ def _number() -> fields.String:
     )
 
 
-def _moment(description: str, *, allow_none: bool = False) -> fields.AwareDateTime:
+def _moment(description: str, *, allow_none: bool = False, attribute: str | None = None) -> fields.AwareDateTime:
     return fields.AwareDateTime(
         format="iso",
         default_timezone=dt.UTC,
         required=True,
         allow_none=allow_none,
+        attribute=attribute,
         metadata={"example": "2026-11-22T09:30:00+00:00", "description": description},
     )
 
@@ -186,6 +189,18 @@ class UploadSchema(ma.Schema):
     ended_at = _moment("When every line had its result.", allow_none=True)
 
 
+_ACTIONS = {
+    "example": ["redeem-code", "redeem-address", "other-channel"],
+    "description": "What you can do instead, for a program: stable. Absent where it is to mend the request.",
+}
+
+
+class LineProblemSchema(DoubtSchema):
+    """Why a line was refused or held."""
+
+    actions = fields.List(fields.String(), metadata=_ACTIONS)
+
+
 class UploadLineSchema(ma.Schema):
     """What became of one line."""
 
@@ -204,7 +219,7 @@ class UploadLineSchema(ma.Schema):
         required=True, allow_none=True, metadata={"description": "The bill's number; null where it could not be read."}
     )
     problems = fields.List(
-        fields.Nested(DoubtSchema),
+        fields.Nested(LineProblemSchema),
         required=True,
         metadata={"description": "Why it is refused or held; otherwise empty. Codes are those of a single delivery."},
     )
@@ -414,6 +429,150 @@ class ConfirmationSchema(ma.Schema):
     said_at = _moment("When you said so first.")
 
 
+_REFERENCE = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": REFERENCE_MAX,
+    "example": "K-204417",
+    "description": "By which you know the customer.",
+}
+
+
+class RedeemSchema(ma.Schema):
+    """A code or an address that a customer handed to you: exactly one of the two."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    code = fields.String(
+        validate=validate.Length(1, 40),
+        metadata={
+            "example": "C7KM-4RXP-JT4",
+            "description": "As the customer says it; hyphens and case do not matter.",
+        },
+    )
+    address = fields.String(
+        validate=validate.Length(1, 120),
+        metadata={
+            "example": "k3jq7m2xw5ta@space.quittance.example",
+            "description": "An address of the customer's space that was made for you.",
+        },
+    )
+    customer_reference = fields.String(
+        validate=validate.Length(1, REFERENCE_MAX),
+        metadata={**_REFERENCE, "description": "By which you know the customer: shown when they are asked."},
+    )
+
+
+class RedemptionSchema(ma.Schema):
+    """A code or an address that you came with, and whether a customer has accepted you for it."""
+
+    id = _Id("rdm", "Our id of the redemption.")
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(("waiting", "accepted", "over")),
+        metadata={
+            "description": "waiting: nobody has accepted yet · accepted: you are connected · over: nobody has, and"
+            " nobody can any more. A code of nobody waits like that of a customer who does not answer, or blocks you."
+        },
+    )
+    customer_reference = fields.String(required=True, allow_none=True, metadata={"description": "As you gave it."})
+    presented_at = _moment("When you came with it.")
+    expires_at = _moment("Until when it can be accepted.")
+    connection_id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"pattern": "^cnx_[0-9a-f]{32}$", "description": "The connection, once it is accepted."},
+    )
+
+
+class ConnectionSchema(ma.Schema):
+    """A customer who asks you, or has accepted you. Nothing of what they have with others."""
+
+    id = _Id("cnx", "Our id of the connection.")
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf([str(each) for each in Told]),
+        metadata={
+            "description": "asked: the customer asks you; check the reference · checking: you said that you do ·"
+            " active: your bills arrive · ended: they do not; whether the customer left, or who ended it, is not said."
+        },
+    )
+    customer_name = fields.String(
+        required=True, allow_none=True, metadata={"description": "As the customer calls themselves; null once ended."}
+    )
+    customer_reference = fields.String(
+        required=True, allow_none=True, metadata={"example": "K-204417", "description": "By which you know them."}
+    )
+    address = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "example": "k3jq7m2xw5ta@space.quittance.example",
+            "description": "Where you deliver, while it is active. It is yours alone: used by anybody else it shows.",
+        },
+    )
+    expected_on = fields.Date(
+        required=True,
+        allow_none=True,
+        metadata={"example": "2026-11-26", "description": "By when the customer was told that you will have checked."},
+    )
+    since = _moment("Since when you know of each other.", attribute="shared_at")
+    sequence = fields.Integer(
+        required=True,
+        metadata={"example": 2, "description": "Grows with every status; webhooks carry it: the higher one is later."},
+    )
+
+
+class ConnectionsSchema(ma.Schema):
+    """Connections in one order, that of their ids."""
+
+    connections = fields.List(fields.Nested(ConnectionSchema), required=True)
+    after = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Ask with this ?after= for the next ones; null at the end. To see who asked meanwhile, begin"
+            " anew: webhooks tell of it."
+        },
+    )
+
+
+def _seen() -> fields.Integer:
+    return fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(1, 2**31 - 1),
+        metadata={
+            "example": 1,
+            "description": "The sequence of the connection as you saw it: the answer is about that request. When the"
+            " customer withdrew it, and asks with another reference perhaps, it is refused (409).",
+        },
+    )
+
+
+class AnswerSchema(ma.Schema):
+    """Which request is confirmed or refused."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    sequence = _seen()
+
+
+class CheckSchema(ma.Schema):
+    """That you check a request, and by when."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    sequence = _seen()
+    expected_on = fields.String(
+        validate=validate.Regexp("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+        metadata={"format": "date", "example": "2026-11-26", "description": "The customer is told this day."},
+    )
+
+
 class FieldErrorSchema(ma.Schema):
     """One fault of the input."""
 
@@ -430,3 +589,4 @@ class ProblemSchema(ma.Schema):
     detail = fields.String(required=True, metadata={"description": "What to mend, for a person."})
     code = fields.String(required=True, metadata={"description": "What is wrong, for a program: stable."})
     errors = fields.List(fields.Nested(FieldErrorSchema))
+    actions = fields.List(fields.String(), metadata=_ACTIONS)

@@ -47,8 +47,8 @@ def withdraw_bill(bill_id: str) -> CorrectedBill:
         )
     if re.fullmatch(_BILL_ID, bill_id) is None:
         raise NotFound("bill")
-    reason = loaded(WithdrawalSchema(), most=CONFIRMATION_BYTES_MAX, what="withdrawal")["reason"]
+    body = loaded(WithdrawalSchema(), most=CONFIRMATION_BYTES_MAX, what="A withdrawal", code="withdrawal")
     biller_id = current_client().biller_id
-    take_back(services(), biller_id=biller_id, bill_id=bill_id, reason=reason)
+    take_back(services(), biller_id=biller_id, bill_id=bill_id, reason=body["reason"])
     with services().reading() as uow:
         return corrected_bill(uow.session, bill_id=bill_id, biller_id=biller_id)

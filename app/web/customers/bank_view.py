@@ -32,6 +32,7 @@ class BankView:
     shape: int
     trouble: Trouble | None  #: our recent calls to it all failed
     in_app: bool  #: it asks for the approval in an app of its own
+    sign_in_first: bool  #: it takes no payment before its customer has signed in there
     words: str  #: by which the page's script finds it
 
 
@@ -49,5 +50,6 @@ def bank_view(bank: BankProfile, troubled: Mapping[str, Trouble]) -> BankView:
         shape=number // COLOURS % SHAPES,
         trouble=troubled.get(bank.id),
         in_app=bank.decoupled,
+        sign_in_first=bank.sign_in_first,
         words=" ".join(words_of(bank)),
     )

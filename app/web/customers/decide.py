@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import json
 
-from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.errors import AppError, Invalid
+from app.errors import AppError, Invalid, TooLate
+from app.journey.banks import sign_in
 from app.journey.banks.read import troubled_banks
 from app.journey.corrections.read import chain_of
 from app.journey.decisions import service as decisions
@@ -19,11 +20,12 @@ from app.people import passkeys
 from app.people.customers import today_of
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
-from app.web.context import services
+from app.web.context import services, trip_cookie_name
 from app.web.customers.bank_view import bank_view
-from app.web.customers.pages import blueprint, json_body, me, note_seen, relying_party
+from app.web.customers.pages import blueprint, json_body, me, note_seen, relying_party, set_cookie
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
+from consent.sign_ins import TRIP_LIFE
 
 
 @blueprint.get("/bills/<inv>/pay")
@@ -78,6 +80,28 @@ def pay(inv: str) -> ResponseReturnValue:
     return redirect(url_for("customers.leave", pay=decided.payment_id), 303)
 
 
+@blueprint.get("/bills/<inv>/bank/sign-in")
+def sign_in_at_bank(inv: str) -> ResponseReturnValue:
+    """Send this browser to sign in at a bank that takes no payment before. It comes back to the confirm page."""
+    bank = _bank(request.args.get("bank"))
+    if request.method == "HEAD" or bank is None:
+        abort(405 if bank else 404)
+    try:
+        leaving = sign_in.leave_for_sign_in(services(), signed_in=me(), invoice_id=inv, bank=bank)
+    except TooLate:
+        return redirect(url_for("customers.bill", inv=inv), 303)
+    except AppError as error:
+        if error.code != "bank-away":
+            raise
+        page = _confirm_page(inv, error=error.code)
+        page.status_code = error.status if page.status_code == 200 else page.status_code
+        return page
+    response = redirect(leaving.url, 303)
+    life_s = int(TRIP_LIFE.total_seconds())
+    set_cookie(response, trip_cookie_name(leaving.trip_id), leaving.browser, max_age=life_s)
+    return response
+
+
 def _psu() -> PsuContext:
     """Whose browser it is, for the bank. An address that is none means a proxy set up wrongly: decide nothing then."""
     address = ipaddress.ip_address(request.remote_addr or "")
@@ -93,6 +117,11 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
+        good_until = {
+            bank.id: sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=bank)
+            for bank in services().banks.banks()
+            if bank.sign_in_first
+        }
     note_seen(bill)
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
@@ -112,6 +141,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             pay_on=today,
             has_passkey=has_passkey,
             needs_passkey=who.read_only or not has_passkey,
+            signed_in_until=good_until.get(chosen.id) if chosen else None,
+            just_back="back" in request.args,
             error=error,
         )
     )

@@ -53,6 +53,12 @@ WAY_BACK = lazy_gettext(
     "This way back from the bank does not fit. What you approved or refused there still counts: look at the bill "
     "before you pay it again."
 )
+#: the same at a bank where people also sign in before a payment
+WAY_BACK_SIGNING_IN = lazy_gettext(
+    "This way back from the bank does not fit, or no longer. If you only signed in there: that took too long, or was "
+    "begun anew since. Nothing was paid by it; open the bill and begin again. If you approved or refused a payment "
+    "there, that still counts: look at the bill before you pay it again."
+)
 #: what our own codes mean to a person
 CODES = {
     "demo-visit": lazy_gettext(
@@ -63,6 +69,9 @@ CODES = {
     "no-passkey": lazy_gettext("Create a passkey first: it is what signs a payment."),
     "too-many-passkeys": lazy_gettext("There are as many passkeys as we keep already."),
     "passkey-known": lazy_gettext("This passkey is registered already."),
+    "sign-in-first": lazy_gettext(
+        "You are not signed in at your bank any more. Nothing was paid: sign in there again."
+    ),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
     "earlier-in-payment": lazy_gettext(
         "A payment of the bill that this one replaces is under way. Please wait until it is known what became of it."
@@ -94,7 +103,8 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     if is_away(getattr(error, "original_exception", None)):  # it went away while another error was being shown
         return away()
     if status == 400 and request.blueprint == "banks":
-        return _answer(400, code="way-back", detail=str(WAY_BACK))
+        detail = WAY_BACK_SIGNING_IN if error.description == "signing-in" else WAY_BACK
+        return _answer(400, code="way-back", detail=str(detail))
     if status < 400:
         return error  # a redirect
     code = error.description if error.description in CODES else "http"

@@ -69,6 +69,7 @@ def register(app: Flask) -> None:
         initials=initials,
         days_left=days_left,
         device=device,
+        country=country,
     )
     app.jinja_env.globals.update(time_zone=time_zone)
 
@@ -139,6 +140,12 @@ def days_left(context: Context, value: dt.date) -> str:
     if days > 1:
         return str(ngettext("in %(num)s day", "in %(num)s days", days))
     return str(ngettext("%(num)s day late", "%(num)s days late", -days))
+
+
+def country(code: str) -> str:
+    """``FR`` → ``France``, in the language of the page."""
+    locale = get_locale()
+    return str(locale.territories.get(code, code)) if locale else code
 
 
 def device(user_agent: str) -> str:

@@ -8,6 +8,7 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.connections.read import waiting_for_answer
 from app.journey.corrections.read import (
     CORRECTIONS_MOST,
     STANDING_MOST,
@@ -60,6 +61,7 @@ def inbox() -> ResponseReturnValue:
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id)
+        waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, customer_id=customer.id) if first else []
         most = CORRECTIONS_MOST if request.args.get("credits") == "all" else STANDING_MOST
@@ -72,6 +74,7 @@ def inbox() -> ResponseReturnValue:
             for bill in bills
         ],
         held=held,
+        companies_waiting=waiting,
         standing=standing,
         more_credits_url=url_for("customers.inbox", show=show, credits="all") if most == STANDING_MOST else None,
         show=show,

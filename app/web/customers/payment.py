@@ -113,6 +113,8 @@ def _view(payment_id: str) -> tuple[PaymentView, bool]:
         view = payment_view(uow.session, payment_id)
         if view.know_by is not None and view.know_by <= uow.now:
             view = dataclasses.replace(view, know_by=None)  # a time that is over is no promise
+        if view.told_until is not None and view.told_until <= uow.now:
+            view = dataclasses.replace(view, untold=True)  # whether or not somebody has looked since
         receipts = receipt_ids(uow.session, payment_ids=[payment_id])
     return _with_receipt(named_payment(view, receipts.get(payment_id)), limited=limited), limited
 

@@ -6,6 +6,7 @@ Every answer carries X-Request-ID; every refusal has a code of the standard, as 
 
 from __future__ import annotations
 
+import functools
 import hmac
 import uuid
 from typing import Any
@@ -58,18 +59,32 @@ def initiate(brand_id: str, service: str, product: str) -> Response:
         wanted = asked.order.body.get("debtorAccount")
         if wanted is not None and not iban_is_ours(connection, wanted["iban"]):
             raise BerlinGroupError(400, "PAYMENT_FAILED", "not our account", path="debtorAccount.iban")
-        payment_id = orders.create(
+        create = functools.partial(
+            orders.create,
             connection,
             tpp=called.tpp,
             brand=brand,
             service=service,
             product=product,
             asked=asked,
+            owner=called.customer_id,
             now_ms=bank.now_ms(),
         )
+        if brand.once_per_request:
+            request_id = request.headers["X-Request-ID"]
+            payment_id = orders.once(connection, tpp=called.tpp, brand=brand, request_id=request_id, make=create)
+        else:
+            payment_id = create()
         if not (brand.explicit and (asked.explicit or brand.approach != "decoupled")):
             ways = (asked.order.redirect_uri, asked.failure_uri)
-            begun = orders.start(connection, payment_id=payment_id, cancels=False, ways_back=ways, now_ms=bank.now_ms())
+            earlier = orders.authorisations_of(connection, payment_id, cancels=False)
+            begun = (
+                earlier[0]
+                if earlier
+                else orders.start(
+                    connection, payment_id=payment_id, cancels=False, ways_back=ways, now_ms=bank.now_ms()
+                )
+            )
     _play(bank, fault)
     itself = _link(bank, brand, service, product, payment_id)
     links = {"self": {"href": itself}, "status": {"href": f"{itself}/status"}, **_ways(bank, brand, itself, begun)}
@@ -331,6 +346,10 @@ def _own(bank: NextGenBank, called: Caller, service: str, product: str, payment_
         raise _unknown()
     if called.payment_id not in (None, payment_id):
         raise BerlinGroupError(401, "TOKEN_INVALID", "the token is for another payment")
+    if called.customer_id != order.owner:
+        if called.brand.others_are_told == 404:
+            raise _unknown()
+        raise BerlinGroupError(401, "TOKEN_INVALID", "the token is of another customer")
     return order
 
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from connectors.sandbox_bank import ledger
 from connectors.sandbox_bank.errors import BerlinGroupError, PageError
 from connectors.sandbox_bank.frame import new_app, opened
-from connectors.sandbox_bank.nextgen import api, door, orders, pages
+from connectors.sandbox_bank.nextgen import api, door, orders, pages, sign_in_pages, sign_ins
 from connectors.sandbox_bank.nextgen.context import EXTENSION, NextGenBank
 from connectors.sandbox_bank.nextgen.settings import NextGenBankSettings
 from connectors.sandbox_bank.store import SCHEMA, Store
@@ -20,8 +20,8 @@ def create_nextgen_bank(settings: NextGenBankSettings, *, testing: bool = False)
 
     ``testing``: a request may say in its WSGI environment which client certificate it came with.
     """
-    app = new_app(__name__, [each.blueprint for each in (door, api, pages, ledger)])
-    store = opened(Store(settings.database, SCHEMA + orders.SCHEMA + door.SCHEMA))
+    app = new_app(__name__, [each.blueprint for each in (door, api, pages, sign_in_pages, ledger)])
+    store = opened(Store(settings.database, SCHEMA + orders.SCHEMA + door.SCHEMA + sign_ins.SCHEMA))
     app.extensions[EXTENSION] = NextGenBank(settings=settings, store=store, testing=testing)
     app.register_error_handler(BerlinGroupError, api.answer_error)
     app.register_error_handler(PageError, pages.answer_page_error)

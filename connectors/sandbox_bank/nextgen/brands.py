@@ -23,6 +23,15 @@ class Brand:
     confirmation_code_name: str = "confirmationCode"
     signature: Form | None = None  #: None: messages are not signed
     tokens: bool = True  #: else the TLS certificate is all that it wants of a TPP
+    #: its customers sign in before it takes an order (OAuth2 as a pre-step): all is asked with their token, and there
+    #: are no tokens of a TPP's own
+    sign_in_first: bool = False
+    sign_in_scope: str = "PIS"
+    others_are_told: Literal[401, 404] = 401  #: of another customer's order: TOKEN_INVALID, or that there is none such
+    once_per_request: bool = False  #: the same X-Request-ID again is the same order, whoever asks
+    one_sign_in: bool = False  #: a sign-in ends what the same customer signed in for before
+    token_query: str = ""  #: what its token endpoint wants beside the form
+    response_type: str = "code"
     own_scope: str = "PIS"
     scope_with_space: bool = False
     problems: bool = False  #: refusals are problem+json (RFC 7807), not tppMessages
@@ -33,6 +42,7 @@ class Brand:
     amounts_as_numbers: bool = False
     early_failures: bool = False  #: of a status, until its customer has been there: 404, 409, 500, then it is told
     settles_with_accc: bool = False  #: its ACSC says that it will execute
+    approval_minutes: int | None = None  #: from the order to the end of the time to approve it, where that is its own
     cancels_with_sca: bool = False  #: an approved order is taken back only by its customer
 
     @property
@@ -95,6 +105,18 @@ _ALL = (
         relative_links=True,
         signature=Form(headers=("date", "digest", "x-request-id", "tpp-redirect-uri", "psu-*"), dated=True),
         cancels_with_sca=True,
+    ),
+    Brand(
+        id="tuulipankki",
+        name="Tuulipankki",
+        approach="decoupled",
+        explicit=True,
+        sign_in_first=True,
+        sign_in_scope="DEDICATED_PIS",
+        token_query="role=DEDICATED_PIS",  # noqa: S106  # no secret
+        response_type="CODE",
+        amounts_as_numbers=True,
+        approval_minutes=5,
     ),
 )
 

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from connectors.sandbox_bank import grants, payments
 from connectors.sandbox_bank.errors import BerlinGroupError, OAuthError
+from connectors.sandbox_bank.nextgen import sign_ins
 from connectors.sandbox_bank.nextgen.brands import Brand
 from connectors.sandbox_bank.nextgen.context import NextGenBank, brand_of, current_bank
 from connectors.sandbox_bank.scenarios import Fault as Failure
@@ -23,6 +24,7 @@ from connectors.sandbox_bank.sealed import (
     target,
     thumbprint,
 )
+from connectors.sandbox_bank.store import Connection
 from connectors.security.http_signature import Fault, SignatureError, Verifier
 from connectors.security.psd2_certificates import Role, organisation_of, roles_of
 
@@ -44,11 +46,13 @@ blueprint = Blueprint("nextgen_door", __name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """``payment_id``: the one that a customer's token is for; None: the TPP itself."""
+    """``payment_id``: the one that a customer's token is for; None: the TPP itself. ``customer_id``: whose token it is,
+    where customers sign in before there is any payment."""
 
     tpp: str
     brand: Brand
     payment_id: str | None = None
+    customer_id: str | None = None
 
 
 # ------------------------------------------------------------------------------------------------------------ the token
@@ -64,9 +68,9 @@ def metadata(brand_id: str) -> Response:
             "issuer": issuer,
             "authorization_endpoint": f"{issuer}/oauth2/authorize",
             "token_endpoint": f"{issuer}/oauth2/token",
-            "response_types_supported": ["code"],
+            "response_types_supported": [brand.response_type],
             "response_modes_supported": ["query"],
-            "grant_types_supported": ["authorization_code", "client_credentials"],
+            "grant_types_supported": ["authorization_code", *([] if brand.sign_in_first else ["client_credentials"])],
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["tls_client_auth"],
             "tls_client_certificate_bound_access_tokens": True,
@@ -79,6 +83,8 @@ def metadata(brand_id: str) -> Response:
 def token(brand_id: str) -> Response:
     """RFC 6749 with tls_client_auth (RFC 8705 §2.1). client_id is the certificate's organizationIdentifier."""
     bank, brand = current_bank(), brand_of(brand_id)
+    if request.query_string.decode("ascii", "replace") != brand.token_query:
+        raise OAuthError("invalid_request", f"the query must be {brand.token_query or 'empty'}")
     form = single_parameters()
     certificate = presented_certificate(testing=bank.testing)
     if certificate is None or not brand.tokens:
@@ -89,18 +95,45 @@ def token(brand_id: str) -> Response:
     if Role.PAYMENT_INITIATION not in roles_of(certificate):
         raise OAuthError("unauthorized_client", "the certificate does not have the role PSP_PI")
     match form.get("grant_type"):
-        case "client_credentials":
+        case "authorization_code" if brand.sign_in_first:
+            return _of_sign_in(bank, brand, tpp, form, certificate)
+        case "client_credentials" if not brand.sign_in_first:
             access_token, life_s, scope = _own(bank, brand, tpp, form)
         case "authorization_code":
             access_token, life_s, scope = _of_customer(bank, brand, tpp, form)
         case _:
             raise OAuthError("unsupported_grant_type", "client_credentials or authorization_code")
     with bank.store.write() as connection:
-        connection.execute(
-            "INSERT INTO nextgen_token VALUES (?, ?, ?)",
-            [grants.digest(access_token), brand.id, thumbprint(certificate)],
-        )
+        _bind(connection, brand, access_token, certificate)
     return jsonify({"access_token": access_token, "token_type": "Bearer", "expires_in": life_s, "scope": scope})
+
+
+def _bind(connection: Connection, brand: Brand, access_token: str, certificate: x509.Certificate) -> None:
+    connection.execute(
+        "INSERT INTO nextgen_token VALUES (?, ?, ?)", [grants.digest(access_token), brand.id, thumbprint(certificate)]
+    )
+
+
+def _of_sign_in(
+    bank: NextGenBank, brand: Brand, tpp: str, form: dict[str, str], certificate: x509.Certificate
+) -> Response:
+    """Of a customer who signed in. Nothing renews it."""
+    with bank.store.write() as connection:
+        access_token = sign_ins.exchange(
+            connection,
+            brand=brand,
+            tpp=tpp,
+            code=form.get("code", ""),
+            redirect_uri=form.get("redirect_uri", ""),
+            verifier=form.get("code_verifier", ""),
+            now_ms=bank.now_ms(),
+        )
+        if access_token is not None:
+            _bind(connection, brand, access_token, certificate)
+    if access_token is None:
+        raise OAuthError("invalid_grant", "the code is unknown, spent or expired, or belongs to another request")
+    life_s = sign_ins.TOKEN_LIFE_S
+    return jsonify({"access_token": access_token, "token_type": "bearer", "expires_in": life_s})
 
 
 def _own(bank: NextGenBank, brand: Brand, tpp: str, form: dict[str, str]) -> tuple[str, int, str]:
@@ -151,13 +184,14 @@ def caller(brand_id: str) -> Caller:
         raise BerlinGroupError(401, "CERTIFICATE_INVALID", "the certificate is of nobody that the bank knows")
     if Role.PAYMENT_INITIATION not in roles_of(certificate):
         raise BerlinGroupError(401, "ROLE_INVALID", "the certificate does not have the role PSP_PI")
-    payment_id = _token(bank, brand, tpp, certificate) if brand.tokens else None
+    payment_id, customer_id = _token(bank, brand, tpp, certificate) if brand.tokens else (None, None)
     if brand.signature is not None:
         _check_seal(bank, brand, tpp)
-    return Caller(tpp=tpp, brand=brand, payment_id=payment_id)
+    return Caller(tpp=tpp, brand=brand, payment_id=payment_id, customer_id=customer_id)
 
 
-def _token(bank: NextGenBank, brand: Brand, tpp: str, certificate: x509.Certificate) -> str | None:
+def _token(bank: NextGenBank, brand: Brand, tpp: str, certificate: x509.Certificate) -> tuple[str | None, str | None]:
+    """The payment, or the customer, that the token is for."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise BerlinGroupError(401, "TOKEN_INVALID", "a Bearer token is needed")
@@ -166,13 +200,16 @@ def _token(bank: NextGenBank, brand: Brand, tpp: str, certificate: x509.Certific
         bound = connection.execute(
             "SELECT brand, thumbprint FROM nextgen_token WHERE token_hash = ?", [grants.digest(secret)]
         ).fetchone()
+        customer_id = sign_ins.customer_of(connection, secret)
     if found is None or bound is None or (found.tpp, bound["brand"]) != (tpp, brand.id):
         raise BerlinGroupError(401, "TOKEN_UNKNOWN", "the token is unknown")
     if bound["thumbprint"] != thumbprint(certificate) or found.revoked:
         raise BerlinGroupError(401, "TOKEN_INVALID", "the token was revoked, or is bound to another TLS certificate")
     if bank.now_ms() >= found.expires_ms:
         raise BerlinGroupError(401, "TOKEN_EXPIRED", "the token has expired")
-    return found.payment_id
+    if brand.sign_in_first and customer_id is None:
+        raise BerlinGroupError(401, "TOKEN_INVALID", "a token of the bank's customer is needed")
+    return found.payment_id, customer_id
 
 
 def _check_seal(bank: NextGenBank, brand: Brand, tpp: str) -> None:

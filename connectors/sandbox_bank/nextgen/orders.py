@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from connectors.sandbox_bank import payments
 from connectors.sandbox_bank.context import iso_utc
@@ -28,6 +29,17 @@ CREATE TABLE IF NOT EXISTS nextgen_order (
     execute_on TEXT,
     customer_id TEXT REFERENCES customer,
     early_reads INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS nextgen_owner (
+    payment_id TEXT PRIMARY KEY REFERENCES nextgen_order,
+    customer_id TEXT NOT NULL REFERENCES customer
+) STRICT;
+CREATE TABLE IF NOT EXISTS nextgen_request (
+    tpp TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL REFERENCES nextgen_order,
+    PRIMARY KEY (tpp, brand, request_id)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS nextgen_authorisation (
     authorisation_id TEXT PRIMARY KEY,
@@ -50,6 +62,7 @@ CREATE TABLE IF NOT EXISTS nextgen_visit (
 ) STRICT;
 """
 
+MINUTE_MS = 60_000
 #: an authorisation in one of these ends no more otherwise
 FINAL = ("finalised", "failed")
 
@@ -63,6 +76,7 @@ class KeptOrder:
     execute_on: dt.date | None
     customer_id: str | None  #: who approved it
     early_reads: int
+    owner: str | None  #: who was signed in when it was given, where that is wanted: it is nobody else's
 
     @property
     def execute_ms(self) -> int | None:
@@ -98,7 +112,10 @@ class Authorisation:
     created_ms: int
 
     def may_be_decided(self, now_ms: int) -> bool:
-        if self.sca_status in (*FINAL, "unconfirmed") or now_ms >= self.created_ms + payments.AUTHORISATION_MS:
+        if (
+            self.sca_status in (*FINAL, "unconfirmed")
+            or now_ms >= self.created_ms + self.order.payment.time_to_approve_ms
+        ):
             return False
         return self.order.is_kept(now_ms) if self.cancels else self.order.payment.may_be_decided(now_ms)
 
@@ -111,30 +128,59 @@ class Authorisation:
 
 
 def create(
-    connection: Connection, *, tpp: str, brand: Brand, service: str, product: str, asked: Asked, now_ms: int
+    connection: Connection,
+    *,
+    tpp: str,
+    brand: Brand,
+    service: str,
+    product: str,
+    asked: Asked,
+    owner: str | None,
+    now_ms: int,
 ) -> str:
-    """The new paymentId. Two equal ones make two: nothing is idempotent here."""
+    """The new paymentId. Two equal ones make two, but at a bank that looks for their X-Request-ID (``once``)."""
     payment_id = payments.create(connection, tpp=tpp, order=asked.order, now_ms=now_ms)
     connection.execute(
         "INSERT INTO nextgen_order (payment_id, brand, service, product, execute_on) VALUES (?, ?, ?, ?, ?)",
         [payment_id, brand.id, service, product, asked.execute_on and asked.execute_on.isoformat()],
     )
+    if owner is not None:
+        connection.execute("INSERT INTO nextgen_owner VALUES (?, ?)", [payment_id, owner])
+    return payment_id
+
+
+def once(connection: Connection, *, tpp: str, brand: Brand, request_id: str, make: Callable[[], str]) -> str:
+    """The paymentId of the order that came with this X-Request-ID, which ``make`` makes if there is none."""
+    key = [tpp, brand.id, request_id]
+    row = connection.execute(
+        "SELECT payment_id FROM nextgen_request WHERE tpp = ? AND brand = ? AND request_id = ?", key
+    ).fetchone()
+    if row is not None:
+        return str(row["payment_id"])
+    payment_id = make()
+    connection.execute("INSERT INTO nextgen_request VALUES (?, ?, ?, ?)", [*key, payment_id])
     return payment_id
 
 
 def find(connection: Connection, payment_id: str) -> KeptOrder | None:
-    row = connection.execute("SELECT * FROM nextgen_order WHERE payment_id = ?", [payment_id]).fetchone()
+    row = connection.execute(
+        "SELECT nextgen_order.*, nextgen_owner.customer_id AS owner FROM nextgen_order"
+        " LEFT JOIN nextgen_owner USING (payment_id) WHERE payment_id = ?",
+        [payment_id],
+    ).fetchone()
     payment = None if row is None else payments.find(connection, payment_id)
     if payment is None:
         return None
+    brand = BRANDS[row["brand"]]
     return KeptOrder(
-        payment=payment,
-        brand=BRANDS[row["brand"]],
+        payment=replace(payment, approval_ms=brand.approval_minutes and brand.approval_minutes * MINUTE_MS),
+        brand=brand,
         service=row["service"],
         product=row["product"],
         execute_on=row["execute_on"] and dt.date.fromisoformat(row["execute_on"]),
         customer_id=row["customer_id"],
         early_reads=row["early_reads"],
+        owner=row["owner"],
     )
 
 

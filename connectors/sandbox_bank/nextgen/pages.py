@@ -17,7 +17,7 @@ from connectors.sandbox_bank import grants, payments, people, visit_pages, visit
 from connectors.sandbox_bank import texts as words
 from connectors.sandbox_bank.consent_page import page_language
 from connectors.sandbox_bank.errors import PageError
-from connectors.sandbox_bank.nextgen import orders, texts
+from connectors.sandbox_bank.nextgen import orders, sign_in_pages, texts
 from connectors.sandbox_bank.nextgen.brands import Brand
 from connectors.sandbox_bank.nextgen.context import NextGenBank, brand_of, current_bank
 from connectors.sandbox_bank.nextgen.orders import Authorisation
@@ -80,6 +80,8 @@ def authorize(brand_id: str) -> BaseResponse:
     if any(len(values) > 1 for _, values in request.args.lists()):
         raise PageError(400, "error_request")
     given = request.args.to_dict()
+    if brand.sign_in_first:
+        return sign_in_pages.begin(bank, brand, given)
     asked = _asked_for(bank, brand, given)
     good = (
         given.get("response_type") == "code"
@@ -164,7 +166,7 @@ def sign_in(handle: str) -> BaseResponse:
         asked = _still(connection, here)
         if asked is None:
             return _to("back", here)
-        failed = visit_pages.sign_in(connection, handle, asked.order.payment)
+        failed = visit_pages.sign_in(connection, handle, asked.order.payment, owner=asked.order.owner)
         if failed is None:
             connection.execute(
                 "UPDATE nextgen_authorisation SET sca_status = 'psuAuthenticated' WHERE authorisation_id = ?",

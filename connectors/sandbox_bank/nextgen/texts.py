@@ -82,6 +82,33 @@ _APP: Mapping[Language, Mapping[str, str]] = {
 }
 
 
+_FIRST: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "first_lead": "{tpp} sent you here: this bank takes orders through it only once you have signed in. Signing in"
+        " pays nothing; each payment is approved in the app.",
+        "not_sign_in": "Do not sign in",
+        "signed_in_title": "Signed in",
+        "signed_in_text": "For twenty minutes you can give payments through {tpp}. Nothing has been paid.",
+        "not_signed_in_title": "Not signed in",
+        "not_signed_in_text": "Nothing has been allowed and nothing paid.",
+    },
+    "fr": {
+        "first_lead": "{tpp} vous envoie ici\u00a0: cette banque n’accepte des ordres par son intermédiaire qu’une fois"
+        " que vous êtes connecté. Se connecter ne paie rien\u00a0; chaque paiement est approuvé dans l’application.",
+        "not_sign_in": "Ne pas se connecter",
+        "signed_in_title": "Connecté",
+        "signed_in_text": "Pendant vingt minutes, vous pouvez donner des paiements via {tpp}. Rien n’a été payé.",
+        "not_signed_in_title": "Non connecté",
+        "not_signed_in_text": "Rien n’a été autorisé et rien n’a été payé.",
+    },
+}
+
+
+def of_sign_in(name: str, language: Language) -> dict[str, str]:
+    """Before there is any order."""
+    return {**texts.TEXTS[language], **_FIRST[language], "bank": name}
+
+
 def of_bank(name: str, language: Language) -> dict[str, str]:
     return {**texts.TEXTS[language], **_APP[language], "bank": name}
 

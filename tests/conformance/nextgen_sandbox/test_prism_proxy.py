@@ -22,7 +22,7 @@ from connectors.errors import BankRefused, BankSilent
 from connectors.registry import Registry
 from connectors.sandbox_bank.nextgen.brands import BRANDS
 from connectors.security import pkce
-from tests.support.bench import NEXTGEN, order
+from tests.support.bench import NEXTGEN, order, signed_in
 from tests.support.judges import clock, running_prism
 from tests.support.nextgen_judge import for_prism
 from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding, judging, nothing_wrong
@@ -75,8 +75,11 @@ def judged(banks: Registry, bank_id: str, prism: str, forwarder: Forwarder) -> T
 
 
 @pytest.fixture
-def bank(banks: Registry, bank_id: str, judged: ThroughPrism) -> BerlinGroupConnector:
+def bank(banks: Registry, bank_id: str, judged: ThroughPrism, served: ServedBanks) -> BerlinGroupConnector:
     connector = banks.connector(bank_id)
+    if BRANDS[bank_id].sign_in_first:
+        with served.person() as person:
+            connector = signed_in(connector, person)
     assert isinstance(connector, BerlinGroupConnector)
     return connector
 

@@ -18,7 +18,7 @@ from connectors.money import Money
 from connectors.registry import Registry
 from connectors.sandbox_bank.nextgen.brands import BRANDS
 from connectors.security import pkce
-from tests.support.bench import NEXTGEN, sca_of
+from tests.support.bench import NEXTGEN, sca_of, signed_in
 from tests.support.served_banks import ServedBanks, serving
 
 WAIT_S = 10
@@ -43,6 +43,9 @@ def banks(served: ServedBanks) -> Registry:
 @pytest.mark.parametrize("bank_id", NEXTGEN)
 def test_our_connector_pays_at_each(served: ServedBanks, banks: Registry, bank_id: str) -> None:
     connector, brand = banks.connector(bank_id), BRANDS[bank_id]
+    if brand.sign_in_first:
+        with served.person() as person:
+            connector = signed_in(connector, person)
     order = PaymentOrder(
         amount=Money(84_20, "EUR"),
         creditor_name="Régie des Eaux",
@@ -96,4 +99,6 @@ def test_bank_check_has_nothing_to_say(banks: Registry, bank_id: str) -> None:
     found = list(check(banks.profile(bank_id), banks, clock=clock))
     assert {one.verdict for one in found} == {Verdict.OK}, [str(one) for one in found]
     steps = ["file", "certificate", "seal", "connection", "clock"]
-    assert [one.step for one in found] == steps + (["metadata", "token"] if BRANDS[bank_id].tokens else [])
+    brand = BRANDS[bank_id]
+    ours = [] if brand.sign_in_first else ["token"]
+    assert [one.step for one in found] == steps + (["metadata", *ours] if brand.tokens else [])

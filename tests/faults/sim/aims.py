@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.contract import Approach
 from tests.faults.sim.bank import Bank, Executing, Nature
+from tests.faults.sim.signing_in import SigningIn
 from tests.faults.sim.submitting import Submitting
 
 
@@ -20,6 +22,9 @@ class Aim:
     comes_back: bool = True  #: whether those who hurry come back from their bank
     profile: Callable[[random.Random], Mapping[str, Any]] = lambda _: {}  #: what its banks' files say
     deeds: Mapping[str, float] = field(default_factory=dict)  #: what people do more often, or less
+    own_deeds: Mapping[str, float] = field(default_factory=dict)  #: what they do here alone, and how often
+    hurries_on: tuple[str, ...] = ()  #: the own deeds of those who hurry, in the end
+    may_be_short: bool = False  #: its histories may have an early end
     corrects_between: float = 0.0  #: how often a bill is corrected between two steps of its payment
 
     def is_about(self, point: str) -> bool:
@@ -69,5 +74,34 @@ AIMS = (
 )
 
 
-def drawn(dice: random.Random) -> Aim:
+def _of_sign_in(dice: random.Random) -> Mapping[str, Any]:
+    return {
+        "sign_in_first": True,
+        "tpp_token": False,
+        "approach": dice.choice((Approach.REDIRECT, Approach.DECOUPLED)).value,
+        "status_access": dice.choice(("psu_token", "psu_token", "psu_token", "client_credentials")),
+        "authorisation_minutes": dice.choice((5, 5, 15)),
+    }
+
+
+# banks that want a sign-in first
+SIGN_IN = Aim(
+    weight=0,
+    nature=Nature.of_sign_in,
+    kind=SigningIn,
+    about=("initiate.", "bank.initiate"),
+    profile=_of_sign_in,
+    deeds={"hurry": 6, "pass_days": 0.2, "jump": 0.2, "away": 0.3},
+    own_deeds={"sign_in": 8, "app": 6},
+    hurries_on=("app",),
+    may_be_short=True,
+)
+#: of all seeds. By a die of its own: what other seeds are does not change with it
+SIGN_IN_SHARE = 0.2
+
+
+def drawn(dice: random.Random, seed: int) -> Aim:
+    aside = random.Random(f"sign in {seed}")  # noqa: S311  # the same for the same seed is the point
+    if aside.random() < SIGN_IN_SHARE:
+        return SIGN_IN
     return dice.choices(AIMS, [aim.weight for aim in AIMS])[0]

@@ -81,6 +81,16 @@ VERBS = ("initiate", "complete", "cancel", "status", "submit", "consent_status")
 HARD_RATE, LEAVES_RATE = 0.5, 0.1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIns:
+    """How a bank goes about sign-ins, where it wants one before it takes an order (signing_in.py)."""
+
+    life_s: int | None = 20 * M  #: of a token; None: it does not say, and means an hour
+    others_are_told: str = "401"  #: of an order that is not theirs: 401, or 404
+    ends_earlier: bool = False  #: a sign-in ends what the same person had before
+    known_to_others: bool = False  #: the same X-Request-ID is the same order, whoever asks
+
+
 @dataclass(kw_only=True)
 class Nature:
     """What kind of bank it is, for one seed."""
@@ -111,6 +121,7 @@ class Nature:
     lies: bool  #: forgets or drops an order that it executes after all
     mislaid_s: tuple[int, ...]  #: for how long it forgets such an order
     refuses_done: float = 0.0  #: how often its gateway refuses a submission that it had passed on
+    sign_ins: SignIns = SignIns()
 
     @classmethod
     def drawn(cls, dice: random.Random) -> Nature:
@@ -211,6 +222,33 @@ class Nature:
             mislaid_s=(0, 0, 0, 10 * M),
         )
 
+    @classmethod
+    def of_sign_in(cls, dice: random.Random) -> Nature:
+        """A bank that wants its customers to sign in first, and where the order that follows is often answered to
+        nobody, so that it is sent again. Meanwhile another one may have signed in, or the token be over."""
+        return dataclasses.replace(
+            cls.drawn(dice),
+            fault_rate=dice.choice((0.0, 0.0, 0.05)),
+            faults=FAULTS,
+            hard_verbs=dice.choice(
+                (("initiate",), ("initiate",), ("initiate",), ("complete",), ("signed_in",), (), ())
+            ),
+            executes_on=dice.choice(("approval", "approval", "exchange")),
+            deadline_shift_s=dice.choice((-1, 0, 1, 290)),
+            idempotent=dice.random() < 0.6,
+            repeats_ids=0.0,
+            no_link=dice.choice((0.0, 0.0, 0.1)),
+            names_issuer=False,
+            code_life_s=600,
+            lies=False,
+            sign_ins=SignIns(
+                life_s=dice.choice((None, 5 * M, 20 * M, 20 * M, H, 90 * D)),
+                others_are_told=dice.choice(("401", "404", "404")),
+                ends_earlier=dice.random() < 0.3,
+                known_to_others=dice.random() < 0.7,
+            ),
+        )
+
     def heal(self) -> None:
         """Nothing goes wrong any more; the bank's ways stay its ways."""
         self.fault_rate = self.stale_rate = self.repeats_ids = 0.0
@@ -262,6 +300,9 @@ class Order:
     is_submitted_apart: bool = False  #: an approval alone does nothing
     authorised: bool = False  #: it may be submitted
     submitted_as: str | None = None  #: the bank's id of the payment
+    owner: str | None = None  #: who was signed in when it was given, where that is wanted
+    given_with: str | None = None  #: and the token
+    asked_in_app: bool = False  #: the bank's app asks for its approval
     lied: bool = False  #: the bank said that it will not happen, or that it knows nothing of it, and that was not so
     confessed: bool = False  #: and told since that it was executed
 
@@ -388,13 +429,7 @@ class Bank:
         nonce: str,
         timeout_s: float,
     ) -> Authorised:
-        known = self.codes.get(answer["code"])
-        if known is not None:
-            known.asked += 1
-            if known.asked > 1:
-                self.floor.broken("D4", f"the code of {known.order.id} was sent {known.asked} times")
-            if known.foreign is not None:
-                self.floor.broken("D3", f"the code of {known.order.id} was sent, but {known.foreign}")
+        known = self._asked_for(answer["code"])
 
         def exchange() -> Authorised:
             if known is None or known.used or self.floor.now > known.until or known.redirect_uri != redirect_uri:
@@ -412,6 +447,17 @@ class Bank:
 
         return self._call("complete", exchange, timeout_s)
 
+    def _asked_for(self, code: str) -> Code | None:
+        """What it is, if the bank gave it. D3, D4: it is its own browser's, and comes once."""
+        known = self.codes.get(code)
+        if known is not None:
+            known.asked += 1
+            if known.asked > 1:
+                self.floor.broken("D4", f"the code of {known.order.id} was sent {known.asked} times")
+            if known.foreign is not None:
+                self.floor.broken("D3", f"the code of {known.order.id} was sent, but {known.foreign}")
+        return known
+
     def status(self, bank_payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
         def tell() -> BankStatus:
             order = self._paid_by(bank_payment_id)
@@ -425,9 +471,13 @@ class Bank:
 
     # ------------------------------------------------------------------------------------------- what the customer does
 
+    def give_link(self, order: Order) -> None:
+        """Some browser has it from now on."""
+        order.link_held = True
+
     def visit(self, url: str, what: str) -> WayBack | None:
         """A browser opens the link. ``what``: approve, refuse or abandon. None when it is not sent back."""
-        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        query = query_of(url)
         order = self.by_id[query["scope"].removeprefix("PIS:")]
         now, dice = self.floor.now, self.floor.dice
         back = WayBack(
@@ -455,17 +505,21 @@ class Bank:
         if open_ and not order.approved:
             self.floor.counts["bank approved"] += 1
             self._approved(order)
-        code = f"code-{self.profile.id}-{len(self.codes)}"
-        until = now + dt.timedelta(seconds=self.nature.code_life_s)
-        self.codes[code] = Code(
-            order=order, challenge=query["code_challenge"], redirect_uri=query["redirect_uri"], until=until
-        )
+        code = self._new_code(order, query)
         if dice.random() < 0.1:  # approved, and the bank's own server fails on the way back
             self.floor.counts["bank error after approval"] += 1
             back.error = "server_error"
             return back
         back.code, back.error = code, None
         return back
+
+    def _new_code(self, order: Order, query: Mapping[str, str]) -> str:
+        code = f"code-{self.profile.id}-{len(self.codes)}"
+        until = self.floor.now + dt.timedelta(seconds=self.nature.code_life_s)
+        self.codes[code] = Code(
+            order=order, challenge=query["code_challenge"], redirect_uri=query["redirect_uri"], until=until
+        )
+        return code
 
     def _approved(self, order: Order) -> None:
         """Its customer said yes."""
@@ -707,6 +761,11 @@ class Executing(Bank):
 
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
         return self._call("cancel", lambda: self._drop(self.by_id.get(consent_id)), timeout_s)
+
+
+def query_of(url: str) -> dict[str, str]:
+    """Each parameter's first value."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
 def status_of_word(word: str) -> BankStatus:

@@ -62,9 +62,11 @@ from connectors.berlin_group.status import fact_of
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact, PaymentOrder
 from connectors.errors import BankError, BankRefused, BankSilent
 from connectors.money import Money
+from connectors.profile import BankProfile
 from consent import trips
 from consent.base import new_id
 from consent.models import Trip
+from consent.tokens import CustomersToken
 from consent.vault import Vault
 from tests.faults.sim.bank import OVER_WORDS
 
@@ -671,6 +673,27 @@ def discount_given_back() -> Sequence[Change]:
 @_bug("bills that replace each other wait for each other", "R5", "L7")
 def ring_waits() -> Sequence[Change]:
     return [(corrections, "_breaks_ring", lambda session, correction, end: False)]
+
+
+@_bug("an order that is sent again takes the token of the latest sign-in", "S1")
+def latest_sign_in_is_used() -> Sequence[Change]:
+    real = initiate._token
+
+    def token(
+        services: Services, uow: UnitOfWork, payment: Payment, profile: BankProfile, *, is_first: bool
+    ) -> CustomersToken | None:
+        del is_first
+        return real(services, uow, payment, profile, is_first=True)
+
+    return [(initiate, "_token", token)]
+
+
+@_bug("a bank that tells a token alone is asked when it would have been anyway, after the token's end", "S3")
+def asked_after_the_token() -> Sequence[Change]:
+    def look_while_told(*, run_at: dt.datetime, **_: object) -> dt.datetime:
+        return run_at
+
+    return [(rules, "look_while_told", look_while_told)]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling

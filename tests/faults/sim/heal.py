@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from app.journey.payments import rules
 from app.journey.payments.states import CLOSED, PaymentState
-from tests.faults.sim.bank import Order
+from tests.faults.sim.bank import PAID, Order
 from tests.faults.sim.invariants import Found, Row, Watch, broken_tables
+from tests.faults.sim.signing_in import LAST_LOOKS, SigningIn
 from tests.faults.sim.world import World
 
 #: long enough for every late look, every promise and every order that takes days
@@ -18,6 +19,8 @@ EVENTS_MOST = 4000
 PATIENCE = dt.timedelta(minutes=10)
 #: words of a bank after which an outcome is not unknown any more
 CLEAR = {"ACTC", "ACFC", "ACSP", "ACSC", "ACCC", "RJCT", "CANC"}
+#: so long after all is well again the bank has been asked
+WELL = dt.timedelta(minutes=5)
 ENDED = (*CLOSED, PaymentState.SETTLED, PaymentState.REVERSED)
 
 
@@ -93,9 +96,55 @@ def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
             yield "A4", f"in the end {row.id} is settled, and the bank took it back (executed {executed})"
         if row.state == PaymentState.REVERSED and stands:
             yield "A3", f"in the end {row.id} is reversed, and it stands at the bank"
+        yield from _of_sign_in(world, row, mine)
         yield from _billers(world, row)
     for key, error in world.house.raw.execute("SELECT key, last_error FROM work WHERE last_error IS NOT NULL"):
         yield "L7", f"{key} fails for ever: {error[:200]}"
+
+
+def _of_sign_in(world: World, row: Row, mine: list[Order]) -> Iterator[Found]:
+    """What could be known of it, where only the token of a sign-in tells: what was told to that as long as it lived,
+    and that nothing was begun. What cannot is promised to nobody."""
+    bank = world.bank_of(row.id)
+    if not isinstance(bank, SigningIn) or _tells(world, row):
+        return
+    if row.state == PaymentState.UNKNOWN:
+        world.floor.counts["some left to a statement"] += 1
+    if row.state == PaymentState.UNKNOWN and row.know_by is not None:
+        yield "T3", f"{row.id} is promised to be known by {row.know_by}, and nobody can be asked"
+    order = next((order for order in mine if order.id == row.bank_consent_id), None)
+    given = bank.signed.get(order.given_with or "") if order is not None else None
+    if order is None or given is None:
+        return
+    if row.state not in ENDED and _was_not_begun(world, bank, row, order):
+        yield "L1", f"{row.id} is still {row.state}, and we never asked the bank to begin with its approval"
+    last = given.until - LAST_LOOKS
+    if not given.is_stated or given.ended or last < _well_since(world, bank) + WELL:
+        return
+    world.floor.counts["some lived on with their token"] += 1
+    word = order.word(last)
+    if word in (*PAID, "RJCT", "CANC") and row.state not in ENDED:
+        yield "S3", f"{row.id} is still {row.state}; at {last} the bank said {word} to its token, and nobody asked"
+
+
+def _well_since(world: World, bank: SigningIn) -> dt.datetime:
+    """Nothing goes wrong any more, and the bank may be asked."""
+    [alone] = world.house.raw.execute(
+        "SELECT max(not_before) FROM bank_budget WHERE bank_id = ?", (bank.profile.id,)
+    ).fetchone()
+    until = dt.datetime.fromisoformat(alone).replace(tzinfo=dt.UTC) if alone else world.healed_at
+    return max(until, world.healed_at)
+
+
+def _was_not_begun(world: World, bank: SigningIn, row: Row, order: Order) -> bool:
+    """Its app was to ask, the call for that ended before it was sent, and we know it."""
+    outcome = world.house.raw.execute(
+        "SELECT a.outcome FROM bank_attempt a JOIN bank_call c ON c.id = a.call_id"
+        " WHERE c.payment_id = ? AND c.verb = 'complete'",
+        (row.id,),
+    ).fetchone()
+    began = any(code.asked for code in bank.codes.values() if code.order is order)
+    return bank.profile.decoupled and outcome is not None and outcome[0] is not None and not began
 
 
 def _was_lied_to(world: World, row: Row, mine: list[Order]) -> bool:

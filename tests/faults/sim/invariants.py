@@ -171,9 +171,27 @@ def _of_payment(world: World, watch: Watch, row: Row, mine: list[Order]) -> Iter
     calls_off = told.truth is Truth.NOT_DONE or told.may_pay_again or told.outside == "failed"
     if calls_off and open_ and not lied:
         yield "T1", f"{row.id} is called not done ({row.state}), and it is or may be executed"
+    if row.state == PaymentState.UNKNOWN and row.know_by is not None:
+        yield from _promised_too_late(world, row)
     was = watch.returned.setdefault(row.id, (row.returned_at, row.outcome)) if row.returned_at else None
-    if was is not None and was != (row.returned_at, row.outcome):
+    # what it brought may turn out to be of no use: its bank began nothing with it, or was never asked
+    begun = (row.returned_at, "code" if row.outcome in ("not_started", "nobody_asked") else row.outcome)
+    if was is not None and was not in ((row.returned_at, row.outcome), begun):
         yield "D3", f"a second return changed {row.id}: {was} to {(row.returned_at, row.outcome)}"
+
+
+def _promised_too_late(world: World, row: Row) -> Iterator[Found]:
+    """Where only a token tells, nothing is promised for later than its end."""
+    profile = world.bank_of(row.id).profile
+    if not profile.sign_in_first or profile.status_access != "psu_token":
+        return
+    ends = world.house.raw.execute(
+        "SELECT s.expires_at FROM payment p JOIN sealed s ON s.id = 'consent:' || p.consent_id || ':token'"
+        " WHERE p.id = ?",
+        (row.id,),
+    ).fetchone()
+    if ends is not None and str(row.know_by) > str(ends[0]):
+        yield "T3", f"{row.id} is promised to be known by {row.know_by}, and its token ends at {ends[0]}"
 
 
 def _told(world: World, watch: Watch, row: Row) -> Told:

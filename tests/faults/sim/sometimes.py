@@ -47,6 +47,20 @@ _NAMED = (
     "bank dead token",
     "bank stale consent",
     "bank repeated payment id",
+    "bank ended earlier sign-in",
+    "bank dead sign-in",
+    "bank asked in app",
+    "bank approved in app",
+    "bank refused in app",
+    "bank told at the last",
+    "some signed in there",
+    "some signed in as another",
+    "some sign-ins not believed",
+    "some sent again after another's sign-in",
+    "some told to nobody",
+    "some lived on with their token",
+    "some left to a statement",
+    "refused sign-in-first",
     "lie forgotten",
     "lie dropped",
     "back other browser",
@@ -121,6 +135,7 @@ def expected() -> Iterator[str]:
         yield from (f"fault {verb} {fault}" for fault in FAULTS)
         if verb != "cancel":  # the status is asked first
             yield f"fault {verb} away"
+    yield from (f"fault signed_in {fault}" for fault in FAULTS)
     yield from (f"path {path}" for path in PATHS)
     yield from (f"bank consent {word}" for word in OVER_WORDS)
     yield from (f"fault biller {trouble}" for trouble in ("down", "5xx", "refuses", "loses"))

@@ -34,7 +34,9 @@ from tests.faults.sim.accounting import Account
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
+from tests.faults.sim.signing_in import SigningIn
 from tests.faults.sim.submitting import Submitting
+from tests.faults.sim.visits import Visits
 
 PSU = PsuContext(ip_address="192.0.2.7")
 #: where histories begin: an ordinary day, month and year ends in two time zones, the nights when clocks change
@@ -115,7 +117,7 @@ class World:
         dice = self.dice = self.floor.dice
         self.floor.now = dt.datetime.fromisoformat(dice.choice(STARTS) + "+00:00")
         self.floor.switching = dice.choice((0.2, 0.5, 1.0))
-        aim = self.aim = aims.drawn(dice)
+        aim = self.aim = aims.drawn(dice, seed)
         self.banks: list[Bank] = []
         for name in ("north", "south"):
             kind = aim.kind or (Submitting if dice.random() < 0.3 else Executing)
@@ -128,6 +130,7 @@ class World:
         self.links: list[Link] = []
         self.ways_back: list[tuple[WayBack, Link]] = []
         self.followed: set[int] = set()  #: ways back that some browser took
+        self.visits = Visits(self)
         self.receivers = {
             url: Receiver(biller_id=biller_id, secret=secret) for url, (biller_id, secret) in house.endpoints.items()
         }
@@ -139,7 +142,7 @@ class World:
         self.aimed_rate = dice.choice((0.0, 0.1, 0.4))  #: how often a process dies where it matters to the aim
         self.deeds = {
             name: weight * dice.choice((0.3, 1, 1, 2)) * aim.deeds.get(name, 1)
-            for name, weight in DEEDS.items()
+            for name, weight in {**DEEDS, **aim.own_deeds}.items()
             if weight
         }
         self.impatient = dice.choice((0.0, 0.3, 0.8))  #: how often a customer opens two tabs
@@ -255,6 +258,8 @@ class World:
 
     def run(self, steps: int) -> None:
         """The troubled part of a history."""
+        if self.aim.may_be_short:  # what is begun with a token ends with it: some must live on when all is well
+            steps = int(steps * self.dice.choice((0.2, 0.4, 0.7, 1.0)))
         for _ in range(steps):
             self.step()
         self.drop_fibers()
@@ -475,7 +480,8 @@ class World:
 
     def do_hurry(self) -> bool:
         """A customer who knows the way does one thing after the other, whatever comes between."""
-        for name in ("decide", "sign", "leave", "visit", *(("back",) if self.aim.comes_back else ())):
+        last = ("back",) if self.aim.comes_back else ()
+        for name in ("decide", "sign", "leave", "visit", *last, *self.aim.hurries_on):
             getattr(self, f"do_{name}")()
             self.after()
             self.settle(self.floor.now + dt.timedelta(seconds=2), most=40)
@@ -495,7 +501,10 @@ class World:
         return any(begun)
 
     def _showing(self, person: Person, invoice_id: str) -> Callable[[], None]:
-        bank_id = self.dice.choice(self.banks).profile.id
+        bank = self.dice.choice(self.banks)
+        bank_id = bank.profile.id
+        if isinstance(bank, SigningIn) and self.dice.random() < 0.95:
+            self.visits.before(person, invoice_id, bank)
 
         def show() -> None:
             services = self.services
@@ -571,7 +580,7 @@ class World:
             leaving = payments.leave_for_bank(self.services, signed_in=person.signed_in, payment_id=payment_id)
             link = Link(person=person, payment_id=payment_id, bank_id=bank_id, url=leaving.url, browser=leaving.browser)
             self.links.append(link)
-            self._order_behind(link).link_held = True
+            self._bank(bank_id).give_link(self._order_behind(link))
 
         return self.request("leave", leave, subject=payment_id)
 
@@ -779,6 +788,12 @@ class World:
         )
         bank.approve_without_link({row[0] for row in rows})
         return True
+
+    def do_sign_in(self) -> bool:
+        return self.visits.again()
+
+    def do_app(self) -> bool:
+        return self.visits.app()
 
     def do_receiver(self) -> bool:
         receiver = self.dice.choice(list(self.receivers.values()))

@@ -131,9 +131,10 @@ def test_a_bill_for_an_unknown_and_for_an_unconnected_customer_is_the_same(
 ) -> None:
     elsewhere = world.connect(world.program())
     for to in (NOWHERE, elsewhere):
-        answer = world.refuses(aquarelle.deliver, json_bill(aquarelle, to))
+        answer = world.refuses(aquarelle.deliver, json_bill(aquarelle, to), notes={"stray_bill"})
         body = refused(app, answer, 422, "not-connected")
-        assert body["detail"].replace(to, "…") == "… is not the address of a customer who is connected with you."
+        assert body["detail"].startswith(f"{to} is not the address of a customer who is connected with you. Ask your")
+        assert body["actions"] == ["redeem-code", "redeem-address", "other-channel"]
 
 
 def test_an_amount_with_a_comma(app: Flask, world: World, aquarelle: Program, address: str) -> None:

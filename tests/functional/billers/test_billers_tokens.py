@@ -16,7 +16,7 @@ from flask import Flask
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey
 
-from app.people.clients import add_client, forget_used_assertions, stop_client
+from app.people.clients import SCOPES, add_client, forget_used_assertions, stop_client
 from app.web.billers.limits import TOKEN_LIMIT
 from tests.conftest import Clock
 from tests.support.billers_door import ABSENT, ISSUER, Program, new_key, public_jwks
@@ -80,7 +80,7 @@ def test_the_metadata_say_what_there_is(world: World) -> None:
         "issuer": ISSUER,
         "token_endpoint": f"{ISSUER}/oauth2/token",
         "jwks_uri": f"{ISSUER}/oauth2/jwks",
-        "scopes_supported": ["bills:write", "bills:read", "payments:read", "payments:confirm"],
+        "scopes_supported": list(SCOPES),
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],

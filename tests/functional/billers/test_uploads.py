@@ -16,6 +16,7 @@ from app import failpoints
 from app.db.work import WorkRow
 from app.errors import Conflict, Invalid
 from app.invariants import check
+from app.journey.connections.models import Connection
 from app.journey.intake import uploads
 from app.journey.intake.formats import bulk
 from app.journey.intake.models import DeliveredBill, Upload, UploadLine, UploadPart
@@ -25,7 +26,7 @@ from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
 from app.people.clients import stop_client
-from app.people.models import ApiClient, Connection
+from app.people.models import ApiClient
 from app.schedule import Schedule
 from app.services import Services
 from app.worker import Worker
@@ -205,6 +206,8 @@ def test_each_line_stands_by_itself(
     by_line = {each["line"]: each for each in results(aquarelle, said["id"])}
     assert by_line[1]["id"] == by_line[6]["id"]
     assert by_line[4]["problems"][0]["pointer"] == "line 4/amount"
+    assert "actions" not in by_line[4]["problems"][0]
+    assert by_line[5]["problems"][0]["actions"] == ["redeem-code", "redeem-address", "other-channel"]
     assert (by_line[4]["number"], by_line[5]["number"]) == (None, "three")
     assert by_line[9]["id"].startswith("hld_")
     assert [each["line"] for each in results(aquarelle, said["id"], outcome="held")] == [8, 9]

@@ -11,10 +11,13 @@ import pytest
 from joserfc.jwk import ECKey
 from sqlalchemy import select
 
-from app.cli import main
+from app.cli import machinery, main
 from app.db.engine import make_engine
 from app.demo.processes import free_ports
+from app.journey.connections import invitations, leaks, rules
+from app.journey.connections.service import present
 from app.people.models import ApiClient
+from tests.support import factories
 from tests.support.demo import PORT_NAMES, environment_for
 
 
@@ -94,13 +97,53 @@ def test_an_operator_sets_up_a_biller(here: Path, capsys: pytest.CaptureFixture[
     keys.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
     assert main(["biller", "client", biller_id, "--jwks", str(keys), "--scope", "bills:write"]) == 0
     client_id = capsys.readouterr().out.strip()
+    assert main(["biller", "scope", client_id, "bills:write connections:read connections:write"]) == 0
+    assert main(["biller", "scope", client_id, "payments:start"]) == 1
+    assert main(["biller", "scope", "cli_nobody", "bills:write"]) == 1
+    capsys.readouterr()
     assert main(["biller", "webhook", biller_id, "https://example.org/hook"]) == 0
     assert "whsec_" in capsys.readouterr().out
     engine = make_engine(f"sqlite:///{here / 'var' / 'quittance.sqlite3'}")
     with engine.connect() as connection:
         found = connection.execute(select(ApiClient.client_id, ApiClient.biller_id, ApiClient.scope)).all()
     engine.dispose()
-    assert [tuple(row) for row in found] == [(client_id, biller_id, "bills:write")]
+    assert [tuple(row) for row in found] == [(client_id, biller_id, "bills:write connections:read connections:write")]
+
+
+def test_an_operator_sees_who_is_missed_and_where_addresses_went(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keys", "init"]) == 0
+    assert main(["migrate"]) == 0
+    services = machinery.services()
+    who = factories.make_customer(services)
+    given, other = factories.make_biller(services, name="Lumen"), factories.make_biller(services, name="Other")
+    address = factories.connect(services, customer_id=who.id, biller_id=given.id)
+    with services.unit_of_work() as uow:
+        for name in ("Eaux du Lac", "Régie du Val"):
+            invitations.invite(uow, customer_id=who.id, name=name, reference=None)
+        leaks.stray(uow, biller_id=other.id, addresses=[address])
+        uow.commit()
+    leaks.trace_strays(services)
+    capsys.readouterr()
+    account = "FR1420041010050500013M02606"
+    assert main(["biller", "add", "Régie du Val", "--country", "FR", "--iban", account]) == 0
+    assert "1 had invited it" in capsys.readouterr().out
+    assert main(["invitation", "list"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["1", "sent", "0", "accepted", "Eaux", "du", "Lac"],
+        ["1", "sent", "1", "accepted", "Régie", "du", "Val"],
+    ]
+    assert main(["connection", "leaks"]) == 0
+    assert "given to Lumen, used by Other once" in capsys.readouterr().out
+    nobodys = rules.new_code()
+    present(services, biller_id=other.id, code=nobodys, address=None, reference=None)
+    capsys.readouterr()
+    assert main(["connection", "redemptions"]) == 0
+    assert capsys.readouterr().out.split() == ["1", "not", "accepted", "0", "accepted", other.id, "Other"]
+    assert main(["connection", "count"]) == 0
+    assert capsys.readouterr().out.split() == ["active", "1"]
+    services.engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,39 @@ def _breaks(name: str, *others: str) -> Callable[[Spoil], Spoil]:
     return keep
 
 
+@_breaks("A1")
+def a_step_that_nobody_took(books: Books) -> None:
+    books.change("connection", books.one("connection", "state = 'active'"), sequence=2)
+
+
+@_breaks("A2")
+def connected_without_a_yes(books: Books) -> None:
+    books.change("connection_history", books.one("connection_history", "step = 'bring_over'"), source="biller")
+
+
+@_breaks("A3")
+def delivered_after_its_customer_left(books: Books) -> None:
+    connection = books.one("connection", "state = 'active'")
+    first = books.one("delivered_bill", "1 = 1")
+    books.change("connection", connection, state="left", sequence=2)
+    gone = {"step": "leave", "before": "active", "after": "left", "source": "customer"}
+    at = first["delivered_at"] - 2 * HOUR
+    history = books.one("connection_history", f"connection_id = '{connection['id']}'")
+    books.copy("connection_history", history, sequence=2, at=at, **gone)
+
+
+@_breaks("A4")
+def one_code_two_billers(books: Books) -> None:
+    code = {"id": "cod_x", "redemption_id": "rdm_x", "code_hash": "x", "used_at": books.now}
+    books.copy("connection_code", code)
+    books.copy("connection_code", code, id="cod_y")
+
+
+@_breaks("A5")
+def a_code_that_nobody_looked_at(books: Books) -> None:
+    books.copy("redemption", {"id": "rdm_x", "presented_at": books.now})
+
+
 @_breaks("B1", "B3", "F3")
 def more_is_paid_than_was_billed(books: Books) -> None:
     payment = books.payment("settled")
@@ -342,6 +375,23 @@ def somebody_elses_trip(books: Books) -> None:
     books.change("trip", books.of("trip", books.payment("settled")), customer_id="cus_x")
 
 
+@_breaks("E5")
+def a_token_for_who_never_came_back(books: Books) -> None:
+    trip = books.of("trip", books.payment("settled"))
+    books.copy("trip", trip, id="trp_x", state_hash="x", consent_id=None, exchanged_at=None)
+    signed_in = {
+        "id": "sgn_x",
+        "customer_id": trip["customer_id"],
+        "bank_id": trip["bank_id"],
+        "trip_id": "trp_x",
+        "invoice_id": "inv_x",
+        "created_at": books.now,
+        "signed_in_at": books.now,
+        "expires_at": books.now + HOUR,
+    }
+    books.connection.execute(insert(BARE.tables["sign_in"]).values(signed_in))
+
+
 @_breaks("F1")
 def a_posting_out_of_balance(books: Books) -> None:
     line = books.one("ledger_entry", "account LIKE 'biller:%'")
@@ -536,6 +586,31 @@ def test_each_fires_when_its_own_thing_is_spoilt(name: str, bare: Engine, lived:
         assert broken_in(connection, lived.clock.now) == {name, *others}
 
 
+def test_a_bill_of_two_who_never_had_to_do_with_each_other(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("delivered_bill", books.one("delivered_bill", "1 = 1"), customer_id="cus_x")
+        assert "A3" in broken_in(connection, lived.clock.now)
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(1, set()), (61, {"A3"})])
+def test_clocks_differ_by_a_moment(seconds: int, broken: set[str], bare: Engine, lived: Lived) -> None:
+    """Asked long ago, confirmed; a process whose clock is behind takes the first bill."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        first = books.one("delivered_bill", "1 = 1")
+        who = f"customer_id = '{first['customer_id']}' AND biller_id = '{first['biller_id']}'"
+        connected = books.one("connection", who)
+        books.change("connection", connected, sequence=2)
+        asked = books.one("connection_history", f"connection_id = '{connected['id']}'")
+        books.drop("connection_history", asked)
+        begins = {"step": "ask", "before": "none", "after": "asked", "source": "customer"}
+        books.copy("connection_history", asked, **begins, at=first["delivered_at"] - 24 * HOUR)
+        yes = {"sequence": 2, "step": "confirm", "before": "asked", "after": "active", "source": "biller"}
+        books.copy("connection_history", asked, **yes, at=first["delivered_at"] + seconds * SECOND)
+        assert broken_in(connection, lived.clock.now) == broken
+
+
 def test_what_nobody_submitted_is_not_at_the_bank(bare: Engine, lived: Lived) -> None:
     """Where the approval executes nothing, the bank's word that it has it is no proof of itself."""
     with bare.connect() as connection:
@@ -562,6 +637,20 @@ def test_no_time_is_promised_where_nobody_can_be_asked(state: str, bare: Engine,
         assert broken_in(connection, lived.clock.now) == {"D6"}
         books.change("payment", books.payment("unknown"), know_by=None)
         assert broken_in(connection, lived.clock.now) == (set() if state == "unknown" else {"D6"})
+
+
+def test_where_only_a_token_tells_an_unknown_outcome_may_promise_nothing(bare: Engine, lived: Lived) -> None:
+    """And what is accepted may say that nobody can be asked: nowhere else."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        books.change("payment", books.payment("unknown"), know_by=None)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("unknown"), told_until=books.now)
+        assert broken_in(connection, lived.clock.now) == set()
+        books.change("payment", books.payment("accepted"), untold_since=books.now)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
+        books.change("payment", books.payment("accepted"), told_until=books.now)
+        assert broken_in(connection, lived.clock.now) == set()
 
 
 def test_an_upload_with_all_its_results_is_done(bare: Engine, lived: Lived) -> None:

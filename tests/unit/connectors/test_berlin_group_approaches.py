@@ -126,7 +126,7 @@ class Bank:
 
 def test_what_it_can(tmp_path: Path) -> None:
     connector = Bank(tmp_path).connector
-    assert capabilities(connector) == ["cancels", "future-dates", "keeps-standing-orders"]
+    assert capabilities(connector) == ["cancels", "future-dates", "keeps-standing-orders", "signs-in"]
     assert not isinstance(connector, Submits)
     cancels: Cancels = connector
     future_dates: FutureDates = connector

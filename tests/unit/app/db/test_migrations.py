@@ -132,6 +132,7 @@ def fill(services: Services, now: dt.datetime) -> None:
         old.put("biller", id="blr", country="FR", vat_id=None)
         old.put("customer", id="cus", time_zone="Europe/Paris", locale="fr")
         old.put("api_client", client_id="cli", biller_id="blr")
+        old.put("connection", id="cnx", customer_id="cus", biller_id="blr", address="k3jq7m2xw5ta@space.example")
         old.put("webhook_endpoint", id="whe", biller_id="blr", url="https://biller.example/hook")
         for state in STATES:
             _payment(old, services, name=state, state="initiating" if state in SENT else state, now=now)

@@ -10,9 +10,10 @@ from sqlalchemy import func, select
 from app.demo import files
 from app.demo.biller_files import BILLERS_FILE
 from app.demo.seed import seed
+from app.journey.connections.models import Connection
 from app.journey.webhooks.models import WebhookEndpoint
 from app.journey.webhooks.service import secret_row
-from app.people.models import ApiClient, Biller, Connection, Customer, PayeeAccount
+from app.people.models import ApiClient, Biller, Customer, PayeeAccount
 from app.services import Services
 
 TABLES = (Customer, Biller, PayeeAccount, ApiClient, Connection, WebhookEndpoint)

@@ -19,17 +19,22 @@ from app.journey.payments.rules import (
     SEND_AGAIN_S,
     SENDS_MOST,
     approval_life,
+    approve_until,
     end_to_end_id,
+    is_last_look,
     late_look,
     look_before_promise,
     look_in_silence,
+    look_while_told,
     next_look,
+    promised,
     send_again_at,
 )
 from connectors.profile import POLL_S
 from consent.base import new_id
 
 BACK = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
+MINUTE = dt.timedelta(minutes=1)
 PACES = st.lists(st.integers(1, 100_000), min_size=1, max_size=10)
 MOMENTS = st.integers(0, 30 * 24 * 3600 * 10).map(lambda tenths: BACK + dt.timedelta(seconds=tenths / 10))
 #: EPC AOS: Latin letters, digits and / - ? : ( ) . , ' + and the space
@@ -156,3 +161,46 @@ def test_a_promise_never_puts_a_look_off_and_never_has_it_in_the_past(
     look = look_before_promise(run_at=run_at, know_by=know_by, now=now)
     assert now <= look <= min(run_at, know_by)
     assert look in (run_at, know_by - PROMISE_SPARE, know_by)
+
+
+# ------------------------------------------------------------------------------------- where only a token is told of it
+
+
+def test_the_bank_is_asked_often_before_its_token_dies_and_then_no_more() -> None:
+    end, now, asked = BACK + 20 * MINUTE, BACK, []
+    while now < end:
+        now = look_while_told(run_at=BACK + 1000 * MINUTE, begun_at=BACK, told_until=end, now=now)
+        asked.append((now - BACK) / MINUTE)
+    assert asked == [10, 12, 14, 16, 18, 18.5, 19.5, 20]
+    assert look_while_told(run_at=now + MINUTE, begun_at=BACK, told_until=end, now=now) == now + MINUTE
+
+
+def test_a_long_life_is_not_one_of_many_questions() -> None:
+    end = BACK + dt.timedelta(days=90)
+    first = look_while_told(run_at=end + MINUTE, begun_at=BACK, told_until=end, now=BACK)
+    assert first == end - 30 * MINUTE
+
+
+@given(now=MOMENTS, run_at=MOMENTS, end=MOMENTS)
+def test_a_token_brings_a_look_forward_and_never_into_the_past(
+    now: dt.datetime, run_at: dt.datetime, end: dt.datetime
+) -> None:
+    look = look_while_told(run_at=max(run_at, now), begun_at=BACK, told_until=end, now=now)
+    assert now <= look <= max(run_at, now)
+    assert look_while_told(run_at=run_at, begun_at=BACK, told_until=None, now=now) == run_at
+
+
+def test_who_may_approve_comes_back_before_the_last_look() -> None:
+    end = BACK + 20 * MINUTE
+    until = approve_until(lapses_at=end, told_until=end)
+    assert until < end - 1.5 * MINUTE
+    assert not is_last_look(told_until=end, now=until)
+    assert is_last_look(told_until=end, now=end - 1.5 * MINUTE)
+    assert not is_last_look(told_until=None, now=end)
+    assert approve_until(lapses_at=until, told_until=None) == until
+    assert approve_until(lapses_at=BACK, told_until=end) == BACK
+
+
+def test_no_promise_outlives_who_can_be_asked() -> None:
+    assert promised(BACK, told_until=None) == promised(BACK, told_until=BACK) == BACK
+    assert promised(BACK + MINUTE, told_until=BACK) is None

@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from app.people.connections import connect, customers_behind
+from app.journey.connections.access import customers_behind
+from app.journey.connections.models import Connection
+from app.journey.connections.service import connect
 from app.people.customers import add_customer
-from app.people.models import Biller, Connection, Customer
+from app.people.models import Biller, Customer
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 

@@ -2,77 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from flask import Flask
 
 from app.journey.payments.models import Payment
-from app.keys import Keys
-from app.services import Services
-from config.settings import Settings
-from connectors.http import BankSession
-from connectors.registry import Registry
-from connectors.sandbox_bank.context import EXTENSION
-from tests.conftest import Clock
 from tests.support import nextgen_bank
-from tests.support.installation import make_services
 from tests.support.journey import ORIGIN, Journey
-from tests.support.sandbox_tpp import InProcess, Person
-from tests.support.wsgi_adapter import WSGIAdapter
-
-
-@pytest.fixture
-def bank_keys(settings: Settings) -> Path:
-    return nextgen_bank.make_folder(settings.bank_keys / "sandbox-bank-nextgen")
-
-
-@pytest.fixture
-def bank(tmp_path: Path, bank_keys: Path, clock: Clock, naps: list[float]) -> Iterator[Flask]:
-    def hang(seconds: float) -> None:
-        naps.append(seconds)
-        raise TimeoutError
-
-    app = nextgen_bank.make_nextgen_bank(bank_keys, database=tmp_path / "nextgen.db", clock=clock, sleep=hang)
-    yield app
-    app.extensions[EXTENSION].store.close()
-
-
-@pytest.fixture
-def bank_wire(bank: Flask, bank_keys: Path) -> WSGIAdapter:
-    return WSGIAdapter(bank, environ=nextgen_bank.with_certificate(bank_keys / "client.pem"))
-
-
-@pytest.fixture
-def services(
-    settings: Settings, keys: Keys, bank_wire: WSGIAdapter, bank_keys: Path, clock: Clock
-) -> Iterator[Services]:
-    def session(_: object) -> BankSession:
-        made = BankSession()
-        made.mount(nextgen_bank.BASE_URL, bank_wire)
-        return made
-
-    banks = Registry.from_folder(
-        settings.banks,
-        sandbox_bank_url=None,
-        sandbox_bank_nextgen_url=nextgen_bank.BASE_URL,
-        client_key=keys.bank_client,
-        allow_http=False,
-        session_factory=session,
-        clock=clock,
-        bank_keys=bank_keys.parent,
-    )
-    made = dataclasses.replace(make_services(settings, keys, bank_wire, clock=clock), banks=banks)
-    yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def there(journey: Journey) -> Journey:
-    journey.person = Person(transport=InProcess(journey.bank), base_url=nextgen_bank.BASE_URL)
-    return journey
 
 
 def decided(journey: Journey, bank: str, *, amount: str = "84.20") -> str:
