@@ -14,6 +14,7 @@ from app.db import work
 from app.db.events import EventRow
 from app.db.unit_of_work import HEAD_START, UnitOfWork
 from app.db.work import LEASE, WorkRow
+from app.journey.connections.service import connect
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
 from app.journey.decisions.service import earlier_paid_of
@@ -226,6 +227,9 @@ class House:
             PayeeAccount(id="acc_1", biller_id="blr_1", iban=IBAN, holder="Lumen SA", created_at=now),
             ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=now),
         )
+        with self.begin() as uow:  # who are connected: what the biller delivers may arrive
+            connect(uow, customer_id=self.customer.id, biller_id="blr_1", space_domain="space.example")
+            uow.commit()
 
     @property
     def signed_in(self) -> SignedIn:
