@@ -130,7 +130,7 @@ def test_the_keyboard_comes_along_in_the_order_of_the_page(screen: Screen, world
     screen.open("/bills")
     focused = screen.page.locator(":focus")
     order: list[str | None] = []
-    for _ in range(7):
+    for _ in range(8):
         screen.page.keyboard.press("Tab")
         order.append(focused.get_attribute("href") or focused.inner_text())
     assert order == [
@@ -138,6 +138,7 @@ def test_the_keyboard_comes_along_in_the_order_of_the_page(screen: Screen, world
         "/bills",
         "/bills",
         "/receipts",
+        "/companies",
         "/security",
         "/language/fr?next=/bills",
         "Sign out",

@@ -108,7 +108,7 @@ def test_who_comes_back_in_another_browser_is_signed_in_nowhere(screens: Screens
         screen.page.locator("button[value=sign-in]").click()
     other = screens.new()
     other.page.goto(way_back.value.url)
-    expect(other.page.locator("h1")).to_have_text("You came back in another browser")
+    expect(other.page.locator("h1")).to_have_text("You are not signed in at your bank")
     assert "Nothing was changed and nothing was paid" in other.text("main")
     other.check_page()
     screen.open(confirm)
