@@ -379,6 +379,7 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("migrate",): lambda world, _: [[]],
     ("keys", "init"): lambda world, _: [[]],
     ("payment", "unknown"): lambda world, _: [[]],
+    ("payment", "voided"): lambda world, _: [[]],
     ("payment", "resolve"): lambda world, _: [
         [one, said, "--because", BECAUSE] for one in orders(world) for said in ("--executed", "--not-executed")
     ],
