@@ -78,7 +78,7 @@ def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
         raise NotFound("bill")
     corrections = _views(session, Correction.invoice_id == invoice_id)
     # asked for by itself: however many credit notes there are, they hide nothing
-    whole = {each.kind: each for each in _views(session, _whole_of(invoice_id))}
+    whole = {each.kind: each for each in _views(session, _is_whole_of(invoice_id))}
     owed = refund_owed(session, invoice)
     return Chain(
         corrections=tuple(corrections),
@@ -172,8 +172,12 @@ def original_of_correction(vault: Vault, session: Session, *, correction_id: str
     return Original(content_of(vault, session, bill), bill.media_type, bill.number)
 
 
-def _whole_of(invoice_id: str) -> ColumnElement[bool]:
-    """The withdrawal and the new version of a bill: there is one of each at the most."""
+def whole_of(session: Session, invoice_id: str) -> dict[str, Correction]:
+    """By their kind, the withdrawal and the new version after which nothing is asked of the bill: one each at most."""
+    return {each.kind: each for each in session.scalars(select(Correction).where(_is_whole_of(invoice_id)))}
+
+
+def _is_whole_of(invoice_id: str) -> ColumnElement[bool]:
     return (Correction.invoice_id == invoice_id) & Correction.kind.in_(WHOLE)
 
 
@@ -253,7 +257,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
             .order_by(Correction.id.desc())
             .limit(CORRECTIONS_MOST)
         ).all()
-        whole = {each.kind: each for each in session.scalars(select(Correction).where(_whole_of(invoice.id)))}
+        whole = whole_of(session, invoice.id)
         status = status_of_bill(InvoiceState(invoice.state))
         owed, sequence = refund_owed(session, invoice), invoice.sequence
         if invoice.state != InvoiceState.IN_PAYMENT:

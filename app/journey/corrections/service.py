@@ -19,6 +19,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.journey.corrections.events import BillCorrected
 from app.journey.corrections.models import REASON_MAX, Correction
+from app.journey.corrections.read import whole_of
 from app.journey.corrections.states import (
     CORRECTION,
     WHOLE,
@@ -80,7 +81,7 @@ def replace_at_once(uow: UnitOfWork, events: Sequence[Event]) -> None:
     """
     opened = [event.invoice_id for event in events if isinstance(event, InvoiceOpened)]
     for invoice, delivered in _named_before(uow.session, opened):
-        if CorrectionKind.NEW_VERSION in _whole(uow.session, invoice.id):
+        if CorrectionKind.NEW_VERSION in whole_of(uow.session, invoice.id):
             continue  # a further one stands in for the first one, and has work of its own
         correction = _at_hand(uow, invoice, delivered)
         if correction is None or correction.state == CorrectionState.APPLIED:
@@ -167,7 +168,7 @@ def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> C
     if invoice is None:
         raise Conflict("not-opened-yet", "This bill is still on its way into its customer's space: try again soon.")
     locked_with_invoice(uow, invoice.id)
-    before = _whole(uow.session, invoice.id)
+    before = whole_of(uow.session, invoice.id)
     if withdrawal := before.get(CorrectionKind.WITHDRAWAL):
         return withdrawal
     if new_version := before.get(CorrectionKind.NEW_VERSION):
@@ -254,7 +255,7 @@ def _find_and_apply(uow: UnitOfWork, correction: Correction) -> dt.datetime | No
     invoice = _locked_invoice_of(uow, bill_id)
     if correction.kind == CorrectionKind.NEW_VERSION:
         # a further one stands in for the last of those that do already
-        while invoice and (last := _whole(uow.session, invoice.id).get(CorrectionKind.NEW_VERSION)) and last.bill_id:
+        while invoice and (last := whole_of(uow.session, invoice.id).get(CorrectionKind.NEW_VERSION)) and last.bill_id:
             bill_id = last.bill_id
             invoice = _locked_invoice_of(uow, bill_id)
         if _breaks_ring(uow.session, correction, bill_id):
@@ -321,7 +322,7 @@ def _fits(correction: Correction, target: DeliveredBill) -> bool:
 def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
     """The posting, the link, what is stopped and the fact. The payments, what is due and the invoice are locked."""
     minor = None if correction.kind in WHOLE else correction.amount_minor
-    if minor is not None and _whole(uow.session, invoice.id):
+    if minor is not None and whole_of(uow.session, invoice.id):
         minor = 0  # of a bill of which nothing is asked any more nothing comes off
     correction.taken_minor = invoices.credit(uow, correction_id=correction.id, invoice_id=invoice.id, minor=minor)
     correction.state = CORRECTION.next(CorrectionState(correction.state), CorrectionStep.APPLY)
@@ -342,12 +343,6 @@ def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
     uow.record(
         BillCorrected(correction_id=correction.id, invoice_id=invoice.id, asked_minor=invoice.asked.minor, **standing)
     )
-
-
-def _whole(session: Session, invoice_id: str) -> dict[str, Correction]:
-    """By their kind, the withdrawal and the new version after which nothing is asked of the bill: one each at most."""
-    found = session.scalars(select(Correction).where(Correction.invoice_id == invoice_id, Correction.kind.in_(WHOLE)))
-    return {each.kind: each for each in found}
 
 
 def _open_in_its_place(

@@ -72,9 +72,7 @@ def pay(inv: str) -> ResponseReturnValue:
     except AppError as error:
         if error.status == 404:
             raise
-        page = _confirm_page(inv, error=error.code)
-        page.status_code = error.status if page.status_code == 200 else page.status_code
-        return page
+        return _refused(inv, error)
     for key in decided.work.work_keys.values():
         run_now(services(), key, deadline_s=WEB_DEADLINE_S)
     return redirect(url_for("customers.leave", pay=decided.payment_id), 303)
@@ -93,9 +91,7 @@ def sign_in_at_bank(inv: str) -> ResponseReturnValue:
     except AppError as error:
         if error.code != "bank-away":
             raise
-        page = _confirm_page(inv, error=error.code)
-        page.status_code = error.status if page.status_code == 200 else page.status_code
-        return page
+        return _refused(inv, error)
     response = redirect(leaving.url, 303)
     life_s = int(TRIP_LIFE.total_seconds())
     set_cookie(response, trip_cookie_name(leaving.trip_id), leaving.browser, max_age=life_s)
@@ -108,6 +104,13 @@ def _psu() -> PsuContext:
     return PsuContext(ip_address=str(address), user_agent=request.user_agent.string[:200])
 
 
+def _refused(invoice_id: str, error: AppError) -> Response:
+    """The page again, with what was wrong; where that leads on by now, there."""
+    page = _confirm_page(invoice_id, error=error.code)
+    page.status_code = error.status if page.status_code == 200 else page.status_code
+    return page
+
+
 def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     who = me()
     with services().reading() as uow:
@@ -117,17 +120,15 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
-        good_until = {
-            bank.id: sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=bank)
-            for bank in services().banks.banks()
-            if bank.sign_in_first
-        }
+        banks = [bank for bank in services().banks.banks() if bill.payable.currency in bank.currencies]
+        wanted = request.args.get("bank", before)
+        chosen = next((bank for bank in banks if bank.id == wanted), banks[0] if len(banks) == 1 else None)
+        signed_in_until = None
+        if chosen is not None and chosen.sign_in_first:
+            signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
-    banks = [bank for bank in services().banks.banks() if bill.payable.currency in bank.currencies]
-    wanted = request.args.get("bank", before)
-    chosen = next((bank for bank in banks if bank.id == wanted), banks[0] if len(banks) == 1 else None)
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
     return make_response(
@@ -141,7 +142,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             pay_on=today,
             has_passkey=has_passkey,
             needs_passkey=who.read_only or not has_passkey,
-            signed_in_until=good_until.get(chosen.id) if chosen else None,
+            signed_in_until=signed_in_until,
             just_back="back" in request.args,
             error=error,
         )
