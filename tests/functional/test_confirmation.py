@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,10 @@ from app.journey.payments.models import Payment
 from app.keys import Keys
 from app.services import Services
 from config.settings import Settings
-from connectors.http import BankSession
-from connectors.registry import Registry
 from connectors.sandbox_bank.context import EXTENSION
 from tests.conftest import Clock
 from tests.support import stet_bank
-from tests.support.installation import make_services
+from tests.support.installation import make_services_over_tls
 from tests.support.journey import Journey
 from tests.support.sandbox_tpp import InProcess, Person
 from tests.support.wsgi_adapter import WSGIAdapter
@@ -48,25 +45,8 @@ def bank_wire(bank: Flask, bank_keys: Path) -> WSGIAdapter:
 
 
 @pytest.fixture
-def services(
-    settings: Settings, keys: Keys, bank_wire: WSGIAdapter, bank_keys: Path, clock: Clock
-) -> Iterator[Services]:
-    def session(_: object) -> BankSession:
-        made = BankSession()
-        made.mount(stet_bank.BASE_URL, bank_wire)
-        return made
-
-    banks = Registry.from_folder(
-        settings.banks,
-        sandbox_bank_url=None,
-        sandbox_bank_stet_url=stet_bank.BASE_URL,
-        client_key=keys.bank_client,
-        allow_http=False,
-        session_factory=session,
-        clock=clock,
-        bank_keys=bank_keys.parent,
-    )
-    made = dataclasses.replace(make_services(settings, keys, bank_wire, clock=clock), banks=banks)
+def services(settings: Settings, keys: Keys, bank_wire: WSGIAdapter, clock: Clock) -> Iterator[Services]:
+    made = make_services_over_tls(settings, keys, bank_wire, standard="stet", base_url=stet_bank.BASE_URL, clock=clock)
     yield made
     made.engine.dispose()
 

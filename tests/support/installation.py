@@ -71,18 +71,41 @@ def make_bank(database: Path, keys: Keys, *, clock: Time, sleep: Callable[[float
 
 def make_services(settings: Settings, keys: Keys, wire: WSGIAdapter, *, clock: Time) -> Services:
     """Our services, with the sandbox bank behind ``wire``. Who makes them disposes of their engine."""
-
-    def session(_: object) -> BankSession:
-        made = BankSession(allow_http=True)
-        made.mount(BANK_URL, wire)
-        return made
-
     banks = Registry.from_folder(
         settings.banks,
         sandbox_bank_url=settings.sandbox_bank_url,
         client_key=keys.bank_client,
         allow_http=True,
-        session_factory=session,
+        session_factory=_through(wire, BANK_URL, allow_http=True),
         clock=clock,
     )
     return build_services(settings, route=ROUTE, handlers=HANDLERS, clock=clock, banks=banks)
+
+
+def make_services_over_tls(
+    settings: Settings, keys: Keys, wire: WSGIAdapter, *, standard: str, base_url: str, clock: Time
+) -> Services:
+    """The same with the sandbox banks of a standard (``stet``, ``nextgen``) behind ``wire``, which want a certificate:
+    their authority's files are below ``settings.bank_keys``."""
+    at = {standard: base_url}
+    banks = Registry.from_folder(
+        settings.banks,
+        sandbox_bank_url=None,
+        sandbox_bank_stet_url=at.get("stet"),
+        sandbox_bank_nextgen_url=at.get("nextgen"),
+        client_key=keys.bank_client,
+        allow_http=False,
+        session_factory=_through(wire, base_url),
+        clock=clock,
+        bank_keys=settings.bank_keys,
+    )
+    return build_services(settings, route=ROUTE, handlers=HANDLERS, clock=clock, banks=banks)
+
+
+def _through(wire: WSGIAdapter, base_url: str, *, allow_http: bool = False) -> Callable[[object], BankSession]:
+    def session(_: object) -> BankSession:
+        made = BankSession(allow_http=allow_http)
+        made.mount(base_url, wire)
+        return made
+
+    return session

@@ -22,24 +22,26 @@ from tests.support.uk_wire import OverTls
 START_S_MAX = 30
 
 
-class ServedBanks:
-    """In its own process group, so that a kill takes all of it, as a power cut does."""
+class ServedProcess:
+    """Banks in their own process group, so that a kill takes all of it, as a power cut does.
 
-    def __init__(self, data: Path, *, standard: str) -> None:
+    ``folder`` has, or gets, the files of their authority.
+    """
+
+    def __init__(self, data: Path, *, folder: Path, standard: str) -> None:
         self.data = data
+        self.folder = folder
         self._standard = standard
-        self.folder = data / "bank-keys" / f"sandbox-bank-{standard}"
         (self._port,) = free_ports(1)
         self.base_url = f"https://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         others = {name: value for name, value in os.environ.items() if "QUITTANCE_" not in name and "BANK_" not in name}
         command = [sys.executable, "-m", "app.cli", "sandbox-bank", "--standard", self._standard]
-        command += ["--port", str(self._port)]
         with (self.data / "bank.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [*command, "--port", str(self._port), *arguments],
                 env={**others, "QUITTANCE_DATA": str(self.data)},
                 cwd=ROOT,
                 stdout=log,
@@ -56,6 +58,20 @@ class ServedBanks:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def _lives(self) -> bool:
+        try:
+            with requests.get(f"{self.base_url}/livez", timeout=1, verify=str(self.folder / "ca.pem")) as got:
+                return got.status_code == 200
+        except (requests.RequestException, OSError):
+            return False
+
+
+class ServedBanks(ServedProcess):
+    """Those of a standard whose authority's files are where the banks' own are looked for."""
+
+    def __init__(self, data: Path, *, standard: str) -> None:
+        super().__init__(data, folder=data / "bank-keys" / f"sandbox-bank-{standard}", standard=standard)
 
     def registry(self, keys: Path | None = None) -> Registry:
         """The repository's own files, with the keys that the sandbox's authority made, or with others."""
@@ -82,13 +98,6 @@ class ServedBanks:
     @property
     def ledger_token(self) -> str:
         return (self.data / f"sandbox-bank-{self._standard}" / "ledger-token").read_text("utf-8").strip()
-
-    def _lives(self) -> bool:
-        try:
-            with requests.get(f"{self.base_url}/livez", timeout=1, verify=str(self.folder / "ca.pem")) as got:
-                return got.status_code == 200
-        except (requests.RequestException, OSError):
-            return False
 
 
 @contextmanager
