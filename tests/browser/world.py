@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from app.demo.api_client import BillersClient
 from app.demo.biller_files import BILLERS_FILE, client_of, folder_of
 from app.demo.cast import INTERNET, Company, Person
 from app.demo.loopback import TIMEOUT_S, new_session
+from app.demo.processes import free_ports
 from app.demo.runfile import Running
 from app.demo.truth import Truth
 from config.settings import ROOT
@@ -140,7 +140,7 @@ class World:
 @contextmanager
 def running_world(data: Path) -> Iterator[World]:
     """Start `quittance demo` on free ports with its data in ``data``; stop it as Ctrl-C does."""
-    ports = dict(zip(PORTS, map(str, _free_ports(len(PORTS))), strict=True))
+    ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QUITTANCE_")}
     environment |= {f"QUITTANCE_{name}": port for name, port in ports.items()} | {"QUITTANCE_DATA": str(data)}
     log = data.with_suffix(".log")
@@ -187,15 +187,3 @@ def _with_all_bills(world: World) -> World:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the demo did not deliver its bills: {state}")
         time.sleep(TICK_S)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, all different because they are held at the same time."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for each in held:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in held]
-    finally:
-        for each in held:
-            each.close()

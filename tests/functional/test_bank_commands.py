@@ -18,13 +18,14 @@ from joserfc import jwt
 from werkzeug.wrappers import Request, Response
 
 from app.cli import main
+from app.demo.processes import free_ports
 from app.keys import Keys
 from connectors.berlin_group.wire import SCOPE as BERLIN_GROUP_SCOPE
 from connectors.inspection.check import SCOPES
 from connectors.openbanking_uk.wire import SCOPE as UK_SCOPE
 from connectors.stet.wire import SCOPE as STET_SCOPE
 from tests.support.bank_keys import CLIENT, SERVER, SIGNING, make_bank_keys, make_certificate
-from tests.support.judges import certificate, clock, free_port
+from tests.support.judges import certificate, clock
 from tests.support.uk_bank_door import Door, json_answer, open_door
 
 FILE = """
@@ -203,7 +204,7 @@ def mixed_up(here: Here) -> None:
 
 
 def nobody_listens(here: Here) -> None:
-    here.write(FILE.replace("URL", f"https://127.0.0.1:{free_port()}"))
+    here.write(FILE.replace("URL", f"https://127.0.0.1:{free_ports(1)[0]}"))
 
 
 OPENID = "/.well-known/openid-configuration"

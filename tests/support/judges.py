@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey, RSAKey
 
+from app.demo.processes import free_ports
 from connectors.http import BankSession
 from connectors.security.dpop import DPoP
 from connectors.security.oauth_client import OAuthClient
@@ -106,12 +107,6 @@ class Judge:
         raise AssertionError("it never came back")
 
 
-def free_port() -> int:
-    with socket.socket() as there:
-        there.bind(("127.0.0.1", 0))
-        return int(there.getsockname()[1])
-
-
 def _installed(program: Path) -> Path:
     assert program.exists(), "the judges are not installed: run `make judges`"
     return program
@@ -134,7 +129,7 @@ def running_judge(folder: Path, *, nonce: bool = False, registers: str = "") -> 
     for file in JUDGES.glob("*.mjs"):  # node looks for packages beside the file
         shutil.copy(file, folder)
     (folder / "node_modules").symlink_to(_installed(MODULES))
-    port = free_port()
+    (port,) = free_ports(1)
     arguments = [str(NODE), str(program), str(folder), str(port), "nonce" if nonce else "", registers]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -151,7 +146,7 @@ def running_prism(official: Path, log: Path, *, bank: str | None = None) -> Iter
 
     ``bank``: prism stands before this one instead, and stops each request and each answer that breaks the file.
     """
-    port = free_port()
+    (port,) = free_ports(1)
     program = _installed(MODULES / "@stoplight" / "prism-cli" / "dist" / "index.js")
     how = ["mock", str(official)] if bank is None else ["proxy", "--errors", str(official), bank]
     arguments = [str(NODE), str(program), *how, "-h", "127.0.0.1", "-p", str(port)]

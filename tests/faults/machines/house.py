@@ -14,6 +14,7 @@ from sqlalchemy import Connection, StaticPool, create_engine, event
 
 from app.db.migrate import upgrade
 from app.db.unit_of_work import UnitOfWork
+from app.journey.connections import service as connections
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
@@ -122,6 +123,7 @@ class House:
             for biller_id in BILLERS:
                 uow.session.add(Biller(id=biller_id, name=biller_id, country="FR", created_at=now))
                 uow.session.flush()
+                connections.connect(uow, customer_id=CUSTOMER, biller_id=biller_id, space_domain="example.org")
                 uow.session.add(
                     ApiClient(
                         client_id=f"cli_{biller_id}", biller_id=biller_id, jwks={}, scope="bills:write", created_at=now

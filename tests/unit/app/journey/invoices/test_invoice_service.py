@@ -85,6 +85,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "credited_minor": 0,
         "retracted_minor": 0,
         "sequence": 0,
+        "replaces_id": None,
         "discount_minor": 168,
         "discount_until": dt.date(2026, 11, 20),
         "issued_on": dt.date(2026, 11, 1),
