@@ -41,4 +41,3 @@ def register(app: Flask) -> None:
     problems.register(app)
     for door in _BLUEPRINTS:
         app.register_blueprint(door)
-    api.describe(app)

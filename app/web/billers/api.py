@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Collection, Mapping
-from functools import wraps
 from typing import Any, TypeVar
 
 import marshmallow as ma
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Response, current_app, request
 from flask_smorest import Blueprint as DescribedBlueprint
 
 from app.errors import AppError, FieldError
@@ -29,7 +29,6 @@ from app.web.billers.schemas import Amount, ProblemSchema
 
 OPENAPI_VERSION = "3.1.1"
 SECURITY = "biller"
-_API = "quittance_billers_api"
 
 #: what can go wrong, for the description: status -> (what, an example of code and detail)
 REFUSALS = {
@@ -98,16 +97,16 @@ def operation(
 @docs.get("/openapi.json", provide_automatic_options=False)
 def openapi() -> Response:
     """The description of this API (OpenAPI 3.1)."""
-    api: ProblemApi = current_app.extensions[_API]
-    answer = Response(json.dumps(api.spec.to_dict(), indent=2), mimetype="application/json")
+    answer = Response(_description(), mimetype="application/json")
     answer.headers["Cache-Control"] = "public, max-age=300"
     return answer
 
 
-def describe(app: Flask) -> None:
-    """Make the description of all operations that were declared."""
+@functools.cache
+def _description() -> str:
+    """All operations that were declared. Made when first asked for: that takes as long as all else at a start."""
     api = ProblemApi(
-        app,
+        current_app,
         config_prefix="BILLERS",
         spec_kwargs={
             "title": "Quittance for billers",
@@ -126,8 +125,8 @@ def describe(app: Flask) -> None:
     api.register_field(Amount, "string", None)
     api.ma_plugin.converter.add_attribute_function(_amount_pattern)
     api.spec.components.security_scheme(SECURITY, _security_scheme())
-    blueprint.register_views_in_doc(api, app, api.spec, name=blueprint.name, parameters=None)
-    app.extensions[_API] = api
+    blueprint.register_views_in_doc(api, current_app, api.spec, name=blueprint.name, parameters=None)
+    return json.dumps(api.spec.to_dict(), indent=2)
 
 
 def protect(door: Blueprint) -> None:
@@ -151,7 +150,7 @@ def _headers(answer: Response) -> Response:
 def _strict_query(view: Callable[..., Any], *, known: frozenset[str]) -> Callable[..., Any]:
     """A parameter that we do not know, or that is there twice, is a misunderstanding about a bill: refuse it."""
 
-    @wraps(view)
+    @functools.wraps(view)
     def checked(**path: str) -> Any:
         for name, values in request.args.lists():
             if name not in known:
