@@ -529,7 +529,7 @@ def refused(status: int, code: str) -> Answer:
 def test_what_was_drafted_before_is_taken_back_under_its_product(tmp_path: Path) -> None:
     bank = Bank(tmp_path, f"{REDIRECT}instant = true\n")
     bank.says("DELETE", f"{INSTANT}/pay-1", UNKNOWN)
-    bank.says("DELETE", ONE, Response(status=204))
+    bank.says("DELETE", ONE, lambda _: Response(status=204))
     gone = bank.connector.cancel("pay-1", timeout_s=5)
     assert gone is not None
     assert gone.fact is Fact.CANCELLED
