@@ -367,7 +367,7 @@ class Orders:
 
 
 def _is_not_there(response: BankResponse) -> bool:
-    """Neither the payment nor perhaps the product. A 403 is no such word: it may be of the account, the service or us."""
+    """The payment, and perhaps the product. A 403 is no such word: it may be of the account, the service or us."""
     said = messages.refusal(response).code
     return response.status in (404, 405) or (response.status == 400 and said in _NOT_THERE)
 
