@@ -193,6 +193,21 @@ def test_a_bank_that_takes_the_token_no_more_may_have_taken_the_order_before(the
     assert offers_to_sign_in(there, invoice_id)  # that token is tried no more
 
 
+def test_the_life_of_a_token_began_before_its_answer_was_read(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process was frozen between the bank's answer and the line that keeps it."""
+    exchange = BerlinGroupConnector.signed_in
+
+    def frozen(*asked: Any, **how: Any) -> Authorised:
+        answer = exchange(*asked, **how)
+        there.clock.tick(minutes=4)
+        return answer
+
+    monkeypatch.setattr(BerlinGroupConnector, "signed_in", frozen)
+    invoice_id = there.bill(number="w15", amount="10.00")
+    signs_in(there, invoice_id)
+    assert "Until 10:10 you can begin payments" in words(there, f"/bills/{invoice_id}/pay?bank={BANK}")
+
+
 def test_a_process_without_the_key_loses_nobodys_sign_in(there: Journey) -> None:
     """The operator has given the new key of the vault to one process and not yet to another."""
     invoice_id = there.bill(number="w14", amount="10.00")
