@@ -468,6 +468,23 @@ def test_a_bank_that_takes_the_token_no_more_ends_the_promises(there: Journey, m
     assert there.invoice(invoice_id).state == "in_payment"
 
 
+def test_nobody_is_said_to_be_asked_to_drop_it_who_cannot_be_asked(there: Journey) -> None:
+    invoice_id = there.bill(number="p7", amount="10.00")
+    signs_in(there, invoice_id)
+    payment_id = decided(there, invoice_id)
+    left(there, payment_id)
+    forget_tokens_at_bank(there)
+    with there.services.unit_of_work() as uow:
+        uow.session.get_one(Payment, payment_id).unwanted_since = uow.now
+        uow.commit()
+    goes_by(there, 1)
+    said = words(there, f"/payments/{payment_id}")
+    assert "we can no longer ask Tuulipankki to drop it" in said
+    assert "we are asking" not in said
+    there.browser.get("/language/fr?next=/")
+    assert "nous ne pouvons plus demander à Tuulipankki de l’abandonner" in words(there, f"/payments/{payment_id}")
+
+
 def test_a_token_that_the_bank_takes_after_all_tells(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a moment it did not."""
     lives(monkeypatch, 60)
