@@ -40,7 +40,7 @@ class _Question:
     is_past_fence: bool
     take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
     of_sign_in: bool  #: it is asked with the token of a sign-in, and shows an order perhaps to that customer alone
-    may_drop_later: bool  #: as ourselves, once its time is over: it tells by that what it does not tell before
+    may_tell_later: bool  #: without a token now: one is to come, or it is asked, as ourselves, to drop the order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def _ask(task: Task, question: _Question) -> _Heard:
         is_dead = isinstance(error, NotSignedIn)
         if question.take_back and isinstance(connector, Cancels) and not (is_dead and question.of_sign_in):
             return _taken_back(task, connector, question, untold=is_dead)
-        return _Heard(status=None, untold=is_dead and not question.may_drop_later)
+        return _Heard(status=None, untold=is_dead and not question.may_tell_later)
     except BankError:
         return _Heard(status=None, silent=True)
     if status.fact is Fact.NOT_FOUND and question.of_sign_in:
@@ -209,7 +209,7 @@ def _question(task: Task) -> _Question | None:
             is_past_fence=_is_past_fence(payment, uow.now),
             take_back=_is_to_be_taken_back(uow, payment, consent, trip),
             of_sign_in=of_sign_in,
-            may_drop_later=not of_sign_in and payment.accepted_at is None and trip.outcome != "code",
+            may_tell_later=not of_sign_in and _may_tell_later(uow, payment, trip),
         )
         uow.commit()
         return question
@@ -224,6 +224,14 @@ def _ask_nobody(task: Task, uow: UnitOfWork, payment: Payment) -> None:
         _lose_sight(uow, payment, told=False, evidence=evidence)
         promise_nothing(payment, now=uow.now)
     _go_on(task, uow, payment, not_before=uow.now)
+
+
+def _may_tell_later(uow: UnitOfWork, payment: Payment, trip: Trip) -> bool:
+    """Where the token is that of the approval: its code is still to be exchanged, or is just now; or nobody brought
+    one, so that the order is taken back once its time is over."""
+    if trip.outcome != "code":
+        return payment.accepted_at is None
+    return trip.exchanged_at is None or uow.now < trip.exchanged_at + rules.HINT_PAUSE
 
 
 def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, trip: Trip) -> bool:
@@ -251,7 +259,7 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
     status = heard.status
     if status is None:
         if payment.state not in OVER:
-            evidence = "the bank does not take the token any more" if heard.untold else "the bank gives no answer"
+            evidence = "the bank tells it to nobody any more" if heard.untold else "the bank gives no answer"
             _lose_sight(uow, payment, told=False, evidence=evidence, untold=heard.untold)
             if heard.untold:
                 promise_nothing(payment, now=uow.now)

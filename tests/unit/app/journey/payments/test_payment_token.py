@@ -155,6 +155,25 @@ def test_an_accepted_payment_of_such_a_bank_says_so_too(theirs: House) -> None:
     assert (theirs.payment().state, is_untold(theirs)) == ("accepted", True)
 
 
+def test_who_is_back_with_a_code_that_is_still_to_be_exchanged_may_have_a_token_in_a_moment(house: House) -> None:
+    house.bank.profile = dataclasses.replace(house.bank.profile, status_access="psu_token")
+    house.come_back(house.away())
+    ask(house, DEAD)
+    assert (house.payment().state, is_untold(house)) == ("unknown", False)
+
+    def asked_meanwhile() -> None:
+        house.bank.meanwhile = lambda: None
+        ask(house, DEAD)
+
+    house.bank.meanwhile = asked_meanwhile
+    house.exchange(SILENT)
+    assert house.bank.verbs()[-2:] == ["complete", "status"]
+    assert not is_untold(house)
+    house.clock.tick(minutes=2)
+    ask(house, DEAD)
+    assert is_untold(house)
+
+
 @pytest.mark.parametrize("grants", [False, True])
 def test_what_nobody_approved_can_still_be_taken_back_as_ourselves(house: House, grants: bool) -> None:
     """That is promised: the wish to drop it needs no token of theirs. Who keeps it all the same says no more."""
