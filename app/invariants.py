@@ -353,10 +353,10 @@ INVARIANTS: Sequence[Invariant] = (
     _holds(
         "D6",
         "an unknown outcome carries its promise, or says that nobody can be asked about it, or until when; and nothing"
-        " else does, but what is accepted where only a token told of it",
+        " else does, but what is accepted and cannot be asked about any more",
         "SELECT id FROM payment WHERE (know_by IS NOT NULL AND (state <> 'unknown' OR untold_since IS NOT NULL))"
         " OR (state = 'unknown' AND know_by IS NULL AND untold_since IS NULL AND told_until IS NULL)"
-        " OR (untold_since IS NOT NULL AND state <> 'unknown' AND (state <> 'accepted' OR told_until IS NULL))",
+        " OR (untold_since IS NOT NULL AND state NOT IN ('unknown', 'accepted'))",
     ),
     # ----------------------------------------------------------------------------------------------------- E consents
     _holds(

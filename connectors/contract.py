@@ -168,6 +168,7 @@ class Connector(Protocol):
 
     def status(self, bank_payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
         """Read only, may be repeated. Without ``access_token`` it asks as ourselves, where the bank allows it.
+        NotSignedIn: only the customer's token is told of it, and there is none, or the bank does not take it any more.
 
         Where an approval alone executes, the payment's id is that of the consent.
         """

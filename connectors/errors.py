@@ -26,8 +26,7 @@ class NotApproved(BankRefused):
 
 
 class NotSignedIn(BankRefused):
-    """The bank does not take its customer's token, or no more: nothing was done. Whoever signs in there again gets
-    another."""
+    """The bank wants its customer's token, and there is none, or does not take it, or no more: nothing was done."""
 
 
 class BankUnavailable(BankError):

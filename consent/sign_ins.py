@@ -21,6 +21,9 @@ from consent.vault import Vault
 TRIP_LIFE = dt.timedelta(minutes=30)
 #: of one customer, that were begun and not ended
 BEGUN_MOST = 10
+#: no order is given, nor given again, with a token that lives for less: at some banks only that tells of the order,
+#: nobody is sent to approve in its last two minutes, and whoever goes there needs a moment to do so
+ORDER_SPARE = dt.timedelta(seconds=150)
 #: beside the time to approve at the bank: for leaving, and for the question what became of it
 SPARE = dt.timedelta(minutes=2)
 #: nobody is taken for signed in there for longer, however long the token lives
@@ -115,7 +118,7 @@ def live(
     if sign_in is None or sign_in.signed_in_at is None:
         return None
     last = good_until(signed_in_at=sign_in.signed_in_at, expires_at=sign_in.expires_at, approval=approval)
-    is_good = now < last + grace and now + tokens.MARGIN < sign_in.expires_at
+    is_good = now < last + grace and lives_for_an_order(sign_in.expires_at, now=now)
     return sign_in if is_good else None
 
 
@@ -126,7 +129,13 @@ def good_until(*, signed_in_at: dt.datetime, expires_at: dt.datetime, approval: 
     to leave for the approval, and to approve. Where it lives too short for that, its first half is for giving orders.
     After an hour one signs in again, whatever the bank says: it may be somebody else who sits there.
     """
-    return min(expires_at - min(2 * approval + SPARE, (expires_at - signed_in_at) / 2), signed_in_at + ORDERS)
+    spare = max(ORDER_SPARE, min(2 * approval + SPARE, (expires_at - signed_in_at) / 2))
+    return min(expires_at - spare, signed_in_at + ORDERS)
+
+
+def lives_for_an_order(expires_at: dt.datetime, *, now: dt.datetime) -> bool:
+    """Whether a token that dies then lives long enough to give an order with it."""
+    return now + ORDER_SPARE <= expires_at
 
 
 def token_of(session: Session, vault: Vault, sign_in: SignIn, *, now: dt.datetime) -> tokens.CustomersToken | None:

@@ -13,6 +13,7 @@ from app.cli.words import add_word
 
 if TYPE_CHECKING:
     from connectors.capabilities import Notifies
+    from connectors.profile import ProfileError
     from connectors.registry import Registry
 
 
@@ -46,10 +47,21 @@ def _list(_: argparse.Namespace) -> int:
     from app.services import open_banks, utc_now
     from config.settings import Settings
     from connectors.inspection.listing import listing
+    from connectors.profile import ProfileError
 
     settings = Settings.from_environ()
-    print("\n".join(listing(open_banks(settings, Keys.load(settings.keys), utc_now), now=utc_now())))
-    return 0
+    keys, banks, wrong = Keys.load(settings.keys), [], []
+    for file in sorted(settings.banks.glob("*.toml")):
+        try:
+            banks.append(open_banks(settings, keys, utc_now, only=file.stem))
+        except ProfileError as error:  # the others are shown all the same
+            wrong.append(error)
+    print("\n".join([*listing(banks, now=utc_now()), *(_wrong_file(error) for error in wrong)]))
+    return 1 if wrong else 0
+
+
+def _wrong_file(error: ProfileError) -> str:
+    return f"wrong file          {error}"
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -61,7 +73,7 @@ def _check(chosen: argparse.Namespace) -> int:
     try:
         banks = _one_bank(chosen.bank)
     except ProfileError as error:
-        print(f"wrong file          {error}")
+        print(_wrong_file(error))
         return 1
     verdicts = set()
     for finding in check(banks.profile(chosen.bank), banks, clock=utc_now):

@@ -28,8 +28,8 @@ BRAND = "Quittance"
 JSON = "application/json"
 #: RESOURCE_UNKNOWN and STATUS_INVALID: some banks say so until the customer's redirect has ended
 EARLY = (404, 409)
-#: RESOURCE_UNKNOWN, or one of the codes for a product that the bank does not have
-_NOT_THERE = (400, 403, 404, 405)
+#: what a 400 must say of a payment that is not there, or of a product that the bank does not have: most speak of others
+_NOT_THERE = ("RESOURCE_UNKNOWN", "PRODUCT_UNKNOWN", "PRODUCT_INVALID", "SERVICE_INVALID")
 AUTHORISATIONS, CANCELLATIONS = "authorisations", "cancellation-authorisations"
 #: of an initiation's headers: what is said again where an approval is started
 _OF_THE_WAY = ("TPP-Redirect-Preferred", "TPP-Decoupled-Preferred", "TPP-Redirect-URI", "TPP-Nok-Redirect-URI")
@@ -104,8 +104,7 @@ class Orders:
             deadline=deadline,
         )
         if at.customer_token is not None and response.status == 401 and is_of_token(response):
-            refusal = messages.refusal(response)
-            raise NotSignedIn(str(refusal), code=refusal.code, http_status=refusal.http_status)
+            raise _not_signed_in(response)
         if not response.ok:
             raise messages.refusal(response)
         try:
@@ -253,8 +252,7 @@ class Orders:
         profile, deadline = self._at.profile, Deadline(timeout_s)
         access_token = access_token or self._at.customer_token
         if access_token is None and profile.status_access == "psu_token":
-            message = f"{profile.name} tells a status only with the customer's token, and there is none"
-            raise BankRefused(message, code="TOKEN_UNKNOWN", http_status=401)
+            self._nobody()
         who = access_token or self._who()
         response = self._ask_status(self._path, payment_id, who=who, deadline=deadline)
         if response.status in EARLY and self._knows_it_not(response):
@@ -286,10 +284,11 @@ class Orders:
         if self._before is None:
             return None
         response = self._ask_status(self._before, payment_id, who=who, deadline=deadline)
-        return None if response.status in _NOT_THERE else response
+        return None if _is_not_there(response) else response
 
     def _ask_status(self, path: str, payment_id: str, *, who: As | str, deadline: Deadline) -> BankResponse:
-        return self._at.wire.call(
+        """Raises NotSignedIn."""
+        response = self._at.wire.call(
             "GET",
             below(path, payment_id, "status"),
             headers={"X-Request-ID": str(uuid.uuid4())},
@@ -297,11 +296,24 @@ class Orders:
             who=who,
             deadline=deadline,
         )
+        if isinstance(who, str) and response.status == 401 and is_of_token(response):
+            raise _not_signed_in(response)
+        return response
 
     def _delete(self, payment_id: str, headers: Mapping[str, str], *, deadline: Deadline) -> BankResponse:
+        """Also what lies under the product that the bank's file may have named before."""
+        response = self._ask_to_delete(self._path, payment_id, headers, deadline=deadline)
+        is_elsewhere = response.status == 404 and messages.refusal(response).code == "RESOURCE_UNKNOWN"
+        if is_elsewhere and self._before is not None:
+            response = self._ask_to_delete(self._before, payment_id, headers, deadline=deadline)
+        return response
+
+    def _ask_to_delete(
+        self, path: str, payment_id: str, headers: Mapping[str, str], *, deadline: Deadline
+    ) -> BankResponse:
         return self._at.wire.call(
             "DELETE",
-            below(self._path, payment_id),
+            below(path, payment_id),
             headers={"X-Request-ID": str(uuid.uuid4()), **headers},
             body=None,
             who=self._who(),
@@ -352,6 +364,17 @@ class Orders:
     def _nobody(self) -> NoReturn:
         message = f"{self._at.profile.name} wants its customer's token, and there is none: nothing was sent"
         raise NotSignedIn(message, code="TOKEN_UNKNOWN", http_status=401)
+
+
+def _is_not_there(response: BankResponse) -> bool:
+    """The payment, and perhaps the product. A 403 is no such word: it may be of the account, the service or us."""
+    said = messages.refusal(response).code
+    return response.status in (404, 405) or (response.status == 400 and said in _NOT_THERE)
+
+
+def _not_signed_in(response: BankResponse) -> NotSignedIn:
+    refusal = messages.refusal(response)
+    return NotSignedIn(str(refusal), code=refusal.code, http_status=refusal.http_status)
 
 
 def _ended(started: messages.Started, response: BankResponse) -> Links:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 
 from connectors import capabilities as optional
 from connectors import contract
@@ -16,10 +17,11 @@ from connectors.registry import Registry
 _HEAD = ("id", "name", "standard", "profile", "can", "state")
 
 
-def listing(banks: Registry, *, now: dt.datetime) -> list[str]:
-    """Lines for a person, with a head; as many again as banks."""
+def listing(registries: Iterable[Registry], *, now: dt.datetime) -> list[str]:
+    """Lines for a person, with a head; as many again as banks, by their names."""
     rows = [_HEAD]
-    for bank in banks.all_banks():
+    found = [(bank, banks) for banks in registries for bank in banks.all_banks()]
+    for bank, banks in sorted(found, key=lambda each: (each[0].name.casefold(), each[0].id)):
         usable = banks.why_unusable(bank.id) is None
         can = " ".join(capabilities(banks.connector(bank.id))) if usable else ""
         standard = f"{bank.standard} {bank.version}".rstrip()

@@ -108,7 +108,12 @@ def test_the_list_says_what_each_can_do(here: Here) -> None:
 def test_a_wrong_file_is_named_with_its_line(here: Here) -> None:
     here.write(FILE + "[quirks]\nb64_heder = true\n")
     told = "albion.toml line 14: quirks.b64_heder: unknown; did you mean b64_header?"
-    assert here.run("list") == (1, f"quittance: {told}\n")
+    here.write(FILE.replace('"Albion"', '"Boreas"'), stem="boreas")
+    status, said = here.run("list")
+    _, boreas, wrong = said.splitlines()
+    assert (status, wrong) == (1, f"wrong file          {told}")
+    assert boreas.split()[:2] == ["boreas", "Boreas"]  # one that is wrong hides no other
+    assert boreas.endswith("usable")
     assert here.run("check", "albion") == (1, f"wrong file          {told}\n")
 
 

@@ -137,7 +137,7 @@ def come_back(
             life=sign_ins.TRIP_LIFE,
         )
         taken = trips.take_answer(uow.session, services.vault, trip, now=uow.now)
-        redirect_uri = trip.redirect_uri
+        redirect_uri, asked_at = trip.redirect_uri, uow.now
         uow.commit()
     if taken is None:  # it came before, it is too late, or nobody signed in there
         return returned
@@ -149,7 +149,8 @@ def come_back(
             ended.outcome = outcome[:40]
             trips.forget(uow.session, trip_id)
             if authorised is not None:
-                sign_ins.keep(uow.session, services.vault, here, authorised, now=uow.now)
+                # its life began while we waited for the answer, however long that took, or to get to this line
+                sign_ins.keep(uow.session, services.vault, here, authorised, now=asked_at)
         uow.commit()
     return returned
 

@@ -51,7 +51,7 @@ def exchange_code(task: Task) -> None:
             return
         answer, secrets = taken
         sca, redirect_uri, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, payment.bank_id
-        customer_token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
+        customer_token = _token(services, uow, payment, consent, sca)
         _raise_fence_anew(services, payment, sca, now=uow.now)
         # the call holds neither code nor our assertion: secrets, sealed with the trip and not repeated
         request = BankRequest(
@@ -98,6 +98,14 @@ def exchange_code(task: Task) -> None:
         task.finish(uow)
         uow.commit()
     failpoint("exchange.written")
+
+
+def _token(services: Services, uow: UnitOfWork, payment: Payment, consent: Consent, sca: ScaOAuth) -> str | None:
+    """That of the sign-in, where there was one. None from its last looks on where the bank's app would only begin to
+    ask: what waits for an approval then is taken back."""
+    if sca.approach == Approach.DECOUPLED and rules.is_last_look(told_until=payment.told_until, now=uow.now):
+        return None
+    return tokens.access_token(uow.session, services.vault, consent, now=uow.now)
 
 
 def _raise_fence_anew(services: Services, payment: Payment, sca: ScaOAuth, *, now: dt.datetime) -> None:

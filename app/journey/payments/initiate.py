@@ -113,7 +113,9 @@ def _intend(task: Task) -> _Intent | None:
             is_first = sent is None
             token = _token(services, uow, payment, profile, is_first=is_first)
             if token is None:
-                evidence = "nobody is signed in at the bank" if is_first else "unanswered, and its token is dead"
+                evidence = (
+                    "nobody is signed in at the bank" if is_first else "unanswered, and its token is dead, or nearly so"
+                )
                 reason = Reason.SIGN_IN_OVER if is_first else Reason.BANK_UNREACHABLE
                 _give_up(uow, payment, reason, evidence=f"{evidence}; the link was given to nobody")
                 task.finish(uow)
@@ -135,14 +137,15 @@ def _intend(task: Task) -> _Intent | None:
 def _token(
     services: Services, uow: UnitOfWork, payment: Payment, profile: BankProfile, *, is_first: bool
 ) -> CustomersToken | None:
-    """The customer's token for the order; None where none lives and opens.
+    """The customer's token for the order; None where none lives long enough and opens.
 
     The first sending takes that of their sign-in there, and seals it for this payment in the transaction of that very
     attempt; every other goes with that one. A later sign-in may be somebody else's to the bank: one that recognises the
     order by its key would answer with the first one's order, and tell its status to nobody else.
     """
     if not is_first:
-        return tokens.of_order(uow.session, services.vault, payment.id, now=uow.now)
+        kept = tokens.of_order(uow.session, services.vault, payment.id, now=uow.now)
+        return kept if kept is not None and sign_ins.lives_for_an_order(kept.expires_at, now=uow.now) else None
     found = sign_ins.live(
         uow.session,
         customer_id=payment.customer_id,

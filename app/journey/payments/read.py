@@ -27,7 +27,7 @@ from app.journey.payments.step import may_withhold
 from app.people.models import Biller
 from connectors.contract import Fact
 from connectors.money import Money
-from consent.models import Trip
+from consent.models import Consent, Trip
 
 PAYMENTS_MOST = 50
 #: how the history has it: ISO 20022's word for what is settled on the payee's account
@@ -61,6 +61,7 @@ class PaymentView:
     reference: str | None
     bank_id: str
     bank_name: str  #: the bank's id until the door puts its name in
+    approach: str | None  #: how the bank lets it be approved (connectors.contract.Approach), once it has said so
     end_to_end_id: str
     bank_payment_id: str | None
     pay_on: dt.date
@@ -152,6 +153,7 @@ def _select() -> Select[*tuple[Any, ...]]:
             Invoice.credited_minor,
             Biller.name,
             Trip,
+            Consent,
             PaymentHistory.source,
             PaymentHistory.evidence,
         )
@@ -159,6 +161,7 @@ def _select() -> Select[*tuple[Any, ...]]:
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .join(Biller, Biller.id == Payment.biller_id)
         .join(Trip, Trip.id == Payment.trip_id)
+        .outerjoin(Consent, Consent.id == Payment.consent_id)
         .join(
             PaymentHistory,
             and_(PaymentHistory.payment_id == Payment.id, PaymentHistory.sequence == Payment.sequence),
@@ -186,6 +189,7 @@ def _view(
     credited_minor: int,
     biller: str,
     trip: Trip,
+    consent: Consent | None,
     source: str,
     evidence: str,
 ) -> PaymentView:
@@ -214,6 +218,7 @@ def _view(
         reference=decision.reference,
         bank_id=payment.bank_id,
         bank_name=payment.bank_id,
+        approach=None if consent is None else consent.sca.get("approach"),
         end_to_end_id=payment.end_to_end_id,
         bank_payment_id=payment.bank_payment_id,
         pay_on=decision.pay_on,

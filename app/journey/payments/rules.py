@@ -17,7 +17,8 @@ AWAY_FIRST_LOOK_S = 120
 LATE_LOOKS_S = (3600, 24 * 3600, 3 * 24 * 3600, 6 * 24 * 3600)
 #: a bank that says it took back what it had settled is asked once more, so much later, before anybody is told
 SECOND_LOOK = dt.timedelta(minutes=5)
-#: and where it gives no answer to a late question, it is asked every so often, for so long after the end
+#: and where it gives no answer to a late question, it is asked every so often, for so long after the end; as often
+#: where its token is not taken any more, which may turn out not to be so
 LATE_PAUSE, LATE_SILENCE = dt.timedelta(hours=6), dt.timedelta(days=14)
 #: the bank's clock may differ from ours: only this long after the end of the approval time is an order taken back
 EXPIRY_MARGIN = dt.timedelta(minutes=5)
@@ -59,6 +60,8 @@ TOKEN_SPARE = dt.timedelta(minutes=2)
 #: seconds before that token's end at which the bank is asked in any case: the first time while there is time to take
 #: the order back, once more, and then it is said that nobody can be asked any more
 LAST_LOOKS_S = (90, 30, 0)
+#: a question is not put off beyond this much before that end: the call itself takes time, and so may a worker
+LAST_SPARE = dt.timedelta(seconds=60)
 #: and so often in the last half of its life, or in the last minutes of a long one
 LAST_PACE, LAST_PACE_MOST = dt.timedelta(minutes=2), dt.timedelta(minutes=30)
 
@@ -132,8 +135,23 @@ def look_while_told(
     if told_until is None or now >= told_until:
         return run_at
     often_from = told_until - min((told_until - begun_at) / 2, LAST_PACE_MOST)
+    return look_at_the_last(run_at=min(run_at, max(often_from, now + LAST_PACE)), told_until=told_until, now=now)
+
+
+def look_at_the_last(*, run_at: dt.datetime, told_until: dt.datetime | None, now: dt.datetime) -> dt.datetime:
+    """``run_at``, or the next of the last looks: whatever makes us wait, what they do not tell nobody ever does."""
+    if told_until is None or now >= told_until:
+        return run_at
     last = (told_until - dt.timedelta(seconds=s) for s in LAST_LOOKS_S)
-    return min(run_at, max(often_from, now + LAST_PACE), next(look for look in last if look > now))
+    return min(run_at, next(look for look in last if look > now))
+
+
+def is_now_or_never(*, wait_until: dt.datetime, told_until: dt.datetime | None, now: dt.datetime) -> bool:
+    """Whether this is one of the last looks, and to wait until then, for the bank's budget or because it wants to be
+    left alone, would be to wait for too long."""
+    if told_until is None or not is_last_look(told_until=told_until, now=now):
+        return False
+    return wait_until > told_until - LAST_SPARE
 
 
 def is_last_look(*, told_until: dt.datetime | None, now: dt.datetime) -> bool:

@@ -19,7 +19,7 @@ from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promis
 from app.journey.payments.submit import submit
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
-from connectors.errors import BankError, BankRefused, BankUnavailable
+from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
 from connectors.profile import BankProfile
 from consent import tokens
 from consent.models import Consent, Trip
@@ -37,8 +37,10 @@ class _Question:
     bank_payment_id: str
     access_token: str | None = field(repr=False)
     asked_at: dt.datetime  #: what is heard was so then: whoever hears it may have been frozen since
+    is_past_fence: bool
     take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
     of_sign_in: bool  #: it is asked with the token of a sign-in, and shows an order perhaps to that customer alone
+    may_tell_later: bool  #: without a token now: one is to come, or it is asked, as ourselves, to drop the order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class _Heard:
 
     status: BankStatus | None
     silent: bool = False  #: no readable answer at all
+    untold: bool = False  #: only a token is told of it, and that is dead
     taken_back: bool = False  #: it dropped the order because we asked it to
     retry_after_s: int = 0
 
@@ -73,7 +76,8 @@ def follow(task: Task) -> None:
         payment.looked_at = uow.now
         payment.silent_since = (payment.silent_since or uow.now) if heard.silent else None
         _take_in(uow, payment, heard, asked_at=question.asked_at)
-        promise_again(payment, now=uow.now)  # the key of the token is back in the vault
+        if heard.status is not None:  # the key of the token is back in the vault, or the bank takes it after all
+            promise_again(payment, now=uow.now)
         if heard.retry_after_s:
             until = uow.now + dt.timedelta(seconds=heard.retry_after_s)
             budget.put_off(uow.session, bank_id=payment.bank_id, until=until, now=uow.now)
@@ -91,22 +95,25 @@ def _ask(task: Task, question: _Question) -> _Heard:
         status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
     except BankUnavailable as error:
         return _Heard(status=None, silent=True, retry_after_s=error.retry_after_s or 0)
-    except BankRefused:  # it answers, and will not tell us
-        if question.take_back and isinstance(connector, Cancels):
-            return _taken_back(task, connector, question)
-        return _Heard(status=None)
+    except BankRefused as error:  # it answers, and will not tell us
+        is_dead = isinstance(error, NotSignedIn)
+        if question.take_back and isinstance(connector, Cancels) and not (is_dead and question.of_sign_in):
+            return _taken_back(task, connector, question, untold=is_dead)
+        return _Heard(status=None, untold=is_dead and not question.may_tell_later)
     except BankError:
         return _Heard(status=None, silent=True)
     if status.fact is Fact.NOT_FOUND and question.of_sign_in:
-        return _Heard(status=None)  # no word that it is not there, but that this customer is not shown it
+        # no word that it is not there, but that this customer is not shown it: past the fence there is no other to come
+        return _Heard(status=None, untold=question.is_past_fence)
     if status.fact is Fact.WAITING and question.take_back and isinstance(connector, Cancels):
         answer = _taken_back(task, connector, question)
         return answer if answer.taken_back else _Heard(status=status, retry_after_s=answer.retry_after_s)
     return _Heard(status=status)
 
 
-def _taken_back(task: Task, connector: Cancels, question: _Question) -> _Heard:
-    """Ask the bank to drop the order, once it is written down that we do."""
+def _taken_back(task: Task, connector: Cancels, question: _Question, *, untold: bool = False) -> _Heard:
+    """Ask the bank to drop the order, once it is written down that we do. ``untold``: its status it tells nobody, so
+    that a bank which keeps the order has told all it can."""
     payment_id = task.payload["payment_id"]
     with task.services.unit_of_work() as uow:
         locked(uow.session, payment_id)  # before its work, as everybody: whoever steps it may want it followed
@@ -134,6 +141,8 @@ def _taken_back(task: Task, connector: Cancels, question: _Question) -> _Heard:
     else:
         if cancelled is not None:
             outcome, heard = "dropped", _Heard(status=cancelled, taken_back=True)
+        else:
+            heard = _Heard(status=None, untold=untold)
     failpoint("cancel.sent")
     with task.services.unit_of_work() as uow:
         calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
@@ -170,18 +179,22 @@ def _question(task: Task) -> _Question | None:
         if is_theirs:
             # our own word is the more lasting one: a customer's token may die before the money has settled
             token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
-        if is_theirs and profile.sign_in_first and token is None:
+        of_sign_in = is_theirs and profile.sign_in_first
+        if of_sign_in and token is None:
             _ask_nobody(task, uow, payment)
             uow.commit()
             return None
         wait_until = budget.take(
             uow.session, bank_id=payment.bank_id, most=profile.status_calls_per_minute, now=uow.now
         )
-        if wait_until is not None:
+        if wait_until is not None and not rules.is_now_or_never(
+            wait_until=wait_until, told_until=payment.told_until, now=uow.now
+        ):
             if wait_until > uow.now + rules.LONG_WAIT and payment.state not in OVER:
                 _lose_sight(uow, payment, told=False, evidence="the bank wants to be left alone")
             keep_promise(payment, now=uow.now)
-            look_again(task, uow, payment, run_at=wait_until)
+            run_at = rules.look_at_the_last(run_at=wait_until, told_until=payment.told_until, now=uow.now)
+            look_again(task, uow, payment, run_at=run_at)
             uow.commit()
             return None
         task.hold(uow)
@@ -193,8 +206,10 @@ def _question(task: Task) -> _Question | None:
             bank_payment_id=payment.bank_payment_id or consent.bank_consent_id,
             access_token=token,
             asked_at=uow.now,
+            is_past_fence=_is_past_fence(payment, uow.now),
             take_back=_is_to_be_taken_back(uow, payment, consent, trip),
-            of_sign_in=is_theirs and profile.sign_in_first,
+            of_sign_in=of_sign_in,
+            may_tell_later=not of_sign_in and _may_tell_later(uow, payment, trip),
         )
         uow.commit()
         return question
@@ -205,9 +220,18 @@ def _ask_nobody(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     nothing is taken of the bank's budget, since nothing is sent."""
     payment.silent_since = None
     if payment.state not in OVER:
-        _lose_sight(uow, payment, told=False, evidence="the token that is told of it is dead, or does not open")
+        evidence = "the token that is told of it is dead, or does not open"
+        _lose_sight(uow, payment, told=False, evidence=evidence)
         promise_nothing(payment, now=uow.now)
     _go_on(task, uow, payment, not_before=uow.now)
+
+
+def _may_tell_later(uow: UnitOfWork, payment: Payment, trip: Trip) -> bool:
+    """Where the token is that of the approval: its code is still to be exchanged, or is just now; or nobody brought
+    one, so that the order is taken back once its time is over."""
+    if trip.outcome != "code":
+        return payment.accepted_at is None
+    return trip.exchanged_at is None or uow.now < trip.exchanged_at + rules.HINT_PAUSE
 
 
 def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, trip: Trip) -> bool:
@@ -235,7 +259,10 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
     status = heard.status
     if status is None:
         if payment.state not in OVER:
-            _lose_sight(uow, payment, told=False, evidence="the bank gives no answer")
+            evidence = "the bank tells it to nobody any more" if heard.untold else "the bank gives no answer"
+            _lose_sight(uow, payment, told=False, evidence=evidence, untold=heard.untold)
+            if heard.untold:
+                promise_nothing(payment, now=uow.now)
         return
     told = status.fact is not Fact.NOT_FOUND
     if told:
@@ -261,11 +288,12 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
     _lose_sight(uow, payment, told=told, evidence=f"bank:{status.transaction_status}")
 
 
-def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str) -> None:
-    """We should know and do not: the customer is back and the bank has not ``told`` a thing, or the time is over."""
+def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str, untold: bool = False) -> None:
+    """We should know and do not: the customer is back and the bank has not ``told`` a thing, or the time is over, or
+    nobody can be asked any more (``untold``)."""
     trip = uow.session.get_one(Trip, payment.trip_id)
     overdue = _is_overdue(uow, uow.session.get_one(Consent, payment.consent_id))
-    untold = payment.told_until is not None and uow.now >= payment.told_until
+    untold = untold or (payment.told_until is not None and uow.now >= payment.told_until)
     if (overdue or untold or (not told and trip.returned_at is not None)) and PAYMENT.allows(
         PaymentState(payment.state), PaymentStep.LOSE_SIGHT
     ):
@@ -349,13 +377,20 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
         run_at = rules.look_while_told(
             run_at=run_at, begun_at=payment.created_at, told_until=payment.told_until, now=uow.now
         )
-    look_again(task, uow, payment, run_at=max(run_at, not_before))
+    run_at = max(run_at, not_before)
+    if payment.state not in OVER:
+        run_at = rules.look_at_the_last(run_at=run_at, told_until=payment.told_until, now=uow.now)
+    look_again(task, uow, payment, run_at=run_at)
 
 
 def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
     trip = uow.session.get_one(Trip, payment.trip_id)
     if payment.state in OVER:
         return late_look(payment, trip, now=uow.now)
+    # a token that does not open is looked for at the usual pace as long as it lives: nobody is asked by that
+    is_dead = payment.told_until is None or uow.now >= payment.told_until or payment.looked_at == uow.now
+    if payment.untold_since is not None and is_dead:
+        return uow.now + (rules.SECOND_LOOK if payment.untold_since == uow.now else rules.LATE_PAUSE)
     soon = payment.silent_since or payment.doubted_since
     if soon is not None:
         return rules.look_in_silence(silent_since=soon, now=uow.now)

@@ -20,6 +20,7 @@ from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
 from app.web.context import services, signed_in
 from app.web.headers import only_from_our_pages
+from connectors.contract import Approach
 from connectors.registry import UnknownBank
 
 blueprint = Blueprint("customers", __name__)
@@ -108,17 +109,21 @@ def bank_name(bank_id: str) -> str:
         return bank_id
 
 
-def approves_in_app(bank_id: str) -> bool:
-    """Whether customers of this bank approve in an app of its own, while their browser stays here."""
+def approves_in_app(view: PaymentView) -> bool:
+    """Whether its customer approves it in an app of the bank's, while their browser stays here. A bank that is asked
+    for that may have a page of its own all the same: what it chose for this payment counts, and before that its file.
+    """
+    if view.approach is not None:
+        return view.approach == Approach.DECOUPLED
     try:
-        return services().banks.profile(bank_id).decoupled
+        return services().banks.profile(view.bank_id).decoupled
     except UnknownBank:
         return False
 
 
 def named_payment(view: PaymentView, receipt_id: str | None) -> PaymentView:
     """Completed with what earlier stages do not know: the bank's name and way to approve, and the receipt."""
-    seen = _in_app(view) if approves_in_app(view.bank_id) else view
+    seen = _in_app(view) if approves_in_app(view) else view
     return dataclasses.replace(seen, bank_name=bank_name(view.bank_id), receipt_id=receipt_id)
 
 

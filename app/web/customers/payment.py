@@ -29,10 +29,10 @@ def leave(pay: str) -> ResponseReturnValue:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
     if view.state in (PaymentState.PREPARED, PaymentState.INITIATING):
-        return render_template("customers/leave.html", payment=view, ready=False, in_app=approves_in_app(view.bank_id))
+        return render_template("customers/leave.html", payment=view, ready=False, in_app=approves_in_app(view))
     if not view.link_open:
         return redirect(url_for("customers.payment", pay=pay), 303)
-    return render_template("customers/leave.html", payment=view, ready=True, in_app=approves_in_app(view.bank_id))
+    return render_template("customers/leave.html", payment=view, ready=True, in_app=approves_in_app(view))
 
 
 @blueprint.get("/payments/<pay>/bank")
@@ -63,7 +63,7 @@ def payment(pay: str) -> ResponseReturnValue:
         just_back="back" in request.args,
         refresh_s=None if view.final else REFRESH_S,
         limited=limited,
-        in_app=approves_in_app(view.bank_id),
+        in_app=approves_in_app(view),
     )
 
 

@@ -77,7 +77,7 @@ def test_bank_check_has_nothing_to_say(served: ServedBanks, bank_id: str) -> Non
     assert [one.verdict for one in found] == [Verdict.OK] * 6, [str(one) for one in found]
     assert [one.step for one in found] == ["file", "certificate", "seal", "connection", "clock", "token"]
     assert "pisp" in found[-1].text
-    assert any("phare" in line and "cancels" in line and "sandbox" in line for line in listing(banks, now=clock()))
+    assert any("phare" in line and "cancels" in line and "sandbox" in line for line in listing([banks], now=clock()))
 
 
 @pytest.mark.parametrize("days", [364, 380])

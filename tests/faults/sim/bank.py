@@ -29,7 +29,7 @@ from connectors.contract import (
     ScaOAuth,
     Staged,
 )
-from connectors.errors import BankRefused, BankSilent, BankUnavailable
+from connectors.errors import BankRefused, BankSilent, BankUnavailable, NotSignedIn
 from connectors.money import Money
 from connectors.profile import POLL_S, BankProfile
 from connectors.security.pkce import challenge
@@ -464,7 +464,7 @@ class Bank:
             if self.profile.status_access == "psu_token":
                 holder, until = self.tokens.get(access_token or "", (None, None))
                 if holder is None or holder is not order or until is None or self.floor.now > until:
-                    raise BankRefused("no token", code="TOKEN_UNKNOWN", http_status=401)
+                    raise NotSignedIn("no token", code="TOKEN_UNKNOWN", http_status=401)
             return self._status_of(order)
 
         return self._call("status", tell, timeout_s)

@@ -690,10 +690,10 @@ def latest_sign_in_is_used() -> Sequence[Change]:
 
 @_bug("a bank that tells a token alone is asked when it would have been anyway, after the token's end", "S3")
 def asked_after_the_token() -> Sequence[Change]:
-    def look_while_told(*, run_at: dt.datetime, **_: object) -> dt.datetime:
+    def anyway(*, run_at: dt.datetime, **_: object) -> dt.datetime:
         return run_at
 
-    return [(rules, "look_while_told", look_while_told)]
+    return [(rules, "look_while_told", anyway), (rules, "look_at_the_last", anyway)]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from app.journey.payments import rules
 from app.journey.payments.states import CLOSED, PaymentState
-from tests.faults.sim.bank import PAID, Order
+from tests.faults.sim.bank import PAID, Bank, Order
 from tests.faults.sim.invariants import Found, Row, Watch, broken_tables
 from tests.faults.sim.signing_in import LAST_LOOKS, SigningIn
+from tests.faults.sim.submitting import Submitting
 from tests.faults.sim.world import World
 
 #: long enough for every late look, every promise and every order that takes days
@@ -106,13 +107,15 @@ def _of_sign_in(world: World, row: Row, mine: list[Order]) -> Iterator[Found]:
     """What could be known of it, where only the token of a sign-in tells: what was told to that as long as it lived,
     and that nothing was begun. What cannot is promised to nobody."""
     bank = world.bank_of(row.id)
-    if not isinstance(bank, SigningIn) or _tells(world, row):
+    if isinstance(bank, Submitting) or _tells(world, row):
         return
     if row.state == PaymentState.UNKNOWN:
         world.floor.counts["some left to a statement"] += 1
-    if row.state == PaymentState.UNKNOWN and row.know_by is not None:
-        yield "T3", f"{row.id} is promised to be known by {row.know_by}, and nobody can be asked"
     order = next((order for order in mine if order.id == row.bank_consent_id), None)
+    if row.state == PaymentState.UNKNOWN and row.know_by is not None and not _may_be_asked(world, bank, order):
+        yield "T3", f"{row.id} is promised to be known by {row.know_by}, and nobody can be asked"
+    if not isinstance(bank, SigningIn):
+        return
     given = bank.signed.get(order.given_with or "") if order is not None else None
     if order is None or given is None:
         return
@@ -125,6 +128,15 @@ def _of_sign_in(world: World, row: Row, mine: list[Order]) -> Iterator[Found]:
     word = order.word(last)
     if word in (*PAID, "RJCT", "CANC") and row.state not in ENDED:
         yield "S3", f"{row.id} is still {row.state}; at {last} the bank said {word} to its token, and nobody asked"
+
+
+def _may_be_asked(world: World, bank: Bank, order: Order | None) -> bool:
+    """Whether a token that the bank takes is told of it."""
+    now = world.floor.now
+    if not isinstance(bank, SigningIn):
+        return any(holder is order and now <= until for holder, until in bank.tokens.values())
+    given = bank.signed.get(order.given_with or "") if order is not None else None
+    return given is not None and not given.ended and now <= given.until
 
 
 def _well_since(world: World, bank: SigningIn) -> dt.datetime:

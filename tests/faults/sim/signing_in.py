@@ -18,6 +18,7 @@ from connectors.contract import (
     Authorised,
     BankRequest,
     BankStatus,
+    Fact,
     PaymentOrder,
     PsuContext,
     ScaOAuth,
@@ -172,10 +173,17 @@ class SigningIn(Executing):
         return self._call("status", lambda: self._tell(access_token, bank_payment_id), timeout_s)
 
     def _tell(self, token: str, bank_payment_id: str) -> BankStatus:
-        order = self._theirs(token, bank_payment_id)
+        try:
+            order = self._theirs(token, bank_payment_id)
+        except BankRefused as refused:
+            self.floor.counts["bank told a sign-in 401"] += 1
+            raise NotSignedIn(str(refused), code=refused.code, http_status=401) from None
+        status = self._status_of(order)
+        if status.fact is Fact.NOT_FOUND:
+            self.floor.counts["bank told a sign-in 404"] += 1
         if self.signed[token].until - self.floor.now < LAST_LOOKS:
             self.floor.counts["bank told at the last"] += 1
-        return self._status_of(order)
+        return status
 
     def cancel(self, consent_id: str, *, timeout_s: float, token: str | None = None) -> BankStatus | None:
         if self.profile.status_access != "psu_token":

@@ -49,6 +49,8 @@ _NAMED = (
     "bank repeated payment id",
     "bank ended earlier sign-in",
     "bank dead sign-in",
+    "bank told a sign-in 401",
+    "bank told a sign-in 404",
     "bank asked in app",
     "bank approved in app",
     "bank refused in app",

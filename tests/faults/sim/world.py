@@ -34,7 +34,7 @@ from tests.faults.sim.accounting import Account
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
-from tests.faults.sim.signing_in import SigningIn
+from tests.faults.sim.signing_in import LAST_LOOKS, SigningIn
 from tests.faults.sim.submitting import Submitting
 from tests.faults.sim.visits import Visits
 
@@ -173,17 +173,29 @@ class World:
             fiber.told_hold = None
 
     def _count_question(self, fiber: Fiber | None) -> None:
-        """K8: in no minute more questions than the bank allows, and none before the time that it named."""
+        """K8: in no minute more questions than the bank allows, and none before the time that it named; but what nobody
+        can be asked any more in a moment."""
         if fiber is None or fiber.subject is None:
             return
         fiber.told_hold = None
         bank = self.bank_of(fiber.subject)
         minute = f"{bank.profile.id} {self.floor.now:%Y%m%d%H%M}"
         self.asked[minute] += 1
+        if self._is_last_question(fiber.subject):
+            self.floor.counts["some asked at the last"] += 1
+            return
         if self.asked[minute] > bank.profile.status_calls_per_minute:
             self.floor.broken("K8", f"{bank.profile.id} is asked {self.asked[minute]} times in a minute")
         if bank.left_alone_until is not None and self.floor.now < bank.left_alone_until:
             self.floor.broken("K8", f"{bank.profile.id} wants to be left alone until {bank.left_alone_until}")
+
+    def _is_last_question(self, payment_id: str) -> bool:
+        """Only a token is told of it, and dies within minutes."""
+        [told_until] = self.house.raw.execute("SELECT told_until FROM payment WHERE id = ?", (payment_id,)).fetchone()
+        if told_until is None:
+            return False
+        left = dt.datetime.fromisoformat(told_until).replace(tzinfo=dt.UTC) - self.floor.now
+        return dt.timedelta() < left <= LAST_LOOKS
 
     def _watched(self, name: str, handler: Handler) -> Handler:
         def watched(task: Task) -> None:

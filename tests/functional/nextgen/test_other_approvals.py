@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+from werkzeug.datastructures import Headers
 
 from app.journey.payments.models import Payment
+from connectors.sandbox_bank.nextgen import brands, definition
 from tests.support import nextgen_bank
 from tests.support.journey import ORIGIN, Journey
 
@@ -89,6 +93,33 @@ def test_the_page_to_choose_promises_no_page_of_a_bank_that_has_an_app(there: Jo
     said = there.browser.page(f"/bills/{there.bill(number='1', amount='84.20')}/bank").get_text(" ")
     assert "Lakenhal Bank" in said
     assert "on its own pages or in its app" in said
+
+
+def test_a_bank_without_an_app_for_this_customer_sends_them_to_its_page(
+    there: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for its app, and names a page: what our pages say is what the bank chose."""
+    brand = dataclasses.replace(brands.BRANDS["lakenhal"], approach="redirect", explicit=False)
+    monkeypatch.setitem(brands.BRANDS, "lakenhal", brand)
+
+    def as_it_likes(headers: Headers, *, brand: brands.Brand) -> tuple[str, str]:
+        return headers["TPP-Redirect-URI"], headers["TPP-Nok-Redirect-URI"]
+
+    monkeypatch.setattr(definition, "ways_back", as_it_likes)
+    payment_id = decided(there, "lakenhal")
+    leaving = there.browser.page(f"/payments/{payment_id}/leave").get_text(" ", strip=True)
+    assert "You leave Quittance now" in leaving
+    assert "the app of" not in leaving
+    to = there.browser.leave(payment_id)
+    assert to.startswith(nextgen_bank.BASE_URL)
+    said = words(there, payment_id)
+    assert "Waiting for your approval at Lakenhal Bank" in said
+    assert "app of Lakenhal" not in said
+    there.browser.come_back(there.at_bank(to))
+    assert ended(there, payment_id).state == "settled"
+    said = words(there, payment_id)
+    assert "Paid" in said
+    assert "app of" not in said
 
 
 def test_a_no_in_the_app(there: Journey) -> None:

@@ -485,8 +485,8 @@ def test_after_the_tokens_death_no_time_is_promised(there: Journey) -> None:
     approves(there, payment_id)
     forget_tokens_at_bank(there)
     there.wait(90)
-    assert there.payment(payment_id).state == "unknown"
-    assert "can no longer tell us" not in words(there, f"/payments/{payment_id}")  # it may yet take the token again
+    assert (there.payment(payment_id).state, there.payment(payment_id).know_by) == ("unknown", None)
+    assert "Tuulipankki can no longer tell us" in words(there, f"/payments/{payment_id}")
     before = len(there.bank_wire.sent)
     for _ in range(5):
         there.wait(3600)

@@ -17,6 +17,7 @@ from app.journey.payments.models import BankAttempt, BankBudget, Payment
 from app.journey.payments.rules import SENDS_MOST
 from app.schedule import forget_expired_secrets
 from app.web.banks import redirect
+from app.web.customers import decide
 from config.settings import Settings
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import Authorised
@@ -150,9 +151,11 @@ def test_at_a_bank_that_recognises_an_order_its_customer_is_the_one_who_gave_it(
 
 
 def test_nothing_is_sent_again_once_its_token_is_dead(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
-    lives(monkeypatch, 1)
+    """Or so nearly that nobody could be sent to approve what it gave."""
+    lives(monkeypatch, 6)
     invoice_id, other = there.bill(number="w10", amount="999.03"), there.bill(number="w11", amount="5.00")
     signs_in(there, invoice_id)
+    there.clock.tick(minutes=2, seconds=55)
     payment_id = decided(there, invoice_id)
     for _ in range(4):
         there.wait(12)
@@ -188,6 +191,21 @@ def test_a_bank_that_takes_the_token_no_more_may_have_taken_the_order_before(the
     there.wait(60)
     assert (there.payment(payment_id).state, there.payment(payment_id).reason) == ("rejected", "bank_unreachable")
     assert offers_to_sign_in(there, invoice_id)  # that token is tried no more
+
+
+def test_the_life_of_a_token_began_before_its_answer_was_read(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process was frozen between the bank's answer and the line that keeps it."""
+    exchange = BerlinGroupConnector.signed_in
+
+    def frozen(*asked: Any, **how: Any) -> Authorised:
+        answer = exchange(*asked, **how)
+        there.clock.tick(minutes=4)
+        return answer
+
+    monkeypatch.setattr(BerlinGroupConnector, "signed_in", frozen)
+    invoice_id = there.bill(number="w15", amount="10.00")
+    signs_in(there, invoice_id)
+    assert "Until 10:10 you can begin payments" in words(there, f"/bills/{invoice_id}/pay?bank={BANK}")
 
 
 def test_a_process_without_the_key_loses_nobodys_sign_in(there: Journey) -> None:
@@ -316,6 +334,24 @@ def test_nobody_is_sent_to_approve_what_could_not_be_asked_about(
     assert sent(there, "/authorisations") == []
 
 
+def test_no_order_is_sent_with_a_token_that_leaves_no_time_to_approve_it(
+    there: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Confirmed while the sign-in was good, and the worker comes a moment later."""
+    lives(monkeypatch, 5)
+    invoice_id = there.bill(number="n5", amount="10.00")
+    signs_in(there, invoice_id)
+    there.clock.tick(minutes=2, seconds=29)
+    with monkeypatch.context() as patched:
+        patched.setattr(decide, "run_now", lambda *_, **__: False)
+        payment_id = decided(there, invoice_id)
+    there.wait(30)
+    payment = there.payment(payment_id)
+    assert (payment.state, payment.reason, initiations(there)) == ("rejected", "sign_in_over", 0)
+    assert there.invoice(invoice_id).state == "to_pay"
+    assert offers_to_sign_in(there, invoice_id)
+
+
 def test_what_nobody_was_asked_to_approve_is_closed(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker that has the app ask comes when the token is dead. We know that nothing was sent."""
     invoice_id = there.bill(number="n2", amount="10.00")
@@ -368,12 +404,22 @@ def test_a_token_of_no_stated_life_is_used_until_the_bank_refuses_it(
 # ----------------------------------------------------------------------------------------------------- what is promised
 
 
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bank gives no answer about any order that it has."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise api._internal_error()
+
+    monkeypatch.setattr(api, "_read", fails)
+
+
+@pytest.mark.usefixtures("silent")
 def test_no_time_is_promised_beyond_the_tokens_end(there: Journey) -> None:
     invoice_id = there.bill(number="p1", amount="10.00")
     signs_in(there, invoice_id)
     payment_id = decided(there, invoice_id)
     approves(there, payment_id)
-    forget_tokens_at_bank(there)
     goes_by(there, 1.5)
     assert (there.payment(payment_id).state, there.payment(payment_id).know_by) == ("unknown", None)
     said = words(there, f"/payments/{payment_id}")
@@ -383,15 +429,80 @@ def test_no_time_is_promised_beyond_the_tokens_end(there: Journey) -> None:
     assert "jusqu’à ce qu’elle prenne fin (10" in words(there, f"/payments/{payment_id}")
 
 
+@pytest.mark.usefixtures("silent")
 def test_a_token_that_outlives_the_promise_promises(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     lives(monkeypatch, 60)
     invoice_id = there.bill(number="p2", amount="10.00")
     signs_in(there, invoice_id)
     payment_id = decided(there, invoice_id)
     approves(there, payment_id)
-    forget_tokens_at_bank(there)
     goes_by(there, 1.5)
     assert "We keep asking and will know by 10:" in words(there, f"/payments/{payment_id}")
+
+
+def questions(journey: Journey) -> int:
+    return sum(str(one.url).endswith("/status") for one in journey.bank_wire.sent)
+
+
+def test_a_bank_that_takes_the_token_no_more_ends_the_promises(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what it said it lives for months: a later sign-in elsewhere ended it, or the bank forgot it."""
+    lives(monkeypatch, 90 * 24 * 60)
+    invoice_id = there.bill(number="p5", amount="10.00")
+    signs_in(there, invoice_id)
+    payment_id = decided(there, invoice_id)
+    approves(there, payment_id)
+    forget_tokens_at_bank(there)
+    for _ in range(3):
+        goes_by(there, 1)
+        payment = there.payment(payment_id)
+        assert (payment.state, payment.know_by, payment.promises_broken) == ("unknown", None, 0)
+        said = words(there, f"/payments/{payment_id}")
+        assert "Tuulipankki can no longer tell us what became of this payment" in said
+        assert "you can also ask the bank" in said
+        assert "will know by" not in said
+    before = questions(there)
+    for _ in range(20):
+        there.wait(3 * 3600)
+    assert there.payment(payment_id).promises_broken == 0
+    assert questions(there) - before <= 11  # every six hours: it may have been wrong of the token
+    assert there.invoice(invoice_id).state == "in_payment"
+
+
+def test_nobody_is_said_to_be_asked_to_drop_it_who_cannot_be_asked(there: Journey) -> None:
+    invoice_id = there.bill(number="p7", amount="10.00")
+    signs_in(there, invoice_id)
+    payment_id = decided(there, invoice_id)
+    left(there, payment_id)
+    forget_tokens_at_bank(there)
+    with there.services.unit_of_work() as uow:
+        uow.session.get_one(Payment, payment_id).unwanted_since = uow.now
+        uow.commit()
+    goes_by(there, 1)
+    said = words(there, f"/payments/{payment_id}")
+    assert "we can no longer ask Tuulipankki to drop it" in said
+    assert "we are asking" not in said
+    there.browser.get("/language/fr?next=/")
+    assert "nous ne pouvons plus demander à Tuulipankki de l’abandonner" in words(there, f"/payments/{payment_id}")
+
+
+def test_a_token_that_the_bank_takes_after_all_tells(there: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a moment it did not."""
+    lives(monkeypatch, 60)
+    invoice_id = there.bill(number="p6", amount="10.00")
+    signs_in(there, invoice_id)
+    payment_id = decided(there, invoice_id)
+    left(there, payment_id)
+
+    def dead(*_: Any, **__: Any) -> Any:
+        raise BerlinGroupError(401, "TOKEN_INVALID", "not now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "_read", dead)
+        goes_by(there, 1.5)
+    assert there.payment(payment_id).untold_since is not None
+    there.at_bank(asked_in_app(there)[0])
+    goes_by(there, 6)
+    assert (there.payment(payment_id).state, there.payment(payment_id).untold_since) == ("settled", None)
 
 
 def test_with_its_key_the_promise_comes_back(there: Journey) -> None:
@@ -463,7 +574,8 @@ def test_no_such_payment_told_to_a_customer_frees_nothing(there: Journey, monkey
         there.at_bank(link)
         goes_by(there, 60)
     there.browser.sign_in()
-    assert there.payment(payment_id).state == "unknown"
+    assert (there.payment(payment_id).state, there.payment(payment_id).know_by) == ("unknown", None)
+    assert "can no longer tell us" in words(there, f"/payments/{payment_id}")  # past the fence no other word will come
     assert there.invoice(invoice_id).state == "in_payment"
     assert len(there.ledger()) == 1
     goes_by(there, 30)

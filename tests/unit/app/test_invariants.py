@@ -648,9 +648,9 @@ def test_where_only_a_token_tells_an_unknown_outcome_may_promise_nothing(bare: E
         books.change("payment", books.payment("unknown"), told_until=books.now)
         assert broken_in(connection, lived.clock.now) == set()
         books.change("payment", books.payment("accepted"), untold_since=books.now)
-        assert broken_in(connection, lived.clock.now) == {"D6"}
-        books.change("payment", books.payment("accepted"), told_until=books.now)
         assert broken_in(connection, lived.clock.now) == set()
+        books.change("payment", books.payment("rejected"), untold_since=books.now)
+        assert broken_in(connection, lived.clock.now) == {"D6"}
 
 
 def test_an_upload_with_all_its_results_is_done(bare: Engine, lived: Lived) -> None:

@@ -522,12 +522,56 @@ def test_each_payment_keeps_its_product_when_the_file_names_another(tmp_path: Pa
     assert bank.calls()[-2:] == [f"GET {INSTANT}/pay-1/status", f"GET {ONE}/status"]
 
 
-@pytest.mark.parametrize("other", [UNKNOWN, NO_SUCH_PRODUCT, json_answer({}, status=403), json_answer({}, status=405)])
+def refused(status: int, code: str) -> Answer:
+    return json_answer({"tppMessages": [{"category": "ERROR", "code": code}]}, status=status)
+
+
+def test_what_was_drafted_before_is_taken_back_under_its_product(tmp_path: Path) -> None:
+    bank = Bank(tmp_path, f"{REDIRECT}instant = true\n")
+    bank.says("DELETE", f"{INSTANT}/pay-1", UNKNOWN)
+    bank.says("DELETE", ONE, lambda _: Response(status=204))
+    gone = bank.connector.cancel("pay-1", timeout_s=5)
+    assert gone is not None
+    assert gone.fact is Fact.CANCELLED
+    assert bank.calls()[-2:] == [f"DELETE {INSTANT}/pay-1", f"DELETE {ONE}"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        UNKNOWN,
+        NO_SUCH_PRODUCT,
+        json_answer({}, status=404),
+        json_answer({}, status=405),
+        refused(400, "RESOURCE_UNKNOWN"),
+        refused(400, "SERVICE_INVALID"),
+    ],
+)
 def test_a_payment_that_is_under_neither_product_is_not_there(tmp_path: Path, other: Answer) -> None:
     bank = Bank(tmp_path)
     bank.says("GET", f"{ONE}/status", UNKNOWN)
     bank.says("GET", f"{INSTANT}/pay-1/status", other)
     assert bank.connector.status("pay-1", access_token=None, timeout_s=5).fact is Fact.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        json_answer({}, status=403),
+        refused(403, "SERVICE_BLOCKED"),
+        refused(403, "PRODUCT_INVALID"),
+        refused(403, "RESOURCE_UNKNOWN"),
+        json_answer({}, status=400),
+        refused(400, "RESOURCE_BLOCKED"),
+    ],
+)
+def test_a_no_that_is_about_something_else_is_no_word_that_it_is_not_there(tmp_path: Path, other: Answer) -> None:
+    """A blocked service, an account that may not, a resource that is kept from us: it may be there, and be executed."""
+    bank = Bank(tmp_path)
+    bank.says("GET", f"{ONE}/status", UNKNOWN)
+    bank.says("GET", f"{INSTANT}/pay-1/status", other)
+    with pytest.raises(BankRefused):
+        bank.connector.status("pay-1", access_token=None, timeout_s=5)
 
 
 @pytest.mark.parametrize("other", [json_answer({}, status=500), json_answer({}, status=409), lambda _: Response("{")])

@@ -214,6 +214,31 @@ def test_without_it_nothing_is_sent(tmp_path: Path) -> None:
     assert bank.calls() == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_of_the_token"),
+    [
+        (json_answer({"tppMessages": [{"category": "ERROR", "code": "TOKEN_EXPIRED"}]}, status=401), True),
+        (json_answer({}, status=401), True),
+        (json_answer({"tppMessages": [{"category": "ERROR", "code": "CERTIFICATE_EXPIRED"}]}, status=401), False),
+        (json_answer({"tppMessages": [{"category": "ERROR", "code": "TOKEN_EXPIRED"}]}, status=403), False),
+    ],
+)
+def test_a_status_that_is_not_told_for_want_of_a_token(tmp_path: Path, answer: Any, is_of_the_token: bool) -> None:
+    bank = Bank(tmp_path, FIRST + THEIRS)
+    bank.says("GET", f"{ONE}/status", answer)
+    with pytest.raises(BankRefused) as caught:
+        bank.connector.status("pay-1", access_token="customers", timeout_s=5)
+    assert isinstance(caught.value, NotSignedIn) == is_of_the_token
+
+
+def test_our_own_token_is_nobodys_sign_in(tmp_path: Path) -> None:
+    bank = Bank(tmp_path, FIRST)
+    bank.says("GET", f"{ONE}/status", json_answer({}, status=401))
+    with pytest.raises(BankRefused) as caught:
+        bank.connector.status("pay-1", access_token=None, timeout_s=5)
+    assert not isinstance(caught.value, NotSignedIn)
+
+
 def test_a_bank_may_tell_a_status_by_our_own_token(tmp_path: Path) -> None:
     bank = Bank(tmp_path, FIRST)
     bank.says("GET", f"{ONE}/status", RECEIVED)

@@ -19,7 +19,8 @@ from tests.conftest import Clock
         (60, 15, 30),
         (60, 90, 30),  # whatever the bank allows: one that was just made is good
         (24 * 60, 15, 60),  # and after an hour one signs in again
-        (1, 90, 0.5),
+        (5, 90, 2.5),
+        (4, 90, 1.5),  # its last two and a half minutes leave no time to approve anything
     ],
 )
 def test_what_is_begun_with_it_has_the_time_to_end(

@@ -165,6 +165,10 @@ class Bank(_EveryBank):
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
         return cast("BankStatus | None", self._answer("cancel", consent_id=consent_id, timeout_s=timeout_s))
 
+    def as_customer(self, access_token: str) -> Bank:
+        self.asked.append(("as_customer", {"access_token": access_token}))
+        return self
+
 
 class SubmittingBank(_EveryBank):
     """One where an approval alone executes nothing, and that takes nothing back."""

@@ -22,7 +22,9 @@ from app.journey.payments.rules import (
     approve_until,
     end_to_end_id,
     is_last_look,
+    is_now_or_never,
     late_look,
+    look_at_the_last,
     look_before_promise,
     look_in_silence,
     look_while_told,
@@ -199,6 +201,29 @@ def test_who_may_approve_comes_back_before_the_last_look() -> None:
     assert not is_last_look(told_until=None, now=end)
     assert approve_until(lapses_at=until, told_until=None) == until
     assert approve_until(lapses_at=BACK, told_until=end) == BACK
+
+
+@given(now=MOMENTS, run_at=MOMENTS, end=MOMENTS)
+def test_whatever_makes_us_wait_there_is_a_look_before_the_end(
+    now: dt.datetime, run_at: dt.datetime, end: dt.datetime
+) -> None:
+    look = look_at_the_last(run_at=max(run_at, now), told_until=end, now=now)
+    assert now <= look <= max(run_at, now)
+    if now < end - 1.5 * MINUTE:
+        assert look <= end - 1.5 * MINUTE
+    elif now < end - 0.5 * MINUTE:
+        assert look <= end - 0.5 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("left_s", "wait_s", "is_so"),
+    [(90, 31, True), (90, 30, False), (30, 1, True), (91, 3600, False), (0, 60, True)],
+)
+def test_only_the_last_looks_do_not_wait_beyond_the_end(left_s: int, wait_s: int, is_so: bool) -> None:
+    wait_until = BACK + dt.timedelta(seconds=wait_s)
+    told_until = BACK + dt.timedelta(seconds=left_s)
+    assert is_now_or_never(wait_until=wait_until, told_until=told_until, now=BACK) == is_so
+    assert not is_now_or_never(wait_until=wait_until, told_until=None, now=BACK)
 
 
 def test_no_promise_outlives_who_can_be_asked() -> None:
