@@ -211,11 +211,12 @@ INVARIANTS: Sequence[Invariant] = (
         " (WITH RECURSIVE line(id, earlier) AS (SELECT id, replaces_id FROM invoice WHERE replaces_id IS NOT NULL"
         " UNION SELECT l.id, i.replaces_id FROM line l JOIN invoice i ON i.id = l.earlier"
         " WHERE i.replaces_id IS NOT NULL)"
-        " SELECT l.id, sum(CASE i.state WHEN 'paid' THEN 1 ELSE 0 END) AS paid,"
-        " sum(CASE i.state WHEN 'in_payment' THEN 1 ELSE 0 END) AS held"
-        " FROM line l JOIN invoice i ON i.id = l.earlier GROUP BY l.id) e ON e.id = p.invoice_id"
-        " WHERE (e.held > 0 OR e.paid > d.earlier_paid) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
-        " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL)))",
+        " SELECT l.id, i.state, q.id AS paid_by FROM line l JOIN invoice i ON i.id = l.earlier"
+        " LEFT JOIN payment q ON q.invoice_id = i.id AND q.state = 'settled') e ON e.id = p.invoice_id"
+        # an id is found in the list by what is left of its text without it
+        " WHERE (e.state = 'in_payment' OR replace(CAST(d.earlier_paid AS TEXT), e.paid_by, '')"
+        " = CAST(d.earlier_paid AS TEXT)) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
+        " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL))) GROUP BY p.id",
     ),
     # a minute: transactions that wait for each other may write their times in the other order
     _holds(

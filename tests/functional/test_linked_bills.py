@@ -7,6 +7,7 @@ from sqlalchemy import select
 from app import invariants
 from app.db import work
 from app.db.work import WorkRow
+from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.access import locked
 from app.journey.payments.reasons import Reason
@@ -179,6 +180,48 @@ def test_what_was_signed_before_the_earlier_bill_was_paid_is_shown_again(journey
     assert answer.status_code == 409
     assert "which you have paid" in answer.get_data(as_text=True)
     assert journey.browser.confirm(new).status_code == 303
+
+
+def test_nobody_signs_a_warning_that_their_page_did_not_show(journey: Journey) -> None:
+    """The earlier bill is paid after the page was drawn and before its button is pressed."""
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    version(journey, "V2", BILL)
+    new = numbered(journey, "V2")
+    token, shown = journey.browser.see_order(new)
+    assert "which you have paid" not in said(journey, f"/bills/{new}/pay?bank=horizon")
+    on_a_statement(journey, first, Fact.DEBITED)
+    answer = journey.browser.start_signing(new, token, shown)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "order-changed")
+    again = said(journey, f"/bills/{new}/pay?bank=horizon&changed")
+    assert "Something in this payment has changed since you saw it. Nothing was paid." in again
+    assert "which you have paid" in again
+    _, shown = journey.browser.see_order(new)
+    started = journey.browser.start_signing(new, token, shown)
+    assert journey.browser.decide(new, token, started.get_json()).status_code == 303
+    with journey.services.reading() as uow:
+        decision = uow.session.scalars(select(Decision).where(Decision.invoice_id == new)).one()
+    assert decision.earlier_paid == [first]
+    assert decision.evidence["order"]["earlier_paid"] == first
+
+
+def test_another_payment_of_the_earlier_bill_than_the_one_that_was_known_comes_first(journey: Journey) -> None:
+    """It was taken back, and paid once more: there are as many as there were, and it is another one."""
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    second_of_old, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, second_of_old)
+    version(journey, "V2", BILL)
+    new = numbered(journey, "V2")
+    on_a_statement(journey, first, Fact.DEBITED)
+    third = journey.confirm(new)
+    journey.worker.run_until_idle()
+    on_a_statement(journey, first, Fact.REJECTED)
+    assert journey.payment(third).state == "awaiting_customer"
+    on_a_statement(journey, second_of_old, Fact.DEBITED)
+    assert (journey.payment(third).state, journey.payment(third).reason) == ("cancelled", "earlier_bill")
 
 
 def test_no_new_version_is_decided_while_the_earlier_bill_may_be_paid(journey: Journey) -> None:

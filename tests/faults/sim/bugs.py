@@ -631,7 +631,7 @@ def void_and_sent() -> Sequence[Change]:
     def is_outdated(session: Session, payment: Payment) -> bool:
         return False
 
-    return [(access, "is_outdated", is_outdated), (initiate, "is_outdated", is_outdated)]
+    return [(access, "is_outdated", is_outdated)]
 
 
 @_bug("a new version is opened while a payment of the earlier bill is under way", "R3")
