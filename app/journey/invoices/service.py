@@ -241,6 +241,7 @@ def release(uow: UnitOfWork, taken: Claim) -> None:
 
 def settle(uow: UnitOfWork, taken: Claim) -> None:
     """The payment happened."""
+    lock(uow, taken.invoice_id)  # what is due of it first: it may be taken back in this very transaction
     ledger.settle(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.SETTLE)
     _tell_refund(uow, taken.invoice_id)

@@ -26,13 +26,15 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
+from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
-from app.journey.payments.states import MEANING, PaymentState
+from app.journey.payments.states import MEANING, PaymentState, Source
+from app.journey.payments.step import correct
 from app.journey.route import HANDLERS
 from app.people.models import Customer
 from app.services import Task
 from app.tables import metadata
-from connectors.contract import Authorised
+from connectors.contract import Authorised, Fact
 from tests.conftest import Clock
 from tests.support.bills import json_bill
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
@@ -200,6 +202,34 @@ def test_against_the_submission(rounds: Rounds) -> None:
 def test_against_the_settlement(rounds: Rounds) -> None:
     ends = rounds.race(lambda house: house.approved(), lambda house: house.follow(DEBITED))
     assert set(ends) == {"settled"}
+
+
+def test_a_statement_that_settles_and_takes_back_against_another_tab(rounds: Rounds) -> None:
+    """Both in one transaction, while somebody signs in the tab that was left open."""
+    signed = {}
+
+    def prepare(house: House) -> None:
+        house.bill()
+        device = passkey_of(house, house.customer)
+        started = start(house)
+        signed["now"] = started, device.sign(started.public_key)
+        house.stage()
+        house.come_back(house.leave())
+        house.exchange(Authorised(access_token="t0ken", expires_in_s=600))
+
+    def settle_and_take_back(house: House) -> None:
+        with house.begin() as uow:
+            payment = locked(uow.session, "pay_1")
+            for fact in (Fact.DEBITED, Fact.REJECTED):
+                assert correct(uow, payment, fact, source=Source.STATEMENT, evidence="camt:1/1")
+            uow.commit()
+
+    states = set()
+    for house in rounds.moments(prepare, settle_and_take_back, lambda house: decide(house, *signed["now"])):
+        states.add((house.payment().state, house.invoice().state))
+        assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
+    assert ("reversed", "in_payment") in states  # signed once it was free again
+    assert {payment for payment, _ in states} == {"reversed"}
 
 
 def test_against_the_exchange_of_the_code(rounds: Rounds) -> None:

@@ -265,7 +265,7 @@ def test_the_bill_is_locked_before_it_is_compared_with_what_was_signed(house: Ho
     decide(house, started, credential)
     event.remove(house.engine, "before_cursor_execute", statement)
     of_invoice = [sql for sql in seen if "FROM invoice" in sql]
-    assert of_invoice[0].rstrip().endswith("FOR UPDATE")
+    assert of_invoice[0].rstrip().endswith("FOR NO KEY UPDATE")
 
 
 def test_a_demo_visit_looks_and_does_not_pay(house: House, device: Authenticator) -> None:
