@@ -468,10 +468,12 @@ INVARIANTS: Sequence[Invariant] = (
         "a correction is of its biller's own bill for the same customer, and in its currency where it credits",
         "SELECT c.id FROM correction c JOIN invoice i ON i.id = c.invoice_id WHERE i.biller_id <> c.biller_id"
         " OR i.customer_id <> c.customer_id OR (c.kind = 'credit_note' AND i.currency <> c.currency)"
-        # a further new version of a bill stands in for the last one
-        " OR (c.names <> i.number AND NOT (c.kind = 'new_version' AND EXISTS (SELECT 1 FROM invoice named"
+        # a further new version of a bill stands in for the last one, whether or not that bill ever came
+        " OR (c.names <> i.number AND NOT (c.kind = 'new_version' AND (EXISTS (SELECT 1 FROM invoice named"
         " JOIN correction first ON first.invoice_id = named.id AND first.kind = 'new_version'"
-        " WHERE named.biller_id = c.biller_id AND named.number = c.names)))",
+        " WHERE named.biller_id = c.biller_id AND named.number = c.names) OR EXISTS (SELECT 1 FROM correction beside"
+        " WHERE beside.biller_id = c.biller_id AND beside.customer_id = c.customer_id AND beside.names = c.names"
+        " AND beside.kind = 'new_version' AND beside.id <> c.id))))",
     ),
     # ------------------------------------------------------------------------------------------------------ G telling
     _holds(

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, exists, select, update
 from sqlalchemy.orm import Session
 
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
 from app.journey.intake import originals
-from app.journey.intake.bill import Bill, Line
+from app.journey.intake.bill import Bill, BillKind, Line
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.access import locked_invoice
+from app.journey.invoices.chain import earlier_ids, later_ids
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
@@ -59,7 +60,10 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     uow.session.flush()
     ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
     uow.record(InvoiceOpened(invoice_id=invoice.id))
-    _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
+    numbers = {invoice.number, *_numbers_of(uow.session, earlier_ids(uow.session, invoice.id) if replaces_id else ())}
+    if delivered.corrects_number is not None:
+        numbers.add(delivered.corrects_number)
+    _ask_for_corrections(uow, {(invoice.biller_id, number) for number in numbers})
 
 
 def open_invoice_together(task: Task) -> None:
@@ -69,6 +73,9 @@ def open_invoice_together(task: Task) -> None:
         made, apart = _invoices_of(task.services.vault, uow, facts)
     with task.services.unit_of_work() as uow:
         task.hold(uow)  # whoever else had it is over: what it opened can be seen
+        # as for one; in one order, since who withdraws some of them waits as well
+        bills = select(DeliveredBill.id).where(among(uow.session, DeliveredBill.id, facts))
+        uow.session.execute(bills.order_by(DeliveredBill.id).with_for_update())
         known = set(uow.session.scalars(select(Invoice.bill_id).where(among(uow.session, Invoice.bill_id, facts))))
         opened = [row for row in made if row["bill_id"] not in known]
         insert_many(uow.session, Invoice, opened)
@@ -84,7 +91,8 @@ def open_invoice_together(task: Task) -> None:
 
 
 def _ask_for_corrections(uow: UnitOfWork, opened: Collection[tuple[str, str]]) -> None:
-    """What was delivered before these bills, biller and number of each, and corrects one of them, is done now.
+    """What was delivered before these bills, or names that it has alike with them, biller and number of each, and
+    corrects one of them, is done now.
 
     Whoever delivers it after this moment finds the bill delivered: one of the two sees the other.
     """
@@ -99,6 +107,29 @@ def _ask_for_corrections(uow: UnitOfWork, opened: Collection[tuple[str, str]]) -
     for bill_id, biller_id, number in bills:
         if (biller_id, number) in opened:
             uow.record(CorrectionDue(bill_id=bill_id))
+
+
+def _ask_for_new_versions(uow: UnitOfWork, invoice_id: str) -> None:
+    """A payment of the bill has ended: the new version that waits for that, of it or of a later one, is looked at."""
+    biller_id = uow.session.scalars(select(Invoice.biller_id).where(Invoice.id == invoice_id)).one()
+    line = [invoice_id, *earlier_ids(uow.session, invoice_id), *later_ids(uow.session, invoice_id)]
+    waiting = uow.session.scalars(
+        select(DeliveredBill.id)
+        .where(
+            DeliveredBill.biller_id == biller_id,
+            DeliveredBill.corrects_number.in_(_numbers_of(uow.session, line)),
+            DeliveredBill.kind == BillKind.INVOICE,
+            ~exists().where(Invoice.bill_id == DeliveredBill.id),
+        )
+        .order_by(DeliveredBill.id)
+    )
+    for bill_id in waiting:
+        uow.record(CorrectionDue(bill_id=bill_id))
+
+
+def _numbers_of(session: Session, invoice_ids: Collection[str]) -> Sequence[str]:
+    """Of the bills of one line: a new version names any of them."""
+    return session.scalars(select(Invoice.number).where(Invoice.id.in_(invoice_ids))).all()
 
 
 def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -237,6 +268,7 @@ def release(uow: UnitOfWork, taken: Claim) -> None:
     ledger.release(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.RELEASE)
     _become_free(uow, taken.invoice_id)
+    _ask_for_new_versions(uow, taken.invoice_id)
 
 
 def settle(uow: UnitOfWork, taken: Claim) -> None:
@@ -245,6 +277,7 @@ def settle(uow: UnitOfWork, taken: Claim) -> None:
     ledger.settle(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.SETTLE)
     _tell_refund(uow, taken.invoice_id)
+    _ask_for_new_versions(uow, taken.invoice_id)
 
 
 def correct(uow: UnitOfWork, taken: Claim) -> bool:
