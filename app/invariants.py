@@ -566,7 +566,7 @@ INVARIANTS: Sequence[Invariant] = (
     _in_time(
         "L7",
         "no delivered bill has been on its way into its customer's space for a day, unless a payment of one that it"
-        " replaces is under way",
+        " replaces is under way, or has been within the last hour",
         "SELECT b.id FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id WHERE i.id IS NULL"
         " AND b.kind = 'invoice' AND {seconds::now,b.delivered_at} > 86400 EXCEPT SELECT line.first_id FROM"
         " (WITH RECURSIVE line(first_id, bill_id) AS (SELECT b.id, b.id FROM delivered_bill b LEFT JOIN invoice i"
@@ -576,7 +576,8 @@ INVARIANTS: Sequence[Invariant] = (
         " LEFT JOIN delivered_bill named ON named.biller_id = b.biller_id AND named.number = b.corrects_number"
         " WHERE COALESCE(i.bill_id, named.id) IS NOT NULL)"
         " SELECT first_id, bill_id FROM line) line JOIN invoice i ON i.bill_id = line.bill_id"
-        " WHERE i.state = 'in_payment'",
+        " WHERE i.state = 'in_payment' OR EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id"
+        " AND {seconds::now,p.updated_at} <= 3600)",
     ),
 )
 

@@ -59,6 +59,12 @@ def at_the_bank(journey: Journey, invoice_id: str) -> tuple[str, str]:
 
 
 def refused_by_the_bank(journey: Journey, payment_id: str) -> None:
+    reject(journey, payment_id)
+    journey.worker.run_until_idle()
+
+
+def reject(journey: Journey, payment_id: str) -> None:
+    """The bank's word, and nothing that follows from it."""
     with journey.services.unit_of_work() as uow:
         step(
             uow,
@@ -69,7 +75,6 @@ def refused_by_the_bank(journey: Journey, payment_id: str) -> None:
             reason=Reason.REJECTED_BY_BANK,
         )
         uow.commit()
-    journey.worker.run_until_idle()
 
 
 # ------------------------------------------------------------------------------------------------ one after the other
@@ -296,6 +301,17 @@ def test_a_bill_that_is_on_its_way_for_a_day_is_noticed(journey: Journey) -> Non
     journey.deliver(number="V4", replaces="V5")
     assert "L7" not in late(journey)
     journey.clock.tick(seconds=DAY_S + 1)
+    assert "L7" in late(journey)
+
+
+def test_nor_is_one_that_waited_for_a_payment_until_just_now(journey: Journey) -> None:
+    payment_id, _ = at_the_bank(journey, bill(journey))
+    version(journey, "V2", BILL)
+    journey.clock.tick(seconds=DAY_S + 1)
+    reject(journey, payment_id)
+    assert bills(journey) == {BILL: "cleared"}
+    assert "L7" not in late(journey)
+    journey.clock.tick(seconds=3601)
     assert "L7" in late(journey)
 
 

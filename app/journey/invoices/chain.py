@@ -17,8 +17,8 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger import service as ledger
 
-#: of one bill; nobody corrects a bill that often
-VERSIONS_MOST = 1000
+#: far more than the door takes of one bill (``intake/rules.py``): so that whatever is wrong has an end
+STEPS_MOST = 1000
 
 
 class Taken(enum.IntEnum):
@@ -112,9 +112,7 @@ def _walk(
     )
     line = first.cte("line", recursive=True)
     line = line.union_all(
-        select(line.c.begin, to, line.c.steps + 1).where(
-            at == line.c.found, to.is_not(None), line.c.steps < VERSIONS_MOST
-        )
+        select(line.c.begin, to, line.c.steps + 1).where(at == line.c.found, to.is_not(None), line.c.steps < STEPS_MOST)
     )
     rows = session.execute(select(line.c.begin, line.c.found).order_by(line.c.steps))
     return [(row.begin, row.found) for row in rows]
