@@ -128,6 +128,14 @@ def test_the_new_version_of_a_withdrawn_bill_waits_for_its_payment_as_well(journ
     assert bills(journey) == {BILL: "paid", "V2": "cleared", "V3": "to_pay"}
 
 
+def test_a_held_new_version_that_names_the_original_is_said_on_the_last_one(journey: Journey) -> None:
+    bill(journey)
+    version(journey, "V-2", BILL)
+    assert journey.deliver(number="V\u20102", amount="80.00", replaces=BILL).held
+    page = said(journey, f"/bills/{numbered(journey, 'V-2')}")
+    assert "which corrects this bill, and somebody at Quittance must look at it first" in page
+
+
 # ------------------------------------------------------------------------------------- a payment that comes alive again
 
 
@@ -305,8 +313,10 @@ def test_a_bill_that_is_on_its_way_for_a_day_is_noticed(journey: Journey) -> Non
 
 
 def test_nor_is_one_that_waited_for_a_payment_until_just_now(journey: Journey) -> None:
-    payment_id, _ = at_the_bank(journey, bill(journey))
+    payment_id, way = at_the_bank(journey, bill(journey))
+    journey.at_bank(way)
     version(journey, "V2", BILL)
+    assert bills(journey) == {BILL: "in_payment"}
     journey.clock.tick(seconds=DAY_S + 1)
     reject(journey, payment_id)
     assert bills(journey) == {BILL: "cleared"}

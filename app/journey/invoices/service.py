@@ -60,10 +60,12 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     uow.session.flush()
     ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
     uow.record(InvoiceOpened(invoice_id=invoice.id))
-    numbers = {invoice.number, *_numbers_of(uow.session, earlier_ids(uow.session, invoice.id) if replaces_id else ())}
-    if delivered.corrects_number is not None:
-        numbers.add(delivered.corrects_number)
-    _ask_for_corrections(uow, {(invoice.biller_id, number) for number in numbers})
+    _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
+    others = {delivered.corrects_number} - {None}
+    if replaces_id is not None:
+        others |= {*_numbers_of(uow.session, earlier_ids(uow.session, invoice.id))}
+    if others:  # the next one that goes the same way; it asks for the one after it
+        _ask_for_new_versions(uow, invoice.biller_id, others, most=1)
 
 
 def open_invoice_together(task: Task) -> None:
@@ -91,8 +93,7 @@ def open_invoice_together(task: Task) -> None:
 
 
 def _ask_for_corrections(uow: UnitOfWork, opened: Collection[tuple[str, str]]) -> None:
-    """What was delivered before these bills, or names that it has alike with them, biller and number of each, and
-    corrects one of them, is done now.
+    """What was delivered before these bills, biller and number of each, and corrects one of them, is done now.
 
     Whoever delivers it after this moment finds the bill delivered: one of the two sees the other.
     """
@@ -109,19 +110,27 @@ def _ask_for_corrections(uow: UnitOfWork, opened: Collection[tuple[str, str]]) -
             uow.record(CorrectionDue(bill_id=bill_id))
 
 
-def _ask_for_new_versions(uow: UnitOfWork, invoice_id: str) -> None:
-    """A payment of the bill has ended: the new version that waits for that, of it or of a later one, is looked at."""
+def _payment_has_ended(uow: UnitOfWork, invoice_id: str) -> None:
+    """The new version that waits for that, of the bill or of another one of its line, is looked at."""
     biller_id = uow.session.scalars(select(Invoice.biller_id).where(Invoice.id == invoice_id)).one()
     line = [invoice_id, *earlier_ids(uow.session, invoice_id), *later_ids(uow.session, invoice_id)]
+    _ask_for_new_versions(uow, biller_id, _numbers_of(uow.session, line))
+
+
+def _ask_for_new_versions(
+    uow: UnitOfWork, biller_id: str, numbers: Collection[str | None], *, most: int | None = None
+) -> None:
+    """Those that name one of these numbers and are not in the space yet, in the order in which they came."""
     waiting = uow.session.scalars(
         select(DeliveredBill.id)
         .where(
             DeliveredBill.biller_id == biller_id,
-            DeliveredBill.corrects_number.in_(_numbers_of(uow.session, line)),
+            DeliveredBill.corrects_number.in_(numbers),
             DeliveredBill.kind == BillKind.INVOICE,
             ~exists().where(Invoice.bill_id == DeliveredBill.id),
         )
-        .order_by(DeliveredBill.id)
+        .order_by(DeliveredBill.delivered_at, DeliveredBill.id)
+        .limit(most)
     )
     for bill_id in waiting:
         uow.record(CorrectionDue(bill_id=bill_id))
@@ -268,7 +277,7 @@ def release(uow: UnitOfWork, taken: Claim) -> None:
     ledger.release(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.RELEASE)
     _become_free(uow, taken.invoice_id)
-    _ask_for_new_versions(uow, taken.invoice_id)
+    _payment_has_ended(uow, taken.invoice_id)
 
 
 def settle(uow: UnitOfWork, taken: Claim) -> None:
@@ -277,7 +286,7 @@ def settle(uow: UnitOfWork, taken: Claim) -> None:
     ledger.settle(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.SETTLE)
     _tell_refund(uow, taken.invoice_id)
-    _ask_for_new_versions(uow, taken.invoice_id)
+    _payment_has_ended(uow, taken.invoice_id)
 
 
 def correct(uow: UnitOfWork, taken: Claim) -> bool:
