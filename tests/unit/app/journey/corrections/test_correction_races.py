@@ -242,14 +242,17 @@ def test_against_the_exchange_of_the_code(rounds: Rounds) -> None:
     assert set(ends) == {"rejected"}  # whenever it came: nothing is submitted
 
 
+def credit_again(house: House) -> None:
+    credit(house, "C-2")
+
+
 @pytest.mark.parametrize("state", ["to pay", "paid"])
-def test_against_another_correction(rounds: Rounds, state: str) -> None:
+@pytest.mark.parametrize(("act", "other"), [(credit_again, credit), (take_back, credit), (take_back, take_back)])
+def test_against_another_correction(rounds: Rounds, state: str, act: Act, other: Act) -> None:
     def prepare(house: House) -> None:
         house.settled() if state == "paid" else house.bill()
 
-    assert rounds.race(prepare, lambda house: credit(house, "C-2"))
-    assert rounds.race(prepare, take_back)
-    assert rounds.race(prepare, take_back, take_back)
+    assert rounds.race(prepare, act, other)
 
 
 @pytest.mark.parametrize("replaces", [None, "1"])
