@@ -211,11 +211,12 @@ INVARIANTS: Sequence[Invariant] = (
         " (WITH RECURSIVE line(id, earlier) AS (SELECT id, replaces_id FROM invoice WHERE replaces_id IS NOT NULL"
         " UNION SELECT l.id, i.replaces_id FROM line l JOIN invoice i ON i.id = l.earlier"
         " WHERE i.replaces_id IS NOT NULL)"
-        " SELECT l.id, sum(CASE i.state WHEN 'paid' THEN 1 ELSE 0 END) AS paid,"
-        " sum(CASE i.state WHEN 'in_payment' THEN 1 ELSE 0 END) AS held"
-        " FROM line l JOIN invoice i ON i.id = l.earlier GROUP BY l.id) e ON e.id = p.invoice_id"
-        " WHERE (e.held > 0 OR e.paid > d.earlier_paid) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
-        " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL)))",
+        " SELECT l.id, i.state, q.id AS paid_by FROM line l JOIN invoice i ON i.id = l.earlier"
+        " LEFT JOIN payment q ON q.invoice_id = i.id AND q.state = 'settled') e ON e.id = p.invoice_id"
+        # an id is found in the list by what is left of its text without it
+        " WHERE (e.state = 'in_payment' OR replace(CAST(d.earlier_paid AS TEXT), e.paid_by, '')"
+        " = CAST(d.earlier_paid AS TEXT)) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
+        " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL))) GROUP BY p.id",
     ),
     # a minute: transactions that wait for each other may write their times in the other order
     _holds(
@@ -467,10 +468,12 @@ INVARIANTS: Sequence[Invariant] = (
         "a correction is of its biller's own bill for the same customer, and in its currency where it credits",
         "SELECT c.id FROM correction c JOIN invoice i ON i.id = c.invoice_id WHERE i.biller_id <> c.biller_id"
         " OR i.customer_id <> c.customer_id OR (c.kind = 'credit_note' AND i.currency <> c.currency)"
-        # a further new version of a bill stands in for the last one
-        " OR (c.names <> i.number AND NOT (c.kind = 'new_version' AND EXISTS (SELECT 1 FROM invoice named"
+        # a further new version of a bill stands in for the last one, whether or not that bill ever came
+        " OR (c.names <> i.number AND NOT (c.kind = 'new_version' AND (EXISTS (SELECT 1 FROM invoice named"
         " JOIN correction first ON first.invoice_id = named.id AND first.kind = 'new_version'"
-        " WHERE named.biller_id = c.biller_id AND named.number = c.names)))",
+        " WHERE named.biller_id = c.biller_id AND named.number = c.names) OR EXISTS (SELECT 1 FROM correction beside"
+        " WHERE beside.biller_id = c.biller_id AND beside.customer_id = c.customer_id AND beside.names = c.names"
+        " AND beside.kind = 'new_version' AND beside.id <> c.id))))",
     ),
     # ------------------------------------------------------------------------------------------------------ G telling
     _holds(
@@ -563,7 +566,7 @@ INVARIANTS: Sequence[Invariant] = (
     _in_time(
         "L7",
         "no delivered bill has been on its way into its customer's space for a day, unless a payment of one that it"
-        " replaces is under way",
+        " replaces is under way, or has been within the last hour",
         "SELECT b.id FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id WHERE i.id IS NULL"
         " AND b.kind = 'invoice' AND {seconds::now,b.delivered_at} > 86400 EXCEPT SELECT line.first_id FROM"
         " (WITH RECURSIVE line(first_id, bill_id) AS (SELECT b.id, b.id FROM delivered_bill b LEFT JOIN invoice i"
@@ -573,7 +576,8 @@ INVARIANTS: Sequence[Invariant] = (
         " LEFT JOIN delivered_bill named ON named.biller_id = b.biller_id AND named.number = b.corrects_number"
         " WHERE COALESCE(i.bill_id, named.id) IS NOT NULL)"
         " SELECT first_id, bill_id FROM line) line JOIN invoice i ON i.bill_id = line.bill_id"
-        " WHERE i.state = 'in_payment'",
+        " WHERE i.state = 'in_payment' OR EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id"
+        " AND {seconds::now,p.updated_at} <= 3600)",
     ),
 )
 

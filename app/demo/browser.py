@@ -66,6 +66,12 @@ class Page:
         return None
 
     @property
+    def order(self) -> dict[str, str]:
+        """What the script of the page says of the order that a passkey is to sign; empty where none can be signed."""
+        forms = self.tree.xpath("//form[@data-passkey='pay']")
+        return {name: str(form.get(f"data-{name}")) for form in forms for name in ("bank", "shown")}
+
+    @property
     def words(self) -> str:
         """The text of the page, with single spaces: non-breaking ones too."""
         return " ".join(self.tree.text_content().split())

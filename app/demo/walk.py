@@ -253,11 +253,10 @@ def sign(walk: Walk) -> str:
 def _sign_once(walk: Walk) -> str:
     browser, page = walk.browser, walk.here
     form = page.form("credential")
-    bank = str(page.tree.xpath("string(//form[@data-passkey='pay']/@data-bank)"))
-    if form is None or not bank:
+    if form is None or not page.order:
         raise DisagreementError("the page cannot be signed")
     address, fields = form
-    asked = browser.post_json(f"{walk.invoice}/pay/ceremony", {"bank": bank}, csrf=csrf_of(page))
+    asked = browser.post_json(f"{walk.invoice}/pay/ceremony", page.order, csrf=csrf_of(page))
     signed = json.dumps(walk.passkey.sign(asked["publicKey"]))
     done = browser.post_form(address, {**fields, "ceremony": asked["ceremony"], "credential": signed})
     found = _PAYMENT.search(done.location or "")

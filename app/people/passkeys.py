@@ -158,8 +158,12 @@ def start_payment(uow: UnitOfWork, *, party: RelyingParty, customer_id: str, ord
 
 def linked_challenge(salt: str, order: dict[str, Any]) -> bytes:
     """The challenge that binds a signature to one order; recomputed by whoever checks the evidence."""
-    canonical = json.dumps(order, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(f"{salt}\n{canonical}".encode()).digest()
+    return hashlib.sha256(f"{salt}\n".encode() + canonical(order)).digest()
+
+
+def canonical(order: dict[str, Any]) -> bytes:
+    """The one spelling of an order."""
+    return json.dumps(order, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def take(uow: UnitOfWork, *, token: object, purpose: str, customer_id: str | None) -> Ceremony:

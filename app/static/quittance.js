@@ -3,8 +3,13 @@
 
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 
-/** What the server says went wrong, in the customer's language. */
-class Problem extends Error {}
+/** What the server says went wrong, in the customer's language, and its word for programs. */
+class Problem extends Error {
+  constructor({ detail = "", code = "" }) {
+    super(detail);
+    this.code = code;
+  }
+}
 
 async function post(path, body = {}) {
   const answer = await fetch(path, {
@@ -13,7 +18,7 @@ async function post(path, body = {}) {
     body: JSON.stringify(body),
   });
   const json = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Problem(json.detail ?? "");
+  if (!answer.ok) throw new Problem(json);
   return json;
 }
 
@@ -51,8 +56,17 @@ const ceremonies = {
     location.replace(location.href); // the same page again, fetched anew, now with a passkey
   },
   async pay(form) {
-    const path = new URL(form.action).pathname;
-    const signed = await sign(await post(`${path}/ceremony`, { bank: form.dataset.bank }));
+    const { pathname } = new URL(form.action);
+    const { bank, shown } = form.dataset;
+    let start;
+    try {
+      start = await post(`${pathname}/ceremony`, { bank, shown });
+    } catch (error) {
+      if (error.code !== "order-changed") throw error;
+      location.replace(`${form.action}&changed`); // nobody signs what they were not shown: the page is drawn anew
+      return;
+    }
+    const signed = await sign(start);
     form.elements.ceremony.value = signed.ceremony;
     form.elements.credential.value = JSON.stringify(signed.credential);
     form.submit();

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from sqlalchemy import select
 
 from app import invariants
 from app.db import work
 from app.db.work import WorkRow
+from app.journey.decisions.models import Decision
+from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.payments.access import locked
 from app.journey.payments.reasons import Reason
@@ -55,6 +59,12 @@ def at_the_bank(journey: Journey, invoice_id: str) -> tuple[str, str]:
 
 
 def refused_by_the_bank(journey: Journey, payment_id: str) -> None:
+    reject(journey, payment_id)
+    journey.worker.run_until_idle()
+
+
+def reject(journey: Journey, payment_id: str) -> None:
+    """The bank's word, and nothing that follows from it."""
     with journey.services.unit_of_work() as uow:
         step(
             uow,
@@ -65,7 +75,6 @@ def refused_by_the_bank(journey: Journey, payment_id: str) -> None:
             reason=Reason.REJECTED_BY_BANK,
         )
         uow.commit()
-    journey.worker.run_until_idle()
 
 
 # ------------------------------------------------------------------------------------------------ one after the other
@@ -94,9 +103,7 @@ def test_no_new_version_is_opened_while_a_payment_of_any_earlier_one_may_be_exec
     assert bills(journey) == {BILL: "in_payment"}
     journey.browser.come_back(back)
     journey.wait(3)
-    for _ in range(4):
-        journey.wait(60)
-    assert journey.payment(payment_id).state == "settled"
+    assert journey.payment(payment_id).state == "settled"  # and nobody waits any longer
     assert bills(journey) == {BILL: "paid", "V2": "cleared", "V3": "cleared", "V4": "to_pay"}
     assert str(of_invoice(journey, old).refund_owed) == "100.00"
     assert f"new version of bill {BILL}, which you have paid" in said(journey, f"/bills/{numbered(journey, 'V4')}")
@@ -119,6 +126,14 @@ def test_the_new_version_of_a_withdrawn_bill_waits_for_its_payment_as_well(journ
     assert f"new version of bill {BILL}, which you have paid" in said(journey, f"/bills/{numbered(journey, 'V2')}")
     version(journey, "V3", BILL, "80.00")
     assert bills(journey) == {BILL: "paid", "V2": "cleared", "V3": "to_pay"}
+
+
+def test_a_held_new_version_that_names_the_original_is_said_on_the_last_one(journey: Journey) -> None:
+    bill(journey)
+    version(journey, "V-2", BILL)
+    assert journey.deliver(number="V\u20102", amount="80.00", replaces=BILL).held
+    page = said(journey, f"/bills/{numbered(journey, 'V-2')}")
+    assert "which corrects this bill, and somebody at Quittance must look at it first" in page
 
 
 # ------------------------------------------------------------------------------------- a payment that comes alive again
@@ -179,6 +194,48 @@ def test_what_was_signed_before_the_earlier_bill_was_paid_is_shown_again(journey
     assert answer.status_code == 409
     assert "which you have paid" in answer.get_data(as_text=True)
     assert journey.browser.confirm(new).status_code == 303
+
+
+def test_nobody_signs_a_warning_that_their_page_did_not_show(journey: Journey) -> None:
+    """The earlier bill is paid after the page was drawn and before its button is pressed."""
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    version(journey, "V2", BILL)
+    new = numbered(journey, "V2")
+    token, shown = journey.browser.see_order(new)
+    assert "which you have paid" not in said(journey, f"/bills/{new}/pay?bank=horizon")
+    on_a_statement(journey, first, Fact.DEBITED)
+    answer = journey.browser.start_signing(new, token, shown)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "order-changed")
+    again = said(journey, f"/bills/{new}/pay?bank=horizon&changed")
+    assert "Something in this payment has changed since you saw it. Nothing was paid." in again
+    assert "which you have paid" in again
+    _, shown = journey.browser.see_order(new)
+    started = journey.browser.start_signing(new, token, shown)
+    assert journey.browser.decide(new, token, started.get_json()).status_code == 303
+    with journey.services.reading() as uow:
+        decision = uow.session.scalars(select(Decision).where(Decision.invoice_id == new)).one()
+    assert decision.earlier_paid == [first]
+    assert decision.evidence["order"]["earlier_paid"] == first
+
+
+def test_another_payment_of_the_earlier_bill_than_the_one_that_was_known_comes_first(journey: Journey) -> None:
+    """It was taken back, and paid once more: there are as many as there were, and it is another one."""
+    old = bill(journey)
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    second_of_old, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, second_of_old)
+    version(journey, "V2", BILL)
+    new = numbered(journey, "V2")
+    on_a_statement(journey, first, Fact.DEBITED)
+    third = journey.confirm(new)
+    journey.worker.run_until_idle()
+    on_a_statement(journey, first, Fact.REJECTED)
+    assert journey.payment(third).state == "awaiting_customer"
+    on_a_statement(journey, second_of_old, Fact.DEBITED)
+    assert (journey.payment(third).state, journey.payment(third).reason) == ("cancelled", "earlier_bill")
 
 
 def test_no_new_version_is_decided_while_the_earlier_bill_may_be_paid(journey: Journey) -> None:
@@ -255,8 +312,50 @@ def test_a_bill_that_is_on_its_way_for_a_day_is_noticed(journey: Journey) -> Non
     assert "L7" in late(journey)
 
 
+def test_nor_is_one_that_waited_for_a_payment_until_just_now(journey: Journey) -> None:
+    payment_id, way = at_the_bank(journey, bill(journey))
+    journey.at_bank(way)
+    version(journey, "V2", BILL)
+    assert bills(journey) == {BILL: "in_payment"}
+    journey.clock.tick(seconds=DAY_S + 1)
+    reject(journey, payment_id)
+    assert bills(journey) == {BILL: "cleared"}
+    assert "L7" not in late(journey)
+    journey.clock.tick(seconds=3601)
+    assert "L7" in late(journey)
+
+
 def late(journey: Journey) -> set[str]:
     return {each.invariant.name for each in invariants.check(journey.services.engine, now=journey.services.clock())}
+
+
+# ------------------------------------------------------------------------------- new versions of a bill that never came
+
+
+def test_of_two_new_versions_of_a_bill_that_never_came_the_later_one_is_to_pay(journey: Journey) -> None:
+    first = version(journey, "V2", BILL)
+    second = version(journey, "V3", BILL, "80.00")
+    assert bills(journey) == {"V2": "cleared", "V3": "to_pay"}
+    assert "€80.00 to pay, on 1 bill" in said(journey, "/bills")
+    assert "This is the new version of bill V2" in said(journey, f"/bills/{numbered(journey, 'V3')}")
+    assert to_the_biller(journey, first).superseded_by == second
+    journey.deliver(number=BILL, amount="100.00")
+    journey.worker.run_until_idle()
+    assert bills(journey) == {BILL: "cleared", "V2": "cleared", "V3": "to_pay"}
+    version(journey, "V4", BILL, "70.00")
+    assert bills(journey) == {BILL: "cleared", "V2": "cleared", "V3": "cleared", "V4": "to_pay"}
+
+
+def test_also_when_the_later_one_was_looked_at_first(journey: Journey) -> None:
+    """As if the earlier one had been written down by a slower server."""
+    version(journey, "V3", BILL, "80.00")
+    earlier = journey.deliver(number="V2", amount="90.00", replaces=BILL)
+    with journey.services.unit_of_work() as uow:
+        delivered = uow.session.get_one(DeliveredBill, earlier.bill_id)
+        delivered.delivered_at -= dt.timedelta(seconds=1)
+        uow.commit()
+    journey.worker.run_until_idle()
+    assert bills(journey) == {"V2": "cleared", "V3": "to_pay"}
 
 
 # ------------------------------------------------------------------------- the earlier bill comes after its new version

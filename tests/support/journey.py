@@ -82,8 +82,19 @@ class Browser:
 
     def start_paying(self, invoice_id: str, *, bank: str = "horizon") -> tuple[str, TestResponse]:
         """The confirm page and its ceremony. Returns the form token and the ceremony's answer."""
-        token = self.token(f"/bills/{invoice_id}/pay?bank={bank}")
-        return token, self.post(f"/bills/{invoice_id}/pay/ceremony", token=token, data={"bank": bank})
+        token, shown = self.see_order(invoice_id, bank=bank)
+        return token, self.start_signing(invoice_id, token, shown, bank=bank)
+
+    def see_order(self, invoice_id: str, *, bank: str = "horizon") -> tuple[str, str]:
+        """The confirm page: its form token, and the hash of the order that it shows; empty where none can be signed."""
+        page = self.page(f"/bills/{invoice_id}/pay?bank={bank}")
+        token, form = page.select_one('meta[name="csrf-token"]'), page.select_one("form[data-shown]")
+        assert token is not None
+        return str(token["content"]), str(form["data-shown"]) if form else ""
+
+    def start_signing(self, invoice_id: str, token: str, shown: str, *, bank: str = "horizon") -> TestResponse:
+        """Ask for the challenge over the order that the page shows."""
+        return self.post(f"/bills/{invoice_id}/pay/ceremony", token=token, data={"bank": bank, "shown": shown})
 
     def confirm(self, invoice_id: str, *, bank: str = "horizon") -> TestResponse:
         """Sign the order and decide."""

@@ -91,12 +91,14 @@ def chain_of(session: Session, *, invoice_id: str, customer_id: str) -> Chain:
 
 
 def _held_number(session: Session, invoice: Invoice) -> str | None:
+    # whoever corrects a new version may name the original
+    line = [invoice.id, *(earlier_ids(session, invoice.id) if invoice.replaces_id is not None else ())]
     return session.scalar(
         select(HeldBill.number)
         .where(
             HeldBill.biller_id == invoice.biller_id,
             HeldBill.customer_id == invoice.customer_id,
-            HeldBill.corrects_number == invoice.number,
+            HeldBill.corrects_number.in_(select(Invoice.number).where(Invoice.id.in_(line))),
             HeldBill.ended_as.is_(None),
         )
         .order_by(HeldBill.id.desc())

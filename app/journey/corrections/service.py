@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from app.db.events import Event
 from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
+from app.db.upsert import insert_once
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.journey.corrections.events import BillCorrected
 from app.journey.corrections.models import REASON_MAX, Correction
@@ -44,10 +45,10 @@ from app.services import Services, Task
 from consent.base import new_id
 from consent.vault import Vault
 
-#: what is waited for: a bill that was delivered is opened within moments, a payment ends when its bank says so.
-#: What takes longer is looked for less often
-NOT_OPENED, IN_PAYMENT = dt.timedelta(seconds=1), dt.timedelta(seconds=30)
-WAITING_SHARE, PAUSE_MOST = 10, dt.timedelta(minutes=10)
+#: a bill that was delivered is opened within moments. What takes longer is looked for less often
+NOT_OPENED, WAITING_SHARE = dt.timedelta(seconds=1), 10
+#: whoever opens a bill or ends a payment says so (CorrectionDue); this is only the net below that
+PAUSE_MOST = dt.timedelta(hours=1)
 
 
 def apply_correction(task: Task) -> None:
@@ -61,10 +62,10 @@ def apply_correction(task: Task) -> None:
         correction = _correction_of(uow.session, delivered.id)
         if correction is None:
             bill = read_bill(originals.content_of(task.services.vault, uow.session, delivered), delivered.media_type)
-            correction = _written_down(uow, delivered, preceding=bill.preceding_numbers, note=bill.note)
+            correction = _written_once(uow, delivered, preceding=bill.preceding_numbers, note=bill.note)
         run_at = None
         if correction.state == CorrectionState.STANDING:
-            run_at = _find_and_apply(uow, correction)
+            run_at = _find_and_apply(uow, correction, delivered)
         if correction.kind == CorrectionKind.NEW_VERSION and run_at is None:
             run_at = _open_in_its_place(uow, task.services.vault, correction, delivered)
         if run_at is None:
@@ -80,44 +81,59 @@ def replace_at_once(uow: UnitOfWork, events: Sequence[Event]) -> None:
     Otherwise its customer could be asked to pay both, for as long as the work of the correction has to wait.
     """
     opened = [event.invoice_id for event in events if isinstance(event, InvoiceOpened)]
-    for invoice, delivered in _named_before(uow.session, opened):
+    for invoice, own, delivered in _named_before(uow.session, opened):
         if CorrectionKind.NEW_VERSION in whole_of(uow.session, invoice.id):
             continue  # a further one stands in for the first one, and has work of its own
-        correction = _at_hand(uow, invoice, delivered)
+        correction = _at_hand(uow, own, delivered)
         if correction is None or correction.state == CorrectionState.APPLIED:
             continue
         if not _breaks_ring(uow.session, correction, invoice.bill_id):
             _apply(uow, correction, invoice)
 
 
-def _named_before(session: Session, invoice_ids: Collection[str]) -> list[tuple[Invoice, DeliveredBill]]:
-    """Each of these bills with the new versions that were delivered before it was opened, of it or of one that it
-    stands in for itself."""
-    names: dict[tuple[str, str], Invoice] = {}
-    for invoice in session.scalars(select(Invoice).where(among(session, Invoice.id, invoice_ids))):
+def _named_before(session: Session, invoice_ids: Collection[str]) -> list[tuple[Invoice, DeliveredBill, DeliveredBill]]:
+    """Each of these bills, as it was delivered, with the new versions that were delivered before it was opened: of it,
+    of one that it stands in for itself, or of the bill that it names and nobody has (``_target_of``)."""
+    names: dict[tuple[str, str], tuple[Invoice, DeliveredBill]] = {}
+    beside: dict[tuple[str, str], tuple[Invoice, DeliveredBill]] = {}
+    rows = session.execute(
+        select(Invoice, DeliveredBill)
+        .join(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
+        .where(among(session, Invoice.id, invoice_ids))
+    )
+    for invoice, own in rows:
         earlier = earlier_ids(session, invoice.id) if invoice.replaces_id is not None else []
         numbers = session.scalars(select(Invoice.number).where(Invoice.id.in_(earlier))) if earlier else ()
-        names |= {(invoice.biller_id, number): invoice for number in (invoice.number, *numbers)}
+        names |= {(invoice.biller_id, number): (invoice, own) for number in (invoice.number, *numbers)}
+        if own.corrects_number is not None:
+            beside[invoice.biller_id, own.corrects_number] = invoice, own
     delivered = session.scalars(
         select(DeliveredBill)
         .where(
-            DeliveredBill.biller_id.in_({biller_id for biller_id, _ in names}),
-            among(session, DeliveredBill.corrects_number, {number for _, number in names}),
+            DeliveredBill.biller_id.in_({biller_id for biller_id, _ in (*names, *beside)}),
+            among(session, DeliveredBill.corrects_number, {number for _, number in (*names, *beside)}),
             DeliveredBill.kind == BillKind.INVOICE,
         )
         .order_by(DeliveredBill.delivered_at, DeliveredBill.id)
     )
-    found = [(names.get((each.biller_id, each.corrects_number or "")), each) for each in delivered]
-    return [
-        (invoice, each) for invoice, each in found if invoice is not None and invoice.customer_id == each.customer_id
-    ]
+    found = []
+    for each in delivered:
+        of = each.biller_id, each.corrects_number or ""
+        named = names.get(of) or beside.get(of)
+        if named is None:
+            continue  # the same number of another biller
+        invoice, own = named
+        comes_after = of in names or _order(each) > _order(own)
+        if comes_after and each.id != own.id and each.customer_id == invoice.customer_id:
+            found.append((invoice, own, each))
+    return found
 
 
-def _at_hand(uow: UnitOfWork, invoice: Invoice, delivered: DeliveredBill) -> Correction | None:
-    """The correction, locked. Where an earlier bill is locked already it is not waited for: whoever has it finds the
-    invoice once this is done."""
-    if invoice.replaces_id is None:
-        return _correction_of(uow.session, delivered.id) or _written_down(uow, delivered)
+def _at_hand(uow: UnitOfWork, own: DeliveredBill, delivered: DeliveredBill) -> Correction | None:
+    """The correction, locked. Whoever opens a bill that names another one has its correction locked already, and waits
+    for none: who has this one is told (CorrectionDue) once that is done."""
+    if own.corrects_number is None:
+        return _correction_of(uow.session, delivered.id) or _written_once(uow, delivered)
     return uow.session.scalar(
         select(Correction).where(Correction.bill_id == delivered.id).with_for_update(skip_locked=True)
     )
@@ -209,48 +225,45 @@ def _correction_of(session: Session, bill_id: str) -> Correction | None:
     return session.scalar(select(Correction).where(Correction.bill_id == bill_id).with_for_update())
 
 
-def _written_down(
+def _written_once(
     uow: UnitOfWork, delivered: DeliveredBill, *, preceding: Sequence[str] = (), note: str | None = None
 ) -> Correction:
+    """The correction of this document, locked: written down now, or by somebody else at this very moment."""
     credit = delivered.kind == BillKind.CREDIT_NOTE
     because = Because.UNKNOWN
     if delivered.corrects_number is None:
         because = Because.SEVERAL_NAMED if preceding else Because.NONE_NAMED
-    correction = Correction(
-        id=new_id("cor"),
-        kind=CorrectionKind.CREDIT_NOTE if credit else CorrectionKind.NEW_VERSION,
-        state=CorrectionState.STANDING,
-        biller_id=delivered.biller_id,
-        customer_id=delivered.customer_id,
-        bill_id=delivered.id,
-        number=delivered.number,
-        names=delivered.corrects_number,
-        currency=delivered.currency,
-        amount_minor=delivered.amount_minor,
-        taken_minor=0,
-        because=because,
-        reason=note if credit else None,
-        said_at=delivered.delivered_at,
-    )
-    uow.session.add(correction)
-    uow.session.flush()
-    return correction
+    values = {
+        "id": new_id("cor"),
+        "kind": CorrectionKind.CREDIT_NOTE if credit else CorrectionKind.NEW_VERSION,
+        "state": CorrectionState.STANDING,
+        "biller_id": delivered.biller_id,
+        "customer_id": delivered.customer_id,
+        "bill_id": delivered.id,
+        "number": delivered.number,
+        "names": delivered.corrects_number,
+        "currency": delivered.currency,
+        "amount_minor": delivered.amount_minor,
+        "taken_minor": 0,
+        "because": because,
+        "reason": note if credit else None,
+        "said_at": delivered.delivered_at,
+    }
+    insert_once(uow.session, Correction, values, unique=["bill_id"])
+    written = _correction_of(uow.session, delivered.id)
+    if written is None:
+        raise RuntimeError(f"{delivered.id} has no correction")
+    return written
 
 
-def _find_and_apply(uow: UnitOfWork, correction: Correction) -> dt.datetime | None:
+def _find_and_apply(uow: UnitOfWork, correction: Correction, delivered: DeliveredBill) -> dt.datetime | None:
     """Link it with the bill that it names. When to come back for it; None: it is done, or that bill is not here."""
-    if correction.names is None:
-        return None
-    target = uow.session.scalar(
-        select(DeliveredBill).where(
-            DeliveredBill.biller_id == correction.biller_id, DeliveredBill.number == correction.names
-        )
-    )
+    target = _target_of(uow.session, delivered)
+    if target is None or not _fits(correction, target):
+        correction.because = correction.because if target is None else Because.OTHER
+        target = _beside(uow.session, delivered)
     if target is None:
         return None  # whoever opens it asks for this again
-    if not _fits(correction, target):
-        correction.because = Because.OTHER
-        return None
     bill_id = target.id
     invoice = _locked_invoice_of(uow, bill_id)
     if correction.kind == CorrectionKind.NEW_VERSION:
@@ -261,9 +274,41 @@ def _find_and_apply(uow: UnitOfWork, correction: Correction) -> dt.datetime | No
         if _breaks_ring(uow.session, correction, bill_id):
             return None
     if invoice is None:
-        return _later(uow, correction, NOT_OPENED)
+        return _later(uow, correction)
     _apply(uow, correction, invoice)
     return None
+
+
+def _target_of(session: Session, delivered: DeliveredBill) -> DeliveredBill | None:
+    """The bill that it names, as far as that was delivered."""
+    return session.scalar(
+        select(DeliveredBill).where(
+            DeliveredBill.biller_id == delivered.biller_id, DeliveredBill.number == delivered.corrects_number
+        )
+    )
+
+
+def _beside(session: Session, delivered: DeliveredBill) -> DeliveredBill | None:
+    """Of new versions of a bill that is not here the last one before this: of them, too, only one is to pay."""
+    if delivered.kind == BillKind.CREDIT_NOTE:
+        return None
+    return session.scalar(
+        select(DeliveredBill)
+        .where(
+            DeliveredBill.biller_id == delivered.biller_id,
+            DeliveredBill.customer_id == delivered.customer_id,
+            DeliveredBill.corrects_number == delivered.corrects_number,
+            DeliveredBill.kind == BillKind.INVOICE,
+            tuple_(DeliveredBill.delivered_at, DeliveredBill.id) < tuple_(*_order(delivered)),
+        )
+        .order_by(DeliveredBill.delivered_at.desc(), DeliveredBill.id.desc())
+        .limit(1)
+    )
+
+
+def _order(delivered: DeliveredBill) -> tuple[dt.datetime, str]:
+    """Documents in the order in which they came: ids of one delivery are in its own."""
+    return delivered.delivered_at, delivered.id
 
 
 def _locked_invoice_of(uow: UnitOfWork, bill_id: str) -> Invoice | None:
@@ -309,8 +354,8 @@ def _breaks_ring(session: Session, correction: Correction, end: str) -> bool:
     return True
 
 
-def _later(uow: UnitOfWork, correction: Correction, least: dt.timedelta) -> dt.datetime:
-    return uow.now + min(max(least, (uow.now - correction.said_at) / WAITING_SHARE), PAUSE_MOST)
+def _later(uow: UnitOfWork, correction: Correction) -> dt.datetime:
+    return uow.now + min(max(NOT_OPENED, (uow.now - correction.said_at) / WAITING_SHARE), PAUSE_MOST)
 
 
 def _fits(correction: Correction, target: DeliveredBill) -> bool:
@@ -356,6 +401,6 @@ def _open_in_its_place(
         earlier = [replaces_id, *earlier_ids(uow.session, replaces_id)]
         held = select(Invoice.id).where(Invoice.id.in_(earlier), Invoice.state == InvoiceState.IN_PAYMENT)
         if uow.session.scalar(held.limit(1)) is not None:
-            return _later(uow, correction, IN_PAYMENT)
+            return uow.now + PAUSE_MOST
     invoices.open_bill(uow, vault, delivered, replaces_id=replaces_id)
     return None

@@ -35,8 +35,8 @@ class Decision(Base):
     discount_minor: Mapped[int]  # fixed now, whatever the clock says when the bank acts
     # what the biller had taken off the bill until then: once it takes off more, the decision is void
     credited_minor: Mapped[int] = mapped_column(default=0)
-    # of the bills that this one replaces, how many were paid, as the page said: once there are more, it is to give way
-    earlier_paid: Mapped[int] = mapped_column(default=0, server_default="0")
+    # the payments of bills that this one replaces, as the page warned of them: once there are others, it is to give way
+    earlier_paid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     pay_on: Mapped[dt.date]  # the customer's local day
     bank_id: Mapped[str] = mapped_column(String(60))
     payee_name: Mapped[str] = mapped_column(String(70))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,13 +16,14 @@ from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, Verb
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import invoice_of_customer
-from app.journey.invoices.chain import earlier_states
+from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.rules import Claim
 from app.people import passkeys
 from app.people.customers import today_of
+from app.people.models import Customer
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
@@ -40,12 +42,13 @@ class Decided:
 
 
 def start_paying(
-    uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty, invoice_id: str, bank: BankProfile
+    uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty, invoice_id: str, bank: BankProfile, shown: object
 ) -> Started:
     """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank.
 
-    Raises NotFound, Conflict (a payment of it, or of a bill that it replaces, is under way; the bank wants its customer
-    to sign in there first), NotAllowed (demo visit, no passkey). Nothing is decided yet.
+    ``shown`` is what ``shown_of`` said of the order when the page was drawn: nobody signs what they were not shown.
+    Raises NotFound, Conflict (it is another order by now; a payment of it, or of a bill that it replaces, is under way;
+    the bank wants its customer to sign in there first), NotAllowed (demo visit, no passkey). Nothing is decided yet.
     """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
@@ -53,9 +56,10 @@ def start_paying(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
-    earlier_paid = earlier_paid_of(uow.session, invoice)
-    order = order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
+    order = order_now(uow, customer=customer, invoice=invoice, bank=bank)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
+    if shown != shown_of(order):
+        raise _changed()
     return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
 
 
@@ -84,11 +88,8 @@ def pay_now(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
-    earlier_paid = earlier_paid_of(uow.session, invoice)
-    if bank is None or signed != order_of(invoice, bank=bank, day=today, earlier_paid=earlier_paid):
-        raise Conflict(
-            "order-changed", "Something in this payment has changed since you saw it. Please check it again."
-        )
+    if bank is None or signed != order_now(uow, customer=customer, invoice=invoice, bank=bank):
+        raise _changed()
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
     amount = payable(invoice, day=today)
@@ -110,7 +111,7 @@ def pay_now(
         amount_minor=claimed.amount.minor,
         discount_minor=claimed.discount.minor,
         credited_minor=invoice.credited_minor,
-        earlier_paid=earlier_paid,
+        earlier_paid=signed.get("earlier_paid", "").split(),
         pay_on=today,
         bank_id=bank.id,
         payee_name=invoice.payee_name,
@@ -136,26 +137,32 @@ def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) ->
         raise Conflict("sign-in-first", f"{bank.name} wants you to sign in there before it takes a payment.")
 
 
-def earlier_paid_of(session: Session, invoice: Invoice) -> int:
-    """How many of the bills that this one replaces are paid. Raises Conflict when a payment of one is under way."""
-    states = earlier_states(session, invoice.id)
-    if InvoiceState.IN_PAYMENT in states:
+def earlier_paid_of(session: Session, invoice: Invoice) -> tuple[str, ...]:
+    """The payments that have paid bills which this one replaces. Raises Conflict when one of these is under way."""
+    earlier = earlier_payments(session, invoice.id)
+    if earlier.in_payment:
         raise Conflict(
             "earlier-in-payment",
             "A payment of the bill that this one replaces is under way. Wait until it is known what became of it.",
         )
-    return states.count(InvoiceState.PAID)
+    return earlier.executed
 
 
-def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid: int = 0) -> dict[str, str]:
+def order_now(uow: UnitOfWork, *, customer: Customer, invoice: Invoice, bank: BankProfile) -> dict[str, str]:
+    """The order to pay this invoice as it is at this moment. Raises Conflict and Invalid."""
+    earlier_paid = earlier_paid_of(uow.session, invoice)
+    return order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
+
+
+def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid: Sequence[str] = ()) -> dict[str, str]:
     """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid.
 
-    That bills which this one replaces are paid already stands in it where it is so: the page warned of it.
+    The payments of bills which this one replaces stand in it where there are any: the page warned of them.
     """
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
-    known = {"earlier_paid": str(earlier_paid)} if earlier_paid else {}
+    known = {"earlier_paid": " ".join(earlier_paid)} if earlier_paid else {}
     return known | {
         "invoice": invoice.id,
         "payee": invoice.payee_name,
@@ -166,6 +173,25 @@ def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid:
         "day": day.isoformat(),
         "bank": bank.id,
     }
+
+
+def shown_of(order: dict[str, str]) -> str:
+    """The hash of an order. The page that shows it carries this to the ceremony."""
+    return hashlib.sha256(passkeys.canonical(order)).hexdigest()
+
+
+def shown_now(uow: UnitOfWork, *, customer: Customer, invoice_id: str, bank: BankProfile) -> str | None:
+    """For a page that is about to show the order: read before all else of it, so that whatever changes while it is
+    drawn is noticed. None: it cannot be ordered now."""
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    try:
+        return shown_of(order_now(uow, customer=customer, invoice=invoice, bank=bank))
+    except (Conflict, Invalid):
+        return None
+
+
+def _changed() -> Conflict:
+    return Conflict("order-changed", "Something in this payment has changed since you saw it. Please check it again.")
 
 
 def payable(invoice: Invoice, *, day: dt.date) -> int:

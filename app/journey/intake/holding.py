@@ -16,9 +16,11 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.connections.access import delivering_billers, may_deliver
 from app.journey.intake import conformance, originals, rules
+from app.journey.intake.bill import BillKind, BillRefused
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction
+from app.journey.intake.versions import Version, Versions
 from app.people.models import Biller, PayeeAccount
 from app.services import Services
 from connectors.money import Money
@@ -64,6 +66,7 @@ def release(services: Services, *, held_id: str) -> str:
         )
         if used is not None:
             raise Conflict("number-used", f"Another bill with the number {held.number} was delivered meanwhile.")
+        _check_versions(uow.session, held, bill.kind)
         delivered = DeliveredBill(
             id=new_id("bill"),
             biller_id=held.biller_id,
@@ -89,6 +92,18 @@ def release(services: Services, *, held_id: str) -> str:
             uow.record(BillDelivered(bill_id=delivered.id))
         uow.commit()
         return delivered.id
+
+
+def _check_versions(session: Session, held: HeldBill, kind: BillKind) -> None:
+    """It was held while there were fewer new versions. Raises Conflict."""
+    if held.corrects_number is None or kind is BillKind.CREDIT_NOTE:
+        return
+    version = Version(customer_id=held.customer_id, number=held.number, replaces=held.corrects_number)
+    found = Versions.around(session, biller_id=held.biller_id, versions=[version])
+    try:
+        rules.can_replace(versions=found.count(version))
+    except BillRefused as refused:
+        raise Conflict(refused.code, f"{refused.detail} Discard it.") from refused
 
 
 def discard(services: Services, *, held_id: str) -> None:

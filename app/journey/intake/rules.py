@@ -12,6 +12,9 @@ from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
 COLLECTED_BY_BILLER = frozenset({"49", "59"})
 
 
+#: new versions of one bill; all of them are walked through whenever one of them is paid or corrected
+VERSIONS_MOST = 100
+
 #: as lookalikes.key has them: what no biller may call itself
 SERVICE_NAMES = ("quittance",)
 
@@ -126,6 +129,16 @@ def can_correct(bill: Bill, preceding: Preceding, *, customer_id: str) -> None:
     if bill.kind is BillKind.CREDIT_NOTE and bill.payable.currency != preceding.currency:
         detail = f"{named} is in {preceding.currency}, and the credit note in {bill.payable.currency}: send it in"
         raise BillRefused("currency-differs", f"{detail} {preceding.currency}.", element="currency")
+
+
+def can_replace(*, versions: int) -> None:
+    """May there be one more of the bill, beside the ``versions`` that there are?"""
+    if versions >= VERSIONS_MOST:
+        detail = (
+            f"There are {versions} new versions of this bill already, and no more are taken. Withdraw the last one, and"
+            " send this as a bill that replaces none."
+        )
+        raise BillRefused("too-many-versions", detail, element="preceding")
 
 
 def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:

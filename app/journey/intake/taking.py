@@ -21,10 +21,11 @@ from app.errors import AppError, Conflict, FieldError, Invalid
 from app.journey.connections import leaks
 from app.journey.connections.access import customers_behind, customers_once_behind
 from app.journey.intake import conformance, holding, originals, rules
-from app.journey.intake.bill import Bill, BillRefused, Doubt
+from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
+from app.journey.intake.versions import Version, Versions
 from app.people.models import Biller, PayeeAccount
 from consent.base import new_id
 from consent.vault import Vault
@@ -158,6 +159,11 @@ class _Desk:
             )
         )
         self._earlier = {row.number: _Earlier(*row[:4]) for row in earlier}
+        self._versions = Versions.around(
+            session,
+            biller_id=biller_id,
+            versions=[each for each in map(self._version, self.deliveries) if each is not None],
+        )
         self._preceding = self._named({each.bill.corrects for each in self.deliveries} - {None})
         alike = session.execute(
             select(bill.number_key, bill.number)
@@ -232,7 +238,7 @@ class _Desk:
             return self._not_connected(delivery, earlier)
         if earlier is not None:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
-        self._check_preceding(delivery.bill, customer_id)
+        self._check_preceding(delivery, customer_id)
         doubts = self._doubts(delivery.bill)
         before = self._held_before.get(delivery.sha256)
         if before is not None and before.customer_id != customer_id:
@@ -249,6 +255,9 @@ class _Desk:
         self._delivered.append(row)
         if is_correction(row["kind"], row["corrects_number"]):
             self._corrections.add(row["id"])
+        version = self._version(delivery)
+        if version is not None:
+            self._versions.add(version)
         self._preceding[number] = rules.Preceding(customer_id=customer_id, kind=row["kind"], currency=row["currency"])
         if before is not None and before.ended_as is None:
             self._mended[row["id"]] = before
@@ -256,14 +265,23 @@ class _Desk:
         self._alike.setdefault(row["number_key"], []).append(number)
         return _acknowledge(number, self._earlier[number], created=True)
 
-    def _check_preceding(self, bill: Bill, customer_id: str) -> None:
+    def _check_preceding(self, delivery: Delivery, customer_id: str) -> None:
+        bill, version = delivery.bill, self._version(delivery)
         preceding = self._preceding.get(bill.corrects or "")
-        if preceding is None:
-            return  # it may come yet
         try:
-            rules.can_correct(bill, preceding, customer_id=customer_id)
+            if preceding is not None:  # else it may come yet
+                rules.can_correct(bill, preceding, customer_id=customer_id)
+            if version is not None:
+                rules.can_replace(versions=self._versions.count(version))
         except BillRefused as refused:
             raise invalid(refused) from refused
+
+    def _version(self, delivery: Delivery) -> Version | None:
+        """None where it replaces nothing, or is for nobody."""
+        bill, customer_id = delivery.bill, self._customers.get(delivery.address)
+        if bill.kind is BillKind.CREDIT_NOTE or bill.corrects is None or customer_id is None:
+            return None
+        return Version(customer_id=customer_id, number=bill.number, replaces=bill.corrects)
 
     def _not_connected(self, delivery: Delivery, earlier: _Earlier | None) -> Acknowledgement:
         """What was delivered while they were connected is acknowledged as ever. Anything else is refused alike."""

@@ -21,7 +21,8 @@ def invoice_of_customer(session: Session, *, invoice_id: str, customer_id: str, 
 def locked_invoice(session: Session, invoice_id: str) -> Invoice | None:
     """The row as it is now, locked together with what is due of it.
 
-    One order for everybody: the payments of an invoice, what is due of it, the invoice.
+    One order for everybody: the payments of an invoice, what is due of it, the invoice. Whoever only writes down
+    something that refers to it is not kept waiting (FOR NO KEY UPDATE).
     """
     ledger.balance_of(session, due(invoice_id), lock=True)
-    return session.get(Invoice, invoice_id, with_for_update=True, populate_existing=True)
+    return session.get(Invoice, invoice_id, with_for_update={"key_share": True}, populate_existing=True)

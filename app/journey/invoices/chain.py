@@ -15,9 +15,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.db.many import among
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
+from app.journey.ledger import service as ledger
 
-#: of one bill; nobody corrects a bill that often
-VERSIONS_MOST = 1000
+#: far more than the door takes of one bill (``intake/rules.py``): so that whatever is wrong has an end
+STEPS_MOST = 1000
 
 
 class Taken(enum.IntEnum):
@@ -48,6 +49,19 @@ class EarlierBill:
         return self.taken is Taken.IN_PAYMENT
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierPayments:
+    """Of all the bills that one stands in for."""
+
+    in_payment: bool = False  #: one of these bills is: nobody knows yet what becomes of that
+    executed: tuple[str, ...] = ()  #: the ids of the payments that banks executed and did not take back
+
+    def come_first(self, known: Collection[str]) -> bool:
+        """Whether a payment of the newer bill gives way to them. Not where its customer decided on it when they were
+        shown exactly that these, the ``known`` ones, had been executed."""
+        return self.in_payment or not set(self.executed) <= set(known)
+
+
 def earlier_ids(session: Session, invoice_id: str) -> list[str]:
     """The bills that this one stands in for, the nearest first."""
     return [found[1] for found in _walk(session, {invoice_id}, Invoice.id, Invoice.replaces_id)]
@@ -58,13 +72,13 @@ def later_ids(session: Session, invoice_id: str) -> list[str]:
     return [found[1] for found in _walk(session, {invoice_id}, Invoice.replaces_id, Invoice.id)]
 
 
-def earlier_states(session: Session, invoice_id: str) -> list[InvoiceState]:
-    """The states of the bills that this one stands in for, as they are now."""
+def earlier_payments(session: Session, invoice_id: str) -> EarlierPayments:
+    """What payments have, as it is now, of the bills that this one stands in for."""
     ids = earlier_ids(session, invoice_id)
     if not ids:
-        return []
-    states = session.scalars(select(Invoice.state).where(Invoice.id.in_(ids)))
-    return [InvoiceState(state) for state in states]
+        return EarlierPayments()
+    states = session.scalars(select(Invoice.state).where(Invoice.id.in_(ids))).all()
+    return EarlierPayments(in_payment=InvoiceState.IN_PAYMENT in states, executed=ledger.executed_of(session, ids))
 
 
 def earlier_bills(session: Session, invoice_ids: Collection[str]) -> dict[str, EarlierBill]:
@@ -98,9 +112,7 @@ def _walk(
     )
     line = first.cte("line", recursive=True)
     line = line.union_all(
-        select(line.c.begin, to, line.c.steps + 1).where(
-            at == line.c.found, to.is_not(None), line.c.steps < VERSIONS_MOST
-        )
+        select(line.c.begin, to, line.c.steps + 1).where(at == line.c.found, to.is_not(None), line.c.steps < STEPS_MOST)
     )
     rows = session.execute(select(line.c.begin, line.c.found).order_by(line.c.steps))
     return [(row.begin, row.found) for row in rows]

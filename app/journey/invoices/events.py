@@ -22,7 +22,8 @@ class BillUnseen(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectionDue(Event):
-    """A bill was opened that an earlier delivery names as the one that it corrects."""
+    """What a delivery that corrects an earlier bill waited for has happened: a bill that it names was opened, or a
+    payment has ended of one that it is to replace."""
 
     bill_id: str  #: of that delivery
 

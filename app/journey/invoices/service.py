@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, exists, select, update
 from sqlalchemy.orm import Session
 
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
 from app.journey.intake import originals
-from app.journey.intake.bill import Bill, Line
+from app.journey.intake.bill import Bill, BillKind, Line
 from app.journey.intake.formats import read_bill
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.access import locked_invoice
+from app.journey.invoices.chain import earlier_ids, later_ids
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
@@ -60,6 +61,11 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
     uow.record(InvoiceOpened(invoice_id=invoice.id))
     _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
+    others = {delivered.corrects_number} - {None}
+    if replaces_id is not None:
+        others |= {*_numbers_of(uow.session, earlier_ids(uow.session, invoice.id))}
+    if others:  # the next one that goes the same way; it asks for the one after it
+        _ask_for_new_versions(uow, invoice.biller_id, others, most=1)
 
 
 def open_invoice_together(task: Task) -> None:
@@ -69,6 +75,9 @@ def open_invoice_together(task: Task) -> None:
         made, apart = _invoices_of(task.services.vault, uow, facts)
     with task.services.unit_of_work() as uow:
         task.hold(uow)  # whoever else had it is over: what it opened can be seen
+        # as for one; in one order, since who withdraws some of them waits as well
+        bills = select(DeliveredBill.id).where(among(uow.session, DeliveredBill.id, facts))
+        uow.session.execute(bills.order_by(DeliveredBill.id).with_for_update())
         known = set(uow.session.scalars(select(Invoice.bill_id).where(among(uow.session, Invoice.bill_id, facts))))
         opened = [row for row in made if row["bill_id"] not in known]
         insert_many(uow.session, Invoice, opened)
@@ -99,6 +108,37 @@ def _ask_for_corrections(uow: UnitOfWork, opened: Collection[tuple[str, str]]) -
     for bill_id, biller_id, number in bills:
         if (biller_id, number) in opened:
             uow.record(CorrectionDue(bill_id=bill_id))
+
+
+def _payment_has_ended(uow: UnitOfWork, invoice_id: str) -> None:
+    """The new version that waits for that, of the bill or of another one of its line, is looked at."""
+    biller_id = uow.session.scalars(select(Invoice.biller_id).where(Invoice.id == invoice_id)).one()
+    line = [invoice_id, *earlier_ids(uow.session, invoice_id), *later_ids(uow.session, invoice_id)]
+    _ask_for_new_versions(uow, biller_id, _numbers_of(uow.session, line))
+
+
+def _ask_for_new_versions(
+    uow: UnitOfWork, biller_id: str, numbers: Collection[str | None], *, most: int | None = None
+) -> None:
+    """Those that name one of these numbers and are not in the space yet, in the order in which they came."""
+    waiting = uow.session.scalars(
+        select(DeliveredBill.id)
+        .where(
+            DeliveredBill.biller_id == biller_id,
+            DeliveredBill.corrects_number.in_(numbers),
+            DeliveredBill.kind == BillKind.INVOICE,
+            ~exists().where(Invoice.bill_id == DeliveredBill.id),
+        )
+        .order_by(DeliveredBill.delivered_at, DeliveredBill.id)
+        .limit(most)
+    )
+    for bill_id in waiting:
+        uow.record(CorrectionDue(bill_id=bill_id))
+
+
+def _numbers_of(session: Session, invoice_ids: Collection[str]) -> Sequence[str]:
+    """Of the bills of one line: a new version names any of them."""
+    return session.scalars(select(Invoice.number).where(Invoice.id.in_(invoice_ids))).all()
 
 
 def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -237,13 +277,16 @@ def release(uow: UnitOfWork, taken: Claim) -> None:
     ledger.release(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.RELEASE)
     _become_free(uow, taken.invoice_id)
+    _payment_has_ended(uow, taken.invoice_id)
 
 
 def settle(uow: UnitOfWork, taken: Claim) -> None:
     """The payment happened."""
+    lock(uow, taken.invoice_id)  # what is due of it first: it may be taken back in this very transaction
     ledger.settle(uow, taken)
     _must(uow.session, taken.invoice_id, InvoiceStep.SETTLE)
     _tell_refund(uow, taken.invoice_id)
+    _payment_has_ended(uow, taken.invoice_id)
 
 
 def correct(uow: UnitOfWork, taken: Claim) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult, func, select, update
@@ -172,6 +172,14 @@ def is_overpaid(session: Session, *, payment_id: str) -> bool:
     )
     applied = select(LedgerEntry.id).where(LedgerEntry.posting == f"applied:{payment_id}").limit(1)
     return session.scalar(on_top) is not None and session.scalar(applied) is None
+
+
+def executed_of(session: Session, invoice_ids: Collection[str]) -> tuple[str, ...]:
+    """The ids of the payments of these invoices that banks have executed and not taken back, in order."""
+    executed = select(LedgerEntry.payment_id).where(LedgerEntry.invoice_id.in_(invoice_ids))
+    taken_back = executed.where(LedgerEntry.kind == "reversed")
+    standing = executed.where(LedgerEntry.kind.in_(("settled", "corrected")), LedgerEntry.payment_id.not_in(taken_back))
+    return tuple(filter(None, session.scalars(standing.distinct().order_by(LedgerEntry.payment_id))))
 
 
 def balance_of(session: Session, account: str, *, lock: bool = False) -> int:

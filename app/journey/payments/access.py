@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,9 +12,8 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import NotFound
 from app.journey.decisions.models import Decision
 from app.journey.invoices.access import locked_invoice
-from app.journey.invoices.chain import earlier_states
+from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
@@ -85,32 +85,41 @@ def is_outdated(session: Session, payment: Payment) -> bool:
 def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
     """Whether a bill that its own one replaces is being paid, or has been since its customer decided: to go on could be
     to pay both."""
-    states = earlier_states(session, payment.invoice_id)
-    if not states:
-        return False
-    decision = session.get_one(Decision, payment.decision_id)
-    return InvoiceState.IN_PAYMENT in states or states.count(InvoiceState.PAID) > decision.earlier_paid
+    known = session.get_one(Decision, payment.decision_id).earlier_paid
+    return earlier_payments(session, payment.invoice_id).come_first(known)
 
 
-def must_give_way(session: Session, payment: Payment) -> bool:
-    """Whether another payment has paid its invoice or a bill that this replaces, or may have after all; or its decision
-    is void."""
-    paid_or_doubted = paid_by_another(session, payment) is not None or bool(doubted_of_invoice(session, payment))
-    return paid_or_doubted or is_outdated(session, payment) or is_earlier_bill_taken(session, payment)
+@dataclass(frozen=True, slots=True)
+class GivesWay:
+    """Why a payment is not to be brought further."""
+
+    reason: Reason
+    evidence: str  #: for its history
 
 
-def why_give_way(session: Session, payment: Payment) -> Reason:
-    """What to call it when it does."""
-    if paid_by_another(session, payment) is not None:
-        return Reason.PAID_OTHERWISE
+def gives_way(session: Session, payment: Payment) -> GivesWay | None:
+    """To what a payment has to give way: another one has paid its invoice or a bill that this replaces, or may have
+    after all; or its decision is void. None: to nothing. This is the one place where that is judged."""
+    other = paid_by_another(session, payment)
+    if other is not None:
+        return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
     if is_outdated(session, payment):
-        return Reason.BILL_CORRECTED
-    return Reason.EARLIER_BILL if is_earlier_bill_taken(session, payment) else Reason.ANOTHER_UNDER_WAY
+        return GivesWay(Reason.BILL_CORRECTED, "the bill was corrected")
+    if is_earlier_bill_taken(session, payment):
+        return GivesWay(Reason.EARLIER_BILL, "a payment of the bill that this one replaces")
+    doubted = doubted_of_invoice(session, payment)
+    if doubted:
+        return GivesWay(Reason.ANOTHER_UNDER_WAY, f"the bank calls {doubted[0].id} accepted after all")
+    return None
 
 
-def is_unwanted(session: Session, payment: Payment) -> bool:
-    """Whether nobody may bring this payment further: it could pay its invoice once more, or more than is asked."""
-    return payment.unwanted_since is not None or must_give_way(session, payment)
+def why_unwanted(session: Session, payment: Payment) -> GivesWay | None:
+    """Why nobody may bring this payment further: it could pay its invoice once more, or more than is asked. None: it is
+    wanted."""
+    found = gives_way(session, payment)
+    if found is None and payment.unwanted_since is not None:  # what it gave way to may be over by now
+        return GivesWay(Reason.ANOTHER_UNDER_WAY, "another payment of the bill")
+    return found
 
 
 def source_of(session: Session, payment: Payment) -> Source:

@@ -12,7 +12,7 @@ from typing import cast
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.payments import calls, rules
-from app.journey.payments.access import is_unwanted, why_give_way
+from app.journey.payments.access import GivesWay, why_unwanted
 from app.journey.payments.initiate import order_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
@@ -24,11 +24,6 @@ from connectors.contract import PsuContext, Submits
 from consent.models import Consent, Trip
 from consent.tokens import access_token
 
-_EVIDENCE = {
-    Reason.BILL_CORRECTED: "the bill was corrected",
-    Reason.EARLIER_BILL: "a payment of the bill that this one replaces",
-}
-
 
 def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     """Nobody asks the bank meanwhile: it has nothing that it could execute."""
@@ -38,8 +33,8 @@ def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     if trip.outcome not in (None, "code"):
         reason = Reason.REFUSED_AT_BANK if trip.outcome == "access_denied" else Reason.NOT_APPROVED
         withhold(task, uow, payment, reason, evidence=f"came back without a code: {trip.outcome}")
-    elif is_unwanted(uow.session, payment):
-        give_way(task, uow, payment)
+    elif why := why_unwanted(uow.session, payment):
+        give_way(task, uow, payment, why)
     elif uow.now >= over_at and trip.left_at is None:
         evidence = "the time is over; the link was given to nobody"
         reason = Reason.NOT_APPROVED_IN_TIME
@@ -55,8 +50,9 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
     consent = uow.session.get_one(Consent, payment.consent_id)
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
-    if is_unwanted(uow.session, payment):
-        give_way(task, uow, payment)
+    why = why_unwanted(uow.session, payment)
+    if why is not None:
+        give_way(task, uow, payment, why)
         return None
     if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
         evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
@@ -83,8 +79,5 @@ def withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, e
     task.finish(uow)
 
 
-def give_way(task: Task, uow: UnitOfWork, payment: Payment) -> None:
-    """Another payment has paid its bill or one that this replaces, or may have; or the bill was corrected."""
-    reason = why_give_way(uow.session, payment)
-    evidence = _EVIDENCE.get(reason, "another payment of the bill")
-    withhold(task, uow, payment, reason, evidence=evidence)
+def give_way(task: Task, uow: UnitOfWork, payment: Payment, why: GivesWay) -> None:
+    withhold(task, uow, payment, why.reason, evidence=why.evidence)

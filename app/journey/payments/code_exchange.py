@@ -8,7 +8,7 @@ import uuid
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import calls, rules
-from app.journey.payments.access import is_unwanted, locked
+from app.journey.payments.access import GivesWay, locked, why_unwanted
 from app.journey.payments.approval import give_way
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
@@ -35,8 +35,9 @@ def exchange_code(task: Task) -> None:
             task.finish(uow)
             uow.commit()
             return
-        if is_unwanted(uow.session, payment):
-            _leave_unused(task, uow, payment)
+        why = why_unwanted(uow.session, payment)
+        if why is not None:
+            _leave_unused(task, uow, payment, why)
             uow.commit()
             return
         task.hold(uow)
@@ -138,11 +139,11 @@ def _refused(error: BankError | None, sca: ScaOAuth) -> str | None:
     return "not_started" if never_began else None
 
 
-def _leave_unused(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+def _leave_unused(task: Task, uow: UnitOfWork, payment: Payment, why: GivesWay) -> None:
     """Its bill is paid, or may be: to exchange the code could pay it twice."""
     if may_withhold(payment):
         # now: wanted again before anybody looks, it would wait for ever for a code that nobody exchanges
-        give_way(task, uow, payment)
+        give_way(task, uow, payment, why)
         return
     follow_from(uow, payment, run_at=uow.now)
     task.finish(uow)

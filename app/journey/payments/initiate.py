@@ -19,13 +19,9 @@ from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
-    doubted_of_invoice,
-    is_earlier_bill_taken,
-    is_outdated,
+    gives_way,
     locked,
     locked_of_invoice,
-    must_give_way,
-    paid_by_another,
 )
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
@@ -225,23 +221,12 @@ def _give_up(uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str
 
 
 def _give_way(uow: UnitOfWork, payment: Payment) -> None:
-    """Give it up if another payment has paid the invoice meanwhile, or may do so after all, or one of a bill that
-    this replaces; or its decision is void."""
+    """Give it up if it has to give way to what happened meanwhile."""
     if payment.state not in (PaymentState.PREPARED, PaymentState.INITIATING):
         return
-    other = paid_by_another(uow.session, payment)
-    if other is not None:
-        _give_up(uow, payment, Reason.PAID_OTHERWISE, evidence=f"paid by {other}")
-        return
-    if is_outdated(uow.session, payment):
-        _give_up(uow, payment, Reason.BILL_CORRECTED, evidence="the bill was corrected")
-        return
-    if is_earlier_bill_taken(uow.session, payment):
-        _give_up(uow, payment, Reason.EARLIER_BILL, evidence="a payment of the bill that this one replaces")
-        return
-    doubted = doubted_of_invoice(uow.session, payment)
-    if doubted:
-        _give_up(uow, payment, Reason.ANOTHER_UNDER_WAY, evidence=f"the bank calls {doubted[0].id} accepted after all")
+    why = gives_way(uow.session, payment)
+    if why is not None:
+        _give_up(uow, payment, why.reason, evidence=why.evidence)
 
 
 def order_of(payment: Payment, decision: Decision) -> PaymentOrder:
@@ -299,7 +284,7 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
     lapses_at = rules.lapses_at(given_at=consent.created_at, minutes=profile.authorisation_minutes)
     raise_fence(payment, lapses_at + rules.UNSTATED_LIFE)
     if payment.state == PaymentState.INITIATING:
-        payment.unwanted_since = uow.now if must_give_way(uow.session, payment) else None
+        payment.unwanted_since = uow.now if gives_way(uow.session, payment) else None
         _stage(uow, payment, staged)
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
     else:

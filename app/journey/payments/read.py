@@ -19,7 +19,7 @@ from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import is_overpaid
-from app.journey.payments.access import why_give_way
+from app.journey.payments.access import gives_way
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
@@ -175,7 +175,8 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
         return dataclasses.replace(view, paid_twice=True)
     if not view.unwanted:
         return view
-    reason = why_give_way(session, session.get_one(Payment, view.id))
+    why = gives_way(session, session.get_one(Payment, view.id))
+    reason = None if why is None else why.reason
     return dataclasses.replace(
         view, paid_otherwise=reason is Reason.PAID_OTHERWISE, earlier_taken=reason is Reason.EARLIER_BILL
     )

@@ -16,12 +16,11 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.failpoints import failpoint
 from app.journey.payments import rules
 from app.journey.payments.access import (
-    is_unwanted,
     locked,
     payment_at_bank,
     payment_of_customer,
     payment_of_trip,
-    why_give_way,
+    why_unwanted,
 )
 from app.journey.payments.events import CustomerReturned
 from app.journey.payments.looks import follow_from, look_on_hint, may_end_otherwise
@@ -125,8 +124,9 @@ def _leavable(uow: UnitOfWork, *, payment_id: str, customer_id: str) -> tuple[Pa
         raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
     consent = uow.session.get_one(Consent, payment.consent_id)
     trip = uow.session.get_one(Trip, payment.trip_id)
-    if is_unwanted(uow.session, payment):
-        raise TooLate(*_GIVES_WAY[why_give_way(uow.session, payment)])
+    why = why_unwanted(uow.session, payment)
+    if why is not None:
+        raise TooLate(*_GIVES_WAY[why.reason])
     if trip.returned_at is not None or uow.now >= consent.expires_at:
         raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
     return payment, consent, trip

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.payments import budget, calls, rules
-from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_give_way
+from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_unwanted
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason, reason_of
@@ -356,9 +356,8 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
         return Reason.REVERSED
     asked = payment.accepted_at is None and calls.call_of(uow.session, payment_id=payment.id, verb="cancel") is not None
     if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
-        if payment.unwanted_since is None:
-            return Reason.NOT_APPROVED_IN_TIME
-        return why_give_way(uow.session, payment)
+        why = None if payment.unwanted_since is None else why_unwanted(uow.session, payment)
+        return Reason.NOT_APPROVED_IN_TIME if why is None else why.reason
     outcome = uow.session.get_one(Trip, payment.trip_id).outcome
     return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
 

@@ -19,9 +19,9 @@ from app.journey.ledger.rules import Claim
 from app.journey.payments import rules
 from app.journey.payments.access import (
     doubted_of_invoice,
+    gives_way,
     is_earlier_bill_taken,
     locked_with_invoice,
-    must_give_way,
     paid_by_another,
 )
 from app.journey.payments.events import (
@@ -314,7 +314,7 @@ def _want_new_versions_again(uow: UnitOfWork, payment: Payment) -> None:
     """It has not paid its bill: what gave way to it among the payments of the new versions need not any more."""
     for invoice_id in later_ids(uow.session, payment.invoice_id):
         for other in locked_with_invoice(uow, invoice_id).values():
-            if other.unwanted_since is not None and not must_give_way(uow.session, other):
+            if other.unwanted_since is not None and gives_way(uow.session, other) is None:
                 other.unwanted_since = None
 
 
@@ -322,7 +322,7 @@ def want_others_again(uow: UnitOfWork, payment: Payment) -> None:
     """This payment has not paid the bill, nor may it have: whoever gave way to it alone need not any more."""
     unwanted = select(Payment).where(Payment.invoice_id == payment.invoice_id, Payment.unwanted_since.is_not(None))
     for other in uow.session.scalars(unwanted):
-        if not must_give_way(uow.session, other):
+        if gives_way(uow.session, other) is None:
             other.unwanted_since = None
 
 

@@ -18,7 +18,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.payments import approval, budget, calls, rules
-from app.journey.payments.access import is_unwanted, locked
+from app.journey.payments.access import locked, why_unwanted
 from app.journey.payments.look_back import UNUSED, look_back
 from app.journey.payments.looks import follow_from, look_again
 from app.journey.payments.models import BankAttempt, BankCall, Payment
@@ -132,7 +132,7 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
     What certainly never reached the bank is not sent once the approval has become old: its customer went away.
     """
     only_tells = said is ConsentStatus.CONSUMED
-    if not only_tells and (said is not ConsentStatus.AUTHORISED or is_unwanted(uow.session, payment)):
+    if not only_tells and (said is not ConsentStatus.AUTHORISED or why_unwanted(uow.session, payment)):
         return None
     call = _call_of(uow, payment)
     sent = calls.first_and_last(uow.session, call)

@@ -14,6 +14,7 @@ from app.journey.banks.read import troubled_banks
 from app.journey.corrections.read import chain_of
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
+from app.journey.invoices.access import invoice_of_customer
 from app.journey.invoices.read import invoice_view
 from app.journey.invoices.states import InvoiceState
 from app.people import passkeys
@@ -31,18 +32,22 @@ from consent.sign_ins import TRIP_LIFE
 @blueprint.get("/bills/<inv>/pay")
 def confirm(inv: str) -> ResponseReturnValue:
     """Everything that is to happen, before it is asked for. The bank is chosen on a page of its own (choose.py)."""
-    return _confirm_page(inv, error=None)
+    return _confirm_page(inv, error="order-changed" if "changed" in request.args else None)
 
 
 @blueprint.post("/bills/<inv>/pay/ceremony")
 def pay_ceremony(inv: str) -> ResponseReturnValue:
-    """The challenge over exactly what the page shows, for the passkey to sign."""
-    wanted = json_body()
-    bank = _bank(wanted.get("bank") if isinstance(wanted, dict) else None)
+    """The challenge over exactly what the page shows, for the passkey to sign. 409 order-changed: it must be drawn
+    anew, since it is not that any more."""
+    body = json_body()
+    wanted = body if isinstance(body, dict) else {}
+    bank = _bank(wanted.get("bank"))
     if bank is None:
         raise Invalid("unknown-bank", "Choose one of the banks on the page.")
     with services().unit_of_work() as uow:
-        started = decisions.start_paying(uow, signed_in=me(), party=relying_party(), invoice_id=inv, bank=bank)
+        started = decisions.start_paying(
+            uow, signed_in=me(), party=relying_party(), invoice_id=inv, bank=bank, shown=wanted.get("shown")
+        )
         uow.commit()
     return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
 
@@ -115,14 +120,19 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     who = me()
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
-        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
-        has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
-        before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
-        troubled = troubled_banks(uow.session, now=uow.now)
-        chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
-        banks = [bank for bank in services().banks.banks() if bill.payable.currency in bank.currencies]
+        currency = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id).currency
+        before = bank_used_last(uow.session, customer_id=who.customer.id, currency=currency)
+        banks = [bank for bank in services().banks.banks() if currency in bank.currencies]
         wanted = request.args.get("bank", before)
         chosen = next((bank for bank in banks if bank.id == wanted), banks[0] if len(banks) == 1 else None)
+        shown = None
+        if chosen is not None:
+            # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
+            shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen)
+        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
+        has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
+        troubled = troubled_banks(uow.session, now=uow.now)
+        chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
         signed_in_until = None
         if chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
@@ -137,6 +147,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             bill=bill,
             chain=chain,
             bank=bank_view(chosen, troubled) if chosen else None,
+            shown=shown,
             others=len(banks) > 1,
             pay=bill.payable,
             pay_on=today,

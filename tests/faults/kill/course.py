@@ -241,11 +241,10 @@ class Course:
     def _sign(self) -> str:
         page = self.customer.open(f"{self._invoice}/pay?bank={self.story.bank}")
         form = page.form("credential")
-        bank = str(page.tree.xpath("string(//form[@data-passkey='pay']/@data-bank)"))
-        if form is None:
+        if form is None or not page.order:
             raise Broken("the page cannot be signed")
         address, fields = form
-        asked = self.customer.post_json(f"{self._invoice}/pay/ceremony", {"bank": bank}, csrf=csrf_of(page))
+        asked = self.customer.post_json(f"{self._invoice}/pay/ceremony", page.order, csrf=csrf_of(page))
         signed = json.dumps(self.house.passkey.sign(asked["publicKey"]))
         done = self.customer.post_form(address, {**fields, "ceremony": asked["ceremony"], "credential": signed})
         found = _PAYMENT.search(done.location or "")

@@ -56,7 +56,7 @@ WORK = ("invoices.open_invoice", "corrections.apply_correction", "payments.initi
 #: the queries that are about bills and their payments; the others are asked at the end of a run
 ABOUT_BILLS = ("B7", "B8", "B9", "B11", "B12", "B13", "B14", "B15", "F1", "F8", "F9", "F10", "F11", "G5", "G8", "G9")
 #: longer than what waits ever waits to look again
-LONG_S = 601.0
+LONG_S = 3601.0
 
 
 class _Empty(Floor):

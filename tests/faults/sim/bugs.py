@@ -412,7 +412,7 @@ def accepted_and_offered() -> Sequence[Change]:
     return [(step, "doubt", lambda uow, payment, *, answer=None: False), (status, "doubt", lambda *_, **__: False)]
 
 
-@_bug("the bank's word on a closed payment is not heard", "A3", "L7")
+@_bug("the bank's word on a closed payment is not heard", "A3", "L9")
 def no_corrections() -> Sequence[Change]:
     real = step._by_record
 
@@ -474,7 +474,7 @@ def unfenced() -> Sequence[Change]:
 # ---------------------------------------------------------------------------------------------------- claims and ledger
 
 
-@_bug("two tabs: that another payment has the claim is seen and not minded", "A2", "B1", "B7", "F3", "F8", "L7")
+@_bug("two tabs: that another payment has the claim is seen and not minded", "A2", "B1", "B7", "F3", "F8", "L9")
 def two_tabs() -> Sequence[Change]:
     real = invoices.claim
 
@@ -631,7 +631,7 @@ def void_and_sent() -> Sequence[Change]:
     def is_outdated(session: Session, payment: Payment) -> bool:
         return False
 
-    return [(access, "is_outdated", is_outdated), (initiate, "is_outdated", is_outdated)]
+    return [(access, "is_outdated", is_outdated)]
 
 
 @_bug("a new version is opened while a payment of the earlier bill is under way", "R3")

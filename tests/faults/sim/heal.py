@@ -100,7 +100,7 @@ def _open_ends(world: World, watch: Watch) -> Iterator[Found]:
         yield from _of_sign_in(world, row, mine)
         yield from _billers(world, row)
     for key, error in world.house.raw.execute("SELECT key, last_error FROM work WHERE last_error IS NOT NULL"):
-        yield "L7", f"{key} fails for ever: {error[:200]}"
+        yield "L9", f"{key} fails for ever: {error[:200]}"
 
 
 def _of_sign_in(world: World, row: Row, mine: list[Order]) -> Iterator[Found]:

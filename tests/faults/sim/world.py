@@ -520,10 +520,13 @@ class World:
 
         def show() -> None:
             services = self.services
+            bank, customer = services.banks.profile(bank_id), person.signed_in.customer
+            with services.reading() as uow:
+                seen = decisions.shown_now(uow, customer=customer, invoice_id=invoice_id, bank=bank)
+            self.floor.point("web.drawn")
             with services.unit_of_work() as uow:
-                bank = services.banks.profile(bank_id)
                 started = decisions.start_paying(
-                    uow, signed_in=person.signed_in, party=PARTY, invoice_id=invoice_id, bank=bank
+                    uow, signed_in=person.signed_in, party=PARTY, invoice_id=invoice_id, bank=bank, shown=seen
                 )
                 uow.commit()
             self.floor.point("web.shown")

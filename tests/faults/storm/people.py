@@ -286,11 +286,10 @@ class Customer:
         if choice:  # no bank is known yet: that was the page to choose one
             page = tab.open(self.dice.choice(choice))
         form = page.form("credential")
-        bank = str(page.tree.xpath("string(//form[@data-passkey='pay']/@data-bank)"))
-        if form is None or not bank:
+        if form is None or not page.order:
             raise RefusedError(200, "the page cannot be signed")
         address, fields = form
-        asked = tab.post_json(f"{invoice}/pay/ceremony", {"bank": bank}, csrf=csrf_of(page))
+        asked = tab.post_json(f"{invoice}/pay/ceremony", page.order, csrf=csrf_of(page))
         fields |= {"ceremony": asked["ceremony"], "credential": json.dumps(self.passkey.sign(asked["publicKey"]))}
         if self.dice.random() < 0.1:
             threading.Thread(target=_send_quietly, args=(tab.tab(), address, fields), daemon=True).start()

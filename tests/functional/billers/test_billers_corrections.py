@@ -11,7 +11,12 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app import invariants
+from app.errors import AppError
+from app.journey.intake import taking
+from app.journey.intake.rules import VERSIONS_MOST
+from app.journey.intake.taking import Acknowledgement, ClientIdentity
 from app.journey.invoices.models import Invoice
+from app.services import Services
 from app.worker import Worker
 from tests.conftest import Clock
 from tests.functional.billers.test_billers_api import refused
@@ -292,6 +297,36 @@ def test_a_file_of_many_may_hold_bills_and_what_corrects_them_in_any_order(
         ("C-2", "closed", "0.00"),
         ("B-3", "open", "84.20"),
     ]
+
+
+@pytest.mark.parametrize("names", ["the bill", "each other", "a bill that never came"])
+def test_a_bill_has_so_many_new_versions_and_no_more(
+    app: Flask, services: Services, aquarelle: Program, address: str, names: str
+) -> None:
+    """Within one file, and then one by one."""
+
+    def version(number: int, *, of: int) -> bytes:
+        return json_bill(aquarelle, address, number=f"V-{number:03}", replaces=f"V-{of:03}")
+
+    last, first = VERSIONS_MOST, 1 if names == "a bill that never came" else 0
+    told = [] if first else [json_bill(aquarelle, address, number="V-000")]
+    told += [version(number, of=number - 1 if names == "each other" else 0) for number in range(1, last + 3)]
+    told.reverse()  # in whichever order they come, there are as many
+    deliveries = [taking.read(each, "application/json", to=None) for each in told]
+    client = ClientIdentity(client_id=aquarelle.client_id, biller_id=aquarelle.biller_id)
+    with services.unit_of_work() as uow:
+        outcomes = taking.take(services.vault, uow, deliveries, client=client)
+        uow.commit()
+    refusals = [outcome.code for outcome in outcomes if isinstance(outcome, AppError)]
+    # what names one that was refused has nothing to do with the others
+    assert refusals == ["too-many-versions"] * (1 if names == "each other" else 2)
+    assert len(outcomes) == last + 3 - first
+    answer = aquarelle.deliver(version(500, of=50))
+    problem = refused(app, answer, 422, "too-many-versions")
+    assert "Withdraw the last one, and send this as a bill that replaces none." in problem["detail"]
+    assert aquarelle.deliver(told[0] if isinstance(outcomes[0], Acknowledgement) else told[5]).status_code == 200
+    assert aquarelle.deliver(json_bill(aquarelle, address, number="W-2", replaces="W-1")).status_code == 201
+    assert credit(aquarelle, address, corrects="V-050").status_code == 201  # what takes something off is always taken
 
 
 def test_a_table_has_columns_for_corrections(worker: Worker, clock: Clock, aquarelle: Program, address: str) -> None:

@@ -625,7 +625,10 @@ def test_who_knew_when_they_decided_that_the_earlier_bill_is_paid_may_pay(bare: 
         waiting, paid = books.payment("awaiting_customer", NOT_GONE), books.one("invoice", "state = 'paid'")
         books.change("invoice", books.one("invoice", f"id = '{waiting['invoice_id']}'"), replaces_id=paid["id"])
         assert broken_in(connection, lived.clock.now) == {"B14", "B15"}
-        books.change("decision", books.of("decision", waiting), earlier_paid=1)
+        by = books.payment("settled", f"invoice_id = '{paid['id']}'")
+        books.change("decision", books.of("decision", waiting), earlier_paid=["pay_another"])
+        assert broken_in(connection, lived.clock.now) == {"B14", "B15"}
+        books.change("decision", books.of("decision", waiting), earlier_paid=[by["id"]])
         assert broken_in(connection, lived.clock.now) == {"B14"}
 
 

@@ -71,7 +71,7 @@ def upgrade() -> None:
         postgresql_where=IS_NEW_VERSION,
         sqlite_where=IS_NEW_VERSION,
     )
-    op.add_column("decision", sa.Column("earlier_paid", WHOLE, nullable=False, server_default="0"))
+    op.add_column("decision", sa.Column("earlier_paid", sa.JSON(), nullable=False, server_default="[]"))
     _allow("invoice", "state", STATES_AFTER)
     _allow("ledger_entry", "kind", KINDS_AFTER)
     op.create_table(

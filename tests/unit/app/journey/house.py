@@ -321,7 +321,7 @@ class House:
                 amount_minor=amount.minor,
                 discount_minor=invoice.discount.minor,
                 credited_minor=invoice.credited_minor,
-                earlier_paid=earlier_paid_of(uow.session, invoice),
+                earlier_paid=list(earlier_paid_of(uow.session, invoice)),
                 pay_on=self.clock.now.date(),
                 bank_id="horizon",
                 payee_name=invoice.payee_name,

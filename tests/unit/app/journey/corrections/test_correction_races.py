@@ -26,13 +26,15 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
+from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
-from app.journey.payments.states import MEANING, PaymentState
+from app.journey.payments.states import MEANING, PaymentState, Source
+from app.journey.payments.step import correct
 from app.journey.route import HANDLERS
 from app.people.models import Customer
 from app.services import Task
 from app.tables import metadata
-from connectors.contract import Authorised
+from connectors.contract import Authorised, Fact
 from tests.conftest import Clock
 from tests.support.bills import json_bill
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
@@ -202,6 +204,34 @@ def test_against_the_settlement(rounds: Rounds) -> None:
     assert set(ends) == {"settled"}
 
 
+def test_a_statement_that_settles_and_takes_back_against_another_tab(rounds: Rounds) -> None:
+    """Both in one transaction, while somebody signs in the tab that was left open."""
+    signed = {}
+
+    def prepare(house: House) -> None:
+        house.bill()
+        device = passkey_of(house, house.customer)
+        started = start(house)
+        signed["now"] = started, device.sign(started.public_key)
+        house.stage()
+        house.come_back(house.leave())
+        house.exchange(Authorised(access_token="t0ken", expires_in_s=600))
+
+    def settle_and_take_back(house: House) -> None:
+        with house.begin() as uow:
+            payment = locked(uow.session, "pay_1")
+            for fact in (Fact.DEBITED, Fact.REJECTED):
+                assert correct(uow, payment, fact, source=Source.STATEMENT, evidence="camt:1/1")
+            uow.commit()
+
+    states = set()
+    for house in rounds.moments(prepare, settle_and_take_back, lambda house: decide(house, *signed["now"])):
+        states.add((house.payment().state, house.invoice().state))
+        assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
+    assert ("reversed", "in_payment") in states  # signed once it was free again
+    assert {payment for payment, _ in states} == {"reversed"}
+
+
 def test_against_the_exchange_of_the_code(rounds: Rounds) -> None:
     rounds.submits = True
 
@@ -212,14 +242,17 @@ def test_against_the_exchange_of_the_code(rounds: Rounds) -> None:
     assert set(ends) == {"rejected"}  # whenever it came: nothing is submitted
 
 
+def credit_again(house: House) -> None:
+    credit(house, "C-2")
+
+
 @pytest.mark.parametrize("state", ["to pay", "paid"])
-def test_against_another_correction(rounds: Rounds, state: str) -> None:
+@pytest.mark.parametrize(("act", "other"), [(credit_again, credit), (take_back, credit), (take_back, take_back)])
+def test_against_another_correction(rounds: Rounds, state: str, act: Act, other: Act) -> None:
     def prepare(house: House) -> None:
         house.settled() if state == "paid" else house.bill()
 
-    assert rounds.race(prepare, lambda house: credit(house, "C-2"))
-    assert rounds.race(prepare, take_back)
-    assert rounds.race(prepare, take_back, take_back)
+    assert rounds.race(prepare, act, other)
 
 
 @pytest.mark.parametrize("replaces", [None, "1"])
@@ -229,15 +262,7 @@ def test_a_withdrawal_against_the_opening(rounds: Rounds, replaces: str | None) 
 
     def prepare(house: House) -> None:
         house.bill()
-        changes = {"replaces": replaces} if replaces else {}
-        row = house.deliver_row(
-            "2", minor=8420, content=json_bill(number="2", amount="84.20", payee={"iban": IBAN}, **changes)
-        )
-        row.corrects_number = replaces
-        house.add(row)
-        with house.begin() as uow:
-            uow.record(CorrectionDelivered(bill_id=row.id) if replaces else BillDelivered(bill_id=row.id))
-            uow.commit()
+        delivered(house, ("2", replaces))
 
     def take_back_the_second(house: House) -> None:
         withdraw_unopened(house.services, biller_id="blr_1", bill_id="bill_2", reason="No.")
@@ -249,6 +274,110 @@ def test_a_withdrawal_against_the_opening(rounds: Rounds, replaces: str | None) 
         assert states == {"1": "cleared" if replaces else "to_pay", "2": "cleared"}
         assert linked == ("inv_1" if replaces else None)
         assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
+
+
+def delivered(house: House, *said: tuple[str, str | None], together: bool = False) -> None:
+    """Bills with what each replaces, and the work that they ask for."""
+    rows = []
+    for number, replaces in said:
+        changes = {"replaces": replaces} if replaces else {}
+        content = json_bill(number=number, amount="84.20", payee={"iban": IBAN}, **changes)
+        row = house.deliver_row(number, minor=8420, content=content)
+        row.corrects_number = replaces
+        rows.append(row)
+    house.add(*rows)
+    with house.begin() as uow:
+        for row in rows:
+            if row.corrects_number:
+                uow.record(CorrectionDelivered(bill_id=row.id))
+        plain = [BillDelivered(bill_id=row.id) for row in rows if not row.corrects_number]
+        if together:
+            uow.record_together(plain)
+        else:
+            for each in plain:
+                uow.record(each)
+        uow.commit()
+
+
+def apply(house: House, bill_id: str) -> None:
+    """The work of one delivered correction, in whatever hands."""
+    with house.begin() as uow:
+        recorded = uow.record(CorrectionDelivered(bill_id=bill_id))
+        claim = work.claim_key(uow.session, key=recorded.work_keys["corrections.apply_correction"], now=uow.now)
+        uow.commit()
+    assert claim is not None
+    HANDLERS["corrections.apply_correction"](Task(services=house.services, claim=claim))
+
+
+def in_order(house: House) -> dict[str, tuple[str, str | None]]:
+    """All is in order; the bills by their numbers: the state, and the number of the one that each stands in for."""
+    assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
+    with house.services.reading() as uow:
+        bills = {each.id: each for each in uow.session.scalars(select(Invoice))}
+        assert len({each.bill_id for each in bills.values()}) == len(bills)
+    return {
+        each.number: (each.state, bills[each.replaces_id].number if each.replaces_id else None)
+        for each in bills.values()
+    }
+
+
+def test_two_hands_that_write_one_new_version_down(rounds: Rounds) -> None:
+    """Its own work, and that of the bill which it replaces, for the first time at once."""
+
+    def prepare(house: House) -> None:
+        delivered(house, ("1", None), ("2", "1"))
+
+    ends = []
+    for house in rounds.moments(
+        prepare, lambda house: house.run("invoices.open_invoice"), lambda house: apply(house, "bill_2")
+    ):
+        apply(house, "bill_2")  # what had to wait is done
+        ends.append(in_order(house))
+    assert {str(end) for end in ends} == {str({"1": ("cleared", None), "2": ("to_pay", "1")})}
+
+
+def test_the_same_new_version_in_two_hands(rounds: Rounds) -> None:
+    def prepare(house: House) -> None:
+        house.bill()
+        delivered(house, ("2", "1"))
+
+    for house in rounds.moments(prepare, lambda house: apply(house, "bill_2"), lambda house: apply(house, "bill_2")):
+        assert in_order(house) == {"1": ("cleared", None), "2": ("to_pay", "1")}
+
+
+@pytest.mark.parametrize("withdrawal_first", [True, False])
+def test_a_withdrawal_against_the_opening_of_many_bills(rounds: Rounds, withdrawal_first: bool) -> None:
+    def open_them(house: House) -> None:
+        house.run("invoices.open_invoice_together")
+
+    def take_it_back(house: House) -> None:
+        withdraw_unopened(house.services, biller_id="blr_1", bill_id="bill_2", reason="No.")
+
+    def prepare(house: House) -> None:
+        delivered(house, ("2", None), ("3", None), together=True)
+
+    acts = (take_it_back, open_them) if withdrawal_first else (open_them, take_it_back)
+    for house in rounds.moments(prepare, *acts):
+        assert in_order(house) == {"2": ("cleared", None), "3": ("to_pay", None)}
+
+
+@pytest.mark.parametrize(("withdrawn", "applied"), [("2", "3"), ("3", "2")])
+def test_a_withdrawal_in_a_ring_against_its_work(rounds: Rounds, withdrawn: str, applied: str) -> None:
+    """Each opens the bill that the other one's names."""
+
+    def prepare(house: House) -> None:
+        delivered(house, ("2", "3"), ("3", "2"))
+        house.clock.tick(seconds=1)
+
+    def take_it_back(house: House) -> None:
+        withdraw_unopened(house.services, biller_id="blr_1", bill_id=f"bill_{withdrawn}", reason="No.")
+
+    for house in rounds.moments(prepare, take_it_back, lambda house: apply(house, f"bill_{applied}")):
+        for bill_id in ("bill_2", "bill_3", "bill_2"):
+            apply(house, bill_id)
+        found = in_order(house)
+        assert set(found) == {"2", "3"}
+        assert found[withdrawn][0] == "cleared"
 
 
 def test_nothing_is_left_to_do_twice(rounds: Rounds) -> None:

@@ -12,7 +12,7 @@ from app.db.work import WorkRow
 from app.journey.corrections.models import Correction
 from app.journey.corrections.service import withdraw
 from app.journey.intake.events import CorrectionDelivered
-from app.journey.invoices.events import InvoiceOpened
+from app.journey.invoices.events import CorrectionDue, InvoiceOpened
 from app.people.models import Biller, Customer
 from connectors.contract import Authorised
 from tests.conftest import Clock
@@ -118,7 +118,7 @@ def test_a_bill_that_is_not_opened_yet_is_waited_for_less_and_less_often(house: 
     send(house)
     house.run(APPLY)
     assert asked_again(house) == [SECOND]
-    for seconds, pause in ((1, 1), (99, 10), (900, 100), (10**5, 600)):
+    for seconds, pause in ((1, 1), (99, 10), (900, 100), (10**5, 3600)):
         house.clock.tick(seconds=seconds)
         house.run(APPLY)
         assert asked_again(house) == [pause * SECOND]
@@ -131,11 +131,14 @@ def test_the_new_version_is_opened_once_no_payment_holds_the_old_one(house: Hous
     house.run(APPLY)
     assert (correction(house).kind, correction(house).state) == ("new_version", "applied")
     assert (house.invoice().credited_minor, house.invoice().state) == (9900, "in_payment")
-    assert asked_again(house) == [30 * SECOND]
+    assert asked_again(house) == [3600 * SECOND]  # should nobody say that the payment has ended
     assert InvoiceOpened.__name__ not in house.told()
     house.not_found()
     assert house.invoice().state == "cleared"
-    house.clock.tick(seconds=30)
+    assert house.told().count(CorrectionDue.__name__) == 1
+    house.run(APPLY)
+    assert house.told().count(InvoiceOpened.__name__) == 1
+    house.clock.tick(seconds=3600)
     house.run(APPLY)
     assert asked_again(house) == []
     assert house.told().count(InvoiceOpened.__name__) == 1

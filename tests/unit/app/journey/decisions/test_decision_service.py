@@ -61,10 +61,17 @@ def device(house: House) -> Authenticator:
     return passkey_of(house, house.customer)
 
 
+def seen(house: House, *, bank: BankProfile = PROFILE) -> str | None:
+    """What the page keeps of the order that it shows."""
+    with house.services.reading() as uow:
+        return decisions.shown_now(uow, customer=house.customer, invoice_id="inv_1", bank=bank)
+
+
 def start(house: House, *, signed_in: SignedIn | None = None, bank: BankProfile = PROFILE) -> passkeys.Started:
+    shown = seen(house, bank=bank)
     with house.begin() as uow:
         started = decisions.start_paying(
-            uow, signed_in=signed_in or house.signed_in, party=PARTY, invoice_id="inv_1", bank=bank
+            uow, signed_in=signed_in or house.signed_in, party=PARTY, invoice_id="inv_1", bank=bank, shown=shown
         )
         uow.commit()
     return started
@@ -124,7 +131,7 @@ def test_what_is_signed_is_what_is_decided_and_claimed(house: House, device: Aut
         "amount_minor": 9700,
         "discount_minor": 200,
         "credited_minor": 0,
-        "earlier_paid": 0,
+        "earlier_paid": [],
         "pay_on": dt.date(2026, 11, 23),
         "bank_id": "horizon",
         "payee_name": "Lumen SA",
@@ -258,7 +265,7 @@ def test_the_bill_is_locked_before_it_is_compared_with_what_was_signed(house: Ho
     decide(house, started, credential)
     event.remove(house.engine, "before_cursor_execute", statement)
     of_invoice = [sql for sql in seen if "FROM invoice" in sql]
-    assert of_invoice[0].rstrip().endswith("FOR UPDATE")
+    assert of_invoice[0].rstrip().endswith("FOR NO KEY UPDATE")
 
 
 def test_a_demo_visit_looks_and_does_not_pay(house: House, device: Authenticator) -> None:
