@@ -168,7 +168,7 @@ INVARIANTS: Sequence[Invariant] = (
     _holds(
         "B6",
         "one number of one biller is one invoice",
-        "SELECT min(id) FROM invoice GROUP BY biller_id, number HAVING count(*) > 1",
+        "SELECT min(id) FROM invoice WHERE biller_id IS NOT NULL GROUP BY biller_id, number HAVING count(*) > 1",
     ),
     _holds(
         "B7",
@@ -216,6 +216,19 @@ INVARIANTS: Sequence[Invariant] = (
         " FROM line l JOIN invoice i ON i.id = l.earlier GROUP BY l.id) e ON e.id = p.invoice_id"
         " WHERE (e.held > 0 OR e.paid > d.earlier_paid) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
         " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL)))",
+    ),
+    _holds(
+        "B19",
+        "an invoice that no biller delivered has no biller, no bill and no biller's payment, and its biller was told of"
+        " none; every other one has the bill of its biller",
+        "SELECT i.id FROM invoice i LEFT JOIN delivered_bill b ON b.id = i.bill_id"
+        " LEFT JOIN own_bill o ON o.id = i.own_bill_id WHERE"
+        " (i.own_bill_id IS NULL AND (b.id IS NULL OR b.biller_id <> COALESCE(i.biller_id, '')))"
+        " OR (i.own_bill_id IS NOT NULL AND (o.id IS NULL OR o.customer_id <> i.customer_id"
+        " OR i.bill_id IS NOT NULL OR i.biller_id IS NOT NULL))"
+        " UNION ALL SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id"
+        " WHERE COALESCE(p.biller_id, '') <> COALESCE(i.biller_id, '')"
+        " UNION ALL SELECT m.id FROM webhook_message m JOIN payment p ON p.id = m.subject WHERE p.biller_id IS NULL",
     ),
     # a minute: transactions that wait for each other may write their times in the other order
     _holds(

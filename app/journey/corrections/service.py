@@ -86,7 +86,7 @@ def replace_at_once(uow: UnitOfWork, events: Sequence[Event]) -> None:
         correction = _at_hand(uow, invoice, delivered)
         if correction is None or correction.state == CorrectionState.APPLIED:
             continue
-        if not _breaks_ring(uow.session, correction, invoice.bill_id):
+        if not _breaks_ring(uow.session, correction, invoice.delivery.bill_id):
             _apply(uow, correction, invoice)
 
 
@@ -97,7 +97,7 @@ def _named_before(session: Session, invoice_ids: Collection[str]) -> list[tuple[
     for invoice in session.scalars(select(Invoice).where(among(session, Invoice.id, invoice_ids))):
         earlier = earlier_ids(session, invoice.id) if invoice.replaces_id is not None else []
         numbers = session.scalars(select(Invoice.number).where(Invoice.id.in_(earlier))) if earlier else ()
-        names |= {(invoice.biller_id, number): invoice for number in (invoice.number, *numbers)}
+        names |= {(invoice.delivery.biller_id, number): invoice for number in (invoice.number, *numbers)}
     delivered = session.scalars(
         select(DeliveredBill)
         .where(

@@ -53,6 +53,7 @@ def start_paying(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+    _check_delivered(invoice)
     earlier_paid = earlier_paid_of(uow.session, invoice)
     order = order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
@@ -82,6 +83,7 @@ def pay_now(
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
+    _check_delivered(invoice)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
     earlier_paid = earlier_paid_of(uow.session, invoice)
@@ -96,7 +98,7 @@ def pay_now(
     claimed = Claim(
         invoice_id=invoice.id,
         payment_id=payment_id,
-        biller_id=invoice.biller_id,
+        creditor=invoice.creditor,
         amount=Money(amount, invoice.currency),
         discount=Money(invoice.asked.minor - amount, invoice.currency),
     )
@@ -125,6 +127,11 @@ def pay_now(
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     return Decided(decision.payment_id, recorded)
+
+
+def _check_delivered(invoice: Invoice) -> None:
+    if not invoice.is_delivered:
+        raise Conflict("not-delivered", "This bill was added by you and is not verified: it cannot be paid here yet.")
 
 
 def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:

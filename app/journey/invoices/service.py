@@ -57,9 +57,9 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)), replaces_id=replaces_id)
     uow.session.add(invoice)
     uow.session.flush()
-    ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
+    ledger.bill(uow, invoice_id=invoice.id, creditor=invoice.creditor, amount=invoice.amount)
     uow.record(InvoiceOpened(invoice_id=invoice.id))
-    _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
+    _ask_for_corrections(uow, {(delivered.biller_id, delivered.number)})
 
 
 def open_invoice_together(task: Task) -> None:
@@ -282,7 +282,7 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
     if not taken:
         return 0
     amount = Money(taken, invoice.currency)
-    ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, biller_id=invoice.biller_id, amount=amount)
+    ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, creditor=invoice.creditor, amount=amount)
     invoice.credited_minor += taken
     if minor is None:
         invoice.retracted_minor += taken

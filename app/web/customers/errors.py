@@ -39,6 +39,7 @@ DETAILS = {
     403: lazy_gettext("Nothing was changed and nothing was paid. Open the page again and try from there."),
     404: lazy_gettext("What you are looking for is not here, or is not yours."),
     405: lazy_gettext("The link is incomplete or out of date. Nothing was changed and nothing was paid."),
+    413: lazy_gettext("A file may have 10 MiB at most. Nothing was kept."),
     429: lazy_gettext("Please wait a minute and try again."),
     500: lazy_gettext(
         "We have noted it. If you were paying a bill, look at the bill before you try again: it tells what happened."
