@@ -36,6 +36,7 @@ from tests.support import own_bills
 from tests.support.camt import Line, camt
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.journey import Journey
+from tests.support.pictures import IBAN, epc_text
 from tests.support.wsgi_adapter import WSGIAdapter
 
 #: table → its rows, column by column, as SQLAlchemy gives them
@@ -265,6 +266,9 @@ def not_paid_yet_early(journey: Journey) -> None:
 def added_by_its_customer(journey: Journey) -> None:
     """Nobody delivered it, and nobody has verified it."""
     own_bills.add(journey.browser)
+    begun = own_bills.add(journey.browser, epc_text(amount="EUR12.00", reference="Roof"), number="R-2")
+    assert own_bills.check_payee(journey.browser, begun, typed=IBAN).status_code == 303
+    journey.browser.leave(journey.confirm(begun))
 
 
 def just_delivered(journey: Journey) -> None:

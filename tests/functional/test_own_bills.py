@@ -297,12 +297,6 @@ def test_no_biller_is_told_and_no_biller_sees_it(journey: Journey) -> None:
     assert journey.invoice(invoice_id).unseen_at is None
 
 
-def test_it_cannot_be_paid_yet(journey: Journey) -> None:
-    invoice_id = add(journey.browser)
-    _, started = journey.browser.start_paying(invoice_id)
-    assert started.status_code == 409
-
-
 def test_a_likeness_of_a_company_with_another_account_is_said_loudly(journey: Journey) -> None:
     invoice_id = add(journey.browser, payee="Lumen Energie SA", iban=IBAN)
     page_of_it = journey.browser.page(f"/bills/{invoice_id}")

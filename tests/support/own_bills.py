@@ -58,6 +58,26 @@ def add(browser: Browser, content: bytes | str | None = None, **changes: str) ->
     return found.group(1)
 
 
+def payee_form(browser: Browser, invoice_id: str, *, bank: str = "horizon", **changes: str) -> dict[str, str]:
+    """What an honest customer sends from the page on which the payee is checked: all that it asks for."""
+    drawn = browser.page(f"/bills/{invoice_id}/payee?bank={bank}")
+    form = {str(each["name"]): str(each.get("value", "")) for each in drawn.select("form[method=post] input[name]")}
+    del form["csrf_token"]  # the one that is sent is in the header
+    return {name: value for name, value in (form | changes).items() if value != "(not sent)"}
+
+
+def check_payee(browser: Browser, invoice_id: str, *, bank: str = "horizon", **changes: str) -> TestResponse:
+    path = f"/bills/{invoice_id}/payee?bank={bank}"
+    form = payee_form(browser, invoice_id, bank=bank, **changes)
+    return browser.post(path, token=browser.token(path), form=form)
+
+
+def ceremony(browser: Browser, invoice_id: str, *, bank: str = "horizon") -> TestResponse:
+    """Ask for the challenge, whatever the confirm page says."""
+    path = f"/bills/{invoice_id}/pay/ceremony"
+    return browser.post(path, token=browser.token("/bills"), data={"bank": bank})
+
+
 def words(browser: Browser, path: str) -> str:
     """All that a page says."""
     return " ".join(browser.page(path).get_text(" ", strip=True).split())

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed
+from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
-from app.journey.decisions.models import Decision, Verb
+from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import invoice_of_customer
 from app.journey.invoices.chain import earlier_states
@@ -44,8 +45,8 @@ def start_paying(
 ) -> Started:
     """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank.
 
-    Raises NotFound, Conflict (a payment of it, or of a bill that it replaces, is under way; the bank wants its customer
-    to sign in there first), NotAllowed (demo visit, no passkey). Nothing is decided yet.
+    Raises NotFound, Conflict (a payment of it, or of a bill that it replaces, is under way; the payee is to be checked
+    first; the bank wants its customer to sign in there before), NotAllowed (demo visit, no passkey). Nothing is done.
     """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
@@ -53,9 +54,9 @@ def start_paying(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
-    _check_delivered(invoice)
     earlier_paid = earlier_paid_of(uow.session, invoice)
-    order = order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
+    check = payee_checks.must_stand(uow, invoice, bank=bank)
+    order = order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid, check=check)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
 
@@ -82,12 +83,14 @@ def pay_now(
     customer = signed_in.customer
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    payee_checks.lock_with_twins(uow.session, invoice)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
-    _check_delivered(invoice)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
     earlier_paid = earlier_paid_of(uow.session, invoice)
-    if bank is None or signed != order_of(invoice, bank=bank, day=today, earlier_paid=earlier_paid):
+    check = payee_checks.must_stand(uow, invoice, bank=bank) if bank is not None else None
+    if bank is None or signed != order_of(invoice, bank=bank, day=today, earlier_paid=earlier_paid, check=check):
         raise Conflict(
             "order-changed", "Something in this payment has changed since you saw it. Please check it again."
         )
@@ -119,6 +122,7 @@ def pay_now(
         payee_iban=invoice.payee_iban,
         reference=invoice.reference,
         payment_id=payment_id,
+        payee_check_id=check.id if check is not None else None,
         evidence=evidence,
         psu=asdict(psu),
         decided_at=uow.now,
@@ -127,11 +131,6 @@ def pay_now(
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     return Decided(decision.payment_id, recorded)
-
-
-def _check_delivered(invoice: Invoice) -> None:
-    if not invoice.is_delivered:
-        raise Conflict("not-delivered", "This bill was added by you and is not verified: it cannot be paid here yet.")
 
 
 def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:
@@ -154,15 +153,19 @@ def earlier_paid_of(session: Session, invoice: Invoice) -> int:
     return states.count(InvoiceState.PAID)
 
 
-def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid: int = 0) -> dict[str, str]:
+def order_of(
+    invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid: int = 0, check: PayeeCheck | None = None
+) -> dict[str, str]:
     """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid.
 
-    That bills which this one replaces are paid already stands in it where it is so: the page warned of it.
+    That bills which this one replaces are paid already stands in it where it is so: the page warned of it. So does what
+    was checked of a payee that nobody verified.
     """
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
     known = {"earlier_paid": str(earlier_paid)} if earlier_paid else {}
+    known |= payee_checks.as_signed(check)
     return known | {
         "invoice": invoice.id,
         "payee": invoice.payee_name,

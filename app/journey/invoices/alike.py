@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import re
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from connectors.money import Money
 
 #: bills that one may be the same as; more tell nothing more
 TWINS_MOST = 10
+#: bills of every month may be alike but for their reference: of the same month one was perhaps written in another way
+TWINS_APART = dt.timedelta(days=25)
 #: letters that two names have in common, of all
 _NEAR = 0.85
 _WORDS = re.compile(r"\w+")
@@ -67,6 +70,7 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     same_words = or_(
         func.replace(Invoice.number, " ", "").in_(words), func.replace(Invoice.reference, " ", "").in_(words)
     )
+    near = Invoice.received_at.between(invoice.received_at - TWINS_APART, invoice.received_at + TWINS_APART)
     rows = session.execute(
         select(Invoice, Biller.name)
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
@@ -75,7 +79,7 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
             Invoice.id != invoice.id,
             Invoice.currency == invoice.currency,
             Invoice.state != InvoiceState.CLEARED,
-            or_(same_account & same_amount, same_account & same_words, same_amount & same_words),
+            or_(same_account & same_amount & near, same_account & same_words, same_amount & same_words),
         )
         .order_by(Invoice.bill_id.is_(None), Invoice.id)
         .limit(TWINS_MOST)

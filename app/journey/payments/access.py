@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import NotFound
-from app.journey.decisions.models import Decision
+from app.journey.decisions import payee_checks
+from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.invoices.access import locked_invoice
 from app.journey.invoices.chain import earlier_states
 from app.journey.invoices.models import Invoice
@@ -92,11 +93,21 @@ def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
     return InvoiceState.IN_PAYMENT in states or states.count(InvoiceState.PAID) > decision.earlier_paid
 
 
+def is_unchecked(session: Session, payment: Payment) -> bool:
+    """Whether nobody delivered its bill, and its decision has no check of this very payee, account and amount."""
+    decision = session.get_one(Decision, payment.decision_id)
+    invoice = session.get_one(Invoice, payment.invoice_id)
+    check = session.get(PayeeCheck, decision.payee_check_id) if decision.payee_check_id else None
+    exact = (decision.payee_iban, decision.amount_minor) == (invoice.payee_iban, invoice.amount_minor)
+    return not invoice.is_delivered and not (exact and payee_checks.is_of(check, invoice))
+
+
 def must_give_way(session: Session, payment: Payment) -> bool:
     """Whether another payment has paid its invoice or a bill that this replaces, or may have after all; or its decision
     is void."""
     paid_or_doubted = paid_by_another(session, payment) is not None or bool(doubted_of_invoice(session, payment))
-    return paid_or_doubted or is_outdated(session, payment) or is_earlier_bill_taken(session, payment)
+    is_void = is_outdated(session, payment) or is_unchecked(session, payment)
+    return paid_or_doubted or is_void or is_earlier_bill_taken(session, payment)
 
 
 def why_give_way(session: Session, payment: Payment) -> Reason:
@@ -105,6 +116,8 @@ def why_give_way(session: Session, payment: Payment) -> Reason:
         return Reason.PAID_OTHERWISE
     if is_outdated(session, payment):
         return Reason.BILL_CORRECTED
+    if is_unchecked(session, payment):
+        return Reason.PAYEE_NOT_CHECKED
     return Reason.EARLIER_BILL if is_earlier_bill_taken(session, payment) else Reason.ANOTHER_UNDER_WAY
 
 

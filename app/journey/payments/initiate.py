@@ -22,6 +22,7 @@ from app.journey.payments.access import (
     doubted_of_invoice,
     is_earlier_bill_taken,
     is_outdated,
+    is_unchecked,
     locked,
     locked_of_invoice,
     must_give_way,
@@ -232,6 +233,9 @@ def _give_way(uow: UnitOfWork, payment: Payment) -> None:
         return
     if is_outdated(uow.session, payment):
         _give_up(uow, payment, Reason.BILL_CORRECTED, evidence="the bill was corrected")
+        return
+    if is_unchecked(uow.session, payment):
+        _give_up(uow, payment, Reason.PAYEE_NOT_CHECKED, evidence="the payee was not checked")
         return
     if is_earlier_bill_taken(uow.session, payment):
         _give_up(uow, payment, Reason.EARLIER_BILL, evidence="a payment of the bill that this one replaces")

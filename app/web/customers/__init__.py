@@ -20,6 +20,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     limits,
     own_bills,
     pages,
+    payee,
     payment,
     receipts,
     security,

@@ -12,6 +12,7 @@ from app.errors import AppError, Invalid, TooLate
 from app.journey.banks import sign_in
 from app.journey.banks.read import troubled_banks
 from app.journey.corrections.read import chain_of
+from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.read import invoice_view
@@ -38,7 +39,7 @@ def confirm(inv: str) -> ResponseReturnValue:
 def pay_ceremony(inv: str) -> ResponseReturnValue:
     """The challenge over exactly what the page shows, for the passkey to sign."""
     wanted = json_body()
-    bank = _bank(wanted.get("bank") if isinstance(wanted, dict) else None)
+    bank = usable_bank(wanted.get("bank") if isinstance(wanted, dict) else None)
     if bank is None:
         raise Invalid("unknown-bank", "Choose one of the banks on the page.")
     with services().unit_of_work() as uow:
@@ -81,7 +82,7 @@ def pay(inv: str) -> ResponseReturnValue:
 @blueprint.get("/bills/<inv>/bank/sign-in")
 def sign_in_at_bank(inv: str) -> ResponseReturnValue:
     """Send this browser to sign in at a bank that takes no payment before. It comes back to the confirm page."""
-    bank = _bank(request.args.get("bank"))
+    bank = usable_bank(request.args.get("bank"))
     if request.method == "HEAD" or bank is None:
         abort(405 if bank else 404)
     try:
@@ -124,6 +125,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         wanted = request.args.get("bank", before)
         chosen = next((bank for bank in banks if bank.id == wanted), banks[0] if len(banks) == 1 else None)
         signed_in_until = None
+        need, check = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=chosen.id if chosen else None)
         if chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
@@ -131,6 +133,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
+    if chosen is not None and not need.is_nothing and check is None:
+        return make_response(redirect(url_for("customers.check_payee", inv=invoice_id, bank=chosen.id), 303))
     return make_response(
         render_template(
             "customers/confirm.html",
@@ -138,6 +142,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             chain=chain,
             bank=bank_view(chosen, troubled) if chosen else None,
             others=len(banks) > 1,
+            need=need,
             pay=bill.payable,
             pay_on=today,
             has_passkey=has_passkey,
@@ -149,6 +154,6 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     )
 
 
-def _bank(bank_id: object) -> BankProfile | None:
+def usable_bank(bank_id: object) -> BankProfile | None:
     """One that customers can be sent to."""
     return next((bank for bank in services().banks.banks() if bank.id == bank_id), None)

@@ -73,6 +73,7 @@ CODES = {
     "sign-in-first": lazy_gettext(
         "You are not signed in at your bank any more. Nothing was paid: sign in there again."
     ),
+    "check-payee-first": lazy_gettext("Please check the payee of this bill first. Nothing was paid."),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
     "earlier-in-payment": lazy_gettext(
         "A payment of the bill that this one replaces is under way. Please wait until it is known what became of it."

@@ -249,6 +249,12 @@ def a_new_version_of_nothing(books: Books) -> None:
     books.change("invoice", books.one("invoice", "replaces_id IS NOT NULL"), replaces_id=None)
 
 
+@_breaks("B18")
+def paid_to_an_account_that_nobody_typed(books: Books) -> None:
+    check = books.one("payee_check", "id IN (SELECT payee_check_id FROM decision)")
+    books.change("payee_check", check, typed_iban="NL91ABNA0417164300")
+
+
 @_breaks("B19")
 def an_own_bill_dressed_as_delivered(books: Books) -> None:
     biller = books.one("biller", "1 = 1")
