@@ -168,7 +168,7 @@ INVARIANTS: Sequence[Invariant] = (
     _holds(
         "B6",
         "one number of one biller is one invoice",
-        "SELECT min(id) FROM invoice GROUP BY biller_id, number HAVING count(*) > 1",
+        "SELECT min(id) FROM invoice WHERE biller_id IS NOT NULL GROUP BY biller_id, number HAVING count(*) > 1",
     ),
     _holds(
         "B7",
@@ -217,6 +217,34 @@ INVARIANTS: Sequence[Invariant] = (
         " WHERE (e.state = 'in_payment' OR replace(CAST(d.earlier_paid AS TEXT), e.paid_by, '')"
         " = CAST(d.earlier_paid AS TEXT)) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
         " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL))) GROUP BY p.id",
+    ),
+    _holds(
+        "B18",
+        "no decision on an invoice that nobody delivered without its customer's three confirmations of the very payee,"
+        " account and amount, and no check is another's or counts twice",
+        "SELECT d.id FROM decision d JOIN invoice i ON i.id = d.invoice_id"
+        " LEFT JOIN payee_check c ON c.id = d.payee_check_id WHERE i.own_bill_id IS NOT NULL AND (c.id IS NULL"
+        " OR COALESCE(c.typed_iban, '') <> i.payee_iban OR c.name_check IS NULL OR c.warning IS NULL"
+        " OR d.payee_iban <> i.payee_iban OR d.amount_minor <> i.amount_minor)"
+        " UNION ALL SELECT d.id FROM decision d JOIN payee_check c ON c.id = d.payee_check_id"
+        " WHERE c.invoice_id <> d.invoice_id OR c.customer_id <> d.customer_id OR c.bank_id <> d.bank_id"
+        " OR c.payee_name <> d.payee_name OR c.payee_iban <> d.payee_iban OR c.currency <> d.currency"
+        " OR c.amount_minor <> d.amount_minor + d.discount_minor OR c.checked_at > d.decided_at"
+        " UNION ALL SELECT min(id) FROM decision WHERE payee_check_id IS NOT NULL GROUP BY payee_check_id"
+        " HAVING count(*) > 1",
+    ),
+    _holds(
+        "B19",
+        "an invoice that no biller delivered has no biller, no bill and no biller's payment, and its biller was told of"
+        " none; every other one has the bill of its biller",
+        "SELECT i.id FROM invoice i LEFT JOIN delivered_bill b ON b.id = i.bill_id"
+        " LEFT JOIN own_bill o ON o.id = i.own_bill_id WHERE"
+        " (i.own_bill_id IS NULL AND (b.id IS NULL OR b.biller_id <> COALESCE(i.biller_id, '')))"
+        " OR (i.own_bill_id IS NOT NULL AND (o.id IS NULL OR o.customer_id <> i.customer_id"
+        " OR i.bill_id IS NOT NULL OR i.biller_id IS NOT NULL))"
+        " UNION ALL SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id"
+        " WHERE COALESCE(p.biller_id, '') <> COALESCE(i.biller_id, '')"
+        " UNION ALL SELECT m.id FROM webhook_message m JOIN payment p ON p.id = m.subject WHERE p.biller_id IS NULL",
     ),
     # a minute: transactions that wait for each other may write their times in the other order
     _holds(

@@ -14,7 +14,8 @@ from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
 from app.journey.connections.leaks import trace_strays
 from app.journey.connections.service import lapse_offers
-from app.journey.intake import uploads
+from app.journey.decisions import payee_checks
+from app.journey.intake import own_bills, uploads
 from app.journey.invoices.service import report_unseen
 from app.journey.payments.service import renew_promises
 from app.people import clients, passkeys, sessions
@@ -61,6 +62,8 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     end_wrong_leases: dt.timedelta(minutes=1),
     renew_promises: dt.timedelta(minutes=1),
     uploads.drop_abandoned: dt.timedelta(hours=1),
+    own_bills.drop_abandoned: dt.timedelta(hours=1),
+    payee_checks.drop_stale: dt.timedelta(hours=1),
     lapse_offers: dt.timedelta(minutes=5),
 }
 #: those that need more than one transaction, or a setting

@@ -165,6 +165,12 @@ def forget(session: Session, sign_in: SignIn) -> None:
         session.delete(trip)
 
 
+def forget_of_invoice(session: Session, invoice_id: str) -> None:
+    """The page to which its customer was to come back goes."""
+    for sign_in in session.scalars(select(SignIn).where(SignIn.invoice_id == invoice_id)).all():
+        forget(session, sign_in)
+
+
 def drop_expired(session: Session, *, now: dt.datetime) -> None:
     """Those with which no order can be given any more."""
     of_no_use = or_(SignIn.expires_at <= now, SignIn.signed_in_at <= now - ORDERS - GRACE)

@@ -32,9 +32,11 @@ from app.tasks import run_now
 from app.worker import Worker
 from connectors.sandbox_bank.context import EXTENSION as BANK
 from tests.conftest import Clock
+from tests.support import own_bills
 from tests.support.camt import Line, camt
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.journey import Journey
+from tests.support.pictures import IBAN, epc_text
 from tests.support.wsgi_adapter import WSGIAdapter
 
 #: table → its rows, column by column, as SQLAlchemy gives them
@@ -160,7 +162,7 @@ def corrected(journey: Journey) -> None:
     _credit(journey, after)
     _credit(journey, owing, amount="100.00")
     with journey.services.unit_of_work() as uow:
-        bill_id = uow.session.get_one(Invoice, back).bill_id
+        bill_id = uow.session.get_one(Invoice, back).delivery.bill_id
         withdraw(uow, biller_id=journey.biller.id, bill_id=bill_id, reason="It was not ours.")
         uow.commit()
     replaced = journey.invoice(_bill(journey, "100.00")).number
@@ -261,6 +263,14 @@ def not_paid_yet_early(journey: Journey) -> None:
     _bill(journey, early_payment=EARLY)
 
 
+def added_by_its_customer(journey: Journey) -> None:
+    """Nobody delivered it, and nobody has verified it."""
+    own_bills.add(journey.browser)
+    begun = own_bills.add(journey.browser, epc_text(amount="EUR12.00", reference="Roof"), number="R-2")
+    assert own_bills.check_payee(journey.browser, begun, typed=IBAN).status_code == 303
+    journey.browser.leave(journey.confirm(begun))
+
+
 def just_delivered(journey: Journey) -> None:
     journey.deliver(number=f"2026-{uuid.uuid4().hex}")
 
@@ -337,6 +347,7 @@ RECENT: Sequence[Story] = (settled, settled, settled_early, settled_and_booked, 
 OPEN: Sequence[Story] = (
     not_paid_yet,
     not_paid_yet_early,
+    added_by_its_customer,
     accepted,
     at_the_bank,
     not_sent_to_the_bank_yet,

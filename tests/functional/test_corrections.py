@@ -52,7 +52,7 @@ def send(journey: Journey, content: bytes, media_type: str = "application/xml") 
 
 def withdrawn(journey: Journey, invoice_id: str, reason: str = "The order was cancelled.") -> None:
     with journey.services.unit_of_work() as uow:
-        bill_id = uow.session.get_one(Invoice, invoice_id).bill_id
+        bill_id = uow.session.get_one(Invoice, invoice_id).delivery.bill_id
         withdraw(uow, biller_id=journey.biller.id, bill_id=bill_id, reason=reason)
         uow.commit()
     journey.worker.run_until_idle()
@@ -64,7 +64,7 @@ def to_the_biller(journey: Journey, bill_id: str) -> CorrectedBill:
 
 
 def of_invoice(journey: Journey, invoice_id: str) -> CorrectedBill:
-    return to_the_biller(journey, journey.invoice(invoice_id).bill_id)
+    return to_the_biller(journey, journey.invoice(invoice_id).delivery.bill_id)
 
 
 def corrections(journey: Journey) -> list[Correction]:
@@ -115,7 +115,11 @@ def test_a_credit_note_before_anything_was_paid_lowers_what_is_asked(journey: Jo
     of = of_invoice(journey, invoice_id)
     assert (of.status, str(of.amount), str(of.amount_due), of.corrected_by) == ("open", "100.00", "70.00", (credit_id,))
     its = to_the_biller(journey, credit_id)
-    assert (its.kind, its.status, its.corrects) == ("credit_note", "closed", journey.invoice(invoice_id).bill_id)
+    assert (its.kind, its.status, its.corrects) == (
+        "credit_note",
+        "closed",
+        journey.invoice(invoice_id).delivery.bill_id,
+    )
     payment_id = journey.pay(invoice_id)
     journey.wait(3)
     assert journey.truth(payment_id) == "done"
@@ -188,7 +192,7 @@ def test_a_credit_note_after_the_payment_is_a_refund_owed_and_touches_no_receipt
             for message in uow.session.scalars(select(WebhookMessage).where(WebhookMessage.type.startswith("bill.")))
         }
     assert told["bill.refund_owed"] == {
-        "bill_id": journey.invoice(invoice_id).bill_id,
+        "bill_id": journey.invoice(invoice_id).delivery.bill_id,
         "number": BILL,
         "status": "paid",
         "refund_owed": "30.00",
@@ -436,7 +440,7 @@ def test_a_withdrawal_after_the_payment_owes_all_of_it(journey: Journey) -> None
 
 
 def test_nobody_withdraws_somebody_elses_bill_or_a_credit_note(journey: Journey) -> None:
-    bill_id = journey.invoice(bill(journey)).bill_id
+    bill_id = journey.invoice(bill(journey)).delivery.bill_id
     credit_id = credit(journey)
     with journey.services.unit_of_work() as uow:
         with pytest.raises(NotFound):
@@ -457,8 +461,8 @@ def test_a_new_version_stands_in_for_the_old_one(journey: Journey) -> None:
     assert (journey.invoice(old).state, journey.invoice(new).state) == ("cleared", "to_pay")
     assert "has replaced this bill by a new version, number 2026-2." in said(journey, f"/bills/{old}")
     assert f"This is the new version of bill {BILL}" in said(journey, f"/bills/{new}")
-    assert of_invoice(journey, old).superseded_by == journey.invoice(new).bill_id
-    assert of_invoice(journey, new).corrects == journey.invoice(old).bill_id
+    assert of_invoice(journey, old).superseded_by == journey.invoice(new).delivery.bill_id
+    assert of_invoice(journey, new).corrects == journey.invoice(old).delivery.bill_id
     assert "€100.00 to pay, on 1 bill" in said(journey, "/bills")
 
 

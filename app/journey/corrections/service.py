@@ -87,7 +87,7 @@ def replace_at_once(uow: UnitOfWork, events: Sequence[Event]) -> None:
         correction = _at_hand(uow, own, delivered)
         if correction is None or correction.state == CorrectionState.APPLIED:
             continue
-        if not _breaks_ring(uow.session, correction, invoice.bill_id):
+        if not _breaks_ring(uow.session, correction, invoice.delivery.bill_id):
             _apply(uow, correction, invoice)
 
 
@@ -104,9 +104,10 @@ def _named_before(session: Session, invoice_ids: Collection[str]) -> list[tuple[
     for invoice, own in rows:
         earlier = earlier_ids(session, invoice.id) if invoice.replaces_id is not None else []
         numbers = session.scalars(select(Invoice.number).where(Invoice.id.in_(earlier))) if earlier else ()
-        names |= {(invoice.biller_id, number): (invoice, own) for number in (invoice.number, *numbers)}
+        biller_id = own.biller_id
+        names |= {(biller_id, number): (invoice, own) for number in (invoice.number, *numbers)}
         if own.corrects_number is not None:
-            beside[invoice.biller_id, own.corrects_number] = invoice, own
+            beside[biller_id, own.corrects_number] = invoice, own
     delivered = session.scalars(
         select(DeliveredBill)
         .where(

@@ -17,6 +17,32 @@ class Verb(enum.StrEnum):
     PAY_NOW = "pay_now"
 
 
+class PayeeCheck(Base):
+    """What a customer did before a bill is paid that nobody verified, or that may be paid twice. Never changed.
+
+    It is of one payee, account, amount and bank. ``typed_iban``, ``name_check`` and ``warning`` are null where the bill
+    was delivered, and only ``besides`` was to be confirmed.
+    """
+
+    __tablename__ = "payee_check"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoice.id", ondelete="CASCADE"), index=True)
+    bank_id: Mapped[str] = mapped_column(String(60))
+    payee_name: Mapped[str] = mapped_column(String(70))
+    payee_iban: Mapped[str] = mapped_column(String(34))
+    currency: Mapped[str] = mapped_column(String(3))
+    amount_minor: Mapped[int]
+    typed_iban: Mapped[str | None] = mapped_column(String(34))  # by the customer, from the bill
+    name_check: Mapped[str | None] = mapped_column(String(20))  # what was shown of the payee's name
+    warning: Mapped[str | None] = mapped_column(String(20))  # which words were confirmed
+    likeness: Mapped[str | None] = mapped_column(String(100))  # of which company that delivers here it was said
+    besides: Mapped[list[Any]]  # ids of the bills that the customer wants to pay as well
+    shown: Mapped[str] = mapped_column(String(64))  # SHA-256 of all that the page said
+    checked_at: Mapped[dt.datetime] = mapped_column(index=True)
+
+
 class Decision(Base):
     __tablename__ = "decision"
     __table_args__ = (
@@ -43,6 +69,8 @@ class Decision(Base):
     payee_iban: Mapped[str] = mapped_column(String(34))
     reference: Mapped[str | None] = mapped_column(String(140))
     payment_id: Mapped[str] = mapped_column(Id, unique=True)  # the payment this decision starts
+    # where the bill was not delivered, or may be the same as one that was paid
+    payee_check_id: Mapped[str | None] = mapped_column(ForeignKey("payee_check.id"), unique=True)
     evidence: Mapped[dict[str, Any]]  # the passkey assertion over exactly these values
     psu: Mapped[dict[str, Any]]  # ip_address and user_agent of the browser: banks ask for them
     decided_at: Mapped[dt.datetime]

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed
+from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
-from app.journey.decisions.models import Decision, Verb
+from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import invoice_of_customer
 from app.journey.invoices.chain import earlier_payments
@@ -48,7 +49,8 @@ def start_paying(
 
     ``shown`` is what ``shown_of`` said of the order when the page was drawn: nobody signs what they were not shown.
     Raises NotFound, Conflict (it is another order by now; a payment of it, or of a bill that it replaces, is under way;
-    the bank wants its customer to sign in there first), NotAllowed (demo visit, no passkey). Nothing is decided yet.
+    the payee is to be checked first; the bank wants its customer to sign in there before), NotAllowed (demo visit, no
+    passkey). Nothing is decided yet.
     """
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
@@ -56,7 +58,8 @@ def start_paying(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
-    order = order_now(uow, customer=customer, invoice=invoice, bank=bank)
+    check = payee_checks.must_stand(uow, invoice, bank=bank)
+    order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     if shown != shown_of(order):
         raise _changed()
@@ -85,10 +88,13 @@ def pay_now(
     customer = signed_in.customer
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    payee_checks.lock_with_twins(uow.session, invoice)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
-    if bank is None or signed != order_now(uow, customer=customer, invoice=invoice, bank=bank):
+    check = payee_checks.must_stand(uow, invoice, bank=bank) if bank is not None else None
+    if bank is None or signed != order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check):
         raise _changed()
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
@@ -97,7 +103,7 @@ def pay_now(
     claimed = Claim(
         invoice_id=invoice.id,
         payment_id=payment_id,
-        biller_id=invoice.biller_id,
+        creditor=invoice.creditor,
         amount=Money(amount, invoice.currency),
         discount=Money(invoice.asked.minor - amount, invoice.currency),
     )
@@ -118,6 +124,7 @@ def pay_now(
         payee_iban=invoice.payee_iban,
         reference=invoice.reference,
         payment_id=payment_id,
+        payee_check_id=check.id if check is not None else None,
         evidence=evidence,
         psu=asdict(psu),
         decided_at=uow.now,
@@ -148,21 +155,32 @@ def earlier_paid_of(session: Session, invoice: Invoice) -> tuple[str, ...]:
     return earlier.executed
 
 
-def order_now(uow: UnitOfWork, *, customer: Customer, invoice: Invoice, bank: BankProfile) -> dict[str, str]:
+def order_now(
+    uow: UnitOfWork, *, customer: Customer, invoice: Invoice, bank: BankProfile, check: PayeeCheck | None
+) -> dict[str, str]:
     """The order to pay this invoice as it is at this moment. Raises Conflict and Invalid."""
     earlier_paid = earlier_paid_of(uow.session, invoice)
-    return order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid)
+    return order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid, check=check)
 
 
-def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid: Sequence[str] = ()) -> dict[str, str]:
+def order_of(
+    invoice: Invoice,
+    *,
+    bank: BankProfile,
+    day: dt.date,
+    earlier_paid: Sequence[str] = (),
+    check: PayeeCheck | None = None,
+) -> dict[str, str]:
     """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid.
 
-    The payments of bills which this one replaces stand in it where there are any: the page warned of them.
+    The payments of bills which this one replaces stand in it where there are any: the page warned of them. So does what
+    was checked of a payee that nobody verified.
     """
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
     known = {"earlier_paid": " ".join(earlier_paid)} if earlier_paid else {}
+    known |= payee_checks.as_signed(check)
     return known | {
         "invoice": invoice.id,
         "payee": invoice.payee_name,
@@ -185,7 +203,8 @@ def shown_now(uow: UnitOfWork, *, customer: Customer, invoice_id: str, bank: Ban
     drawn is noticed. None: it cannot be ordered now."""
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     try:
-        return shown_of(order_now(uow, customer=customer, invoice=invoice, bank=bank))
+        check = payee_checks.must_stand(uow, invoice, bank=bank)
+        return shown_of(order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check))
     except (Conflict, Invalid):
         return None
 

@@ -103,6 +103,24 @@ class HeldBill(Base):
     ended_at: Mapped[dt.datetime | None]
 
 
+class OwnBill(Base):
+    """A bill that its customer added: the file or the text as it came, and what was read of it, which proves nothing.
+
+    Its bytes are sealed here, not among the originals of billers: its customer may remove them.
+    """
+
+    __tablename__ = "own_bill"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    media_type: Mapped[str] = mapped_column(String(80))
+    sha256: Mapped[str] = mapped_column(String(64))
+    box: Mapped[bytes] = mapped_column(LargeBinary)  # sealed as own_bill:<id>
+    reading: Mapped[dict[str, Any]]  # of own_file.Reading, each value as text
+    added_at: Mapped[dt.datetime]
+    kept_at: Mapped[dt.datetime | None] = mapped_column(index=True)  # null: its values were not confirmed yet
+
+
 class Conformance(Base):
     """What the official rules of EN 16931 say of a delivered bill. Nothing hangs on it."""
 

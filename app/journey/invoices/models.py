@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -12,6 +12,11 @@ from app.journey.invoices.rules import discount_left
 from app.journey.invoices.states import InvoiceState
 from connectors.money import Money
 from consent.base import Base, Id
+
+
+class Delivery(NamedTuple):
+    bill_id: str
+    biller_id: str
 
 
 class Invoice(Base):
@@ -38,12 +43,20 @@ class Invoice(Base):
         CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'cleared')", name="state_known"),
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
         CheckConstraint("retracted_minor BETWEEN 0 AND credited_minor", name="retracted_of_credited"),
+        CheckConstraint("(bill_id IS NULL) = (biller_id IS NULL)", name="delivered_by_a_biller"),
+        CheckConstraint("(bill_id IS NULL) = (own_bill_id IS NOT NULL)", name="delivered_or_own"),
+        CheckConstraint(
+            "own_bill_id IS NULL OR (credited_minor = 0 AND discount_minor = 0 AND replaces_id IS NULL)",
+            name="own_is_as_it_was_kept",
+        ),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    bill_id: Mapped[str] = mapped_column(ForeignKey("delivered_bill.id"), unique=True)
+    # of an invoice whose customer added the bill: no bill and no biller, since nobody has proven to have sent it
+    bill_id: Mapped[str | None] = mapped_column(ForeignKey("delivered_bill.id"), unique=True)
+    own_bill_id: Mapped[str | None] = mapped_column(ForeignKey("own_bill.id"), unique=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
-    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
+    biller_id: Mapped[str | None] = mapped_column(ForeignKey("biller.id"))
     number: Mapped[str] = mapped_column(String(100))
     state: Mapped[str] = mapped_column(String(12), default=InvoiceState.TO_PAY)
     currency: Mapped[str] = mapped_column(String(3))
@@ -68,6 +81,23 @@ class Invoice(Base):
     received_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime | None]  # when its customer first opened it
     unseen_at: Mapped[dt.datetime | None]  # when its biller was to be told that nobody had
+
+    @property
+    def is_delivered(self) -> bool:
+        """By a biller's verified access. Every other one was added by its customer, and nobody has verified it."""
+        return self.bill_id is not None
+
+    @property
+    def delivery(self) -> Delivery:
+        """Of one that was delivered. To ask it of any other one is a fault: raises ValueError."""
+        if self.bill_id is None or self.biller_id is None:
+            raise ValueError(f"{self.id} was delivered by nobody")
+        return Delivery(self.bill_id, self.biller_id)
+
+    @property
+    def creditor(self) -> str:
+        """Whose totals it counts to in the ledger: its biller's; what nobody delivered stands by itself."""
+        return self.biller_id or self.id
 
     @property
     def amount(self) -> Money:

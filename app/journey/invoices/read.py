@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.journey.connections.read import muted_billers
-from app.journey.intake.models import DeliveredBill
+from app.journey.intake import own_bills
+from app.journey.intake.models import DeliveredBill, OwnBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
@@ -44,9 +45,9 @@ class InvoiceView:
     """One bill as its customer sees it on ``today``."""
 
     id: str
-    biller_id: str
-    biller_name: str
-    delivered_by: str
+    biller_id: str | None  #: None: its customer added it, and nobody has verified it
+    biller_name: str  #: of one that its customer added the payee, as they confirmed it
+    delivered_by: str | None  #: whose verified access delivered it
     number: str
     issued_on: dt.date
     due_on: dt.date | None
@@ -74,6 +75,10 @@ class InvoiceView:
     earlier: EarlierBill | None = None  #: the bill that this one stands in for
 
     @property
+    def is_delivered(self) -> bool:
+        return self.biller_id is not None
+
+    @property
     def figure(self) -> Money:
         """What stands large: what is asked, or what the payment takes that has the bill."""
         return self.decided or self.asked
@@ -89,7 +94,7 @@ class InvoiceView:
 
 @dataclass(frozen=True, slots=True)
 class OpenTotal:
-    """What is still to pay, per currency."""
+    """What is still to pay, per currency: of delivered bills, or of those that their customer added."""
 
     amounts: tuple[Money, ...]
     count: int
@@ -124,11 +129,20 @@ def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: 
     return _view(*row, today=today, earlier=earlier_bills(session, [invoice_id]).get(invoice_id))
 
 
-def open_total(session: Session, *, customer_id: str) -> OpenTotal:
-    """The sum of all bills to pay, as they are asked."""
+def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:
+    """The invoice of a bill that its customer added, once it is kept."""
+    return session.scalar(select(Invoice.id).where(Invoice.own_bill_id == own_bill_id))
+
+
+def open_total(session: Session, *, customer_id: str, delivered: bool = True) -> OpenTotal:
+    """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is."""
     rows = session.execute(
         select(Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor), func.count())
-        .where(Invoice.customer_id == customer_id, Invoice.state == InvoiceState.TO_PAY)
+        .where(
+            Invoice.customer_id == customer_id,
+            Invoice.state == InvoiceState.TO_PAY,
+            Invoice.bill_id.is_not(None) if delivered else Invoice.bill_id.is_(None),
+        )
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
     ).all()
@@ -137,7 +151,7 @@ def open_total(session: Session, *, customer_id: str) -> OpenTotal:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The file as the biller delivered it."""
+    """The file as the biller delivered it, or as its customer added it."""
 
     content: bytes
     media_type: str
@@ -145,7 +159,14 @@ class Original:
 
 
 def original_of(vault: Vault, session: Session, *, invoice_id: str, customer_id: str) -> Original:
-    """The delivered file of this customer's bill. Raises NotFound."""
+    """The file of this customer's bill. Raises NotFound."""
+    own = session.execute(
+        select(OwnBill, Invoice.number)
+        .join(Invoice, Invoice.own_bill_id == OwnBill.id)
+        .where(Invoice.id == invoice_id, Invoice.customer_id == customer_id)
+    ).one_or_none()
+    if own is not None:
+        return Original(own_bills.content_of(vault, own[0]), own[0].media_type, own[1])
     bill = session.scalar(
         select(DeliveredBill)
         .join(Invoice, Invoice.bill_id == DeliveredBill.id)
@@ -158,9 +179,14 @@ def original_of(vault: Vault, session: Session, *, invoice_id: str, customer_id:
 
 def _select() -> Select[*tuple[Any, ...]]:
     return (
-        select(Invoice, Biller.name, DeliveredBill.media_type)
-        .join(Biller, Biller.id == Invoice.biller_id)
-        .join(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
+        select(
+            Invoice,
+            func.coalesce(Biller.name, Invoice.payee_name),
+            func.coalesce(DeliveredBill.media_type, OwnBill.media_type),
+        )
+        .outerjoin(Biller, Biller.id == Invoice.biller_id)
+        .outerjoin(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
+        .outerjoin(OwnBill, OwnBill.id == Invoice.own_bill_id)
     )
 
 
@@ -182,7 +208,7 @@ def _view(
         id=invoice.id,
         biller_id=invoice.biller_id,
         biller_name=biller_name,
-        delivered_by=biller_name,
+        delivered_by=biller_name if invoice.is_delivered else None,
         number=invoice.number,
         issued_on=invoice.issued_on,
         due_on=invoice.due_on,

@@ -58,14 +58,14 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)), replaces_id=replaces_id)
     uow.session.add(invoice)
     uow.session.flush()
-    ledger.bill(uow, invoice_id=invoice.id, biller_id=invoice.biller_id, amount=invoice.amount)
+    ledger.bill(uow, invoice_id=invoice.id, creditor=invoice.creditor, amount=invoice.amount)
     uow.record(InvoiceOpened(invoice_id=invoice.id))
-    _ask_for_corrections(uow, {(invoice.biller_id, invoice.number)})
+    _ask_for_corrections(uow, {(delivered.biller_id, invoice.number)})
     others = {delivered.corrects_number} - {None}
     if replaces_id is not None:
         others |= {*_numbers_of(uow.session, earlier_ids(uow.session, invoice.id))}
     if others:  # the next one that goes the same way; it asks for the one after it
-        _ask_for_new_versions(uow, invoice.biller_id, others, most=1)
+        _ask_for_new_versions(uow, delivered.biller_id, others, most=1)
 
 
 def open_invoice_together(task: Task) -> None:
@@ -113,6 +113,8 @@ def _ask_for_corrections(uow: UnitOfWork, opened: Collection[tuple[str, str]]) -
 def _payment_has_ended(uow: UnitOfWork, invoice_id: str) -> None:
     """The new version that waits for that, of the bill or of another one of its line, is looked at."""
     biller_id = uow.session.scalars(select(Invoice.biller_id).where(Invoice.id == invoice_id)).one()
+    if biller_id is None:  # one that its customer added has no versions
+        return
     line = [invoice_id, *earlier_ids(uow.session, invoice_id), *later_ids(uow.session, invoice_id)]
     _ask_for_new_versions(uow, biller_id, _numbers_of(uow.session, line))
 
@@ -325,7 +327,7 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
     if not taken:
         return 0
     amount = Money(taken, invoice.currency)
-    ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, biller_id=invoice.biller_id, amount=amount)
+    ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, creditor=invoice.creditor, amount=amount)
     invoice.credited_minor += taken
     if minor is None:
         invoice.retracted_minor += taken

@@ -13,7 +13,10 @@ KINDS = ("billed", "initiated", "released", "reclaimed", "settled", "reversed", 
 
 
 class LedgerEntry(Base):
-    """One line of a posting; its lines sum to zero. Append-only: a mistake is mended by another posting."""
+    """One line of a posting; its lines sum to zero. Append-only: a mistake is mended by another posting.
+
+    But for a bill that its customer added and never began to pay: removing it leaves nothing of it.
+    """
 
     __tablename__ = "ledger_entry"
     __table_args__ = (

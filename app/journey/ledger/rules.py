@@ -3,10 +3,11 @@
 Accounts, in integer minor units of one currency:
 
     due:<invoice>       what of it is free to pay
-    biller:<biller>     all that was billed, negative
+    biller:<creditor>   all that was billed, negative; the creditor is its biller, or of a bill that its customer
+                        added the invoice itself
     inflight:<payment>  what a payment under way holds of its invoice
-    settled:<biller>    what banks confirmed as paid
-    adjust:<biller>     discounts that were taken, and what was credited; negative: paid twice by a late word of a bank,
+    settled:<creditor>  what banks confirmed as paid
+    adjust:<creditor>   discounts that were taken, and what was credited; negative: paid twice by a late word of a bank,
                         to be given back
     owed:<invoice>      negative: what its biller took off although it was not free: under way, it is made up when that
                         payment ends without effect; paid, it is a refund owed
@@ -26,7 +27,7 @@ class Claim:
 
     invoice_id: str
     payment_id: str
-    biller_id: str
+    creditor: str
     amount: Money
     discount: Money
 
@@ -57,26 +58,26 @@ def owed(invoice_id: str) -> str:
     return f"owed:{invoice_id}"
 
 
-def _biller(biller_id: str) -> str:
-    return f"biller:{biller_id}"
+def _biller(creditor: str) -> str:
+    return f"biller:{creditor}"
 
 
-def settled_of(biller_id: str) -> str:
-    return f"settled:{biller_id}"
+def settled_of(creditor: str) -> str:
+    return f"settled:{creditor}"
 
 
-def adjust_of(biller_id: str) -> str:
-    return f"adjust:{biller_id}"
+def adjust_of(creditor: str) -> str:
+    return f"adjust:{creditor}"
 
 
-def billed(*, invoice_id: str, biller_id: str, amount: Money) -> Lines:
+def billed(*, invoice_id: str, creditor: str, amount: Money) -> Lines:
     """A bill arrived: it is due."""
-    return Line(due(invoice_id), amount.minor), Line(_biller(biller_id), -amount.minor)
+    return Line(due(invoice_id), amount.minor), Line(_biller(creditor), -amount.minor)
 
 
-def credited(*, invoice_id: str, biller_id: str, minor: int) -> Lines:
+def credited(*, invoice_id: str, creditor: str, minor: int) -> Lines:
     """Its biller asks less of it, or nothing more."""
-    return Line(due(invoice_id), -minor), Line(adjust_of(biller_id), minor)
+    return Line(due(invoice_id), -minor), Line(adjust_of(creditor), minor)
 
 
 def shared(lines: Lines, *, invoice_id: str, due_minor: int, owed_minor: int) -> Lines:
@@ -97,7 +98,7 @@ def initiated(claim: Claim) -> Lines:
     return _lines(
         Line(due(claim.invoice_id), -claim.whole),
         Line(inflight(claim.payment_id), claim.amount.minor),
-        Line(adjust_of(claim.biller_id), claim.discount.minor),
+        Line(adjust_of(claim.creditor), claim.discount.minor),
     )
 
 
@@ -110,7 +111,7 @@ def settled(claim: Claim) -> Lines:
     """The bank executed it."""
     return (
         Line(inflight(claim.payment_id), -claim.amount.minor),
-        Line(settled_of(claim.biller_id), claim.amount.minor),
+        Line(settled_of(claim.creditor), claim.amount.minor),
     )
 
 
@@ -118,22 +119,22 @@ def corrected(claim: Claim) -> Lines:
     """The bank executed what we had closed as not done, and the invoice is still free: it is paid after all."""
     return _lines(
         Line(due(claim.invoice_id), -claim.whole),
-        Line(settled_of(claim.biller_id), claim.amount.minor),
-        Line(adjust_of(claim.biller_id), claim.discount.minor),
+        Line(settled_of(claim.creditor), claim.amount.minor),
+        Line(adjust_of(claim.creditor), claim.discount.minor),
     )
 
 
 def overpaid(claim: Claim) -> Lines:
     """The same when another payment has taken the invoice meanwhile: the biller has to give this one back."""
     return (
-        Line(settled_of(claim.biller_id), claim.amount.minor),
-        Line(adjust_of(claim.biller_id), -claim.amount.minor),
+        Line(settled_of(claim.creditor), claim.amount.minor),
+        Line(adjust_of(claim.creditor), -claim.amount.minor),
     )
 
 
 def applied(claim: Claim) -> Lines:
     """That other payment has ended without effect: this one pays the invoice, and nothing is to be given back."""
-    return Line(due(claim.invoice_id), -claim.whole), Line(adjust_of(claim.biller_id), claim.whole)
+    return Line(due(claim.invoice_id), -claim.whole), Line(adjust_of(claim.creditor), claim.whole)
 
 
 def reversed_(claim: Claim) -> Lines:

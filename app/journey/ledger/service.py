@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.many import insert_many
@@ -20,20 +20,20 @@ class Overdrawn(Exception):
     """An account holds less than was to be taken. The caller leaves its transaction: nothing was written."""
 
 
-def bill(uow: UnitOfWork, *, invoice_id: str, biller_id: str, amount: Money) -> None:
+def bill(uow: UnitOfWork, *, invoice_id: str, creditor: str, amount: Money) -> None:
     """A bill arrived."""
-    lines = rules.billed(invoice_id=invoice_id, biller_id=biller_id, amount=amount)
+    lines = rules.billed(invoice_id=invoice_id, creditor=creditor, amount=amount)
     _open(uow.session, rules.due(invoice_id), amount.currency)
     _post(uow, "billed", lines, currency=amount.currency, invoice_id=invoice_id)
 
 
 def bill_together(uow: UnitOfWork, bills: Sequence[tuple[str, str, Money]]) -> None:
-    """Bills arrived together: invoice, biller and amount of each. The same rows as one by one."""
+    """Bills arrived together: invoice, creditor and amount of each. The same rows as one by one."""
     balances, entries = [], []
-    for invoice_id, biller_id, amount in bills:
+    for invoice_id, creditor, amount in bills:
         of = {"account": rules.due(invoice_id), "currency": amount.currency}
         balances.append({**of, "balance_minor": amount.minor, "owed_minor": 0})
-        lines = rules.billed(invoice_id=invoice_id, biller_id=biller_id, amount=amount)
+        lines = rules.billed(invoice_id=invoice_id, creditor=creditor, amount=amount)
         entries += [
             {
                 "posting": f"billed:{invoice_id}",
@@ -51,15 +51,27 @@ def bill_together(uow: UnitOfWork, bills: Sequence[tuple[str, str, Money]]) -> N
     insert_many(uow.session, LedgerEntry, entries)
 
 
+def unbill(uow: UnitOfWork, *, invoice_id: str) -> bool:
+    """Leave nothing of a bill that its own customer takes back. False where anything else was ever posted of it."""
+    due = rules.due(invoice_id)
+    balance_of(uow.session, due, lock=True)
+    of_invoice = LedgerEntry.invoice_id == invoice_id
+    if uow.session.scalar(select(LedgerEntry.id).where(of_invoice, LedgerEntry.kind != "billed").limit(1)) is not None:
+        return False
+    uow.session.execute(delete(LedgerEntry).where(of_invoice))
+    uow.session.execute(delete(LedgerBalance).where(LedgerBalance.account == due))
+    return True
+
+
 def initiate(uow: UnitOfWork, claim: Claim) -> None:
     """Take the invoice for a payment: two tabs, two devices and two workers meet here. Raises Overdrawn."""
     _open(uow.session, rules.inflight(claim.payment_id), claim.amount.currency)
     _post_claim(uow, "initiated", claim, rules.initiated(claim))
 
 
-def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, biller_id: str, amount: Money) -> None:
+def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, creditor: str, amount: Money) -> None:
     """Its biller takes this much off, whatever payments hold of it or have paid."""
-    lines = rules.credited(invoice_id=invoice_id, biller_id=biller_id, minor=amount.minor)
+    lines = rules.credited(invoice_id=invoice_id, creditor=creditor, minor=amount.minor)
     _post(
         uow,
         "credited",
@@ -144,7 +156,7 @@ def _overpaid(session: Session, invoice_id: str) -> Iterator[Claim]:
             yield Claim(
                 invoice_id=invoice_id,
                 payment_id=payment_id,
-                biller_id=entry.account.removeprefix("adjust:"),
+                creditor=entry.account.removeprefix("adjust:"),
                 amount=amount,
                 discount=Money(taken[payment_id], entry.currency) - amount,
             )

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import NotFound
-from app.journey.decisions.models import Decision
+from app.journey.decisions import payee_checks
+from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.invoices.access import locked_invoice
 from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
@@ -89,6 +90,15 @@ def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
     return earlier_payments(session, payment.invoice_id).come_first(known)
 
 
+def is_unchecked(session: Session, payment: Payment) -> bool:
+    """Whether nobody delivered its bill, and its decision has no check of this very payee, account and amount."""
+    decision = session.get_one(Decision, payment.decision_id)
+    invoice = session.get_one(Invoice, payment.invoice_id)
+    check = session.get(PayeeCheck, decision.payee_check_id) if decision.payee_check_id else None
+    exact = (decision.payee_iban, decision.amount_minor) == (invoice.payee_iban, invoice.amount_minor)
+    return not invoice.is_delivered and not (exact and payee_checks.is_of(check, invoice))
+
+
 @dataclass(frozen=True, slots=True)
 class GivesWay:
     """Why a payment is not to be brought further."""
@@ -105,6 +115,8 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
         return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
     if is_outdated(session, payment):
         return GivesWay(Reason.BILL_CORRECTED, "the bill was corrected")
+    if is_unchecked(session, payment):
+        return GivesWay(Reason.PAYEE_NOT_CHECKED, "the payee was not checked")
     if is_earlier_bill_taken(session, payment):
         return GivesWay(Reason.EARLIER_BILL, "a payment of the bill that this one replaces")
     doubted = doubted_of_invoice(session, payment)

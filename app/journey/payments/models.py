@@ -34,7 +34,8 @@ class Payment(Base):
     decision_id: Mapped[str] = mapped_column(ForeignKey("decision.id"), unique=True)
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoice.id"), index=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
-    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"), index=True)
+    # null: of a bill that its customer added
+    biller_id: Mapped[str | None] = mapped_column(ForeignKey("biller.id"), index=True)
     bank_id: Mapped[str] = mapped_column(String(60))
     consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"), unique=True)
     trip_id: Mapped[str] = mapped_column(ForeignKey("trip.id"), unique=True)

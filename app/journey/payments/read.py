@@ -53,6 +53,7 @@ class PaymentView:
     bill_state: str  #: of the bill, whatever became of this payment: to_pay, in_payment, paid or cleared
     source: str  #: by whose word it stands where it stands (Source)
     biller_name: str
+    is_delivered: bool  #: by its biller; else its customer added the bill, and nobody has verified it
     number: str
     invoice_id: str
     amount: Money
@@ -151,7 +152,7 @@ def _select() -> Select[*tuple[Any, ...]]:
             Invoice.number,
             Invoice.state,
             Invoice.credited_minor,
-            Biller.name,
+            func.coalesce(Biller.name, Invoice.payee_name),
             Trip,
             Consent,
             PaymentHistory.source,
@@ -159,7 +160,7 @@ def _select() -> Select[*tuple[Any, ...]]:
         )
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
-        .join(Biller, Biller.id == Payment.biller_id)
+        .outerjoin(Biller, Biller.id == Payment.biller_id)
         .join(Trip, Trip.id == Payment.trip_id)
         .outerjoin(Consent, Consent.id == Payment.consent_id)
         .join(
@@ -211,6 +212,7 @@ def _view(
         bill_state=bill_state,
         source=source,
         biller_name=biller,
+        is_delivered=payment.biller_id is not None,
         number=number,
         invoice_id=payment.invoice_id,
         amount=payment.amount,
@@ -398,18 +400,18 @@ def bill_for_biller(session: Session, *, bill_id: str, biller_id: str) -> BillFo
 def payment_for_biller(session: Session, *, payment_id: str, biller_id: str) -> PaymentForBiller:
     """One payment of a bill of this biller. Raises NotFound."""
     row = session.execute(
-        select(Payment, Decision.decided_at, Invoice.bill_id, Invoice.number)
+        select(Payment, Decision.decided_at, Invoice)
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .where(Payment.id == payment_id, Payment.biller_id == biller_id)
     ).one_or_none()
     if row is None:
         raise NotFound("payment")
-    payment, decided_at, bill_id, number = row
+    payment, decided_at, invoice = row
     return PaymentForBiller(
         id=payment.id,
-        bill_id=bill_id,
-        number=number,
+        bill_id=invoice.delivery.bill_id,
+        number=invoice.number,
         status=MEANING[PaymentState(payment.state)].outside,
         amount=payment.amount,
         end_to_end_id=payment.end_to_end_id,

@@ -113,6 +113,7 @@ _GIVES_WAY = {
     Reason.PAID_OTHERWISE: ("paid-otherwise", "Another payment has paid this bill."),
     Reason.ANOTHER_UNDER_WAY: ("another-under-way", "Another payment of this bill may be under way after all."),
     Reason.BILL_CORRECTED: ("bill-corrected", "The bill was corrected after this payment had been confirmed."),
+    Reason.PAYEE_NOT_CHECKED: ("payee-not-checked", "The payee of this bill was not checked."),
     Reason.EARLIER_BILL: ("earlier-bill", "A payment of the bill that this one replaces was made, or may be."),
 }
 

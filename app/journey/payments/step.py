@@ -252,7 +252,7 @@ def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:
     return Claim(
         invoice_id=payment.invoice_id,
         payment_id=payment.id,
-        biller_id=payment.biller_id,
+        creditor=payment.biller_id or payment.invoice_id,
         amount=payment.amount,
         discount=Money(decision.discount_minor, payment.currency),
     )

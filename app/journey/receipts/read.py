@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -29,6 +29,7 @@ class ReceiptView:
     number: str
     issued_at: dt.datetime
     biller_name: str
+    is_delivered: bool  #: by its biller; else its customer added the bill, and nobody has verified it
     invoice_id: str
     invoice_number: str
     payment_id: str
@@ -79,14 +80,14 @@ def _select() -> Select[*tuple[Any, ...]]:
             Payment,
             Decision,
             Invoice,
-            Biller.name,
+            func.coalesce(Biller.name, Invoice.payee_name),
             PaymentHistory.source,
             PaymentHistory.evidence,
         )
         .join(Payment, Payment.id == Receipt.payment_id)
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
-        .join(Biller, Biller.id == Payment.biller_id)
+        .outerjoin(Biller, Biller.id == Payment.biller_id)
         # one line at the most: nothing is settled twice. What was reversed before histories were kept has none
         .outerjoin(
             PaymentHistory,
@@ -111,6 +112,7 @@ def _view(
         number=receipt.number,
         issued_at=receipt.issued_at,
         biller_name=biller,
+        is_delivered=invoice.is_delivered,
         invoice_id=invoice.id,
         invoice_number=invoice.number,
         payment_id=payment.id,

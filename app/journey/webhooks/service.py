@@ -72,7 +72,7 @@ def _tell_bill(task: Task, *, kind: str) -> None:
     with task.services.unit_of_work() as uow:
         invoice = uow.session.get_one(Invoice, task.payload["invoice_id"])
         data = _about_bill(invoice, task.payload)
-        _write(task, uow, biller_id=invoice.biller_id, kind=kind, subject=invoice.bill_id, data=data)
+        _write(task, uow, biller_id=invoice.delivery.biller_id, kind=kind, subject=invoice.delivery.bill_id, data=data)
         task.finish(uow)
         uow.commit()
 
@@ -88,13 +88,13 @@ def _tell_bills(task: Task, *, kind: str) -> None:
     with task.services.unit_of_work() as uow:
         task.hold(uow)
         messages = []
-        for endpoint in _listening(uow.session, {invoice.biller_id for invoice in invoices}):
+        for endpoint in _listening(uow.session, {invoice.delivery.biller_id for invoice in invoices}):
             for invoice in invoices:
                 if invoice.biller_id == endpoint.biller_id:
                     fact = facts[invoice.id]
                     data = _about_bill(invoice, fact)
                     event = events[fact["event"]]
-                    messages.append(_message(event, endpoint, kind=kind, subject=invoice.bill_id, data=data))
+                    messages.append(_message(event, endpoint, kind=kind, subject=invoice.delivery.bill_id, data=data))
         insert_many(uow.session, WebhookMessage, messages)
         asked = {f"{DELIVER}:{message['id']}": {"message_id": message["id"]} for message in messages}
         work.enqueue_together(uow.session, handler=DELIVER, payloads=asked, now=uow.now)
@@ -118,7 +118,14 @@ def tell_bill_corrected(task: Task) -> None:
                 "taken_off": str(correction.taken),
             },
         }
-        _write(task, uow, biller_id=invoice.biller_id, kind="bill.corrected", subject=invoice.bill_id, data=data)
+        _write(
+            task,
+            uow,
+            biller_id=invoice.delivery.biller_id,
+            kind="bill.corrected",
+            subject=invoice.delivery.bill_id,
+            data=data,
+        )
         task.finish(uow)
         uow.commit()
 
@@ -133,7 +140,14 @@ def tell_refund_owed(task: Task) -> None:
             "currency": owed.currency,
             "sequence": task.payload["sequence"],
         }
-        _write(task, uow, biller_id=invoice.biller_id, kind="bill.refund_owed", subject=invoice.bill_id, data=data)
+        _write(
+            task,
+            uow,
+            biller_id=invoice.delivery.biller_id,
+            kind="bill.refund_owed",
+            subject=invoice.delivery.bill_id,
+            data=data,
+        )
         task.finish(uow)
         uow.commit()
 
@@ -185,8 +199,13 @@ def tell_payment_failed(task: Task) -> None:
 
 def _tell_payment(task: Task, *, kind: str) -> None:
     with task.services.unit_of_work() as uow:
-        biller_id = _biller_of(uow.session, task.payload["payment_id"])
-        payment = payment_for_biller(uow.session, payment_id=task.payload["payment_id"], biller_id=biller_id)
+        payment_id = task.payload["payment_id"]
+        biller_id = uow.session.get_one(Payment, payment_id).biller_id
+        if biller_id is None:  # its customer added the bill: there is nobody to tell
+            task.finish(uow)
+            uow.commit()
+            return
+        payment = payment_for_biller(uow.session, payment_id=payment_id, biller_id=biller_id)
         data = {
             "payment_id": payment.id,
             "bill_id": payment.bill_id,
@@ -201,10 +220,6 @@ def _tell_payment(task: Task, *, kind: str) -> None:
         _write(task, uow, biller_id=biller_id, kind=kind, subject=payment.id, data=data)
         task.finish(uow)
         uow.commit()
-
-
-def _biller_of(session: Session, payment_id: str) -> str:
-    return session.get_one(Payment, payment_id).biller_id
 
 
 def _write(task: Task, uow: UnitOfWork, *, biller_id: str, kind: str, subject: str, data: dict[str, Any]) -> None:

@@ -17,7 +17,10 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     errors,
     filters,
     inbox,
+    limits,
+    own_bills,
     pages,
+    payee,
     payment,
     receipts,
     security,
@@ -45,6 +48,7 @@ def register(app: Flask) -> None:
         BABEL_TRANSLATION_DIRECTORIES="translations",
     )
     CSRFProtect(app)
+    limits.limiter.init_app(app)
     Babel(app, locale_selector=lambda: BABEL_LOCALES[language()], timezone_selector=time_zone)
     filters.register(app)
     errors.register(app)

@@ -12,6 +12,7 @@ from app.errors import AppError, Invalid, TooLate
 from app.journey.banks import sign_in
 from app.journey.banks.read import troubled_banks
 from app.journey.corrections.read import chain_of
+from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.access import invoice_of_customer
@@ -41,7 +42,7 @@ def pay_ceremony(inv: str) -> ResponseReturnValue:
     anew, since it is not that any more."""
     body = json_body()
     wanted = body if isinstance(body, dict) else {}
-    bank = _bank(wanted.get("bank"))
+    bank = usable_bank(wanted.get("bank"))
     if bank is None:
         raise Invalid("unknown-bank", "Choose one of the banks on the page.")
     with services().unit_of_work() as uow:
@@ -86,7 +87,7 @@ def pay(inv: str) -> ResponseReturnValue:
 @blueprint.get("/bills/<inv>/bank/sign-in")
 def sign_in_at_bank(inv: str) -> ResponseReturnValue:
     """Send this browser to sign in at a bank that takes no payment before. It comes back to the confirm page."""
-    bank = _bank(request.args.get("bank"))
+    bank = usable_bank(request.args.get("bank"))
     if request.method == "HEAD" or bank is None:
         abort(405 if bank else 404)
     try:
@@ -134,6 +135,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
         signed_in_until = None
+        need, check = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=chosen.id if chosen else None)
         if chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
@@ -141,6 +143,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
+    if chosen is not None and not need.is_nothing and check is None:
+        return make_response(redirect(url_for("customers.check_payee", inv=invoice_id, bank=chosen.id), 303))
     return make_response(
         render_template(
             "customers/confirm.html",
@@ -149,6 +153,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             bank=bank_view(chosen, troubled) if chosen else None,
             shown=shown,
             others=len(banks) > 1,
+            need=need,
             pay=bill.payable,
             pay_on=today,
             has_passkey=has_passkey,
@@ -160,6 +165,6 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     )
 
 
-def _bank(bank_id: object) -> BankProfile | None:
+def usable_bank(bank_id: object) -> BankProfile | None:
     """One that customers can be sent to."""
     return next((bank for bank in services().banks.banks() if bank.id == bank_id), None)

@@ -39,6 +39,7 @@ DETAILS = {
     403: lazy_gettext("Nothing was changed and nothing was paid. Open the page again and try from there."),
     404: lazy_gettext("What you are looking for is not here, or is not yours."),
     405: lazy_gettext("The link is incomplete or out of date. Nothing was changed and nothing was paid."),
+    413: lazy_gettext("A file may have 10 MiB at most. Nothing was kept."),
     429: lazy_gettext("Please wait a minute and try again."),
     500: lazy_gettext(
         "We have noted it. If you were paying a bill, look at the bill before you try again: it tells what happened."
@@ -72,6 +73,7 @@ CODES = {
     "sign-in-first": lazy_gettext(
         "You are not signed in at your bank any more. Nothing was paid: sign in there again."
     ),
+    "check-payee-first": lazy_gettext("Please check the payee of this bill first. Nothing was paid."),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
     "earlier-in-payment": lazy_gettext(
         "A payment of the bill that this one replaces is under way. Please wait until it is known what became of it."

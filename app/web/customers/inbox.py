@@ -18,6 +18,7 @@ from app.journey.corrections.read import (
     standing_credits,
 )
 from app.journey.intake.holding import held_bills
+from app.journey.invoices.alike import likeness, twins
 from app.journey.invoices.read import (
     INBOX_MOST,
     InvoiceView,
@@ -43,7 +44,14 @@ SHOWN = {
 #: how far back a customer can turn the pages of the inbox
 PAGES_MOST = 1000
 #: file endings of what billers send; a download is never opened by the browser as a page
-ENDINGS = {"application/json": "json", "application/pdf": "pdf"}
+ENDINGS = {
+    "application/json": "json",
+    "application/pdf": "pdf",
+    "text/plain": "txt",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+}
 
 
 @blueprint.get("/bills")
@@ -61,6 +69,7 @@ def inbox() -> ResponseReturnValue:
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id)
+        own_total = open_total(uow.session, customer_id=customer.id, delivered=False)
         waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, customer_id=customer.id) if first else []
@@ -80,6 +89,8 @@ def inbox() -> ResponseReturnValue:
         show=show,
         to_pay=total.amounts,
         to_pay_count=total.count,
+        own_to_pay=own_total.amounts,
+        own_to_pay_count=own_total.count,
         more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
     )
 
@@ -94,9 +105,13 @@ def bill(inv: str) -> ResponseReturnValue:
         decided = decided_amounts(uow.session, invoice_ids=[inv])
         receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
         chain = chain_of(uow.session, invoice_id=inv, customer_id=customer.id)
+        alike = likeness(uow.session, invoice_id=inv)
+        same = twins(uow.session, invoice_id=inv)
     note_seen(view)
     return render_template(
-        "customers/bill.html",
+        "customers/bill.html" if view.is_delivered else "customers/own_bill.html",
+        likeness=alike,
+        twins=same,
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
@@ -105,7 +120,7 @@ def bill(inv: str) -> ResponseReturnValue:
 
 @blueprint.get("/bills/<inv>/original")
 def original(inv: str) -> ResponseReturnValue:
-    """The very file that the biller delivered, as a download."""
+    """The very file that the biller delivered, or that its customer added, as a download."""
     with services().reading() as uow:
         file = original_of(services().vault, uow.session, invoice_id=inv, customer_id=me().customer.id)
     return _download(file, name=f"bill-{inv[-8:]}")

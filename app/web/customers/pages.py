@@ -19,14 +19,13 @@ from app.people.customers import today_of
 from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
 from app.web.context import services, signed_in
+from app.web.customers.limits import BODY_MOST, FILE_MOST
 from app.web.headers import only_from_our_pages
 from connectors.contract import Approach
 from connectors.registry import UnknownBank
 
 blueprint = Blueprint("customers", __name__)
 
-#: forms and passkeys are small
-BODY_MOST = 64 * 1024
 #: pages for everybody; a payment's pages decide by the trip cookie who may see them
 PUBLIC = frozenset(
     {
@@ -51,7 +50,7 @@ def note_seen(bill: InvoiceView) -> None:
 @blueprint.before_request
 def guard() -> ResponseReturnValue | None:
     """Default deny: a signed-in customer, and for a changing request one of our own pages and its form token."""
-    request.max_content_length = BODY_MOST
+    request.max_content_length = _body_most()
     only_from_our_pages()
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         current_app.extensions["csrf"].protect()
@@ -68,6 +67,12 @@ def guard() -> ResponseReturnValue | None:
     if who.read_only and request.method not in ("GET", "HEAD", "OPTIONS") and name not in OPEN_TO_VISITS:
         abort(403, description="demo-visit")
     return None
+
+
+def _body_most() -> int:
+    """Nothing larger is read off the wire. A file is taken from a customer who may add one, and from nobody else."""
+    who = signed_in() if request.endpoint == "customers.read_own_bill" else None
+    return FILE_MOST if who is not None and not who.read_only else BODY_MOST
 
 
 def _has_nul() -> bool:

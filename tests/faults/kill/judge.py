@@ -127,8 +127,9 @@ def _books(session: Session, *, without: Collection[str]) -> Books:
         steps[line.payment_id].append((line.after, line.at.timestamp()))
     receipts = session.scalars(select(Receipt.payment_id)).all()
     rows = session.execute(
-        select(Decision, Invoice.bill_id, Payment.state)
+        select(Decision, DeliveredBill.id, Payment.state)
         .join(Invoice, Invoice.id == Decision.invoice_id)
+        .join(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
         .outerjoin(Payment, Payment.decision_id == Decision.id)
     ).all()
     payments = [
@@ -152,7 +153,7 @@ def _books(session: Session, *, without: Collection[str]) -> Books:
             (WebhookMessage.type != "payment.updated") | WebhookMessage.dropped_at.is_(None),
         )
     )
-    bills = frozenset(session.scalars(select(Invoice.bill_id)))
+    bills = frozenset(session.scalars(select(DeliveredBill.id).join(Invoice, Invoice.bill_id == DeliveredBill.id)))
     return Books(
         bills=bills,
         waiting_bills=frozenset(session.scalars(select(DeliveredBill.id))) - bills,

@@ -109,7 +109,7 @@ class House:
             )
             uow.session.add(invoice)
             uow.session.flush()
-            ledger.bill(uow, invoice_id=invoice_id, biller_id=biller_id, amount=Money(amount, "EUR"))
+            ledger.bill(uow, invoice_id=invoice_id, creditor=biller_id, amount=Money(amount, "EUR"))
             uow.commit()
 
     def _settle_in(self) -> None:

@@ -98,7 +98,7 @@ class _Books(RuleBasedStateMachine):
         return Claim(
             invoice_id=invoice_id,
             payment_id=f"pay_{self.claims}",
-            biller_id=self.owed[invoice_id].biller,
+            creditor=self.owed[invoice_id].biller,
             amount=Money(amount, "EUR"),
             discount=Money(discount, "EUR"),
         )
@@ -153,14 +153,14 @@ class _Books(RuleBasedStateMachine):
         return sum(
             one.claim.amount.minor
             for one in self.taken.values()
-            if one.claim.biller_id == biller and one.stands in ("paid", "paid twice")
+            if one.claim.creditor == biller and one.stands in ("paid", "paid twice")
         )
 
     def _let_off_by(self, biller: str) -> int:
         """Discounts, less what it was paid twice and has to give back."""
         let_off = 0
         for one in self.taken.values():
-            if one.claim.biller_id == biller:
+            if one.claim.creditor == biller:
                 let_off += one.claim.discount.minor if one.stands in ("held", "paid") else 0
                 let_off -= one.claim.amount.minor if one.stands == "paid twice" else 0
         return let_off
@@ -275,7 +275,7 @@ class Parts(_Books):
         invoice_id, owed = list(self.owed.items())[pick % len(self.owed)]
         again = Money(owed.billed, "EUR")
         self._refuse(
-            lambda uow: ledger.bill(uow, invoice_id=invoice_id, biller_id=owed.biller, amount=again), IntegrityError
+            lambda uow: ledger.bill(uow, invoice_id=invoice_id, creditor=owed.biller, amount=again), IntegrityError
         )
 
 

@@ -131,7 +131,7 @@ class Corrections(RuleBasedStateMachine):
         claim = Claim(
             invoice_id=INVOICE,
             payment_id=f"pay_{len(self.taken)}",
-            biller_id=BILLERS[0],
+            creditor=BILLERS[0],
             amount=Money(asked - discount, "EUR"),
             discount=Money(discount, "EUR"),
         )

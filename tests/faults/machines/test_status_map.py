@@ -132,7 +132,7 @@ class Words(RuleBasedStateMachine):
             claim = Claim(
                 invoice_id=invoice_id,
                 payment_id=payment_id,
-                biller_id=BILLERS[0],
+                creditor=BILLERS[0],
                 amount=money,
                 discount=Money(self.discount, "EUR"),
             )

@@ -66,7 +66,7 @@ def test_before_submit_the_decision_is_void_and_the_customer_is_asked_again(app:
     journey.worker.run_until_idle()
     assert journey.truth(void) == "not_done"
     assert "now asks for €70.00 instead of €100.00." in said(journey, f"/bills/{invoice_id}")
-    bill = program.get(f"{BILLS}/{journey.invoice(invoice_id).bill_id}")
+    bill = program.get(f"{BILLS}/{journey.invoice(invoice_id).delivery.bill_id}")
     conforms(app, bill)
     shown = bill.get_json()
     assert (shown["status"], shown["amount"], shown["amount_due"]) == ("open", "100.00", "70.00")
@@ -76,7 +76,7 @@ def test_before_submit_the_decision_is_void_and_the_customer_is_asked_again(app:
     assert [entry["amount"] for entry in journey.ledger()] == ["70.00"]
     note = program.get(f"{BILLS}/{credit_id}")
     conforms(app, note)
-    assert note.get_json()["corrects"] == journey.invoice(invoice_id).bill_id
+    assert note.get_json()["corrects"] == journey.invoice(invoice_id).delivery.bill_id
     again = credit(program, journey.address)
     assert (again.status_code, again.get_json()["id"]) == (200, credit_id)
 
@@ -89,7 +89,7 @@ def test_after_submit_it_is_a_refund_owed(app: Flask, journey: Journey) -> None:
     assert credit(program, journey.address).status_code == 201
     journey.worker.run_until_idle()
     assert journey.truth(payment_id) == "done"
-    bill_id = journey.invoice(invoice_id).bill_id
+    bill_id = journey.invoice(invoice_id).delivery.bill_id
     assert program.get(f"{BILLS}/{bill_id}").get_json()["refund_owed"] == "30.00"
     assert "owes you €30.00." in said(journey, f"/bills/{invoice_id}")
     answer = withdraw(program, bill_id)
@@ -105,7 +105,7 @@ def test_after_submit_it_is_a_refund_owed(app: Flask, journey: Journey) -> None:
 
 
 def test_a_new_version_is_linked_both_ways(app: Flask, journey: Journey) -> None:
-    old = journey.invoice(journey.bill(number="2026-1", amount="100.00")).bill_id
+    old = journey.invoice(journey.bill(number="2026-1", amount="100.00")).delivery.bill_id
     program = program_of(journey)
     new = program.deliver(json_bill(program, journey.address, number="2026-2", replaces="2026-1")).get_json()["id"]
     journey.worker.run_until_idle()
@@ -153,12 +153,12 @@ def test_what_is_wrong_with_a_credit_note_is_said_and_nothing_is_written(
 def test_what_is_wrong_with_a_withdrawal_is_said_and_nothing_is_written(
     app: Flask, world: World, journey: Journey, content: bytes, code: str
 ) -> None:
-    bill_id = journey.invoice(journey.bill()).bill_id
+    bill_id = journey.invoice(journey.bill()).delivery.bill_id
     refused(app, world.refuses(withdraw, program_of(journey), bill_id, content), 422, code)
 
 
 def test_nobody_withdraws_another_billers_bill(app: Flask, world: World, journey: Journey) -> None:
-    bill_id = journey.invoice(journey.bill()).bill_id
+    bill_id = journey.invoice(journey.bill()).delivery.bill_id
     refused(app, world.refuses(withdraw, world.program(), bill_id), 404, "not-found")
     refused(app, world.refuses(withdraw, program_of(journey), "bill_x"), 404, "not-found")
     wrong_scope = program_of(journey).deliver(b"{}", path=f"{BILLS}/{bill_id}/withdrawal", scope="bills:read")
@@ -193,7 +193,7 @@ def test_a_new_version_that_waits_for_a_payment_of_the_earlier_one_is_withdrawn_
     journey.browser.come_back(way_back)
     journey.wait(120)
     assert [journey.invoice(each).state for each in (old, invoice_of(journey, new))] == ["paid", "cleared"]
-    assert program.get(f"{BILLS}/{new}").get_json()["corrects"] == journey.invoice(old).bill_id
+    assert program.get(f"{BILLS}/{new}").get_json()["corrects"] == journey.invoice(old).delivery.bill_id
     assert invariants.check(journey.services.engine, now=journey.clock(), late=False) == []
 
 
@@ -225,7 +225,7 @@ def test_a_new_version_that_cannot_be_paid_here_is_refused_with_what_to_do(
 
 def test_a_number_used_before_says_exactly_what_to_send_instead(app: Flask, world: World, journey: Journey) -> None:
     """The same number with a later day is no new version: one number is one bill, and nothing is overwritten."""
-    bill_id = journey.invoice(journey.bill(number="2026-1", amount="100.00")).bill_id
+    bill_id = journey.invoice(journey.bill(number="2026-1", amount="100.00")).delivery.bill_id
     program = program_of(journey)
     later = json_bill(program, journey.address, number="2026-1", amount="90.00", issued_on="2026-11-23")
     answer = world.refuses(program.deliver, later)
@@ -253,7 +253,7 @@ def test_the_biller_is_told_what_was_paid_and_what_a_credit_note_took(app: Flask
     journey.worker.run_until_idle()
     journey.pay(old)
     journey.wait(3)
-    shown = program.get(f"{BILLS}/{journey.invoice(old).bill_id}").get_json()
+    shown = program.get(f"{BILLS}/{journey.invoice(old).delivery.bill_id}").get_json()
     assert (shown["amount"], shown["amount_paid"], shown["status"]) == ("100.00", "70.00", "paid")
     program.deliver(json_bill(program, journey.address, number="2026-2", replaces="2026-1"))
     journey.worker.run_until_idle()

@@ -249,6 +249,18 @@ def a_new_version_of_nothing(books: Books) -> None:
     books.change("invoice", books.one("invoice", "replaces_id IS NOT NULL"), replaces_id=None)
 
 
+@_breaks("B18")
+def paid_to_an_account_that_nobody_typed(books: Books) -> None:
+    check = books.one("payee_check", "id IN (SELECT payee_check_id FROM decision)")
+    books.change("payee_check", check, typed_iban="NL91ABNA0417164300")
+
+
+@_breaks("B19")
+def an_own_bill_dressed_as_delivered(books: Books) -> None:
+    biller = books.one("biller", "1 = 1")
+    books.change("invoice", books.one("invoice", "own_bill_id IS NOT NULL"), biller_id=biller["id"])
+
+
 NOT_GONE = "trip_id IN (SELECT id FROM trip WHERE left_at IS NULL) AND submitted_apart = false"
 
 
@@ -564,7 +576,9 @@ def given_to_the_bank_for_hours(books: Books) -> None:
 
 @_breaks("L7")
 def on_its_way_for_a_day(books: Books) -> None:
-    bill = books.one("delivered_bill", "kind = 'invoice' AND id NOT IN (SELECT bill_id FROM invoice)")
+    bill = books.one(
+        "delivered_bill", "kind = 'invoice' AND id NOT IN (SELECT bill_id FROM invoice WHERE bill_id IS NOT NULL)"
+    )
     books.change("delivered_bill", bill, delivered_at=books.now - 25 * HOUR)
 
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import json
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.journey.intake.bill import Bill, BillRefused, Doubt
-from app.journey.intake.formats import checks, text, xml_bill
+from app.journey.intake.formats import checks, child, text, xml_bill
 from connectors.money import Money, exponent_of
 
 #: the names of the standards, old ones too; compared in lower case
@@ -25,7 +22,6 @@ ORDER_NAME = "order-x.xml"
 MAGIC = b"%PDF-"
 
 _CHILD = Path(__file__).with_name("pdf_child.py")
-_TIMEOUT_S = 10
 #: after the last mark of the end: white space, and what printers' software leaves
 _AFTER_END_MAX = 1024
 _END = b"%%EOF"
@@ -86,19 +82,13 @@ def take_apart(content: bytes) -> Parts:
     end = content.rfind(_END)
     if end < 0 or len(content) - end > _AFTER_END_MAX or _ZIP_END in content[end:]:
         raise BillRefused("not-well-formed", "The PDF does not end where a PDF ends. Send the file itself, whole.")
-    try:
-        # -I: nothing of the environment. The program and the path are ours, the PDF goes in by a pipe.
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", str(_CHILD)], input=content, capture_output=True, timeout=_TIMEOUT_S, check=False
-        )
-        found = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):
-        # killed by a limit, or gone without an answer
-        raise BillRefused("too-large", "Reading the PDF takes more memory or time than any bill needs.") from None
-    if "refused" in found:
-        code, detail = found["refused"]
-        raise BillRefused(code, detail)
+    found = child.run(_CHILD, content=content, called="the PDF")
     return Parts(tuple((name, base64.b64decode(inner)) for name, inner in found["files"]), found["text"])
+
+
+def ibans_on(page: str) -> set[str]:
+    """The IBANs that the text of a page names, in electronic form."""
+    return {iban for each in _IBAN_ON_PAGE.findall(page) if (iban := checks.valid_iban(each))}
 
 
 def _inside(name: str, content: bytes) -> Bill:
@@ -117,7 +107,7 @@ def _doubts(bill: Bill, parts: Parts) -> tuple[Doubt, ...]:
     if _AMOUNT_ON_PAGE.search(parts.text) and not _says_amount(parts.text, bill.payable):
         detail = f"The page that people read does not say {bill.payable} {bill.payable.currency}."
         found.append(Doubt(code="page-differs", detail=detail, element="amount"))
-    accounts = {iban for each in _IBAN_ON_PAGE.findall(parts.text) if (iban := checks.valid_iban(each))}
+    accounts = ibans_on(parts.text)
     if bill.payee and bill.payee.iban and accounts and bill.payee.iban not in accounts:
         detail = "The page that people read names another account."
         found.append(Doubt(code="page-differs", detail=detail, element="payee"))

@@ -43,15 +43,34 @@ def read(content: bytes) -> PaymentCode:
     if len(content) > BYTES_MAX:
         raise BillRefused("too-large", f"The code is longer than {BYTES_MAX} bytes.")
     if content.startswith(b"BCD"):
-        return _epc(content)
-    if content.startswith(b"SPC"):
-        return _swiss(_lines(content, "utf-8"))
+        return _epc(_decoded(content, _charset(content[:40].decode("latin-1"))))
+    return read_text(_decoded(content, "utf-8"))
+
+
+def read_text(written: str) -> PaymentCode:
+    """The same of a text that is no bytes any more, as somebody pastes it."""
+    if len(written) > BYTES_MAX:
+        raise BillRefused("too-large", f"The code is longer than {BYTES_MAX} characters.")
+    if written.startswith("BCD"):
+        _charset(written)
+        return _epc(written)
+    if written.startswith("SPC"):
+        return _swiss(_BREAK.split(written))
     raise BillRefused("not-a-bill", "The text is no payment code: it begins neither with BCD nor with SPC.")
 
 
-def _lines(content: bytes, encoding: str) -> list[str]:
+def _charset(written: str) -> str:
+    """Of an EPC code, by its third line."""
+    head = _BREAK.split(written, maxsplit=3)
+    charset = _EPC_CHARSETS.get(head[2]) if len(head) > 2 else None
+    if charset is None:
+        raise BillRefused("encoding-refused", "The character set must be 1 to 8.", element="line 3")
+    return charset
+
+
+def _decoded(content: bytes, encoding: str) -> str:
     try:
-        return _BREAK.split(content.decode(encoding))
+        return content.decode(encoding)
     except UnicodeDecodeError:
         raise BillRefused("encoding-refused", f"The code is not {encoding.upper()}.") from None
 
@@ -70,13 +89,9 @@ class _Lines:
         return BillRefused(code, detail, element=f"line {number}")
 
 
-def _epc(content: bytes) -> PaymentCode:
+def _epc(written: str) -> PaymentCode:
     """EPC069-12: BCD, version, charset, SCT, BIC, name, IBAN, amount, purpose, reference or text, information."""
-    head = _BREAK.split(content[:40].decode("latin-1"))
-    charset = _EPC_CHARSETS.get(head[2]) if len(head) > 2 else None
-    if charset is None:
-        raise BillRefused("encoding-refused", "The character set must be 1 to 8.", element="line 3")
-    line = _Lines(_lines(content, charset))
+    line = _Lines(_BREAK.split(written))
     if line(1) != "BCD" or line(2) not in ("001", "002") or line(4) != "SCT":
         raise line.refuse(4, "not-a-bill", "The code is not a SEPA credit transfer of version 001 or 002.")
     if (line(2) == "001" or line(5)) and checks.bic(line(5)) is None:

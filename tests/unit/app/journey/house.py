@@ -303,7 +303,7 @@ class House:
             )
             uow.session.add(invoice)
             uow.session.flush()
-            ledger.bill(uow, invoice_id=invoice_id, biller_id="blr_1", amount=invoice.amount)
+            ledger.bill(uow, invoice_id=invoice_id, creditor="blr_1", amount=invoice.amount)
             uow.commit()
         return invoice_id
 
@@ -339,7 +339,7 @@ class House:
                 Claim(
                     invoice_id=invoice_id,
                     payment_id=payment_id,
-                    biller_id="blr_1",
+                    creditor="blr_1",
                     amount=amount,
                     discount=invoice.discount,
                 ),

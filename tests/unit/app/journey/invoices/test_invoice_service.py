@@ -21,8 +21,8 @@ from app.people.models import Biller, PayeeAccount
 from tests.support.bills import json_bill, ubl_bill
 from tests.unit.app.journey.house import IBAN, House, money
 
-CLAIM = Claim(invoice_id="inv_1", payment_id="pay_1", biller_id="blr_1", amount=money(9700), discount=money(200))
-OTHER = Claim(invoice_id="inv_1", payment_id="pay_2", biller_id="blr_1", amount=money(9900), discount=money(0))
+CLAIM = Claim(invoice_id="inv_1", payment_id="pay_1", creditor="blr_1", amount=money(9700), discount=money(200))
+OTHER = Claim(invoice_id="inv_1", payment_id="pay_2", creditor="blr_1", amount=money(9900), discount=money(0))
 
 Move = Callable[[UnitOfWork, Claim], object]
 

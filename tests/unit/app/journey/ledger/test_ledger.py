@@ -14,8 +14,8 @@ from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.ledger.rules import Claim
 from tests.unit.app.journey.house import House, money
 
-CLAIM = Claim(invoice_id="inv_1", payment_id="pay_1", biller_id="blr_1", amount=money(9700), discount=money(200))
-OTHER = Claim(invoice_id="inv_1", payment_id="pay_2", biller_id="blr_1", amount=money(9900), discount=money(0))
+CLAIM = Claim(invoice_id="inv_1", payment_id="pay_1", creditor="blr_1", amount=money(9700), discount=money(200))
+OTHER = Claim(invoice_id="inv_1", payment_id="pay_2", creditor="blr_1", amount=money(9900), discount=money(0))
 
 Post = Callable[[UnitOfWork, Claim], object]
 BILLED = [("billed:inv_1", "due:inv_1", 9900), ("billed:inv_1", "biller:blr_1", -9900)]

@@ -1,0 +1,214 @@
+"""What its customer must have done before a bill is paid that nobody verified, or that may be another one paid before.
+
+They typed the account back from the bill, saw what is known of the payee's name, and confirmed the warning; and where
+another bill may be the same one they said that they want to pay both. Each check is of one payee, account, amount and
+bank, good for half an hour and for one decision, whose signature covers it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.db.unit_of_work import UnitOfWork
+from app.errors import Conflict, NotAllowed
+from app.journey.decisions.models import Decision, PayeeCheck
+from app.journey.invoices.access import invoice_of_customer, locked_invoice
+from app.journey.invoices.alike import Likeness, Twin, likeness, twins
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+from app.people.sessions import SignedIn
+from connectors.profile import BankProfile
+from consent.base import new_id
+
+CHECK_LIFE = dt.timedelta(minutes=30)
+#: which words of the page were confirmed: others are another version
+WARNING = "own-bill-1"
+#: each is good for one decision
+_USED = select(Decision.payee_check_id).where(Decision.payee_check_id.is_not(None))
+_BETWEEN = re.compile(r"[\s.\-\u2010-\u2015]")
+
+
+class NameCheck(enum.StrEnum):
+    """What is known of whether the name belongs to the account (verification of payee)."""
+
+    NOT_OFFERED = "not_offered"  #: we can ask nobody: no bank that we reach lets us
+
+
+class NotChecked(Exception):
+    """Nothing was written. ``faults``: ``typed``, ``warned``, ``besides``, or ``changed`` since the page was shown."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__(", ".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """What is to be checked before this invoice is paid from this bank, and what is shown for that."""
+
+    is_unverified: bool  #: nobody delivered it: account, name and warning
+    name_check: NameCheck | None
+    likeness: Likeness | None
+    besides: tuple[Twin, ...]  #: bills that may be the same one, and would be paid as well
+
+    @property
+    def is_nothing(self) -> bool:
+        return not self.is_unverified and not self.besides
+
+    @property
+    def shown(self) -> str:
+        """A hash of all that the page says of it: SHA-256, in hexadecimal."""
+        said = [
+            WARNING if self.is_unverified else "",
+            self.name_check or "",
+            [self.likeness.biller_name, self.likeness.by_number] if self.likeness else [],
+            sorted([each.id, each.state] for each in self.besides),
+        ]
+        return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def needed(session: Session, invoice: Invoice) -> Needed:
+    """Of a delivered bill nothing, unless one that its customer added may be the same and was paid, or may be."""
+    if invoice.is_delivered:
+        besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken and not each.is_delivered]
+        return Needed(is_unverified=False, name_check=None, likeness=None, besides=tuple(besides))
+    besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken or each.is_delivered]
+    return Needed(
+        is_unverified=True,
+        name_check=NameCheck.NOT_OFFERED,
+        likeness=likeness(session, invoice_id=invoice.id),
+        besides=tuple(besides),
+    )
+
+
+def record(
+    uow: UnitOfWork,
+    *,
+    signed_in: SignedIn,
+    invoice_id: str,
+    bank: BankProfile,
+    typed: str,
+    warned: bool,
+    besides: bool,
+    shown: str,
+) -> None:
+    """The customer did what was needed. ``shown``: of the page that they saw. Raises NotChecked, NotFound, Conflict."""
+    if signed_in.read_only:
+        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
+    customer_id = signed_in.customer.id
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
+    if invoice.state != InvoiceState.TO_PAY:
+        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+    need = needed(uow.session, invoice)
+    wrong = {
+        "changed": shown != need.shown,
+        "typed": need.is_unverified and account_key(typed) != invoice.payee_iban,
+        "warned": need.is_unverified and not warned,
+        "besides": bool(need.besides) and not besides,
+    }
+    if any(wrong.values()):
+        raise NotChecked(tuple(fault for fault, holds in wrong.items() if holds))
+    uow.session.add(
+        PayeeCheck(
+            id=new_id("chk"),
+            customer_id=customer_id,
+            invoice_id=invoice.id,
+            bank_id=bank.id,
+            payee_name=invoice.payee_name,
+            payee_iban=invoice.payee_iban,
+            currency=invoice.currency,
+            amount_minor=invoice.asked.minor,
+            typed_iban=account_key(typed) if need.is_unverified else None,
+            name_check=need.name_check,
+            warning=WARNING if need.is_unverified else None,
+            likeness=need.likeness.biller_name if need.likeness else None,
+            besides=[each.id for each in need.besides],
+            shown=need.shown,
+            checked_at=uow.now,
+        )
+    )
+
+
+def standing(session: Session, invoice: Invoice, *, bank_id: str, now: dt.datetime) -> PayeeCheck | None:
+    """The check with which it may be paid from this bank now: of exactly what is shown and asked now, used by none."""
+    check = session.scalar(
+        select(PayeeCheck)
+        .where(
+            PayeeCheck.invoice_id == invoice.id,
+            PayeeCheck.bank_id == bank_id,
+            PayeeCheck.checked_at > now - CHECK_LIFE,
+            PayeeCheck.id.not_in(_USED),
+        )
+        .order_by(PayeeCheck.id.desc())
+        .limit(1)
+    )
+    fits = check is not None and check.shown == needed(session, invoice).shown and is_of(check, invoice)
+    return check if fits else None
+
+
+def is_of(check: PayeeCheck | None, invoice: Invoice) -> bool:
+    """Whether it is of this very payee, account and amount, and of an invoice that nobody delivered all of it."""
+    if check is None:
+        return invoice.is_delivered
+    exact = (check.invoice_id, check.payee_name, check.payee_iban, check.currency, check.amount_minor)
+    if exact != (invoice.id, invoice.payee_name, invoice.payee_iban, invoice.currency, invoice.asked.minor):
+        return False
+    three = check.typed_iban == invoice.payee_iban and bool(check.name_check) and check.warning == WARNING
+    return invoice.is_delivered or three
+
+
+def state_of(uow: UnitOfWork, *, invoice_id: str, bank_id: str | None) -> tuple[Needed, PayeeCheck | None]:
+    """What is needed, and the check that stands, for a page that has shown the bill to its customer already."""
+    invoice = uow.session.get_one(Invoice, invoice_id)
+    check = None if bank_id is None else standing(uow.session, invoice, bank_id=bank_id, now=uow.now)
+    return needed(uow.session, invoice), check
+
+
+def must_stand(uow: UnitOfWork, invoice: Invoice, *, bank: BankProfile) -> PayeeCheck | None:
+    """The check that is needed; None where none is. Raises Conflict where it is not there."""
+    if needed(uow.session, invoice).is_nothing:
+        return None
+    check = standing(uow.session, invoice, bank_id=bank.id, now=uow.now)
+    if check is None:
+        raise Conflict("check-payee-first", "Check the payee of this bill first. Nothing was paid.")
+    return check
+
+
+def as_signed(check: PayeeCheck | None) -> dict[str, str]:
+    """What the passkey signs of it, with the order."""
+    if check is None:
+        return {}
+    return {
+        "typed_iban": check.typed_iban or "",
+        "name_check": check.name_check or "",
+        "warning": check.warning or "",
+        "likeness": check.likeness or "",
+        "besides": " ".join(check.besides),
+        "shown": check.shown,
+    }
+
+
+def lock_with_twins(session: Session, invoice: Invoice) -> None:
+    """Nobody decides about it, nor about a bill that may be the same, until this transaction ends: in one order."""
+    for invoice_id in sorted({invoice.id, *(each.id for each in twins(session, invoice_id=invoice.id))}):
+        locked_invoice(session, invoice_id)
+
+
+def account_key(typed: str) -> str:
+    """What somebody typed, as accounts are compared: without spaces and hyphens, in large letters."""
+    return _BETWEEN.sub("", unicodedata.normalize("NFKC", typed)).upper().removeprefix("IBAN").removeprefix(":")
+
+
+def drop_stale(uow: UnitOfWork) -> None:
+    """Checks with which nothing was decided, and nothing can be any more."""
+    stale = PayeeCheck.checked_at <= uow.now - CHECK_LIFE
+    uow.session.execute(delete(PayeeCheck).where(stale, PayeeCheck.id.not_in(_USED)))

@@ -1,0 +1,176 @@
+"""What can be read of a bill that a customer adds: a PDF, a photo of a page, the text of a payment code.
+
+Nothing that is read here is believed. It fills a form in which the customer checks every value against the paper; where
+two things in the file say different accounts or amounts, the field stays empty and the page says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.journey.intake.bill import Bill, BillKind, BillRefused
+from app.journey.intake.formats import child, facturx, payment_code, xml_bill
+from app.journey.intake.rules import COLLECTED_BY_BILLER
+from connectors.money import Money
+
+BYTES_MAX = 10 * 1024 * 1024
+CODE_MEDIA_TYPE = "text/plain"
+
+_CHILD = Path(__file__).with_name("picture_child.py")
+_PDF = "application/pdf"
+#: the first bytes decide; WebP says its name behind a length
+_PHOTOS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
+_WEBP = (b"RIFF", b"WEBP")
+#: pictures that are looked at by one process of ours at the same time, and for how long one waits for its turn
+_AT_ONCE = threading.BoundedSemaphore(2)
+_TURN_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Values to be checked by a person; None where nothing was found, or two that differ.
+
+    ``doubts``: ``accounts-differ``, ``amounts-differ``, ``page-differs`` (the printed text names another account),
+    ``code-unreadable`` (a payment code that is against its rules), ``collected`` (it is to be collected by debit).
+    """
+
+    payee: str | None = None
+    iban: str | None = None
+    amount: Money | None = None
+    due_on: dt.date | None = None
+    number: str | None = None
+    reference: str | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.payee or self.iban or self.amount or self.reference)
+
+
+def media_type_of(content: bytes) -> str | None:
+    """By its first bytes; None for what is neither a PDF nor a photo that we take."""
+    if content.startswith(facturx.MAGIC):
+        return _PDF
+    if content.startswith(_WEBP[0]) and content[8:12] == _WEBP[1]:
+        return "image/webp"
+    return next((media_type for magic, media_type in _PHOTOS if content.startswith(magic)), None)
+
+
+def read(content: bytes) -> Reading:
+    """Of a PDF or a photo. Raises BillRefused; that nothing can be read of it is no refusal."""
+    media_type = media_type_of(content)
+    if media_type is None:
+        raise BillRefused("not-a-bill", "The file is neither a PDF nor a picture in JPEG, PNG or WebP.")
+    if len(content) > BYTES_MAX:
+        raise BillRefused("too-large", f"The file is larger than {BYTES_MAX // 1024 // 1024} MiB.")
+    parts = _parts(content) if media_type == _PDF else None
+    with _turn():
+        found = child.run(_CHILD, "codes", content=content, called="the file")
+    codes, unreadable = _codes([base64.b64decode(code) for code in found["codes"]])
+    bill = _bill_inside(parts) if parts else None
+    readings = [*([_of_bill(bill)] if bill else []), *map(_of_code, codes)]
+    return _together(readings, page=parts.text if parts else "", unreadable=unreadable)
+
+
+def read_code(written: str) -> Reading:
+    """Of the text of a payment code, as somebody pastes it. Raises BillRefused."""
+    return _of_code(payment_code.read_text(written.strip()))
+
+
+def picture(content: bytes) -> bytes:
+    """Its first page as a JPEG that was drawn anew: nothing of the file itself is in it. Raises BillRefused."""
+    with _turn():
+        found = child.run(_CHILD, "picture", content=content, called="the file")
+    return base64.b64decode(found["picture"])
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _AT_ONCE.acquire(timeout=_TURN_S):
+        raise BillRefused("busy", "Many files are being read at this moment. Please try again.")
+    try:
+        yield
+    finally:
+        _AT_ONCE.release()
+
+
+def _parts(content: bytes) -> facturx.Parts | None:
+    """Text and embedded files. None of one that only its owner may change: it can be looked at all the same."""
+    try:
+        return facturx.take_apart(content)
+    except BillRefused as refused:
+        if refused.code == "encrypted":
+            return None
+        raise
+
+
+def _bill_inside(parts: facturx.Parts) -> Bill | None:
+    """The bill for programs in a PDF, if there is one that can be read. Raises BillRefused for what is not to pay."""
+    try:
+        bill = xml_bill.read(facturx.bill_inside(parts)[1])
+    except BillRefused:
+        return None
+    if bill.kind is BillKind.CREDIT_NOTE or bill.payable.minor <= 0:
+        raise BillRefused("nothing-to-pay", "By what the file says for programs there is nothing to pay.")
+    return bill
+
+
+def _of_bill(bill: Bill) -> Reading:
+    collected = bill.means_codes and set(bill.means_codes) <= COLLECTED_BY_BILLER
+    return Reading(
+        payee=bill.payee.name if bill.payee else bill.seller.name if bill.seller else None,
+        iban=bill.payee.iban if bill.payee else None,
+        amount=bill.payable,
+        due_on=bill.due_on,
+        number=bill.number,
+        reference=bill.remittance_reference,
+        doubts=("collected",) if collected else (),
+    )
+
+
+def _of_code(code: payment_code.PaymentCode) -> Reading:
+    return Reading(
+        payee=code.creditor, iban=code.iban, amount=code.amount, reference=code.reference or code.unstructured
+    )
+
+
+def _codes(contents: list[bytes]) -> tuple[list[payment_code.PaymentCode], bool]:
+    """The payment codes among the codes on the pages, and whether one of them is against its rules."""
+    found, unreadable = [], False
+    for content in contents:
+        if content.startswith((b"BCD", b"SPC")):
+            try:
+                found.append(payment_code.read(content))
+            except BillRefused:
+                unreadable = True
+    return found, unreadable
+
+
+def _together(readings: list[Reading], *, page: str, unreadable: bool) -> Reading:
+    """One reading of several. A name and a reference may be written in two ways; an account and an amount may not."""
+    ibans = {each.iban for each in readings if each.iban}
+    amounts = {each.amount for each in readings if each.amount}
+    printed = facturx.ibans_on(page)
+    iban = next(iter(ibans or printed)) if len(ibans or printed) == 1 else None
+    doubts = {
+        "accounts-differ": len(ibans) > 1,
+        "amounts-differ": len(amounts) > 1,
+        "page-differs": bool(printed) and iban is not None and iban not in printed,
+        "code-unreadable": unreadable,
+        "collected": any("collected" in each.doubts for each in readings),
+    }
+    return Reading(
+        payee=next((each.payee for each in readings if each.payee), None),
+        iban=iban,
+        amount=next(iter(amounts)) if len(amounts) == 1 else None,
+        due_on=next((each.due_on for each in readings if each.due_on), None),
+        number=next((each.number for each in readings if each.number), None),
+        reference=next((each.reference for each in readings if each.reference), None),
+        doubts=tuple(code for code, holds in doubts.items() if holds),
+    )

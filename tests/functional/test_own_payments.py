@@ -1,0 +1,331 @@
+"""Paying a bill that its customer added: the account typed back, the name and the warning shown, and the same gates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from app.journey.decisions.models import Decision, PayeeCheck
+from app.journey.decisions.payee_checks import CHECK_LIFE, standing
+from app.journey.intake.models import OwnBill
+from app.journey.invoices.models import Invoice
+from app.journey.payments.models import Payment
+from app.journey.webhooks.models import WebhookMessage
+from app.journey.webhooks.service import add_endpoint
+from app.schedule import Schedule
+from tests.support import factories
+from tests.support.journey import Browser, Journey
+from tests.support.own_bills import add, ceremony, check_payee, payee_form, words
+from tests.support.pictures import IBAN, epc_text
+
+TYPED = "DE75 5121 0800 1245 1261 99"
+
+
+def rows(journey: Journey, table: type) -> int:
+    with journey.services.reading() as uow:
+        return uow.session.scalars(select(func.count()).select_from(table)).one()
+
+
+def settled(journey: Journey, invoice_id: str) -> str:
+    payment_id = journey.pay(invoice_id)
+    journey.wait(60)
+    assert journey.truth(payment_id) == "done"
+    return payment_id
+
+
+def test_the_whole_way(journey: Journey) -> None:
+    """Checked, signed, approved, paid: and everywhere it is said that nobody has verified it, and no biller is told."""
+    with journey.services.unit_of_work() as uow:
+        add_endpoint(journey.services, uow, biller_id=journey.biller.id, url="https://biller.example/hook")
+        uow.commit()
+    invoice_id = add(journey.browser)
+    to_check = journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon")
+    assert (to_check.status_code, to_check.headers["Location"]) == (303, f"/bills/{invoice_id}/payee?bank=horizon")
+    said = words(journey.browser, to_check.headers["Location"])
+    assert "Quittance cannot have names checked at" in said
+    assert "call the company on a number that you know" in said
+    # the page on which it is typed does not say it, but for its end
+    raw = journey.browser.get(to_check.headers["Location"]).text
+    assert IBAN not in raw.replace(" ", "").replace("\u202f", "")
+    assert "ends with 6199" in said
+    answer = check_payee(journey.browser, invoice_id, typed=f" iban: {TYPED.lower()} ")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}/pay?bank=horizon")
+    said = words(journey.browser, answer.headers["Location"])
+    assert "Not verified · added by you" in said
+    assert "You typed this account from the bill" in said
+    assert "verified access" not in said
+    payment_id = settled(journey, invoice_id)
+    assert [entry["amount"] for entry in journey.ledger()] == ["184.50"]
+    assert "Added by you; nobody has verified it" in words(journey.browser, f"/payments/{payment_id}")
+    receipt = journey.browser.page("/receipts").select_one("a[href^='/receipts/']")
+    assert receipt is not None
+    assert "who sent it was verified by nobody" in words(journey.browser, str(receipt["href"]))
+    assert "added by you, not verified" in words(journey.browser, "/receipts")
+    assert rows(journey, WebhookMessage) == 0
+    with journey.services.reading() as uow:
+        decision = uow.session.scalars(select(Decision)).one()
+        check = uow.session.get_one(PayeeCheck, decision.payee_check_id)
+        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_offered", "own-bill-1")
+        assert (check.payee_iban, check.amount_minor, check.bank_id) == (decision.payee_iban, 18450, "horizon")
+        assert check.checked_at <= decision.decided_at
+        assert decision.evidence["order"]["typed_iban"] == IBAN
+        assert decision.evidence["order"]["shown"] == check.shown
+        assert uow.session.get_one(Payment, payment_id).biller_id is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"typed": ""}, "is not the account of this bill"),
+        ({"typed": IBAN[:-1] + "8"}, "is not the account of this bill"),
+        ({"typed": "6199"}, "is not the account of this bill"),
+        ({"typed": IBAN + "0"}, "is not the account of this bill"),
+        ({"typed": IBAN.replace("E", "Е")}, "is not the account of this bill"),  # a Cyrillic letter
+        ({"typed": "x" * 5000}, "is not the account of this bill"),
+        ({"typed": IBAN, "warned": "(not sent)"}, "Please read every part"),
+        ({"typed": IBAN, "shown": "0" * 64}, "has changed since you saw it"),
+    ],
+)
+def test_one_of_the_three_missing_is_no_check(journey: Journey, changes: dict[str, str], said: str) -> None:
+    invoice_id = add(journey.browser)
+    answer = check_payee(journey.browser, invoice_id, **changes)
+    assert answer.status_code == 422
+    assert said in " ".join(answer.text.split())
+    assert rows(journey, PayeeCheck) == 0
+    started = ceremony(journey.browser, invoice_id)
+    assert (started.status_code, started.get_json()["code"]) == (409, "check-payee-first")
+
+
+def test_without_a_check_nothing_is_signed_and_nothing_decided(journey: Journey) -> None:
+    """Not by the ceremony, and not by one that was begun with a check that is over when its answer comes."""
+    invoice_id = add(journey.browser)
+    assert ceremony(journey.browser, invoice_id).get_json()["code"] == "check-payee-first"
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    token, started = journey.browser.start_paying(invoice_id)
+    assert started.status_code == 200
+    with journey.services.unit_of_work() as uow:
+        uow.session.execute(delete(PayeeCheck))
+        uow.commit()
+    answer = journey.browser.decide(invoice_id, token, started.get_json())
+    assert answer.status_code == 303  # to the check
+    assert answer.headers["Location"].startswith(f"/bills/{invoice_id}/payee")
+    assert rows(journey, Decision) == 0
+
+
+def test_a_check_is_of_one_bank_for_half_an_hour_and_one_decision(journey: Journey) -> None:
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    assert journey.browser.start_paying(invoice_id, bank="horizon")[1].status_code == 200
+    with journey.services.reading() as uow:
+        found = {
+            bank: standing(uow.session, uow.session.get_one(Invoice, invoice_id), bank_id=bank, now=uow.now)
+            for bank in ("horizon", "albion")
+        }
+    assert found["horizon"] is not None
+    assert found["albion"] is None
+    journey.clock.tick(seconds=CHECK_LIFE.total_seconds())
+    journey.browser.sign_in()
+    assert journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon").status_code == 303
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    payment_id = journey.confirm(invoice_id)
+    cancelled = journey.browser.post(f"/payments/{payment_id}/cancel", token=journey.browser.token("/bills"))
+    assert cancelled.status_code == 303
+    journey.worker.run_until_idle()
+    assert journey.invoice(invoice_id).state == "to_pay"
+    assert ceremony(journey.browser, invoice_id).get_json()["code"] == "check-payee-first"
+
+
+def test_checks_that_led_to_nothing_are_dropped(journey: Journey) -> None:
+    used, unused = add(journey.browser), add(journey.browser, reference="Other", amount="7")
+    for invoice_id in (used, unused):
+        check_payee(journey.browser, invoice_id, typed=IBAN)
+    journey.confirm(used)
+    journey.clock.tick(hours=2)
+    Schedule(journey.services).run_due()
+    with journey.services.reading() as uow:
+        assert uow.session.scalars(select(PayeeCheck.invoice_id)).all() == [used]
+
+
+def test_a_likeness_that_turns_up_meanwhile_is_shown_first(journey: Journey) -> None:
+    """The company connects between the page and its answer, and between the check and the signature."""
+    invoice_id = add(journey.browser, payee="Wasserwerk Süd")
+    form = payee_form(journey.browser, invoice_id, typed=IBAN)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    token, started = journey.browser.start_paying(invoice_id)
+    biller = factories.make_biller(journey.services, name="Wasserwerk Süd AG", iban="NL91ABNA0417164300")
+    factories.connect(journey.services, customer_id=journey.customer.id, biller_id=biller.id)
+    path = f"/bills/{invoice_id}/payee?bank=horizon"
+    answer = journey.browser.post(path, token=token, form=form)
+    assert answer.status_code == 422
+    assert "Careful: Wasserwerk Süd AG has no such account." in answer.text
+    assert journey.browser.decide(invoice_id, token, started.get_json()).headers["Location"] == path
+    assert rows(journey, Decision) == 0
+    # seen, and confirmed all the same
+    assert check_payee(journey.browser, invoice_id, typed=IBAN).status_code == 303
+    assert "Careful" in words(journey.browser, f"/bills/{invoice_id}/pay?bank=horizon")
+    journey.confirm(invoice_id)
+    with journey.services.reading() as uow:
+        checks = uow.session.scalars(select(PayeeCheck.likeness).order_by(PayeeCheck.id)).all()
+    assert checks == [None, "Wasserwerk Süd AG"]
+
+
+def test_a_delivered_bill_wins_over_one_that_may_be_the_same(journey: Journey) -> None:
+    delivered = journey.bill(number="A-1", amount="184.50")
+    account = journey.invoice(delivered).payee_iban
+    own = add(journey.browser, iban=account, payee="Lumen Énergie")
+    said = words(journey.browser, f"/bills/{own}/payee?bank=horizon")
+    assert "Lumen Énergie may have delivered this very bill. Pay that one." in said
+    assert check_payee(journey.browser, own, typed=account, besides="(not sent)").status_code == 422
+    assert check_payee(journey.browser, own, typed=account).status_code == 303
+    settled(journey, own)
+    # and now the delivered one is not paid as well without a word
+    answer = journey.browser.get(f"/bills/{delivered}/pay?bank=horizon")
+    assert answer.headers["Location"] == f"/bills/{delivered}/payee?bank=horizon"
+    page = journey.browser.page(answer.headers["Location"])
+    assert not page.select("input[name=typed], input[name=warned]")
+    assert "You may have paid this bill already." in page.get_text(" ", strip=True)
+    assert ceremony(journey.browser, delivered).get_json()["code"] == "check-payee-first"
+    assert check_payee(journey.browser, delivered, besides="(not sent)").status_code == 422
+    assert check_payee(journey.browser, delivered).status_code == 303
+    settled(journey, delivered)
+    assert [entry["amount"] for entry in journey.ledger()] == ["184.50", "184.50"]
+    with journey.services.reading() as uow:
+        besides = uow.session.execute(
+            select(Decision.invoice_id, PayeeCheck.besides).join(PayeeCheck, PayeeCheck.id == Decision.payee_check_id)
+        )
+        assert {row.invoice_id: row.besides for row in besides} == {own: [delivered], delivered: [own]}
+
+
+def test_a_bill_that_arrives_after_the_check_is_told_before_the_signature_counts(journey: Journey) -> None:
+    own = add(journey.browser, iban=journey.biller.iban, payee="Lumen Énergie")
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    token, started = journey.browser.start_paying(own)
+    journey.bill(number="A-1", amount="184.50")
+    answer = journey.browser.decide(own, token, started.get_json())
+    assert answer.headers["Location"] == f"/bills/{own}/payee?bank=horizon"
+    assert rows(journey, Decision) == 0
+
+
+def test_a_delivered_bill_that_is_nobody_s_twin_asks_for_nothing(journey: Journey) -> None:
+    own = add(journey.browser)
+    check_payee(journey.browser, own, typed=IBAN)
+    settled(journey, own)
+    delivered = journey.bill(number="A-1", amount="84.20")
+    assert journey.browser.get(f"/bills/{delivered}/pay?bank=horizon").status_code == 200
+    assert (
+        journey.browser.get(f"/bills/{delivered}/payee?bank=horizon")
+        .headers["Location"]
+        .startswith(f"/bills/{delivered}/pay")
+    )
+    settled(journey, delivered)
+
+
+def test_bills_of_every_month_are_no_twins_but_of_the_same_month(journey: Journey) -> None:
+    first = add(journey.browser, epc_text(amount="EUR700.00"), reference="Rent 11")
+    check_payee(journey.browser, first, typed=IBAN)
+    settled(journey, first)
+    again = add(journey.browser, epc_text(amount="EUR700.00"), reference="Rent")
+    assert "Perhaps the same bill" in words(journey.browser, f"/bills/{again}/payee?bank=horizon")
+    journey.clock.tick(days=30)
+    journey.browser.sign_in()
+    second = add(journey.browser, epc_text(amount="EUR700.00"), reference="Rent 12")
+    check = words(journey.browser, f"/bills/{second}/payee?bank=horizon")
+    assert "You may have paid this bill already" not in check
+
+
+def test_two_tabs_pay_it_once(journey: Journey) -> None:
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    tabs = [journey.browser.start_paying(invoice_id) for _ in range(2)]
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    answers = [journey.browser.decide(invoice_id, token, started.get_json()) for token, started in tabs]
+    assert sorted("/payments/" in answer.headers.get("Location", "") for answer in answers) == [False, True]
+    assert rows(journey, Decision) == 1
+
+
+def test_a_begun_payment_keeps_the_bill(journey: Journey) -> None:
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    journey.confirm(invoice_id)
+    token = journey.browser.token("/bills")
+    assert journey.browser.post(f"/bills/{invoice_id}/remove", token=token).status_code == 409
+    assert journey.browser.get(f"/bills/{invoice_id}").status_code == 200
+    assert "Remove this bill" not in words(journey.browser, f"/bills/{invoice_id}")
+
+
+def test_a_checked_bill_can_still_be_removed(journey: Journey) -> None:
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    token, started = journey.browser.start_paying(invoice_id)
+    assert journey.browser.post(f"/bills/{invoice_id}/remove", token=token).status_code == 303
+    assert (rows(journey, PayeeCheck), rows(journey, OwnBill)) == (0, 0)
+    assert journey.browser.decide(invoice_id, token, started.get_json()).status_code == 404
+
+
+def test_nobody_else_checks_it_and_no_visit_does(journey: Journey, journeys: Callable[[], Journey]) -> None:
+    invoice_id = add(journey.browser)
+    form = payee_form(journey.browser, invoice_id, typed=IBAN)
+    path = f"/bills/{invoice_id}/payee?bank=horizon"
+    other = Browser.of(journey.app)
+    other.sign_up(name="Noa Petit", email="noa@example.org")
+    assert other.get(path).status_code == 404
+    assert other.post(path, token=other.token("/bills"), form=form).status_code == 404
+    visitor = Browser.of(journey.app)
+    token = factories.sign_in(journey.services, journey.customer, read_only=True)
+    visitor.client.set_cookie("__Host-session-8000", token, domain="localhost", secure=True)
+    assert not visitor.page(path).select("input[name=typed]")
+    assert visitor.post(path, token=visitor.token("/bills"), form=form).status_code == 403
+    assert journey.browser.get(f"/bills/{invoice_id}/payee?bank=nobody").status_code == 404
+    assert rows(journey, PayeeCheck) == 0
+
+
+@pytest.mark.tampers
+@pytest.mark.parametrize("what", ["no check", "another account typed", "another amount", "another payee"])
+def test_the_gate_looks_again_before_anything_is_sent(journey: Journey, what: str) -> None:
+    """Whoever has changed the rows behind the decision: the order does not go to the bank."""
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.web.customers.decide.run_now", lambda *_, **__: False)
+        payment_id = journey.confirm(invoice_id)
+    changes = {
+        "another account typed": update(PayeeCheck).values(typed_iban="NL91ABNA0417164300"),
+        "another amount": update(PayeeCheck).values(amount_minor=1),
+        "another payee": update(PayeeCheck).values(payee_name="X"),
+        "no check": update(Decision).values(payee_check_id=None),
+    }
+    with journey.services.unit_of_work() as uow:
+        uow.session.execute(changes[what])
+        uow.commit()
+    journey.wait(60)
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason) == ("rejected", "payee_not_checked")
+    assert journey.ledger() == []
+    assert "nothing was sent to the bank" in words(journey.browser, f"/payments/{payment_id}")
+
+
+@pytest.mark.tampers
+def test_the_gate_looks_again_before_the_customer_leaves(journey: Journey) -> None:
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    payment_id = journey.confirm(invoice_id)
+    with journey.services.unit_of_work() as uow:
+        uow.session.execute(update(PayeeCheck).values(typed_iban="NL91ABNA0417164300"))
+        uow.commit()
+    assert journey.browser.get(f"/payments/{payment_id}/bank").status_code in (303, 409)
+    assert "horizon" not in journey.browser.get(f"/payments/{payment_id}/bank").headers.get("Location", "")
+    assert journey.payment(payment_id).state == "awaiting_customer"
+
+
+def test_paid_it_stays_with_its_receipt(journey: Journey) -> None:
+    invoice_id = add(journey.browser, due_on=dt.date(2026, 12, 1).isoformat())
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    settled(journey, invoice_id)
+    token = journey.browser.token("/bills")
+    assert journey.browser.post(f"/bills/{invoice_id}/remove", token=token).status_code == 409
+    drawn = journey.browser.page(f"/bills/{invoice_id}")
+    assert drawn.select_one("a[href^='/receipts/']") is not None
+    assert drawn.select_one(".unverified") is not None

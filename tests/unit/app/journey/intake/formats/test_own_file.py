@@ -1,0 +1,188 @@
+"""What is read of a PDF, a photo or a code that a customer adds, and what a hostile one cannot do."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from app.journey.intake.bill import BillRefused
+from app.journey.intake.formats import child, own_file, picture_child
+from app.journey.intake.formats.own_file import Reading
+from connectors.money import Money
+from tests.support import bills
+from tests.support.pictures import IBAN, REFERENCE, as_file, epc_text, page
+from tests.support.shared import shared_folder
+
+FOUND = Reading(payee="Dachdeckerei Brandt", iban=IBAN, amount=Money(18450, "EUR"), reference=REFERENCE)
+OTHER_IBAN = "FR1420041010050500013M02606"
+
+
+def refused(content: bytes) -> str:
+    with pytest.raises(BillRefused) as caught:
+        own_file.read(content)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "PDF"])
+def test_the_code_on_a_photo_or_a_scan_is_read(file_format: str) -> None:
+    assert own_file.read(as_file(page(epc_text()), file_format)) == FOUND
+
+
+def test_a_photo_may_lie_on_its_side_and_be_large() -> None:
+    photo = page(epc_text(), size=(4000, 3000)).rotate(90, expand=True)
+    assert own_file.read(as_file(photo)) == FOUND
+
+
+def test_a_data_matrix_is_read_too() -> None:
+    assert own_file.read(as_file(page(epc_text(), data_matrix=True), "PNG")) == FOUND
+
+
+def test_the_text_of_a_code_is_read_as_somebody_pastes_it() -> None:
+    assert own_file.read_code("\r\n".join(["", *epc_text().split("\n"), ""])) == FOUND
+    latin = epc_text(payee="Régie des Eaux").replace("\n1\nSCT", "\n2\nSCT")
+    assert own_file.read_code(latin).payee == "Régie des Eaux"
+
+
+def test_nothing_to_read_is_no_refusal() -> None:
+    for content in (as_file(page()), as_file(page("https://example.org/pay-me")), as_file(page(), "PDF")):
+        found = own_file.read(content)
+        assert found == Reading()
+        assert found.is_empty
+
+
+def test_a_bill_for_programs_in_a_pdf_is_read() -> None:
+    found = own_file.read(bills.pdf_bill(("factur-x.xml", bills.cii_bill()), page="84,20 EUR"))
+    assert (found.payee, found.iban, found.amount) == (bills.SELLER_NAME, bills.IBAN, Money(8420, "EUR"))
+    assert (found.number, found.doubts) == (bills.NUMBER, ())
+
+
+def test_of_a_plain_pdf_the_one_account_on_the_page_is_read_and_nothing_guessed() -> None:
+    assert own_file.read(bills.pdf_bill(page=f"184,50 EUR, IBAN {IBAN}")) == Reading(iban=IBAN)
+    assert own_file.read(bills.pdf_bill(page=f"IBAN {IBAN} ou {OTHER_IBAN}")).iban is None
+
+
+def test_a_pasted_over_code_shows() -> None:
+    """Two codes say two accounts: the field stays empty. A code and the page: the account of the code, and a doubt."""
+    found = own_file.read(as_file(page(epc_text(), epc_text(iban=OTHER_IBAN))))
+    assert (found.iban, found.amount, found.doubts) == (None, Money(18450, "EUR"), ("accounts-differ",))
+    found = own_file.read(as_file(page(epc_text(), epc_text(amount="EUR9184.50"))))
+    assert (found.iban, found.amount, found.doubts) == (IBAN, None, ("amounts-differ",))
+    inner = ("factur-x.xml", bills.cii_bill())
+    found = own_file.read(bills.pdf_bill(inner, page=f"84,20 EUR, IBAN {IBAN}"))
+    assert (found.iban, found.doubts) == (bills.IBAN, ("page-differs",))
+
+
+def test_a_code_against_its_rules_is_not_half_read() -> None:
+    found = own_file.read(as_file(page(epc_text(iban="DE00512108001245126199"))))
+    assert found == Reading(doubts=("code-unreadable",))
+
+
+def test_what_asks_for_nothing_is_refused() -> None:
+    inner = ("factur-x.xml", bills.cii_bill(type_code="381"))
+    assert refused(bills.pdf_bill(inner)) == "nothing-to-pay"
+
+
+def test_what_is_collected_says_so() -> None:
+    inner = ("factur-x.xml", bills.cii_bill(means_code="59"))
+    assert own_file.read(bills.pdf_bill(inner)).doubts == ("collected",)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "not-a-bill"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not-a-bill"),
+        (b"<html><script>alert(1)</script>", "not-a-bill"),
+        (b"MZ\x90\0", "not-a-bill"),
+        (as_file(page(), "GIF"), "not-a-bill"),
+        (as_file(page(), "TIFF"), "not-a-bill"),
+        (b"\xff\xd8\xff" + b"\0" * own_file.BYTES_MAX, "too-large"),
+        (b"\xff\xd8\xff\xe0 no picture", "not-well-formed"),
+        (as_file(page())[:400], "not-well-formed"),
+        (as_file(page(), "PNG")[:2000], "not-well-formed"),
+        (b"\xff\xd8\xff" + as_file(page(), "GIF"), "not-well-formed"),
+        (b"RIFF\x04\0\0\0WEBP", "not-well-formed"),
+        (b"%PDF-1.7\n%%EOF", "not-well-formed"),
+        (bills.pdf_bill()[:-10], "not-well-formed"),
+    ],
+)
+def test_any_other_file_is_refused(content: bytes, code: str) -> None:
+    assert refused(content) == code
+
+
+def png(width: int, height: int, rows: bytes = b"") -> bytes:
+    """A PNG that says a size, whatever is in it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_a_bomb_of_pixels_is_refused_by_what_it_says_of_itself() -> None:
+    assert refused(png(60_000, 60_000)) == "too-large"
+    assert refused(png(2**31 - 1, 2**31 - 1)) in ("too-large", "not-well-formed")
+
+
+def test_a_page_as_large_as_a_field_is_drawn_small() -> None:
+    content = as_file(page(epc_text()), "PDF")
+    huge = content.replace(b"/MediaBox [ 0 0 1240.0 1754.0 ]", b"/MediaBox [ 0 0 14400 14400 ]   ")
+    drawn = Image.open(io.BytesIO(own_file.picture(huge if huge != content else content)))
+    assert max(drawn.size) <= picture_child.SHOWN_SIDE_MAX
+
+
+def test_a_file_that_kills_its_reader_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By memory, by time, by a fault in a library: the process is gone, and nothing else is."""
+    for fault in ("bytearray(4 << 30)", "os.kill(os.getpid(), 11)", "os._exit(0)"):
+        program = tmp_path / "child.py"
+        limits = "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))"
+        program.write_text(f"import os, resource\n{limits}\n{fault}\n")
+        monkeypatch.setattr(own_file, "_CHILD", program)
+        assert refused(as_file(page())) == "too-large"
+
+
+def test_the_process_that_looks_has_nothing_of_ours(tmp_path: Path) -> None:
+    """No environment, where the keys of an installation may stand, and no module of Quittance."""
+    program = tmp_path / "child.py"
+    program.write_text("import json, os, sys\njson.dump({'names': sorted(os.environ)}, sys.stdout)\n")
+    names = child.run(program, content=b"", called="the file")["names"]
+    assert [name for name in names if name != "LC_CTYPE"] == []
+    source = Path(picture_child.__file__).read_text()
+    assert "from app" not in source
+    done = subprocess.run(
+        [sys.executable, "-I", picture_child.__file__, "codes"], input=as_file(page()), capture_output=True, check=True
+    )
+    assert done.stdout == b'{"codes": []}'
+
+
+def test_the_picture_that_is_shown_was_drawn_here() -> None:
+    """Nothing of the file: no comment of it, no place where it was taken, no second file behind it."""
+    photo = page(epc_text())
+    exif = Image.Exif()
+    exif[0x010E] = "secret-description"
+    made = io.BytesIO()
+    photo.save(made, "JPEG", exif=exif, comment=b"secret-comment")
+    shown = own_file.picture(made.getvalue() + b"<script>secret-tail</script>")
+    assert shown.startswith(b"\xff\xd8\xff")
+    assert b"secret" not in shown
+    assert max(Image.open(io.BytesIO(shown)).size) <= picture_child.SHOWN_SIDE_MAX
+
+
+@pytest.mark.shared
+def test_official_samples_of_the_swiss_bill() -> None:
+    read = {}
+    for sample in sorted((shared_folder() / "samples/train/swissqr").glob("*.pdf")):
+        found = own_file.read(sample.read_bytes())
+        assert not found.doubts
+        assert found == own_file.read_code(sample.with_suffix(".txt").read_text())
+        read[sample.stem.rsplit("_", 1)[-1]] = (found.iban, str(found.amount), found.reference)
+    assert read["ex3"] == ("CH7400700110006116002", "199.95", "RF18539007547034")
+    assert read.keys() == {"ex1", "ex3", "ex5", "ex8a"}
