@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from app.db.events import EventRow
+from app.journey.intake import own_bills
 from app.journey.intake.models import OwnBill
 from app.journey.intake.own_bills import DRAFT_LIFE, DRAFTS_MOST, checked
 from app.journey.invoices.models import Invoice
@@ -19,6 +20,8 @@ from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.webhooks.models import WebhookMessage
 from app.schedule import Schedule
 from app.web.customers import limits
+from consent import sign_ins
+from consent.models import SignIn, Trip
 from tests.support import factories
 from tests.support.bills import IBAN as OTHER_IBAN
 from tests.support.bills import cii_bill, pdf_bill
@@ -366,3 +369,52 @@ def test_two_who_keep_it_at_once_keep_one(journey: Journey) -> None:
             uow.commit()
     assert len(kept) == 1
     assert rows(journey, Invoice) == 1
+
+
+def test_the_delivered_bill_says_that_its_customer_may_have_added_it_too(journey: Journey) -> None:
+    delivered = journey.bill(number="A-1", amount="184.50")
+    assert "added this very bill" not in words(journey.browser, f"/bills/{delivered}")
+    add(journey.browser, number="A-1", reference="A 1")
+    assert "You may have added this very bill yourself. Pay this one" in words(journey.browser, f"/bills/{delivered}")
+
+
+def test_delivered_bills_of_the_same_amount_are_not_called_the_same(journey: Journey) -> None:
+    first, second = (journey.bill(number=f"A-{number}", amount="84.20") for number in (1, 2))
+    for invoice_id in (first, second):
+        assert not journey.browser.page(f"/bills/{invoice_id}").select("main .notice")
+        assert journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon").status_code == 200
+
+
+def test_one_customer_s_files_have_a_bound(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_bills, "BYTES_MOST", 120)
+    add(journey.browser)
+    answer = post_code(journey.browser, epc_text(payee="One more"))
+    assert answer.status_code == 409
+    assert "as many bills as we keep" in answer.text
+
+
+def test_a_list_of_drafts_does_not_load_their_files(journey: Journey) -> None:
+    begin(journey.browser)
+    with journey.services.reading() as uow:
+        own = uow.session.scalars(select(OwnBill)).one()
+        assert "box" not in own.__dict__
+
+
+def test_a_bill_whose_bank_was_signed_in_to_can_be_removed(journey: Journey) -> None:
+    """The page to which its customer would come back from the bank goes with it."""
+    invoice_id = add(journey.browser)
+    with journey.services.unit_of_work() as uow:
+        sign_ins.plan(
+            uow.session,
+            journey.services.vault,
+            customer_id=journey.customer.id,
+            bank_id="horizon",
+            invoice_id=invoice_id,
+            return_url="http://localhost:8000/banks/horizon/return",
+            state_in_path=True,
+            now=uow.now,
+        )
+        uow.commit()
+    token = journey.browser.token("/bills")
+    assert journey.browser.post(f"/bills/{invoice_id}/remove", token=token).status_code == 303
+    assert (rows(journey, SignIn), rows(journey, Trip)) == (0, 0)

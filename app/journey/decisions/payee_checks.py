@@ -105,7 +105,7 @@ def record(
     if signed_in.read_only:
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
     customer_id = signed_in.customer.id
-    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id, lock=True)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
     need = needed(uow.session, invoice)
@@ -117,6 +117,8 @@ def record(
     }
     if any(wrong.values()):
         raise NotChecked(tuple(fault for fault, holds in wrong.items() if holds))
+    before = (PayeeCheck.invoice_id == invoice.id, PayeeCheck.bank_id == bank.id, PayeeCheck.id.not_in(_USED))
+    uow.session.execute(delete(PayeeCheck).where(*before))
     uow.session.add(
         PayeeCheck(
             id=new_id("chk"),

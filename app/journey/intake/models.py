@@ -115,7 +115,7 @@ class OwnBill(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
     media_type: Mapped[str] = mapped_column(String(80))
     sha256: Mapped[str] = mapped_column(String(64))
-    box: Mapped[bytes] = mapped_column(LargeBinary)  # sealed as own_bill:<id>
+    box: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # sealed as own_bill:<id>
     reading: Mapped[dict[str, Any]]  # of own_file.Reading, each value as text
     added_at: Mapped[dt.datetime]
     kept_at: Mapped[dt.datetime | None] = mapped_column(index=True)  # null: its values were not confirmed yet

@@ -30,8 +30,8 @@ from consent.vault import Vault, VaultError
 #: that a customer has begun and not finished, and how long they stay
 DRAFTS_MOST = 20
 DRAFT_LIFE = dt.timedelta(days=7)
-#: that one customer keeps, paid ones with them
-KEPT_MOST = 1000
+#: of all files that one customer has here, begun and kept
+BYTES_MOST = 200 * 1024 * 1024
 PAYEE_MAX = 70
 NUMBER_MAX = 100
 _SPACES = re.compile(r"[\s'’]")
@@ -103,10 +103,12 @@ def _add(services: Services, customer_id: str, content: bytes, media_type: str, 
         known = uow.session.scalar(select(OwnBill.id).where(of_customer, begun, OwnBill.sha256 == sha256).limit(1))
         if known is not None:
             return known
-        if _count(uow.session, of_customer, begun) >= DRAFTS_MOST:
+        drafts_begun = uow.session.scalar(select(func.count()).select_from(OwnBill).where(of_customer, begun)) or 0
+        if drafts_begun >= DRAFTS_MOST:
             raise Conflict("too-many-drafts", "Finish or throw away one of the bills that you have begun to add.")
-        if _count(uow.session, of_customer, ~begun) >= KEPT_MOST:
-            raise Conflict("too-many-own-bills", "You have added as many bills as we keep.")
+        kept = uow.session.scalar(select(func.sum(func.length(OwnBill.box))).where(of_customer)) or 0
+        if kept + len(content) > BYTES_MOST:
+            raise Conflict("too-many-own-bills", "You have added as much as we keep.")
         own_bill_id = new_id("own")
         uow.session.add(
             OwnBill(
@@ -121,10 +123,6 @@ def _add(services: Services, customer_id: str, content: bytes, media_type: str, 
         )
         uow.commit()
         return own_bill_id
-
-
-def _count(session: Session, *which: Any) -> int:
-    return session.scalar(select(func.count()).select_from(OwnBill).where(*which)) or 0
 
 
 def own_bill_of(session: Session, *, own_bill_id: str, customer_id: str, lock: bool = False) -> OwnBill:

@@ -73,6 +73,10 @@ CODES = {
     "sign-in-first": lazy_gettext(
         "You are not signed in at your bank any more. Nothing was paid: sign in there again."
     ),
+    "payment-begun": lazy_gettext(
+        "A payment of this bill was begun, so the bill stays here, with what became of that payment."
+    ),
+    "kept": lazy_gettext("This bill is among your bills already. Open it there."),
     "check-payee-first": lazy_gettext("Please check the payee of this bill first. Nothing was paid."),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
     "earlier-in-payment": lazy_gettext(
