@@ -14,7 +14,7 @@ from app.errors import Conflict, Invalid, NotAllowed
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, Verb
 from app.journey.invoices import service as invoices
-from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.access import invoice_of_customer, payee_of
 from app.journey.invoices.chain import earlier_states
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
@@ -51,6 +51,7 @@ def start_paying(
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
     customer = signed_in.customer
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    payee_of(invoice)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
     earlier_paid = earlier_paid_of(uow.session, invoice)
@@ -82,6 +83,7 @@ def pay_now(
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
+    payee_name, payee_iban = payee_of(invoice)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
     earlier_paid = earlier_paid_of(uow.session, invoice)
@@ -113,8 +115,8 @@ def pay_now(
         earlier_paid=earlier_paid,
         pay_on=today,
         bank_id=bank.id,
-        payee_name=invoice.payee_name,
-        payee_iban=invoice.payee_iban,
+        payee_name=payee_name,
+        payee_iban=payee_iban,
         reference=invoice.reference,
         payment_id=payment_id,
         evidence=evidence,
@@ -155,11 +157,12 @@ def order_of(invoice: Invoice, *, bank: BankProfile, day: dt.date, earlier_paid:
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
+    payee_name, payee_iban = payee_of(invoice)
     known = {"earlier_paid": str(earlier_paid)} if earlier_paid else {}
     return known | {
         "invoice": invoice.id,
-        "payee": invoice.payee_name,
-        "iban": invoice.payee_iban,
+        "payee": payee_name,
+        "iban": payee_iban,
         "amount_minor": str(amount),
         "currency": invoice.currency,
         "reference": invoice.reference or "",

@@ -18,6 +18,7 @@ from app.journey.connections.access import delivering_billers, may_deliver
 from app.journey.intake import conformance, originals, rules
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
+from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction
 from app.people.models import Biller, PayeeAccount
 from app.services import Services
@@ -71,6 +72,7 @@ def release(services: Services, *, held_id: str) -> str:
             client_id=held.client_id,
             number=held.number,
             kind=bill.kind.value,
+            means=(kind_of(bill) or MeansKind.CREDIT_TRANSFER).value,
             corrects_number=bill.corrects,
             currency=held.currency,
             amount_minor=held.amount_minor,

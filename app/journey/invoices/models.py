@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.journey.intake.means import MeansKind
+from app.journey.intake.models import MEANS
 from app.journey.invoices.rules import discount_left
 from app.journey.invoices.states import InvoiceState
 from connectors.money import Money
@@ -35,7 +37,14 @@ class Invoice(Base):
             postgresql_where=text("replaces_id IS NOT NULL"),
             sqlite_where=text("replaces_id IS NOT NULL"),
         ),
-        CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'cleared')", name="state_known"),
+        CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'not_here', 'cleared')", name="state_known"),
+        CheckConstraint(f"means IN ({MEANS})", name="means_known"),
+        CheckConstraint(
+            "CASE WHEN means = 'credit_transfer' THEN state <> 'not_here' AND payee_iban IS NOT NULL"
+            " AND payee_name IS NOT NULL ELSE state IN ('not_here', 'cleared') AND payee_iban IS NULL"
+            " AND payee_name IS NULL END",
+            name="paid_here_or_never",
+        ),
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
         CheckConstraint("retracted_minor BETWEEN 0 AND credited_minor", name="retracted_of_credited"),
     )
@@ -58,8 +67,12 @@ class Invoice(Base):
     discount_until: Mapped[dt.date | None]
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
-    payee_name: Mapped[str] = mapped_column(String(70))
-    payee_iban: Mapped[str] = mapped_column(String(34))
+    means: Mapped[str] = mapped_column(
+        String(15), default=MeansKind.CREDIT_TRANSFER, server_default=MeansKind.CREDIT_TRANSFER
+    )
+    means_details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # intake/means.py
+    payee_name: Mapped[str | None] = mapped_column(String(70))  # vetted; null: it is not paid here
+    payee_iban: Mapped[str | None] = mapped_column(String(34))
     reference: Mapped[str | None] = mapped_column(String(140))  # remittance information
     order_reference: Mapped[str | None] = mapped_column(String(100))
     lines: Mapped[list[Any]]
@@ -68,6 +81,10 @@ class Invoice(Base):
     received_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime | None]  # when its customer first opened it
     unseen_at: Mapped[dt.datetime | None]  # when its biller was to be told that nobody had
+
+    @property
+    def is_paid_here(self) -> bool:
+        return self.means == MeansKind.CREDIT_TRANSFER
 
     @property
     def amount(self) -> Money:

@@ -73,6 +73,7 @@ CODES = {
         "You are not signed in at your bank any more. Nothing was paid: sign in there again."
     ),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
+    "not-paid-here": lazy_gettext("This bill is not paid from here. No money moved, and nothing was changed."),
     "earlier-in-payment": lazy_gettext(
         "A payment of the bill that this one replaces is under way. Please wait until it is known what became of it."
     ),

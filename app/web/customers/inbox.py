@@ -54,13 +54,12 @@ def inbox() -> ResponseReturnValue:
     page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
     customer = me().customer
     with services().reading() as uow:
-        bills = invoices_of(
-            uow.session, customer_id=customer.id, today=today_of(customer, uow.now), states=SHOWN[show], page=page
-        )
+        today = today_of(customer, uow.now)
+        bills = invoices_of(uow.session, customer_id=customer.id, today=today, states=SHOWN[show], page=page)
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
-        total = open_total(uow.session, customer_id=customer.id)
+        total = open_total(uow.session, customer_id=customer.id, today=today)
         waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, customer_id=customer.id) if first else []
@@ -80,6 +79,7 @@ def inbox() -> ResponseReturnValue:
         show=show,
         to_pay=total.amounts,
         to_pay_count=total.count,
+        not_here_count=total.not_here,
         more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
     )
 
