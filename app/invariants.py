@@ -257,6 +257,17 @@ INVARIANTS: Sequence[Invariant] = (
         " GROUP BY c.payment_id, c.id, a.number, d.credited_minor HAVING sum(x.taken_minor) > d.credited_minor",
     ),
     _holds(
+        "B17",
+        "of a bill that is not paid here nothing was ever claimed, decided, paid or posted, and none is offered",
+        "SELECT i.id FROM invoice i JOIN delivered_bill b ON b.id = i.bill_id WHERE i.means <> b.means"
+        " OR (i.state = 'not_here') <> (i.means <> 'credit_transfer' AND i.credited_minor < i.amount_minor)"
+        " OR (i.means <> 'credit_transfer' AND (i.state NOT IN ('not_here', 'cleared') OR i.payee_iban IS NOT NULL"
+        " OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.invoice_id = i.id)"
+        " OR EXISTS (SELECT 1 FROM ledger_balance due WHERE due.account = 'due:' || i.id)"
+        " OR EXISTS (SELECT 1 FROM decision d WHERE d.invoice_id = i.id)"
+        " OR EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id)))",
+    ),
+    _holds(
         "B8",
         "no invoice is offered that a payment has paid",
         "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id"
@@ -430,8 +441,8 @@ INVARIANTS: Sequence[Invariant] = (
         " LEFT JOIN payment p ON p.decision_id = d.id"
         " WHERE (p.id IS NULL OR p.state IN {held}) AND d.payment_id NOT IN {overpaid}"
         " GROUP BY d.invoice_id) taken ON taken.invoice_id = i.id"
-        " WHERE due.account IS NULL OR due.balance_minor + COALESCE(owed.minor, 0)"
-        " <> i.amount_minor - i.credited_minor - COALESCE(taken.held, 0)",
+        " WHERE i.means = 'credit_transfer' AND (due.account IS NULL OR due.balance_minor + COALESCE(owed.minor, 0)"
+        " <> i.amount_minor - i.credited_minor - COALESCE(taken.held, 0))",
     ),
     _holds(
         "F4",
@@ -479,14 +490,17 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "F10",
-        "what came off an invoice is what its corrections took, and every cent of it was posted, once",
+        "what came off an invoice is what its corrections took, and where it is paid here every cent was posted, once",
         "SELECT i.id FROM invoice i LEFT JOIN (SELECT invoice_id, sum(taken_minor) AS taken FROM correction"
         " WHERE invoice_id IS NOT NULL GROUP BY invoice_id) c ON c.invoice_id = i.id"
         " LEFT JOIN (SELECT invoice_id, sum(amount_minor) AS posted FROM ledger_entry WHERE kind = 'credited'"
         " AND account LIKE 'adjust:%' GROUP BY invoice_id) e ON e.invoice_id = i.id"
-        " WHERE i.credited_minor <> COALESCE(c.taken, 0) OR i.credited_minor <> COALESCE(e.posted, 0)"
-        " UNION ALL SELECT c.id FROM correction c LEFT JOIN ledger_entry e ON e.posting = 'credited:' || c.id"
-        " AND e.account LIKE 'adjust:%' WHERE c.taken_minor <> COALESCE(e.amount_minor, 0)"
+        " WHERE i.credited_minor <> COALESCE(c.taken, 0)"
+        " OR (i.means = 'credit_transfer' AND i.credited_minor <> COALESCE(e.posted, 0))"
+        " UNION ALL SELECT c.id FROM correction c LEFT JOIN invoice i ON i.id = c.invoice_id"
+        " LEFT JOIN ledger_entry e ON e.posting = 'credited:' || c.id AND e.account LIKE 'adjust:%'"
+        " WHERE COALESCE(i.means, 'credit_transfer') = 'credit_transfer'"
+        " AND c.taken_minor <> COALESCE(e.amount_minor, 0)"
         " UNION ALL SELECT i.id FROM invoice i LEFT JOIN correction c ON c.invoice_id = i.id"
         " AND c.kind <> 'credit_note' GROUP BY i.id, i.retracted_minor"
         " HAVING i.retracted_minor <> COALESCE(sum(c.taken_minor), 0)",

@@ -172,6 +172,15 @@ def corrected(journey: Journey) -> None:
     journey.worker.run_until_idle()
 
 
+def not_paid_here(journey: Journey) -> None:
+    """Bills that their biller collects, one of them credited and one taken back, and one to an account without IBAN."""
+    collected: dict[str, Any] = {"payee": None, "means": "direct_debit", "mandate": "M-1"}
+    _bill(journey, **collected)
+    _credit(journey, _bill(journey, **collected))
+    _credit(journey, _bill(journey, payee=None, means="card"), amount="84.20")
+    _bill(journey, payee={"iban": None, "account": "5050-1055"}, currency="SEK")
+
+
 def _credit(journey: Journey, invoice_id: str, *, amount: str = "30.00") -> None:
     number = journey.invoice(invoice_id).number
     journey.deliver(number=f"C-{uuid.uuid4().hex}", kind="credit_note", corrects=number, amount=amount)

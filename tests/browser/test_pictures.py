@@ -83,6 +83,25 @@ def test_pictures_of_a_new_person(screen: Screen, pictures: Where) -> None:
     )
 
 
+def test_pictures_of_bills_that_are_not_paid_here(screen: Screen, pictures: Where, world: World) -> None:
+    debit = {"payee": None, "means": "direct_debit", "mandate": "M-2024-0815", "creditor_id": "FR72ZZZ123456"}
+    past = {"issued_on": "2026-01-02", "due_on": "2026-01-20"}
+    delivered = {
+        "debit": world.deliver(CAMILLE, "39.90", **debit),
+        "debit-past": world.deliver(CAMILLE, "39.90", **debit, **past),
+        "card": world.deliver(CAMILLE, "12.00", payee=None, means="card"),
+        "giro": world.deliver(CAMILLE, "450.00", currency="SEK", payee={"name": INTERNET.name, "account": "5050-1055"}),
+        "sort-code": world.deliver(
+            CAMILLE, "18.00", currency="GBP", payee={"name": INTERNET.name, "account": "31926819", "branch": "60-16-13"}
+        ),
+    }
+    screen.visit(CAMILLE)
+    _take_all(screen, pictures, {"not-here-inbox": "/bills"})
+    for name, number in delivered.items():
+        screen.open_bill(number)
+        _take(screen, pictures, f"not-here-{name}")
+
+
 def test_pictures_of_paying(screens: Screens, screen: Screen, pictures: Where, world: World) -> None:
     water = world.number_of(CAMILLE, slug=WATER.slug, ending="40172")
     internet = world.number_of(CAMILLE, slug=INTERNET.slug, ending="118204")

@@ -79,10 +79,13 @@ class World:
             assert time.monotonic() < deadline, f"no {kind} about {number}: {messages}"
             time.sleep(TICK_S)
 
-    def deliver(self, person: Person, amount: str) -> str:
-        """A new bill of exactly this amount in the inbox, from a biller that both customers have; its number."""
+    def deliver(self, person: Person, amount: str, **changes: Any) -> str:
+        """A new bill of exactly this amount in the inbox, from a biller that both customers have; its number.
+
+        A change that is None leaves the field out.
+        """
         told = files.read_json(folder_of(self.data) / BILLERS_FILE)[INTERNET.slug]
-        return self._deliver(INTERNET, to=told["addresses"][person.key], amount=amount)
+        return self._deliver(INTERNET, to=told["addresses"][person.key], amount=amount, **changes)
 
     def deliver_to_new(self, email: str, amount: str, company: Company) -> str:
         """The same for somebody who signed up, from any of the billers: the operator connects the two first."""
@@ -105,7 +108,7 @@ class World:
             return str(error.response.json()["code"])
         raise AssertionError(f"a bill of {company.name} to {to} was taken")
 
-    def _deliver(self, company: Company, *, to: str, amount: str) -> str:
+    def _deliver(self, company: Company, *, to: str, amount: str, **changes: Any) -> str:
         program = self._programs.get(company.slug)
         if program is None:
             program = self._programs[company.slug] = client_of(folder_of(self.data), self.url, company.slug)
@@ -121,7 +124,9 @@ class World:
             "payee": {"name": company.name, "iban": company.iban},
             "reference": number,
             "lines": [{"description": "Fibre 1 Gbit/s", "quantity": "1", "amount": amount}],
+            **changes,
         }
+        bill = {name: value for name, value in bill.items() if value is not None}
         acknowledged = program.deliver(json.dumps(bill).encode(), "application/json")
         self._wait_until_open(company, str(acknowledged["id"]))
         return number

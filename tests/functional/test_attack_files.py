@@ -33,7 +33,7 @@ NOT_PAYABLE = {"amount_zero.xml", "amount_negzero.xml"}
 #: "hold for review", and turned away with the reason: nothing in them can ever be paid, or the first one stands
 TURNED_AWAY = {
     *("prepaid_over_total.xml", "amount_negative.xml"),  # credits that do not say so
-    *("iban_url.xml", "iban_empty.xml"),  # nowhere to pay
+    "iban_empty.xml",  # nowhere to pay
     *("iban_swap_2_changed.xml", "dup_4_other_amount.xml"),  # the number is that of the first, which stays
     "pdf_no_xml.pdf",  # nothing to read
 }

@@ -14,6 +14,7 @@ from app.db.events import EventRow
 from app.journey.intake import own_bills
 from app.journey.intake.models import OwnBill
 from app.journey.intake.own_bills import DRAFT_LIFE, DRAFTS_MOST, checked
+from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import keep as keep_own
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
@@ -329,8 +330,8 @@ def test_a_company_that_is_not_connected_is_nobody_s_likeness(journey: Journey) 
 
 def test_what_may_be_the_same_bill_is_said(journey: Journey) -> None:
     delivered = journey.bill(number="A-1", amount="84.20")
-    invoice = journey.invoice(delivered)
-    same = {"iban": invoice.payee_iban, "payee": "Lumen", "reference": "other"}
+    _, account = payee_of(journey.invoice(delivered))
+    same = {"iban": account, "payee": "Lumen", "reference": "other"}
     first = add(journey.browser, amount="84,20", **same)
     assert "Lumen Énergie may have delivered this very bill. Pay that one." in words(journey.browser, f"/bills/{first}")
     second = add(journey.browser, amount="84,20", **same)

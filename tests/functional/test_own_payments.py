@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.decisions.payee_checks import CHECK_LIFE, standing
 from app.journey.intake.models import OwnBill
+from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.webhooks.models import WebhookMessage
@@ -174,7 +175,7 @@ def test_a_likeness_that_turns_up_meanwhile_is_shown_first(journey: Journey) -> 
 
 def test_a_delivered_bill_wins_over_one_that_may_be_the_same(journey: Journey) -> None:
     delivered = journey.bill(number="A-1", amount="184.50")
-    account = journey.invoice(delivered).payee_iban
+    _, account = payee_of(journey.invoice(delivered))
     own = add(journey.browser, iban=account, payee="Lumen Énergie")
     said = words(journey.browser, f"/bills/{own}/payee?bank=horizon")
     assert "Lumen Énergie may have delivered this very bill. Pay that one." in said

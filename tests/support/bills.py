@@ -251,13 +251,18 @@ def pdf_bill(*files: tuple[str, bytes], page: str = "") -> bytes:
 
 
 def json_bill(**changes: Any) -> bytes:
-    """A bill in our own JSON. A field that is None is left out; ``payee`` is merged into the default one."""
+    """A bill in our own JSON. A field that is None is left out; ``payee`` is merged into the default
+    one, and its fields likewise."""
     return json.dumps(json_fields(**changes), ensure_ascii=False).encode()
 
 
 def json_fields(**changes: Any) -> dict[str, Any]:
     """The same before it becomes bytes."""
-    payee: Mapping[str, Any] = changes.pop("payee", {})
+    changed: Mapping[str, Any] | None = changes.pop("payee", {})
+    payee = None
+    if changed is not None:
+        merged = {"name": SELLER_NAME, "iban": IBAN, **changed}
+        payee = {name: value for name, value in merged.items() if value is not None}
     fields: dict[str, Any] = {
         "to": TO,
         "number": NUMBER,
@@ -265,7 +270,7 @@ def json_fields(**changes: Any) -> dict[str, Any]:
         "due_on": "2026-12-01",
         "currency": "EUR",
         "amount": "84.20",
-        "payee": {"name": SELLER_NAME, "iban": IBAN, **payee},
+        "payee": payee,
         "reference": REFERENCE,
         **changes,
     }

@@ -24,6 +24,7 @@ from werkzeug.test import TestResponse
 from app.db.events import EventRow
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
+from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.receipts.models import Receipt
@@ -257,9 +258,10 @@ def begin(*, app: Flask, services: Services, worker: Worker, clock: Any, bank: C
     worker.run_until_idle()
     with services.reading() as uow:
         invoice = uow.session.scalars(select(Invoice)).one()
+    name, iban = payee_of(invoice)
     agreed = RecurringConsent(
-        creditor_name=invoice.payee_name,
-        creditor_iban=invoice.payee_iban,
+        creditor_name=name,
+        creditor_iban=iban,
         maximum_individual=Money.parse("500.00", "GBP"),
         periodic_limits=(
             PeriodicLimit(period=Period.MONTH, alignment=Alignment.CONSENT, amount=Money.parse("5000.00", "GBP")),

@@ -14,7 +14,7 @@ from typing import cast
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotAllowed, NotFound, TooLate
-from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.access import invoice_of_customer, payee_of
 from app.journey.invoices.states import InvoiceState
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
@@ -63,6 +63,7 @@ def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: st
     customer_id, browser = signed_in.customer.id, new_secret()
     with services.unit_of_work() as uow:
         invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
+        payee_of(invoice)
         if invoice.state != InvoiceState.TO_PAY:
             raise TooLate("already-in-payment", "A payment of this bill is under way, or it is paid already.")
         planned = sign_ins.plan(

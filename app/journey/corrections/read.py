@@ -14,6 +14,7 @@ from app.errors import NotFound
 from app.journey.corrections.models import Correction
 from app.journey.corrections.states import WHOLE, CorrectionKind, CorrectionState
 from app.journey.intake.bill import BillKind
+from app.journey.intake.means import MeansKind
 from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import earlier_ids
@@ -28,6 +29,8 @@ from connectors.money import Money
 from consent.vault import Vault
 
 CORRECTIONS_MOST = 100
+#: what a biller is told of a bill that it collects, or that is paid to an account which is no IBAN
+NOT_PAID_HERE = "not_paid_here"
 #: credits without a bill on the first page, of one biller: nobody fills the head of the list
 STANDING_MOST = 3
 
@@ -222,7 +225,8 @@ class CorrectedBill(BillForBiller):
     """A delivered bill or credit note as its biller sees it, with what it said of it later."""
 
     kind: str
-    amount_due: Money  #: what its customer still has to pay of it
+    means: str | None  #: how it is paid; nobody pays a credit note
+    amount_due: Money  #: what is still asked of its customer
     corrects: str | None  #: of a credit note or a new version: the bill that it was applied to
     corrected_by: tuple[str, ...]  #: the credit notes that were applied to it, the last of them
     superseded_by: str | None
@@ -238,7 +242,8 @@ class CorrectedBill(BillForBiller):
 
 def status_of_bill(state: InvoiceState) -> str:
     """The word for billers."""
-    return {InvoiceState.PAID: "paid", InvoiceState.CLEARED: "closed"}.get(state, "open")
+    words = {InvoiceState.PAID: "paid", InvoiceState.CLEARED: "closed", InvoiceState.NOT_HERE: NOT_PAID_HERE}
+    return words.get(state, "open")
 
 
 def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> CorrectedBill:
@@ -264,16 +269,18 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         owed, sequence = refund_owed(session, invoice), invoice.sequence
         if invoice.state != InvoiceState.IN_PAYMENT:
             twice = Money(overpaid_of(session, invoice.id), invoice.currency)
-        due = invoice.asked if status == "open" else due
+        due = invoice.asked if status in ("open", NOT_PAID_HERE) else due
         if invoice.state == InvoiceState.PAID:
             paid = next(iter(decided_amounts(session, invoice_ids=[invoice.id]).values()), paid)
     elif delivered.kind == BillKind.INVOICE:
-        status, due = "open", Money(delivered.amount_minor, delivered.currency)
+        status = "open" if delivered.means == MeansKind.CREDIT_TRANSFER else NOT_PAID_HERE
+        due = Money(delivered.amount_minor, delivered.currency)
     withdrawal, new_version = whole.get(CorrectionKind.WITHDRAWAL), whole.get(CorrectionKind.NEW_VERSION)
     shown = {each.name: getattr(bill, each.name) for each in dataclasses.fields(BillForBiller)}
     return CorrectedBill(
         **shown | {"status": status},
         kind=delivered.kind,
+        means=delivered.means if delivered.kind == BillKind.INVOICE else None,
         amount_due=due,
         corrects=_bill_of(session, own.invoice_id) if own is not None else None,
         corrected_by=tuple(filter(None, reversed(credit_notes))),

@@ -16,7 +16,7 @@ from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
-from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.access import invoice_of_customer, payee_of
 from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
@@ -56,6 +56,7 @@ def start_paying(
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
     customer = signed_in.customer
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    payee_of(invoice)
     if invoice.state != InvoiceState.TO_PAY:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
     check = payee_checks.must_stand(uow, invoice, bank=bank)
@@ -91,6 +92,7 @@ def pay_now(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_checks.lock_with_twins(uow.session, invoice)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
+    payee_name, payee_iban = payee_of(invoice)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
     check = payee_checks.must_stand(uow, invoice, bank=bank) if bank is not None else None
@@ -120,8 +122,8 @@ def pay_now(
         earlier_paid=signed.get("earlier_paid", "").split(),
         pay_on=today,
         bank_id=bank.id,
-        payee_name=invoice.payee_name,
-        payee_iban=invoice.payee_iban,
+        payee_name=payee_name,
+        payee_iban=payee_iban,
         reference=invoice.reference,
         payment_id=payment_id,
         payee_check_id=check.id if check is not None else None,
@@ -179,12 +181,13 @@ def order_of(
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
+    payee_name, payee_iban = payee_of(invoice)
     known = {"earlier_paid": " ".join(earlier_paid)} if earlier_paid else {}
     known |= payee_checks.as_signed(check)
     return known | {
         "invoice": invoice.id,
-        "payee": invoice.payee_name,
-        "iban": invoice.payee_iban,
+        "payee": payee_name,
+        "iban": payee_iban,
         "amount_minor": str(amount),
         "currency": invoice.currency,
         "reference": invoice.reference or "",

@@ -19,7 +19,7 @@ CORRECTED = "384"
 
 
 class AccountScheme(enum.StrEnum):
-    """What an account number is. Only an IBAN can be paid to; the others are kept as what they are, and shown."""
+    """What an account number is. Only an IBAN can be paid to; the others are shown as what they are."""
 
     IBAN = "iban"
     UK_SORT_CODE = "uk_sort_code"  #: six digits of the branch, eight of the account
@@ -124,6 +124,7 @@ class Bill:
     payee_name: str | None = None  #: BT-59, where it is not the seller
     payee: Payee | None = None
     means: tuple[Means, ...] = ()
+    creditor_id: str | None = None  #: BT-90, who collects by direct debit; unchecked
     remittance_reference: str | None = None  #: BT-83, as written
     early_payments: tuple[EarlyPayment, ...] = ()  #: structured tiers, the earliest first
     terms: str | None = None  #: BT-20 as written: shown, never computed with

@@ -19,6 +19,7 @@ from app.journey.intake import conformance, originals, rules
 from app.journey.intake.bill import BillKind, BillRefused
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
+from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction
 from app.journey.intake.versions import Version, Versions
 from app.people.models import Biller, PayeeAccount
@@ -74,6 +75,7 @@ def release(services: Services, *, held_id: str) -> str:
             client_id=held.client_id,
             number=held.number,
             kind=bill.kind.value,
+            means=(kind_of(bill) or MeansKind.CREDIT_TRANSFER).value,
             corrects_number=bill.corrects,
             currency=held.currency,
             amount_minor=held.amount_minor,

@@ -10,10 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake import lookalikes
 from app.journey.intake.bill import BillKind
+from app.journey.intake.means import MeansKind
 from app.journey.intake.states import UploadState
 from consent.base import Base, Id
 
 NUMBER_MAX = 100
+#: for the checks of tables
+MEANS = ", ".join(f"'{kind.value}'" for kind in MeansKind)
 
 
 def number_key(number: str) -> str:
@@ -45,6 +48,7 @@ class DeliveredBill(Base):
             sqlite_where=text("corrects_number IS NOT NULL"),
         ),
         CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind_known"),
+        CheckConstraint(f"means IN ({MEANS})", name="means_known"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -55,6 +59,10 @@ class DeliveredBill(Base):
     # null: written by a process of an older release, which runs beside this one for a while
     number_key: Mapped[str | None] = mapped_column(String(100), default=_key_of_number)
     kind: Mapped[str] = mapped_column(String(11), default=BillKind.INVOICE, server_default=BillKind.INVOICE)
+    # how it is paid; of a credit note, which nobody pays, this says nothing
+    means: Mapped[str] = mapped_column(
+        String(15), default=MeansKind.CREDIT_TRANSFER, server_default=MeansKind.CREDIT_TRANSFER
+    )
     corrects_number: Mapped[str | None] = mapped_column(String(100))  # of the one earlier bill that it is about
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]  # as billed, or as credited

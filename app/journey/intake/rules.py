@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 from app.journey.intake import lookalikes
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
-
-#: UNCL 4461 means under which the biller itself collects: shown in other systems, never offered for payment here
-COLLECTED_BY_BILLER = frozenset({"49", "59"})
-
+from app.journey.intake.means import MeansKind, is_link, kind_of
 
 #: new versions of one bill; all of them are walked through whenever one of them is paid or corrected
 VERSIONS_MOST = 100
@@ -45,7 +42,7 @@ def one_address(in_bill: str | None, beside: str | None) -> str:
 
 
 def can_be_taken(bill: Bill) -> None:
-    """What a customer could pay by a credit transfer, or what takes something off that."""
+    """What a customer pays, here or elsewhere, what its biller collects, or what takes something off that."""
     if bill.corrects == bill.number:
         detail = "The bill names itself as the one that it corrects: give it a number of its own."
         raise BillRefused("preceding-refused", detail, element="preceding")
@@ -63,17 +60,10 @@ def can_be_taken(bill: Bill) -> None:
             f"The amount due is not above zero: there is nothing to pay.{_instead_of(bill)}",
             element="payable",
         )
-    if bill.means_codes and set(bill.means_codes) <= COLLECTED_BY_BILLER:
-        raise BillRefused(
-            "collected-by-biller",
-            "This bill says that you collect it by direct debit: it is not for the customer to pay."
-            f"{_instead_of(bill)}",
-            element="means",
-        )
-    if bill.payee is None or bill.payee.iban is None:
+    if kind_of(bill) is None:
         raise BillRefused(
             "no-account",
-            "The bill names no account with an IBAN that the money could go to.",
+            "The bill names no account that the money could go to, and no other way in which it is paid.",
             element="payee",
         )
 
@@ -97,8 +87,8 @@ def is_from(bill: Bill, *, vat_id: str | None) -> None:
 
 def pays_into(bill: Bill, accounts: Collection[str]) -> Doubt | None:
     """The account must be one that was vetted as the biller's: a swapped one never gets a cent."""
-    if bill.kind is BillKind.CREDIT_NOTE:
-        return None  # nobody pays to it
+    if bill.kind is BillKind.CREDIT_NOTE or kind_of(bill) not in (MeansKind.CREDIT_TRANSFER, None):
+        return None  # nobody pays to it from here
     if bill.payee is not None and bill.payee.iban in accounts:
         return None
     return Doubt(
@@ -143,8 +133,17 @@ def can_replace(*, versions: int) -> None:
 
 def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:
     """Why somebody must look before the customer may pay: what the document says of itself, then what we know."""
-    found = [*bill.doubts, pays_into(bill, known.accounts), *_about_number(known), *_about_name(bill, known)]
+    account = pays_into(bill, known.accounts) or _about_link(bill)
+    found = [*bill.doubts, account, *_about_number(known), *_about_name(bill, known)]
     return tuple(doubt for doubt in found if doubt is not None)
+
+
+def _about_link(bill: Bill) -> Doubt | None:
+    """Who reads it must not be led to a page that nobody has looked at."""
+    if bill.kind is BillKind.CREDIT_NOTE or kind_of(bill) is not MeansKind.ELSEWHERE or not is_link(bill):
+        return None
+    detail = "Where an account belongs the bill has the address of a page."
+    return Doubt(code="account-is-link", detail=detail, element="payee")
 
 
 def _about_number(known: Known) -> Iterator[Doubt]:

@@ -10,8 +10,15 @@ from typing import TextIO
 
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Seller
 from app.journey.intake.formats import BYTES_MAX, checks, read_any
+from app.journey.intake.means import MeansKind, kind_of
 
 _NOBODY = Seller()
+_PAYS = {
+    MeansKind.CREDIT_TRANSFER: "payable",
+    MeansKind.DIRECT_DEBIT: "collected by direct debit",
+    MeansKind.CARD: "by card",
+    MeansKind.ELSEWHERE: "not from here",
+}
 #: what a spreadsheet would run; a minus before digits is an amount, and a reference may begin with +++
 _FORMULA = re.compile(r"[=@\t\r]|[+-]+[A-Za-z(=@]")
 
@@ -110,7 +117,8 @@ def _pays(bill: Bill) -> str:
         return "credit"
     if bill.payable.minor == 0:
         return "nothing due"
-    return "payable" if bill.payee and bill.payee.iban else "no account that can be paid to"
+    kind = kind_of(bill)
+    return _PAYS[kind] if kind else "no account that can be paid to"
 
 
 def _cell(value: object) -> str:

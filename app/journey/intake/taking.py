@@ -24,6 +24,7 @@ from app.journey.intake import conformance, holding, originals, rules
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
+from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
 from app.journey.intake.versions import Version, Versions
 from app.people.models import Biller, PayeeAccount
@@ -252,6 +253,7 @@ class _Desk:
         row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}
         row["number_key"] = number_key(number)
         row["kind"] = delivery.bill.kind.value
+        row["means"] = (kind_of(delivery.bill) or MeansKind.CREDIT_TRANSFER).value
         self._delivered.append(row)
         if is_correction(row["kind"], row["corrects_number"]):
             self._corrections.add(row["id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.journey.invoices.models import Invoice
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import due
@@ -16,6 +16,17 @@ def invoice_of_customer(session: Session, *, invoice_id: str, customer_id: str, 
     if invoice is None or invoice.customer_id != customer_id:
         raise NotFound("bill")
     return invoice
+
+
+def not_paid_here() -> Conflict:
+    return Conflict("not-paid-here", "This bill is not paid from here. No money moved, and nothing was changed.")
+
+
+def payee_of(invoice: Invoice) -> tuple[str, str]:
+    """The vetted holder and account that a payment of it goes to. Raises Conflict where it is not paid here."""
+    if invoice.payee_name is None or invoice.payee_iban is None:
+        raise not_paid_here()
+    return invoice.payee_name, invoice.payee_iban
 
 
 def locked_invoice(session: Session, invoice_id: str) -> Invoice | None:

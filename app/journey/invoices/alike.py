@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.journey.connections.access import delivering_billers
 from app.journey.intake import lookalikes
 from app.journey.intake.models import DeliveredBill, number_key
+from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.people.models import Biller, PayeeAccount
@@ -87,7 +88,7 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     return [
         Twin(
             id=other.id,
-            name=name or other.payee_name,
+            name=name or payee_of(other)[0],
             number=other.number,
             amount=other.amount,
             state=other.state,
@@ -106,15 +107,16 @@ def likeness(session: Session, *, invoice_id: str) -> Likeness | None:
 
 
 def _likenesses(session: Session, invoice: Invoice) -> Iterator[Likeness]:
+    payee_name, payee_iban = payee_of(invoice)
     delivering = delivering_billers(invoice.customer_id)
-    has_account = select(PayeeAccount.biller_id).where(PayeeAccount.iban == invoice.payee_iban)
+    has_account = select(PayeeAccount.biller_id).where(PayeeAccount.iban == payee_iban)
     billers = session.execute(
         select(Biller.id, Biller.name)
         .where(Biller.id.in_(delivering), Biller.id.not_in(has_account))
         .order_by(Biller.id)
     ).all()
     for each in billers:
-        if resembles(invoice.payee_name, each.name):
+        if resembles(payee_name, each.name):
             yield Likeness(biller_name=each.name, by_number=False)
     holders = session.execute(
         select(PayeeAccount.holder, Biller.name)
@@ -123,7 +125,7 @@ def _likenesses(session: Session, invoice: Invoice) -> Iterator[Likeness]:
         .order_by(PayeeAccount.id)
     )
     for holder, name in holders:
-        if resembles(invoice.payee_name, holder):
+        if resembles(payee_name, holder):
             yield Likeness(biller_name=name, by_number=False)
     keys = {number_key(each) for each in (invoice.number, invoice.reference) if each}
     numbered = session.scalar(

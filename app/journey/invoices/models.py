@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.journey.intake.means import MeansKind
+from app.journey.intake.models import MEANS
 from app.journey.invoices.rules import discount_left
 from app.journey.invoices.states import InvoiceState
 from connectors.money import Money
@@ -40,7 +42,14 @@ class Invoice(Base):
             postgresql_where=text("replaces_id IS NOT NULL"),
             sqlite_where=text("replaces_id IS NOT NULL"),
         ),
-        CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'cleared')", name="state_known"),
+        CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'not_here', 'cleared')", name="state_known"),
+        CheckConstraint(f"means IN ({MEANS})", name="means_known"),
+        CheckConstraint(
+            "CASE WHEN means = 'credit_transfer' THEN state <> 'not_here' AND payee_iban IS NOT NULL"
+            " AND payee_name IS NOT NULL ELSE state IN ('not_here', 'cleared') AND payee_iban IS NULL"
+            " AND payee_name IS NULL END",
+            name="paid_here_or_never",
+        ),
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
         CheckConstraint("retracted_minor BETWEEN 0 AND credited_minor", name="retracted_of_credited"),
         CheckConstraint("(bill_id IS NULL) = (biller_id IS NULL)", name="delivered_by_a_biller"),
@@ -71,8 +80,12 @@ class Invoice(Base):
     discount_until: Mapped[dt.date | None]
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
-    payee_name: Mapped[str] = mapped_column(String(70))
-    payee_iban: Mapped[str] = mapped_column(String(34))
+    means: Mapped[str] = mapped_column(
+        String(15), default=MeansKind.CREDIT_TRANSFER, server_default=MeansKind.CREDIT_TRANSFER
+    )
+    means_details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # intake/means.py
+    payee_name: Mapped[str | None] = mapped_column(String(70))  # vetted; null: it is not paid here
+    payee_iban: Mapped[str | None] = mapped_column(String(34))
     reference: Mapped[str | None] = mapped_column(String(140))  # remittance information
     order_reference: Mapped[str | None] = mapped_column(String(100))
     lines: Mapped[list[Any]]
@@ -98,6 +111,10 @@ class Invoice(Base):
     def creditor(self) -> str:
         """Whose totals it counts to in the ledger: its biller's; what nobody delivered stands by itself."""
         return self.biller_id or self.id
+
+    @property
+    def is_paid_here(self) -> bool:
+        return self.means == MeansKind.CREDIT_TRANSFER
 
     @property
     def amount(self) -> Money:

@@ -24,6 +24,7 @@ from connectors.money import Money
 from consent.vault import Vault
 
 INBOX_MOST = 100
+_DAY = func.coalesce(Invoice.due_on, Invoice.issued_on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,11 @@ class InvoiceView:
     payable: Money  #: what paying it today costs
     discount: DiscountView | None
     reference: str | None
-    payee_name: str
-    payee_iban: str
+    means: str  #: MeansKind
+    elsewhere: dict[str, str]  #: of a bill that is not paid here, what it says of how it is: intake/means.py
+    day_over: bool  #: its day is before today
+    payee_name: str | None
+    payee_iban: str | None
     lines: tuple[LineView, ...]
     note: str | None
     terms: str | None
@@ -98,6 +102,7 @@ class OpenTotal:
 
     amounts: tuple[Money, ...]
     count: int
+    not_here: int  #: bills besides whose day is not over and that are not paid here
 
 
 def invoices_of(
@@ -105,15 +110,19 @@ def invoices_of(
 ) -> list[InvoiceView]:
     """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then the others.
 
-    Those of a muted biller stand behind the others of their kind; none is left out.
+    What is not paid here stands among the first until its day is over: nobody tells when it was paid. Those of a muted
+    biller stand behind the others of their kind; none is left out.
     """
-    still_open = case((Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)), 1), else_=0)
+    over = Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)) | (
+        (Invoice.state == InvoiceState.NOT_HERE) & (today > _DAY)
+    )
+    still_open = case((over, 1), else_=0)
     muted = muted_billers(session, customer_id=customer_id)
     behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
     rows = session.execute(
         _select()
         .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
-        .order_by(still_open, behind, func.coalesce(Invoice.due_on, Invoice.issued_on), Invoice.id)
+        .order_by(still_open, behind, _DAY, Invoice.id)
         .limit(INBOX_MOST)
         .offset((page - 1) * INBOX_MOST)
     ).all()
@@ -134,8 +143,12 @@ def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:
     return session.scalar(select(Invoice.id).where(Invoice.own_bill_id == own_bill_id))
 
 
-def open_total(session: Session, *, customer_id: str, delivered: bool = True) -> OpenTotal:
-    """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is."""
+def open_total(session: Session, *, customer_id: str, today: dt.date, delivered: bool = True) -> OpenTotal:
+    """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is; what is
+    not paid here is only counted."""
+    not_here = select(func.count()).where(
+        Invoice.customer_id == customer_id, Invoice.state == InvoiceState.NOT_HERE, today <= _DAY
+    )
     rows = session.execute(
         select(Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor), func.count())
         .where(
@@ -146,7 +159,11 @@ def open_total(session: Session, *, customer_id: str, delivered: bool = True) ->
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
     ).all()
-    return OpenTotal(tuple(Money(int(minor), currency) for currency, minor, _ in rows), sum(row[2] for row in rows))
+    return OpenTotal(
+        tuple(Money(int(minor), currency) for currency, minor, _ in rows),
+        sum(row[2] for row in rows),
+        session.scalars(not_here).one(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +238,9 @@ def _view(
         ),
         discount=discount,
         reference=invoice.reference,
+        means=invoice.means,
+        elsewhere=invoice.means_details,
+        day_over=invoice.due_on is not None and invoice.due_on < today,
         payee_name=invoice.payee_name,
         payee_iban=invoice.payee_iban,
         lines=tuple(_line(line, invoice.currency) for line in invoice.lines),

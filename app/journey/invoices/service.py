@@ -19,6 +19,7 @@ from app.errors import Conflict
 from app.journey.intake import originals
 from app.journey.intake.bill import Bill, BillKind, Line
 from app.journey.intake.formats import read_bill
+from app.journey.intake.means import MeansKind, details_of
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.access import locked_invoice
 from app.journey.invoices.chain import earlier_ids, later_ids
@@ -55,10 +56,12 @@ def open_invoice(task: Task) -> None:
 def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replaces_id: str | None = None) -> None:
     """Put a bill that has no invoice yet into its customer's space; ``replaces_id``: as the new version of that one."""
     bill = read_bill(originals.content_of(vault, uow.session, delivered), delivered.media_type)
-    invoice = Invoice(**_columns(delivered, bill, holder=_holder(uow, delivered, bill)), replaces_id=replaces_id)
+    holder = _holder(uow, delivered, bill) if delivered.means == MeansKind.CREDIT_TRANSFER else None
+    invoice = Invoice(**_columns(delivered, bill, holder=holder), replaces_id=replaces_id)
     uow.session.add(invoice)
     uow.session.flush()
-    ledger.bill(uow, invoice_id=invoice.id, creditor=invoice.creditor, amount=invoice.amount)
+    if invoice.is_paid_here:
+        ledger.bill(uow, invoice_id=invoice.id, creditor=invoice.creditor, amount=invoice.amount)
     uow.record(InvoiceOpened(invoice_id=invoice.id))
     _ask_for_corrections(uow, {(delivered.biller_id, invoice.number)})
     others = {delivered.corrects_number} - {None}
@@ -82,7 +85,12 @@ def open_invoice_together(task: Task) -> None:
         opened = [row for row in made if row["bill_id"] not in known]
         insert_many(uow.session, Invoice, opened)
         ledger.bill_together(
-            uow, [(row["id"], row["biller_id"], Money(row["amount_minor"], row["currency"])) for row in opened]
+            uow,
+            [
+                (row["id"], row["biller_id"], Money(row["amount_minor"], row["currency"]))
+                for row in opened
+                if row["means"] == MeansKind.CREDIT_TRANSFER
+            ],
         )
         uow.record_together([InvoiceOpened(invoice_id=row["id"]) for row in opened])
         _ask_for_corrections(uow, {(row["biller_id"], row["number"]) for row in opened})
@@ -159,7 +167,9 @@ def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tu
         try:
             content = contents.get(delivered.sha256) or originals.content_of(vault, uow.session, delivered)
             bill = read_bill(content, delivered.media_type)
-            holder = holders[delivered.biller_id, (bill.payee and bill.payee.iban) or ""]
+            holder = None
+            if delivered.means == MeansKind.CREDIT_TRANSFER:
+                holder = holders[delivered.biller_id, (bill.payee and bill.payee.iban) or ""]
             made.append(_columns(delivered, bill, holder=holder))
         except Exception:  # the other bills are right
             log.exception("%s cannot be opened together with others", delivered.id)
@@ -176,10 +186,12 @@ def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
     return holder
 
 
-def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str) -> dict[str, Any]:
-    """The invoice of a bill, column by column."""
-    payee, early = bill.payee, bill.early_payment
-    if payee is None or payee.iban is None:
+def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None) -> dict[str, Any]:
+    """The invoice of a bill, column by column. ``holder``: of the account to which it is paid from here."""
+    early = bill.early_payment
+    is_paid_here = delivered.means == MeansKind.CREDIT_TRANSFER
+    iban = bill.payee.iban if bill.payee and is_paid_here else None
+    if is_paid_here and iban is None:
         raise ValueError(f"{delivered.id} was taken without an account")  # intake/rules.py forbids it
     return {
         "id": new_id("inv"),
@@ -187,7 +199,7 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str) -> dict[str, 
         "customer_id": delivered.customer_id,
         "biller_id": delivered.biller_id,
         "number": delivered.number,
-        "state": InvoiceState.TO_PAY,
+        "state": InvoiceState.TO_PAY if is_paid_here else InvoiceState.NOT_HERE,
         "currency": bill.payable.currency,
         "amount_minor": bill.payable.minor,
         "credited_minor": 0,
@@ -195,8 +207,10 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str) -> dict[str, 
         "discount_until": early.until if early else None,
         "issued_on": bill.issued_on,
         "due_on": bill.due_on,
+        "means": delivered.means,
+        "means_details": {} if is_paid_here else details_of(bill),
         "payee_name": holder,
-        "payee_iban": payee.iban,
+        "payee_iban": iban,
         "reference": (bill.remittance_reference or bill.number)[:140],
         "order_reference": bill.order_reference,
         "lines": [_line(line) for line in bill.lines],
@@ -233,7 +247,8 @@ def report_unseen(services: Services) -> None:
 
 def _report_some(services: Services, days: int) -> bool:
     with services.unit_of_work() as uow:
-        forgotten = (Invoice.seen_at.is_(None), Invoice.unseen_at.is_(None), Invoice.state == InvoiceState.TO_PAY)
+        open_ = Invoice.state.in_((InvoiceState.TO_PAY, InvoiceState.NOT_HERE))
+        forgotten = (Invoice.seen_at.is_(None), Invoice.unseen_at.is_(None), open_)
         oldest = (
             select(Invoice.id)
             .where(*forgotten, Invoice.received_at <= uow.now - dt.timedelta(days=days))
@@ -326,14 +341,16 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
     taken = invoice.asked.minor if minor is None else minor
     if not taken:
         return 0
-    amount = Money(taken, invoice.currency)
-    ledger.credit(uow, correction_id=correction_id, invoice_id=invoice_id, creditor=invoice.creditor, amount=amount)
+    if invoice.is_paid_here:
+        amount = Money(taken, invoice.currency)
+        of = {"correction_id": correction_id, "invoice_id": invoice_id, "creditor": invoice.creditor}
+        ledger.credit(uow, **of, amount=amount)
     invoice.credited_minor += taken
     if minor is None:
         invoice.retracted_minor += taken
     uow.session.flush()
-    if invoice.state == InvoiceState.TO_PAY:
-        _clear(uow, invoice_id)
+    if invoice.state in (InvoiceState.TO_PAY, InvoiceState.NOT_HERE):
+        _clear(uow, invoice)
     if invoice.state != InvoiceState.IN_PAYMENT:
         _tell_refund(uow, invoice_id)
     return taken
@@ -344,13 +361,15 @@ def _become_free(uow: UnitOfWork, invoice_id: str) -> None:
     if ledger.apply_overpaid(uow, invoice_id=invoice_id):
         _must(uow.session, invoice_id, InvoiceStep.CORRECT)
     else:
-        _clear(uow, invoice_id)
+        _clear(uow, uow.session.get_one(Invoice, invoice_id))
     _tell_refund(uow, invoice_id)
 
 
-def _clear(uow: UnitOfWork, invoice_id: str) -> None:
-    if not ledger.balance_of(uow.session, due(invoice_id)):
-        _must(uow.session, invoice_id, InvoiceStep.CLEAR)
+def _clear(uow: UnitOfWork, invoice: Invoice) -> None:
+    """Where nothing is left to pay. The ledger knows nothing of what is not paid here."""
+    left = ledger.balance_of(uow.session, due(invoice.id)) if invoice.is_paid_here else invoice.asked.minor
+    if not left:
+        _must(uow.session, invoice.id, InvoiceStep.CLEAR)
 
 
 def _tell_refund(uow: UnitOfWork, invoice_id: str) -> None:
@@ -367,15 +386,20 @@ def refund_of(session: Session, invoice_id: str) -> Money:
     """What its biller took off beyond what is free of it: to be given back, once no payment of it is under way.
 
     By a credit note what the credit note says. A withdrawal and a new version say no amount: by them what was paid, so
-    that the discount for early payment, which nobody paid, is not given back.
+    that the discount for early payment, which nobody paid, is not given back. Of a bill that is not paid here nobody
+    knows what was paid: what was credited beyond all that it was for is owed in any case.
     """
-    retracted, currency = session.execute(
-        select(Invoice.retracted_minor, Invoice.currency).where(Invoice.id == invoice_id)
+    row = session.execute(
+        select(
+            Invoice.means, Invoice.retracted_minor, Invoice.credited_minor, Invoice.amount_minor, Invoice.currency
+        ).where(Invoice.id == invoice_id)
     ).one()
+    if row.means != MeansKind.CREDIT_TRANSFER:
+        return Money(max(row.credited_minor - row.amount_minor, 0), row.currency)
     owed = -ledger.owed_of(session, invoice_id)
-    if owed and retracted:
-        owed -= min(ledger.let_off_of(session, invoice_id), retracted)
-    return Money(owed, currency)
+    if owed and row.retracted_minor:
+        owed -= min(ledger.let_off_of(session, invoice_id), row.retracted_minor)
+    return Money(owed, row.currency)
 
 
 class Stand(TypedDict):

@@ -349,7 +349,7 @@ class BillForBiller:
 
     id: str
     number: str
-    status: str  #: open or paid
+    status: str  #: open or paid; corrections say more of it
     amount: Money
     delivered_at: dt.datetime
     payments: tuple[str, ...]

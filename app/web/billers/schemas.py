@@ -14,6 +14,7 @@ from app.journey.connections.states import Told
 from app.journey.corrections.models import REASON_MAX
 from app.journey.corrections.states import Because
 from app.journey.intake.bill import BillKind
+from app.journey.intake.means import MeansKind
 from connectors.money import Money
 
 STATUSES = ("open", "paid", "failed")
@@ -250,20 +251,31 @@ class DeliveredBillSchema(ma.Schema):
     id = _Id("bill", "Our id of the bill.")
     number = _number()
     kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in BillKind]))
+    means = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf([kind.value for kind in MeansKind]),
+        metadata={
+            "description": "How it is paid, as we read it. credit_transfer: your customer can pay it here ·"
+            " direct_debit, card: you collect it · elsewhere: in another way, as to an account without an IBAN. Of a"
+            " credit note null."
+        },
+    )
     status = fields.String(
         required=True,
-        validate=validate.OneOf(("open", "paid", "closed")),
+        validate=validate.OneOf(("open", "paid", "not_paid_here", "closed")),
         metadata={
-            "description": "open: to be paid, or a payment is under way · paid · closed: nothing of it is asked any"
-            " more, since you credited it whole, withdrew it or replaced it. Of a credit note: open while the bill that"
-            " it takes its amount off is not there, closed once it is applied."
+            "description": "open: to be paid, or a payment is under way · paid · not_paid_here: your customer sees it,"
+            " and can never pay it here, for its means is not credit_transfer; whether it was paid we are not told ·"
+            " closed: nothing of it is asked any more, since you credited it whole, withdrew it or replaced it. Of a"
+            " credit note: open while the bill that it takes its amount off is not there, closed once it is applied."
         },
     )
     amount = Amount(required=True, metadata={"example": "84.20", "description": "As you delivered it."})
     currency = _currency()
     amount_due = Amount(
         required=True,
-        metadata={"example": "54.20", "description": "What the customer has to pay of it: less all that you took off."},
+        metadata={"example": "54.20", "description": "What is asked of the customer: less all that you took off."},
     )
     corrects = _bill_link(
         "Of a credit note or a new version: the bill that it was applied to. A further new version stands in for the"

@@ -15,7 +15,7 @@ from app.journey.corrections.read import chain_of
 from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
-from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.access import invoice_of_customer, not_paid_here
 from app.journey.invoices.read import invoice_view
 from app.journey.invoices.states import InvoiceState
 from app.people import passkeys
@@ -139,6 +139,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         if chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
+    if error is not None and bill.payee_iban is None:
+        raise not_paid_here()
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     if chosen is None and error is None:

@@ -62,14 +62,13 @@ def inbox() -> ResponseReturnValue:
     page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
     customer = me().customer
     with services().reading() as uow:
-        bills = invoices_of(
-            uow.session, customer_id=customer.id, today=today_of(customer, uow.now), states=SHOWN[show], page=page
-        )
+        today = today_of(customer, uow.now)
+        bills = invoices_of(uow.session, customer_id=customer.id, today=today, states=SHOWN[show], page=page)
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
-        total = open_total(uow.session, customer_id=customer.id)
-        own_total = open_total(uow.session, customer_id=customer.id, delivered=False)
+        total = open_total(uow.session, customer_id=customer.id, today=today)
+        own_total = open_total(uow.session, customer_id=customer.id, today=today, delivered=False)
         waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, customer_id=customer.id) if first else []
@@ -91,6 +90,7 @@ def inbox() -> ResponseReturnValue:
         to_pay_count=total.count,
         own_to_pay=own_total.amounts,
         own_to_pay_count=own_total.count,
+        not_here_count=total.not_here,
         more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
     )
 

@@ -72,7 +72,7 @@ def _page(invoice_id: str, bank: BankProfile, *, faults: tuple[str, ...], typed:
             bill=bill,
             bank=bank_view(bank, {}),
             need=need,
-            ends=bill.payee_iban[-4:],
+            ends=(bill.payee_iban or "")[-4:],
             faults=faults,
             typed=typed,
         )

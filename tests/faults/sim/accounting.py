@@ -50,7 +50,7 @@ class Bill(NamedTuple):
     number: str
     customer_id: str
     state: str
-    due: int
+    due: int | None  #: None: the ledger has nothing of it
     owed: int
 
     @property
@@ -130,6 +130,9 @@ class Account:
                 if one.state == PaymentState.AWAITING_CUSTOMER:  # else there was no link
                     yield from self._outdated(one.payment_id, "the link")
         for bill in self.bills.values():
+            if self.document(bill).is_collected:
+                yield from self._never_here(bill)
+                continue
             yield from self._due_and_owed(bill, [one for one in self.decided[bill.id] if one.has_it])
             yield from self._not_asked(bill)
         yield from self._sent()
@@ -195,8 +198,28 @@ class Account:
         executed, one of them has it, and the other is to be given back."""
         asked = self.document(bill).minor - self.off[bill.id]
         right = {asked - one.amount - one.discount for one in holding} or {asked}
-        if bill.due + bill.owed not in right or bill.due < 0 or bill.owed > 0 or (bill.due and bill.owed):
+        if (
+            bill.due is None
+            or bill.due + bill.owed not in right
+            or bill.due < 0
+            or bill.owed > 0
+            or (bill.due and bill.owed)
+        ):
             yield "R2", f"of {bill.number} {bill.due} is due and {bill.owed} owed; it should be {sorted(right)}"
+
+    def _never_here(self, bill: Bill) -> Iterator[Found]:
+        """R8: what its biller collects is never offered, decided, claimed or called paid here."""
+        self.world.floor.counts["some collected"] += 1
+        if bill.state not in (InvoiceState.NOT_HERE, InvoiceState.CLEARED) or self.decided[bill.id]:
+            yield (
+                "R8",
+                f"{bill.number} is collected by its biller, and here it is {bill.state}: {self.decided[bill.id]}",
+            )
+        if bill.due is not None or bill.owed:
+            yield "R8", f"{bill.number} is collected by its biller, and {bill.due} is due of it, {bill.owed} owed"
+        is_asked = self.off[bill.id] < self.document(bill).minor
+        if is_asked != (bill.state == InvoiceState.NOT_HERE):
+            yield "R8", f"{bill.number} is {bill.state}, and {self.off[bill.id]} of it is off"
 
     def _not_asked(self, bill: Bill) -> Iterator[Found]:
         """R4: nobody is asked to pay what was withdrawn or replaced."""
@@ -238,6 +261,8 @@ class Account:
                 if order.executed(now):
                     self.executed[row.invoice_id] += order.amount.minor
         for bill in self.bills.values():
+            if self.document(bill).is_collected and self.executed[bill.id]:
+                yield "R8", f"{bill.number} is collected by its biller, and a bank executed a payment of it"
             yield from self._as_at_the_bank(bill)
             if bill.state == InvoiceState.TO_PAY:
                 yield from self._asked_once(bill)
@@ -249,7 +274,7 @@ class Account:
             yield "R6", f"{bill.number} is called paid, and no bank executed a payment of it"
         if bill.state == InvoiceState.CLEARED and bill.id in self.open and bill.id not in self.lied:
             yield "R6", f"{bill.number} is called not to be paid, and a payment of it may be executed"
-        if bill.owed:
+        if bill.owed or self.document(bill).is_collected:
             yield from self._refund(bill, executed)
 
     def _asked_once(self, bill: Bill) -> Iterator[Found]:
@@ -303,6 +328,8 @@ class Account:
     def _refunds(self, bill: Bill) -> set[int]:
         """What may be called owed: all that is, less the discount of the payment that paid it as far as nobody named an
         amount."""
+        if self.document(bill).is_collected:  # what may have been collected nobody here knows
+            return {max(self.off[bill.id] - self.document(bill).minor, 0)}
         if bill.state == InvoiceState.IN_PAYMENT or not bill.owed:
             return {0}
         paid = [one.discount for one in self.decided[bill.id] if one.has_it] or [0]

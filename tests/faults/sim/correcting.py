@@ -6,7 +6,7 @@ What they said is kept here, apart from the product's tables: what a bill asks i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ WORDS: Mapping[str, float] = {
     "whole": 1.5,
     "too much": 1,
     "version": 4,
+    "collected": 1.5,
+    "collected version": 1.5,
     "further version": 2,
     "ring": 0.5,
     "withdrawal": 4,
@@ -60,6 +62,7 @@ class Document:
     minor: int
     discount_minor: int = 0
     is_credit: bool = False
+    is_collected: bool = False  #: by its biller: it is not paid here
     names: str | None = None  #: the number of the bill that it is about
     content: bytes = b""
 
@@ -131,27 +134,30 @@ def interrupt(world: World, payment_id: str) -> None:
                 world.resume(fiber)
 
 
-def say(world: World, target: Document | None = None) -> bool:
+def say(world: World, about: Document | None = None) -> bool:
     """A biller says one thing, through the door."""
     books, dice = world.books, world.dice
     if books.numbers - 1000 >= SAID_MOST:
         return False
-    target = target or _target(world)
+    target = about or _target(world)
     word = dice.choices(list(WORDS), list(WORDS.values()))[0]
-    if word == "again":
-        return _say_again(world)
-    if word == "promised":
-        return _keep_word(world)
-    if word == "withdrawal":
-        return _withdraw(world, target)
-    if word == "ring":
-        return _ring(world, target.space)
+    by_themselves: Mapping[str, Callable[[], bool]] = {
+        "again": lambda: _say_again(world),
+        "promised": lambda: _keep_word(world),
+        "withdrawal": lambda: _withdraw(world, target),
+        "ring": lambda: _ring(world, target.space),
+        "collected": lambda: _deliver(world, _collected(world, target.space, 7700), word),
+    }
+    if word in by_themselves:
+        return by_themselves[word]()
     early = dice.random() < 0.12  # it comes before the bill that it names
     if early:
         target = _promise(world, target.space)
     elif word == "further version" or (word != "version" and dice.random() < 0.1):
         target = _replaced(world) or target
-    if word in ("version", "further version"):
+    if word == "collected version":
+        document = _collected(world, target.space, max(target.minor - dice.choice((0, 1000)), 100), names=target.number)
+    elif word in ("version", "further version"):
         minor = max(target.minor + dice.choice((0, -1, -1000, 1500)), 100)
         document = _bill(world, target.space, books.next_number(), minor, names=target.number)
     else:
@@ -199,6 +205,20 @@ def _bill(world: World, space: Space, number: str, minor: int, *, names: str | N
         replaces=names,
     )
     return Document(space=space, number=number, minor=minor, discount_minor=discount, names=names, content=content)
+
+
+def _collected(world: World, space: Space, minor: int, *, names: str | None = None) -> Document:
+    """A bill by direct debit, by card, or to an account without an IBAN: nobody pays it here."""
+    means: Mapping[str, Any] = world.dice.choice(
+        (
+            {"payee": None, "means": "direct_debit", "mandate": "M-1"},
+            {"payee": None, "means": "card"},
+            {"payee": {"name": space.biller_name, "iban": None, "account": "5050-1055"}},
+        )
+    )
+    number = world.books.next_number()
+    content = json_bill(to=space.address, number=number, amount=_written(minor), replaces=names, **means)
+    return Document(space=space, number=number, minor=minor, is_collected=True, names=names, content=content)
 
 
 def _credit(space: Space, number: str, minor: int, *, names: str) -> Document:

@@ -506,7 +506,7 @@ class World:
             "SELECT id, state FROM invoice WHERE customer_id = ? ORDER BY id", (person.signed_in.customer.id,)
         )
         invoice_id, state = self.dice.choice(bills.fetchall())
-        if state != "to_pay" and self.dice.random() < 0.95:
+        if state not in ("to_pay", "not_here") and self.dice.random() < 0.95:
             return False
         tabs = 2 if self.dice.random() < self.impatient else 1
         begun = [self.request("show", self._showing(person, invoice_id)) for _ in range(tabs)]

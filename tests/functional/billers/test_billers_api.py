@@ -101,6 +101,7 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
         "id": path.rpartition("/")[2],
         "number": "AQ-2026-0042",
         "kind": "invoice",
+        "means": "credit_transfer",
         "status": "open",
         "amount": "84.20",
         "currency": "EUR",

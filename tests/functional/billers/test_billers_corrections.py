@@ -205,22 +205,29 @@ def test_a_held_bill_says_what_to_withdraw(app: Flask, journey: Journey) -> None
     refused(app, withdraw(program, held), 409, "held")
 
 
-@pytest.mark.parametrize("means", ["nothing", "collected"])
-def test_a_new_version_that_cannot_be_paid_here_is_refused_with_what_to_do(
-    app: Flask, world: World, journey: Journey, means: str
-) -> None:
+def test_a_new_version_over_nothing_is_refused_with_what_to_do(app: Flask, world: World, journey: Journey) -> None:
     journey.bill(number="2026-1", amount="100.00")
     program = program_of(journey)
-    if means == "nothing":
-        content, media_type = json_bill(program, journey.address, number="2", amount="0.00", replaces="2026-1"), None
-    else:
-        collected: dict[str, Any] = {"number": "2", "type_code": "384", "preceding_numbers": ["2026-1"]}
-        collected |= {"seller_name": journey.biller.name, "seller_vat": journey.biller.vat_id, "to": journey.address}
-        content, media_type = ubl_bill(means_code="59", iban=journey.biller.iban, **collected), "application/xml"
-    answer = world.refuses(program.deliver, content, **({"media_type": media_type} if media_type else {}))
-    refused(app, answer, 422, "nothing-to-pay" if means == "nothing" else "collected-by-biller")
+    content = json_bill(program, journey.address, number="2", amount="0.00", replaces="2026-1")
+    answer = world.refuses(program.deliver, content)
+    refused(app, answer, 422, "nothing-to-pay")
     assert "Bill 2026-1 is still there to pay." in answer.get_json()["detail"]
     assert "withdraw it: POST /bills/{its id}/withdrawal." in answer.get_json()["detail"]
+
+
+def test_a_new_version_may_be_collected_by_its_biller(app: Flask, journey: Journey) -> None:
+    old = journey.invoice(journey.bill(number="2026-1", amount="100.00")).bill_id
+    program = program_of(journey)
+    collected: dict[str, Any] = {"number": "2", "type_code": "384", "preceding_numbers": ["2026-1"]}
+    collected |= {"seller_name": journey.biller.name, "seller_vat": journey.biller.vat_id, "to": journey.address}
+    content = ubl_bill(means_code="59", iban=journey.biller.iban, **collected)
+    new = program.deliver(content, media_type="application/xml").get_json()["id"]
+    journey.worker.run_until_idle()
+    before, after = program.get(f"{BILLS}/{old}"), program.get(f"{BILLS}/{new}")
+    conforms(app, before)
+    conforms(app, after)
+    assert (before.get_json()["status"], before.get_json()["superseded_by"]) == ("closed", new)
+    assert (after.get_json()["status"], after.get_json()["corrects"]) == ("not_paid_here", old)
 
 
 def test_a_number_used_before_says_exactly_what_to_send_instead(app: Flask, world: World, journey: Journey) -> None:

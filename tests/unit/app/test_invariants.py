@@ -53,6 +53,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
             stories.paid_twice,
             stories.settled_and_taken_back,
             stories.corrected,
+            stories.not_paid_here,
         ),
         recent=(),
         open_=stories.OPEN,
@@ -259,6 +260,11 @@ def paid_to_an_account_that_nobody_typed(books: Books) -> None:
 def an_own_bill_dressed_as_delivered(books: Books) -> None:
     biller = books.one("biller", "1 = 1")
     books.change("invoice", books.one("invoice", "own_bill_id IS NOT NULL"), biller_id=biller["id"])
+
+
+@_breaks("B17")
+def offered_though_its_biller_collects_it(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'not_here'"), state="to_pay")
 
 
 NOT_GONE = "trip_id IN (SELECT id FROM trip WHERE left_at IS NULL) AND submitted_apart = false"
@@ -644,6 +650,20 @@ def test_who_knew_when_they_decided_that_the_earlier_bill_is_paid_may_pay(bare: 
         assert broken_in(connection, lived.clock.now) == {"B14", "B15"}
         books.change("decision", books.of("decision", waiting), earlier_paid=[by["id"]])
         assert broken_in(connection, lived.clock.now) == {"B14"}
+
+
+@pytest.mark.parametrize("table", ["payment", "decision", "ledger_entry", "ledger_balance"])
+@pytest.mark.parametrize("state", ["not_here", "cleared"])
+def test_whatever_touches_a_bill_that_is_not_paid_here_is_seen(
+    table: str, state: str, bare: Engine, lived: Lived
+) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        bill = books.one("invoice", f"state = '{state}' AND means <> 'credit_transfer'")
+        about: Row = {"account": f"due:{bill['id']}"} if table == "ledger_balance" else {"invoice_id": bill["id"]}
+        ids: dict[str, Row] = {"payment": {"id": "pay_x"}, "decision": {"id": "dec_x"}, "ledger_entry": {"id": 10**6}}
+        books.copy(table, books.one(table, "1 = 1"), **ids.get(table, {}), **about)
+        assert "B17" in broken_in(connection, lived.clock.now)
 
 
 @pytest.mark.parametrize("state", ["unknown", "settled"])

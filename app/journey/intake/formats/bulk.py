@@ -23,9 +23,17 @@ LINE_BYTES_MAX = json_bill.JSON_BYTES_MAX
 COLUMNS_MAX = 60
 #: a row goes on over a new line inside quotation marks, and without the closing one to the end of the file
 ROW_LINES_MAX = 300
-REQUIRED = ("to", "number", "issued_on", "currency", "amount", "payee.name", "payee.iban")
+REQUIRED = ("to", "number", "issued_on", "currency", "amount")
+#: besides, unless a column says how each bill is paid
+OF_TRANSFERS = ("payee.name", "payee.iban")
 COLUMNS = (
     *REQUIRED,
+    *OF_TRANSFERS,
+    "payee.account",
+    "payee.branch",
+    "means",
+    "mandate",
+    "creditor_id",
     "kind",
     "corrects",
     "replaces",
@@ -177,7 +185,7 @@ def _check_header(header: list[str]) -> None:
             raise BillRefused("element-unknown", detail, element="line 1")
         if header.count(name) > 1:
             raise BillRefused("element-doubled", f"The column {text.quoted(name)} is there twice.", element="line 1")
-    for name in REQUIRED:
+    for name in REQUIRED if "means" in header else (*REQUIRED, *OF_TRANSFERS):
         if name not in header:
             raise BillRefused("element-missing", f"There is no column '{name}'.", element="line 1")
 

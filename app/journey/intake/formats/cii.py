@@ -14,6 +14,7 @@ from lxml import etree
 from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Means, Payee, Seller
 from app.journey.intake.formats import accounts, checks, codes, early_payment, fields, text, xml
 from app.journey.intake.formats.fields import given, maybe_exact, maybe_line, plain, required, several
+from app.journey.intake.means import CREDIT_TRANSFERS
 from connectors.money import Money
 
 _STANDARD = "urn:un:unece:uncefact:data:standard:"
@@ -103,6 +104,7 @@ def _bill(parts: _Parts) -> Bill:
         payee_name=payee_name,
         payee=_payee(_chosen(means), payee_name, seller, parts.currency),
         means=tuple(_shown(each, settlement) for each in means),
+        creditor_id=text.shown(plain(settlement, "ram:CreditorReferenceID"), limit=text.ID_MAX),
         remittance_reference=fields.reference(given(settlement, "ram:PaymentReference")),
         early_payments=_early_payments(terms, issued_on, totals) if kind is BillKind.INVOICE else (),
         terms=fields.paragraphs(description for each in terms for description in each.descriptions),
@@ -295,7 +297,7 @@ def _one_means(node: xml.Node) -> _Means:
 
 def _chosen(means: tuple[_Means, ...]) -> _Means | None:
     """The first credit transfer to a valid IBAN, else the first one with any account."""
-    transfers = [each for each in means if each.account and each.code in codes.CREDIT_TRANSFERS]
+    transfers = [each for each in means if each.account and each.code in CREDIT_TRANSFERS]
     with_iban = (each for each in transfers if each.account and checks.valid_iban(each.account.text()))
     return next(with_iban, None) or next(iter(transfers), None)
 

@@ -7,8 +7,6 @@ from app.journey.intake.formats import text, xml
 LINES_MAX = 10_000
 XRECHNUNG_EXTENSION = "#conformant#urn:xeinkauf.de:kosit:extension:xrechnung_3.0"
 
-#: UNCL 4461: the customer sends the money. ZZZ is "as agreed"; EHF payment requests may leave the code out.
-CREDIT_TRANSFERS = frozenset({"30", "58", "31", "42", "57", "1", "ZZZ", ""})
 #: UNCL 1001: documents by which the biller owes the customer (EN 16931 credit note codes)
 CREDITS = frozenset({"81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "502", "503", "532"})
 

@@ -15,8 +15,9 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 from marshmallow import RAISE, Schema, ValidationError, fields
 from typing_extensions import override
 
-from app.journey.intake.bill import CORRECTED, Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
-from app.journey.intake.formats import checks, json_tree, text
+from app.journey.intake.bill import CORRECTED, Bill, BillKind, BillRefused, EarlyPayment, Line, Means, Payee
+from app.journey.intake.formats import accounts, checks, json_tree, text
+from app.journey.intake.means import MeansKind
 from connectors.money import Money
 
 #: 1000 lines of 1000 characters, with room for the rest
@@ -181,10 +182,24 @@ def _kind(value: str) -> str:
     return value
 
 
+def _means(value: str) -> str:
+    known = [each.value for each in MeansKind]
+    if value not in known:
+        raise BillRefused("value-refused", f"{text.quoted(value)} is none of {', '.join(known)}.")
+    return value
+
+
+def _other_account(value: str) -> str:
+    found = checks.account(value, element="")
+    if found.other is None:
+        raise BillRefused("value-refused", "That is an IBAN: give it as 'iban'.")
+    return found.other
+
+
 def _iban(value: str) -> str:
     iban = checks.account(value, element="").iban
     if iban is None:
-        raise BillRefused("account-refused", f"{text.quoted(value)} is not an IBAN.")
+        raise BillRefused("account-refused", f"{text.quoted(value)} is not an IBAN. One that has none is an 'account'.")
     return iban
 
 
@@ -198,7 +213,7 @@ class _Strict(Schema):
 
 
 class PayeeSchema(_Strict):
-    """Where the money is to go."""
+    """Where the money is to go: an IBAN, or an account that is none, which your customer can read and not pay to."""
 
     name = _Text(
         _line(text.NAME_MAX),
@@ -210,9 +225,20 @@ class PayeeSchema(_Strict):
     iban = _Text(
         _iban,
         "IBAN of the account. Spaces and lower case are allowed, wrong check digits are not.",
-        required=True,
         maxLength=text.ACCOUNT_MAX,
         example="FR1420041010050500013M02606",
+    )
+    account = _Text(
+        _other_account,
+        "Number of an account that has no IBAN. Your customer reads it and pays from elsewhere.",
+        maxLength=text.ACCOUNT_MAX,
+        example="31926819",
+    )
+    branch = _Text(
+        _exact(text.ACCOUNT_MAX),
+        "What belongs to that number: a sort code, a BSB, BPAY, SE:BANKGIRO. Not beside an IBAN.",
+        maxLength=text.ACCOUNT_MAX,
+        example="60-16-13",
     )
 
 
@@ -299,7 +325,29 @@ class BillSchema(_Strict):
         example="84.20",
     )
     payee = _Nested(
-        PayeeSchema, metadata={"description": "Where the money is to go. Only a credit note may leave it out."}
+        PayeeSchema,
+        metadata={
+            "description": "Where the money is to go. A credit note may leave it out; what you collect has none."
+        },
+    )
+    means = _Text(
+        _means,
+        "How it is paid. credit_transfer: your customer pays it here · direct_debit, card: you collect it; it is shown,"
+        " and cannot be paid here · elsewhere: to an account without an IBAN. Without it the payee tells.",
+        enum=[each.value for each in MeansKind],
+        example=MeansKind.CREDIT_TRANSFER.value,
+    )
+    mandate = _Text(
+        _exact(text.ID_MAX),
+        "Of a direct debit: the reference of your customer's mandate.",
+        maxLength=text.ID_MAX,
+        example="M-2024-0815",
+    )
+    creditor_id = _Text(
+        _exact(text.ID_MAX),
+        "Of a direct debit: your creditor identifier.",
+        maxLength=text.ID_MAX,
+        example="FR72ZZZ123456",
     )
     reference = _Text(
         _reference,
@@ -416,6 +464,8 @@ def _bill(found: Mapping[str, Any]) -> Bill:
         payable=payable,
         to=found["to"],
         payee=_payee(found, kind),
+        means=_all_means(found),
+        creditor_id=found.get("creditor_id"),
         remittance_reference=found.get("reference"),
         early_payments=(_early_payment(found, payable),) if "early_payment" in found else (),
         order_reference=found.get("order_reference"),
@@ -424,12 +474,49 @@ def _bill(found: Mapping[str, Any]) -> Bill:
     )
 
 
+#: how a bill is paid for which nobody sends money → its code in UNCL 4461
+_COLLECTED = {MeansKind.DIRECT_DEBIT: "49", MeansKind.CARD: "48"}
+
+
+def _all_means(found: Mapping[str, Any]) -> tuple[Means, ...]:
+    """Only what is collected needs a word: of anything else the payee tells."""
+    code = _COLLECTED.get(found.get("means", ""))
+    if found.get("means") != MeansKind.DIRECT_DEBIT:
+        for name in ("mandate", "creditor_id"):
+            if name in found:
+                detail = 'The field belongs to a direct debit: say "means": "direct_debit", or leave it out.'
+                raise BillRefused("value-refused", detail, element=f"/{name}")
+    return (Means(code=code, mandate=found.get("mandate")),) if code else ()
+
+
 def _payee(found: Mapping[str, Any], kind: BillKind) -> Payee | None:
+    """Whoever gets the money, where somebody sends it."""
+    means = found.get("means")
+    if means in _COLLECTED:
+        if "payee" in found:
+            detail = f'A bill with "means": "{means}" is paid to no account: leave the payee out.'
+            raise BillRefused("value-refused", detail, element="/payee")
+        return None
     if "payee" in found:
-        return Payee(name=found["payee"]["name"], iban=found["payee"]["iban"])
+        return _account_of(found["payee"], means=means, currency=found["currency"])
     if kind is BillKind.INVOICE:
         raise BillRefused(_MISSING.code, str(_MISSING), element="/payee")
     return None
+
+
+def _account_of(payee: Mapping[str, Any], *, means: str | None, currency: str) -> Payee:
+    """An IBAN, or an account that is none: one of the two, and the one that goes with the means."""
+    wanted = "account" if means == MeansKind.ELSEWHERE or (means is None and "iban" not in payee) else "iban"
+    if wanted not in payee:
+        missing = "iban" if means is None else wanted
+        raise BillRefused(_MISSING.code, str(_MISSING), element=f"/payee/{missing}")
+    others = ("iban",) if wanted == "account" else ("account", "branch")
+    for name in others:
+        if name in payee:
+            detail = f"The payee has '{wanted}', and '{name}' does not go with it: leave one of the two out."
+            raise BillRefused("value-refused", detail, element=f"/payee/{name}")
+    account = checks.Account(iban=payee.get("iban"), other=payee.get("account"))
+    return accounts.payee(payee["name"], account, payee.get("branch"), accounts.Where(currency=currency))
 
 
 def _preceding(found: Mapping[str, Any], kind: BillKind) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app.journey.intake.bill import Bill, BillKind, BillRefused
 from app.journey.intake.formats import child, facturx, payment_code, xml_bill
-from app.journey.intake.rules import COLLECTED_BY_BILLER
+from app.journey.intake.means import MeansKind, kind_of
 from connectors.money import Money
 
 BYTES_MAX = 10 * 1024 * 1024
@@ -122,7 +122,6 @@ def _bill_inside(parts: facturx.Parts) -> Bill | None:
 
 
 def _of_bill(bill: Bill) -> Reading:
-    collected = bill.means_codes and set(bill.means_codes) <= COLLECTED_BY_BILLER
     return Reading(
         payee=bill.payee.name if bill.payee else bill.seller.name if bill.seller else None,
         iban=bill.payee.iban if bill.payee else None,
@@ -130,7 +129,7 @@ def _of_bill(bill: Bill) -> Reading:
         due_on=bill.due_on,
         number=bill.number,
         reference=bill.remittance_reference,
-        doubts=("collected",) if collected else (),
+        doubts=("collected",) if kind_of(bill) is MeansKind.DIRECT_DEBIT else (),
     )
 
 

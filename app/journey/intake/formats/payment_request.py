@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from app.journey.intake.bill import Bill, BillKind, BillRefused, Payee, Seller
+from app.journey.intake.bill import Bill, BillKind, BillRefused, Means, Payee, Seller
 from app.journey.intake.formats import accounts, checks, text, xml
 from app.journey.intake.formats.json_tree import JsonNode, JsonNumber
+from app.journey.intake.means import CHEQUE
 from connectors.money import Money
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:pain\.013\.001\.(?:0[1-9]|1[0-9])", re.ASCII)
@@ -61,6 +62,7 @@ class PaymentRequest:
     creditor: str
     creditor_id: str | None  #: a tax number (TXID) where there is one
     account: checks.Account
+    by_cheque: bool  #: PmtMtd; everything else is a transfer
     debtor: str | None
     to: str | None  #: the proxy of the debtor's account: here the customer's space address
     creditor_reference: str | None
@@ -126,6 +128,7 @@ def as_bill(request: PaymentRequest) -> Bill:
         seller=Seller(legal_name=request.creditor, vat_id=request.creditor_id),
         buyer_name=request.debtor,
         payee=payee,
+        means=(Means(code=CHEQUE),) if request.by_cheque else (),
         remittance_reference=request.creditor_reference or " ".join(request.unstructured)[: text.REFERENCE_MAX] or None,
         terms="\n".join(f"{name}: {value}" for name, value in spoken if value) or None,
     )
@@ -211,6 +214,7 @@ def _request(
         creditor=_line(_needed(transaction, "Cdtr/Nm")),
         creditor_id=_tax_number(transaction),
         account=_account(transaction),
+        by_cheque=(method := instruction.maybe("PmtMtd")) is not None and method.text() == "CHK",
         debtor=_maybe_line(instruction, "Dbtr/Nm"),
         to=_maybe_id(instruction, "DbtrAcct/Prxy/Id", text.ADDRESS_MAX),
         creditor_reference=_reference(transaction),

@@ -15,6 +15,7 @@ from lxml import etree
 from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Means, Payee, Seller
 from app.journey.intake.formats import accounts, checks, codes, early_payment, fields, text, xml
 from app.journey.intake.formats.fields import given, maybe_exact, maybe_line, plain, required, several
+from app.journey.intake.means import CREDIT_TRANSFERS
 from connectors.money import Money
 
 _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
@@ -116,6 +117,7 @@ def _bill(root: xml.Node, root_kind: BillKind) -> Bill:
         payee_name=payee_name,
         payee=_payee(chosen, payee_name, seller, currency),
         means=tuple(_shown(each) for each in means),
+        creditor_id=_creditor_id(party, root.maybe("cac:PayeeParty")),
         remittance_reference=_reference(means, chosen),
         early_payments=_early_payments(terms, notes, issued_on, totals) if kind is BillKind.INVOICE else (),
         terms=fields.paragraphs(notes),
@@ -280,7 +282,7 @@ def _all_means(root: xml.Node) -> tuple[_Means, ...]:
 
 def _chosen(means: tuple[_Means, ...]) -> _Means | None:
     """The first credit transfer to a valid IBAN, else the first one with any account."""
-    transfers = [each for each in means if each.account and each.code in codes.CREDIT_TRANSFERS]
+    transfers = [each for each in means if each.account and each.code in CREDIT_TRANSFERS]
     with_iban = (each for each in transfers if each.account and checks.valid_iban(each.account.text()))
     return next(with_iban, None) or next(iter(transfers), None)
 
@@ -304,6 +306,14 @@ def _payee(chosen: _Means | None, payee_name: str | None, seller: Seller, curren
     name = maybe_line(chosen.node, f"{_ACCOUNT}/cbc:Name") or payee_name or seller.name
     where = accounts.Where(currency=currency, country=seller.country, means_code=chosen.code)
     return accounts.payee(name, fields.account(chosen.account), chosen.branch, where)
+
+
+def _creditor_id(*parties: xml.Node | None) -> str | None:
+    """BT-90: the identifier of the seller or the payee that says it is one of SEPA."""
+    identifications = [each for party in parties if party for each in several(party, "cac:PartyIdentification")]
+    ids = (given(each, "cbc:ID") for each in identifications)
+    found = (each.text() for each in ids if each and each.element.get("schemeID") == "SEPA")
+    return text.shown(next(found, ""), limit=text.ID_MAX)
 
 
 def _reference(means: tuple[_Means, ...], chosen: _Means | None) -> str | None:

@@ -66,11 +66,9 @@ def test_a_bill_that_can_be_paid_by_credit_transfer_is_taken(means: tuple[str, .
         ),
         ({"payable": Money(0, "EUR")}, "nothing-to-pay", "payable"),
         ({"payable": Money(-1, "EUR")}, "nothing-to-pay", "payable"),
-        ({"means": (Means(code="59"),)}, "collected-by-biller", "means"),
-        ({"means": (Means(code="49"),)}, "collected-by-biller", "means"),
-        ({"means": (Means(code="49"), Means(code="59"))}, "collected-by-biller", "means"),
         ({"payee": None}, "no-account", "payee"),
-        ({"payee": Payee(name="Lumen", other_account="123")}, "no-account", "payee"),
+        ({"payee": None, "means": (Means(code="30"),)}, "no-account", "payee"),
+        ({"payee": None, "means": (Means(code="bonifico"),)}, "no-account", "payee"),
     ],
 )
 def test_anything_else_is_refused(changes: dict[str, Any], code: str, element: str) -> None:

@@ -92,6 +92,8 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "due_on": dt.date(2026, 12, 1),
         "payee_name": "Lumen SA",  # the holder of the account, whatever the bill calls it
         "payee_iban": IBAN,
+        "means": "credit_transfer",
+        "means_details": {},
         "reference": "RF18539007547034",
         "order_reference": "PO 7",
         "lines": [

@@ -155,6 +155,7 @@ def test_an_invoice_is_claimed_released_settled_and_reopened_only_from_where_it_
         (InvoiceState.PAID, InvoiceState.TO_PAY),
         (InvoiceState.TO_PAY, InvoiceState.PAID),  # a correction
         (InvoiceState.TO_PAY, InvoiceState.CLEARED),
+        (InvoiceState.NOT_HERE, InvoiceState.CLEARED),
         # what the bank does after all, though nothing is asked any more
         (InvoiceState.CLEARED, InvoiceState.IN_PAYMENT),
         (InvoiceState.CLEARED, InvoiceState.PAID),

@@ -105,7 +105,13 @@ def test_the_approved_payment_is_submitted_with_the_customers_token(house: House
     house.bank.meanwhile = meanwhile
     go_on(house, submit=submitted())
     assert stored == [
-        ("POST", "/submissions", b"bank-pay_1: 99.00 to " + house.invoice().payee_iban.encode(), [None], "submitting")
+        (
+            "POST",
+            "/submissions",
+            b"bank-pay_1: 99.00 to " + str(house.invoice().payee_iban).encode(),
+            [None],
+            "submitting",
+        )
     ]
     verb, how = house.bank.asked[-1]
     assert (verb, how["access_token"], how["timeout_s"], how["psu"].ip_address) == (

@@ -7,6 +7,7 @@ import pytest
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import bulk
 from app.journey.intake.formats.bulk import BulkLine
+from app.journey.intake.means import kind_of
 from connectors.money import Money
 from tests.support.bills import IBAN, SELLER_NAME, TO, json_bill
 
@@ -77,12 +78,29 @@ def test_a_discount_has_two_columns() -> None:
     assert [each.discount for each in found.bill.early_payments] == [Money(168, "EUR")]
 
 
+def test_a_table_may_say_how_each_is_paid() -> None:
+    header = "to,number,issued_on,currency,amount,means,mandate,payee.name,payee.iban,payee.account"
+    begins = f"{TO},{{}},2026-11-01,EUR,84.20"
+    found = rows(
+        header,
+        f"{begins.format(1)},direct_debit,M-1,,,",
+        f"{begins.format(2)},,,{SELLER_NAME},{IBAN},",
+        f"{begins.format(3)},,,{SELLER_NAME},,5050-1055",
+        f"{begins.format(4)},,,,,",
+    )
+    assert [kind_of(each.bill) for each in found if each.bill] == ["direct_debit", "credit_transfer", "elsewhere"]
+    assert outcomes(found)[3] == (5, "element-missing line 5/payee")
+    (collected,) = rows("to,number,issued_on,currency,amount,means", f"{begins.format(1)},card")
+    assert collected.bill is not None
+
+
 @pytest.mark.parametrize(
     ("written", "code"),
     [
         ((HEADER.replace("amount", "betrag"), ROW), "element-unknown"),
         ((HEADER.replace("due_on", "to"), ROW), "element-doubled"),
         ((HEADER.replace(",amount", ""), ROW), "element-missing"),
+        ((HEADER.replace(",payee.iban", ""), ROW), "element-missing"),
         (("",), "element-missing"),
         ((HEADER, f'{ROW},"'), "not-well-formed"),
         ((f'{HEADER},"', ROW), "not-well-formed"),

@@ -125,6 +125,14 @@ def test_a_direct_debit_is_shown_and_not_offered() -> None:
     assert (found.payee, found.means) == (None, (Means(code="59", account=IBAN, mandate="M-1"),))
 
 
+def test_the_creditor_is_shown() -> None:
+    content = cii_bill(means=means("59", "")).replace(
+        b"<ram:PaymentReference>",
+        b"<ram:CreditorReferenceID>FR72ZZZ123456</ram:CreditorReferenceID><ram:PaymentReference>",
+    )
+    assert xml_bill.read(content).creditor_id == "FR72ZZZ123456"
+
+
 def test_the_first_transfer_to_an_iban_is_offered() -> None:
     other = means("30", "<ram:ProprietaryID>0123</ram:ProprietaryID>")
     found = read(means=other + means("58", f"<ram:IBANID>{IBAN}</ram:IBANID>", "PSSTFRPPXXX"))

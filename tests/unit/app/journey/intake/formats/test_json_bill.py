@@ -15,6 +15,7 @@ from marshmallow.fields import Field
 from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
 from app.journey.intake.formats import json_bill as reader
 from app.journey.intake.formats import json_tree
+from app.journey.intake.means import details_of, kind_of
 from connectors.money import EXPONENTS, Money
 from tests.support.bills import IBAN, NUMBER, REFERENCE, SELLER_NAME, TO, json_bill, json_fields
 
@@ -67,6 +68,34 @@ def test_the_smallest_bill() -> None:
     assert (found.due_on, found.remittance_reference, found.payable) == (None, None, Money(0, "JPY"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind", "said"),
+    [
+        ({"means": "credit_transfer"}, "credit_transfer", {}),
+        (
+            {"means": "direct_debit", "mandate": "M-1", "creditor_id": "FR72", "payee": None},
+            "direct_debit",
+            {"mandate": "M-1", "creditor_id": "FR72"},
+        ),
+        ({"means": "direct_debit", "payee": None}, "direct_debit", {}),
+        ({"means": "card", "payee": None}, "card", {}),
+        (
+            {"payee": {"iban": None, "account": "12345", "branch": "BPAY"}, "currency": "AUD"},
+            "elsewhere",
+            {"account": "12345", "branch": "BPAY", "scheme": "au_bpay", "holder": SELLER_NAME},
+        ),
+        (
+            {"means": "elsewhere", "payee": {"iban": None, "account": "1"}},
+            "elsewhere",
+            {"account": "1", "scheme": "other", "holder": SELLER_NAME},
+        ),
+    ],
+)
+def test_how_it_is_paid_is_said_or_told_by_the_payee(changes: dict[str, Any], kind: str, said: dict[str, str]) -> None:
+    found = reader.read(json_bill(**changes))
+    assert (kind_of(found), details_of(found)) == (kind, said)
+
+
 def test_a_printed_iban_is_taken() -> None:
     found = reader.read(json_bill(payee={"iban": "fr14 2004 1010 0505 0001 3m02 606"}))
     assert found.payee == Payee(name=SELLER_NAME, iban=IBAN)
@@ -101,6 +130,19 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"lines": [{"description": "x"}, {"amount": "1.00"}]}, "element-missing", "/lines/1/description"),
     ({"payee": {"iban": "FR1420041010050500013M02607"}}, "account-refused", "/payee/iban"),
     ({"payee": {"iban": "12345678"}}, "account-refused", "/payee/iban"),
+    ({"payee": {"iban": None}}, "element-missing", "/payee/iban"),
+    ({"payee": {"account": "12345678"}}, "value-refused", "/payee/account"),
+    ({"payee": {"branch": "60-16-13"}}, "value-refused", "/payee/branch"),
+    ({"payee": {"iban": None, "account": IBAN}}, "value-refused", "/payee/account"),
+    ({"payee": {"iban": None, "account": "FR1420041010050500013M02607"}}, "account-refused", "/payee/account"),
+    ({"means": "cash"}, "value-refused", "/means"),
+    ({"means": "elsewhere"}, "element-missing", "/payee/account"),
+    ({"means": "credit_transfer", "payee": {"iban": None, "account": "1"}}, "element-missing", "/payee/iban"),
+    ({"means": "direct_debit"}, "value-refused", "/payee"),
+    ({"means": "card"}, "value-refused", "/payee"),
+    ({"mandate": "M-1"}, "value-refused", "/mandate"),
+    ({"means": "card", "creditor_id": "X", "payee": None}, "value-refused", "/creditor_id"),
+    ({"payee": None}, "element-missing", "/payee"),
     ({"payee": {"iban": "\u0410T611904300234573201"}}, "account-refused", "/payee/iban"),
     ({"reference": "RF19539007547034"}, "reference-refused", "/reference"),
     ({"early_payment": {"until": "2026-10-31", "discount": "1.00"}}, "date-refused", "/early_payment/until"),
@@ -170,7 +212,7 @@ def test_the_schema_describes_every_field() -> None:
     fields: dict[str, Field[Any]] = reader.BillSchema().fields
     assert list(fields) == [
         *("to", "number", "issued_on", "kind", "corrects", "replaces", "due_on", "currency", "amount", "payee"),
-        "reference",
+        *("means", "mandate", "creditor_id", "reference"),
         *("order_reference", "note", "lines", "early_payment"),
     ]
     assert all(field.metadata["description"] for field in fields.values())

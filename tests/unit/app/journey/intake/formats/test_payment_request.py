@@ -15,6 +15,7 @@ from app.journey.intake.formats import payment_answer, read_any
 from app.journey.intake.formats import payment_request as requests
 from app.journey.intake.formats.outcomes import WORDS, Outcome
 from app.journey.intake.formats.payment_request import PaymentRequest
+from app.journey.intake.means import MeansKind, kind_of
 from connectors.money import Money
 from tests.support.shared import shared_folder
 
@@ -144,6 +145,12 @@ def test_texts_are_the_reference_where_no_structured_one_is() -> None:
 def test_an_account_that_is_no_iban_is_kept() -> None:
     payee = read(CdtrAcct={"Id": {"Othr": {"Id": "US88664715164441"}}}).payee
     assert payee == Payee(name="Eaux du Lac SA", other_account="US88664715164441", scheme=AccountScheme.OTHER)
+
+
+def test_a_request_for_a_cheque_is_no_transfer() -> None:
+    method = "<PmtMtd>{}</PmtMtd><ReqdExctnDt>"
+    kinds = [kind_of(read_any(in_xml(**{"<ReqdExctnDt>": method.format(each)}))) for each in ("CHK", "TRF", "TRA")]
+    assert kinds == [MeansKind.ELSEWHERE, MeansKind.CREDIT_TRANSFER, MeansKind.CREDIT_TRANSFER]
 
 
 PLACE = "/Document/CdtrPmtActvtnReq"

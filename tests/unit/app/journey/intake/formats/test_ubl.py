@@ -440,3 +440,18 @@ def test_prefixes_are_only_names() -> None:
 def test_another_document_is_no_bill(content: bytes, element: str) -> None:
     found = refused(content)
     assert (found.code, found.element) == ("not-a-bill", element)
+
+
+@pytest.mark.parametrize("place", ["seller", "payee", "neither"])
+def test_the_creditor_of_a_debit_is_that_of_sepa(place: str) -> None:
+    mandate = "<cac:PaymentMandate><cbc:ID>M-1</cbc:ID></cac:PaymentMandate>"
+    made = ubl_bill(
+        means=ubl_means(code="59", iban=None).replace("</cac:PaymentMeans>", f"{mandate}</cac:PaymentMeans>"),
+        payee_name="Lac Factoring",
+    )
+    scheme = "0088" if place == "neither" else "SEPA"
+    named = f'<cac:PartyIdentification><cbc:ID schemeID="{scheme}">FR72ZZZ123456</cbc:ID></cac:PartyIdentification>'
+    before = "<cac:PayeeParty>" if place == "payee" else "<cac:AccountingSupplierParty><cac:Party>"
+    found = ubl.read(made.replace(before.encode(), f"{before}{named}".encode()))
+    assert found.creditor_id == (None if place == "neither" else "FR72ZZZ123456")
+    assert [(each.code, each.mandate) for each in found.means] == [("59", "M-1")]

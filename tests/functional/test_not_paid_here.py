@@ -1,0 +1,355 @@
+"""Bills that are not paid here: taken, shown as what they are, and out of reach of every door that leads to money."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import Conflict
+from app.journey.decisions import service as decisions
+from app.journey.decisions.models import Decision
+from app.journey.intake import holding
+from app.journey.invoices import service as invoices
+from app.journey.invoices.models import Invoice
+from app.journey.ledger.models import LedgerBalance, LedgerEntry
+from app.journey.ledger.rules import Claim
+from app.journey.payments.models import Payment
+from connectors.money import Money
+from consent.models import Trip
+from tests.functional.billers.test_billers_payments import program_of
+from tests.functional.test_corrections import credit, of_invoice, said, send, to_the_biller, withdrawn
+from tests.support import factories
+from tests.support.billers_spec import conforms
+from tests.support.bills import SELLER_VAT, cii_bill, json_fields, pdf_bill, ubl_bill, ubl_means
+from tests.support.journey import Journey
+
+DEBIT = {"payee": None, "means": "direct_debit", "mandate": "M-2024-7", "creditor_id": "FR72ZZZ123456"}
+CARD = {"payee": None, "means": "card"}
+GIRO = {"payee": {"iban": None, "account": "5050-1055"}, "currency": "SEK"}
+SORT_CODE = {"payee": {"iban": None, "account": "31926819", "branch": "60-16-13"}, "currency": "GBP"}
+ACCOUNT = {"payee": {"iban": None, "account": "1234-5678"}}
+EVERY: Mapping[str, Mapping[str, Any]] = {"direct_debit": DEBIT, "card": CARD, "elsewhere": ACCOUNT}
+each = pytest.mark.parametrize("means", EVERY)
+#: nobody may have a claim, a decision or an order at a bank
+TOUCHED = (Decision, Payment, Trip, LedgerEntry, LedgerBalance)
+
+
+def bill(journey: Journey, means: str | Mapping[str, Any] = "direct_debit", number: str = "2026-1", **more: Any) -> str:
+    changes = EVERY[means] if isinstance(means, str) else means
+    return journey.bill(**{"number": number, "amount": "100.00", **changes, **more})
+
+
+def nothing_was_touched(journey: Journey) -> None:
+    with journey.services.reading() as uow:
+        rows = {table.__tablename__: uow.session.scalar(select(func.count()).select_from(table)) for table in TOUCHED}
+    assert rows == dict.fromkeys(rows, 0)
+    assert journey.ledger() == []
+
+
+# ------------------------------------------------------------------------------------------------- what is shown
+
+
+@each
+def test_it_is_in_the_space_and_asks_for_nothing(app: Flask, journey: Journey, means: str) -> None:
+    invoice_id = bill(journey, means)
+    invoice = journey.invoice(invoice_id)
+    assert (invoice.state, invoice.means, invoice.payee_iban) == ("not_here", means, None)
+    inbox = said(journey, "/bills")
+    assert "Nothing to pay here." in inbox
+    assert "Besides, 1 bill is not paid from here" in inbox
+    assert "Review and pay" not in inbox
+    page = said(journey, f"/bills/{invoice_id}")
+    assert "Check and pay" not in page
+    assert f"/bills/{invoice_id}/" not in str(journey.browser.page(f"/bills/{invoice_id}").select("a.button"))
+    assert journey.biller.name not in said(journey, "/bills?show=to-pay")
+    assert journey.biller.name not in said(journey, "/bills?show=paid")
+    answer = program_of(journey).get(f"/api/v1/bills/{invoice.bill_id}")
+    conforms(app, answer)
+    shown = answer.get_json()
+    assert (shown["status"], shown["means"], shown["amount_due"]) == ("not_paid_here", means, "100.00")
+    assert (shown["payments"], shown["amount_paid"]) == ([], "0.00")
+    nothing_was_touched(journey)
+
+
+def test_it_is_not_open_before_it_is_in_the_space_either(journey: Journey) -> None:
+    acknowledged = journey.deliver(**DEBIT)
+    shown = to_the_biller(journey, acknowledged.bill_id)
+    assert (shown.status, shown.means) == ("not_paid_here", "direct_debit")
+
+
+def test_a_debit_says_by_whom_and_when(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    name = journey.biller.name
+    page = said(journey, f"/bills/{invoice_id}")
+    assert f"{name} collects this by direct debit on 1 December 2026; nothing to do here." in page
+    assert "is not told whether the amount was collected" in page
+    assert "Mandate M-2024-7 Creditor identifier FR72ZZZ123456" in page
+    assert "To be collected 1 December" in said(journey, "/bills")
+
+
+def test_after_its_day_it_was_to_be_collected_and_never_paid(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    journey.clock.tick(hours=24 * 12)
+    journey.browser.sign_in()
+    page = said(journey, f"/bills/{invoice_id}")
+    assert f"This was to be collected by {journey.biller.name} by direct debit on 1 December 2026." in page
+    assert "Paid" not in page
+    inbox = said(journey, "/bills")
+    assert "Was to be collected 1 December" in inbox
+    assert "Nothing to pay." in inbox
+    assert "not paid from here" not in inbox
+    assert "late" not in inbox
+    assert journey.invoice(invoice_id).state == "not_here"
+
+
+def test_a_debit_without_a_day_names_none(journey: Journey) -> None:
+    page = said(journey, f"/bills/{bill(journey, due_on=None)}")
+    assert "collects this by direct debit; the bill names no day." in page
+
+
+@pytest.mark.parametrize(
+    ("means", "words"),
+    [
+        (GIRO, "Bankgiro 5050-1055 As the bill writes it; not checked"),
+        (SORT_CODE, "Sort code 60-16-13, account 31926819 As the bill writes it; not checked"),
+    ],
+)
+def test_an_account_without_an_iban_is_shown_as_not_checked(
+    journey: Journey, means: Mapping[str, Any], words: str
+) -> None:
+    page = said(journey, f"/bills/{bill(journey, means)}")
+    assert words in page
+    assert "Quittance has not checked this account." in page
+
+
+def test_what_is_paid_here_is_summed_and_nothing_else(journey: Journey) -> None:
+    bill(journey, "direct_debit", "1")
+    bill(journey, "elsewhere", "2")
+    journey.bill(number="3", amount="40.00")
+    inbox = said(journey, "/bills")
+    assert "€40.00 to pay, on 1 bill" in inbox
+    assert "Besides, 2 bills are not paid from here" in inbox
+    assert inbox.index("Review and pay") > 0
+    assert "2" not in [each.get_text() for each in journey.browser.page("/bills?show=to-pay").select(".card h2")]
+
+
+# ------------------------------------------------------------------------------------------------- in every format
+
+
+def upload(journey: Journey, content: bytes, media_type: str) -> None:
+    answer = program_of(journey).deliver(content, path="/api/v1/uploads", media_type=media_type)
+    assert answer.status_code == 202, answer.get_json()
+    journey.worker.run_until_idle()
+
+
+@pytest.mark.parametrize("kind", ["ubl", "cii", "factur-x", "ndjson", "csv"])
+def test_a_debit_in_every_format(journey: Journey, kind: str) -> None:
+    collected: dict[str, Any] = {"to": journey.address, "seller_name": journey.biller.name}
+    collected |= {"means_code": "59", "iban": None}
+    fields = json_fields(to=journey.address, reference=None, **DEBIT)
+    cii = cii_bill(**collected).replace(SELLER_VAT.encode(), str(journey.biller.vat_id).encode())
+    if kind == "ubl":
+        send(journey, ubl_bill(seller_vat=None, **collected))
+    elif kind == "cii":
+        send(journey, cii)
+    elif kind == "factur-x":
+        send(journey, pdf_bill(("factur-x.xml", cii)), "application/pdf")
+    elif kind == "ndjson":
+        upload(journey, json.dumps(fields).encode(), "application/x-ndjson")
+    else:
+        upload(journey, f"{','.join(fields)}\n{','.join(fields.values())}\n".encode(), "text/csv")
+    with journey.services.reading() as uow:
+        invoice = uow.session.scalars(select(Invoice)).one()
+    assert (invoice.state, invoice.means) == ("not_here", "direct_debit")
+    nothing_was_touched(journey)
+
+
+def test_with_a_card_beside_an_iban_it_is_offered_by_transfer(journey: Journey) -> None:
+    sender: dict[str, Any] = {"to": journey.address, "seller_name": journey.biller.name}
+    means = ubl_means(code="48", iban=None) + ubl_means(code="58", iban=journey.biller.iban)
+    send(journey, ubl_bill(means=means, seller_vat=journey.biller.vat_id, **sender))
+    with journey.services.reading() as uow:
+        invoice = uow.session.scalars(select(Invoice)).one()
+    assert (invoice.state, invoice.means) == ("to_pay", "credit_transfer")
+    payment_id = journey.pay(invoice.id)
+    journey.wait(3)
+    assert journey.truth(payment_id) == "done"
+
+
+def test_the_address_of_a_page_is_held_and_never_a_link(journey: Journey) -> None:
+    link = {"payee": {"iban": None, "account": "https://pay.example.test/x"}}
+    held = journey.deliver(number="2026-1", **link)
+    assert [each.code for each in held.held] == ["account-is-link"]
+    assert "Where an account belongs it has the address of a page." in said(journey, "/bills")
+    holding.release(journey.services, held_id=held.bill_id)
+    journey.worker.run_until_idle()
+    with journey.services.reading() as uow:
+        invoice_id = uow.session.scalars(select(Invoice.id)).one()
+    page = journey.browser.page(f"/bills/{invoice_id}")
+    assert "https://pay.example.test/x" in page.get_text()
+    assert not [a for a in page.select("a[href]") if "example.test" in str(a["href"])]
+
+
+# ------------------------------------------------------------------------------------------------- no way to pay it
+
+
+@each
+def test_no_door_lets_it_be_paid(app: Flask, journey: Journey, means: str) -> None:
+    """Every route that has a bill in its address, as a customer with a passkey who wants to."""
+    invoice_id = bill(journey, means)
+    page = f"/bills/{invoice_id}"
+    token = journey.browser.token(page)
+    knocked = 0
+    for rule in app.url_map.iter_rules():
+        if "<inv>" not in rule.rule or not rule.endpoint.startswith("customers."):
+            continue
+        path = rule.rule.replace("<inv>", invoice_id)
+        for method in (rule.methods or set()) & {"GET", "POST"}:
+            knocked += 1
+            for form in ({}, {"bank": "horizon", "find": "horizon", "credential": "{}", "ceremony": "x"}):
+                if method == "GET":
+                    answer = journey.browser.get(f"{path}?bank=horizon")
+                else:
+                    answer = journey.browser.post(path, token=token, form=form)
+                leads = urlsplit(answer.headers.get("Location", "")).path
+                assert leads in ("", page, f"{page}/bank"), (path, leads)
+    assert knocked >= 8
+    nothing_was_touched(journey)
+
+
+@each
+def test_a_refusal_says_that_no_money_moved(journey: Journey, means: str) -> None:
+    invoice_id = bill(journey, means)
+    token = journey.browser.token(f"/bills/{invoice_id}")
+    answer = journey.browser.post(f"/bills/{invoice_id}/pay/ceremony", token=token, data={"bank": "horizon"})
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "not-paid-here")
+    assert "No money moved, and nothing was changed." in answer.get_json()["detail"]
+    form = {"credential": "{}", "ceremony": "x"}
+    page = journey.browser.post(f"/bills/{invoice_id}/pay", token=token, form=form)
+    assert page.status_code == 409
+    assert "No money moved, and nothing was changed." in page.get_data(as_text=True)
+    for path in ("pay", "bank"):
+        answer = journey.browser.get(f"/bills/{invoice_id}/{path}")
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
+    nothing_was_touched(journey)
+
+
+@each
+def test_a_signature_over_another_bill_does_not_pay_it(journey: Journey, means: str) -> None:
+    payable, collected = journey.bill(number="1"), bill(journey, means, "2")
+    token, started = journey.browser.start_paying(payable)
+    answer = journey.browser.decide(collected, token, started.get_json())
+    assert answer.status_code == 409
+    with journey.services.reading() as uow:
+        assert uow.session.scalar(select(func.count()).select_from(Decision)) == 0
+    assert journey.invoice(collected).state == "not_here"
+
+
+@each
+def test_no_claim_is_ever_made_on_it(journey: Journey, means: str) -> None:
+    invoice_id = bill(journey, means)
+    claim = Claim(
+        invoice_id=invoice_id,
+        payment_id="pay_x",
+        creditor=journey.biller.id,
+        amount=Money(10000, "EUR"),
+        discount=Money(0, "EUR"),
+    )
+    with pytest.raises(Conflict), journey.services.unit_of_work() as uow:
+        invoices.claim(uow, claim)
+    invoice, horizon = journey.invoice(invoice_id), journey.services.banks.profile("horizon")
+    with pytest.raises(Conflict) as refused:
+        decisions.order_of(invoice, bank=horizon, day=dt.date(2026, 11, 22))
+    assert refused.value.code == "not-paid-here"
+    nothing_was_touched(journey)
+
+
+@pytest.mark.parametrize("state", ["to_pay", "in_payment", "paid"])
+def test_the_database_itself_refuses_to_have_it_offered_or_paid(journey: Journey, state: str) -> None:
+    invoice_id = bill(journey)
+    with pytest.raises(IntegrityError, match="paid_here_or_never"), journey.services.unit_of_work() as uow:
+        uow.session.execute(update(Invoice).where(Invoice.id == invoice_id).values(state=state))
+
+
+# ------------------------------------------------------------------------------------------------- corrections
+
+
+@each
+def test_a_credit_note_lowers_it_and_clears_it(journey: Journey, means: str) -> None:
+    invoice_id = bill(journey, means)
+    credit(journey)
+    of = of_invoice(journey, invoice_id)
+    assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("not_paid_here", "70.00", "0.00")
+    assert "70.00 instead of" in said(journey, f"/bills/{invoice_id}")
+    credit(journey, "70.00", number="C-2")
+    of = of_invoice(journey, invoice_id)
+    assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("closed", "0.00", "0.00")
+    page = said(journey, f"/bills/{invoice_id}")
+    assert "You need not pay it." in page
+    assert f"If you paid it all the same, or it was collected, {journey.biller.name} owes you that amount." in page
+    credit(journey, "5.00", number="C-3")  # more than it was for: owed whatever was paid
+    assert str(of_invoice(journey, invoice_id).refund_owed) == "5.00"
+    nothing_was_touched(journey)
+
+
+@each
+def test_a_withdrawal_clears_it(journey: Journey, means: str) -> None:
+    invoice_id = bill(journey, means)
+    withdrawn(journey, invoice_id)
+    assert (journey.invoice(invoice_id).state, of_invoice(journey, invoice_id).status) == ("cleared", "closed")
+    page = said(journey, f"/bills/{invoice_id}")
+    assert "has withdrawn this bill." in page
+    assert "collects this" not in page
+    answer = journey.browser.get(f"/bills/{invoice_id}/pay")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
+    nothing_was_touched(journey)
+
+
+def test_a_new_version_may_be_paid_here(journey: Journey) -> None:
+    old = bill(journey)
+    new = journey.bill(number="2026-2", amount="90.00", replaces="2026-1")
+    assert [journey.invoice(one).state for one in (old, new)] == ["cleared", "to_pay"]
+    payment_id = journey.pay(new)
+    journey.wait(3)
+    assert journey.truth(payment_id) == "done"
+    assert [entry["amount"] for entry in journey.ledger()] == ["90.00"]
+
+
+def test_a_new_version_may_be_collected(journey: Journey) -> None:
+    old = journey.bill(number="2026-1", amount="100.00")
+    void = journey.confirm(old)
+    new = bill(journey, number="2026-2", replaces="2026-1")
+    journey.worker.run_until_idle()
+    assert [journey.invoice(one).state for one in (old, new)] == ["cleared", "not_here"]
+    assert journey.truth(void) == "not_done"
+    assert "This is the new version of bill 2026-1, which need not be paid any more." in said(journey, f"/bills/{new}")
+    assert journey.ledger() == []
+
+
+def test_a_collected_version_of_a_paid_bill_says_that_it_was_paid(journey: Journey) -> None:
+    old = journey.bill(number="2026-1", amount="100.00")
+    journey.pay(old)
+    journey.wait(3)
+    new = bill(journey, number="2026-2", replaces="2026-1")
+    page = said(journey, f"/bills/{new}")
+    assert "which you have paid:" in page
+    assert "Ask how it is to be set off against this one." in page
+    assert str(of_invoice(journey, old).refund_owed) == "100.00"
+
+
+def test_a_held_correction_is_told_on_its_page(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    other = {"iban": next(each for each in factories.IBANS if each != journey.biller.iban)}
+    held = journey.deliver(number="2026-2", amount="90.00", replaces="2026-1", payee=other)
+    assert held.held
+    page = said(journey, f"/bills/{invoice_id}")
+    assert "has sent number 2026-2, which corrects this bill" in page
+    assert f"It may change what is asked of you or collected: ask {journey.biller.name}." in page
