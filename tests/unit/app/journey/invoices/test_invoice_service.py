@@ -76,6 +76,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
     assert invoice.id.startswith("inv_")
     assert fields(invoice) == {
         "bill_id": "bill_1",
+        "own_bill_id": None,
         "customer_id": house.customer.id,
         "biller_id": "blr_1",
         "number": "1",
