@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sqlalchemy import String
@@ -23,7 +23,7 @@ class Event:
         Event.kinds[cls.__name__] = cls
 
     def payload(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))  # a fact is flat
 
 
 class EventRow(Base):

@@ -33,15 +33,17 @@ def kind_of(bill: Bill) -> MeansKind | None:
     Under a mandate the biller collects, whatever other account stands beside it: a transfer would pay the bill a second
     time. Otherwise what can be paid here is offered.
     """
-    codes = {each.code for each in bill.means}
-    by_transfer = not bill.means or not CREDIT_TRANSFERS.isdisjoint(codes)
-    if any(each.code in DIRECT_DEBITS and each.mandate for each in bill.means):
+    iban, other = (bill.payee.iban, bill.payee.other_account) if bill.payee else (None, None)
+    codes = {each.code for each in bill.means} or {""}
+    by_transfer = not CREDIT_TRANSFERS.isdisjoint(codes)
+    collected = not DIRECT_DEBITS.isdisjoint(codes)
+    if collected and any(each.code in DIRECT_DEBITS and each.mandate for each in bill.means):
         return MeansKind.DIRECT_DEBIT
-    if by_transfer and bill.payee is not None and bill.payee.iban is not None:
+    if by_transfer and iban:
         return MeansKind.CREDIT_TRANSFER
-    if not DIRECT_DEBITS.isdisjoint(codes):
+    if collected:
         return MeansKind.DIRECT_DEBIT
-    if by_transfer and bill.payee is not None and bill.payee.other_account:
+    if by_transfer and other:
         return MeansKind.ELSEWHERE
     if not CARDS.isdisjoint(codes):
         return MeansKind.CARD

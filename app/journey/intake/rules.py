@@ -87,10 +87,10 @@ def is_from(bill: Bill, *, vat_id: str | None) -> None:
 
 def pays_into(bill: Bill, accounts: Collection[str]) -> Doubt | None:
     """The account must be one that was vetted as the biller's: a swapped one never gets a cent."""
-    if bill.kind is BillKind.CREDIT_NOTE or kind_of(bill) not in (MeansKind.CREDIT_TRANSFER, None):
-        return None  # nobody pays to it from here
     if bill.payee is not None and bill.payee.iban in accounts:
         return None
+    if bill.kind is BillKind.CREDIT_NOTE or kind_of(bill) not in (MeansKind.CREDIT_TRANSFER, None):
+        return None  # nobody pays to it from here
     return Doubt(
         code="account-not-registered",
         detail="The account in the bill is not registered as yours. Register it, then send the bill again.",
@@ -140,7 +140,7 @@ def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:
 
 def _about_link(bill: Bill) -> Doubt | None:
     """Who reads it must not be led to a page that nobody has looked at."""
-    if bill.kind is BillKind.CREDIT_NOTE or kind_of(bill) is not MeansKind.ELSEWHERE or not is_link(bill):
+    if bill.kind is BillKind.CREDIT_NOTE or not is_link(bill) or kind_of(bill) is not MeansKind.ELSEWHERE:
         return None
     detail = "Where an account belongs the bill has the address of a page."
     return Doubt(code="account-is-link", detail=detail, element="payee")
@@ -155,6 +155,8 @@ def _about_number(known: Known) -> Iterator[Doubt]:
 def _about_name(bill: Bill, known: Known) -> Iterator[Doubt]:
     """A seller is known by its access, never by its name; a name that pretends is a reason to look."""
     names = [name for name in (bill.seller.legal_name, bill.seller.trading_name) if name] if bill.seller else []
+    if not names:
+        return
     if any(lookalikes.disguised(name, known.name) or lookalikes.mixes(name) for name in names):
         detail = "The seller's name is written with letters of another alphabet that look like its own."
         yield Doubt(code="name-alike", detail=detail, element="seller")

@@ -145,7 +145,7 @@ class _Desk:
         session, biller_id = self.uow.session, self.client.biller_id
         addresses = {each.address for each in self.deliveries}
         numbers = {each.bill.number for each in self.deliveries}
-        keys = {number_key(number) for number in numbers}
+        self._keys = {number: number_key(number) for number in numbers}
         self._biller = session.get_one(Biller, biller_id)
         self._accounts = frozenset(
             session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id))
@@ -168,7 +168,7 @@ class _Desk:
         self._preceding = self._named({each.bill.corrects for each in self.deliveries} - {None})
         alike = session.execute(
             select(bill.number_key, bill.number)
-            .where(bill.biller_id == biller_id, among(session, bill.number_key, keys))
+            .where(bill.biller_id == biller_id, among(session, bill.number_key, set(self._keys.values())))
             .order_by(bill.number)
         )
         self._alike: dict[str, list[str]] = {}
@@ -251,7 +251,7 @@ class _Desk:
         if doubts or (before is not None and before.ended_as == holding.DISCARDED):
             return self._hold(delivery, customer_id, before, doubts)
         row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}
-        row["number_key"] = number_key(number)
+        row["number_key"] = self._keys[number]
         row["kind"] = delivery.bill.kind.value
         row["means"] = (kind_of(delivery.bill) or MeansKind.CREDIT_TRANSFER).value
         self._delivered.append(row)
@@ -305,7 +305,7 @@ class _Desk:
             rules.is_from(bill, vat_id=self._biller.vat_id)
         except BillRefused as refused:
             raise invalid(refused) from refused
-        alike = next((each for each in self._alike.get(number_key(bill.number), ()) if each != bill.number), None)
+        alike = next((each for each in self._alike.get(self._keys[bill.number], ()) if each != bill.number), None)
         return rules.doubts(bill, rules.Known(name=self._biller.name, accounts=self._accounts, number_alike=alike))
 
     def _hold(

@@ -7,6 +7,7 @@ import re
 from flask import Response, jsonify, request
 
 from app.errors import FieldError, NotFound
+from app.journey.corrections.answer import answer_to
 from app.journey.corrections.read import CorrectedBill, corrected_bill
 from app.journey.intake.conformance import Report, report_of
 from app.journey.intake.formats import FORMATS
@@ -18,7 +19,13 @@ from app.web.billers.bodies import whole_body
 from app.web.billers.examples import JSON_BILL, UBL_BILL
 from app.web.billers.limits import BILL_BYTES_MAX, delivery_limit, limiter
 from app.web.billers.problems import Problem
-from app.web.billers.schemas import AcknowledgementSchema, ConformanceSchema, DeliveredBillSchema, HeldSchema
+from app.web.billers.schemas import (
+    AcknowledgementSchema,
+    ConformanceSchema,
+    DeliveredBillSchema,
+    HeldSchema,
+    RequestAnswerSchema,
+)
 from app.web.context import services
 
 #: what a bill may be, by Content-Type. XML bills are known by their root: none but UBL has a media type of its own
@@ -109,6 +116,38 @@ def get_bill(bill_id: str) -> CorrectedBill:
         raise NotFound("bill")
     with services().reading() as uow:
         return corrected_bill(uow.session, bill_id=bill_id, biller_id=current_client().biller_id)
+
+
+@operation(
+    "/bills/<bill_id>/answer",
+    method="GET",
+    scope="bills:read",
+    tag="Bills",
+    answer=(200, RequestAnswerSchema),
+    refusals=(404, 409, 422),
+    path={"bill_id": _BILL_ID},
+    operationId="getAnswer",
+    responses={
+        200: {
+            "description": "pain.014 in the form of the request: the JSON of SEPA Request-to-Pay, or XML.",
+            "content": {JSON: {"schema": RequestAnswerSchema}, "application/xml": {"schema": {"type": "string"}}},
+        },
+    },
+)
+def get_answer(bill_id: str) -> Response:
+    """See the answer to a request to pay
+
+    What its customer says of your pain.013: ACTC, it is in the customer's space · ACCP, a payment of it was decided ·
+    ACWC, the same of less, since a discount or what you took off · RJCT (MS03), it cannot be paid here. Asked again it
+    is the same message, by its MsgId, until something has changed; a payment that is stopped makes it ACTC again.
+    """
+    if re.fullmatch(_BILL_ID, bill_id) is None:
+        raise NotFound("bill")
+    with services().reading() as uow:
+        found = answer_to(
+            services().vault, uow.session, bill_id=bill_id, biller_id=current_client().biller_id, now=uow.now
+        )
+    return Response(found.content, mimetype=found.media_type)
 
 
 @operation(

@@ -128,6 +128,12 @@ class HeldSchema(ma.Schema):
     reasons = fields.List(fields.Nested(DoubtSchema), required=True, metadata={"minItems": 1})
 
 
+class RequestAnswerSchema(ma.Schema):
+    """A pain.014 document in the JSON of SEPA Request-to-Pay (EPC133-22)."""
+
+    Document = fields.Dict(required=True, metadata={"description": "With a CdtrPmtActvtnReqStsRpt in it."})
+
+
 class FindingSchema(ma.Schema):
     """A rule of EN 16931 that the bill does not keep."""
 

@@ -81,7 +81,7 @@ def xml_amount(value: str, code: str, *, element: str) -> Money:
 
 def json_amount(value: str, code: str, *, element: str, signed: bool = False) -> Money:
     """An amount of our own API: exactly the currency's digits (``84.20``), a minus only with ``signed``."""
-    if re.fullmatch(r"-?[0-9]+,[0-9]+", value, re.ASCII) and len(value) <= text.QUOTE_MAX:
+    if "," in value and re.fullmatch(r"-?[0-9]+,[0-9]+", value, re.ASCII) and len(value) <= text.QUOTE_MAX:
         mended = value.replace(",", ".")
         raise BillRefused("amount-refused", f"'{value}' has a comma: write {mended}, with a dot.", element=element)
     negative = signed and value.startswith("-")

@@ -40,13 +40,7 @@ def parse(content: bytes, *, bytes_max: int, depth_max: int = DEPTH_MAX) -> Any:
     if content.startswith(codecs.BOM_UTF8):
         raise BillRefused("encoding-refused", "Send UTF-8 without a byte order mark.")
     try:
-        tree = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_json_object,
-            parse_int=JsonNumber,
-            parse_float=JsonNumber,
-            parse_constant=_refuse_constant,
-        )
+        tree = _DECODER.decode(content.decode("utf-8"))
     except UnicodeDecodeError:
         raise BillRefused("encoding-refused", "The document is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -76,7 +70,12 @@ def check(tree: object, *, depth_max: int) -> None:
         values += len(value)
         if values > VALUES_MAX:
             raise BillRefused("too-large", f"There are more than {VALUES_MAX} values.", element=_pointer(place))
-        waiting += [((place, key), inner, depth + 1) for key, inner in _inside(value)]
+        # what has nothing inside is looked at only where it is too deep itself
+        waiting += [
+            ((place, key), inner, depth + 1)
+            for key, inner in _inside(value)
+            if depth == depth_max or isinstance(inner, (dict, list))
+        ]
 
 
 #: where the parent stands, and the key in it
@@ -105,6 +104,15 @@ def _json_object(pairs: list[tuple[str, Any]]) -> JsonObject:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise BillRefused("not-well-formed", f"{name} is not JSON.")
+
+
+#: one for all documents: to make it takes a while
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_json_object,
+    parse_int=JsonNumber,
+    parse_float=JsonNumber,
+    parse_constant=_refuse_constant,
+)
 
 
 def _inside(value: dict[str, Any] | list[Any]) -> Iterable[tuple[str | int, object]]:

@@ -16,6 +16,7 @@ class Outcome(enum.StrEnum):
     """What happened to a bill, as far as a biller may know."""
 
     DELIVERED = "delivered"
+    NOT_PAID_HERE = "not_paid_here"  #: its customer sees it, and could not pay it here
     OPENED = "opened"
     DISPUTED = "disputed"
     DECLINED = "declined"
@@ -41,6 +42,7 @@ class Words:
 WORDS: Mapping[Outcome, Words] = MappingProxyType(
     {
         Outcome.DELIVERED: Words(pain_014="ACTC", peppol="AB", cdar="203"),
+        Outcome.NOT_PAID_HERE: Words(pain_014="RJCT", pain_014_reason="MS03", peppol="AB", cdar="203"),
         Outcome.OPENED: Words(peppol="IP", cdar="204"),
         # a dispute leaves the request open: no answer of pain.014 says so
         Outcome.DISPUTED: Words(peppol="UQ", peppol_reason="OTH", peppol_action="OTH", cdar="207"),

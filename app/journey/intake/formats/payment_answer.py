@@ -1,8 +1,10 @@
-"""Answers to requests to pay: ISO 20022 pain.014, read and written in XML."""
+"""Answers to requests to pay: ISO 20022 pain.014, read and written in XML, and written in the JSON of SEPA
+Request-to-Pay (EPC133-22), whose answers repeat most of the request."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,11 +12,14 @@ from lxml import etree
 
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import checks, fields, text, xml
+from app.journey.intake.formats.json_tree import JsonNumber
 from app.journey.intake.formats.outcomes import WORDS, Outcome
 from app.journey.intake.formats.payment_request import PaymentRequest
 from connectors.money import Money
 
-_NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.014.001.07"
+#: the version of a request → that of its answer; to any other the first one
+_VERSIONS = {"pain.013.001.08": "08"}
+_VERSION = "07"
 _PREFIX = "urn:iso:std:iso:20022:tech:xsd:pain.014.001."
 _MESSAGE = "CdtrPmtActvtnReqStsRpt"
 #: what the rulebook of the EPC lets an answer say of a transaction
@@ -99,10 +104,17 @@ def _money(node: xml.Node) -> Money:
 # --- written
 
 
-def as_xml(request: PaymentRequest, said: PaymentAnswer, *, message_id: str, now: dt.datetime) -> bytes:
-    """A pain.014.001.07 document that answers this request."""
-    root = etree.Element(f"{{{_NAMESPACE}}}Document", nsmap=cast("dict[str, str]", {None: _NAMESPACE}))
-    moment = now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def as_xml(
+    request: PaymentRequest,
+    said: PaymentAnswer,
+    *,
+    message_id: str,
+    now: dt.datetime,
+    decided_at: dt.datetime | None = None,
+) -> bytes:
+    """A pain.014 document that answers this request. ``decided_at``: when its customer accepted it."""
+    namespace = f"{_PREFIX}{_VERSIONS.get(request.message_name, _VERSION)}"
+    root = etree.Element(f"{{{namespace}}}Document", nsmap=cast("dict[str, str]", {None: namespace}))
     us = {"Nm": "Quittance"}
     transaction: dict[str, Any] = {"OrgnlEndToEndId": said.end_to_end_id, "TxSts": said.status}
     if request.instruction_id is not None:
@@ -111,8 +123,10 @@ def as_xml(request: PaymentRequest, said: PaymentAnswer, *, message_id: str, now
         transaction["StsRsnInf"] = {"Orgtr": us, "Rsn": {"Cd": said.reason}}
     if said.accepted is not None:
         transaction["PmtCondSts"] = {"AccptdAmt": said.accepted, "GrntedPmt": "false", "EarlyPmt": "false"}
+    if decided_at is not None:
+        transaction["DbtrDcsnDtTm"] = _moment(decided_at)
     report: dict[str, Any] = {
-        "GrpHdr": {"MsgId": message_id, "CreDtTm": moment, "InitgPty": us},
+        "GrpHdr": {"MsgId": message_id, "CreDtTm": _moment(now), "InitgPty": us},
         "OrgnlGrpInfAndSts": {"OrgnlMsgId": said.original_message_id, "OrgnlMsgNmId": request.message_name},
         "OrgnlPmtInfAndSts": {"OrgnlPmtInfId": request.payment_information_id, "TxInfAndSts": transaction},
     }
@@ -120,9 +134,13 @@ def as_xml(request: PaymentRequest, said: PaymentAnswer, *, message_id: str, now
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
+def _moment(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _grow(parent: etree._Element, content: dict[str, Any]) -> None:
     for name, value in content.items():
-        child = etree.SubElement(parent, f"{{{_NAMESPACE}}}{name}")
+        child = etree.SubElement(parent, f"{{{etree.QName(parent).namespace}}}{name}")
         if isinstance(value, dict):
             _grow(child, value)
         elif isinstance(value, Money):
@@ -130,3 +148,83 @@ def _grow(parent: etree._Element, content: dict[str, Any]) -> None:
             child.text = str(value)
         else:
             child.text = value
+
+
+#: who speaks for the service
+_US = {"Id": {"OrgId": {"Othr": {"Id": "QUITTANCE", "SchmeNm": {"Cd": "BOID"}}}}}
+#: what an answer repeats of the transaction, and of the instruction around it
+_OF_TRANSACTION = ("Amt", "ReqdExctnDt", "PmtTpInf", "RmtInf", "CdtrAgt", "Cdtr", "CdtrAcct")
+_OF_INSTRUCTION = ("ReqdExctnDt", "XpryDt", "Dbtr", "DbtrAgt")
+#: of a party its name and address stay with whoever wrote them
+_OF_PARTY = {"Cdtr": ("Nm", "Id"), "Dbtr": ("Id",)}
+
+
+def as_json(
+    tree: Any,
+    request: PaymentRequest,
+    said: PaymentAnswer,
+    *,
+    message_id: str,
+    now: dt.datetime,
+    decided_at: dt.datetime | None = None,
+) -> bytes:
+    """The same in the JSON of the scheme: DS-05 (delivered), DS-08P (accepted), DS-04b (we cannot have it paid).
+
+    ``tree`` is the request as it came; its own words are given back.
+    """
+    message = tree["Document"]["CdtrPmtActvtnReq"]
+    instruction = _first(message["PmtInf"])
+    transaction = _first(instruction["CdtTrfTx"])
+    whose = {"Id": _single(instruction["Dbtr"]["Id"])} if decided_at and "Id" in instruction.get("Dbtr", {}) else _US
+    status: dict[str, Any] = {
+        "StsId": message_id,
+        "OrgnlInstrId": request.instruction_id,
+        "OrgnlEndToEndId": said.end_to_end_id,
+        "TxSts": said.status,
+        "StsRsnInf": {"Orgtr": whose} | ({"Rsn": {"Cd": said.reason}} if said.reason else {}),
+    }
+    if said.accepted is not None:
+        amount = json.loads(str(said.accepted))  # a number, as the scheme has it
+        status["PmtCondSts"] = {"AccptdAmt": amount, "GrntedPmt": False, "EarlyPmt": False}
+    if decided_at is not None:
+        status["DbtrDcsnDtTm"] = _moment(decided_at)
+    status["OrgnlTxRef"] = _repeated(instruction, _OF_INSTRUCTION) | _repeated(transaction, _OF_TRANSACTION)
+    of_instruction = {"OrgnlPmtInfId": request.payment_information_id}
+    report = {
+        "GrpHdr": {
+            "MsgId": message_id,
+            "CreDtTm": _moment(now),
+            "InitgPty": {"Nm": "Quittance"} if decided_at else _US,
+        },
+        "OrgnlGrpInfAndSts": {
+            "OrgnlMsgId": said.original_message_id,
+            "OrgnlMsgNmId": request.message_name,
+            "OrgnlCreDtTm": message["GrpHdr"]["CreDtTm"],
+        },
+        # the scheme writes a list here in one place, and there in the other
+        "OrgnlPmtInfAndSts": of_instruction | {"TxInfAndSts": [status]}
+        if decided_at
+        else [of_instruction | {"TxInfAndSts": status}],
+    }
+    return json.dumps({"Document": {_MESSAGE: report}}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _repeated(parent: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    found = {name: _single(parent[name]) for name in names if name in parent}
+    for name, kept in _OF_PARTY.items():
+        if isinstance(found.get(name), dict):
+            found[name] = {key: found[name][key] for key in kept if key in found[name]}
+    return {name: value for name, value in found.items() if value}
+
+
+def _single(value: Any) -> Any:
+    """The same with the first of each list in its place, as answers have it, and numbers as numbers."""
+    if isinstance(value, list):
+        return _single(value[0]) if value else None
+    if isinstance(value, dict):
+        return {name: _single(inner) for name, inner in value.items()}
+    return json.loads(value.written) if isinstance(value, JsonNumber) else value
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) else value

@@ -250,7 +250,7 @@ def test_an_answer_is_what_the_schema_wants_and_reads_back(outcome: Outcome) -> 
     part = Money(4000, "EUR") if outcome is Outcome.ACCEPTED_IN_PART else None
     said = payment_answer.answer(request(), outcome, accepted=part)
     written = payment_answer.as_xml(request(), said, message_id="A-1", now=NOW)
-    schema = etree.XMLSchema(etree.parse(str(shared_folder() / "schemas/pain.014.001.07.xsd")))
+    schema = etree.XMLSchema(etree.parse(str(shared_folder() / "schemas/pain.014.001.08.xsd")))
     schema.assertValid(etree.fromstring(written))
     assert payment_answer.read(written) == (said,)
 

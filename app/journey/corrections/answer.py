@@ -1,0 +1,107 @@
+"""What a biller fetches as the answer to its request to pay (pain.013): pain.014, in the form in which it asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, NotFound
+from app.journey.decisions.models import Decision
+from app.journey.intake.formats import BYTES_MAX, bare, json_tree, payment_answer, payment_request, xml, xml_bill
+from app.journey.intake.formats.outcomes import Outcome
+from app.journey.intake.means import MeansKind
+from app.journey.intake.models import DeliveredBill
+from app.journey.intake.originals import content_of
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+from app.journey.payments.read import live_payments
+from connectors.money import Money
+from consent.vault import Vault
+
+JSON, XML = "application/json", "application/xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A pain.014 document."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    outcome: Outcome
+    accepted: Money | None = None  #: where less is paid than was asked for
+    decided_at: dt.datetime | None = None
+
+
+def answer_to(vault: Vault, session: Session, *, bill_id: str, biller_id: str, now: dt.datetime) -> Answer:
+    """What is to be said of this request now. Asked again it is the same message until something has changed.
+
+    Raises NotFound, and Conflict where it is no request to pay, or nothing is asked by it any more.
+    """
+    delivered = session.get(DeliveredBill, bill_id)
+    if delivered is None or delivered.biller_id != biller_id:
+        raise NotFound("bill")
+    content = content_of(vault, session, delivered)
+    said = _said_of(session, delivered)
+    if bare(delivered.media_type) == JSON:
+        return _in_json(content, delivered, said, now)
+    return _in_xml(content, delivered, said, now)
+
+
+def _in_json(content: bytes, delivered: DeliveredBill, said: _Said, now: dt.datetime) -> Answer:
+    tree = json_tree.parse(content, bytes_max=BYTES_MAX)
+    if not payment_request.is_request(tree):
+        raise _no_request()
+    (request,) = payment_request.requests_in_json(tree)
+    answer = payment_answer.answer(request, said.outcome, accepted=said.accepted)
+    message_id = _message_id(delivered, answer)
+    written = payment_answer.as_json(tree, request, answer, message_id=message_id, now=now, decided_at=said.decided_at)
+    return Answer(written, JSON)
+
+
+def _in_xml(content: bytes, delivered: DeliveredBill, said: _Said, now: dt.datetime) -> Answer:
+    is_xml = bare(delivered.media_type).endswith("xml")
+    message = payment_request.xml_message(xml_bill.opened(xml.parse(content))) if is_xml else None
+    if message is None:
+        raise _no_request()
+    (request,) = payment_request.requests_in_xml(message)
+    answer = payment_answer.answer(request, said.outcome, accepted=said.accepted)
+    message_id = _message_id(delivered, answer)
+    return Answer(
+        payment_answer.as_xml(request, answer, message_id=message_id, now=now, decided_at=said.decided_at), XML
+    )
+
+
+def _no_request() -> Conflict:
+    return Conflict("not-a-request", "This bill is no request to pay (pain.013): only such a one has an answer.")
+
+
+def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
+    """pain.014 says whether its customer accepts it. That it was paid the webhook and the statement say."""
+    if delivered.means != MeansKind.CREDIT_TRANSFER:
+        return _Said(outcome=Outcome.NOT_PAID_HERE)
+    invoice = session.scalar(select(Invoice).where(Invoice.bill_id == delivered.id))
+    if invoice is None or invoice.state == InvoiceState.TO_PAY:
+        return _Said(outcome=Outcome.DELIVERED)
+    if invoice.state == InvoiceState.CLEARED:
+        raise Conflict(
+            "nothing-asked", "Nothing is asked by this request any more, by your own word: it has no answer."
+        )
+    payment_id = live_payments(session, invoice_ids=[invoice.id]).get(invoice.id)
+    decision = session.scalars(select(Decision).where(Decision.invoice_id == invoice.id).order_by(Decision.id.desc()))
+    chosen = next(each for each in decision if payment_id in (each.payment_id, None))
+    if chosen.amount.minor < delivered.amount_minor:
+        return _Said(outcome=Outcome.ACCEPTED_IN_PART, accepted=chosen.amount, decided_at=chosen.decided_at)
+    return _Said(outcome=Outcome.SCHEDULED, decided_at=chosen.decided_at)
+
+
+def _message_id(delivered: DeliveredBill, answer: payment_answer.PaymentAnswer) -> str:
+    """At most 35 characters, and another one for everything that is said of a request."""
+    return hashlib.sha256(f"{delivered.id} {answer}".encode()).hexdigest()[:32]

@@ -1,0 +1,206 @@
+"""A request to pay is answered in the form in which it came, and only with what its customer has really said."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+from flask import Flask
+from lxml import etree
+from openapi_schema_validator import OAS31Validator
+from werkzeug.test import TestResponse
+
+from app.journey.intake.formats import payment_answer
+from tests.functional.billers.test_billers_api import refused
+from tests.functional.billers.test_billers_corrections import invoice_of
+from tests.functional.billers.test_billers_payments import program_of
+from tests.functional.test_corrections import credit, withdrawn
+from tests.support.billers_door import Program
+from tests.support.billers_spec import conforms
+from tests.support.journey import Journey
+from tests.support.shared import shared_folder
+
+pytestmark = pytest.mark.shared
+BILLS = "/api/v1/bills"
+XML, JSON = "application/xml", "application/json"
+BOTH = pytest.mark.parametrize("media_type", [XML, JSON])
+
+
+def in_json(journey: Journey, amount: float = 100.0) -> bytes:
+    """A whole request of the scheme (DS-02)."""
+    company = {"Nm": journey.biller.name, "Id": {"OrgId": {"Othr": [{"Id": "12345671", "SchmeNm": {"Cd": "BOID"}}]}}}
+    transaction = {
+        "PmtId": {"InstrId": "I-1", "EndToEndId": "2026-1"},
+        "PmtTpInf": {"SvcLvl": {"Cd": "SRTP"}, "LclInstrm": {"Cd": "TRF"}},
+        "PmtCond": {"AmtModAllwd": True, "EarlyPmtAllwd": True, "GrntedPmtReqd": False},
+        "Amt": {"InstdAmt": amount},
+        "ChrgBr": "SLEV",
+        "CdtrAgt": {"FinInstnId": {"BICFI": "SBDKFRP0"}},
+        "Cdtr": company,
+        "CdtrAcct": {"Id": {"IBAN": journey.biller.iban}},
+        "RmtInf": {"Ustrd": ["Water, autumn", "thank you"]},
+    }
+    debtor = {"Nm": "Camille", "Id": {"PrvtId": {"Othr": [{"Id": "C-1", "SchmeNm": {"Cd": "POID"}}]}}}
+    instruction = {
+        "PmtInfId": "P-1",
+        "PmtMtd": "TRF",
+        "ReqdExctnDt": {"Dt": "2026-12-01"},
+        "XpryDt": {"Dt": "2026-12-31"},
+        "Dbtr": debtor,
+        "DbtrAgt": {"FinInstnId": {"BICFI": "HORZFRP0"}},
+        "CdtTrfTx": [transaction],
+    }
+    header = {"MsgId": "M-1", "CreDtTm": "2026-11-20T09:00:00Z", "NbOfTxs": "1", "InitgPty": company}
+    message = {"GrpHdr": header, "PmtInf": [instruction]}
+    return json.dumps(
+        {"callbackUrl": "https://biller.example/answers", "Document": {"CdtrPmtActvtnReq": message}}
+    ).encode()
+
+
+def in_xml(journey: Journey, *, version: str = "08", account: str | None = None) -> bytes:
+    found = f"<IBAN>{journey.biller.iban}</IBAN>" if account is None else f"<Othr><Id>{account}</Id></Othr>"
+    return (
+        f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.013.001.{version}"><CdtrPmtActvtnReq>'
+        "<GrpHdr><MsgId>M-1</MsgId><CreDtTm>2026-11-20T09:00:00Z</CreDtTm><NbOfTxs>1</NbOfTxs>"
+        f"<InitgPty><Nm>{journey.biller.name}</Nm></InitgPty></GrpHdr>"
+        "<PmtInf><PmtInfId>P-1</PmtInfId><PmtMtd>TRF</PmtMtd><ReqdExctnDt><Dt>2026-12-01</Dt></ReqdExctnDt>"
+        "<Dbtr><Nm>Camille</Nm></Dbtr><CdtTrfTx><PmtId><EndToEndId>2026-1</EndToEndId></PmtId>"
+        f'<Amt><InstdAmt Ccy="EUR">100.00</InstdAmt></Amt><Cdtr><Nm>{journey.biller.name}</Nm></Cdtr>'
+        f"<CdtrAcct><Id>{found}</Id></CdtrAcct></CdtTrfTx></PmtInf></CdtrPmtActvtnReq></Document>"
+    ).encode()
+
+
+def asked(journey: Journey, program: Program, media_type: str, **changes: Any) -> tuple[str, str]:
+    """Delivered and in the customer's space: the bill and its invoice."""
+    content = in_xml(journey, **changes) if media_type == XML else in_json(journey, **changes)
+    answer = program.deliver(content, media_type=media_type, path=f"{BILLS}?to={journey.address}")
+    assert answer.status_code == 201, answer.get_json()
+    journey.worker.run_until_idle()
+    bill_id = answer.get_json()["id"]
+    return bill_id, invoice_of(journey, bill_id)
+
+
+def answered(app: Flask, program: Program, bill_id: str, media_type: str) -> dict[str, Any]:
+    """What the answer says, read from whichever form it has, which its schema allows."""
+    answer = program.get(f"{BILLS}/{bill_id}/answer")
+    assert (answer.status_code, answer.mimetype) == (200, media_type), answer.text
+    return of_xml(answer) if media_type == XML else of_json(app, answer)
+
+
+def of_xml(answer: TestResponse) -> dict[str, Any]:
+    root = etree.fromstring(answer.data)
+    version = str(etree.QName(root).namespace).rpartition(":")[2]
+    etree.XMLSchema(etree.parse(str(shared_folder() / f"schemas/{version}.xsd"))).assertValid(root)
+    (said,) = payment_answer.read(answer.data)
+    accepted = str(said.accepted) if said.accepted else None
+    found = {"status": said.status, "reason": said.reason, "accepted": accepted, "version": version}
+    return found | {"id": root.findtext(".//{*}GrpHdr/{*}MsgId"), "decided": root.findtext(".//{*}DbtrDcsnDtTm")}
+
+
+#: status → which of the scheme's answers it is
+SHAPES = {
+    "ACTC": "PositiveSepaRequestToPayResponseResource_DS05",
+    "ACCP": "PositiveSepaRequestToPayResponse_DS08P",
+    "ACWC": "PositiveSepaRequestToPayResponse_DS08P",
+}
+
+
+def of_json(app: Flask, answer: TestResponse) -> dict[str, Any]:
+    conforms(app, answer)
+    document = answer.get_json()
+    report = document["Document"]["CdtrPmtActvtnReqStsRpt"]
+    instruction = report["OrgnlPmtInfAndSts"]
+    said = instruction["TxInfAndSts"][0] if isinstance(instruction, dict) else instruction[0]["TxInfAndSts"]
+    valid(document, SHAPES[said["TxSts"]])
+    assert (said["OrgnlEndToEndId"], said["OrgnlTxRef"]["Amt"]) == ("2026-1", {"InstdAmt": 100.0})
+    assert "Camille" not in answer.text
+    amount = said.get("PmtCondSts", {}).get("AccptdAmt")
+    accepted = None if amount is None else f"{amount:.2f}"
+    found = {"status": said["TxSts"], "reason": None, "accepted": accepted}
+    return found | {"id": report["GrpHdr"]["MsgId"], "decided": said.get("DbtrDcsnDtTm")}
+
+
+@cache
+def scheme() -> dict[str, Any]:
+    """The scheme's own description. Its oneOf allow each other, so that strictly nothing is one of them."""
+    with (shared_folder() / "schemas/epc133-22.yaml").open(encoding="utf-8") as file:
+        text = file.read().replace("oneOf:", "anyOf:")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def valid(document: Any, shape: str) -> None:
+    schema = {"$ref": f"#/components/schemas/{shape}", "components": scheme()["components"]}
+    OAS31Validator(schema).validate(document)
+
+
+@BOTH
+def test_it_is_delivered_then_accepted_then_stays_so(app: Flask, journey: Journey, media_type: str) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, media_type)
+    first = answered(app, program, bill_id, media_type)
+    assert (first["status"], first["accepted"], first["decided"]) == ("ACTC", None, None)
+    assert answered(app, program, bill_id, media_type)["id"] == first["id"]
+    payment_id = journey.pay(invoice_id)
+    then = answered(app, program, bill_id, media_type)
+    assert (then["status"], then["accepted"]) == ("ACCP", None)
+    assert then["decided"] == journey.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert then["id"] != first["id"]
+    journey.wait(3)
+    assert journey.truth(payment_id) == "done"
+    assert answered(app, program, bill_id, media_type) == then
+
+
+@BOTH
+def test_less_is_accepted_with_its_amount(app: Flask, journey: Journey, media_type: str) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, media_type)
+    credit(journey, "30.00", of="2026-1")
+    assert answered(app, program, bill_id, media_type)["status"] == "ACTC"
+    journey.pay(invoice_id)
+    said = answered(app, program, bill_id, media_type)
+    assert (said["status"], said["accepted"]) == ("ACWC", "70.00")
+
+
+@BOTH
+def test_a_payment_that_is_stopped_leaves_it_delivered(app: Flask, journey: Journey, media_type: str) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, media_type)
+    payment_id = journey.confirm(invoice_id)
+    assert answered(app, program, bill_id, media_type)["status"] == "ACCP"
+    token = journey.browser.token(f"/payments/{payment_id}")
+    journey.browser.post(f"/payments/{payment_id}/cancel", token=token)
+    journey.worker.run_until_idle()
+    assert answered(app, program, bill_id, media_type)["status"] == "ACTC"
+
+
+@pytest.mark.parametrize(("version", "answer"), [("07", "07"), ("08", "08"), ("10", "07")])
+def test_the_version_goes_with_that_of_the_request(app: Flask, journey: Journey, version: str, answer: str) -> None:
+    program = program_of(journey)
+    bill_id, _ = asked(journey, program, XML, version=version)
+    assert answered(app, program, bill_id, XML)["version"] == f"pain.014.001.{answer}"
+
+
+def test_what_cannot_be_paid_here_is_not_accepted(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    bill_id, _ = asked(journey, program, XML, account="5050-1055")
+    said = answered(app, program, bill_id, XML)
+    assert (said["status"], said["reason"]) == ("RJCT", "MS03")
+
+
+def test_what_is_no_request_or_asks_nothing_has_no_answer(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    ordinary = journey.invoice(journey.bill(number="1")).bill_id
+    refused(app, program.get(f"{BILLS}/{ordinary}/answer"), 409, "not-a-request")
+    bill_id, invoice_id = asked(journey, program, JSON)
+    withdrawn(journey, invoice_id)
+    refused(app, program.get(f"{BILLS}/{bill_id}/answer"), 409, "nothing-asked")
+    refused(app, program.get(f"{BILLS}/bill_{'0' * 32}/answer"), 404, "not-found")
+
+
+def test_nobody_else_sees_it(app: Flask, journey: Journey, world: Any) -> None:
+    bill_id, _ = asked(journey, program_of(journey), JSON)
+    refused(app, world.program().get(f"{BILLS}/{bill_id}/answer"), 404, "not-found")
