@@ -234,6 +234,16 @@ def test_adding_is_slowed_down(journey: Journey, monkeypatch: pytest.MonkeyPatch
     assert [post_code(journey.browser, epc_text()).status_code for _ in range(3)] == [303, 303, 429]
 
 
+def test_drawing_is_slowed_down_and_what_is_not_there_counts_for_nothing(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DRAWING_LIMIT", "2 per hour")
+    path = begin(journey.browser)
+    for _ in range(3):
+        assert journey.browser.get("/bills/add/own_none/picture").status_code == 404
+    assert [journey.browser.get(f"{path}/picture").status_code for _ in range(3)] == [200, 200, 429]
+
+
 def test_the_same_file_is_one_draft_and_drafts_have_a_bound(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     assert begin(journey.browser, epc_text()) == begin(journey.browser, epc_text())
     for number in range(1, DRAFTS_MOST):
@@ -419,3 +429,17 @@ def test_a_bill_whose_bank_was_signed_in_to_can_be_removed(journey: Journey) -> 
     token = journey.browser.token("/bills")
     assert journey.browser.post(f"/bills/{invoice_id}/remove", token=token).status_code == 303
     assert (rows(journey, SignIn), rows(journey, Trip)) == (0, 0)
+
+
+def test_bills_with_one_reference_for_ever_are_no_twins_but_those_with_one_number_are(journey: Journey) -> None:
+    """A customer number is on every bill of a company, a bill's number on one."""
+    first = add(journey.browser, amount="10", reference="Customer 7", number="B-1")
+    assert "added this bill twice" in words(
+        journey.browser, f"/bills/{add(journey.browser, amount='11', reference='Customer 7', number='B-2')}"
+    )
+    journey.clock.tick(days=30)
+    journey.browser.sign_in()
+    later = add(journey.browser, amount="12", reference="Customer 7", number="B-3")
+    assert "added this bill twice" not in words(journey.browser, f"/bills/{later}")
+    reminded = add(journey.browser, amount="15", reference="Customer 7", number="b-1")
+    assert f"/bills/{first}" in str(journey.browser.page(f"/bills/{reminded}").select(".notice a"))

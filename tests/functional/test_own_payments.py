@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
+from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.decisions.payee_checks import CHECK_LIFE, standing
 from app.journey.intake.models import OwnBill
@@ -170,7 +173,7 @@ def test_a_likeness_that_turns_up_meanwhile_is_shown_first(journey: Journey) -> 
     journey.confirm(invoice_id)
     with journey.services.reading() as uow:
         checks = uow.session.scalars(select(PayeeCheck.likeness).order_by(PayeeCheck.id)).all()
-    assert checks == [None, "Wasserwerk Süd AG"]
+    assert checks == ["Wasserwerk Süd AG"]  # the earlier one led to nothing
 
 
 def test_a_delivered_bill_wins_over_one_that_may_be_the_same(journey: Journey) -> None:
@@ -281,6 +284,24 @@ def test_nobody_else_checks_it_and_no_visit_does(journey: Journey, journeys: Cal
     assert visitor.post(path, token=visitor.token("/bills"), form=form).status_code == 403
     assert journey.browser.get(f"/bills/{invoice_id}/payee?bank=nobody").status_code == 404
     assert rows(journey, PayeeCheck) == 0
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_who_decides_about_one_of_two_that_may_be_the_same_has_locked_both(journey: Journey) -> None:
+    """Else two tabs could pay both without a word, each before the other's payment is to be seen."""
+    delivered = journey.bill(number="A-1", amount="184.50")
+    _, account = payee_of(journey.invoice(delivered))
+    own = add(journey.browser, iban=account, number="A-1", reference="Lumen")
+    other = journey.bill(number="A-2", amount="7.00")
+    with journey.services.unit_of_work() as first:
+        payee_checks.lock_with_twins(first.session, first.session.get_one(Invoice, own))
+        for invoice_id, waits in ((delivered, True), (own, True), (other, False)):
+            with journey.services.unit_of_work() as second:
+                second.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+                invoice = second.session.get_one(Invoice, invoice_id)
+                with pytest.raises(OperationalError) if waits else contextlib.nullcontext():
+                    payee_checks.lock_with_twins(second.session, invoice)
 
 
 @pytest.mark.tampers

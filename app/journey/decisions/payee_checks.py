@@ -15,7 +15,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
@@ -33,7 +33,23 @@ CHECK_LIFE = dt.timedelta(minutes=30)
 #: which words of the page were confirmed: others are another version
 WARNING = "own-bill-1"
 #: each is good for one decision
-_USED = select(Decision.payee_check_id).where(Decision.payee_check_id.is_not(None))
+_IS_USED = exists().where(Decision.payee_check_id == PayeeCheck.id)
+#: of this very payee, account and amount; and of an invoice that nobody delivered all three things were done
+_IS_OF_INVOICE = and_(
+    PayeeCheck.invoice_id == Invoice.id,
+    PayeeCheck.payee_name == Invoice.payee_name,
+    PayeeCheck.payee_iban == Invoice.payee_iban,
+    PayeeCheck.currency == Invoice.currency,
+    PayeeCheck.amount_minor == Invoice.amount_minor - Invoice.credited_minor,
+    or_(
+        Invoice.bill_id.is_not(None),
+        and_(
+            PayeeCheck.typed_iban == Invoice.payee_iban,
+            PayeeCheck.name_check.is_not(None),
+            PayeeCheck.warning.is_not(None),
+        ),
+    ),
+)
 _BETWEEN = re.compile(r"[\s.\-\u2010-\u2015]")
 
 
@@ -79,7 +95,7 @@ class Needed:
 def needed(session: Session, invoice: Invoice) -> Needed:
     """Of a delivered bill nothing, unless one that its customer added may be the same and was paid, or may be."""
     if invoice.is_delivered:
-        besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken and not each.is_delivered]
+        besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken]
         return Needed(is_unverified=False, name_check=None, likeness=None, besides=tuple(besides))
     besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken or each.is_delivered]
     return Needed(
@@ -117,7 +133,7 @@ def record(
     }
     if any(wrong.values()):
         raise NotChecked(tuple(fault for fault, holds in wrong.items() if holds))
-    before = (PayeeCheck.invoice_id == invoice.id, PayeeCheck.bank_id == bank.id, PayeeCheck.id.not_in(_USED))
+    before = (PayeeCheck.invoice_id == invoice.id, PayeeCheck.bank_id == bank.id, ~_IS_USED)
     uow.session.execute(delete(PayeeCheck).where(*before))
     uow.session.add(
         PayeeCheck(
@@ -144,28 +160,32 @@ def standing(session: Session, invoice: Invoice, *, bank_id: str, now: dt.dateti
     """The check with which it may be paid from this bank now: of exactly what is shown and asked now, used by none."""
     check = session.scalar(
         select(PayeeCheck)
+        .join(Invoice, _IS_OF_INVOICE)
         .where(
-            PayeeCheck.invoice_id == invoice.id,
+            Invoice.id == invoice.id,
             PayeeCheck.bank_id == bank_id,
             PayeeCheck.checked_at > now - CHECK_LIFE,
-            PayeeCheck.id.not_in(_USED),
+            ~_IS_USED,
         )
         .order_by(PayeeCheck.id.desc())
         .limit(1)
     )
-    fits = check is not None and check.shown == needed(session, invoice).shown and is_of(check, invoice)
-    return check if fits else None
+    return check if check is not None and check.shown == needed(session, invoice).shown else None
 
 
-def is_of(check: PayeeCheck | None, invoice: Invoice) -> bool:
-    """Whether it is of this very payee, account and amount, and of an invoice that nobody delivered all of it."""
-    if check is None:
-        return invoice.is_delivered
-    exact = (check.invoice_id, check.payee_name, check.payee_iban, check.currency, check.amount_minor)
-    if exact != (invoice.id, invoice.payee_name, invoice.payee_iban, invoice.currency, invoice.asked.minor):
-        return False
-    three = check.typed_iban == invoice.payee_iban and bool(check.name_check) and check.warning == WARNING
-    return invoice.is_delivered or three
+def stands_behind(session: Session, decision: Decision) -> bool:
+    """Whether there is a check behind this decision, of the very payee, account and amount of its invoice."""
+    check = (
+        select(PayeeCheck.id)
+        .join(Invoice, _IS_OF_INVOICE)
+        .where(
+            PayeeCheck.id == decision.payee_check_id,
+            Invoice.id == decision.invoice_id,
+            Invoice.payee_iban == decision.payee_iban,
+            PayeeCheck.amount_minor == decision.amount_minor,
+        )
+    )
+    return session.scalar(check) is not None
 
 
 def state_of(uow: UnitOfWork, *, invoice_id: str, bank_id: str | None) -> tuple[Needed, PayeeCheck | None]:
@@ -213,4 +233,4 @@ def account_key(typed: str) -> str:
 def drop_stale(uow: UnitOfWork) -> None:
     """Checks with which nothing was decided, and nothing can be any more."""
     stale = PayeeCheck.checked_at <= uow.now - CHECK_LIFE
-    uow.session.execute(delete(PayeeCheck).where(stale, PayeeCheck.id.not_in(_USED)))
+    uow.session.execute(delete(PayeeCheck).where(stale, ~_IS_USED))

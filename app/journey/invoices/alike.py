@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.journey.connections.access import delivering_billers
@@ -22,7 +22,7 @@ from connectors.money import Money
 
 #: bills that one may be the same as; more tell nothing more
 TWINS_MOST = 10
-#: bills of every month may be alike but for their reference: of the same month one was perhaps written in another way
+#: bills of every month may be alike in two of the three: of one month one was perhaps written in another way
 TWINS_APART = dt.timedelta(days=25)
 #: letters that two names have in common, of all
 _NEAR = 0.85
@@ -62,16 +62,20 @@ class Likeness:
 
 
 def twins(session: Session, *, invoice_id: str) -> list[Twin]:
-    """Those that may be paid twice with this one: delivered ones first, then as they came. None that is cleared."""
+    """Those that may be paid twice with this one: delivered ones first, the latest first. None that is cleared.
+
+    Of a delivered bill only such as its customer added: that a biller delivers one twice is for the intake to see.
+    """
     invoice = session.get_one(Invoice, invoice_id)
-    bare = [each.replace(" ", "") for each in (invoice.number, invoice.reference) if each]
-    words = {written for each in bare for written in (each, each.lower(), each.upper())}
-    same_account = Invoice.payee_iban == invoice.payee_iban
-    same_amount = Invoice.amount_minor == invoice.amount_minor
-    same_words = or_(
-        func.replace(Invoice.number, " ", "").in_(words), func.replace(Invoice.reference, " ", "").in_(words)
-    )
+    number, words = _spellings(invoice.number), _spellings(invoice.number) | _spellings(invoice.reference or "")
+    bare_number, bare_reference = func.replace(Invoice.number, " ", ""), func.replace(Invoice.reference, " ", "")
+    account = Invoice.payee_iban == invoice.payee_iban
+    amount = Invoice.amount_minor == invoice.amount_minor
+    reference = or_(bare_number.in_(words), bare_reference.in_(words))
     near = Invoice.received_at.between(invoice.received_at - TWINS_APART, invoice.received_at + TWINS_APART)
+    same = [near & or_(account & amount, account & reference, amount & reference), account & amount & reference]
+    if invoice.number != invoice.reference:  # a number of its own, which no other bill of that payee has
+        same.append(account & bare_number.in_(number))
     rows = session.execute(
         select(Invoice, Biller.name)
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
@@ -80,9 +84,10 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
             Invoice.id != invoice.id,
             Invoice.currency == invoice.currency,
             Invoice.state != InvoiceState.CLEARED,
-            or_(same_account & same_amount & near, same_account & same_words, same_amount & same_words),
+            Invoice.own_bill_id.is_not(None) if invoice.is_delivered else true(),
+            or_(*same),
         )
-        .order_by(Invoice.bill_id.is_(None), Invoice.id)
+        .order_by(Invoice.bill_id.is_(None), Invoice.id.desc())
         .limit(TWINS_MOST)
     )
     return [
@@ -140,6 +145,11 @@ def _likenesses(session: Session, invoice: Invoice) -> Iterator[Likeness]:
     )
     if numbered is not None:
         yield Likeness(biller_name=numbered, by_number=True)
+
+
+def _spellings(written: str) -> set[str]:
+    bare = written.replace(" ", "")
+    return {bare, bare.lower(), bare.upper()} - {""}
 
 
 def resembles(written: str, known: str) -> bool:

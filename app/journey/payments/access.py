@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.db.unit_of_work import UnitOfWork
 from app.errors import NotFound
 from app.journey.decisions import payee_checks
-from app.journey.decisions.models import Decision, PayeeCheck
+from app.journey.decisions.models import Decision
 from app.journey.invoices.access import locked_invoice
 from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
@@ -92,11 +92,10 @@ def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
 
 def is_unchecked(session: Session, payment: Payment) -> bool:
     """Whether nobody delivered its bill, and its decision has no check of this very payee, account and amount."""
-    decision = session.get_one(Decision, payment.decision_id)
-    invoice = session.get_one(Invoice, payment.invoice_id)
-    check = session.get(PayeeCheck, decision.payee_check_id) if decision.payee_check_id else None
-    exact = (decision.payee_iban, decision.amount_minor) == (invoice.payee_iban, invoice.amount_minor)
-    return not invoice.is_delivered and not (exact and payee_checks.is_of(check, invoice))
+    bill_id = session.scalars(select(Invoice.bill_id).where(Invoice.id == payment.invoice_id)).one()
+    if bill_id is not None:
+        return False
+    return not payee_checks.stands_behind(session, session.get_one(Decision, payment.decision_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ def test_what_is_signed_is_what_is_decided_and_claimed(house: House, device: Aut
         "id": decision.id,
         "customer_id": house.customer.id,
         "invoice_id": "inv_1",
+        "payee_check_id": None,
         "verb": "pay_now",
         "currency": "EUR",
         "amount_minor": 9700,
@@ -264,8 +265,11 @@ def test_the_bill_is_locked_before_it_is_compared_with_what_was_signed(house: Ho
     event.listen(house.engine, "before_cursor_execute", statement)
     decide(house, started, credential)
     event.remove(house.engine, "before_cursor_execute", statement)
-    of_invoice = [sql for sql in seen if "FROM invoice" in sql]
-    assert of_invoice[0].rstrip().endswith("FOR NO KEY UPDATE")
+    locked = [at for at, sql in enumerate(seen) if "FROM invoice" in sql and sql.rstrip().endswith("FOR NO KEY UPDATE")]
+    compared = [at for at, sql in enumerate(seen) if "WITH RECURSIVE" in sql]  # with the bills that it replaces
+    assert locked[0] < compared[0]
+    # what was read before is read anew with the lock
+    assert "invoice.payee_iban" in seen[locked[0]]
 
 
 def test_a_demo_visit_looks_and_does_not_pay(house: House, device: Authenticator) -> None:

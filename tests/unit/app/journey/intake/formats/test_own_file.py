@@ -9,6 +9,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import pikepdf
 import pytest
 from PIL import Image
 
@@ -115,6 +116,17 @@ def test_what_is_collected_says_so() -> None:
 )
 def test_any_other_file_is_refused(content: bytes, code: str) -> None:
     assert refused(content) == code
+
+
+@pytest.mark.parametrize(("user", "read"), [("", True), ("secret", False)])
+def test_a_pdf_that_only_its_owner_may_change_is_read_and_one_with_a_password_is_not(user: str, read: bool) -> None:
+    made = io.BytesIO()
+    with pikepdf.open(io.BytesIO(as_file(page(epc_text()), "PDF"))) as pdf:
+        pdf.save(made, encryption=pikepdf.Encryption(owner="owner", user=user))
+    if read:
+        assert own_file.read(made.getvalue()) == FOUND
+    else:
+        assert refused(made.getvalue()) == "encrypted"
 
 
 def png(width: int, height: int, rows: bytes = b"") -> bytes:
