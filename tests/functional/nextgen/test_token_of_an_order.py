@@ -212,10 +212,13 @@ def test_a_process_without_the_key_loses_nobodys_sign_in(there: Journey) -> None
     """The operator has given the new key of the vault to one process and not yet to another."""
     invoice_id = there.bill(number="w14", amount="10.00")
     signs_in(there, invoice_id)
+    token, shown = there.browser.see_order(invoice_id, bank=BANK)  # of a process that has it
     vault = there.services.vault
     keys = dict(vault._keys)
     vault._keys = {name: AESGCM(AESGCM.generate_key(256)) for name in keys}
-    payment_id = decided(there, invoice_id)
+    started = there.browser.start_signing(invoice_id, token, shown, bank=BANK)
+    answer = there.browser.decide(invoice_id, token, started.get_json())
+    payment_id = answer.headers["Location"].split("/")[2]
     assert (there.payment(payment_id).state, initiations(there)) == ("rejected", 0)
     assert offers_to_sign_in(there, invoice_id)
     vault._keys = keys
