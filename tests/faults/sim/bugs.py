@@ -43,6 +43,7 @@ from app.journey.payments import (
     code_exchange,
     initiate,
     look_back,
+    looks,
     rules,
     service,
     states,
@@ -315,7 +316,7 @@ def fence_without_the_code() -> Sequence[Change]:
 
 @_bug("waiting past its time is read as: nobody approved", "T1", "A3", "A4")
 def waiting_is_no() -> Sequence[Change]:
-    def taken_back(task: Task, connector: Cancels, question: Any) -> Any:
+    def taken_back(*_: Any, **told: Any) -> Any:
         return status._Heard(status=_says("CANC"), taken_back=True)
 
     return [(status, "_taken_back", taken_back)]
@@ -325,7 +326,7 @@ def waiting_is_no() -> Sequence[Change]:
 def lost_delete_believed() -> Sequence[Change]:
     real = status._taken_back
 
-    def taken_back(task: Task, connector: Cancels, question: Any) -> Any:
+    def taken_back(task: Task, connector: Cancels, question: Any, **told: Any) -> Any:
         class Believing:
             def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
                 try:
@@ -333,7 +334,7 @@ def lost_delete_believed() -> Sequence[Change]:
                 except BankSilent:
                     return _says("CANC")
 
-        return real(task, Believing(), question)
+        return real(task, Believing(), question, **told)
 
     return [(status, "_taken_back", taken_back)]
 
@@ -342,7 +343,7 @@ def lost_delete_believed() -> Sequence[Change]:
 def kept_is_dropped() -> Sequence[Change]:
     real = status._taken_back
 
-    def taken_back(task: Task, connector: Cancels, question: Any) -> Any:
+    def taken_back(task: Task, connector: Cancels, question: Any, **told: Any) -> Any:
         heard = real(task, connector, question)
         return heard if heard.retry_after_s else status._Heard(status=_says("CANC"), taken_back=True)
 
@@ -399,12 +400,15 @@ def accepted_is_settled() -> Sequence[Change]:
 
 @_bug("a settled payment is never looked at again", "A4")
 def settled_for_ever() -> Sequence[Change]:
-    return [(status, "_may_end_otherwise", lambda payment, trip: payment.state in CLOSED)]
+    return [(each, "may_end_otherwise", lambda payment, trip: payment.state in CLOSED) for each in (looks, status)]
 
 
 @_bug("what we closed is never looked at again", "A3")
 def closed_for_ever() -> Sequence[Change]:
-    return [(status, "_may_end_otherwise", lambda payment, trip: payment.state == PaymentState.SETTLED)]
+    def only_settled(payment: Payment, trip: Any) -> bool:
+        return payment.state == PaymentState.SETTLED
+
+    return [(each, "may_end_otherwise", only_settled) for each in (looks, status)]
 
 
 @_bug("what the bank calls accepted stays closed, and its bill is offered", "B9")

@@ -333,7 +333,8 @@ def test_two_hands_that_write_one_new_version_down(rounds: Rounds) -> None:
     ):
         apply(house, "bill_2")  # what had to wait is done
         ends.append(in_order(house))
-    assert {str(end) for end in ends} == {str({"1": ("cleared", None), "2": ("to_pay", "1")})}
+    assert ends == [{"1": ("cleared", None), "2": ("to_pay", "1")}] * len(ends)
+    assert ends
 
 
 def test_the_same_new_version_in_two_hands(rounds: Rounds) -> None:
