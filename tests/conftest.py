@@ -122,7 +122,7 @@ def postgres_database(postgres_template: str) -> str:
 @pytest.fixture(scope="session")
 def postgres_cleaner(postgres_database: str) -> Iterator[Engine]:
     """It keeps its connection: to make one for each test takes longer than to empty all tables."""
-    engine = create_engine(postgres_database)
+    engine = create_engine(postgres_database, pool_pre_ping=True)  # tests may end every connection
     yield engine
     engine.dispose()
 
