@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision, PayeeCheck
-from app.journey.decisions.payee_checks import CHECK_LIFE, standing
+from app.journey.decisions.payee_checks import CHECK_LIFE, state_of
 from app.journey.intake.models import OwnBill
 from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
@@ -124,10 +124,7 @@ def test_a_check_is_of_one_bank_for_half_an_hour_and_one_decision(journey: Journ
     check_payee(journey.browser, invoice_id, typed=IBAN)
     assert journey.browser.start_paying(invoice_id, bank="horizon")[1].status_code == 200
     with journey.services.reading() as uow:
-        found = {
-            bank: standing(uow.session, uow.session.get_one(Invoice, invoice_id), bank_id=bank, now=uow.now)
-            for bank in ("horizon", "albion")
-        }
+        found = {bank: state_of(uow, invoice_id=invoice_id, bank_id=bank)[1] for bank in ("horizon", "albion")}
     assert found["horizon"] is not None
     assert found["albion"] is None
     journey.clock.tick(seconds=CHECK_LIFE.total_seconds())

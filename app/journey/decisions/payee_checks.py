@@ -156,7 +156,7 @@ def record(
     )
 
 
-def standing(session: Session, invoice: Invoice, *, bank_id: str, now: dt.datetime) -> PayeeCheck | None:
+def _standing(session: Session, invoice: Invoice, need: Needed, *, bank_id: str, now: dt.datetime) -> PayeeCheck | None:
     """The check with which it may be paid from this bank now: of exactly what is shown and asked now, used by none."""
     check = session.scalar(
         select(PayeeCheck)
@@ -170,7 +170,7 @@ def standing(session: Session, invoice: Invoice, *, bank_id: str, now: dt.dateti
         .order_by(PayeeCheck.id.desc())
         .limit(1)
     )
-    return check if check is not None and check.shown == needed(session, invoice).shown else None
+    return check if check is not None and check.shown == need.shown else None
 
 
 def stands_behind(session: Session, decision: Decision) -> bool:
@@ -191,15 +191,16 @@ def stands_behind(session: Session, decision: Decision) -> bool:
 def state_of(uow: UnitOfWork, *, invoice_id: str, bank_id: str | None) -> tuple[Needed, PayeeCheck | None]:
     """What is needed, and the check that stands, for a page that has shown the bill to its customer already."""
     invoice = uow.session.get_one(Invoice, invoice_id)
-    check = None if bank_id is None else standing(uow.session, invoice, bank_id=bank_id, now=uow.now)
-    return needed(uow.session, invoice), check
+    need = needed(uow.session, invoice)
+    return need, None if bank_id is None else _standing(uow.session, invoice, need, bank_id=bank_id, now=uow.now)
 
 
 def must_stand(uow: UnitOfWork, invoice: Invoice, *, bank: BankProfile) -> PayeeCheck | None:
     """The check that is needed; None where none is. Raises Conflict where it is not there."""
-    if needed(uow.session, invoice).is_nothing:
+    need = needed(uow.session, invoice)
+    if need.is_nothing:
         return None
-    check = standing(uow.session, invoice, bank_id=bank.id, now=uow.now)
+    check = _standing(uow.session, invoice, need, bank_id=bank.id, now=uow.now)
     if check is None:
         raise Conflict("check-payee-first", "Check the payee of this bill first. Nothing was paid.")
     return check

@@ -8,7 +8,7 @@ OpenAPI.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -175,18 +175,15 @@ def _currency(value: str) -> str:
     return checks.currency(value, element="")
 
 
-def _kind(value: str) -> str:
-    known = [each.value for each in BillKind]
-    if value not in known:
-        raise BillRefused("value-refused", f"{text.quoted(value)} is none of {', '.join(known)}.")
-    return value
+def _one_of(known: Iterable[str]) -> Callable[[str], str]:
+    words = tuple(known)
 
+    def check(value: str) -> str:
+        if value not in words:
+            raise BillRefused("value-refused", f"{text.quoted(value)} is none of {', '.join(words)}.")
+        return value
 
-def _means(value: str) -> str:
-    known = [each.value for each in MeansKind]
-    if value not in known:
-        raise BillRefused("value-refused", f"{text.quoted(value)} is none of {', '.join(known)}.")
-    return value
+    return check
 
 
 def _other_account(value: str) -> str:
@@ -298,7 +295,7 @@ class BillSchema(_Strict):
     )
     issued_on = _Date("Day of issue.", required=True)
     kind = _Text(
-        _kind,
+        _one_of(BillKind),
         "A bill (invoice), or a credit note, which takes its amount off an earlier bill. Without it: invoice.",
         enum=[each.value for each in BillKind],
         example=BillKind.INVOICE.value,
@@ -331,7 +328,7 @@ class BillSchema(_Strict):
         },
     )
     means = _Text(
-        _means,
+        _one_of(MeansKind),
         "How it is paid. credit_transfer: your customer pays it here · direct_debit, card: you collect it; it is shown,"
         " and cannot be paid here · elsewhere: to an account without an IBAN. Without it the payee tells.",
         enum=[each.value for each in MeansKind],
