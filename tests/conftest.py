@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import hypothesis
@@ -26,7 +27,7 @@ from app.tables import metadata
 from app.worker import Worker
 from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION as BANK
-from tests.support.engines import engine_for
+from tests.support.engines import engine_for, let_go
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.postgres import running_postgres
 from tests.support.wsgi_adapter import WSGIAdapter
@@ -78,21 +79,31 @@ class _Templates(BytecodeCache):
 
 _TEMPLATES = _Templates()
 
-#: whoever still has the database open would have the next test wait
+#: whoever is still in a transaction would have the next test wait
 _LEFT_OPEN = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND pid <> pg_backend_pid()"
+    " AND pid <> pg_backend_pid() AND state <> 'idle'"
 )
 
 #: all tables in one message to the server
 _EMPTY = ";".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))  # noqa: S608  # our own
 
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of our own is made there
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # folders of our own are made there
+_ROOM = 1 << 30
+#: where the files of a test lie: in memory, as far as the machine has room there, since no test is about the power
+_IN_MEMORY = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() and disk_usage(_SHARED_MEMORY).free > _ROOM else None
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Pytest's own lies on the disk, where each commit of a sandbox bank waits for it."""
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
@@ -139,9 +150,8 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sqlite_database() -> Iterator[Path]:
-    """Where the SQLite database of each test lies, one after the other: in memory, as far as the machine has such a
-    folder, since no test is about the power."""
-    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
+    """Where the SQLite database of each test lies, one after the other."""
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
         yield Path(folder) / "quittance.sqlite3"
 
 
@@ -210,7 +220,7 @@ def bank_wire(bank: Flask) -> WSGIAdapter:
 def services(settings: Settings, keys: Keys, bank_wire: WSGIAdapter, clock: Clock) -> Iterator[Services]:
     made = make_services(settings, keys, bank_wire, clock=clock)
     yield made
-    made.engine.dispose()
+    let_go(made.engine)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tests.faults.storm.world import names_of_failpoints
 
 pytestmark = pytest.mark.faults
 
-#: every so many-th cell: about twenty, of both databases by turns
-EVERY = 115
+#: every so many-th cell: about ten, of both databases by turns
+EVERY = 233
 
 
 def kill(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -31,23 +31,22 @@ START = int(os.environ.get("FAULTS_SEED", "1001"))
 
 
 def test_a_seed_is_one_history() -> None:
-    for seed in range(START, START + 8):
+    for seed in range(START, START + 3):
         first, again = run(seed), run(seed)
         assert (first.hash, first.broken) == (again.hash, again.broken)
         assert first.trace
 
 
-@pytest.mark.parametrize("chunk", range(4))  # a test each: what takes long on a busy machine is no fault
-def test_nothing_breaks_in_25_histories(chunk: int) -> None:
+def test_nothing_breaks_in_20_histories() -> None:
     payments = 0
-    for seed in range(START + 25 * chunk, START + 25 * (chunk + 1)):
+    for seed in range(START, START + 20):
         outcome = run(seed)
         assert outcome.broken is None, f"seed {seed}: {outcome.detail}\n" + "\n".join(outcome.trace[-40:])
         payments += outcome.payments
-    assert payments > 25  # a system that does nothing breaks nothing
+    assert payments > 20  # a system that does nothing breaks nothing
 
 
-@pytest.mark.parametrize("name", ["unknown-frees", "waiting-is-no", "any-browser", "opened-beside"])
+@pytest.mark.parametrize("name", ["unknown-frees", "waiting-is-no"])
 def test_a_planted_mistake_is_found(name: str) -> None:
     outcome = hunt(name, seeds=range(200))
     assert outcome is not None

@@ -12,7 +12,7 @@ from app.journey.route import ROUTE
 from app.people.customers import add_customer
 from app.people.models import Customer
 from tests.conftest import Clock
-from tests.support.engines import engine_for
+from tests.support.engines import engine_for, let_go
 
 Begin = Callable[[], UnitOfWork]
 
@@ -21,7 +21,7 @@ Begin = Callable[[], UnitOfWork]
 def engine(database_url: str) -> Iterator[Engine]:
     made = engine_for(database_url)
     yield made
-    made.dispose()
+    let_go(made)
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ class LinkedRounds(Rounds):
 
 
 @pytest.fixture
-def rounds(engine: Engine, clock: Clock, customer: Customer) -> LinkedRounds:
-    return LinkedRounds(engine, clock, customer)
+def rounds(engine: Engine, clock: Clock, customer: Customer, every: int) -> LinkedRounds:
+    return LinkedRounds(engine, clock, customer, every)
 
 
 def closed(house: House) -> None:
