@@ -17,9 +17,10 @@ class MeansKind(enum.StrEnum):
     ELSEWHERE = "elsewhere"  #: to an account that is no IBAN, in cash, by cheque: its customer pays it, not from here
 
 
+SEPA_TRANSFER = "58"
 #: The customer sends the money. ZZZ is "as agreed"; EHF payment requests may leave the code out; 50, 56 and 93 are the
 #: giros of the north, Z02 is PayNow: what their accounts are, the accounts say.
-CREDIT_TRANSFERS = frozenset({"30", "58", "31", "42", "57", "1", "50", "56", "93", "ZZZ", "Z02", ""})
+CREDIT_TRANSFERS = frozenset({"30", SEPA_TRANSFER, "31", "42", "57", "1", "50", "56", "93", "ZZZ", "Z02", ""})
 DIRECT_DEBITS = frozenset({"49", "59"})
 CARDS = frozenset({"48", "54", "55"})
 CASH, CHEQUE = "10", "20"

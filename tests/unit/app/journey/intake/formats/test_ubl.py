@@ -266,8 +266,21 @@ def test_an_account_of_another_means_is_never_offered(code: str) -> None:
     ],
 )
 def test_an_account_that_is_no_iban_is_kept_apart(account: str, scheme: AccountScheme) -> None:
-    found = read(iban=account, bic="083-001")
+    found = read(iban=account, bic="083-001", means_code="30")
     assert found.payee == Payee(name=SELLER_NAME, other_account=account, branch="083-001", scheme=scheme)
+
+
+def test_a_sepa_transfer_goes_to_an_iban() -> None:
+    found = refused(ubl_bill(iban="1234567", means_code="58"))
+    assert (found.code, found.element) == (
+        "account-refused",
+        "/Invoice/cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID",
+    )
+    assert "(means 58)" in found.detail
+    # Danish bills have the code beside a Danish account, in kroner, which SEPA does not carry
+    other = read(iban="1234567", means_code="58", currency="DKK").payee
+    assert other is not None
+    assert other.other_account == "1234567"
 
 
 @pytest.mark.parametrize("account", [None, "", "  "])
