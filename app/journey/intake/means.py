@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 
+from app.journey.intake import links
 from app.journey.intake.bill import AccountScheme, Bill
 
 
@@ -72,5 +73,8 @@ def details_of(bill: Bill) -> dict[str, str]:
 
 
 def is_link(bill: Bill) -> bool:
-    """Whether it names the address of a page where an account belongs."""
-    return bill.payee is not None and bill.payee.scheme is AccountScheme.LINK
+    """Whether it names the address of a page where an account belongs, its branch or its holder."""
+    payee = bill.payee
+    if payee is None:
+        return False
+    return payee.scheme is AccountScheme.LINK or links.is_page(payee.branch or "") or links.names_page(payee.name)

@@ -142,7 +142,7 @@ def _about_link(bill: Bill) -> Doubt | None:
     """Who reads it must not be led to a page that nobody has looked at."""
     if bill.kind is BillKind.CREDIT_NOTE or not is_link(bill) or kind_of(bill) is not MeansKind.ELSEWHERE:
         return None
-    detail = "Where an account belongs the bill has the address of a page."
+    detail = "Where an account, its branch or its holder belongs the bill has the address of a page."
     return Doubt(code="account-is-link", detail=detail, element="payee")
 
 
