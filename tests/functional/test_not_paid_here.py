@@ -232,7 +232,7 @@ def test_however_it_is_spelled_it_is_paid_to_if_it_was_vetted_and_held_if_not(jo
             number=number, means=means, to=journey.address, seller_name=journey.biller.name, seller_vat=None
         )
 
-    swapped = send(journey, sent("2026-1", "DE89370400440532013000"))
+    swapped = send(journey, sent("2026-1", "DE75512108001245126199"))
     assert [each.code for each in swapped.held] == ["account-not-registered"]
     assert not send(journey, sent("2026-2", journey.biller.iban)).held
     with journey.services.reading() as uow:

@@ -146,13 +146,27 @@ def requests_in_xml(message: etree._Element) -> tuple[PaymentRequest, ...]:
 
 def requests_in_json(tree: object) -> tuple[PaymentRequest, ...]:
     """The same in the JSON of the SRTP scheme."""
-    root = JsonNode(tree)
-    callback = root.maybe("callbackUrl")
+    callback = JsonNode(tree).maybe("callbackUrl")
     url = _callback(callback) if callback else None
-    message = root.maybe(f"Document/{_MESSAGE}")
+    message = _json_message(tree)
+    return _requests(message, _json_amount, name=_JSON_NAME, callback_url=url)
+
+
+def asked_in(tree: object) -> tuple[JsonNode, JsonNode, JsonNode]:
+    """Where a JSON request that was read before says it: the message, the instruction and the transaction."""
+    message = _json_message(tree)
+    return next(
+        (message, instruction, transaction)
+        for instruction in message.all("PmtInf")
+        for transaction in instruction.all("CdtTrfTx")
+    )
+
+
+def _json_message(tree: object) -> JsonNode:
+    message = JsonNode(tree).maybe(f"Document/{_MESSAGE}")
     if message is None:
         raise BillRefused("element-missing", "The field is missing.", element=f"/Document/{_MESSAGE}")
-    return _requests(message, _json_amount, name=_JSON_NAME, callback_url=url)
+    return message
 
 
 class _Amount(Protocol):
