@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -65,6 +66,16 @@ def can_be_taken(bill: Bill) -> None:
             "no-account",
             "The bill names no account that the money could go to, and no other way in which it is paid.",
             element="payee",
+        )
+
+
+def is_open(bill: Bill, *, today: dt.date) -> None:
+    """May its customer still say yes to it, on their own day?"""
+    if bill.expires_on is not None and bill.expires_on < today:
+        raise BillRefused(
+            "expired",
+            f"The request to pay was open until {bill.expires_on.isoformat()}. Send one with a later day, or with none.",
+            element="XpryDt",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from tests.functional.billers.test_billers_api import refused
 from tests.functional.billers.test_billers_corrections import invoice_of
 from tests.functional.billers.test_billers_payments import program_of
 from tests.functional.test_corrections import credit, withdrawn
+from tests.functional.test_corrections import said as said_on
 from tests.functional.test_linked_bills import at_the_bank, comes_alive, refused_by_the_bank
 from tests.support.billers_door import Program
 from tests.support.billers_spec import conforms
@@ -176,6 +178,24 @@ def test_a_payment_that_is_stopped_leaves_it_delivered(app: Flask, journey: Jour
     journey.browser.post(f"/payments/{payment_id}/cancel", token=token)
     journey.worker.run_until_idle()
     assert answered(app, program, bill_id, media_type)["status"] == "ACTC"
+
+
+def test_a_request_that_has_expired_is_refused(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    path = f"{BILLS}?to={journey.address}"
+    today = journey.clock().date()
+    over = in_json(journey).replace(b"2026-12-31", (today - dt.timedelta(days=1)).isoformat().encode())
+    refused(app, program.deliver(over, media_type=JSON, path=path), 422, "expired", pointer="XpryDt")
+    open_still = in_json(journey).replace(b"2026-12-31", today.isoformat().encode())
+    assert program.deliver(open_still, media_type=JSON, path=path).status_code == 201
+    # said again on a later day it is still the bill that was taken
+    journey.clock.tick(days=2)
+    assert program_of(journey).deliver(open_still, media_type=JSON, path=path).status_code == 200
+
+
+def test_the_last_day_of_a_request_is_shown(app: Flask, journey: Journey) -> None:
+    _, invoice_id = asked(journey, program_of(journey), JSON)
+    assert "Can be accepted until: 2026-12-31" in said_on(journey, f"/bills/{invoice_id}")
 
 
 @BOTH

@@ -114,6 +114,7 @@ def as_bill(request: PaymentRequest) -> Bill:
     spoken = (
         ("Rebate for immediate payment", request.rebate),
         ("Late payment", request.penalty),
+        ("Can be accepted until", request.expires_on and request.expires_on.isoformat()),
     )
     where = accounts.Where(currency=request.amount.currency)
     payee: Payee = accounts.payee(request.creditor, request.account, None, where)
@@ -123,6 +124,7 @@ def as_bill(request: PaymentRequest) -> Bill:
         issued_on=request.created_on,
         due_on=request.requested_on,
         due_dates=(request.requested_on,) if request.requested_on else (),
+        expires_on=request.expires_on,
         payable=request.amount,
         to=request.to,
         seller=Seller(legal_name=request.creditor, vat_id=request.creditor_id),
