@@ -198,6 +198,19 @@ def test_the_address_of_a_page_is_held_and_never_a_link(journey: Journey) -> Non
     assert not [a for a in page.select("a[href]") if "example.test" in str(a["href"])]
 
 
+def test_an_iban_beside_a_debit_without_a_mandate_is_offered_and_both_pages_name_the_debit(journey: Journey) -> None:
+    means = ubl_means(code="59", iban="DE75512108001245126199") + ubl_means(code="58", iban=journey.biller.iban)
+    send(journey, ubl_bill(means=means, to=journey.address, seller_name=journey.biller.name, seller_vat=None))
+    with journey.services.reading() as uow:
+        invoice_id = uow.session.scalars(select(Invoice.id)).one()
+    name = journey.biller.name
+    words = f"The bill also says that {name} collects it by direct debit. Ask {name} whether it does before you pay"
+    for path in (f"/bills/{invoice_id}", f"/bills/{invoice_id}/pay?bank=horizon"):
+        assert words in said(journey, path)
+    other = journey.bill(number="2026-2", amount="100.00")
+    assert "direct debit" not in said(journey, f"/bills/{other}")
+
+
 @pytest.mark.parametrize(
     "payee",
     [

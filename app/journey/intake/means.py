@@ -32,14 +32,14 @@ OTHERS = frozenset({CASH, CHEQUE, "68", "97"})
 def kind_of(bill: Bill) -> MeansKind | None:
     """The one that counts; None: it names none by which anybody could pay.
 
-    Under a mandate the biller collects, whatever other account stands beside it: a transfer would pay the bill a second
-    time. Otherwise what can be paid here is offered.
+    Under a mandate, at whichever means it stands, the biller collects, whatever other account stands beside it: a
+    transfer would pay the bill a second time. Otherwise what can be paid here is offered.
     """
     iban, other = (bill.payee.iban, bill.payee.other_account) if bill.payee else (None, None)
     codes = {each.code for each in bill.means} or {""}
     by_transfer = not CREDIT_TRANSFERS.isdisjoint(codes)
     collected = not DIRECT_DEBITS.isdisjoint(codes)
-    if collected and any(each.code in DIRECT_DEBITS and each.mandate for each in bill.means):
+    if collected and any(each.mandate for each in bill.means):
         return MeansKind.DIRECT_DEBIT
     if by_transfer and iban:
         return MeansKind.CREDIT_TRANSFER
@@ -56,13 +56,16 @@ def details_of(bill: Bill) -> dict[str, str]:
     """What the bill says of a means that is not offered, for its customer to read; nobody has checked any of it.
 
     Of a direct debit ``mandate`` and ``creditor_id``; of an account ``account``, ``scheme``, ``branch`` and ``holder``;
-    of another means its ``code``. What the bill does not say is absent.
+    of another means its ``code``. Of a transfer that is offered ``besides``, where the bill names a direct debit, too.
+    What the bill does not say is absent.
     """
     kind = kind_of(bill)
+    mandate = next((each.mandate for each in bill.means if each.mandate), None)
     said: dict[str, str | None] = {}
     if kind is MeansKind.DIRECT_DEBIT:
-        mandates = (each.mandate for each in bill.means if each.code in DIRECT_DEBITS)
-        said = {"mandate": next(filter(None, mandates), None), "creditor_id": bill.creditor_id}
+        said = {"mandate": mandate, "creditor_id": bill.creditor_id}
+    elif kind is MeansKind.CREDIT_TRANSFER and (mandate or not DIRECT_DEBITS.isdisjoint(bill.means_codes)):
+        said = {"besides": MeansKind.DIRECT_DEBIT.value}
     elif kind is MeansKind.ELSEWHERE and bill.payee is not None and bill.payee.other_account:
         payee = bill.payee
         said = {"account": payee.other_account, "scheme": payee.scheme.value, "branch": payee.branch}
