@@ -74,7 +74,7 @@ def is_open(bill: Bill, *, today: dt.date) -> None:
     if bill.expires_on is not None and bill.expires_on < today:
         raise BillRefused(
             "expired",
-            f"The request to pay was open until {bill.expires_on.isoformat()}. Send one with a later day, or with none.",
+            f"The request to pay was open until {bill.expires_on.isoformat()}: send one with a later day, or without.",
             element="XpryDt",
         )
 
