@@ -153,6 +153,8 @@ def _grow(parent: etree._Element, content: dict[str, Any]) -> None:
 
 #: who speaks for the service
 _US = {"Id": {"OrgId": {"Othr": {"Id": "QUITTANCE", "SchmeNm": {"Cd": "BOID"}}}}}
+#: of a number: any of so many has a double of IEEE 754
+_DIGITS_MAX = 300
 #: what an answer repeats of the transaction, and of the instruction around it
 _OF_TRANSACTION = ("Amt", "ReqdExctnDt", "PmtTpInf", "RmtInf", "CdtrAgt", "Cdtr", "CdtrAcct")
 _OF_INSTRUCTION = ("ReqdExctnDt", "XpryDt", "Dbtr", "DbtrAgt")
@@ -233,5 +235,6 @@ def _single(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: found for name, inner in value.items() if (found := _single(inner)) is not None}
     if isinstance(value, JsonNumber):
-        return json.loads(value.written) if math.isfinite(float(value.written)) else None
+        number = json.loads(value.written) if len(value.written) <= _DIGITS_MAX else math.inf
+        return number if math.isfinite(number) else None
     return value
