@@ -277,6 +277,9 @@ def test_a_sepa_transfer_goes_to_an_iban() -> None:
         "/Invoice/cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID",
     )
     assert "(means 58)" in found.detail
+    page = read(iban="https://pay.example.test/x", means_code="58").payee
+    assert page is not None
+    assert page.scheme is AccountScheme.LINK
     # Danish bills have the code beside a Danish account, in kroner, which SEPA does not carry
     other = read(iban="1234567", means_code="58", currency="DKK").payee
     assert other is not None
