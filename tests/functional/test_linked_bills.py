@@ -63,6 +63,15 @@ def refused_by_the_bank(journey: Journey, payment_id: str) -> None:
     journey.worker.run_until_idle()
 
 
+def comes_alive(journey: Journey, payment_id: str) -> None:
+    """The bank calls accepted what was closed as not done."""
+    with journey.services.unit_of_work() as uow:
+        payment = locked(uow.session, payment_id)
+        payment.doubted_since = uow.now
+        assert doubt(uow, payment)
+        uow.commit()
+
+
 def reject(journey: Journey, payment_id: str) -> None:
     """The bank's word, and nothing that follows from it."""
     with journey.services.unit_of_work() as uow:
@@ -245,11 +254,7 @@ def test_no_new_version_is_decided_while_the_earlier_bill_may_be_paid(journey: J
     refused_by_the_bank(journey, first)
     version(journey, "V2", BILL)
     new = numbered(journey, "V2")
-    with journey.services.unit_of_work() as uow:
-        payment = locked(uow.session, first)
-        payment.doubted_since = uow.now
-        assert doubt(uow, payment)
-        uow.commit()
+    comes_alive(journey, first)
     assert bills(journey) == {BILL: "in_payment", "V2": "to_pay"}
     wait = f"A payment of bill {BILL}, which this one replaces, is under way. Please wait"
     for path in (f"/bills/{new}", f"/bills/{new}/pay?bank=horizon"):

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.errors import Conflict
+from app.errors import Conflict, Invalid
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.intake import holding
@@ -196,6 +196,61 @@ def test_the_address_of_a_page_is_held_and_never_a_link(journey: Journey) -> Non
     page = journey.browser.page(f"/bills/{invoice_id}")
     assert "https://pay.example.test/x" in page.get_text()
     assert not [a for a in page.select("a[href]") if "example.test" in str(a["href"])]
+
+
+def test_an_iban_beside_a_debit_without_a_mandate_is_offered_and_both_pages_name_the_debit(journey: Journey) -> None:
+    means = ubl_means(code="59", iban="DE75512108001245126199") + ubl_means(code="58", iban=journey.biller.iban)
+    send(journey, ubl_bill(means=means, to=journey.address, seller_name=journey.biller.name, seller_vat=None))
+    with journey.services.reading() as uow:
+        invoice_id = uow.session.scalars(select(Invoice.id)).one()
+    name = journey.biller.name
+    words = f"The bill also says that {name} collects it by direct debit. Ask {name} whether it does before you pay"
+    for path in (f"/bills/{invoice_id}", f"/bills/{invoice_id}/pay?bank=horizon"):
+        assert words in said(journey, path)
+    other = journey.bill(number="2026-2", amount="100.00")
+    assert "direct debit" not in said(journey, f"/bills/{other}")
+
+
+@pytest.mark.parametrize(
+    "payee",
+    [
+        {"account": "www.pay.example.test/x"},
+        {"account": "pay.example.test/x?b=1"},
+        {"account": "pay.example.test"},
+        {"account": "mailto:pay@example.test"},
+        {"account": "12345678", "branch": "https://pay.example.test/x"},
+        {"account": "12345678", "name": "Pay at https://pay.example.test/x"},
+    ],
+)
+def test_it_is_held_wherever_it_stands_and_however_it_is_written(journey: Journey, payee: Mapping[str, Any]) -> None:
+    held = journey.deliver(number="2026-1", payee={"iban": None, **payee})
+    assert [each.code for each in held.held] == ["account-is-link"]
+
+
+DISGUISES = ("{}-{}", "{}.{}", "IBAN {}{}", "IBAN: {} {}", "iban-nr {}{}")
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_an_iban_is_none_of_the_accounts_that_are_shown_unchecked(journey: Journey, disguise: str) -> None:
+    account = disguise.format("DE89", "370400440532013000")
+    with pytest.raises(Invalid):
+        journey.deliver(number="2026-1", payee={"iban": None, "account": account})
+
+
+@pytest.mark.parametrize("disguise", DISGUISES[:4])
+def test_however_it_is_spelled_it_is_paid_to_if_it_was_vetted_and_held_if_not(journey: Journey, disguise: str) -> None:
+    def sent(number: str, iban: str) -> bytes:
+        means = ubl_means(code="58", iban=disguise.format(iban[:4], iban[4:]))
+        return ubl_bill(
+            number=number, means=means, to=journey.address, seller_name=journey.biller.name, seller_vat=None
+        )
+
+    swapped = send(journey, sent("2026-1", "DE75512108001245126199"))
+    assert [each.code for each in swapped.held] == ["account-not-registered"]
+    assert not send(journey, sent("2026-2", journey.biller.iban)).held
+    with journey.services.reading() as uow:
+        invoice = uow.session.scalars(select(Invoice)).one()
+    assert (invoice.number, invoice.state, invoice.payee_iban) == ("2026-2", "to_pay", journey.biller.iban)
 
 
 # ------------------------------------------------------------------------------------------------- no way to pay it

@@ -18,7 +18,9 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
-from app.journey.payments.read import live_payments
+from app.journey.payments.models import Payment
+from app.journey.payments.read import live_payments, times_closed
+from app.journey.payments.states import PaymentState
 from connectors.money import Money
 from consent.vault import Vault
 
@@ -38,6 +40,7 @@ class _Said:
     outcome: Outcome
     accepted: Money | None = None  #: where less is paid than was asked for
     decided_at: dt.datetime | None = None
+    until_now: tuple[object, ...] = ()  #: what became of the bill before: with it the same answer again is another one
 
 
 def answer_to(vault: Vault, session: Session, *, bill_id: str, biller_id: str, now: dt.datetime) -> Answer:
@@ -61,7 +64,7 @@ def _in_json(content: bytes, delivered: DeliveredBill, said: _Said, now: dt.date
         raise _no_request()
     (request,) = payment_request.requests_in_json(tree)
     answer = payment_answer.answer(request, said.outcome, accepted=said.accepted)
-    message_id = _message_id(delivered, answer)
+    message_id = _message_id(delivered, said, answer)
     written = payment_answer.as_json(tree, request, answer, message_id=message_id, now=now, decided_at=said.decided_at)
     return Answer(written, JSON)
 
@@ -73,7 +76,7 @@ def _in_xml(content: bytes, delivered: DeliveredBill, said: _Said, now: dt.datet
         raise _no_request()
     (request,) = payment_request.requests_in_xml(message)
     answer = payment_answer.answer(request, said.outcome, accepted=said.accepted)
-    message_id = _message_id(delivered, answer)
+    message_id = _message_id(delivered, said, answer)
     return Answer(
         payment_answer.as_xml(request, answer, message_id=message_id, now=now, decided_at=said.decided_at), XML
     )
@@ -85,23 +88,47 @@ def _no_request() -> Conflict:
 
 def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
     """pain.014 says whether its customer accepts it. That it was paid the webhook and the statement say."""
+    invoice = session.scalar(select(Invoice).where(Invoice.bill_id == delivered.id))
+    if invoice is not None and invoice.state == InvoiceState.CLEARED:
+        raise _nothing_asked()
     if delivered.means != MeansKind.CREDIT_TRANSFER:
         return _Said(outcome=Outcome.NOT_PAID_HERE)
-    invoice = session.scalar(select(Invoice).where(Invoice.bill_id == delivered.id))
-    if invoice is None or invoice.state == InvoiceState.TO_PAY:
+    if invoice is None:
         return _Said(outcome=Outcome.DELIVERED)
-    if invoice.state == InvoiceState.CLEARED:
-        raise Conflict(
-            "nothing-asked", "Nothing is asked by this request any more, by your own word: it has no answer."
-        )
+    decisions = session.scalars(
+        select(Decision).where(Decision.invoice_id == invoice.id).order_by(Decision.id.desc())
+    ).all()
+    until_now = (
+        decisions[0].id if decisions else None,
+        invoice.sequence,
+        invoice.credited_minor,
+        times_closed(session, invoice_id=invoice.id),
+    )
+    if invoice.state == InvoiceState.TO_PAY:
+        return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
     payment_id = live_payments(session, invoice_ids=[invoice.id]).get(invoice.id)
-    decision = session.scalars(select(Decision).where(Decision.invoice_id == invoice.id).order_by(Decision.id.desc()))
-    chosen = next(each for each in decision if payment_id in (each.payment_id, None))
+    chosen = next(each for each in decisions if payment_id in (each.payment_id, None))
+    payment = session.get(Payment, payment_id) if payment_id else None
+    is_paid = payment is not None and payment.state == PaymentState.SETTLED
+    if invoice.credited_minor > chosen.credited_minor and not is_paid:  # its customer accepted what is asked no more
+        if not invoice.asked.minor:
+            raise _nothing_asked()
+        return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
     if chosen.amount.minor < delivered.amount_minor:
-        return _Said(outcome=Outcome.ACCEPTED_IN_PART, accepted=chosen.amount, decided_at=chosen.decided_at)
-    return _Said(outcome=Outcome.SCHEDULED, decided_at=chosen.decided_at)
+        return _Said(
+            outcome=Outcome.ACCEPTED_IN_PART,
+            accepted=chosen.amount,
+            decided_at=chosen.decided_at,
+            until_now=until_now,
+        )
+    return _Said(outcome=Outcome.SCHEDULED, decided_at=chosen.decided_at, until_now=until_now)
 
 
-def _message_id(delivered: DeliveredBill, answer: payment_answer.PaymentAnswer) -> str:
-    """At most 35 characters, and another one for everything that is said of a request."""
-    return hashlib.sha256(f"{delivered.id} {answer}".encode()).hexdigest()[:32]
+def _nothing_asked() -> Conflict:
+    return Conflict("nothing-asked", "Nothing is asked by this request any more, by your own word: it has no answer.")
+
+
+def _message_id(delivered: DeliveredBill, said: _Said, answer: payment_answer.PaymentAnswer) -> str:
+    """At most 35 characters, and another one for everything that is said of a request, and when it is said anew."""
+    facts = f"{delivered.id} {answer} {said.until_now} {said.decided_at}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -65,6 +66,16 @@ def can_be_taken(bill: Bill) -> None:
             "no-account",
             "The bill names no account that the money could go to, and no other way in which it is paid.",
             element="payee",
+        )
+
+
+def is_open(bill: Bill, *, today: dt.date) -> None:
+    """May its customer still say yes to it, on their own day?"""
+    if bill.expires_on is not None and bill.expires_on < today:
+        raise BillRefused(
+            "expired",
+            f"The request to pay was open until {bill.expires_on.isoformat()}: send one with a later day, or without.",
+            element="XpryDt",
         )
 
 
@@ -142,7 +153,7 @@ def _about_link(bill: Bill) -> Doubt | None:
     """Who reads it must not be led to a page that nobody has looked at."""
     if bill.kind is BillKind.CREDIT_NOTE or not is_link(bill) or kind_of(bill) is not MeansKind.ELSEWHERE:
         return None
-    detail = "Where an account belongs the bill has the address of a page."
+    detail = "Where an account, its branch or its holder belongs the bill has the address of a page."
     return Doubt(code="account-is-link", detail=detail, element="payee")
 
 

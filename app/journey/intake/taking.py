@@ -27,7 +27,8 @@ from app.journey.intake.formats import read_bill
 from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
 from app.journey.intake.versions import Version, Versions
-from app.people.models import Biller, PayeeAccount
+from app.people.customers import today_of
+from app.people.models import Biller, Customer, PayeeAccount
 from consent.base import new_id
 from consent.vault import Vault
 
@@ -239,6 +240,7 @@ class _Desk:
             return self._not_connected(delivery, earlier)
         if earlier is not None:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
+        self._check_open(delivery.bill, customer_id)
         self._check_preceding(delivery, customer_id)
         doubts = self._doubts(delivery.bill)
         before = self._held_before.get(delivery.sha256)
@@ -266,6 +268,15 @@ class _Desk:
         self._earlier[number] = _Earlier(row["id"], delivery.sha256, customer_id, self.uow.now)
         self._alike.setdefault(row["number_key"], []).append(number)
         return _acknowledge(number, self._earlier[number], created=True)
+
+    def _check_open(self, bill: Bill, customer_id: str) -> None:
+        if bill.expires_on is None:
+            return
+        today = today_of(self.uow.session.get_one(Customer, customer_id), self.uow.now)
+        try:
+            rules.is_open(bill, today=today)
+        except BillRefused as refused:
+            raise invalid(refused) from refused
 
     def _check_preceding(self, delivery: Delivery, customer_id: str) -> None:
         bill, version = delivery.bill, self._version(delivery)

@@ -60,7 +60,7 @@ class InvoiceView:
     discount: DiscountView | None
     reference: str | None
     means: str  #: MeansKind
-    elsewhere: dict[str, str]  #: of a bill that is not paid here, what it says of how it is: intake/means.py
+    elsewhere: dict[str, str]  #: what it says of a means that is not offered: intake/means.py
     day_over: bool  #: its day is before today
     payee_name: str | None
     payee_iban: str | None

@@ -208,7 +208,7 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None) -> dic
         "issued_on": bill.issued_on,
         "due_on": bill.due_on,
         "means": delivered.means,
-        "means_details": {} if is_paid_here else details_of(bill),
+        "means_details": details_of(bill),
         "payee_name": holder,
         "payee_iban": iban,
         "reference": (bill.remittance_reference or bill.number)[:140],

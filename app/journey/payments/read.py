@@ -30,6 +30,7 @@ from connectors.money import Money
 from consent.models import Consent, Trip
 
 PAYMENTS_MOST = 50
+_RELEASED = tuple(state for state, meaning in MEANING.items() if meaning.may_pay_again)
 #: how the history has it: ISO 20022's word for what is settled on the payee's account
 _ARRIVED = "bank:ACCC"
 
@@ -113,10 +114,9 @@ def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str) 
 
 def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
     """For each invoice that has one: the payment that holds or has settled it, not one that was executed on top."""
-    released = [state for state, meaning in MEANING.items() if meaning.may_pay_again]
     found = session.execute(
         select(Payment.invoice_id, Payment.id)
-        .where(Payment.invoice_id.in_(invoice_ids), Payment.state.not_in(released))
+        .where(Payment.invoice_id.in_(invoice_ids), Payment.state.not_in(_RELEASED))
         .order_by(Payment.id)
     ).all()
     several = {invoice_id for invoice_id, count in Counter(row[0] for row in found).items() if count > 1}
@@ -125,6 +125,16 @@ def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, 
         for invoice_id, payment_id in found
         if invoice_id not in several or not is_overpaid(session, payment_id=payment_id)
     }
+
+
+def times_closed(session: Session, *, invoice_id: str) -> int:
+    """How often it was known of a payment of this invoice that it had not happened, or not lasted."""
+    return session.scalars(
+        select(func.count())
+        .select_from(PaymentHistory)
+        .join(Payment, Payment.id == PaymentHistory.payment_id)
+        .where(Payment.invoice_id == invoice_id, PaymentHistory.after.in_(_RELEASED))
+    ).one()
 
 
 def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, Money]:

@@ -139,7 +139,8 @@ def get_answer(bill_id: str) -> Response:
 
     What its customer says of your pain.013: ACTC, it is in the customer's space · ACCP, a payment of it was decided ·
     ACWC, the same of less, since a discount or what you took off · RJCT (MS03), it cannot be paid here. Asked again it
-    is the same message, by its MsgId, until something has changed; a payment that is stopped makes it ACTC again.
+    is the same message, by its MsgId, until something has changed. It is ACTC again when the payment is stopped, and
+    when a correction of yours makes the decision void.
     """
     if re.fullmatch(_BILL_ID, bill_id) is None:
         raise NotFound("bill")

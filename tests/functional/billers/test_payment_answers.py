@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from functools import cache
 from typing import Any
@@ -18,6 +19,8 @@ from tests.functional.billers.test_billers_api import refused
 from tests.functional.billers.test_billers_corrections import invoice_of
 from tests.functional.billers.test_billers_payments import program_of
 from tests.functional.test_corrections import credit, withdrawn
+from tests.functional.test_corrections import said as said_on
+from tests.functional.test_linked_bills import at_the_bank, comes_alive, refused_by_the_bank
 from tests.support.billers_door import Program
 from tests.support.billers_spec import conforms
 from tests.support.journey import Journey
@@ -177,6 +180,151 @@ def test_a_payment_that_is_stopped_leaves_it_delivered(app: Flask, journey: Jour
     assert answered(app, program, bill_id, media_type)["status"] == "ACTC"
 
 
+def test_a_request_that_has_expired_is_refused(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    path = f"{BILLS}?to={journey.address}"
+    today = journey.clock().date()
+    over = in_json(journey).replace(b"2026-12-31", (today - dt.timedelta(days=1)).isoformat().encode())
+    refused(app, program.deliver(over, media_type=JSON, path=path), 422, "expired", pointer="XpryDt")
+    open_still = in_json(journey).replace(b"2026-12-31", today.isoformat().encode())
+    assert program.deliver(open_still, media_type=JSON, path=path).status_code == 201
+    # said again on a later day it is still the bill that was taken
+    journey.clock.tick(days=2)
+    assert program_of(journey).deliver(open_still, media_type=JSON, path=path).status_code == 200
+
+
+def test_the_last_day_of_a_request_is_shown(app: Flask, journey: Journey) -> None:
+    _, invoice_id = asked(journey, program_of(journey), JSON)
+    assert "Can be accepted until: 2026-12-31" in said_on(journey, f"/bills/{invoice_id}")
+
+
+@BOTH
+def test_what_is_said_again_after_something_else_is_another_message(
+    app: Flask, journey: Journey, media_type: str
+) -> None:
+    """Who drops a message of an id that it had before would believe what was said in between."""
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, media_type)
+    ids = [answered(app, program, bill_id, media_type)["id"]]
+    for _ in range(2):
+        payment_id = journey.confirm(invoice_id)
+        ids.append(answered(app, program, bill_id, media_type)["id"])
+        token = journey.browser.token(f"/payments/{payment_id}")
+        journey.browser.post(f"/payments/{payment_id}/cancel", token=token)
+        journey.worker.run_until_idle()
+        ids.append(answered(app, program, bill_id, media_type)["id"])
+        assert answered(app, program, bill_id, media_type)["id"] == ids[-1]
+    assert len(set(ids)) == 5
+
+
+def test_a_payment_that_comes_alive_again_is_said_by_another_message(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, XML)
+    payment_id, _ = at_the_bank(journey, invoice_id)
+    before = answered(app, program, bill_id, XML)
+    refused_by_the_bank(journey, payment_id)
+    assert answered(app, program, bill_id, XML)["status"] == "ACTC"
+    comes_alive(journey, payment_id)
+    again = answered(app, program, bill_id, XML)
+    assert (again["status"], again["decided"]) == ("ACCP", before["decided"])
+    assert again["id"] != before["id"]
+
+
+def test_a_decision_that_a_correction_made_void_accepts_nothing_any_more(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, XML)
+    _, way = at_the_bank(journey, invoice_id)
+    journey.at_bank(way)
+    assert answered(app, program, bill_id, XML)["status"] == "ACCP"
+    credit(journey, "30.00", of="2026-1")
+    assert journey.invoice(invoice_id).state == "in_payment"
+    said = answered(app, program, bill_id, XML)
+    assert (said["status"], said["decided"]) == ("ACTC", None)
+
+
+def test_a_payment_that_is_executed_all_the_same_was_accepted(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, XML)
+    _, way = at_the_bank(journey, invoice_id)
+    back = journey.at_bank(way)
+    first = answered(app, program, bill_id, XML)
+    withdrawn(journey, invoice_id)
+    refused(app, program.get(f"{BILLS}/{bill_id}/answer"), 409, "nothing-asked")
+    journey.browser.come_back(back)
+    journey.wait(3)
+    assert journey.invoice(invoice_id).state == "paid"
+    again = answered(app, program, bill_id, XML)
+    assert (again["status"], again["decided"]) == ("ACCP", first["decided"])
+    assert again["id"] != first["id"]
+
+
+Where = tuple[str | int, ...]
+
+
+def wrapped(message: Any, where: Where) -> None:
+    """The value there becomes a list of one, which is the same to a reader of such messages."""
+    *way, last = where
+    for step in way:
+        message = message[step]
+    message[last] = [message[last]]
+
+
+MESSAGE: Where = ("Document", "CdtrPmtActvtnReq")
+INSTRUCTION: Where = (*MESSAGE, "PmtInf", 0)
+TRANSACTION: Where = (*INSTRUCTION, "CdtTrfTx", 0)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        ("Document",),
+        MESSAGE,
+        (*MESSAGE, "GrpHdr"),
+        (*MESSAGE, "GrpHdr", "CreDtTm"),
+        (*INSTRUCTION, "Dbtr"),
+        (*INSTRUCTION, "Dbtr", "Id"),
+        (*INSTRUCTION, "ReqdExctnDt"),
+        (*TRANSACTION, "Cdtr"),
+        (*TRANSACTION, "CdtrAgt"),
+    ],
+)
+def test_what_was_taken_as_a_list_of_one_is_answered(app: Flask, journey: Journey, where: Where) -> None:
+    document = json.loads(in_json(journey))
+    wrapped(document, where)
+    answered_twice(app, journey, json.dumps(document))
+
+
+def test_an_instruction_without_a_transaction_is_passed_over(app: Flask, journey: Journey) -> None:
+    document = json.loads(in_json(journey))
+    document["Document"]["CdtrPmtActvtnReq"]["PmtInf"].insert(0, {"PmtInfId": "P-0", "CdtTrfTx": []})
+    answered_twice(app, journey, json.dumps(document))
+
+
+@pytest.mark.parametrize("odd", ["1e999", "-1e999", "9" * 5000, '"\\ud800"'])
+def test_what_is_given_back_is_json_whatever_came(app: Flask, journey: Journey, odd: str) -> None:
+    written = in_json(journey).decode().replace('"BICFI": "SBDKFRP0"', f'"BICFI": "SBDKFRP0", "Odd": {odd}')
+    answered_twice(app, journey, written, strictly=False)
+
+
+def answered_twice(app: Flask, journey: Journey, content: str, *, strictly: bool = True) -> None:
+    """Before its customer has decided, and after."""
+    program = program_of(journey)
+    answer = program.deliver(content.encode(), media_type=JSON, path=f"{BILLS}?to={journey.address}")
+    assert answer.status_code == 201, answer.get_json()
+    journey.worker.run_until_idle()
+    bill_id = answer.get_json()["id"]
+    for status in ("ACTC", "ACCP"):
+        if strictly:
+            assert answered(app, program, bill_id, JSON)["status"] == status
+        else:
+            said = program.get(f"{BILLS}/{bill_id}/answer")
+            assert said.status_code == 200
+            assert "Infinity" not in said.text
+            assert status in json.dumps(said.get_json())
+        if status == "ACTC":
+            journey.confirm(invoice_of(journey, bill_id))
+
+
 @pytest.mark.parametrize(("version", "answer"), [("07", "07"), ("08", "08"), ("10", "07")])
 def test_the_version_goes_with_that_of_the_request(app: Flask, journey: Journey, version: str, answer: str) -> None:
     program = program_of(journey)
@@ -199,6 +347,13 @@ def test_what_is_no_request_or_asks_nothing_has_no_answer(app: Flask, journey: J
     withdrawn(journey, invoice_id)
     refused(app, program.get(f"{BILLS}/{bill_id}/answer"), 409, "nothing-asked")
     refused(app, program.get(f"{BILLS}/bill_{'0' * 32}/answer"), 404, "not-found")
+
+
+def test_what_is_not_paid_here_and_withdrawn_asks_nothing_either(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, XML, account="5050-1055")
+    withdrawn(journey, invoice_id)
+    refused(app, program.get(f"{BILLS}/{bill_id}/answer"), 409, "nothing-asked")
 
 
 def test_nobody_else_sees_it(app: Flask, journey: Journey, world: Any) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from stdnum import luhn
 
+from app.journey.intake import links
 from app.journey.intake.bill import AccountScheme, Payee
 from app.journey.intake.formats import checks
 
 _SEPARATORS = re.compile(r"[ .\-]")
-_LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _SIX_DIGITS = re.compile(r"[0-9]{6}", re.ASCII)
 _UK_ACCOUNT = re.compile(r"[0-9]{6,8}", re.ASCII)
 _UK_BOTH = re.compile(r"[0-9]{14}", re.ASCII)
@@ -63,7 +63,7 @@ def _scheme(number: str, branch: str, where: Where) -> AccountScheme:
 
 def _marked(number: str, branch: str, where: Where) -> AccountScheme | None:
     """By a word that the profile of a country puts beside the number."""
-    if _LINK.match(number) or branch.upper() == "URI":
+    if links.is_page(number) or branch.upper() == "URI":
         return AccountScheme.LINK
     if branch.upper() == "BPAY":
         return AccountScheme.AU_BPAY if _BPAY_CODE.fullmatch(number) else AccountScheme.OTHER

@@ -24,7 +24,8 @@ _DIGITS_MAX = 15  # of minor units, connectors.money
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _XML_TIME_ZONE = re.compile(r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\Z", re.ASCII)
 _XML_DECIMAL = re.compile(r"([+-]?)0*([0-9]{0,40})(?:\.([0-9]{0,40}))?", re.ASCII)
-_IBAN_SHAPE = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+", re.ASCII)
+_BETWEEN = re.compile(r"[^A-Za-z0-9]", re.ASCII)
+_IBAN_START = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]", re.ASCII)
 _BBAN_PART = re.compile(r"([0-9]+)!([nac])", re.ASCII)
 _BBAN_KINDS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 _RF_SHAPE = re.compile(r"RF[0-9]{2}[A-Z0-9]+", re.ASCII)
@@ -89,9 +90,10 @@ def json_amount(value: str, code: str, *, element: str, signed: bool = False) ->
 
 
 def account(value: str, *, element: str) -> Account:
-    """An account number: a valid IBAN (spaces and lower case are mended), or something else as written.
+    """An account number: a valid IBAN, however it is written, or something else as written.
 
-    What starts like the IBAN of a country that has them and is none was mistyped or tampered with: refused.
+    What starts like the IBAN of a country that has them and is none was mistyped or tampered with: refused. So is an
+    IBAN among other words, which would pass for an account that has none.
     """
     if not value.isascii():
         detail = "The account holds characters that no account number has. Only A-Z and 0-9 are allowed."
@@ -100,24 +102,38 @@ def account(value: str, *, element: str) -> Account:
     iban = valid_iban(written)
     if iban:
         return Account(iban=iban)
-    if _looks_like_iban(_compact(written)):
+    bare = _bare(written)
+    if _looks_like_iban(bare):
         detail = f"{text.quoted(written)} is not a valid IBAN: check its digits."
+        raise BillRefused("account-refused", detail, element=element)
+    if any(_iban_at(bare, start) for start in range(len(bare))):
+        detail = f"{text.quoted(written)} holds an IBAN and more: send the IBAN alone."
         raise BillRefused("account-refused", detail, element=element)
     return Account(other=written)
 
 
 @lru_cache(maxsize=1024)  # the bills of a biller name the same few
 def valid_iban(value: str) -> str | None:
-    """The IBAN in electronic form, or None: country, length, structure and check digits count (ISO 13616)."""
-    compact = _compact(value)
-    if not value.isascii() or not _IBAN_SHAPE.fullmatch(compact):
+    """The IBAN in electronic form, or None: country, length, structure and check digits count (ISO 13616).
+
+    Spaces, hyphens and dots in it, lower case, and the word IBAN before it are spellings of the same.
+    """
+    bare = _bare(value) if value.isascii() else ""
+    found = _iban_at(bare, 0)
+    return found if found == bare else None
+
+
+def _iban_at(bare: str, start: int) -> str | None:
+    """The valid IBAN that begins there, whatever follows it."""
+    if not _IBAN_START.match(bare, start):
         return None
     # Without the national checks of stdnum: they know a fixed list of banks, and new ones must be let in.
-    structure = _bban(compact[:2])
-    if structure is None or not structure.fullmatch(compact[4:]):
+    structure = _bban(bare[start : start + 2])
+    national = structure.match(bare, start + 4) if structure else None
+    if national is None:
         return None
-    digits = "".join(str(int(character, 36)) for character in compact[4:] + compact[:4])
-    return compact if int(digits) % 97 == 1 else None
+    digits = "".join(str(int(character, 36)) for character in national[0] + bare[start : start + 4])
+    return bare[start : national.end()] if int(digits) % 97 == 1 else None
 
 
 @cache
@@ -157,8 +173,13 @@ def country(value: str, *, element: str) -> str:
     return value
 
 
-def _looks_like_iban(compact: str) -> bool:
-    return bool(_IBAN_SHAPE.fullmatch(compact)) and _bban(compact[:2]) is not None
+def _looks_like_iban(bare: str) -> bool:
+    return _IBAN_START.match(bare) is not None and _bban(bare[:2]) is not None
+
+
+def _bare(account: str) -> str:
+    """Without what people put between the signs of an account, and without the word IBAN before them."""
+    return _BETWEEN.sub("", account).upper().removeprefix("IBAN")
 
 
 def _compact(value: str) -> str:

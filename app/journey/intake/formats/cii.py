@@ -178,9 +178,11 @@ class _Terms:
         self.due_on = fields.compact_date(due) if due else None
         self.descriptions = several(node, "ram:Description")
         self.discounts = several(node, "ram:ApplicableTradePaymentDiscountTerms")
+        self.part = given(node, "ram:PartialPaymentAmount")
+        self.payee = node.maybe("ram:PayeeTradeParty")
 
     def tiers(self, issued_on: dt.date, currency: str) -> list[early_payment.Tier] | None:
-        """The discounts of these terms; None where one of them leaves something to guess."""
+        """The discounts of these terms; None where one leaves something to guess, or is for another payee."""
         found = []
         for node in self.discounts:
             tier = self._tier(node, issued_on, currency)
@@ -193,7 +195,12 @@ class _Terms:
             if skonto is None:
                 return None
             found += skonto
-        return [tier for tier in found if tier.percent or tier.amount]
+        tiers = [tier for tier in found if tier.percent or tier.amount]
+        return None if tiers and self.payee is not None else tiers
+
+    def is_part(self, payable: Money) -> bool:
+        """Whether they say that they are about another amount than all that is due."""
+        return self.part is not None and _money(self.part, payable.currency) != payable
 
     def _tier(self, node: xml.Node, issued_on: dt.date, currency: str) -> early_payment.Tier | None:
         """So many days after the base date, else after the issue; without days until the due date of these terms."""
@@ -225,12 +232,15 @@ def _due_on(terms: list[_Terms]) -> dt.date | None:
 
 
 def _early_payments(terms: list[_Terms], issued_on: dt.date, totals: _Totals) -> tuple[EarlyPayment, ...]:
+    """Nothing where some terms are about a part: the discount of an instalment is none of the bill."""
     tiers: list[early_payment.Tier] = []
     for each in terms:
         found = each.tiers(issued_on, totals.payable.currency)
         if found is None:
             return ()
         tiers += found
+    if tiers and any(each.is_part(totals.payable) for each in terms):
+        return ()
     return early_payment.offers(tiers, payable=totals.payable, total=totals.total)
 
 
@@ -307,8 +317,9 @@ def _payee(chosen: _Means | None, payee_name: str | None, seller: Seller, curren
     if chosen is None or chosen.account is None:
         return None
     name = maybe_line(chosen.node, "ram:PayeePartyCreditorFinancialAccount/ram:AccountName")
+    account = fields.account(chosen.account, means_code=chosen.code, currency=currency)
     where = accounts.Where(currency=currency, country=seller.country, means_code=chosen.code)
-    return accounts.payee(name or payee_name or seller.name, fields.account(chosen.account), chosen.branch, where)
+    return accounts.payee(name or payee_name or seller.name, account, chosen.branch, where)
 
 
 def _shown(means: _Means, settlement: xml.Node) -> Means:

@@ -2,8 +2,9 @@
 
 Three spellings are computed: the German ``#SKONTO#`` lines in the payment terms, by the official rule (XRechnung
 BR-DE-18), the percentage or amount with an end date of UBL, and the discount terms of CII EXTENDED. Everything else
-(free text, a line that breaks the rule, a percentage and an amount that differ) is shown as written: a discount read
-wrongly is an amount paid short. One tier that cannot be computed leaves all of them to the reader.
+(free text, a line that breaks the rule, a percentage and an amount that differ, terms about an instalment) is shown as
+written: a discount read wrongly is an amount paid short. One tier that cannot be computed leaves all of them to the
+reader.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ DAYS_MAX = 366
 
 #: minor units by which a stated amount may differ from its percentage
 ROUNDING_MAX = 1
+
+#: per cent of the bill
+WHOLE = Decimal(100)
 
 _SKONTO = re.compile(
     r"#SKONTO#TAGE=([0-9]{1,4})#PROZENT=([0-9]{1,3}\.[0-9]{2})(?:#BASISBETRAG=(-?[0-9]{1,15}\.[0-9]{2}))?#",

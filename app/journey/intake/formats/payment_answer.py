@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, cast
 
 from lxml import etree
 
 from app.journey.intake.bill import BillRefused
-from app.journey.intake.formats import checks, fields, text, xml
-from app.journey.intake.formats.json_tree import JsonNumber
+from app.journey.intake.formats import checks, fields, payment_request, text, xml
+from app.journey.intake.formats.json_tree import JsonNode, JsonNumber
 from app.journey.intake.formats.outcomes import WORDS, Outcome
 from app.journey.intake.formats.payment_request import PaymentRequest
 from connectors.money import Money
@@ -152,6 +153,8 @@ def _grow(parent: etree._Element, content: dict[str, Any]) -> None:
 
 #: who speaks for the service
 _US = {"Id": {"OrgId": {"Othr": {"Id": "QUITTANCE", "SchmeNm": {"Cd": "BOID"}}}}}
+#: of a number: any of so many has a double of IEEE 754
+_DIGITS_MAX = 300
 #: what an answer repeats of the transaction, and of the instruction around it
 _OF_TRANSACTION = ("Amt", "ReqdExctnDt", "PmtTpInf", "RmtInf", "CdtrAgt", "Cdtr", "CdtrAcct")
 _OF_INSTRUCTION = ("ReqdExctnDt", "XpryDt", "Dbtr", "DbtrAgt")
@@ -172,10 +175,9 @@ def as_json(
 
     ``tree`` is the request as it came; its own words are given back.
     """
-    message = tree["Document"]["CdtrPmtActvtnReq"]
-    instruction = _first(message["PmtInf"])
-    transaction = _first(instruction["CdtTrfTx"])
-    whose = {"Id": _single(instruction["Dbtr"]["Id"])} if decided_at and "Id" in instruction.get("Dbtr", {}) else _US
+    message, instruction, transaction = payment_request.asked_in(tree)
+    identifier = _first(instruction, "Dbtr/Id") if decided_at else None
+    whose = {"Id": identifier} if identifier else _US
     status: dict[str, Any] = {
         "StsId": message_id,
         "OrgnlInstrId": request.instruction_id,
@@ -199,32 +201,40 @@ def as_json(
         "OrgnlGrpInfAndSts": {
             "OrgnlMsgId": said.original_message_id,
             "OrgnlMsgNmId": request.message_name,
-            "OrgnlCreDtTm": message["GrpHdr"]["CreDtTm"],
+            "OrgnlCreDtTm": _first(message, "GrpHdr/CreDtTm"),
         },
         # the scheme writes a list here in one place, and there in the other
         "OrgnlPmtInfAndSts": of_instruction | {"TxInfAndSts": [status]}
         if decided_at
         else [of_instruction | {"TxInfAndSts": status}],
     }
-    return json.dumps({"Document": {_MESSAGE: report}}, ensure_ascii=False, separators=(",", ":")).encode()
+    written = json.dumps({"Document": {_MESSAGE: report}}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return written.encode(errors="replace")  # half a surrogate pair, where nobody has read it
 
 
-def _repeated(parent: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    found = {name: _single(parent[name]) for name in names if name in parent}
+def _repeated(parent: JsonNode, names: tuple[str, ...]) -> dict[str, Any]:
+    found = {name: _first(parent, name) for name in names}
     for name, kept in _OF_PARTY.items():
         if isinstance(found.get(name), dict):
             found[name] = {key: found[name][key] for key in kept if key in found[name]}
     return {name: value for name, value in found.items() if value}
 
 
+def _first(parent: JsonNode, path: str) -> Any:
+    """The first of what stands there, to be written again; None where nothing does."""
+    return next((_single(node.value) for node in parent.all(path)), None)
+
+
 def _single(value: Any) -> Any:
-    """The same with the first of each list in its place, as answers have it, and numbers as numbers."""
+    """The same with the first of each list in its place, as answers have it, and numbers as numbers.
+
+    A number that none of our machines can hold is left out.
+    """
     if isinstance(value, list):
         return _single(value[0]) if value else None
     if isinstance(value, dict):
-        return {name: _single(inner) for name, inner in value.items()}
-    return json.loads(value.written) if isinstance(value, JsonNumber) else value
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) else value
+        return {name: found for name, inner in value.items() if (found := _single(inner)) is not None}
+    if isinstance(value, JsonNumber):
+        number = json.loads(value.written) if len(value.written) <= _DIGITS_MAX else math.inf
+        return number if math.isfinite(number) else None
+    return value

@@ -114,6 +114,7 @@ def as_bill(request: PaymentRequest) -> Bill:
     spoken = (
         ("Rebate for immediate payment", request.rebate),
         ("Late payment", request.penalty),
+        ("Can be accepted until", request.expires_on and request.expires_on.isoformat()),
     )
     where = accounts.Where(currency=request.amount.currency)
     payee: Payee = accounts.payee(request.creditor, request.account, None, where)
@@ -123,6 +124,7 @@ def as_bill(request: PaymentRequest) -> Bill:
         issued_on=request.created_on,
         due_on=request.requested_on,
         due_dates=(request.requested_on,) if request.requested_on else (),
+        expires_on=request.expires_on,
         payable=request.amount,
         to=request.to,
         seller=Seller(legal_name=request.creditor, vat_id=request.creditor_id),
@@ -146,13 +148,27 @@ def requests_in_xml(message: etree._Element) -> tuple[PaymentRequest, ...]:
 
 def requests_in_json(tree: object) -> tuple[PaymentRequest, ...]:
     """The same in the JSON of the SRTP scheme."""
-    root = JsonNode(tree)
-    callback = root.maybe("callbackUrl")
+    callback = JsonNode(tree).maybe("callbackUrl")
     url = _callback(callback) if callback else None
-    message = root.maybe(f"Document/{_MESSAGE}")
+    message = _json_message(tree)
+    return _requests(message, _json_amount, name=_JSON_NAME, callback_url=url)
+
+
+def asked_in(tree: object) -> tuple[JsonNode, JsonNode, JsonNode]:
+    """Where a JSON request that was read before says it: the message, the instruction and the transaction."""
+    message = _json_message(tree)
+    return next(
+        (message, instruction, transaction)
+        for instruction in message.all("PmtInf")
+        for transaction in instruction.all("CdtTrfTx")
+    )
+
+
+def _json_message(tree: object) -> JsonNode:
+    message = JsonNode(tree).maybe(f"Document/{_MESSAGE}")
     if message is None:
         raise BillRefused("element-missing", "The field is missing.", element=f"/Document/{_MESSAGE}")
-    return _requests(message, _json_amount, name=_JSON_NAME, callback_url=url)
+    return message
 
 
 class _Amount(Protocol):

@@ -119,7 +119,7 @@ def _bill(root: xml.Node, root_kind: BillKind) -> Bill:
         means=tuple(_shown(each) for each in means),
         creditor_id=_creditor_id(party, root.maybe("cac:PayeeParty")),
         remittance_reference=_reference(means, chosen),
-        early_payments=_early_payments(terms, notes, issued_on, totals) if kind is BillKind.INVOICE else (),
+        early_payments=_early_payments(terms, chosen, issued_on, totals) if kind is BillKind.INVOICE else (),
         terms=fields.paragraphs(notes),
         order_reference=maybe_exact(root, "cac:OrderReference/cbc:ID"),
         preceding_numbers=_preceding_numbers(root),
@@ -180,21 +180,49 @@ def _due(root: xml.Node, means: tuple[_Means, ...], chosen: _Means | None) -> dt
 
 
 def _early_payments(
-    terms: list[xml.Node], notes: list[xml.Node], issued_on: dt.date, totals: _Totals
+    terms: list[xml.Node], chosen: _Means | None, issued_on: dt.date, totals: _Totals
 ) -> tuple[EarlyPayment, ...]:
+    """Nothing where some terms are about a part: the discount of an instalment is none of the bill."""
     tiers: list[early_payment.Tier] = []
     for each in terms:
-        stated = _settlement_discount(each, totals.payable.currency)
-        if stated is None:
+        stated = _tiers(each, issued_on, totals.payable.currency)
+        if stated is None or (stated and _has_conditions(each, chosen, issued_on)):
             return ()
         tiers += stated
-    for note in notes:
+    if tiers and any(_is_part(each, totals.payable) for each in terms):
+        return ()
+    return early_payment.offers(tiers, payable=totals.payable, total=totals.total)
+
+
+def _is_part(terms: xml.Node, payable: Money) -> bool:
+    """Whether they say that they are about another amount than all that is due."""
+    percent, amount = given(terms, "cbc:PaymentPercent"), given(terms, "cbc:Amount")
+    if percent is not None and early_payment.percent(percent.text(), element=percent.path) != early_payment.WHOLE:
+        return True
+    return amount is not None and _money(amount, payable.currency) != payable
+
+
+def _has_conditions(terms: xml.Node, chosen: _Means | None, issued_on: dt.date) -> bool:
+    """Whether their discount hangs on more than its last day: on another means, on an event, on a day to wait for."""
+    means = [each.text() for each in several(terms, "cbc:PaymentMeansID")]
+    if means and (chosen is None or plain(chosen.node, "cbc:ID") not in means):
+        return True
+    if given(terms, "cbc:ReferenceEventCode") is not None or terms.maybe("cac:ValidityPeriod") is not None:
+        return True
+    start = given(terms, "cac:SettlementPeriod/cbc:StartDate")
+    return start is not None and fields.date(start) > issued_on
+
+
+def _tiers(terms: xml.Node, issued_on: dt.date, currency: str) -> list[early_payment.Tier] | None:
+    """The discounts that these terms name; None where one of them leaves something to guess."""
+    found = _settlement_discount(terms, currency)
+    for note in several(terms, "cbc:Note"):
         # The text as it came: the rule wants a line break after the last entry, too.
         skonto = early_payment.skonto_tiers(note.raw_text(), issued_on=issued_on)
-        if skonto is None:
-            return ()
-        tiers += skonto
-    return early_payment.offers(tiers, payable=totals.payable, total=totals.total)
+        if found is None or skonto is None:
+            return None
+        found += skonto
+    return found
 
 
 def _settlement_discount(terms: xml.Node, currency: str) -> list[early_payment.Tier] | None:
@@ -304,8 +332,9 @@ def _payee(chosen: _Means | None, payee_name: str | None, seller: Seller, curren
     if chosen is None or chosen.account is None:
         return None
     name = maybe_line(chosen.node, f"{_ACCOUNT}/cbc:Name") or payee_name or seller.name
+    account = fields.account(chosen.account, means_code=chosen.code, currency=currency)
     where = accounts.Where(currency=currency, country=seller.country, means_code=chosen.code)
-    return accounts.payee(name, fields.account(chosen.account), chosen.branch, where)
+    return accounts.payee(name, account, chosen.branch, where)
 
 
 def _creditor_id(*parties: xml.Node | None) -> str | None:

@@ -37,8 +37,9 @@ def bill(*means: str | Means, payee: Payee | None = None, creditor_id: str | Non
         (bill(payee=VETTED), MeansKind.CREDIT_TRANSFER),
         *((bill(code, payee=VETTED), MeansKind.CREDIT_TRANSFER) for code in ("30", "31", "58", "1", "ZZZ", "")),
         (bill("48", "30", payee=VETTED), MeansKind.CREDIT_TRANSFER),  # both: it can be paid here
-        (bill("59", "58", payee=VETTED), MeansKind.CREDIT_TRANSFER),  # no mandate: nobody could collect
+        (bill("59", "58", payee=VETTED), MeansKind.CREDIT_TRANSFER),  # no mandate: it says so, and can be paid here
         (bill("58", MANDATE, payee=VETTED), MeansKind.DIRECT_DEBIT),  # a transfer would pay it a second time
+        (bill("59", Means(code="30", mandate="M-1"), payee=VETTED), MeansKind.DIRECT_DEBIT),  # wherever it stands
         (bill(Means(code="30", mandate="M-1"), payee=VETTED), MeansKind.CREDIT_TRANSFER),
         *((bill(code), MeansKind.DIRECT_DEBIT) for code in ("49", "59")),
         (bill("59", payee=VETTED), MeansKind.DIRECT_DEBIT),
@@ -64,6 +65,10 @@ def test_one_of_the_means_counts(of: Bill, kind: MeansKind | None) -> None:
     ("of", "said"),
     [
         (bill(payee=VETTED), {}),
+        (bill("48", "58", payee=VETTED), {}),
+        (bill("59", "58", payee=VETTED), {"besides": "direct_debit"}),
+        (bill(Means(code="58", mandate="M-1"), payee=VETTED), {"besides": "direct_debit"}),
+        (bill("59", Means(code="30", mandate="M-1"), payee=VETTED), {"mandate": "M-1"}),
         (bill(MANDATE, creditor_id="FR72ZZZ1"), {"mandate": "M-1", "creditor_id": "FR72ZZZ1"}),
         (bill("59"), {}),
         (bill("48"), {}),

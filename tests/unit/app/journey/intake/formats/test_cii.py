@@ -184,5 +184,25 @@ def test_what_leaves_something_to_guess_is_only_shown(discount: str) -> None:
     assert read(terms=cii_terms(discount=discount)).early_payments == ()
 
 
+def part(amount: str) -> str:
+    return f"<ram:PartialPaymentAmount>{amount}</ram:PartialPaymentAmount>"
+
+
+def test_a_discount_of_an_instalment_is_only_shown() -> None:
+    whole = cii_terms(due_on="20261201", discount=measure("14") + percent("2.00"))
+    half = whole.replace("<ram:Applicable", part("42.10") + "<ram:Applicable")
+    rest = cii_terms(due_on="20270101").replace("</ram:SpecifiedT", part("42.10") + "</ram:SpecifiedT")
+    for terms in (half, half + rest, whole + rest):
+        assert read(terms=terms).early_payments == ()
+    (found,) = read(terms=half.replace("42.10", "84.20")).early_payments
+    assert found.discount == Money(168, "EUR")
+
+
+def test_a_discount_for_paying_another_payee_is_only_shown() -> None:
+    factor = "<ram:PayeeTradeParty><ram:Name>Factor AG</ram:Name></ram:PayeeTradeParty>"
+    terms = cii_terms(discount=measure("14") + percent("2.00"))
+    assert read(terms=terms.replace("</ram:SpecifiedT", factor + "</ram:SpecifiedT")).early_payments == ()
+
+
 def test_a_credit_has_no_discount() -> None:
     assert read(type_code="381", terms=cii_terms(discount=measure("14") + percent("2.00"))).early_payments == ()

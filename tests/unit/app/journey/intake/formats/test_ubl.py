@@ -266,8 +266,24 @@ def test_an_account_of_another_means_is_never_offered(code: str) -> None:
     ],
 )
 def test_an_account_that_is_no_iban_is_kept_apart(account: str, scheme: AccountScheme) -> None:
-    found = read(iban=account, bic="083-001")
+    found = read(iban=account, bic="083-001", means_code="30")
     assert found.payee == Payee(name=SELLER_NAME, other_account=account, branch="083-001", scheme=scheme)
+
+
+def test_a_sepa_transfer_goes_to_an_iban() -> None:
+    found = refused(ubl_bill(iban="1234567", means_code="58"))
+    assert (found.code, found.element) == (
+        "account-refused",
+        "/Invoice/cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID",
+    )
+    assert "(means 58)" in found.detail
+    page = read(iban="https://pay.example.test/x", means_code="58").payee
+    assert page is not None
+    assert page.scheme is AccountScheme.LINK
+    # Danish bills have the code beside a Danish account, in kroner, which SEPA does not carry
+    other = read(iban="1234567", means_code="58", currency="DKK").payee
+    assert other is not None
+    assert other.other_account == "1234567"
 
 
 @pytest.mark.parametrize("account", [None, "", "  "])
@@ -324,6 +340,45 @@ def test_a_percentage_without_a_day_is_only_shown() -> None:
 
 def test_both_spellings_with_different_days_are_two_tiers() -> None:
     assert read(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n", extra_terms=SETTLEMENT).early_payment is None
+
+
+HALF = '<cbc:Amount currencyID="EUR">42.10</cbc:Amount>'
+NEXT = "</cac:PaymentTerms><cac:PaymentTerms>"
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        HALF + SETTLEMENT,
+        HALF + SETTLEMENT + NEXT + HALF,
+        SETTLEMENT + NEXT + HALF,
+        "<cbc:PaymentPercent>50</cbc:PaymentPercent>" + SETTLEMENT,
+        SETTLEMENT.replace("<cbc:EndDate>", "<cbc:StartDate>2026-11-02</cbc:StartDate><cbc:EndDate>"),
+        SETTLEMENT + "<cac:ValidityPeriod><cbc:EndDate>2026-11-05</cbc:EndDate></cac:ValidityPeriod>",
+        "<cbc:ReferenceEventCode>29</cbc:ReferenceEventCode>" + SETTLEMENT,
+        "<cbc:PaymentMeansID>2</cbc:PaymentMeansID>" + SETTLEMENT,
+    ],
+)
+def test_a_discount_of_a_part_or_on_a_condition_is_only_shown(terms: str) -> None:
+    assert read(extra_terms=terms).early_payments == ()
+
+
+def test_the_german_text_beside_instalments_is_only_shown() -> None:
+    assert read(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n", extra_terms=HALF).early_payments == ()
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        '<cbc:Amount currencyID="EUR">84.20</cbc:Amount>',
+        "<cbc:PaymentPercent>100.00</cbc:PaymentPercent>",
+        "<cbc:PaymentMeansID>1</cbc:PaymentMeansID>",
+    ],
+)
+def test_a_discount_of_all_that_is_due_is_one_of_the_bill(around: str) -> None:
+    means = ubl_means().replace("<cac:PaymentMeans>", "<cac:PaymentMeans><cbc:ID>1</cbc:ID>")
+    found = read(means=means, extra_terms=around + SETTLEMENT)
+    assert found.early_payment == EarlyPayment(until=dt.date(2026, 11, 10), discount=Money(211, "EUR"))
 
 
 def test_a_credit_has_no_discount() -> None:
