@@ -104,7 +104,8 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     _holds(
         "A3",
-        "no bill reached a customer who had left, blocked or never accepted its biller",
+        "no bill reached a customer who had left, blocked or never accepted its biller, but a credit note of one that"
+        " had reached them",
         # what was on its way at the same moment came before: their order within a minute is not told by the clock
         "SELECT b.id FROM delivered_bill b LEFT JOIN connection c"
         " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id WHERE c.id IS NULL"
@@ -114,6 +115,9 @@ INVARIANTS: Sequence[Invariant] = (
         " LEFT JOIN connection_history later ON later.connection_id = c.id AND later.sequence = h.sequence + 1"
         " WHERE {seconds:b.delivered_at,h.at} > 60"
         " AND (later.connection_id IS NULL OR {seconds:later.at,b.delivered_at} > 60)"
+        " AND NOT (b.kind = 'credit_note' AND EXISTS (SELECT 1 FROM delivered_bill n WHERE n.biller_id = b.biller_id"
+        " AND n.customer_id = b.customer_id AND n.number = b.corrects_number AND n.kind = 'invoice'"
+        " AND n.delivered_at <= b.delivered_at))"
         # before the very first step
         " UNION ALL SELECT b.id FROM delivered_bill b JOIN connection c"
         " ON c.customer_id = b.customer_id AND c.biller_id = b.biller_id"
@@ -206,16 +210,18 @@ INVARIANTS: Sequence[Invariant] = (
     _holds(
         "B15",
         "no payment that we could stop stands, and none is wanted, while a bill that its own replaces is being paid, or"
-        " has been since its decision",
+        " has been since its decision, or was not to be paid from here and its decision did not know it",
         "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN trip t ON t.id = p.trip_id JOIN"
         " (WITH RECURSIVE line(id, earlier) AS (SELECT id, replaces_id FROM invoice WHERE replaces_id IS NOT NULL"
         " UNION SELECT l.id, i.replaces_id FROM line l JOIN invoice i ON i.id = l.earlier"
         " WHERE i.replaces_id IS NOT NULL)"
-        " SELECT l.id, i.state, q.id AS paid_by FROM line l JOIN invoice i ON i.id = l.earlier"
+        " SELECT l.id, i.state, q.id AS paid_by, CASE WHEN i.means <> 'credit_transfer' THEN i.id END AS not_here"
+        " FROM line l JOIN invoice i ON i.id = l.earlier"
         " LEFT JOIN payment q ON q.invoice_id = i.id AND q.state = 'settled') e ON e.id = p.invoice_id"
         # an id is found in the list by what is left of its text without it
         " WHERE (e.state = 'in_payment' OR replace(CAST(d.earlier_paid AS TEXT), e.paid_by, '')"
-        " = CAST(d.earlier_paid AS TEXT)) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
+        " = CAST(d.earlier_paid AS TEXT) OR replace(CAST(d.earlier_not_here AS TEXT), e.not_here, '')"
+        " = CAST(d.earlier_not_here AS TEXT)) AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
         " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL))) GROUP BY p.id",
     ),
     _holds(

@@ -14,23 +14,30 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict, Invalid
+from app.invariants import check
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.intake import holding
+from app.journey.intake.models import DeliveredBill
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.ledger.rules import Claim
+from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
+from app.journey.payments.step import doubt
 from connectors.money import Money
 from consent.models import Trip
 from tests.functional.billers.test_billers_payments import program_of
 from tests.functional.test_corrections import credit, of_invoice, said, send, to_the_biller, withdrawn
+from tests.functional.test_linked_bills import at_the_bank, refused_by_the_bank
 from tests.support import factories
 from tests.support.billers_spec import conforms
 from tests.support.bills import SELLER_VAT, cii_bill, json_fields, pdf_bill, ubl_bill, ubl_means
 from tests.support.journey import Journey
+from tests.support.own_bills import add, check_payee
 
+REFERENCE = "RF18539007547034"
 DEBIT = {"payee": None, "means": "direct_debit", "mandate": "M-2024-7", "creditor_id": "FR72ZZZ123456"}
 CARD = {"payee": None, "means": "card"}
 GIRO = {"payee": {"iban": None, "account": "5050-1055"}, "currency": "SEK"}
@@ -376,6 +383,141 @@ def test_a_new_version_may_be_paid_here(journey: Journey) -> None:
     journey.wait(3)
     assert journey.truth(payment_id) == "done"
     assert [entry["amount"] for entry in journey.ledger()] == ["90.00"]
+
+
+NOBODY_TELLS = "Nobody tells us whether it was: look at your statement of account before you pay this one."
+
+
+@pytest.mark.parametrize(
+    ("means", "more", "words"),
+    [
+        ("direct_debit", {}, "was to be collected by direct debit on 1 December 2026."),
+        ("direct_debit", {"due_on": None}, "was to be collected by direct debit."),
+        ("card", {}, "was to be paid in another way, not from here."),
+        ("elsewhere", {}, "was to be paid in another way, not from here."),
+    ],
+)
+def test_a_new_version_of_what_may_have_been_paid_says_so_up_to_the_signature(
+    journey: Journey, means: str, more: dict[str, Any], words: str
+) -> None:
+    """Also where another version lies between the two."""
+    old = bill(journey, means, **more)
+    journey.clock.tick(hours=24 * 12)
+    journey.browser.sign_in()
+    journey.bill(number="2026-2", amount="95.00", replaces="2026-1")
+    new = journey.bill(number="2026-3", amount="90.00", replaces="2026-2", due_on="2026-12-20")
+    for path in (f"/bills/{new}", f"/bills/{new}/pay?bank=horizon"):
+        page = said(journey, path)
+        assert f"Bill 2026-1, which this one replaces, {words} {NOBODY_TELLS}" in page
+        assert f"If it was, {journey.biller.name} owes you that amount." in page
+        assert "need not be paid any more" not in page
+        assert f"/bills/{old}" in [str(link["href"]) for link in journey.browser.page(path).select(".notice a")]
+    assert "version, 2026-1, was not to be paid from here: look at your statement first" in said(journey, "/bills")
+    payment_id = journey.confirm(new)
+    assert NOBODY_TELLS in said(journey, f"/payments/{payment_id}/leave")
+    with journey.services.reading() as uow:
+        decision = uow.session.scalars(select(Decision)).one()
+    assert (decision.earlier_not_here, decision.earlier_paid) == ([old], [])
+    assert decision.evidence["order"]["earlier_not_here"] == old
+    journey.browser.come_back(journey.at_bank(journey.browser.leave(payment_id)))
+    journey.wait(3)
+    assert journey.truth(payment_id) == "done"  # who has read it may pay it
+
+
+def test_the_collected_version_of_a_collected_bill_says_that_the_first_may_have_been(journey: Journey) -> None:
+    bill(journey)
+    page = said(journey, f"/bills/{bill(journey, number='2026-2', replaces='2026-1')}")
+    assert "Bill 2026-1, which this one replaces, was to be collected by direct debit on 1 December 2026." in page
+    assert "Nobody tells us whether it was: your statement of account shows it." in page
+
+
+def test_a_collected_bill_that_comes_after_its_new_version_stops_what_was_decided_without_it(journey: Journey) -> None:
+    new = journey.bill(number="2026-2", amount="90.00", replaces="2026-1")
+    token, started = journey.browser.start_paying(new)
+    first = journey.confirm(new)
+    journey.worker.run_until_idle()
+    assert journey.payment(first).state == "awaiting_customer"
+    bill(journey)
+    assert (journey.payment(first).state, journey.payment(first).reason) == ("cancelled", "earlier_bill")
+    answer = journey.browser.decide(new, token, started.get_json())  # what was signed says nothing of it
+    assert answer.status_code == 409
+    assert NOBODY_TELLS in " ".join(answer.get_data(as_text=True).split())
+    second = journey.confirm(new)
+    journey.worker.run_until_idle()
+    assert journey.payment(second).state == "awaiting_customer"
+    assert [str(each) for each in check(journey.services.engine, now=journey.clock())] == []
+
+
+def test_who_has_gone_to_the_bank_is_asked_not_to_approve_when_the_collected_bill_comes(journey: Journey) -> None:
+    new = journey.bill(number="2026-2", amount="90.00", replaces="2026-1")
+    payment_id = journey.confirm(new)
+    journey.browser.leave(payment_id)
+    old = journey.deliver(number="2026-1", amount="100.00", **DEBIT)
+    with journey.services.unit_of_work() as uow:  # and the worker has asked the bank nothing yet
+        delivered = uow.session.get_one(DeliveredBill, old.bill_id)
+        invoices.open_bill(uow, journey.services.vault, delivered)
+        uow.commit()
+    assert journey.payment(payment_id).unwanted_since is not None
+    page = said(journey, f"/payments/{payment_id}")
+    assert "Please do not approve this one: you could pay twice." in page
+    assert "was to be collected by direct debit" in page
+
+
+def test_what_was_taken_off_after_it_may_have_been_collected_is_said_to_be_owed_then(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    journey.clock.tick(hours=24 * 12)
+    journey.browser.sign_in()
+    owed = f"If you paid more than €70.00, or more was collected, {journey.biller.name} owes you the difference."
+    assert "owes you" not in said(journey, f"/bills/{invoice_id}")
+    credit(journey)
+    assert owed in said(journey, f"/bills/{invoice_id}")
+    assert str(of_invoice(journey, invoice_id).refund_owed) == "0.00"  # nobody knows
+
+
+def test_what_names_no_day_is_not_over_on_arrival(journey: Journey) -> None:
+    journey.pay(journey.bill(number="paid", amount="10.00"))
+    journey.wait(3)
+    bill(journey, "elsewhere", "no day", due_on=None)
+    journey.clock.tick(hours=24 * 12)
+    journey.browser.sign_in()
+    inbox = said(journey, "/bills")
+    assert "Nothing to pay here." in inbox
+    assert "Besides, 1 bill is not paid from here" in inbox
+    assert inbox.index("Bill no day") < inbox.index("Bill paid")
+
+
+@pytest.mark.parametrize(
+    ("pays", "words"),
+    [
+        (True, "You may have paid this bill already."),
+        (False, "You may have added this very bill yourself, and it is not paid from here."),
+    ],
+)
+def test_its_page_says_that_its_customer_may_have_added_the_same_bill(journey: Journey, pays: bool, words: str) -> None:
+    own = add(journey.browser, amount="100.00", reference=REFERENCE)
+    if pays:
+        check_payee(journey.browser, own, typed=str(journey.invoice(own).payee_iban), warned="yes")
+        journey.pay(own)
+        journey.wait(3)
+    page = said(journey, f"/bills/{bill(journey)}")
+    assert f"{words} " in page
+    assert "Two of account, amount and reference are the same." in page
+
+
+def test_a_payment_of_the_earlier_bill_that_comes_alive_again_asks_nobody_to_wait(journey: Journey) -> None:
+    old = journey.bill(number="2026-1", amount="100.00")
+    first, _ = at_the_bank(journey, old)
+    refused_by_the_bank(journey, first)
+    new = bill(journey, number="2026-2", replaces="2026-1")
+    with journey.services.unit_of_work() as uow:
+        payment = locked(uow.session, first)
+        payment.doubted_since = uow.now
+        assert doubt(uow, payment)
+        uow.commit()
+    page = said(journey, f"/bills/{new}")
+    assert "A payment of bill 2026-1, which this one replaces, is under way. If it goes through," in page
+    assert "ask how it is to be set off against this one." in page
+    assert "Please wait" not in page
 
 
 def test_a_new_version_may_be_collected(journey: Journey) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from typing import Any
 
 import pytest
+import requests
 from sqlalchemy import func, select
 
 from app.db.events import EventRow
@@ -80,6 +82,34 @@ def test_a_bill_that_was_opened_is_never_told(listening: Journey, page: str) -> 
     listening.browser.page(f"/bills/{unseen}")  # too late to take it back
     days_pass(listening, 8)
     assert len(told(listening)) == 1
+
+
+def test_the_days_of_a_new_version_that_had_to_wait_begin_when_it_can_be_opened(
+    listening: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = listening.bill(number="old", amount="100.00")
+    listening.browser.leave(listening.confirm(old))
+    with monkeypatch.context() as silent:
+        silent.setattr(listening.bank_wire, "send", away)
+        listening.deliver(number="new", amount="90.00", replaces="old")
+        for _ in range(8):
+            listening.clock.tick(days=1)
+            listening.worker.run_until_idle()
+        with listening.services.reading() as uow:
+            assert uow.session.scalars(select(Invoice.number)).all() == ["old"]
+    for _ in range(3):
+        listening.wait(3600)
+    with listening.services.reading() as uow:
+        new = uow.session.scalars(select(Invoice).where(Invoice.number == "new")).one()
+    assert new.opened_at - new.received_at > dt.timedelta(days=8)
+    days_pass(listening, 6.5)
+    assert told(listening) == []
+    days_pass(listening, 1)
+    assert [message["data"]["number"] for message in told(listening)] == ["new"]
+
+
+def away(*_: Any, **__: Any) -> Any:
+    raise requests.ConnectionError("down")
 
 
 def test_a_stranger_does_not_open_it(listening: Journey) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.many import among
 from app.errors import Conflict, NotFound
 from app.journey.connections.models import Connection, Redemption
-from app.journey.connections.states import OPEN
+from app.journey.connections.states import OPEN, ConnectionState
 from app.people.clients import billers_that_answer
 from app.people.models import Biller
 
@@ -71,6 +72,22 @@ def may_deliver(session: Session, *, customer_id: str, biller_id: str) -> bool:
 def delivering_billers(customer_id: str) -> Select[str]:
     """Ids of the billers whose bills reach this customer, for a query of bills."""
     return select(Connection.biller_id).where(Connection.customer_id == customer_id, Connection.state.in_(OPEN))
+
+
+def is_silenced(
+    *,
+    customer_id: InstrumentedAttribute[str],
+    biller_id: InstrumentedAttribute[str],
+    at: InstrumentedAttribute[dt.datetime],
+) -> ColumnElement[bool]:
+    """For a query: whether the customer had blocked the biller when it said something ``at`` this moment, and still
+    has. What it means for their bills they see, and none of its words."""
+    return exists().where(
+        Connection.customer_id == customer_id,
+        Connection.biller_id == biller_id,
+        Connection.state == ConnectionState.BLOCKED,
+        Connection.changed_at <= at,
+    )
 
 
 def _behind(session: Session, addresses: Collection[str], biller_id: str, *, open_only: bool) -> dict[str, str]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.journey.connections.access import delivering_billers, is_silenced
 from app.journey.corrections.models import Correction
 from app.journey.corrections.states import WHOLE, CorrectionKind, CorrectionState
 from app.journey.intake.bill import BillKind
@@ -33,6 +34,7 @@ CORRECTIONS_MOST = 100
 NOT_PAID_HERE = "not_paid_here"
 #: credits without a bill on the first page, of one biller: nobody fills the head of the list
 STANDING_MOST = 3
+_SILENCED = is_silenced(customer_id=Correction.customer_id, biller_id=Correction.biller_id, at=Correction.said_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +45,13 @@ class CorrectionView:
     kind: str  #: CorrectionKind
     biller_id: str
     biller_name: str  #: by whom it was said
-    number: str  #: of the credit note or of the new version
+    number: str | None  #: of the credit note or of the new version; None: its customer had blocked the biller by then
     names: str | None  #: the number of the bill that it says it is about
     amount: Money  #: as the document says it
     taken: Money  #: what came off the bill
     said_at: dt.datetime
-    reason: str | None
-    has_original: bool  #: there is a file that the biller delivered
+    reason: str | None  #: None as the number
+    has_original: bool  #: there is a file that the biller delivered; False as the number
     opened_id: str | None  #: of a new version: its bill, once it is in the customer's space
 
 
@@ -100,6 +102,7 @@ def _held_number(session: Session, invoice: Invoice) -> str | None:
         select(HeldBill.number)
         .where(
             HeldBill.biller_id == invoice.biller_id,
+            HeldBill.biller_id.in_(delivering_billers(invoice.customer_id)),  # else nothing of it is to come
             HeldBill.customer_id == invoice.customer_id,
             HeldBill.corrects_number.in_(select(Invoice.number).where(Invoice.id.in_(line))),
             HeldBill.ended_as.is_(None),
@@ -151,6 +154,7 @@ def standing_credits(session: Session, *, customer_id: str, most: int = STANDING
             Correction.customer_id == customer_id,
             Correction.state == CorrectionState.STANDING,
             Correction.kind == CorrectionKind.CREDIT_NOTE,
+            ~_SILENCED,
         )
         .subquery()
     )
@@ -191,7 +195,7 @@ def _views(
 ) -> list[CorrectionView]:
     """The last ``most`` of them, in the order in which they were said."""
     rows = session.execute(
-        select(Correction, Biller.name, Invoice.id)
+        select(Correction, Biller.name, Invoice.id, _SILENCED)
         .join(Biller, Biller.id == Correction.biller_id)
         .outerjoin(Invoice, Invoice.bill_id == Correction.bill_id)
         .where(wanted)
@@ -204,16 +208,16 @@ def _views(
             kind=row.kind,
             biller_id=row.biller_id,
             biller_name=biller_name,
-            number=row.number,
+            number=None if silenced else row.number,
             names=row.names,
             amount=row.amount,
             taken=row.taken,
             said_at=row.said_at,
-            reason=row.reason,
-            has_original=row.bill_id is not None,
+            reason=None if silenced else row.reason,
+            has_original=row.bill_id is not None and not silenced,
             opened_id=opened_id,
         )
-        for row, biller_name, opened_id in reversed(rows)
+        for row, biller_name, opened_id, silenced in reversed(rows)
     ]
 
 

@@ -63,6 +63,8 @@ class Decision(Base):
     credited_minor: Mapped[int] = mapped_column(default=0)
     # the payments of bills that this one replaces, as the page warned of them: once there are others, it is to give way
     earlier_paid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    # the bills that this one replaces and that were not to be paid from here: the same
+    earlier_not_here: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     pay_on: Mapped[dt.date]  # the customer's local day
     bank_id: Mapped[str] = mapped_column(String(60))
     payee_name: Mapped[str] = mapped_column(String(70))

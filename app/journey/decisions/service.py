@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import invoice_of_customer, payee_of
-from app.journey.invoices.chain import earlier_payments
+from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
@@ -120,6 +120,7 @@ def pay_now(
         discount_minor=claimed.discount.minor,
         credited_minor=invoice.credited_minor,
         earlier_paid=signed.get("earlier_paid", "").split(),
+        earlier_not_here=signed.get("earlier_not_here", "").split(),
         pay_on=today,
         bank_id=bank.id,
         payee_name=payee_name,
@@ -146,23 +147,23 @@ def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) ->
         raise Conflict("sign-in-first", f"{bank.name} wants you to sign in there before it takes a payment.")
 
 
-def earlier_paid_of(session: Session, invoice: Invoice) -> tuple[str, ...]:
-    """The payments that have paid bills which this one replaces. Raises Conflict when one of these is under way."""
+def earlier_of(session: Session, invoice: Invoice) -> EarlierPayments:
+    """What has, or may have, paid bills which this one replaces. Raises Conflict when a payment of one is under way."""
     earlier = earlier_payments(session, invoice.id)
     if earlier.in_payment:
         raise Conflict(
             "earlier-in-payment",
             "A payment of the bill that this one replaces is under way. Wait until it is known what became of it.",
         )
-    return earlier.executed
+    return earlier
 
 
 def order_now(
     uow: UnitOfWork, *, customer: Customer, invoice: Invoice, bank: BankProfile, check: PayeeCheck | None
 ) -> dict[str, str]:
     """The order to pay this invoice as it is at this moment. Raises Conflict and Invalid."""
-    earlier_paid = earlier_paid_of(uow.session, invoice)
-    return order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier_paid=earlier_paid, check=check)
+    earlier = earlier_of(uow.session, invoice)
+    return order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier=earlier, check=check)
 
 
 def order_of(
@@ -170,30 +171,39 @@ def order_of(
     *,
     bank: BankProfile,
     day: dt.date,
-    earlier_paid: Sequence[str] = (),
+    earlier: EarlierPayments | None = None,
     check: PayeeCheck | None = None,
 ) -> dict[str, str]:
     """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid.
 
-    The payments of bills which this one replaces stand in it where there are any: the page warned of them. So does what
-    was checked of a payee that nobody verified.
+    The payments of bills which this one replaces stand in it where there are any, and those of these bills that were
+    not to be paid from here: the page warned of them. So does what was checked of a payee that nobody verified.
     """
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
     payee_name, payee_iban = payee_of(invoice)
-    known = {"earlier_paid": " ".join(earlier_paid)} if earlier_paid else {}
-    known |= payee_checks.as_signed(check)
-    return known | {
-        "invoice": invoice.id,
-        "payee": payee_name,
-        "iban": payee_iban,
-        "amount_minor": str(amount),
-        "currency": invoice.currency,
-        "reference": invoice.reference or "",
-        "day": day.isoformat(),
-        "bank": bank.id,
-    }
+    return (
+        _as_signed(earlier)
+        | payee_checks.as_signed(check)
+        | {
+            "invoice": invoice.id,
+            "payee": payee_name,
+            "iban": payee_iban,
+            "amount_minor": str(amount),
+            "currency": invoice.currency,
+            "reference": invoice.reference or "",
+            "day": day.isoformat(),
+            "bank": bank.id,
+        }
+    )
+
+
+def _as_signed(earlier: EarlierPayments | None) -> dict[str, str]:
+    if earlier is None:
+        return {}
+    known = {"earlier_paid": earlier.executed, "earlier_not_here": earlier.not_here}
+    return {name: " ".join(ids) for name, ids in known.items() if ids}
 
 
 def shown_of(order: dict[str, str]) -> str:

@@ -53,9 +53,10 @@ def release(services: Services, *, held_id: str) -> str:
     """Somebody looked: deliver it. Returns the id of the bill. An account that is not registered stays a reason."""
     with services.unit_of_work() as uow:
         held = _open(uow.session, held_id)
-        if not may_deliver(uow.session, customer_id=held.customer_id, biller_id=held.biller_id):
-            raise Conflict("not-connected", "Its customer is no longer connected with the biller: discard it.")
         bill = read_bill(originals.content_of(services.vault, uow.session, held), held.media_type)
+        connected = may_deliver(uow.session, customer_id=held.customer_id, biller_id=held.biller_id)
+        if not connected and not _credits_delivered(uow.session, held, bill.kind):
+            raise Conflict("not-connected", "Its customer is no longer connected with the biller: discard it.")
         accounts = uow.session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == held.biller_id)).all()
         stays = rules.pays_into(bill, accounts)
         if stays is not None:
@@ -94,6 +95,16 @@ def release(services: Services, *, held_id: str) -> str:
             uow.record(BillDelivered(bill_id=delivered.id))
         uow.commit()
         return delivered.id
+
+
+def _credits_delivered(session: Session, held: HeldBill, kind: BillKind) -> bool:
+    """Whether it takes something off a bill that its customer has: that is taken also where they have left since."""
+    named = select(DeliveredBill.id).where(
+        DeliveredBill.biller_id == held.biller_id,
+        DeliveredBill.customer_id == held.customer_id,
+        DeliveredBill.number == held.corrects_number,
+    )
+    return kind is BillKind.CREDIT_NOTE and session.scalar(named) is not None
 
 
 def _check_versions(session: Session, held: HeldBill, kind: BillKind) -> None:

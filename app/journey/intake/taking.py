@@ -40,6 +40,11 @@ NOT_CONNECTED = (
     "{} is not the address of a customer who is connected with you. Ask your customer for a code or an address and"
     " redeem it, or send this bill by another channel."
 )
+#: besides, where it corrects another one, whichever that is: to ask for less needs no connection
+TAKEN_ALL_THE_SAME = (
+    " What takes something off a bill that you delivered there before is taken all the same: a credit note that names"
+    " it, or its withdrawal (POST /bills/{its id}/withdrawal). A new version is not."
+)
 #: the same for its program
 WAYS_ON = ("redeem-code", "redeem-address", "other-channel")
 
@@ -233,7 +238,7 @@ class _Desk:
         return {row["id"] for row in (*self._delivered, *self._held)} - {row["id"] for row in (*delivered, *held)}
 
     def _judge(self, delivery: Delivery) -> Acknowledgement:
-        customer_id = self._customers.get(delivery.address)
+        customer_id = self._customers.get(delivery.address) or self._credited(delivery)
         number = delivery.bill.number
         earlier = self._earlier.get(number)
         if customer_id is None:
@@ -278,6 +283,14 @@ class _Desk:
         except BillRefused as refused:
             raise invalid(refused) from refused
 
+    def _credited(self, delivery: Delivery) -> str | None:
+        """The customer whose delivered bill it takes something off: they owe less, also where they have left since."""
+        preceding = self._preceding.get(delivery.bill.corrects or "")
+        if delivery.bill.kind is not BillKind.CREDIT_NOTE or preceding is None:
+            return None
+        once = self._once.get(delivery.address)
+        return once if once == preceding.customer_id else None
+
     def _check_preceding(self, delivery: Delivery, customer_id: str) -> None:
         bill, version = delivery.bill, self._version(delivery)
         preceding = self._preceding.get(bill.corrects or "")
@@ -308,7 +321,10 @@ class _Desk:
         self._stray.append(delivery.address)
         # one answer for an unknown address, another biller's, and somebody who left, blocked or never connected: it
         # tells nothing about people
-        raise Invalid("not-connected", NOT_CONNECTED.format(delivery.address), actions=WAYS_ON)
+        detail = NOT_CONNECTED.format(delivery.address)
+        if is_correction(delivery.bill.kind, delivery.bill.corrects):
+            detail += TAKEN_ALL_THE_SAME
+        raise Invalid("not-connected", detail, actions=WAYS_ON)
 
     def _doubts(self, bill: Bill) -> tuple[Doubt, ...]:
         """The bill names its sender, or is refused; all else that is odd about it is for somebody to look at."""

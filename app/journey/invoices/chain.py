@@ -5,6 +5,7 @@ A bill has one new version at the most, so that they form a line. Whoever locks 
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sqlalchemy import Integer, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.many import among
+from app.journey.intake.means import MeansKind
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger import service as ledger
@@ -33,12 +35,23 @@ _TAKEN = {InvoiceState.PAID: Taken.PAID, InvoiceState.IN_PAYMENT: Taken.IN_PAYME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotHereBefore:
+    """A bill that another one stands in for and that was not to be paid from here: nobody tells whether it was paid."""
+
+    id: str
+    number: str
+    means: str  #: MeansKind
+    due_on: dt.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierBill:
     """The bill that another one stands in for; of several the one of which payments have the most."""
 
     id: str
     number: str
     taken: Taken
+    not_here: NotHereBefore | None  #: the last one before it, wherever in the line that is
 
     @property
     def is_paid(self) -> bool:
@@ -55,11 +68,12 @@ class EarlierPayments:
 
     in_payment: bool = False  #: one of these bills is: nobody knows yet what becomes of that
     executed: tuple[str, ...] = ()  #: the ids of the payments that banks executed and did not take back
+    not_here: tuple[str, ...] = ()  #: the ids of those that were not to be paid from here, and may have been paid
 
-    def come_first(self, known: Collection[str]) -> bool:
+    def come_first(self, *, paid: Collection[str], not_here: Collection[str]) -> bool:
         """Whether a payment of the newer bill gives way to them. Not where its customer decided on it when they were
-        shown exactly that these, the ``known`` ones, had been executed."""
-        return self.in_payment or not set(self.executed) <= set(known)
+        shown that of exactly these: the payments ``paid``, the bills ``not_here``."""
+        return self.in_payment or not set(self.executed) <= set(paid) or not set(self.not_here) <= set(not_here)
 
 
 def earlier_ids(session: Session, invoice_id: str) -> list[str]:
@@ -73,31 +87,39 @@ def later_ids(session: Session, invoice_id: str) -> list[str]:
 
 
 def earlier_payments(session: Session, invoice_id: str) -> EarlierPayments:
-    """What payments have, as it is now, of the bills that this one stands in for."""
+    """What payments have, or may have, as it is now, of the bills that this one stands in for."""
     ids = earlier_ids(session, invoice_id)
     if not ids:
         return EarlierPayments()
-    states = session.scalars(select(Invoice.state).where(Invoice.id.in_(ids))).all()
-    return EarlierPayments(in_payment=InvoiceState.IN_PAYMENT in states, executed=ledger.executed_of(session, ids))
+    rows = session.execute(select(Invoice.id, Invoice.state, Invoice.means).where(Invoice.id.in_(ids))).all()
+    return EarlierPayments(
+        in_payment=any(row.state == InvoiceState.IN_PAYMENT for row in rows),
+        executed=ledger.executed_of(session, ids),
+        not_here=tuple(sorted(row.id for row in rows if row.means != MeansKind.CREDIT_TRANSFER)),
+    )
 
 
 def earlier_bills(session: Session, invoice_ids: Collection[str]) -> dict[str, EarlierBill]:
-    """For each of these that stands in for another one: which that is, and what payments have of it."""
+    """For each of these that stands in for another one: which that is, and what is known of its having been paid."""
     walked = _walk(session, invoice_ids, Invoice.id, Invoice.replaces_id)
     ids = {earlier for _, earlier in walked}
     if not ids:
         return {}
-    rows = session.execute(select(Invoice.id, Invoice.number, Invoice.state).where(among(session, Invoice.id, ids)))
-    known = {
-        row.id: EarlierBill(id=row.id, number=row.number, taken=_TAKEN.get(InvoiceState(row.state), Taken.NOTHING))
-        for row in rows
-    }
-    found: dict[str, EarlierBill] = {}
+    columns = (Invoice.id, Invoice.number, Invoice.state, Invoice.means, Invoice.due_on)
+    rows = {row.id: row for row in session.execute(select(*columns).where(among(session, Invoice.id, ids)))}
+    taken = {each: _TAKEN.get(InvoiceState(row.state), Taken.NOTHING) for each, row in rows.items()}
+    most: dict[str, str] = {}
+    not_here: dict[str, NotHereBefore] = {}
     for invoice_id, earlier_id in walked:  # the nearest first
-        before = found.get(invoice_id)
-        if before is None or known[earlier_id].taken > before.taken:
-            found[invoice_id] = known[earlier_id]
-    return found
+        if taken[earlier_id] > taken[most.setdefault(invoice_id, earlier_id)]:
+            most[invoice_id] = earlier_id
+        row = rows[earlier_id]
+        if row.means != MeansKind.CREDIT_TRANSFER and invoice_id not in not_here:
+            not_here[invoice_id] = NotHereBefore(id=row.id, number=row.number, means=row.means, due_on=row.due_on)
+    return {
+        invoice_id: EarlierBill(id=each, number=rows[each].number, taken=taken[each], not_here=not_here.get(invoice_id))
+        for invoice_id, each in most.items()
+    }
 
 
 def _walk(

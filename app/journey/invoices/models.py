@@ -31,7 +31,7 @@ class Invoice(Base):
         CheckConstraint("(discount_minor = 0) = (discount_until IS NULL)", name="discount_has_its_day"),
         Index(
             "ix_invoice_unseen",
-            "received_at",
+            "opened_at",
             postgresql_where=text("seen_at IS NULL AND unseen_at IS NULL"),
             sqlite_where=text("seen_at IS NULL AND unseen_at IS NULL"),
         ),
@@ -91,7 +91,9 @@ class Invoice(Base):
     lines: Mapped[list[Any]]
     note: Mapped[str | None] = mapped_column(Text)
     terms: Mapped[str | None] = mapped_column(Text)
-    received_at: Mapped[dt.datetime]
+    received_at: Mapped[dt.datetime]  # its biller delivered it, or its customer added it
+    # it came into the space: later, where it is a new version that waited for a payment of an earlier one
+    opened_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime | None]  # when its customer first opened it
     unseen_at: Mapped[dt.datetime | None]  # when its biller was to be told that nobody had
 

@@ -43,6 +43,7 @@ def keep(uow: UnitOfWork, *, own_bill_id: str, customer_id: str, values: OwnValu
         reference=values.reference,
         lines=[],
         received_at=uow.now,
+        opened_at=uow.now,
         seen_at=uow.now,
     )
     uow.session.add(invoice)

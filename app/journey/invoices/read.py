@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -61,7 +61,7 @@ class InvoiceView:
     reference: str | None
     means: str  #: MeansKind
     elsewhere: dict[str, str]  #: what it says of a means that is not offered: intake/means.py
-    day_over: bool  #: its day is before today
+    day_over: bool  #: it names a day, and that is before today
     payee_name: str | None
     payee_iban: str | None
     lines: tuple[LineView, ...]
@@ -114,7 +114,7 @@ def invoices_of(
     biller stand behind the others of their kind; none is left out.
     """
     over = Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)) | (
-        (Invoice.state == InvoiceState.NOT_HERE) & (today > _DAY)
+        (Invoice.state == InvoiceState.NOT_HERE) & _is_day_over(today)
     )
     still_open = case((over, 1), else_=0)
     muted = muted_billers(session, customer_id=customer_id)
@@ -147,7 +147,7 @@ def open_total(session: Session, *, customer_id: str, today: dt.date, delivered:
     """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is; what is
     not paid here is only counted."""
     not_here = select(func.count()).where(
-        Invoice.customer_id == customer_id, Invoice.state == InvoiceState.NOT_HERE, today <= _DAY
+        Invoice.customer_id == customer_id, Invoice.state == InvoiceState.NOT_HERE, ~_is_day_over(today)
     )
     rows = session.execute(
         select(Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor), func.count())
@@ -192,6 +192,11 @@ def original_of(vault: Vault, session: Session, *, invoice_id: str, customer_id:
     if bill is None:
         raise NotFound("bill")
     return Original(content_of(vault, session, bill), bill.media_type, bill.number)
+
+
+def _is_day_over(today: dt.date) -> ColumnElement[bool]:
+    """In a query what ``day_over`` is in a view: a bill without a day has none that could be over."""
+    return and_(Invoice.due_on.is_not(None), Invoice.due_on < today)
 
 
 def _select() -> Select[*tuple[Any, ...]]:

@@ -57,7 +57,7 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     """Put a bill that has no invoice yet into its customer's space; ``replaces_id``: as the new version of that one."""
     bill = read_bill(originals.content_of(vault, uow.session, delivered), delivered.media_type)
     holder = _holder(uow, delivered, bill) if delivered.means == MeansKind.CREDIT_TRANSFER else None
-    invoice = Invoice(**_columns(delivered, bill, holder=holder), replaces_id=replaces_id)
+    invoice = Invoice(**_columns(delivered, bill, holder=holder, now=uow.now), replaces_id=replaces_id)
     uow.session.add(invoice)
     uow.session.flush()
     if invoice.is_paid_here:
@@ -170,7 +170,7 @@ def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tu
             holder = None
             if delivered.means == MeansKind.CREDIT_TRANSFER:
                 holder = holders[delivered.biller_id, (bill.payee and bill.payee.iban) or ""]
-            made.append(_columns(delivered, bill, holder=holder))
+            made.append(_columns(delivered, bill, holder=holder, now=uow.now))
         except Exception:  # the other bills are right
             log.exception("%s cannot be opened together with others", delivered.id)
             apart.append(delivered.id)
@@ -186,7 +186,7 @@ def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
     return holder
 
 
-def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None) -> dict[str, Any]:
+def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: dt.datetime) -> dict[str, Any]:
     """The invoice of a bill, column by column. ``holder``: of the account to which it is paid from here."""
     early = bill.early_payment
     is_paid_here = delivered.means == MeansKind.CREDIT_TRANSFER
@@ -217,6 +217,7 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None) -> dic
         "note": bill.note,
         "terms": bill.terms,
         "received_at": delivered.delivered_at,
+        "opened_at": now,
     }
 
 
@@ -239,7 +240,8 @@ def see(uow: UnitOfWork, *, invoice_id: str, customer_id: str) -> None:
 
 
 def report_unseen(services: Services) -> None:
-    """Say of each bill that nobody has opened for the days of the setting that it is so: once, ever."""
+    """Say of each bill that nobody has opened for the days of the setting that it is so: once, ever. They count from
+    when it came into the space: nobody could open it before."""
     days = services.settings.unseen_days
     while days and _report_some(services, days):
         pass
@@ -251,8 +253,8 @@ def _report_some(services: Services, days: int) -> bool:
         forgotten = (Invoice.seen_at.is_(None), Invoice.unseen_at.is_(None), open_)
         oldest = (
             select(Invoice.id)
-            .where(*forgotten, Invoice.received_at <= uow.now - dt.timedelta(days=days))
-            .order_by(Invoice.received_at, Invoice.id)
+            .where(*forgotten, Invoice.opened_at <= uow.now - dt.timedelta(days=days))
+            .order_by(Invoice.opened_at, Invoice.id)
             .limit(UNSEEN_AT_ONCE)
             .with_for_update(skip_locked=True)  # another worker has these, or their customer opens one now
             .cte("oldest")

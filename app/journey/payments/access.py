@@ -84,10 +84,11 @@ def is_outdated(session: Session, payment: Payment) -> bool:
 
 
 def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
-    """Whether a bill that its own one replaces is being paid, or has been since its customer decided: to go on could be
-    to pay both."""
-    known = session.get_one(Decision, payment.decision_id).earlier_paid
-    return earlier_payments(session, payment.invoice_id).come_first(known)
+    """Whether a bill that its own one replaces is being paid, or has been since its customer decided, or may have been
+    in another way that they did not know of then: to go on could be to pay both."""
+    decision = session.get_one(Decision, payment.decision_id)
+    earlier = earlier_payments(session, payment.invoice_id)
+    return earlier.come_first(paid=decision.earlier_paid, not_here=decision.earlier_not_here)
 
 
 def is_unchecked(session: Session, payment: Payment) -> bool:

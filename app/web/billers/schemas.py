@@ -271,8 +271,8 @@ class DeliveredBillSchema(ma.Schema):
         required=True,
         validate=validate.OneOf(("open", "paid", "not_paid_here", "closed")),
         metadata={
-            "description": "open: to be paid, or a payment is under way · paid · not_paid_here: your customer sees it,"
-            " and can never pay it here, for its means is not credit_transfer; whether it was paid we are not told ·"
+            "description": "open: to be paid, or a payment is under way · paid · not_paid_here: your customer can"
+            " never pay it here, for its means is not credit_transfer; whether it was paid we are not told ·"
             " closed: nothing of it is asked any more, since you credited it whole, withdrew it or replaced it. Of a"
             " credit note: open while the bill that it takes its amount off is not there, closed once it is applied."
         },

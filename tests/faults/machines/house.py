@@ -105,6 +105,7 @@ class House:
                 payee_name="Lumen",
                 payee_iban="FR1420041010050500013M02606",
                 received_at=uow.now,
+                opened_at=uow.now,
                 **values,
             )
             uow.session.add(invoice)

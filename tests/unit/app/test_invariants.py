@@ -652,6 +652,18 @@ def test_who_knew_when_they_decided_that_the_earlier_bill_is_paid_may_pay(bare: 
         assert broken_in(connection, lived.clock.now) == {"B14"}
 
 
+def test_who_knew_when_they_decided_that_the_earlier_bill_may_be_collected_may_pay(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        waiting, collected = books.payment("awaiting_customer", NOT_GONE), books.one("invoice", "state = 'not_here'")
+        books.change("invoice", books.one("invoice", f"id = '{waiting['invoice_id']}'"), replaces_id=collected["id"])
+        assert broken_in(connection, lived.clock.now) == {"B14", "B15"}
+        books.change("decision", books.of("decision", waiting), earlier_not_here=["inv_another"])
+        assert broken_in(connection, lived.clock.now) == {"B14", "B15"}
+        books.change("decision", books.of("decision", waiting), earlier_not_here=[collected["id"]])
+        assert broken_in(connection, lived.clock.now) == {"B14"}
+
+
 @pytest.mark.parametrize("table", ["payment", "decision", "ledger_entry", "ledger_balance"])
 @pytest.mark.parametrize("state", ["not_here", "cleared"])
 def test_whatever_touches_a_bill_that_is_not_paid_here_is_seen(

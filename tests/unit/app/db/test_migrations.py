@@ -28,8 +28,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import JSON, Integer
 
 from app.db.engine import make_engine
-from app.db.migrate import _references_off, config_for, upgrade
+from app.db.migrate import _references_off, _validate, config_for, upgrade
 from app.invariants import check
+from app.journey.decisions.models import Decision
+from app.journey.invoices.models import Invoice
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
 from app.services import Services
 from app.worker import Worker
@@ -97,7 +99,8 @@ class Old:
     def put(self, table: str, **given: Any) -> None:
         row = dict(given)
         for column in self.tables.tables[table].columns:
-            if column.name not in row and not column.nullable and not column.primary_key:
+            must = not column.nullable and not column.primary_key and column.server_default is None
+            if must and column.name not in row:
                 row[column.name] = self._something(column.type)
         self.connection.execute(insert(self.tables.tables[table]).values(row))
 
@@ -379,6 +382,47 @@ def test_a_process_of_before_corrections_neither_decides_nor_opens_a_bill(
         older.connection = connection
         with pytest.raises(IntegrityError, match="credited_minor"):
             older.put(table, id="late", **rows[table], **people)
+
+
+def test_what_was_decided_before_knows_of_the_bills_that_were_not_paid_here(services: Services, clock: Clock) -> None:
+    fill(services, clock())
+    to(services, "0020")
+    if services.engine.dialect.name == "postgresql":
+        _validate(services.engine)  # what is not is not reflected
+    received = clock() - 9 * MINUTE
+    with services.engine.begin() as connection:
+        older = Old(connection, clock())
+        people = {"customer_id": "cus", "currency": "EUR", "amount_minor": 100}
+        line = {"first": ("direct_debit", None), "second": ("credit_transfer", "first"), "third": ("card", "second")}
+        for name, (means, replaces) in {**line, "fourth": ("credit_transfer", "third")}.items():
+            older.put("delivered_bill", id=f"bil_{name}", biller_id="blr", client_id="cli", number=name, **people)
+            here = means == "credit_transfer"
+            payee = {"payee_iban": IBAN, "payee_name": "Lumen"} if here else {"payee_iban": None, "payee_name": None}
+            state = {"state": "to_pay" if name == "fourth" else "cleared", "means": means, **payee}
+            ids = {"id": f"inv_{name}", "bill_id": f"bil_{name}", "biller_id": "blr", "number": name}
+            earlier: dict[str, Any] = {
+                "replaces_id": replaces and f"inv_{replaces}",
+                "lines": [],
+                "received_at": received,
+            }
+            older.put("invoice", **ids, **state, **earlier, **people)
+        for name in ("second", "fourth"):
+            decided = {"id": f"dec_{name}", "invoice_id": f"inv_{name}", "payment_id": f"pay_{name}"}
+            older.put("decision", **decided, bank_id="horizon", verb="pay_now", **people)
+    upgrade(services.engine)
+    with services.reading() as uow:
+        known: dict[str, list[Any]] = dict(
+            uow.session.execute(select(Decision.invoice_id, Decision.earlier_not_here)).all()
+        )
+        opened = uow.session.scalars(select(Invoice.opened_at).where(Invoice.id == "inv_fourth")).one()
+    assert (known.pop("inv_second"), known.pop("inv_fourth")) == (["inv_first"], ["inv_third", "inv_first"])
+    assert all(each == [] for each in known.values())
+    assert opened == received
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0020")
+    columns = {each["name"] for each in inspect(services.engine).get_columns("invoice")}
+    assert "opened_at" not in columns
+    upgrade(services.engine)
 
 
 @pytest.mark.postgres

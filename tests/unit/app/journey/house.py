@@ -17,7 +17,7 @@ from app.db.work import LEASE, WorkRow
 from app.journey.connections.service import connect
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
-from app.journey.decisions.service import earlier_paid_of
+from app.journey.decisions.service import earlier_of
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
@@ -300,6 +300,7 @@ class House:
                 reference=reference,
                 lines=[],
                 received_at=self.clock.now,
+                opened_at=self.clock.now,
             )
             uow.session.add(invoice)
             uow.session.flush()
@@ -312,6 +313,7 @@ class House:
         with self.begin() as uow:
             invoice = uow.session.get_one(Invoice, invoice_id)
             amount = invoice.asked - invoice.discount
+            earlier = earlier_of(uow.session, invoice)
             decision = Decision(
                 id=f"dec_{payment_id}",
                 customer_id=self.customer.id,
@@ -321,7 +323,8 @@ class House:
                 amount_minor=amount.minor,
                 discount_minor=invoice.discount.minor,
                 credited_minor=invoice.credited_minor,
-                earlier_paid=list(earlier_paid_of(uow.session, invoice)),
+                earlier_paid=list(earlier.executed),
+                earlier_not_here=list(earlier.not_here),
                 pay_on=self.clock.now.date(),
                 bank_id="horizon",
                 payee_name=invoice.payee_name,

@@ -133,6 +133,7 @@ def test_what_is_signed_is_what_is_decided_and_claimed(house: House, device: Aut
         "discount_minor": 200,
         "credited_minor": 0,
         "earlier_paid": [],
+        "earlier_not_here": [],
         "pay_on": dt.date(2026, 11, 23),
         "bank_id": "horizon",
         "payee_name": "Lumen SA",

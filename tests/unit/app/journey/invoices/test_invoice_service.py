@@ -104,6 +104,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "note": "Thank you.",
         "terms": None,
         "received_at": house.clock.now,
+        "opened_at": house.clock.now,
         "seen_at": None,
         "unseen_at": None,
     }

@@ -95,6 +95,7 @@ def world(begin: Begin, customer: Customer, clock: Clock) -> World:
             issued_on=now.date(),
             lines=[],
             received_at=now,
+            opened_at=now,
             **ids,
             **money,
             **payee,
