@@ -17,10 +17,13 @@ from app.journey.intake.models import OwnBill
 from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
+from app.journey.reconciliation.read import differences
+from app.journey.reconciliation.service import Imported, add_account, believe, import_statement
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
 from app.schedule import Schedule
 from tests.support import factories
+from tests.support.camt import Line, camt
 from tests.support.journey import Browser, Journey
 from tests.support.own_bills import add, ceremony, check_payee, payee_form, words
 from tests.support.pictures import IBAN, epc_text
@@ -348,3 +351,63 @@ def test_paid_it_stays_with_its_receipt(journey: Journey) -> None:
     drawn = journey.browser.page(f"/bills/{invoice_id}")
     assert drawn.select_one("a[href^='/receipts/']") is not None
     assert drawn.select_one(".unverified") is not None
+
+
+# ----------------------------------------------------------------------------------- what a file about the payee proves
+
+
+def own_at_bank(journey: Journey, *, iban: str = IBAN) -> str:
+    """The payment of an own bill, whose customer has gone to the bank and approved nothing yet."""
+    invoice_id = add(journey.browser, iban=iban)
+    check_payee(journey.browser, invoice_id, typed=iban)
+    payment_id = journey.confirm(invoice_id)
+    journey.browser.leave(payment_id)
+    return payment_id
+
+
+def statement(journey: Journey, payment_id: str, *, account: str = IBAN, reversed_too: bool = False) -> Imported:
+    payment = journey.payment(payment_id)
+    booked = {"end_to_end_id": payment.end_to_end_id, "amount": str(payment.amount), "reference": "X1"}
+    lines = [Line(**booked)]
+    if reversed_too:
+        lines.append(Line(**booked, indicator="DBIT", reversal=True, entry_reference="R"))
+    imported = import_statement(journey.services, camt(*lines, account=account))
+    journey.worker.run_until_idle()
+    return imported
+
+
+def test_a_file_about_an_account_that_nobody_vetted_proves_no_payment(journey: Journey) -> None:
+    payment_id = own_at_bank(journey)
+    imported = statement(journey, payment_id)
+    assert (imported.matched, imported.changed, imported.different) == (0, 0, 1)
+    assert journey.payment(payment_id).state == "awaiting_customer"
+    assert journey.browser.page("/receipts").select_one("a[href^='/receipts/']") is None
+    with journey.services.reading() as uow:
+        found = differences(uow.session)
+    assert [each.code for each in found] == ["no-proof"]
+    assert f"nobody has registered {IBAN}" in found[0].sentence
+
+
+def test_a_file_about_an_account_that_nobody_vetted_takes_nothing_back(journey: Journey) -> None:
+    """Else the bill would be offered again, and paid twice."""
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    payment_id = settled(journey, invoice_id)
+    assert statement(journey, payment_id, reversed_too=True).changed == 0
+    assert (journey.payment(payment_id).state, journey.invoice(invoice_id).state) == ("settled", "paid")
+
+
+def test_it_proves_what_it_says_once_an_operator_has_registered_the_account(journey: Journey) -> None:
+    payment_id = own_at_bank(journey)
+    statement(journey, payment_id)
+    with journey.services.unit_of_work() as uow:
+        add_account(uow, iban=IBAN, because="the payee's own bank sends us its statements")
+        uow.commit()
+    assert believe(journey.services) == 1
+    assert (journey.payment(payment_id).state, journey.payment(payment_id).fact) == ("settled", "credited")
+
+
+def test_a_statement_of_a_vetted_account_proves_a_payment_to_it_whoever_added_the_bill(journey: Journey) -> None:
+    payment_id = own_at_bank(journey, iban=journey.biller.iban)
+    assert statement(journey, payment_id, account=journey.biller.iban).changed == 1
+    assert journey.payment(payment_id).state == "settled"
