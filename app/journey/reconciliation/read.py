@@ -101,9 +101,7 @@ def proves() -> ColumnElement[bool]:
     payee of a bill that its customer added was vetted by nobody, unless it is paid to a biller's account. Asked anew
     each time: an account may be registered later, or taken out.
     """
-    vetted = exists().where(
-        Decision.payment_id == StatementEntry.payment_id, PayeeAccount.iban == Decision.payee_iban
-    )
+    vetted = exists().where(Decision.payment_id == StatementEntry.payment_id, PayeeAccount.iban == Decision.payee_iban)
     registered = Statement.account.in_(select(StatementAccount.iban))
     is_credit = StatementEntry.direction == Direction.CREDIT
     return and_(
