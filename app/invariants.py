@@ -227,11 +227,16 @@ INVARIANTS: Sequence[Invariant] = (
     _holds(
         "B18",
         "no decision on an invoice that nobody delivered without its customer's three confirmations of the very payee,"
-        " account and amount, and no check is another's or counts twice",
+        " account and amount and of every doubt about its file, and no check is another's or counts twice",
         "SELECT d.id FROM decision d JOIN invoice i ON i.id = d.invoice_id"
         " LEFT JOIN payee_check c ON c.id = d.payee_check_id WHERE i.own_bill_id IS NOT NULL AND (c.id IS NULL"
         " OR COALESCE(c.typed_iban, '') <> i.payee_iban OR c.name_check IS NULL OR c.warning IS NULL"
         " OR d.payee_iban <> i.payee_iban OR d.amount_minor <> i.amount_minor)"
+        # the words of before, own-bill-1, spoke of no doubts; JSON is spaced in the one way or the other
+        " UNION ALL SELECT d.id FROM decision d JOIN payee_check c ON c.id = d.payee_check_id"
+        " JOIN invoice i ON i.id = d.invoice_id JOIN own_bill o ON o.id = i.own_bill_id"
+        " WHERE c.warning <> 'own-bill-1' AND replace(COALESCE(CAST(o.reading -> 'doubts' AS TEXT), '[]'), ' ', '')"
+        " <> replace(CAST(c.doubts AS TEXT), ' ', '')"
         " UNION ALL SELECT d.id FROM decision d JOIN payee_check c ON c.id = d.payee_check_id"
         " WHERE c.invoice_id <> d.invoice_id OR c.customer_id <> d.customer_id OR c.bank_id <> d.bank_id"
         " OR c.payee_name <> d.payee_name OR c.payee_iban <> d.payee_iban OR c.currency <> d.currency"
@@ -251,6 +256,23 @@ INVARIANTS: Sequence[Invariant] = (
         " UNION ALL SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id"
         " WHERE COALESCE(p.biller_id, '') <> COALESCE(i.biller_id, '')"
         " UNION ALL SELECT m.id FROM webhook_message m JOIN payment p ON p.id = m.subject WHERE p.biller_id IS NULL",
+    ),
+    _holds(
+        "B20",
+        "no payment that we could stop stands, and none is wanted, while an earlier decision has a bill of the same"
+        " account, amount and reference that its customer did not want to pay as well; or it is about to be seen",
+        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN trip t ON t.id = p.trip_id"
+        " JOIN invoice i ON i.id = p.invoice_id JOIN invoice o ON o.customer_id = i.customer_id AND o.id <> i.id"
+        " AND o.currency = i.currency AND o.payee_iban = i.payee_iban AND o.amount_minor = i.amount_minor"
+        " AND o.reference = i.reference AND (o.own_bill_id IS NOT NULL OR i.own_bill_id IS NOT NULL)"
+        " AND o.state IN ('paid', 'in_payment')"
+        " JOIN payment q ON q.invoice_id = o.id AND q.state IN {held}"
+        " JOIN decision e ON e.id = q.decision_id AND e.decided_at < d.decided_at"
+        " LEFT JOIN payee_check c ON c.id = d.payee_check_id"
+        " WHERE (c.id IS NULL OR replace(CAST(c.besides AS TEXT), o.id, '') = CAST(c.besides AS TEXT))"
+        " AND (p.state = 'authorised' OR (p.state = 'awaiting_customer'"
+        " AND (t.left_at IS NULL OR p.submitted_apart OR p.unwanted_since IS NULL)))"
+        " EXCEPT {asked:payments.reconsider,payment_id}",
     ),
     # a minute: transactions that wait for each other may write their times in the other order
     _holds(

@@ -104,6 +104,14 @@ class Money:
         return other.minor
 
 
+@dataclass(frozen=True, slots=True, order=False)
+class Total(Money):
+    """A sum of amounts. No payment scheme carries it, so that it has no bound."""
+
+    def __post_init__(self) -> None:
+        exponent_of(self.currency)
+
+
 def exponent_of(currency: str) -> int:
     """Decimals of a currency by ISO 4217. Raises ValueError for a code that is not money to us."""
     try:

@@ -26,10 +26,10 @@ def add(words: Any) -> None:
     accept.add_argument("difference", help="dif_…")
     accept.add_argument("--because", required=True, help="what it is, and where that is written down")
     account = add_word(
-        verbs, "account", None, "accounts, not of billers, whose statements prove that a payment left them"
+        verbs, "account", None, "accounts, not of billers, whose statements prove that a payment left or reached them"
     )
     account_verbs = account.add_subparsers(metavar="COMMAND", required=True)
-    add = add_word(account_verbs, "add", _account_add, "take what leaves this account for the bank's word")
+    add = add_word(account_verbs, "add", _account_add, "take what is booked on this account for the bank's word")
     add.add_argument("iban")
     add.add_argument("--because", required=True, help="whose it is, and how its statements come from the bank")
     add_word(account_verbs, "list", _account_list, "list them")

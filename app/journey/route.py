@@ -17,7 +17,7 @@ from app.journey.intake import conformance, uploads
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.invoices import service as invoices
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
-from app.journey.payments import code_exchange, initiate, status
+from app.journey.payments import code_exchange, initiate, status, step
 from app.journey.payments.events import (
     CustomerReturned,
     PaymentAccepted,
@@ -25,6 +25,7 @@ from app.journey.payments.events import (
     PaymentReversed,
     PaymentSettled,
     PaymentUnknown,
+    TwinMoved,
 )
 from app.journey.receipts import service as receipts
 from app.journey.webhooks import delivery
@@ -42,6 +43,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     BillCorrected: [webhooks.tell_bill_corrected],
     RefundOwed: [webhooks.tell_refund_owed],
     PaymentDecided: [initiate.initiate],
+    TwinMoved: [step.reconsider],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled],

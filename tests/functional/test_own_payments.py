@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 
@@ -10,20 +11,32 @@ import pytest
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
+from app.db.work import WorkRow
 from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.decisions.payee_checks import CHECK_LIFE, state_of
 from app.journey.intake.models import OwnBill
 from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
-from app.journey.payments.models import Payment
+from app.journey.payments.access import locked
+from app.journey.payments.models import BankAttempt, BankCall, Payment
+from app.journey.payments.states import Source
+from app.journey.payments.step import correct
+from app.journey.reconciliation.read import differences
+from app.journey.reconciliation.service import Imported, add_account, believe, import_statement
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
 from app.schedule import Schedule
+from app.tasks import run_now
+from connectors.contract import Fact
+from connectors.money import MINOR_MAX
+from consent.models import Trip
 from tests.support import factories
+from tests.support.bills import cii_bill, pdf_bill
+from tests.support.camt import Line, camt
 from tests.support.journey import Browser, Journey
-from tests.support.own_bills import add, ceremony, check_payee, payee_form, words
-from tests.support.pictures import IBAN, epc_text
+from tests.support.own_bills import add, begin, ceremony, check_payee, keep, payee_form, words
+from tests.support.pictures import IBAN, as_file, epc_text, page
 
 TYPED = "DE75 5121 0800 1245 1261 99"
 
@@ -72,7 +85,7 @@ def test_the_whole_way(journey: Journey) -> None:
     with journey.services.reading() as uow:
         decision = uow.session.scalars(select(Decision)).one()
         check = uow.session.get_one(PayeeCheck, decision.payee_check_id)
-        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_offered", "own-bill-1")
+        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_offered", "own-bill-2")
         assert (check.payee_iban, check.amount_minor, check.bank_id) == (decision.payee_iban, 18450, "horizon")
         assert check.checked_at <= decision.decided_at
         assert decision.evidence["order"]["typed_iban"] == IBAN
@@ -348,3 +361,290 @@ def test_paid_it_stays_with_its_receipt(journey: Journey) -> None:
     drawn = journey.browser.page(f"/bills/{invoice_id}")
     assert drawn.select_one("a[href^='/receipts/']") is not None
     assert drawn.select_one(".unverified") is not None
+
+
+# ----------------------------------------------------------------------------------- what a file about the payee proves
+
+
+def own_at_bank(journey: Journey, *, iban: str = IBAN) -> str:
+    """The payment of an own bill, whose customer has gone to the bank and approved nothing yet."""
+    invoice_id = add(journey.browser, iban=iban)
+    check_payee(journey.browser, invoice_id, typed=iban)
+    payment_id = journey.confirm(invoice_id)
+    journey.browser.leave(payment_id)
+    return payment_id
+
+
+def statement(journey: Journey, payment_id: str, *, account: str = IBAN, reversed_too: bool = False) -> Imported:
+    payment = journey.payment(payment_id)
+    lines = [Line(end_to_end_id=payment.end_to_end_id, amount=str(payment.amount), reference="X1")]
+    if reversed_too:
+        lines.append(dataclasses.replace(lines[0], indicator="DBIT", reversal=True, entry_reference="R"))
+    imported = import_statement(journey.services, camt(*lines, account=account))
+    journey.worker.run_until_idle()
+    return imported
+
+
+def test_a_file_about_an_account_that_nobody_vetted_proves_no_payment(journey: Journey) -> None:
+    payment_id = own_at_bank(journey)
+    imported = statement(journey, payment_id)
+    assert (imported.matched, imported.changed, imported.different) == (0, 0, 1)
+    assert journey.payment(payment_id).state == "awaiting_customer"
+    assert journey.browser.page("/receipts").select_one("a[href^='/receipts/']") is None
+    with journey.services.reading() as uow:
+        found = differences(uow.session)
+    assert [each.code for each in found] == ["no-proof"]
+    assert f"nobody has registered {IBAN}" in found[0].sentence
+
+
+def test_a_file_about_an_account_that_nobody_vetted_takes_nothing_back(journey: Journey) -> None:
+    """Else the bill would be offered again, and paid twice."""
+    invoice_id = add(journey.browser)
+    check_payee(journey.browser, invoice_id, typed=IBAN)
+    payment_id = settled(journey, invoice_id)
+    assert statement(journey, payment_id, reversed_too=True).changed == 0
+    assert (journey.payment(payment_id).state, journey.invoice(invoice_id).state) == ("settled", "paid")
+
+
+def test_it_proves_what_it_says_once_an_operator_has_registered_the_account(journey: Journey) -> None:
+    payment_id = own_at_bank(journey)
+    statement(journey, payment_id)
+    with journey.services.unit_of_work() as uow:
+        add_account(uow, iban=IBAN, because="the payee's own bank sends us its statements")
+        uow.commit()
+    assert believe(journey.services) == 1
+    assert (journey.payment(payment_id).state, journey.payment(payment_id).fact) == ("settled", "credited")
+
+
+def test_a_statement_of_a_vetted_account_proves_a_payment_to_it_whoever_added_the_bill(journey: Journey) -> None:
+    payment_id = own_at_bank(journey, iban=journey.biller.iban)
+    assert statement(journey, payment_id, account=journey.biller.iban).changed == 1
+    assert journey.payment(payment_id).state == "settled"
+
+
+# ---------------------------------------------------------------------- the same debt, added and delivered, or twice
+
+
+def later(journey: Journey, *, days: int) -> None:
+    journey.clock.tick(days=days)
+    journey.browser.sign_in()
+
+
+def check_page(invoice_id: str) -> str:
+    return f"/bills/{invoice_id}/payee?bank=horizon"
+
+
+@pytest.mark.parametrize(
+    ("number", "written", "amount"),
+    [
+        ("2026-77", "Rechnung 2026/77 vom 1.11.2026", "184.50"),  # as paper says it
+        ("RE-2026-77", "RE 2026 77", "184.50"),
+        ("RE-2026-77", "RE-2026-77", "189.50"),  # with a fee
+        ("RE-2026-77", "Mahnung 4711", "184.50"),
+    ],
+)
+def test_a_reminder_of_a_bill_that_was_paid_long_ago_is_told(
+    journey: Journey, number: str, written: str, amount: str
+) -> None:
+    delivered = journey.bill(number=number, amount="184.50")
+    settled(journey, delivered)
+    later(journey, days=60)
+    own = add(journey.browser, iban=journey.biller.iban, amount=amount, reference=written)
+    assert "You may have paid this bill already." in words(journey.browser, check_page(own))
+    answer = check_payee(journey.browser, own, typed=journey.biller.iban, besides="(not sent)")
+    assert answer.status_code == 422
+
+
+def test_a_bill_that_is_still_open_is_told_beside_its_copy_however_late_that_comes(journey: Journey) -> None:
+    delivered = journey.bill(number="RE-2026-77", amount="184.50")
+    later(journey, days=60)
+    own = add(journey.browser, iban=journey.biller.iban, reference="Rechnung RE-2026-77")
+    assert "may have delivered this very bill. Pay that one." in words(journey.browser, check_page(own))
+    assert "You may have added this very bill yourself" in words(journey.browser, f"/bills/{delivered}")
+
+
+def test_a_bill_of_every_month_asks_for_no_word_because_one_was_added_once(journey: Journey) -> None:
+    own = add(journey.browser, iban=journey.biller.iban, reference="Kunde 7")
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    settled(journey, own)
+    later(journey, days=30)
+    delivered = journey.bill(number="RE-2026-78", amount="184.50", reference="RE-2026-78")
+    assert journey.browser.get(f"/bills/{delivered}/pay?bank=horizon").status_code == 200
+
+
+def test_many_copies_do_not_hide_the_one_that_was_paid(journey: Journey) -> None:
+    """Neither from the next one, nor from the bill itself when it is delivered."""
+    paid = add(journey.browser, epc_text(payee="P0"), iban=journey.biller.iban, reference="A-1")
+    check_payee(journey.browser, paid, typed=journey.biller.iban)
+    settled(journey, paid)
+    account = journey.biller.iban
+    copies = [add(journey.browser, epc_text(payee=f"P{each}"), iban=account, reference="A-1") for each in range(1, 12)]
+    last = copies[-1]
+    assert "You may have paid this bill already." in words(journey.browser, check_page(last))
+    assert "And 1 more bill that may be the same." in words(journey.browser, f"/bills/{last}")
+    delivered = journey.bill(number="A-1", amount="184.50")
+    answer = journey.browser.get(f"/bills/{delivered}/pay?bank=horizon")
+    assert (answer.status_code, answer.headers["Location"]) == (303, check_page(delivered))
+
+
+# ------------------------------------------------------- what was closed is executed after all, beside such a payment
+
+
+@pytest.fixture
+def reborn(journey: Journey) -> tuple[str, str, str]:
+    """Refused at the bank, as it seemed, is the payment of an own bill; the delivered one is decided without a word.
+    Returns the refused payment, the other one, which waits for its customer, and the delivered bill."""
+    delivered = journey.bill(number="A-1", amount="184.50")
+    own = add(journey.browser, iban=journey.biller.iban, reference="A-1")
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    closed = journey.pay(own, decision="refuse")
+    journey.wait(5)
+    assert journey.payment(closed).state == "rejected"
+    return closed, journey.confirm(delivered), delivered
+
+
+def told(journey: Journey, payment_id: str, fact: Fact = Fact.CREDITED) -> None:
+    """A statement of account tells of it."""
+    with journey.services.unit_of_work() as uow:
+        correct(uow, locked(uow.session, payment_id), fact, source=Source.STATEMENT, evidence="camt:M1/R1")
+        uow.commit()
+
+
+def test_a_payment_that_nobody_has_the_link_of_is_stopped(journey: Journey, reborn: tuple[str, str, str]) -> None:
+    closed, waiting, delivered = reborn
+    told(journey, closed)
+    journey.worker.run_until_idle()
+    payment = journey.payment(waiting)
+    assert (payment.state, payment.reason) == ("cancelled", "same_bill")
+    assert "you could have paid it twice" in words(journey.browser, f"/payments/{waiting}")
+    said = words(journey.browser, f"/bills/{delivered}")
+    assert "You may have paid this bill already." in said
+    # paid all the same, by an explicit word
+    assert journey.browser.get(f"/bills/{delivered}/pay?bank=horizon").headers["Location"] == check_page(delivered)
+    check_payee(journey.browser, delivered)
+    settled(journey, delivered)
+    assert "You may have paid this bill twice." in words(journey.browser, f"/bills/{delivered}")
+
+
+def test_the_gate_gives_way_before_anybody_has_looked(journey: Journey, reborn: tuple[str, str, str]) -> None:
+    """The link is given to nobody from the moment on at which the other payment is known."""
+    closed, waiting, _ = reborn
+    told(journey, closed)
+    answer = journey.browser.get(f"/payments/{waiting}/bank")
+    assert answer.headers.get("Location", f"/payments/{waiting}") == f"/payments/{waiting}"
+    with journey.services.reading() as uow:
+        assert uow.session.get_one(Trip, journey.payment(waiting).trip_id).left_at is None
+
+
+def test_who_has_the_link_is_told_not_to_approve(journey: Journey, reborn: tuple[str, str, str]) -> None:
+    closed, waiting, _ = reborn
+    journey.browser.leave(waiting)
+    told(journey, closed)
+    look_at_twins(journey)
+    assert journey.payment(waiting).unwanted_since is not None
+    said = words(journey.browser, f"/payments/{waiting}")
+    assert "went through, or may have. Please do not approve this one: you could pay twice" in said
+    # taken back by the bank: nothing is in the way any more
+    told(journey, closed, Fact.REJECTED)
+    look_at_twins(journey)
+    assert journey.payment(closed).state == "reversed"
+    assert journey.payment(waiting).unwanted_since is None
+    assert "Please do not approve" not in words(journey.browser, f"/payments/{waiting}")
+
+
+def look_at_twins(journey: Journey) -> None:
+    with journey.services.reading() as uow:
+        keys = uow.session.scalars(select(WorkRow.key).where(WorkRow.handler == "payments.reconsider")).all()
+    assert len(keys) == 1
+    assert run_now(journey.services, keys[0], deadline_s=10)
+
+
+def test_an_order_that_was_not_given_yet_is_not_given(journey: Journey) -> None:
+    delivered = journey.bill(number="A-1", amount="184.50")
+    own = add(journey.browser, iban=journey.biller.iban, reference="A-1")
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    closed = journey.pay(own, decision="refuse")
+    journey.wait(5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.web.customers.decide.run_now", lambda *_, **__: False)
+        waiting = journey.confirm(delivered)
+    told(journey, closed)
+    journey.wait(60)
+    payment = journey.payment(waiting)
+    assert (payment.state, payment.reason) == ("rejected", "same_bill")
+    with journey.services.reading() as uow:
+        sent = select(BankAttempt.call_id).join(BankCall, BankCall.id == BankAttempt.call_id)
+        assert uow.session.scalars(sent.where(BankCall.payment_id == waiting)).all() == []
+
+
+def test_who_wants_to_pay_both_pays_both(journey: Journey) -> None:
+    """The first one does not give way to the second, which its customer decided on when they knew the first."""
+    delivered = journey.bill(number="A-1", amount="184.50")
+    own = add(journey.browser, iban=journey.biller.iban, reference="A-1")
+    first = journey.confirm(delivered)
+    assert "A payment of this bill may be under way already." in words(journey.browser, check_page(own))
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    settled(journey, own)
+    journey.browser.come_back(journey.at_bank(journey.browser.leave(first)))
+    journey.wait(60)
+    assert journey.truth(first) == "done"
+    assert [entry["amount"] for entry in journey.ledger()] == ["184.50", "184.50"]
+
+
+# -------------------------------------------------------------------------------- what the file itself says against it
+
+
+def kept(journey: Journey, code: str) -> str:
+    """A PDF whose embedded bill is to be paid in that way, kept all the same. Returns the invoice's id."""
+    means = (
+        f"<ram:SpecifiedTradeSettlementPaymentMeans><ram:TypeCode>{code}</ram:TypeCode>"
+        "</ram:SpecifiedTradeSettlementPaymentMeans>"
+    )
+    content = pdf_bill(("factur-x.xml", cii_bill(means=means, number=f"N{code}")), page="84,20 EUR")
+    answer = keep(journey.browser, begin(journey.browser, content), iban=IBAN, payee="Shop")
+    assert answer.status_code == 303
+    return str(answer.headers["Location"]).rsplit("/", 1)[-1]
+
+
+def test_a_direct_debit_is_paid_from_here_only_by_an_explicit_word(journey: Journey) -> None:
+    invoice_id = kept(journey, "59")
+    collects = "the company collects the amount itself, by direct debit"
+    assert collects in words(journey.browser, f"/bills/{invoice_id}")
+    assert collects in words(journey.browser, check_page(invoice_id))
+    refused = check_payee(journey.browser, invoice_id, typed=IBAN, doubted="(not sent)")
+    assert refused.status_code == 422
+    assert "Please read every part" in refused.text
+    assert ceremony(journey.browser, invoice_id).get_json()["code"] == "check-payee-first"
+    assert check_payee(journey.browser, invoice_id, typed=IBAN).status_code == 303
+    assert collects in words(journey.browser, f"/bills/{invoice_id}/pay?bank=horizon")
+    journey.confirm(invoice_id)
+    with journey.services.reading() as uow:
+        assert uow.session.scalars(select(PayeeCheck.doubts)).one() == ["collected"]
+        assert uow.session.scalars(select(Decision)).one().evidence["order"]["doubts"] == "collected"
+
+
+def test_two_accounts_in_one_file_stay_a_doubt_whichever_its_customer_took(journey: Journey) -> None:
+    path = begin(journey.browser, as_file(page(epc_text(), epc_text(iban="NL91ABNA0417164300"))))
+    invoice_id = str(keep(journey.browser, path, iban=IBAN).headers["Location"]).rsplit("/", 1)[-1]
+    pasted = "Somebody may have pasted a code over another one"
+    assert pasted in words(journey.browser, f"/bills/{invoice_id}")
+    assert pasted in words(journey.browser, check_page(invoice_id))
+    assert check_payee(journey.browser, invoice_id, typed=IBAN, doubted="(not sent)").status_code == 422
+
+
+def test_what_to_write_by_hand_is_not_copied_from_what_nobody_verified(journey: Journey) -> None:
+    own, delivered = add(journey.browser), journey.bill()
+    said = words(journey.browser, f"/bills/{own}/bank")
+    assert IBAN not in "".join(said.split())
+    assert "This is what to write" not in said
+    assert "nobody has checked the payee and the account" in said
+    assert "This is what to write" in words(journey.browser, f"/bills/{delivered}/bank")
+
+
+@pytest.mark.tampers
+def test_a_sum_that_no_payment_carries_is_shown_all_the_same(journey: Journey) -> None:
+    for invoice_id in (journey.bill(number="A-1"), journey.bill(number="A-2"), add(journey.browser)):
+        with journey.services.unit_of_work() as uow:
+            uow.session.execute(update(Invoice).where(Invoice.id == invoice_id).values(amount_minor=MINOR_MAX))
+            uow.commit()
+    assert "19,999,999,999,999.98" in words(journey.browser, "/bills")

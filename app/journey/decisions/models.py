@@ -20,8 +20,8 @@ class Verb(enum.StrEnum):
 class PayeeCheck(Base):
     """What a customer did before a bill is paid that nobody verified, or that may be paid twice. Never changed.
 
-    It is of one payee, account, amount and bank. ``typed_iban``, ``name_check`` and ``warning`` are null where the bill
-    was delivered, and only ``besides`` was to be confirmed.
+    It is of one payee, account, amount and bank. Where the bill was delivered only ``besides`` was to be confirmed:
+    ``typed_iban``, ``name_check`` and ``warning`` are null, and ``doubts`` is empty.
     """
 
     __tablename__ = "payee_check"
@@ -38,6 +38,8 @@ class PayeeCheck(Base):
     name_check: Mapped[str | None] = mapped_column(String(20))  # what was shown of the payee's name
     warning: Mapped[str | None] = mapped_column(String(20))  # which words were confirmed
     likeness: Mapped[str | None] = mapped_column(String(100))  # of which company that delivers here it was said
+    # what in its own file speaks against it, and was confirmed all the same: the codes of own_file.Reading
+    doubts: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     besides: Mapped[list[Any]]  # ids of the bills that the customer wants to pay as well
     shown: Mapped[str] = mapped_column(String(64))  # SHA-256 of all that the page said
     checked_at: Mapped[dt.datetime] = mapped_column(index=True)

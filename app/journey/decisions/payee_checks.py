@@ -1,8 +1,9 @@
 """What its customer must have done before a bill is paid that nobody verified, or that may be another one paid before.
 
-They typed the account back from the bill, saw what is known of the payee's name, and confirmed the warning; and where
-another bill may be the same one they said that they want to pay both. Each check is of one payee, account, amount and
-bank, good for half an hour and for one decision, whose signature covers it.
+They typed the account back from the bill, saw what is known of the payee's name, and confirmed the warning. Where the
+file itself speaks against it they said that they looked into that, and where another bill may be the same one that they
+want to pay both. Each check is of one payee, account, amount and bank, good for half an hour and for one decision: the
+signature covers it.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotAllowed
 from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.invoices.access import invoice_of_customer, locked_invoice
-from app.journey.invoices.alike import Likeness, Twin, likeness, twins
+from app.journey.invoices.alike import Likeness, likeness
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.own import doubts_of
 from app.journey.invoices.states import InvoiceState
+from app.journey.invoices.twins import Twin, twins
 from app.people.sessions import SignedIn
 from connectors.profile import BankProfile
 from consent.base import new_id
 
 CHECK_LIFE = dt.timedelta(minutes=30)
 #: which words of the page were confirmed: others are another version
-WARNING = "own-bill-1"
+WARNING = "own-bill-2"
 #: each is good for one decision
 _IS_USED = exists().where(Decision.payee_check_id == PayeeCheck.id)
 #: of this very payee, account and amount; and of an invoice that nobody delivered all three things were done
@@ -60,7 +63,8 @@ class NameCheck(enum.StrEnum):
 
 
 class NotChecked(Exception):
-    """Nothing was written. ``faults``: ``typed``, ``warned``, ``besides``, or ``changed`` since the page was shown."""
+    """Nothing was written. ``faults``: ``typed``, ``warned``, ``doubted``, ``besides``, or ``changed`` since the page
+    was shown."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__(", ".join(faults))
@@ -74,6 +78,7 @@ class Needed:
     is_unverified: bool  #: nobody delivered it: account, name and warning
     name_check: NameCheck | None
     likeness: Likeness | None
+    doubts: tuple[str, ...]  #: what in its own file speaks against it (own_file.Reading)
     besides: tuple[Twin, ...]  #: bills that may be the same one, and would be paid as well
 
     @property
@@ -87,6 +92,7 @@ class Needed:
             WARNING if self.is_unverified else "",
             self.name_check or "",
             [self.likeness.biller_name, self.likeness.by_number] if self.likeness else [],
+            self.doubts,
             sorted([each.id, each.state] for each in self.besides),
         ]
         return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
@@ -96,12 +102,13 @@ def needed(session: Session, invoice: Invoice) -> Needed:
     """Of a delivered bill nothing, unless one that its customer added may be the same and was paid, or may be."""
     if invoice.is_delivered:
         besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken]
-        return Needed(is_unverified=False, name_check=None, likeness=None, besides=tuple(besides))
+        return Needed(is_unverified=False, name_check=None, likeness=None, doubts=(), besides=tuple(besides))
     besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken or each.is_delivered]
     return Needed(
         is_unverified=True,
         name_check=NameCheck.NOT_OFFERED,
         likeness=likeness(session, invoice_id=invoice.id),
+        doubts=doubts_of(session, invoice),
         besides=tuple(besides),
     )
 
@@ -114,6 +121,7 @@ def record(
     bank: BankProfile,
     typed: str,
     warned: bool,
+    doubted: bool,
     besides: bool,
     shown: str,
 ) -> None:
@@ -129,6 +137,7 @@ def record(
         "changed": shown != need.shown,
         "typed": need.is_unverified and account_key(typed) != invoice.payee_iban,
         "warned": need.is_unverified and not warned,
+        "doubted": bool(need.doubts) and not doubted,
         "besides": bool(need.besides) and not besides,
     }
     if any(wrong.values()):
@@ -149,6 +158,7 @@ def record(
             name_check=need.name_check,
             warning=WARNING if need.is_unverified else None,
             likeness=need.likeness.biller_name if need.likeness else None,
+            doubts=list(need.doubts),
             besides=[each.id for each in need.besides],
             shown=need.shown,
             checked_at=uow.now,
@@ -188,6 +198,12 @@ def stands_behind(session: Session, decision: Decision) -> bool:
     return session.scalar(check) is not None
 
 
+def known_besides(session: Session, decision: Decision) -> list[str]:
+    """The bills that may be the same, and that its customer wanted to pay as well: they were shown with it."""
+    besides = session.scalar(select(PayeeCheck.besides).where(PayeeCheck.id == decision.payee_check_id))
+    return besides or []
+
+
 def state_of(uow: UnitOfWork, *, invoice_id: str, bank_id: str | None) -> tuple[Needed, PayeeCheck | None]:
     """What is needed, and the check that stands, for a page that has shown the bill to its customer already."""
     invoice = uow.session.get_one(Invoice, invoice_id)
@@ -215,6 +231,7 @@ def as_signed(check: PayeeCheck | None) -> dict[str, str]:
         "name_check": check.name_check or "",
         "warning": check.warning or "",
         "likeness": check.likeness or "",
+        "doubts": " ".join(check.doubts),
         "besides": " ".join(check.besides),
         "shown": check.shown,
     }

@@ -128,6 +128,11 @@ class OwnBill(Base):
     added_at: Mapped[dt.datetime]
     kept_at: Mapped[dt.datetime | None] = mapped_column(index=True)  # null: its values were not confirmed yet
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What in the file itself speaks against it, in the codes of own_file.Reading."""
+        return tuple(self.reading.get("doubts", []))
+
 
 class Conformance(Base):
     """What the official rules of EN 16931 say of a delivered bill. Nothing hangs on it."""

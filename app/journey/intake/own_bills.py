@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -285,13 +285,12 @@ def _cut(written: str | None, most: int) -> str:
 
 
 def _draft(own: OwnBill) -> OwnDraft:
-    doubts: Sequence[str] = own.reading.get("doubts", [])
     return OwnDraft(
         id=own.id,
         added_at=own.added_at,
         media_type=own.media_type,
         reading={name: own.reading.get(name, "") for name in _FIELDS},
-        doubts=tuple(doubts),
+        doubts=own.doubts,
         is_kept=own.kept_at is not None,
     )
 

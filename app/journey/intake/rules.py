@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from app.journey.intake import lookalikes
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
 from app.journey.intake.means import MeansKind, is_link, kind_of
+from connectors.money import Money
+from connectors.sepa import AMOUNT_MINOR_MAX
 
 #: new versions of one bill; all of them are walked through whenever one of them is paid or corrected
 VERSIONS_MOST = 100
@@ -47,6 +49,10 @@ def can_be_taken(bill: Bill) -> None:
     if bill.corrects == bill.number:
         detail = "The bill names itself as the one that it corrects: give it a number of its own."
         raise BillRefused("preceding-refused", detail, element="preceding")
+    if bill.payable.minor > AMOUNT_MINOR_MAX:
+        most = Money(AMOUNT_MINOR_MAX, bill.payable.currency)
+        detail = f"The amount is larger than one payment carries ({most}): send it as several bills."
+        raise BillRefused("amount-refused", detail, element="payable")
     if bill.kind is BillKind.CREDIT_NOTE:
         if bill.payable.minor <= 0:
             raise BillRefused(

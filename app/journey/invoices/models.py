@@ -42,6 +42,12 @@ class Invoice(Base):
             postgresql_where=text("replaces_id IS NOT NULL"),
             sqlite_where=text("replaces_id IS NOT NULL"),
         ),
+        Index(
+            "ix_invoice_own",
+            "customer_id",
+            postgresql_where=text("own_bill_id IS NOT NULL"),
+            sqlite_where=text("own_bill_id IS NOT NULL"),
+        ),
         CheckConstraint("state IN ('to_pay', 'in_payment', 'paid', 'not_here', 'cleared')", name="state_known"),
         CheckConstraint(f"means IN ({MEANS})", name="means_known"),
         CheckConstraint(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotFound
@@ -50,6 +51,12 @@ def keep(uow: UnitOfWork, *, own_bill_id: str, customer_id: str, values: OwnValu
     uow.session.flush()
     ledger.bill(uow, invoice_id=invoice.id, creditor=invoice.creditor, amount=invoice.amount)
     return invoice.id
+
+
+def doubts_of(session: Session, invoice: Invoice) -> tuple[str, ...]:
+    """What in its own file speaks against a bill that its customer added, whatever they made of it. Of a delivered one
+    nothing: it would be held."""
+    return session.get_one(OwnBill, invoice.own_bill_id).doubts if invoice.own_bill_id is not None else ()
 
 
 def remove(uow: UnitOfWork, *, invoice_id: str, customer_id: str) -> None:

@@ -20,7 +20,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people.models import Biller
-from connectors.money import Money
+from connectors.money import Money, Total
 from consent.vault import Vault
 
 INBOX_MOST = 100
@@ -100,7 +100,7 @@ class InvoiceView:
 class OpenTotal:
     """What is still to pay, per currency: of delivered bills, or of those that their customer added."""
 
-    amounts: tuple[Money, ...]
+    amounts: tuple[Total, ...]
     count: int
     not_here: int  #: bills besides whose day is not over and that are not paid here
 
@@ -160,7 +160,7 @@ def open_total(session: Session, *, customer_id: str, today: dt.date, delivered:
         .order_by(Invoice.currency)
     ).all()
     return OpenTotal(
-        tuple(Money(int(minor), currency) for currency, minor, _ in rows),
+        tuple(Total(int(minor), currency) for currency, minor, _ in rows),
         sum(row[2] for row in rows),
         session.scalars(not_here).one(),
     )

@@ -15,6 +15,7 @@ from app.journey.decisions.models import Decision
 from app.journey.invoices.access import locked_invoice
 from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.twins import twins
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
@@ -99,6 +100,28 @@ def is_unchecked(session: Session, payment: Payment) -> bool:
     return not payee_checks.stands_behind(session, session.get_one(Decision, payment.decision_id))
 
 
+def paid_beside(session: Session, payment: Payment) -> str | None:
+    """The payment that has paid a bill which may be the same, or may, and that its customer did not know of when they
+    decided: it was decided earlier, and had been closed by then. None: there is none. Who decided later knew this one,
+    or gives way to it."""
+    decision = session.get_one(Decision, payment.decision_id)
+    taken = {twin.id for twin in twins(session, invoice_id=payment.invoice_id) if twin.is_taken}
+    unknown = taken.difference(payee_checks.known_besides(session, decision)) if taken else taken
+    if not unknown:
+        return None
+    return session.scalar(
+        select(Payment.id)
+        .join(Decision, Decision.id == Payment.decision_id)
+        .where(
+            Payment.invoice_id.in_(unknown),
+            Payment.state.not_in((*CLOSED, PaymentState.REVERSED)),
+            Decision.decided_at < decision.decided_at,
+        )
+        .order_by(Payment.id)
+        .limit(1)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class GivesWay:
     """Why a payment is not to be brought further."""
@@ -108,8 +131,8 @@ class GivesWay:
 
 
 def gives_way(session: Session, payment: Payment) -> GivesWay | None:
-    """To what a payment has to give way: another one has paid its invoice or a bill that this replaces, or may have
-    after all; or its decision is void. None: to nothing. This is the one place where that is judged."""
+    """To what a payment has to give way: another one has paid its invoice, a bill that this replaces or one that may be
+    the same, or may have after all; or its decision is void. None: to nothing. This is the one place that judges it."""
     other = paid_by_another(session, payment)
     if other is not None:
         return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
@@ -119,6 +142,9 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
         return GivesWay(Reason.PAYEE_NOT_CHECKED, "the payee was not checked")
     if is_earlier_bill_taken(session, payment):
         return GivesWay(Reason.EARLIER_BILL, "a payment of the bill that this one replaces")
+    beside = paid_beside(session, payment)
+    if beside is not None:
+        return GivesWay(Reason.SAME_BILL, f"{beside} of a bill that may be the same")
     doubted = doubted_of_invoice(session, payment)
     if doubted:
         return GivesWay(Reason.ANOTHER_UNDER_WAY, f"the bank calls {doubted[0].id} accepted after all")

@@ -15,6 +15,13 @@ class CustomerReturned(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TwinMoved(Event):
+    """A bill that may be the same as that of this payment, which is under way, was paid after all, or is free again."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentAccepted(Event):
     """Approved by the customer at the bank, not settled."""
 

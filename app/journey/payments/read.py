@@ -82,6 +82,7 @@ class PaymentView:
     unwanted: bool  #: another one paid the bill, or may have: this one is stopped if it can be, nobody may approve it
     paid_otherwise: bool  #: unwanted, and it is sure that another one has paid the bill
     earlier_taken: bool  #: unwanted, since a bill that its own one replaces was paid, or may be
+    same_taken: bool  #: unwanted, since a bill that may be the same was paid, or may be
     corrected: bool  #: decided before its biller took something off the bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
@@ -189,7 +190,10 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
     why = gives_way(session, session.get_one(Payment, view.id))
     reason = None if why is None else why.reason
     return dataclasses.replace(
-        view, paid_otherwise=reason is Reason.PAID_OTHERWISE, earlier_taken=reason is Reason.EARLIER_BILL
+        view,
+        paid_otherwise=reason is Reason.PAID_OTHERWISE,
+        earlier_taken=reason is Reason.EARLIER_BILL,
+        same_taken=reason is Reason.SAME_BILL,
     )
 
 
@@ -250,6 +254,7 @@ def _view(
         unwanted=unwanted,
         paid_otherwise=False,
         earlier_taken=False,
+        same_taken=False,
         corrected=corrected,
         link_open=waiting and trip.returned_at is None and not unwanted,
         cancellable=(waiting and trip.left_at is None) or may_withhold(payment),

@@ -15,12 +15,14 @@ from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
 from app.journey.invoices.chain import later_ids
+from app.journey.invoices.twins import twins
 from app.journey.ledger.rules import Claim
 from app.journey.payments import rules
 from app.journey.payments.access import (
     doubted_of_invoice,
     gives_way,
     is_earlier_bill_taken,
+    locked,
     locked_with_invoice,
     paid_by_another,
 )
@@ -30,11 +32,13 @@ from app.journey.payments.events import (
     PaymentReversed,
     PaymentSettled,
     PaymentUnknown,
+    TwinMoved,
 )
 from app.journey.payments.looks import follow_from, may_end_otherwise
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
+from app.services import Task
 from connectors.contract import BankStatus, Fact
 from connectors.money import Money
 from consent import tokens, trips
@@ -222,11 +226,13 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
         invoices.release(uow, claim_of(uow, payment))
         _leave_to_doubted(uow, payment)
         _want_new_versions_again(uow, payment)
+        _tell_twins(uow, payment)
     elif before in CLOSED and after is PaymentState.UNKNOWN:
         invoices.reclaim(uow, claim_of(uow, payment))
         stop_new_versions(
             uow, payment.invoice_id, evidence=f"the bank calls {payment.id} of the earlier bill accepted after all"
         )
+        _tell_twins(uow, payment)
     elif after is PaymentState.SETTLED:
         payment.settled_at = uow.now
         payment.accepted_at = payment.accepted_at or uow.now
@@ -236,12 +242,14 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             # first: what can still be stopped leaves the invoice to this one
             _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
             invoices.correct(uow, claim_of(uow, payment))
+            _tell_twins(uow, payment)
         stop_new_versions(uow, payment.invoice_id, evidence=f"the earlier bill is paid by {payment.id}")
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
         want_others_again(uow, payment)
         _leave_to_doubted(uow, payment)
         _want_new_versions_again(uow, payment)
+        _tell_twins(uow, payment)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
 
@@ -286,6 +294,37 @@ def stop_new_versions(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> Non
         under_way = uow.session.scalars(_stoppable(later_id)).all()
         unaware = [other for other in under_way if is_earlier_bill_taken(uow.session, other)]
         _stop(uow, unaware, evidence=evidence, reason=Reason.EARLIER_BILL)
+
+
+def _tell_twins(uow: UnitOfWork, payment: Payment) -> None:
+    """What is under way of bills that may be the same is looked at by itself, each in a transaction of its own: nobody
+    locks payments of two bills that do not replace each other. Until then the gates hold it up (``gives_way``)."""
+    under_way = uow.session.execute(
+        select(Payment.id, Payment.invoice_id)
+        .where(
+            Payment.customer_id == payment.customer_id,
+            Payment.invoice_id != payment.invoice_id,
+            Payment.state.in_(_STOPPABLE),
+        )
+        .order_by(Payment.id)
+    ).all()
+    same = {twin.id for twin in twins(uow.session, invoice_id=payment.invoice_id)} if under_way else set()
+    for other in under_way:
+        if other.invoice_id in same:
+            uow.record(TwinMoved(payment_id=other.id))
+
+
+def reconsider(task: Task) -> None:
+    """TwinMoved: stop the payment while it can be, if it has to give way now; else it is wanted, if it was not."""
+    with task.services.unit_of_work() as uow:
+        payment = locked(uow.session, task.payload["payment_id"])
+        why = gives_way(uow.session, payment)
+        if why is None:
+            payment.unwanted_since = None
+        elif payment.state in _STOPPABLE:
+            _stop(uow, [payment], evidence=why.evidence, reason=why.reason)
+        task.finish(uow)
+        uow.commit()
 
 
 def _stoppable(invoice_id: str) -> Select[Payment]:

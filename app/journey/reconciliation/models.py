@@ -42,9 +42,9 @@ class Statement(Base):
 
 
 class StatementAccount(Base):
-    """An account of a customer or of ours whose statements an operator has from the bank itself: its debits are proof.
+    """An account whose statements an operator has from the bank itself: what is booked on it is proof.
 
-    Payees' accounts are not here: those were vetted with the biller.
+    A customer's or ours; or that of a payee whom nobody vetted. Billers' accounts are not here: those were vetted.
     """
 
     __tablename__ = "statement_account"

@@ -20,6 +20,7 @@ from app.journey.reconciliation import rules
 from app.journey.reconciliation.camt import Direction
 from app.journey.reconciliation.models import BillerWord, DifferenceNote, Statement, StatementAccount, StatementEntry
 from app.journey.reconciliation.rules import Line, Verdict
+from app.people.models import PayeeAccount
 from connectors.money import Money
 
 
@@ -94,16 +95,20 @@ def differences(session: Session) -> list[Difference]:
 def proves() -> ColumnElement[bool]:
     """Whether an entry proves something; to be asked of StatementEntry joined with its Statement.
 
-    Anybody can write a file about an account that nobody knows. So the booking is exactly the payment, and either a
-    credit on the payee's vetted account (only such credits match), or a debit on an account that an operator registered
-    and to the payee by the bank's own word. Asked anew each time: an account may be registered later, or taken out.
+    Anybody can write a file about an account that nobody knows. So the booking is exactly the payment, and it is either
+    a credit on the payee's account (only such credits match), where that was vetted with a biller or an operator
+    registered it; or a debit on an account that an operator registered, and to the payee by the bank's own word. The
+    payee of a bill that its customer added was vetted by nobody, unless it is paid to a biller's account. Asked anew
+    each time: an account may be registered later, or taken out.
     """
+    vetted = exists().where(Decision.payment_id == StatementEntry.payment_id, PayeeAccount.iban == Decision.payee_iban)
     registered = Statement.account.in_(select(StatementAccount.iban))
+    is_credit = StatementEntry.direction == Direction.CREDIT
     return and_(
         StatementEntry.verdict == Verdict.MATCHED,
         or_(
-            StatementEntry.direction == Direction.CREDIT,
-            and_(registered, StatementEntry.counterparty_iban.is_not(None)),
+            and_(is_credit, or_(vetted, registered)),
+            and_(not_(is_credit), registered, StatementEntry.counterparty_iban.is_not(None)),
         ),
     )
 
@@ -209,7 +214,7 @@ def _otherwise(
 
 
 def _no_proof(entry: StatementEntry, statement: Statement) -> str:
-    if entry.counterparty_iban is None:
+    if entry.direction == Direction.DEBIT and entry.counterparty_iban is None:
         return "it does not say to which account the money went"
     return f"nobody has registered {statement.account} (quittance reconcile account add)"
 

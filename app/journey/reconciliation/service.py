@@ -327,7 +327,7 @@ def _evidence(found: Sequence[tuple[StatementEntry, Statement]], side: Account, 
 
 
 def add_account(uow: UnitOfWork, *, iban: str, because: str) -> None:
-    """Take debits on this account for the bank's word: its statements come from the bank itself, an operator says.
+    """Take bookings on this account for the bank's word: its statements come from the bank itself, an operator says.
 
     What statements said of it before counts as well, from the next ``believe`` on. Raises Invalid, Conflict.
     """

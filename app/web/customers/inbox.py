@@ -18,7 +18,9 @@ from app.journey.corrections.read import (
     standing_credits,
 )
 from app.journey.intake.holding import held_bills
-from app.journey.invoices.alike import likeness, twins
+from app.journey.invoices.alike import likeness
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.own import doubts_of
 from app.journey.invoices.read import (
     INBOX_MOST,
     InvoiceView,
@@ -29,6 +31,7 @@ from app.journey.invoices.read import (
     original_of,
 )
 from app.journey.invoices.states import InvoiceState
+from app.journey.invoices.twins import twins
 from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
@@ -107,11 +110,13 @@ def bill(inv: str) -> ResponseReturnValue:
         chain = chain_of(uow.session, invoice_id=inv, customer_id=customer.id)
         alike = likeness(uow.session, invoice_id=inv)
         same = twins(uow.session, invoice_id=inv)
+        doubts = doubts_of(uow.session, uow.session.get_one(Invoice, inv))
     note_seen(view)
     return render_template(
         "customers/bill.html" if view.is_delivered else "customers/own_bill.html",
         likeness=alike,
         twins=same,
+        doubts=doubts,
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],

@@ -39,6 +39,7 @@ def payee_checked(inv: str) -> ResponseReturnValue:
                 bank=bank,
                 typed=typed,
                 warned="warned" in request.form,
+                doubted="doubted" in request.form,
                 besides="besides" in request.form,
                 shown=request.form.get("shown", ""),
             )

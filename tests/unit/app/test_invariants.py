@@ -262,6 +262,17 @@ def an_own_bill_dressed_as_delivered(books: Books) -> None:
     books.change("invoice", books.one("invoice", "own_bill_id IS NOT NULL"), biller_id=biller["id"])
 
 
+@_breaks("B20", "B3", "B18", "F3")
+def led_to_pay_it_twice(books: Books) -> None:
+    """Its customer added a bill with the same values, and a payment of that which was decided before is under way."""
+    waiting = books.payment("awaiting_customer", f"{NOT_GONE} AND biller_id IS NOT NULL")
+    bill = books.one("invoice", f"id = '{waiting['invoice_id']}'")
+    own = books.payment("awaiting_customer", "biller_id IS NULL")
+    same = {name: bill[name] for name in ("payee_iban", "payee_name", "amount_minor", "reference")}
+    books.change("invoice", books.one("invoice", f"id = '{own['invoice_id']}'"), **same)
+    books.change("decision", books.of("decision", own), decided_at=waiting["created_at"] - HOUR)
+
+
 @_breaks("B17")
 def offered_though_its_biller_collects_it(books: Books) -> None:
     books.change("invoice", books.one("invoice", "state = 'not_here'"), state="to_pay")
@@ -700,6 +711,22 @@ def test_where_only_a_token_tells_an_unknown_outcome_may_promise_nothing(bare: E
         assert broken_in(connection, lived.clock.now) == set()
         books.change("payment", books.payment("rejected"), untold_since=books.now)
         assert broken_in(connection, lived.clock.now) == {"D6"}
+
+
+def test_every_doubt_about_the_file_was_confirmed(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        check = books.one("payee_check", "id IN (SELECT payee_check_id FROM decision)")
+        invoice = books.one("invoice", f"id = '{check['invoice_id']}'")
+        own = books.one("own_bill", f"id = '{invoice['own_bill_id']}'")
+        books.change("own_bill", own, reading={**own["reading"], "doubts": ["collected", "page-differs"]})
+        assert broken_in(connection, lived.clock.now) == {"B18"}
+        books.change("payee_check", check, doubts=["collected"])
+        assert broken_in(connection, lived.clock.now) == {"B18"}
+        books.change("payee_check", check, doubts=["collected", "page-differs"])
+        assert broken_in(connection, lived.clock.now) == set()
+        books.change("payee_check", check, doubts=[], warning="own-bill-1")  # words that spoke of none
+        assert broken_in(connection, lived.clock.now) == set()
 
 
 def test_an_upload_with_all_its_results_is_done(bare: Engine, lived: Lived) -> None:

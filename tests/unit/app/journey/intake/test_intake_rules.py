@@ -58,6 +58,8 @@ def test_a_bill_that_can_be_paid_by_credit_transfer_is_taken(means: tuple[str, .
 @pytest.mark.parametrize(
     ("changes", "code", "element"),
     [
+        ({"payable": Money(100_000_000_000, "EUR")}, "amount-refused", "payable"),
+        ({"payable": Money(100_000_000_000, "EUR"), "kind": BillKind.CREDIT_NOTE}, "amount-refused", "payable"),
         ({"kind": BillKind.CREDIT_NOTE, "payable": Money(0, "EUR")}, "nothing-to-credit", "payable"),
         (
             {"kind": BillKind.CREDIT_NOTE, "preceding_numbers": ("2026-1",), "number": "2026-1"},
