@@ -313,13 +313,13 @@ class Account:
 
     def _refund(self, bill: Bill, executed: int) -> Iterator[Found]:
         """R6: what a page calls owed was paid, or credited beyond what was billed."""
-        told = self._told.get(bill.id)
-        if told is None or told[0] != (bill, executed):
+        credited = self.credits[bill.id]
+        told, now = self._told.get(bill.id), (bill, executed, credited, self.off[bill.id])
+        if told is None or told[0] != now:
             with self.world.services.reading() as uow:
                 chain = chain_of(uow.session, invoice_id=bill.id, customer_id=bill.customer_id)
-            told = (bill, executed), chain.refund_owed.minor if chain.refund_owed else 0
+            told = now, chain.refund_owed.minor if chain.refund_owed else 0
             self._told[bill.id] = told
-        credited = self.credits[bill.id]
         most = max(executed, credited) if executed else max(credited - self.document(bill).minor, 0)
         right = self._refunds(bill)
         if told[1] > most or told[1] not in right:
