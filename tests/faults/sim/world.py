@@ -31,6 +31,7 @@ from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
 from tests.faults.sim import aims, chance, correcting, reconciling
 from tests.faults.sim.accounting import Account
+from tests.faults.sim.adding import Adding
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
@@ -131,6 +132,7 @@ class World:
         self.ways_back: list[tuple[WayBack, Link]] = []
         self.followed: set[int] = set()  #: ways back that some browser took
         self.visits = Visits(self)
+        self.adding = Adding(self)
         self.receivers = {
             url: Receiver(biller_id=biller_id, secret=secret) for url, (biller_id, secret) in house.endpoints.items()
         }
@@ -493,11 +495,14 @@ class World:
     def do_hurry(self) -> bool:
         """A customer who knows the way does one thing after the other, whatever comes between."""
         last = ("back",) if self.aim.comes_back else ()
-        for name in ("decide", "sign", "leave", "visit", *last, *self.aim.hurries_on):
+        self.hurry("decide", "sign", "leave", "visit", *last, *self.aim.hurries_on)
+        return True
+
+    def hurry(self, *deeds: str) -> None:
+        for name in deeds:
             getattr(self, f"do_{name}")()
             self.after()
             self.settle(self.floor.now + dt.timedelta(seconds=2), most=40)
-        return True
 
     def do_decide(self) -> bool:
         """A customer opens the confirm page of a bill, perhaps in two tabs."""
@@ -509,14 +514,15 @@ class World:
         if state not in ("to_pay", "not_here") and self.dice.random() < 0.95:
             return False
         tabs = 2 if self.dice.random() < self.impatient else 1
-        begun = [self.request("show", self._showing(person, invoice_id)) for _ in range(tabs)]
+        begun = [self.request("show", self.showing(person, invoice_id)) for _ in range(tabs)]
         return any(begun)
 
-    def _showing(self, person: Person, invoice_id: str) -> Callable[[], None]:
+    def showing(self, person: Person, invoice_id: str) -> Callable[[], None]:
         bank = self.dice.choice(self.banks)
         bank_id = bank.profile.id
         if isinstance(bank, SigningIn) and self.dice.random() < 0.95:
             self.visits.before(person, invoice_id, bank)
+        self.adding.before(person, invoice_id, bank)
 
         def show() -> None:
             services = self.services
@@ -752,7 +758,8 @@ class World:
             dt.datetime.fromisoformat(row[0]).replace(tzinfo=dt.UTC)
             for row in self.house.raw.execute(
                 "SELECT fence_at FROM payment UNION SELECT know_by FROM payment UNION SELECT run_at FROM work"
-                " UNION SELECT expires_at FROM consent UNION SELECT not_before FROM bank_budget ORDER BY 1"
+                " UNION SELECT expires_at FROM consent UNION SELECT not_before FROM bank_budget"
+                " UNION SELECT datetime(checked_at, '+30 minutes') FROM payee_check ORDER BY 1"
             )
             if row[0] is not None
         ]
@@ -809,6 +816,9 @@ class World:
 
     def do_app(self) -> bool:
         return self.visits.app()
+
+    def do_add(self) -> bool:
+        return self.adding.go_on()
 
     def do_receiver(self) -> bool:
         receiver = self.dice.choice(list(self.receivers.values()))
