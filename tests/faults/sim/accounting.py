@@ -267,7 +267,7 @@ class Account:
                 if order.executed(now):
                     self.executed[row.invoice_id] += order.amount.minor
         for bill in self.bills.values():
-            if self.document(bill).is_collected and self.executed[bill.id]:
+            if self.executed[bill.id] and self.document(bill).is_collected:
                 yield "R8", f"{bill.number} is collected by its biller, and a bank executed a payment of it"
             yield from self._as_at_the_bank(bill)
             if bill.state == InvoiceState.TO_PAY:

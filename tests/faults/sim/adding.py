@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from app.journey.decisions import payee_checks
 from app.journey.decisions.payee_checks import CHECK_LIFE, NotChecked, account_key
@@ -43,9 +43,6 @@ TAKEN = (InvoiceState.IN_PAYMENT, InvoiceState.PAID)
 class Paper:
     """A bill that lies before a customer. Money in minor units of EUR."""
 
-    discount_minor: ClassVar[int] = 0
-    is_collected: ClassVar[bool] = False
-
     person: Person
     debt: Key  #: what it asks for: where a biller has delivered the same bill, that one's
     payee: str
@@ -54,6 +51,8 @@ class Paper:
     minor: int
     number: str
     reference: str
+    discount_minor: int = 0
+    is_collected: bool = False
 
     @property
     def customer_id(self) -> str:

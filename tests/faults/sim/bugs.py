@@ -705,7 +705,7 @@ def asked_after_the_token() -> Sequence[Change]:
     return [(rules, "look_while_told", anyway), (rules, "look_at_the_last", anyway)]
 
 
-# ------------------------------------------------------------------------------------ bills that nobody verified or pays
+# ----------------------------------------------------------------------------------- bills that nobody verified or pays
 
 
 @_bug(

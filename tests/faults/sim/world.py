@@ -18,6 +18,7 @@ from app.db import work
 from app.db.work import Claim, Lane, LostClaim
 from app.errors import AppError, Conflict, TooLate
 from app.journey.decisions import service as decisions
+from app.journey.invoices.states import InvoiceState
 from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
 from app.journey.payments.read import OpenOutcome, open_outcomes
@@ -563,6 +564,7 @@ class World:
                     )
                 except Conflict as conflict:
                     self.floor.counts[f"some two tabs {conflict.code}"] += 1
+                    self._refused_rightly(invoice_id, conflict)
                     raise
                 uow.commit()
             self._now_about(decided.payment_id)
@@ -571,6 +573,12 @@ class World:
                 run_now(services, key, deadline_s=WEB_DEADLINE_S)
 
         return self.request("sign", sign)
+
+    def _refused_rightly(self, invoice_id: str, conflict: Conflict) -> None:
+        """T1: where another payment has the bill, nobody is told that nothing was paid."""
+        row = self.house.raw.execute("SELECT state FROM invoice WHERE id = ?", (invoice_id,)).fetchone()
+        if row is not None and row[0] in (InvoiceState.IN_PAYMENT, InvoiceState.PAID) and "Nothing" in conflict.detail:
+            self.floor.broken("T1", f"{invoice_id} is {row[0]}, and its customer is told: {conflict.detail}")
 
     def _now_about(self, payment_id: str) -> None:
         if self.floor.current is not None:
