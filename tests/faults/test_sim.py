@@ -47,7 +47,10 @@ def test_nothing_breaks_in_25_histories(chunk: int) -> None:
     assert payments > 25  # a system that does nothing breaks nothing
 
 
-@pytest.mark.parametrize("name", ["unknown-frees", "waiting-is-no", "any-browser", "opened-beside"])
+@pytest.mark.parametrize(
+    "name",
+    ["unknown-frees", "waiting-is-no", "any-browser", "opened-beside", "twin-not-minded", "not-here-can-be-paid"],
+)
 def test_a_planted_mistake_is_found(name: str) -> None:
     outcome = hunt(name, seeds=range(200))
     assert outcome is not None
