@@ -46,7 +46,7 @@ def test_nothing_breaks_in_20_histories() -> None:
     assert payments > 20  # a system that does nothing breaks nothing
 
 
-@pytest.mark.parametrize("name", ["unknown-frees", "waiting-is-no"])
+@pytest.mark.parametrize("name", ["unknown-frees", "waiting-is-no", "not-here-can-be-paid"])
 def test_a_planted_mistake_is_found(name: str) -> None:
     outcome = hunt(name, seeds=range(200))
     assert outcome is not None

@@ -22,11 +22,10 @@ from sqlalchemy.orm import Session
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotAllowed
 from app.journey.decisions.models import Decision, PayeeCheck
-from app.journey.invoices.access import invoice_of_customer, locked_invoice
+from app.journey.invoices.access import invoice_of_customer, locked_invoice, must_be_free
 from app.journey.invoices.alike import Likeness, likeness
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import doubts_of
-from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import Twin, twins
 from app.people.sessions import SignedIn
 from connectors.profile import BankProfile
@@ -130,8 +129,7 @@ def record(
         raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
     customer_id = signed_in.customer.id
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id, lock=True)
-    if invoice.state != InvoiceState.TO_PAY:
-        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+    must_be_free(invoice)
     need = needed(uow.session, invoice)
     wrong = {
         "changed": shown != need.shown,
@@ -218,6 +216,7 @@ def must_stand(uow: UnitOfWork, invoice: Invoice, *, bank: BankProfile) -> Payee
         return None
     check = _standing(uow.session, invoice, need, bank_id=bank.id, now=uow.now)
     if check is None:
+        must_be_free(invoice)
         raise Conflict("check-payee-first", "Check the payee of this bill first. Nothing was paid.")
     return check
 

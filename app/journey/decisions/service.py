@@ -16,11 +16,10 @@ from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
-from app.journey.invoices.access import invoice_of_customer, payee_of
+from app.journey.invoices.access import invoice_of_customer, must_be_free, payee_of
 from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
-from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.rules import Claim
 from app.people import passkeys
 from app.people.customers import today_of
@@ -57,8 +56,7 @@ def start_paying(
     customer = signed_in.customer
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
-    if invoice.state != InvoiceState.TO_PAY:
-        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+    must_be_free(invoice)
     check = payee_checks.must_stand(uow, invoice, bank=bank)
     order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import due
 
@@ -20,6 +21,12 @@ def invoice_of_customer(session: Session, *, invoice_id: str, customer_id: str, 
 
 def not_paid_here() -> Conflict:
     return Conflict("not-paid-here", "This bill is not paid from here. No money moved, and nothing was changed.")
+
+
+def must_be_free(invoice: Invoice) -> None:
+    """Nobody pays it now, and nobody has. Raises Conflict."""
+    if invoice.state != InvoiceState.TO_PAY:
+        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
 
 
 def payee_of(invoice: Invoice) -> tuple[str, str]:

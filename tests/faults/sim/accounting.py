@@ -19,12 +19,13 @@ from app.journey.payments.states import CLOSED, PaymentState
 from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Key
 
 if TYPE_CHECKING:
+    from tests.faults.sim.adding import Paper
     from tests.faults.sim.bank import Order
     from tests.faults.sim.invariants import Found, Row
     from tests.faults.sim.world import World
 
 _BILLS = (
-    "SELECT i.id, i.bill_id, i.biller_id, i.number, i.customer_id, i.state, due.balance_minor,"
+    "SELECT i.id, i.bill_id, i.own_bill_id, i.biller_id, i.number, i.customer_id, i.state, due.balance_minor,"
     " (SELECT COALESCE(sum(amount_minor), 0) FROM ledger_entry WHERE account = 'owed:' || i.id)"
     " FROM invoice i LEFT JOIN ledger_balance due ON due.account = 'due:' || i.id"
 )
@@ -45,8 +46,9 @@ WHOLE = ("new_version", "withdrawal")
 
 class Bill(NamedTuple):
     id: str
-    bill_id: str
-    biller_id: str
+    bill_id: str | None  #: None: nobody delivered it
+    own_bill_id: str | None
+    biller_id: str | None
     number: str
     customer_id: str
     state: str
@@ -55,7 +57,7 @@ class Bill(NamedTuple):
 
     @property
     def key(self) -> Key:
-        return self.biller_id, self.number
+        return self.biller_id or self.id, self.number
 
 
 class Decided(NamedTuple):
@@ -137,7 +139,10 @@ class Account:
             yield from self._not_asked(bill)
         yield from self._sent()
 
-    def document(self, bill: Bill) -> Document:
+    def document(self, bill: Bill) -> Document | Paper:
+        """What its biller wrote, or what its customer has of it."""
+        if bill.own_bill_id is not None:
+            return self.world.adding.written[bill.own_bill_id]
         return self.world.books.documents[bill.key]
 
     def _corrections(self, decided: Mapping[str, Sequence[Decided]]) -> Iterator[Found]:
@@ -186,6 +191,7 @@ class Account:
         if (one.amount, one.discount) != (asked - discount, discount):
             yield "R1", f"{one.payment_id} is over {one.amount}, and {bill.number} asks {asked} less {discount}"
         yield from self._alone(bill, "decided")
+        yield from self.world.adding.judge(one, bill, self.bills)
 
     def _alone(self, bill: Bill, what: str) -> Iterator[Found]:
         """R3: nobody is asked to pay a bill while a payment of another one of its chain may be executed."""
@@ -261,7 +267,7 @@ class Account:
                 if order.executed(now):
                     self.executed[row.invoice_id] += order.amount.minor
         for bill in self.bills.values():
-            if self.document(bill).is_collected and self.executed[bill.id]:
+            if self.executed[bill.id] and self.document(bill).is_collected:
                 yield "R8", f"{bill.number} is collected by its biller, and a bank executed a payment of it"
             yield from self._as_at_the_bank(bill)
             if bill.state == InvoiceState.TO_PAY:
@@ -313,13 +319,13 @@ class Account:
 
     def _refund(self, bill: Bill, executed: int) -> Iterator[Found]:
         """R6: what a page calls owed was paid, or credited beyond what was billed."""
-        told = self._told.get(bill.id)
-        if told is None or told[0] != (bill, executed):
+        credited = self.credits[bill.id]
+        told, now = self._told.get(bill.id), (bill, executed, credited, self.off[bill.id])
+        if told is None or told[0] != now:
             with self.world.services.reading() as uow:
                 chain = chain_of(uow.session, invoice_id=bill.id, customer_id=bill.customer_id)
-            told = (bill, executed), chain.refund_owed.minor if chain.refund_owed else 0
+            told = now, chain.refund_owed.minor if chain.refund_owed else 0
             self._told[bill.id] = told
-        credited = self.credits[bill.id]
         most = max(executed, credited) if executed else max(credited - self.document(bill).minor, 0)
         right = self._refunds(bill)
         if told[1] > most or told[1] not in right:
@@ -352,12 +358,12 @@ class Account:
                 self.world.floor.counts["some new version left waiting"] += 1
         pending = {row[0] for row in raw.execute("SELECT subject FROM webhook_message WHERE delivered_at IS NULL")}
         for bill in self.bills.values():
-            if bill.bill_id not in pending and bill.state != InvoiceState.IN_PAYMENT:
-                yield from self._biller_knows(bill)
+            if bill.bill_id is not None and bill.bill_id not in pending and bill.state != InvoiceState.IN_PAYMENT:
+                yield from self._biller_knows(bill, bill.bill_id)
 
-    def _biller_knows(self, bill: Bill) -> Iterator[Found]:
+    def _biller_knows(self, bill: Bill, bill_id: str) -> Iterator[Found]:
         right = {f"{minor // 100}.{minor % 100:02d}" for minor in self._refunds(bill)}
         for url, (biller_id, _) in self.world.house.endpoints.items():
-            _, refund = self.world.books.told.get((url, bill.bill_id), (0, "0.00"))
+            _, refund = self.world.books.told.get((url, bill_id), (0, "0.00"))
             if biller_id == bill.biller_id and refund not in right:
                 yield "R7", f"{url} was last told that {refund} of {bill.number} is owed; it is {right}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.contract import Approach
+from tests.faults.sim import adding
 from tests.faults.sim.bank import Bank, Executing, Nature
 from tests.faults.sim.signing_in import SigningIn
 from tests.faults.sim.submitting import Submitting
@@ -96,12 +97,17 @@ SIGN_IN = Aim(
     hurries_on=("app",),
     may_be_short=True,
 )
-#: of all seeds. By a die of its own: what other seeds are does not change with it
-SIGN_IN_SHARE = 0.2
+#: of all seeds. By dice of their own: what other seeds are does not change with them
+SIGN_IN_SHARE, ADDING_SHARE = 0.2, 0.25
 
 
 def drawn(dice: random.Random, seed: int) -> Aim:
     aside = random.Random(f"sign in {seed}")  # noqa: S311  # the same for the same seed is the point
-    if aside.random() < SIGN_IN_SHARE:
-        return SIGN_IN
-    return dice.choices(AIMS, [aim.weight for aim in AIMS])[0]
+    aim = SIGN_IN if aside.random() < SIGN_IN_SHARE else dice.choices(AIMS, [aim.weight for aim in AIMS])[0]
+    aside = random.Random(f"adding {seed}")  # noqa: S311  # as well
+    return _with_own_bills(aim) if aside.random() < ADDING_SHARE else aim
+
+
+def _with_own_bills(aim: Aim) -> Aim:
+    """Whatever else a history is about, its people may have bills that nobody delivers."""
+    return replace(aim, about=(*aim.about, *adding.POINTS), own_deeds={**aim.own_deeds, "add": 8})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
@@ -26,8 +26,12 @@ from app.journey import route
 from app.journey.corrections import read as corrections_read
 from app.journey.corrections import service as corrections
 from app.journey.corrections.models import Correction
-from app.journey.decisions.models import Decision
+from app.journey.decisions import payee_checks
+from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.decisions.service import payable
+from app.journey.intake import taking
+from app.journey.intake.bill import Bill, Payee
+from app.journey.intake.means import MeansKind
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices import models as invoice_models
 from app.journey.invoices import service as invoices
@@ -57,7 +61,7 @@ from app.journey.payments.states import CLOSED, PAYMENT, PaymentState, PaymentSt
 from app.journey.receipts.models import Receipt
 from app.journey.webhooks import delivery
 from app.people.customers import today_of
-from app.people.models import Customer
+from app.people.models import Customer, PayeeAccount
 from app.services import Services, Task
 from connectors.berlin_group.status import fact_of
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact, PaymentOrder
@@ -522,7 +526,8 @@ def settled_twice() -> Sequence[Change]:
     def also(uow: UnitOfWork, payment: Payment, _: PaymentState, after: PaymentState) -> None:
         if after is not PaymentState.SETTLED:
             return
-        for account, sign in ((f"settled:{payment.biller_id}", 1), (f"biller:{payment.biller_id}", -1)):
+        creditor = step.claim_of(uow, payment).creditor
+        for account, sign in ((f"settled:{creditor}", 1), (f"biller:{creditor}", -1)):
             uow.session.add(
                 LedgerEntry(
                     posting=f"again:{payment.id}",
@@ -698,6 +703,73 @@ def asked_after_the_token() -> Sequence[Change]:
         return run_at
 
     return [(rules, "look_while_told", anyway), (rules, "look_at_the_last", anyway)]
+
+
+# ----------------------------------------------------------------------------------- bills that nobody verified or pays
+
+
+@_bug(
+    "the payee of a bill that nobody delivered is asked for on a page of its own, and never asked about",
+    "B18",
+    "V1",
+    "V2",
+)
+def payee_check_not_asked_for() -> Sequence[Change]:
+    return [(payee_checks, "must_stand", lambda uow, invoice, *, bank: None)]
+
+
+@_bug("a customer's last check is taken, whichever payee it was of", "B18", "V1", "V2")
+def check_of_another_payee() -> Sequence[Change]:
+    def standing(session: Session, invoice: Invoice, need: Any, *, bank_id: str, now: dt.datetime) -> PayeeCheck | None:
+        last = select(PayeeCheck).where(
+            PayeeCheck.customer_id == invoice.customer_id,
+            PayeeCheck.bank_id == bank_id,
+            PayeeCheck.checked_at > now - payee_checks.CHECK_LIFE,
+            ~payee_checks._IS_USED,
+        )
+        return session.scalar(last.order_by(PayeeCheck.id.desc()).limit(1))
+
+    return [(payee_checks, "_standing", standing)]
+
+
+@_bug("what stands in the bill is written down as typed, whatever its customer typed", "V1")
+def typed_is_not_compared() -> Sequence[Change]:
+    real = payee_checks.record
+
+    def record(uow: UnitOfWork, *, invoice_id: str, typed: str, **how: Any) -> None:
+        iban = uow.session.get_one(Invoice, invoice_id).payee_iban
+        real(uow, invoice_id=invoice_id, typed=iban or typed, **how)
+
+    return [(payee_checks, "record", record)]
+
+
+@_bug("a check of the payee is good for ever", "V1")
+def check_for_ever() -> Sequence[Change]:
+    return [(payee_checks, "CHECK_LIFE", dt.timedelta(days=365))]
+
+
+@_bug("that another bill may be the same one is shown, and not asked about", "V2")
+def twin_not_minded() -> Sequence[Change]:
+    real = payee_checks.needed
+    return [(payee_checks, "needed", lambda session, invoice: dataclasses.replace(real(session, invoice), besides=()))]
+
+
+@_bug("a bill that is not paid here is opened as any other, to the account of its biller that we know", "R8")
+def not_here_can_be_paid() -> Sequence[Change]:
+    real = invoices._columns
+
+    def columns(delivered: DeliveredBill, bill: Bill, *, now: dt.datetime, **_: object) -> dict[str, Any]:
+        session = object_session(delivered)
+        assert session is not None
+        known = session.scalars(select(PayeeAccount).where(PayeeAccount.biller_id == delivered.biller_id)).one()
+        payee = bill.payee if bill.payee and bill.payee.iban else Payee(name=known.holder, iban=known.iban)
+        return real(delivered, dataclasses.replace(bill, payee=payee), holder=known.holder, now=now)
+
+    return [
+        (taking, "kind_of", lambda bill: MeansKind.CREDIT_TRANSFER),
+        (invoices, "_holder", lambda uow, delivered, bill: ""),
+        (invoices, "_columns", columns),
+    ]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling

@@ -125,7 +125,10 @@ def interrupt(world: World, payment_id: str) -> None:
         "SELECT i.biller_id, i.number FROM decision d JOIN invoice i ON i.id = d.invoice_id WHERE d.payment_id = ?",
         (payment_id,),
     ).fetchone()
-    if row is None or not say(world, world.books.documents[row[0], row[1]]):
+    about = (
+        world.books.documents.get(tuple(row)) if row is not None else None
+    )  # one that nobody delivered has no biller
+    if about is None or not say(world, about):
         return
     for _ in range(3):
         world.claim_due()
@@ -172,7 +175,7 @@ def _target(world: World) -> Document:
     if world.dice.random() < BUSY_RATE:
         rows = world.house.raw.execute(
             "SELECT i.biller_id, i.number, max(d.decided_at) FROM decision d JOIN invoice i ON i.id = d.invoice_id"
-            " GROUP BY i.id ORDER BY 3 DESC, i.id LIMIT 2"
+            " WHERE i.biller_id IS NOT NULL GROUP BY i.id ORDER BY 3 DESC, i.id LIMIT 2"
         ).fetchall()
         bills = [world.books.documents[biller_id, number] for biller_id, number, _ in rows] or bills
     return world.dice.choice(bills)

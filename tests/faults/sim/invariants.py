@@ -40,7 +40,7 @@ class Row(NamedTuple):
     id: str
     state: str
     invoice_id: str
-    biller_id: str
+    biller_id: str | None  #: None: its customer added the bill
     end_to_end_id: str
     sequence: int
     updated_at: str
@@ -59,7 +59,7 @@ class Told:
 
     truth: Truth
     may_pay_again: bool
-    outside: str
+    outside: str  #: to its biller
 
 
 @dataclass
@@ -200,7 +200,9 @@ def _told(world: World, watch: Watch, row: Row) -> Told:
         return known[1]
     with world.services.reading() as uow:
         view = payment_view(uow.session, row.id)
-        outside = payment_for_biller(uow.session, payment_id=row.id, biller_id=row.biller_id).status
+        outside = ""  # nobody else is told
+        if row.biller_id is not None:
+            outside = payment_for_biller(uow.session, payment_id=row.id, biller_id=row.biller_id).status
     told = Told(view.truth, view.may_pay_again, outside)
     watch.told[row.id] = row, told
     return told

@@ -23,7 +23,9 @@ def ask_the_banks(world: World) -> bool:
 
 def say_what_arrived(world: World) -> bool:
     """A biller's program says whether money came; it may be wrong, or lie. Its word must move nothing."""
-    rows = world.house.raw.execute("SELECT id, biller_id FROM payment ORDER BY id").fetchall()
+    rows = world.house.raw.execute(
+        "SELECT id, biller_id FROM payment WHERE biller_id IS NOT NULL ORDER BY id"
+    ).fetchall()
     if not rows:
         return False
     payment_id, biller_id = world.dice.choice(rows)

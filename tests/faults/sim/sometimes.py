@@ -8,6 +8,7 @@ from pathlib import Path
 
 import app.journey.payments as payments
 from app.journey.corrections.states import CorrectionKind
+from tests.faults.sim import adding
 from tests.faults.sim.bank import FAULTS, OVER_WORDS, PATHS, VERBS
 
 #: from so many seeds on, something that was never seen fails the run
@@ -114,6 +115,18 @@ _NAMED = (
     "some refund taken back",
     "some new version opened late",
     "some new version beside a payment come alive",
+    "some own bill kept",
+    "some own bill kept again",
+    "some own bill removed",
+    "some own bill paid",
+    "some payee warned of",
+    "some twin warned",
+    "some twin paid as well",
+    "some check refused typed",
+    "some check refused warned",
+    "some check refused besides",
+    "refused check-payee-first",
+    "refused payment-begun",
 )
 #: what a correction meets of a payment of its bill, whatever it is
 _MET = (
@@ -147,6 +160,7 @@ def expected() -> Iterator[str]:
     yield from (f"fault biller {trouble}" for trouble in ("down", "5xx", "refuses", "loses"))
     yield from (f"met {kind} while {moment}" for kind in CorrectionKind for moment in _MET)
     yield from (f"met correction while {moment}" for moment in _MET_BY_ONE)
+    yield from (f"died at {point}" for point in adding.POINTS)
     yield from _NAMED
 
 

@@ -18,6 +18,7 @@ from app.db import work
 from app.db.work import Claim, Lane, LostClaim
 from app.errors import AppError, Conflict, TooLate
 from app.journey.decisions import service as decisions
+from app.journey.invoices.states import InvoiceState
 from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
 from app.journey.payments.read import OpenOutcome, open_outcomes
@@ -31,6 +32,7 @@ from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
 from tests.faults.sim import aims, chance, correcting, reconciling
 from tests.faults.sim.accounting import Account
+from tests.faults.sim.adding import Adding
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
@@ -131,6 +133,7 @@ class World:
         self.ways_back: list[tuple[WayBack, Link]] = []
         self.followed: set[int] = set()  #: ways back that some browser took
         self.visits = Visits(self)
+        self.adding = Adding(self)
         self.receivers = {
             url: Receiver(biller_id=biller_id, secret=secret) for url, (biller_id, secret) in house.endpoints.items()
         }
@@ -493,11 +496,14 @@ class World:
     def do_hurry(self) -> bool:
         """A customer who knows the way does one thing after the other, whatever comes between."""
         last = ("back",) if self.aim.comes_back else ()
-        for name in ("decide", "sign", "leave", "visit", *last, *self.aim.hurries_on):
+        self.hurry("decide", "sign", "leave", "visit", *last, *self.aim.hurries_on)
+        return True
+
+    def hurry(self, *deeds: str) -> None:
+        for name in deeds:
             getattr(self, f"do_{name}")()
             self.after()
             self.settle(self.floor.now + dt.timedelta(seconds=2), most=40)
-        return True
 
     def do_decide(self) -> bool:
         """A customer opens the confirm page of a bill, perhaps in two tabs."""
@@ -509,14 +515,15 @@ class World:
         if state not in ("to_pay", "not_here") and self.dice.random() < 0.95:
             return False
         tabs = 2 if self.dice.random() < self.impatient else 1
-        begun = [self.request("show", self._showing(person, invoice_id)) for _ in range(tabs)]
+        begun = [self.request("show", self.showing(person, invoice_id)) for _ in range(tabs)]
         return any(begun)
 
-    def _showing(self, person: Person, invoice_id: str) -> Callable[[], None]:
+    def showing(self, person: Person, invoice_id: str) -> Callable[[], None]:
         bank = self.dice.choice(self.banks)
         bank_id = bank.profile.id
         if isinstance(bank, SigningIn) and self.dice.random() < 0.95:
             self.visits.before(person, invoice_id, bank)
+        self.adding.before(person, invoice_id, bank)
 
         def show() -> None:
             services = self.services
@@ -557,6 +564,7 @@ class World:
                     )
                 except Conflict as conflict:
                     self.floor.counts[f"some two tabs {conflict.code}"] += 1
+                    self._refused_rightly(invoice_id, conflict)
                     raise
                 uow.commit()
             self._now_about(decided.payment_id)
@@ -565,6 +573,12 @@ class World:
                 run_now(services, key, deadline_s=WEB_DEADLINE_S)
 
         return self.request("sign", sign)
+
+    def _refused_rightly(self, invoice_id: str, conflict: Conflict) -> None:
+        """T1: where another payment has the bill, nobody is told that nothing was paid."""
+        row = self.house.raw.execute("SELECT state FROM invoice WHERE id = ?", (invoice_id,)).fetchone()
+        if row is not None and row[0] in (InvoiceState.IN_PAYMENT, InvoiceState.PAID) and "Nothing" in conflict.detail:
+            self.floor.broken("T1", f"{invoice_id} is {row[0]}, and its customer is told: {conflict.detail}")
 
     def _now_about(self, payment_id: str) -> None:
         if self.floor.current is not None:
@@ -752,7 +766,8 @@ class World:
             dt.datetime.fromisoformat(row[0]).replace(tzinfo=dt.UTC)
             for row in self.house.raw.execute(
                 "SELECT fence_at FROM payment UNION SELECT know_by FROM payment UNION SELECT run_at FROM work"
-                " UNION SELECT expires_at FROM consent UNION SELECT not_before FROM bank_budget ORDER BY 1"
+                " UNION SELECT expires_at FROM consent UNION SELECT not_before FROM bank_budget"
+                " UNION SELECT datetime(checked_at, '+30 minutes') FROM payee_check ORDER BY 1"
             )
             if row[0] is not None
         ]
@@ -809,6 +824,9 @@ class World:
 
     def do_app(self) -> bool:
         return self.visits.app()
+
+    def do_add(self) -> bool:
+        return self.adding.go_on()
 
     def do_receiver(self) -> bool:
         receiver = self.dice.choice(list(self.receivers.values()))

@@ -13,10 +13,13 @@ from app.db.unit_of_work import HEAD_START
 from app.db.work import WorkRow
 from app.demo.authenticator import Authenticator
 from app.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
+from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.service import Decided
+from app.journey.intake import own_bills
+from app.journey.invoices import own
 from app.journey.invoices.models import Invoice
 from app.people import passkeys
 from app.people.customers import add_customer
@@ -26,6 +29,7 @@ from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from tests.support.installation import BASE_URL
+from tests.support.pictures import epc_text
 from tests.unit.app.journey.house import IBAN, PROFILE, House
 
 PARTY = RelyingParty("localhost", BASE_URL)
@@ -61,17 +65,19 @@ def device(house: House) -> Authenticator:
     return passkey_of(house, house.customer)
 
 
-def seen(house: House, *, bank: BankProfile = PROFILE) -> str | None:
+def seen(house: House, *, bank: BankProfile = PROFILE, invoice_id: str = "inv_1") -> str | None:
     """What the page keeps of the order that it shows."""
     with house.services.reading() as uow:
-        return decisions.shown_now(uow, customer=house.customer, invoice_id="inv_1", bank=bank)
+        return decisions.shown_now(uow, customer=house.customer, invoice_id=invoice_id, bank=bank)
 
 
-def start(house: House, *, signed_in: SignedIn | None = None, bank: BankProfile = PROFILE) -> passkeys.Started:
-    shown = seen(house, bank=bank)
+def start(
+    house: House, *, signed_in: SignedIn | None = None, bank: BankProfile = PROFILE, invoice_id: str = "inv_1"
+) -> passkeys.Started:
+    shown = seen(house, bank=bank, invoice_id=invoice_id)
     with house.begin() as uow:
         started = decisions.start_paying(
-            uow, signed_in=signed_in or house.signed_in, party=PARTY, invoice_id="inv_1", bank=bank, shown=shown
+            uow, signed_in=signed_in or house.signed_in, party=PARTY, invoice_id=invoice_id, bank=bank, shown=shown
         )
         uow.commit()
     return started
@@ -250,6 +256,41 @@ def test_a_bill_that_is_taken_meanwhile_is_not_taken_twice(house: House, device:
     with pytest.raises(Conflict) as caught:
         start(house)
     assert (caught.value.code, caught.value.detail[-1]) == ("already-in-payment", ".")
+
+
+def test_a_check_that_another_tab_has_used_is_not_asked_for_again_while_that_payment_is_under_way(
+    house: House, device: Authenticator
+) -> None:
+    """It would say that nothing was paid."""
+    customer_id = house.customer.id
+    own_bill_id = own_bills.add_code(house.services, customer_id=customer_id, written=epc_text())
+    with house.begin() as uow:
+        form = own_bills.draft(uow.session, own_bill_id=own_bill_id, customer_id=customer_id).reading
+        values, day = own_bills.checked(form), house.clock.now.date()
+        invoice_id = own.keep(uow, own_bill_id=own_bill_id, customer_id=customer_id, values=values, today=day)
+        uow.commit()
+    with pytest.raises(Conflict) as caught:
+        start(house, invoice_id=invoice_id)
+    assert caught.value.code == "check-payee-first"
+    with house.begin() as uow:
+        need, _ = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=None)
+        payee_checks.record(
+            uow,
+            signed_in=house.signed_in,
+            invoice_id=invoice_id,
+            bank=PROFILE,
+            typed=values.iban,
+            warned=True,
+            doubted=False,
+            besides=False,
+            shown=need.shown,
+        )
+        uow.commit()
+    tabs = [start(house, invoice_id=invoice_id) for _ in range(2)]
+    decide(house, tabs[0], device.sign(tabs[0].public_key), invoice_id=invoice_id)
+    with pytest.raises(Conflict) as caught:
+        decide(house, tabs[1], device.sign(tabs[1].public_key), invoice_id=invoice_id)
+    assert caught.value.code == "already-in-payment"
 
 
 @pytest.mark.postgres
