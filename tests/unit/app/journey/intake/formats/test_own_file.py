@@ -165,12 +165,15 @@ def test_the_process_that_looks_has_nothing_of_ours(tmp_path: Path) -> None:
     """No environment, where the keys of an installation may stand, and no module of Quittance."""
     program = tmp_path / "child.py"
     program.write_text("import json, os, sys\njson.dump({'names': sorted(os.environ)}, sys.stdout)\n")
-    names = child.run(program, content=b"", called="the file")["names"]
+    names = child.run(program, cpu_s=1, content=b"", called="the file")["names"]
     assert [name for name in names if name != "LC_CTYPE"] == []
     source = Path(picture_child.__file__).read_text()
     assert "from app" not in source
     done = subprocess.run(
-        [sys.executable, "-I", picture_child.__file__, "codes"], input=as_file(page()), capture_output=True, check=True
+        [sys.executable, "-I", picture_child.__file__, "codes", "1"],
+        input=as_file(page()),
+        capture_output=True,
+        check=True,
     )
     assert done.stdout == b'{"codes": []}'
 
