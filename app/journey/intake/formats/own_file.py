@@ -32,8 +32,8 @@ _OTHER_MEANS = {MeansKind.DIRECT_DEBIT: ("collected",), MeansKind.CARD: ("by-car
 #: the first bytes decide; WebP says its name behind a length
 _PHOTOS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _WEBP = (b"RIFF", b"WEBP")
-#: seconds of processor time that one file may take: of a PDF some to take it apart, the others to draw it
-_CPU_S, _PARTS_CPU_S = 1.9, 0.9
+#: milliseconds of processor time that one file may take: of a PDF some to take it apart, the others to draw it
+_CPU_MS, _PARTS_CPU_MS = 1_900, 900
 #: files that are looked at by one process of ours at the same time, and for how long one waits for its turn
 _AT_ONCE = threading.BoundedSemaphore(2)
 _TURN_S = 10
@@ -79,8 +79,8 @@ def read(content: bytes) -> Reading:
         raise BillRefused("too-large", f"The file is larger than {BYTES_MAX // 1024 // 1024} MiB.")
     with _turn():
         parts = _parts(content) if media_type == _PDF else None
-        cpu_s = _CPU_S - (_PARTS_CPU_S if media_type == _PDF else 0)
-        found = child.run(_CHILD, "codes", cpu_s=cpu_s, content=content, called="the file")
+        cpu_ms = _CPU_MS - (_PARTS_CPU_MS if media_type == _PDF else 0)
+        found = child.run(_CHILD, "codes", cpu_ms=cpu_ms, content=content, called="the file")
     codes, unreadable = _codes([base64.b64decode(code) for code in found["codes"]])
     bill = _bill_inside(parts) if parts else None
     readings = [*([_of_bill(bill)] if bill else []), *map(_of_code, codes)]
@@ -95,7 +95,7 @@ def read_code(written: str) -> Reading:
 def picture(content: bytes) -> bytes:
     """Its first page as a JPEG that was drawn anew: nothing of the file itself is in it. Raises BillRefused."""
     with _turn():
-        found = child.run(_CHILD, "picture", cpu_s=_CPU_S, content=content, called="the file")
+        found = child.run(_CHILD, "picture", cpu_ms=_CPU_MS, content=content, called="the file")
     return base64.b64decode(found["picture"])
 
 
@@ -115,7 +115,7 @@ def _turn() -> Iterator[None]:
 def _parts(content: bytes) -> facturx.Parts | None:
     """Text and embedded files. None where they are too many, or only its owner may change it: its pages can be seen."""
     try:
-        return facturx.take_apart(content, cpu_s=_PARTS_CPU_S)
+        return facturx.take_apart(content, cpu_ms=_PARTS_CPU_MS)
     except BillRefused as refused:
         if refused.code in ("encrypted", "too-large"):
             return None

@@ -1,7 +1,7 @@
 """Takes a PDF apart, in a process of its own that may use little memory and time and then is gone.
 
-Run as a file, not as a module of ours: it imports pypdf and nothing of Quittance. Its argument are the seconds of
-processor time after which it is ended. A PDF comes in on stdin, one JSON object goes out on stdout:
+Run as a file, not as a module of ours: it imports pypdf and nothing of Quittance. Its argument are the milliseconds
+of processor time after which it is ended. A PDF comes in on stdin, one JSON object goes out on stdout:
 ``{"files": [[name, base64], …], "text": …}`` or ``{"refused": [code, detail]}``.
 """
 
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
-    signal.setitimer(signal.ITIMER_PROF, float(sys.argv[1]))  # nothing handles its signal: it ends the process
+    signal.setitimer(signal.ITIMER_PROF, int(sys.argv[1]) / 1000)  # nothing handles its signal: it ends the process
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     json.dump(answer(sys.stdin.buffer.read()), sys.stdout)
 

@@ -1,7 +1,7 @@
 """Looks at a PDF or a photo that a customer adds, in a process of its own that may use little memory and time.
 
 Run as a file, not as a module of ours: it imports nothing of Quittance. A file comes in on stdin, one JSON object goes
-out on stdout. Its arguments are what is asked for and the seconds of processor time after which it is ended. For
+out on stdout. Its arguments are what is asked for and the milliseconds of processor time after which it is ended. For
 ``codes``: ``{"codes": [base64, …]}``, what the QR and Data Matrix codes on it say, each once. For
 ``picture``: ``{"picture": base64}``, its first page as a JPEG that was drawn here, so that nothing of the file itself
 ever reaches a browser. Or ``{"refused": [code, detail]}``.
@@ -57,7 +57,7 @@ class Refused(Exception):
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
-    wanted, cpu_s = sys.argv[1], float(sys.argv[2])
+    wanted, cpu_s = sys.argv[1], int(sys.argv[2]) / 1000
     signal.setitimer(signal.ITIMER_PROF, cpu_s)  # nothing handles its signal, so that it ends the process
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -234,12 +234,12 @@ def test_the_process_that_looks_has_nothing_of_ours(tmp_path: Path) -> None:
     """No environment, where the keys of an installation may stand, and no module of Quittance."""
     program = tmp_path / "child.py"
     program.write_text("import json, os, sys\njson.dump({'names': sorted(os.environ)}, sys.stdout)\n")
-    names = child.run(program, cpu_s=1, content=b"", called="the file")["names"]
+    names = child.run(program, cpu_ms=1_000, content=b"", called="the file")["names"]
     assert [name for name in names if name != "LC_CTYPE"] == []
     source = Path(picture_child.__file__).read_text()
     assert "from app" not in source
     done = subprocess.run(
-        [sys.executable, "-I", picture_child.__file__, "codes", "1"],
+        [sys.executable, "-I", picture_child.__file__, "codes", "1000"],
         input=as_file(page()),
         capture_output=True,
         check=True,
