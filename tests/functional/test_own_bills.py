@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bs4 import BeautifulSoup
@@ -11,6 +13,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from app.db.events import EventRow
+from app.errors import Conflict
 from app.journey.intake import own_bills
 from app.journey.intake.models import OwnBill
 from app.journey.intake.own_bills import DRAFT_LIFE, DRAFTS_MOST, checked
@@ -19,6 +22,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import keep as keep_own
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.webhooks.models import WebhookMessage
+from app.people.models import Customer
 from app.schedule import Schedule
 from app.web.customers import limits
 from consent import sign_ins
@@ -122,6 +126,11 @@ def keep_again(browser: Browser, path: str) -> TestResponse:
         ({"payee": " "}, "payee"),
         ({"payee": "x" * 71}, "payee"),
         ({"payee": "Dach\u202eBrandt"}, "payee"),
+        ({"payee": "EDF ✓ Verified"}, "payee"),  # and other marks that look like ours
+        ({"payee": "☑ Came in through verified access"}, "payee"),
+        ({"payee": "Εταιρεία Ύδρευσης"}, "payee"),  # no bank carries it
+        ({"payee": "Lum\u0435n Énergie"}, "payee"),
+        ({"payee": "ß" * 36}, "payee"),  # each is two letters at a bank
         ({"iban": "DE76512108001245126199"}, "iban"),
         ({"iban": ""}, "iban"),
         ({"iban": "https://example.org/pay"}, "iban"),
@@ -131,12 +140,14 @@ def keep_again(browser: Browser, path: str) -> TestResponse:
         ({"amount": "1e5"}, "amount"),
         ({"amount": "१२"}, "amount"),
         ({"amount": "9" * 16}, "amount"),
+        ({"amount": "1000000000"}, "amount"),
         ({"currency": "XXX"}, "currency"),
         ({"due_on": "2026-02-30"}, "due_on"),
         ({"due_on": "1926-02-03"}, "due_on"),
         ({"reference": ""}, "reference"),
         ({"reference": "RF00539007547034"}, "reference"),
         ({"reference": "a\u200bb"}, "reference"),
+        ({"reference": "Сч. 77"}, "reference"),
         ({"number": "x" * 101}, "number"),
     ],
 )
@@ -234,14 +245,28 @@ def test_adding_is_slowed_down(journey: Journey, monkeypatch: pytest.MonkeyPatch
     assert [post_code(journey.browser, epc_text()).status_code for _ in range(3)] == [303, 303, 429]
 
 
-def test_drawing_is_slowed_down_and_what_is_not_there_counts_for_nothing(
+def test_drawing_is_slowed_down_and_what_cannot_be_drawn_counts(
     journey: Journey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "DRAWING_LIMIT", "2 per hour")
     path = begin(journey.browser)
-    for _ in range(3):
-        assert journey.browser.get("/bills/add/own_none/picture").status_code == 404
-    assert [journey.browser.get(f"{path}/picture").status_code for _ in range(3)] == [200, 200, 429]
+    assert journey.browser.get(f"{path}/picture").status_code == 200
+    assert journey.browser.get("/bills/add/own_none/picture").status_code == 404
+    assert journey.browser.get(f"{path}/picture").status_code == 429
+
+
+def test_signing_up_is_slowed_down_by_address(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new customer has place for files of their own."""
+    monkeypatch.setattr(limits, "SIGN_UP_LIMIT", "2 per hour")
+    for number in range(2):
+        Browser.of(journey.app).sign_up(name=f"Noa {number}", email=f"noa-{number}@example.org")
+    stranger = Browser.of(journey.app)
+    answer = stranger.post(
+        "/passkeys/new", token=stranger.token("/"), data={"name": "Noa Petit", "email": "noa@example.org"}
+    )
+    assert answer.status_code == 429
+    with journey.services.reading() as uow:
+        assert uow.session.scalar(select(func.count()).where(Customer.email.like("noa%"))) == 2
 
 
 def test_the_same_file_is_one_draft_and_drafts_have_a_bound(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,13 +342,39 @@ def test_a_likeness_of_a_company_with_another_account_is_said_loudly(journey: Jo
     loud = page_of_it.select_one(".notice.problem")
     assert loud is not None
     assert "Careful: Lumen Énergie has no such account." in loud.get_text(" ", strip=True)
-    # the same with letters of another alphabet; not with the company's own account, nor for another name
-    cyrillic = add(journey.browser, payee="Lumеn Énergie", iban=IBAN)
-    assert "Careful" in words(journey.browser, f"/bills/{cyrillic}")
+    # the same with what is taken for its letters; not with the company's own account, nor for another name
+    for forged in ("Lurnen Energie", "LUMEN ENERG1E", "Łumen Énergie"):
+        assert "Careful" in words(journey.browser, f"/bills/{add(journey.browser, payee=forged, iban=IBAN)}")
     own_account = add(journey.browser, payee="Lumen Énergie", iban=journey.biller.iban)
     assert "Careful" not in words(journey.browser, f"/bills/{own_account}")
     other = add(journey.browser, payee="Dachdeckerei Brandt")
     assert "Careful" not in words(journey.browser, f"/bills/{other}")
+
+
+def test_a_payee_that_is_called_like_this_service_is_said_loudly(journey: Journey) -> None:
+    said = words(journey.browser, f"/bills/{add(journey.browser, payee='Quittance - verified biller')}")
+    assert "Careful: Quittance has no such account." in said
+    assert "nobody pays a bill to it" in said
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite lets one writer in at a time
+def test_drafts_that_are_begun_at_once_keep_to_the_bound(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_bills, "DRAFTS_MOST", 2)
+    line = threading.Barrier(8)
+
+    def begin_one(number: int) -> bool:
+        line.wait(10)
+        try:
+            written = epc_text(payee=f"Payee {number}")
+            own_bills.add_code(journey.services, customer_id=journey.customer.id, written=written)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as at_once:
+        assert sum(at_once.map(begin_one, range(8))) == 2
+    assert rows(journey, OwnBill) == 2
 
 
 def test_a_number_of_a_delivered_bill_with_another_account_is_said_loudly(journey: Journey) -> None:

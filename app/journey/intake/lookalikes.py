@@ -14,6 +14,10 @@ _ALIKE = {
     **dict(zip("αβεζηικμνορτυχγϲ", "abezhikmnoptyxyc", strict=True)),  # Greek
     **dict(zip("ɑɡɩ", "agi", strict=True)),  # phonetic
 }
+#: what is taken for another letter at a glance, in names
+_AT_A_GLANCE = str.maketrans(
+    {"0": "o", "1": "l", "i": "l", "ı": "l", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"}
+)
 _SLASHES = "\u2044\u2215\u29f8"
 _TRANSLATED = str.maketrans({**_ALIKE, **dict.fromkeys(_SLASHES, "/"), "\u2212": "-"})
 _SPACES = re.compile(r"\s+")
@@ -33,6 +37,13 @@ def key(written: str) -> str:
         return _SPACES.sub(" ", written.lower()).strip()  # nothing in it looks like something else
     dashes = "".join("-" if unicodedata.category(each) == "Pd" else each for each in plain(written))
     return dashes.translate(_TRANSLATED)
+
+
+def glance(name: str) -> str:
+    """The same for names that are taken for each other at a glance: without marks on letters, 0 as o, 1 and i as l."""
+    parts = unicodedata.normalize("NFD", key(name))
+    bare = "".join(character for character in parts if not unicodedata.combining(character))
+    return bare.translate(_AT_A_GLANCE).replace("rn", "m").replace("vv", "w")
 
 
 def disguised(written: str, known: str) -> bool:

@@ -22,7 +22,9 @@ from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import checks, own_file, text
 from app.journey.intake.formats.own_file import CODE_MEDIA_TYPE, Reading
 from app.journey.intake.models import OwnBill
+from app.people.customers import lock_customer
 from app.services import Services
+from connectors import sepa
 from connectors.money import EXPONENTS, Money, exponent_of
 from consent.base import new_id
 from consent.vault import Vault, VaultError
@@ -32,7 +34,7 @@ DRAFTS_MOST = 20
 DRAFT_LIFE = dt.timedelta(days=7)
 #: of all files that one customer has here, begun and kept
 BYTES_MOST = 200 * 1024 * 1024
-PAYEE_MAX = 70
+PAYEE_MAX = sepa.NAME_CHARACTERS_MAX
 NUMBER_MAX = 100
 _SPACES = re.compile(r"[\s'’]")
 _AMOUNT = re.compile(r"([0-9]{1,15})(?:[.,]([0-9]{1,3}))?", re.ASCII)
@@ -99,6 +101,7 @@ def add_code(services: Services, *, customer_id: str, written: str) -> str:
 def _add(services: Services, customer_id: str, content: bytes, media_type: str, reading: Reading) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
     with services.unit_of_work() as uow:
+        lock_customer(uow.session, customer_id)
         of_customer, begun = OwnBill.customer_id == customer_id, OwnBill.kept_at.is_(None)
         known = uow.session.scalar(select(OwnBill.id).where(of_customer, begun, OwnBill.sha256 == sha256).limit(1))
         if known is not None:
@@ -184,7 +187,7 @@ def picture_of(services: Services, *, own_bill_id: str, customer_id: str) -> byt
 
 
 def checked(form: Mapping[str, str]) -> OwnValues:
-    """What a customer wrote, as values. Raises ValuesRefused with every field that must be mended."""
+    """What a customer wrote, as values that a bank can carry. Raises ValuesRefused with every field to be mended."""
     wrong: list[str] = []
 
     def take(field: str) -> Any:
@@ -208,11 +211,17 @@ def checked(form: Mapping[str, str]) -> OwnValues:
 
 
 def _payee(form: Mapping[str, str]) -> str:
-    return _needed(text.exact(form.get("payee", ""), element="", limit=PAYEE_MAX))
+    """No symbol is among what a bank carries: none that looks like a mark of ours either."""
+    payee = text.exact(form.get("payee", ""), element="", limit=PAYEE_MAX)
+    sepa.text(payee, field="payee", characters_max=PAYEE_MAX)
+    return payee
 
 
 def _iban(form: Mapping[str, str]) -> str:
-    return _needed(checks.valid_iban(form.get("iban", "").strip()) or "")
+    iban = checks.valid_iban(form.get("iban", "").strip())
+    if iban is None:
+        raise ValueError("no IBAN")
+    return iban
 
 
 def _currency(form: Mapping[str, str]) -> str:
@@ -231,7 +240,7 @@ def _amount(form: Mapping[str, str]) -> Money:
     if match is None or code not in EXPONENTS or len(match[2] or "") > exponent_of(code):
         raise ValueError(written)
     money = Money.parse(f"{int(match[1])}.{match[2]}" if match[2] else str(int(match[1])), code)
-    if money.minor <= 0:
+    if not 0 < money.minor <= sepa.AMOUNT_MINOR_MAX:
         raise ValueError(written)
     return money
 
@@ -246,13 +255,9 @@ def _number(form: Mapping[str, str]) -> str:
 
 
 def _reference(form: Mapping[str, str]) -> str:
-    return _needed(checks.reference(form.get("reference", ""), element=""))
-
-
-def _needed(written: str) -> str:
-    if not written:
-        raise ValueError("empty")
-    return written
+    reference = checks.reference(form.get("reference", ""), element="")
+    sepa.text(reference, field="reference", characters_max=sepa.REMITTANCE_CHARACTERS_MAX)
+    return reference
 
 
 _FIELDS: Mapping[str, Any] = {

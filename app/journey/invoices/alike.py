@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.journey.connections.access import delivering_billers
 from app.journey.intake import lookalikes
 from app.journey.intake.models import DeliveredBill, number_key
+from app.journey.intake.rules import SERVICE_NAMES
 from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
 from app.people.models import Biller, PayeeAccount
@@ -22,7 +23,8 @@ _NEAR = 0.85
 _WORDS = re.compile(r"\w+")
 #: of companies' names, what tells nothing of which one it is
 _FORMS = frozenset(
-    [
+    lookalikes.glance(form)
+    for form in [
         *("ab", "ag", "bv", "co", "eg", "ev", "gmbh", "inc", "kg", "llc", "ltd", "nv", "oy", "plc"),
         *("sa", "sarl", "sas", "se", "spa", "srl", "the", "und", "et"),
     ]
@@ -31,10 +33,11 @@ _FORMS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
-    """A company that delivers to this customer and has other accounts than the bill names."""
+    """A company that delivers to this customer and has other accounts than the bill names; or this very service."""
 
     biller_name: str
-    by_number: bool  #: it is the number of a bill of that company's; else its name
+    by_number: bool = False  #: it is the number of a bill of that company's; else its name
+    of_service: bool = False  #: nobody pays a bill to this service
 
 
 def likeness(session: Session, *, invoice_id: str) -> Likeness | None:
@@ -56,7 +59,7 @@ def _likenesses(session: Session, invoice: Invoice) -> Iterator[Likeness]:
     ).all()
     for each in billers:
         if resembles(payee_name, each.name):
-            yield Likeness(biller_name=each.name, by_number=False)
+            yield Likeness(biller_name=each.name)
     holders = session.execute(
         select(PayeeAccount.holder, Biller.name)
         .join(Biller, Biller.id == PayeeAccount.biller_id)
@@ -65,7 +68,7 @@ def _likenesses(session: Session, invoice: Invoice) -> Iterator[Likeness]:
     )
     for holder, name in holders:
         if resembles(payee_name, holder):
-            yield Likeness(biller_name=name, by_number=False)
+            yield Likeness(biller_name=name)
     keys = {number_key(each) for each in (invoice.number, invoice.reference) if each}
     numbered = session.scalar(
         select(Biller.name)
@@ -79,6 +82,9 @@ def _likenesses(session: Session, invoice: Invoice) -> Iterator[Likeness]:
     )
     if numbered is not None:
         yield Likeness(biller_name=numbered, by_number=True)
+    for name in SERVICE_NAMES:
+        if resembles(payee_name, name):
+            yield Likeness(biller_name=name.title(), of_service=True)
 
 
 def resembles(written: str, known: str) -> bool:
@@ -93,4 +99,4 @@ def resembles(written: str, known: str) -> bool:
 
 def _telling(name: str) -> list[str]:
     """The words of a name, as they look, without those that every company has."""
-    return [word for word in _WORDS.findall(lookalikes.key(name)) if word not in _FORMS]
+    return [word for word in _WORDS.findall(lookalikes.glance(name)) if word not in _FORMS]

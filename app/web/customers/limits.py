@@ -15,9 +15,15 @@ from app.web.context import signed_in
 BODY_MOST = 64 * 1024
 #: a bill that a customer adds: the file, and what a form has around it
 FILE_MOST = BYTES_MAX + BODY_MOST
-#: bills that one customer adds, and pages of them that are drawn: each takes a process of its own
+#: begun by one address: a new customer has a place of their own for files
+SIGN_UP_LIMIT = "30 per hour; 100 per day"
+#: bills that one customer adds, and pages of them that are drawn or not: each takes a process of its own
 ADDING_LIMIT = "30 per hour; 100 per day"
 DRAWING_LIMIT = "120 per hour"
+
+
+def sign_up_limit() -> str:
+    return SIGN_UP_LIMIT
 
 
 def adding_limit() -> str:
@@ -28,10 +34,15 @@ def drawing_limit() -> str:
     return DRAWING_LIMIT
 
 
+def address() -> str:
+    """Behind a proxy, ProxyFix has put the true one here."""
+    return request.remote_addr or "unknown"
+
+
 def caller() -> str:
     """The customer; for whoever is none, the address."""
     who = signed_in()
-    return who.customer.id if who is not None else request.remote_addr or "unknown"
+    return who.customer.id if who is not None else address()
 
 
 limiter = Limiter(caller, storage_uri="memory://", strategy="moving-window")

@@ -73,7 +73,7 @@ def discard_own_bill(own: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/bills/add/<own>/picture")
-@limiter.limit(drawing_limit, deduct_when=lambda answer: answer.status_code == 200)
+@limiter.limit(drawing_limit)
 def own_picture(own: str) -> ResponseReturnValue:
     """Its first page, as a picture that was drawn by us: the file itself is only ever a download."""
     picture = own_bills.picture_of(services(), own_bill_id=own, customer_id=me().customer.id)

@@ -1,4 +1,7 @@
-"""Runs one of the programs that read strangers' files: a process that sets its own limits, answers and is gone."""
+"""Runs one of the programs that read strangers' files: a process that sets its own limits, answers and is gone.
+
+Its last argument are the milliseconds of processor time after which it has to end itself.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ from app.journey.intake.bill import BillRefused
 _TIMEOUT_S = 10
 
 
-def run(program: Path, *arguments: str, content: bytes, called: str) -> dict[str, Any]:
-    """What it answers. Raises BillRefused with its refusal, or that ``called`` takes more than any bill needs."""
+def run(program: Path, *arguments: str, cpu_ms: int, content: bytes, called: str) -> dict[str, Any]:
+    """What it answers. Raises BillRefused with its refusal, or that ``called`` takes more than any bill needs.
+
+    Raises OSError when this machine has no place for another process.
+    """
     try:
         # -I and no environment: nothing of ours is in there. Program and path are ours, the file goes in by a pipe.
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", str(program), *arguments],
+            [sys.executable, "-I", str(program), *arguments, str(cpu_ms)],
             input=content,
             capture_output=True,
             timeout=_TIMEOUT_S,

@@ -20,6 +20,8 @@ from connectors.money import Money, exponent_of
 XML_NAMES = ("factur-x.xml", "xrechnung.xml", "zugferd-invoice.xml")
 ORDER_NAME = "order-x.xml"
 MAGIC = b"%PDF-"
+#: milliseconds of processor time, for taking one apart
+CPU_MS_MAX = 2_000
 
 _CHILD = Path(__file__).with_name("pdf_child.py")
 #: after the last mark of the end: white space, and what printers' software leaves
@@ -75,14 +77,14 @@ def only(file_name: str, content: bytes) -> bytes:
     return found[0]
 
 
-def take_apart(content: bytes) -> Parts:
+def take_apart(content: bytes, *, cpu_ms: int = CPU_MS_MAX) -> Parts:
     """By a child process with limits; raises BillRefused."""
     if not content.startswith(MAGIC):
         raise BillRefused("not-well-formed", "A PDF begins with %PDF-, and this does not.")
     end = content.rfind(_END)
     if end < 0 or len(content) - end > _AFTER_END_MAX or _ZIP_END in content[end:]:
         raise BillRefused("not-well-formed", "The PDF does not end where a PDF ends. Send the file itself, whole.")
-    found = child.run(_CHILD, content=content, called="the PDF")
+    found = child.run(_CHILD, cpu_ms=cpu_ms, content=content, called="the PDF")
     return Parts(tuple((name, base64.b64decode(inner)) for name, inner in found["files"]), found["text"])
 
 

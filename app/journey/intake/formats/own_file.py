@@ -9,25 +9,32 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from app.journey.intake import lookalikes
 from app.journey.intake.bill import Bill, BillKind, BillRefused
 from app.journey.intake.formats import child, facturx, payment_code, xml_bill
-from app.journey.intake.means import MeansKind, kind_of
+from app.journey.intake.means import CREDIT_TRANSFERS, MeansKind, kind_of
 from connectors.money import Money
 
 BYTES_MAX = 10 * 1024 * 1024
 CODE_MEDIA_TYPE = "text/plain"
 
+_Value = TypeVar("_Value")
+
 _CHILD = Path(__file__).with_name("picture_child.py")
 _PDF = "application/pdf"
+_OTHER_MEANS = {MeansKind.DIRECT_DEBIT: ("collected",), MeansKind.CARD: ("by-card",)}
 #: the first bytes decide; WebP says its name behind a length
 _PHOTOS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _WEBP = (b"RIFF", b"WEBP")
-#: pictures that are looked at by one process of ours at the same time, and for how long one waits for its turn
+#: milliseconds of processor time that one file may take: of a PDF some to take it apart, the others to draw it
+_CPU_MS, _PARTS_CPU_MS = 1_900, 900
+#: files that are looked at by one process of ours at the same time, and for how long one waits for its turn
 _AT_ONCE = threading.BoundedSemaphore(2)
 _TURN_S = 10
 
@@ -36,8 +43,9 @@ _TURN_S = 10
 class Reading:
     """Values to be checked by a person; None where nothing was found, or two that differ.
 
-    ``doubts``: ``accounts-differ``, ``amounts-differ``, ``page-differs`` (the printed text names another account),
-    ``code-unreadable`` (a payment code that is against its rules), ``collected`` (it is to be collected by debit).
+    ``doubts``: ``accounts-differ``, ``amounts-differ``, ``names-differ``, ``references-differ``, ``page-differs`` (the
+    printed text names another account), ``code-unreadable`` (a payment code that is against its rules); and where it is
+    not to be paid by a transfer ``collected`` (by direct debit), ``by-card``, ``paid-elsewhere``.
     """
 
     payee: str | None = None
@@ -69,9 +77,10 @@ def read(content: bytes) -> Reading:
         raise BillRefused("not-a-bill", "The file is neither a PDF nor a picture in JPEG, PNG or WebP.")
     if len(content) > BYTES_MAX:
         raise BillRefused("too-large", f"The file is larger than {BYTES_MAX // 1024 // 1024} MiB.")
-    parts = _parts(content) if media_type == _PDF else None
     with _turn():
-        found = child.run(_CHILD, "codes", content=content, called="the file")
+        parts = _parts(content) if media_type == _PDF else None
+        cpu_ms = _CPU_MS - (_PARTS_CPU_MS if media_type == _PDF else 0)
+        found = child.run(_CHILD, "codes", cpu_ms=cpu_ms, content=content, called="the file")
     codes, unreadable = _codes([base64.b64decode(code) for code in found["codes"]])
     bill = _bill_inside(parts) if parts else None
     readings = [*([_of_bill(bill)] if bill else []), *map(_of_code, codes)]
@@ -86,26 +95,29 @@ def read_code(written: str) -> Reading:
 def picture(content: bytes) -> bytes:
     """Its first page as a JPEG that was drawn anew: nothing of the file itself is in it. Raises BillRefused."""
     with _turn():
-        found = child.run(_CHILD, "picture", content=content, called="the file")
+        found = child.run(_CHILD, "picture", cpu_ms=_CPU_MS, content=content, called="the file")
     return base64.b64decode(found["picture"])
 
 
 @contextmanager
 def _turn() -> Iterator[None]:
+    busy = BillRefused("busy", "Many files are being read at this moment. Please try again.")
     if not _AT_ONCE.acquire(timeout=_TURN_S):
-        raise BillRefused("busy", "Many files are being read at this moment. Please try again.")
+        raise busy
     try:
         yield
+    except OSError:  # no place for another process
+        raise busy from None
     finally:
         _AT_ONCE.release()
 
 
 def _parts(content: bytes) -> facturx.Parts | None:
-    """Text and embedded files. None of one that only its owner may change: it can be looked at all the same."""
+    """Text and embedded files. None where they are too many, or only its owner may change it: its pages can be seen."""
     try:
-        return facturx.take_apart(content)
+        return facturx.take_apart(content, cpu_ms=_PARTS_CPU_MS)
     except BillRefused as refused:
-        if refused.code == "encrypted":
+        if refused.code in ("encrypted", "too-large"):
             return None
         raise
 
@@ -129,8 +141,16 @@ def _of_bill(bill: Bill) -> Reading:
         due_on=bill.due_on,
         number=bill.number,
         reference=bill.remittance_reference,
-        doubts=("collected",) if kind_of(bill) is MeansKind.DIRECT_DEBIT else (),
+        doubts=_other_means(bill),
     )
+
+
+def _other_means(bill: Bill) -> tuple[str, ...]:
+    """The doubt of a bill that does not ask for a credit transfer."""
+    kind, codes = kind_of(bill), {each.code for each in bill.means} or {""}
+    if kind is MeansKind.CREDIT_TRANSFER or (kind is None and not CREDIT_TRANSFERS.isdisjoint(codes)):
+        return ()  # also where the account is to be found on the page
+    return _OTHER_MEANS.get(kind or MeansKind.ELSEWHERE, ("paid-elsewhere",))
 
 
 def _of_code(code: payment_code.PaymentCode) -> Reading:
@@ -152,24 +172,34 @@ def _codes(contents: list[bytes]) -> tuple[list[payment_code.PaymentCode], bool]
 
 
 def _together(readings: list[Reading], *, page: str, unreadable: bool) -> Reading:
-    """One reading of several. A name and a reference may be written in two ways; an account and an amount may not."""
+    """One reading of several, in which the field is empty of which they say two things."""
     ibans = {each.iban for each in readings if each.iban}
     amounts = {each.amount for each in readings if each.amount}
+    names = {lookalikes.plain(each.payee): each.payee for each in readings if each.payee}
+    references = {lookalikes.plain(each.reference): each.reference for each in readings if each.reference}
     printed = facturx.ibans_on(page)
-    iban = next(iter(ibans or printed)) if len(ibans or printed) == 1 else None
+    iban = _only(ibans or printed)
     doubts = {
         "accounts-differ": len(ibans) > 1,
         "amounts-differ": len(amounts) > 1,
+        "names-differ": len(names) > 1,
+        "references-differ": len(references) > 1,
         "page-differs": bool(printed) and iban is not None and iban not in printed,
         "code-unreadable": unreadable,
-        "collected": any("collected" in each.doubts for each in readings),
     }
     return Reading(
-        payee=next((each.payee for each in readings if each.payee), None),
+        payee=_only(names.values()),
         iban=iban,
-        amount=next(iter(amounts)) if len(amounts) == 1 else None,
+        amount=_only(amounts),
         due_on=next((each.due_on for each in readings if each.due_on), None),
         number=next((each.number for each in readings if each.number), None),
-        reference=next((each.reference for each in readings if each.reference), None),
-        doubts=tuple(code for code, holds in doubts.items() if holds),
+        reference=_only(references.values()),
+        doubts=(
+            *(code for code, holds in doubts.items() if holds),
+            *dict.fromkeys(code for each in readings for code in each.doubts),
+        ),
     )
+
+
+def _only(found: Collection[_Value]) -> _Value | None:
+    return next(iter(found)) if len(found) == 1 else None

@@ -76,14 +76,14 @@ def _decoded(content: bytes, encoding: str) -> str:
 
 
 class _Lines:
-    """Numbered from 1, as a person counts them; what is not there is empty."""
+    """Numbered from 1, as a person counts them; what is not there is empty, what hides something is refused."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
 
-    def __call__(self, number: int, *, limit: int = text.REFERENCE_MAX) -> str:
+    def __call__(self, number: int) -> str:
         value = self._lines[number - 1] if number <= len(self._lines) else ""
-        return text.line(value, element=f"line {number}", limit=limit)
+        return text.exact(value, element=f"line {number}", limit=text.REFERENCE_MAX)
 
     def refuse(self, number: int, code: str, detail: str) -> BillRefused:
         return BillRefused(code, detail, element=f"line {number}")
@@ -115,7 +115,14 @@ def _epc_amount(line: _Lines) -> Money | None:
     match = _EPC_AMOUNT.fullmatch(written)
     if match is None:
         raise line.refuse(8, "amount-refused", f"{text.quoted(written)} is not an amount in EUR.")
-    return checks.xml_amount(match[1], "EUR", element="line 8")
+    return _above_zero(line, 8, match[1], "EUR")
+
+
+def _above_zero(line: _Lines, number: int, written: str, currency: str) -> Money:
+    amount = checks.xml_amount(written, currency, element=f"line {number}")
+    if amount.minor <= 0:
+        raise line.refuse(number, "amount-refused", "The amount is not above zero.")
+    return amount
 
 
 def _swiss(lines: list[str]) -> PaymentCode:
@@ -131,7 +138,7 @@ def _swiss(lines: list[str]) -> PaymentCode:
     return PaymentCode(
         creditor=_needed(line, 6),
         iban=iban,
-        amount=checks.xml_amount(line(19), currency, element="line 19") if line(19) else None,
+        amount=_above_zero(line, 19, line(19), currency) if line(19) else None,
         reference=reference or None,
         reference_type=kind if reference else None,
         unstructured=line(30) or None,

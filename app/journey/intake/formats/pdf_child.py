@@ -1,7 +1,8 @@
 """Takes a PDF apart, in a process of its own that may use little memory and time and then is gone.
 
-Run as a file, not as a module of ours: it imports pypdf and nothing of Quittance. A PDF comes in on stdin, one JSON
-object goes out on stdout: ``{"files": [[name, base64], …], "text": …}`` or ``{"refused": [code, detail]}``.
+Run as a file, not as a module of ours: it imports pypdf and nothing of Quittance. Its argument are the milliseconds
+of processor time after which it is ended. A PDF comes in on stdin, one JSON object goes out on stdout:
+``{"files": [[name, base64], …], "text": …}`` or ``{"refused": [code, detail]}``.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import io
 import json
 import logging
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 MEMORY_MAX = 256 * 1024 * 1024
-CPU_S_MAX = 2
 FILES_MAX = 20
 FILE_BYTES_MAX = 10 * 1024 * 1024
 #: nodes of the tree of names; a tree of 20 files has a handful
@@ -34,7 +35,7 @@ class Refused(Exception):
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
+    signal.setitimer(signal.ITIMER_PROF, int(sys.argv[1]) / 1000)  # nothing handles its signal: it ends the process
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     json.dump(answer(sys.stdin.buffer.read()), sys.stdout)
 

@@ -1,9 +1,10 @@
 """Looks at a PDF or a photo that a customer adds, in a process of its own that may use little memory and time.
 
 Run as a file, not as a module of ours: it imports nothing of Quittance. A file comes in on stdin, one JSON object goes
-out on stdout. Asked for ``codes``: ``{"codes": [base64, …]}``, what the QR and Data Matrix codes on it say, each once.
-Asked for ``picture``: ``{"picture": base64}``, its first page as a JPEG that was drawn here, so that nothing of the
-file itself ever reaches a browser. Or ``{"refused": [code, detail]}``.
+out on stdout. Its arguments are what is asked for and the milliseconds of processor time after which it is ended. For
+``codes``: ``{"codes": [base64, …]}``, what the QR and Data Matrix codes on it say, each once. For
+``picture``: ``{"picture": base64}``, its first page as a JPEG that was drawn here, so that nothing of the file itself
+ever reaches a browser. Or ``{"refused": [code, detail]}``.
 """
 
 from __future__ import annotations
@@ -12,18 +13,28 @@ import base64
 import io
 import json
 import resource
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from pypdfium2 import PdfPage
 
-#: address space: the libraries take a third of it
-MEMORY_MAX = 1024 * 1024 * 1024
-CPU_S_MAX = 8
-#: of a photo: the cameras of phones make up to 50 million
+#: address space, so that what is in memory is always less; the libraries take 40 MB of it
+MEMORY_MAX = 280 * 1024 * 1024
+#: of the processor time that it is given, after which no further page is begun: one takes as long as the one before
+LOOK_SHARE = 0.5
+#: of a photo, and of all pictures on a page of a PDF: the cameras of phones make up to 50 million
 PIXELS_MAX = 64_000_000
+#: what unpacking a photo may take
+UNPACKED_MAX = 200_000_000
+#: passes over a JPEG: a progressive one has about ten, and the small picture inside a photo has its own
+SCANS_MAX = 60
+#: things on a page of a PDF, also inside of others
+OBJECTS_MAX = 20_000
 #: of what codes are looked for on, and of what is shown: the longer side
 SIDE_MAX, SHOWN_SIDE_MAX = 3_000, 1_400
 #: a payment part stands on the first page, or on the last
@@ -33,6 +44,8 @@ CODE_BYTES_MAX = 4_000
 #: as many points as an inch has pixels where codes are looked for; the bounds on sides hold whatever a page measures
 _POINTS, _DPI = 72, 200
 PDF = b"%PDF-"
+#: the mark before each pass over a JPEG; data never has it
+_SCAN = b"\xff\xda"
 PHOTOS = ("JPEG", "PNG", "WEBP")
 
 
@@ -44,18 +57,19 @@ class Refused(Exception):
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
+    wanted, cpu_s = sys.argv[1], int(sys.argv[2]) / 1000
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)  # nothing handles its signal, so that it ends the process
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    json.dump(answer(sys.stdin.buffer.read(), wanted=sys.argv[1]), sys.stdout)
+    json.dump(answer(sys.stdin.buffer.read(), wanted=wanted, look_s=cpu_s * LOOK_SHARE), sys.stdout)
 
 
-def answer(content: bytes, *, wanted: str) -> dict[str, object]:
+def answer(content: bytes, *, wanted: str, look_s: float) -> dict[str, object]:
     """What goes out for these bytes."""
     try:
         if wanted == "picture":
-            return {"picture": base64.b64encode(_jpeg(next(_pages(content, side=SHOWN_SIDE_MAX)))).decode()}
-        return {"codes": [base64.b64encode(code).decode() for code in _codes(content)]}
+            return {"picture": base64.b64encode(_jpeg(next(_pages(content, side=SHOWN_SIDE_MAX, mode="RGB")))).decode()}
+        return {"codes": [base64.b64encode(code).decode() for code in _codes(content, look_s)]}
     except Refused as refused:
         return {"refused": [refused.code, refused.detail]}
     except MemoryError:
@@ -64,24 +78,27 @@ def answer(content: bytes, *, wanted: str) -> dict[str, object]:
         return {"refused": ["not-well-formed", f"The file cannot be read ({type(error).__name__})."]}
 
 
-def _codes(content: bytes) -> list[bytes]:
+def _codes(content: bytes, look_s: float) -> list[bytes]:
     import zxingcpp
 
     found: dict[bytes, None] = {}
-    for page in _pages(content, side=SIDE_MAX):
+    for page in _pages(content, side=SIDE_MAX, mode="L"):
         looked_for = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.DataMatrix])
-        for code in zxingcpp.read_barcodes(page.convert("L"), formats=looked_for):
+        # dark on light, as every payment code is printed: to look for the others takes as long again
+        for code in zxingcpp.read_barcodes(page, formats=looked_for, try_invert=False):
             if code.valid and 0 < len(code.bytes) <= CODE_BYTES_MAX:
                 found[code.bytes] = None
+        if time.process_time() > look_s:
+            break
     return list(found)[:CODES_MAX]
 
 
-def _pages(content: bytes, *, side: int) -> Iterator[Image]:
-    """What a person would look at, none of it larger than ``side`` either way."""
-    return _pdf_pages(content, side) if content.startswith(PDF) else iter([_photo(content, side)])
+def _pages(content: bytes, *, side: int, mode: str) -> Iterator[Image]:
+    """What a person would look at, grey (``L``) or in ``RGB``, none of it larger than ``side`` either way."""
+    return _pdf_pages(content, side, mode) if content.startswith(PDF) else iter([_photo(content, side, mode)])
 
 
-def _pdf_pages(content: bytes, side: int) -> Iterator[Image]:
+def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image]:
     import pypdfium2
 
     try:
@@ -95,32 +112,76 @@ def _pdf_pages(content: bytes, side: int) -> Iterator[Image]:
     pages = len(document)
     if not pages:
         raise Refused("not-well-formed", "The PDF has no page.")
-    for number in sorted({*range(min(FIRST_PAGES, pages)), *range(max(0, pages - LAST_PAGES), pages)}):
+    # the likeliest ones first: there may not be time for all
+    numbers = [0, *range(pages - 1, max(0, pages - 1 - LAST_PAGES), -1), *range(1, min(FIRST_PAGES, pages))]
+    for number in dict.fromkeys(numbers):
         page = document[number]
+        _bound(page)
         longer = max(page.get_size())
         scale = min(_DPI / _POINTS, side / longer) if longer > 0 else 1
-        yield page.render(scale=scale, may_draw_forms=False).to_pil()
+        yield page.render(scale=scale, may_draw_forms=False).to_pil().convert(mode)
 
 
-def _photo(content: bytes, side: int) -> Image:
+def _bound(page: PdfPage) -> None:
+    """Refuse a page by what it asks to draw, before it is drawn."""
+    import pypdfium2
+
+    pixels = 0
+    for number, each in enumerate(page.get_objects()):
+        if isinstance(each, pypdfium2.PdfImage):
+            width, height = each.get_px_size()
+            pixels += width * height
+        if number >= OBJECTS_MAX or pixels > PIXELS_MAX:
+            raise Refused("too-large", "A page of the PDF asks to draw more than any bill needs.")
+
+
+def _photo(content: bytes, side: int, mode: str) -> Image:
     import PIL.Image
     import PIL.ImageOps
 
-    PIL.Image.MAX_IMAGE_PIXELS = None  # the bound stands below, before anything is unpacked
+    PIL.Image.MAX_IMAGE_PIXELS = None  # the bounds stand below, before anything is unpacked
     with PIL.Image.open(io.BytesIO(content), formats=PHOTOS) as opened:
         width, height = opened.size
         if width * height > PIXELS_MAX:
             raise Refused("too-large", f"The picture has more than {PIXELS_MAX // 1_000_000} million pixels.")
-        opened.draft("RGB", (side, side))  # a JPEG is made smaller while it is read
-        photo = PIL.ImageOps.exif_transpose(opened)
+        passes = content.count(_SCAN) if opened.format == "JPEG" else 1
+        held = width * height * len(opened.getbands()) * 2 if passes > 1 else 0  # libjpeg keeps all coefficients
+        opened.draft(mode, (side, side))  # a JPEG is made smaller while it is read
+        width, height = opened.size
+        if passes > SCANS_MAX or held + width * height * _bytes_a_pixel(opened) > UNPACKED_MAX:
+            raise Refused("too-large", "Reading the picture takes more memory or time than any bill needs.")
+        photo = _resizable(opened, mode)
         photo.thumbnail((side, side))
-        return photo.convert("RGB")
+        PIL.ImageOps.exif_transpose(photo, in_place=True)
+        if photo.has_transparency_data:  # what nobody sees is on no page
+            photo = photo.convert("RGBA")
+            photo = PIL.Image.alpha_composite(PIL.Image.new("RGBA", photo.size, "white"), photo)
+        return photo.convert(mode)
+
+
+def _bytes_a_pixel(opened: Image) -> int:
+    """What unpacking it takes at most, with the copies that are made of it on the way."""
+    if opened.format == "WEBP":
+        return 16
+    if "transparency" in opened.info:
+        return 12
+    return {"1": 2, "L": 1, "LA": 8, "RGBA": 8, "CMYK": 9}.get(opened.mode, 5)
+
+
+def _resizable(opened: Image, mode: str) -> Image:
+    """In a mode in which it becomes smaller without losing what is thin, and what is transparent stays so."""
+    if opened.mode == "I;16":  # 16 bits of grey, of which convert() would take the lower ones
+        return opened.point(lambda value: value * (1 / 256)).convert("L")
+    if opened.has_transparency_data:
+        return opened.convert("RGBA") if "transparency" in opened.info else opened
+    wanted = "L" if opened.mode in ("1", "L") else mode
+    return opened if opened.mode == wanted else opened.convert(wanted)
 
 
 def _jpeg(page: Image) -> bytes:
     made = io.BytesIO()
     page.info = {}  # comments, places
-    page.convert("RGB").save(made, "JPEG", quality=75)
+    page.save(made, "JPEG", quality=75)
     return made.getvalue()
 
 

@@ -36,6 +36,11 @@ def test_numbers_that_look_the_same_have_one_key(number: str) -> None:
     assert lookalikes.key(number) == lookalikes.key("DUP-1") == "dup-1"
 
 
+@pytest.mark.parametrize("name", ["ENGIE", "ENGlE", "ENG1E", "Éngie", "\u0415NG\u0406E"])
+def test_names_that_are_taken_for_each_other(name: str) -> None:
+    assert lookalikes.glance(name) == lookalikes.glance("Engie")
+
+
 @pytest.mark.parametrize("number", ["DUP-2", "DUP1", "DUP/1", "DUP-l"])
 def test_other_numbers_have_another(number: str) -> None:
     assert lookalikes.key(number) != "dup-1"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import errno
 import io
 import struct
 import subprocess
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pikepdf
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps, ImageStat
 
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import child, own_file, picture_child
@@ -90,9 +92,27 @@ def test_what_asks_for_nothing_is_refused() -> None:
     assert refused(bills.pdf_bill(inner)) == "nothing-to-pay"
 
 
-def test_what_is_collected_says_so() -> None:
-    inner = ("factur-x.xml", bills.cii_bill(means_code="59"))
-    assert own_file.read(bills.pdf_bill(inner)).doubts == ("collected",)
+@pytest.mark.parametrize(
+    ("means_code", "doubt"),
+    [
+        *(("59", "collected"), ("49", "collected")),
+        *(("48", "by-card"), ("54", "by-card"), ("10", "paid-elsewhere"), ("20", "paid-elsewhere")),
+    ],
+)
+def test_what_is_not_paid_by_a_transfer_says_so(means_code: str, doubt: str) -> None:
+    inner = ("factur-x.xml", bills.cii_bill(means_code=means_code))
+    assert own_file.read(bills.pdf_bill(inner)).doubts == (doubt,)
+    transfer = ("factur-x.xml", bills.cii_bill(means_code="58"))
+    assert own_file.read(bills.pdf_bill(transfer)).doubts == ()
+
+
+def test_what_else_differs_is_empty_and_said() -> None:
+    """Slips of two instalments have one account and one amount; a name in other letters is the same name."""
+    found = own_file.read(as_file(page(epc_text(reference="RF18539007547034"), epc_text(reference="RF712348231"))))
+    assert (found.iban, found.reference, found.doubts) == (IBAN, None, ("references-differ",))
+    found = own_file.read(as_file(page(epc_text(), epc_text(payee="Somebody"))))
+    assert (found.iban, found.payee, found.doubts) == (IBAN, None, ("names-differ",))
+    assert own_file.read(as_file(page(epc_text(), epc_text(payee="DACHDECKEREI BRANDT")))).doubts == ()
 
 
 @pytest.mark.parametrize(
@@ -151,6 +171,55 @@ def test_a_page_as_large_as_a_field_is_drawn_small() -> None:
     assert max(drawn.size) <= picture_child.SHOWN_SIDE_MAX
 
 
+def transparent(drawn: Image.Image) -> Image.Image:
+    """What is white becomes transparent, above black."""
+    made = Image.new("RGBA", drawn.size, (0, 0, 0, 0))
+    made.putalpha(ImageOps.invert(drawn.convert("L")))
+    return made
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_white(mode: str, file_format: str) -> None:
+    drawn = transparent(page(epc_text()))
+    content = as_file(drawn.quantize(8) if mode == "P" else drawn.convert(mode), file_format)
+    assert own_file.read(content) == FOUND
+    assert ImageStat.Stat(Image.open(io.BytesIO(own_file.picture(content))).convert("L")).mean[0] > 200
+
+
+def test_a_code_that_nobody_sees_is_not_read() -> None:
+    hidden = page(epc_text()).convert("RGBA")
+    hidden.putalpha(0)
+    assert own_file.read(as_file(hidden, "PNG")).is_empty
+
+
+def test_a_scan_of_16_bits_of_grey_is_read_and_drawn() -> None:
+    drawn = page(epc_text()).resize((4_960, 7_016)).convert("L")
+    grey = Image.frombytes("I;16", drawn.size, array.array("H", (32 * value for value in drawn.tobytes())).tobytes())
+    content = as_file(grey, "PNG")
+    assert own_file.read(content) == FOUND
+    darkest, lightest = Image.open(io.BytesIO(own_file.picture(content))).convert("L").getextrema()
+    assert darkest < 5 < 25 < lightest  # type: ignore[operator]  # of one band
+
+
+def test_both_processes_of_a_pdf_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    monkeypatch.setattr(own_file, "_TURN_S", 0.01)
+    monkeypatch.setattr(child, "run", lambda program, *_, **__: begun.append(program))
+    with own_file._turn(), own_file._turn():
+        assert refused(bills.pdf_bill()) == "busy"
+    assert begun == []
+
+
+def test_no_place_for_another_process_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "run", full)
+    assert refused(as_file(page())) == "busy"
+    assert refused(bills.pdf_bill()) == "busy"
+
+
 def test_a_file_that_kills_its_reader_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By memory, by time, by a fault in a library: the process is gone, and nothing else is."""
     for fault in ("bytearray(4 << 30)", "os.kill(os.getpid(), 11)", "os._exit(0)"):
@@ -165,12 +234,15 @@ def test_the_process_that_looks_has_nothing_of_ours(tmp_path: Path) -> None:
     """No environment, where the keys of an installation may stand, and no module of Quittance."""
     program = tmp_path / "child.py"
     program.write_text("import json, os, sys\njson.dump({'names': sorted(os.environ)}, sys.stdout)\n")
-    names = child.run(program, content=b"", called="the file")["names"]
+    names = child.run(program, cpu_ms=1_000, content=b"", called="the file")["names"]
     assert [name for name in names if name != "LC_CTYPE"] == []
     source = Path(picture_child.__file__).read_text()
     assert "from app" not in source
     done = subprocess.run(
-        [sys.executable, "-I", picture_child.__file__, "codes"], input=as_file(page()), capture_output=True, check=True
+        [sys.executable, "-I", picture_child.__file__, "codes", "1000"],
+        input=as_file(page()),
+        capture_output=True,
+        check=True,
     )
     assert done.stdout == b'{"codes": []}'
 
