@@ -606,21 +606,30 @@ def kept(journey: Journey, code: str) -> str:
     return str(answer.headers["Location"]).rsplit("/", 1)[-1]
 
 
-def test_a_direct_debit_is_paid_from_here_only_by_an_explicit_word(journey: Journey) -> None:
-    invoice_id = kept(journey, "59")
-    collects = "the company collects the amount itself, by direct debit"
-    assert collects in words(journey.browser, f"/bills/{invoice_id}")
-    assert collects in words(journey.browser, check_page(invoice_id))
+@pytest.mark.parametrize(
+    ("code", "doubt", "said"),
+    [
+        ("59", "collected", "the company collects the amount itself, by direct debit"),
+        ("48", "by-card", "this is paid by card, with the company"),
+        ("10", "paid-elsewhere", "this is not paid by a transfer but in another way"),
+    ],
+)
+def test_what_is_paid_in_another_way_is_paid_from_here_only_by_an_explicit_word(
+    journey: Journey, code: str, doubt: str, said: str
+) -> None:
+    invoice_id = kept(journey, code)
+    assert said in words(journey.browser, f"/bills/{invoice_id}")
+    assert said in words(journey.browser, check_page(invoice_id))
     refused = check_payee(journey.browser, invoice_id, typed=IBAN, doubted="(not sent)")
     assert refused.status_code == 422
     assert "Please read every part" in refused.text
     assert ceremony(journey.browser, invoice_id).get_json()["code"] == "check-payee-first"
     assert check_payee(journey.browser, invoice_id, typed=IBAN).status_code == 303
-    assert collects in words(journey.browser, f"/bills/{invoice_id}/pay?bank=horizon")
+    assert said in words(journey.browser, f"/bills/{invoice_id}/pay?bank=horizon")
     journey.confirm(invoice_id)
     with journey.services.reading() as uow:
-        assert uow.session.scalars(select(PayeeCheck.doubts)).one() == ["collected"]
-        assert uow.session.scalars(select(Decision)).one().evidence["order"]["doubts"] == "collected"
+        assert uow.session.scalars(select(PayeeCheck.doubts)).one() == [doubt]
+        assert uow.session.scalars(select(Decision)).one().evidence["order"]["doubts"] == doubt
 
 
 def test_two_accounts_in_one_file_stay_a_doubt_whichever_its_customer_took(journey: Journey) -> None:
