@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import resource
 import signal
 import sys
@@ -31,8 +32,8 @@ LOOK_SHARE = 0.5
 PIXELS_MAX = 64_000_000
 #: what unpacking a photo may take
 UNPACKED_MAX = 200_000_000
-#: passes over a JPEG: a progressive one has about ten, and the small picture inside a photo has its own
-SCANS_MAX = 60
+#: passes over a JPEG: a progressive one has about ten
+PASSES_MAX = 60
 #: things on a page of a PDF, also inside of others
 OBJECTS_MAX = 20_000
 #: of what codes are looked for on, and of what is shown: the longer side
@@ -44,8 +45,9 @@ CODE_BYTES_MAX = 4_000
 #: as many points as an inch has pixels where codes are looked for; the bounds on sides hold whatever a page measures
 _POINTS, _DPI = 72, 200
 PDF = b"%PDF-"
-#: the mark before each pass over a JPEG; data never has it
-_SCAN = b"\xff\xda"
+#: of a JPEG: the next marker that is not part of its data, as libjpeg finds it too; the ones of a pass and of the end
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
+_PASS, _END = b"\xda", b"\xd9"
 PHOTOS = ("JPEG", "PNG", "WEBP")
 
 
@@ -138,17 +140,21 @@ def _bound(page: PdfPage) -> None:
 def _photo(content: bytes, side: int, mode: str) -> Image:
     import PIL.Image
     import PIL.ImageOps
+    from PIL.JpegImagePlugin import JpegImageFile
 
     PIL.Image.MAX_IMAGE_PIXELS = None  # the bounds stand below, before anything is unpacked
     with PIL.Image.open(io.BytesIO(content), formats=PHOTOS) as opened:
         width, height = opened.size
         if width * height > PIXELS_MAX:
             raise Refused("too-large", f"The picture has more than {PIXELS_MAX // 1_000_000} million pixels.")
-        passes = content.count(_SCAN) if opened.format == "JPEG" else 1
-        held = width * height * len(opened.getbands()) * 2 if passes > 1 else 0  # libjpeg keeps all coefficients
+        passes, held = [], 0
+        if isinstance(opened, JpegImageFile):  # also one of several in a file
+            passes = _passes(content)
+            if "progressive" in opened.info or passes != [len(opened.getbands())]:
+                held = width * height * len(opened.getbands()) * 2  # libjpeg keeps all coefficients
         opened.draft(mode, (side, side))  # a JPEG is made smaller while it is read
         width, height = opened.size
-        if passes > SCANS_MAX or held + width * height * _bytes_a_pixel(opened) > UNPACKED_MAX:
+        if len(passes) > PASSES_MAX or held + width * height * _bytes_a_pixel(opened) > UNPACKED_MAX:
             raise Refused("too-large", "Reading the picture takes more memory or time than any bill needs.")
         photo = _resizable(opened, mode)
         photo.thumbnail((side, side))
@@ -157,6 +163,22 @@ def _photo(content: bytes, side: int, mode: str) -> Image:
             photo = photo.convert("RGBA")
             photo = PIL.Image.alpha_composite(PIL.Image.new("RGBA", photo.size, "white"), photo)
         return photo.convert(mode)
+
+
+def _passes(content: bytes) -> list[int]:
+    """How many components each pass over a JPEG has, up to one pass more than we allow.
+
+    Only of the picture itself: not of a smaller one inside a segment, and nothing of what follows its end, as the film
+    that a phone adds.
+    """
+    passes: list[int] = []
+    at = 2
+    while len(passes) <= PASSES_MAX and (found := _MARKER.search(content, at)) and found[1] != _END:
+        at = found.end()
+        if found[1] == _PASS:
+            passes += content[at + 2 : at + 3]
+        at += max(2, int.from_bytes(content[at : at + 2]))
+    return passes
 
 
 def _bytes_a_pixel(opened: Image) -> int:

@@ -43,6 +43,25 @@ def test_a_photo_may_lie_on_its_side_and_be_large() -> None:
     assert own_file.read(as_file(photo)) == FOUND
 
 
+@pytest.mark.parametrize("size", [(4_000, 3_000), (8_064, 6_048)])
+def test_a_photo_as_a_phone_makes_it_is_read(size: tuple[int, int]) -> None:
+    """With a small picture in its EXIF, another one after it, and a film behind both."""
+    photo = as_file(page(epc_text()).resize(size))
+    several = io.BytesIO()
+    page(epc_text()).resize(size).save(several, "MPO", save_all=True, append_images=[page()])
+    film = b"\xff\xda\0\x08" * 1_000
+    for content in (with_small_picture(photo), photo + film, with_small_picture(several.getvalue()) + film):
+        assert own_file.read(content) == FOUND
+
+
+def with_small_picture(photo: bytes) -> bytes:
+    """A JPEG with a second one in its EXIF, as cameras add it for lists."""
+    small = as_file(page().resize((120, 160)))
+    fields = struct.pack("<HHII", 0x0201, 4, 1, 44) + struct.pack("<HHII", 0x0202, 4, 1, len(small))
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHIH", 8, 0, 14, 2) + fields + struct.pack("<I", 0) + small
+    return photo[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + photo[2:]
+
+
 def test_a_data_matrix_is_read_too() -> None:
     assert own_file.read(as_file(page(epc_text(), data_matrix=True), "PNG")) == FOUND
 

@@ -60,7 +60,14 @@ def test_no_file_takes_more_than_its_share(tmp_path: Path) -> None:
     # this is no measure of speed: a process that comes near is ended
     assert [name for name, looks in measured.items() if any(seconds >= CPU_S_MOST for _, seconds in looks)] == []
     refused = {name for name, looks in measured.items() if all(outcome != "taken" for outcome, _ in looks)}
-    assert {"jpeg-of-scans", "png-rgba", "pdf-of-one-thing", "pdf-of-forms"} <= refused
+    assert {
+        "jpeg-of-scans",
+        "jpeg-of-scans-and-another",
+        "jpeg-of-a-scan-for-each-colour",
+        "png-rgba",
+        "pdf-of-one-thing",
+        "pdf-of-forms",
+    } <= refused
     assert measured["png-of-one-bit"][0][0] == measured["jpeg-of-a-phone"][0][0] == "taken"
 
 
@@ -74,6 +81,9 @@ def hostile_files() -> Iterator[tuple[str, bytes]]:
     yield "jpeg-of-a-phone", encoded(white, "JPEG", quality=10)
     yield "jpeg-cmyk", encoded(Image.new("CMYK", (SIDE, SIDE)), "JPEG", quality=10, progressive=True)
     yield "jpeg-of-scans", jpeg_of_scans(2_000, 100_000)
+    yield "jpeg-of-scans-and-another", jpeg_of_scans(2_000, 100_000, several=True)
+    yield "jpeg-of-a-scan-for-each-colour", jpeg_of_colours(white)
+    yield "jpeg-of-comments", jpeg_of_comments()
     yield "webp", encoded(white, "WEBP", lossless=True, method=0)
     yield "webp-just-let-in", encoded(white.resize((4_000, 3_100)), "WEBP", lossless=True, method=0)
     drawn = b"q 595 0 0 842 0 0 cm /X Do Q "
@@ -106,11 +116,26 @@ def png(width: int, height: int, *, colour: int, depth: int = 8) -> bytes:
     )
 
 
-def jpeg_of_scans(side: int, scans: int) -> bytes:
-    """The last pass over it again and again, each of some bytes."""
-    content = encoded(Image.new("L", (side, side), 255), "JPEG", quality=10, progressive=True)
-    last = content[content.rindex(b"\xff\xda") : -2]
-    return content[:-2] + last * scans + content[-2:]
+def jpeg_of_scans(side: int, scans: int, *, several: bool = False) -> bytes:
+    """The last pass over it again and again, each of some bytes; the first of several pictures or the only one."""
+    grey = Image.new("L", (side, side), 255)
+    options = {"save_all": True, "append_images": [grey]} if several else {}
+    content = encoded(grey, "MPO" if several else "JPEG", quality=10, progressive=True, **options)
+    end = content.index(b"\xff\xd9")
+    last = content[content.rindex(b"\xff\xda", 0, end) : end]
+    return content[:end] + last * scans + content[end:]
+
+
+def jpeg_of_colours(picture: Image.Image) -> bytes:
+    """Not progressive, and all of it is kept all the same: it has a pass for one colour only."""
+    content = encoded(picture, "JPEG", quality=10)
+    at = content.index(b"\xff\xda")
+    return content[:at] + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" + content[at + 14 :]
+
+
+def jpeg_of_comments() -> bytes:
+    content = encoded(Image.new("L", (100, 100)), "JPEG")
+    return content[:2] + b"\xff\xfe\0\x02" * 2_500_000 + content[2:]
 
 
 def pdf(drawn: bytes, *named: bytes) -> bytes:
