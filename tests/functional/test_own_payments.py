@@ -632,6 +632,22 @@ def test_what_is_paid_in_another_way_is_paid_from_here_only_by_an_explicit_word(
         assert uow.session.scalars(select(Decision)).one().evidence["order"]["doubts"] == doubt
 
 
+def test_what_could_not_be_looked_into_is_paid_only_by_an_explicit_word(journey: Journey) -> None:
+    """Else whoever adds files to a forged bill keeps the word of its page from being compared."""
+    content = pdf_bill(*((f"{number}.txt", b"") for number in range(21)), page="84,20 EUR")
+    told = {"iban": IBAN, "payee": "Shop", "amount": "84.20", "reference": "R1", "currency": "EUR"}
+    invoice_id = add(journey.browser, content, **told)
+    said = "A part of the file could not be read"
+    assert said in words(journey.browser, f"/bills/{invoice_id}")
+    assert said in words(journey.browser, check_page(invoice_id))
+    assert check_payee(journey.browser, invoice_id, typed=IBAN, doubted="(not sent)").status_code == 422
+    assert check_payee(journey.browser, invoice_id, typed=IBAN).status_code == 303
+    assert said in words(journey.browser, f"/bills/{invoice_id}/pay?bank=horizon")
+    journey.confirm(invoice_id)
+    with journey.services.reading() as uow:
+        assert uow.session.scalars(select(Decision)).one().evidence["order"]["doubts"] == "not-looked-into"
+
+
 def test_two_accounts_in_one_file_stay_a_doubt_whichever_its_customer_took(journey: Journey) -> None:
     path = begin(journey.browser, as_file(page(epc_text(), epc_text(iban="NL91ABNA0417164300"))))
     invoice_id = str(keep(journey.browser, path, iban=IBAN).headers["Location"]).rsplit("/", 1)[-1]

@@ -38,6 +38,7 @@ class Parts:
 
     files: tuple[tuple[str, bytes], ...]
     text: str
+    text_is_whole: bool
 
     @property
     def xml_files(self) -> list[tuple[str, bytes]]:
@@ -85,7 +86,8 @@ def take_apart(content: bytes, *, cpu_ms: int = CPU_MS_MAX) -> Parts:
     if end < 0 or len(content) - end > _AFTER_END_MAX or _ZIP_END in content[end:]:
         raise BillRefused("not-well-formed", "The PDF does not end where a PDF ends. Send the file itself, whole.")
     found = child.run(_CHILD, cpu_ms=cpu_ms, content=content, called="the PDF")
-    return Parts(tuple((name, base64.b64decode(inner)) for name, inner in found["files"]), found["text"])
+    files = tuple((name, base64.b64decode(inner)) for name, inner in found["files"])
+    return Parts(files, found["text"], found["text_is_whole"])
 
 
 def ibans_on(page: str) -> set[str]:

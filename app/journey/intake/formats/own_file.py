@@ -44,8 +44,9 @@ class Reading:
     """Values to be checked by a person; None where nothing was found, or two that differ.
 
     ``doubts``: ``accounts-differ``, ``amounts-differ``, ``names-differ``, ``references-differ``, ``page-differs`` (the
-    printed text names another account), ``code-unreadable`` (a payment code that is against its rules); and where it is
-    not to be paid by a transfer ``collected`` (by direct debit), ``by-card``, ``paid-elsewhere``.
+    printed text names another account), ``code-unreadable`` (a payment code that is against its rules),
+    ``not-looked-into`` (a part of the file could not be read, so nothing in it was compared); and where it is not to be
+    paid by a transfer ``collected`` (by direct debit), ``by-card``, ``paid-elsewhere``.
     """
 
     payee: str | None = None
@@ -82,9 +83,13 @@ def read(content: bytes) -> Reading:
         cpu_ms = _CPU_MS - (_PARTS_CPU_MS if media_type == _PDF else 0)
         found = child.run(_CHILD, "codes", cpu_ms=cpu_ms, content=content, called="the file")
     codes, unreadable = _codes([base64.b64decode(code) for code in found["codes"]])
-    bill = _bill_inside(parts) if parts else None
-    readings = [*([_of_bill(bill)] if bill else []), *map(_of_code, codes)]
-    return _together(readings, page=parts.text if parts else "", unreadable=unreadable)
+    readings, whole = [], found["whole"] and media_type != _PDF
+    if parts is not None:
+        bill, bill_unreadable = _bill_inside(parts)
+        readings = [_of_bill(bill)] if bill else []
+        whole = found["whole"] and parts.text_is_whole and not bill_unreadable
+    readings += map(_of_code, codes)
+    return _together(readings, page=parts.text if parts else "", unreadable=unreadable, whole=whole)
 
 
 def read_code(written: str) -> Reading:
@@ -113,7 +118,7 @@ def _turn() -> Iterator[None]:
 
 
 def _parts(content: bytes) -> facturx.Parts | None:
-    """Text and embedded files. None where they are too many, or only its owner may change it: its pages can be seen."""
+    """Text and embedded files. None where that takes too much, or only its owner may change it."""
     try:
         return facturx.take_apart(content, cpu_ms=_PARTS_CPU_MS)
     except BillRefused as refused:
@@ -122,15 +127,18 @@ def _parts(content: bytes) -> facturx.Parts | None:
         raise
 
 
-def _bill_inside(parts: facturx.Parts) -> Bill | None:
-    """The bill for programs in a PDF, if there is one that can be read. Raises BillRefused for what is not to pay."""
+def _bill_inside(parts: facturx.Parts) -> tuple[Bill | None, bool]:
+    """The bill for programs in a PDF, and whether one is there that cannot be read.
+
+    Raises BillRefused for what is not to pay.
+    """
     try:
         bill = xml_bill.read(facturx.bill_inside(parts)[1])
-    except BillRefused:
-        return None
+    except BillRefused as refused:
+        return None, refused.code != "no-structured-data"
     if bill.kind is BillKind.CREDIT_NOTE or bill.payable.minor <= 0:
         raise BillRefused("nothing-to-pay", "By what the file says for programs there is nothing to pay.")
-    return bill
+    return bill, False
 
 
 def _of_bill(bill: Bill) -> Reading:
@@ -171,7 +179,7 @@ def _codes(contents: list[bytes]) -> tuple[list[payment_code.PaymentCode], bool]
     return found, unreadable
 
 
-def _together(readings: list[Reading], *, page: str, unreadable: bool) -> Reading:
+def _together(readings: list[Reading], *, page: str, unreadable: bool, whole: bool) -> Reading:
     """One reading of several, in which the field is empty of which they say two things."""
     ibans = {each.iban for each in readings if each.iban}
     amounts = {each.amount for each in readings if each.amount}
@@ -186,6 +194,7 @@ def _together(readings: list[Reading], *, page: str, unreadable: bool) -> Readin
         "references-differ": len(references) > 1,
         "page-differs": bool(printed) and iban is not None and iban not in printed,
         "code-unreadable": unreadable,
+        "not-looked-into": not whole,
     }
     return Reading(
         payee=_only(names.values()),

@@ -2,7 +2,7 @@
 
 Run as a file, not as a module of ours: it imports pypdf and nothing of Quittance. Its argument are the milliseconds
 of processor time after which it is ended. A PDF comes in on stdin, one JSON object goes out on stdout:
-``{"files": [[name, base64], …], "text": …}`` or ``{"refused": [code, detail]}``.
+``{"files": [[name, base64], …], "text": …, "text_is_whole": bool}`` or ``{"refused": [code, detail]}``.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ def _taken_apart(content: bytes) -> dict[str, Any]:
     catalog = reader.trailer["/Root"].get_object()
     _nothing_active(catalog)
     files = [[name, base64.b64encode(_content(stream, name)).decode()] for name, stream in _embedded(catalog)]
-    return {"files": files, "text": _text(reader)}
+    text = _text(reader)
+    whole = text is not None and len(text) <= TEXT_MAX
+    shown = (text or "")[:TEXT_MAX].encode("utf-8", "replace").decode()
+    return {"files": files, "text": shown, "text_is_whole": whole}
 
 
 def _nothing_active(catalog: Any) -> None:
@@ -130,13 +133,13 @@ def _content(stream: Any, name: str) -> bytes:
     return data
 
 
-def _text(reader: Any) -> str:
-    """What the first pages say to people, as far as it can be read; for comparing, never for reading values."""
+def _text(reader: Any) -> str | None:
+    """What the first pages say to people; None where it cannot be read. For comparing, never for reading values."""
     try:
         found = [reader.pages[number].extract_text() for number in range(min(PAGES_MAX, len(reader.pages)))]
     except Exception:  # noqa: BLE001  # a page that cannot be read tells nothing
-        return ""
-    return "\n".join(found)[:TEXT_MAX].encode("utf-8", "replace").decode()
+        return None
+    return "\n".join(found)
 
 
 def _got(node: Any, key: str) -> Any:

@@ -2,9 +2,10 @@
 
 Run as a file, not as a module of ours: it imports nothing of Quittance. A file comes in on stdin, one JSON object goes
 out on stdout. Its arguments are what is asked for and the milliseconds of processor time after which it is ended. For
-``codes``: ``{"codes": [base64, …]}``, what the QR and Data Matrix codes on it say, each once. For
-``picture``: ``{"picture": base64}``, its first page as a JPEG that was drawn here, so that nothing of the file itself
-ever reaches a browser. Or ``{"refused": [code, detail]}``.
+``codes``: ``{"codes": [base64, …], "whole": bool}``, what the QR and Data Matrix codes on it say, each once, and false
+where a page was passed over that asks to draw too much. For ``picture``: ``{"picture": base64}``, its first page as a
+JPEG that was drawn here, so that nothing of the file itself ever reaches a browser. Or
+``{"refused": [code, detail]}``.
 """
 
 from __future__ import annotations
@@ -70,8 +71,10 @@ def answer(content: bytes, *, wanted: str, look_s: float) -> dict[str, object]:
     """What goes out for these bytes."""
     try:
         if wanted == "picture":
-            return {"picture": base64.b64encode(_jpeg(next(_pages(content, side=SHOWN_SIDE_MAX, mode="RGB")))).decode()}
-        return {"codes": [base64.b64encode(code).decode() for code in _codes(content, look_s)]}
+            first = next(filter(None, _pages(content, side=SHOWN_SIDE_MAX, mode="RGB")))
+            return {"picture": base64.b64encode(_jpeg(first)).decode()}
+        codes, whole = _codes(content, look_s)
+        return {"codes": [base64.b64encode(code).decode() for code in codes], "whole": whole}
     except Refused as refused:
         return {"refused": [refused.code, refused.detail]}
     except MemoryError:
@@ -80,27 +83,35 @@ def answer(content: bytes, *, wanted: str, look_s: float) -> dict[str, object]:
         return {"refused": ["not-well-formed", f"The file cannot be read ({type(error).__name__})."]}
 
 
-def _codes(content: bytes, look_s: float) -> list[bytes]:
+def _codes(content: bytes, look_s: float) -> tuple[list[bytes], bool]:
+    """What the codes say, and whether no page had to be passed over."""
     import zxingcpp
 
     found: dict[bytes, None] = {}
+    whole = True
     for page in _pages(content, side=SIDE_MAX, mode="L"):
-        looked_for = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.DataMatrix])
-        # dark on light, as every payment code is printed: to look for the others takes as long again
-        for code in zxingcpp.read_barcodes(page, formats=looked_for, try_invert=False):
-            if code.valid and 0 < len(code.bytes) <= CODE_BYTES_MAX:
-                found[code.bytes] = None
+        if page is None:
+            whole = False
+        else:
+            looked_for = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.DataMatrix])
+            # dark on light, as every payment code is printed: to look for the others takes as long again
+            for code in zxingcpp.read_barcodes(page, formats=looked_for, try_invert=False):
+                if code.valid and 0 < len(code.bytes) <= CODE_BYTES_MAX:
+                    found[code.bytes] = None
         if time.process_time() > look_s:
             break
-    return list(found)[:CODES_MAX]
+    return list(found)[:CODES_MAX], whole
 
 
-def _pages(content: bytes, *, side: int, mode: str) -> Iterator[Image]:
-    """What a person would look at, grey (``L``) or in ``RGB``, none of it larger than ``side`` either way."""
+def _pages(content: bytes, *, side: int, mode: str) -> Iterator[Image | None]:
+    """What a person would look at, grey (``L``) or in ``RGB``, none of it larger than ``side`` either way.
+
+    None is a page after the first that asks to draw too much.
+    """
     return _pdf_pages(content, side, mode) if content.startswith(PDF) else iter([_photo(content, side, mode)])
 
 
-def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image]:
+def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image | None]:
     import pypdfium2
 
     try:
@@ -118,14 +129,18 @@ def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image]:
     numbers = [0, *range(pages - 1, max(0, pages - 1 - LAST_PAGES), -1), *range(1, min(FIRST_PAGES, pages))]
     for number in dict.fromkeys(numbers):
         page = document[number]
-        _bound(page)
+        if not _is_drawable(page):
+            if number == 0:
+                raise Refused("too-large", "The first page of the PDF asks to draw more than any bill needs.")
+            yield None
+            continue
         longer = max(page.get_size())
         scale = min(_DPI / _POINTS, side / longer) if longer > 0 else 1
         yield page.render(scale=scale, may_draw_forms=False).to_pil().convert(mode)
 
 
-def _bound(page: PdfPage) -> None:
-    """Refuse a page by what it asks to draw, before it is drawn."""
+def _is_drawable(page: PdfPage) -> bool:
+    """By what it asks to draw, before it is drawn."""
     import pypdfium2
 
     pixels = 0
@@ -134,7 +149,8 @@ def _bound(page: PdfPage) -> None:
             width, height = each.get_px_size()
             pixels += width * height
         if number >= OBJECTS_MAX or pixels > PIXELS_MAX:
-            raise Refused("too-large", "A page of the PDF asks to draw more than any bill needs.")
+            return False
+    return True
 
 
 def _photo(content: bytes, side: int, mode: str) -> Image:

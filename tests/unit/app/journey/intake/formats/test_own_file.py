@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import dataclasses
 import errno
 import io
 import struct
@@ -106,6 +107,46 @@ def test_a_code_against_its_rules_is_not_half_read() -> None:
     assert found == Reading(doubts=("code-unreadable",))
 
 
+@pytest.mark.parametrize(
+    "hides",
+    [
+        [(f"{number}.txt", b"") for number in range(21)],
+        [("factur-x.xml", bills.cii_bill()), ("zugferd-invoice.xml", bills.cii_bill())],
+        [("factur-x.xml", bills.cii_bill()[:-20])],
+    ],
+    ids=["too-many-files", "two-bills", "half-a-bill"],
+)
+def test_whoever_keeps_a_part_from_being_read_has_a_doubt(hides: list[tuple[str, bytes]]) -> None:
+    found = own_file.read(bills.pdf_bill(*hides, page=f"IBAN {IBAN}"))
+    assert "not-looked-into" in found.doubts
+    assert own_file.read(bills.pdf_bill(("terms.txt", b""), page=f"IBAN {IBAN}")).doubts == ()
+
+
+def test_a_text_that_cannot_be_read_to_its_end_is_a_doubt() -> None:
+    long = "a" * 100_000
+    assert own_file.read(bills.pdf_bill(page=f"{long} IBAN {IBAN}")) == Reading(doubts=("not-looked-into",))
+    packed = bills.pdf_bill(page=f"IBAN {IBAN}").replace(b"/Length", b"/Filter /Unheard /Length")
+    assert own_file.read(packed) == Reading(doubts=("not-looked-into",))
+
+
+def test_a_page_that_asks_too_much_is_passed_over_and_the_first_is_not() -> None:
+    """As a plan or a map behind a bill does."""
+    heavy = f"{' '.join(['1 1 9 9 re f'] * (picture_child.OBJECTS_MAX + 1))}".encode()
+    for at, code in ((1, None), (0, "too-large")):
+        made = io.BytesIO()
+        with pikepdf.open(io.BytesIO(as_file(page(epc_text()), "PDF"))) as pdf:
+            pdf.add_blank_page()
+            pdf.pages[1].Contents = pdf.make_stream(heavy)
+            if at == 0:
+                pdf.pages.reverse()
+            pdf.save(made)
+        if code:
+            assert refused(made.getvalue()) == code
+        else:
+            assert own_file.read(made.getvalue()) == dataclasses.replace(FOUND, doubts=("not-looked-into",))
+            assert own_file.picture(made.getvalue()).startswith(b"\xff\xd8\xff")
+
+
 def test_what_asks_for_nothing_is_refused() -> None:
     inner = ("factur-x.xml", bills.cii_bill(type_code="381"))
     assert refused(bills.pdf_bill(inner)) == "nothing-to-pay"
@@ -163,7 +204,7 @@ def test_a_pdf_that_only_its_owner_may_change_is_read_and_one_with_a_password_is
     with pikepdf.open(io.BytesIO(as_file(page(epc_text()), "PDF"))) as pdf:
         pdf.save(made, encryption=pikepdf.Encryption(owner="owner", user=user))
     if read:
-        assert own_file.read(made.getvalue()) == FOUND
+        assert own_file.read(made.getvalue()) == dataclasses.replace(FOUND, doubts=("not-looked-into",))
     else:
         assert refused(made.getvalue()) == "encrypted"
 
@@ -263,7 +304,7 @@ def test_the_process_that_looks_has_nothing_of_ours(tmp_path: Path) -> None:
         capture_output=True,
         check=True,
     )
-    assert done.stdout == b'{"codes": []}'
+    assert done.stdout == b'{"codes": [], "whole": true}'
 
 
 def test_the_picture_that_is_shown_was_drawn_here() -> None:
