@@ -40,7 +40,9 @@ class Settings:
     biller_port: int  #: of the demo biller, demo only
     web_workers: int
     web_threads: int
-    trusted_proxies: int  #: how many proxies in front of us set X-Forwarded-…
+    trusted_proxies: (
+        int  #: how many proxies in front of us set X-Forwarded-…; 0 behind one: all customers are one address
+    )
     demo: bool  #: demo customers, the sandbox bank, http and loopback allowed
     unseen_days: int = 7  #: a bill that its customer has not opened for so long is told to its biller; 0: none is
 
@@ -99,6 +101,8 @@ class Settings:
             raise SettingsError("QUITTANCE_BASE_URL must begin with https:// unless QUITTANCE_DEMO is on")
         if not 0 <= self.unseen_days <= 365:
             raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
+        if self.trusted_proxies < 0:
+            raise SettingsError("QUITTANCE_TRUSTED_PROXIES must be how many proxies stand in front of us, or 0")
         for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bs4 import BeautifulSoup
+from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
@@ -260,13 +261,63 @@ def test_signing_up_is_slowed_down_by_address(journey: Journey, monkeypatch: pyt
     monkeypatch.setattr(limits, "SIGN_UP_LIMIT", "2 per hour")
     for number in range(2):
         Browser.of(journey.app).sign_up(name=f"Noa {number}", email=f"noa-{number}@example.org")
-    stranger = Browser.of(journey.app)
-    answer = stranger.post(
-        "/passkeys/new", token=stranger.token("/"), data={"name": "Noa Petit", "email": "noa@example.org"}
-    )
-    assert answer.status_code == 429
+    assert begin_sign_up(journey.app) == 429
     with journey.services.reading() as uow:
         assert uow.session.scalar(select(func.count()).where(Customer.email.like("noa%"))) == 2
+
+
+def test_whoever_begins_to_sign_up_and_does_not_shuts_nobody_out(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An office has one address, and so has a carrier's net; to begin keeps nothing, but has a bound too."""
+    monkeypatch.setattr(limits, "SIGN_UP_LIMIT", "2 per hour")
+    monkeypatch.setattr(limits, "BEGINNING_LIMIT", "6 per hour")
+    assert [begin_sign_up(journey.app) for _ in range(5)] == [200] * 5
+    stranger = Browser.of(journey.app)
+    stray = {"ceremony": "none", "credential": {}}
+    refused = [stranger.post("/passkeys/new/done", token=stranger.token("/"), data=stray) for _ in range(3)]
+    assert 429 not in [answer.status_code for answer in refused]
+    Browser.of(journey.app).sign_up(name="Noa", email="noa@example.org")
+    assert begin_sign_up(journey.app) == 429
+
+
+def test_no_more_are_finished_than_may_be_however_many_were_begun(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SIGN_UP_LIMIT", "1 per hour")
+    late = Browser.of(journey.app)
+    token = late.token("/")
+    started = late.post("/passkeys/new", token=token, data={"name": "Noa", "email": "noa@example.org"}).get_json()
+    done = {"ceremony": started["ceremony"], "credential": late.device.make(started["publicKey"])}
+    Browser.of(journey.app).sign_up(name="Lou", email="lou@example.org")
+    assert late.post("/passkeys/new/done", token=token, data=done).status_code == 429
+    with journey.services.reading() as uow:
+        assert uow.session.scalar(select(func.count()).where(Customer.email == "noa@example.org")) == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "answer"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", 429),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", 200),
+        ("192.0.2.1", "192.0.2.2", 200),
+        ("192.0.2.1", "::ffff:192.0.2.1", 429),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", 200),
+    ],
+)
+def test_who_has_64_bits_of_addresses_is_one(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch, one: str, other: str, answer: int
+) -> None:
+    monkeypatch.setattr(limits, "BEGINNING_LIMIT", "1 per hour")
+    assert begin_sign_up(journey.app, one) == 200
+    assert begin_sign_up(journey.app, other) == answer
+
+
+def begin_sign_up(app: Flask, address: str = "127.0.0.1") -> int:
+    stranger = Browser.of(app)
+    stranger.client.environ_base["REMOTE_ADDR"] = address
+    wanted = {"name": "Noa Petit", "email": "noa@example.org"}
+    return stranger.post("/passkeys/new", token=stranger.token("/"), data=wanted).status_code
 
 
 def test_the_same_file_is_one_draft_and_drafts_have_a_bound(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:

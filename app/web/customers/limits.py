@@ -5,7 +5,9 @@ Counted in memory, so each worker process counts by itself, as at the billers' d
 
 from __future__ import annotations
 
-from flask import request
+import ipaddress
+
+from flask import Response, request
 from flask_limiter import Limiter
 
 from app.journey.intake.formats.own_file import BYTES_MAX
@@ -15,8 +17,10 @@ from app.web.context import signed_in
 BODY_MOST = 64 * 1024
 #: a bill that a customer adds: the file, and what a form has around it
 FILE_MOST = BYTES_MAX + BODY_MOST
-#: begun by one address: a new customer has a place of their own for files
+#: finished by one address: a new customer has a place of their own for files
 SIGN_UP_LIMIT = "30 per hour; 100 per day"
+#: begun by it: whoever finishes none must not shut out the others behind it, a whole office or a carrier's net
+BEGINNING_LIMIT = "300 per hour; 1000 per day"
 #: bills that one customer adds, and pages of them that are drawn or not: each takes a process of its own
 ADDING_LIMIT = "30 per hour; 100 per day"
 DRAWING_LIMIT = "120 per hour"
@@ -24,6 +28,10 @@ DRAWING_LIMIT = "120 per hour"
 
 def sign_up_limit() -> str:
     return SIGN_UP_LIMIT
+
+
+def beginning_limit() -> str:
+    return BEGINNING_LIMIT
 
 
 def adding_limit() -> str:
@@ -35,8 +43,17 @@ def drawing_limit() -> str:
 
 
 def address() -> str:
-    """Behind a proxy, ProxyFix has put the true one here."""
-    return request.remote_addr or "unknown"
+    """Who asks, as one subscriber of the net has it: an IPv4 address, or a /64 of IPv6, all of which is theirs.
+
+    Behind a proxy, ProxyFix has put the true one here (QUITTANCE_TRUSTED_PROXIES).
+    """
+    try:
+        found = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found), 64), strict=False))
 
 
 def caller() -> str:
@@ -46,3 +63,16 @@ def caller() -> str:
 
 
 limiter = Limiter(caller, storage_uri="memory://", strategy="moving-window")
+
+
+def _finished(answer: Response) -> bool:
+    return answer.status_code == 200
+
+
+def _never(_: Response) -> bool:
+    return False
+
+
+#: what is begun is refused as well once too many were finished: nobody makes a passkey for nothing
+beginning_sign_up = limiter.shared_limit(sign_up_limit, scope="sign-up", key_func=address, deduct_when=_never)
+finishing_sign_up = limiter.shared_limit(sign_up_limit, scope="sign-up", key_func=address, deduct_when=_finished)

@@ -15,7 +15,7 @@ from app.people.models import Customer
 from app.people.passkeys import Started
 from app.web.context import cookie_name, may_be_here, services, signed_in
 from app.web.customers.filters import device
-from app.web.customers.limits import address, limiter, sign_up_limit
+from app.web.customers.limits import address, beginning_limit, beginning_sign_up, finishing_sign_up, limiter
 from app.web.customers.pages import blueprint, common, drop_cookie, json_body, local_path, me, relying_party, set_cookie
 
 #: of a new customer until they say otherwise; pages and decisions use the customer's own calendar day
@@ -76,7 +76,8 @@ def language(code: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/passkeys/new")
-@limiter.limit(sign_up_limit, key_func=address)
+@limiter.limit(beginning_limit, key_func=address)
+@beginning_sign_up
 def passkey_new() -> ResponseReturnValue:
     """Begin to sign up."""
     wanted = _json("name", "email")
@@ -96,6 +97,7 @@ def passkey_new() -> ResponseReturnValue:
 
 
 @blueprint.post("/passkeys/new/done")
+@finishing_sign_up
 def passkey_new_done() -> ResponseReturnValue:
     """The passkey is made: open the space."""
     done = _json("ceremony", "credential")

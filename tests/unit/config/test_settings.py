@@ -95,6 +95,12 @@ def test_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         read(monkeypatch, BASE_URL="https://bills.example", **{name: "perhaps"})
 
 
+def test_proxies_are_none_or_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, BASE_URL="https://bills.example", TRUSTED_PROXIES="2").trusted_proxies == 2
+    with pytest.raises(SettingsError, match="QUITTANCE_TRUSTED_PROXIES"):
+        read(monkeypatch, BASE_URL="https://bills.example", TRUSTED_PROXIES="-1")
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
