@@ -19,8 +19,9 @@ _TIMEOUT_S = 10
 def run(program: Path, *arguments: str, cpu_ms: int, content: bytes, called: str) -> dict[str, Any]:
     """What it answers. Raises BillRefused with its refusal, or that ``called`` takes more than any bill needs.
 
-    Raises OSError when this machine has no place for another process.
+    Raises OSError when it cannot be begun: this machine has no place for another process, or no such program.
     """
+    program.stat()  # else its absence would look like a file that killed it
     try:
         # -I and no environment: nothing of ours is in there. Program and path are ours, the file goes in by a pipe.
         done = subprocess.run(  # noqa: S603

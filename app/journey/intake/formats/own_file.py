@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import errno
+import logging
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -37,6 +39,10 @@ _CPU_MS, _PARTS_CPU_MS = 1_900, 900
 #: files that are looked at by one process of ours at the same time, and for how long one waits for its turn
 _AT_ONCE = threading.BoundedSemaphore(2)
 _TURN_S = 10
+#: what this machine says when it has no memory, process or pipe left for another one
+_NO_PLACE = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+
+log = logging.getLogger("quittance.own_bills")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +117,10 @@ def _turn() -> Iterator[None]:
         raise busy
     try:
         yield
-    except OSError:  # no place for another process
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            raise  # a fault of this installation, which trying again does not mend
+        log.warning("no place for a process that looks at a file: %s", error)
         raise busy from None
     finally:
         _AT_ONCE.release()

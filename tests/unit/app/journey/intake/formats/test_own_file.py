@@ -271,13 +271,29 @@ def test_both_processes_of_a_pdf_wait_for_their_turn(monkeypatch: pytest.MonkeyP
     assert begun == []
 
 
-def test_no_place_for_another_process_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_place_for_another_process_is_busy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
     monkeypatch.setattr(subprocess, "run", full)
     assert refused(as_file(page())) == "busy"
     assert refused(bills.pdf_bill()) == "busy"
+    assert caplog.text.count("Cannot allocate memory") == 2
+
+
+def test_a_machine_without_its_interpreter_or_program_is_not_busy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody is told to try again, nor that their file is too large: it is a fault, and answered and logged as one."""
+    with monkeypatch.context() as changed:
+        changed.setattr(own_file, "_CHILD", tmp_path / "none.py")
+        with pytest.raises(FileNotFoundError):
+            own_file.read(as_file(page()))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        own_file.read(as_file(page()))
 
 
 def test_a_file_that_kills_its_reader_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
