@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pikepdf
 from PIL import Image
 
 from app.journey.intake.formats import own_file
@@ -94,6 +95,7 @@ def hostile_files() -> Iterator[tuple[str, bytes]]:
     yield "pdf-of-forms", pdf(b"/X Do", *(pdf_form(b"/X Do " * 10, 6 + level) for level in range(7)), pdf_form(b"f"))
     group = pdf_form(b"0 0 595 842 re f", extra=b"/Group<</S/Transparency/I true/K true>>")
     yield "pdf-of-groups", pdf(b"/X Do " * 400, group)
+    yield "pdf-of-heavy-pages", pdf_of_pages(b"f", *[b"1 1 9 9 re f " * 60_000] * 4)
 
 
 def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
@@ -150,6 +152,15 @@ def pdf(drawn: bytes, *named: bytes) -> bytes:
         made += b"%d 0 obj\n%s\nendobj\n" % (number, each)
     table = b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, b"".join(places))
     return made + b"%strailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (table, len(objects) + 1, len(made))
+
+
+def pdf_of_pages(*drawn: bytes) -> bytes:
+    made = io.BytesIO()
+    with pikepdf.new() as document:
+        for each in drawn:
+            document.add_blank_page().Contents = document.make_stream(each)
+        document.save(made)
+    return made.getvalue()
 
 
 def pdf_picture(side: int) -> bytes:
