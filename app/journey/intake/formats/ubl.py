@@ -189,9 +189,15 @@ def _early_payments(
         if stated is None or (stated and _has_conditions(each, chosen, issued_on)):
             return ()
         tiers += stated
-    if tiers and any(_is_part(each, totals.payable) for each in terms):
+    if tiers and (_instalments(terms) or any(_is_part(each, totals.payable) for each in terms)):
         return ()
     return early_payment.offers(tiers, payable=totals.payable, total=totals.total)
+
+
+def _instalments(terms: list[xml.Node]) -> bool:
+    """Whether they name several days of instalments, whose amounts they may leave out."""
+    days = (given(each, "cbc:InstallmentDueDate") for each in terms)
+    return len({fields.date(each) for each in days if each is not None}) > 1
 
 
 def _is_part(terms: xml.Node, payable: Money) -> bool:

@@ -338,6 +338,7 @@ def test_both_spellings_with_different_days_are_two_tiers() -> None:
 
 
 HALF = '<cbc:Amount currencyID="EUR">42.10</cbc:Amount>'
+FIRST = "<cbc:InstallmentDueDate>2026-12-15</cbc:InstallmentDueDate>"
 NEXT = "</cac:PaymentTerms><cac:PaymentTerms>"
 
 
@@ -352,6 +353,7 @@ NEXT = "</cac:PaymentTerms><cac:PaymentTerms>"
         SETTLEMENT + "<cac:ValidityPeriod><cbc:EndDate>2026-11-05</cbc:EndDate></cac:ValidityPeriod>",
         "<cbc:ReferenceEventCode>29</cbc:ReferenceEventCode>" + SETTLEMENT,
         "<cbc:PaymentMeansID>2</cbc:PaymentMeansID>" + SETTLEMENT,
+        FIRST + SETTLEMENT + NEXT + FIRST.replace("12-15", "01-15").replace("2026", "2027"),
     ],
 )
 def test_a_discount_of_a_part_or_on_a_condition_is_only_shown(terms: str) -> None:
@@ -368,6 +370,7 @@ def test_the_german_text_beside_instalments_is_only_shown() -> None:
         '<cbc:Amount currencyID="EUR">84.20</cbc:Amount>',
         "<cbc:PaymentPercent>100.00</cbc:PaymentPercent>",
         "<cbc:PaymentMeansID>1</cbc:PaymentMeansID>",
+        FIRST,
     ],
 )
 def test_a_discount_of_all_that_is_due_is_one_of_the_bill(around: str) -> None:
