@@ -17,8 +17,9 @@ from app.errors import Conflict, Invalid
 from app.invariants import check
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
-from app.journey.intake import holding
+from app.journey.intake import holding, rules
 from app.journey.intake.models import DeliveredBill
+from app.journey.intake.service import ClientIdentity, deliver
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
@@ -242,6 +243,49 @@ def test_an_iban_is_none_of_the_accounts_that_are_shown_unchecked(journey: Journ
     account = disguise.format("DE89", "370400440532013000")
     with pytest.raises(Invalid):
         journey.deliver(number="2026-1", payee={"iban": None, "account": account})
+
+
+@pytest.mark.parametrize(
+    "payee",
+    [
+        {"account": "1", "branch": "IBAN DE89 3704 0044 0532 0130 00"},
+        {"account": "3704 0044 0532 0130 00", "branch": "DE89"},
+        {"account": "DE89", "branch": "370400440532013000"},
+        {"account": "12345", "name": "Pay DE89370400440532013000"},
+    ],
+)
+def test_nor_does_one_stand_beside_the_account(journey: Journey, payee: Mapping[str, Any]) -> None:
+    with pytest.raises(Invalid, match=r"holds an IBAN|is an IBAN") as caught:
+        journey.deliver(number="2026-1", payee={"iban": None, **payee})
+    assert caught.value.code == "account-refused"
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("kind", ["json", "ubl"])
+def test_what_was_taken_before_a_rule_of_the_door_is_opened(
+    journey: Journey, kind: str, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = "A1"
+    if held:
+        journey.bill(number="A-1")
+        number = "A\u20101"
+    with monkeypatch.context() as then:
+        then.setattr(rules, "can_be_taken", lambda bill: None)  # the rules of that day
+        if kind == "json":
+            payee = {"iban": None, "account": "Konto DE89-3704-0044-0532-0130-00"}
+            taken = journey.deliver(number=number, payee=payee)
+        else:
+            sender: dict[str, Any] = {"to": journey.address, "seller_name": journey.biller.name, "seller_vat": None}
+            means = ubl_means(code="58", iban="1234567")
+            client = ClientIdentity(client_id=journey.biller.client_id, biller_id=journey.biller.id)
+            content = ubl_bill(number=number, means=means, **sender)
+            taken = deliver(journey.services, client=client, content=content, media_type="application/xml", to=None)
+    assert bool(taken.held) is held
+    bill_id = holding.release(journey.services, held_id=taken.bill_id) if held else taken.bill_id
+    journey.worker.run_until_idle()
+    with journey.services.reading() as uow:
+        invoice = uow.session.scalars(select(Invoice).where(Invoice.bill_id == bill_id)).one()
+    assert (invoice.state, invoice.means) == ("not_here", "elsewhere")
 
 
 @pytest.mark.parametrize("disguise", DISGUISES[:4])

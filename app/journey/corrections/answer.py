@@ -25,6 +25,8 @@ from connectors.money import Money
 from consent.vault import Vault
 
 JSON, XML = "application/json", "application/xml"
+#: what became of a bill of which nothing has become yet, as of one that is not in the space
+_NOTHING_YET = (None, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class _Said:
     outcome: Outcome
     accepted: Money | None = None  #: where less is paid than was asked for
     decided_at: dt.datetime | None = None
-    until_now: tuple[object, ...] = ()  #: what became of the bill before: with it the same answer again is another one
+    until_now: tuple[object, ...] = (
+        _NOTHING_YET  #: what became of the bill before: with it the same answer again is another one
+    )
 
 
 def answer_to(vault: Vault, session: Session, *, bill_id: str, biller_id: str, now: dt.datetime) -> Answer:

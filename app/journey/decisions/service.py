@@ -175,14 +175,17 @@ def order_of(
     """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid.
 
     The payments of bills which this one replaces stand in it where there are any, and those of these bills that were
-    not to be paid from here: the page warned of them. So does what was checked of a payee that nobody verified.
+    not to be paid from here: the page warned of them. So does the last day of a request to pay, where that is over, and
+    what was checked of a payee that nobody verified.
     """
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
     amount = payable(invoice, day=day)
     payee_name, payee_iban = payee_of(invoice)
+    over = {"expired_on": invoice.expires_on.isoformat()} if invoice.expires_on and invoice.is_expired(day) else {}
     return (
         _as_signed(earlier)
+        | over
         | payee_checks.as_signed(check)
         | {
             "invoice": invoice.id,

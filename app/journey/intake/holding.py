@@ -16,13 +16,14 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.connections.access import delivering_billers, may_deliver
 from app.journey.intake import conformance, originals, rules
-from app.journey.intake.bill import BillKind, BillRefused
+from app.journey.intake.bill import Bill, BillKind, BillRefused
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction
 from app.journey.intake.versions import Version, Versions
-from app.people.models import Biller, PayeeAccount
+from app.people.customers import today_of
+from app.people.models import Biller, Customer, PayeeAccount
 from app.services import Services
 from connectors.money import Money
 from consent.base import new_id
@@ -69,6 +70,7 @@ def release(services: Services, *, held_id: str) -> str:
         if used is not None:
             raise Conflict("number-used", f"Another bill with the number {held.number} was delivered meanwhile.")
         _check_versions(uow.session, held, bill.kind)
+        _check_open(uow, held, bill)
         delivered = DeliveredBill(
             id=new_id("bill"),
             biller_id=held.biller_id,
@@ -115,6 +117,14 @@ def _check_versions(session: Session, held: HeldBill, kind: BillKind) -> None:
     found = Versions.around(session, biller_id=held.biller_id, versions=[version])
     try:
         rules.can_replace(versions=found.count(version))
+    except BillRefused as refused:
+        raise Conflict(refused.code, f"{refused.detail} Discard it.") from refused
+
+
+def _check_open(uow: UnitOfWork, held: HeldBill, bill: Bill) -> None:
+    """It was held while its customer could still say yes to it. Raises Conflict."""
+    try:
+        rules.is_open(bill, today=today_of(uow.session.get_one(Customer, held.customer_id), uow.now))
     except BillRefused as refused:
         raise Conflict(refused.code, f"{refused.detail} Discard it.") from refused
 

@@ -6,9 +6,10 @@ import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from app.journey.intake import lookalikes
+from app.journey.intake import links, lookalikes
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
-from app.journey.intake.means import MeansKind, is_link, kind_of
+from app.journey.intake.formats import checks, text
+from app.journey.intake.means import SEPA_TRANSFER, MeansKind, is_link, kind_of
 from connectors.money import Money
 from connectors.sepa import AMOUNT_MINOR_MAX
 
@@ -45,7 +46,11 @@ def one_address(in_bill: str | None, beside: str | None) -> str:
 
 
 def can_be_taken(bill: Bill) -> None:
-    """What a customer pays, here or elsewhere, what its biller collects, or what takes something off that."""
+    """What a customer pays, here or elsewhere, what its biller collects, or what takes something off that.
+
+    These are rules of the door: a bill that was taken is opened by its reader alone, whatever they have become since.
+    """
+    _has_no_hidden_iban(bill)
     if bill.corrects == bill.number:
         detail = "The bill names itself as the one that it corrects: give it a number of its own."
         raise BillRefused("preceding-refused", detail, element="preceding")
@@ -73,6 +78,25 @@ def can_be_taken(bill: Bill) -> None:
             "The bill names no account that the money could go to, and no other way in which it is paid.",
             element="payee",
         )
+
+
+def _has_no_hidden_iban(bill: Bill) -> None:
+    """An IBAN that nobody vetted must not pass for an account that has none, nor a SEPA transfer go without one.
+
+    The address of a page is let through there: somebody is to look at such a bill (``account-is-link``).
+    """
+    payee = bill.payee
+    if payee is None or payee.other_account is None:
+        return
+    account, branch = payee.other_account, payee.branch or ""
+    checks.refuse_iban_in(account, branch, payee.name, f"{branch} {account}", f"{account} {branch}", element="payee")
+    is_sepa = any((each.code, each.account) == (SEPA_TRANSFER, account) for each in bill.means)
+    if is_sepa and bill.payable.currency == "EUR" and not links.is_page(account):
+        detail = (
+            f"{text.quoted(account)} is not an IBAN, and a SEPA transfer (means {SEPA_TRANSFER}) goes to one:"
+            " send the IBAN, or another means (30) with this account."
+        )
+        raise BillRefused("account-refused", detail, element="payee")
 
 
 def is_open(bill: Bill, *, today: dt.date) -> None:

@@ -245,7 +245,6 @@ class _Desk:
             return self._not_connected(delivery, earlier)
         if earlier is not None:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
-        self._check_open(delivery.bill, customer_id)
         self._check_preceding(delivery, customer_id)
         doubts = self._doubts(delivery.bill)
         before = self._held_before.get(delivery.sha256)
@@ -255,7 +254,10 @@ class _Desk:
                 f"You sent this very bill, number {before.number}, to another customer before. "
                 "Give the one for this customer a number of its own.",
             )
-        if doubts or (before is not None and before.ended_as == holding.DISCARDED):
+        is_held = bool(doubts) or (before is not None and before.ended_as == holding.DISCARDED)
+        if before is None or not is_held:  # what is held is said again on any day
+            self._check_open(delivery.bill, customer_id)
+        if is_held:
             return self._hold(delivery, customer_id, before, doubts)
         row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}
         row["number_key"] = self._keys[number]

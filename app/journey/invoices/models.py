@@ -86,6 +86,7 @@ class Invoice(Base):
     discount_until: Mapped[dt.date | None]
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
+    expires_on: Mapped[dt.date | None]  # the last day of a request to pay
     means: Mapped[str] = mapped_column(
         String(15), default=MeansKind.CREDIT_TRANSFER, server_default=MeansKind.CREDIT_TRANSFER
     )
@@ -123,6 +124,10 @@ class Invoice(Base):
     @property
     def is_paid_here(self) -> bool:
         return self.means == MeansKind.CREDIT_TRANSFER
+
+    def is_expired(self, day: dt.date) -> bool:
+        """Whether it was asked for until a day that is over: its biller may have asked anew."""
+        return self.expires_on is not None and self.expires_on < day
 
     @property
     def amount(self) -> Money:

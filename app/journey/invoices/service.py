@@ -207,6 +207,7 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: d
         "discount_until": early.until if early else None,
         "issued_on": bill.issued_on,
         "due_on": bill.due_on,
+        "expires_on": bill.expires_on,
         "means": delivered.means,
         "means_details": details_of(bill),
         "payee_name": holder,

@@ -217,6 +217,21 @@ def test_what_is_said_again_after_something_else_is_another_message(
     assert len(set(ids)) == 5
 
 
+@BOTH
+def test_the_same_is_said_by_the_same_message_when_the_bill_comes_into_the_space(
+    app: Flask, journey: Journey, media_type: str
+) -> None:
+    program = program_of(journey)
+    content = in_xml(journey) if media_type == XML else in_json(journey)
+    answer = program.deliver(content, media_type=media_type, path=f"{BILLS}?to={journey.address}")
+    bill_id = answer.get_json()["id"]
+    before = answered(app, program, bill_id, media_type)
+    journey.worker.run_until_idle()
+    assert journey.invoice(invoice_of(journey, bill_id)).state == "to_pay"
+    after = answered(app, program, bill_id, media_type)
+    assert (before["status"], before["id"]) == ("ACTC", after["id"])
+
+
 def test_a_payment_that_comes_alive_again_is_said_by_another_message(app: Flask, journey: Journey) -> None:
     program = program_of(journey)
     bill_id, invoice_id = asked(journey, program, XML)

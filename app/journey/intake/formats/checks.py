@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from stdnum import iso11649, numdb
 from stdnum.exceptions import ValidationError as StdnumError
@@ -25,6 +27,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _XML_TIME_ZONE = re.compile(r"(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\Z", re.ASCII)
 _XML_DECIMAL = re.compile(r"([+-]?)0*([0-9]{0,40})(?:\.([0-9]{0,40}))?", re.ASCII)
 _BETWEEN = re.compile(r"[^A-Za-z0-9]", re.ASCII)
+_IBAN_SHAPE = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]+", re.ASCII)
 _IBAN_START = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]", re.ASCII)
 _BBAN_PART = re.compile(r"([0-9]+)!([nac])", re.ASCII)
 _BBAN_KINDS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
@@ -92,8 +95,8 @@ def json_amount(value: str, code: str, *, element: str, signed: bool = False) ->
 def account(value: str, *, element: str) -> Account:
     """An account number: a valid IBAN, however it is written, or something else as written.
 
-    What starts like the IBAN of a country that has them and is none was mistyped or tampered with: refused. So is an
-    IBAN among other words, which would pass for an account that has none.
+    What is written like the IBAN of a country that has them and is none was mistyped or tampered with: refused. What
+    else would pass for an account that has none is refused at the door alone (``refuse_iban_in``).
     """
     if not value.isascii():
         detail = "The account holds characters that no account number has. Only A-Z and 0-9 are allowed."
@@ -102,14 +105,36 @@ def account(value: str, *, element: str) -> Account:
     iban = valid_iban(written)
     if iban:
         return Account(iban=iban)
-    bare = _bare(written)
-    if _looks_like_iban(bare):
-        detail = f"{text.quoted(written)} is not a valid IBAN: check its digits."
-        raise BillRefused("account-refused", detail, element=element)
-    if any(_iban_at(bare, start) for start in range(len(bare))):
-        detail = f"{text.quoted(written)} holds an IBAN and more: send the IBAN alone."
-        raise BillRefused("account-refused", detail, element=element)
+    if _IBAN_SHAPE.fullmatch(_compact(written)) and _country_of(_compact(written)):
+        raise _no_iban(written, element=element)
     return Account(other=written)
+
+
+def refuse_iban_in(*written: str, element: str) -> None:
+    """Raises BillRefused where an IBAN stands in one of these, right or mistyped, however it is spelled.
+
+    Mistyped is what begins like one and is at most a sign longer or shorter: the numbers of some countries begin with
+    the letters of theirs.
+    """
+    for each in written:
+        bare = _bare(each)
+        country = _country_of(bare) if _IBAN_START.match(bare) else None
+        if (country and abs(len(bare) - country.length) <= 1) or _holds_iban(bare):
+            raise _no_iban(each, element=element)
+
+
+def _no_iban(written: str, *, element: str) -> BillRefused:
+    if valid_iban(written):
+        detail = f"{text.quoted(written)} is an IBAN: send it as one."
+    elif _holds_iban(_bare(written)):
+        detail = f"{text.quoted(written)} holds an IBAN and more: send the IBAN alone."
+    else:
+        detail = f"{text.quoted(written)} is not a valid IBAN: check its digits."
+    return BillRefused("account-refused", detail, element=element)
+
+
+def _holds_iban(bare: str) -> bool:
+    return any(_iban_at(bare, start) for start in range(len(bare)))
 
 
 @lru_cache(maxsize=1024)  # the bills of a biller name the same few
@@ -128,22 +153,34 @@ def _iban_at(bare: str, start: int) -> str | None:
     if not _IBAN_START.match(bare, start):
         return None
     # Without the national checks of stdnum: they know a fixed list of banks, and new ones must be let in.
-    structure = _bban(bare[start : start + 2])
-    national = structure.match(bare, start + 4) if structure else None
+    country = _country_of(bare[start:])
+    national = country.bban.match(bare, start + 4) if country else None
     if national is None:
         return None
     digits = "".join(str(int(character, 36)) for character in national[0] + bare[start : start + 4])
     return bare[start : national.end()] if int(digits) % 97 == 1 else None
 
 
+class _Country(NamedTuple):
+    """A country that has IBANs."""
+
+    bban: re.Pattern[str]  #: what follows the check digits
+    length: int  #: of the whole
+
+
+def _country_of(bare: str) -> _Country | None:
+    return _country(bare[:2])
+
+
 @cache
-def _bban(country: str) -> re.Pattern[str] | None:
-    """What follows the check digits, by the registry that stdnum has; None for a country without IBANs."""
-    structure = numdb.get("iban").info(country)[0][1].get("bban")
+def _country(code: str) -> _Country | None:
+    """By the registry that stdnum has; None for a country without IBANs."""
+    structure = numdb.get("iban").info(code)[0][1].get("bban")
     if structure is None:
         return None
     parts = _BBAN_PART.findall(structure)
-    return re.compile("".join(f"{_BBAN_KINDS[kind]}{{{size}}}" for size, kind in parts), re.ASCII)
+    pattern = re.compile("".join(f"{_BBAN_KINDS[kind]}{{{size}}}" for size, kind in parts), re.ASCII)
+    return _Country(pattern, len("DE75") + sum(int(size) for size, _ in parts))
 
 
 def bic(value: str) -> str | None:
@@ -173,13 +210,9 @@ def country(value: str, *, element: str) -> str:
     return value
 
 
-def _looks_like_iban(bare: str) -> bool:
-    return _IBAN_START.match(bare) is not None and _bban(bare[:2]) is not None
-
-
 def _bare(account: str) -> str:
     """Without what people put between the signs of an account, and without the word IBAN before them."""
-    return _BETWEEN.sub("", account).upper().removeprefix("IBAN")
+    return _BETWEEN.sub("", unicodedata.normalize("NFKC", account)).upper().removeprefix("IBAN")
 
 
 def _compact(value: str) -> str:

@@ -12,11 +12,9 @@ from typing import ParamSpec, TypeVar
 
 from lxml import etree
 
-from app.journey.intake import links
 from app.journey.intake.bill import BillRefused, Doubt
 from app.journey.intake.formats import checks, text
 from app.journey.intake.formats.xml import Node
-from app.journey.intake.means import SEPA_TRANSFER
 from connectors.money import Money
 
 #: payment means, notes, preceding invoices: each
@@ -125,20 +123,8 @@ def reference(node: Node | None) -> str | None:
     return _at(node, checks.reference, node.text(), element="") if node else None
 
 
-def account(node: Node, *, means_code: str, currency: str) -> checks.Account:
-    """The account of a transfer. One of SEPA, which is in euro, goes to an IBAN and to nothing else.
-
-    The address of a page is let through: somebody is to look at such a bill (``account-is-link``).
-    """
-    found = _at(node, checks.account, node.text(), element="")
-    is_sepa = (means_code, currency) == (SEPA_TRANSFER, "EUR")
-    if is_sepa and found.other is not None and not links.is_page(found.other):
-        detail = (
-            f"{text.quoted(node.text())} is not an IBAN, and a SEPA transfer (means {SEPA_TRANSFER}) goes to one:"
-            " send the IBAN, or another means (30) with this account."
-        )
-        raise BillRefused("account-refused", detail, element=node.path)
-    return found
+def account(node: Node) -> checks.Account:
+    return _at(node, checks.account, node.text(), element="")
 
 
 def amount(node: Node, code: str) -> Money:

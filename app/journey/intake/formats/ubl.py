@@ -189,9 +189,15 @@ def _early_payments(
         if stated is None or (stated and _has_conditions(each, chosen, issued_on)):
             return ()
         tiers += stated
-    if tiers and any(_is_part(each, totals.payable) for each in terms):
+    if tiers and (_instalments(terms) or any(_is_part(each, totals.payable) for each in terms)):
         return ()
     return early_payment.offers(tiers, payable=totals.payable, total=totals.total)
+
+
+def _instalments(terms: list[xml.Node]) -> bool:
+    """Whether they name several days of instalments, whose amounts they may leave out."""
+    days = (given(each, "cbc:InstallmentDueDate") for each in terms)
+    return len({fields.date(each) for each in days if each is not None}) > 1
 
 
 def _is_part(terms: xml.Node, payable: Money) -> bool:
@@ -332,7 +338,7 @@ def _payee(chosen: _Means | None, payee_name: str | None, seller: Seller, curren
     if chosen is None or chosen.account is None:
         return None
     name = maybe_line(chosen.node, f"{_ACCOUNT}/cbc:Name") or payee_name or seller.name
-    account = fields.account(chosen.account, means_code=chosen.code, currency=currency)
+    account = fields.account(chosen.account)
     where = accounts.Where(currency=currency, country=seller.country, means_code=chosen.code)
     return accounts.payee(name, account, chosen.branch, where)
 

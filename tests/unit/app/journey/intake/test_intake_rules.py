@@ -22,6 +22,16 @@ BILL = Bill(
     payable=Money(8420, "EUR"),
     payee=Payee(name="Lumen", iban=IBAN),
 )
+OTHER = Payee(name="Lumen", other_account="12345")
+#: in which of its texts an IBAN stands
+HIDDEN: tuple[dict[str, Any], ...] = (
+    {"other_account": IBAN},
+    {"other_account": f"Compte {IBAN}"},
+    {"other_account": "1", "branch": "IBAN FR14 2004 1010 0505 0001 3M02 606"},
+    {"other_account": IBAN[4:], "branch": IBAN[:4]},
+    {"other_account": IBAN[:4], "branch": IBAN[4:]},
+    {"name": f"Pay {IBAN}"},
+)
 
 
 def but(**changes: Any) -> Bill:
@@ -71,6 +81,7 @@ def test_a_bill_that_can_be_paid_by_credit_transfer_is_taken(means: tuple[str, .
         ({"payee": None}, "no-account", "payee"),
         ({"payee": None, "means": (Means(code="30"),)}, "no-account", "payee"),
         ({"payee": None, "means": (Means(code="bonifico"),)}, "no-account", "payee"),
+        *(({"payee": dataclasses.replace(OTHER, **each)}, "account-refused", "payee") for each in HIDDEN),
     ],
 )
 def test_anything_else_is_refused(changes: dict[str, Any], code: str, element: str) -> None:

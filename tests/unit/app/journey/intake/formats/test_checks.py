@@ -166,8 +166,6 @@ def test_an_account_that_is_no_iban_stays_as_written(written: str) -> None:
     "written",
     [
         *("DE75512108001245126198", "NL11 BANK 1111111111", "DE7551210800124512619", "DE12 3"),
-        *("DE75-5121-0800-1245-1261-98", "IBAN: DE75512108001245126198", "DE75_51210800_1245126199 (Spk)"),
-        *("Konto DE75512108001245126199", "BIC SPK, IBAN DE75-5121-0800-1245-1261-99", "no.DE75512108001245126199."),
         *("\u0410T611904300234573201", "\u202eDE75512108001245126199", "DE7551210800\u200b1245126199"),
     ],
 )
@@ -175,6 +173,40 @@ def test_a_wrong_iban_is_refused(written: str) -> None:
     with pytest.raises(BillRefused) as caught:
         checks.account(written, element="/i")
     assert refusal(caught) == ("account-refused", "/i")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("DE75-5121-0800-1245-1261-98", "is not a valid IBAN"),
+        ("IBAN: DE75512108001245126198", "is not a valid IBAN"),
+        ("DE75-5121-0800-1245-1261-9", "is not a valid IBAN"),
+        ("DE75_51210800_1245126199 (Spk)", "holds an IBAN and more"),
+        ("DE75 5121 0800 1245 1261 99 SPKADEFF", "holds an IBAN and more"),
+        ("Konto DE75512108001245126199", "holds an IBAN and more"),
+        ("BIC SPK, IBAN DE75-5121-0800-1245-1261-99", "holds an IBAN and more"),
+        ("no.DE75512108001245126199.", "holds an IBAN and more"),
+        ("\uff24\uff25\uff17\uff15512108001245126199", "holds an IBAN and more"),
+        ("DE75 5121 0800 1245 1261 99", "is an IBAN: send it as one"),
+    ],
+)
+def test_an_iban_in_a_text_is_found(written: str, said: str) -> None:
+    with pytest.raises(BillRefused, match=said) as caught:
+        checks.refuse_iban_in("1234567", written, element="/i")
+    assert refusal(caught) == ("account-refused", "/i")
+
+
+def test_an_iban_that_is_followed_by_more_is_not_called_wrong() -> None:
+    with pytest.raises(BillRefused, match="holds an IBAN and more: send the IBAN alone"):
+        checks.account("DE75 5121 0800 1245 1261 99 SPKADEFF", element="/i")
+
+
+@pytest.mark.parametrize(
+    "written", ["SE 12345-6", "NO 1234.56.78903", "GB12-34567", "5050-1055", "SC 12-34-56 12345678", "", "GmbH 2026"]
+)
+def test_a_number_behind_the_letters_of_a_country_is_no_iban(written: str) -> None:
+    checks.refuse_iban_in(written, element="/i")
+    assert not written or checks.account(written, element="/i") == checks.Account(other=written)
 
 
 @given(st.integers(0, 21), st.integers(0, 9))
