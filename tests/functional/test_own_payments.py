@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from app.db.work import WorkRow
@@ -313,6 +313,27 @@ def test_who_decides_about_one_of_two_that_may_be_the_same_has_locked_both(journ
                 invoice = second.session.get_one(Invoice, invoice_id)
                 with pytest.raises(OperationalError) if waits else contextlib.nullcontext():
                     payee_checks.lock_with_twins(second.session, invoice)
+
+
+def test_however_many_may_be_the_same_they_are_locked_by_two_statements(journey: Journey) -> None:
+    """Else a biller that delivers thousands of such bills makes each decision take seconds."""
+    delivered = journey.bill(number="A-1", amount="184.50")
+    said: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    for more in (1, 4):
+        for each in range(more):
+            add(journey.browser, epc_text(payee=f"P{more}{each}"), iban=journey.biller.iban, reference="A-1")
+        with journey.services.unit_of_work() as uow:
+            invoice = uow.session.get_one(Invoice, delivered)
+            engine = uow.session.get_bind()
+            event.listen(engine, "before_cursor_execute", hear)
+            payee_checks.lock_with_twins(uow.session, invoice)
+            event.remove(engine, "before_cursor_execute", hear)
+        assert len([each for each in said if "FROM ledger_balance" in each]) == 1
+        said.clear()
 
 
 @pytest.mark.tampers
