@@ -260,13 +260,18 @@ INVARIANTS: Sequence[Invariant] = (
     _holds(
         "B20",
         "no payment that we could stop stands, and none is wanted, while an earlier decision has a bill of the same"
-        " account, amount and reference that its customer did not want to pay as well; or it is about to be seen",
-        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN trip t ON t.id = p.trip_id"
-        " JOIN invoice i ON i.id = p.invoice_id JOIN invoice o ON o.customer_id = i.customer_id AND o.id <> i.id"
-        " AND o.currency = i.currency AND o.payee_iban = i.payee_iban AND o.amount_minor = i.amount_minor"
-        " AND o.reference = i.reference AND (o.own_bill_id IS NOT NULL OR i.own_bill_id IS NOT NULL)"
-        " AND o.state IN ('paid', 'in_payment')"
-        " JOIN payment q ON q.invoice_id = o.id AND q.state IN {held}"
+        " account, amount and reference, or one that replaces such a bill or is replaced by it, that its customer did"
+        " not want to pay as well; or it is about to be seen",
+        # from each bill that a customer added to those that are the same, and on to all in the line of these
+        "SELECT p.id FROM (WITH RECURSIVE same(own, id, earlier) AS (SELECT o.id, i.id, i.replaces_id FROM invoice o"
+        " JOIN invoice i ON i.customer_id = o.customer_id AND i.id <> o.id AND i.currency = o.currency"
+        " AND i.payee_iban = o.payee_iban AND i.amount_minor = o.amount_minor AND i.reference = o.reference"
+        " WHERE o.own_bill_id IS NOT NULL UNION SELECT s.own, i.id, i.replaces_id FROM same s"
+        " JOIN invoice i ON i.id = s.earlier OR i.replaces_id = s.id)"
+        " SELECT own AS one, id AS other FROM same UNION SELECT id, own FROM same) s"
+        " JOIN invoice o ON o.id = s.other AND o.state IN ('paid', 'in_payment')"
+        " JOIN payment p ON p.invoice_id = s.one JOIN decision d ON d.id = p.decision_id"
+        " JOIN trip t ON t.id = p.trip_id JOIN payment q ON q.invoice_id = o.id AND q.state IN {held}"
         " JOIN decision e ON e.id = q.decision_id AND e.decided_at < d.decided_at"
         " LEFT JOIN payee_check c ON c.id = d.payee_check_id"
         " WHERE (c.id IS NULL OR replace(CAST(c.besides AS TEXT), o.id, '') = CAST(c.besides AS TEXT))"

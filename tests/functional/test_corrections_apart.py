@@ -12,7 +12,16 @@ from app.journey.connections import service as connections
 from app.journey.connections.states import ConnectionStep
 from app.journey.intake import holding
 from tests.functional.billers.test_billers_payments import program_of
-from tests.functional.test_corrections import BILL, bill, credit, of_invoice, said, to_the_biller, withdrawn
+from tests.functional.test_corrections import (
+    BILL,
+    bill,
+    corrections,
+    credit,
+    of_invoice,
+    said,
+    to_the_biller,
+    withdrawn,
+)
 from tests.support import factories
 from tests.support.bills import json_fields
 from tests.support.journey import Journey
@@ -116,7 +125,11 @@ def test_what_a_blocked_company_says_lowers_the_bill_and_has_no_words(journey: J
     assert page.count("download it") == 1
     assert page.count("Credit note") == 2
     assert "has withdrawn this bill." in said(journey, f"/bills/{second}")
+    before, since = (each.id for each in corrections(journey) if each.kind == "credit_note")
+    assert journey.browser.get(f"/credits/{before}/original").status_code == 200
+    assert journey.browser.get(f"/credits/{since}/original").status_code == 404
     change(journey, UNBLOCK)
+    assert WORDS in journey.browser.get(f"/credits/{since}/original").get_data(as_text=True)
     assert WORDS in said(journey, f"/bills/{first}")
     assert WORDS in said(journey, f"/bills/{second}")
 
@@ -154,3 +167,21 @@ def test_a_held_credit_note_of_a_delivered_bill_is_released(journey: Journey, st
     holding.release(journey.services, held_id=held.bill_id)
     journey.worker.run_until_idle()
     assert str(of_invoice(journey, invoice_id).amount_due) == "70.00"
+
+
+@apart
+@pytest.mark.parametrize("what", ["credit note", "bill in another currency"])
+def test_a_held_credit_note_of_what_it_cannot_lower_is_not_released(
+    journey: Journey, step: ConnectionStep, what: str
+) -> None:
+    """What it names came after it, so the door could not see that it does not fit."""
+    journey.bill(number="C-1")
+    held = journey.deliver(number="c\u20101", amount="30.00", kind="credit_note", corrects="X", reference=None)
+    assert [each.code for each in held.held] == ["number-alike"]
+    if what == "credit note":
+        credit(journey, number="X", of="C-1")
+    else:
+        journey.bill(number="X", currency="GBP")
+    change(journey, step)
+    with pytest.raises(Conflict, match="no longer connected"):
+        holding.release(journey.services, held_id=held.bill_id)

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from app.db.work import WorkRow
@@ -31,6 +31,7 @@ from app.tasks import run_now
 from connectors.contract import Fact
 from connectors.money import MINOR_MAX
 from consent.models import Trip
+from tests.functional.test_corrections import credit, withdrawn
 from tests.support import factories
 from tests.support.bills import cii_bill, pdf_bill
 from tests.support.camt import Line, camt
@@ -314,6 +315,27 @@ def test_who_decides_about_one_of_two_that_may_be_the_same_has_locked_both(journ
                     payee_checks.lock_with_twins(second.session, invoice)
 
 
+def test_however_many_may_be_the_same_they_are_locked_by_two_statements(journey: Journey) -> None:
+    """Else a biller that delivers thousands of such bills makes each decision take seconds."""
+    delivered = journey.bill(number="A-1", amount="184.50")
+    said: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    for more in (1, 4):
+        for each in range(more):
+            add(journey.browser, epc_text(payee=f"P{more}{each}"), iban=journey.biller.iban, reference="A-1")
+        with journey.services.unit_of_work() as uow:
+            invoice = uow.session.get_one(Invoice, delivered)
+            engine = uow.session.get_bind()
+            event.listen(engine, "before_cursor_execute", hear)
+            payee_checks.lock_with_twins(uow.session, invoice)
+            event.remove(engine, "before_cursor_execute", hear)
+        assert len([each for each in said if "FROM ledger_balance" in each]) == 1
+        said.clear()
+
+
 @pytest.mark.tampers
 @pytest.mark.parametrize("what", ["no check", "another account typed", "another amount", "another payee"])
 def test_the_gate_looks_again_before_anything_is_sent(journey: Journey, what: str) -> None:
@@ -487,6 +509,58 @@ def test_many_copies_do_not_hide_the_one_that_was_paid(journey: Journey) -> None
     assert (answer.status_code, answer.headers["Location"]) == (303, check_page(delivered))
 
 
+def test_the_new_version_of_a_bill_that_was_added_and_paid_is_not_paid_without_a_word(journey: Journey) -> None:
+    own = add(journey.browser, iban=journey.biller.iban, reference="A-1")
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    settled(journey, own)
+    journey.bill(number="A-1", amount="184.50")
+    versions = [journey.bill(number=f"A-{each}", amount="150.00", replaces="A-1") for each in (2, 3)]
+    last = versions[-1]
+    assert "You may have paid this bill already." in words(journey.browser, f"/bills/{last}")
+    assert journey.browser.get(f"/bills/{last}/pay?bank=horizon").headers["Location"] == check_page(last)
+    assert check_payee(journey.browser, last, besides="(not sent)").status_code == 422
+    assert check_payee(journey.browser, last).status_code == 303
+    settled(journey, last)
+
+
+@pytest.mark.parametrize("is_paid", [False, True])
+def test_the_paper_of_a_bill_that_was_replaced_is_told_beside_the_new_version(journey: Journey, is_paid: bool) -> None:
+    journey.bill(number="A-1", amount="184.50")
+    version = journey.bill(number="A-2", amount="150.00", replaces="A-1")
+    if is_paid:
+        settled(journey, version)
+    own = add(journey.browser, iban=journey.biller.iban, payee="Lumen Énergie", reference="A-1")
+    said = words(journey.browser, check_page(own))
+    told = "You may have paid this bill already." if is_paid else "may have delivered this very bill. Pay that one."
+    assert told in said
+    assert "See bill A-2" in said
+    assert "See bill A-1" not in said  # nothing is asked of it
+    refused = check_payee(journey.browser, own, typed=journey.biller.iban, besides="(not sent)")
+    assert refused.status_code == 422
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    with journey.services.reading() as uow:
+        assert uow.session.scalars(select(PayeeCheck.besides)).one() == [version]
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "credited"])
+def test_the_paper_of_a_bill_of_which_nothing_is_asked_any_more_is_told(journey: Journey, how: str) -> None:
+    delivered = journey.bill(number="A-1", amount="184.50")
+    if how == "withdrawn":
+        withdrawn(journey, delivered)
+    else:
+        credit(journey, "184.50", of="A-1")
+    assert journey.invoice(delivered).state == "cleared"
+    own = add(journey.browser, iban=journey.biller.iban, payee="Lumen Énergie", reference="A-1")
+    for path in (f"/bills/{own}", check_page(own)):
+        assert "may have delivered this very bill, and nothing is asked of that any more" in words(
+            journey.browser, path
+        )
+    refused = check_payee(journey.browser, own, typed=journey.biller.iban, besides="(not sent)")
+    assert refused.status_code == 422
+    assert check_payee(journey.browser, own, typed=journey.biller.iban).status_code == 303
+    settled(journey, own)
+
+
 # ------------------------------------------------------- what was closed is executed after all, beside such a payment
 
 
@@ -550,6 +624,42 @@ def test_who_has_the_link_is_told_not_to_approve(journey: Journey, reborn: tuple
     assert journey.payment(closed).state == "reversed"
     assert journey.payment(waiting).unwanted_since is None
     assert "Please do not approve" not in words(journey.browser, f"/payments/{waiting}")
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_new_version_gives_way_as_the_bill_itself_would(journey: Journey, left: bool) -> None:
+    """The own bill is like the bill that was replaced, in nothing like the new version."""
+    own = add(journey.browser, iban=journey.biller.iban, reference="A-1")
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    closed = journey.pay(own, decision="refuse")
+    journey.wait(5)
+    journey.bill(number="A-1", amount="184.50")
+    version = journey.bill(number="A-2", amount="150.00", replaces="A-1")
+    waiting = journey.confirm(version)
+    if left:
+        journey.browser.leave(waiting)
+    told(journey, closed)
+    journey.worker.run_until_idle()
+    payment = journey.payment(waiting)
+    if left:
+        assert payment.unwanted_since is not None
+    else:
+        assert (payment.state, payment.reason) == ("cancelled", "same_bill")
+    said = words(journey.browser, f"/bills/{version}")
+    assert "One of the two replaces, or was replaced by, a bill of which two of account, amount" in said
+
+
+def test_bills_that_turn_out_to_replace_each_other_are_the_same_from_then_on(journey: Journey) -> None:
+    """The bill that comes after its new version is like an own one that was paid before that was decided on."""
+    own = add(journey.browser, iban=journey.biller.iban, reference="A-1")
+    check_payee(journey.browser, own, typed=journey.biller.iban)
+    settled(journey, own)
+    version = journey.bill(number="A-2", amount="150.00", replaces="A-1")
+    waiting = journey.confirm(version)
+    journey.bill(number="A-1", amount="184.50")
+    journey.worker.run_until_idle()
+    assert (journey.payment(waiting).state, journey.payment(waiting).reason) == ("cancelled", "same_bill")
+    assert journey.browser.get(f"/bills/{version}/pay?bank=horizon").headers["Location"] == check_page(version)
 
 
 def look_at_twins(journey: Journey) -> None:

@@ -170,11 +170,11 @@ def standing_credits(session: Session, *, customer_id: str, most: int = STANDING
 
 
 def original_of_correction(vault: Vault, session: Session, *, correction_id: str, customer_id: str) -> Original:
-    """The credit note as it was delivered to this customer. Raises NotFound."""
+    """The credit note as it was delivered to this customer. Raises NotFound, also while none of its words is shown."""
     bill = session.scalar(
         select(DeliveredBill)
         .join(Correction, Correction.bill_id == DeliveredBill.id)
-        .where(Correction.id == correction_id, Correction.customer_id == customer_id)
+        .where(Correction.id == correction_id, Correction.customer_id == customer_id, ~_SILENCED)
     )
     if bill is None:
         raise NotFound("bill")

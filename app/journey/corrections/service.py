@@ -40,7 +40,7 @@ from app.journey.invoices.events import InvoiceOpened
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.access import locked_with_invoice
-from app.journey.payments.step import stop_new_versions, stop_outdated
+from app.journey.payments.step import stop_new_versions, stop_outdated, tell_twins_of_line
 from app.services import Services, Task
 from consent.base import new_id
 from consent.vault import Vault
@@ -167,7 +167,7 @@ def _open_first(uow: UnitOfWork, vault: Vault, *, biller_id: str, bill_id: str) 
     if delivered is None or delivered.biller_id != biller_id or delivered.kind != BillKind.INVOICE:
         return  # the withdrawal says what is wrong
     if _invoice_of(session, bill_id) is None:
-        invoices.open_bill(uow, vault, delivered, replaces_id=own.invoice_id if own else None)
+        _open(uow, vault, delivered, replaces_id=own.invoice_id if own else None)
 
 
 def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> Correction:
@@ -385,6 +385,7 @@ def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
         stop_outdated(uow, invoice.id, evidence=f"corrected by {correction.id}")
     if opened is not None:
         stop_new_versions(uow, invoice.id, evidence=f"it replaces {invoice.id}, of which there is a payment")
+        tell_twins_of_line(uow, invoice)
     standing = invoices.stand(uow.session, invoice.id)
     uow.record(
         BillCorrected(correction_id=correction.id, invoice_id=invoice.id, asked_minor=invoice.asked.minor, **standing)
@@ -403,5 +404,11 @@ def _open_in_its_place(
         held = select(Invoice.id).where(Invoice.id.in_(earlier), Invoice.state == InvoiceState.IN_PAYMENT)
         if uow.session.scalar(held.limit(1)) is not None:
             return uow.now + PAUSE_MOST
-    invoices.open_bill(uow, vault, delivered, replaces_id=replaces_id)
+    _open(uow, vault, delivered, replaces_id=replaces_id)
     return None
+
+
+def _open(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replaces_id: str | None) -> None:
+    invoices.open_bill(uow, vault, delivered, replaces_id=replaces_id)
+    if replaces_id is not None:
+        tell_twins_of_line(uow, uow.session.get_one(Invoice, replaces_id))

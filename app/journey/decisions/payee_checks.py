@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotAllowed
 from app.journey.decisions.models import Decision, PayeeCheck
-from app.journey.invoices.access import invoice_of_customer, locked_invoice, must_be_free
+from app.journey.invoices.access import invoice_of_customer, lock_invoices, must_be_free
 from app.journey.invoices.alike import Likeness, likeness
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import doubts_of
@@ -237,9 +237,13 @@ def as_signed(check: PayeeCheck | None) -> dict[str, str]:
 
 
 def lock_with_twins(session: Session, invoice: Invoice) -> None:
-    """Nobody decides about it, nor about a bill that may be the same, until this transaction ends: in one order."""
-    for invoice_id in sorted({invoice.id, *(each.id for each in twins(session, invoice_id=invoice.id))}):
-        locked_invoice(session, invoice_id)
+    """Nobody decides about it, nor about a bill that may be the same, until this transaction ends.
+
+    Of bills that replace each other only the last one is locked: no other can be decided on, and whoever locks two of
+    them begins with the earlier one.
+    """
+    same = twins(session, invoice_id=invoice.id)
+    lock_invoices(session, {invoice.id, *(each.id for each in same if each.is_last)})
 
 
 def account_key(typed: str) -> str:

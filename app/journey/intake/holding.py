@@ -105,6 +105,8 @@ def _credits_delivered(session: Session, held: HeldBill, kind: BillKind) -> bool
         DeliveredBill.biller_id == held.biller_id,
         DeliveredBill.customer_id == held.customer_id,
         DeliveredBill.number == held.corrects_number,
+        DeliveredBill.kind == BillKind.INVOICE,
+        DeliveredBill.currency == held.currency,
     )
     return kind is BillKind.CREDIT_NOTE and session.scalar(named) is not None
 

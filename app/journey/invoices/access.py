@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db.many import among
 from app.errors import Conflict, NotFound
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
@@ -44,3 +48,11 @@ def locked_invoice(session: Session, invoice_id: str) -> Invoice | None:
     """
     ledger.balance_of(session, due(invoice_id), lock=True)
     return session.get(Invoice, invoice_id, with_for_update={"key_share": True}, populate_existing=True)
+
+
+def lock_invoices(session: Session, invoice_ids: Collection[str]) -> None:
+    """The same for several, of which no two replace each other: whoever locks more of one of their lines waits for
+    nobody outside it."""
+    ledger.lock_balances(session, [due(each) for each in invoice_ids])
+    ids = select(Invoice.id).where(among(session, Invoice.id, invoice_ids)).order_by(Invoice.id)
+    session.execute(ids.with_for_update(key_share=True))

@@ -86,6 +86,18 @@ def later_ids(session: Session, invoice_id: str) -> list[str]:
     return [found[1] for found in _walk(session, {invoice_id}, Invoice.replaces_id, Invoice.id)]
 
 
+def lines_of(session: Session, invoice_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """For each of these all the bills that replace each other of which it is one, the earliest first."""
+    if not invoice_ids:
+        return {}
+    lines = {each: [each] for each in invoice_ids}
+    for invoice_id, earlier_id in _walk(session, invoice_ids, Invoice.id, Invoice.replaces_id):
+        lines[invoice_id].insert(0, earlier_id)
+    for invoice_id, later_id in _walk(session, invoice_ids, Invoice.replaces_id, Invoice.id):
+        lines[invoice_id].append(later_id)
+    return {invoice_id: tuple(line) for invoice_id, line in lines.items()}
+
+
 def earlier_payments(session: Session, invoice_id: str) -> EarlierPayments:
     """What payments have, or may have, as it is now, of the bills that this one stands in for."""
     ids = earlier_ids(session, invoice_id)

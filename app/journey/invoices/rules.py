@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Word(NamedTuple):
     @classmethod
     def of(cls, written: str) -> Word:
         text = lookalikes.key(written)
-        return cls(text, "".join(each for each in text if each.isalnum()))
+        return cls(text, "".join(filter(str.isalnum, text)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +70,17 @@ def may_be_same(one: Paper, other: Paper) -> bool:
         return False
     account = one.account is not None and one.account == other.account
     amount = one.amount_minor == other.amount_minor
-    if not account and not amount:
-        return False
-    said = any(_says(a, b) for a in (one.number, one.reference) for b in (other.number, other.reference))
-    numbered = any(
+    near = _are_near(one, other)
+    if account and amount and near:
+        return True
+    if account and any(
         each.is_numbered and (_says(each.number, beside.number) or _says(each.number, beside.reference))
         for each, beside in ((one, other), (other, one))
-    )
-    if account and (numbered or (amount and said)):
+    ):
         return True
-    return account + amount + said >= 2 and _are_near(one, other)
+    if not (account and amount) and not (near and (account or amount)):
+        return False
+    return any(_says(a, b) for a in {one.number, one.reference} for b in {other.number, other.reference})
 
 
 def _are_near(one: Paper, other: Paper) -> bool:
@@ -96,10 +97,31 @@ def _says(one: Word, other: Word) -> bool:
     them."""
     if one.letters == other.letters:
         return bool(one.letters)
-    short, long = sorted((one, other), key=lambda word: len(word.letters))
-    if len(short.letters) < _NUMBER_LEAST or short.letters not in long.letters:
+    short, long = (one, other) if len(one.letters) < len(other.letters) else (other, one)
+    if len(short.letters) < _NUMBER_LEAST:
         return False
-    # more digits make it another number, and more letters another word
-    before, after = (r"\d" if end.isdigit() else r"[^\W\d_]" for end in (short.letters[0], short.letters[-1]))
-    spaced = r"[\W_]*".join(map(re.escape, short.letters))
-    return re.search(f"(?<!{before}){spaced}(?!{after})", long.text) is not None
+    at = long.letters.find(short.letters)
+    ends = _ends(long.text) if at >= 0 else frozenset()
+    while at >= 0:
+        if at in ends and at + len(short.letters) in ends:
+            return True
+        at = long.letters.find(short.letters, at + 1)
+    return False
+
+
+@functools.lru_cache(maxsize=16)  # all bills of a customer are compared with one
+def _ends(text: str) -> frozenset[int]:
+    """Where among its letters and digits, counted without all else, a number or a word begins or ends: more digits make
+    it another number, and more letters another word."""
+    found, count, before = {0}, 0, ""
+    for each in text:
+        if each.isalnum():
+            if not before or before.isdecimal() != each.isdecimal():
+                found.add(count)
+            count += 1
+            before = each
+        else:
+            found.add(count)
+            before = ""
+    found.add(count)
+    return frozenset(found)

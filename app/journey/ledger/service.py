@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.db.many import insert_many
+from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.journey.ledger import rules
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
@@ -198,6 +198,12 @@ def balance_of(session: Session, account: str, *, lock: bool = False) -> int:
     """Minor units in an account that is a lock; 0 when it was never opened."""
     query = select(LedgerBalance.balance_minor).where(LedgerBalance.account == account)
     return session.scalar(query.with_for_update() if lock else query) or 0
+
+
+def lock_balances(session: Session, accounts: Collection[str]) -> None:
+    """The rows of those that were opened, in one order for everybody."""
+    rows = select(LedgerBalance.account).where(among(session, LedgerBalance.account, accounts))
+    session.execute(rows.order_by(LedgerBalance.account).with_for_update())
 
 
 def owed_of(session: Session, invoice_id: str) -> int:

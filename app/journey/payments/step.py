@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
-from app.journey.invoices.chain import later_ids
+from app.journey.invoices.chain import later_ids, lines_of
+from app.journey.invoices.models import Invoice
 from app.journey.invoices.twins import twins
 from app.journey.ledger.rules import Claim
 from app.journey.payments import rules
@@ -242,8 +243,11 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             # first: what can still be stopped leaves the invoice to this one
             _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
             invoices.correct(uow, claim_of(uow, payment))
-            _tell_twins(uow, payment)
+        # in this order: who decides just now about what may be the same has locked the last one of the line, and is
+        # waited for here
         stop_new_versions(uow, payment.invoice_id, evidence=f"the earlier bill is paid by {payment.id}")
+        if before in CLOSED:
+            _tell_twins(uow, payment)
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
         want_others_again(uow, payment)
@@ -299,19 +303,34 @@ def stop_new_versions(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> Non
 def _tell_twins(uow: UnitOfWork, payment: Payment) -> None:
     """What is under way of bills that may be the same is looked at by itself, each in a transaction of its own: nobody
     locks payments of two bills that do not replace each other. Until then the gates hold it up (``gives_way``)."""
-    under_way = uow.session.execute(
+    under_way = _under_way(uow, payment.customer_id)
+    if under_way:
+        same = {twin.id for twin in twins(uow.session, invoice_id=payment.invoice_id)}
+        _look_at(uow, [each for each in under_way if each.invoice_id in same])
+
+
+def tell_twins_of_line(uow: UnitOfWork, invoice: Invoice) -> None:
+    """Bills were found to replace each other, this one among them. What may be the same as one of them may be the same
+    as each now, so what is under way of any of these is looked at, as in ``_tell_twins``."""
+    under_way = _under_way(uow, invoice.customer_id)
+    same = {twin.id for twin in twins(uow.session, invoice_id=invoice.id)} if under_way else set()
+    if same:
+        line = lines_of(uow.session, [invoice.id])[invoice.id]
+        _look_at(uow, [each for each in under_way if each.invoice_id in same.union(line)])
+
+
+def _under_way(uow: UnitOfWork, customer_id: str) -> Sequence[Row[str, str]]:
+    """All of this customer that can still be stopped, or be wanted no more."""
+    return uow.session.execute(
         select(Payment.id, Payment.invoice_id)
-        .where(
-            Payment.customer_id == payment.customer_id,
-            Payment.invoice_id != payment.invoice_id,
-            Payment.state.in_(_STOPPABLE),
-        )
+        .where(Payment.customer_id == customer_id, Payment.state.in_(_STOPPABLE))
         .order_by(Payment.id)
     ).all()
-    same = {twin.id for twin in twins(uow.session, invoice_id=payment.invoice_id)} if under_way else set()
-    for other in under_way:
-        if other.invoice_id in same:
-            uow.record(TwinMoved(payment_id=other.id))
+
+
+def _look_at(uow: UnitOfWork, under_way: Sequence[Row[str, str]]) -> None:
+    for each in under_way:
+        uow.record(TwinMoved(payment_id=each.id))
 
 
 def reconsider(task: Task) -> None:

@@ -273,6 +273,18 @@ def led_to_pay_it_twice(books: Books) -> None:
     books.change("decision", books.of("decision", own), decided_at=waiting["created_at"] - HOUR)
 
 
+@_breaks("B20", "B3", "B18", "F3", "B14")
+def led_to_pay_what_the_new_version_asks_as_well(books: Books) -> None:
+    """The bill that its customer added has the values of the one that the delivered one replaces."""
+    waiting = books.payment("awaiting_customer", f"{NOT_GONE} AND biller_id IS NOT NULL")
+    first = books.one("invoice", "state = 'cleared' AND replaces_id IS NULL AND payee_iban IS NOT NULL")
+    books.change("invoice", books.one("invoice", f"id = '{waiting['invoice_id']}'"), replaces_id=first["id"])
+    own = books.payment("awaiting_customer", "biller_id IS NULL")
+    same = {name: first[name] for name in ("payee_iban", "payee_name", "amount_minor", "reference")}
+    books.change("invoice", books.one("invoice", f"id = '{own['invoice_id']}'"), **same)
+    books.change("decision", books.of("decision", own), decided_at=waiting["created_at"] - HOUR)
+
+
 @_breaks("B17")
 def offered_though_its_biller_collects_it(books: Books) -> None:
     books.change("invoice", books.one("invoice", "state = 'not_here'"), state="to_pay")

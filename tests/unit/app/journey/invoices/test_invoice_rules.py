@@ -95,6 +95,8 @@ LATE: dict[str, Any] = {"days": 26}
         (paper("2026-77"), own("2026-771", **LATE, **FEE), False),
         (paper("2026-77"), own("12026-77", **LATE, **FEE), False),
         (paper("RE-77"), own("CARE-77", **LATE, **FEE), False),
+        (paper("2026-77"), own("12026-77, 2026-77", **LATE, **FEE), True),  # that one, and another one before it
+        (paper("RE-77"), own("2026RE-77", **LATE, **FEE), True),
         (paper("77"), own("Rechnung 77", **LATE, **FEE), False),  # two digits stand in too much
         (paper("7"), own("7", **LATE, **FEE), True),
         # a number of its own is one of that payee; a reference may be of all its bills
