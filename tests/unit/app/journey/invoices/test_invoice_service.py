@@ -91,6 +91,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "discount_until": dt.date(2026, 11, 20),
         "issued_on": dt.date(2026, 11, 1),
         "due_on": dt.date(2026, 12, 1),
+        "expires_on": None,
         "payee_name": "Lumen SA",  # the holder of the account, whatever the bill calls it
         "payee_iban": IBAN,
         "means": "credit_transfer",
