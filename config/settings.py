@@ -40,9 +40,8 @@ class Settings:
     biller_port: int  #: of the demo biller, demo only
     web_workers: int
     web_threads: int
-    trusted_proxies: (
-        int  #: how many proxies in front of us set X-Forwarded-…; 0 behind one: all customers are one address
-    )
+    #: how many proxies in front of us set X-Forwarded-…; 0 behind one: all customers are one address
+    trusted_proxies: int
     demo: bool  #: demo customers, the sandbox bank, http and loopback allowed
     unseen_days: int = 7  #: a bill that its customer has not opened for so long is told to its biller; 0: none is
 

@@ -42,9 +42,8 @@ class _Said:
     outcome: Outcome
     accepted: Money | None = None  #: where less is paid than was asked for
     decided_at: dt.datetime | None = None
-    until_now: tuple[object, ...] = (
-        _NOTHING_YET  #: what became of the bill before: with it the same answer again is another one
-    )
+    #: what became of the bill before: with it the same answer again is another one
+    until_now: tuple[object, ...] = _NOTHING_YET
 
 
 def answer_to(vault: Vault, session: Session, *, bill_id: str, biller_id: str, now: dt.datetime) -> Answer:

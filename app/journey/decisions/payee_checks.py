@@ -107,7 +107,7 @@ def needed(session: Session, invoice: Invoice) -> Needed:
         is_unverified=True,
         name_check=NameCheck.NOT_OFFERED,
         likeness=likeness(session, invoice_id=invoice.id),
-        doubts=doubts_of(session, invoice),
+        doubts=doubts_of(session, invoice_id=invoice.id),
         besides=tuple(besides),
     )
 

@@ -53,10 +53,11 @@ def keep(uow: UnitOfWork, *, own_bill_id: str, customer_id: str, values: OwnValu
     return invoice.id
 
 
-def doubts_of(session: Session, invoice: Invoice) -> tuple[str, ...]:
+def doubts_of(session: Session, *, invoice_id: str) -> tuple[str, ...]:
     """What in its own file speaks against a bill that its customer added, whatever they made of it. Of a delivered one
     nothing: it would be held."""
-    return session.get_one(OwnBill, invoice.own_bill_id).doubts if invoice.own_bill_id is not None else ()
+    own_bill_id = session.get_one(Invoice, invoice_id).own_bill_id
+    return session.get_one(OwnBill, own_bill_id).doubts if own_bill_id is not None else ()
 
 
 def remove(uow: UnitOfWork, *, invoice_id: str, customer_id: str) -> None:

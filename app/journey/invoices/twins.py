@@ -64,6 +64,8 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     its customer added: that a biller delivers one twice is for the intake to see.
     """
     invoice = session.get_one(Invoice, invoice_id)
+    if invoice.is_delivered and not _has_own_bills(session, invoice.customer_id):
+        return []  # every gate asks, and most customers have added none
     own_line = lines_of(session, [invoice_id])[invoice_id] if invoice.is_delivered else (invoice_id,)
     versions = {row.id: row for row in _rows(session, among(session, Invoice.id, own_line))}
     papers = {each: _paper(row) for each, row in versions.items()}
@@ -91,6 +93,11 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
         (_twin(row, is_by_version=not alike.get(row.id), is_last=is_last) for row, is_last in found),
         key=lambda twin: (not twin.is_taken, not twin.is_delivered, twin.is_cleared),
     )
+
+
+def _has_own_bills(session: Session, customer_id: str) -> bool:
+    own = select(Invoice.id).where(Invoice.customer_id == customer_id, Invoice.own_bill_id.is_not(None))
+    return session.scalar(own.limit(1)) is not None
 
 
 def _ends_of(session: Session, rows: dict[str, Row[Any]]) -> list[tuple[Row[Any], bool]]:

@@ -25,9 +25,8 @@ class Reason(enum.StrEnum):
     ANOTHER_UNDER_WAY = "another_under_way"  #: the bank calls an earlier payment of the same bill accepted after all
     BILL_CORRECTED = "bill_corrected"  #: its biller took something off the bill after the customer had decided
     EARLIER_BILL = "earlier_bill"  #: a payment of the bill that its own one replaces was executed, or may be
-    SAME_BILL = (
-        "same_bill"  #: a payment of a bill that may be the same was executed, or may be, unknown to its customer
-    )
+    #: a payment of a bill that may be the same was executed, or may be, and its customer did not know
+    SAME_BILL = "same_bill"
     PAYEE_NOT_CHECKED = "payee_not_checked"  #: nobody delivered the bill, and what its customer must check is not there
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 

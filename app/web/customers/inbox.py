@@ -19,7 +19,6 @@ from app.journey.corrections.read import (
 )
 from app.journey.intake.holding import held_bills
 from app.journey.invoices.alike import likeness
-from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import doubts_of
 from app.journey.invoices.read import (
     INBOX_MOST,
@@ -110,7 +109,7 @@ def bill(inv: str) -> ResponseReturnValue:
         chain = chain_of(uow.session, invoice_id=inv, customer_id=customer.id)
         alike = likeness(uow.session, invoice_id=inv)
         same = twins(uow.session, invoice_id=inv)
-        doubts = doubts_of(uow.session, uow.session.get_one(Invoice, inv))
+        doubts = doubts_of(uow.session, invoice_id=inv)
     note_seen(view)
     return render_template(
         "customers/bill.html" if view.is_delivered else "customers/own_bill.html",

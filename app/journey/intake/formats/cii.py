@@ -317,9 +317,8 @@ def _payee(chosen: _Means | None, payee_name: str | None, seller: Seller, curren
     if chosen is None or chosen.account is None:
         return None
     name = maybe_line(chosen.node, "ram:PayeePartyCreditorFinancialAccount/ram:AccountName")
-    account = fields.account(chosen.account)
     where = accounts.Where(currency=currency, country=seller.country, means_code=chosen.code)
-    return accounts.payee(name or payee_name or seller.name, account, chosen.branch, where)
+    return accounts.payee(name or payee_name or seller.name, fields.account(chosen.account), chosen.branch, where)
 
 
 def _shown(means: _Means, settlement: xml.Node) -> Means:

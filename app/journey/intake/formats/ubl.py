@@ -338,9 +338,8 @@ def _payee(chosen: _Means | None, payee_name: str | None, seller: Seller, curren
     if chosen is None or chosen.account is None:
         return None
     name = maybe_line(chosen.node, f"{_ACCOUNT}/cbc:Name") or payee_name or seller.name
-    account = fields.account(chosen.account)
     where = accounts.Where(currency=currency, country=seller.country, means_code=chosen.code)
-    return accounts.payee(name, account, chosen.branch, where)
+    return accounts.payee(name, fields.account(chosen.account), chosen.branch, where)
 
 
 def _creditor_id(*parties: xml.Node | None) -> str | None:
