@@ -1,9 +1,9 @@
 """What must always be true of the database, each as one query that finds no row. `quittance check` runs them all.
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
-F ledger and receipts, G telling, L liveness (nothing waits longer than it may). Many are constraints of the tables as
-well: what two things keep, one mistake does not break. The queries read tables only, so that they judge the code and do
-not repeat it.
+F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may). Many are constraints of the
+tables as well: what two things keep, one mistake does not break. The queries read tables only, so that they judge the
+code and do not repeat it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, bindparam, text
+
+from app.audit.kinds import SOURCES, without_entry
 
 #: rows that are shown of a broken invariant
 ROWS_MOST = 20
@@ -607,6 +609,27 @@ INVARIANTS: Sequence[Invariant] = (
         "an upload that is done has a result for every one of its bills",
         "SELECT u.id FROM upload u WHERE u.state = 'done' AND (u.delivered + u.repeated + u.held + u.refused <> u.bills"
         " OR u.bills <> (SELECT count(*) FROM upload_line l WHERE l.upload_id = u.id))",
+    ),
+    # ------------------------------------------------------------------------------------------------------ H the log
+    _holds(
+        "H1",
+        "the numbers of the log go from 0 without a hole, and the last of them is signed",
+        "SELECT size FROM (SELECT COUNT(number) AS size, COALESCE(MAX(number) + 1, 0) AS numbered,"
+        " (SELECT COALESCE(MAX(size), 0) FROM log_checkpoint) AS signed FROM log_entry) counted"
+        " WHERE size <> numbered OR size <> signed",
+    ),
+    _holds(
+        "H2",
+        "every delivery, decision, call, answer, step and receipt of the last two days stands in the log",
+        " UNION ALL ".join(
+            without_entry(kind, where=f"{{seconds::now,fact.{source.since}}} <= 172800")
+            for kind, source in SOURCES.items()
+        ),
+    ),
+    _in_time(
+        "H3",
+        "no entry of the log waits for its number for more than a minute",
+        "SELECT id FROM log_entry WHERE number IS NULL AND {seconds::now,at} > 60",
     ),
     # ----------------------------------------------------------------------------------------------------- L liveness
     _holds(

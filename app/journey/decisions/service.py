@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid, NotAllowed
 from app.journey.decisions import payee_checks
@@ -131,6 +133,7 @@ def pay_now(
         decided_at=uow.now,
     )
     uow.session.add(decision)
+    entries.write(uow, Kind.PAYMENT_DECIDED, decision)
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     return Decided(decision.payment_id, recorded)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.connections.access import delivering_billers, may_deliver
@@ -88,6 +90,7 @@ def release(services: Services, *, held_id: str) -> str:
             delivered_at=uow.now,
         )
         uow.session.add(delivered)
+        entries.write(uow, Kind.BILL_DELIVERED, delivered)
         uow.session.flush()
         end(uow, held, RELEASED)
         conformance.ask_for_check(uow, bill_id=delivered.id, media_type=held.media_type)

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
@@ -220,6 +222,7 @@ class _Desk:
         contents = {each.sha256: each.content for each in self.deliveries if each.sha256 in taken}
         originals.keep(vault, self.uow, contents)
         delivered = insert_new(session, DeliveredBill, self._delivered, unique=("biller_id", "number"))
+        entries.write_many(self.uow, Kind.BILL_DELIVERED, delivered)
         held = insert_new(session, HeldBill, self._held, unique=("biller_id", "sha256"))
         for row in delivered:
             if row["id"] in self._mended:  # what was wrong with it is right now

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Row, Select, select
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
@@ -208,18 +210,18 @@ def _write_down(
     payment.sequence += 1
     # the row of the payment first, then the line of its history, then the claim: one order for everybody
     uow.session.flush()
-    uow.session.add(
-        PaymentHistory(
-            payment_id=payment.id,
-            sequence=payment.sequence,
-            before=before,
-            after=payment.state,
-            source=source,
-            evidence=evidence,
-            answer=answer,
-            at=uow.now,
-        )
+    line = PaymentHistory(
+        payment_id=payment.id,
+        sequence=payment.sequence,
+        before=before,
+        after=payment.state,
+        source=source,
+        evidence=evidence,
+        answer=answer,
+        at=uow.now,
     )
+    uow.session.add(line)
+    entries.write(uow, Kind.PAYMENT_STEP, line)
 
 
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
