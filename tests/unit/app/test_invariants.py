@@ -573,6 +573,24 @@ def a_line_without_a_result(books: Books) -> None:
     books.copy("upload_line", {"upload_id": "upl_x", "line": 1, "outcome": "delivered"})
 
 
+@_breaks("H1")
+def a_number_that_was_left_out(books: Books) -> None:
+    last = books.one("log_entry", "number = (SELECT MAX(number) FROM log_entry)")
+    books.change("log_entry", last, number=last["number"] + 1)
+
+
+@_breaks("H2", "H1")
+def a_delivery_that_stands_in_no_entry(books: Books) -> None:
+    bill = books.one("delivered_bill", "delivered_at = (SELECT MAX(delivered_at) FROM delivered_bill)")
+    books.drop("log_entry", books.one("log_entry", f"subject = '{bill['id']}'"))
+
+
+@_breaks("H3")
+def an_entry_that_gets_no_number(books: Books) -> None:
+    entry = books.one("log_entry", "number = 0")
+    books.copy("log_entry", entry, id="log_x", number=None, at=books.now - HOUR)
+
+
 @_breaks("L1")
 def nobody_looks_at_it(books: Books) -> None:
     books.drop("work", books.one("work", f"key = 'payments.follow:{books.payment('accepted')['id']}'"))
