@@ -13,6 +13,9 @@ from dataclasses import dataclass
 class Kind(enum.StrEnum):
     """A kind of fact, as it stands in an entry."""
 
+    BILLER_REGISTERED = "biller.registered"
+    KEY_REGISTERED = "key.registered"
+    KEY_REVOKED = "key.revoked"
     BILL_DELIVERED = "bill.delivered"
     PAYMENT_DECIDED = "payment.decided"
     BANK_CALL = "bank.call"
@@ -40,6 +43,22 @@ class Source:
 
 
 SOURCES = {
+    Kind.BILLER_REGISTERED: Source(
+        table="biller", key=("id",), since="created_at", columns=("id", "name", "vat_id", "country", "created_at")
+    ),
+    Kind.KEY_REGISTERED: Source(
+        table="sealing_key",
+        key=("id",),
+        since="registered_at",
+        columns=("id", "biller_id", "kid", "jwk", "valid_from", "valid_until", "registered_at"),
+    ),
+    Kind.KEY_REVOKED: Source(
+        table="sealing_key",
+        key=("id",),
+        since="revoked_at",
+        columns=("id", "biller_id", "kid", "revoked_at", "revoked_since", "revoked_because"),
+        only="revoked_at IS NOT NULL",
+    ),
     Kind.BILL_DELIVERED: Source(
         table="delivered_bill",
         key=("id",),

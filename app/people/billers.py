@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from stdnum import get_cc_module, iban
 from stdnum.exceptions import ValidationError
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid
 from app.people import names
@@ -34,6 +36,7 @@ def add_biller(uow: UnitOfWork, *, name: str, country: str, vat_id: str | None, 
         raise Conflict("biller-known", f"There is a biller with the VAT number {vat_id} already.")
     biller = Biller(id=new_id("blr"), name=name.strip(), vat_id=vat_id, country=country, created_at=uow.now)
     uow.session.add(biller)
+    entries.write(uow, Kind.BILLER_REGISTERED, biller)
     uow.session.flush()
     for account in dict.fromkeys(checked):
         uow.session.add(

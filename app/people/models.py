@@ -113,6 +113,24 @@ class ApiClient(Base):
     created_at: Mapped[dt.datetime]
 
 
+class SealingKey(Base):
+    """A public key with which a biller seals its bills, and when it is good."""
+
+    __tablename__ = "sealing_key"
+    __table_args__ = (UniqueConstraint("biller_id", "kid"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
+    kid: Mapped[str] = mapped_column(String(100))
+    jwk: Mapped[dict[str, Any]]
+    valid_from: Mapped[dt.datetime]
+    valid_until: Mapped[dt.datetime]
+    registered_at: Mapped[dt.datetime]
+    revoked_at: Mapped[dt.datetime | None]  # when we were told
+    revoked_since: Mapped[dt.datetime | None]  # from then on nothing that it sealed is sealed
+    revoked_because: Mapped[str | None] = mapped_column(String(200))
+
+
 class UsedAssertion(Base):
     """A client assertion's jti, kept until it expires: the primary key is the replay guard, right across processes."""
 
