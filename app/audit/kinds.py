@@ -76,6 +76,8 @@ SOURCES = {
             "amount_minor",
             "media_type",
             "sha256",
+            "seal",
+            "key_id",
             "delivered_at",
         ),
     ),

@@ -70,6 +70,8 @@ class DeliveredBill(Base):
     # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str | None] = mapped_column(Text)  # its biller's detached JWS over these bytes; null: none
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("sealing_key.id"))  # that made it, and was good then
     delivered_at: Mapped[dt.datetime]
 
 
