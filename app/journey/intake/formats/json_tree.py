@@ -94,11 +94,13 @@ def _pointer(place: _Place | None) -> str:
 
 
 def _json_object(pairs: list[tuple[str, Any]]) -> JsonObject:
-    found = JsonObject()
-    for key, value in pairs:
-        if key in found:
-            found.doubled = key
-        found[key] = value
+    found = JsonObject(pairs)
+    if len(found) < len(pairs):
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                found.doubled = key
+            seen.add(key)
     return found
 
 
