@@ -20,6 +20,7 @@ from app.cli import (
     demo,
     new_standard,
     payments,
+    receipts,
     reconciliation,
     running,
     setup,
@@ -28,7 +29,21 @@ from app.cli import (
 from app.cli.words import Command
 
 #: in the order of `quittance --help`
-GROUPS = (running, payments, work, reconciliation, audit, setup, billers, connections, bills, banks, new_standard, demo)
+GROUPS = (
+    running,
+    payments,
+    work,
+    reconciliation,
+    audit,
+    receipts,
+    setup,
+    billers,
+    connections,
+    bills,
+    banks,
+    new_standard,
+    demo,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import machinery
-from app.cli.words import add_word
+from app.cli.words import a_moment, add_word
 
 
 def add(words: Any) -> None:
@@ -26,6 +26,7 @@ def add(words: Any) -> None:
     scope = add_word(verbs, "scope", _scope, "say what a program of a biller may do from now on")
     scope.add_argument("client", help="cli_…")
     scope.add_argument("scope", help='all of it: "bills:write bills:read connections:read connections:write"')
+    _add_keys(verbs)
     webhook = add_word(verbs, "webhook", _webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")
     webhook.add_argument("url")
@@ -45,16 +46,81 @@ def _add(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _client(chosen: argparse.Namespace) -> int:
+def _add_keys(verbs: Any) -> None:
+    keys = add_word(verbs, "key", None, "the keys with which a biller seals its bills")
+    key_verbs = keys.add_subparsers(metavar="COMMAND", required=True)
+    add = add_word(
+        key_verbs, "add", _key_add, "let a biller seal with a key; from then on what it does not seal is held"
+    )
+    add.add_argument("biller", help="blr_…")
+    add.add_argument("--jwk", required=True, type=Path, help="file with the public key, a JWK: P-256, RSA or Ed25519")
+    add.add_argument("--from", dest="valid_from", type=a_moment, help="from when it is good; else from now")
+    add.add_argument("--until", dest="valid_until", type=a_moment, help="until when; else for three years")
+    revoke = add_word(key_verbs, "revoke", _key_revoke, "take a key back: what it sealed since then is not sealed")
+    revoke.add_argument("key", help="key_…")
+    revoke.add_argument("--since", type=a_moment, help="when it may have come into other hands; else now")
+    revoke.add_argument("--because", required=True, help="why, in a sentence: it stands in the log for ever")
+    of = add_word(key_verbs, "list", _key_list, "all keys that a biller ever had")
+    of.add_argument("biller", help="blr_…")
+
+
+def _key_add(chosen: argparse.Namespace) -> int:
+    from app.people.sealing_keys import add_key
+
+    with machinery.services().unit_of_work() as uow:
+        key = add_key(
+            uow,
+            biller_id=chosen.biller,
+            jwk=_json_of(chosen.jwk, "a JWK"),
+            valid_from=chosen.valid_from,
+            valid_until=chosen.valid_until,
+        )
+        uow.commit()
+    print(
+        f"{key.id}  kid {key.kid}  good from {key.valid_from:%Y-%m-%d %H:%M}Z until {key.valid_until:%Y-%m-%d %H:%M}Z"
+    )
+    return 0
+
+
+def _key_revoke(chosen: argparse.Namespace) -> int:
+    from app.people.sealing_keys import revoke_key
+
+    with machinery.services().unit_of_work() as uow:
+        key = revoke_key(uow, key_id=chosen.key, because=chosen.because, since=chosen.since)
+        uow.commit()
+    print(f"{key.id} is no good since {key.revoked_since:%Y-%m-%d %H:%M}Z")
+    return 0
+
+
+def _key_list(chosen: argparse.Namespace) -> int:
+    from app.people.sealing_keys import keys_of
+
+    with machinery.services().reading() as uow:
+        found = keys_of(uow.session, biller_id=chosen.biller)
+    for key in found:
+        taken_back = f"  taken back since {key.revoked_since:%Y-%m-%d %H:%M}Z" if key.revoked_since else ""
+        print(f"{key.id}  kid {key.kid}  {key.valid_from:%Y-%m-%d} to {key.valid_until:%Y-%m-%d}{taken_back}")
+    print(f"{len(found)} keys")
+    return 0
+
+
+def _json_of(path: Path, what: str) -> dict[str, Any]:
+    """Raises Invalid."""
     from app.errors import Invalid
-    from app.people.clients import add_client
 
     try:
-        jwks = json.loads(chosen.jwks.read_text("utf-8"))
+        read = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise Invalid("jwks", f"{chosen.jwks} is not JSON: {error}.") from error
-    if not isinstance(jwks, dict):
-        raise Invalid("jwks", f"{chosen.jwks} is not a JWK Set: an object with keys.")
+        raise Invalid("jwks", f"{path} is not JSON: {error}.") from error
+    if not isinstance(read, dict):
+        raise Invalid("jwks", f"{path} is not {what}: an object.")
+    return read
+
+
+def _client(chosen: argparse.Namespace) -> int:
+    from app.people.clients import add_client
+
+    jwks = _json_of(chosen.jwks, "a JWK Set")
     with machinery.services().unit_of_work() as uow:
         client_id = add_client(uow, biller_id=chosen.biller, jwks=jwks, scope=chosen.scope)
         uow.commit()

@@ -87,6 +87,8 @@ def release(services: Services, *, held_id: str) -> str:
             media_type=held.media_type,
             content=held.content,
             sha256=held.sha256,
+            seal=held.seal,
+            key_id=held.key_id,
             delivered_at=uow.now,
         )
         uow.session.add(delivered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake import lookalikes
@@ -106,6 +106,8 @@ class HeldBill(Base):
     # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str | None] = mapped_column(Text)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("sealing_key.id"))
     corrects_number: Mapped[str | None] = mapped_column(String(100))  # of the one earlier bill that it is about
     reasons: Mapped[list[Any]]  # [{code, detail, element}]
     held_at: Mapped[dt.datetime]

@@ -27,6 +27,7 @@ class Known:
     name: str
     accounts: Collection[str]
     number_alike: str | None = None  #: an earlier number that is another one and looks the same
+    seal_missing: bool = False  #: it came without a seal, and the biller has a key to seal with
 
 
 def one_address(in_bill: str | None, beside: str | None) -> str:
@@ -175,7 +176,7 @@ def can_replace(*, versions: int) -> None:
 def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:
     """Why somebody must look before the customer may pay: what the document says of itself, then what we know."""
     account = pays_into(bill, known.accounts) or _about_link(bill)
-    found = [*bill.doubts, account, *_about_number(known), *_about_name(bill, known)]
+    found = [*bill.doubts, account, _about_seal(known), *_about_number(known), *_about_name(bill, known)]
     return tuple(doubt for doubt in found if doubt is not None)
 
 
@@ -185,6 +186,14 @@ def _about_link(bill: Bill) -> Doubt | None:
         return None
     detail = "Where an account, its branch or its holder belongs the bill has the address of a page."
     return Doubt(code="account-is-link", detail=detail, element="payee")
+
+
+def _about_seal(known: Known) -> Doubt | None:
+    """Who seals its bills seals all of them: one without may come from somebody who only got into its access."""
+    if not known.seal_missing:
+        return None
+    detail = "It is not sealed, and you have a key to seal with. Seal it, then send it again."
+    return Doubt(code="seal-missing", detail=detail, element="Bill-Signature")
 
 
 def _about_number(known: Known) -> Iterator[Doubt]:

@@ -46,7 +46,7 @@ def proof_for_biller(services: Services, *, bill_id: str, biller_id: str) -> dic
 
 
 def proof_of_receipt(services: Services, *, receipt_id: str, customer_id: str) -> dict[str, Any]:
-    """A payment of this customer from the decision to the receipt, and the bill that it paid. Raises NotFound, Conflict."""
+    """A payment of this customer from decision to receipt, and the bill that it paid. Raises NotFound, Conflict."""
     with services.reading() as uow:
         session = uow.session
         receipt = session.get(Receipt, receipt_id)

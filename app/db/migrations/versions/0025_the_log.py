@@ -1,4 +1,4 @@
-"""the log of every fact of a payment: entries, the tiles of their tree, signed checkpoints
+"""the log of every fact of a payment: entries, the tiles of their tree, signed checkpoints; seals of bills
 
 It begins with this migration, or with the first bill where there is none: what is older is in no log. A process of the
 release before writes nothing into it, and what it does is reported as missing there (`quittance check`, H2): stop it
@@ -60,11 +60,42 @@ def upgrade() -> None:
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_log_checkpoint")),
     )
+    _seals()
+
+
+def _seals() -> None:
+    op.create_table(
+        "sealing_key",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("biller_id", sa.String(40), nullable=False),
+        sa.Column("kid", sa.String(length=100), nullable=False),
+        sa.Column("jwk", sa.JSON(), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_because", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(["biller_id"], ["biller.id"], name=op.f("fk_sealing_key_biller_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sealing_key")),
+        sa.UniqueConstraint("biller_id", "kid", name=op.f("uq_sealing_key_biller_id")),
+    )
+    for table in ("delivered_bill", "held_bill"):
+        with op.batch_alter_table(table) as batch:
+            batch.add_column(sa.Column("seal", sa.Text(), nullable=True))
+            batch.add_column(sa.Column("key_id", sa.String(40), nullable=True))
+            batch.create_foreign_key(op.f(f"fk_{table}_key_id"), "sealing_key", ["key_id"], ["id"])
 
 
 def downgrade() -> None:
     """Not once something was signed: a checkpoint in somebody's hands would have no log any more."""
     if op.get_bind().execute(sa.text("SELECT size FROM log_checkpoint LIMIT 1")).first():
         raise RuntimeError("checkpoints of the log were signed since 0025, and only it can be held against them")
+    for table in ("delivered_bill", "held_bill"):
+        with op.batch_alter_table(table) as batch:
+            batch.drop_constraint(op.f(f"fk_{table}_key_id"), type_="foreignkey")
+            batch.drop_column("key_id")
+            batch.drop_column("seal")
+    op.drop_table("sealing_key")
     for table in ("log_checkpoint", "log_tile", "log_head", "log_entry"):
         op.drop_table(table)
