@@ -71,6 +71,7 @@ def check(content: bytes, verifier: Verifier) -> Checked:
         raise ProofError("it has no facts")
     facts = tuple(_fact(each, checkpoint) for each in listed)
     document = _decoded(proof, "document") if "document" in proof else None
+    _check_payment(facts)
     return Checked(checkpoint=checkpoint, facts=facts, document=document, sealed_by=_check_document(facts, document))
 
 
@@ -93,6 +94,20 @@ def _fact(listed: object, checkpoint: Checkpoint) -> Fact:
         return Fact(number=number, kind=Kind(said["kind"]), at=str(said["at"]), says=_object(says.encode()))
     except (ValueError, KeyError) as error:
         raise ProofError(f"fact {number} is of a kind that is not known here") from error
+
+
+def _check_payment(facts: Iterable[Fact]) -> None:
+    """That all of it is of one payment, and that of the bill that is shown with it."""
+    decisions = [fact.says for fact in facts if fact.kind is Kind.PAYMENT_DECIDED]
+    paid = {str(fact.says["payment_id"]) for fact in facts if "payment_id" in fact.says}
+    if len(paid) > 1 or len(decisions) != len(paid):
+        raise ProofError("its facts are not of one decision and its payment")
+    invoices = [fact.says for fact in facts if fact.kind is Kind.INVOICE_OPENED]
+    delivered = [fact.says for fact in facts if fact.kind is Kind.BILL_DELIVERED]
+    if [each["bill_id"] for each in invoices] not in ([], [each["id"] for each in delivered]):
+        raise ProofError("the bill in the customer's space is not the one that was delivered")
+    if decisions and delivered and [each["invoice_id"] for each in decisions] != [each["id"] for each in invoices]:
+        raise ProofError("what was decided is about another bill")
 
 
 def _check_document(facts: Iterable[Fact], document: bytes | None) -> Fact | None:

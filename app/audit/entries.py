@@ -28,7 +28,7 @@ def write(uow: UnitOfWork, kind: Kind, row: Base) -> None:
 
 
 def write_many(uow: UnitOfWork, kind: Kind, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The same for rows that are inserted together, column by column."""
+    """The same for rows that are inserted together, column by column; a column that is left out is null."""
     insert_many(uow.session, LogEntry, [_entry(kind, row, now=uow.now) for row in rows])
 
 
@@ -56,7 +56,7 @@ def subject(source: Source, values: Mapping[str, Any]) -> str:
 def said(source: Source, values: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of a row: its columns, and the SHA-256 of those with bytes, under ``<column>_sha256``."""
     digests = {f"{name}_sha256": _digest(values[name]) for name in source.digests}
-    return {name: _plain(values[name]) for name in source.columns} | digests
+    return {name: _plain(values.get(name)) for name in source.columns} | digests
 
 
 def commitment(salt: bytes, opening: str) -> str:

@@ -17,6 +17,7 @@ class Kind(enum.StrEnum):
     KEY_REGISTERED = "key.registered"
     KEY_REVOKED = "key.revoked"
     BILL_DELIVERED = "bill.delivered"
+    INVOICE_OPENED = "invoice.opened"
     PAYMENT_DECIDED = "payment.decided"
     BANK_CALL = "bank.call"
     BANK_ATTEMPT = "bank.attempt"
@@ -80,6 +81,27 @@ SOURCES = {
             "key_id",
             "delivered_at",
         ),
+    ),
+    Kind.INVOICE_OPENED: Source(
+        table="invoice",
+        key=("id",),
+        since="opened_at",
+        columns=(
+            "id",
+            "bill_id",
+            "customer_id",
+            "biller_id",
+            "number",
+            "currency",
+            "amount_minor",
+            "discount_minor",
+            "discount_until",
+            "payee_name",
+            "payee_iban",
+            "reference",
+            "opened_at",
+        ),
+        only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
     ),
     Kind.PAYMENT_DECIDED: Source(
         table="decision",

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.audit import tree
+from app.audit.kinds import Kind
 from app.audit.models import LogCheckpoint, LogEntry
 from app.audit.sequencer import reader
 from app.signed_note import Verifier
@@ -34,6 +35,11 @@ def proof(session: Session, verifier: Verifier, *, subjects: Collection[str]) ->
         "checkpoint": newest.note,
         "facts": [_fact(session, entry, size=newest.size) for entry in entries],
     }
+
+
+def number_of(session: Session, kind: Kind, *, subject: str) -> int | None:
+    """The place of one fact in the log."""
+    return session.scalar(select(LogEntry.number).where(LogEntry.subject == subject, LogEntry.kind == kind.value))
 
 
 def _fact(session: Session, entry: LogEntry, *, size: int) -> dict[str, Any]:

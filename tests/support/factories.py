@@ -8,6 +8,8 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.journey.connections import service as connections
 from app.people import clients, customers, sessions
 from app.people.models import Biller, Customer, PayeeAccount
@@ -62,6 +64,7 @@ def make_biller(
     with services.unit_of_work() as uow:
         biller = Biller(id=new_id("blr"), name=name, vat_id=vat_id, country="FR", created_at=uow.now)
         uow.session.add(biller)
+        entries.write(uow, Kind.BILLER_REGISTERED, biller)
         uow.session.flush()
         uow.session.add(
             PayeeAccount(id=new_id("acc"), biller_id=biller.id, iban=iban, holder=name[:70], created_at=uow.now)

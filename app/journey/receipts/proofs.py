@@ -33,7 +33,7 @@ def proof_of_bill(services: Services, *, invoice_id: str, customer_id: str) -> d
         )
         if bill is None:
             raise NotFound("bill")
-        return _with_document(services, uow.session, bill, _of_delivery(bill))
+        return _with_document(services, uow.session, bill, [invoice_id, *_of_delivery(bill)])
 
 
 def proof_for_biller(services: Services, *, bill_id: str, biller_id: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def proof_of_receipt(services: Services, *, receipt_id: str, customer_id: str) -
         if receipt is None or receipt.customer_id != customer_id:
             raise NotFound("receipt")
         payment = session.get_one(Payment, receipt.payment_id)
-        subjects = [receipt.id, payment.decision_id, *_of_payment(session, payment.id)]
+        subjects = [receipt.id, payment.invoice_id, payment.decision_id, *_of_payment(session, payment.id)]
         bill = session.scalar(
             select(DeliveredBill)
             .join(Invoice, Invoice.bill_id == DeliveredBill.id)

@@ -63,7 +63,7 @@ _ADDRESS = r"^[a-zA-Z0-9._-]{1,40}@[a-zA-Z0-9.-]{1,79}$"
             "in": "header",
             "schema": {"type": "string", "pattern": _SEAL},
             "description": "Your seal: a detached JWS (RFC 7515 appendix F, compact) over exactly the bytes of the"
-            " body, with alg ES256, PS256 or Ed25519 and the kid of a key that is registered for it. Once you have such a key"
+            " body, with alg ES256, PS256 or Ed25519 and the kid of a key that is registered for it. Once you have one"
             " a bill without a seal is held.",
         },
     ],

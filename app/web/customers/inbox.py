@@ -27,6 +27,7 @@ from app.journey.invoices.read import (
     invoice_view,
     invoices_of,
     open_total,
+    origin_of,
     original_of,
 )
 from app.journey.invoices.states import InvoiceState
@@ -110,12 +111,14 @@ def bill(inv: str) -> ResponseReturnValue:
         alike = likeness(uow.session, invoice_id=inv)
         same = twins(uow.session, invoice_id=inv)
         doubts = doubts_of(uow.session, invoice_id=inv)
+        origin = origin_of(uow.session, invoice_id=inv)
     note_seen(view)
     return render_template(
         "customers/bill.html" if view.is_delivered else "customers/own_bill.html",
         likeness=alike,
         twins=same,
         doubts=doubts,
+        origin=origin,
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
