@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
+from app.errors import NotAllowed
 from app.people.models import Customer, CustomerSession
 from consent.base import hash_of, new_id, new_secret
 
@@ -25,6 +26,11 @@ class SignedIn:
     customer: Customer
     session_id: str
     read_only: bool
+
+    def check_acts(self) -> None:
+        """Raises NotAllowed in a demo visit: it looks, and changes nothing."""
+        if self.read_only:
+            raise NotAllowed("demo-visit", "This is a demo visit: it looks and changes nothing.")
 
 
 def open_session(uow: UnitOfWork, *, customer_id: str, user_agent: str, read_only: bool, replaces: str | None) -> str:

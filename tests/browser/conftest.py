@@ -5,7 +5,7 @@ Pictures of all pages, for people to look at (off unless PICTURES names a folder
     PICTURES=/tmp/pictures .venv/bin/python -m pytest tests/browser/test_pictures.py
 
 writes ``<page>-<phone|desktop>-<light|dark>-<en|fr>.png``: every page of the customers' door and of the sandbox bank in
-all eight combinations, full length. About three minutes.
+all eight combinations, full length. About seven minutes.
 """
 
 from __future__ import annotations

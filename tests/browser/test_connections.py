@@ -158,7 +158,7 @@ def test_a_visit_looks_at_companies_and_is_told_that_it_changes_nothing(screens:
     expect(screen.page.locator("section[aria-labelledby=open] li")).to_have_count(3)
     screen.page.locator("section[aria-labelledby=open] a").first.click()
     expect(screen.page.locator("main form")).to_have_count(0)
-    assert "This is a demo visit: it looks at companies and changes nothing." in screen.text("main")
+    assert "This is a demo visit: it looks and changes nothing." in screen.text("main")
     screen.check_page()
 
 

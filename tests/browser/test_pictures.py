@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from app.demo.cast import CAMILLE, ENERGY, INTERNET, MUSIC, TRAMS, WATER, Company
 from app.demo.loopback import TIMEOUT_S
 from tests.browser.conftest import Screens
 from tests.browser.screen import DESKTOP, PHONE, Language, Screen, Theme, programs_session
 from tests.browser.world import World
+from tests.support.bills import cii_bill, pdf_bill, ubl_bill, ubl_means
+from tests.support.pictures import IBAN, as_file, epc_text, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SIZES = {"phone": PHONE, "desktop": DESKTOP}
 THEMES: tuple[Theme, ...] = ("light", "dark")
 LANGUAGES: tuple[Language, ...] = ("en", "fr")
+
+XML = "application/xml"
 
 Where = Callable[[str], Path]
 
@@ -100,6 +105,236 @@ def test_pictures_of_bills_that_are_not_paid_here(screen: Screen, pictures: Wher
     for name, number in delivered.items():
         screen.open_bill(number)
         _take(screen, pictures, f"not-here-{name}")
+
+
+def test_pictures_of_what_is_said_before_paying(screen: Screen, pictures: Where, world: World) -> None:
+    """Delivered bills that are paid from here, and one should first know something."""
+    debit = {"payee": None, "means": "direct_debit", "issued_on": "2026-01-02", "due_on": "2026-01-20"}
+    before = world.deliver(CAMILLE, "39.90", **debit)
+    instead = world.deliver(CAMILLE, "41.50", replaces=before)
+    bills = {
+        "earlier-not-here": instead,
+        "debit-besides": _deliver_with_debit(world),
+        "request-open": _ask(world, "PIC-OPEN"),
+        "request-over": _ask(world, "PIC-OVER"),
+    }
+    world.end_request(bills["request-over"], on=dt.datetime.now(dt.UTC).date() - dt.timedelta(days=3))
+    screen.visit(CAMILLE)
+    _take_all(screen, pictures, {"before-paying-inbox": "/bills"})
+    for name, number in bills.items():
+        screen.open_bill(number)
+        bill = screen.path
+        _take_all(screen, pictures, {name: bill, f"{name}-confirm": f"{bill}/pay?bank=horizon"})
+    screen.open_bill(instead)
+    screen.page.locator(".notice a[href^='/bills/inv_']").click()
+    screen.page.wait_for_load_state()
+    _take(screen, pictures, "earlier-not-here-replaced")
+
+
+def test_pictures_of_adding_bills(screens: Screens, screen: Screen, pictures: Where, world: World) -> None:
+    """All steps of a bill that its customer adds, and what its file may say against it."""
+    screen.allow("status of 422")
+    visitor = screens.new()
+    visitor.visit(CAMILLE)
+    _take_all(visitor, pictures, {"own-visit": "/bills/add"})
+    screen.sign_up("Nele Neumann", "nele.adds@example.org")
+    _take_all(screen, pictures, {"own-add": "/bills/add"})
+    _read(screen, "BCD, and nothing more")
+    _take_posted(screen, pictures, "own-add-refused")
+    drafts = {
+        "photo": as_file(page(epc_text(payee="Dachdeckerei Brandt und Partner GmbH und Co. KG"))),
+        "two-accounts": as_file(page(epc_text(), epc_text(iban="NL91ABNA0417164300"))),
+        "nothing-read": pdf_bill(page="Facture 2026-31, 84,20 EUR"),
+        "not-looked-into": pdf_bill(*((f"{number}.txt", b"") for number in range(21)), page=f"IBAN {IBAN}"),
+        "collected": pdf_bill(("factur-x.xml", cii_bill(means=BY_DEBIT, number="SEPA-2026-11")), page="84,20 EUR"),
+    }
+    for name, content in drafts.items():
+        _read(screen, content)
+        _take(screen, pictures, f"own-check-{name}")
+    _take_all(screen, pictures, {"own-add-begun": "/bills/add"})
+    _read(screen, drafts["nothing-read"])
+    _fill(screen, payee="Εταιρεία", iban="DE00", amount="nothing", reference="RF00")
+    _keep(screen)
+    _take_posted(screen, pictures, "own-check-wrong")
+
+    told = {"payee": "Lumière et Fils", "iban": IBAN}
+    bills = {
+        name: _added(screen, content, **told, amount=f"{80 + at}.20", reference=f"R-{at}")
+        for at, (name, content) in enumerate(drafts.items())
+        if name != "photo"
+    }
+    bills = {"plain": _added(screen, drafts["photo"], number="2026/17")} | bills
+    world.deliver_to_new("nele.adds@example.org", "12.50", WATER)
+    bills["likeness"] = _added(screen, epc_text(payee="Eaux de Brurneval", amount="EUR99.10", reference="F-1"))
+    _take_all(screen, pictures, {"own-inbox": "/bills"})
+    for name, bill in bills.items():
+        _take_all(screen, pictures, {f"own-bill-{name}": bill, f"own-payee-{name}": f"{bill}/payee?bank=horizon"})
+    screen.page.locator("#typed").fill("DE00")
+    screen.page.locator(".tick").first.click()
+    screen.page.locator("main form button").first.click()
+    _take_posted(screen, pictures, "own-payee-refused")
+    for name in ("plain", "collected"):
+        _check_payee(screen, bills[name])
+        _take(screen, pictures, f"own-confirm-{name}")
+    screen.open(f"{bills['plain']}/pay?bank=horizon")
+    screen.sign()
+    payment = screen.path.removesuffix("/leave")
+    _take_all(screen, pictures, {"own-leave": screen.path, "own-in-payment": bills["plain"]})
+    screen.open(f"{payment}/leave")
+    screen.pay_at_bank(CAMILLE)
+    screen.expect_truth("done")
+    _take_all(screen, pictures, {"own-payment": payment, "own-paid": bills["plain"]})
+    screen.page.locator("main a[href^='/receipts/rcp_']").click()
+    _take(screen, pictures, "own-receipt")
+
+
+def test_pictures_of_bills_that_may_be_the_same(screen: Screen, pictures: Where, world: World) -> None:
+    screen.sign_up("Nele Neumann", "nele.twins@example.org")
+    email = "nele.twins@example.org"
+    number = world.deliver_to_new(email, "84.20", WATER)
+    twin = {"payee": WATER.name, "iban": WATER.iban, "amount": "84.20"}
+    own = _added(screen, epc_text(), **twin, reference=number, number="OWN-1")
+    again = _added(screen, epc_text(), **twin, reference=number, number="OWN-2")
+    screen.open_bill(number)
+    delivered = screen.path
+    _take_all(
+        screen,
+        pictures,
+        {
+            "twins-inbox": "/bills",
+            "twins-delivered": delivered,
+            "twins-own": own,
+            "twins-payee-own": f"{again}/payee?bank=horizon",
+        },
+    )
+    _check_payee(screen, own)
+    screen.sign()
+    screen.pay_at_bank(CAMILLE)
+    screen.expect_truth("done")
+    _take_all(
+        screen,
+        pictures,
+        {
+            "twins-paid-own": own,
+            "twins-paid-beside": delivered,
+            "twins-payee-delivered": f"{delivered}/payee?bank=horizon",
+        },
+    )
+    _check_payee(screen, delivered)
+    _take(screen, pictures, "twins-confirm-delivered")
+
+    # Two bills turn out to be one line after a payment of the later one has left for the bank.
+    first, later = "FT-LINE-1", "FT-LINE-2"
+    own = _added(screen, epc_text(), **twin, reference=first, number="OWN-3")
+    _check_payee(screen, own)
+    screen.sign()
+    screen.pay_at_bank(CAMILLE)
+    screen.expect_truth("done")
+    world.deliver_to_new(email, "70.00", WATER, number=later, replaces=first)
+    screen.open_confirm(later)
+    screen.sign()
+    payment = screen.path.removesuffix("/leave")
+    screen.go_to_bank()
+    world.deliver_to_new(email, "84.20", WATER, number=first)
+    screen.open(payment)
+    unwanted = screen.page.locator("h1", has_text="Please do not approve")
+    while not unwanted.count():
+        screen.page.wait_for_timeout(500)
+        screen.page.reload()
+    _take(screen, pictures, "twins-payment-told")
+
+
+def _deliver_with_debit(world: World) -> str:
+    """A bill that is paid by a transfer, and says that it is collected as well."""
+    means = ubl_means(code="59", iban=INTERNET.iban) + ubl_means(code="58", iban=INTERNET.iban)
+    content = ubl_bill(
+        number="PIC-DEBIT",
+        means=means,
+        to=world.address_of(CAMILLE),
+        seller_name=INTERNET.name,
+        seller_vat=INTERNET.vat_id,
+        seller_legal_id=INTERNET.legal_id,
+    )
+    world.deliver_content(content, XML)
+    return "PIC-DEBIT"
+
+
+def _ask(world: World, number: str) -> str:
+    """A request to pay (pain.013) that is open for a week."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    last = now.date() + dt.timedelta(days=7)
+    asked = (
+        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.013.001.08"><CdtrPmtActvtnReq>'
+        f"<GrpHdr><MsgId>{number}</MsgId><CreDtTm>{now.isoformat()}</CreDtTm><NbOfTxs>1</NbOfTxs>"
+        f"<InitgPty><Nm>{INTERNET.name}</Nm></InitgPty></GrpHdr><PmtInf><PmtInfId>P-1</PmtInfId><PmtMtd>TRF</PmtMtd>"
+        f"<ReqdExctnDt><Dt>{last}</Dt></ReqdExctnDt><XpryDt><Dt>{last}</Dt></XpryDt>"
+        f"<Dbtr><Nm>{CAMILLE.name}</Nm></Dbtr><DbtrAcct><Prxy><Id>{world.address_of(CAMILLE)}</Id></Prxy></DbtrAcct>"
+        f'<CdtTrfTx><PmtId><EndToEndId>{number}</EndToEndId></PmtId><Amt><InstdAmt Ccy="EUR">75.00</InstdAmt></Amt>'
+        f"<Cdtr><Nm>{INTERNET.name}</Nm></Cdtr><CdtrAcct><Id><IBAN>{INTERNET.iban}</IBAN></Id></CdtrAcct>"
+        "</CdtTrfTx></PmtInf></CdtrPmtActvtnReq></Document>"
+    )
+    world.deliver_content(asked.encode(), XML)
+    return number
+
+
+#: how an embedded bill says that the company collects its amount
+BY_DEBIT = (
+    "<ram:SpecifiedTradeSettlementPaymentMeans><ram:TypeCode>59</ram:TypeCode>"
+    "</ram:SpecifiedTradeSettlementPaymentMeans>"
+)
+
+
+def _read(screen: Screen, content: bytes | str) -> None:
+    """Add a file, or the text of a payment code; the tab is then where its values are checked, or is told why not."""
+    screen.open(f"/language/en?next={quote('/bills/add', safe='')}")
+    if isinstance(content, bytes):
+        file = FilePayload(name="bill", mimeType="application/octet-stream", buffer=content)
+        screen.page.locator("#file").set_input_files(file)
+    else:
+        screen.page.locator("details.more-ways summary").click()
+        screen.page.locator("#code").fill(content)
+    screen.page.locator("form.adding button").click()
+    screen.page.wait_for_load_state()
+
+
+def _fill(screen: Screen, **values: str) -> None:
+    for name, value in values.items():
+        screen.page.locator(f"#{name}").fill(value)
+
+
+def _keep(screen: Screen) -> None:
+    screen.page.locator("main form button").first.click()
+    screen.page.wait_for_load_state()
+
+
+def _added(screen: Screen, content: bytes | str, **values: str) -> str:
+    """All the way; the bill's address."""
+    _read(screen, content)
+    _fill(screen, **values)
+    _keep(screen)
+    screen.at("/bills/inv_[0-9a-f]+")
+    return screen.path
+
+
+def _check_payee(screen: Screen, bill: str) -> None:
+    """Say all that the page before the confirm page asks for."""
+    screen.open(f"/language/en?next={quote(bill, safe='')}")
+    typed = screen.page.locator(".facts .code").first.inner_text()
+    screen.open(f"{bill}/payee?bank=horizon")
+    if screen.page.locator("#typed").count():
+        screen.page.locator("#typed").fill(typed)
+    for tick in screen.page.locator(".tick").all():
+        tick.click()
+    screen.page.locator("main form button").first.click()
+    screen.at("/bills/inv_[0-9a-f]+/pay.*")
+
+
+def _take_posted(screen: Screen, where: Where, name: str) -> None:
+    """The answer to a form, which has no address: in one language."""
+    for (size, of), theme in product(SIZES.items(), THEMES):
+        screen.page.set_viewport_size({"width": of[0], "height": of[1]})
+        screen.page.emulate_media(color_scheme=theme)
+        screen.page.screenshot(path=where(f"{name}-{size}-{theme}-en"), full_page=True, animations="disabled")
 
 
 def test_pictures_of_paying(screens: Screens, screen: Screen, pictures: Where, world: World) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from sqlalchemy import update
 
 from app.demo import files, runfile
 from app.demo.api_client import BillersClient
@@ -26,6 +27,7 @@ from app.demo.loopback import TIMEOUT_S, new_session
 from app.demo.processes import free_ports
 from app.demo.runfile import Running
 from app.demo.truth import Truth
+from app.journey.invoices.models import Invoice
 from config.settings import ROOT
 
 START_S, STOP_S = 90.0, 30.0
@@ -84,17 +86,35 @@ class World:
 
         A change that is None leaves the field out.
         """
-        told = files.read_json(folder_of(self.data) / BILLERS_FILE)[INTERNET.slug]
-        return self._deliver(INTERNET, to=told["addresses"][person.key], amount=amount, **changes)
+        return self._deliver(INTERNET, to=self.address_of(person), amount=amount, **changes)
 
-    def deliver_to_new(self, email: str, amount: str, company: Company) -> str:
+    def deliver_content(self, content: bytes, media_type: str) -> None:
+        """A bill of the same biller in one of the standards' formats, as its program sends it."""
+        self._deliver_content(INTERNET, content, media_type)
+
+    def address_of(self, person: Person) -> str:
+        """Where that biller delivers to ``person``."""
+        told = files.read_json(folder_of(self.data) / BILLERS_FILE)[INTERNET.slug]
+        return str(told["addresses"][person.key])
+
+    def end_request(self, number: str, *, on: dt.date) -> None:
+        """Set the last day of a request to pay, past all doors: one that is over is not taken, and no test waits."""
+        truth = Truth.of(self.running.environment)
+        try:
+            with truth.services.unit_of_work() as uow:
+                uow.session.execute(update(Invoice).where(Invoice.number == number).values(expires_on=on))
+                uow.commit()
+        finally:
+            truth.close()
+
+    def deliver_to_new(self, email: str, amount: str, company: Company, **changes: Any) -> str:
         """The same for somebody who signed up, from any of the billers: the operator connects the two first."""
         truth = Truth.of(self.running.environment)
         try:
             address = truth.connect(email=email, vat_id=company.vat_id)
         finally:
             truth.close()
-        return self._deliver(company, to=address, amount=amount)
+        return self._deliver(company, to=address, amount=amount, **changes)
 
     def deliver_at(self, company: Company, *, to: str, amount: str) -> str:
         """The same at an address that a customer's page shows."""
@@ -109,9 +129,6 @@ class World:
         raise AssertionError(f"a bill of {company.name} to {to} was taken")
 
     def _deliver(self, company: Company, *, to: str, amount: str, **changes: Any) -> str:
-        program = self._programs.get(company.slug)
-        if program is None:
-            program = self._programs[company.slug] = client_of(folder_of(self.data), self.url, company.slug)
         today = dt.datetime.now(dt.UTC).date()
         number = f"FT-T-{secrets.token_hex(4).upper()}"
         bill = {
@@ -127,9 +144,14 @@ class World:
             **changes,
         }
         bill = {name: value for name, value in bill.items() if value is not None}
-        acknowledged = program.deliver(json.dumps(bill).encode(), "application/json")
-        self._wait_until_open(company, str(acknowledged["id"]))
-        return number
+        self._deliver_content(company, json.dumps(bill).encode(), "application/json")
+        return str(bill["number"])
+
+    def _deliver_content(self, company: Company, content: bytes, media_type: str) -> None:
+        program = self._programs.get(company.slug)
+        if program is None:
+            program = self._programs[company.slug] = client_of(folder_of(self.data), self.url, company.slug)
+        self._wait_until_open(company, str(program.deliver(content, media_type)["id"]))
 
     def _wait_until_open(self, company: Company, bill_id: str) -> None:
         """The biller is told ``bill.delivered`` once the bill stands in the customer's space."""

@@ -923,7 +923,7 @@ def test_a_visit_looks_and_changes_nothing(app: Flask, services: Services, town:
     browser = Browser(client)
     for path in (town.company(), "/companies/code", "/companies/invite"):
         page = browser.page(path)
-        assert "This is a demo visit: it looks at companies and changes nothing." in page.get_text(" ", strip=True)
+        assert "This is a demo visit: it looks and changes nothing." in page.get_text(" ", strip=True)
         assert page.select("main form") == []
     token = browser.token("/companies")
     before = counts(town)

@@ -195,6 +195,22 @@ def test_what_a_statement_adds_is_not_put_into_the_banks_mouth(journey: Journey)
     assert "Horizon Bank confirms that the amount left your account. It reached the payee’s account." in said
 
 
+# ------------------------------------------------------------------------------------------------------ an empty inbox
+
+
+def test_the_demo_says_that_its_bills_are_on_their_way(journey: Journey) -> None:
+    assert "No bills yet" in words(journey, "/bills")
+    visited = make_customer(journey.services, demo=True)
+    token = sign_in(journey.services, visited, read_only=True)
+    visitor = Browser.of(journey.app)
+    visitor.client.set_cookie("__Host-session-8000", token, domain="localhost", secure=True)
+    page = visitor.page("/bills")
+    assert "The sample bills are on their way" in page.get_text()
+    assert "No bills yet" not in page.get_text()
+    assert page.select('.empty a[href="/bills"]')
+    assert "The sample bills" not in visitor.page("/bills?show=paid").get_text()
+
+
 # ---------------------------------------------------------------------------------------- what is offered, by the bill
 
 

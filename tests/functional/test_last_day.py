@@ -75,6 +75,7 @@ def test_one_in_the_space_is_paid_after_it_by_whoever_was_told_so(journey: Journ
     after_its_day(journey)
     for each in pages:
         assert words in said(journey, each)
+    assert "It was asked for until 25 November, and that day is over" in said(journey, "/bills")
     payment_id = journey.confirm(invoice_id)
     with journey.services.reading() as uow:
         decision = uow.session.scalars(select(Decision).where(Decision.payment_id == payment_id)).one()
@@ -101,4 +102,4 @@ def test_in_french(journey: Journey) -> None:
     after_its_day(journey)
     journey.browser.get("/language/fr")
     page = said(journey, f"/bills/{invoice_id}")
-    assert f"{journey.biller.name} le demandait jusqu’au 25 novembre 2026, et ce jour est passé." in page
+    assert f"{journey.biller.name} demandait ce paiement jusqu’au 25 novembre 2026, et ce jour est passé." in page

@@ -545,7 +545,7 @@ def test_its_page_says_that_its_customer_may_have_added_the_same_bill(journey: J
         journey.wait(3)
     page = said(journey, f"/bills/{bill(journey)}")
     assert f"{words} " in page
-    assert "Two of account, amount and reference are the same." in page
+    assert "At least two of account, amount and reference are the same." in page
 
 
 def test_a_payment_of_the_earlier_bill_that_comes_alive_again_asks_nobody_to_wait(journey: Journey) -> None:

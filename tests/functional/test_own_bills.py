@@ -221,7 +221,7 @@ def test_a_large_body_is_not_read_at_all(journey: Journey, journeys: Callable[[]
     """Above the file's limit from whoever may add one; above that of forms from anybody else, and anywhere else."""
     answer = post_file(journey.browser, b"\xff\xd8\xff" + b"x" * limits.FILE_MOST)
     assert answer.status_code == 413
-    assert "10 MiB" in answer.text
+    assert "10 MB" in answer.text
     stranger = Browser.of(journey.app)
     headers = {"Sec-Fetch-Site": "same-origin", "Origin": ORIGIN}
     for browser, path in ((stranger, "/bills/add"), (journey.browser, "/companies/invite")):
@@ -459,6 +459,7 @@ def test_a_demo_visit_adds_nothing(journey: Journey) -> None:
     visitor.client.set_cookie("__Host-session-8000", token, domain="localhost", secure=True)
     assert "Remove this bill" not in words(visitor, f"/bills/{invoice_id}")
     assert not visitor.page("/bills/add").select("input[type=file]")
+    assert "This is a demo visit: it looks and changes nothing." in words(visitor, "/bills/add")
     assert post_code(visitor, epc_text()).status_code == 403
     assert visitor.post(f"/bills/{invoice_id}/remove", token=visitor.token("/bills")).status_code == 403
 

@@ -13,7 +13,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from pypdf import PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+from pypdf.generic import ContentStream, DictionaryObject, NameObject
 
 TO = "k3v9q2m7x4ta@bills.example"
 NUMBER = "2026-00417"
@@ -240,9 +240,9 @@ def pdf_bill(*files: tuple[str, bytes], page: str = "") -> bytes:
         font[NameObject("/BaseFont")] = NameObject("/Helvetica")
         fonts = DictionaryObject({NameObject("/F1"): font})
         sheet[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-        drawn = DecodedStreamObject()
+        drawn = ContentStream(None, writer)
         drawn.set_data(f"BT /F1 12 Tf 60 780 Td ({page}) Tj ET".encode("ascii"))
-        sheet[NameObject("/Contents")] = drawn
+        sheet.replace_contents(drawn)
     for name, content in files:
         writer.add_attachment(name, content)
     out = io.BytesIO()

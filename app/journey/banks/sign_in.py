@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from app.db.unit_of_work import UnitOfWork
-from app.errors import Conflict, NotAllowed, NotFound, TooLate
+from app.errors import Conflict, NotFound, TooLate
 from app.journey.invoices.access import invoice_of_customer, payee_of
 from app.journey.invoices.states import InvoiceState
 from app.people.sessions import SignedIn
@@ -55,8 +55,7 @@ def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: st
 
     Raises NotFound (also of a bank that wants no sign-in), TooLate, Conflict (the bank is away), NotAllowed.
     """
-    if signed_in.read_only:
-        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay.")
+    signed_in.check_acts()
     if not bank.sign_in_first:
         raise NotFound("sign-in")
     connector = _connector(services, bank.id)

@@ -20,7 +20,7 @@ from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
-from app.errors import Conflict, NotAllowed
+from app.errors import Conflict
 from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.invoices.access import invoice_of_customer, lock_invoices, must_be_free
 from app.journey.invoices.alike import Likeness, likeness
@@ -125,8 +125,7 @@ def record(
     shown: str,
 ) -> None:
     """The customer did what was needed. ``shown``: of the page that they saw. Raises NotChecked, NotFound, Conflict."""
-    if signed_in.read_only:
-        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
+    signed_in.check_acts()
     customer_id = signed_in.customer.id
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id, lock=True)
     must_be_free(invoice)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
-from app.errors import Conflict, Invalid, NotAllowed
+from app.errors import Conflict, Invalid
 from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
@@ -53,8 +53,7 @@ def start_paying(
     the payee is to be checked first; the bank wants its customer to sign in there before), NotAllowed (demo visit, no
     passkey). Nothing is decided yet.
     """
-    if signed_in.read_only:
-        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
+    signed_in.check_acts()
     customer = signed_in.customer
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
@@ -84,8 +83,7 @@ def pay_now(
     since the page was shown, the customer is asked again. Raises NotFound, Invalid, NotAllowed, Conflict; then nothing
     is written.
     """
-    if signed_in.read_only:
-        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay. Create a passkey to pay.")
+    signed_in.check_acts()
     customer = signed_in.customer
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]

@@ -75,7 +75,8 @@ class InvoiceView:
     issued_on: dt.date
     due_on: dt.date | None
     late: bool
-    expired_on: dt.date | None  #: the last day of a request to pay, where that is over
+    expires_on: dt.date | None  #: the last day of a request to pay
+    is_expired: bool  #: that day is over
     received_at: dt.datetime
     amount: Money  #: as billed
     asked: Money  #: after all that its biller took off since
@@ -279,7 +280,8 @@ def _view(
         issued_on=invoice.issued_on,
         due_on=invoice.due_on,
         late=invoice.state == InvoiceState.TO_PAY and invoice.due_on is not None and invoice.due_on < today,
-        expired_on=invoice.expires_on if invoice.is_expired(today) else None,
+        expires_on=invoice.expires_on,
+        is_expired=invoice.is_expired(today),
         received_at=invoice.received_at,
         amount=invoice.amount,
         asked=invoice.asked,

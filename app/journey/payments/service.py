@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from app.db.unit_of_work import Recorded, UnitOfWork
-from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
+from app.errors import Conflict, Invalid, NotFound, TooLate
 from app.failpoints import failpoint
 from app.journey.payments import rules
 from app.journey.payments.access import (
@@ -62,8 +62,7 @@ class Leaving:
 
 def leave_for_bank(services: Services, *, signed_in: SignedIn, payment_id: str) -> Leaving:
     """Give the approval link to this browser: the point of no return where SCA executes. Raises NotFound, TooLate."""
-    if signed_in.read_only:
-        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not pay.")
+    signed_in.check_acts()
     customer_id = signed_in.customer.id
     with services.unit_of_work() as uow:
         payment, consent, trip = _leavable(uow, payment_id=payment_id, customer_id=customer_id)
@@ -234,8 +233,7 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
 
     Raises NotFound, TooLate (then the bank decides).
     """
-    if signed_in.read_only:
-        raise NotAllowed("demo-visit", "This is a demo visit: it can look but not act.")
+    signed_in.check_acts()
     payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
     trip = uow.session.get_one(Trip, payment.trip_id)
     state = PaymentState(payment.state)

@@ -39,7 +39,7 @@ DETAILS = {
     403: lazy_gettext("Nothing was changed and nothing was paid. Open the page again and try from there."),
     404: lazy_gettext("What you are looking for is not here, or is not yours."),
     405: lazy_gettext("The link is incomplete or out of date. Nothing was changed and nothing was paid."),
-    413: lazy_gettext("A file may have 10 MiB at most. Nothing was kept."),
+    413: lazy_gettext("A file may have 10 MB at most. Nothing was kept."),
     429: lazy_gettext("Please wait a minute and try again."),
     500: lazy_gettext(
         "We have noted it. If you were paying a bill, look at the bill before you try again: it tells what happened."
@@ -62,9 +62,7 @@ WAY_BACK_SIGNING_IN = lazy_gettext(
 )
 #: what our own codes mean to a person
 CODES = {
-    "demo-visit": lazy_gettext(
-        "This is a demo visit: it can look but not pay. Create a passkey on this device to pay."
-    ),
+    "demo-visit": lazy_gettext("This is a demo visit: it looks and changes nothing."),
     "ceremony-over": lazy_gettext("This confirmation is no longer open. Please start again; nothing was paid."),
     "not-verified": lazy_gettext("The passkey could not be verified. Nothing was changed."),
     "no-passkey": lazy_gettext("Create a passkey first: it is what signs a payment."),

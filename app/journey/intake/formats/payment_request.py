@@ -111,11 +111,7 @@ def _one(requests: tuple[PaymentRequest, ...]) -> Bill:
 
 def as_bill(request: PaymentRequest) -> Bill:
     """The request as a bill. A rebate without a day is shown and not computed."""
-    spoken = (
-        ("Rebate for immediate payment", request.rebate),
-        ("Late payment", request.penalty),
-        ("Can be accepted until", request.expires_on and request.expires_on.isoformat()),
-    )
+    spoken = (("Rebate for immediate payment", request.rebate), ("Late payment", request.penalty))
     where = accounts.Where(currency=request.amount.currency)
     payee: Payee = accounts.payee(request.creditor, request.account, None, where)
     return Bill(

@@ -114,7 +114,6 @@ def test_a_json_request_is_a_bill() -> None:
         payee=Payee(name="Eaux du Lac SA", iban=IBAN),
         remittance_reference="RF18539007547034",
         expires_on=dt.date(2026, 12, 31),
-        terms="Can be accepted until: 2026-12-31",
     )
 
 
