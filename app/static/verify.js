@@ -242,7 +242,11 @@ async function look(file) {
   }
 }
 
-document.getElementById("proof").addEventListener("change", (event) => {
-  const [file] = event.target.files;
+const chosen = document.getElementById("proof");
+chosen.addEventListener("click", () => {
+  chosen.value = ""; // the same file once more is looked at once more
+});
+chosen.addEventListener("change", () => {
+  const [file] = chosen.files;
   if (file) look(file);
 });

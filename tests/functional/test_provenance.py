@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -17,43 +16,18 @@ from app.errors import AppError
 from app.journey.intake import uploads
 from app.journey.intake.formats.bulk import split
 from app.journey.intake.models import DeliveredBill
-from app.journey.intake.service import Acknowledgement, ClientIdentity, deliver
+from app.journey.intake.service import ClientIdentity
 from app.journey.invoices.models import Invoice
-from app.people.sealing_keys import add_key, revoke_key
+from app.people.sealing_keys import revoke_key
 from app.services import Services
-from tests.support.bills import json_bill
 from tests.support.journey import Journey
+from tests.support.provenance import bill_of, opened, put, register_key
 from tests.support.sealing import SealingKeyMade, compact, new_sealing_key, seal
 
 
 @pytest.fixture
 def key(journey: Journey) -> SealingKeyMade:
-    return register(journey)
-
-
-def register(journey: Journey, alg: str = "ES256") -> SealingKeyMade:
-    made = new_sealing_key(alg)
-    with journey.services.unit_of_work() as uow:
-        row = add_key(uow, biller_id=journey.biller.id, jwk=made.public)
-        uow.commit()
-    return made.registered(row.id)
-
-
-def bill(journey: Journey, number: str = "2026-1", **changes: Any) -> bytes:
-    payee = {"name": journey.biller.name, "iban": journey.biller.iban}
-    return json_bill(to=journey.address, number=number, payee=payee, **changes)
-
-
-def put(journey: Journey, content: bytes, *, seal: str | None = None) -> Acknowledgement:
-    client = ClientIdentity(client_id=journey.biller.client_id, biller_id=journey.biller.id)
-    return deliver(journey.services, client=client, content=content, media_type="application/json", to=None, seal=seal)
-
-
-def opened(journey: Journey, acknowledged: Acknowledgement) -> str:
-    journey.worker.run_until_idle()
-    number_waiting(journey.services)
-    with journey.services.reading() as uow:
-        return uow.session.scalars(select(Invoice.id).where(Invoice.bill_id == acknowledged.bill_id)).one()
+    return register_key(journey)
 
 
 def checked(services: Services, proof: bytes) -> Checked:
@@ -62,8 +36,8 @@ def checked(services: Services, proof: bytes) -> Checked:
 
 @pytest.mark.parametrize("alg", ["ES256", "PS256", "Ed25519"])
 def test_a_sealed_bill_is_proven_to_a_stranger(journey: Journey, alg: str) -> None:
-    key = register(journey, alg)
-    content = bill(journey)
+    key = register_key(journey, alg)
+    content = bill_of(journey)
     invoice_id = opened(journey, put(journey, content, seal=seal(key, content)))
     answer = journey.browser.get(f"/bills/{invoice_id}/proof")
     assert answer.status_code == 200
@@ -77,7 +51,7 @@ def test_a_sealed_bill_is_proven_to_a_stranger(journey: Journey, alg: str) -> No
 
 
 def test_a_receipt_is_proven_from_the_decision_to_the_bank(journey: Journey, key: SealingKeyMade) -> None:
-    content = bill(journey)
+    content = bill_of(journey)
     invoice_id = opened(journey, put(journey, content, seal=seal(key, content)))
     payment_id = journey.pay(invoice_id)
     journey.wait(60)
@@ -95,7 +69,7 @@ def test_a_receipt_is_proven_from_the_decision_to_the_bank(journey: Journey, key
 
 
 def test_a_flipped_byte_is_a_refusal_ten_thousand_times(journey: Journey, key: SealingKeyMade) -> None:
-    content = bill(journey, note="x" * 300)
+    content = bill_of(journey, note="x" * 300)
     invoice_id = opened(journey, put(journey, content, seal=seal(key, content)))
     proof = json.loads(journey.browser.get(f"/bills/{invoice_id}/proof").data)
     document = bytearray(content)
@@ -113,7 +87,7 @@ def test_a_flipped_byte_is_a_refusal_ten_thousand_times(journey: Journey, key: S
 
 
 def test_a_seal_that_is_not_over_these_bytes_writes_nothing(journey: Journey, key: SealingKeyMade) -> None:
-    content = bill(journey)
+    content = bill_of(journey)
     for said, sealed, code in (
         (content.replace(b"84.20", b"94.20"), seal(key, content), "seal-wrong"),
         (content, seal(new_sealing_key(), content), "seal-key-unknown"),
@@ -131,7 +105,7 @@ def test_a_seal_that_is_not_over_these_bytes_writes_nothing(journey: Journey, ke
 
 def test_who_seals_its_bills_seals_all_of_them(journey: Journey, key: SealingKeyMade) -> None:
     """Who only got into a biller's access has not got its key."""
-    content = bill(journey)
+    content = bill_of(journey)
     held = put(journey, content)
     assert [doubt.code for doubt in held.held] == ["seal-missing"]
     taken = put(journey, content, seal=seal(key, content))
@@ -139,18 +113,18 @@ def test_who_seals_its_bills_seals_all_of_them(journey: Journey, key: SealingKey
 
 
 def test_keys_are_exchanged_and_taken_back(journey: Journey, key: SealingKeyMade) -> None:
-    first = bill(journey, "2026-1")
+    first = bill_of(journey, "2026-1")
     invoice_id = opened(journey, put(journey, first, seal=seal(key, first)))
-    second_key = register(journey, "Ed25519")
+    second_key = register_key(journey, "Ed25519")
     for number, with_key in (("2026-2", key), ("2026-3", second_key)):
-        content = bill(journey, number)
+        content = bill_of(journey, number)
         assert put(journey, content, seal=seal(with_key, content)).held == ()
     assert "sealed" in genuine(journey, invoice_id)
     with journey.services.unit_of_work() as uow:
         revoke_key(uow, key_id=key.id, because="its laptop was stolen", since=uow.now - dt.timedelta(days=2))
         uow.commit()
     number_waiting(journey.services)
-    fourth = bill(journey, "2026-4")
+    fourth = bill_of(journey, "2026-4")
     with pytest.raises(AppError) as refused:
         put(journey, fourth, seal=seal(key, fourth))
     assert refused.value.code == "seal-key-over"
@@ -167,11 +141,11 @@ def genuine(journey: Journey, invoice_id: str) -> str:
 
 
 def test_a_file_of_many_bills_has_sealed_lines(journey: Journey, key: SealingKeyMade) -> None:
-    sealed = bill(journey, "2026-1")
+    sealed = bill_of(journey, "2026-1")
     lines = [
         json.dumps(compact(key, sealed)).encode(),
-        bill(journey, "2026-2"),
-        json.dumps(compact(key, bill(journey, "2026-3"))[:-4] + "AAAA").encode(),
+        bill_of(journey, "2026-2"),
+        json.dumps(compact(key, bill_of(journey, "2026-3"))[:-4] + "AAAA").encode(),
         b'"no.seal"',
     ]
     assert sent_together(journey, lines) == ["delivered", "held", "refused", "refused"]

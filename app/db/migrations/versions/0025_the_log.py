@@ -44,8 +44,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_head")),
     )
     is_in_use = op.get_bind().execute(sa.text("SELECT id FROM delivered_bill LIMIT 1")).first() is not None
-    begun_at = dt.datetime.now(dt.UTC) if is_in_use else dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    op.bulk_insert(head, [{"id": 1, "begun_at": begun_at}])
+    begun_at = sa.func.current_timestamp() if is_in_use else dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    op.get_bind().execute(head.insert().values(id=1, begun_at=begun_at))
     op.create_table(
         "log_tile",
         sa.Column("level", WHOLE, autoincrement=False, nullable=False),
@@ -78,7 +78,7 @@ def _seals() -> None:
         sa.Column("revoked_because", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["biller_id"], ["biller.id"], name=op.f("fk_sealing_key_biller_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sealing_key")),
-        sa.UniqueConstraint("biller_id", "kid", name=op.f("uq_sealing_key_biller_id")),
+        sa.UniqueConstraint("biller_id", "kid", name=op.f("uq_sealing_key_biller_id_kid")),
     )
     for table in ("delivered_bill", "held_bill"):
         with op.batch_alter_table(table) as batch:
