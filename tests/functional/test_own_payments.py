@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete, event, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
+from app.db import work
 from app.db.work import WorkRow
 from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision, PayeeCheck
@@ -673,6 +674,23 @@ def look_at_twins(journey: Journey) -> None:
         keys = uow.session.scalars(select(WorkRow.key).where(WorkRow.handler == "payments.reconsider")).all()
     assert len(keys) == 1
     assert run_now(journey.services, keys[0], deadline_s=10)
+
+
+def test_who_looks_at_it_and_dies_is_followed_by_another(journey: Journey, reborn: tuple[str, str, str]) -> None:
+    """The work was taken by a worker that is never heard of again: the gate holds, and then another one stops it."""
+    closed, waiting, _ = reborn
+    told(journey, closed)
+    with journey.services.unit_of_work() as uow:
+        key = uow.session.scalars(select(WorkRow.key).where(WorkRow.handler == "payments.reconsider")).one()
+        assert work.claim_key(uow.session, key=key, now=uow.now) is not None
+        uow.commit()
+    journey.worker.run_until_idle()
+    assert journey.payment(waiting).state == "awaiting_customer"
+    journey.browser.get(f"/payments/{waiting}/bank")
+    with journey.services.reading() as uow:
+        assert uow.session.get_one(Trip, journey.payment(waiting).trip_id).left_at is None
+    journey.wait(work.LEASE.total_seconds())
+    assert (journey.payment(waiting).state, journey.payment(waiting).reason) == ("cancelled", "same_bill")
 
 
 def test_an_order_that_was_not_given_yet_is_not_given(journey: Journey) -> None:

@@ -236,7 +236,8 @@ def as_signed(check: PayeeCheck | None) -> dict[str, str]:
 
 
 def lock_with_twins(session: Session, invoice: Invoice) -> None:
-    """Nobody decides about it, nor about a bill that may be the same, until this transaction ends.
+    """Nobody decides about it, nor about a bill that may be the same, takes one of them or takes something off it until
+    this transaction ends.
 
     Of bills that replace each other only the last one is locked: no other can be decided on, and whoever locks two of
     them begins with the earlier one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
@@ -10,10 +11,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake.means import MeansKind
 from app.journey.intake.models import MEANS
-from app.journey.invoices.rules import discount_left
+from app.journey.invoices.rules import Word, discount_left
 from app.journey.invoices.states import InvoiceState
 from connectors.money import Money
 from consent.base import Base, Id
+
+
+def _letters_of(column: str) -> Callable[[Any], str]:
+    return lambda context: Word.of(context.get_current_parameters().get(column) or "").letters
 
 
 class Delivery(NamedTuple):
@@ -94,6 +99,9 @@ class Invoice(Base):
     payee_name: Mapped[str | None] = mapped_column(String(70))  # vetted; null: it is not paid here
     payee_iban: Mapped[str | None] = mapped_column(String(34))
     reference: Mapped[str | None] = mapped_column(String(140))  # remittance information
+    # of both what they are compared by (rules.Word), so that the database finds bills that may be the same
+    number_letters: Mapped[str] = mapped_column(Text, default=_letters_of("number"))
+    reference_letters: Mapped[str] = mapped_column(Text, default=_letters_of("reference"))
     order_reference: Mapped[str | None] = mapped_column(String(100))
     lines: Mapped[list[Any]]
     note: Mapped[str | None] = mapped_column(Text)

@@ -13,7 +13,7 @@ from connectors.money import Money
 #: bills of every month may be alike in two of the three: of one month one was perhaps written in another way
 TWINS_APART = dt.timedelta(days=25)
 #: characters of a number that is looked for among other words: a shorter one stands in any of them
-_NUMBER_LEAST = 3
+NUMBER_LEAST = 3
 
 
 def discount_left(*, amount_minor: int, asked_minor: int, discount_minor: int) -> int:
@@ -35,7 +35,8 @@ class Word(NamedTuple):
     """A number or a reference, as it looks."""
 
     text: str
-    letters: str  #: and digits, nothing else
+    #: and digits, nothing else. Kept with each invoice: who changes how texts are compared writes them anew (0024)
+    letters: str
 
     @classmethod
     def of(cls, written: str) -> Word:
@@ -98,7 +99,7 @@ def _says(one: Word, other: Word) -> bool:
     if one.letters == other.letters:
         return bool(one.letters)
     short, long = (one, other) if len(one.letters) < len(other.letters) else (other, one)
-    if len(short.letters) < _NUMBER_LEAST:
+    if len(short.letters) < NUMBER_LEAST:
         return False
     at = long.letters.find(short.letters)
     ends = _ends(long.text) if at >= 0 else frozenset()

@@ -27,6 +27,7 @@ from app.journey.invoices.access import locked_invoice
 from app.journey.invoices.chain import earlier_ids, later_ids
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.rules import Word
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim, due
@@ -197,6 +198,7 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: d
     iban = bill.payee.iban if bill.payee and is_paid_here else None
     if is_paid_here and iban is None:
         raise ValueError(f"{delivered.id} was taken without an account")  # intake/rules.py forbids it
+    reference = (bill.remittance_reference or bill.number)[:140]
     return {
         "id": new_id("inv"),
         "bill_id": delivered.id,
@@ -216,7 +218,9 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: d
         "means_details": details_of(bill),
         "payee_name": holder,
         "payee_iban": iban,
-        "reference": (bill.remittance_reference or bill.number)[:140],
+        "reference": reference,
+        "number_letters": Word.of(delivered.number).letters,
+        "reference_letters": Word.of(reference).letters,
         "order_reference": bill.order_reference,
         "lines": [_line(line) for line in bill.lines],
         "note": bill.note,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.db.many import among
 from app.journey.invoices.chain import lines_of
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.rules import Paper, Word, may_be_same
+from app.journey.invoices.rules import NUMBER_LEAST, Paper, Word, may_be_same
 from app.journey.invoices.states import InvoiceState
 from app.people.models import Biller
 from connectors.money import Money
@@ -67,30 +68,16 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     if invoice.is_delivered and not _has_own_bills(session, invoice.customer_id):
         return []  # every gate asks, and most customers have added none
     own_line = lines_of(session, [invoice_id])[invoice_id] if invoice.is_delivered else (invoice_id,)
-    versions = {row.id: row for row in _rows(session, among(session, Invoice.id, own_line))}
-    papers = {each: _paper(row) for each, row in versions.items()}
-    rows = _rows(
-        session,
-        Invoice.customer_id == invoice.customer_id,
-        Invoice.id.not_in(own_line),
-        Invoice.own_bill_id.is_not(None) if invoice.is_delivered else true(),
-        Invoice.currency.in_({row.currency for row in versions.values()}),
-        or_(
-            Invoice.payee_iban.in_({row.payee_iban for row in versions.values()} - {None}),
-            Invoice.amount_minor.in_({row.amount_minor for row in versions.values()}),
-        ),
-    )
-    alike: dict[str, bool] = {}  # whether it is this very bill that it is like
-    for row in rows:
-        paper = _paper(row)
-        like = [
-            each for each in own_line if versions[each].currency == row.currency and may_be_same(papers[each], paper)
-        ]
-        if like:
-            alike[row.id] = invoice_id in like
-    found = _ends_of(session, {row.id: row for row in rows if row.id in alike})
+    papers = {row.id: _paper(row) for row in _rows(session, among(session, Invoice.id, own_line))}
+    rows: dict[str, Row[Any]] = {}
+    alike: set[str] = set()  # those that are like this very bill
+    for row in _near_by(session, own_line, only_own=invoice.is_delivered):
+        if may_be_same(papers[row.beside], _paper(row)):
+            rows[row.id] = row
+            if row.beside == invoice_id:
+                alike.add(row.id)
     return sorted(
-        (_twin(row, is_by_version=not alike.get(row.id), is_last=is_last) for row, is_last in found),
+        (_twin(row, is_by_version=row.id not in alike, is_last=is_last) for row, is_last in _ends_of(session, rows)),
         key=lambda twin: (not twin.is_taken, not twin.is_delivered, twin.is_cleared),
     )
 
@@ -98,6 +85,38 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
 def _has_own_bills(session: Session, customer_id: str) -> bool:
     own = select(Invoice.id).where(Invoice.customer_id == customer_id, Invoice.own_bill_id.is_not(None))
     return session.scalar(own.limit(1)) is not None
+
+
+def _near_by(session: Session, own_line: Collection[str], *, only_own: bool) -> list[Row[Any]]:
+    """All bills of their customer that may be the same as one of these by ``may_be_same``, each beside that one; and
+    some that may not. The database looks through thousands of them in the time in which a few hundred are fetched."""
+    beside = aliased(Invoice)
+    account, amount = Invoice.payee_iban == beside.payee_iban, Invoice.amount_minor == beside.amount_minor
+    words = [
+        _may_say(one, other)
+        for one in (Invoice.number_letters, Invoice.reference_letters)
+        for other in (beside.number_letters, beside.reference_letters)
+    ]
+    found = (
+        select(*_COLUMNS, beside.id.label("beside"))
+        .join(beside, and_(beside.customer_id == Invoice.customer_id, beside.currency == Invoice.currency))
+        .outerjoin(Biller, Biller.id == Invoice.biller_id)
+        .where(
+            among(session, beside.id, own_line),
+            Invoice.id.not_in(own_line),
+            or_(and_(account, amount), and_(or_(account, amount), or_(*words))),
+        )
+    )
+    return list(session.execute(found.where(Invoice.own_bill_id.is_not(None)) if only_own else found))
+
+
+def _may_say(one: InstrumentedAttribute[str], other: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Whether the letters are equal, or stand in the other ones: of letters and digits none has a meaning in LIKE."""
+    return or_(
+        and_(one == other, one != ""),
+        and_(func.length(one) >= NUMBER_LEAST, other.contains(one)),
+        and_(func.length(other) >= NUMBER_LEAST, one.contains(other)),
+    )
 
 
 def _ends_of(session: Session, rows: dict[str, Row[Any]]) -> list[tuple[Row[Any], bool]]:

@@ -14,8 +14,8 @@ from stdnum import iso11649
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
+from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision
-from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
@@ -80,7 +80,8 @@ def _intend(task: Task) -> _Intent | None:
         decision = uow.session.get_one(Decision, task.payload["decision_id"])
         payment = locked_of_invoice(uow.session, decision.invoice_id).get(decision.payment_id)
         if payment is None:
-            invoices.lock(uow, decision.invoice_id)  # whoever corrects the bill at this moment sees it, or is seen
+            # whoever corrects the bill at this moment, or finds what may be the same to be paid, sees it, or is seen
+            payee_checks.lock_with_twins(uow.session, uow.session.get_one(Invoice, decision.invoice_id))
             payment = _prepare(services, uow, decision)
         _give_way(uow, payment)
         if payment.state == PaymentState.PREPARED:

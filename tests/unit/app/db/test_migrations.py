@@ -425,6 +425,20 @@ def test_what_was_decided_before_knows_of_the_bills_that_were_not_paid_here(serv
     upgrade(services.engine)
 
 
+def test_bills_of_before_are_compared_with_those_that_are_added(services: Services, clock: Clock) -> None:
+    fill(services, clock())
+    with services.engine.begin() as connection:
+        says = "UPDATE invoice SET number = 'RE 2026/77', reference = 'Кunde-7' WHERE id = 'inv_settled'"
+        connection.execute(text(says))
+    upgrade(services.engine)
+    with services.reading() as uow:
+        rows = {row.id: row for row in uow.session.scalars(select(Invoice))}
+    assert (rows["inv_settled"].number_letters, rows["inv_settled"].reference_letters) == ("re202677", "kunde7")
+    others = [row for row in rows.values() if row.id != "inv_settled"]
+    assert len(others) == len(STATES) - 1
+    assert all((row.number_letters, row.reference_letters) == (row.number.replace("_", ""), "") for row in others)
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_no_large_table_is_read_while_it_is_locked(services: Services, clock: Clock) -> None:

@@ -97,6 +97,8 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "means": "credit_transfer",
         "means_details": {},
         "reference": "RF18539007547034",
+        "number_letters": "1",
+        "reference_letters": "rf18539007547034",
         "order_reference": "PO 7",
         "lines": [
             {"description": "Water", "quantity": "21 m³", "amount_minor": 7981},

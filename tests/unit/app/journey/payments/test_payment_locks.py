@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -27,10 +28,13 @@ def locked_by(house: House, act: Callable[[], object], *, work: bool = False) ->
     """The tables whose rows were locked, in order; of the ledger the accounts. Rows of work only when asked for."""
     locked: list[str] = []
 
-    def statement(_connection: object, _cursor: object, sql: str, values: dict[str, str], *_: object) -> None:
+    def statement(_connection: object, _cursor: object, sql: str, values: dict[str, Any], *_: object) -> None:
         found = LOCKS.search(sql.strip())
-        if found and (work or found.group(1) != "work"):
-            locked.append(values["account_1"] if found.group(1) == "ledger_balance" else found.group(1))
+        if found and found.group(1) == "ledger_balance":
+            [accounts] = values.values()
+            locked.extend([accounts] if isinstance(accounts, str) else accounts)
+        elif found and (work or found.group(1) != "work"):
+            locked.append(found.group(1))
 
     event.listen(house.engine, "before_cursor_execute", statement)
     try:
