@@ -4,7 +4,7 @@ It begins with this migration, or with the first bill where there is none: what 
 release before writes nothing into it, and what it does is reported as missing there (`quittance check`, H2): stop it
 first.
 
-Revision: 0025, after 0023
+Revision: 0025, after 0024
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0023"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
