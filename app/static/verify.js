@@ -182,6 +182,17 @@ function money(says) {
 
 const moment = (at) => new Intl.DateTimeFormat(texts.locale, { dateStyle: "long", timeStyle: "short" }).format(new Date(at));
 
+/* 3, 4, 5, 9 → 3–5, 9 */
+function ranges(numbers) {
+  const found = [];
+  for (const number of numbers.toSorted((one, other) => one - other)) {
+    const last = found.at(-1);
+    if (last && last[1] + 1 === number) last[1] = number;
+    else found.push([number, number]);
+  }
+  return found.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
+}
+
 function* lines({ of, checkpoint, document, key }) {
   const [biller] = of["biller.registered"];
   const [delivery] = of["bill.delivered"];
@@ -196,8 +207,7 @@ function* lines({ of, checkpoint, document, key }) {
   const last = of["payment.step"].at(-1);
   if (last) yield [texts.became, `${texts.states[last.says.after] ?? last.says.after}, ${moment(last.says.at)}`];
   if (receipt) yield [texts.receipt, receipt.says.number];
-  const numbers = of.all.map((each) => each.number).join(", ");
-  yield [texts.logged, texts.places.replace("{numbers}", numbers).replace("{size}", String(checkpoint.size))];
+  yield [texts.logged, texts.places.replace("{numbers}", ranges(of.all.map((each) => each.number))).replace("{size}", String(checkpoint.size))];
 }
 
 function show(heading, isGood, content) {

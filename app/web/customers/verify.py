@@ -13,7 +13,6 @@ from pathlib import Path
 from flask import Response, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
-from markupsafe import Markup
 
 from app.web.context import services
 from app.web.customers.pages import blueprint
@@ -21,7 +20,7 @@ from app.web.customers.pages import blueprint
 
 @blueprint.get("/verify")
 def verify() -> ResponseReturnValue:
-    style, script, mark = (_static(name) for name in ("quittance.css", "verify.js", "mark.svg"))
+    style, script = (_static(name) for name in ("quittance.css", "verify.js"))
     allowed = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
     policy = f"{allowed}; form-action 'none'"
     saved = request.args.get("save") == "yes"
@@ -30,7 +29,6 @@ def verify() -> ResponseReturnValue:
             "customers/verify.html",
             style=style,
             script=script,
-            mark=Markup(mark),  # noqa: S704  # nosec B704  # a file of ours
             policy=policy,
             key=str(services().keys.log.verifier),
             texts=_texts(),
