@@ -306,10 +306,11 @@ class _Desk:
 
     def _version(self, delivery: Delivery) -> Version | None:
         """None where it replaces nothing, or is for nobody."""
-        bill, customer_id = delivery.bill, self._customers.get(delivery.address)
-        if bill.kind is BillKind.CREDIT_NOTE or bill.corrects is None or customer_id is None:
+        bill = delivery.bill
+        if bill.kind is BillKind.CREDIT_NOTE or bill.corrects is None:
             return None
-        return Version(customer_id=customer_id, number=bill.number, replaces=bill.corrects)
+        customer_id = self._customers.get(delivery.address)
+        return Version(customer_id=customer_id, number=bill.number, replaces=bill.corrects) if customer_id else None
 
     def _not_connected(self, delivery: Delivery, earlier: _Earlier | None) -> Acknowledgement:
         """What was delivered while they were connected is acknowledged as ever. Anything else is refused alike."""
