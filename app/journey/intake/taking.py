@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row as DatabaseRow
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import defer
 
 from app.db.many import among, insert_new
@@ -190,13 +190,19 @@ class _Desk:
         """Bills under these numbers, under numbers that look the same, and those that corrections name."""
         session, bill = self.uow.session, DeliveredBill
         numbers = {*self._keys, *(each.bill.corrects for each in self.deliveries if each.bill.corrects)}
-        alike = among(session, bill.number_key, set(self._keys.values()))
+        of_biller = bill.biller_id == self.client.biller_id
         return session.execute(
             select(
                 *(bill.id, bill.sha256, bill.customer_id, bill.kind, bill.currency, bill.delivered_at),
                 *(bill.number, bill.number_key),
             )
-            .where(bill.biller_id == self.client.biller_id, or_(among(session, bill.number, numbers), alike))
+            .where(
+                # of the biller in each: else SQLite goes through all bills that it ever delivered
+                or_(
+                    and_(of_biller, among(session, bill.number, numbers)),
+                    and_(of_biller, among(session, bill.number_key, set(self._keys.values()))),
+                )
+            )
             .order_by(bill.number)
         )
 
