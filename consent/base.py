@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from typing import Any, ClassVar
 
-import uuid_utils.compat
+import uuid_utils
 from sqlalchemy import JSON, BigInteger, DateTime, Integer, MetaData, String, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
@@ -65,7 +65,7 @@ class Base(DeclarativeBase):
 
 def new_id(kind: str) -> str:
     """A new id of its kind (``inv``, ``pay``, ``con`` …), sortable by time. Not a secret: never use it as one."""
-    return f"{kind}_{uuid_utils.compat.uuid7().hex}"
+    return f"{kind}_{uuid_utils.uuid7().hex}"
 
 
 def random_id(kind: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, ColumnElement, Dialect, Table, any_, bindparam, insert
+from sqlalchemy import Row as DatabaseRow
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.upsert import insert_once
@@ -28,18 +30,27 @@ def insert_many(session: Session, table: type[Base], rows: Sequence[Row]) -> Non
 
 
 def insert_new(session: Session, table: type[Base], rows: Sequence[Row], *, unique: Sequence[str]) -> list[Row]:
-    """Write the rows but those that others wrote meanwhile, by the columns ``unique``. Returns what was written.
-
-    The caller has looked for them in this transaction. On SQLite nobody else can have written since.
-    """
+    """Write the rows but those that are there already, by the columns ``unique``. Returns what was written."""
     if len(rows) == 1:
         return [rows[0]] if insert_once(session, table, rows[0], unique=unique) else []
-    if not rows or session.get_bind().dialect.name != "postgresql":
-        insert_many(session, table, rows)
-        return list(rows)
+    if not rows:
+        return []
     session.flush()
-    made, names = _table(table), ", ".join(rows[0])
-    connection = session.connection()
+    if session.get_bind().dialect.name == "postgresql":
+        written = _copy_new(session, _table(table), rows, unique)
+    else:
+        columns = [_table(table).columns[name] for name in unique]
+        once = sqlite.insert(_table(table)).on_conflict_do_nothing(index_elements=unique).returning(*columns)
+        written = session.execute(once, list(rows)).all()
+    if len(written) == len(rows):
+        return list(rows)
+    keys = {tuple(row) for row in written}
+    return [row for row in rows if tuple(row[name] for name in unique) in keys]
+
+
+def _copy_new(session: Session, made: Table, rows: Sequence[Row], unique: Sequence[str]) -> Sequence[DatabaseRow[Any]]:
+    """Returns the columns ``unique`` of what was written."""
+    connection, names = session.connection(), ", ".join(rows[0])
     connection.exec_driver_sql(
         f"CREATE TEMPORARY TABLE {_WAITING} ON COMMIT DROP AS SELECT {names} FROM {made.name} WITH NO DATA"  # noqa: S608  # nosec B608  # our names
     )
@@ -51,10 +62,7 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Row], *, uniq
         f" ON CONFLICT ({columns}) DO NOTHING RETURNING {columns}"
     ).all()
     connection.exec_driver_sql(f"DROP TABLE {_WAITING}")
-    if len(written) == len(rows):
-        return list(rows)
-    keys = {tuple(row) for row in written}
-    return [row for row in rows if tuple(row[name] for name in unique) in keys]
+    return written
 
 
 def among(session: Session, column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:

@@ -141,9 +141,10 @@ class Bill:
     def corrects(self) -> str | None:
         """The number of the one bill that this one is about: a credit note takes off it, a corrected invoice replaces
         it. None where it names none, or several, so that nobody can say how much of it is for which."""
-        is_correction = self.kind is BillKind.CREDIT_NOTE or self.type_code == CORRECTED
-        named = tuple(dict.fromkeys(self.preceding_numbers))
-        return named[0] if is_correction and len(named) == 1 else None
+        if self.kind is not BillKind.CREDIT_NOTE and self.type_code != CORRECTED:
+            return None
+        named = set(self.preceding_numbers)
+        return named.pop() if len(named) == 1 else None
 
     @property
     def means_codes(self) -> tuple[str, ...]:

@@ -34,11 +34,9 @@ class Kept(Protocol):
 
 def keep(vault: Vault, uow: UnitOfWork, contents: Mapping[str, bytes]) -> None:
     """Keep these bytes, by their SHA-256. What is kept already stays as it is."""
-    known = set(uow.session.scalars(select(Original.sha256).where(among(uow.session, Original.sha256, contents))))
     rows = [
         {"sha256": sha256, "box": vault.seal(_name(sha256), content), "kept_at": uow.now}
         for sha256, content in contents.items()
-        if sha256 not in known
     ]
     insert_new(uow.session, Original, rows, unique=("sha256",))
 

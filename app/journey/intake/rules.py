@@ -181,7 +181,7 @@ def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:
 
 def _about_link(bill: Bill) -> Doubt | None:
     """Who reads it must not be led to a page that nobody has looked at."""
-    if bill.kind is BillKind.CREDIT_NOTE or not is_link(bill) or kind_of(bill) is not MeansKind.ELSEWHERE:
+    if bill.kind is BillKind.CREDIT_NOTE or kind_of(bill) is not MeansKind.ELSEWHERE or not is_link(bill):
         return None
     detail = "Where an account, its branch or its holder belongs the bill has the address of a page."
     return Doubt(code="account-is-link", detail=detail, element="payee")

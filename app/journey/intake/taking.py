@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import Row as DatabaseRow
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import defer
 
 from app.db.many import among, insert_new
@@ -124,13 +125,12 @@ def _names_one_of(outcome: Outcome, ids: set[str]) -> bool:
     return isinstance(outcome, Acknowledgement) and outcome.bill_id in ids
 
 
-@dataclass(slots=True)
-class _Earlier:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Earlier(rules.Preceding):
     """A bill under this number that is ours already."""
 
     id: str
     sha256: str
-    customer_id: str
     delivered_at: dt.datetime
 
 
@@ -150,8 +150,7 @@ class _Desk:
     def __post_init__(self) -> None:
         session, biller_id = self.uow.session, self.client.biller_id
         addresses = {each.address for each in self.deliveries}
-        numbers = {each.bill.number for each in self.deliveries}
-        self._keys = {number: number_key(number) for number in numbers}
+        self._keys = {each.bill.number: number_key(each.bill.number) for each in self.deliveries}
         self._biller = session.get_one(Biller, biller_id)
         self._accounts = frozenset(
             session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id))
@@ -159,27 +158,23 @@ class _Desk:
         self._customers = customers_behind(session, addresses=addresses, biller_id=biller_id)
         away = addresses - self._customers.keys()
         self._once = customers_once_behind(session, addresses=away, biller_id=biller_id) if away else {}
-        bill = DeliveredBill
-        earlier = session.execute(
-            select(bill.id, bill.sha256, bill.customer_id, bill.delivered_at, bill.number).where(
-                bill.biller_id == biller_id, among(session, bill.number, numbers)
-            )
-        )
-        self._earlier = {row.number: _Earlier(*row[:4]) for row in earlier}
         self._versions = Versions.around(
             session,
             biller_id=biller_id,
             versions=[each for each in map(self._version, self.deliveries) if each is not None],
         )
-        self._preceding = self._named({each.bill.corrects for each in self.deliveries} - {None})
-        alike = session.execute(
-            select(bill.number_key, bill.number)
-            .where(bill.biller_id == biller_id, among(session, bill.number_key, set(self._keys.values())))
-            .order_by(bill.number)
-        )
-        self._alike: dict[str, list[str]] = {}
-        for key, number in alike:
-            self._alike.setdefault(str(key), []).append(number)
+        self._earlier: dict[str, _Earlier] = {}
+        self._alike: dict[str | None, list[str]] = {}  # numbers by their key
+        for row in self._delivered_before():
+            self._earlier[row.number] = _Earlier(
+                id=row.id,
+                sha256=row.sha256,
+                customer_id=row.customer_id,
+                kind=row.kind,
+                currency=row.currency,
+                delivered_at=row.delivered_at,
+            )
+            self._alike.setdefault(row.number_key, []).append(row.number)
         hashes = {each.sha256 for each in self.deliveries}
         held = session.scalars(
             select(HeldBill)
@@ -191,20 +186,25 @@ class _Desk:
         self._held_before = {each.sha256: each for each in held}
         self._held_now: dict[str, Acknowledgement] = {}
 
-    def _named(self, numbers: Collection[str | None]) -> dict[str, rules.Preceding]:
-        """The bills that corrections name, as far as they were delivered."""
-        if not numbers:
-            return {}
-        bill = DeliveredBill
-        rows = self.uow.session.execute(
-            select(bill.number, bill.customer_id, bill.kind, bill.currency).where(
-                bill.biller_id == self.client.biller_id, among(self.uow.session, bill.number, numbers)
+    def _delivered_before(self) -> Iterable[DatabaseRow[Any]]:
+        """Bills under these numbers, under numbers that look the same, and those that corrections name."""
+        session, bill = self.uow.session, DeliveredBill
+        numbers = {*self._keys, *(each.bill.corrects for each in self.deliveries if each.bill.corrects)}
+        of_biller = bill.biller_id == self.client.biller_id
+        return session.execute(
+            select(
+                *(bill.id, bill.sha256, bill.customer_id, bill.kind, bill.currency, bill.delivered_at),
+                *(bill.number, bill.number_key),
             )
+            .where(
+                # of the biller in each: else SQLite goes through all bills that it ever delivered
+                or_(
+                    and_(of_biller, among(session, bill.number, numbers)),
+                    and_(of_biller, among(session, bill.number_key, set(self._keys.values()))),
+                )
+            )
+            .order_by(bill.number)
         )
-        return {
-            row.number: rules.Preceding(customer_id=row.customer_id, kind=row.kind, currency=row.currency)
-            for row in rows
-        }
 
     def judge(self, delivery: Delivery) -> Outcome:
         """What becomes of this one; what is to be written of it waits for ``write``."""
@@ -269,10 +269,16 @@ class _Desk:
         version = self._version(delivery)
         if version is not None:
             self._versions.add(version)
-        self._preceding[number] = rules.Preceding(customer_id=customer_id, kind=row["kind"], currency=row["currency"])
         if before is not None and before.ended_as is None:
             self._mended[row["id"]] = before
-        self._earlier[number] = _Earlier(row["id"], delivery.sha256, customer_id, self.uow.now)
+        self._earlier[number] = _Earlier(
+            id=row["id"],
+            sha256=delivery.sha256,
+            customer_id=customer_id,
+            kind=row["kind"],
+            currency=row["currency"],
+            delivered_at=self.uow.now,
+        )
         self._alike.setdefault(row["number_key"], []).append(number)
         return _acknowledge(number, self._earlier[number], created=True)
 
@@ -287,7 +293,7 @@ class _Desk:
 
     def _credited(self, delivery: Delivery) -> str | None:
         """The customer whose delivered bill it takes something off: they owe less, also where they have left since."""
-        preceding = self._preceding.get(delivery.bill.corrects or "")
+        preceding = self._earlier.get(delivery.bill.corrects or "")
         if delivery.bill.kind is not BillKind.CREDIT_NOTE or preceding is None:
             return None
         once = self._once.get(delivery.address)
@@ -295,7 +301,7 @@ class _Desk:
 
     def _check_preceding(self, delivery: Delivery, customer_id: str) -> None:
         bill, version = delivery.bill, self._version(delivery)
-        preceding = self._preceding.get(bill.corrects or "")
+        preceding = self._earlier.get(bill.corrects or "")
         try:
             if preceding is not None:  # else it may come yet
                 rules.can_correct(bill, preceding, customer_id=customer_id)
@@ -306,10 +312,11 @@ class _Desk:
 
     def _version(self, delivery: Delivery) -> Version | None:
         """None where it replaces nothing, or is for nobody."""
-        bill, customer_id = delivery.bill, self._customers.get(delivery.address)
-        if bill.kind is BillKind.CREDIT_NOTE or bill.corrects is None or customer_id is None:
+        bill = delivery.bill
+        if bill.kind is BillKind.CREDIT_NOTE or bill.corrects is None:
             return None
-        return Version(customer_id=customer_id, number=bill.number, replaces=bill.corrects)
+        customer_id = self._customers.get(delivery.address)
+        return Version(customer_id=customer_id, number=bill.number, replaces=bill.corrects) if customer_id else None
 
     def _not_connected(self, delivery: Delivery, earlier: _Earlier | None) -> Acknowledgement:
         """What was delivered while they were connected is acknowledged as ever. Anything else is refused alike."""

@@ -11,7 +11,7 @@ from app.journey.corrections.answer import answer_to
 from app.journey.corrections.read import CorrectedBill, corrected_bill
 from app.journey.intake.conformance import Report, report_of
 from app.journey.intake.formats import FORMATS
-from app.journey.intake.formats.json_bill import BillSchema
+from app.journey.intake.formats.json_fields import BillSchema
 from app.journey.intake.service import Acknowledgement, deliver
 from app.web.billers.api import operation
 from app.web.billers.auth import API_PATH, client_id, current_client

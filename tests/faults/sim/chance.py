@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import uuid_utils.compat
+import uuid_utils
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def from_seed(seed: int, clock: Callable[[], dt.datetime]) -> contextlib.Abstrac
         return dice.randbytes(size or 32)
 
     return replaced(
-        (uuid_utils.compat, "uuid7", uuid7),
+        (uuid_utils, "uuid7", uuid7),
         (uuid, "uuid4", lambda: uuid.UUID(int=dice.getrandbits(128), version=4)),
         (secrets, "token_bytes", token_bytes),
         (secrets, "token_hex", lambda size=None: token_bytes(size).hex()),

@@ -38,7 +38,7 @@ class Where:
 def payee(name: str, account: checks.Account, branch: str | None, where: Where) -> Payee:
     """``branch`` is BT-86 as written: a BIC, or something national."""
     if account.iban is not None:
-        return Payee(name=name, iban=account.iban, bic=checks.bic(branch or ""))
+        return Payee(name=name, iban=account.iban, bic=checks.bic(branch) if branch else None)
     number = account.other or ""
     return Payee(name=name, other_account=number, branch=branch or None, scheme=_scheme(number, branch or "", where))
 

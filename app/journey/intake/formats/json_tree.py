@@ -70,11 +70,11 @@ def check(tree: object, *, depth_max: int) -> None:
         values += len(value)
         if values > VALUES_MAX:
             raise BillRefused("too-large", f"There are more than {VALUES_MAX} values.", element=_pointer(place))
-        # what has nothing inside is looked at only where it is too deep itself
+        # a text, which has nothing inside, is looked at only where it is too deep itself
         waiting += [
             ((place, key), inner, depth + 1)
             for key, inner in _inside(value)
-            if depth == depth_max or isinstance(inner, (dict, list))
+            if depth == depth_max or not isinstance(inner, str)
         ]
 
 
@@ -94,11 +94,13 @@ def _pointer(place: _Place | None) -> str:
 
 
 def _json_object(pairs: list[tuple[str, Any]]) -> JsonObject:
-    found = JsonObject()
-    for key, value in pairs:
-        if key in found:
-            found.doubled = key
-        found[key] = value
+    found = JsonObject(pairs)
+    if len(found) < len(pairs):
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                found.doubled = key
+            seen.add(key)
     return found
 
 
