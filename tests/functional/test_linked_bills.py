@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 from sqlalchemy import select
 
 from app import invariants
@@ -327,6 +328,49 @@ def test_nor_is_one_that_waited_for_a_payment_until_just_now(journey: Journey) -
     assert bills(journey) == {BILL: "cleared"}
     assert "L7" not in late(journey)
     journey.clock.tick(seconds=3601)
+    assert "L7" in late(journey)
+
+
+@pytest.mark.parametrize(
+    ("before", "waiting"),
+    [
+        # the bill of which there is a payment stands in for the one that is named
+        pytest.param({"V2": BILL}, {"V3": BILL, "V4": BILL}, id="names the original"),
+        pytest.param({"V1": BILL, "V2": "V1"}, {"V3": "V2", "V4": BILL}, id="names it after further ones"),
+        # and where that one is not here, for those that named it before
+        pytest.param({"V2": "V0"}, {"V3": "V0", "V4": "V0"}, id="names one that never came"),
+    ],
+)
+def test_nor_one_that_waits_for_a_payment_of_another_bill_than_it_names(
+    journey: Journey, before: dict[str, str], waiting: dict[str, str]
+) -> None:
+    bill(journey)
+    for number, of in before.items():
+        version(journey, number, of)
+    payment_id, way = at_the_bank(journey, numbered(journey, "V2"))
+    journey.at_bank(way)
+    opened = set(bills(journey))
+    for number, of in waiting.items():
+        version(journey, number, of)
+    journey.clock.tick(seconds=DAY_S + 1)
+    assert set(bills(journey)) == opened
+    assert "L7" not in late(journey)
+    reject(journey, payment_id)
+    journey.clock.tick(seconds=3601)
+    assert "L7" in late(journey)
+    journey.worker.run_until_idle()
+    assert "L7" not in late(journey)
+    found = bills(journey)
+    assert [found[number] for number in waiting] == ["cleared", "to_pay"]
+
+
+def test_a_payment_of_its_new_version_is_no_reason_for_a_bill_to_wait(journey: Journey) -> None:
+    version(journey, "V2", BILL)
+    _, way = at_the_bank(journey, numbered(journey, "V2"))
+    journey.at_bank(way)
+    journey.deliver(number=BILL, amount="100.00")
+    journey.clock.tick(seconds=DAY_S + 1)
+    assert bills(journey) == {"V2": "in_payment"}
     assert "L7" in late(journey)
 
 
