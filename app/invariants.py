@@ -668,15 +668,19 @@ INVARIANTS: Sequence[Invariant] = (
         "L7",
         "no delivered bill has been on its way into its customer's space for a day, unless a payment of one that it"
         " replaces is under way, or has been within the last hour",
-        "SELECT b.id FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id WHERE i.id IS NULL"
-        " AND b.kind = 'invoice' AND {seconds::now,b.delivered_at} > 86400 EXCEPT SELECT line.first_id FROM"
-        " (WITH RECURSIVE line(first_id, bill_id) AS (SELECT b.id, b.id FROM delivered_bill b LEFT JOIN invoice i"
-        " ON i.bill_id = b.id WHERE i.id IS NULL AND b.kind = 'invoice' AND {seconds::now,b.delivered_at} > 86400"
-        " UNION SELECT l.first_id, COALESCE(i.bill_id, named.id) FROM line l JOIN delivered_bill b ON b.id = l.bill_id"
-        " LEFT JOIN correction c ON c.bill_id = b.id LEFT JOIN invoice i ON i.id = c.invoice_id"
-        " LEFT JOIN delivered_bill named ON named.biller_id = b.biller_id AND named.number = b.corrects_number"
-        " WHERE COALESCE(i.bill_id, named.id) IS NOT NULL)"
-        " SELECT first_id, bill_id FROM line) line JOIN invoice i ON i.bill_id = line.bill_id"
+        # a new version waits for all of the line that it is to end, whichever bill of that it names; where that is not
+        # here, of those that named it before
+        "WITH RECURSIVE waiting AS (SELECT b.* FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id"
+        " WHERE i.id IS NULL AND b.kind = 'invoice'),"
+        " replaced(id, by_id) AS (SELECT i.bill_id, c.bill_id FROM correction c JOIN invoice i ON i.id = c.invoice_id"
+        " WHERE c.kind = 'new_version'),"
+        " beside(id, other_id) AS (SELECT id, by_id FROM replaced UNION ALL SELECT by_id, id FROM replaced"
+        " UNION ALL SELECT w.id, b.id FROM waiting w JOIN delivered_bill b ON b.biller_id = w.biller_id"
+        " AND b.customer_id = w.customer_id AND b.kind = 'invoice' AND (b.number = w.corrects_number"
+        " OR b.corrects_number = w.corrects_number AND (b.delivered_at, b.id) < (w.delivered_at, w.id))),"
+        " line(first_id, bill_id) AS (SELECT id, id FROM waiting WHERE {seconds::now,delivered_at} > 86400"
+        " UNION SELECT l.first_id, b.other_id FROM line l JOIN beside b ON b.id = l.bill_id)"
+        " SELECT first_id FROM line EXCEPT SELECT l.first_id FROM line l JOIN invoice i ON i.bill_id = l.bill_id"
         " WHERE i.state = 'in_payment' OR EXISTS (SELECT 1 FROM payment p WHERE p.invoice_id = i.id"
         " AND {seconds::now,p.updated_at} <= 3600)",
     ),

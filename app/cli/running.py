@@ -26,6 +26,7 @@ def _serve(_: argparse.Namespace) -> int:
 
 
 def _worker(_: argparse.Namespace) -> int:
+    import gc
     import logging
     import signal
 
@@ -37,6 +38,7 @@ def _worker(_: argparse.Namespace) -> int:
     worker = Worker(services, Schedule(services))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: worker.stop())
+    gc.freeze()  # what was loaded stays: many bills at once had all of it searched for garbage again and again
     worker.run()
     services.engine.dispose()
     return 0

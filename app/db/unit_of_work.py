@@ -91,12 +91,12 @@ class UnitOfWork:
         """
         if not events:
             return
-        facts = [{"event": new_id("evt"), **event.payload()} for event in events]
-        rows = [
-            {"id": fact["event"], "kind": type(event).__name__, "payload": event.payload(), "recorded_at": self.now}
-            for event, fact in zip(events, facts, strict=True)
+        kind = type(events[0]).__name__
+        rows: list[dict[str, Any]] = [
+            {"id": new_id("evt"), "kind": kind, "payload": event.payload(), "recorded_at": self.now} for event in events
         ]
         insert_many(self.session, EventRow, rows)
+        facts = [{"event": row["id"], **row["payload"]} for row in rows]
         for handler in self._handlers_of(events):
             work.enqueue(
                 self.session,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import logging
@@ -87,6 +88,7 @@ def _round(bills: int, number: int) -> dict[str, float]:
             lambda: receive(services, client=client, media_type="application/x-ndjson", lines=iter(file.readline, b""))
         )
         worker = Worker(services, Schedule(services))
+        gc.freeze()  # as a worker's process does
         _, delivered_s = _timed(lambda: _work(services, worker, only=DELIVER))
         _, opened_s = _timed(lambda: _work(services, worker))
         with services.reading() as uow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 from sqlalchemy import select
 
 from app import invariants
@@ -116,6 +117,40 @@ def test_no_new_version_is_opened_while_a_payment_of_any_earlier_one_may_be_exec
     assert bills(journey) == {BILL: "paid", "V2": "cleared", "V3": "cleared", "V4": "to_pay"}
     assert str(of_invoice(journey, old).refund_owed) == "100.00"
     assert f"new version of bill {BILL}, which you have paid" in said(journey, f"/bills/{numbered(journey, 'V4')}")
+
+
+VERSIONS = pytest.mark.parametrize(
+    ("before", "waiting"),
+    [
+        pytest.param({"V2": BILL}, {"V3": BILL, "V4": BILL}, id="of the original"),
+        pytest.param({"V1": BILL, "V2": "V1"}, {"V3": "V2", "V4": BILL}, id="of the original and of others"),
+        pytest.param({"V2": "V0"}, {"V3": "V0", "V4": "V0"}, id="of one that never came"),
+        pytest.param({"V1": "V0", "V2": "V1"}, {"V3": "V2", "V4": "V0"}, id="of one that never came and of others"),
+    ],
+)
+
+
+def wait_for_a_payment(journey: Journey, before: dict[str, str], waiting: dict[str, str]) -> str:
+    """New versions, each of the bill that it names, come one after the other; a payment of V2 is approved before those
+    that wait. Returns the payment's id."""
+    bill(journey)
+    for number, of in before.items():
+        version(journey, number, of)
+    payment_id, way = at_the_bank(journey, numbered(journey, "V2"))
+    journey.at_bank(way)
+    for number, of in waiting.items():
+        version(journey, number, of)
+    assert not waiting.keys() & bills(journey).keys()
+    return payment_id
+
+
+@VERSIONS
+def test_what_waits_for_a_payment_is_opened_at_once_when_that_ends(
+    journey: Journey, before: dict[str, str], waiting: dict[str, str]
+) -> None:
+    refused_by_the_bank(journey, wait_for_a_payment(journey, before, waiting))
+    found = bills(journey)
+    assert [found[number] for number in ("V2", *waiting)] == ["cleared", "cleared", "to_pay"]
 
 
 def test_the_new_version_of_a_withdrawn_bill_waits_for_its_payment_as_well(journey: Journey) -> None:
@@ -327,6 +362,30 @@ def test_nor_is_one_that_waited_for_a_payment_until_just_now(journey: Journey) -
     assert bills(journey) == {BILL: "cleared"}
     assert "L7" not in late(journey)
     journey.clock.tick(seconds=3601)
+    assert "L7" in late(journey)
+
+
+@VERSIONS
+def test_nor_one_that_waits_for_a_payment_of_another_bill_than_it_names(
+    journey: Journey, before: dict[str, str], waiting: dict[str, str]
+) -> None:
+    payment_id = wait_for_a_payment(journey, before, waiting)
+    journey.clock.tick(seconds=DAY_S + 1)
+    assert "L7" not in late(journey)
+    reject(journey, payment_id)
+    journey.clock.tick(seconds=3601)
+    assert "L7" in late(journey)
+    journey.worker.run_until_idle()
+    assert "L7" not in late(journey)
+
+
+def test_a_payment_of_its_new_version_is_no_reason_for_a_bill_to_wait(journey: Journey) -> None:
+    version(journey, "V2", BILL)
+    _, way = at_the_bank(journey, numbered(journey, "V2"))
+    journey.at_bank(way)
+    journey.deliver(number=BILL, amount="100.00")
+    journey.clock.tick(seconds=DAY_S + 1)
+    assert bills(journey) == {"V2": "in_payment"}
     assert "L7" in late(journey)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row as DatabaseRow
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import defer
 
 from app.audit import entries, seals
@@ -195,13 +195,19 @@ class _Desk:
         """Bills under these numbers, under numbers that look the same, and those that corrections name."""
         session, bill = self.uow.session, DeliveredBill
         numbers = {*self._keys, *(each.bill.corrects for each in self.deliveries if each.bill.corrects)}
-        alike = among(session, bill.number_key, set(self._keys.values()))
+        of_biller = bill.biller_id == self.client.biller_id
         return session.execute(
             select(
                 *(bill.id, bill.sha256, bill.customer_id, bill.kind, bill.currency, bill.delivered_at),
                 *(bill.number, bill.number_key),
             )
-            .where(bill.biller_id == self.client.biller_id, or_(among(session, bill.number, numbers), alike))
+            .where(
+                # of the biller in each: else SQLite goes through all bills that it ever delivered
+                or_(
+                    and_(of_biller, among(session, bill.number, numbers)),
+                    and_(of_biller, among(session, bill.number_key, set(self._keys.values()))),
+                )
+            )
             .order_by(bill.number)
         )
 
@@ -313,10 +319,11 @@ class _Desk:
 
     def _version(self, delivery: Delivery) -> Version | None:
         """None where it replaces nothing, or is for nobody."""
-        bill, customer_id = delivery.bill, self._customers.get(delivery.address)
-        if bill.kind is BillKind.CREDIT_NOTE or bill.corrects is None or customer_id is None:
+        bill = delivery.bill
+        if bill.kind is BillKind.CREDIT_NOTE or bill.corrects is None:
             return None
-        return Version(customer_id=customer_id, number=bill.number, replaces=bill.corrects)
+        customer_id = self._customers.get(delivery.address)
+        return Version(customer_id=customer_id, number=bill.number, replaces=bill.corrects) if customer_id else None
 
     def _not_connected(self, delivery: Delivery, earlier: _Earlier | None) -> Acknowledgement:
         """What was delivered while they were connected is acknowledged as ever. Anything else is refused alike."""

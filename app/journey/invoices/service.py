@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, TypedDict
 
 from sqlalchemy import CursorResult, exists, select, update
@@ -70,7 +70,7 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     _ask_for_corrections(uow, {(delivered.biller_id, invoice.number)})
     others = {delivered.corrects_number} - {None}
     if replaces_id is not None:
-        others |= {*_numbers_of(uow.session, earlier_ids(uow.session, invoice.id))}
+        others |= _names_of(uow.session, earlier_ids(uow.session, invoice.id))
     if others:  # the next one that goes the same way; it asks for the one after it
         _ask_for_new_versions(uow, delivered.biller_id, others, most=1)
 
@@ -129,18 +129,18 @@ def _payment_has_ended(uow: UnitOfWork, invoice_id: str) -> None:
     if biller_id is None:  # one that its customer added has no versions
         return
     line = [invoice_id, *earlier_ids(uow.session, invoice_id), *later_ids(uow.session, invoice_id)]
-    _ask_for_new_versions(uow, biller_id, _numbers_of(uow.session, line))
+    _ask_for_new_versions(uow, biller_id, _names_of(uow.session, line))
 
 
 def _ask_for_new_versions(
-    uow: UnitOfWork, biller_id: str, numbers: Collection[str | None], *, most: int | None = None
+    uow: UnitOfWork, biller_id: str, names: Collection[str | None], *, most: int | None = None
 ) -> None:
-    """Those that name one of these numbers and are not in the space yet, in the order in which they came."""
+    """Those that name one of these bills and are not in the space yet, in the order in which they came."""
     waiting = uow.session.scalars(
         select(DeliveredBill.id)
         .where(
             DeliveredBill.biller_id == biller_id,
-            DeliveredBill.corrects_number.in_(numbers),
+            DeliveredBill.corrects_number.in_(names),
             DeliveredBill.kind == BillKind.INVOICE,
             ~exists().where(Invoice.bill_id == DeliveredBill.id),
         )
@@ -151,9 +151,14 @@ def _ask_for_new_versions(
         uow.record(CorrectionDue(bill_id=bill_id))
 
 
-def _numbers_of(session: Session, invoice_ids: Collection[str]) -> Sequence[str]:
-    """Of the bills of one line: a new version names any of them."""
-    return session.scalars(select(Invoice.number).where(Invoice.id.in_(invoice_ids))).all()
+def _names_of(session: Session, invoice_ids: Collection[str]) -> set[str]:
+    """Of the bills of one line: a new version names any of them, or what they name themselves and is not here."""
+    rows = session.execute(
+        select(DeliveredBill.number, DeliveredBill.corrects_number)
+        .join(Invoice, Invoice.bill_id == DeliveredBill.id)
+        .where(Invoice.id.in_(invoice_ids))
+    )
+    return {name for row in rows for name in row if name is not None}
 
 
 def _invoices_of(vault: Vault, uow: UnitOfWork, bill_ids: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -70,11 +70,11 @@ def check(tree: object, *, depth_max: int) -> None:
         values += len(value)
         if values > VALUES_MAX:
             raise BillRefused("too-large", f"There are more than {VALUES_MAX} values.", element=_pointer(place))
-        # what has nothing inside is looked at only where it is too deep itself
+        # a text, which has nothing inside, is looked at only where it is too deep itself
         waiting += [
             ((place, key), inner, depth + 1)
             for key, inner in _inside(value)
-            if depth == depth_max or isinstance(inner, (dict, list))
+            if depth == depth_max or not isinstance(inner, str)
         ]
 
 

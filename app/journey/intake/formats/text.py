@@ -80,7 +80,7 @@ def printable(text: str, *, limit: int) -> str:
 
 def _visible(text: str, element: str) -> str:
     _limited(text, element, RAW_MAX)
-    if _is_plain(text.translate(_WITHOUT_BREAKS)):
+    if _is_plain(text) or _is_plain(text.translate(_WITHOUT_BREAKS)):
         return unicodedata.normalize("NFC", text)  # nothing to take out, nothing to refuse
     for character in text:
         if character not in _BREAK_CHARACTERS and unicodedata.category(character) in ("Cc", "Cs"):
