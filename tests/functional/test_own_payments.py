@@ -86,7 +86,7 @@ def test_the_whole_way(journey: Journey) -> None:
     with journey.services.reading() as uow:
         decision = uow.session.scalars(select(Decision)).one()
         check = uow.session.get_one(PayeeCheck, decision.payee_check_id)
-        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_offered", "own-bill-2")
+        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_possible", "own-bill-3")
         assert (check.payee_iban, check.amount_minor, check.bank_id) == (decision.payee_iban, 18450, "horizon")
         assert check.checked_at <= decision.decided_at
         assert decision.evidence["order"]["typed_iban"] == IBAN

@@ -19,7 +19,9 @@ from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
-from app.people.models import Biller
+from app.people.accounts import is_open
+from app.people.customers import today_of
+from app.people.models import Biller, Customer, PayeeAccount
 from connectors.money import Money, Total
 from consent.vault import Vault
 
@@ -137,6 +139,26 @@ def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: 
     if row is None:
         raise NotFound("bill")
     return _view(*row, today=today, earlier=earlier_bills(session, [invoice_id]).get(invoice_id))
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """The account of a delivered bill, as this service knows it."""
+
+    known_since: dt.date  #: on the customer's calendar
+    is_open: bool  #: something may be paid to it now
+
+
+def account_view(session: Session, *, invoice_id: str, customer: Customer, now: dt.datetime) -> AccountView | None:
+    """Of this customer's bill; None: it was delivered by nobody, or is not paid here."""
+    row = session.execute(
+        select(PayeeAccount.active_from, is_open(now))
+        .join(Invoice, and_(Invoice.biller_id == PayeeAccount.biller_id, Invoice.payee_iban == PayeeAccount.iban))
+        .where(Invoice.id == invoice_id, Invoice.customer_id == customer.id)
+    ).one_or_none()
+    if row is None or row[0] is None:
+        return None
+    return AccountView(known_since=today_of(customer, row[0]), is_open=bool(row[1]))
 
 
 def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:

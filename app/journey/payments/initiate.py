@@ -20,6 +20,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
     gives_way,
+    is_account_held,
     locked,
     locked_of_invoice,
 )
@@ -82,6 +83,7 @@ def _intend(task: Task) -> _Intent | None:
         if payment is None:
             invoices.lock(uow, decision.invoice_id)  # whoever corrects the bill at this moment sees it, or is seen
             payment = _prepare(services, uow, decision)
+            is_account_held(uow.session, payment, lock=True)  # who freezes the account finds it, or it gives way below
         _give_way(uow, payment)
         if payment.state == PaymentState.PREPARED:
             step(uow, payment, PaymentStep.INITIATE, source=Source.WORKER, evidence="bytes stored")

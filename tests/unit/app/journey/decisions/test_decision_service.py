@@ -286,6 +286,7 @@ def test_a_check_that_another_tab_has_used_is_not_asked_for_again_while_that_pay
             invoice_id=invoice_id,
             bank=PROFILE,
             typed=iban,
+            named=False,
             warned=True,
             doubted=False,
             besides=False,
