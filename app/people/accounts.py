@@ -164,7 +164,7 @@ def approve(
     Raises Conflict: it is not to be approved, its name was not checked, or this person has approved it already; Invalid
     where the name does not match and nobody says why that is right all the same.
     """
-    account = _locked(uow.session, account_id)
+    who, account = person(by), _locked(uow.session, account_id)
     if not ACCOUNT.allows(AccountState(account.state), AccountStep.APPROVE):
         raise _does_not_fit(account)
     if account.name_check is None:
@@ -177,7 +177,7 @@ def approve(
         )
     if account.state == AccountState.APPROVED_ONCE:
         account.active_from = uow.now + wait
-    _take(uow, account, AccountStep.APPROVE, by=person(by), note=despite)
+    _take(uow, account, AccountStep.APPROVE, by=who, note=despite)
     return account
 
 
