@@ -63,7 +63,7 @@ def test_the_whole_way(journey: Journey) -> None:
     to_check = journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon")
     assert (to_check.status_code, to_check.headers["Location"]) == (303, f"/bills/{invoice_id}/payee?bank=horizon")
     said = words(journey.browser, to_check.headers["Location"])
-    assert "Quittance cannot have names checked at" in said
+    assert "belongs to Dachdeckerei Brandt could not be checked" in said
     assert "call the company on a number that you know" in said
     # the page on which it is typed does not say it, but for its end
     raw = journey.browser.get(to_check.headers["Location"]).text
