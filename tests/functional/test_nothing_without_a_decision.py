@@ -432,6 +432,8 @@ MAY_SAY_NO = frozenset(
         ("payment", "resolve"),
         ("biller", "account", "check"),
         ("biller", "account", "approve"),
+        ("biller", "account", "freeze"),
+        ("biller", "account", "unfreeze"),
         ("biller", "account", "close"),
         ("reconcile", "accept"),
         ("reconcile",),
