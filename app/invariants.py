@@ -1,9 +1,9 @@
 """What must always be true of the database, each as one query that finds no row. `quittance check` runs them all.
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
-F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may). Many are constraints of the
-tables as well: what two things keep, one mistake does not break. The queries read tables only, so that they judge the
-code and do not repeat it.
+F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), P payee accounts. Many are
+constraints of the tables as well: what two things keep, one mistake does not break. The queries read tables only, so
+that they judge the code and do not repeat it.
 """
 
 from __future__ import annotations
@@ -633,6 +633,39 @@ INVARIANTS: Sequence[Invariant] = (
         "H3",
         "no entry of the log waits for its number for more than a minute",
         "SELECT id FROM log_entry WHERE number IS NULL AND {seconds::now,at} > 60",
+    ),
+    # ----------------------------------------------------------------------------------------------- P payee accounts
+    _holds(
+        "P1",
+        "a payee account's history is unbroken and ends where the account stands",
+        "SELECT later.account_id FROM payee_account_history later LEFT JOIN payee_account_history earlier"
+        " ON earlier.account_id = later.account_id AND earlier.sequence = later.sequence - 1"
+        " WHERE COALESCE(later.before, '') <> COALESCE(earlier.after, '')"
+        " UNION ALL SELECT a.id FROM payee_account a LEFT JOIN payee_account_history h"
+        " ON h.account_id = a.id AND h.sequence = a.sequence WHERE h.account_id IS NULL OR h.after <> a.state"
+        " OR (a.state = 'approved' AND COALESCE(h.active_from, h.at) <> a.active_from)"
+        " UNION ALL SELECT h.account_id FROM payee_account_history h JOIN payee_account a ON a.id = h.account_id"
+        " WHERE h.sequence > a.sequence",
+    ),
+    _holds(
+        "P2",
+        "no payee account is open by fewer than two people who said the same, one right after the other, about a name"
+        " that was checked; and where it does not match each of the two said why",
+        "SELECT h.account_id FROM payee_account_history h LEFT JOIN payee_account_history first"
+        " ON first.account_id = h.account_id AND first.sequence = h.sequence - 1"
+        " WHERE h.after = 'approved' AND h.step <> 'bring_over' AND (first.account_id IS NULL OR first.step <> h.step"
+        " OR first.by = h.by OR h.step NOT IN ('approve', 'unfreeze') OR (h.step = 'approve' AND (h.name_check IS NULL"
+        " OR (h.name_check = 'no_match' AND (h.note IS NULL OR first.note IS NULL)))))",
+    ),
+    _holds(
+        "P3",
+        "every decision on a delivered bill was on an account of its biller that was open and not frozen then",
+        # what came at the same moment: its order within a minute is not told by the clock
+        "SELECT d.id FROM decision d JOIN invoice i ON i.id = d.invoice_id WHERE i.bill_id IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM payee_account a JOIN payee_account_history h ON h.account_id = a.id AND h.after = 'approved'"
+        " LEFT JOIN payee_account_history n ON n.account_id = h.account_id AND n.sequence = h.sequence + 1"
+        " WHERE a.biller_id = i.biller_id AND a.iban = d.payee_iban AND h.active_from <= d.decided_at"
+        " AND {seconds:h.at,d.decided_at} <= 60 AND (n.account_id IS NULL OR {seconds:d.decided_at,n.at} <= 60))",
     ),
     # ----------------------------------------------------------------------------------------------------- L liveness
     _holds(

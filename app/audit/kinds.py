@@ -16,6 +16,8 @@ class Kind(enum.StrEnum):
     BILLER_REGISTERED = "biller.registered"
     KEY_REGISTERED = "key.registered"
     KEY_REVOKED = "key.revoked"
+    ACCOUNT_PROPOSED = "account.proposed"
+    ACCOUNT_STEP = "account.step"
     BILL_DELIVERED = "bill.delivered"
     INVOICE_OPENED = "invoice.opened"
     PAYMENT_DECIDED = "payment.decided"
@@ -59,6 +61,27 @@ SOURCES = {
         since="revoked_at",
         columns=("id", "biller_id", "kid", "revoked_at", "revoked_since", "revoked_because"),
         only="revoked_at IS NOT NULL",
+    ),
+    Kind.ACCOUNT_PROPOSED: Source(
+        table="payee_account", key=("id",), since="created_at", columns=("id", "biller_id", "iban", "created_at")
+    ),
+    Kind.ACCOUNT_STEP: Source(
+        table="payee_account_history",
+        key=("account_id", "sequence"),
+        since="at",
+        columns=(
+            "account_id",
+            "sequence",
+            "step",
+            "before",
+            "after",
+            "by",
+            "note",
+            "name_check",
+            "name_found",
+            "active_from",
+            "at",
+        ),
     ),
     Kind.BILL_DELIVERED: Source(
         table="delivered_bill",

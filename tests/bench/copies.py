@@ -22,6 +22,7 @@ ONCE = frozenset(
         "ceremony",
         "biller",
         "payee_account",
+        "payee_account_history",
         "api_client",
         "connection",
         "connection_history",

@@ -110,6 +110,7 @@ class HeldBill(Base):
     key_id: Mapped[str | None] = mapped_column(ForeignKey("sealing_key.id"))
     corrects_number: Mapped[str | None] = mapped_column(String(100))  # of the one earlier bill that it is about
     reasons: Mapped[list[Any]]  # [{code, detail, element}]
+    payee_iban: Mapped[str | None] = mapped_column(String(34))  # that it names, whoever has it
     held_at: Mapped[dt.datetime]
     ended_as: Mapped[str | None] = mapped_column(String(9))
     ended_at: Mapped[dt.datetime | None]

@@ -30,8 +30,9 @@ from app.journey.intake.formats import read_bill
 from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
 from app.journey.intake.versions import Version, Versions
+from app.people import accounts
 from app.people.customers import today_of
-from app.people.models import Biller, Customer, PayeeAccount
+from app.people.models import Biller, Customer
 from app.people.sealing_keys import is_good, keys_of
 from consent.base import new_id
 from consent.vault import Vault
@@ -156,9 +157,7 @@ class _Desk:
         addresses = {each.address for each in self.deliveries}
         self._keys = {each.bill.number: number_key(each.bill.number) for each in self.deliveries}
         self._biller = session.get_one(Biller, biller_id)
-        self._accounts = frozenset(
-            session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id))
-        )
+        self._accounts = accounts.open_ibans(session, biller_id=biller_id, now=self.uow.now)
         self._sealing = {key.kid: key for key in keys_of(session, biller_id=biller_id)}
         self._customers = customers_behind(session, addresses=addresses, biller_id=biller_id)
         away = addresses - self._customers.keys()
@@ -394,6 +393,7 @@ class _Desk:
         now = self._held_now.get(delivery.sha256)
         if now is None:
             row = {**self._row(delivery, customer_id, sealed_by), "id": new_id("hld"), "held_at": self.uow.now}
+            row["payee_iban"] = delivery.bill.payee.iban if delivery.bill.payee else None
             row["reasons"] = [{"code": each.code, "detail": each.detail, "element": each.element} for each in doubts]
             self._held.append(row)
             now = self._held_now[delivery.sha256] = Acknowledgement(

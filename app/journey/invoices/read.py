@@ -22,7 +22,9 @@ from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
-from app.people.models import Biller, SealingKey
+from app.people.accounts import is_open
+from app.people.customers import today_of
+from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
 from connectors.money import Money, Total
 from consent.vault import Vault
@@ -178,6 +180,26 @@ def origin_of(session: Session, *, invoice_id: str) -> Origin:
         key_since=key.registered_at if key else None,
         revoked_since=key.revoked_since if key else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """The account of a delivered bill, as this service knows it."""
+
+    known_since: dt.date  #: on the customer's calendar
+    is_open: bool  #: something may be paid to it now
+
+
+def account_view(session: Session, *, invoice_id: str, customer: Customer, now: dt.datetime) -> AccountView | None:
+    """Of this customer's bill; None: it was delivered by nobody, or is not paid here."""
+    row = session.execute(
+        select(PayeeAccount.active_from, is_open(now))
+        .join(Invoice, and_(Invoice.biller_id == PayeeAccount.biller_id, Invoice.payee_iban == PayeeAccount.iban))
+        .where(Invoice.id == invoice_id, Invoice.customer_id == customer.id)
+    ).one_or_none()
+    if row is None or row[0] is None:
+        return None
+    return AccountView(known_since=today_of(customer, row[0]), is_open=bool(row[1]))
 
 
 def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:

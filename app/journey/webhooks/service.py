@@ -24,6 +24,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_for_biller
+from app.journey.payments.reasons import Reason
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
 from app.journey.webhooks.rules import may_be_called
 from app.services import Services, Task
@@ -205,7 +206,8 @@ def tell_payment_failed(task: Task) -> None:
 def _tell_payment(task: Task, *, kind: str) -> None:
     with task.services.unit_of_work() as uow:
         payment_id = task.payload["payment_id"]
-        biller_id = uow.session.get_one(Payment, payment_id).biller_id
+        told = uow.session.get_one(Payment, payment_id)
+        biller_id = told.biller_id
         if biller_id is None:  # its customer added the bill: there is nobody to tell
             task.finish(uow)
             uow.commit()
@@ -222,6 +224,8 @@ def _tell_payment(task: Task, *, kind: str) -> None:
             # of the step that is told, not of now; facts from before there were sequences have none
             "sequence": task.payload.get("sequence", 1),
         }
+        if (told.reason, told.sequence) == (Reason.ACCOUNT_HELD, data["sequence"]):
+            data["reason"] = told.reason  # it is the biller's account; no other reason is any business of its
         _write(task, uow, biller_id=biller_id, kind=kind, subject=payment.id, data=data)
         task.finish(uow)
         uow.commit()

@@ -1,6 +1,6 @@
 """the log of every fact of a payment: entries, the tiles of their tree, signed checkpoints; seals of bills
 
-It begins with this migration, or with the first bill where there is none: what is older is in no log. A process of the
+It begins with this migration, or with the first biller where there is none: what is older is in no log. A process of the
 release before writes nothing into it, and what it does is reported as missing there (`quittance check`, H2): stop it
 first.
 
@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_head")),
     )
-    is_in_use = op.get_bind().execute(sa.text("SELECT id FROM delivered_bill LIMIT 1")).first() is not None
+    is_in_use = op.get_bind().execute(sa.text("SELECT id FROM biller LIMIT 1")).first() is not None
     begun_at = sa.func.current_timestamp() if is_in_use else dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     op.get_bind().execute(head.insert().values(id=1, begun_at=begun_at))
     op.create_table(

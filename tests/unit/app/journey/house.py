@@ -32,7 +32,7 @@ from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
 from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
-from app.people.models import ApiClient, Biller, Customer, PayeeAccount
+from app.people.models import ApiClient, Biller, Customer
 from app.people.sessions import SignedIn
 from app.services import Services, Task
 from config.settings import Settings
@@ -55,6 +55,7 @@ from connectors.registry import Registry, UnknownBank
 from consent.models import Consent, Sealed, Trip
 from consent.vault import Vault
 from tests.conftest import Clock
+from tests.support.factories import open_account
 from tests.support.installation import BASE_URL
 
 IBAN = "FR1420041010050500013M02606"
@@ -228,10 +229,10 @@ class House:
         now = self.clock.now
         self.add(
             Biller(id="blr_1", name="Lumen", country="FR", created_at=now),
-            PayeeAccount(id="acc_1", biller_id="blr_1", iban=IBAN, holder="Lumen SA", created_at=now),
             ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=now),
         )
         with self.begin() as uow:  # who are connected: what the biller delivers may arrive
+            open_account(uow, biller_id="blr_1", iban=IBAN, holder="Lumen SA")
             connect(uow, customer_id=self.customer.id, biller_id="blr_1", space_domain="space.example")
             uow.commit()
 

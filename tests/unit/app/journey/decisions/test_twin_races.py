@@ -94,6 +94,7 @@ class Twins:
                 invoice_id=invoice_id,
                 bank=PROFILE,
                 typed=IBAN,
+                named=True,
                 warned=True,
                 doubted=True,
                 besides=True,
