@@ -1,8 +1,8 @@
 """the log of every fact of a payment: entries, the tiles of their tree, signed checkpoints; seals of bills
 
-It begins with this migration, or with the first biller where there is none: what is older is in no log. A process of the
-release before writes nothing into it, and what it does is reported as missing there (`quittance check`, H2): stop it
-first.
+It begins with this migration, or with the first biller where there is none: what is older is in no log. A process of
+the release before writes nothing into it, and what it does is reported as missing there (`quittance check`, H2): stop
+it first.
 
 Revision: 0025, after 0024
 """
