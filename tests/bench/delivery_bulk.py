@@ -2,9 +2,9 @@
 
 The floor is what PostgreSQL itself needs for the rows that the delivery writes (bills, their sealed bytes, facts,
 entries of the log, results), each table by COPY into a temporary one and INSERT … ON CONFLICT DO NOTHING, in the same
-run, into tables with the same indexes. Delivering is all that a worker does until every line has its result: opening the sealed parts,
-reading and judging each bill, writing. Receiving the file and opening the invoices are said beside it. Writes
-build/bench.json.
+run, into tables with the same indexes. Delivering is all that a worker does until every line has its result: opening
+the sealed parts, reading and judging each bill, writing. Receiving the file and opening the invoices are said beside
+it. Writes build/bench.json.
 """
 # ruff: noqa: T201  # its output is for a person
 

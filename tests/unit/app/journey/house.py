@@ -57,6 +57,7 @@ from consent.vault import Vault
 from tests.conftest import Clock
 from tests.support.factories import open_account
 from tests.support.installation import BASE_URL
+from tests.support.logged import log_all
 
 IBAN = "FR1420041010050500013M02606"
 VAULT = Vault({"k1": b"1" * 32}, active="k1")
@@ -234,6 +235,7 @@ class House:
         with self.begin() as uow:  # who are connected: what the biller delivers may arrive
             open_account(uow, biller_id="blr_1", iban=IBAN, holder="Lumen SA")
             connect(uow, customer_id=self.customer.id, biller_id="blr_1", space_domain="space.example")
+            log_all(uow)
             uow.commit()
 
     @property
@@ -248,6 +250,7 @@ class House:
             for row in rows:
                 uow.session.add(row)
                 uow.session.flush()
+            log_all(uow)
             uow.commit()
 
     # ------------------------------------------------------------------------------------------------------ the journey
@@ -306,6 +309,7 @@ class House:
             uow.session.add(invoice)
             uow.session.flush()
             ledger.bill(uow, invoice_id=invoice_id, creditor="blr_1", amount=invoice.amount)
+            log_all(uow)
             uow.commit()
         return invoice_id
 
@@ -349,6 +353,7 @@ class House:
                 ),
             )
             uow.record(PaymentDecided(decision_id=decision.id, payment_id=payment_id))
+            log_all(uow)
             uow.commit()
 
     def run(self, handler: str) -> None:
@@ -357,6 +362,7 @@ class House:
             due = select(WorkRow.key).where(WorkRow.handler == handler, WorkRow.run_at <= uow.now)
             key = uow.session.scalars(due).one()
             claim = work.claim_key(uow.session, key=key, now=uow.now)
+            log_all(uow)
             uow.commit()
         assert claim is not None
         HANDLERS[handler](Task(services=self.services, claim=claim))
@@ -366,6 +372,7 @@ class House:
         with self.begin() as uow:
             row = uow.session.scalars(select(WorkRow).where(WorkRow.handler == handler)).one()
             row.run_at, row.lock_token = uow.now, None
+            log_all(uow)
             uow.commit()
 
     def stage(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", **changes: Any) -> None:
@@ -445,6 +452,7 @@ class House:
                 evidence="not_found",
                 reason=Reason.NOT_KNOWN_AT_BANK,
             )
+            log_all(uow)
             uow.commit()
 
     def given_up(self) -> None:
