@@ -1,7 +1,7 @@
 """The installation's keys, one file each in one folder that only the service may read.
 
 ``form.key`` signs form tokens · ``vault/<id>.key`` seal secrets (the highest id is active) · ``oauth.jwk.json``
-signs billers' access tokens · ``bank-client.jwk.json`` proves us to banks.
+signs billers' access tokens · ``bank-client.jwk.json`` proves us to banks · ``log.key`` signs what the log says.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 from joserfc.jwk import ECKey
 
+from app.signed_note import NoteError, Signer
+
 
 class KeysMissing(Exception):
     """The folder does not hold what the service needs; the text says how to make it."""
@@ -28,10 +30,11 @@ class Keys:
     vault_active: str
     oauth: dict[str, Any] = field(repr=False)
     bank_client: dict[str, Any] = field(repr=False)
+    log: Signer = field(repr=False)
 
     @classmethod
     def load(cls, folder: Path) -> Keys:
-        """Read all keys. Raises KeysMissing."""
+        """Read all keys. Raises KeysMissing; also where that of the log is damaged."""
         try:
             vault = {
                 path.stem: bytes.fromhex(path.read_text().strip()) for path in sorted((folder / "vault").glob("*.key"))
@@ -44,11 +47,14 @@ class Keys:
                 vault_active=max(vault, key=lambda name: (len(name), name)),
                 oauth=json.loads((folder / "oauth.jwk.json").read_text()),
                 bank_client=json.loads((folder / "bank-client.jwk.json").read_text()),
+                log=Signer.parse((folder / "log.key").read_text()),
             )
         except FileNotFoundError as error:
             raise KeysMissing(
                 f"{error.filename or error} is missing: make the keys with `quittance keys init`"
             ) from error
+        except NoteError as error:
+            raise KeysMissing(f"{folder / 'log.key'}: {error}; put it back from where it was kept") from error
 
     @staticmethod
     def init(folder: Path) -> list[Path]:
@@ -56,6 +62,7 @@ class Keys:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "vault").mkdir(exist_ok=True, mode=0o700)
         wanted: dict[Path, Callable[[], str]] = {folder / "form.key": lambda: secrets.token_urlsafe(48)}
+        wanted[folder / "log.key"] = lambda: Signer.generate(f"quittance-log-{secrets.token_hex(4)}").written()
         if not any((folder / "vault").glob("*.key")):
             wanted[folder / "vault" / "k1.key"] = lambda: secrets.token_hex(32)
         for name in ("oauth", "bank-client"):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from app.audit.sequencer import number_waiting
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
@@ -68,6 +69,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
 }
 #: those that need more than one transaction, or a setting
 OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
+    number_waiting: dt.timedelta(seconds=1),
     report_unseen: dt.timedelta(hours=1),
     trace_strays: dt.timedelta(minutes=1),
 }

@@ -14,6 +14,7 @@ from app.db.engine import make_engine
 from app.db.unit_of_work import Route, UnitOfWork
 from app.keys import Keys
 from config.settings import Settings
+from connectors.payee_name import NobodyToAsk, PayeeNames, VerificationOfPayee
 from connectors.registry import Registry
 from consent.vault import Vault
 
@@ -40,6 +41,7 @@ class Services:
     clock: Callable[[], dt.datetime]
     route: Route
     handlers: Mapping[str, Handler] = field(repr=False)
+    payee_names: PayeeNames = field(default_factory=NobodyToAsk)  #: whom we ask whether a name belongs to an account
 
     def unit_of_work(self) -> UnitOfWork:
         """A transaction that may write."""
@@ -100,7 +102,15 @@ def build_services(
         clock=clock,
         route=route,
         handlers=handlers,
+        payee_names=open_payee_names(settings),
     )
+
+
+def open_payee_names(settings: Settings) -> PayeeNames:
+    """Whom this installation asks, by its settings."""
+    if not settings.name_check_url:
+        return NobodyToAsk()
+    return VerificationOfPayee(settings.name_check_url, allow_http=settings.demo)
 
 
 def open_banks(

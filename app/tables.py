@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import app.audit.models
 import app.db.events
 import app.db.work
 import app.journey.connections.models

@@ -17,6 +17,10 @@ from config.hosts import is_loopback
 ROOT = Path(__file__).resolve().parent.parent
 
 
+#: in the demo the sandbox bank answers (connectors/sandbox_bank/payee_names.py)
+_SANDBOX_NAMES = "http://127.0.0.1:{}/vop/v1/payee-verifications"
+
+
 class SettingsError(Exception):
     """The environment does not describe an installation that may start. The text says which variable to mend."""
 
@@ -43,6 +47,9 @@ class Settings:
     #: how many proxies in front of us set X-Forwarded-…; 0 behind one: all customers are one address
     trusted_proxies: int
     demo: bool  #: demo customers, the sandbox bank, http and loopback allowed
+    #: hours from the second approval of a biller's account until bills may be paid to it; 0 in the demo alone
+    account_wait_hours: int = 72
+    name_check_url: str = ""  #: where the name of a payee is checked (the EPC's Verification of Payee); "": nowhere
     unseen_days: int = 7  #: a bill that its customer has not opened for so long is told to its biller; 0: none is
 
     @classmethod
@@ -66,6 +73,7 @@ class Settings:
         demo = env.bool("QUITTANCE_DEMO", False)
         data = env.path("QUITTANCE_DATA", Path("var")).absolute()
         port = env.int("QUITTANCE_PORT", 8000)
+        bank_port = env.int("QUITTANCE_BANK_PORT", 8001)
         return cls(
             data=data,
             base_url=env.str("QUITTANCE_BASE_URL", f"http://localhost:{port}").rstrip("/"),
@@ -75,7 +83,7 @@ class Settings:
             bank_keys=env.path("QUITTANCE_BANK_KEYS", data / "bank-keys"),
             space_domain=env.str("QUITTANCE_SPACE_DOMAIN", "space.quittance.example"),
             port=port,
-            bank_port=env.int("QUITTANCE_BANK_PORT", 8001),
+            bank_port=bank_port,
             uk_bank_port=env.int("QUITTANCE_UK_BANK_PORT", 8003),
             stet_bank_port=env.int("QUITTANCE_STET_BANK_PORT", 8004),
             nextgen_bank_port=env.int("QUITTANCE_NEXTGEN_BANK_PORT", 8005),
@@ -84,6 +92,8 @@ class Settings:
             web_threads=env.int("QUITTANCE_WEB_THREADS", 8),
             trusted_proxies=env.int("QUITTANCE_TRUSTED_PROXIES", 0),
             demo=demo,
+            account_wait_hours=env.int("QUITTANCE_ACCOUNT_WAIT_HOURS", 0 if demo else 72),
+            name_check_url=env.str("QUITTANCE_NAME_CHECK_URL", _SANDBOX_NAMES.format(bank_port) if demo else ""),
             unseen_days=env.int("QUITTANCE_UNSEEN_DAYS", 7),
         )
 
@@ -98,6 +108,12 @@ class Settings:
             )
         if not self.demo and url.scheme != "https":
             raise SettingsError("QUITTANCE_BASE_URL must begin with https:// unless QUITTANCE_DEMO is on")
+        if not (0 if self.demo else 1) <= self.account_wait_hours <= 720:
+            raise SettingsError(
+                "QUITTANCE_ACCOUNT_WAIT_HOURS must be a number of hours from 1 to 720; 0 is for QUITTANCE_DEMO alone"
+            )
+        if self.name_check_url and not self.name_check_url.startswith(("https://", "http://")[: 2 if self.demo else 1]):
+            raise SettingsError("QUITTANCE_NAME_CHECK_URL must begin with https:// unless QUITTANCE_DEMO is on")
         if not 0 <= self.unseen_days <= 365:
             raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
         if self.trusted_proxies < 0:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from app.cli import (
+    audit,
     banks,
     billers,
     bills,
@@ -19,6 +20,7 @@ from app.cli import (
     demo,
     new_standard,
     payments,
+    receipts,
     reconciliation,
     running,
     setup,
@@ -27,7 +29,21 @@ from app.cli import (
 from app.cli.words import Command
 
 #: in the order of `quittance --help`
-GROUPS = (running, payments, work, reconciliation, setup, billers, connections, bills, banks, new_standard, demo)
+GROUPS = (
+    running,
+    payments,
+    work,
+    reconciliation,
+    audit,
+    receipts,
+    setup,
+    billers,
+    connections,
+    bills,
+    banks,
+    new_standard,
+    demo,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +72,7 @@ def _sentence(error: Exception) -> str | None:
     from app.demo.errors import DemoError
     from app.errors import AppError
     from app.keys import KeysMissing
+    from app.signed_note import NoteError
     from config.settings import SettingsError
     from connectors.errors import BankError
     from connectors.profile import ProfileError
@@ -66,7 +83,16 @@ def _sentence(error: Exception) -> str | None:
         return error.detail
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {str(error.orig).strip().splitlines()[0]}"
-    known = SettingsError | KeysMissing | ProfileError | DemoError | BankError | UnusableBank | RegistrationError
+    known = (
+        SettingsError
+        | KeysMissing
+        | NoteError
+        | ProfileError
+        | DemoError
+        | BankError
+        | UnusableBank
+        | RegistrationError
+    )
     if isinstance(error, known):
         return str(error)
     if isinstance(error, OSError) and error.filename:

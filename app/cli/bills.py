@@ -41,11 +41,14 @@ def _held(_: argparse.Namespace) -> int:
     from app.journey.intake.holding import held_bills
 
     with machinery.services().reading() as uow:
-        for held in held_bills(uow.session):
+        for held in held_bills(uow.session, now=uow.now):
             amount = f"{held.amount} {held.amount.currency}"
             print(f"{held.id}  {held.held_at:%Y-%m-%d}  {held.biller_name}: {held.number}, {amount}")
             for detail in held.details:
                 print(f"    {detail}")
+            if held.named_iban is not None:
+                known = ", ".join(each.iban for each in held.known) or "none"
+                print(f"    it names {held.named_iban}; open accounts of the biller: {known}")
     return 0
 
 

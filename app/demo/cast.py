@@ -68,6 +68,8 @@ JONAS = Person(
     country="DE",
 )
 PEOPLE = (CAMILLE, JONAS)
+#: who vetted the companies: two different people have to
+OPERATORS = ("ada", "grace")
 
 WATER = Company(
     slug="eaux-de-brumeval",

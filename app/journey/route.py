@@ -20,6 +20,7 @@ from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened
 from app.journey.payments import code_exchange, initiate, status, step
 from app.journey.payments.events import (
     CustomerReturned,
+    PayeeMoved,
     PaymentAccepted,
     PaymentFailed,
     PaymentReversed,
@@ -30,6 +31,7 @@ from app.journey.payments.events import (
 from app.journey.receipts import service as receipts
 from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
+from app.people.events import PayeeAccountMoved
 from app.services import Handler
 
 TIMETABLE: dict[type[Event], list[Handler]] = {
@@ -44,6 +46,8 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     RefundOwed: [webhooks.tell_refund_owed],
     PaymentDecided: [initiate.initiate],
     TwinMoved: [step.reconsider],
+    PayeeAccountMoved: [step.look_at_account],
+    PayeeMoved: [step.reconsider],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled],

@@ -11,15 +11,14 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
-from app.errors import FieldError, Invalid, NotFound
+from app.errors import Invalid, NotFound
 from app.people.models import ApiClient, Biller, UsedAssertion
+from app.people.public_keys import bad_key, public_key
 from consent.base import new_id
 
 #: everything a biller's program can ever be allowed; none of them moves money
@@ -35,17 +34,11 @@ SCOPES = {
 _ANSWERING = {"connections:read", "connections:write"}
 #: how a client may sign its assertions (FAPI 2.0 §5.4.1, without EdDSA, whose name is being replaced by RFC 9864)
 ASSERTION_ALGORITHMS = ("ES256", "PS256")
+ASSERTION_KINDS = ("EC", "RSA")
 KEYS_MAX = 5
-RSA_BITS_MIN = 2048  # FAPI 2.0 §5.4.1
-RSA_BITS_MAX = 4096  # a larger one only makes every check slow
-RSA_EXPONENT_MIN = 65537
 #: used assertions that one sweep forgets
 FORGET_MAX = 1000
 
-_ALGORITHM_OF = {"EC": "ES256", "RSA": "PS256"}
-_PUBLIC_MEMBERS = {"EC": ("crv", "x", "y"), "RSA": ("n", "e")}  # RFC 7518 §6.2.1, §6.3.1
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # §6.2.2, §6.3.2, §6.4
-_KID = re.compile(r"[\x21-\x7e]{1,100}")
 _CLIENT_ID = re.compile(r"cli_[0-9a-f]{32}")
 
 
@@ -137,67 +130,7 @@ def _public_keys(jwks: Mapping[str, Any]) -> list[dict[str, str]]:
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not 1 <= len(keys) <= KEYS_MAX:
         raise Invalid("jwks", f"Send a JWK Set with 1 to {KEYS_MAX} public keys.")
-    taken = [_public_key(key, f"/keys/{index}") for index, key in enumerate(keys)]
+    taken = [public_key(key, f"/keys/{index}", kinds=ASSERTION_KINDS) for index, key in enumerate(keys)]
     if len({key["kid"] for key in taken}) < len(taken):
-        raise _bad_key("/keys", "Two keys have the same kid.")
+        raise bad_key("/keys", "Two keys have the same kid.")
     return taken
-
-
-def _public_key(jwk: object, where: str) -> dict[str, str]:
-    """The members we know and nothing else: no certificate, no address to fetch a key from."""
-    if not isinstance(jwk, dict):
-        raise _bad_key(where, "A key is a JSON object.")
-    if private := sorted(_PRIVATE_MEMBERS & jwk.keys()):
-        raise _bad_key(
-            where,
-            f"This is a private key ({', '.join(private)}): keep it, make a new one, send the public part.",
-        )
-    kind = jwk.get("kty")
-    if not isinstance(kind, str) or kind not in _PUBLIC_MEMBERS:
-        raise _bad_key(where, "Only kty EC (P-256) and RSA are taken.")
-    if jwk.get("alg", _ALGORITHM_OF[kind]) != _ALGORITHM_OF[kind]:
-        raise _bad_key(where, f"A key of kty {kind} signs with {_ALGORITHM_OF[kind]} here.")
-    if jwk.get("use", "sig") != "sig" or jwk.get("key_ops", ["verify"]) != ["verify"]:
-        raise _bad_key(where, "The key must be for signatures: use sig, key_ops verify.")
-    members = {name: jwk.get(name) for name in _PUBLIC_MEMBERS[kind]}
-    key = _import({"kty": kind, **members}, where)
-    kid = jwk.get("kid", key.thumbprint())
-    if not isinstance(kid, str) or _KID.fullmatch(kid) is None:
-        raise _bad_key(where, "A kid is 1 to 100 visible ASCII characters.")
-    return {
-        "kty": kind,
-        **{name: str(value) for name, value in members.items()},
-        "kid": kid,
-        "use": "sig",
-        "alg": _ALGORITHM_OF[kind],
-    }
-
-
-def _import(members: dict[str, Any], where: str) -> ECKey | RSAKey:
-    """A key that is on its curve, or an RSA modulus of a size that is neither weak nor a burden."""
-    most = RSA_BITS_MAX // 4
-    if not all(isinstance(value, str) and len(value) <= most for value in members.values()):
-        raise _bad_key(
-            where, f"The key needs {', '.join(name for name in members if name != 'kty')} as base64url text."
-        )
-    if members["kty"] == "EC" and members["crv"] != "P-256":
-        raise _bad_key(where, "The curve must be P-256.")
-    try:
-        if members["kty"] == "EC":
-            curve_key = ECKey.import_key(members)
-            _ = curve_key.public_key  # computes the point
-            return curve_key
-        key = RSAKey.import_key(members)
-        numbers, bits = key.public_key.public_numbers(), key.public_key.key_size
-    except (JoseError, ValueError, TypeError) as error:
-        raise _bad_key(where, "The numbers are not those of a key.") from error
-    if not RSA_BITS_MIN <= bits <= RSA_BITS_MAX or numbers.e < RSA_EXPONENT_MIN:
-        raise _bad_key(
-            where,
-            f"An RSA key has {RSA_BITS_MIN} to {RSA_BITS_MAX} bits and an exponent of {RSA_EXPONENT_MIN} or more.",
-        )
-    return key
-
-
-def _bad_key(where: str, detail: str) -> Invalid:
-    return Invalid("jwks", detail, errors=(FieldError(where, detail),))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.people import names
+from app.people.account_states import AccountState
 from consent.base import Base, Id
 
 
@@ -88,16 +89,52 @@ class Biller(Base):
 
 
 class PayeeAccount(Base):
-    """An account that was vetted as the biller's. A bill that names any other one is held."""
+    """An account that is said to be the biller's. A bill that names one which is not open is held.
+
+    Open: approved by two people, and its time has come (``accounts.is_open``).
+    """
 
     __tablename__ = "payee_account"
-    __table_args__ = (UniqueConstraint("biller_id", "iban"),)
+    __table_args__ = (
+        UniqueConstraint("biller_id", "iban"),
+        CheckConstraint(
+            "state IN ('proposed', 'approved_once', 'approved', 'frozen', 'thawing', 'closed')", name="state_known"
+        ),
+        CheckConstraint(
+            "state NOT IN ('approved', 'frozen', 'thawing') OR active_from IS NOT NULL", name="has_its_day"
+        ),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
     iban: Mapped[str] = mapped_column(String(34))
     holder: Mapped[str] = mapped_column(String(70))
+    state: Mapped[str] = mapped_column(String(13), default=AccountState.PROPOSED)
+    # since when, or from when, it may be paid to; null: it never had two approvals
+    active_from: Mapped[dt.datetime | None]
+    # what the payee's bank said of name and account: connectors.payee_name. Null: not asked since it was proposed
+    name_check: Mapped[str | None] = mapped_column(String(12))
+    name_found: Mapped[str | None] = mapped_column(String(140))  # of a close match: the name that the bank has
+    sequence: Mapped[int] = mapped_column(default=0)  # of the last line of its history
     created_at: Mapped[dt.datetime]
+
+
+class PayeeAccountHistory(Base):
+    """Who did what about a payee account. Append-only."""
+
+    __tablename__ = "payee_account_history"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("payee_account.id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    step: Mapped[str] = mapped_column(String(10))
+    before: Mapped[str | None] = mapped_column(String(13))
+    after: Mapped[str] = mapped_column(String(13))
+    by: Mapped[str] = mapped_column(String(60))  # an operator
+    note: Mapped[str | None] = mapped_column(String(300))  # why, in their words
+    name_check: Mapped[str | None] = mapped_column(String(12))  # as they saw it
+    name_found: Mapped[str | None] = mapped_column(String(140))
+    active_from: Mapped[dt.datetime | None]
+    at: Mapped[dt.datetime]
 
 
 class ApiClient(Base):
@@ -111,6 +148,24 @@ class ApiClient(Base):
     scope: Mapped[str] = mapped_column(String(200))  # granted, space-separated
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[dt.datetime]
+
+
+class SealingKey(Base):
+    """A public key with which a biller seals its bills, and when it is good."""
+
+    __tablename__ = "sealing_key"
+    __table_args__ = (UniqueConstraint("biller_id", "kid"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"))
+    kid: Mapped[str] = mapped_column(String(100))
+    jwk: Mapped[dict[str, Any]]
+    valid_from: Mapped[dt.datetime]
+    valid_until: Mapped[dt.datetime]
+    registered_at: Mapped[dt.datetime]
+    revoked_at: Mapped[dt.datetime | None]  # when we were told
+    revoked_since: Mapped[dt.datetime | None]  # from then on nothing that it sealed is sealed
+    revoked_because: Mapped[str | None] = mapped_column(String(200))
 
 
 class UsedAssertion(Base):

@@ -69,3 +69,11 @@ def accounts_of(connection: Connection, customer_id: str) -> list[Account]:
 
 def iban_is_ours(connection: Connection, iban: str) -> bool:
     return connection.execute("SELECT 1 FROM account WHERE iban = ?", [iban]).fetchone() is not None
+
+
+def holder_of(connection: Connection, iban: str) -> str | None:
+    """The name of whoever has this account here; None: it is no account of this bank."""
+    row = connection.execute(
+        "SELECT name FROM account JOIN customer USING (customer_id) WHERE iban = ?", [iban]
+    ).fetchone()
+    return None if row is None else str(row["name"])

@@ -22,6 +22,7 @@ ONCE = frozenset(
         "ceremony",
         "biller",
         "payee_account",
+        "payee_account_history",
         "api_client",
         "connection",
         "connection_history",
@@ -40,6 +41,14 @@ _FIRST = re.compile(r"[0-9a-f]{8}(?=[0-9a-f]{24}|(?:-[0-9a-f]{4}){3}-[0-9a-f]{12
 #: stands for the number of the copy in a row that is still a pattern
 _COPY = "\N{SYMBOL FOR SUBSTITUTE}"
 _CHUNK = 20_000
+#: the log of the copies: every entry in it once, and one checkpoint, which nobody signed
+_NUMBERED = (
+    "DELETE FROM log_tile",
+    "DELETE FROM log_checkpoint",
+    "UPDATE log_entry SET number = ranked.number FROM"
+    " (SELECT id, ROW_NUMBER() OVER (ORDER BY id) - 1 AS number FROM log_entry) ranked WHERE ranked.id = log_entry.id",
+    "INSERT INTO log_checkpoint (size, note, made_at) SELECT COUNT(*), 'of copies', MAX(at) FROM log_entry",
+)
 #: as long as the connection is open; `synchronous` may not be changed within a transaction, the driver's has begun
 _HURRY = {"sqlite": ("PRAGMA cache_size=-500000",), "postgresql": ("SET statement_timeout = 0",)}
 
@@ -54,10 +63,14 @@ def fill(engine: Engine, rows: Rows, *, copies: int) -> None:
         for hurry in _HURRY[engine.dialect.name]:
             connection.exec_driver_sql(hurry)
         for table in metadata.sorted_tables:
+            if table.name == "log_head":  # its one row comes with the migration
+                continue
             columns = [column for column in table.columns if column is not table.autoincrement_column]
             stored = [_stored(connection, table, columns, row) for row in rows[table.name]]
             patterns = [tuple(_pattern(value, shared_ids) for value in row) for row in stored]
             _insert(connection, table, columns, stored if table.name in ONCE else _copied(patterns, copies))
+        for statement in _NUMBERED:
+            connection.exec_driver_sql(statement)
         connection.commit()
     if engine.dialect.name == "postgresql":  # what autovacuum does by itself, only later
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -72,6 +85,8 @@ def _stored(connection: Connection, table: Table, columns: Sequence[Column[Any]]
         value = row[column.name]
         if table.name == "receipt" and column.name == "number":
             value = row["id"]  # the short number for people is unique among few payments only
+        if table.name == "log_entry" and column.name == "number":
+            value = None
         if isinstance(column.type, JSON):
             value = json.dumps(value)
         elif connection.dialect.name == "sqlite" and (process := column.type.bind_processor(connection.dialect)):

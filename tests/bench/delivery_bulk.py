@@ -1,10 +1,10 @@
 """``python -m tests.bench.delivery_bulk``: how fast the bills of one upload are delivered, beside a bare COPY.
 
 The floor is what PostgreSQL itself needs for the rows that the delivery writes (bills, their sealed bytes, facts,
-results), each table by COPY into a temporary one and INSERT … ON CONFLICT DO NOTHING, in the same run, into tables with
-the same indexes. Delivering is all that a worker does until every line has its result: opening the sealed parts,
-reading and judging each bill, writing. Receiving the file and opening the invoices are said beside it. Writes
-build/bench.json.
+entries of the log, results), each table by COPY into a temporary one and INSERT … ON CONFLICT DO NOTHING, in the same
+run, into tables with the same indexes. Delivering is all that a worker does until every line has its result: opening
+the sealed parts, reading and judging each bill, writing. Receiving the file and opening the invoices are said beside
+it. Writes build/bench.json.
 """
 # ruff: noqa: T201  # its output is for a person
 
@@ -26,6 +26,7 @@ from unittest import mock
 
 from sqlalchemy import Engine, select, text
 
+from app.audit.models import LogEntry
 from app.db.engine import make_engine
 from app.db.events import EventRow
 from app.db.many import insert_new
@@ -54,6 +55,7 @@ WRITTEN: dict[type[Base], tuple[str, ...]] = {
     Original: ("sha256",),
     DeliveredBill: ("biller_id", "number"),
     EventRow: ("id",),
+    LogEntry: ("id",),
     UploadLine: ("upload_id", "line"),
 }
 T = TypeVar("T")

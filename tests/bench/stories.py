@@ -17,6 +17,7 @@ from unittest import mock
 
 from sqlalchemy import event, select
 
+from app.audit.sequencer import number_waiting
 from app.db.engine import make_engine
 from app.db.migrate import upgrade
 from app.factory import create_app
@@ -65,6 +66,7 @@ def live(folder: Path, *, old: Sequence[Story], recent: Sequence[Story], open_: 
         _tell(journey, recent)
         _pass(journey, 3 * 3600.0)
         _tell(journey, open_)
+        number_waiting(journey.services)
         with journey.services.reading() as uow:
             rows = {
                 table.name: [dict(row) for row in uow.session.execute(select(table)).mappings()]
@@ -273,9 +275,9 @@ def not_paid_yet_early(journey: Journey) -> None:
 
 
 def added_by_its_customer(journey: Journey) -> None:
-    """Nobody delivered it, and nobody has verified it."""
-    own_bills.add(journey.browser)
-    begun = own_bills.add(journey.browser, epc_text(amount="EUR12.00", reference="Roof"), number="R-2")
+    """Nobody delivered it, and nobody has verified it. Its reference looks like an id, or all copies were twins."""
+    own_bills.add(journey.browser, epc_text(reference=uuid.uuid4().hex))
+    begun = own_bills.add(journey.browser, epc_text(amount="EUR12.00", reference=uuid.uuid4().hex), number="R-2")
     assert own_bills.check_payee(journey.browser, begun, typed=IBAN).status_code == 303
     journey.browser.leave(journey.confirm(begun))
 

@@ -849,7 +849,9 @@ def test_a_company_that_is_missed_is_counted_and_comes(town: Town) -> None:
     from app.people.billers import add_biller
 
     with town.services.unit_of_work() as uow:
-        biller = add_biller(uow, name="Régie du Val", country="FR", vat_id=None, ibans=["FR1420041010050500013M02606"])
+        biller = add_biller(
+            uow, name="Régie du Val", country="FR", vat_id=None, ibans=["FR1420041010050500013M02606"], by="ada"
+        )
         assert invitations.accept(uow, biller) == 1
         uow.commit()
     with town.services.reading() as uow:

@@ -11,13 +11,12 @@ from sqlalchemy import select
 from app.errors import Conflict
 from app.journey.decisions.models import Decision
 from app.journey.intake import holding
-from app.people.models import PayeeAccount
-from consent.base import new_id
 from tests.functional.billers.test_billers_api import refused
 from tests.functional.billers.test_billers_corrections import invoice_of
 from tests.functional.billers.test_billers_payments import program_of
 from tests.functional.billers.test_payment_answers import BILLS, JSON, in_json
 from tests.functional.test_corrections import said
+from tests.support.factories import open_account
 from tests.support.journey import Journey
 
 LAST = "2026-11-25"
@@ -54,8 +53,7 @@ def test_a_held_one_is_not_taken_after_it_when_its_doubt_is_gone(app: Flask, jou
     path = f"{BILLS}?to={journey.address}"
     assert program_of(journey).deliver(content, media_type=JSON, path=path).status_code == 202
     with journey.services.unit_of_work() as uow:
-        account = {"iban": "DE75512108001245126199", "holder": journey.biller.name, "created_at": uow.now}
-        uow.session.add(PayeeAccount(id=new_id("acc"), biller_id=journey.biller.id, **account))
+        open_account(uow, biller_id=journey.biller.id, iban="DE75512108001245126199")
         uow.commit()
     after_its_day(journey)
     refused(app, program_of(journey).deliver(content, media_type=JSON, path=path), 422, "expired", pointer="XpryDt")

@@ -44,6 +44,7 @@ from app.journey.payments.models import Payment
 from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
 from app.people.clients import SCOPES
+from app.people.models import PayeeAccount
 from app.services import Services, build_services
 from app.worker import Worker
 from config.settings import Settings
@@ -365,6 +366,7 @@ def come_back_with_everything(world: World) -> None:
 BECAUSE = "the bank's desk says so, ticket 4711"
 #: an account whose statements are to count
 PAYERS_IBAN = "GB33BUKB20201555555555"
+BY = ("--by", "ada")
 SERVES = "it serves until it is stopped"
 #: command → its arguments after it, several times; or why it is not run here
 Arguments = Callable[[World, Path], list[list[str]]]
@@ -393,7 +395,18 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("work", "list"): lambda world, _: [[]],
     ("work", "dead"): lambda world, _: [[]],
     ("work", "replay"): lambda world, _: [["--all"], *([each] for each in forged(world))],
-    ("biller", "add"): lambda world, _: [["Another Ltd", "--country", "GB", "--iban", PAYEE_IBAN]],
+    ("biller", "add"): lambda world, _: [
+        ["Another Ltd", "--country", "GB", "--iban", PAYEE_IBAN, "--approved-by", "ada"]
+    ],
+    ("biller", "account", "propose"): lambda world, _: [[world.program.biller_id, PAYERS_IBAN, *BY]],
+    ("biller", "account", "check"): lambda world, _: [[each, *BY] for each in accounts(world)],
+    ("biller", "account", "approve"): lambda world, _: [[each, *BY] for each in accounts(world)],
+    ("biller", "account", "freeze"): lambda world, _: [[each, *BY, "--because", BECAUSE] for each in accounts(world)],
+    ("biller", "account", "unfreeze"): lambda world, _: [
+        [each, "--by", who, "--because", BECAUSE] for each in accounts(world) for who in ("ada", "grace")
+    ],
+    ("biller", "account", "close"): lambda *_: [["acc_" + "0" * 32, *BY, "--because", BECAUSE]],
+    ("biller", "account", "list"): lambda *_: [[]],
     ("biller", "client"): lambda world, folder: [[world.program.biller_id, "--jwks", str(jwks(world, folder))]],
     ("biller", "scope"): lambda world, _: [[world.program.client_id, " ".join(SCOPES)]],
     ("connection", "count"): lambda *_: [[]],
@@ -417,6 +430,11 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
 MAY_SAY_NO = frozenset(
     {
         ("payment", "resolve"),
+        ("biller", "account", "check"),
+        ("biller", "account", "approve"),
+        ("biller", "account", "freeze"),
+        ("biller", "account", "unfreeze"),
+        ("biller", "account", "close"),
         ("reconcile", "accept"),
         ("reconcile",),
         ("bank", "check"),
@@ -432,6 +450,12 @@ def orders(world: World) -> list[str]:
     """What could be taken for a payment."""
     found = {whose: one for one, whose in world.ids().items() if "payment" in whose or "consent" in whose}
     return list(found.values())
+
+
+def accounts(world: World) -> list[str]:
+    """Those that bills may name, and that are proposed."""
+    with world.services.reading() as uow:
+        return list(uow.session.scalars(select(PayeeAccount.id).order_by(PayeeAccount.id)))
 
 
 def commands() -> set[tuple[str, ...]]:

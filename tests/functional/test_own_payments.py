@@ -64,7 +64,7 @@ def test_the_whole_way(journey: Journey) -> None:
     to_check = journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon")
     assert (to_check.status_code, to_check.headers["Location"]) == (303, f"/bills/{invoice_id}/payee?bank=horizon")
     said = words(journey.browser, to_check.headers["Location"])
-    assert "Quittance cannot have names checked at" in said
+    assert "belongs to Dachdeckerei Brandt could not be checked" in said
     assert "call the company on a number that you know" in said
     # the page on which it is typed does not say it, but for its end
     raw = journey.browser.get(to_check.headers["Location"]).text
@@ -87,7 +87,7 @@ def test_the_whole_way(journey: Journey) -> None:
     with journey.services.reading() as uow:
         decision = uow.session.scalars(select(Decision)).one()
         check = uow.session.get_one(PayeeCheck, decision.payee_check_id)
-        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_offered", "own-bill-2")
+        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_possible", "own-bill-3")
         assert (check.payee_iban, check.amount_minor, check.bank_id) == (decision.payee_iban, 18450, "horizon")
         assert check.checked_at <= decision.decided_at
         assert decision.evidence["order"]["typed_iban"] == IBAN

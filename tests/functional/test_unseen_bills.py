@@ -56,10 +56,12 @@ def test_a_bill_that_nobody_opens_is_told_once(listening: Journey) -> None:
     assert told(listening) == []
     days_pass(listening, 0.2)
     [message] = told(listening)
+    assert listening.services.keys.log.verifier.open(message["checkpoint"]).size > 0
     assert message == {
         "type": "bill.unseen",
         "timestamp": listening.clock().isoformat(),
         "data": {"bill_id": bill_id, "number": "unseen", "status": "open", "days": 7},
+        "checkpoint": message["checkpoint"],
     }
     days_pass(listening, 30, times=5)
     assert told(listening) == [message]

@@ -43,6 +43,7 @@ def test_every_operation_says_what_a_biller_must_know(app: Flask) -> None:
         "/api/v1/bills/{bill_id}",
         "/api/v1/bills/{bill_id}/answer",
         "/api/v1/bills/{bill_id}/conformance",
+        "/api/v1/bills/{bill_id}/proof",
         "/api/v1/bills/{bill_id}/withdrawal",
         "/api/v1/connections",
         "/api/v1/connections/{connection_id}",

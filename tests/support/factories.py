@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from dataclasses import dataclass
 from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
+from app.audit import entries
+from app.audit.kinds import Kind
+from app.db.unit_of_work import UnitOfWork
 from app.journey.connections import service as connections
-from app.people import clients, customers, sessions
+from app.people import accounts, clients, customers, sessions
 from app.people.models import Biller, Customer, PayeeAccount
 from app.people.sessions import SignedIn
 from app.services import Services
+from connectors.payee_name import NOT_POSSIBLE
 from consent.base import new_id
 
 _numbers = itertools.count(1)
 
+OPERATORS = ("ada", "grace")
 IBANS = ("FR1420041010050500013M02606", "DE89370400440532013000", "NL91ABNA0417164300", "BE68539007547034")
 
 
@@ -62,14 +68,22 @@ def make_biller(
     with services.unit_of_work() as uow:
         biller = Biller(id=new_id("blr"), name=name, vat_id=vat_id, country="FR", created_at=uow.now)
         uow.session.add(biller)
+        entries.write(uow, Kind.BILLER_REGISTERED, biller)
         uow.session.flush()
-        uow.session.add(
-            PayeeAccount(id=new_id("acc"), biller_id=biller.id, iban=iban, holder=name[:70], created_at=uow.now)
-        )
+        open_account(uow, biller_id=biller.id, iban=iban, holder=name[:70])
         public = KeySet([ECKey.import_key(key.as_dict(private=False))]).as_dict(private=False)
         client_id = clients.add_client(uow, biller_id=biller.id, jwks=public, scope=scope)
         uow.commit()
     return BillerMade(biller.id, name, vat_id, iban, client_id, dict(key.as_dict(private=True)))
+
+
+def open_account(uow: UnitOfWork, *, biller_id: str, iban: str, holder: str | None = None) -> PayeeAccount:
+    """An account that two operators approved, open at once."""
+    account = accounts.propose(uow, biller_id=biller_id, iban=iban, holder=holder, by=OPERATORS[0])
+    accounts.note_check(uow, account_id=account.id, answer=NOT_POSSIBLE, by=OPERATORS[0])
+    for operator in OPERATORS:
+        accounts.approve(uow, account_id=account.id, by=operator, wait=dt.timedelta())
+    return account
 
 
 def connect(services: Services, *, customer_id: str, biller_id: str) -> str:

@@ -16,12 +16,11 @@ from typing_extensions import override
 from app.journey.intake.service import Acknowledgement
 from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
-from app.people.models import PayeeAccount
 from app.services import Services, build_services
 from config.settings import Settings
 from connectors.http import BankSession
 from connectors.registry import Registry
-from consent.base import new_id
+from tests.support import factories
 from tests.support.installation import Time
 from tests.support.journey import Journey
 from tests.support.uk_tpp import BASE_URL
@@ -75,10 +74,7 @@ class UkJourney(Journey):
     def __post_init__(self) -> None:
         """The biller has an account in the UK, too."""
         with self.services.unit_of_work() as uow:
-            account = PayeeAccount(
-                id=new_id("acc"), biller_id=self.biller.id, iban=IBAN, holder=self.biller.name, created_at=uow.now
-            )
-            uow.session.add(account)
+            factories.open_account(uow, biller_id=self.biller.id, iban=IBAN)
             uow.commit()
 
     @override

@@ -17,6 +17,19 @@ class Verb(enum.StrEnum):
     PAY_NOW = "pay_now"
 
 
+class PayeeName(Base):
+    """What the payee's bank said last of the name on a bill that its customer added. Asked outside any transaction."""
+
+    __tablename__ = "payee_name"
+
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoice.id", ondelete="CASCADE"), primary_key=True)
+    payee_name: Mapped[str] = mapped_column(String(70))  # that was asked about
+    payee_iban: Mapped[str] = mapped_column(String(34))
+    outcome: Mapped[str] = mapped_column(String(12))  # NameMatch
+    name_found: Mapped[str | None] = mapped_column(String(140))
+    asked_at: Mapped[dt.datetime]
+
+
 class PayeeCheck(Base):
     """What a customer did before a bill is paid that nobody verified, or that may be paid twice. Never changed.
 
@@ -35,7 +48,8 @@ class PayeeCheck(Base):
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]
     typed_iban: Mapped[str | None] = mapped_column(String(34))  # by the customer, from the bill
-    name_check: Mapped[str | None] = mapped_column(String(20))  # what was shown of the payee's name
+    name_check: Mapped[str | None] = mapped_column(String(20))  # what was shown of the payee's name: NameMatch
+    name_found: Mapped[str | None] = mapped_column(String(140))  # of a close match: the name that the bank has
     warning: Mapped[str | None] = mapped_column(String(20))  # which words were confirmed
     likeness: Mapped[str | None] = mapped_column(String(100))  # of which company that delivers here it was said
     # what in its own file speaks against it, and was confirmed all the same: the codes of own_file.Reading

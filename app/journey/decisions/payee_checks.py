@@ -1,15 +1,14 @@
 """What its customer must have done before a bill is paid that nobody verified, or that may be another one paid before.
 
-They typed the account back from the bill, saw what is known of the payee's name, and confirmed the warning. Where the
-file itself speaks against it they said that they looked into that, and where another bill may be the same one that they
-want to pay both. Each check is of one payee, account, amount and bank, good for half an hour and for one decision: the
-signature covers it.
+They typed the account back from the bill, saw what the payee's bank says of the name, and confirmed the warning, with
+one of its own where the account is somebody else's. Where the file itself speaks against it they said that they looked
+into that, and where another bill may be the same one that they want to pay both. Each check is of one payee, account,
+amount and bank, good for half an hour and for one decision: the signature covers it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import hashlib
 import json
 import re
@@ -20,20 +19,27 @@ from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
-from app.errors import Conflict
-from app.journey.decisions.models import Decision, PayeeCheck
-from app.journey.invoices.access import invoice_of_customer, lock_invoices, must_be_free
+from app.errors import Conflict, NotFound
+from app.journey.decisions.models import Decision, PayeeCheck, PayeeName
+from app.journey.invoices.access import invoice_of_customer, lock_invoices, must_be_free, payee_of
 from app.journey.invoices.alike import Likeness, likeness
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import doubts_of
+from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import Twin, twins
 from app.people.sessions import SignedIn
+from app.services import Services
+from connectors.payee_name import NOT_POSSIBLE, NameAnswer, NameMatch
 from connectors.profile import BankProfile
 from consent.base import new_id
 
 CHECK_LIFE = dt.timedelta(minutes=30)
 #: which words of the page were confirmed: others are another version
-WARNING = "own-bill-2"
+WARNING = "own-bill-3"
+#: an answer about a name is asked for anew after this
+ANSWER_LIFE = dt.timedelta(minutes=30)
+#: a customer waits for it
+ASK_TIMEOUT_S = 5.0
 #: each is good for one decision
 _IS_USED = exists().where(Decision.payee_check_id == PayeeCheck.id)
 #: of this very payee, account and amount; and of an invoice that nobody delivered all three things were done
@@ -55,15 +61,9 @@ _IS_OF_INVOICE = and_(
 _BETWEEN = re.compile(r"[\s.\-\u2010-\u2015]")
 
 
-class NameCheck(enum.StrEnum):
-    """What is known of whether the name belongs to the account (verification of payee)."""
-
-    NOT_OFFERED = "not_offered"  #: we can ask nobody: no bank that we reach lets us
-
-
 class NotChecked(Exception):
-    """Nothing was written. ``faults``: ``typed``, ``warned``, ``doubted``, ``besides``, or ``changed`` since the page
-    was shown."""
+    """Nothing was written. ``faults``: ``typed``, ``named``, ``warned``, ``doubted``, ``besides``, or ``changed`` since
+    the page was shown."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__(", ".join(faults))
@@ -75,7 +75,7 @@ class Needed:
     """What is to be checked before this invoice is paid from this bank, and what is shown for that."""
 
     is_unverified: bool  #: nobody delivered it: account, name and warning
-    name_check: NameCheck | None
+    name: NameAnswer | None  #: what its bank says of name and account; None: it is not to be checked
     likeness: Likeness | None
     doubts: tuple[str, ...]  #: what in its own file speaks against it (own_file.Reading)
     besides: tuple[Twin, ...]  #: bills that may be the same one, and would be paid as well
@@ -85,11 +85,16 @@ class Needed:
         return not self.is_unverified and not self.besides
 
     @property
+    def is_misnamed(self) -> bool:
+        """The payee's bank says that the account is somebody else's: a warning of its own, to be confirmed."""
+        return self.name is not None and self.name.outcome is NameMatch.NO_MATCH
+
+    @property
     def shown(self) -> str:
         """A hash of all that the page says of it: SHA-256, in hexadecimal."""
         said = [
             WARNING if self.is_unverified else "",
-            self.name_check or "",
+            [self.name.outcome, self.name.name or ""] if self.name else [],
             [self.likeness.biller_name, self.likeness.by_number] if self.likeness else [],
             self.doubts,
             sorted([each.id, each.state] for each in self.besides),
@@ -97,16 +102,53 @@ class Needed:
         return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
-def needed(session: Session, invoice: Invoice) -> Needed:
+def ask_name(services: Services, *, signed_in: SignedIn, invoice_id: str) -> None:
+    """Have the payee's name checked, before the page is shown that says what came of it. Raises NotFound.
+
+    The bank is asked outside any transaction, and not for a demo visit: so what it said is kept for a while.
+    """
+    if signed_in.read_only or not services.payee_names.is_offered:
+        return
+    customer_id = signed_in.customer.id
+    with services.reading() as uow:
+        invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
+        if invoice.is_delivered or invoice.state != InvoiceState.TO_PAY:
+            return
+        name, iban = payee_of(invoice)
+        kept = _name_kept(uow.session, invoice)
+        if kept is not None and kept.asked_at > uow.now - ANSWER_LIFE:
+            return
+    answer = services.payee_names.check(name=name, iban=iban, timeout_s=ASK_TIMEOUT_S)
+    with services.unit_of_work() as uow:
+        if uow.session.get(Invoice, invoice_id, with_for_update={"key_share": True}) is None:
+            raise NotFound("bill")  # its customer removed it meanwhile
+        row = uow.session.merge(PayeeName(invoice_id=invoice_id, payee_name=name, payee_iban=iban))
+        row.outcome, row.name_found, row.asked_at = answer.outcome, answer.name, uow.now
+        uow.commit()
+
+
+def _name_kept(session: Session, invoice: Invoice) -> PayeeName | None:
+    """What was said last of this very name and account."""
+    kept = session.get(PayeeName, invoice.id)
+    is_of_it = kept is not None and (kept.payee_name, kept.payee_iban) == (invoice.payee_name, invoice.payee_iban)
+    return kept if is_of_it else None
+
+
+def _name_of(session: Session, invoice: Invoice) -> NameAnswer:
+    kept = _name_kept(session, invoice)
+    return NOT_POSSIBLE if kept is None else NameAnswer(NameMatch(kept.outcome), kept.name_found)
+
+
+def needed(session: Session, invoice: Invoice, *, now: dt.datetime) -> Needed:
     """Of a delivered bill nothing, unless one that its customer added may be the same and was paid, or may be."""
     if invoice.is_delivered:
         besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken]
-        return Needed(is_unverified=False, name_check=None, likeness=None, doubts=(), besides=tuple(besides))
+        return Needed(is_unverified=False, name=None, likeness=None, doubts=(), besides=tuple(besides))
     besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken or each.is_delivered]
     return Needed(
         is_unverified=True,
-        name_check=NameCheck.NOT_OFFERED,
-        likeness=likeness(session, invoice_id=invoice.id),
+        name=_name_of(session, invoice),
+        likeness=likeness(session, invoice_id=invoice.id, now=now),
         doubts=doubts_of(session, invoice_id=invoice.id),
         besides=tuple(besides),
     )
@@ -119,6 +161,7 @@ def record(
     invoice_id: str,
     bank: BankProfile,
     typed: str,
+    named: bool,
     warned: bool,
     doubted: bool,
     besides: bool,
@@ -129,10 +172,11 @@ def record(
     customer_id = signed_in.customer.id
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id, lock=True)
     must_be_free(invoice)
-    need = needed(uow.session, invoice)
+    need = needed(uow.session, invoice, now=uow.now)
     wrong = {
         "changed": shown != need.shown,
         "typed": need.is_unverified and account_key(typed) != invoice.payee_iban,
+        "named": need.is_misnamed and not named,
         "warned": need.is_unverified and not warned,
         "doubted": bool(need.doubts) and not doubted,
         "besides": bool(need.besides) and not besides,
@@ -152,7 +196,8 @@ def record(
             currency=invoice.currency,
             amount_minor=invoice.asked.minor,
             typed_iban=account_key(typed) if need.is_unverified else None,
-            name_check=need.name_check,
+            name_check=need.name.outcome if need.name else None,
+            name_found=need.name.name if need.name else None,
             warning=WARNING if need.is_unverified else None,
             likeness=need.likeness.biller_name if need.likeness else None,
             doubts=list(need.doubts),
@@ -204,13 +249,13 @@ def known_besides(session: Session, decision: Decision) -> list[str]:
 def state_of(uow: UnitOfWork, *, invoice_id: str, bank_id: str | None) -> tuple[Needed, PayeeCheck | None]:
     """What is needed, and the check that stands, for a page that has shown the bill to its customer already."""
     invoice = uow.session.get_one(Invoice, invoice_id)
-    need = needed(uow.session, invoice)
+    need = needed(uow.session, invoice, now=uow.now)
     return need, None if bank_id is None else _standing(uow.session, invoice, need, bank_id=bank_id, now=uow.now)
 
 
 def must_stand(uow: UnitOfWork, invoice: Invoice, *, bank: BankProfile) -> PayeeCheck | None:
     """The check that is needed; None where none is. Raises Conflict where it is not there."""
-    need = needed(uow.session, invoice)
+    need = needed(uow.session, invoice, now=uow.now)
     if need.is_nothing:
         return None
     check = _standing(uow.session, invoice, need, bank_id=bank.id, now=uow.now)
@@ -227,6 +272,7 @@ def as_signed(check: PayeeCheck | None) -> dict[str, str]:
     return {
         "typed_iban": check.typed_iban or "",
         "name_check": check.name_check or "",
+        "name_found": check.name_found or "",
         "warning": check.warning or "",
         "likeness": check.likeness or "",
         "doubts": " ".join(check.doubts),

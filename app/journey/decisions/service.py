@@ -10,13 +10,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid
 from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
-from app.journey.invoices.access import invoice_of_customer, must_be_free, payee_of
+from app.journey.invoices.access import invoice_of_customer, must_be_free, must_have_open_account, payee_of
 from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
@@ -48,14 +50,15 @@ def start_paying(
 
     ``shown`` is what ``shown_of`` said of the order when the page was drawn: nobody signs what they were not shown.
     Raises NotFound, Conflict (it is another order by now; a payment of it, or of a bill that it replaces, is under way;
-    the payee is to be checked first; the bank wants its customer to sign in there before), NotAllowed (demo visit, no
-    passkey). Nothing is decided yet.
+    the account of its biller is not open; the payee is to be checked first; the bank wants its customer to sign in
+    there before), NotAllowed (demo visit, no passkey). Nothing is decided yet.
     """
     signed_in.check_acts()
     customer = signed_in.customer
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
     must_be_free(invoice)
+    must_have_open_account(uow, invoice)
     check = payee_checks.must_stand(uow, invoice, bank=bank)
     order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
@@ -89,6 +92,7 @@ def pay_now(
     payee_checks.lock_with_twins(uow.session, invoice)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     payee_name, payee_iban = payee_of(invoice)
+    must_have_open_account(uow, invoice, lock=True)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
     check = payee_checks.must_stand(uow, invoice, bank=bank) if bank is not None else None
@@ -129,6 +133,7 @@ def pay_now(
         decided_at=uow.now,
     )
     uow.session.add(decision)
+    entries.write(uow, Kind.PAYMENT_DECIDED, decision)
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     return Decided(decision.payment_id, recorded)
@@ -215,6 +220,7 @@ def shown_now(uow: UnitOfWork, *, customer: Customer, invoice_id: str, bank: Ban
     drawn is noticed. None: it cannot be ordered now."""
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     try:
+        must_have_open_account(uow, invoice)
         check = payee_checks.must_stand(uow, invoice, bank=bank)
         return shown_of(order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check))
     except (Conflict, Invalid):

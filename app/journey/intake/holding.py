@@ -7,11 +7,14 @@ right (its account is registered), and that delivery stands. One that is discard
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.journey.connections.access import delivering_billers, may_deliver
@@ -21,9 +24,12 @@ from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction
+from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.intake.versions import Version, Versions
+from app.people import accounts
+from app.people.accounts import KnownAccount
 from app.people.customers import today_of
-from app.people.models import Biller, Customer, PayeeAccount
+from app.people.models import Biller, Customer
 from app.services import Services
 from connectors.money import Money
 from consent.base import new_id
@@ -31,6 +37,8 @@ from consent.base import new_id
 RELEASED, DISCARDED = "released", "discarded"
 #: held bills on a customer's page; an operator is shown all
 LISTED_MOST = 50
+#: accounts of a company beside the one that a bill names
+KNOWN_MOST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,8 @@ class HeldView:
     codes: tuple[str, ...]
     details: tuple[str, ...]
     held_at: dt.datetime
+    named_iban: str | None  #: the account in it, where that is why it is held: nobody has said that it is the company's
+    known: tuple[KnownAccount, ...]  #: beside it: the company's own, at most KNOWN_MOST
 
 
 def end(uow: UnitOfWork, held: HeldBill, ended_as: str) -> None:
@@ -58,10 +68,14 @@ def release(services: Services, *, held_id: str) -> str:
         connected = may_deliver(uow.session, customer_id=held.customer_id, biller_id=held.biller_id)
         if not connected and not _credits_delivered(uow.session, held, bill.kind):
             raise Conflict("not-connected", "Its customer is no longer connected with the biller: discard it.")
-        accounts = uow.session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == held.biller_id)).all()
-        stays = rules.pays_into(bill, accounts)
+        known = accounts.open_ibans(uow.session, biller_id=held.biller_id, now=uow.now)
+        stays = rules.pays_into(bill, known)
         if stays is not None:
-            raise Invalid(stays.code, "The account in the bill is not registered as the biller's: register it first.")
+            raise Invalid(
+                stays.code,
+                "The account in the bill is not registered as the biller's, or not open now: see quittance biller"
+                f" account list {held.biller_id}.",
+            )
         used = uow.session.scalar(
             select(DeliveredBill.id).where(
                 DeliveredBill.biller_id == held.biller_id, DeliveredBill.number == held.number
@@ -85,9 +99,12 @@ def release(services: Services, *, held_id: str) -> str:
             media_type=held.media_type,
             content=held.content,
             sha256=held.sha256,
+            seal=held.seal,
+            key_id=held.key_id,
             delivered_at=uow.now,
         )
         uow.session.add(delivered)
+        entries.write(uow, Kind.BILL_DELIVERED, delivered)
         uow.session.flush()
         end(uow, held, RELEASED)
         conformance.ask_for_check(uow, bill_id=delivered.id, media_type=held.media_type)
@@ -138,7 +155,7 @@ def discard(services: Services, *, held_id: str) -> None:
         uow.commit()
 
 
-def held_bills(session: Session, *, customer_id: str | None = None) -> list[HeldView]:
+def held_bills(session: Session, *, now: dt.datetime, customer_id: str | None = None) -> list[HeldView]:
     """The oldest first: of one customer, at most LISTED_MOST, or all of them for an operator.
 
     A customer is shown none of a biller that may no longer deliver: it is not released any more.
@@ -153,18 +170,23 @@ def held_bills(session: Session, *, customer_id: str | None = None) -> list[Held
         .order_by(HeldBill.held_at, HeldBill.id)
         .limit(None if customer_id is None else LISTED_MOST)
     ).all()
-    return [_view(held, name) for held, name in rows]
+    known = accounts.open_accounts(session, biller_ids={held.biller_id for held, _ in rows}, now=now)
+    return [_view(held, name, known.get(held.biller_id, [])) for held, name in rows]
 
 
-def _view(held: HeldBill, biller_name: str) -> HeldView:
+def _view(held: HeldBill, biller_name: str, known: Sequence[KnownAccount]) -> HeldView:
+    codes = tuple(dict.fromkeys(each["code"] for each in held.reasons))
+    is_swapped = NOT_REGISTERED in codes and held.payee_iban is not None
     return HeldView(
         id=held.id,
         biller_name=biller_name,
         number=held.number,
         amount=Money(held.amount_minor, held.currency),
-        codes=tuple(dict.fromkeys(each["code"] for each in held.reasons)),
+        codes=codes,
         details=tuple(each["detail"] for each in held.reasons),
         held_at=held.held_at,
+        named_iban=held.payee_iban if is_swapped else None,
+        known=tuple(known[:KNOWN_MOST]) if is_swapped else (),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake import lookalikes
@@ -70,6 +70,8 @@ class DeliveredBill(Base):
     # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str | None] = mapped_column(Text)  # its biller's detached JWS over these bytes; null: none
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("sealing_key.id"))  # that made it, and was good then
     delivered_at: Mapped[dt.datetime]
 
 
@@ -104,8 +106,11 @@ class HeldBill(Base):
     # null: sealed, as the original of this SHA-256. Only releases before 0013 wrote it here, in clear
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str | None] = mapped_column(Text)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("sealing_key.id"))
     corrects_number: Mapped[str | None] = mapped_column(String(100))  # of the one earlier bill that it is about
     reasons: Mapped[list[Any]]  # [{code, detail, element}]
+    payee_iban: Mapped[str | None] = mapped_column(String(34))  # that it names, whoever has it
     held_at: Mapped[dt.datetime]
     ended_as: Mapped[str | None] = mapped_column(String(9))
     ended_at: Mapped[dt.datetime | None]

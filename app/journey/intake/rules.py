@@ -16,6 +16,8 @@ from connectors.sepa import AMOUNT_MINOR_MAX
 #: new versions of one bill; all of them are walked through whenever one of them is paid or corrected
 VERSIONS_MOST = 100
 
+#: the stable code of a bill that names an account which is not open as its biller's
+NOT_REGISTERED = "account-not-registered"
 #: as lookalikes.key has them: what no biller may call itself
 SERVICE_NAMES = ("quittance",)
 
@@ -25,8 +27,9 @@ class Known:
     """What we know of a biller when a bill of it comes."""
 
     name: str
-    accounts: Collection[str]
+    accounts: Collection[str]  #: that its bills may name now
     number_alike: str | None = None  #: an earlier number that is another one and looks the same
+    seal_missing: bool = False  #: it came without a seal, and the biller has a key to seal with
 
 
 def one_address(in_bill: str | None, beside: str | None) -> str:
@@ -127,14 +130,14 @@ def is_from(bill: Bill, *, vat_id: str | None) -> None:
 
 
 def pays_into(bill: Bill, accounts: Collection[str]) -> Doubt | None:
-    """The account must be one that was vetted as the biller's: a swapped one never gets a cent."""
+    """The account must be one of the biller's that is open (``people.accounts``): a swapped one never gets a cent."""
     if bill.payee is not None and bill.payee.iban in accounts:
         return None
     if bill.kind is BillKind.CREDIT_NOTE or kind_of(bill) not in (MeansKind.CREDIT_TRANSFER, None):
         return None  # nobody pays to it from here
     return Doubt(
-        code="account-not-registered",
-        detail="The account in the bill is not registered as yours. Register it, then send the bill again.",
+        code=NOT_REGISTERED,
+        detail="The account in the bill is not registered as yours, or not open now. Once it is, send the bill again.",
         element="payee",
     )
 
@@ -175,7 +178,7 @@ def can_replace(*, versions: int) -> None:
 def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:
     """Why somebody must look before the customer may pay: what the document says of itself, then what we know."""
     account = pays_into(bill, known.accounts) or _about_link(bill)
-    found = [*bill.doubts, account, *_about_number(known), *_about_name(bill, known)]
+    found = [*bill.doubts, account, _about_seal(known), *_about_number(known), *_about_name(bill, known)]
     return tuple(doubt for doubt in found if doubt is not None)
 
 
@@ -185,6 +188,14 @@ def _about_link(bill: Bill) -> Doubt | None:
         return None
     detail = "Where an account, its branch or its holder belongs the bill has the address of a page."
     return Doubt(code="account-is-link", detail=detail, element="payee")
+
+
+def _about_seal(known: Known) -> Doubt | None:
+    """Who seals its bills seals all of them: one without may come from somebody who only got into its access."""
+    if not known.seal_missing:
+        return None
+    detail = "It is not sealed, and you have a key to seal with. Seal it, then send it again."
+    return Doubt(code="seal-missing", detail=detail, element="Bill-Signature")
 
 
 def _about_number(known: Known) -> Iterator[Doubt]:

@@ -11,15 +11,22 @@ __all__ = ["Acknowledgement", "ClientIdentity", "deliver"]
 
 
 def deliver(
-    services: Services, *, client: ClientIdentity, content: bytes, media_type: str, to: str | None
+    services: Services,
+    *,
+    client: ClientIdentity,
+    content: bytes,
+    media_type: str,
+    to: str | None,
+    seal: str | None = None,
 ) -> Acknowledgement:
     """Take one bill, or hold it where there is a doubt. The very same bytes again are acknowledged alike.
 
-    ``to`` is an address given beside the bill; it must agree with the bill's own. Raises Invalid (nothing of the bill
+    ``to`` is an address given beside the bill; it must agree with the bill's own. ``seal`` is its biller's detached JWS
+    over exactly these bytes. Raises Invalid (nothing of the bill
     is written) or Conflict (this number was delivered before with other content).
     """
     try:
-        delivery = taking.read(content, media_type, to=to)
+        delivery = taking.read(content, media_type, to=to, seal=seal)
     except BillRefused as refused:
         raise taking.invalid(refused) from refused
     with services.unit_of_work() as uow:

@@ -16,6 +16,8 @@ from sqlalchemy import Row as DatabaseRow
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import defer
 
+from app.audit import entries, seals
+from app.audit.kinds import Kind
 from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
@@ -28,8 +30,10 @@ from app.journey.intake.formats import read_bill
 from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
 from app.journey.intake.versions import Version, Versions
+from app.people import accounts
 from app.people.customers import today_of
-from app.people.models import Biller, Customer, PayeeAccount
+from app.people.models import Biller, Customer
+from app.people.sealing_keys import is_good, keys_of
 from consent.base import new_id
 from consent.vault import Vault
 
@@ -81,23 +85,24 @@ class Delivery:
     content: bytes
     sha256: str
     media_type: str
+    seal: str | None = None  #: its biller's signature over these bytes, not checked yet
 
 
 #: it is durably ours, or why not
 Outcome: TypeAlias = Acknowledgement | AppError
 
 
-def read(content: bytes, media_type: str, *, to: str | None) -> Delivery:
-    """``to`` is an address given beside the bill. Raises BillRefused."""
-    return checked(read_bill(content, media_type), content, media_type, to=to)
+def read(content: bytes, media_type: str, *, to: str | None, seal: str | None = None) -> Delivery:
+    """``to`` is an address given beside the bill, ``seal`` its biller's. Raises BillRefused."""
+    return checked(read_bill(content, media_type), content, media_type, to=to, seal=seal)
 
 
-def checked(bill: Bill, content: bytes, media_type: str, *, to: str | None = None) -> Delivery:
+def checked(bill: Bill, content: bytes, media_type: str, *, to: str | None = None, seal: str | None = None) -> Delivery:
     """May this bill be delivered at all? Raises BillRefused."""
     address = rules.one_address(bill.to, to)
     rules.can_be_taken(bill)
     sha256 = hashlib.sha256(content).hexdigest()
-    return Delivery(bill=bill, address=address, content=content, sha256=sha256, media_type=media_type)
+    return Delivery(bill=bill, address=address, content=content, sha256=sha256, media_type=media_type, seal=seal)
 
 
 def invalid(refused: BillRefused) -> Invalid:
@@ -152,9 +157,8 @@ class _Desk:
         addresses = {each.address for each in self.deliveries}
         self._keys = {each.bill.number: number_key(each.bill.number) for each in self.deliveries}
         self._biller = session.get_one(Biller, biller_id)
-        self._accounts = frozenset(
-            session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id))
-        )
+        self._accounts = accounts.open_ibans(session, biller_id=biller_id, now=self.uow.now)
+        self._sealing = {key.kid: key for key in keys_of(session, biller_id=biller_id)}
         self._customers = customers_behind(session, addresses=addresses, biller_id=biller_id)
         away = addresses - self._customers.keys()
         self._once = customers_once_behind(session, addresses=away, biller_id=biller_id) if away else {}
@@ -220,6 +224,7 @@ class _Desk:
         contents = {each.sha256: each.content for each in self.deliveries if each.sha256 in taken}
         originals.keep(vault, self.uow, contents)
         delivered = insert_new(session, DeliveredBill, self._delivered, unique=("biller_id", "number"))
+        entries.write_many(self.uow, Kind.BILL_DELIVERED, delivered)
         held = insert_new(session, HeldBill, self._held, unique=("biller_id", "sha256"))
         for row in delivered:
             if row["id"] in self._mended:  # what was wrong with it is right now
@@ -238,6 +243,7 @@ class _Desk:
         return {row["id"] for row in (*self._delivered, *self._held)} - {row["id"] for row in (*delivered, *held)}
 
     def _judge(self, delivery: Delivery) -> Acknowledgement:
+        sealed_by = self._sealed_by(delivery)
         customer_id = self._customers.get(delivery.address) or self._credited(delivery)
         number = delivery.bill.number
         earlier = self._earlier.get(number)
@@ -246,7 +252,7 @@ class _Desk:
         if earlier is not None:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
         self._check_preceding(delivery, customer_id)
-        doubts = self._doubts(delivery.bill)
+        doubts = self._doubts(delivery)
         before = self._held_before.get(delivery.sha256)
         if before is not None and before.customer_id != customer_id:
             raise Conflict(
@@ -258,8 +264,8 @@ class _Desk:
         if before is None or not is_held:  # what is held is said again on any day
             self._check_open(delivery.bill, customer_id)
         if is_held:
-            return self._hold(delivery, customer_id, before, doubts)
-        row = {**self._row(delivery, customer_id), "id": new_id("bill"), "delivered_at": self.uow.now}
+            return self._hold(delivery, customer_id, before, doubts, sealed_by)
+        row = {**self._row(delivery, customer_id, sealed_by), "id": new_id("bill"), "delivered_at": self.uow.now}
         row["number_key"] = self._keys[number]
         row["kind"] = delivery.bill.kind.value
         row["means"] = (kind_of(delivery.bill) or MeansKind.CREDIT_TRANSFER).value
@@ -335,17 +341,42 @@ class _Desk:
             detail += TAKEN_ALL_THE_SAME
         raise Invalid("not-connected", detail, actions=WAYS_ON)
 
-    def _doubts(self, bill: Bill) -> tuple[Doubt, ...]:
+    def _sealed_by(self, delivery: Delivery) -> str | None:
+        """The id of the key whose seal is over exactly these bytes. None: it came without. Raises Invalid."""
+        if delivery.seal is None:
+            return None
+        key = self._sealing.get(seals.kid_of(delivery.seal) or "")
+        if key is None:
+            raise _bad_seal("seal-key-unknown", "The seal names no key of yours in kid: register the key first.")
+        if not is_good(key, at=self.uow.now):
+            raise _bad_seal("seal-key-over", f"Your key {key.kid} is not good now: seal with one that is.")
+        if not seals.is_sealed(delivery.content, delivery.seal, key.jwk):
+            raise _bad_seal("seal-wrong", "The seal is not over exactly these bytes. Nothing of the bill was taken.")
+        return key.id
+
+    def _doubts(self, delivery: Delivery) -> tuple[Doubt, ...]:
         """The bill names its sender, or is refused; all else that is odd about it is for somebody to look at."""
+        bill = delivery.bill
         try:
             rules.is_from(bill, vat_id=self._biller.vat_id)
         except BillRefused as refused:
             raise invalid(refused) from refused
         alike = next((each for each in self._alike.get(self._keys[bill.number], ()) if each != bill.number), None)
-        return rules.doubts(bill, rules.Known(name=self._biller.name, accounts=self._accounts, number_alike=alike))
+        known = rules.Known(
+            name=self._biller.name,
+            accounts=self._accounts,
+            number_alike=alike,
+            seal_missing=delivery.seal is None and any(is_good(key, at=self.uow.now) for key in self._sealing.values()),
+        )
+        return rules.doubts(bill, known)
 
     def _hold(
-        self, delivery: Delivery, customer_id: str, before: HeldBill | None, doubts: tuple[Doubt, ...]
+        self,
+        delivery: Delivery,
+        customer_id: str,
+        before: HeldBill | None,
+        doubts: tuple[Doubt, ...],
+        sealed_by: str | None,
     ) -> Acknowledgement:
         """Keep it for somebody to look at. The very same bytes again are the same held bill."""
         if before is not None:
@@ -361,7 +392,8 @@ class _Desk:
             )
         now = self._held_now.get(delivery.sha256)
         if now is None:
-            row = {**self._row(delivery, customer_id), "id": new_id("hld"), "held_at": self.uow.now}
+            row = {**self._row(delivery, customer_id, sealed_by), "id": new_id("hld"), "held_at": self.uow.now}
+            row["payee_iban"] = delivery.bill.payee.iban if delivery.bill.payee else None
             row["reasons"] = [{"code": each.code, "detail": each.detail, "element": each.element} for each in doubts]
             self._held.append(row)
             now = self._held_now[delivery.sha256] = Acknowledgement(
@@ -374,7 +406,7 @@ class _Desk:
             )
         return now
 
-    def _row(self, delivery: Delivery, customer_id: str) -> Row:
+    def _row(self, delivery: Delivery, customer_id: str, sealed_by: str | None) -> Row:
         """What a delivered and a held bill have alike."""
         return {
             "biller_id": self.client.biller_id,
@@ -386,7 +418,13 @@ class _Desk:
             "amount_minor": delivery.bill.payable.minor,
             "media_type": delivery.media_type,
             "sha256": delivery.sha256,
+            "seal": delivery.seal,
+            "key_id": sealed_by,
         }
+
+
+def _bad_seal(code: str, detail: str) -> Invalid:
+    return Invalid(code, detail, errors=(FieldError("Bill-Signature", detail),))
 
 
 def _repeat(number: str, earlier: _Earlier, *, sha256: str, customer_id: str) -> Acknowledgement:

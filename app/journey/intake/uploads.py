@@ -338,7 +338,7 @@ def _delivery_of(line: BulkLine) -> Delivery | AppError:
     try:
         if line.bill is None:
             raise line.refused or BillRefused("not-a-bill", "There is no bill in the line.")
-        return taking.checked(line.bill, line.content, MEDIA_TYPE)
+        return taking.checked(line.bill, line.content, MEDIA_TYPE, seal=line.seal)
     except BillRefused as refused:
         return taking.invalid(refused)
 

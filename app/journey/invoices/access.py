@@ -8,11 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.many import among
+from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotFound
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import due
+from app.people.accounts import is_open_since
 
 
 def invoice_of_customer(session: Session, *, invoice_id: str, customer_id: str, lock: bool = False) -> Invoice:
@@ -38,6 +40,18 @@ def payee_of(invoice: Invoice) -> tuple[str, str]:
     if invoice.payee_name is None or invoice.payee_iban is None:
         raise not_paid_here()
     return invoice.payee_name, invoice.payee_iban
+
+
+def must_have_open_account(uow: UnitOfWork, invoice: Invoice, *, lock: bool = False) -> None:
+    """Of a delivered bill: its biller's account is open at this moment, and with ``lock`` until this transaction ends.
+    Raises Conflict."""
+    if invoice.biller_id is None:
+        return
+    _, iban = payee_of(invoice)
+    if not is_open_since(uow.session, biller_id=invoice.biller_id, iban=iban, moment=uow.now, lock=lock):
+        raise Conflict(
+            "account-held", "Nothing is paid to the account of this bill now: somebody looks at it. Nothing was paid."
+        )
 
 
 def locked_invoice(session: Session, invoice_id: str) -> Invoice | None:

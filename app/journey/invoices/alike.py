@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from app.journey.intake.models import DeliveredBill, number_key
 from app.journey.intake.rules import SERVICE_NAMES
 from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
+from app.people.accounts import is_open
 from app.people.models import Biller, PayeeAccount
 
 #: letters that two names have in common, of all
@@ -40,18 +42,18 @@ class Likeness:
     of_service: bool = False  #: nobody pays a bill to this service
 
 
-def likeness(session: Session, *, invoice_id: str) -> Likeness | None:
+def likeness(session: Session, *, invoice_id: str, now: dt.datetime) -> Likeness | None:
     """Whether a bill that nobody delivered looks like one of a company that delivers here, with another account."""
     invoice = session.get_one(Invoice, invoice_id)
     if invoice.is_delivered:
         return None
-    return next(_likenesses(session, invoice), None)
+    return next(_likenesses(session, invoice, now), None)
 
 
-def _likenesses(session: Session, invoice: Invoice) -> Iterator[Likeness]:
+def _likenesses(session: Session, invoice: Invoice, now: dt.datetime) -> Iterator[Likeness]:
     payee_name, payee_iban = payee_of(invoice)
     delivering = delivering_billers(invoice.customer_id)
-    has_account = select(PayeeAccount.biller_id).where(PayeeAccount.iban == payee_iban)
+    has_account = select(PayeeAccount.biller_id).where(PayeeAccount.iban == payee_iban, is_open(now))
     billers = session.execute(
         select(Biller.id, Biller.name)
         .where(Biller.id.in_(delivering), Biller.id.not_in(has_account))

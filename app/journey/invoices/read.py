@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
+from app.audit.kinds import Kind
+from app.audit.proofs import number_of
 from app.errors import NotFound
 from app.journey.connections.read import muted_billers
 from app.journey.intake import own_bills
@@ -19,7 +22,10 @@ from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
-from app.people.models import Biller
+from app.people.accounts import is_open
+from app.people.customers import today_of
+from app.people.models import Biller, Customer, PayeeAccount, SealingKey
+from app.people.sealing_keys import is_good
 from connectors.money import Money, Total
 from consent.vault import Vault
 
@@ -39,6 +45,24 @@ class LineView:
     description: str
     quantity: str | None
     amount: Money | None
+
+
+class Seal(enum.StrEnum):
+    """What is known now of the seal on a bill."""
+
+    NONE = "none"
+    GOOD = "good"
+    TAKEN_BACK = "taken_back"  #: its key may have been in other hands when the bill came
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What was checked of where a bill comes from."""
+
+    number: int | None  #: of its delivery in the log; None: it has none yet, or came before there was a log
+    kid: str | None  #: of the key that sealed it
+    key_since: dt.datetime | None  #: when that was registered
+    revoked_since: dt.datetime | None  #: from when on it may have been in other hands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +96,7 @@ class InvoiceView:
     order_reference: str | None
     state: str
     media_type: str
+    seal: Seal
     payment_id: str | None = None  #: filled in by the door from a later stage
     decided: Money | None = None  #: what that payment takes from the account
     receipt_id: str | None = None
@@ -138,6 +163,43 @@ def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: 
     if row is None:
         raise NotFound("bill")
     return _view(*row, today=today, earlier=earlier_bills(session, [invoice_id]).get(invoice_id))
+
+
+def origin_of(session: Session, *, invoice_id: str) -> Origin:
+    """Of a bill that its customer may see."""
+    found = session.execute(
+        select(DeliveredBill.id, SealingKey)
+        .join(Invoice, Invoice.bill_id == DeliveredBill.id)
+        .outerjoin(SealingKey, SealingKey.id == DeliveredBill.key_id)
+        .where(Invoice.id == invoice_id)
+    ).one_or_none()
+    bill_id, key = found if found is not None else (None, None)
+    return Origin(
+        number=number_of(session, Kind.BILL_DELIVERED, subject=bill_id) if bill_id else None,
+        kid=key.kid if key else None,
+        key_since=key.registered_at if key else None,
+        revoked_since=key.revoked_since if key else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """The account of a delivered bill, as this service knows it."""
+
+    known_since: dt.date  #: on the customer's calendar
+    is_open: bool  #: something may be paid to it now
+
+
+def account_view(session: Session, *, invoice_id: str, customer: Customer, now: dt.datetime) -> AccountView | None:
+    """Of this customer's bill; None: it was delivered by nobody, or is not paid here."""
+    row = session.execute(
+        select(PayeeAccount.active_from, is_open(now))
+        .join(Invoice, and_(Invoice.biller_id == PayeeAccount.biller_id, Invoice.payee_iban == PayeeAccount.iban))
+        .where(Invoice.id == invoice_id, Invoice.customer_id == customer.id)
+    ).one_or_none()
+    if row is None or row[0] is None:
+        return None
+    return AccountView(known_since=today_of(customer, row[0]), is_open=bool(row[1]))
 
 
 def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:
@@ -207,9 +269,11 @@ def _select() -> Select[*tuple[Any, ...]]:
             Invoice,
             func.coalesce(Biller.name, Invoice.payee_name),
             func.coalesce(DeliveredBill.media_type, OwnBill.media_type),
+            SealingKey,
         )
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
         .outerjoin(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
+        .outerjoin(SealingKey, SealingKey.id == DeliveredBill.key_id)
         .outerjoin(OwnBill, OwnBill.id == Invoice.own_bill_id)
     )
 
@@ -218,6 +282,7 @@ def _view(
     invoice: Invoice,
     biller_name: str,
     media_type: str,
+    key: SealingKey | None,
     *,
     today: dt.date,
     muted: bool = False,
@@ -258,10 +323,17 @@ def _view(
         order_reference=invoice.order_reference,
         state=invoice.state,
         media_type=media_type,
+        seal=_seal(key, at=invoice.received_at),
         seen=invoice.seen_at is not None,
         earlier=earlier,
         muted=muted,
     )
+
+
+def _seal(key: SealingKey | None, *, at: dt.datetime) -> Seal:
+    if key is None:
+        return Seal.NONE
+    return Seal.GOOD if is_good(key, at=at) else Seal.TAKEN_BACK
 
 
 def _line(line: dict[str, object], currency: str) -> LineView:

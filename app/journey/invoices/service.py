@@ -13,6 +13,8 @@ from typing import Any, TypedDict
 from sqlalchemy import CursorResult, exists, select, update
 from sqlalchemy.orm import Session
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
@@ -61,6 +63,7 @@ def open_bill(uow: UnitOfWork, vault: Vault, delivered: DeliveredBill, *, replac
     invoice = Invoice(**_columns(delivered, bill, holder=holder, now=uow.now), replaces_id=replaces_id)
     uow.session.add(invoice)
     uow.session.flush()
+    entries.write(uow, Kind.INVOICE_OPENED, invoice)
     if invoice.is_paid_here:
         ledger.bill(uow, invoice_id=invoice.id, creditor=invoice.creditor, amount=invoice.amount)
     uow.record(InvoiceOpened(invoice_id=invoice.id))
@@ -85,6 +88,7 @@ def open_invoice_together(task: Task) -> None:
         known = set(uow.session.scalars(select(Invoice.bill_id).where(among(uow.session, Invoice.bill_id, facts))))
         opened = [row for row in made if row["bill_id"] not in known]
         insert_many(uow.session, Invoice, opened)
+        entries.write_many(uow, Kind.INVOICE_OPENED, opened)
         ledger.bill_together(
             uow,
             [

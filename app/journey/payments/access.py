@@ -19,6 +19,7 @@ from app.journey.invoices.twins import twins
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
+from app.people.accounts import is_open_since
 from consent import trips
 from consent.models import Consent, Trip
 
@@ -100,6 +101,17 @@ def is_unchecked(session: Session, payment: Payment) -> bool:
     return not payee_checks.stands_behind(session, session.get_one(Decision, payment.decision_id))
 
 
+def is_account_held(session: Session, payment: Payment, *, lock: bool = False) -> bool:
+    """Whether its bill was delivered, and the biller's account that its customer decided on is not open any more, as it
+    was then. ``lock``: nobody freezes it before this transaction ends."""
+    if payment.biller_id is None:
+        return False
+    decision = session.get_one(Decision, payment.decision_id)
+    return not is_open_since(
+        session, biller_id=payment.biller_id, iban=decision.payee_iban, moment=decision.decided_at, lock=lock
+    )
+
+
 def paid_beside(session: Session, payment: Payment) -> str | None:
     """The payment that has paid a bill which may be the same, or may, and that its customer did not know of when they
     decided: it was decided earlier, and had been closed by then. None: there is none. Who decided later knew this one,
@@ -132,7 +144,8 @@ class GivesWay:
 
 def gives_way(session: Session, payment: Payment) -> GivesWay | None:
     """To what a payment has to give way: another one has paid its invoice, a bill that this replaces or one that may be
-    the same, or may have after all; or its decision is void. None: to nothing. This is the one place that judges it."""
+    the same, or may have after all; or its decision is void, or its payee's account is held. None: to nothing. This
+    is the one place that judges it."""
     other = paid_by_another(session, payment)
     if other is not None:
         return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
@@ -140,6 +153,8 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
         return GivesWay(Reason.BILL_CORRECTED, "the bill was corrected")
     if is_unchecked(session, payment):
         return GivesWay(Reason.PAYEE_NOT_CHECKED, "the payee was not checked")
+    if is_account_held(session, payment):
+        return GivesWay(Reason.ACCOUNT_HELD, "the payee's account is not open any more")
     if is_earlier_bill_taken(session, payment):
         return GivesWay(Reason.EARLIER_BILL, "a payment of the bill that this one replaces")
     beside = paid_beside(session, payment)

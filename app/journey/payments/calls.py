@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.journey.payments.models import BankAttempt, BankCall, Payment
 from connectors.contract import BankRequest, PsuContext
@@ -45,6 +47,7 @@ def store(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) 
         made_at=uow.now,
     )
     uow.session.add(call)
+    entries.write(uow, Kind.BANK_CALL, call)
     uow.session.flush()
     return call
 
@@ -80,7 +83,9 @@ def last_attempt(session: Session, call: BankCall) -> BankAttempt | None:
 def attempt(uow: UnitOfWork, call: BankCall) -> int:
     """Write down that it is about to be sent, and commit before sending. Returns the attempt's number."""
     number = attempts(uow.session, call) + 1
-    uow.session.add(BankAttempt(call_id=call.id, number=number, sent_at=uow.now))
+    row = BankAttempt(call_id=call.id, number=number, sent_at=uow.now)
+    uow.session.add(row)
+    entries.write(uow, Kind.BANK_ATTEMPT, row)
     uow.session.flush()
     return number
 
@@ -89,6 +94,7 @@ def answered(uow: UnitOfWork, *, call_id: str, number: int, outcome: str, answer
     """What came of an attempt."""
     row = uow.session.get_one(BankAttempt, (call_id, number))
     row.outcome, row.answer, row.answered_at = outcome, answer, uow.now
+    entries.write(uow, Kind.BANK_ANSWER, row)
 
 
 def request_of(call: BankCall) -> BankRequest:

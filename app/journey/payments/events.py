@@ -22,6 +22,13 @@ class TwinMoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PayeeMoved(Event):
+    """The account that this payment, which is under way, goes to was frozen or closed, or is open again."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentAccepted(Event):
     """Approved by the customer at the bank, not settled."""
 

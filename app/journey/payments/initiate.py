@@ -20,6 +20,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
     gives_way,
+    is_account_held,
     locked,
     locked_of_invoice,
 )
@@ -83,6 +84,7 @@ def _intend(task: Task) -> _Intent | None:
             # whoever corrects the bill at this moment, or finds what may be the same to be paid, sees it, or is seen
             payee_checks.lock_with_twins(uow.session, uow.session.get_one(Invoice, decision.invoice_id))
             payment = _prepare(services, uow, decision)
+            is_account_held(uow.session, payment, lock=True)  # who freezes the account finds it, or it gives way below
         _give_way(uow, payment)
         if payment.state == PaymentState.PREPARED:
             step(uow, payment, PaymentStep.INITIATE, source=Source.WORKER, evidence="bytes stored")

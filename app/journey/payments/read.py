@@ -83,6 +83,7 @@ class PaymentView:
     paid_otherwise: bool  #: unwanted, and it is sure that another one has paid the bill
     earlier_taken: bool  #: unwanted, since a bill that its own one replaces was paid, or may be
     same_taken: bool  #: unwanted, since a bill that may be the same was paid, or may be
+    account_held: bool  #: unwanted, since nothing is paid to its payee's account any more
     corrected: bool  #: decided before its biller took something off the bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
@@ -194,6 +195,7 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
         paid_otherwise=reason is Reason.PAID_OTHERWISE,
         earlier_taken=reason is Reason.EARLIER_BILL,
         same_taken=reason is Reason.SAME_BILL,
+        account_held=reason is Reason.ACCOUNT_HELD,
     )
 
 
@@ -255,6 +257,7 @@ def _view(
         paid_otherwise=False,
         earlier_taken=False,
         same_taken=False,
+        account_held=False,
         corrected=corrected,
         link_open=waiting and trip.returned_at is None and not unwanted,
         cancellable=(waiting and trip.left_at is None) or may_withhold(payment),

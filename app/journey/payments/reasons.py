@@ -28,6 +28,8 @@ class Reason(enum.StrEnum):
     #: a payment of a bill that may be the same was executed, or may be, and its customer did not know
     SAME_BILL = "same_bill"
     PAYEE_NOT_CHECKED = "payee_not_checked"  #: nobody delivered the bill, and what its customer must check is not there
+    #: nothing is paid to its payee's account since somebody froze or closed that
+    ACCOUNT_HELD = "account_held"
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Row, Select, select
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
@@ -28,6 +30,7 @@ from app.journey.payments.access import (
     paid_by_another,
 )
 from app.journey.payments.events import (
+    PayeeMoved,
     PaymentAccepted,
     PaymentFailed,
     PaymentReversed,
@@ -39,6 +42,7 @@ from app.journey.payments.looks import follow_from, may_end_otherwise
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
+from app.people.models import PayeeAccount
 from app.services import Task
 from connectors.contract import BankStatus, Fact
 from connectors.money import Money
@@ -208,18 +212,18 @@ def _write_down(
     payment.sequence += 1
     # the row of the payment first, then the line of its history, then the claim: one order for everybody
     uow.session.flush()
-    uow.session.add(
-        PaymentHistory(
-            payment_id=payment.id,
-            sequence=payment.sequence,
-            before=before,
-            after=payment.state,
-            source=source,
-            evidence=evidence,
-            answer=answer,
-            at=uow.now,
-        )
+    line = PaymentHistory(
+        payment_id=payment.id,
+        sequence=payment.sequence,
+        before=before,
+        after=payment.state,
+        source=source,
+        evidence=evidence,
+        answer=answer,
+        at=uow.now,
     )
+    uow.session.add(line)
+    entries.write(uow, Kind.PAYMENT_STEP, line)
 
 
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
@@ -319,6 +323,27 @@ def tell_twins_of_line(uow: UnitOfWork, invoice: Invoice) -> None:
         _look_at(uow, [each for each in under_way if each.invoice_id in same.union(line)])
 
 
+def look_at_account(task: Task) -> None:
+    """PayeeAccountMoved: payments to it that are under way are looked at, each in a transaction of its own. Until then
+    the gates hold them up (``gives_way``)."""
+    with task.services.unit_of_work() as uow:
+        account = uow.session.get_one(PayeeAccount, task.payload["account_id"])
+        payments = uow.session.scalars(
+            select(Payment.id)
+            .join(Decision, Decision.id == Payment.decision_id)
+            .where(
+                Payment.biller_id == account.biller_id,
+                Decision.payee_iban == account.iban,
+                Payment.state.in_(_STOPPABLE),
+            )
+            .order_by(Payment.id)
+        ).all()
+        for payment_id in payments:
+            uow.record(PayeeMoved(payment_id=payment_id))
+        task.finish(uow)
+        uow.commit()
+
+
 def _under_way(uow: UnitOfWork, customer_id: str) -> Sequence[Row[str, str]]:
     """All of this customer that can still be stopped, or be wanted no more."""
     return uow.session.execute(
@@ -334,7 +359,7 @@ def _look_at(uow: UnitOfWork, under_way: Sequence[Row[str, str]]) -> None:
 
 
 def reconsider(task: Task) -> None:
-    """TwinMoved: stop the payment while it can be, if it has to give way now; else it is wanted, if it was not."""
+    """TwinMoved, PayeeMoved: stop the payment while it can be, if it has to give way now; else it is wanted again."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
         why = gives_way(uow.session, payment)

@@ -101,7 +101,11 @@ def proves() -> ColumnElement[bool]:
     payee of a bill that its customer added was vetted by nobody, unless it is paid to a biller's account. Asked anew
     each time: an account may be registered later, or taken out.
     """
-    vetted = exists().where(Decision.payment_id == StatementEntry.payment_id, PayeeAccount.iban == Decision.payee_iban)
+    vetted = exists().where(
+        Decision.payment_id == StatementEntry.payment_id,
+        PayeeAccount.iban == Decision.payee_iban,
+        PayeeAccount.active_from.is_not(None),  # whatever became of it since; one that is only proposed proves nothing
+    )
     registered = Statement.account.in_(select(StatementAccount.iban))
     is_credit = StatementEntry.direction == Direction.CREDIT
     return and_(

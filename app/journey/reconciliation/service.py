@@ -33,7 +33,7 @@ from app.journey.reconciliation.models import (
 )
 from app.journey.reconciliation.read import differences, line_of, proves
 from app.journey.reconciliation.rules import Account, Expected, Verdict
-from app.people.billers import checked_iban
+from app.people.accounts import checked_iban
 from app.services import Services
 from connectors.contract import Fact
 from connectors.money import Money

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audit.sequencer import newest_checkpoint
 from app.db import work
 from app.db.events import EventRow
 from app.db.many import among, insert_many
@@ -23,6 +24,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_for_biller
+from app.journey.payments.reasons import Reason
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
 from app.journey.webhooks.rules import may_be_called
 from app.services import Services, Task
@@ -88,13 +90,17 @@ def _tell_bills(task: Task, *, kind: str) -> None:
     with task.services.unit_of_work() as uow:
         task.hold(uow)
         messages = []
+        checkpoint = newest_checkpoint(uow.session)
         for endpoint in _listening(uow.session, {invoice.delivery.biller_id for invoice in invoices}):
             for invoice in invoices:
                 if invoice.biller_id == endpoint.biller_id:
                     fact = facts[invoice.id]
                     data = _about_bill(invoice, fact)
                     event = events[fact["event"]]
-                    messages.append(_message(event, endpoint, kind=kind, subject=invoice.delivery.bill_id, data=data))
+                    subject = invoice.delivery.bill_id
+                    messages.append(
+                        _message(event, endpoint, kind=kind, subject=subject, data=data, checkpoint=checkpoint)
+                    )
         insert_many(uow.session, WebhookMessage, messages)
         asked = {f"{DELIVER}:{message['id']}": {"message_id": message["id"]} for message in messages}
         work.enqueue_together(uow.session, handler=DELIVER, payloads=asked, now=uow.now)
@@ -200,7 +206,8 @@ def tell_payment_failed(task: Task) -> None:
 def _tell_payment(task: Task, *, kind: str) -> None:
     with task.services.unit_of_work() as uow:
         payment_id = task.payload["payment_id"]
-        biller_id = uow.session.get_one(Payment, payment_id).biller_id
+        told = uow.session.get_one(Payment, payment_id)
+        biller_id = told.biller_id
         if biller_id is None:  # its customer added the bill: there is nobody to tell
             task.finish(uow)
             uow.commit()
@@ -217,6 +224,8 @@ def _tell_payment(task: Task, *, kind: str) -> None:
             # of the step that is told, not of now; facts from before there were sequences have none
             "sequence": task.payload.get("sequence", 1),
         }
+        if (told.reason, told.sequence) == (Reason.ACCOUNT_HELD, data["sequence"]):
+            data["reason"] = told.reason  # it is the biller's account; no other reason is any business of its
         _write(task, uow, biller_id=biller_id, kind=kind, subject=payment.id, data=data)
         task.finish(uow)
         uow.commit()
@@ -225,8 +234,10 @@ def _tell_payment(task: Task, *, kind: str) -> None:
 def _write(task: Task, uow: UnitOfWork, *, biller_id: str, kind: str, subject: str, data: dict[str, Any]) -> None:
     """One message for each endpoint that listens, with the work that sends it."""
     fact = uow.session.get_one(EventRow, task.payload["event"])
+    checkpoint = newest_checkpoint(uow.session)
     for endpoint in _listening(uow.session, {biller_id}):
-        message = WebhookMessage(**_message(fact, endpoint, kind=kind, subject=subject, data=data))
+        written = _message(fact, endpoint, kind=kind, subject=subject, data=data, checkpoint=checkpoint)
+        message = WebhookMessage(**written)
         uow.session.add(message)
         uow.session.flush()
         work.enqueue(
@@ -245,10 +256,20 @@ def _listening(session: Session, biller_ids: Collection[str]) -> Sequence[Webhoo
 
 
 def _message(
-    fact: EventRow, endpoint: WebhookEndpoint, *, kind: str, subject: str, data: dict[str, Any]
+    fact: EventRow,
+    endpoint: WebhookEndpoint,
+    *,
+    kind: str,
+    subject: str,
+    data: dict[str, Any],
+    checkpoint: str | None,
 ) -> dict[str, Any]:
-    """A message, column by column. Its time is that of the fact."""
+    """A message, column by column. Its time is that of the fact.
+
+    The log's newest checkpoint goes along: who keeps its messages can tell later whether the log was changed.
+    """
     said = {"type": kind, "timestamp": fact.recorded_at.isoformat(), "data": data}
+    said |= {"checkpoint": checkpoint} if checkpoint else {}
     return {
         "id": new_id("msg"),
         "endpoint_id": endpoint.id,

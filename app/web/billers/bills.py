@@ -13,6 +13,7 @@ from app.journey.intake.conformance import Report, report_of
 from app.journey.intake.formats import FORMATS
 from app.journey.intake.formats.json_fields import BillSchema
 from app.journey.intake.service import Acknowledgement, deliver
+from app.journey.receipts.proofs import proof_for_biller
 from app.web.billers.api import operation
 from app.web.billers.auth import API_PATH, client_id, current_client
 from app.web.billers.bodies import whole_body
@@ -24,6 +25,7 @@ from app.web.billers.schemas import (
     ConformanceSchema,
     DeliveredBillSchema,
     HeldSchema,
+    ProofSchema,
     RequestAnswerSchema,
 )
 from app.web.context import services
@@ -34,6 +36,9 @@ PDF = "application/pdf"
 XML = tuple(media_type for media_type in FORMATS if media_type not in (JSON, PDF))
 
 _BILL_ID = r"^bill_[0-9a-f]{32}$"
+#: the header with a bill's seal
+SEAL = "Bill-Signature"
+_SEAL = r"^[A-Za-z0-9_-]{1,1000}\.\.[A-Za-z0-9_-]{1,1000}$"
 _ADDRESS = r"^[a-zA-Z0-9._-]{1,40}@[a-zA-Z0-9.-]{1,79}$"
 
 
@@ -52,7 +57,15 @@ _ADDRESS = r"^[a-zA-Z0-9._-]{1,40}@[a-zA-Z0-9.-]{1,79}$"
             "in": "query",
             "schema": {"type": "string", "pattern": _ADDRESS},
             "description": "The customer's space address, where the bill does not name it. Both must agree.",
-        }
+        },
+        {
+            "name": SEAL,
+            "in": "header",
+            "schema": {"type": "string", "pattern": _SEAL},
+            "description": "Your seal: a detached JWS (RFC 7515 appendix F, compact) over exactly the bytes of the"
+            " body, with alg ES256, PS256 or Ed25519 and the kid of a key that is registered for it. Once you have one"
+            " a bill without a seal is held.",
+        },
     ],
     requestBody={
         "required": True,
@@ -88,7 +101,12 @@ def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]] | Response:
     """
     media_type = _media_type()
     acknowledgement = deliver(
-        services(), client=current_client(), content=_content(), media_type=media_type, to=_address_beside()
+        services(),
+        client=current_client(),
+        content=_content(),
+        media_type=media_type,
+        to=_address_beside(),
+        seal=_seal(),
     )
     if acknowledgement.held:
         return _held(acknowledgement)
@@ -152,6 +170,28 @@ def get_answer(bill_id: str) -> Response:
 
 
 @operation(
+    "/bills/<bill_id>/proof",
+    method="GET",
+    scope="bills:read",
+    tag="Bills",
+    answer=(200, ProofSchema),
+    refusals=(404, 409, 422),
+    path={"bill_id": _BILL_ID},
+    operationId="getProof",
+)
+def get_proof(bill_id: str) -> dict[str, object]:
+    """See the proof of a delivery
+
+    That exactly these bytes were delivered, when, by whom, and with which key they were sealed, as the log has it: who
+    has the log's public key can check it offline, with `quittance receipt verify` or on the page that works without a
+    network. The log numbers a delivery within a second or so; before that this is refused.
+    """
+    if re.fullmatch(_BILL_ID, bill_id) is None:
+        raise NotFound("bill")
+    return proof_for_biller(services(), bill_id=bill_id, biller_id=current_client().biller_id)
+
+
+@operation(
     "/bills/<bill_id>/conformance",
     method="GET",
     scope="bills:read",
@@ -208,6 +248,14 @@ def _address_beside() -> str | None:
         detail = "This is not a space address: it is like k3jq7m2xw5ta@space.example."
         raise Problem(422, "address", detail, errors=(FieldError("?to", detail),))
     return to
+
+
+def _seal() -> str | None:
+    seal = request.headers.get(SEAL)
+    if seal is not None and re.fullmatch(_SEAL, seal) is None:
+        detail = "This is no seal: a detached JWS is like eyJhbGciOi…..MEUCIQ…"
+        raise Problem(422, "seal-malformed", detail, errors=(FieldError(SEAL, detail),))
+    return seal
 
 
 def _held(acknowledgement: Acknowledgement) -> Response:

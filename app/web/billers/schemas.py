@@ -9,6 +9,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 from typing_extensions import override
 
+from app.audit.proofs import FORMAT
 from app.journey.connections.models import REFERENCE_MAX
 from app.journey.connections.states import Told
 from app.journey.corrections.models import REASON_MAX
@@ -166,6 +167,33 @@ class ConformanceSchema(ma.Schema):
     )
     checked_at = _moment("When it was held against them.", allow_none=True)
     findings = fields.List(fields.Nested(FindingSchema), required=True)
+
+
+class FactSchema(ma.Schema):
+    """One fact of the log, with the path from it to the root that the checkpoint has (RFC 6962)."""
+
+    number = fields.Integer(required=True, metadata={"minimum": 0, "description": "Its place in the log, from 0."})
+    entry = fields.String(required=True, metadata={"description": "The entry, byte by byte: its hash is in the tree."})
+    says = fields.String(required=True, metadata={"description": "What the entry committed to, byte by byte."})
+    salt = fields.String(required=True, metadata={"description": "Base64. HMAC-SHA-256 of says under it: commitment."})
+    path = fields.List(fields.String(), required=True, metadata={"description": "Hashes in Base64, upwards."})
+
+
+class ProofSchema(ma.Schema):
+    """What a stranger can check offline, with the log's public key."""
+
+    format = fields.String(required=True, metadata={"example": FORMAT})
+    log = fields.String(
+        required=True,
+        metadata={"description": "The log's public key (C2SP signed note). Hold it against a copy that you trust."},
+    )
+    checkpoint = fields.String(
+        required=True,
+        metadata={"description": "Signed note over size and root of the log (C2SP tlog-checkpoint). Keep it."},
+    )
+    facts = fields.List(fields.Nested(FactSchema), required=True)
+    media_type = fields.String(required=True, metadata={"description": "Of the document."})
+    document = fields.String(required=True, metadata={"description": "The delivered bytes in Base64."})
 
 
 def _count(description: str, example: int = 0) -> fields.Integer:

@@ -25,6 +25,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     receipts,
     security,
     sign_in,
+    verify,
 )
 
 #: plain ``en`` would give American dates

@@ -16,7 +16,7 @@ from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.access import invoice_of_customer, not_paid_here
-from app.journey.invoices.read import invoice_view
+from app.journey.invoices.read import account_view, invoice_view
 from app.journey.invoices.states import InvoiceState
 from app.people import passkeys
 from app.people.customers import today_of
@@ -135,14 +135,15 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
         signed_in_until = None
+        account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)
         need, check = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=chosen.id if chosen else None)
         if chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
-    if bill.state != InvoiceState.TO_PAY:
-        return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
+    if bill.state != InvoiceState.TO_PAY or (account is not None and not account.is_open):
+        return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says why
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
     if chosen is not None and not need.is_nothing and check is None:
@@ -156,6 +157,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             shown=shown,
             others=len(banks) > 1,
             need=need,
+            account=account,
             pay=bill.payable,
             pay_on=today,
             has_passkey=has_passkey,

@@ -24,9 +24,11 @@ from app.journey.invoices.read import (
     INBOX_MOST,
     InvoiceView,
     Original,
+    account_view,
     invoice_view,
     invoices_of,
     open_total,
+    origin_of,
     original_of,
 )
 from app.journey.invoices.states import InvoiceState
@@ -73,7 +75,7 @@ def inbox() -> ResponseReturnValue:
         own_total = open_total(uow.session, customer_id=customer.id, today=today, delivered=False)
         waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
-        held = held_bills(uow.session, customer_id=customer.id) if first else []
+        held = held_bills(uow.session, now=uow.now, customer_id=customer.id) if first else []
         most = CORRECTIONS_MOST if request.args.get("credits") == "all" else STANDING_MOST
         standing = standing_credits(uow.session, customer_id=customer.id, most=most) if first else []
         kinds = corrected(uow.session, invoice_ids=[bill.id for bill in bills])
@@ -107,15 +109,19 @@ def bill(inv: str) -> ResponseReturnValue:
         decided = decided_amounts(uow.session, invoice_ids=[inv])
         receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
         chain = chain_of(uow.session, invoice_id=inv, customer_id=customer.id)
-        alike = likeness(uow.session, invoice_id=inv)
+        alike = likeness(uow.session, invoice_id=inv, now=uow.now)
         same = twins(uow.session, invoice_id=inv)
         doubts = doubts_of(uow.session, invoice_id=inv)
+        origin = origin_of(uow.session, invoice_id=inv)
+        account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
     note_seen(view)
     return render_template(
         "customers/bill.html" if view.is_delivered else "customers/own_bill.html",
         likeness=alike,
         twins=same,
         doubts=doubts,
+        origin=origin,
+        account=account,
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],

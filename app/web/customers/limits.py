@@ -24,6 +24,8 @@ BEGINNING_LIMIT = "300 per hour; 1000 per day"
 #: bills that one customer adds, and pages of them that are drawn or not: each takes a process of its own
 ADDING_LIMIT = "30 per hour; 100 per day"
 DRAWING_LIMIT = "120 per hour"
+#: pages on which a payee's bank is asked about a name: nobody is to find out by them whose an account is
+ASKING_LIMIT = "60 per hour; 200 per day"
 
 
 def sign_up_limit() -> str:
@@ -40,6 +42,10 @@ def adding_limit() -> str:
 
 def drawing_limit() -> str:
     return DRAWING_LIMIT
+
+
+def asking_limit() -> str:
+    return ASKING_LIMIT
 
 
 def address() -> str:

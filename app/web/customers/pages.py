@@ -31,7 +31,7 @@ PUBLIC = frozenset(
     {
         "sign_in", "language", "demo_sign_in", "sign_out",
         "passkey_new", "passkey_new_done", "passkey_use", "passkey_use_done",
-        "payment", "payment_state",
+        "payment", "payment_state", "verify",
     }
 )  # fmt: skip
 #: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and a search

@@ -14,6 +14,7 @@ from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.bank_view import bank_view
 from app.web.customers.decide import usable_bank
+from app.web.customers.limits import asking_limit, limiter
 from app.web.customers.pages import blueprint, me
 from connectors.profile import BankProfile
 
@@ -22,9 +23,12 @@ TYPED_MOST = 100
 
 
 @blueprint.get("/bills/<inv>/payee")
+@limiter.limit(asking_limit)
 def check_payee(inv: str) -> ResponseReturnValue:
     """What only the customer can check: the account is typed from the bill, and this page does not say it."""
-    return _page(inv, _bank(), faults=(), typed="")
+    bank = _bank()
+    payee_checks.ask_name(services(), signed_in=me(), invoice_id=inv)
+    return _page(inv, bank, faults=(), typed="")
 
 
 @blueprint.post("/bills/<inv>/payee")
@@ -38,6 +42,7 @@ def payee_checked(inv: str) -> ResponseReturnValue:
                 invoice_id=inv,
                 bank=bank,
                 typed=typed,
+                named="named" in request.form,
                 warned="warned" in request.form,
                 doubted="doubted" in request.form,
                 besides="besides" in request.form,

@@ -27,7 +27,7 @@ from app.failpoints import killing
 from app.journey.intake.service import ClientIdentity, deliver
 from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
-from app.people.models import Customer, PayeeAccount
+from app.people.models import Customer
 from app.schedule import Schedule
 from app.services import Services, build_services
 from app.tasks import run_task
@@ -35,7 +35,6 @@ from app.web.banks import redirect
 from app.web.customers import decide
 from app.worker import Worker
 from config.settings import ROOT
-from consent.base import new_id
 from tests.faults.kill.clock import Clock
 from tests.faults.kill.stories import BANKS, HORIZON
 from tests.faults.kill.town import Town
@@ -140,8 +139,7 @@ class House:
         self.biller = factories.make_biller(self.services)
         hook = f"/{self.engine_name}"
         with self.services.unit_of_work() as uow:
-            account = {"id": new_id("acc"), "iban": UK_IBAN, "holder": self.biller.name, "created_at": uow.now}
-            uow.session.add(PayeeAccount(biller_id=self.biller.id, **account))
+            factories.open_account(uow, biller_id=self.biller.id, iban=UK_IBAN)
             url = f"http://127.0.0.1:{self.town.biller_port}{hook}"
             _, secret = add_endpoint(self.services, uow, biller_id=self.biller.id, url=url)
             uow.commit()

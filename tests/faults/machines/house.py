@@ -24,9 +24,12 @@ from app.people.models import ApiClient, Biller, Customer
 from connectors.money import Money
 from consent.base import new_id
 from tests.conftest import Clock
+from tests.support.factories import open_account
+from tests.support.logged import log_all
 
 _LONGER = int(os.environ.get("FAULTS_LONGER", "1"))
 
+IBAN = "FR1420041010050500013M02606"
 CUSTOMER = "cus_1"
 BILLERS = ("blr_1", "blr_2")
 
@@ -103,7 +106,7 @@ class House:
                 issued_on=uow.now.date(),
                 lines=[],
                 payee_name="Lumen",
-                payee_iban="FR1420041010050500013M02606",
+                payee_iban=IBAN,
                 received_at=uow.now,
                 opened_at=uow.now,
                 **values,
@@ -111,6 +114,7 @@ class House:
             uow.session.add(invoice)
             uow.session.flush()
             ledger.bill(uow, invoice_id=invoice_id, creditor=biller_id, amount=Money(amount, "EUR"))
+            log_all(uow)
             uow.commit()
 
     def _settle_in(self) -> None:
@@ -124,12 +128,14 @@ class House:
             for biller_id in BILLERS:
                 uow.session.add(Biller(id=biller_id, name=biller_id, country="FR", created_at=now))
                 uow.session.flush()
+                open_account(uow, biller_id=biller_id, iban=IBAN)
                 connections.connect(uow, customer_id=CUSTOMER, biller_id=biller_id, space_domain="example.org")
                 uow.session.add(
                     ApiClient(
                         client_id=f"cli_{biller_id}", biller_id=biller_id, jwks={}, scope="bills:write", created_at=now
                     )
                 )
+            log_all(uow)
             uow.commit()
 
 

@@ -45,6 +45,7 @@ from connectors.contract import Fact
 from tests.faults.machines.house import House as Floor
 from tests.faults.machines.house import runs
 from tests.support.bills import json_bill
+from tests.support.logged import log_all
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, IBAN, REJECTED, House
 
 NUMBERS = ("1", "2", "3", "4")
@@ -160,6 +161,7 @@ class LinkedBills(RuleBasedStateMachine):
             uow.session.flush()
             plain = row.corrects_number is None
             uow.record(BillDelivered(bill_id=row.id) if plain else CorrectionDelivered(bill_id=row.id))
+            log_all(uow)
             uow.commit()
 
     @rule(number=st.sampled_from(NUMBERS))
@@ -349,7 +351,7 @@ class LinkedBills(RuleBasedStateMachine):
 
 
 def test_linked_bills_in_every_order() -> None:
-    run_state_machine_as_test(LinkedBills, settings=runs(30, steps=22))
+    run_state_machine_as_test(LinkedBills, settings=runs(100, steps=22))
     assert LinkedBills.seen >= {
         *("because replaces-each-other", "doubted: True", "settled after all", "reversed after all", "withdrawn"),
         *("earlier_bill", "came after its new version", "refused: the earlier one is in payment"),

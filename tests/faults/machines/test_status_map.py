@@ -37,6 +37,7 @@ from connectors.money import Money
 from consent.base import new_id
 from consent.models import Consent, Trip
 from tests.faults.machines.house import BILLERS, CUSTOMER, House, house, runs
+from tests.support.logged import log_all
 
 pytestmark = pytest.mark.timeout(600)  # to make a run that breaks something short takes minutes
 
@@ -195,6 +196,7 @@ class Words(RuleBasedStateMachine):
             steps.step(uow, payment, PaymentStep.STAGE, source=Source.BANK, evidence="bank:RCVD")
             steps.raise_fence(payment, consent.expires_at)
             follow_from(uow, payment, run_at=consent.expires_at)
+            log_all(uow)
             uow.commit()
         self.seen[payment_id] = Seen(invoice_id, left)
 

@@ -223,6 +223,7 @@ class Adding:
                         invoice_id=invoice_id,
                         bank=bank,
                         typed=typed,
+                        named=False,
                         warned=warned,
                         doubted=False,
                         besides=agrees,

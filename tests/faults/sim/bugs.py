@@ -751,7 +751,7 @@ def check_for_ever() -> Sequence[Change]:
 @_bug("that another bill may be the same one is shown, and not asked about", "V2")
 def twin_not_minded() -> Sequence[Change]:
     real = payee_checks.needed
-    return [(payee_checks, "needed", lambda session, invoice: dataclasses.replace(real(session, invoice), besides=()))]
+    return [(payee_checks, "needed", lambda *given, **how: dataclasses.replace(real(*given, **how), besides=()))]
 
 
 @_bug("a bill that is not paid here is opened as any other, to the account of its biller that we know", "R8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
+from app.audit.verify import verify
 from app.journey.payments import rules
 from app.journey.payments.states import CLOSED, PaymentState
 from tests.faults.sim.bank import PAID, Bank, Order
@@ -42,6 +43,7 @@ def heal(world: World, watch: Watch) -> None:
     for hours in (0.25, 1, 6, 24, 24, 24, 24, 24, 48, 16.75):
         if not world.settle(world.floor.now + dt.timedelta(hours=hours), most=EVENTS_MOST):
             world.floor.broken("L4", "the work does not come to an end")
+        world.do_housekeeping()
         since = world.floor.now - start
         watch.judge((name, f"{detail}, {since} after all was well") for name, detail in broken_tables(world, late=True))
         if hours == 24:
@@ -50,6 +52,14 @@ def heal(world: World, watch: Watch) -> None:
     watch.judge(_promises_broken(world, promised))
     watch.judge(_open_ends(world, watch))
     watch.judge(world.account.in_the_end())
+    watch.judge(_altered(world))
+
+
+def _altered(world: World) -> Iterator[Found]:
+    """The log is what it was, and every row that it speaks of is as it says."""
+    with world.services.engine.connect() as connection:
+        for sentence in verify(connection, world.services.keys.log.verifier).wrong:
+            yield "H4", sentence
 
 
 def _rows(world: World, watch: Watch) -> list[Row]:

@@ -28,6 +28,7 @@ from app.people.models import Customer
 from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
 from app.services import Services
+from app.signed_note import Signer
 from app.tasks import run_task
 from config.settings import Settings
 from connectors.profile import BankProfile
@@ -85,7 +86,14 @@ class House:
             engine=self.engine,
             banks=cast("Registry", self.banks),
             vault=Vault({"k1": bytes(32)}, active="k1"),
-            keys=Keys(form="form", vault={"k1": bytes(32)}, vault_active="k1", oauth={}, bank_client={}),
+            keys=Keys(
+                form="form",
+                vault={"k1": bytes(32)},
+                vault_active="k1",
+                oauth={},
+                bank_client={},
+                log=Signer.generate("log"),
+            ),
             clock=lambda: self._clock(),
             route=ROUTE,
             handlers=HANDLERS,

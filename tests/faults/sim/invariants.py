@@ -102,10 +102,8 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
 
 def broken_tables(world: World, *, late: bool = False) -> list[Found]:
     """The product's own queries."""
-    if late:
-        now = f"{world.floor.now:%Y-%m-%d %H:%M:%S.%f}"
-        return [(row[0], str(row[1])) for row in world.house.raw.execute(_LATE, {"now": now})]
-    return [(row[0], str(row[1])) for row in world.house.raw.execute(_ALWAYS)]
+    now = f"{world.floor.now:%Y-%m-%d %H:%M:%S.%f}"
+    return [(row[0], str(row[1])) for row in world.house.raw.execute(_LATE if late else _ALWAYS, {"now": now})]
 
 
 def _broken_truth(world: World, watch: Watch) -> Iterator[Found]:

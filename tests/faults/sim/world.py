@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app import failpoints
+from app.audit.sequencer import number_waiting
 from app.db import work
 from app.db.work import Claim, Lane, LostClaim
 from app.errors import AppError, Conflict, TooLate
@@ -838,6 +839,7 @@ class World:
             with self.services.unit_of_work() as uow:
                 job(uow)
                 uow.commit()
+        number_waiting(self.services)
         return True
 
     def do_ask(self) -> bool:

@@ -31,6 +31,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+APPROVED = ("--approved-by", "ada", "--approved-by", "grace")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -89,9 +92,23 @@ def test_an_operator_sets_up_a_biller(here: Path, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     account = "FR1420041010050500013M02606"
     assert (
-        main(["biller", "add", "Eaux du Lac SA", "--country", "FR", "--vat", "FR64904172681", "--iban", account]) == 0
+        main(
+            [
+                "biller",
+                "add",
+                "Eaux du Lac SA",
+                "--country",
+                "FR",
+                "--vat",
+                "FR64904172681",
+                "--iban",
+                account,
+                *APPROVED,
+            ]
+        )
+        == 0
     )
-    biller_id = capsys.readouterr().out.strip()
+    biller_id = capsys.readouterr().out.splitlines()[0]
     keys = here / "jwks.json"
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
     keys.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
@@ -127,7 +144,7 @@ def test_an_operator_sees_who_is_missed_and_where_addresses_went(
     leaks.trace_strays(services)
     capsys.readouterr()
     account = "FR1420041010050500013M02606"
-    assert main(["biller", "add", "Régie du Val", "--country", "FR", "--iban", account]) == 0
+    assert main(["biller", "add", "Régie du Val", "--country", "FR", "--iban", account, *APPROVED]) == 0
     assert "1 had invited it" in capsys.readouterr().out
     assert main(["invitation", "list"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
@@ -160,8 +177,8 @@ def test_wrong_keys_are_one_sentence(
 ) -> None:
     main(["keys", "init"])
     main(["migrate"])
-    main(["biller", "add", "Eaux du Lac SA", "--country", "FR", "--iban", "FR1420041010050500013M02606"])
-    biller_id = capsys.readouterr().out.splitlines()[-1]
+    main(["biller", "add", "Eaux du Lac SA", "--country", "FR", "--iban", "FR1420041010050500013M02606", *APPROVED])
+    biller_id = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("blr_"))
     if content is not None:
         (here / "jwks.json").write_text(content)
     assert main(["biller", "client", biller_id, "--jwks", str(here / "jwks.json")]) == 1

@@ -179,7 +179,7 @@ def the_payment_came_before_the_decision(books: Books) -> None:
     books.change("payment", payment, created_at=payment["created_at"] - HOUR)
 
 
-@_breaks("B3")
+@_breaks("B3", "P3")
 def another_account_was_decided_on(books: Books) -> None:
     books.change("decision", books.of("decision", books.payment("settled")), payee_iban="GB33BUKB20201555555555")
 
@@ -571,6 +571,48 @@ UPLOAD: Row = {"id": "upl_x", "state": "done", "bills": 2, "delivered": 1, "repe
 def a_line_without_a_result(books: Books) -> None:
     books.copy("upload", UPLOAD)
     books.copy("upload_line", {"upload_id": "upl_x", "line": 1, "outcome": "delivered"})
+
+
+@_breaks("H1")
+def a_number_that_was_left_out(books: Books) -> None:
+    last = books.one("log_entry", "number = (SELECT MAX(number) FROM log_entry)")
+    books.change("log_entry", last, number=last["number"] + 1)
+
+
+@_breaks("H2", "H1")
+def a_delivery_that_stands_in_no_entry(books: Books) -> None:
+    bill = books.one("delivered_bill", "delivered_at = (SELECT MAX(delivered_at) FROM delivered_bill)")
+    books.drop("log_entry", books.one("log_entry", f"subject = '{bill['id']}'"))
+
+
+@_breaks("H3")
+def an_entry_that_gets_no_number(books: Books) -> None:
+    entry = books.one("log_entry", "number = 0")
+    books.copy("log_entry", entry, id="log_x", number=None, at=books.now - HOUR)
+
+
+@_breaks("P1")
+def frozen_by_nobody(books: Books) -> None:
+    books.change("payee_account", books.one("payee_account", "state = 'approved'"), state="frozen")
+
+
+@_breaks("P2")
+def approved_twice_by_one(books: Books) -> None:
+    second = books.one("payee_account_history", "after = 'approved'")
+    first = books.one(
+        "payee_account_history", f"account_id = '{second['account_id']}' AND sequence = {second['sequence'] - 1}"
+    )
+    books.change("payee_account_history", first, by=second["by"])
+
+
+@_breaks("P3")
+def paid_to_a_frozen_account(books: Books) -> None:
+    decision = books.one("decision", "invoice_id IN (SELECT id FROM invoice WHERE bill_id IS NOT NULL)")
+    account = books.one("payee_account", f"iban = '{decision['payee_iban']}'")
+    last = books.one("payee_account_history", f"account_id = '{account['id']}' AND sequence = {account['sequence']}")
+    before = {"step": "freeze", "before": "approved", "after": "frozen", "at": decision["decided_at"] - HOUR}
+    books.copy("payee_account_history", last, sequence=account["sequence"] + 1, **before)
+    books.change("payee_account", account, state="frozen", sequence=account["sequence"] + 1)
 
 
 @_breaks("L1")

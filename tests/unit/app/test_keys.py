@@ -10,7 +10,7 @@ from joserfc.jwk import ECKey
 
 from app.keys import Keys, KeysMissing
 
-NAMES = {"form.key", "vault/k1.key", "oauth.jwk.json", "bank-client.jwk.json"}
+NAMES = {"form.key", "log.key", "vault/k1.key", "oauth.jwk.json", "bank-client.jwk.json"}
 
 
 def test_init_makes_what_load_needs(tmp_path: Path) -> None:

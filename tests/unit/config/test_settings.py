@@ -52,6 +52,24 @@ def test_a_live_service_knows_no_sandbox_bank(monkeypatch: pytest.MonkeyPatch) -
     assert settings.cookie_suffix == ""
 
 
+def test_an_account_opens_at_once_in_the_demo_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, DEMO="true").account_wait_hours == 0
+    monkeypatch.delenv("QUITTANCE_DEMO")
+    assert read(monkeypatch, BASE_URL="https://bills.example").account_wait_hours == 72
+    for hours in ("0", "-1", "721"):
+        with pytest.raises(SettingsError, match="QUITTANCE_ACCOUNT_WAIT_HOURS must be"):
+            read(monkeypatch, BASE_URL="https://bills.example", ACCOUNT_WAIT_HOURS=hours)
+
+
+def test_names_are_checked_at_the_sandbox_bank_or_over_tls_or_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    demo = read(monkeypatch, DEMO="true", BANK_PORT="8101")
+    assert demo.name_check_url == "http://127.0.0.1:8101/vop/v1/payee-verifications"
+    monkeypatch.delenv("QUITTANCE_DEMO")
+    assert read(monkeypatch, BASE_URL="https://bills.example").name_check_url == ""
+    with pytest.raises(SettingsError, match="QUITTANCE_NAME_CHECK_URL must begin with https://"):
+        read(monkeypatch, BASE_URL="https://bills.example", NAME_CHECK_URL="http://names.example/")
+
+
 def test_an_unknown_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match=r"unknown setting QUITTANCE_DEMOO.*Known:.*QUITTANCE_DEMO"):
         read(monkeypatch, DEMO="true", DEMOO="true")

@@ -10,8 +10,11 @@ import codecs
 import csv
 import io
 import json
+from binascii import Error as BinasciiError
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from joserfc.util import urlsafe_b64decode
 
 from app.journey.intake.bill import Bill, BillRefused
 from app.journey.intake.formats import json_bill, text
@@ -61,6 +64,7 @@ class BulkLine(Piece):
     """One bill of the file, or why it is refused."""
 
     bill: Bill | None = None
+    seal: str | None = None  #: its biller's signature over the content
 
 
 def ndjson(lines: Iterator[bytes]) -> Iterator[BulkLine]:
@@ -212,10 +216,23 @@ def _of_row(number: int, header: list[str], row: list[str]) -> Piece:
 
 def read(piece: Piece) -> BulkLine:
     """The bill of one line, or why it is refused: never an exception."""
+    content, seal = _unsealed(piece.content)
     if piece.refused is not None:
-        return BulkLine(number=piece.number, content=piece.content, refused=piece.refused)
+        return BulkLine(number=piece.number, content=content, refused=piece.refused)
     try:
-        return BulkLine(number=piece.number, content=piece.content, bill=json_bill.read(piece.content))
+        return BulkLine(number=piece.number, content=content, bill=json_bill.read(content), seal=seal)
     except BillRefused as refused:
         named = BillRefused(refused.code, refused.detail, element=f"line {piece.number}{refused.element}")
-        return BulkLine(number=piece.number, content=piece.content, refused=named)
+        return BulkLine(number=piece.number, content=content, refused=named)
+
+
+def _unsealed(content: bytes) -> tuple[bytes, str | None]:
+    """A sealed bill is a text in JSON: its compact JWS, with the bill inside. What is none is read as a bill."""
+    if not content.startswith(b'"'):
+        return content, None
+    header, _, rest = content[1:-1].decode("latin-1").partition(".")
+    inside, _, signature = rest.partition(".")
+    try:
+        return urlsafe_b64decode(inside.encode("ascii")), f"{header}..{signature}"
+    except (ValueError, BinasciiError):
+        return content, None

@@ -133,6 +133,7 @@ def fill(services: Services, now: dt.datetime) -> None:
     with services.engine.begin() as connection:
         old = Old(connection, now - 10 * MINUTE)
         old.put("biller", id="blr", country="FR", vat_id=None)
+        old.put("payee_account", id="acc", biller_id="blr", iban=IBAN, holder="Lumen")
         old.put("customer", id="cus", time_zone="Europe/Paris", locale="fr")
         old.put("api_client", client_id="cli", biller_id="blr")
         old.put("connection", id="cnx", customer_id="cus", biller_id="blr", address="k3jq7m2xw5ta@space.example")

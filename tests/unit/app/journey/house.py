@@ -32,7 +32,7 @@ from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
 from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
-from app.people.models import ApiClient, Biller, Customer, PayeeAccount
+from app.people.models import ApiClient, Biller, Customer
 from app.people.sessions import SignedIn
 from app.services import Services, Task
 from config.settings import Settings
@@ -55,7 +55,9 @@ from connectors.registry import Registry, UnknownBank
 from consent.models import Consent, Sealed, Trip
 from consent.vault import Vault
 from tests.conftest import Clock
+from tests.support.factories import open_account
 from tests.support.installation import BASE_URL
+from tests.support.logged import log_all
 
 IBAN = "FR1420041010050500013M02606"
 VAULT = Vault({"k1": b"1" * 32}, active="k1")
@@ -228,11 +230,12 @@ class House:
         now = self.clock.now
         self.add(
             Biller(id="blr_1", name="Lumen", country="FR", created_at=now),
-            PayeeAccount(id="acc_1", biller_id="blr_1", iban=IBAN, holder="Lumen SA", created_at=now),
             ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=now),
         )
         with self.begin() as uow:  # who are connected: what the biller delivers may arrive
+            open_account(uow, biller_id="blr_1", iban=IBAN, holder="Lumen SA")
             connect(uow, customer_id=self.customer.id, biller_id="blr_1", space_domain="space.example")
+            log_all(uow)
             uow.commit()
 
     @property
@@ -247,6 +250,7 @@ class House:
             for row in rows:
                 uow.session.add(row)
                 uow.session.flush()
+            log_all(uow)
             uow.commit()
 
     # ------------------------------------------------------------------------------------------------------ the journey
@@ -305,6 +309,7 @@ class House:
             uow.session.add(invoice)
             uow.session.flush()
             ledger.bill(uow, invoice_id=invoice_id, creditor="blr_1", amount=invoice.amount)
+            log_all(uow)
             uow.commit()
         return invoice_id
 
@@ -348,6 +353,7 @@ class House:
                 ),
             )
             uow.record(PaymentDecided(decision_id=decision.id, payment_id=payment_id))
+            log_all(uow)
             uow.commit()
 
     def run(self, handler: str) -> None:
@@ -356,6 +362,7 @@ class House:
             due = select(WorkRow.key).where(WorkRow.handler == handler, WorkRow.run_at <= uow.now)
             key = uow.session.scalars(due).one()
             claim = work.claim_key(uow.session, key=key, now=uow.now)
+            log_all(uow)
             uow.commit()
         assert claim is not None
         HANDLERS[handler](Task(services=self.services, claim=claim))
@@ -365,6 +372,7 @@ class House:
         with self.begin() as uow:
             row = uow.session.scalars(select(WorkRow).where(WorkRow.handler == handler)).one()
             row.run_at, row.lock_token = uow.now, None
+            log_all(uow)
             uow.commit()
 
     def stage(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", **changes: Any) -> None:
@@ -444,6 +452,7 @@ class House:
                 evidence="not_found",
                 reason=Reason.NOT_KNOWN_AT_BANK,
             )
+            log_all(uow)
             uow.commit()
 
     def given_up(self) -> None:

@@ -13,6 +13,7 @@ from app.people.models import Biller, PayeeAccount
 from tests.unit.conftest import Begin
 
 RIGHT: dict[str, Any] = {
+    "by": "ada",
     "name": "Eaux du Lac SA",
     "country": "FR",
     "vat_id": "FR64904172681",

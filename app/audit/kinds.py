@@ -1,0 +1,198 @@
+"""What is written into the log: for each kind of fact the table that has it, and the columns that are said of it.
+
+A row that one of these names never changes in them again. So an entry can be compared with its row for ever, and an
+operator who edits the row is found out. Tables go by their names here: the log stands below the rooms that own them.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """A kind of fact, as it stands in an entry."""
+
+    BILLER_REGISTERED = "biller.registered"
+    KEY_REGISTERED = "key.registered"
+    KEY_REVOKED = "key.revoked"
+    ACCOUNT_PROPOSED = "account.proposed"
+    ACCOUNT_STEP = "account.step"
+    BILL_DELIVERED = "bill.delivered"
+    INVOICE_OPENED = "invoice.opened"
+    PAYMENT_DECIDED = "payment.decided"
+    BANK_CALL = "bank.call"
+    BANK_ATTEMPT = "bank.attempt"
+    BANK_ANSWER = "bank.answer"
+    PAYMENT_STEP = "payment.step"
+    RECEIPT_ISSUED = "receipt.issued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the facts of one kind stand."""
+
+    table: str
+    key: tuple[str, ...]  #: columns of the primary key: together the subject of the entry
+    since: str  #: the column with the time from which on each row has an entry
+    columns: tuple[str, ...]  #: what is said
+    digests: tuple[str, ...] = ()  #: columns with bytes, of which the SHA-256 is said
+    only: str = ""  #: SQL: which rows are facts of this kind
+
+    @property
+    def subject(self) -> str:
+        """The same as SQL, of the table ``fact``."""
+        return " || '/' || ".join(f"fact.{name}" for name in self.key)
+
+
+SOURCES = {
+    Kind.BILLER_REGISTERED: Source(
+        table="biller", key=("id",), since="created_at", columns=("id", "name", "vat_id", "country", "created_at")
+    ),
+    Kind.KEY_REGISTERED: Source(
+        table="sealing_key",
+        key=("id",),
+        since="registered_at",
+        columns=("id", "biller_id", "kid", "jwk", "valid_from", "valid_until", "registered_at"),
+    ),
+    Kind.KEY_REVOKED: Source(
+        table="sealing_key",
+        key=("id",),
+        since="revoked_at",
+        columns=("id", "biller_id", "kid", "revoked_at", "revoked_since", "revoked_because"),
+        only="revoked_at IS NOT NULL",
+    ),
+    Kind.ACCOUNT_PROPOSED: Source(
+        table="payee_account", key=("id",), since="created_at", columns=("id", "biller_id", "iban", "created_at")
+    ),
+    Kind.ACCOUNT_STEP: Source(
+        table="payee_account_history",
+        key=("account_id", "sequence"),
+        since="at",
+        columns=(
+            "account_id",
+            "sequence",
+            "step",
+            "before",
+            "after",
+            "by",
+            "note",
+            "name_check",
+            "name_found",
+            "active_from",
+            "at",
+        ),
+    ),
+    Kind.BILL_DELIVERED: Source(
+        table="delivered_bill",
+        key=("id",),
+        since="delivered_at",
+        columns=(
+            "id",
+            "biller_id",
+            "customer_id",
+            "client_id",
+            "number",
+            "kind",
+            "means",
+            "corrects_number",
+            "currency",
+            "amount_minor",
+            "media_type",
+            "sha256",
+            "seal",
+            "key_id",
+            "delivered_at",
+        ),
+    ),
+    Kind.INVOICE_OPENED: Source(
+        table="invoice",
+        key=("id",),
+        since="opened_at",
+        columns=(
+            "id",
+            "bill_id",
+            "customer_id",
+            "biller_id",
+            "number",
+            "currency",
+            "amount_minor",
+            "discount_minor",
+            "discount_until",
+            "payee_name",
+            "payee_iban",
+            "reference",
+            "opened_at",
+        ),
+        only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
+    ),
+    Kind.PAYMENT_DECIDED: Source(
+        table="decision",
+        key=("id",),
+        since="decided_at",
+        columns=(
+            "id",
+            "customer_id",
+            "invoice_id",
+            "verb",
+            "currency",
+            "amount_minor",
+            "discount_minor",
+            "credited_minor",
+            "earlier_paid",
+            "earlier_not_here",
+            "pay_on",
+            "bank_id",
+            "payee_name",
+            "payee_iban",
+            "reference",
+            "payment_id",
+            "payee_check_id",
+            "evidence",
+            "decided_at",
+        ),
+    ),
+    Kind.BANK_CALL: Source(
+        table="bank_call",
+        key=("id",),
+        since="made_at",
+        columns=("id", "payment_id", "verb", "request_id", "method", "path", "made_at"),
+        digests=("body",),
+    ),
+    Kind.BANK_ATTEMPT: Source(
+        table="bank_attempt", key=("call_id", "number"), since="sent_at", columns=("call_id", "number", "sent_at")
+    ),
+    Kind.BANK_ANSWER: Source(
+        table="bank_attempt",
+        key=("call_id", "number"),
+        since="answered_at",
+        columns=("call_id", "number", "outcome", "answered_at"),
+        digests=("answer",),
+        only="answered_at IS NOT NULL",
+    ),
+    Kind.PAYMENT_STEP: Source(
+        table="payment_history",
+        key=("payment_id", "sequence"),
+        since="at",
+        columns=("payment_id", "sequence", "before", "after", "source", "evidence", "at"),
+        digests=("answer",),
+    ),
+    Kind.RECEIPT_ISSUED: Source(
+        table="receipt",
+        key=("id",),
+        since="issued_at",
+        columns=("id", "payment_id", "customer_id", "number", "fact", "issued_at"),
+    ),
+}
+
+
+def without_entry(kind: Kind, *, where: str = "") -> str:
+    """SQL for the subjects of the facts that stand in no entry. ``where``: which rows of ``fact`` are asked for."""
+    source = SOURCES[kind]
+    conditions = [f"fact.{source.since} >= (SELECT begun_at FROM log_head)"]  # noqa: S608  # nosec B608  # our names
+    conditions += [f"fact.{source.only}"] if source.only else []
+    conditions += [where] if where else []
+    return (
+        f"SELECT {source.subject} FROM {source.table} fact WHERE {' AND '.join(conditions)}"  # noqa: S608  # nosec B608  # our names
+        f" AND NOT EXISTS (SELECT 1 FROM log_entry e WHERE e.subject = {source.subject} AND e.kind = '{kind.value}')"
+    )

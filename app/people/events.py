@@ -1,0 +1,14 @@
+"""What happened to people and companies that payments under way must hear of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.db.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayeeAccountMoved(Event):
+    """An account of a biller was frozen or closed, or is open again."""
+
+    account_id: str
