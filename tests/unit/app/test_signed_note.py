@@ -58,6 +58,7 @@ def test_a_cosigned_note_is_read() -> None:
         SIGNER.checkpoint(17, ROOT[:31]),
         SIGNER.checkpoint(-1, ROOT),
     ],
+    ids=range(13),  # made anew in each process: no names
 )
 def test_what_is_not_signed_like_that_is_refused(note: str) -> None:
     with pytest.raises(NoteError):
@@ -67,6 +68,7 @@ def test_what_is_not_signed_like_that_is_refused(note: str) -> None:
 @pytest.mark.parametrize(
     "written",
     ["", "a+b", "a+b+c", str(SIGNER.verifier).replace("log", "lag"), str(SIGNER.verifier)[:-4], SIGNER.written()],
+    ids=range(6),
 )
 def test_what_is_no_public_key_is_refused(written: str) -> None:
     with pytest.raises(NoteError):
@@ -74,7 +76,9 @@ def test_what_is_no_public_key_is_refused(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", str(SIGNER.verifier), SIGNER.written().replace("log", "lag"), SIGNER.written()[:-4]]
+    "written",
+    ["", str(SIGNER.verifier), SIGNER.written().replace("log", "lag"), SIGNER.written()[:-4]],
+    ids=range(4),
 )
 def test_what_is_no_private_key_is_refused(written: str) -> None:
     with pytest.raises(NoteError):
