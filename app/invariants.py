@@ -643,7 +643,7 @@ INVARIANTS: Sequence[Invariant] = (
         " WHERE COALESCE(later.before, '') <> COALESCE(earlier.after, '')"
         " UNION ALL SELECT a.id FROM payee_account a LEFT JOIN payee_account_history h"
         " ON h.account_id = a.id AND h.sequence = a.sequence WHERE h.account_id IS NULL OR h.after <> a.state"
-        " OR (a.state = 'approved' AND COALESCE(h.active_from, h.at) <> a.active_from)"
+        " OR h.holder <> a.holder OR (a.state = 'approved' AND COALESCE(h.active_from, h.at) <> a.active_from)"
         " UNION ALL SELECT h.account_id FROM payee_account_history h JOIN payee_account a ON a.id = h.account_id"
         " WHERE h.sequence > a.sequence",
     ),

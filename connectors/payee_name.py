@@ -36,6 +36,8 @@ class NameAnswer:
     name: str | None = None  #: of a close match alone: whose account it is, as the bank has it
 
 
+#: what silence afterwards does not take back
+SAID = frozenset({NameMatch.NO_MATCH, NameMatch.CLOSE_MATCH})
 #: nobody could say
 NOT_POSSIBLE = NameAnswer(NameMatch.NOT_POSSIBLE)
 
@@ -85,7 +87,7 @@ class VerificationOfPayee:
         try:
             answer = self._session.call("POST", self._url, headers=headers, deadline=Deadline(timeout_s), body=body)
             return _read(answer.body) if answer.status == 200 else NOT_POSSIBLE
-        except (BankError, NotReadable):
+        except (BankError, NotReadable, ValueError):  # also of an address that is none
             return NOT_POSSIBLE
 
 
@@ -96,6 +98,6 @@ def _read(body: bytes) -> NameAnswer:
     if outcome is not NameMatch.CLOSE_MATCH:
         return NameAnswer(outcome)
     name = unicodedata.normalize("NFC", said.text("matchedName")).strip()
-    if not 1 <= len(name) <= NAME_MAX or not name.isprintable():
+    if len(name) > NAME_MAX or not name.isprintable() or not any(map(str.isalnum, name)):
         return NOT_POSSIBLE
     return NameAnswer(outcome, name)

@@ -75,5 +75,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
-def _digest(value: bytes | None) -> str | None:
-    return None if value is None else hashlib.sha256(value).hexdigest()
+def _digest(value: bytes | Mapping[str, Any] | None) -> str | None:
+    if value is None:
+        return None
+    return hashlib.sha256(value if isinstance(value, bytes) else canonical(value).encode()).hexdigest()

@@ -36,7 +36,7 @@ class Source:
     key: tuple[str, ...]  #: columns of the primary key: together the subject of the entry
     since: str  #: the column with the time from which on each row has an entry
     columns: tuple[str, ...]  #: what is said
-    digests: tuple[str, ...] = ()  #: columns with bytes, of which the SHA-256 is said
+    digests: tuple[str, ...] = ()  #: columns with bytes or JSON, of which the SHA-256 is said
     only: str = ""  #: SQL: which rows are facts of this kind
 
     @property
@@ -75,6 +75,7 @@ SOURCES = {
             "step",
             "before",
             "after",
+            "holder",
             "by",
             "note",
             "name_check",
@@ -119,9 +120,17 @@ SOURCES = {
             "amount_minor",
             "discount_minor",
             "discount_until",
+            "issued_on",
+            "due_on",
+            "expires_on",
+            "means",
             "payee_name",
             "payee_iban",
             "reference",
+            "order_reference",
+            "lines",
+            "note",
+            "terms",
             "opened_at",
         ),
         only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
@@ -148,9 +157,9 @@ SOURCES = {
             "reference",
             "payment_id",
             "payee_check_id",
-            "evidence",
             "decided_at",
         ),
+        digests=("evidence",),  # it names the passkey, by which strangers could link receipts
     ),
     Kind.BANK_CALL: Source(
         table="bank_call",

@@ -25,7 +25,7 @@ def kid_of(seal: str) -> str | None:
     if _SEAL.fullmatch(seal) is None:
         return None
     try:
-        header = json.loads(base64.urlsafe_b64decode(seal.partition("..")[0] + "=="))
+        header = json.loads(base64.urlsafe_b64decode(seal.partition("..")[0] + "==").decode("utf-8"))
     except (ValueError, RecursionError):
         return None
     kid = header.get("kid") if isinstance(header, dict) and header.keys() <= _HEADER else None

@@ -12,19 +12,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, text, tuple_
+from sqlalchemy import Connection, Table, func, select, text, tuple_
 
 from app.audit import tree
 from app.audit.entries import canonical, commitment, said, subject
 from app.audit.kinds import SOURCES, Kind, Source, without_entry
-from app.audit.models import LogCheckpoint, LogEntry, LogTile
+from app.audit.models import LogCheckpoint, LogEntry, LogHead, LogTile
 from app.audit.sequencer import hashes_of
 from app.signed_note import Checkpoint, NoteError, Verifier
 from consent.base import Base
 
 READ_AT_ONCE = 1000
-#: findings that are named; more of them say nothing new
-NAMED_MOST = 50
 
 
 @dataclass
@@ -34,11 +32,11 @@ class Audit:
     entries: int = 0
     waiting: int = 0
     checkpoints: int = 0
+    outside: int = 0  #: rows from before the log began
     wrong: list[str] = field(default_factory=list)
 
     def say(self, sentence: str) -> None:
-        if len(self.wrong) < NAMED_MOST:
-            self.wrong.append(sentence)
+        self.wrong.append(sentence)
 
 
 def verify(connection: Connection, verifier: Verifier, *, outside: Collection[str] = ()) -> Audit:
@@ -57,6 +55,7 @@ def verify(connection: Connection, verifier: Verifier, *, outside: Collection[st
             audit.say(f"{name}: the first {checkpoint.size} entries are not those that it was signed over")
     if audit.entries > max((checkpoint.size for checkpoint, _ in kept), default=0):
         audit.say("the last entries have numbers and no checkpoint")
+    _check_beginning(audit, connection)
     _check_missing(audit, connection)
     return audit
 
@@ -142,6 +141,20 @@ def _check_tiles(audit: Audit, connection: Connection, tiles: Mapping[tuple[int,
         )
 
 
+def _check_beginning(audit: Audit, connection: Connection) -> None:
+    """Whoever moves it forward hides what has no entry."""
+    begun_at = connection.scalar(select(LogHead.begun_at))
+    first = connection.scalar(select(func.min(LogEntry.at)))
+    if begun_at is None:
+        audit.say("nothing says when the log began: its row in log_head is gone")
+    elif first is not None and first < begun_at:
+        audit.say(f"the log is said to have begun at {begun_at}, and its first entry is older")
+    for source in SOURCES.values():
+        table = Base.metadata.tables[source.table]
+        before = select(func.count()).select_from(table).where(table.columns[source.since] < begun_at)
+        audit.outside += connection.scalar(before) or 0
+
+
 def _check_missing(audit: Audit, connection: Connection) -> None:
     for kind, source in SOURCES.items():
         for (which,) in connection.execute(text(without_entry(kind))):
@@ -155,7 +168,9 @@ def _check_facts(audit: Audit, connection: Connection, entries: Sequence[Any]) -
         kind, committed = _of_leaf(entry.leaf)
         if entry.opening is None or entry.salt is None:
             audit.say(f"{_name(entry)}: what it said is gone")
-        elif kind is None or not hmac.compare_digest(commitment(entry.salt, entry.opening), committed):
+        elif kind is None or not hmac.compare_digest(
+            commitment(entry.salt, entry.opening).encode(), committed.encode()
+        ):
             audit.say(f"{_name(entry)}: what it says is not what it said")
         else:
             by_kind.setdefault(kind, []).append(entry)
@@ -165,9 +180,12 @@ def _check_facts(audit: Audit, connection: Connection, entries: Sequence[Any]) -
 
 def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Sequence[Any]) -> None:
     source = SOURCES[kind]
-    openings = [json.loads(entry.opening) for entry in entries]
-    rows = _rows(connection, source, openings)
+    openings = [_opening(source, entry) for entry in entries]
+    rows = _rows(connection, source, [opening for opening in openings if opening is not None])
     for entry, opening in zip(entries, openings, strict=True):
+        if opening is None:
+            audit.say(f"{_name(entry)} does not say what an entry of {kind.value} says")
+            continue
         which = subject(source, opening)
         if (entry.kind, entry.subject) != (kind.value, which):
             audit.say(f"{_name(entry)} is of {kind.value} {which}, and is kept as one of {entry.kind} {entry.subject}")
@@ -176,6 +194,14 @@ def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Seque
             audit.say(f"{_name(entry)}: its row in {source.table}, {which}, is gone")
         elif row != entry.opening:
             audit.say(f"{source.table} {which} was changed: {_difference(entry.opening, row)}")
+
+
+def _opening(source: Source, entry: Any) -> dict[str, Any] | None:
+    try:
+        read = json.loads(entry.opening)
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) and read.keys() >= set(source.key) else None
 
 
 def _rows(connection: Connection, source: Source, openings: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -9,6 +9,9 @@ from typing import Any
 from app.cli import machinery
 from app.cli.words import add_word
 
+#: findings that are named; more of them say nothing new
+NAMED_MOST = 50
+
 
 def add(words: Any) -> None:
     audit = add_word(words, "audit", None, "the log of every fact, and whether anything in it was changed")
@@ -33,8 +36,14 @@ def _verify(chosen: argparse.Namespace) -> int:
     verifier = Verifier.parse(chosen.key.read_text()) if chosen.key else services.keys.log.verifier
     with reading(services.engine) as connection:
         audit = verify(connection, verifier, outside=[path.read_text() for path in chosen.since])
-    for sentence in audit.wrong:
+    for sentence in audit.wrong[:NAMED_MOST]:
         print(sentence)
+    if len(audit.wrong) > NAMED_MOST:
+        print(f"and {len(audit.wrong) - NAMED_MOST} more")
+    if audit.outside:
+        print(f"{audit.outside} rows are from before the log began: it says nothing of them")
+    if not chosen.since:
+        print("Without a checkpoint that was kept elsewhere nobody can tell whether the end was cut off (--since).")
     waiting = f", {audit.waiting} waiting for their number" if audit.waiting else ""
     print(
         f"{audit.entries} entries{waiting}, {audit.checkpoints} checkpoints and {len(chosen.since)} from outside:"

@@ -75,6 +75,7 @@ def _add(chosen: argparse.Namespace) -> int:
     from app.journey.connections import invitations
     from app.people import accounts
     from app.people.billers import add_biller
+    from connectors.payee_name import SAID
 
     people = [accounts.person(each) for each in chosen.approved_by]
     if len(people) > 2 or len(set(people)) < len(people):
@@ -91,7 +92,11 @@ def _add(chosen: argparse.Namespace) -> int:
     if invited:
         print(f"{invited} had invited it, and see now that it is here")
     for each in lines:
-        _say_answer(each.account.id, accounts.check_name(services, account_id=each.account.id, by=people[0]))
+        answer = accounts.check_name(services, account_id=each.account.id, by=people[0])
+        _say_answer(each.account.id, answer)
+        if answer.outcome in SAID:  # who approved it did not know that
+            print(f"{each.account.id}: approved by nobody; read that first, then: quittance biller account approve")
+            continue
         for who in people:
             _approve_one(services, each.account.id, by=who, despite=None)
     return 0
@@ -144,6 +149,7 @@ def _approve_one(services: Services, account_id: str, *, by: str, despite: str |
     with services.unit_of_work() as uow:
         account = accounts.approve(uow, account_id=account_id, by=by, wait=wait, despite=despite)
         uow.commit()
+    print(f"{account.iban}  {account.holder}")
     if account.state == AccountState.APPROVED and account.active_from is not None:
         print(f"{account_id}: open from {account.active_from:%Y-%m-%d %H:%M} UTC on")
     else:

@@ -37,6 +37,7 @@ def _verify(chosen: argparse.Namespace) -> int:
             print(f"  {fact.number}  {fact.at}  {fact.kind}  {_words(fact.says)}")
         if checked.document is not None:
             sealed = f"sealed with key {checked.sealed_by.says['kid']}" if checked.sealed_by else "not sealed"
+            sealed = f"its seal does not count: {checked.seal_over}" if checked.seal_over else sealed
             print(f"  the document is unaltered, and {sealed}")
     return 1 if wrong else 0
 

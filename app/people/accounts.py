@@ -23,21 +23,21 @@ from app.people.account_states import ACCOUNT, BY_TWO, MOVES, AccountState, Acco
 from app.people.events import PayeeAccountMoved
 from app.people.models import Biller, PayeeAccount, PayeeAccountHistory
 from app.services import WORKER_DEADLINE_S, Services
-from connectors.payee_name import NameAnswer, NameMatch
+from connectors.payee_name import SAID, NameAnswer, NameMatch
 from consent.base import new_id
 from consent.lifecycle import IllegalStep
 
 HOLDER_MAX = 70  #: longer is no SEPA account holder
 NOTE_MAX = 300
-#: two spellings of one person would be two people
-_PERSON = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,59}")
+#: two spellings of one person would be two people, so nothing that is easily left out
+_PERSON = re.compile(r"[a-z][a-z0-9]{0,59}")
 
 
 def person(written: str) -> str:
-    """An operator, as history names them: small letters. Raises Invalid."""
+    """An operator, as history names them: small letters and digits. Raises Invalid."""
     name = written.strip().lower()
     if not _PERSON.fullmatch(name):
-        detail = f"{written!r} does not name a person: letters from a to z, digits and . _ @ + - without spaces."
+        detail = f"{written!r} does not name a person: letters from a to z, then digits, nothing else."
         raise Invalid("person", detail)
     return name
 
@@ -88,8 +88,8 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
 
 
 def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
-    """Whether it is open now, and was so at ``moment``. With ``lock`` nobody freezes it before this transaction ends:
-    the last lock that anybody takes who decides or prepares a payment."""
+    """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it before this transaction ends: who
+    decides or prepares a payment takes it after the invoice."""
     wanted = select(PayeeAccount.id).where(
         PayeeAccount.biller_id == biller_id, PayeeAccount.iban == iban, is_open(moment)
     )
@@ -134,9 +134,13 @@ def propose(uow: UnitOfWork, *, biller_id: str, iban: str, holder: str | None, b
 
 
 def note_check(uow: UnitOfWork, *, account_id: str, answer: NameAnswer, by: str) -> None:
-    """What the payee's bank said of name and account. An approval of before is void: it was given on another answer."""
+    """What the payee's bank said of name and account. An approval of before is void: it was given on another answer.
+
+    No answer takes nothing back that was said of this holder before.
+    """
     account = _locked(uow.session, account_id)
-    account.name_check, account.name_found = answer.outcome, answer.name
+    if answer.outcome is not NameMatch.NOT_POSSIBLE or account.name_check not in SAID:
+        account.name_check, account.name_found = answer.outcome, answer.name
     _take(uow, account, AccountStep.CHECK, by=person(by))
 
 
@@ -257,6 +261,7 @@ def _write_down(
         step=step.name.lower(),
         before=before,
         after=account.state,
+        holder=account.holder,
         by=by,
         note=note,
         name_check=account.name_check,

@@ -129,6 +129,7 @@ class PayeeAccountHistory(Base):
     step: Mapped[str] = mapped_column(String(10))
     before: Mapped[str | None] = mapped_column(String(13))
     after: Mapped[str] = mapped_column(String(13))
+    holder: Mapped[str] = mapped_column(String(70))  # whose it was said to be
     by: Mapped[str] = mapped_column(String(60))  # an operator
     note: Mapped[str | None] = mapped_column(String(300))  # why, in their words
     name_check: Mapped[str | None] = mapped_column(String(12))  # as they saw it

@@ -4,6 +4,7 @@
 const texts = JSON.parse(document.getElementById("texts").textContent);
 const bytes = (text) => new TextEncoder().encode(text);
 const PROOF_BYTES_MOST = 20 * 1024 * 1024;
+const FACTS_MOST = 1000;
 
 class Wrong extends Error {}
 
@@ -106,11 +107,19 @@ async function fact(listed, checkpoint) {
   const root = await rootBy(path, number, checkpoint.size, leaf);
   if (!root || !same(root, checkpoint.root)) throw wrong("place", number);
   const entry = object(listed.entry);
+  if (typeof listed.salt !== "string" || decoded(listed.salt).length !== 16) throw wrong("altered", number);
   const salt = await crypto.subtle.importKey("raw", decoded(listed.salt), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   const committed = new Uint8Array(await crypto.subtle.sign("HMAC", salt, bytes(listed.says)));
   if (hex(committed) !== entry.commitment) throw wrong("altered", number);
+  if (!BOUND.includes(entry.kind) || typeof entry.at !== "string") throw wrong("form");
   return { number, kind: entry.kind, at: entry.at, says: object(listed.says) };
 }
+
+/* what a proof is made of: each is bound to the others below */
+const BOUND = [
+  "biller.registered", "key.registered", "key.revoked", "bill.delivered", "invoice.opened", "payment.decided",
+  "bank.call", "bank.attempt", "bank.answer", "payment.step", "receipt.issued",
+];
 
 const ALGORITHMS = {
   ES256: [{ name: "ECDSA", namedCurve: "P-256" }, { name: "ECDSA", hash: "SHA-256" }],
@@ -130,47 +139,59 @@ async function isSealed(content, seal, jwk) {
   return crypto.subtle.verify(verifying, key, urlDecoded(match[2]), bytes(`${match[1]}.${urlEncoded(content)}`));
 }
 
+const said = (facts, name) => facts.map((each) => each.says[name]);
+const alike = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/* of one bill of one biller, and of one payment of it, whole up to its last step */
 function checkPayment(of) {
-  const paid = new Set(of.all.filter((each) => "payment_id" in each.says).map((each) => each.says.payment_id));
-  if (paid.size > 1 || of["payment.decided"].length !== paid.size) throw wrong("payment");
-  const [opening] = of["invoice.opened"];
-  const [delivery] = of["bill.delivered"];
-  if (of["invoice.opened"].length && (of["invoice.opened"].length > 1 || !delivery || opening.says.bill_id !== delivery.says.id)) throw wrong("payment");
-  const [decision] = of["payment.decided"];
-  if (decision && delivery && (!opening || decision.says.invoice_id !== opening.says.id)) throw wrong("payment");
+  const [delivered, invoices, decisions] = [of["bill.delivered"], of["invoice.opened"], of["payment.decided"]];
+  if (delivered.length > 1 || invoices.length > 1 || !(delivered.length || decisions.length)) throw wrong("payment");
+  if (!alike([...new Set(said(of["biller.registered"], "id"))], said(delivered, "biller_id"))) throw wrong("biller");
+  if (invoices.length && !alike(said(invoices, "bill_id"), said(delivered, "id"))) throw wrong("payment");
+  const paid = new Set(said(of.all.filter((each) => "payment_id" in each.says), "payment_id"));
+  if (paid.size > 1 || decisions.length !== paid.size) throw wrong("payment");
+  if (decisions.length && delivered.length && !alike(said(decisions, "invoice_id"), said(invoices, "id"))) throw wrong("payment");
+  if (said(of["payment.step"], "sequence").some((sequence, index) => sequence !== index + 1)) throw wrong("left_out");
+  const calls = said(of["bank.call"], "id");
+  for (const call of said([...of["bank.attempt"], ...of["bank.answer"]], "call_id")) {
+    if (!calls.includes(call)) throw wrong("left_out");
+  }
 }
 
-async function sealedBy(of, document) {
-  if (!document) return null;
-  if (of["bill.delivered"].length !== 1) throw wrong("document");
+/* the key that sealed it, or why its seal does not count any more; nothing where there is none */
+async function sealOf(of, document) {
+  if (of["bill.delivered"].length !== (document ? 1 : 0)) throw wrong("document");
+  if (!document) return {};
   const [{ says, number }] = of["bill.delivered"];
   if (hex(await sha256(document)) !== says.sha256) throw wrong("document");
-  if (says.seal === null) return null;
-  const keys = of["key.registered"].filter((each) => each.says.id === says.key_id && each.number <= number);
-  if (keys.length !== 1 || keys[0].says.biller_id !== says.biller_id) throw wrong("key_refused");
-  const [key] = keys;
-  const at = says.delivered_at;
-  if (!(key.says.valid_from <= at && at < key.says.valid_until)) throw wrong("key_refused");
-  if (of["key.revoked"].some((each) => each.says.id === says.key_id && each.says.revoked_since <= at)) throw wrong("revoked");
+  if (says.seal === null) return {};
+  const [key, ...more] = of["key.registered"];
+  const others = of["key.revoked"].some((each) => each.says.id !== says.key_id);
+  if (!key || more.length || others || key.says.id !== says.key_id || key.number > number) throw wrong("key_refused");
+  if (key.says.biller_id !== says.biller_id) throw wrong("key_refused");
   if (!(await isSealed(document, says.seal, key.says.jwk))) throw wrong("seal");
-  return key;
+  const at = says.delivered_at;
+  if (!(key.says.valid_from <= at && at < key.says.valid_until)) return { over: texts.key_over };
+  if (of["key.revoked"].some((each) => each.says.revoked_since <= at)) return { over: texts.revoked };
+  return { key };
 }
 
 async function check(text, verifier) {
   const proof = object(text);
   if (proof.format !== "quittance-proof-1") throw wrong("form");
   if (proof.log !== verifier) throw wrong("log");
-  if (typeof proof.checkpoint !== "string" || !Array.isArray(proof.facts) || !proof.facts.length) throw wrong("form");
+  if (typeof proof.checkpoint !== "string" || !Array.isArray(proof.facts)) throw wrong("form");
+  if (!proof.facts.length || proof.facts.length > FACTS_MOST) throw wrong("form");
   const checkpoint = await opened(proof.checkpoint, verifier);
   const facts = [];
-  for (const each of proof.facts) facts.push(await fact(each, checkpoint));
+  for (const each of proof.facts) facts.push(await fact(object(JSON.stringify(each)), checkpoint));
+  facts.sort((one, other) => one.number - other.number);
+  if (new Set(facts.map((each) => each.number)).size < facts.length) throw wrong("form");
   const of = { all: facts };
-  for (const kind of ["biller.registered", "key.registered", "key.revoked", "bill.delivered", "invoice.opened", "payment.decided", "payment.step", "receipt.issued"]) {
-    of[kind] = facts.filter((each) => each.kind === kind);
-  }
+  for (const kind of BOUND) of[kind] = facts.filter((each) => each.kind === kind);
   checkPayment(of);
   const document = "document" in proof ? decoded(proof.document) : null;
-  return { of, checkpoint, document, key: await sealedBy(of, document) };
+  return { of, checkpoint, document, ...(await sealOf(of, document)) };
 }
 
 /* ---------------------------------------------------------------- what the reader sees */
@@ -193,7 +214,7 @@ function ranges(numbers) {
   return found.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
 }
 
-function* lines({ of, checkpoint, document, key }) {
+function* lines({ of, checkpoint, document, key, over }) {
   const [biller] = of["biller.registered"];
   const [delivery] = of["bill.delivered"];
   const [decision] = of["payment.decided"];
@@ -201,7 +222,7 @@ function* lines({ of, checkpoint, document, key }) {
   if (biller) yield [texts.from, [biller.says.name, biller.says.vat_id].filter(Boolean).join(", ")];
   if (delivery) yield [texts.bill, `${delivery.says.number}, ${money(delivery.says)}`];
   if (delivery) yield [texts.delivered, moment(delivery.says.delivered_at)];
-  if (delivery) yield [texts.sealed, key ? key.says.kid : texts.unsealed];
+  if (delivery) yield [texts.sealed, key ? key.says.kid : over ?? texts.unsealed];
   if (document) yield [texts.file, texts.unaltered];
   if (decision) yield [texts.paid, `${money(decision.says)}, ${decision.says.payee_name}, ${decision.says.payee_iban.replace(/(.{4})(?=.)/g, "$1\u00a0")}`];
   const last = of["payment.step"].at(-1);
@@ -210,10 +231,10 @@ function* lines({ of, checkpoint, document, key }) {
   yield [texts.logged, texts.places.replace("{numbers}", ranges(of.all.map((each) => each.number))).replace("{size}", String(checkpoint.size))];
 }
 
-function show(heading, isGood, content) {
+function show(heading, colour, content) {
   const panel = document.getElementById("verdict");
   panel.hidden = false;
-  panel.className = `panel ${isGood ? "green" : "brick"}`;
+  panel.className = `panel ${colour}`;
   const title = document.createElement("h2");
   title.textContent = heading;
   panel.replaceChildren(title, ...content);
@@ -238,18 +259,28 @@ function sentence(text) {
   return paragraph;
 }
 
-async function look(file) {
+/* what is said of a file, and how */
+async function verdict(file) {
+  if (!globalThis.crypto?.subtle) return [texts.unable, "brick", [sentence(texts.browser)]];
   try {
     if (file.size > PROOF_BYTES_MOST) throw wrong("form");
     const checked = await check(await file.text(), texts.key);
-    show(texts.genuine, true, [asList(checked)]);
+    const heading = checked.over ? texts.seal_over : texts.genuine;
+    return [heading, checked.over ? "amber" : "green", [asList(checked)]];
   } catch (error) {
-    if (!(error instanceof Wrong) && !(error instanceof TypeError)) {
-      show(texts.unable, false, [sentence(texts.browser)]);
-      return;
-    }
-    show(texts.not_proven, false, [sentence(error instanceof Wrong ? error.message : texts.form)]);
+    if (error.name === "NotSupportedError") return [texts.unable, "brick", [sentence(texts.browser)]];
+    return [texts.not_proven, "brick", [sentence(error instanceof Wrong ? error.message : texts.form)]];
   }
+}
+
+let asked = 0;
+
+async function look(file) {
+  asked += 1;
+  const mine = asked;
+  document.getElementById("verdict").hidden = true; // what is there is of another file
+  const found = await verdict(file);
+  if (mine === asked) show(...found);
 }
 
 const chosen = document.getElementById("proof");

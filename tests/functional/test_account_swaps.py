@@ -242,6 +242,10 @@ def test_by_asking_again_after_the_first_yes_until_the_answer_suits(journey: Jou
     assert refused.value.code == "name-differs"
     approve(journey, "grace", despite="a factoring company, contract seen")
     act(journey, accounts.note_check, iban=NEW, answer=NOT_POSSIBLE, by="mallory")
+    with pytest.raises(Invalid) as refused:  # no answer takes nothing back
+        approve(journey, "mallory")
+    assert refused.value.code == "name-differs"
+    act(journey, accounts.note_check, iban=NEW, answer=NameAnswer(NameMatch.MATCH), by="mallory")
     approve(journey, "mallory")
     assert account_of(journey, NEW).state == "approved_once"
     assert to_new(journey).held

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import requests
@@ -242,6 +243,18 @@ def test_a_bank_is_asked_once_for_many_looks_and_again_after_half_an_hour(asking
             uow.session.get_one(PayeeName, invoice_id).asked_at = now - dt.timedelta(minutes=age)
             uow.commit()
         assert asked_at() == asked
+
+
+def test_silence_takes_back_nothing_that_was_said_of_a_name(asking: Journey) -> None:
+    """A bank that is away must not make a forged bill look like one that nobody could check."""
+    invoice_id, said = payee_page(asking, "Nora Nomatch")
+    with asking.services.unit_of_work() as uow:
+        uow.session.get_one(PayeeName, invoice_id).asked_at -= dt.timedelta(hours=1)
+        uow.commit()
+    with mock.patch.object(VerificationOfPayee, "check", return_value=NOT_POSSIBLE):
+        again = asking.browser.page(f"/bills/{invoice_id}/payee?bank=horizon").get_text(" ", strip=True)
+    for page in (said, again):
+        assert "This account does not belong to Nora Nomatch." in page
 
 
 def test_in_french(asking: Journey) -> None:

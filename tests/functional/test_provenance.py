@@ -6,9 +6,9 @@ import datetime as dt
 import json
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from app.audit.checking import Checked, ProofError, check
+from app.audit.checking import Checked, check
 from app.audit.kinds import Kind
 from app.audit.sequencer import number_waiting
 from app.errors import AppError
@@ -100,7 +100,7 @@ def test_keys_are_exchanged_and_taken_back(journey: Journey, key: SealingKeyMade
     for number, with_key in (("2026-2", key), ("2026-3", second_key)):
         content = bill_of(journey, number)
         assert put(journey, content, seal=seal(with_key, content)).held == ()
-    assert "sealed" in genuine(journey, invoice_id)
+    assert "genuine" in genuine(journey, invoice_id)
     with journey.services.unit_of_work() as uow:
         revoke_key(uow, key_id=key.id, because="its laptop was stolen", since=uow.now - dt.timedelta(days=2))
         uow.commit()
@@ -109,9 +109,24 @@ def test_keys_are_exchanged_and_taken_back(journey: Journey, key: SealingKeyMade
     with pytest.raises(AppError) as refused:
         put(journey, fourth, seal=seal(key, fourth))
     assert refused.value.code == "seal-key-over"
-    with pytest.raises(ProofError, match="taken back"):
-        checked(journey.services, journey.browser.get(f"/bills/{invoice_id}/proof").data)
+    found = checked(journey.services, journey.browser.get(f"/bills/{invoice_id}/proof").data)
+    assert found.sealed_by is None
+    assert "took the key back" in (found.seal_over or "")
     assert "taken back" in genuine(journey, invoice_id)
+
+
+def test_a_page_believes_no_row_that_says_that_it_is_sealed(journey: Journey) -> None:
+    """Whoever may write into the database makes no bill genuine."""
+    invoice_id = opened(journey, put(journey, bill_of(journey)))
+    key = register_key(journey)
+    content = bill_of(journey, "2026-2")
+    other = opened(journey, put(journey, content, seal=seal(key, content)))
+    assert "genuine" in genuine(journey, other)
+    assert "no seal" in genuine(journey, invoice_id)
+    with journey.services.engine.begin() as connection:
+        lie = {"seal": seal(key, content), "key": key.id, "number": "2026-1"}
+        connection.execute(text("UPDATE delivered_bill SET seal = :seal, key_id = :key WHERE number = :number"), lie)
+    assert "does not fit the file" in genuine(journey, invoice_id)
 
 
 def genuine(journey: Journey, invoice_id: str) -> str:

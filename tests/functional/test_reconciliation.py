@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
+from app.audit.sequencer import number_waiting
 from app.db.unit_of_work import UnitOfWork
 from app.db.work import WorkRow
 from app.errors import Conflict, Invalid, NotFound
@@ -54,6 +55,7 @@ def credit(journey: Journey, payment_id: str, **changes: Any) -> Line:
 def take_in(journey: Journey, *lines: Line, account: str | None = None, **how: Any) -> Imported:
     content = camt(*lines, account=account or journey.biller.iban, **how)
     imported = import_statement(journey.services, content)
+    number_waiting(journey.services)
     assert check(journey.services.engine, now=journey.clock()) == []
     return imported
 
@@ -168,6 +170,7 @@ def test_statements_may_come_in_the_wrong_order(journey: Journey, at_bank: str) 
     assert [tuple(line) for line in lines] == [("settled", "camt:M1/R1"), ("reversed", "camt:M2/R2")]
     assert journey.invoice(journey.payment(at_bank).invoice_id).state == "to_pay"
     journey.worker.run_until_idle()
+    number_waiting(journey.services)
     assert check(journey.services.engine, now=journey.clock()) == []
 
 

@@ -127,4 +127,5 @@ def test_a_key_that_was_taken_back_proves_nothing(journey: Journey, offline: Pag
         uow.commit()
     number_waiting(journey.services)
     said = verdict(offline, tmp_path, journey.browser.get(f"/bills/{invoice_id}/proof").data)
-    assert "The company took the key of the seal back" in said
+    assert "Unaltered, but its seal does not count" in said
+    assert "with a key that the company took back" in said

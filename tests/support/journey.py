@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app.audit.sequencer import number_waiting
 from app.demo.authenticator import Authenticator
 from app.journey.intake.service import Acknowledgement, ClientIdentity, deliver
 from app.journey.invoices.models import Invoice
@@ -200,6 +201,7 @@ class Journey:
         """Time goes by and the worker does what is due."""
         self.clock.tick(seconds=seconds)
         self.worker.run_until_idle()
+        number_waiting(self.services)
 
     def payment(self, payment_id: str) -> Payment:
         with self.services.reading() as uow:

@@ -29,7 +29,7 @@ from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import Twin, twins
 from app.people.sessions import SignedIn
 from app.services import Services
-from connectors.payee_name import NOT_POSSIBLE, NameAnswer, NameMatch
+from connectors.payee_name import NOT_POSSIBLE, SAID, NameAnswer, NameMatch
 from connectors.profile import BankProfile
 from consent.base import new_id
 
@@ -123,7 +123,9 @@ def ask_name(services: Services, *, signed_in: SignedIn, invoice_id: str) -> Non
         if uow.session.get(Invoice, invoice_id, with_for_update={"key_share": True}) is None:
             raise NotFound("bill")  # its customer removed it meanwhile
         row = uow.session.merge(PayeeName(invoice_id=invoice_id, payee_name=name, payee_iban=iban))
-        row.outcome, row.name_found, row.asked_at = answer.outcome, answer.name, uow.now
+        if answer.outcome is not NameMatch.NOT_POSSIBLE or kept is None or kept.outcome not in SAID:
+            row.outcome, row.name_found = answer.outcome, answer.name  # no answer takes nothing back
+        row.asked_at = uow.now
         uow.commit()
 
 
@@ -134,9 +136,12 @@ def _name_kept(session: Session, invoice: Invoice) -> PayeeName | None:
     return kept if is_of_it else None
 
 
-def _name_of(session: Session, invoice: Invoice) -> NameAnswer:
+def _name_of(session: Session, invoice: Invoice, *, now: dt.datetime) -> NameAnswer:
+    """A match counts for a while. That it is somebody else's, or nearly, stands until something else is said."""
     kept = _name_kept(session, invoice)
-    return NOT_POSSIBLE if kept is None else NameAnswer(NameMatch(kept.outcome), kept.name_found)
+    if kept is None or (kept.outcome not in SAID and kept.asked_at <= now - ANSWER_LIFE):
+        return NOT_POSSIBLE
+    return NameAnswer(NameMatch(kept.outcome), kept.name_found)
 
 
 def needed(session: Session, invoice: Invoice, *, now: dt.datetime) -> Needed:
@@ -147,7 +152,7 @@ def needed(session: Session, invoice: Invoice, *, now: dt.datetime) -> Needed:
     besides = [each for each in twins(session, invoice_id=invoice.id) if each.is_taken or each.is_delivered]
     return Needed(
         is_unverified=True,
-        name=_name_of(session, invoice),
+        name=_name_of(session, invoice, now=now),
         likeness=likeness(session, invoice_id=invoice.id, now=now),
         doubts=doubts_of(session, invoice_id=invoice.id),
         besides=tuple(besides),

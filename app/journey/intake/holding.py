@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.audit import entries
+from app.audit import entries, seals
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
@@ -29,7 +29,8 @@ from app.journey.intake.versions import Version, Versions
 from app.people import accounts
 from app.people.accounts import KnownAccount
 from app.people.customers import today_of
-from app.people.models import Biller, Customer
+from app.people.models import Biller, Customer, SealingKey
+from app.people.sealing_keys import is_good
 from app.services import Services
 from connectors.money import Money
 from consent.base import new_id
@@ -76,6 +77,7 @@ def release(services: Services, *, held_id: str) -> str:
                 "The account in the bill is not registered as the biller's, or not open now: see quittance biller"
                 f" account list {held.biller_id}.",
             )
+        _check_seal(uow, held, originals.content_of(services.vault, uow.session, held))
         used = uow.session.scalar(
             select(DeliveredBill.id).where(
                 DeliveredBill.biller_id == held.biller_id, DeliveredBill.number == held.number
@@ -114,6 +116,15 @@ def release(services: Services, *, held_id: str) -> str:
             uow.record(BillDelivered(bill_id=delivered.id))
         uow.commit()
         return delivered.id
+
+
+def _check_seal(uow: UnitOfWork, held: HeldBill, content: bytes) -> None:
+    """It was sealed when it came, and nobody has touched it or taken the key back since. Raises Conflict."""
+    if held.seal is None or held.key_id is None:
+        return
+    key = uow.session.get_one(SealingKey, held.key_id)
+    if not is_good(key, at=uow.now) or not seals.is_sealed(content, held.seal, key.jwk):
+        raise Conflict("seal-over", "The key of its seal is not good any more: its biller seals and sends it again.")
 
 
 def _credits_delivered(session: Session, held: HeldBill, kind: BillKind) -> bool:

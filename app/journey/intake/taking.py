@@ -243,7 +243,6 @@ class _Desk:
         return {row["id"] for row in (*self._delivered, *self._held)} - {row["id"] for row in (*delivered, *held)}
 
     def _judge(self, delivery: Delivery) -> Acknowledgement:
-        sealed_by = self._sealed_by(delivery)
         customer_id = self._customers.get(delivery.address) or self._credited(delivery)
         number = delivery.bill.number
         earlier = self._earlier.get(number)
@@ -251,6 +250,7 @@ class _Desk:
             return self._not_connected(delivery, earlier)
         if earlier is not None:
             return _repeat(number, earlier, sha256=delivery.sha256, customer_id=customer_id)
+        sealed_by = self._sealed_by(delivery)
         self._check_preceding(delivery, customer_id)
         doubts = self._doubts(delivery)
         before = self._held_before.get(delivery.sha256)
@@ -366,7 +366,9 @@ class _Desk:
             name=self._biller.name,
             accounts=self._accounts,
             number_alike=alike,
-            seal_missing=delivery.seal is None and any(is_good(key, at=self.uow.now) for key in self._sealing.values()),
+            # also once it was taken back: who has stolen it may have the access as well
+            seal_missing=delivery.seal is None
+            and any(key.valid_from <= self.uow.now for key in self._sealing.values()),
         )
         return rules.doubts(bill, known)
 

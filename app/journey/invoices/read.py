@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.audit.kinds import Kind
 from app.audit.proofs import number_of
+from app.audit.seals import is_sealed
 from app.errors import NotFound
 from app.journey.connections.read import muted_billers
 from app.journey.intake import own_bills
@@ -27,7 +28,7 @@ from app.people.customers import today_of
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
 from connectors.money import Money, Total
-from consent.vault import Vault
+from consent.vault import Vault, VaultError
 
 INBOX_MOST = 100
 _DAY = func.coalesce(Invoice.due_on, Invoice.issued_on)
@@ -52,6 +53,7 @@ class Seal(enum.StrEnum):
 
     NONE = "none"
     GOOD = "good"
+    WRONG = "wrong"  #: not over the bytes that are kept: somebody has changed something here
     TAKEN_BACK = "taken_back"  #: its key may have been in other hands when the bill came
 
 
@@ -59,6 +61,7 @@ class Seal(enum.StrEnum):
 class Origin:
     """What was checked of where a bill comes from."""
 
+    seal: Seal  #: GOOD only where it was checked anew over the very bytes that are kept
     number: int | None  #: of its delivery in the log; None: it has none yet, or came before there was a log
     kid: str | None  #: of the key that sealed it
     key_since: dt.datetime | None  #: when that was registered
@@ -165,17 +168,21 @@ def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: 
     return _view(*row, today=today, earlier=earlier_bills(session, [invoice_id]).get(invoice_id))
 
 
-def origin_of(session: Session, *, invoice_id: str) -> Origin:
+def origin_of(vault: Vault, session: Session, *, invoice_id: str) -> Origin:
     """Of a bill that its customer may see."""
     found = session.execute(
-        select(DeliveredBill.id, SealingKey)
+        select(DeliveredBill, SealingKey)
         .join(Invoice, Invoice.bill_id == DeliveredBill.id)
         .outerjoin(SealingKey, SealingKey.id == DeliveredBill.key_id)
         .where(Invoice.id == invoice_id)
     ).one_or_none()
-    bill_id, key = found if found is not None else (None, None)
+    bill, key = found if found is not None else (None, None)
+    seal = _seal(key, at=bill.delivered_at) if bill else Seal.NONE
+    if bill and key and not _holds(vault, session, bill, key):
+        seal = Seal.WRONG
     return Origin(
-        number=number_of(session, Kind.BILL_DELIVERED, subject=bill_id) if bill_id else None,
+        seal=seal,
+        number=number_of(session, Kind.BILL_DELIVERED, subject=bill.id) if bill else None,
         kid=key.kid if key else None,
         key_since=key.registered_at if key else None,
         revoked_since=key.revoked_since if key else None,
@@ -200,6 +207,13 @@ def account_view(session: Session, *, invoice_id: str, customer: Customer, now: 
     if row is None or row[0] is None:
         return None
     return AccountView(known_since=today_of(customer, row[0]), is_open=bool(row[1]))
+
+
+def _holds(vault: Vault, session: Session, bill: DeliveredBill, key: SealingKey) -> bool:
+    try:
+        return bill.seal is not None and is_sealed(content_of(vault, session, bill), bill.seal, key.jwk)
+    except VaultError:
+        return False
 
 
 def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:

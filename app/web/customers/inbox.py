@@ -112,7 +112,7 @@ def bill(inv: str) -> ResponseReturnValue:
         alike = likeness(uow.session, invoice_id=inv, now=uow.now)
         same = twins(uow.session, invoice_id=inv)
         doubts = doubts_of(uow.session, invoice_id=inv)
-        origin = origin_of(uow.session, invoice_id=inv)
+        origin = origin_of(services().vault, uow.session, invoice_id=inv)
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
     note_seen(view)
     return render_template(

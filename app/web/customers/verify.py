@@ -60,8 +60,14 @@ def _texts() -> dict[str, object]:
         "altered": gettext("Fact {number} does not say what it said when it was logged: it was altered."),
         "payment": gettext("Its facts do not belong together."),
         "document": gettext("The file in it is not the one that was delivered: it was altered."),
-        "key_refused": gettext("The key of the seal was not good when the bill came."),
-        "revoked": gettext("The company took the key of the seal back: others may have had it when the bill came."),
+        "biller": gettext("The company that it names is not the one that delivered the bill."),
+        "left_out": gettext("Something was left out of it: a step of the payment, or a call to the bank."),
+        "key_refused": gettext(
+            "It does not show the key of the seal, registered by this company before the bill came."
+        ),
+        "key_over": gettext("with a key that was not good when the bill came"),
+        "revoked": gettext("with a key that the company took back: others may have had it when the bill came"),
+        "seal_over": gettext("Unaltered, but its seal does not count"),
         "seal": gettext("The seal is not over this file: it was altered, or another key made it."),
         "from": gettext("From"),
         "bill": gettext("Bill"),

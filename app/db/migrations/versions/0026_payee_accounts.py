@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("step", sa.String(10), nullable=False),
         sa.Column("before", sa.String(13), nullable=True),
         sa.Column("after", sa.String(13), nullable=False),
+        sa.Column("holder", sa.String(70), nullable=False),
         sa.Column("by", sa.String(60), nullable=False),
         sa.Column("note", sa.String(300), nullable=True),
         sa.Column("name_check", sa.String(12), nullable=True),
@@ -51,9 +52,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "sequence", name=op.f("pk_payee_account_history")),
     )
     op.execute(
-        'INSERT INTO payee_account_history (account_id, sequence, step, "after", "by", note, active_from, "at")'
-        " SELECT id, 1, 'bring_over', 'approved', 'vetting', 'vetted before accounts had a history', created_at,"
-        " created_at FROM payee_account"
+        'INSERT INTO payee_account_history (account_id, sequence, step, "after", holder, "by", note, active_from, "at")'
+        " SELECT id, 1, 'bring_over', 'approved', holder, 'vetting', 'vetted before accounts had a history',"
+        " created_at, created_at FROM payee_account"
     )
     op.add_column("held_bill", sa.Column("payee_iban", sa.String(34), nullable=True))
     op.add_column("payee_check", sa.Column("name_found", sa.String(140), nullable=True))

@@ -23,7 +23,8 @@ DOCUMENT = b'{"number": "2026-1", "amount": "84.20"}'
 PAYMENT: list[tuple[Kind, dict[str, Any]]] = [
     (Kind.INVOICE_OPENED, {"id": "inv_1", "bill_id": "bill_1"}),
     (Kind.PAYMENT_DECIDED, {"id": "dec_1", "invoice_id": "inv_1", "payment_id": "pay_1"}),
-    (Kind.PAYMENT_STEP, {"payment_id": "pay_1", "sequence": 1, "after": "settled"}),
+    (Kind.PAYMENT_STEP, {"payment_id": "pay_1", "sequence": 1, "after": "prepared"}),
+    (Kind.PAYMENT_STEP, {"payment_id": "pay_1", "sequence": 2, "after": "settled"}),
     (Kind.RECEIPT_ISSUED, {"id": "rcp_1", "payment_id": "pay_1", "number": "Q-1"}),
 ]
 
@@ -37,9 +38,9 @@ def test_a_sealed_bill_and_its_payment() -> None:
     assert found.document == DOCUMENT
     assert found.sealed_by is not None
     assert found.sealed_by.says["kid"] == KEY.kid
-    assert [fact.number for fact in found.facts] == list(range(300, 307))
+    assert [fact.number for fact in found.facts] == list(range(300, 308))
     assert found.of(Kind.RECEIPT_ISSUED)[0].says["number"] == "Q-1"
-    assert found.checkpoint.size == 307
+    assert found.checkpoint.size == 308
 
 
 def test_a_bill_without_a_seal_is_unaltered_and_not_sealed() -> None:
@@ -103,6 +104,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     "another salt": (lambda proof: proof["facts"][0].update(salt="AAAA"), "does not say what it said"),
     "another document": (lambda proof: proof.update(document="AAAA"), "not the one that was delivered"),
     "a document that is none": (lambda proof: proof.update(document=3), "has no document"),
+    "no document": (lambda proof: proof.pop("document"), "a delivery without its document"),
+    "one fact twice": (lambda proof: proof["facts"].append(proof["facts"][0]), "one fact twice"),
+    "half a character": (lambda proof: proof["facts"][0].update(says="\ud800"), "is no text"),
+    "no salt": (lambda proof: proof["facts"][0].update(salt=""), "does not say what it said"),
 }
 
 
@@ -137,15 +142,32 @@ FALSE: dict[str, tuple[list[tuple[Kind, dict[str, Any]]], str]] = {
         sealed_bill(KEY, DOCUMENT, KEY_REGISTERED={"biller_id": "blr_2"}),
         "another biller's",
     ),
-    "the key was not good yet": (sealed_bill(KEY, DOCUMENT, KEY_REGISTERED={"valid_from": AFTER}), "was not good"),
-    "the key was over": (sealed_bill(KEY, DOCUMENT, KEY_REGISTERED={"valid_until": AT}), "was not good"),
-    "the key was taken back": (
-        [*sealed_bill(KEY, DOCUMENT), (Kind.KEY_REVOKED, {"id": "key_1", "revoked_since": BEFORE})],
-        "had been taken back",
+    "the end of another key": (
+        [*sealed_bill(KEY, DOCUMENT), (Kind.KEY_REVOKED, {"id": "key_2", "revoked_since": AFTER})],
+        "the end of another key",
     ),
-    "two deliveries": ([*sealed_bill(KEY, DOCUMENT), sealed_bill(KEY, DOCUMENT)[2]], "not the one delivery"),
+    "another company is named": (
+        sealed_bill(KEY, DOCUMENT, BILLER_REGISTERED={"id": "blr_2", "name": "Telekom"}),
+        "not the one that delivered",
+    ),
+    "two companies are named": (
+        [(Kind.BILLER_REGISTERED, {"id": "blr_2", "name": "Telekom"}), *sealed_bill(KEY, DOCUMENT)],
+        "not the one that delivered",
+    ),
+    "no company is named": (sealed_bill(KEY, DOCUMENT)[1:], "not the one that delivered"),
+    "a kind that is bound to nothing": (
+        [*sealed_bill(KEY, DOCUMENT), (Kind.ACCOUNT_PROPOSED, {"id": "acc_1", "iban": "DE"})],
+        "no proof is made of",
+    ),
+    "a fact that says nothing": ([*sealed_bill(KEY, DOCUMENT), (Kind.PAYMENT_STEP, {})], "does not say what"),
+    "two deliveries": ([*sealed_bill(KEY, DOCUMENT), sealed_bill(KEY, DOCUMENT)[2]], "not of one bill"),
+    "a step was left out": ([*sealed_bill(KEY, DOCUMENT), *PAYMENT[:2], *PAYMENT[3:]], "a step of the payment"),
+    "a call was left out": (
+        [*sealed_bill(KEY, DOCUMENT), (Kind.BANK_ATTEMPT, {"call_id": "bnk_1", "number": 1})],
+        "a call to the bank",
+    ),
     "a payment of another decision": (
-        [*sealed_bill(KEY, DOCUMENT), *PAYMENT, (Kind.PAYMENT_STEP, {"payment_id": "pay_2"})],
+        [*sealed_bill(KEY, DOCUMENT), *PAYMENT, (Kind.PAYMENT_STEP, {"payment_id": "pay_2", "sequence": 3})],
         "not of one decision",
     ),
     "a payment without a decision": ([*sealed_bill(KEY, DOCUMENT), PAYMENT[0], PAYMENT[2]], "not of one decision"),
@@ -172,6 +194,40 @@ def test_facts_that_do_not_belong_together_prove_nothing(what: str) -> None:
         checked(made(SIGNER, facts, document=DOCUMENT))
 
 
+def test_only_a_registration_is_no_proof_of_anything() -> None:
+    with pytest.raises(ProofError, match="not of one bill or one payment"):
+        checked(made(SIGNER, sealed_bill(KEY, DOCUMENT)[:1]))
+
+
 def test_a_key_that_was_taken_back_later_was_good_then() -> None:
     revoked = (Kind.KEY_REVOKED, {"id": "key_1", "revoked_since": AFTER})
     assert checked(made(SIGNER, [*sealed_bill(KEY, DOCUMENT), revoked], document=DOCUMENT)).sealed_by is not None
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        (sealed_bill(KEY, DOCUMENT, KEY_REGISTERED={"valid_from": AFTER}), "was not good"),
+        (sealed_bill(KEY, DOCUMENT, KEY_REGISTERED={"valid_until": AT}), "was not good"),
+        (
+            [*sealed_bill(KEY, DOCUMENT), (Kind.KEY_REVOKED, {"id": "key_1", "revoked_since": BEFORE})],
+            "took the key back",
+        ),
+    ],
+    ids=["not yet", "over", "taken back"],
+)
+def test_a_seal_that_does_not_count_takes_nothing_from_the_payment(
+    facts: list[tuple[Kind, dict[str, Any]]], sentence: str
+) -> None:
+    found = checked(made(SIGNER, [*facts, *PAYMENT], document=DOCUMENT))
+    assert found.sealed_by is None
+    assert sentence in (found.seal_over or "")
+    assert found.of(Kind.RECEIPT_ISSUED)
+
+
+def test_facts_are_told_in_the_order_of_the_log() -> None:
+    """Else who hands it over could put "settled" behind "reversed"."""
+    proof = made(SIGNER, [*sealed_bill(KEY, DOCUMENT), *PAYMENT], document=DOCUMENT)
+    proof["facts"].reverse()
+    numbers = [fact.number for fact in checked(proof).facts]
+    assert numbers == sorted(numbers)

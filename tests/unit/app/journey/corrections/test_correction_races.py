@@ -82,6 +82,8 @@ class Rounds:
         """As if nothing had happened."""
         with self.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
+                if table.name == "log_head":  # the row of a migration
+                    continue
                 if table.name != "customer":
                     connection.execute(delete(table))
         bank = {"bank": SubmittingBank()} if self.submits else {}
