@@ -409,6 +409,13 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("biller", "account", "list"): lambda *_: [[]],
     ("biller", "client"): lambda world, folder: [[world.program.biller_id, "--jwks", str(jwks(world, folder))]],
     ("biller", "scope"): lambda world, _: [[world.program.client_id, " ".join(SCOPES)]],
+    ("biller", "key", "add"): lambda world, folder: [[world.program.biller_id, "--jwk", str(jwk(world, folder))]],
+    ("biller", "key", "revoke"): lambda *_: [["key_" + "0" * 32, "--because", BECAUSE]],
+    ("biller", "key", "list"): lambda world, _: [[world.program.biller_id]],
+    ("audit", "key"): lambda *_: [[]],
+    ("audit", "checkpoint"): lambda *_: [[]],
+    ("audit", "verify"): lambda *_: [[]],
+    ("receipt", "verify"): "it reads files, and needs no installation",
     ("connection", "count"): lambda *_: [[]],
     ("connection", "redemptions"): lambda *_: [[]],
     ("connection", "leaks"): lambda *_: [[]],
@@ -430,6 +437,9 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
 MAY_SAY_NO = frozenset(
     {
         ("payment", "resolve"),
+        ("biller", "key", "add"),
+        ("biller", "key", "revoke"),
+        ("audit", "verify"),
         ("biller", "account", "check"),
         ("biller", "account", "approve"),
         ("biller", "account", "freeze"),
@@ -494,6 +504,12 @@ def statements(world: World, folder: Path) -> Iterator[Path]:
 def jwks(world: World, folder: Path) -> Path:
     path = folder / "jwks.json"
     path.write_text(json.dumps({"keys": [world.program.key.as_dict(private=False)]}))
+    return path
+
+
+def jwk(world: World, folder: Path) -> Path:
+    path = folder / "jwk.json"
+    path.write_text(json.dumps(world.program.key.as_dict(private=False)))
     return path
 
 
