@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import invariants
+from app.audit.sequencer import number_waiting
 from app.db.work import WorkRow
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
@@ -48,6 +49,7 @@ def judge(course: Course, *, after: tuple[int, int]) -> list[str]:
     """Everything that is wrong, in sentences. All processes have ended; ``after`` is the mark of the cell's begin."""
     house = course.house
     now = house.clock()
+    number_waiting(house.services)  # what the housekeeping of a worker does each second
     found = [f"invariant {broken}" for broken in invariants.check(house.services.engine, now=now)]
     with Session(house.services.engine.execution_options(read_only=True)) as session:
         books = _books(session, without=house.old_payments)
