@@ -62,8 +62,8 @@ function object(text) {
 
 /* C2SP signed-note and tlog-checkpoint, by the key that this page came with */
 async function opened(note, verifier) {
-  const [origin, hash, encoded] = [verifier.split("+", 1)[0], verifier.split("+")[1], verifier.split("+").slice(2).join("+")];
-  const key = decoded(encoded).subarray(1);
+  const [origin, hash, ...encoded] = verifier.split("+");
+  const key = decoded(encoded.join("+")).subarray(1); // Base64 has plus signs of its own
   const end = note.lastIndexOf("\n\n");
   const signed = note.slice(0, end + 1);
   const parts = signed.split("\n");

@@ -15,6 +15,7 @@ from app.db.events import EventRow
 from app.db.unit_of_work import HEAD_START, UnitOfWork
 from app.db.work import LEASE, WorkRow
 from app.journey.connections.service import connect
+from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
 from app.journey.decisions.service import earlier_of
@@ -254,6 +255,23 @@ class House:
             uow.commit()
 
     # ------------------------------------------------------------------------------------------------------ the journey
+
+    def check_payee(self, invoice_id: str, *, typed: str = IBAN, **ticked: bool) -> None:
+        """The customer does what the page of the payee asks for before the bill is paid. ``ticked``: besides the
+        warning, ``named``, ``doubted`` and ``besides``."""
+        with self.begin() as uow:
+            need, _ = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=None)
+            payee_checks.record(
+                uow,
+                signed_in=self.signed_in,
+                invoice_id=invoice_id,
+                bank=PROFILE,
+                typed=typed,
+                warned=True,
+                shown=need.shown,
+                **{"named": False, "doubted": False, "besides": False, **ticked},
+            )
+            uow.commit()
 
     def deliver(
         self,

@@ -13,7 +13,6 @@ from app.db.unit_of_work import HEAD_START
 from app.db.work import WorkRow
 from app.demo.authenticator import Authenticator
 from app.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
-from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.decisions.read import bank_used_last
@@ -280,21 +279,7 @@ def test_a_check_that_another_tab_has_used_is_not_asked_for_again_while_that_pay
     with pytest.raises(Conflict) as caught:
         start(house, invoice_id=invoice_id)
     assert caught.value.code == "check-payee-first"
-    with house.begin() as uow:
-        need, _ = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=None)
-        payee_checks.record(
-            uow,
-            signed_in=house.signed_in,
-            invoice_id=invoice_id,
-            bank=PROFILE,
-            typed=iban,
-            named=False,
-            warned=True,
-            doubted=False,
-            besides=False,
-            shown=need.shown,
-        )
-        uow.commit()
+    house.check_payee(invoice_id, typed=iban)
     tabs = [start(house, invoice_id=invoice_id) for _ in range(2)]
     decide(house, tabs[0], device.sign(tabs[0].public_key), invoice_id=invoice_id)
     with pytest.raises(Conflict) as caught:

@@ -36,7 +36,7 @@ from tests.support.pictures import epc_text
 from tests.unit.app.journey.corrections.test_correction_races import Rounds
 from tests.unit.app.journey.corrections.test_correction_service import APPLY, send
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
-from tests.unit.app.journey.house import IBAN, PROFILE, REJECTED, House
+from tests.unit.app.journey.house import IBAN, REJECTED, House
 
 DELIVERED = "inv_1"
 VERSION = "150.00"
@@ -86,21 +86,7 @@ class Twins:
 
     def check(self, house: House, invoice_id: str) -> None:
         """All that the page asks for: also that the other one is wanted as well, where it says that there is one."""
-        with house.begin() as uow:
-            need, _ = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=None)
-            payee_checks.record(
-                uow,
-                signed_in=house.signed_in,
-                invoice_id=invoice_id,
-                bank=PROFILE,
-                typed=IBAN,
-                named=True,
-                warned=True,
-                doubted=True,
-                besides=True,
-                shown=need.shown,
-            )
-            uow.commit()
+        house.check_payee(invoice_id, named=True, doubted=True, besides=True)
 
     def open_tabs(self, house: House, *invoice_ids: str) -> None:
         device = passkey_of(house, house.customer)
