@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from app.db.engine import make_engine
@@ -27,6 +28,7 @@ from app.tables import metadata
 from app.worker import Worker
 from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION as BANK
+from tests.support.chromium import find_chromium, launch_flags
 from tests.support.engines import engine_for, let_go
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.postgres import running_postgres
@@ -244,3 +246,12 @@ def app(services: Services) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One for a process: a second playwright beside the first one refuses to start."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=launch_flags())
+        yield browser
+        browser.close()

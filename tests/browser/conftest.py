@@ -1,4 +1,4 @@
-"""One running demo and one Chromium for all tests of this folder; a screen for each test.
+"""One running demo for all tests of this folder; a screen for each test.
 
 Pictures of all pages, for people to look at (off unless PICTURES names a folder):
 
@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState
 
 from tests.browser.screen import DESKTOP, PATIENCE_MS, Language, Screen, Theme
 from tests.browser.world import World, running_world
-from tests.support.chromium import find_chromium, launch_flags
 
 PICTURES = os.environ.get("PICTURES")
 
@@ -32,14 +31,6 @@ LOCALES: dict[Language, str] = {"en": "en-GB", "fr": "fr-FR"}
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with running_world(tmp_path_factory.mktemp("demo") / "data") as running:
         yield running
-
-
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=launch_flags())
-        yield browser
-        browser.close()
 
 
 class Screens:

@@ -33,6 +33,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from app.audit.sequencer import number_waiting
 from app.cli import _parser, machinery, main
 from app.db import work
 from app.db.events import EventRow
@@ -514,6 +515,7 @@ def jwk(world: World, folder: Path) -> Path:
 
 
 def run_every_command(world: World, folder: Path) -> None:
+    number_waiting(world.services)  # as the worker does all the time: `check` asks for it
     for command, arguments in COMMANDS.items():
         if not isinstance(arguments, str):
             for more in arguments(world, folder):

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from app.audit.sequencer import number_waiting
 from app.journey.invoices.models import Invoice
 from app.people.sealing_keys import revoke_key
-from tests.browser.conftest import chromium  # noqa: F401  # the fixture
 from tests.support.journey import Journey
 from tests.support.provenance import deliver_sealed, register_key
 from tests.support.sealing import SealingKeyMade
@@ -37,10 +36,7 @@ def saved(journey: Journey, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def offline(
-    chromium: Browser,  # noqa: F811
-    saved: Path,
-) -> Iterator[Page]:
+def offline(chromium: Browser, saved: Path) -> Iterator[Page]:
     """That page in a browser without a network, which complains of nothing and asks nobody."""
     context = chromium.new_context(offline=True)
     page = context.new_page()

@@ -51,7 +51,10 @@ from tests.unit.app.journey.house import ACCEPTED, DEBITED, IBAN, REJECTED, Hous
 NUMBERS = ("1", "2", "3", "4")
 PICK = st.integers(0, 9)
 #: how a run begins
-COURSES = ("", "at the bank", "closed", "decided", "left", "after all", "doubted", "further", "early", "ring")
+COURSES = (
+    *("", "at the bank", "closed", "decided", "left", "after all", "doubted"),
+    *("paid", "taken back", "further", "early", "ring"),
+)
 #: what is done by itself; telling and asking are others' matters
 WORK = ("invoices.open_invoice", "corrections.apply_correction", "payments.initiate")
 #: the queries that are about bills and their payments; the others are asked at the end of a run
@@ -122,8 +125,13 @@ class LinkedBills(RuleBasedStateMachine):
             self.bank_calls_it_accepted_after_all(0)
         if course != "closed":
             self._order()
-        if course == "left":
+        if course in ("left", "paid", "taken back"):
             self.leave(0)
+        if course in ("paid", "taken back"):
+            self.bank_says(0, DEBITED)
+            self._all_is_there()
+        if course == "taken back":
+            self.statement_shows(1, Fact.REJECTED)
         if course == "after all":
             self.statement_shows(0, Fact.DEBITED)
 

@@ -37,6 +37,7 @@ from app.tables import metadata
 from connectors.contract import Authorised, Fact
 from tests.conftest import Clock
 from tests.support.bills import json_bill
+from tests.support.logged import log_all
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, IBAN, House, SubmittingBank
 from tests.unit.app.journey.payments.test_payment_submit import go_on, submitted
@@ -57,7 +58,7 @@ def credit(house: House, number: str = "C-1") -> None:
         row = house.deliver_row(number, minor=3000, content=content)
         row.kind, row.corrects_number = "credit_note", "1"
         uow.session.add(row)
-        uow.session.flush()
+        log_all(uow)
         recorded = uow.record(CorrectionDelivered(bill_id=bill_id))
         claim = work.claim_key(uow.session, key=recorded.work_keys["corrections.apply_correction"], now=uow.now)
         uow.commit()
