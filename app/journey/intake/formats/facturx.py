@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.journey.intake.bill import Bill, BillRefused, Doubt
 from app.journey.intake.formats import checks, child, text, xml_bill
@@ -39,6 +41,7 @@ class Parts:
     files: tuple[tuple[str, bytes], ...]
     text: str
     text_is_whole: bool
+    besides: tuple[str, ...] = ()  #: why pages may show something else than that text, in the codes of pdf_child
 
     @property
     def xml_files(self) -> list[tuple[str, bytes]]:
@@ -86,8 +89,13 @@ def take_apart(content: bytes, *, cpu_ms: int = CPU_MS_MAX) -> Parts:
     if end < 0 or len(content) - end > _AFTER_END_MAX or _ZIP_END in content[end:]:
         raise BillRefused("not-well-formed", "The PDF does not end where a PDF ends. Send the file itself, whole.")
     found = child.run(_CHILD, cpu_ms=cpu_ms, content=content, called="the PDF")
+    return parts_of(found)
+
+
+def parts_of(found: Mapping[str, Any]) -> Parts:
+    """Of the answer of pdf_child."""
     files = tuple((name, base64.b64decode(inner)) for name, inner in found["files"])
-    return Parts(files, found["text"], found["text_is_whole"])
+    return Parts(files, found["text"], found["text_is_whole"], tuple(found["besides"]))
 
 
 def ibans_on(page: str) -> set[str]:

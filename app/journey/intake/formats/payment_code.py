@@ -36,15 +36,22 @@ class PaymentCode:
     debtor: str | None = None
     bill_information: str | None = None
     address_type: str | None = None  #: S structured, K combined
+    bic: str | None = None  #: as an EPC code names it
 
 
 def read(content: bytes) -> PaymentCode:
     """Raises BillRefused, whose element is the line."""
     if len(content) > BYTES_MAX:
         raise BillRefused("too-large", f"The code is longer than {BYTES_MAX} bytes.")
+    written = as_text(content)
+    return _epc(written) if content.startswith(b"BCD") else read_text(written)
+
+
+def as_text(content: bytes) -> str:
+    """In the character set that it names. Raises BillRefused."""
     if content.startswith(b"BCD"):
-        return _epc(_decoded(content, _charset(content[:40].decode("latin-1"))))
-    return read_text(_decoded(content, "utf-8"))
+        return _decoded(content, _charset(content[:40].decode("latin-1")))
+    return _decoded(content, "utf-8")
 
 
 def read_text(written: str) -> PaymentCode:
@@ -105,6 +112,7 @@ def _epc(written: str) -> PaymentCode:
         amount=_epc_amount(line),
         reference=checks.reference(reference, element="line 10") if reference else None,
         unstructured=unstructured or None,
+        bic=line(5) or None,
     )
 
 

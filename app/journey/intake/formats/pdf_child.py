@@ -2,7 +2,9 @@
 
 Run as a file, not as a module of ours: it imports pypdf and nothing of Quittance. Its argument are the milliseconds
 of processor time after which it is ended. A PDF comes in on stdin, one JSON object goes out on stdout:
-``{"files": [[name, base64], …], "text": …, "text_is_whole": bool}`` or ``{"refused": [code, detail]}``.
+``{"files": [[name, base64], …], "text": …, "text_is_whole": bool, "besides": [code, …]}`` or ``{"refused": [code, detail]}``. ``besides`` is why pages may show people something else than that text: ``annotations``
+(also fields of a form, and layers), ``fonts`` (that draw whatever they like), ``pages`` (more than are read), ``revisions``
+(an earlier or a second state of the file, of which programs show one or the other).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ NODES_MAX = 200
 #: of what is read for people; a bill says its amount on the first of them
 PAGES_MAX = 3
 TEXT_MAX = 100_000
+#: how a font that is not embedded may say which letter a byte is
+_ENCODINGS = ("/WinAnsiEncoding", "/MacRomanEncoding", "/StandardEncoding")
 
 
 class Refused(Exception):
@@ -79,7 +83,7 @@ def _taken_apart(content: bytes) -> dict[str, Any]:
     text = _text(reader)
     whole = text is not None and len(text) <= TEXT_MAX
     shown = (text or "")[:TEXT_MAX].encode("utf-8", "replace").decode()
-    return {"files": files, "text": shown, "text_is_whole": whole}
+    return {"files": files, "text": shown, "text_is_whole": whole, "besides": _besides(content, reader, catalog)}
 
 
 def _nothing_active(catalog: Any) -> None:
@@ -140,6 +144,37 @@ def _text(reader: Any) -> str | None:
     except Exception:  # noqa: BLE001  # a page that cannot be read tells nothing
         return None
     return "\n".join(found)
+
+
+def _besides(content: bytes, reader: Any, catalog: Any) -> list[str]:
+    try:
+        pages = [reader.pages[number] for number in range(min(PAGES_MAX, len(reader.pages)))]
+        found = {
+            "annotations": _got(catalog, "/AcroForm") or _got(catalog, "/OCProperties") or any(map(_annotated, pages)),
+            "fonts": not all(_is_plain(font.get_object()) for page in pages for font in _fonts(page)),
+            "pages": len(reader.pages) > PAGES_MAX,
+            "revisions": content.count(b"startxref") != 1 or b"/XRefStm" in content,
+        }
+    except Exception:  # noqa: BLE001  # what cannot be read may be anything
+        return ["fonts"]
+    return [code for code, holds in found.items() if holds]
+
+
+def _annotated(page: Any) -> bool:
+    return bool(_got(page, "/Annots"))
+
+
+def _fonts(page: Any) -> list[Any]:
+    return list((_got(page.get("/Resources").get_object(), "/Font") or {}).values()) if "/Resources" in page else []
+
+
+def _is_plain(font: Any) -> bool:
+    """Whether each viewer draws it with a font of its own, letter by letter as the text is read."""
+    encoding = _got(font, "/Encoding")
+    if _got(font, "/Subtype") not in ("/Type1", "/TrueType") or _got(font, "/ToUnicode") is not None:
+        return False
+    embedded = any(name.startswith("/FontFile") for name in _got(font, "/FontDescriptor") or {})
+    return not embedded and (encoding is None or encoding in _ENCODINGS)
 
 
 def _got(node: Any, key: str) -> Any:

@@ -1,10 +1,13 @@
-"""Looks at a PDF or a photo that a customer adds, in a process of its own that may use little memory and time.
+"""Looks at a PDF or a photo of a customer's, in a process of its own that may use little memory and time.
 
 Run as a file, not as a module of ours: it imports nothing of Quittance. A file comes in on stdin, one JSON object goes
 out on stdout. Its arguments are what is asked for and the milliseconds of processor time after which it is ended. For
 ``codes``: ``{"codes": [base64, …], "whole": bool}``, what the QR and Data Matrix codes on it say, each once, and false
 where a page was passed over that asks to draw too much. For ``picture``: ``{"picture": base64}``, its first page as a
-JPEG that was drawn here, so that nothing of the file itself ever reaches a browser. Or
+JPEG that was drawn here, so that nothing of the file itself ever reaches a browser. For ``shown``:
+``{"codes": [base64, …], "text": …, "besides": [code, …]}``, all that people could read on its first pages, and what there
+is besides that no program reads: ``pictures`` (something is drawn or printed that is neither text nor a code), ``fonts``
+(which may draw another letter than the text says), ``annotations``, ``pages`` (there are more, or one asks too much). Or
 ``{"refused": [code, detail]}``.
 """
 
@@ -23,7 +26,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from pypdfium2 import PdfPage
+    from pypdfium2 import PdfDocument, PdfObject, PdfPage
+    from zxingcpp import Barcode
 
 #: address space, so that what is in memory is always less; the libraries take 40 MB of it
 MEMORY_MAX = 280 * 1024 * 1024
@@ -43,6 +47,8 @@ SIDE_MAX, SHOWN_SIDE_MAX = 3_000, 1_400
 FIRST_PAGES, LAST_PAGES = 3, 2
 CODES_MAX = 20
 CODE_BYTES_MAX = 4_000
+#: characters of the text of a page
+TEXT_MAX = 50_000
 #: as many points as an inch has pixels where codes are looked for; the bounds on sides hold whatever a page measures
 _POINTS, _DPI = 72, 200
 PDF = b"%PDF-"
@@ -50,6 +56,12 @@ PDF = b"%PDF-"
 _MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
 _PASS, _END = b"\xda", b"\xd9"
 PHOTOS = ("JPEG", "PNG", "WEBP")
+#: fonts that every viewer has for itself, so that a letter of the text is drawn as that letter
+PLAIN_FONTS = ("Helvetica", "Times", "Courier", "Arial", "TimesNewRoman", "CourierNew")
+#: the sides of a rectangle
+_RECTANGLE_SEGMENTS = 5
+#: what is printed beside a code: points that differ from those around by more than paper does, on a picture of that side
+_INK, _INK_POINTS, _INK_SIDE, _AROUND = 24, 40, 1_500, 8
 
 
 class Refused(Exception):
@@ -73,6 +85,8 @@ def answer(content: bytes, *, wanted: str, look_s: float) -> dict[str, object]:
         if wanted == "picture":
             first = next(filter(None, _pages(content, side=SHOWN_SIDE_MAX, mode="RGB")))
             return {"picture": base64.b64encode(_jpeg(first)).decode()}
+        if wanted == "shown":
+            return _shown(content, look_s)
         codes, whole = _codes(content, look_s)
         return {"codes": [base64.b64encode(code).decode() for code in codes], "whole": whole}
     except Refused as refused:
@@ -85,22 +99,134 @@ def answer(content: bytes, *, wanted: str, look_s: float) -> dict[str, object]:
 
 def _codes(content: bytes, look_s: float) -> tuple[list[bytes], bool]:
     """What the codes say, and whether no page had to be passed over."""
-    import zxingcpp
-
     found: dict[bytes, None] = {}
     whole = True
     for page in _pages(content, side=SIDE_MAX, mode="L"):
         if page is None:
             whole = False
         else:
-            looked_for = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.DataMatrix])
-            # dark on light, as every payment code is printed: to look for the others takes as long again
-            for code in zxingcpp.read_barcodes(page, formats=looked_for, try_invert=False):
-                if code.valid and 0 < len(code.bytes) <= CODE_BYTES_MAX:
-                    found[code.bytes] = None
+            found |= dict.fromkeys(code.bytes for code in _codes_on(page))
         if time.process_time() > look_s:
             break
     return list(found)[:CODES_MAX], whole
+
+
+def _codes_on(page: Image) -> list[Barcode]:
+    import zxingcpp
+
+    looked_for = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.DataMatrix])
+    # dark on light, as every payment code is printed: to look for the others takes as long again
+    read = zxingcpp.read_barcodes(page, formats=looked_for, try_invert=False)
+    return [code for code in read if code.valid and 0 < len(code.bytes) <= CODE_BYTES_MAX]
+
+
+def _shown(content: bytes, look_s: float) -> dict[str, object]:
+    """Whatever is neither text nor a code must not be there: a forged account that is drawn beside a real code, or over
+    a real text that nobody sees, is read by people alone."""
+    found: dict[bytes, None] = {}
+    texts: list[str] = []
+    besides: set[str] = set()
+    for page, bare, text, more in _looks(content, look_s):
+        codes = _codes_on(page)
+        found |= dict.fromkeys(code.bytes for code in codes)
+        texts.append(text)
+        besides |= more
+        if not _is_bare(bare, codes):
+            besides.add("pictures")
+    if len(found) > CODES_MAX:
+        besides.add("pictures")
+    codes_found = [base64.b64encode(code).decode() for code in list(found)[:CODES_MAX]]
+    return {"codes": codes_found, "text": "\n".join(texts).encode("utf-8", "replace").decode(), "besides": sorted(besides)}
+
+
+def _looks(content: bytes, look_s: float) -> Iterator[tuple[Image, Image, str, set[str]]]:
+    """Each page: drawn, drawn without its text and its rules, its text, and what there is besides."""
+    if not content.startswith(PDF):
+        photo = _photo(content, SIDE_MAX, "L")
+        yield photo, photo, "", set()
+        return
+    document = _opened(content)
+    pages = len(document)
+    for number in range(min(pages, FIRST_PAGES)):
+        page = document[number]
+        if not _is_drawable(page):
+            raise Refused("too-large", "A page of the PDF asks to draw more than any bill needs.")
+        besides = {"pages"} if pages > FIRST_PAGES or (number and time.process_time() > look_s) else set()
+        text = page.get_textpage().get_text_range()
+        if len(text) > TEXT_MAX:
+            besides.add("pages")
+        drawn = _drawn(page, SIDE_MAX, "L")
+        yield drawn, *_without_text(page, drawn, besides, text)
+
+
+def _without_text(page: PdfPage, drawn: Image, besides: set[str], text: str) -> tuple[Image, str, set[str]]:
+    import pypdfium2.raw as pdfium
+
+    if pdfium.FPDFPage_GetAnnotCount(page.raw):
+        besides.add("annotations")
+    texts = rules = 0
+    for each in list(page.get_objects(max_depth=1)):
+        if each.type == pdfium.FPDF_PAGEOBJ_TEXT:
+            texts += 1
+            if not _has_plain_font(each):
+                besides.add("fonts")
+        elif each.type == pdfium.FPDF_PAGEOBJ_PATH and _is_rule(each, page):
+            rules += 1
+        else:
+            continue
+        page.remove_obj(each)
+    return _drawn(page, SIDE_MAX, "L") if texts or rules else drawn, text, besides
+
+
+def _has_plain_font(text: PdfObject) -> bool:
+    import ctypes
+
+    import pypdfium2.raw as pdfium
+
+    font = pdfium.FPDFTextObj_GetFont(text.raw)
+    name = ctypes.create_string_buffer(100)
+    pdfium.FPDFFont_GetBaseFontName(font, name, len(name))
+    family = re.split(r"[-,]", name.value.decode("latin-1"))[0]
+    return not pdfium.FPDFFont_GetIsEmbedded(font) and family in PLAIN_FONTS
+
+
+def _is_rule(path: PdfObject, page: PdfPage) -> bool:
+    """A line or a rectangle of half the page at the least: nobody writes an account with such strokes."""
+    import pypdfium2.raw as pdfium
+
+    segments = pdfium.FPDFPath_CountSegments(path.raw)
+    if not 0 < segments <= _RECTANGLE_SEGMENTS:
+        return False
+    kinds = {
+        pdfium.FPDFPathSegment_GetType(pdfium.FPDFPath_GetPathSegment(path.raw, number)) for number in range(segments)
+    }
+    left, bottom, right, top = path.get_bounds()
+    width, height = page.get_size()
+    return pdfium.FPDF_SEGMENT_BEZIERTO not in kinds and (right - left >= width / 2 or top - bottom >= height / 2)
+
+
+def _is_bare(page: Image, codes: list[Barcode]) -> bool:
+    """Whether nothing is printed on it but these codes. What is printed within one is not looked for."""
+    from PIL import ImageChops, ImageDraw, ImageFilter
+
+    page = page.copy()
+    draw = ImageDraw.Draw(page)
+    for code in codes:
+        at = code.position
+        corners = [(each.x, each.y) for each in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)]
+        ring = _around(corners, 2 * _AROUND)
+        inside = [(x, y) for x, y in ring if 0 <= x < page.width and 0 <= y < page.height]
+        greys = sorted(page.getpixel(point) for point in inside) or [255]
+        draw.polygon(_around(corners, _AROUND), fill=greys[len(greys) // 2])
+    page.thumbnail((_INK_SIDE, _INK_SIDE))
+    ink = ImageChops.difference(page, page.filter(ImageFilter.BoxBlur(_AROUND)))
+    return sum(ink.histogram()[_INK:]) < _INK_POINTS
+
+
+def _around(corners: list[tuple[int, int]], by: int) -> list[tuple[int, int]]:
+    """The same four sided shape, a little larger."""
+    middle_x, middle_y = sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4
+    return [(x + (by if x > middle_x else -by), y + (by if y > middle_y else -by)) for x, y in corners]
 
 
 def _pages(content: bytes, *, side: int, mode: str) -> Iterator[Image | None]:
@@ -111,7 +237,7 @@ def _pages(content: bytes, *, side: int, mode: str) -> Iterator[Image | None]:
     return _pdf_pages(content, side, mode) if content.startswith(PDF) else iter([_photo(content, side, mode)])
 
 
-def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image | None]:
+def _opened(content: bytes) -> PdfDocument:
     import pypdfium2
 
     try:
@@ -122,9 +248,14 @@ def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image | None]:
                 "encrypted", "The PDF opens with a password only. Save it without, and add it again."
             ) from None
         raise
-    pages = len(document)
-    if not pages:
+    if not len(document):
         raise Refused("not-well-formed", "The PDF has no page.")
+    return document
+
+
+def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image | None]:
+    document = _opened(content)
+    pages = len(document)
     # the likeliest ones first: there may not be time for all
     numbers = [0, *range(pages - 1, max(0, pages - 1 - LAST_PAGES), -1), *range(1, min(FIRST_PAGES, pages))]
     for number in dict.fromkeys(numbers):
@@ -134,9 +265,13 @@ def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image | None]:
                 raise Refused("too-large", "The first page of the PDF asks to draw more than any bill needs.")
             yield None
             continue
-        longer = max(page.get_size())
-        scale = min(_DPI / _POINTS, side / longer) if longer > 0 else 1
-        yield page.render(scale=scale, may_draw_forms=False).to_pil().convert(mode)
+        yield _drawn(page, side, mode)
+
+
+def _drawn(page: PdfPage, side: int, mode: str) -> Image:
+    longer = max(page.get_size())
+    scale = min(_DPI / _POINTS, side / longer) if longer > 0 else 1
+    return page.render(scale=scale, may_draw_forms=False).to_pil().convert(mode)
 
 
 def _is_drawable(page: PdfPage) -> bool:
