@@ -23,7 +23,7 @@ def page(*codes: str, size: tuple[int, int] = (1240, 1754), data_matrix: bool = 
     drawn = Image.new("RGB", size, "white")
     kind = zxingcpp.BarcodeFormat.DataMatrix if data_matrix else zxingcpp.BarcodeFormat.QRCode
     for number, text in enumerate(codes):
-        code = Image.fromarray(zxingcpp.create_barcode(text, kind).to_image(scale=5, add_quiet_zones=True))
+        code = Image.fromarray(zxingcpp.create_barcode(text.encode(), kind).to_image(scale=5, add_quiet_zones=True))
         drawn.paste(code, (100, 100 + number * 500))
     return drawn
 

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from stdnum import iso11649, numdb
+from stdnum.ch import esr
 from stdnum.exceptions import ValidationError as StdnumError
 
 from app.journey.intake.bill import BillRefused
@@ -32,6 +33,7 @@ _IBAN_START = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]", re.ASCII)
 _BBAN_PART = re.compile(r"([0-9]+)!([nac])", re.ASCII)
 _BBAN_KINDS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 _RF_SHAPE = re.compile(r"RF[0-9]{2}[A-Z0-9]+", re.ASCII)
+_QRR_LENGTH = 27
 _BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
@@ -148,6 +150,12 @@ def valid_iban(value: str) -> str | None:
     return found if found == bare else None
 
 
+def iban_length(country: str) -> int | None:
+    """Characters of an IBAN of this country; None where it has none."""
+    found = _country(country) if _COUNTRY.fullmatch(country) else None
+    return found.length if found else None
+
+
 def _iban_at(bare: str, start: int) -> str | None:
     """The valid IBAN that begins there, whatever follows it."""
     if not _IBAN_START.match(bare, start):
@@ -199,6 +207,14 @@ def reference(value: str, *, element: str) -> str:
             detail = f"{text.quoted(written)} looks like an RF creditor reference, but is not a valid one."
             raise BillRefused("reference-refused", detail, element=element) from None
     return written
+
+
+def is_structured_reference(value: str) -> bool:
+    """Whether it is a creditor reference (ISO 11649) or a Swiss QR reference: of one bill, with check digits."""
+    compact = _compact(value)
+    return (_RF_SHAPE.fullmatch(compact) is not None and iso11649.is_valid(compact)) or (
+        len(compact) == _QRR_LENGTH and esr.is_valid(compact)
+    )
 
 
 def country(value: str, *, element: str) -> str:

@@ -28,14 +28,14 @@ CODE_MEDIA_TYPE = "text/plain"
 
 _Value = TypeVar("_Value")
 
-_CHILD = Path(__file__).with_name("picture_child.py")
-_PDF = "application/pdf"
+CHILD = Path(__file__).with_name("picture_child.py")
+PDF = "application/pdf"
 _OTHER_MEANS = {MeansKind.DIRECT_DEBIT: ("collected",), MeansKind.CARD: ("by-card",)}
 #: the first bytes decide; WebP says its name behind a length
 _PHOTOS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _WEBP = (b"RIFF", b"WEBP")
 #: milliseconds of processor time that one file may take: of a PDF some to take it apart, the others to draw it
-_CPU_MS, _PARTS_CPU_MS = 1_900, 900
+CPU_MS, PARTS_CPU_MS = 1_900, 900
 #: files that are looked at by one process of ours at the same time, and for how long one waits for its turn
 _AT_ONCE = threading.BoundedSemaphore(2)
 _TURN_S = 10
@@ -71,25 +71,31 @@ class Reading:
 def media_type_of(content: bytes) -> str | None:
     """By its first bytes; None for what is neither a PDF nor a photo that we take."""
     if content.startswith(facturx.MAGIC):
-        return _PDF
+        return PDF
     if content.startswith(_WEBP[0]) and content[8:12] == _WEBP[1]:
         return "image/webp"
     return next((media_type for magic, media_type in _PHOTOS if content.startswith(magic)), None)
 
 
-def read(content: bytes) -> Reading:
-    """Of a PDF or a photo. Raises BillRefused; that nothing can be read of it is no refusal."""
+def checked_media_type(content: bytes) -> str:
+    """The same of a file that is not too large. Raises BillRefused."""
     media_type = media_type_of(content)
     if media_type is None:
         raise BillRefused("not-a-bill", "The file is neither a PDF nor a picture in JPEG, PNG or WebP.")
     if len(content) > BYTES_MAX:
         raise BillRefused("too-large", f"The file is larger than {BYTES_MAX // 1024 // 1024} MiB.")
-    with _turn():
-        parts = _parts(content) if media_type == _PDF else None
-        cpu_ms = _CPU_MS - (_PARTS_CPU_MS if media_type == _PDF else 0)
-        found = child.run(_CHILD, "codes", cpu_ms=cpu_ms, content=content, called="the file")
+    return media_type
+
+
+def read(content: bytes) -> Reading:
+    """Of a PDF or a photo. Raises BillRefused; that nothing can be read of it is no refusal."""
+    media_type = checked_media_type(content)
+    with turn():
+        parts = _parts(content) if media_type == PDF else None
+        cpu_ms = CPU_MS - (PARTS_CPU_MS if media_type == PDF else 0)
+        found = child.run(CHILD, "codes", cpu_ms=cpu_ms, content=content, called="the file")
     codes, unreadable = _codes([base64.b64decode(code) for code in found["codes"]])
-    readings, whole = [], found["whole"] and media_type != _PDF
+    readings, whole = [], found["whole"] and media_type != PDF
     if parts is not None:
         bill, bill_unreadable = _bill_inside(parts)
         readings = [_of_bill(bill)] if bill else []
@@ -105,13 +111,14 @@ def read_code(written: str) -> Reading:
 
 def picture(content: bytes) -> bytes:
     """Its first page as a JPEG that was drawn anew: nothing of the file itself is in it. Raises BillRefused."""
-    with _turn():
-        found = child.run(_CHILD, "picture", cpu_ms=_CPU_MS, content=content, called="the file")
+    with turn():
+        found = child.run(CHILD, "picture", cpu_ms=CPU_MS, content=content, called="the file")
     return base64.b64decode(found["picture"])
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def turn() -> Iterator[None]:
+    """Wait for a place to look at a file. Raises BillRefused where there is none."""
     busy = BillRefused("busy", "Many files are being read at this moment. Please try again.")
     if not _AT_ONCE.acquire(timeout=_TURN_S):
         raise busy
@@ -129,7 +136,7 @@ def _turn() -> Iterator[None]:
 def _parts(content: bytes) -> facturx.Parts | None:
     """Text and embedded files. None where that takes too much, or only its owner may change it."""
     try:
-        return facturx.take_apart(content, cpu_ms=_PARTS_CPU_MS)
+        return facturx.take_apart(content, cpu_ms=PARTS_CPU_MS)
     except BillRefused as refused:
         if refused.code in ("encrypted", "too-large"):
             return None

@@ -2,9 +2,12 @@
 
 Run as a file, not as a module of ours: it imports pypdf and nothing of Quittance. Its argument are the milliseconds
 of processor time after which it is ended. A PDF comes in on stdin, one JSON object goes out on stdout:
-``{"files": [[name, base64], …], "text": …, "text_is_whole": bool, "besides": [code, …]}`` or ``{"refused": [code, detail]}``. ``besides`` is why pages may show people something else than that text: ``annotations``
-(also fields of a form, and layers), ``fonts`` (that draw whatever they like), ``pages`` (more than are read), ``revisions``
-(an earlier or a second state of the file, of which programs show one or the other).
+``{"files": [[name, base64], …], "text": …, "text_is_whole": bool, "besides": [code, …]}``, or
+``{"refused": [code, detail]}``.
+
+``besides`` is why pages may show people something else than that text: ``annotations`` (also fields of a form, and
+layers), ``fonts`` (that draw whatever they like), ``pages`` (more than are read), ``revisions`` (an earlier or a second
+state of the file, of which programs show one or the other).
 """
 
 from __future__ import annotations

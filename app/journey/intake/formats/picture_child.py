@@ -5,9 +5,9 @@ out on stdout. Its arguments are what is asked for and the milliseconds of proce
 ``codes``: ``{"codes": [base64, …], "whole": bool}``, what the QR and Data Matrix codes on it say, each once, and false
 where a page was passed over that asks to draw too much. For ``picture``: ``{"picture": base64}``, its first page as a
 JPEG that was drawn here, so that nothing of the file itself ever reaches a browser. For ``shown``:
-``{"codes": [base64, …], "text": …, "besides": [code, …]}``, all that people could read on its first pages, and what there
-is besides that no program reads: ``pictures`` (something is drawn or printed that is neither text nor a code), ``fonts``
-(which may draw another letter than the text says), ``annotations``, ``pages`` (there are more, or one asks too much). Or
+``{"codes": [base64, …], "text": …, "besides": [code, …]}``, all that people could read on its first pages, and what
+there is besides that no program reads: ``pictures`` (something is drawn or printed that is neither text nor a code),
+``fonts`` (which may draw another letter than the text says), ``annotations``, ``pages`` (there are more). Or
 ``{"refused": [code, detail]}``.
 """
 
@@ -60,7 +60,8 @@ PHOTOS = ("JPEG", "PNG", "WEBP")
 PLAIN_FONTS = ("Helvetica", "Times", "Courier", "Arial", "TimesNewRoman", "CourierNew")
 #: the sides of a rectangle
 _RECTANGLE_SEGMENTS = 5
-#: what is printed beside a code: points that differ from those around by more than paper does, on a picture of that side
+#: what is printed beside a code: points that differ from those around by more than paper does, and how many of them, on
+#: a picture of that side
 _INK, _INK_POINTS, _INK_SIDE, _AROUND = 24, 40, 1_500, 8
 
 
@@ -136,7 +137,11 @@ def _shown(content: bytes, look_s: float) -> dict[str, object]:
     if len(found) > CODES_MAX:
         besides.add("pictures")
     codes_found = [base64.b64encode(code).decode() for code in list(found)[:CODES_MAX]]
-    return {"codes": codes_found, "text": "\n".join(texts).encode("utf-8", "replace").decode(), "besides": sorted(besides)}
+    return {
+        "codes": codes_found,
+        "text": "\n".join(texts).encode("utf-8", "replace").decode(),
+        "besides": sorted(besides),
+    }
 
 
 def _looks(content: bytes, look_s: float) -> Iterator[tuple[Image, Image, str, set[str]]]:

@@ -266,7 +266,7 @@ def test_both_processes_of_a_pdf_wait_for_their_turn(monkeypatch: pytest.MonkeyP
     begun = []
     monkeypatch.setattr(own_file, "_TURN_S", 0.01)
     monkeypatch.setattr(child, "run", lambda program, *_, **__: begun.append(program))
-    with own_file._turn(), own_file._turn():
+    with own_file.turn(), own_file.turn():
         assert refused(bills.pdf_bill()) == "busy"
     assert begun == []
 

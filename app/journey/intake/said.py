@@ -1,0 +1,365 @@
+"""What a text says that could move money: accounts, amounts, and whatever else somebody could pay by or to.
+
+No program understands a letter. So nothing is looked for that would make it good: whatever has digits must be known of
+the bill that it is held against, and a word of another way to pay is a reason to say nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.journey.intake import links, lookalikes
+from app.journey.intake.formats import checks, text
+from connectors.money import EXPONENTS, Money, exponent_of
+
+#: letters and digits of what could be a number that money goes by; a street, a year or a postcode is shorter
+TELLING = 6
+_HERE = " \u00a4 "  #: stands where something was that is known, and parts what was around it
+_SPACE = "[ \u00a0\u202f]"
+_ACCOUNT_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[-. \u00a0\u202f]?[0-9]{2}", re.ASCII)
+_WORD = re.compile(r"[^\W_]+")
+_BETWEEN_GROUPS = re.compile(r"[\s.\u00a0\u202f-]{0,3}")
+_LETTER = re.compile(r"[A-Za-z0-9]", re.ASCII)
+_MONTHS = (
+    "jan|f[eé]v|mars|avr|mai|juin|juil|ao[uû]t|sept?|oct|nov|d[eé]c|mar|apr|may|jun|jul|aug|dec|feb|m[aä]rz|okt|dez"
+)
+_DATES = re.compile(
+    r"(?<![\w.,-])(?:20[0-9]{2}-[0-9]{2}-[0-9]{2}|[0-3]?[0-9][./][01]?[0-9][./]20[0-9]{2}"
+    rf"|[0-3]?[0-9](?:er|st|nd|rd|th|\.)?\s(?:{_MONTHS})\w*\.?\s20[0-9]{{2}}"
+    rf"|(?:{_MONTHS})\w*\.?\s[0-3]?[0-9](?:st|nd|rd|th)?,?\s20[0-9]{{2}})(?![\w-]|[.,][0-9])",
+    re.IGNORECASE,
+)
+_SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY"}
+_NAMES = {"eur": "EUR", "euro": "EUR", "euros": "EUR", "pounds": "GBP", "dollars": "USD", "chf": "CHF", "francs": "CHF"}
+_NUMBER = re.compile(
+    rf"(?:[0-9]{{1,3}}(?:(?:{_SPACE}|[.,'’])[0-9]{{3}})+(?![0-9])|[0-9]+)(?:[.,][0-9]{{1,3}}(?![0-9])|[.,](?:--?|–))?"
+)
+_CURRENCY = rf"(?:[€£$¥]|(?-i:\b(?:{'|'.join(EXPONENTS)})\b)|\b(?:{'|'.join(_NAMES)})\b|(?-i:\bFr\.))"
+_BEFORE = re.compile(rf"({_CURRENCY}){_SPACE}?-?\Z", re.IGNORECASE)
+_BEFORE_MOST, _LABEL_MOST = 12, 60
+_AFTER = re.compile(rf"{_SPACE}?({_CURRENCY})", re.IGNORECASE)
+_CENTS = re.compile(r"[.,](?:[0-9]{2}|--?|–)\Z")
+_PERCENT = re.compile(rf"{_SPACE}?%")
+_SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|[.;!?](?=\s)")
+_ASKED = re.compile(
+    r"\b(?:payer|pay|payable|payez|r[eé]gler|due|dûe?s?|owed?|zahlen|zahlbar|f[aä]llig|virer)\b", re.IGNORECASE
+)
+_SUM = re.compile(r"\b(?:total|montant|amount|somme|sum|betrag|gesamt)\b\W*\Z", re.IGNORECASE)
+#: what is counted behind a word as "pay" without being money
+_COUNTED = re.compile(r"\W{0,2}(?:days?|jours?|tagen?|weeks?|semaines?|months?|mois|\u00a4)\b", re.IGNORECASE)
+_TAX = re.compile(r"\b(?:HT|hors taxes?|TVA|VAT|net|netto|tax(?:es)?|taxe|MwSt|USt|excl|IVA|BTW)\b", re.IGNORECASE)
+#: digits alone, however they are grouped; signs of all kinds joined
+_RUNS = (
+    re.compile(rf"[0-9](?:(?:{_SPACE}|[./()+_–-]){{0,3}}[0-9])+"),
+    re.compile(r"[^\W_]+(?:[-./_][^\W_]+)*"),
+)
+#: words with digits, that many one behind the other
+_GROUPS_LEAST = 3
+_NUMBERED = re.compile(
+    r"\b(?:facture|invoice|bill|rechnung|r[eé]f[eé]rence|r[eé]f|referenz|bill number|num[eé]ro)\b\W{0,3}"
+    r"(?:(?:n[°ºo]?|no|nr|number|num[eé]ro)\b|n°)?\W{0,3}([^\W_]*[0-9][^\W_]*)",
+    re.IGNORECASE,
+)
+_PAYEE = re.compile(
+    r"^[^\w\n]*(?:b[eé]n[eé]ficiaire|payee|payable to|beneficiary|titulaire(?: du compte)?|account holder|account name"
+    r"|[aà] l['’]ordre de|payable [aà]|empf[aä]nger|zahlungsempf[aä]nger|kontoinhaber|zahlbar an|in favou?r of"
+    r"|en faveur de|konto / zahlbar an)\b\s*:?\s*(.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BIC = re.compile(
+    r"\b(?:BIC|SWIFT)\b[\s:/()]*(?:BIC|SWIFT|code)?[\s:/()]*([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b", re.IGNORECASE
+)
+_HOST = re.compile(r"(?<![\w.-])(?:[\w-]{2,}\.)+[^\W\d_]{2,}(?![\w.])")
+_IN_WORDS = re.compile(
+    r"\b(?:vingt|trente|quarante|cinquante|soixante|cent|mille|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+    r"|hundred|thousand|zehn|zwanzig|hundert|tausend)\w*[\s-]+(?:[^\W\d]+[\s-]+){0,3}(?:euros?|pounds?|francs?|dollars?)\b",
+    re.IGNORECASE,
+)
+_CHANGED = (
+    r"new|updated?|changed?|different|nouvel(?:le)?s?|nouveaux?|chang[eé]\w*|modifi\w*|mis(?:es)? [aà] jour|neue\w*"
+    r"|ge[aä]ndert\w*|instead|plus valables?|no longer"
+)
+_BANK = "bank|banque|bancaires?|IBAN|RIB|accounts?|comptes?|konto|bankverbindung|coordonn[eé]es"
+_NEW_ACCOUNT = re.compile(
+    rf"\b(?:{_CHANGED})\b[^.\n]{{0,80}}\b(?:{_BANK})\b|\b(?:{_BANK})\b[^.\n]{{0,80}}\b(?:{_CHANGED})\b", re.IGNORECASE
+)
+_OTHER_WAYS = re.compile(
+    r"\b(?:pay ?pal|lydia|paylib|wero|revolut|western union|money ?gram|bitcoins?|btc|eth|ethereum|usdt|crypto\w*"
+    r"|wallet|gift ?cards?|cartes? cadeaux?|cartes? bancaires?|carte bleue|par carte|by card|credit cards?|debit cards?"
+    r"|sort code|account (?:number|no)|num[eé]ro de compte|routing|apple pay|google pay|sms|whats ?app|telegram"
+    r"|mandat cash|cheques?|ch[eè]ques?|cash|esp[eè]ces|paysafe\w*|neosurf|transcash|twint|swish|bizum|venmo|zelle"
+    r"|t[eé]l|t[eé]l[eé]phone|phone|mobile|kontonummer|bankleitzahl|blz)\b",
+    re.IGNORECASE,
+)
+_COLLECTED = re.compile(
+    r"\b(?:pr[eé]l[eè]v\w*|direct debit|debit(?:ed)?|mandat|mandate|lastschrift|rembours\w*|refund\w*|credited"
+    r"|cr[eé]dit[eé]e?|avoir)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """As it is written; ``1.234`` may be two."""
+
+    values: tuple[Decimal, ...]
+    currency: str | None  #: None: none stands beside it
+    asked: bool = False  #: behind a word as "to pay"
+    taxed: bool = False  #: behind a word as "VAT", "net"
+
+    def may_be(self, money: Money) -> bool:
+        return self.currency in (None, money.currency) and money.decimal() in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What of a text has digits and is nothing that is known of the bill that it is held against."""
+
+    amounts: tuple[Amount, ...]
+    runs: frozenset[str]  #: small letters and digits, TELLING and more
+    is_numbered: bool  #: another number stands where the number of a bill would
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """``doubts``: ``hidden`` (characters that nobody sees), ``letters`` (of another alphabet), ``link`` (the address of
+    a page or of a mailbox), ``other-way`` (to pay), ``new-account`` (it speaks of one), ``collected`` (by direct debit,
+    or paid back), ``in-words`` (an amount).
+    """
+
+    accounts: frozenset[str]  #: IBANs, electronic form
+    broken: frozenset[str]  #: what looks like an IBAN and is none
+    payees: tuple[str, ...]  #: behind a word as "payee"
+    bics: frozenset[str]
+    words: str  #: all, as they look, a space around each
+    doubts: tuple[str, ...]
+    without_accounts: str
+
+    @classmethod
+    def of(cls, written: str) -> Said:
+        visible = written.removeprefix("\ufeff")
+        plain = unicodedata.normalize("NFC", visible)
+        found = list(_accounts_in(plain))
+        without = plain
+        for _, start, end in reversed(found):
+            without = without[:start] + _HERE + without[end:]
+        accounts = frozenset(each for each, *_ in found if checks.valid_iban(each))
+        broken = {each for each, *_ in found} - accounts
+        # what is one once all that only looks so is gone: never one that counts
+        seen = lookalikes.key(plain)
+        disguised = {each for each, *_ in _accounts_in(seen) if checks.valid_iban(each)} - accounts
+        return cls(
+            accounts=accounts,
+            broken=frozenset(broken | disguised),
+            payees=tuple(_payees_in(without)),
+            bics=frozenset(each.upper() for each in _BIC.findall(without)),
+            words=words_of(plain),
+            doubts=tuple(_doubts(plain, without)),
+            without_accounts=_DATES.sub(_HERE, without),
+        )
+
+    def rest(self, known: Collection[str]) -> Rest:
+        """Without the numbers and references ``known``, each however it is spaced and hyphenated."""
+        left = self.without_accounts
+        for each in sorted(known, key=len, reverse=True):
+            pattern = _spelled(each)
+            left = pattern.sub(_HERE, left) if pattern else left
+        amounts, left = _amounts_in(left)
+        runs = set(runs_in(left))
+        telling = {run for run in runs if len(run) >= TELLING and sum(map(str.isdigit, run)) > 2}
+        return Rest(tuple(amounts), frozenset(telling), _NUMBERED.search(left) is not None)
+
+    def names(self, name: str) -> bool:
+        """Whether the name stands in it, letter by letter, in whatever case."""
+        return words_of(name) in self.words and bool(name.strip())
+
+
+def compact(written: str) -> str:
+    """Its letters and digits, small."""
+    return "".join(filter(str.isalnum, written)).lower()
+
+
+def words_of(written: str) -> str:
+    """Its words without their case, a space around each."""
+    return f" {' '.join(_WORD.findall(lookalikes.plain(written)))} "
+
+
+def stands_in(known: str, written: str) -> bool:
+    """Whether a number or reference stands there, however it is spaced and hyphenated."""
+    pattern = _spelled(known)
+    return pattern is not None and pattern.search(written) is not None
+
+
+def runs_in(written: str) -> Iterator[str]:
+    """All numbers of a text that is the biller's own, so that others that say them say nothing new."""
+    for pattern in _RUNS:
+        for run in pattern.findall(written):
+            yield compact(run)
+    for line in written.split("\n"):
+        group: list[str] = []
+        for word in [*line.split(), ""]:
+            if any(map(str.isdigit, word)):
+                group.append(word)
+                continue
+            if len(group) >= _GROUPS_LEAST:
+                yield compact("".join(group))
+            group = []
+
+
+def _accounts_in(written: str) -> Iterator[tuple[str, int, int]]:
+    """What stands there like an IBAN, right or wrong, and where it begins and ends."""
+    at = 0
+    while found := _ACCOUNT_START.search(written, at):
+        at = found.start() + 1
+        length = checks.iban_length(written[found.start() : found.start() + 2].upper())
+        if length is None:
+            continue
+        signs, ends = _signs(written, found.start(), length + 1)
+        for size in (length, length + 1, length - 1):
+            if size > len(signs) or not _is_end(written, ends[size - 1]):
+                continue
+            if _looks_like_one(signs[:size], written[found.start() : ends[size - 1]]):
+                yield signs[:size], found.start(), ends[size - 1]
+                at = ends[size - 1]
+                break
+
+
+def _signs(written: str, start: int, most: int) -> tuple[str, list[int]]:
+    """Letters and digits from there on, across what stands between groups, and where each ends."""
+    signs, ends = "", []
+    while len(signs) < most and start < len(written):
+        if _LETTER.match(written, start):
+            signs += written[start].upper()
+            ends.append(start + 1)
+            start += 1
+            continue
+        gap = _BETWEEN_GROUPS.match(written, start)
+        if gap is None or gap.end() == start or not _LETTER.match(written, gap.end()):
+            break
+        start = gap.end()
+    return signs, ends
+
+
+def _is_end(written: str, at: int) -> bool:
+    return at >= len(written) or not written[at].isalnum()
+
+
+def _looks_like_one(signs: str, written: str) -> bool:
+    """A sentence that begins with the letters of a country is none, nor is a number with the words behind it."""
+    if checks.valid_iban(signs) is not None:
+        return True
+    is_mixed = written != written.upper() and written != written.lower()
+    return "\n" not in written and not is_mixed and sum(map(str.isdigit, signs)) >= len(signs) // 2
+
+
+def _spelled(known: str) -> re.Pattern[str] | None:
+    signs = compact(known)
+    if len(signs) < 3 or (signs.isdigit() and len(signs) == 3):
+        return None  # it may be three digits of any amount
+    inner = r"[\s\-./_]{0,2}".join(map(re.escape, signs))
+    return re.compile(
+        rf"(?<![^\W_])(?<![0-9][.,'’]){inner}(?![^\W_])(?![.,'’][0-9])(?!{_SPACE}?{_CURRENCY})", re.IGNORECASE
+    )
+
+
+def _amounts_in(written: str) -> tuple[list[Amount], str]:
+    """All amounts, and what is left of the text."""
+    found: list[Amount] = []
+    left: list[str] = []
+    for sentence in _SENTENCE.split(written):
+        taken: list[Amount] = []
+        kept_from = 0
+        for match in _NUMBER.finditer(sentence):
+            before = _BEFORE.search(sentence[max(0, match.start() - _BEFORE_MOST) : match.start()])
+            after = _AFTER.match(sentence, match.end())
+            label = sentence[max(kept_from, match.start() - _LABEL_MOST) : match.start()]
+            is_joined = (label[-1:].isalnum() and not before) or (
+                sentence[match.end() : match.end() + 1].isalnum() and not after
+            )
+            is_bare = _SUM.search(label) or (_ASKED.search(label) and not _COUNTED.match(sentence, match.end()))
+            is_amount = before or after or _CENTS.search(match[0]) or is_bare
+            if is_joined or not is_amount or (not before and not after and _PERCENT.match(sentence, match.end())):
+                continue
+            named = before or after
+            taken.append(
+                Amount(
+                    tuple(_values(match[0])),
+                    _code(named[1]) if named else None,
+                    asked=_ASKED.search(label) is not None,
+                    taxed=_TAX.search(label) is not None,
+                )
+            )
+            left.append(sentence[kept_from : match.start()])
+            kept_from = after.end() if after and not before else match.end()
+        if taken and _ASKED.search(sentence[kept_from:]):
+            taken[-1] = dataclasses.replace(taken[-1], asked=True)
+        left.append(sentence[kept_from:] + "\n")
+        found += taken
+    return found, _HERE.join(left)
+
+
+def _values(number: str) -> Iterator[Decimal]:
+    bare = re.sub(rf"{_SPACE}|['’]", "", re.sub(r"[.,](?:--?|–)\Z", "", number))
+    parts = re.split(r"[.,]", bare)
+    if len(parts) == 1 or len(parts[-1]) == 3:
+        yield Decimal("".join(parts))  # all of them group
+    if len(parts) > 1:
+        yield Decimal("".join(parts[:-1]) + "." + parts[-1])
+
+
+def _code(currency: str) -> str:
+    word = currency.strip(".").strip()
+    if word == "Fr":
+        return "CHF"
+    return _SIGNS.get(word) or _NAMES.get(word.lower()) or word.upper()
+
+
+def _payees_in(written: str) -> Iterator[str]:
+    lines = written
+    for match in _PAYEE.finditer(lines):
+        named = match[1].strip() or lines[match.end() :].strip().partition("\n")[0].strip()
+        if named:
+            yield named
+
+
+def _doubts(written: str, without: str) -> Iterator[str]:
+    if text.hides(written.replace("\n", "").replace("\r", "").replace("\t", "")):
+        yield "hidden"
+    if not all(map(_is_usual, written)):
+        yield "letters"
+    plain = unicodedata.normalize("NFKC", without)
+    if "@" in plain or links.names_page(plain) or _HOST.search(plain):
+        yield "link"
+    for code, pattern in (
+        ("other-way", _OTHER_WAYS),
+        ("new-account", _NEW_ACCOUNT),
+        ("collected", _COLLECTED),
+        ("in-words", _IN_WORDS),
+    ):
+        if pattern.search(plain):
+            yield code
+
+
+def _is_usual(character: str) -> bool:
+    """A Latin letter, an ASCII digit, or what is neither letter nor digit."""
+    if character.isascii() or character in "ªº²³¹¼½¾":
+        return True
+    kind = unicodedata.category(character)
+    if kind[0] in "NM":
+        return False
+    is_latin = unicodedata.name(character, "").startswith("LATIN") and character not in "ıɑɡɩſ"
+    return kind[0] != "L" or is_latin
+
+
+def money_of(amounts: Iterable[Amount], currency: str) -> Iterator[Money]:
+    """What they may be in this currency."""
+    for amount in amounts:
+        for value in amount.values if amount.currency in (None, currency) else ():
+            scaled = value.scaleb(exponent_of(currency))
+            if scaled == scaled.to_integral_value() and abs(scaled) < 10**15:
+                yield Money(int(scaled), currency)
