@@ -1,5 +1,7 @@
-"""What customers are shown: genuine bills as letters, PDFs, payment codes and pictures of them, and what forgers make of
-those. All by a seed: the same ones each time."""
+"""What customers are shown: genuine bills as letters, PDFs, payment codes and pictures of them, and what forgers make.
+
+All by a seed: the same ones each time.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import zxingcpp
 from PIL import Image, ImageDraw
@@ -34,6 +37,10 @@ CODES = (EPC, SWISS, *PICTURES)
 #: of nobody's that is here
 STRANGE = ("GB33BUKB20201555555555", "IT60X0542811101000000123456", "LT121000011101001000", "PT50000201231234567890154")
 LINKS = ("https://lumen-paiement.example/x", "www.lumen-pay.example", "lumen-energie.example/pay")
+
+
+def dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311  (the same for the same seed)
 
 
 def iban_of(country: str, bban: str) -> str:
@@ -81,6 +88,21 @@ FIRMS = (
 
 
 @dataclass(frozen=True)
+class Paper:
+    """What is on a page beside its words."""
+
+    code: str | None = None
+    codes: tuple[str, ...] = ()  #: more, beside it
+    printed: str = ""  #: in a picture, or as one in a PDF
+    hides_text: bool = False
+    annotation: str = ""
+    attached: bytes = b""  #: as factur-x.xml
+    lying_font: bool = False
+    revised: bool = False
+    drawn: str = ""  #: of a PDF: more of its content, as it is written there
+
+
+@dataclass(frozen=True)
 class Letter:
     """A bill as it is shown to people. A forger changes its parts; ``."""
 
@@ -92,14 +114,7 @@ class Letter:
     number: str
     reference: str
     lines: tuple[str, ...] = ()
-    code: str | None = None  #: of a PDF: another one than its text says
-    codes: tuple[str, ...] = ()  #: more, beside it
-    printed: str = ""  #: in a picture, or as one in a PDF
-    hides_text: bool = False
-    annotation: str = ""
-    attached: bytes = b""
-    lying_font: bool = False
-    revised: bool = False
+    paper: Paper = Paper()
     bic: str = ""
     information: str = ""
     french: bool = True
@@ -125,9 +140,7 @@ class Input:
         parts = None
         if self.content.startswith(b"%PDF-"):
             parts = facturx.parts_of(pdf_child.answer(self.content))
-        return shown.together(
-            self.content, parts, picture_child.answer(self.content, wanted="shown", look_s=60)
-        )
+        return shown.together(self.content, parts, picture_child.answer(self.content, wanted="shown", look_s=60))
 
 
 # ------------------------------------------------------------------------------------------------------------ the space
@@ -135,13 +148,18 @@ class Input:
 
 def space(seed: int = 1, *, each: int = 8) -> list[tuple[Firm, Known]]:
     """Bills that were delivered."""
-    rng = random.Random(seed)
+    rng = dice(seed)
     return [(firm, _delivered(rng, firm, at, number)) for at, firm in enumerate(FIRMS) for number in range(each)]
 
 
 def _delivered(rng: random.Random, firm: Firm, at: int, place: int) -> Known:
     minor = rng.randrange(1_500, 250_000)
-    number = (f"LU-2026-{1200 + place * 37}", f"2026/{40172 + place}", f"RE{880100 + place * 13}", f"S-{77000 + place}")[at]
+    number = (
+        f"LU-2026-{1200 + place * 37}",
+        f"2026/{40172 + place}",
+        f"RE{880100 + place * 13}",
+        f"S-{77000 + place}",
+    )[at]
     reference = number
     if firm.currency == "CHF":
         body = f"{place + 2100:026d}"
@@ -168,7 +186,12 @@ def original_of(firm: Firm, known: Known) -> str:
     """What the biller has delivered."""
     lines = [{"description": text, "amount": str(amount)} for text, amount in items_of(known)]
     return json.dumps(
-        {"number": known.number, "amount": str(known.amount), "lines": lines, "note": f"{firm.phone} {customer_of(known)}"},
+        {
+            "number": known.number,
+            "amount": str(known.amount),
+            "lines": lines,
+            "note": f"{firm.phone} {customer_of(known)}",
+        },
         ensure_ascii=False,
     )
 
@@ -243,7 +266,9 @@ def _usual_lines(rng: random.Random, firm: Firm, known: Known) -> tuple[str, ...
         f"TVA intracommunautaire {firm.vat_id}" if firm.vat_id else "Merci de votre confiance.",
         "Date d’émission : 3 novembre 2026" if rng.random() < 0.5 else "Issued on 2026-11-03",
         "Index relevé : 12350, ancien index : 12329",
-        f"SIREN {firm.vat_id[-9:-6]} {firm.vat_id[-6:-3]} {firm.vat_id[-3:]}" if firm.vat_id[:2] == "FR" else "Bien à vous",
+        f"SIREN {firm.vat_id[-9:-6]} {firm.vat_id[-6:-3]} {firm.vat_id[-3:]}"
+        if firm.vat_id[:2] == "FR"
+        else "Bien à vous",
     ]
     if known.discounted != known.amount:
         may.append(f"Escompte : {amount_as_written(rng, known.amount - known.discounted)} jusqu’au 15.11.2026")
@@ -297,38 +322,40 @@ def plain_amount(written: str) -> str:
 # ------------------------------------------------------------------------------------------------------------ as files
 
 
-def pdf_of(text: str, letter: Letter, *, code: str | None) -> bytes:
+def pdf_of(text: str, paper: Paper = Paper()) -> bytes:
     """A page with its words and its code, in fonts that every viewer has."""
     writer = PdfWriter()
     sheet = writer.add_blank_page(width=595, height=842)
     font = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica", "/Encoding": "/WinAnsiEncoding"}
     made = DictionaryObject({NameObject(key): NameObject(value) for key, value in font.items()})
-    if letter.lying_font:
+    if paper.lying_font:
         table = StreamObject()
         table.set_data(b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <39> <0039> endbfchar")
         made[NameObject("/ToUnicode")] = writer._add_object(table)
     sheet[NameObject("/Resources")] = DictionaryObject(
         {NameObject("/Font"): DictionaryObject({NameObject("/F1"): made})}
     )
-    colour = "1 1 1 rg" if letter.hides_text else "0 g"
+    colour = "1 1 1 rg" if paper.hides_text else "0 g"
     lines = [line.encode("cp1252", "replace").hex() for line in text.replace("\u202f", "\u00a0").split("\n")]
     drawn = ContentStream(None, writer)
     shown_lines = " ".join(f"<{line}> Tj 0 -14 Td" for line in lines)
-    drawn.set_data(f"q {colour} BT /F1 10 Tf 60 790 Td {shown_lines} ET Q 0.5 w 40 300 m 555 300 l S".encode())
+    drawn.set_data(
+        f"q {colour} BT /F1 10 Tf 60 790 Td {shown_lines} ET Q 0.5 w 40 300 m 555 300 l S {paper.drawn}".encode()
+    )
     sheet.replace_contents(drawn)
-    for at, each in enumerate([*([code] if code else []), *letter.codes]):
+    for at, each in enumerate([*([paper.code] if paper.code else []), *paper.codes]):
         _paste(sheet, _code_picture(each), x=60 + 200 * at, y=60)
-    if letter.printed:
+    if paper.printed:
         picture = Image.new("RGB", (460, 40), "white")
-        ImageDraw.Draw(picture).text((4, 4), letter.printed, fill="black", font_size=24)
+        ImageDraw.Draw(picture).text((4, 4), paper.printed, fill="black", font_size=24)
         _paste(sheet, picture, x=60, y=330)
-    if letter.annotation:
-        writer.add_annotation(0, FreeText(text=letter.annotation, rect=(60, 320, 400, 345)))
-    if letter.attached:
-        writer.add_attachment("factur-x.xml", letter.attached)
+    if paper.annotation:
+        writer.add_annotation(0, FreeText(text=paper.annotation, rect=(60, 320, 400, 345)))
+    if paper.attached:
+        writer.add_attachment("factur-x.xml", paper.attached)
     out = io.BytesIO()
     writer.write(out)
-    if not letter.revised:
+    if not paper.revised:
         return out.getvalue()
     again = PdfWriter(io.BytesIO(out.getvalue()), incremental=True)
     again.add_metadata({"/Title": TextStringObject("2")})
@@ -339,7 +366,9 @@ def pdf_of(text: str, letter: Letter, *, code: str | None) -> bytes:
 
 def _code_picture(code: str) -> Image.Image:
     kind = zxingcpp.BarcodeFormat.QRCode
-    return Image.fromarray(zxingcpp.create_barcode(code.encode(), kind).to_image(scale=4, add_quiet_zones=True)).convert("RGB")
+    return Image.fromarray(
+        zxingcpp.create_barcode(code.encode(), kind).to_image(scale=4, add_quiet_zones=True)
+    ).convert("RGB")
 
 
 def _paste(sheet: PageObject, picture: Image.Image, *, x: int, y: int) -> None:
@@ -348,26 +377,26 @@ def _paste(sheet: PageObject, picture: Image.Image, *, x: int, y: int) -> None:
     sheet.merge_transformed_page(inner, Transformation().scale(scale).translate(x, y))
 
 
-def picture_of(letter: Letter, code: str, rng: random.Random) -> bytes:
-    drawn = page(code, *letter.codes, size=(900, 700 + 500 * len(letter.codes)))
-    if letter.printed:
-        ImageDraw.Draw(drawn).text((110, 20), letter.printed, fill="black", font_size=26)
+def picture_of(paper: Paper, code: str, rng: random.Random) -> bytes:
+    drawn = page(code, *paper.codes, size=(900, 700 + 500 * len(paper.codes)))
+    if paper.printed:
+        ImageDraw.Draw(drawn).text((110, 20), paper.printed, fill="black", font_size=26)
     return as_file(drawn, rng.choice(["JPEG", "PNG"]))
 
 
 def rendered(rng: random.Random, kind: str, letter: Letter) -> str | bytes:
-    code = letter.code or (swiss_of(letter) if letter.firm.currency == "CHF" else epc_of(letter))
+    code = letter.paper.code or (swiss_of(letter) if letter.firm.currency == "CHF" else epc_of(letter))
     match kind:
         case "text":
             return words_of(rng, letter)
         case "pdf":
-            has_code = letter.code is not None or letter.codes or rng.random() < 0.6
-            return pdf_of(words_of(rng, letter), letter, code=code if has_code else None)
+            has_code = letter.paper.code is not None or letter.paper.codes or rng.random() < 0.6
+            return pdf_of(words_of(rng, letter), dataclasses.replace(letter.paper, code=code if has_code else None))
         case "account":
             return rng.choice(["IBAN ", "", "IBAN: "]) + letter.accounts[0]
         case "epc" | "swiss":
             return code
-    return picture_of(letter, code, rng)
+    return picture_of(letter.paper, code, rng)
 
 
 # ------------------------------------------------------------------------------------------------------------- genuine
@@ -378,7 +407,7 @@ HARD = 20
 
 
 def genuine(seed: int = 7) -> Iterator[Input]:
-    rng = random.Random(seed)
+    rng = dice(seed)
     bills = space()
     for kind, count in GENUINE.items():
         swiss = kind in (SWISS, SWISS_PICTURE)
@@ -444,8 +473,8 @@ def _swapped(account: str, rng: random.Random) -> str:
     return bare[:at] + bare[at + 1] + bare[at] + bare[at + 2 :]
 
 
-def _replaced(**changes: object) -> Callable[[Letter], Letter]:
-    return lambda letter: dataclasses.replace(letter, **changes)  # type: ignore[arg-type]
+def _on_paper(letter: Letter, **changes: Any) -> Letter:
+    return dataclasses.replace(letter, paper=dataclasses.replace(letter.paper, **changes))
 
 
 def _more(letter: Letter, *lines: str) -> Letter:
@@ -547,7 +576,8 @@ DOCTORINGS: dict[str, tuple[tuple[str, ...], Doctoring]] = {
     "a new account is told": (
         _WORDY,
         lambda rng, it: _more(
-            it, rng.choice(["Nos coordonnées bancaires ont changé.", "Please note our new bank details.", "Nouveau RIB"])
+            it,
+            rng.choice(["Nos coordonnées bancaires ont changé.", "Please note our new bank details.", "Nouveau RIB"]),
         ),
     ),
     "another way to pay": (
@@ -555,7 +585,11 @@ DOCTORINGS: dict[str, tuple[tuple[str, ...], Doctoring]] = {
         lambda rng, it: _more(
             it,
             rng.choice(
-                ["Payez par carte bancaire.", "Bitcoin: bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "PayPal: Max Muster"]
+                [
+                    "Payez par carte bancaire.",
+                    "Bitcoin: bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
+                    "PayPal: Max Muster",
+                ]
             ),
         ),
     ),
@@ -565,31 +599,65 @@ DOCTORINGS: dict[str, tuple[tuple[str, ...], Doctoring]] = {
             it, rng.choice(["Sort code 20-20-15, account 55555555", "20-20-15 55555555", "BSB 062-000 12345678"])
         ),
     ),
-    "a BIC": ((*_WORDY, EPC, EPC_PICTURE), lambda _, it: dataclasses.replace(_more(it, "BIC : BUKBGB22"), bic="BUKBGB22")),
-    "a code with another account": ((PDF,), lambda rng, it: dataclasses.replace(it, code=_forged_code(rng, it))),
-    "two codes": ((PDF, *PICTURES), lambda rng, it: dataclasses.replace(it, codes=(_forged_code(rng, it),))),
-    "a code that is a link": ((PDF, *PICTURES), lambda rng, it: dataclasses.replace(it, codes=(rng.choice(LINKS),))),
+    "a BIC": (
+        (*_WORDY, EPC, EPC_PICTURE),
+        lambda _, it: dataclasses.replace(_more(it, "BIC : BUKBGB22"), bic="BUKBGB22"),
+    ),
+    "a code with another account": ((PDF,), lambda rng, it: _on_paper(it, code=_forged_code(rng, it))),
+    "two codes": ((PDF, *PICTURES), lambda rng, it: _on_paper(it, codes=(_forged_code(rng, it),))),
+    "a code that is a link": ((PDF, *PICTURES), lambda rng, it: _on_paper(it, codes=(rng.choice(LINKS),))),
     "printed beside the code": (
         PICTURES,
-        lambda rng, it: dataclasses.replace(it, printed=f"IBAN {_strange(rng, it)}"),
+        lambda rng, it: _on_paper(it, printed=f"IBAN {_strange(rng, it)}"),
     ),
     "drawn over a text that nobody sees": (
         (PDF,),
-        lambda rng, it: dataclasses.replace(it, printed=f"IBAN {_strange(rng, it)}", hides_text=True),
+        lambda rng, it: _on_paper(it, printed=f"IBAN {_strange(rng, it)}", hides_text=True),
     ),
     "a text that nobody sees": (
         (PDF,),
-        lambda rng, it: dataclasses.replace(
-            _more(it, f"IBAN {_strange(rng, it)}"), hides_text=True
-        ),
+        lambda rng, it: _on_paper(_more(it, f"IBAN {_strange(rng, it)}"), hides_text=True),
     ),
-    "an annotation": ((PDF,), lambda rng, it: dataclasses.replace(it, annotation=f"IBAN {_strange(rng, it)}")),
+    "an annotation": ((PDF,), lambda rng, it: _on_paper(it, annotation=f"IBAN {_strange(rng, it)}")),
     "a bill for programs that says another thing": (
         (PDF,),
-        lambda rng, it: dataclasses.replace(it, attached=cii_bill(iban=_strange(rng, it), number=it.number)),
+        lambda rng, it: _on_paper(it, attached=cii_bill(iban=_strange(rng, it), number=it.number)),
     ),
-    "a font that lies": ((PDF,), lambda _, it: dataclasses.replace(it, lying_font=True)),
-    "two states of the file": ((PDF,), lambda _, it: dataclasses.replace(it, revised=True)),
+    "a font that lies": ((PDF,), lambda _, it: _on_paper(it, lying_font=True)),
+    "two states of the file": ((PDF,), lambda _, it: _on_paper(it, revised=True)),
+    "parts of an account, and words between that nobody sees": (
+        (PDF,),
+        lambda _, it: _on_paper(
+            it,
+            drawn="BT /F1 10 Tf 60 320 Td (12345) Tj 1 1 1 rg (mots) Tj 0 g (67890) Tj 1 1 1 rg (et) Tj 0 g (123) Tj ET",
+        ),
+    ),
+    "parts of an account that only the page brings together": (
+        (PDF,),
+        lambda _, it: _on_paper(
+            it,
+            drawn="BT /F1 10 Tf 60 320 Td (12345) Tj ET BT /F1 10 Tf 60 270 Td (Merci) Tj ET"
+            " BT /F1 10 Tf 92 320 Td (67890) Tj ET BT /F1 10 Tf 60 255 Td (Bien) Tj ET BT /F1 10 Tf 124 320 Td (123) Tj ET",
+        ),
+    ),
+    "words under a white field": (
+        (PDF,),
+        lambda _, it: _on_paper(
+            it,
+            drawn="BT /F1 10 Tf 60 320 Td (12345) Tj ET BT /F1 10 Tf 100 320 Td (mots) Tj ET 1 g 95 315 400 20 re f 0 g"
+            " BT /F1 10 Tf 130 320 Td (67890) Tj ET",
+        ),
+    ),
+    "parts of an account under their names": (
+        _WORDY,
+        lambda _, it: _more(it, "Code banque 12345, guichet 678, clé 90", "Compte : 12345"),
+    ),
+    "thousands": (
+        _WORDY,
+        lambda _, it: dataclasses.replace(
+            it, amounts=(f"{it.known.amount}".replace(".", ",") + f"0 {it.known.amount.currency}",), lines=()
+        ),
+    ),
     "a line that no program pays by": (
         (EPC, EPC_PICTURE, SWISS, SWISS_PICTURE),
         lambda rng, it: dataclasses.replace(it, information=f"Neues Konto {_strange(rng, it)}"),
@@ -597,9 +665,12 @@ DOCTORINGS: dict[str, tuple[tuple[str, ...], Doctoring]] = {
     "the account of another company of theirs": (
         _ALL,
         lambda rng, it: dataclasses.replace(
-            it, accounts=(next(firm for firm in FIRMS if firm.currency == it.firm.currency and firm != it.firm).accounts[0],)
+            it,
+            accounts=(
+                next(firm for firm in FIRMS if firm.currency == it.firm.currency and firm != it.firm).accounts[0],
+            )
             if it.firm.currency != "CHF"
-            else (_strange(rng, it),)
+            else (_strange(rng, it),),
         ),
     ),
 }
@@ -607,7 +678,7 @@ DOCTORINGS: dict[str, tuple[tuple[str, ...], Doctoring]] = {
 
 def doctored(seed: int = 11, count: int = 500) -> Iterator[Input]:
     """Each of them in turn, in each of its kinds."""
-    rng = random.Random(seed)
+    rng = dice(seed)
     bills = space()
     ways = [(what, kind, change) for what, (kinds, change) in DOCTORINGS.items() for kind in kinds]
     for at in range(count):

@@ -13,12 +13,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.journey.intake import links, lookalikes
+from app.journey.intake import lookalikes
 from app.journey.intake.formats import checks, text
 from connectors.money import EXPONENTS, Money, exponent_of
 
 #: letters and digits of what could be a number that money goes by; a street, a year or a postcode is shorter
 TELLING = 6
+#: digits of a group
+_THOUSANDS = 3
 _HERE = " \u00a4 "  #: stands where something was that is known, and parts what was around it
 _SPACE = "[ \u00a0\u202f]"
 _ACCOUNT_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[-. \u00a0\u202f]?[0-9]{2}", re.ASCII)
@@ -49,7 +51,7 @@ _SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|[.;!?](?=\s)")
 _ASKED = re.compile(
     r"\b(?:payer|pay|payable|payez|r[eé]gler|due|dûe?s?|owed?|zahlen|zahlbar|f[aä]llig|virer)\b", re.IGNORECASE
 )
-_SUM = re.compile(r"\b(?:total|montant|amount|somme|sum|betrag|gesamt)\b\W*\Z", re.IGNORECASE)
+_SUM = re.compile(r"\b(?:total|montant|amount|somme|sum|\w*betrag|gesamt)\b\W*\Z", re.IGNORECASE)
 #: what is counted behind a word as "pay" without being money
 _COUNTED = re.compile(r"\W{0,2}(?:days?|jours?|tagen?|weeks?|semaines?|months?|mois|\u00a4)\b", re.IGNORECASE)
 _TAX = re.compile(r"\b(?:HT|hors taxes?|TVA|VAT|net|netto|tax(?:es)?|taxe|MwSt|USt|excl|IVA|BTW)\b", re.IGNORECASE)
@@ -74,7 +76,10 @@ _PAYEE = re.compile(
 _BIC = re.compile(
     r"\b(?:BIC|SWIFT)\b[\s:/()]*(?:BIC|SWIFT|code)?[\s:/()]*([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b", re.IGNORECASE
 )
-_HOST = re.compile(r"(?<![\w.-])(?:[\w-]{2,}\.)+[^\W\d_]{2,}(?![\w.])")
+#: as links.py knows them, for long texts; the name of a host alone is one here
+_LINK = re.compile(
+    r"@|[a-z]:/|\bhttps?\b|\bmailto\b|\bwww\.|(?<![\w.-])(?:[\w-]{2,}\.)+[^\W\d_]{2,}(?![\w.])", re.IGNORECASE
+)
 _IN_WORDS = re.compile(
     r"\b(?:vingt|trente|quarante|cinquante|soixante|cent|mille|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
     r"|hundred|thousand|zehn|zwanzig|hundert|tausend)\w*[\s-]+(?:[^\W\d]+[\s-]+){0,3}(?:euros?|pounds?|francs?|dollars?)\b",
@@ -87,6 +92,11 @@ _CHANGED = (
 _BANK = "bank|banque|bancaires?|IBAN|RIB|accounts?|comptes?|konto|bankverbindung|coordonn[eé]es"
 _NEW_ACCOUNT = re.compile(
     rf"\b(?:{_CHANGED})\b[^.\n]{{0,80}}\b(?:{_BANK})\b|\b(?:{_BANK})\b[^.\n]{{0,80}}\b(?:{_CHANGED})\b", re.IGNORECASE
+)
+#: beside which the parts of an account would stand, as it is known in a country
+_BANK_WORDS = re.compile(
+    rf"\b(?:{_BANK}|guichet|agence|cl[eé]|branch|bsb|sort|kto|blz|giro|bankgiro|plusgiro|clearing|code)\b",
+    re.IGNORECASE,
 )
 _OTHER_WAYS = re.compile(
     r"\b(?:pay ?pal|lydia|paylib|wero|revolut|western union|money ?gram|bitcoins?|btc|eth|ethereum|usdt|crypto\w*"
@@ -105,7 +115,7 @@ _COLLECTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """As it is written; ``1.234`` may be two."""
+    """As it is written. ``1.234`` are thousands, but in a currency that has three decimals."""
 
     values: tuple[Decimal, ...]
     currency: str | None  #: None: none stands beside it
@@ -113,7 +123,7 @@ class Amount:
     taxed: bool = False  #: behind a word as "VAT", "net"
 
     def may_be(self, money: Money) -> bool:
-        return self.currency in (None, money.currency) and money.decimal() in self.values
+        return money in money_of([self], money.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +181,9 @@ class Said:
             left = pattern.sub(_HERE, left) if pattern else left
         amounts, left = _amounts_in(left)
         runs = set(runs_in(left))
+        short = {run for line in left.split("\n") if _BANK_WORDS.search(line) for run in re.findall("[0-9]{3,}", line)}
         telling = {run for run in runs if len(run) >= TELLING and sum(map(str.isdigit, run)) > 2}
-        return Rest(tuple(amounts), frozenset(telling), _NUMBERED.search(left) is not None)
+        return Rest(tuple(amounts), frozenset(telling | short), _NUMBERED.search(left) is not None)
 
     def names(self, name: str) -> bool:
         """Whether the name stands in it, letter by letter, in whatever case."""
@@ -306,7 +317,7 @@ def _amounts_in(written: str) -> tuple[list[Amount], str]:
 def _values(number: str) -> Iterator[Decimal]:
     bare = re.sub(rf"{_SPACE}|['’]", "", re.sub(r"[.,](?:--?|–)\Z", "", number))
     parts = re.split(r"[.,]", bare)
-    if len(parts) == 1 or len(parts[-1]) == 3:
+    if len(parts) == 1 or len(parts[-1]) == _THOUSANDS:
         yield Decimal("".join(parts))  # all of them group
     if len(parts) > 1:
         yield Decimal("".join(parts[:-1]) + "." + parts[-1])
@@ -333,9 +344,8 @@ def _doubts(written: str, without: str) -> Iterator[str]:
     if not all(map(_is_usual, written)):
         yield "letters"
     plain = unicodedata.normalize("NFKC", without)
-    if "@" in plain or links.names_page(plain) or _HOST.search(plain):
-        yield "link"
     for code, pattern in (
+        ("link", _LINK),
         ("other-way", _OTHER_WAYS),
         ("new-account", _NEW_ACCOUNT),
         ("collected", _COLLECTED),
@@ -359,7 +369,9 @@ def _is_usual(character: str) -> bool:
 def money_of(amounts: Iterable[Amount], currency: str) -> Iterator[Money]:
     """What they may be in this currency."""
     for amount in amounts:
-        for value in amount.values if amount.currency in (None, currency) else ():
-            scaled = value.scaleb(exponent_of(currency))
+        exponent = exponent_of(currency)
+        values = amount.values if exponent == _THOUSANDS else amount.values[:1]
+        for value in values if amount.currency in (None, currency) else ():
+            scaled = value.scaleb(exponent)
             if scaled == scaled.to_integral_value() and abs(scaled) < 10**15:
                 yield Money(int(scaled), currency)

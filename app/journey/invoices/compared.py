@@ -78,8 +78,8 @@ def _companies(session: Session, *, customer_id: str, now: dt.datetime) -> dict[
             holders[biller_id].add(holder)
         elif state in _WERE_THEIRS:
             once[biller_id].add(iban)
-    for biller_id, iban in billed:
-        once[biller_id].add(iban)
+    for row in billed:
+        once[row.biller_id].add(row.payee_iban)
     return {
         row.id: Company(
             name=row.name,

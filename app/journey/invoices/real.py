@@ -126,17 +126,16 @@ class _Read:
         written = [*shown.texts, *(word for claim in shown.claims for word in claim.words)]
         self._written = [(lookalikes.key(each), said.compact(lookalikes.key(each))) for each in written]
 
+        named = [claim.payee for claim in shown.claims]
+        self._glances = [_glance(each) for each in (*shown.texts, *named)]
+
     @property
     def is_collected(self) -> bool:
         return "collected" in self.doubts
 
     def looks_like(self, company: Company) -> bool:
         """Whether it has its name, or what is taken for it at a glance."""
-        payees = [claim.payee for claim in self.shown.claims] + [payee for each in self.texts for payee in each.payees]
-        glances = [f" {' '.join(_words(each))} " for each in (*self.shown.texts, *payees)]
-        return any(
-            f" {' '.join(_words(name))} " in glance for name in company.names if _words(name) for glance in glances
-        )
+        return any(_glance(name) in each for name in company.names if _glance(name).strip() for each in self._glances)
 
     def says(self, number: str) -> bool:
         """Whether the number stands in it, however it is spaced and hyphenated, as people see it."""
@@ -153,8 +152,8 @@ class _Read:
 
 
 def with_original(bill: Known, written: str, *, besides: Collection[str] = ()) -> Known:
-    """With the numbers and amounts of what its biller has delivered itself, and of ``besides``, so that who repeats them
-    says nothing new."""
+    """With the numbers and amounts of what its biller has delivered itself, and of ``besides``: who repeats them says
+    nothing new."""
     runs = {run for each in (written, *besides) for run in said.runs_in(each)}
     bics = {each.lower() for each in _BIC.findall(written)}
     return dataclasses.replace(
@@ -408,5 +407,6 @@ def _is_one_step(one: str, other: str) -> bool:
     return left[1:] == right[1:] or left[1:] == right or left == right[1:] or swapped
 
 
-def _words(name: str) -> list[str]:
-    return said.words_of(lookalikes.glance(name)).split()
+def _glance(written: str) -> str:
+    """The words that it is taken for at a glance, a space around each."""
+    return said.words_of(lookalikes.glance(written))

@@ -22,6 +22,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     pages,
     payee,
     payment,
+    real,
     receipts,
     security,
     sign_in,

@@ -24,6 +24,9 @@ BEGINNING_LIMIT = "300 per hour; 1000 per day"
 #: bills that one customer adds, and pages of them that are drawn or not: each takes a process of its own
 ADDING_LIMIT = "30 per hour; 100 per day"
 DRAWING_LIMIT = "120 per hour"
+#: what one customer asks about whether it is real: a file takes two processes, and nobody is to find out by it whose an
+#: account is that looks nearly like another one
+COMPARING_LIMIT = "60 per hour; 200 per day"
 #: pages on which a payee's bank is asked about a name: nobody is to find out by them whose an account is
 ASKING_LIMIT = "60 per hour; 200 per day"
 
@@ -38,6 +41,10 @@ def beginning_limit() -> str:
 
 def adding_limit() -> str:
     return ADDING_LIMIT
+
+
+def comparing_limit() -> str:
+    return COMPARING_LIMIT
 
 
 def drawing_limit() -> str:

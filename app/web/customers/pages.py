@@ -34,6 +34,8 @@ PUBLIC = frozenset(
         "payment", "payment_state", "verify",
     }
 )  # fmt: skip
+#: where a customer sends a file
+TAKES_FILES = ("customers.read_own_bill", "customers.is_it_real")
 #: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and a search
 OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank"})
 
@@ -70,8 +72,8 @@ def guard() -> ResponseReturnValue | None:
 
 
 def _body_most() -> int:
-    """Nothing larger is read off the wire. A file is taken from a customer who may add one, and from nobody else."""
-    who = signed_in() if request.endpoint == "customers.read_own_bill" else None
+    """Nothing larger is read off the wire. A file is taken from a customer who may send one, and from nobody else."""
+    who = signed_in() if request.endpoint in TAKES_FILES else None
     return FILE_MOST if who is not None and not who.read_only else BODY_MOST
 
 

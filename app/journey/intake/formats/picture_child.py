@@ -7,7 +7,8 @@ where a page was passed over that asks to draw too much. For ``picture``: ``{"pi
 JPEG that was drawn here, so that nothing of the file itself ever reaches a browser. For ``shown``:
 ``{"codes": [base64, …], "text": …, "besides": [code, …]}``, all that people could read on its first pages, and what
 there is besides that no program reads: ``pictures`` (something is drawn or printed that is neither text nor a code),
-``fonts`` (which may draw another letter than the text says), ``annotations``, ``pages`` (there are more). Or
+``fonts`` (which may draw another letter than the text says), ``hidden-text`` (not everybody sees it), ``annotations``,
+``pages`` (there are more). Or
 ``{"refused": [code, detail]}``.
 """
 
@@ -22,7 +23,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,6 +59,8 @@ _PASS, _END = b"\xda", b"\xd9"
 PHOTOS = ("JPEG", "PNG", "WEBP")
 #: fonts that every viewer has for itself, so that a letter of the text is drawn as that letter
 PLAIN_FONTS = ("Helvetica", "Times", "Courier", "Arial", "TimesNewRoman", "CourierNew")
+#: of each of the three colours of a text that everybody sees on white, of 255; and points that a rule is thick
+DARK_MOST, RULE_MOST = 120, 3
 #: the sides of a rectangle
 _RECTANGLE_SEGMENTS = 5
 #: what is printed beside a code: points that differ from those around by more than paper does, and how many of them, on
@@ -157,30 +160,58 @@ def _looks(content: bytes, look_s: float) -> Iterator[tuple[Image, Image, str, s
         if not _is_drawable(page):
             raise Refused("too-large", "A page of the PDF asks to draw more than any bill needs.")
         besides = {"pages"} if pages > FIRST_PAGES or (number and time.process_time() > look_s) else set()
-        text = page.get_textpage().get_text_range()
+        text = _as_seen(page)
         if len(text) > TEXT_MAX:
             besides.add("pages")
         drawn = _drawn(page, SIDE_MAX, "L")
-        yield drawn, *_without_text(page, drawn, besides, text)
+        yield drawn, _without_text(page, drawn, besides), text, besides
 
 
-def _without_text(page: PdfPage, drawn: Image, besides: set[str], text: str) -> tuple[Image, str, set[str]]:
+def _as_seen(page: PdfPage) -> str:
+    """Its text line by line, from the left to the right, whatever the order in which it stands in the file."""
+    textpage = page.get_textpage()
+    signs = []
+    for at in range(textpage.count_chars()):
+        sign = textpage.get_text_range(at, 1)
+        if sign.strip():
+            left, bottom, right, top = textpage.get_charbox(at, loose=True)
+            signs.append(((bottom + top) / 2, left, right, top - bottom, sign))
+    signs.sort(key=lambda each: -each[0])
+    lines: list[list[tuple[float, float, float, float, str]]] = []
+    for each in signs:
+        if not lines or lines[-1][0][0] - each[0] > each[3] / 2:
+            lines.append([])
+        lines[-1].append(each)
+    return "\n".join(map(_line, lines))
+
+
+def _line(signs: list[tuple[float, float, float, float, str]]) -> str:
+    signs.sort(key=lambda each: each[1])
+    written, end = "", signs[0][1]
+    for _, left, right, height, sign in signs:
+        written += (" " if left - end > height / 8 else "") + sign
+        end = max(end, right)
+    return written
+
+
+def _without_text(page: PdfPage, drawn: Image, besides: set[str]) -> Image:
+    import PIL.Image
     import pypdfium2.raw as pdfium
 
     if pdfium.FPDFPage_GetAnnotCount(page.raw):
         besides.add("annotations")
-    texts = rules = 0
-    for each in list(page.get_objects(max_depth=1)):
-        if each.type == pdfium.FPDF_PAGEOBJ_TEXT:
-            texts += 1
-            if not _has_plain_font(each):
-                besides.add("fonts")
-        elif each.type == pdfium.FPDF_PAGEOBJ_PATH and _is_rule(each, page):
-            rules += 1
-        else:
-            continue
+    objects = list(page.get_objects(max_depth=1))
+    texts = [each for each in objects if each.type == pdfium.FPDF_PAGEOBJ_TEXT]
+    rules = [each for each in objects if each.type == pdfium.FPDF_PAGEOBJ_PATH and _is_rule(each, page)]
+    if not all(map(_has_plain_font, texts)):
+        besides.add("fonts")
+    if not all(map(_is_visible, texts)) or _is_covered(objects, texts, rules):
+        besides.add("hidden-text")
+    if len(texts) + len(rules) == len(objects):  # nothing else is on it, and to draw nothing takes as long
+        return PIL.Image.new("L", (1, 1), "white")
+    for each in (*texts, *rules):
         page.remove_obj(each)
-    return _drawn(page, SIDE_MAX, "L") if texts or rules else drawn, text, besides
+    return _drawn(page, SIDE_MAX, "L") if texts or rules else drawn
 
 
 def _has_plain_font(text: PdfObject) -> bool:
@@ -195,8 +226,36 @@ def _has_plain_font(text: PdfObject) -> bool:
     return not pdfium.FPDFFont_GetIsEmbedded(font) and family in PLAIN_FONTS
 
 
+def _is_visible(text: PdfObject) -> bool:
+    """Dark, filled, and as high as something that is read."""
+    import ctypes
+
+    import pypdfium2.raw as pdfium
+
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    pdfium.FPDFPageObj_GetFillColor(text.raw, red, green, blue, alpha)
+    filled = (pdfium.FPDF_TEXTRENDERMODE_FILL, pdfium.FPDF_TEXTRENDERMODE_FILL_STROKE)
+    is_dark = max(red.value, green.value, blue.value) <= DARK_MOST and alpha.value == 255
+    _, bottom, _, top = text.get_bounds()
+    is_blank = top <= bottom  # spaces alone have no height
+    return is_blank or (is_dark and pdfium.FPDFTextObj_GetTextRenderMode(text.raw) in filled and top - bottom >= 1)
+
+
+def _is_covered(objects: list[PdfObject], texts: list[PdfObject], rules: list[PdfObject]) -> bool:
+    """Whether something is drawn over a text, so that words that people see apart stand there together."""
+    written: list[tuple[float, ...]] = []
+    for each in objects:
+        if each in texts:
+            written.append(each.get_bounds())
+        elif each not in rules:
+            left, bottom, right, top = each.get_bounds()
+            if any(left < r and l < right and bottom < t and b < top for l, b, r, t in written):  # noqa: E741
+                return True
+    return False
+
+
 def _is_rule(path: PdfObject, page: PdfPage) -> bool:
-    """A line or a rectangle of half the page at the least: nobody writes an account with such strokes."""
+    """A thin line over half the page at the least: nobody writes an account with such strokes, nor covers one."""
     import pypdfium2.raw as pdfium
 
     segments = pdfium.FPDFPath_CountSegments(path.raw)
@@ -206,8 +265,10 @@ def _is_rule(path: PdfObject, page: PdfPage) -> bool:
         pdfium.FPDFPathSegment_GetType(pdfium.FPDFPath_GetPathSegment(path.raw, number)) for number in range(segments)
     }
     left, bottom, right, top = path.get_bounds()
+    across, up = right - left, top - bottom
     width, height = page.get_size()
-    return pdfium.FPDF_SEGMENT_BEZIERTO not in kinds and (right - left >= width / 2 or top - bottom >= height / 2)
+    is_long = (across >= width / 2 and up <= RULE_MOST) or (up >= height / 2 and across <= RULE_MOST)
+    return pdfium.FPDF_SEGMENT_BEZIERTO not in kinds and is_long
 
 
 def _is_bare(page: Image, codes: list[Barcode]) -> bool:
@@ -221,7 +282,7 @@ def _is_bare(page: Image, codes: list[Barcode]) -> bool:
         corners = [(each.x, each.y) for each in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)]
         ring = _around(corners, 2 * _AROUND)
         inside = [(x, y) for x, y in ring if 0 <= x < page.width and 0 <= y < page.height]
-        greys = sorted(page.getpixel(point) for point in inside) or [255]
+        greys: list[Any] = sorted(page.getpixel(point) for point in inside) or [255]
         draw.polygon(_around(corners, _AROUND), fill=greys[len(greys) // 2])
     page.thumbnail((_INK_SIDE, _INK_SIDE))
     ink = ImageChops.difference(page, page.filter(ImageFilter.BoxBlur(_AROUND)))
@@ -276,7 +337,8 @@ def _pdf_pages(content: bytes, side: int, mode: str) -> Iterator[Image | None]:
 def _drawn(page: PdfPage, side: int, mode: str) -> Image:
     longer = max(page.get_size())
     scale = min(_DPI / _POINTS, side / longer) if longer > 0 else 1
-    return page.render(scale=scale, may_draw_forms=False).to_pil().convert(mode)
+    drawn: Image = page.render(scale=scale, may_draw_forms=False).to_pil()
+    return drawn.convert(mode)
 
 
 def _is_drawable(page: PdfPage) -> bool:

@@ -35,9 +35,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """``unread``: ``nothing`` (there is no text and no code), ``pictures``, ``fonts``, ``annotations``, ``pages``,
-    ``revisions`` (as the programs that read files say it), ``files`` (others are inside), ``other-code`` (a code that
-    is none for payments), ``code-unreadable`` (one that is against its rules), ``bill-unreadable``.
+    """``unread``: ``nothing`` (there is no text and no code), ``pictures``, ``fonts``, ``hidden-text``,
+    ``annotations``, ``pages``, ``revisions`` (as the programs that read files say it), ``files`` (others are inside),
+    ``other-code`` (a code that is none for payments), ``code-unreadable`` (one that is against its rules),
+    ``bill-unreadable``.
     """
 
     texts: tuple[str, ...] = ()  #: each says all of it: of a PDF as two programs read it; and each code
@@ -68,7 +69,8 @@ def of_file(content: bytes) -> Shown:
 def together(content: bytes, parts: Parts | None, looked: Mapping[str, Any]) -> Shown:
     """What the two programs that read files have found."""
     unread = list(looked["besides"])
-    texts, bills = [], []
+    texts: list[str] = []
+    bills: list[Bill] = []
     if parts is not None:
         texts = [parts.text, looked["text"]]
         unread += parts.besides if parts.text_is_whole else [*parts.besides, "pages"]

@@ -1,0 +1,280 @@
+"""Is this real? A thousand inputs, and the rule by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.journey.intake.formats import shown
+from app.journey.invoices import real
+from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
+from connectors.money import Money
+from tests.support.shown import (
+    DOCTORINGS,
+    FIRMS,
+    STRANGE,
+    Letter,
+    amount_as_written,
+    dice,
+    doctored,
+    epc_of,
+    genuine,
+    iban_of,
+    letter_of,
+    space,
+    swiss_of,
+    words_of,
+)
+
+SPACE = space()
+BILLS = [known for _, known in SPACE]
+COMPANIES = [firm.company for firm in FIRMS]
+
+
+def judged(content: str, *, bills: list[Known] | None = None) -> Answer:
+    return real.judge(shown.of_text(content), companies=COMPANIES, bills=bills or BILLS)
+
+
+def test_of_500_genuine_ones_nearly_all_are_real_and_none_is_not_to_be_paid() -> None:
+    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS)) for each in genuine()]
+    assert len(answers) == 500
+    assert [str(each) for each, answer in answers if answer.verdict is Verdict.DO_NOT_PAY] == []
+    found = Counter(answer.verdict for _, answer in answers)
+    assert found[Verdict.REAL] >= 475
+    # and it is this very bill that they are told to be
+    named = [(each, answer) for each, answer in answers if answer.bill_id and answer.verdict is Verdict.REAL]
+    assert [str(each) for each, answer in named if answer.bill_id != each.known.id] == []
+    # what is unknown is so for a reason that was put in
+    assert {each.what for each, answer in answers if answer.verdict is Verdict.UNKNOWN}.isdisjoint({"genuine"})
+
+
+def test_of_500_doctored_ones_none_is_real() -> None:
+    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS)) for each in doctored()]
+    assert len(answers) == 500
+    assert {each.what for each, _ in answers} == set(DOCTORINGS)
+    assert len(DOCTORINGS) >= 20
+    assert [str(each) for each, answer in answers if answer.verdict is Verdict.REAL] == []
+    # and those that swap the account of a letter are called by their name
+    swaps = ("another account", "an account beside it", "letters for digits", "a digit is wrong")
+    warned = [answer for each, answer in answers if each.what in swaps and each.kind != "account"]
+    assert warned
+    assert {answer.verdict for answer in warned} == {Verdict.DO_NOT_PAY}
+
+
+@pytest.mark.parametrize("seed", [101, 102, 103])
+def test_other_seeds_find_nothing_else(seed: int) -> None:
+    """Of those that need no drawing."""
+    for each in genuine(seed):
+        if isinstance(each.content, str):
+            answer = real.judge(each.read(), companies=COMPANIES, bills=BILLS)
+            assert answer.verdict is (Verdict.REAL if each.what == "genuine" else Verdict.UNKNOWN), each
+    for each in doctored(seed, 700):
+        if isinstance(each.content, str):
+            assert real.judge(each.read(), companies=COMPANIES, bills=BILLS).verdict is not Verdict.REAL, each
+
+
+# ---------------------------------------------------------------------------------------------------------- the property
+
+
+@st.composite
+def letters(draw: st.DrawFn) -> tuple[random.Random, Letter]:
+    rng = dice(draw(st.integers(0, 10**6)))
+    firm, known = draw(st.sampled_from(SPACE))
+    return rng, letter_of(rng, firm, known)
+
+
+def contents(rng: random.Random, letter: Letter) -> list[str]:
+    return [words_of(rng, letter), swiss_of(letter) if letter.firm.currency == "CHF" else epc_of(letter)]
+
+
+FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@FEW
+@given(letters(), st.integers(1, 10**9))
+def test_with_another_amount_none_is_real(drawn: tuple[random.Random, Letter], minor: int) -> None:
+    rng, letter = drawn
+    amount = Money(minor, letter.known.amount.currency)
+    if amount in letter.known.dues:
+        return
+    forged = dataclasses.replace(letter, amounts=(amount_as_written(rng, amount),))
+    for content in contents(rng, forged):
+        assert judged(content).verdict is not Verdict.REAL, content
+    beside = dataclasses.replace(letter, amounts=(*letter.amounts, amount_as_written(rng, amount)))
+    assert judged(words_of(rng, beside)).verdict is not Verdict.REAL
+
+
+@FEW
+@given(letters(), st.integers(4, 33), st.sampled_from("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"), st.booleans())
+def test_with_another_account_none_is_real(
+    drawn: tuple[random.Random, Letter], at: int, sign: str, mended: bool
+) -> None:
+    rng, letter = drawn
+    account = letter.firm.accounts[0]
+    changed = account[:at] + sign + account[at + 1 :]
+    changed = iban_of(changed[:2], changed[4:]) if mended else changed
+    if changed == account:
+        return
+    for accounts in ((changed,), (*letter.accounts, changed)):
+        forged = dataclasses.replace(letter, accounts=accounts)
+        for content in contents(rng, forged) if len(accounts) == 1 else [words_of(rng, forged)]:
+            assert judged(content).verdict is not Verdict.REAL, content
+
+
+@FEW
+@given(letters(), st.integers(0, 10**4), st.text("0123456789ABEIOQ -./", min_size=8, max_size=30))
+def test_with_anything_more_that_has_digits_none_is_real(
+    drawn: tuple[random.Random, Letter], place: int, more: str
+) -> None:
+    """Another account, whatever its notation is."""
+    if sum(map(str.isdigit, more)) < 8 or any(len(part) < 8 for part in more.split()):
+        return
+    rng, letter = drawn
+    lines = words_of(rng, dataclasses.replace(letter, lines=())).split("\n")
+    lines.insert(place % (len(lines) + 1), f"Compte {more}")
+    assert judged("\n".join(lines)).verdict is not Verdict.REAL
+
+
+# ------------------------------------------------------------------------------------------------------- one by one
+
+
+def a_letter(**changes: object) -> str:
+    rng = dice(3)
+    firm, known = SPACE[1]
+    letter = dataclasses.replace(letter_of(rng, firm, known), lines=(), accounts=(firm.accounts[0],), french=True)
+    return words_of(rng, dataclasses.replace(letter, **changes))  # type: ignore[arg-type]
+
+
+def test_the_letter_that_the_others_differ_from_is_real() -> None:
+    answer = judged(a_letter())
+    assert (answer.verdict, answer.bill_id, answer.amount_compared) == (Verdict.REAL, BILLS[1].id, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("Payez sur paypal.me/lumen", "link"),
+        ("Écrivez à aide@lumen.example", "link"),
+        ("Ou par carte bancaire.", "other-way"),
+        ("Notre RIB a changé.", "new-account"),
+        ("Veuillez noter nos nouvelles coordonnées bancaires.", "new-account"),
+        ("Le montant sera prélevé.", "collected"),
+        ("À payer : cent vingt euros", "in-words"),
+        ("BIC : BUKBGB22", "bic"),
+        ("Bénéficiaire : Jean Martin", "other-payee"),
+        ("Frais de rappel : 5,00 €", "amount"),
+        ("Total : 95", "amount"),
+        ("À payer maintenant 95", "amount"),
+        ("Payez 10,00 EUR de moins", "amount"),
+        ("Compte 20-20-15 55555555", "number"),
+        ("bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "number"),
+        ("AB12 CD34 EF56 GH78", "number"),
+        ("Facture n° 18", "number"),
+        ("06.12.34.56.78", "amount"),
+        ("06 12 34 56 78", "number"),
+        ("Compte ١٢٣٤٥٦٧٨", "letters"),
+        ("Compte １２３４５６７８", "letters"),
+        ("À pa\u200byer", "hidden"),
+    ],
+)
+def test_one_line_more_and_it_is_unknown(line: str, reason: str) -> None:
+    answer = judged(a_letter(lines=(line,)))
+    assert answer.verdict is Verdict.UNKNOWN
+    assert reason in answer.reasons
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "12 rue des Lilas, 59800 Lille",
+        "Émise le 3 novembre 2026, due on December 1, 2026",
+        "Consommation : 21 m³ en 30 jours",
+        "FR40303265045",
+        "Votre numéro : " + SPACE[1][1].number.replace("-", " "),
+    ],
+)
+def test_what_moves_no_money_or_is_the_bill_s_own_does_no_harm(line: str) -> None:
+    assert judged(a_letter(lines=(line,))).verdict is Verdict.REAL
+
+
+def test_without_its_name_it_is_unknown() -> None:
+    assert judged(a_letter(payee="Le fournisseur")).reasons == ("no-name",)
+
+
+def test_number_and_account_are_enough_where_no_amount_is_named() -> None:
+    letter = letter_of(dice(3), *SPACE[0])
+    code = epc_of(letter).split("\n")
+    code[7] = ""
+    answer = judged("\n".join(code))
+    assert (answer.verdict, answer.amount_compared) == (Verdict.REAL, False)
+    nothing = judged(f"{letter.firm.name}, {letter.accounts[0]}, merci")
+    assert nothing.verdict is Verdict.UNKNOWN
+
+
+def test_of_two_bills_that_are_alike_the_one_to_pay_is_named() -> None:
+    """Those to pay stand first: compared.py."""
+    known = BILLS[0]
+    older = dataclasses.replace(known, id="inv_older", number="LU-2026-9999", reference="LU-2026-9999")
+    text = f"{FIRMS[0].name} {known.amount} EUR {known.account}"
+    assert judged(text, bills=[known, older]).bill_id == known.id
+    assert judged(f"{text} LU-2026-9999", bills=[known, older]).bill_id == "inv_older"
+
+
+def test_a_bill_of_the_same_company_with_a_longer_number_warns_of_nothing() -> None:
+    """Its number has that of another bill in it, and more is asked."""
+    firm, known = SPACE[0]
+    little = Money(1, "EUR")
+    short = Known(
+        id="inv_short",
+        company=firm.company,
+        number=known.number[:-1],
+        reference=known.number[:-1],
+        account=known.account,
+        amount=little,
+        asked=little,
+        payable=little,
+        discounted=little,
+    )
+    assert judged(words_of(dice(1), letter_of(dice(1), firm, known)), bills=[short, known]).bill_id == (known.id)
+    assert judged(a_letter(), bills=[short]).verdict is Verdict.UNKNOWN
+
+
+def test_a_reference_that_stands_on_all_bills_of_a_customer_warns_of_nothing() -> None:
+    firm, known = SPACE[1]
+    shared = dataclasses.replace(known, number="LU-2026-0001", reference="C-4471299")
+    more = amount_as_written(dice(1), Money(known.amount.minor * 2, "EUR"))
+    text = words_of(
+        dice(1),
+        dataclasses.replace(letter_of(dice(1), firm, shared), number="LU-2026-0002", amounts=(more,), lines=()),
+    )
+    assert judged(text, bills=[shared]).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("account", "mistaken"),
+    [
+        ("BE68539007547034", False),
+        ("BE68539007547035", True),
+        ("BE6853900754703", True),
+        ("BE685390075470344", True),
+        ("BE68539007547O34", True),
+        ("BE68539007457034", True),
+        ("BE12539007547035", True),
+        ("BE71096123456769", False),
+        (STRANGE[0], False),
+    ],
+)
+def test_one_step_away_it_is_mistaken_for_theirs(account: str, mistaken: bool) -> None:
+    assert is_mistaken_for(account, "BE68539007547034") is mistaken
+
+
+def test_a_hostile_text_takes_no_time() -> None:
+    """Each would take minutes where looking for something goes back over the whole text for each sign of it."""
+    for piece in ("1 ", "-", "a.", "FR14 ", "\n", "1,1 €", "facture ", "x1", "é"):
+        text = (piece * shown.TEXT_MAX)[: shown.TEXT_MAX]
+        assert judged(text).verdict is Verdict.UNKNOWN
