@@ -244,6 +244,31 @@ def test_pictures_of_bills_that_may_be_the_same(screen: Screen, pictures: Where,
     _take(screen, pictures, "twins-payment-told")
 
 
+def test_pictures_of_what_is_asked_about(screen: Screen, pictures: Where, world: World) -> None:
+    screen.sign_up("Nele Neumann", "nele.asks@example.org")
+    number = world.deliver_to_new("nele.asks@example.org", "84.20", WATER)
+    told = f"{WATER.name}\nBill {number}\nAmount due: 84.20 EUR\nIBAN {{}}\n{{}}\n{WATER.name}"
+    asked = {
+        "real": told.format(WATER.iban, ""),
+        "account": WATER.iban,
+        "other-account": told.format(IBAN, ""),
+        "other-amount": told.format(WATER.iban, "").replace("84.20", "94.20"),
+        "unknown": "Please pay 12.00 EUR to " + IBAN,
+        "unknown-like": told.format(WATER.iban, "Pay here: https://water.example/pay. Our bank details have changed."),
+    }
+    _take_all(screen, pictures, {"real-ask": "/real", "real-add": "/bills/add", "real-inbox": "/bills"})
+    for language, (name, text) in product(LANGUAGES, asked.items()):
+        screen.open(f"/language/{language}?next=/real")
+        screen.page.locator("#text").fill(text)
+        screen.page.locator("form.adding button").click()
+        for (size, of), theme in product(SIZES.items(), THEMES):
+            screen.page.set_viewport_size({"width": of[0], "height": of[1]})
+            screen.page.emulate_media(color_scheme=theme)
+            path = pictures(f"real-{name}-{size}-{theme}-{language}")
+            screen.page.screenshot(path=path, full_page=True, animations="disabled")
+        screen.check_page()
+
+
 def _deliver_with_debit(world: World) -> str:
     """A bill that is paid by a transfer, and says that it is collected as well."""
     means = ubl_means(code="59", iban=INTERNET.iban) + ubl_means(code="58", iban=INTERNET.iban)

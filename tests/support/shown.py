@@ -307,10 +307,9 @@ def swiss_of(letter: Letter) -> str:
     kind = "QRR" if letter.reference.isdigit() and len(letter.reference) == 27 else "NON"
     creditor = ["S", letter.payee, "Seeweg", "3", "8001", "Zürich", "CH"]
     debtor = ["S", "Camille Laurent", "Rue du Lac", "12", "1003", "Lausanne", "CH"]
-    return "\n".join(
-        ["SPC", "0200", "1", account, *creditor, *[""] * 7, money[3:], money[:3], *debtor, kind]
-        + [letter.reference if kind == "QRR" else "", letter.information, "EPD"]
-    )
+    head = ("SPC", "0200", "1", account, *creditor, *[""] * 7)
+    end = (letter.reference if kind == "QRR" else "", letter.information, "EPD")
+    return "\n".join([*head, money[3:], money[:3], *debtor, kind, *end])
 
 
 def plain_amount(written: str) -> str:
@@ -443,7 +442,7 @@ def _hard(rng: random.Random, letter: Letter, at: int) -> tuple[Letter, str]:
     return dataclasses.replace(letter, lines=(*letter.lines, extra)), what
 
 
-# -------------------------------------------------------------------------------------------------------------- doctored
+# ------------------------------------------------------------------------------------------------------------- doctored
 
 Doctoring = Callable[[random.Random, Letter], Letter]
 
@@ -629,7 +628,8 @@ DOCTORINGS: dict[str, tuple[tuple[str, ...], Doctoring]] = {
         (PDF,),
         lambda _, it: _on_paper(
             it,
-            drawn="BT /F1 10 Tf 60 320 Td (12345) Tj 1 1 1 rg (mots) Tj 0 g (67890) Tj 1 1 1 rg (et) Tj 0 g (123) Tj ET",
+            drawn="BT /F1 10 Tf 60 320 Td (12345) Tj 1 1 1 rg (mots) Tj 0 g (67890) Tj"
+            " 1 1 1 rg (et) Tj 0 g (123) Tj ET",
         ),
     ),
     "parts of an account that only the page brings together": (
@@ -637,7 +637,8 @@ DOCTORINGS: dict[str, tuple[tuple[str, ...], Doctoring]] = {
         lambda _, it: _on_paper(
             it,
             drawn="BT /F1 10 Tf 60 320 Td (12345) Tj ET BT /F1 10 Tf 60 270 Td (Merci) Tj ET"
-            " BT /F1 10 Tf 92 320 Td (67890) Tj ET BT /F1 10 Tf 60 255 Td (Bien) Tj ET BT /F1 10 Tf 124 320 Td (123) Tj ET",
+            " BT /F1 10 Tf 92 320 Td (67890) Tj ET BT /F1 10 Tf 60 255 Td (Bien) Tj ET"
+            " BT /F1 10 Tf 124 320 Td (123) Tj ET",
         ),
     ),
     "words under a white field": (

@@ -78,7 +78,7 @@ def test_other_seeds_find_nothing_else(seed: int) -> None:
             assert real.judge(each.read(), companies=COMPANIES, bills=BILLS).verdict is not Verdict.REAL, each
 
 
-# ---------------------------------------------------------------------------------------------------------- the property
+# --------------------------------------------------------------------------------------------------------- the property
 
 
 @st.composite
