@@ -288,7 +288,7 @@ def test_a_machine_without_its_interpreter_or_program_is_not_busy(
 ) -> None:
     """Nobody is told to try again, nor that their file is too large: it is a fault, and answered and logged as one."""
     with monkeypatch.context() as changed:
-        changed.setattr(own_file, "_CHILD", tmp_path / "none.py")
+        changed.setattr(own_file, "CHILD", tmp_path / "none.py")
         with pytest.raises(FileNotFoundError):
             own_file.read(as_file(page()))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
@@ -302,7 +302,7 @@ def test_a_file_that_kills_its_reader_is_refused(monkeypatch: pytest.MonkeyPatch
         program = tmp_path / "child.py"
         limits = "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))"
         program.write_text(f"import os, resource\n{limits}\n{fault}\n")
-        monkeypatch.setattr(own_file, "_CHILD", program)
+        monkeypatch.setattr(own_file, "CHILD", program)
         assert refused(as_file(page())) == "too-large"
 
 
