@@ -20,7 +20,7 @@ from app.people.models import PayeeAccount
 from app.tables import metadata
 from app.web.customers import limits
 from tests.support import factories
-from tests.support.bills import cii_bill, pdf_bill
+from tests.support.bills import SELLER_VAT, cii_bill, pdf_bill
 from tests.support.journey import ORIGIN, Browser, Journey
 from tests.support.pictures import as_file, epc_text, page
 from tests.support.shown import STRANGE, Paper, pdf_of
@@ -189,6 +189,7 @@ def test_of_a_company_that_was_left_the_account_alone_says_nothing(journey: Jour
 def test_the_very_file_that_was_delivered_is_real_whatever_is_drawn_on_it(journey: Journey) -> None:
     """As those with pictures and fonts of their own, which no program can vouch for otherwise."""
     inner = cii_bill(number=NUMBER, to=journey.address, seller_name=journey.biller.name, iban=journey.biller.iban)
+    inner = inner.replace(SELLER_VAT.encode(), journey.biller.vat_id.encode())
     again = pdf_of("Lumen", Paper(attached=inner, printed="A picture"))
     client = ClientIdentity(client_id=journey.biller.client_id, biller_id=journey.biller.id)
     deliver(journey.services, client=client, content=again, media_type="application/pdf", to=None)
@@ -256,10 +257,9 @@ def test_it_is_limited_for_each_customer(journey: Journey, monkeypatch: pytest.M
 
 
 def test_only_a_customer_may_ask(journey: Journey, app: Flask) -> None:
-    stranger = app.test_client()
-    headers = {"Sec-Fetch-Site": "same-origin", "Origin": ORIGIN}
-    assert stranger.get("/real", base_url=ORIGIN).status_code == 303
-    assert stranger.post("/real", base_url=ORIGIN, headers=headers, data={"text": "x"}).status_code in (400, 401)
+    stranger = Browser.of(app)
+    assert stranger.get("/real").status_code == 303
+    assert stranger.post("/real", token=stranger.token("/"), form={"text": journey.biller.iban}).status_code == 401
 
 
 def test_it_is_two_clicks_away(journey: Journey) -> None:

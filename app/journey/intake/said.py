@@ -31,7 +31,8 @@ _MONTHS = (
     "jan|f[eé]v|mars|avr|mai|juin|juil|ao[uû]t|sept?|oct|nov|d[eé]c|mar|apr|may|jun|jul|aug|dec|feb|m[aä]rz|okt|dez"
 )
 _DATES = re.compile(
-    r"(?<![\w.,-])(?:20[0-9]{2}-[0-9]{2}-[0-9]{2}|[0-3]?[0-9][./][01]?[0-9][./]20[0-9]{2}"
+    r"(?<![\w.,-])(?:20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0?[1-9]|[12][0-9]|3[01])[./](?:0?[1-9]|1[0-2])[./]20[0-9]{2}"
     rf"|[0-3]?[0-9](?:er|st|nd|rd|th|\.)?\s(?:{_MONTHS})\w*\.?\s20[0-9]{{2}}"
     rf"|(?:{_MONTHS})\w*\.?\s[0-3]?[0-9](?:st|nd|rd|th)?,?\s20[0-9]{{2}})(?![\w-]|[.,][0-9])",
     re.IGNORECASE,
@@ -170,7 +171,7 @@ class Said:
             bics=frozenset(each.upper() for each in _BIC.findall(without)),
             words=words_of(plain),
             doubts=tuple(_doubts(plain, without)),
-            without_accounts=_DATES.sub(_HERE, without),
+            without_accounts="\n".join(map(_without_dates, without.split("\n"))),
         )
 
     def rest(self, known: Collection[str]) -> Rest:
@@ -220,6 +221,11 @@ def runs_in(written: str) -> Iterator[str]:
             if len(group) >= _GROUPS_LEAST:
                 yield compact("".join(group))
             group = []
+
+
+def _without_dates(line: str) -> str:
+    """A date moves no money; but beside such a word it may be the number of an account."""
+    return line if _BANK_WORDS.search(line) else _DATES.sub(_HERE, line)
 
 
 def _accounts_in(written: str) -> Iterator[tuple[str, int, int]]:
