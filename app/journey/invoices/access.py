@@ -51,6 +51,7 @@ def must_have_open_account(uow: UnitOfWork, invoice: Invoice, *, lock: bool = Fa
     else:
         is_held = not is_open_since(uow.session, biller_id=invoice.biller_id, iban=iban, moment=uow.now, lock=lock)
     if is_held:
+        must_be_free(invoice)  # a payment that is under way may have moved money
         raise Conflict("account-held", "Nothing is paid to the account of this bill now. No money moved.")
 
 
