@@ -56,6 +56,7 @@ def _add_accounts(verbs: Any) -> None:
     approve = add_word(
         steps, "approve", _approve, "be sure of it: by the second person it is open after the waiting time"
     )
+    approve.add_argument("--holder", required=True, help="whose account it is, as you have looked it up")
     approve.add_argument("--despite", metavar="REASON", help="why it is right although the name does not match")
     freeze = add_word(steps, "freeze", _freeze, "pay nothing to it from now on; payments under way are stopped")
     unfreeze = add_word(steps, "unfreeze", _unfreeze, "want it open again: by the second person it is")
@@ -98,7 +99,7 @@ def _add(chosen: argparse.Namespace) -> int:
             print(f"{each.account.id}: approved by nobody; read that first, then: quittance biller account approve")
             continue
         for who in people:
-            _approve_one(services, each.account.id, by=who, despite=None)
+            _approve_one(services, each.account.id, holder=each.account.holder, by=who, despite=None)
     return 0
 
 
@@ -135,11 +136,11 @@ def _say_answer(account_id: str, answer: NameAnswer) -> None:
 
 
 def _approve(chosen: argparse.Namespace) -> int:
-    _approve_one(machinery.services(), chosen.account, by=chosen.by, despite=chosen.despite)
+    _approve_one(machinery.services(), chosen.account, holder=chosen.holder, by=chosen.by, despite=chosen.despite)
     return 0
 
 
-def _approve_one(services: Services, account_id: str, *, by: str, despite: str | None) -> None:
+def _approve_one(services: Services, account_id: str, *, holder: str, by: str, despite: str | None) -> None:
     import datetime as dt
 
     from app.people import accounts
@@ -147,7 +148,7 @@ def _approve_one(services: Services, account_id: str, *, by: str, despite: str |
 
     wait = dt.timedelta(hours=services.settings.account_wait_hours)
     with services.unit_of_work() as uow:
-        account = accounts.approve(uow, account_id=account_id, by=by, wait=wait, despite=despite)
+        account = accounts.approve(uow, account_id=account_id, holder=holder, by=by, wait=wait, despite=despite)
         uow.commit()
     print(f"{account.iban}  {account.holder}")
     if account.state == AccountState.APPROVED and account.active_from is not None:

@@ -86,7 +86,7 @@ def _vetted(uow: UnitOfWork, company: Company) -> str:
     account_id = uow.session.scalars(select(PayeeAccount.id).where(PayeeAccount.biller_id == biller.id)).one()
     accounts.note_check(uow, account_id=account_id, answer=NOT_POSSIBLE, by=proposer)  # its bank is not of this world
     for operator in (proposer, other):
-        accounts.approve(uow, account_id=account_id, by=operator, wait=dt.timedelta())
+        accounts.approve(uow, account_id=account_id, holder=company.name, by=operator, wait=dt.timedelta())
     return biller.id
 
 

@@ -19,6 +19,7 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
+from app.people import names
 from app.people.account_states import ACCOUNT, BY_TWO, MOVES, AccountState, AccountStep
 from app.people.events import PayeeAccountMoved
 from app.people.models import Biller, PayeeAccount, PayeeAccountHistory
@@ -96,6 +97,30 @@ def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.dat
     return session.scalar(wanted.with_for_update(read=True) if lock else wanted) is not None
 
 
+def is_stopped(session: Session, *, iban: str) -> bool:
+    """Whether somebody has frozen it, whoever's it is: then no bill that its customer added is paid to it, either."""
+    frozen = PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING))
+    return session.scalar(select(PayeeAccount.id).where(PayeeAccount.iban == iban, frozen).limit(1)) is not None
+
+
+def stopped_ibans(session: Session, *, biller_ids: Collection[str]) -> set[tuple[str, str]]:
+    """The accounts of these billers that somebody has frozen: biller and IBAN of each."""
+    frozen = PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING))
+    wanted = select(PayeeAccount.biller_id, PayeeAccount.iban).where(PayeeAccount.biller_id.in_(biller_ids), frozen)
+    return {(biller_id, iban) for biller_id, iban in session.execute(wanted)}
+
+
+def was_held_since(session: Session, *, iban: str, moment: dt.datetime) -> bool:
+    """Whether anybody froze or closed it after ``moment``, whatever it is by now."""
+    held = PayeeAccountHistory.after.in_((AccountState.FROZEN, AccountState.CLOSED))
+    wanted = (
+        select(PayeeAccountHistory.account_id)
+        .join(PayeeAccount, PayeeAccount.id == PayeeAccountHistory.account_id)
+        .where(PayeeAccount.iban == iban, held, PayeeAccountHistory.at >= moment)
+    )
+    return session.scalar(wanted.limit(1)) is not None
+
+
 # ------------------------------------------------------------------------------------------------------------- verbs
 
 
@@ -104,7 +129,7 @@ def propose(uow: UnitOfWork, *, biller_id: str, iban: str, holder: str | None, b
 
     ``holder``: whose account it is, if that is not the biller's own name. Raises Invalid, NotFound, Conflict.
     """
-    biller = uow.session.get(Biller, biller_id)
+    biller = uow.session.get(Biller, biller_id, with_for_update={"key_share": True})  # two at once: one after the other
     if biller is None:
         raise NotFound("biller")
     name = (holder or biller.name).strip()
@@ -164,14 +189,19 @@ def check_name(services: Services, *, account_id: str, by: str) -> NameAnswer:
 
 
 def approve(
-    uow: UnitOfWork, *, account_id: str, by: str, wait: dt.timedelta, despite: str | None = None
+    uow: UnitOfWork, *, account_id: str, holder: str, by: str, wait: dt.timedelta, despite: str | None = None
 ) -> PayeeAccount:
-    """One person is sure that it is the biller's. By the second one it is open after ``wait``.
+    """One person is sure that it is the biller's and this ``holder``'s, whom they name: what somebody else has changed
+    meanwhile is approved by nobody. By the second one it is open after ``wait``.
 
     Raises Conflict: it is not to be approved, its name was not checked, or this person has approved it already; Invalid
-    where the name does not match and nobody says why that is right all the same.
+    where it is another holder's, or the name does not match and nobody says why that is right all the same.
     """
     who, account = person(by), _locked(uow.session, account_id)
+    if names.key(holder) != names.key(account.holder):
+        raise Invalid(
+            "holder", f"{account.id} is {account.iban} of {account.holder}: look at it, and name that holder."
+        )
     if not ACCOUNT.allows(AccountState(account.state), AccountStep.APPROVE):
         raise _does_not_fit(account)
     if account.name_check is None:

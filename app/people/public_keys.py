@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.util import urlsafe_b64decode
 
 from app.errors import FieldError, Invalid
 
@@ -22,6 +23,15 @@ _PUBLIC_MEMBERS = {"EC": ("crv", "x", "y"), "RSA": ("n", "e"), "OKP": ("crv", "x
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
 _CLASSES: dict[str, type[ECKey] | type[RSAKey] | type[OKPKey]] = {"EC": ECKey, "RSA": RSAKey, "OKP": OKPKey}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 §6.2.2, §6.3.2, §6.4
+_P = 2**255 - 19  #: the field of Ed25519
+#: y of its points of small order: of order 1, 4 and 2, then both of order 8. Their x is not needed
+_SMALL_ORDER = (
+    1,
+    0,
+    _P - 1,
+    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+)
 _KID = re.compile(r"[\x21-\x7e]{1,100}")
 
 Key: TypeAlias = ECKey | RSAKey | OKPKey
@@ -75,6 +85,8 @@ def _import(members: dict[str, Any], where: str) -> Key:
         _ = key.public_key  # computes the point
     except (JoseError, ValueError, TypeError) as error:
         raise bad_key(where, "The numbers are not those of a key.") from error
+    if kind == "OKP" and _is_weak(members["x"]):
+        raise bad_key(where, "This is no key for signatures: any text would be signed by it. Make a new one.")
     if isinstance(key, RSAKey):
         bits, exponent = key.public_key.key_size, key.public_key.public_numbers().e
         if not RSA_BITS_MIN <= bits <= RSA_BITS_MAX or exponent < RSA_EXPONENT_MIN:
@@ -83,6 +95,18 @@ def _import(members: dict[str, Any], where: str) -> Key:
                 f"An RSA key has {RSA_BITS_MIN} to {RSA_BITS_MAX} bits and an exponent of {RSA_EXPONENT_MIN} or more.",
             )
     return key
+
+
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """The same for a key whatever it is called (RFC 7638)."""
+    return _CLASSES[jwk["kty"]].import_key(dict(jwk)).thumbprint()
+
+
+def _is_weak(x: str) -> bool:
+    """Whether an Ed25519 key is one of the points of small order, or not written in the one way of RFC 8032 §5.1.2: for
+    such a key there are signatures that hold for any text, so its owner could deny all of them."""
+    y = int.from_bytes(urlsafe_b64decode(x.encode()), "little") & ((1 << 255) - 1)
+    return y >= _P or y in _SMALL_ORDER
 
 
 def bad_key(where: str, detail: str) -> Invalid:

@@ -18,7 +18,7 @@ from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.people.models import Biller, SealingKey
-from app.people.public_keys import public_key
+from app.people.public_keys import public_key, thumbprint
 from consent.base import new_id
 
 SEALING_KINDS = ("EC", "RSA", "OKP")
@@ -39,7 +39,7 @@ def add_key(
 
     Raises NotFound for the biller, Invalid for a key or times we do not take, Conflict for a key that is there already.
     """
-    if uow.session.get(Biller, biller_id) is None:
+    if uow.session.get(Biller, biller_id, with_for_update={"key_share": True}) is None:  # two at once: one by one
         raise NotFound("biller")
     begins = valid_from or uow.now
     ends = valid_until or begins + LIFE_MOST
@@ -48,6 +48,9 @@ def add_key(
     taken = public_key(dict(jwk), "", kinds=SEALING_KINDS)
     if key_named(uow.session, biller_id=biller_id, kid=taken["kid"]) is not None:
         raise Conflict("key-known", f"The biller has a key {taken['kid']} already: a new key has a new kid.")
+    same = [each.kid for each in keys_of(uow.session, biller_id=biller_id) if thumbprint(each.jwk) == thumbprint(taken)]
+    if same:  # a second name would outlive that the first one is taken back
+        raise Conflict("key-known", f"This is the biller's key {same[0]} under another kid: make a new one.")
     key = SealingKey(
         id=new_id("key"),
         biller_id=biller_id,

@@ -22,6 +22,8 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import HeldBill
 from app.journey.intake.service import Acknowledgement, ClientIdentity, deliver
 from app.journey.invoices.models import Invoice
+from app.journey.payments.access import why_unwanted
+from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
@@ -31,6 +33,8 @@ from connectors.payee_name import NOT_POSSIBLE, NameAnswer, NameMatch
 from tests.support import factories
 from tests.support.bills import json_bill, ubl_bill, ubl_means
 from tests.support.journey import Journey
+from tests.support.own_bills import add, ceremony, check_payee
+from tests.support.pictures import IBAN as OWN_IBAN
 
 NEW = "GB33BUKB20201555555555"
 NO_WAIT, THREE_DAYS = dt.timedelta(), dt.timedelta(hours=72)
@@ -68,7 +72,7 @@ def propose(journey: Journey, iban: str = NEW, *, by: str = "mallory", answer: N
 
 
 def approve(journey: Journey, by: str, *, iban: str = NEW, wait: dt.timedelta = NO_WAIT, despite: Any = None) -> None:
-    act(journey, accounts.approve, iban=iban, by=by, wait=wait, despite=despite)
+    act(journey, accounts.approve, iban=iban, holder=journey.biller.name, by=by, wait=wait, despite=despite)
 
 
 def to_new(journey: Journey, **changes: Any) -> Acknowledgement:
@@ -278,7 +282,8 @@ def test_before_its_waiting_time_is_over(journey: Journey) -> None:
 
 def refused_as_held(journey: Journey, invoice_id: str) -> None:
     said = words(journey, f"/bills/{invoice_id}")
-    assert "This bill cannot be paid now: its account is held." in said
+    assert "This bill cannot be paid" in said
+    assert "Do not pay to this account in another way" in said
     assert "Check and pay" not in said
     answer = journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
@@ -336,7 +341,7 @@ def test_frozen_while_the_bank_holds_the_order_and_nobody_has_left(journey: Jour
     journey.wait(60)
     payment = journey.payment(payment_id)
     assert (payment.state, payment.reason) == ("cancelled", Reason.ACCOUNT_HELD)
-    assert "has stopped payments to the account of this bill" in words(journey, f"/payments/{payment_id}")
+    assert "The account of this bill is held or was given up" in words(journey, f"/payments/{payment_id}")
     with journey.services.reading() as uow:
         bodies = [json.loads(each) for each in uow.session.scalars(select(WebhookMessage.body))]
     failed = [each for each in bodies if each["type"] == "payment.failed"]
@@ -453,12 +458,13 @@ def test_operators_change_an_account_by_commands(
         return said.out + said.err
 
     assert "nobody could say" in say("propose", journey.biller.id, NEW, "--by", "ada")
-    account_id = account_of(journey, NEW).id
-    assert "another person is to approve it" in say("approve", account_id, "--by", "ada")
-    assert "somebody else must look at it" in say("approve", account_id, "--by", "ada", status=1)
+    account_id, theirs = account_of(journey, NEW).id, ("--holder", journey.biller.name.upper())
+    assert "name that holder" in say("approve", account_id, "--holder", "Mallory", "--by", "ada", status=1)
+    assert "another person is to approve it" in say("approve", account_id, *theirs, "--by", "ada")
+    assert "somebody else must look at it" in say("approve", account_id, *theirs, "--by", "ada", status=1)
     assert "nobody could say" in say("check", account_id, "--by", "ada")  # and the first yes is void
-    assert "another person is to approve it" in say("approve", account_id, "--by", "ada")
-    assert "open from 2026-11-26" in say("approve", account_id, "--by", "grace")
+    assert "another person is to approve it" in say("approve", account_id, *theirs, "--by", "ada")
+    assert "open from 2026-11-26" in say("approve", account_id, *theirs, "--by", "grace")
     assert f"{account_id}  {journey.biller.name}  {NEW}  {journey.biller.name}  waiting" in say("list")
     assert "is frozen" in say("freeze", account_id, "--by", "ada", "--because", "a call")
     assert "another person is to say so" in say("unfreeze", account_id, "--by", "ada", "--because", "an error")
@@ -469,7 +475,7 @@ def test_operators_change_an_account_by_commands(
     assert "freeze by ada: a call" in listed
     assert "check (not_possible) by ada" in listed
     assert "cannot be done now" in say("freeze", account_id, "--by", "ada", "--because", "a call", status=1)
-    assert "does not name a person" in say("approve", account_id, "--by", "two words", status=1)
+    assert "does not name a person" in say("approve", account_id, *theirs, "--by", "two words", status=1)
     assert not [str(each) for each in check(journey.services.engine, now=journey.clock(), late=False)]
 
 
@@ -484,3 +490,87 @@ def test_a_biller_is_let_in_by_two(
     assert "another person is to approve it" in capsys.readouterr().out
     assert main([*company, "--approved-by", "ada", "--approved-by", "grace"]) == 0
     assert "open from 2026-11-26" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------------- what its pages say of it by now
+
+
+def test_a_held_card_says_how_the_account_in_it_stands_by_now(journey: Journey) -> None:
+    journey.bill(number="A-1")
+    to_new(journey)
+    assert "not one that we know as the company’s" in words(journey, "/bills")
+    propose(journey, by="ada")
+    for who in ("ada", "grace"):
+        approve(journey, who)
+    journey.clock.tick(seconds=1)
+    page = words(journey, "/bills")
+    assert "When it came, its account was not known as the company’s" in page
+    assert "nobody has confirmed it" not in page
+    act(journey, accounts.freeze, iban=NEW, by="ada", note="a call")
+    page = words(journey, "/bills")
+    assert "Somebody has stopped payments to its account" in page
+    assert "known as theirs since" not in page.partition("Stands in this bill")[2]
+
+
+def test_a_bill_says_whether_its_account_is_held_or_given_up(journey: Journey) -> None:
+    invoice_id = journey.bill()
+    freeze(journey)
+    assert "looks at whether the account is still that of" in words(journey, f"/bills/{invoice_id}")
+    act(journey, accounts.close, by="ada", note="given up")
+    page = words(journey, f"/bills/{invoice_id}")
+    assert "its account is not that of" in page
+    assert "Somebody at Quittance looks" not in page
+
+
+def test_what_was_stopped_by_a_freeze_is_told_so_after_it_is_over(journey: Journey) -> None:
+    """The customer has the link, so the bank is asked to drop it; meanwhile two people open the account again."""
+    payment_id = journey.confirm(journey.bill())
+    journey.browser.leave(payment_id)
+    freeze(journey)
+    journey.worker.run_until_idle()
+    for who in ("ada", "grace"):
+        act(journey, accounts.unfreeze, by=who, note="confirmed")
+    with journey.services.unit_of_work() as uow:
+        payment = uow.session.get_one(Payment, payment_id)
+        assert payment.unwanted_since is not None
+        why = why_unwanted(uow.session, payment)
+    assert why is not None
+    assert why.reason is Reason.ACCOUNT_HELD
+
+
+# ------------------------------------------------------------------------- and what its customer added to a frozen one
+
+
+def make_theirs(journey: Journey) -> None:
+    """The account of the bill that is added is one of a company here, too."""
+    propose(journey, OWN_IBAN, by="ada")
+    for who in ("ada", "grace"):
+        approve(journey, who, iban=OWN_IBAN)
+
+
+def test_what_its_customer_added_is_not_paid_to_a_frozen_account(journey: Journey) -> None:
+    invoice_id = add(journey.browser)
+    make_theirs(journey)
+    check_payee(journey.browser, invoice_id, typed=OWN_IBAN)
+    assert "Check the payee and pay" in words(journey, f"/bills/{invoice_id}")
+    token, started = journey.browser.start_paying(invoice_id)
+    act(journey, accounts.freeze, iban=OWN_IBAN, by="ada", note="a call")
+    assert journey.browser.decide(invoice_id, token, started.get_json()).status_code in (303, 409)
+    page = words(journey, f"/bills/{invoice_id}")
+    assert "somebody at Quittance has stopped payments to its account" in page
+    assert "Check the payee and pay" not in page
+    assert ceremony(journey.browser, invoice_id).get_json()["code"] == "account-held"
+    nothing_to(journey, OWN_IBAN)
+
+
+def test_a_freeze_stops_what_its_customer_added_and_has_decided(journey: Journey) -> None:
+    invoice_id = add(journey.browser)
+    make_theirs(journey)
+    check_payee(journey.browser, invoice_id, typed=OWN_IBAN)
+    payment_id = journey.confirm(invoice_id)
+    act(journey, accounts.freeze, iban=OWN_IBAN, by="ada", note="a call")
+    journey.worker.run_until_idle()
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason) == ("cancelled", Reason.ACCOUNT_HELD)
+    journey.wait(86400)
+    assert journey.ledger() == []

@@ -401,7 +401,9 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ],
     ("biller", "account", "propose"): lambda world, _: [[world.program.biller_id, PAYERS_IBAN, *BY]],
     ("biller", "account", "check"): lambda world, _: [[each, *BY] for each in accounts(world)],
-    ("biller", "account", "approve"): lambda world, _: [[each, *BY] for each in accounts(world)],
+    ("biller", "account", "approve"): lambda world, _: [
+        [each, "--holder", holder_of(world, each), *BY] for each in accounts(world)
+    ],
     ("biller", "account", "freeze"): lambda world, _: [[each, *BY, "--because", BECAUSE] for each in accounts(world)],
     ("biller", "account", "unfreeze"): lambda world, _: [
         [each, "--by", who, "--because", BECAUSE] for each in accounts(world) for who in ("ada", "grace")
@@ -467,6 +469,11 @@ def accounts(world: World) -> list[str]:
     """Those that bills may name, and that are proposed."""
     with world.services.reading() as uow:
         return list(uow.session.scalars(select(PayeeAccount.id).order_by(PayeeAccount.id)))
+
+
+def holder_of(world: World, account_id: str) -> str:
+    with world.services.reading() as uow:
+        return uow.session.get_one(PayeeAccount, account_id).holder
 
 
 def commands() -> set[tuple[str, ...]]:

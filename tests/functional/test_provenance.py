@@ -127,6 +127,12 @@ def test_a_page_believes_no_row_that_says_that_it_is_sealed(journey: Journey) ->
         lie = {"seal": seal(key, content), "key": key.id, "number": "2026-1"}
         connection.execute(text("UPDATE delivered_bill SET seal = :seal, key_id = :key WHERE number = :number"), lie)
     assert "does not fit the file" in genuine(journey, invoice_id)
+    said = journey.browser.page(f"/bills/{invoice_id}").get_text(" ", strip=True)
+    assert "This bill cannot be paid here" in said
+    assert "Check and pay" not in said
+    confirm = journey.browser.get(f"/bills/{invoice_id}/pay")
+    assert (confirm.status_code, confirm.headers["Location"]) == (303, f"/bills/{invoice_id}")
+    assert journey.browser.get(f"/bills/{other}/pay").status_code == 200
 
 
 def genuine(journey: Journey, invoice_id: str) -> str:

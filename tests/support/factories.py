@@ -82,7 +82,7 @@ def open_account(uow: UnitOfWork, *, biller_id: str, iban: str, holder: str | No
     account = accounts.propose(uow, biller_id=biller_id, iban=iban, holder=holder, by=OPERATORS[0])
     accounts.note_check(uow, account_id=account.id, answer=NOT_POSSIBLE, by=OPERATORS[0])
     for operator in OPERATORS:
-        accounts.approve(uow, account_id=account.id, by=operator, wait=dt.timedelta())
+        accounts.approve(uow, account_id=account.id, holder=account.holder, by=operator, wait=dt.timedelta())
     return account
 
 

@@ -7,7 +7,7 @@ right (its account is registered), and that delivery stands. One that is discard
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -54,6 +54,8 @@ class HeldView:
     details: tuple[str, ...]
     held_at: dt.datetime
     named_iban: str | None  #: the account in it, where that is why it is held: nobody has said that it is the company's
+    named_since: dt.datetime | None  #: from when on it has been the company's all the same: the bill came before
+    is_stopped: bool  #: somebody has frozen that account
     known: tuple[KnownAccount, ...]  #: beside it: the company's own, at most KNOWN_MOST
 
 
@@ -181,11 +183,15 @@ def held_bills(session: Session, *, now: dt.datetime, customer_id: str | None = 
         .order_by(HeldBill.held_at, HeldBill.id)
         .limit(None if customer_id is None else LISTED_MOST)
     ).all()
-    known = accounts.open_accounts(session, biller_ids={held.biller_id for held, _ in rows}, now=now)
-    return [_view(held, name, known.get(held.biller_id, [])) for held, name in rows]
+    biller_ids = {held.biller_id for held, _ in rows}
+    known = accounts.open_accounts(session, biller_ids=biller_ids, now=now)
+    stopped = accounts.stopped_ibans(session, biller_ids=biller_ids)
+    return [_view(held, name, known.get(held.biller_id, []), stopped) for held, name in rows]
 
 
-def _view(held: HeldBill, biller_name: str, known: Sequence[KnownAccount]) -> HeldView:
+def _view(
+    held: HeldBill, biller_name: str, known: Sequence[KnownAccount], stopped: Collection[tuple[str, str]]
+) -> HeldView:
     codes = tuple(dict.fromkeys(each["code"] for each in held.reasons))
     is_swapped = NOT_REGISTERED in codes and held.payee_iban is not None
     return HeldView(
@@ -198,6 +204,8 @@ def _view(held: HeldBill, biller_name: str, known: Sequence[KnownAccount]) -> He
         held_at=held.held_at,
         named_iban=held.payee_iban if is_swapped else None,
         known=tuple(known[:KNOWN_MOST]) if is_swapped else (),
+        named_since=next((each.since for each in known if is_swapped and each.iban == held.payee_iban), None),
+        is_stopped=is_swapped and (held.biller_id, held.payee_iban) in stopped,
     )
 
 

@@ -23,7 +23,8 @@ from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
-from app.people.accounts import is_open
+from app.people.account_states import AccountState
+from app.people.accounts import is_open, is_stopped
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
@@ -191,22 +192,27 @@ def origin_of(vault: Vault, session: Session, *, invoice_id: str) -> Origin:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """The account of a delivered bill, as this service knows it."""
+    """The account of a bill, as this service knows it."""
 
-    known_since: dt.date  #: on the customer's calendar
+    known_since: dt.date | None  #: as that of the company which delivered it, on the customer's calendar
     is_open: bool  #: something may be paid to it now
+    is_given_up: bool = False  #: it is not the company's any more; else, where it is not open, somebody looks at it
 
 
 def account_view(session: Session, *, invoice_id: str, customer: Customer, now: dt.datetime) -> AccountView | None:
-    """Of this customer's bill; None: it was delivered by nobody, or is not paid here."""
+    """Of this customer's bill. None: it is not paid here; or nobody delivered it, and nothing is known of its account
+    that would keep anybody from paying to it."""
     row = session.execute(
-        select(PayeeAccount.active_from, is_open(now))
+        select(PayeeAccount.active_from, PayeeAccount.state, is_open(now))
         .join(Invoice, and_(Invoice.biller_id == PayeeAccount.biller_id, Invoice.payee_iban == PayeeAccount.iban))
         .where(Invoice.id == invoice_id, Invoice.customer_id == customer.id)
     ).one_or_none()
-    if row is None or row[0] is None:
-        return None
-    return AccountView(known_since=today_of(customer, row[0]), is_open=bool(row[1]))
+    if row is not None and row[0] is not None:
+        is_given_up = row[1] == AccountState.CLOSED
+        return AccountView(known_since=today_of(customer, row[0]), is_open=bool(row[2]), is_given_up=is_given_up)
+    added = select(Invoice.payee_iban).where(Invoice.id == invoice_id, Invoice.biller_id.is_(None))
+    iban = session.scalar(added)
+    return AccountView(known_since=None, is_open=False) if iban is not None and is_stopped(session, iban=iban) else None
 
 
 def _holds(vault: Vault, session: Session, bill: DeliveredBill, key: SealingKey) -> bool:

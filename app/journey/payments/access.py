@@ -19,7 +19,7 @@ from app.journey.invoices.twins import twins
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
-from app.people.accounts import is_open_since
+from app.people.accounts import is_open_since, is_stopped, was_held_since
 from consent import trips
 from consent.models import Consent, Trip
 
@@ -103,10 +103,11 @@ def is_unchecked(session: Session, payment: Payment) -> bool:
 
 def is_account_held(session: Session, payment: Payment, *, lock: bool = False) -> bool:
     """Whether its bill was delivered, and the biller's account that its customer decided on is not open any more, as it
-    was then. ``lock``: nobody freezes it before this transaction ends."""
-    if payment.biller_id is None:
-        return False
+    was then; or nobody delivered it, and payments to its account were stopped. ``lock``: of the former nobody freezes
+    the account before this transaction ends."""
     decision = session.get_one(Decision, payment.decision_id)
+    if payment.biller_id is None:
+        return is_stopped(session, iban=decision.payee_iban)
     return not is_open_since(
         session, biller_id=payment.biller_id, iban=decision.payee_iban, moment=decision.decided_at, lock=lock
     )
@@ -171,6 +172,9 @@ def why_unwanted(session: Session, payment: Payment) -> GivesWay | None:
     wanted."""
     found = gives_way(session, payment)
     if found is None and payment.unwanted_since is not None:  # what it gave way to may be over by now
+        decision = session.get_one(Decision, payment.decision_id)
+        if was_held_since(session, iban=decision.payee_iban, moment=decision.decided_at):
+            return GivesWay(Reason.ACCOUNT_HELD, "the payee's account was held meanwhile")
         return GivesWay(Reason.ANOTHER_UNDER_WAY, "another payment of the bill")
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, or_, select
 
 from app.audit import entries
 from app.audit.kinds import Kind
@@ -332,7 +332,7 @@ def look_at_account(task: Task) -> None:
             select(Payment.id)
             .join(Decision, Decision.id == Payment.decision_id)
             .where(
-                Payment.biller_id == account.biller_id,
+                or_(Payment.biller_id == account.biller_id, Payment.biller_id.is_(None)),
                 Decision.payee_iban == account.iban,
                 Payment.state.in_(_STOPPABLE),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from dataclasses import replace
 
 from flask import Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +17,7 @@ from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.access import invoice_of_customer, not_paid_here
-from app.journey.invoices.read import account_view, invoice_view
+from app.journey.invoices.read import Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
 from app.people import passkeys
 from app.people.customers import today_of
@@ -136,13 +137,14 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
         signed_in_until = None
         account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)
+        bill = replace(bill, seal=origin_of(services().vault, uow.session, invoice_id=invoice_id).seal)  # checked anew
         need, check = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=chosen.id if chosen else None)
         if chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
-    if bill.state != InvoiceState.TO_PAY or (account is not None and not account.is_open):
+    if bill.state != InvoiceState.TO_PAY or bill.seal is Seal.WRONG or (account is not None and not account.is_open):
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says why
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))

@@ -63,6 +63,8 @@ COURSES = {
     "proposed": ("differs other ada", "approve other ada", "approve other ada yes", "insist other", "deliver other"),
     "waiting": ("propose other ada", "approve other ada yes", "approve other grace yes", "deliver other"),
 }
+#: of each account that is proposed here: the biller itself
+HOLDER = "Lumen"
 #: what is done by itself here; telling and asking the bank are others' matters
 WORK = ("invoices.open_invoice", "payments.initiate", "payments.look_at_account", "payments.reconsider")
 
@@ -176,7 +178,7 @@ class Accounts(RuleBasedStateMachine):
         model = self.models[iban]
         may = model.there and model.checked and len(model.sure) < 2 and who not in model.sure
         may = may and (bool(despite) or not model.differs)
-        assert self._says("approve", iban, by=who, wait=WAIT, despite=despite or None) is may
+        assert self._says("approve", iban, holder=HOLDER, by=who, wait=WAIT, despite=despite or None) is may
         if may:
             model.sure.add(who)
             if len(model.sure) == 2:
@@ -187,7 +189,7 @@ class Accounts(RuleBasedStateMachine):
         """Whoever has said yes alone says it once more, and once with another spelling of their name."""
         model = self.models[iban]
         for who in model.sure if len(model.sure) == 1 else ():
-            assert not self._says("approve", iban, by=who.upper(), wait=WAIT, despite="I am sure")
+            assert not self._says("approve", iban, holder=HOLDER, by=who.upper(), wait=WAIT, despite="I am sure")
         for who in model.thaw if model.frozen else ():
             assert not self._says("unfreeze", iban, by=who.upper(), note="I am sure")
 

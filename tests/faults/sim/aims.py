@@ -27,6 +27,7 @@ class Aim:
     hurries_on: tuple[str, ...] = ()  #: the own deeds of those who hurry, in the end
     may_be_short: bool = False  #: its histories may have an early end
     corrects_between: float = 0.0  #: how often a bill is corrected between two steps of its payment
+    vets_between: float = 0.0  #: how often an operator does something about an account between two steps of a payment
 
     def is_about(self, point: str) -> bool:
         return point.startswith(self.about)
@@ -98,16 +99,30 @@ SIGN_IN = Aim(
     may_be_short=True,
 )
 #: of all seeds. By dice of their own: what other seeds are does not change with them
-SIGN_IN_SHARE, ADDING_SHARE = 0.2, 0.25
+SIGN_IN_SHARE, ADDING_SHARE, VETTING_SHARE = 0.2, 0.25, 0.15
 
 
 def drawn(dice: random.Random, seed: int) -> Aim:
     aside = random.Random(f"sign in {seed}")  # noqa: S311  # the same for the same seed is the point
     aim = SIGN_IN if aside.random() < SIGN_IN_SHARE else dice.choices(AIMS, [aim.weight for aim in AIMS])[0]
     aside = random.Random(f"adding {seed}")  # noqa: S311  # as well
-    return _with_own_bills(aim) if aside.random() < ADDING_SHARE else aim
+    if aside.random() < ADDING_SHARE:
+        aim = _with_own_bills(aim)
+    aside = random.Random(f"vetting {seed}")  # noqa: S311  # as well
+    return _with_operators(aim) if aside.random() < VETTING_SHARE else aim
 
 
 def _with_own_bills(aim: Aim) -> Aim:
     """Whatever else a history is about, its people may have bills that nobody delivers."""
     return replace(aim, about=(*aim.about, *adding.POINTS), own_deeds={**aim.own_deeds, "add": 8})
+
+
+def _with_operators(aim: Aim) -> Aim:
+    """Operators who freeze and open accounts. Nobody corrects a bill then: a new version would be held meanwhile."""
+    return replace(
+        aim,
+        deeds={**aim.deeds, "correct": 0},
+        own_deeds={**aim.own_deeds, "vet": 4},
+        corrects_between=0.0,
+        vets_between=0.06,
+    )

@@ -27,12 +27,14 @@ from app.journey.corrections import read as corrections_read
 from app.journey.corrections import service as corrections
 from app.journey.corrections.models import Correction
 from app.journey.decisions import payee_checks
+from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision, PayeeCheck
 from app.journey.decisions.service import payable
 from app.journey.intake import taking
 from app.journey.intake.bill import Bill, Payee
 from app.journey.intake.means import MeansKind
 from app.journey.intake.models import DeliveredBill
+from app.journey.invoices import access as invoice_access
 from app.journey.invoices import models as invoice_models
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
@@ -60,6 +62,8 @@ from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.states import CLOSED, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.receipts.models import Receipt
 from app.journey.webhooks import delivery
+from app.people import accounts
+from app.people.account_states import ACCOUNT, AccountState, AccountStep
 from app.people.customers import today_of
 from app.people.models import Customer, PayeeAccount
 from app.services import Services, Task
@@ -70,6 +74,7 @@ from connectors.money import Money
 from connectors.profile import BankProfile
 from consent import trips
 from consent.base import new_id
+from consent.lifecycle import Lifecycle
 from consent.models import Trip
 from consent.tokens import CustomersToken
 from consent.vault import Vault
@@ -770,6 +775,38 @@ def not_here_can_be_paid() -> Sequence[Change]:
         (invoices, "_holder", lambda uow, delivered, bill: ""),
         (invoices, "_columns", columns),
     ]
+
+
+# ------------------------------------------------------------------------------------------------- accounts of payees
+
+
+@_bug("whether the account is open is asked when the page is drawn, and by nobody who decides", "V3", "P3")
+def account_not_asked_about() -> Sequence[Change]:
+    return [(decisions, "must_have_open_account", lambda uow, invoice, *, lock=False: None)]
+
+
+@_bug("once it is decided nobody asks about the account any more", "V4")
+def freeze_not_seen_later() -> Sequence[Change]:
+    return [(access, "is_account_held", lambda session, payment, *, lock=False: False)]
+
+
+@_bug("a frozen account is open again by one person's word", "V3", "V4", "P1", "P2")
+def thawed_by_one() -> Sequence[Change]:
+    moves = {**ACCOUNT.table, (AccountState.FROZEN, AccountStep.UNFREEZE): AccountState.APPROVED}
+    return [(accounts, "ACCOUNT", Lifecycle(moves, ignored=ACCOUNT.ignored))]
+
+
+@_bug("an account that two people approved is open at once, whatever its waiting time", "V3", "V4", "P3")
+def no_waiting_time() -> Sequence[Change]:
+    def is_open(now: dt.datetime) -> Any:
+        return PayeeAccount.state == AccountState.APPROVED
+
+    return [(accounts, "is_open", is_open)]
+
+
+@_bug("a freeze holds delivered bills alone: what its customer added is paid to it", "V3", "V4")
+def own_bill_to_a_frozen_account() -> Sequence[Change]:
+    return [(of, "is_stopped", lambda session, *, iban: False) for of in (access, invoice_access)]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling

@@ -97,6 +97,7 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
         found += broken_tables(world)
         watch.rows = [Row(*row) for row in world.house.raw.execute(_PAYMENTS)]
         found += world.account.count()
+        found += world.vetting.judge()
     return found + list(_broken_truth(world, watch))
 
 

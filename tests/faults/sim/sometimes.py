@@ -126,6 +126,10 @@ _NAMED = (
     "some check refused warned",
     "some check refused besides",
     "refused check-payee-first",
+    "some account frozen",
+    "some account thawed",
+    "some account approved anew",
+    "refused account-held",
     "refused payment-begun",
 )
 #: what a correction meets of a payment of its bill, whatever it is

@@ -39,6 +39,7 @@ from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, House, Person
 from tests.faults.sim.signing_in import LAST_LOOKS, SigningIn
 from tests.faults.sim.submitting import Submitting
+from tests.faults.sim.vetting import Vetting
 from tests.faults.sim.visits import Visits
 
 PSU = PsuContext(ip_address="192.0.2.7")
@@ -135,6 +136,7 @@ class World:
         self.followed: set[int] = set()  #: ways back that some browser took
         self.visits = Visits(self)
         self.adding = Adding(self)
+        self.vetting = Vetting(self)
         self.receivers = {
             url: Receiver(biller_id=biller_id, secret=secret) for url, (biller_id, secret) in house.endpoints.items()
         }
@@ -336,6 +338,8 @@ class World:
             self._stick_until_fence(fiber)
         elif fiber.subject and fiber in process.fibers and self.dice.random() < self.aim.corrects_between:
             correcting.interrupt(self, fiber.subject)
+        elif fiber.subject and fiber in process.fibers and self.dice.random() < self.aim.vets_between:
+            self.vetting.interrupt()
 
     def _nobody_works(self) -> None:
         """Whatever killed it holds up all others for a while. Their first visitor may be quicker than their workers."""
@@ -828,6 +832,9 @@ class World:
 
     def do_add(self) -> bool:
         return self.adding.go_on()
+
+    def do_vet(self) -> bool:
+        return self.vetting.go_on()
 
     def do_receiver(self) -> bool:
         receiver = self.dice.choice(list(self.receivers.values()))
