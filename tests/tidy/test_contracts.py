@@ -40,6 +40,7 @@ OFFENCES = {
         "connectors.offence_database -> sqlalchemy",
     ),
     "http-out": ("app/people/offence_http.py", "import requests", "app.people.offence_http -> requests"),
+    "mail-out": ("app/people/offence_mail.py", "import smtplib", "app.people.offence_mail -> smtplib"),
     "sandbox-bank": (
         "connectors/offence_bank.py",
         "import connectors.sandbox_bank.app",
