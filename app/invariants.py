@@ -638,7 +638,7 @@ INVARIANTS: Sequence[Invariant] = (
     _holds(
         "M1",
         "nobody was sent a message who has no safe words",
-        "SELECT n.id FROM notice n LEFT JOIN sealed s ON s.id = 'customer:' || n.customer_id || ':safe-words'"
+        "SELECT n.id FROM notice n LEFT JOIN sealed s ON s.id = 'customer:' || n.customer_id || ':' || 'safe-words'"
         " WHERE n.state = 'sent' AND s.id IS NULL",
     ),
     _holds(

@@ -37,7 +37,9 @@ class MailServer:
         if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
             raise ValueError("must be like smtps://user:password@host:465 or smtp+starttls://user:password@host:587")
         try:
-            port = parts.port or _PORTS[parts.scheme]
+            port = _PORTS[parts.scheme] if parts.port is None else parts.port
+            if port == 0:
+                raise ValueError
         except ValueError as error:
             raise ValueError("must name a port between 1 and 65535") from error
         if bool(parts.username) is not bool(parts.password):

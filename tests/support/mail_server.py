@@ -63,10 +63,11 @@ class MailServer:
     def talk(self, plain: socket.socket) -> None:
         """With one client, until it leaves."""
         connection = plain if self.starttls else self.tls.wrap_socket(plain, server_side=True)
+        talk = _Talk(self, connection)
         try:
-            _Talk(self, connection).run()
+            talk.run()
         finally:
-            connection.close()
+            talk.close()
 
 
 class HungUp(Exception):
@@ -85,6 +86,10 @@ class _Talk:
             while line := self._line():
                 verb = line.partition(" ")[0].upper().partition(":")[0]
                 getattr(self, f"_{verb.lower()}", self._unknown)(line)
+
+    def close(self) -> None:
+        self._file.close()
+        self._connection.close()
 
     def _say(self, code: int, *words: str) -> None:
         if code == 0:
@@ -110,6 +115,7 @@ class _Talk:
 
     def _starttls(self, _: str) -> None:
         self._say(220, "go on")
+        self._file.close()
         self._connection = self._server.tls.wrap_socket(self._connection, server_side=True)
         self._file = self._connection.makefile("rb")
 
@@ -164,7 +170,7 @@ def serve_mail(folder: Path, *, starttls: bool = False) -> Iterator[MailServer]:
                 threads[-1].start()
 
         def talk(connection: socket.socket) -> None:
-            with contextlib.suppress(OSError):  # a client that does not believe the certificate
+            with contextlib.suppress(OSError), connection:  # a client that does not believe the certificate
                 server.talk(connection)
 
         accepting = threading.Thread(target=accept, daemon=True)

@@ -23,7 +23,7 @@ from app.people.models import Customer
 from app.services import Services, Task
 
 #: between tries; with the last one a day is over
-PAUSES_S = (60, 300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 9 * 3600)
+PAUSES_S = (60, 300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 10 * 3600)
 
 
 def send(task: Task) -> None:

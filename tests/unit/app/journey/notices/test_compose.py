@@ -24,7 +24,7 @@ EVERY = list(itertools.product(NoticeKind, LOCALES))
 #: what a reader's program may make a link of, or a reader take for an account, a number or an amount: said in another
 #: way than the composer says it
 LEADS = re.compile(
-    r"://|www|@|mailto|tel:|[\w-]\.[^\W\d_]|\d|[/\\_#%&=+<>\[\]{}|~^$€£¥]|[^\x00-\x7fÀ-ÿŒœ’–]",
+    r"://|www|@|(?:mailto|tel):\S|[\w-]\.[^\W\d_]|\d|[/\\_#%&=+<>\[\]{}|~^$€£¥]|[^\x00-\x7fÀ-ÿŒœ’–]",
     re.IGNORECASE | re.UNICODE,
 )
 
