@@ -1,9 +1,9 @@
 """What must always be true of the database, each as one query that finds no row. `quittance check` runs them all.
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
-F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), P payee accounts. Many are
-constraints of the tables as well: what two things keep, one mistake does not break. The queries read tables only, so
-that they judge the code and do not repeat it.
+F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), M messages to customers,
+P payee accounts. Many are constraints of the tables as well: what two things keep, one mistake does not break. The
+queries read tables only, so that they judge the code and do not repeat it.
 """
 
 from __future__ import annotations
@@ -633,6 +633,29 @@ INVARIANTS: Sequence[Invariant] = (
         "H3",
         "no entry of the log waits for its number for more than a minute",
         "SELECT id FROM log_entry WHERE number IS NULL AND {seconds::now,at} > 60",
+    ),
+    # ------------------------------------------------------------------------------------------ M messages to customers
+    _holds(
+        "M1",
+        "nobody was sent a message who has no safe words",
+        "SELECT n.id FROM notice n LEFT JOIN sealed s ON s.id = 'customer:' || n.customer_id || ':' || 'safe-words'"
+        " WHERE n.state = 'sent' AND s.id IS NULL",
+    ),
+    _holds(
+        "M2",
+        "one fact is told to its customer once, and as what it was",
+        "SELECT min(id) FROM notice GROUP BY event_id HAVING count(*) > 1"
+        " UNION ALL SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id WHERE e.kind <> CASE n.kind"
+        " WHEN 'new_bill' THEN 'InvoiceOpened' WHEN 'bill_held' THEN 'BillHeld'"
+        " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
+        " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
+        " ELSE 'SafeWordsChanged' END",
+    ),
+    _holds(
+        "M3",
+        "no message to a customer is forgotten",
+        "SELECT n.id FROM notice n LEFT JOIN work w ON w.key = 'notices.send:' || n.id"
+        " WHERE n.state = 'waiting' AND w.id IS NULL",
     ),
     # ----------------------------------------------------------------------------------------------- P payee accounts
     _holds(

@@ -18,6 +18,7 @@ from app.journey.connections.service import lapse_offers
 from app.journey.decisions import payee_checks
 from app.journey.intake import own_bills, uploads
 from app.journey.invoices.service import report_unseen
+from app.journey.notices import service as notices
 from app.journey.payments.service import renew_promises
 from app.people import clients, passkeys, sessions
 from app.services import Services
@@ -66,6 +67,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     own_bills.drop_abandoned: dt.timedelta(hours=1),
     payee_checks.drop_stale: dt.timedelta(hours=1),
     lapse_offers: dt.timedelta(minutes=5),
+    notices.drop_old: dt.timedelta(hours=1),
 }
 #: those that need more than one transaction, or a setting
 OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {

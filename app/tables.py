@@ -13,6 +13,7 @@ import app.journey.decisions.models
 import app.journey.intake.models
 import app.journey.invoices.models
 import app.journey.ledger.models
+import app.journey.notices.models
 import app.journey.payments.models
 import app.journey.receipts.models
 import app.journey.reconciliation.models

@@ -6,13 +6,14 @@ A variable that begins with QUITTANCE_ and is not listed here stops the start: a
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
 from config.hosts import is_loopback
+from config.mail import MailServer, is_address
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,6 +52,9 @@ class Settings:
     account_wait_hours: int = 72
     name_check_url: str = ""  #: where the name of a payee is checked (the EPC's Verification of Payee); "": nowhere
     unseen_days: int = 7  #: a bill that its customer has not opened for so long is told to its biller; 0: none is
+    #: who takes our mail: smtps://user:password@host:465 or smtp+starttls://…; "": no e-mail is sent
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""  #: the address that messages to customers come from
 
     @classmethod
     def from_environ(cls) -> Settings:
@@ -95,6 +99,8 @@ class Settings:
             account_wait_hours=env.int("QUITTANCE_ACCOUNT_WAIT_HOURS", 0 if demo else 72),
             name_check_url=env.str("QUITTANCE_NAME_CHECK_URL", _SANDBOX_NAMES.format(bank_port) if demo else ""),
             unseen_days=env.int("QUITTANCE_UNSEEN_DAYS", 7),
+            smtp_url=env.str("QUITTANCE_SMTP_URL", ""),
+            mail_from=env.str("QUITTANCE_MAIL_FROM", ""),
         )
 
     def check(self) -> None:
@@ -118,9 +124,23 @@ class Settings:
             raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
         if self.trusted_proxies < 0:
             raise SettingsError("QUITTANCE_TRUSTED_PROXIES must be how many proxies stand in front of us, or 0")
+        self._check_mail()
         for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
+
+    def _check_mail(self) -> None:
+        try:
+            server = self.mail_server
+        except ValueError as error:
+            raise SettingsError(f"QUITTANCE_SMTP_URL {error}") from None
+        if server is not None and not is_address(self.mail_from):
+            raise SettingsError("QUITTANCE_MAIL_FROM must be an e-mail address like messages@bills.example")
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Who takes our mail; None: nobody, no e-mail is sent."""
+        return MailServer.parse(self.smtp_url) if self.smtp_url else None
 
     @property
     def sandbox_bank_url(self) -> str | None:

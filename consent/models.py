@@ -77,7 +77,7 @@ class Sealed(Base):
 
     id: Mapped[str] = mapped_column(
         String(120), primary_key=True
-    )  # what it is: trip:<id>:verifier, consent:<id>:token, payment:<id>:token, sign_in:<id>:token
+    )  # what it is: trip:<id>:verifier, consent:<id>:token, payment:<id>:token, sign_in:<id>:token, …
     box: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime | None] = mapped_column(index=True)

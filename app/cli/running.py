@@ -35,6 +35,8 @@ def _worker(_: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     services = machinery.services()
+    if services.settings.mail_server is None:
+        logging.getLogger("quittance.notices").warning("no e-mail is sent: QUITTANCE_SMTP_URL is not set")
     worker = Worker(services, Schedule(services))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: worker.stop())

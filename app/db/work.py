@@ -90,17 +90,20 @@ class Lane(enum.Enum):
     """Work that waits for strangers has a lane of its own: a slow biller must never keep a payment waiting.
 
     So has the work of many bills at once, for which no customer waits; and so have the reports to billers, for which
-    no bill waits either.
+    no bill waits either. Mail goes through one server, which may be away for hours: no biller's program waits for it.
     """
 
     JOURNEY = enum.auto()
     OUTBOUND = enum.auto()
+    MAIL = enum.auto()
     BULK = enum.auto()
     REPORTS = enum.auto()
 
 
 #: handlers whose time is in the hands of others than us and the banks
 OUTBOUND_HANDLERS = ("webhooks.deliver",)
+#: handlers that talk to the mail server
+MAIL_HANDLERS = ("notices.send",)
 #: handlers that work long on one bill
 REPORT_HANDLERS = ("intake.check_conformance",)
 #: handlers that work on hundreds of bills at a time
@@ -109,8 +112,15 @@ BULK_HANDLERS = (
     "invoices.open_invoice_together",
     "webhooks.tell_bill_delivered_together",
     "webhooks.tell_bill_unseen_together",
+    "notices.tell_new_bill_together",
+    "notices.tell_held_bill_together",
 )
-_HANDLERS = {Lane.OUTBOUND: OUTBOUND_HANDLERS, Lane.BULK: BULK_HANDLERS, Lane.REPORTS: REPORT_HANDLERS}
+_HANDLERS = {
+    Lane.OUTBOUND: OUTBOUND_HANDLERS,
+    Lane.MAIL: MAIL_HANDLERS,
+    Lane.BULK: BULK_HANDLERS,
+    Lane.REPORTS: REPORT_HANDLERS,
+}
 
 
 @dataclass(frozen=True, slots=True)

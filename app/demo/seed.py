@@ -20,9 +20,11 @@ from app.demo import files
 from app.demo.biller_files import BILLERS_FILE, private_key
 from app.demo.cast import COMPANIES, CONNECTIONS, OPERATORS, PEOPLE, Company, Person
 from app.journey.connections.service import connect
+from app.journey.notices import service as notices
+from app.journey.notices.kinds import CHOICES
 from app.journey.webhooks.models import WebhookEndpoint
 from app.journey.webhooks.service import add_endpoint, secret_row
-from app.people import accounts
+from app.people import accounts, safe_words
 from app.people.billers import add_biller
 from app.people.clients import SCOPES, add_client, client_of
 from app.people.customers import add_customer
@@ -35,7 +37,7 @@ def seed(services: Services, folder: Path) -> None:
     """Make the cast, or find it. Raises what the verbs of app.people raise."""
     known = files.read_json(folder / BILLERS_FILE) or {}
     with services.unit_of_work() as uow:
-        customers = {person.key: _customer(uow, person) for person in PEOPLE}
+        customers = {person.key: _customer(services, uow, person) for person in PEOPLE}
         told = {
             company.slug: _biller(services, uow, company, folder, known.get(company.slug, {})) for company in COMPANIES
         }
@@ -52,13 +54,17 @@ def seed(services: Services, folder: Path) -> None:
         files.write_json(folder / BILLERS_FILE, told)
 
 
-def _customer(uow: UnitOfWork, person: Person) -> str:
+def _customer(services: Services, uow: UnitOfWork, person: Person) -> str:
+    """Told of everything, so that there is something to see under Messages; in the demo no e-mail leaves."""
     found = uow.session.scalar(select(Customer.id).where(Customer.demo, Customer.email == person.email).limit(1))
     if found is not None:
         return found
-    return add_customer(
+    customer = add_customer(
         uow, name=person.name, email=person.email, locale=person.locale, time_zone=person.time_zone, demo=True
-    ).id
+    )
+    safe_words.words_of(services.vault, uow, customer)
+    notices.choose(uow, customer_id=customer.id, kinds=CHOICES)
+    return customer.id
 
 
 def _biller(

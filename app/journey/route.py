@@ -14,9 +14,11 @@ from app.journey.corrections import service as corrections
 from app.journey.corrections.events import BillCorrected
 from app.journey.decisions.events import PaymentDecided
 from app.journey.intake import conformance, uploads
-from app.journey.intake.events import BillDelivered, CorrectionDelivered
+from app.journey.intake.events import BillDelivered, BillHeld, CorrectionDelivered
 from app.journey.invoices import service as invoices
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
+from app.journey.notices import sending
+from app.journey.notices import service as notices
 from app.journey.payments import code_exchange, initiate, status, step
 from app.journey.payments.events import (
     CustomerReturned,
@@ -31,14 +33,15 @@ from app.journey.payments.events import (
 from app.journey.receipts import service as receipts
 from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
-from app.people.events import PayeeAccountMoved
+from app.people.events import PayeeAccountMoved, SafeWordsChanged
 from app.services import Handler
 
 TIMETABLE: dict[type[Event], list[Handler]] = {
     CodePresented: [connections.take_up],
     ConnectionChanged: [webhooks.tell_connection_changed],
     BillDelivered: [invoices.open_invoice],
-    InvoiceOpened: [webhooks.tell_bill_delivered],
+    BillHeld: [notices.tell_held_bill],
+    InvoiceOpened: [webhooks.tell_bill_delivered, notices.tell_new_bill],
     BillUnseen: [webhooks.tell_bill_unseen],
     CorrectionDelivered: [corrections.apply_correction],
     CorrectionDue: [corrections.apply_correction],
@@ -47,26 +50,35 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     PaymentDecided: [initiate.initiate],
     TwinMoved: [step.reconsider],
     PayeeAccountMoved: [step.look_at_account],
-    PayeeMoved: [step.reconsider],
+    PayeeMoved: [step.reconsider, notices.tell_account_frozen],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
-    PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled],
-    PaymentFailed: [webhooks.tell_payment_failed],
+    PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled, notices.tell_payment_settled],
+    PaymentFailed: [webhooks.tell_payment_failed, notices.tell_payment_failed],
     PaymentUnknown: [webhooks.tell_payment_updated],
-    PaymentReversed: [webhooks.tell_payment_failed],
+    PaymentReversed: [webhooks.tell_payment_failed, notices.tell_payment_reversed],
+    SafeWordsChanged: [notices.tell_words_changed],
 }
 
 #: what nobody may see undone, in the transaction of the fact itself: work comes too late for it
 AT_ONCE: dict[type[Event], list[AtOnce]] = {InvoiceOpened: [corrections.replace_at_once]}
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event
-FOLLOW_UPS: list[Handler] = [status.follow, delivery.deliver, uploads.deliver_upload, conformance.check_conformance]
+FOLLOW_UPS: list[Handler] = [
+    status.follow,
+    delivery.deliver,
+    sending.send,
+    uploads.deliver_upload,
+    conformance.check_conformance,
+]
 
 #: of facts that came by the hundred: what the handler without ``_together`` does for one of them
 TOGETHER: list[Handler] = [
     invoices.open_invoice_together,
     webhooks.tell_bill_delivered_together,
     webhooks.tell_bill_unseen_together,
+    notices.tell_new_bill_together,
+    notices.tell_held_bill_together,
 ]
 
 

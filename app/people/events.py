@@ -1,4 +1,4 @@
-"""What happened to people and companies that payments under way must hear of."""
+"""What happened to people and companies that others must hear of."""
 
 from __future__ import annotations
 
@@ -12,3 +12,11 @@ class PayeeAccountMoved(Event):
     """An account of a biller was frozen or closed, or is open again."""
 
     account_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SafeWordsChanged(Event):
+    """A customer drew new safe words."""
+
+    customer_id: str
+    before: str  #: the row of the vault that has those of before, for two days

@@ -216,7 +216,15 @@ def test_a_visitor_finds_everything_of_the_customer_they_visit(screen: Screen, w
     assert crawl.faults == []
     assert crawl.hops == []
     kinds = _without_ids(crawl.seen)
-    assert {"/bills", "/bills/inv_…", "/bills/inv_…/bank", "/bills/inv_…/original", "/receipts", "/security"} <= kinds
+    assert {
+        "/bills",
+        "/bills/inv_…",
+        "/bills/inv_…/bank",
+        "/bills/inv_…/original",
+        "/receipts",
+        "/messages",
+        "/security",
+    } <= kinds
 
 
 def test_a_customer_finds_payments_and_receipts_and_one_hop(screen: Screen, world: World) -> None:

@@ -116,7 +116,7 @@ def _the_pages_around(screen: Screen, number: str) -> None:
     screen.open("/bills?show=paid")
     expect(screen.card(number)).to_be_visible()
     screen.check_page()
-    for path in ("/bills?show=to-pay", "/receipts", "/security"):
+    for path in ("/bills?show=to-pay", "/receipts", "/messages", "/security"):
         screen.open(path)
         screen.check_page()
     screen.allow("status of 404")
@@ -130,7 +130,7 @@ def test_the_keyboard_comes_along_in_the_order_of_the_page(screen: Screen, world
     screen.open("/bills")
     focused = screen.page.locator(":focus")
     order: list[str | None] = []
-    for _ in range(8):
+    for _ in range(9):
         screen.page.keyboard.press("Tab")
         order.append(focused.get_attribute("href") or focused.inner_text())
     assert order == [
@@ -139,6 +139,7 @@ def test_the_keyboard_comes_along_in_the_order_of_the_page(screen: Screen, world
         "/bills",
         "/receipts",
         "/companies",
+        "/messages",
         "/security",
         "/language/fr?next=/bills",
         "Sign out",

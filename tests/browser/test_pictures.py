@@ -88,6 +88,14 @@ def test_pictures_of_a_new_person(screen: Screen, pictures: Where) -> None:
     )
 
 
+def test_pictures_of_messages(screen: Screen, pictures: Where) -> None:
+    screen.visit(CAMILLE)
+    _take_all(screen, pictures, {"messages-visit": "/messages"})
+    screen.page.context.clear_cookies()
+    screen.sign_up("Nele Neumann", "nele.messages@example.org")
+    _take_all(screen, pictures, {"messages": "/messages"})
+
+
 def test_pictures_of_bills_that_are_not_paid_here(screen: Screen, pictures: Where, world: World) -> None:
     debit = {"payee": None, "means": "direct_debit", "mandate": "M-2024-0815", "creditor_id": "FR72ZZZ123456"}
     past = {"issued_on": "2026-01-02", "due_on": "2026-01-20"}

@@ -40,6 +40,7 @@ OFFENCES = {
         "connectors.offence_database -> sqlalchemy",
     ),
     "http-out": ("app/people/offence_http.py", "import requests", "app.people.offence_http -> requests"),
+    "mail-out": ("app/people/offence_mail.py", "import smtplib", "app.people.offence_mail -> smtplib"),
     "sandbox-bank": (
         "connectors/offence_bank.py",
         "import connectors.sandbox_bank.app",
@@ -133,5 +134,8 @@ def test_every_external_module_of_a_contract_is_one_that_we_have() -> None:
     """A forbidden module that is spelled wrong forbids nothing."""
     for contract in CONTRACTS.values():
         for name in contract.get("forbidden_modules", []):
-            found = any((Path(place) / name.split(".")[0]).exists() for place in [str(ROOT), *sys.path])
+            module = name.split(".")[0]
+            found = any(
+                (Path(place) / file).exists() for place in [str(ROOT), *sys.path] for file in (module, f"{module}.py")
+            )
             assert found, f"{contract['id']} forbids {name}, which is not installed: is it spelled right?"

@@ -12,6 +12,7 @@ from app.journey.connections.states import CONNECTION, ConnectionState, Connecti
 from app.journey.corrections.states import CORRECTION, CorrectionState, CorrectionStep
 from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
+from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
 from consent.lifecycle import Lifecycle
 from consent.states import CONSENT, ConsentState, ConsentStep
@@ -23,6 +24,13 @@ States = set[enum.Enum]
 KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
     (CONNECTION, ConnectionState, ConnectionStep, {ConnectionState.NONE}, set()),  # people come back to one another
     (UPLOAD, UploadState, UploadStep, {UploadState.RECEIVING}, {UploadState.DONE}),
+    (
+        NOTICE,
+        NoticeState,
+        NoticeStep,
+        {NoticeState.WAITING},
+        {NoticeState.SENT, NoticeState.REFUSED, NoticeState.GIVEN_UP, NoticeState.NOT_SENT},
+    ),
     (CORRECTION, CorrectionState, CorrectionStep, {CorrectionState.STANDING}, {CorrectionState.APPLIED}),
     # a paid one may be reopened
     (INVOICE, InvoiceState, InvoiceStep, {InvoiceState.TO_PAY, InvoiceState.NOT_HERE}, set()),

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.db.events import Event
 from app.db.unit_of_work import TOGETHER as WORD
 from app.db.work import BULK_HANDLERS
-from app.journey.intake.events import BillDelivered
+from app.journey.intake.events import BillDelivered, BillHeld
 from app.journey.invoices.events import BillUnseen, InvoiceOpened
 from app.journey.route import FOLLOW_UPS, HANDLERS, ROUTE, TIMETABLE, TOGETHER, name_of
 from config.settings import ROOT
@@ -88,7 +88,7 @@ def test_what_is_done_together_is_done_one_by_one_too() -> None:
 
 def test_facts_that_come_together_have_their_handlers() -> None:
     """What a handler of many records is recorded together too."""
-    for event in (BillDelivered, InvoiceOpened, BillUnseen):
+    for event in (BillDelivered, BillHeld, InvoiceOpened, BillUnseen):
         missing = {f"{name}{WORD}" for name in ROUTE[event] if isinstance(name, str)} - HANDLERS.keys()
         assert not missing, f"{event.__name__} may come by the hundred: write {', '.join(sorted(missing))}."
 

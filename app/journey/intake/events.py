@@ -17,3 +17,10 @@ class CorrectionDelivered(Event):
     """The same of a credit note, or of a bill that replaces an earlier one."""
 
     bill_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BillHeld(Event):
+    """Somebody must look at a bill first; its customer sees it as not verified."""
+
+    held_id: str

@@ -18,6 +18,7 @@ from sqlalchemy.orm import defer
 
 from app.audit import entries, seals
 from app.audit.kinds import Kind
+from app.db.events import Event
 from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
@@ -25,7 +26,7 @@ from app.journey.connections import leaks
 from app.journey.connections.access import customers_behind, customers_once_behind
 from app.journey.intake import conformance, holding, originals, rules
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
-from app.journey.intake.events import BillDelivered, CorrectionDelivered
+from app.journey.intake.events import BillDelivered, BillHeld, CorrectionDelivered
 from app.journey.intake.formats import read_bill
 from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
@@ -235,12 +236,15 @@ class _Desk:
         for row in delivered:
             if row["id"] in self._corrections:
                 self.uow.record(CorrectionDelivered(bill_id=row["id"]))
-        facts = [BillDelivered(bill_id=row["id"]) for row in delivered if row["id"] not in self._corrections]
+        self._record([BillDelivered(bill_id=row["id"]) for row in delivered if row["id"] not in self._corrections])
+        self._record([BillHeld(held_id=row["id"]) for row in held])
+        return {row["id"] for row in (*self._delivered, *self._held)} - {row["id"] for row in (*delivered, *held)}
+
+    def _record(self, facts: Sequence[Event]) -> None:
         if len(facts) == 1:
             self.uow.record(facts[0])
         else:
             self.uow.record_together(facts)
-        return {row["id"] for row in (*self._delivered, *self._held)} - {row["id"] for row in (*delivered, *held)}
 
     def _judge(self, delivery: Delivery) -> Acknowledgement:
         customer_id = self._customers.get(delivery.address) or self._credited(delivery)

@@ -29,6 +29,8 @@ DRAWING_LIMIT = "120 per hour"
 COMPARING_LIMIT = "60 per hour; 200 per day"
 #: pages on which a payee's bank is asked about a name: nobody is to find out by them whose an account is
 ASKING_LIMIT = "60 per hour; 200 per day"
+#: new safe words of one customer: each time a message says so
+DRAWING_WORDS_LIMIT = "10 per hour; 20 per day"
 
 
 def sign_up_limit() -> str:
@@ -53,6 +55,10 @@ def drawing_limit() -> str:
 
 def asking_limit() -> str:
     return ASKING_LIMIT
+
+
+def drawing_words_limit() -> str:
+    return DRAWING_WORDS_LIMIT
 
 
 def address() -> str:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
-from app.people import passkeys, sessions
+from app.people import passkeys, safe_words, sessions
 from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers
 from app.people.models import Customer
 from app.people.passkeys import Started
@@ -111,6 +111,7 @@ def passkey_new_done() -> ResponseReturnValue:
             locale=locale,
             time_zone=DEFAULT_ZONE[locale],
         )
+        safe_words.words_of(services().vault, uow, customer)
         _keep_passkey(uow, ceremony, done["credential"], customer)
         response = jsonify(to=url_for("customers.inbox"))
         _open_session(uow, response, customer_id=customer.id, read_only=False)

@@ -24,6 +24,7 @@ from app.db.work import (
     BULK_HANDLERS,
     DEAD_PAUSE,
     LEASE,
+    MAIL_HANDLERS,
     OUTBOUND_HANDLERS,
     REPORT_HANDLERS,
     TRIES_MOST,
@@ -43,6 +44,7 @@ KEYS = ("a", "b", "c")
 HANDLERS = {
     Lane.JOURNEY: "payments.follow",
     Lane.OUTBOUND: OUTBOUND_HANDLERS[0],
+    Lane.MAIL: MAIL_HANDLERS[0],
     Lane.BULK: BULK_HANDLERS[0],
     Lane.REPORTS: REPORT_HANDLERS[0],
 }

@@ -591,6 +591,28 @@ def an_entry_that_gets_no_number(books: Books) -> None:
     books.copy("log_entry", entry, id="log_x", number=None, at=books.now - HOUR)
 
 
+def told(books: Books, **values: Any) -> None:
+    """A message about the first settled payment."""
+    event = books.one("event", "kind = 'PaymentSettled'")
+    notice = {"id": "ntc_x", "customer_id": "cus_x", "event_id": event["id"], "kind": "payment_settled", "locale": "en"}
+    books.copy("notice", {**notice, "state": "not_sent", "tries": 0, "created_at": books.now, **values})
+
+
+@_breaks("M1")
+def sent_without_words(books: Books) -> None:
+    told(books, state="sent", ended_at=books.now)
+
+
+@_breaks("M2")
+def told_as_what_it_was_not(books: Books) -> None:
+    told(books, kind="payment_failed", ended_at=books.now)
+
+
+@_breaks("M3")
+def a_message_that_nobody_sends(books: Books) -> None:
+    told(books, state="waiting")
+
+
 @_breaks("P1")
 def frozen_by_nobody(books: Books) -> None:
     books.change("payee_account", books.one("payee_account", "state = 'approved'"), state="frozen")

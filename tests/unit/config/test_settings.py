@@ -139,3 +139,45 @@ def test_proxies_are_none_or_some(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_is_this_machine(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+MAIL = {"BASE_URL": "https://bills.example", "MAIL_FROM": "messages@bills.example"}
+
+
+def test_mail_is_sent_over_tls_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, BASE_URL="https://bills.example").mail_server is None
+    server = read(monkeypatch, **MAIL, SMTP_URL="smtps://quittance:se%40cret@mail.example").mail_server
+    assert server is not None
+    assert (server.host, server.port, server.implicit_tls) == ("mail.example", 465, True)
+    assert (server.user, server.password) == ("quittance", "se@cret")
+    assert "se@cret" not in repr(server)
+    server = read(monkeypatch, **MAIL, SMTP_URL="smtp+starttls://mail.example:2525").mail_server
+    assert server is not None
+    assert (server.port, server.implicit_tls, server.user) == (2525, False, "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://mail.example",
+        "mail.example:465",
+        "smtps://",
+        "smtps://mail.example/box",
+        "smtps://mail.example:0",
+        "smtps://mail.example:99999",
+        "smtps://quittance@mail.example",
+        "smtps://:hidden@mail.example",
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_stops_the_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    with pytest.raises(SettingsError, match="QUITTANCE_SMTP_URL must") as refused:
+        read(monkeypatch, **MAIL, SMTP_URL=url)
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "bills.example", "a@b", "a b@bills.example", "é@bills.example", "a@b.example\n"]
+)
+def test_mail_comes_from_an_address(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:
+    with pytest.raises(SettingsError, match="QUITTANCE_MAIL_FROM must be"):
+        read(monkeypatch, BASE_URL="https://bills.example", SMTP_URL="smtps://mail.example", MAIL_FROM=sender)

@@ -1,0 +1,84 @@
+"""The one way by which a text becomes a message. Whatever could lead somewhere, or lead astray, does not get through.
+
+Not a list of what is forbidden but of what is allowed: letters of French and English, spaces, and the marks of a
+sentence, each where a sentence has it. So there is no digit (no amount, no account, no telephone number, no address of
+a machine), no ``@``, ``/`` or ``_``, no letter of another script that looks like one of ours, and no full stop or colon
+with anything but a space behind it: nothing that a program could turn into a link.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+
+from app.journey.notices.kinds import NoticeKind
+from app.journey.notices.texts import CLOSING, OPENING, TEXTS, Text
+from app.people.safe_words import SafeWords
+
+#: the no-break space stands before French marks
+_LETTERS = "A-Za-zÀ-ÖØ-öø-ÿŒœ"
+_ALLOWED = re.compile(rf"[{_LETTERS} \n\N{{NO-BREAK SPACE}}.,;:!?’–«»()-]+")
+_MARK_INSIDE = re.compile(r"[.,;:!?](?![ \n\N{NO-BREAK SPACE})]|\Z)")
+_WWW = re.compile(r"www", re.IGNORECASE)
+#: an amount in letters: money is talked about in the space and nowhere else
+_MONEY = re.compile(r"\b(?:eur|euros?|usd|dollars?|gbp|pounds?|pence|chf|francs?|cents?|centimes?)\b", re.IGNORECASE)
+#: longer is no word of a sentence
+_LONG = re.compile(rf"[{_LETTERS}]{{25}}")
+SUBJECT_MAX = 70
+WIDTH = 72
+
+
+class NotPlain(Exception):
+    """This text is not sent: it has something in it that could be a link, an address, a number or an amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A subject and a text that may be sent. There is none with anything else in it: it looks at itself."""
+
+    subject: str
+    text: str
+
+    def __post_init__(self) -> None:
+        must_be_plain(self.subject)
+        must_be_plain(self.text)
+        if len(self.subject) > SUBJECT_MAX or "\n" in self.subject:
+            raise NotPlain("its subject is not one short line")
+
+    def __repr__(self) -> str:
+        return "Letter(…)"  # the words are in it
+
+
+def must_be_plain(text: str) -> None:
+    """Raises NotPlain, without a word of the text: it may be somebody's."""
+    if not _ALLOWED.fullmatch(text):
+        raise NotPlain("it has a character that no sentence of ours needs, or nothing at all")
+    if _MARK_INSIDE.search(text):
+        raise NotPlain("it has a mark in the middle of a word, as addresses have")
+    if _WWW.search(text) or _LONG.search(text):
+        raise NotPlain("it has what looks like an address")
+    if _MONEY.search(text):
+        raise NotPlain("it names money")
+
+
+def compose(text: Text, words: SafeWords, *, locale: str) -> Letter:
+    """The words first, then what is to be said, then what to do. Raises NotPlain.
+
+    The words are in the text and not in the subject: subjects are shown on locked screens, kept in the logs of mail
+    servers and carried along by every answer.
+    """
+    if not words.first or not words.second or words.first == words.second:
+        raise NotPlain("it has no two words")
+    opening = f"{OPENING[locale]} {words.first}, {words.second}"
+    return Letter(text.subject, "\n\n".join(map(_folded, (opening, *text.paragraphs, *CLOSING[locale]))) + "\n")
+
+
+def text_of(kind: NoticeKind, locale: str) -> Text:
+    """What a message of this kind says."""
+    return TEXTS[kind][locale]
+
+
+def _folded(paragraph: str) -> str:
+    must_be_plain(paragraph)  # folding would hide what it makes spaces of
+    return textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)

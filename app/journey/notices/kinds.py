@@ -1,0 +1,23 @@
+"""What customers may be told, one kind each. A customer chooses which; until then none is sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+
+
+class NoticeKind(enum.StrEnum):
+    NEW_BILL = "new_bill"
+    BILL_HELD = "bill_held"  #: because the account in it is not known, or not open
+    PAYMENT_SETTLED = "payment_settled"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_REVERSED = "payment_reversed"
+    ACCOUNT_FROZEN = "account_frozen"  #: while a payment to it was under way
+    WORDS_CHANGED = "words_changed"  #: told to whoever has chosen anything: nobody can choose to miss it
+
+
+#: what is chosen, in the order of the page
+CHOICES = tuple(kind for kind in NoticeKind if kind is not NoticeKind.WORDS_CHANGED)
+
+#: how long a message waits for more of its kind: bills that come one after the other are one message
+GATHER = {NoticeKind.NEW_BILL: dt.timedelta(minutes=10), NoticeKind.BILL_HELD: dt.timedelta(minutes=10)}

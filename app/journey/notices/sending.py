@@ -1,0 +1,88 @@
+"""Sending one message by e-mail: at least once, and once as far as anybody can know.
+
+It is taken by the mail server (250) before we write down that it was. Whoever dies between the two leaves it waiting,
+and it is sent again: with the same Message-ID, by which a mailbox can tell that it has it already.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from app.db.events import EventRow
+from app.db.unit_of_work import UnitOfWork
+from app.failpoints import failpoint
+from app.journey.notices import smtp
+from app.journey.notices.compose import Letter, compose, text_of
+from app.journey.notices.kinds import NoticeKind
+from app.journey.notices.models import Notice
+from app.journey.notices.service import is_wanted
+from app.journey.notices.smtp import Envelope, Outcome
+from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
+from app.people import safe_words
+from app.people.models import Customer
+from app.services import Services, Task
+
+#: between tries; with the last one a day is over
+PAUSES_S = (60, 300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 10 * 3600)
+
+
+def send(task: Task) -> None:
+    """Hand it to the mail server once; try again later while that is of use."""
+    services, server = task.services, task.services.settings.mail_server
+    with services.unit_of_work() as uow:
+        notice = uow.session.get_one(Notice, task.payload["notice_id"])
+        if notice.state != NoticeState.WAITING:
+            task.finish(uow)
+            uow.commit()
+            return
+        letter = _letter(services, uow, notice)
+        if server is None or letter is None:
+            _end(task, uow, notice, NoticeStep.LEAVE)
+            uow.commit()
+            return
+        task.hold(uow)
+        envelope = _envelope(services, uow.session.get_one(Customer, notice.customer_id), notice)
+        uow.commit()
+    outcome = smtp.post(server, letter, envelope)
+    failpoint("notice.sent")
+    with services.unit_of_work() as uow:
+        notice = uow.session.get_one(Notice, notice.id)
+        notice.tries += 1
+        if outcome is Outcome.TAKEN:
+            _end(task, uow, notice, NoticeStep.SEND)
+        elif outcome is Outcome.REFUSED:
+            _end(task, uow, notice, NoticeStep.REFUSE)
+        elif notice.tries > len(PAUSES_S):
+            _end(task, uow, notice, NoticeStep.GIVE_UP)
+        else:
+            task.run_again(uow, run_at=uow.now + dt.timedelta(seconds=PAUSES_S[notice.tries - 1]))
+        uow.commit()
+
+
+def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | None:
+    """What it says now; None where nothing is to be said: its customer wants it no more, or has no safe words."""
+    kind = NoticeKind(notice.kind)
+    row = safe_words.row_of(notice.customer_id)
+    if kind is NoticeKind.WORDS_CHANGED:  # those that its customer knows
+        row = uow.session.get_one(EventRow, notice.event_id).payload["before"]
+    words = safe_words.find(services.vault, uow.session, row)
+    if words is None or not is_wanted(uow.session, customer_id=notice.customer_id, kind=kind):
+        return None
+    return compose(text_of(kind, notice.locale), words, locale=notice.locale)
+
+
+def _envelope(services: Services, customer: Customer, notice: Notice) -> Envelope:
+    sender = services.settings.mail_from
+    return Envelope(
+        sender=sender,
+        to=customer.email,
+        message_id=f"<{notice.id}@{sender.rpartition('@')[2]}>",
+        date=notice.created_at,
+        language=notice.locale,
+    )
+
+
+def _end(task: Task, uow: UnitOfWork, notice: Notice, step: NoticeStep) -> None:
+    notice.state = NOTICE.next(NoticeState(notice.state), step)
+    notice.ended_at = uow.now
+    task.finish(uow)

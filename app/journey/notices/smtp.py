@@ -1,0 +1,100 @@
+"""Handing one message to the mail server: the only place from which mail goes out, and never inside a transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import enum
+import logging
+import smtplib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+
+from app.journey.notices.compose import Letter
+from config.mail import MailServer, is_address
+
+log = logging.getLogger("quittance.notices")
+
+#: for each answer of the server
+TIMEOUT_S = 10.0
+#: what is shown beside the address it comes from
+SENDER = "Quittance"
+
+
+class Outcome(enum.Enum):
+    TAKEN = enum.auto()  #: 250: it is the mail server's to deliver now
+    REFUSED = enum.auto()  #: 5xx for this address, or for the message: to ask again would not help
+    LATER = enum.auto()  #: not now, or nobody knows whether it was taken: it is sent again, as the very same message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """From whom to whom, and what makes it the same message at every try."""
+
+    sender: str
+    to: str
+    message_id: str
+    date: dt.datetime
+    language: str
+
+
+def written(letter: Letter, envelope: Envelope) -> EmailMessage:
+    """As it goes over the wire: text and nothing else."""
+    message = EmailMessage(policy=policy.SMTP)  # it refuses a line break in any header
+    message["From"] = Address(SENDER, addr_spec=envelope.sender)
+    message["To"] = Address(addr_spec=envelope.to)
+    message["Subject"] = letter.subject
+    message["Date"] = envelope.date
+    message["Message-ID"] = envelope.message_id
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in answer
+    message["Content-Language"] = envelope.language
+    message.set_content(letter.text, cte="quoted-printable")
+    return message
+
+
+def post(server: MailServer, letter: Letter, envelope: Envelope) -> Outcome:
+    """Say it to the server once."""
+    if not is_address(envelope.to):
+        return Outcome.REFUSED
+    message = written(letter, envelope)
+    try:
+        with _connected(server, envelope.sender.rpartition("@")[2]) as smtp:
+            smtp.send_message(message, envelope.sender, [envelope.to])
+    except smtplib.SMTPRecipientsRefused as refused:
+        return _by_code(*(code for code, _ in refused.recipients.values()))
+    except smtplib.SMTPDataError as refused:
+        return _by_code(refused.smtp_code)
+    except (smtplib.SMTPException, OSError) as error:
+        # of our server, our password, our sender: no fault of this address. Its words may quote anything: not logged
+        log.warning("mail server %s:%d: %s, tried again", server.host, server.port, type(error).__name__)
+        return Outcome.LATER
+    return Outcome.TAKEN
+
+
+@contextlib.contextmanager
+def _connected(server: MailServer, own_name: str) -> Iterator[smtplib.SMTP]:
+    """Over TLS, or not at all. How the parting goes says nothing about the message."""
+    context = ssl.create_default_context()
+    smtp: smtplib.SMTP
+    if server.implicit_tls:
+        smtp = smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=TIMEOUT_S, context=context)
+    else:
+        smtp = smtplib.SMTP(server.host, server.port, own_name, timeout=TIMEOUT_S)
+    try:
+        if not server.implicit_tls:
+            smtp.starttls(context=context)
+        if server.user:
+            smtp.login(server.user, server.password)
+        yield smtp
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            smtp.quit()
+    finally:
+        smtp.close()
+
+
+def _by_code(*codes: int) -> Outcome:
+    return Outcome.REFUSED if all(500 <= code < 600 for code in codes) else Outcome.LATER

@@ -1,0 +1,65 @@
+"""Messages: the customer's safe words, what they are told of by e-mail, and the list of all that was sent."""
+
+from __future__ import annotations
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.journey.notices import read, service
+from app.journey.notices.kinds import CHOICES
+from app.people import safe_words
+from app.people.safe_words import SafeWords
+from app.web.context import services
+from app.web.customers.limits import drawing_words_limit, limiter
+from app.web.customers.pages import blueprint, common, me
+
+
+@blueprint.get("/messages")
+def messages() -> ResponseReturnValue:
+    customer = me().customer
+    words = _words()
+    with services().reading() as uow:
+        sent = read.notices_of(uow.session, customer_id=customer.id)
+        chosen = read.chosen_by(uow.session, customer_id=customer.id)
+        unreachable = read.is_unreachable(uow.session, customer_id=customer.id)
+    return render_template(
+        "customers/messages.html",
+        words=words,
+        choices=CHOICES,
+        chosen=chosen,
+        notices=sent,
+        unreachable=unreachable,
+        mail=services().settings.mail_server is not None,
+        kept_days=service.KEPT.days,
+    )
+
+
+@blueprint.post("/messages/words")
+@limiter.limit(drawing_words_limit)
+def draw_words() -> ResponseReturnValue:
+    """New ones, in the language of the page."""
+    with services().unit_of_work() as uow:
+        safe_words.change(services().vault, uow, me().customer, language=str(common()["locale"]))
+        uow.commit()
+    return redirect(url_for("customers.messages"), 303)
+
+
+@blueprint.post("/messages/choice")
+def choose_messages() -> ResponseReturnValue:
+    with services().unit_of_work() as uow:
+        service.choose(uow, customer_id=me().customer.id, kinds=request.form.getlist("kind"))
+        uow.commit()
+    return redirect(url_for("customers.messages"), 303)
+
+
+def _words() -> SafeWords | None:
+    """Whoever has none yet gets them here. A visit of the demo draws none."""
+    who, vault = me(), services().vault
+    with services().reading() as uow:
+        there = safe_words.find(vault, uow.session, safe_words.row_of(who.customer.id))
+    if there is not None or who.read_only:
+        return there
+    with services().unit_of_work() as uow:
+        drawn = safe_words.words_of(vault, uow, who.customer)
+        uow.commit()
+    return drawn

@@ -1,0 +1,288 @@
+"""Messages to customers, from the fact to a mailbox: both words, no link, once, and only to whoever wants them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from app import failpoints
+from app.factory import create_app
+from app.journey.notices.kinds import CHOICES
+from app.journey.notices.models import Notice
+from app.journey.notices.sending import PAUSES_S
+from app.people import accounts, safe_words
+from app.people.models import PayeeAccount
+from app.people.safe_words import SafeWords
+from app.schedule import Schedule
+from app.services import Services
+from app.worker import Worker
+from connectors.sandbox_bank import authority
+from consent.models import Sealed
+from tests.support import factories
+from tests.support.journey import Browser, Journey
+from tests.support.mail_server import MailServer, serve_mail
+
+GATHERED_S = 601.0
+SENDER = "messages@bills.example"
+
+
+@pytest.fixture(scope="session")
+def mail_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mail")
+    authority.make(folder)
+    return folder
+
+
+@pytest.fixture(params=["smtps", "smtp+starttls"])
+def mail(request: pytest.FixtureRequest, mail_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    monkeypatch.setenv("SSL_CERT_FILE", str(mail_folder / authority.CA))
+    with serve_mail(mail_folder, starttls=request.param == "smtp+starttls") as server:
+        yield server
+
+
+def with_mail(journey: Journey, url: str) -> Journey:
+    """The same installation with a mail server, and its customer, who wants to be told of everything."""
+    settings = dataclasses.replace(journey.services.settings, smtp_url=url, mail_from=SENDER)
+    journey.services = dataclasses.replace(journey.services, settings=settings)
+    journey.worker = Worker(journey.services, Schedule(journey.services))
+    client, device = create_app(journey.services).test_client(), journey.browser.device
+    journey.browser = Browser(client, device)
+    journey.browser.sign_in()
+    choose(journey, *CHOICES)
+    return journey
+
+
+@pytest.fixture
+def told(journey: Journey, mail: MailServer) -> Journey:
+    return with_mail(journey, mail.url)
+
+
+def choose(journey: Journey, *kinds: str) -> int:
+    token = journey.browser.token("/messages")
+    form: dict[str, object] = {"kind": list(kinds)}
+    return journey.browser.post("/messages/choice", token=token, form=form).status_code  # type: ignore[arg-type]
+
+
+def words(services: Services, customer_id: str) -> SafeWords:
+    with services.reading() as uow:
+        found = safe_words.find(services.vault, uow.session, safe_words.row_of(customer_id))
+    assert found is not None
+    return found
+
+
+def states(journey: Journey) -> list[tuple[str, str]]:
+    with journey.services.reading() as uow:
+        rows = uow.session.execute(select(Notice.kind, Notice.state).order_by(Notice.id))
+        return [(row.kind, row.state) for row in rows]
+
+
+def page(journey: Journey) -> str:
+    return " ".join(journey.browser.page("/messages").get_text(" ").split())
+
+
+def test_a_message_arrives_with_both_words_and_no_link(told: Journey, mail: MailServer) -> None:
+    mail.password = "open sesame"
+    told = with_mail(told, mail.url.replace("open sesame", "open%20sesame"))
+    for number in ("one", "two"):
+        told.bill(number=number, payee={"name": told.biller.name, "iban": told.biller.iban})
+    assert mail.taken == []
+    assert "Not sent yet" in page(told)
+    told.wait(GATHERED_S)
+    [mailed] = mail.taken  # two bills, one message
+    message, pair = mailed.message, words(told.services, told.customer.id)
+    assert (mailed.sender, mailed.to) == (SENDER, [told.customer.email])
+    assert mailed.text.splitlines()[0] == f"Your two safe words: {pair.first}, {pair.second}"
+    assert not re.search(r"\d|@|/|www|\w\.\w", mailed.text), mailed.text
+    assert told.biller.name.split()[0] not in mailed.text + message["Subject"]
+    assert pair.first not in message["Subject"]
+    assert message.get_content_type() == "text/plain"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"].endswith("@bills.example>")
+    assert all("AUTH" not in line for line in mail.in_clear)
+    assert "Something new is in your space" in page(told)
+    assert "Sent " in page(told)
+    assert states(told) == [("new_bill", "sent")]
+
+
+def test_nobody_is_written_to_who_did_not_choose_it(journey: Journey, mail: MailServer) -> None:
+    journey = with_mail(journey, mail.url)
+    choose(journey, "payment_reversed")
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert states(journey) == []
+    assert choose(journey, "payment_reversed", "lottery") == 422
+    choose(journey, "new_bill")
+    journey.bill(number="another")
+    choose(journey)  # changed their mind before it was sent
+    journey.wait(GATHERED_S)
+    assert states(journey) == [("new_bill", "not_sent")]
+    assert mail.taken == []
+
+
+def test_a_customer_without_words_gets_none(told: Journey, mail: MailServer) -> None:
+    told.bill()
+    with told.services.unit_of_work() as uow:
+        uow.session.delete(uow.session.get_one(Sealed, safe_words.row_of(told.customer.id)))
+        uow.commit()
+    told.wait(GATHERED_S)
+    assert states(told) == [("new_bill", "not_sent")]
+    assert mail.taken == []
+    page(told)  # here they are drawn
+    assert words(told.services, told.customer.id).first in page(told)
+
+
+def test_what_happens_to_a_payment_is_told(told: Journey, mail: MailServer) -> None:
+    told.pay(told.bill())
+    told.wait(5)
+    told.pay(told.bill(number="no"), decision="refuse")
+    told.wait(GATHERED_S)
+    kinds = [kind for kind, state in states(told) if state == "sent"]
+    assert {"payment_settled", "payment_failed", "new_bill"} <= set(kinds)
+    assert {"A payment is done", "A payment was not made"} <= {each.message["Subject"] for each in mail.taken}
+
+
+def test_a_swapped_account_and_a_frozen_one_are_told(told: Journey, mail: MailServer) -> None:
+    told.deliver(number="swap", payee={"name": "Lumen", "iban": "GB33BUKB20201555555555"})
+    told.confirm(told.bill())
+    with told.services.unit_of_work() as uow:
+        account = uow.session.scalars(select(PayeeAccount).where(PayeeAccount.iban == told.biller.iban)).one()
+        accounts.freeze(uow, account_id=account.id, by="ada", note="a report")
+        uow.commit()
+    told.wait(GATHERED_S)
+    subjects = {each.message["Subject"] for each in mail.taken}
+    assert {"A bill is held back", "Nothing more is paid to an account"} <= subjects
+
+
+def test_new_words_are_told_with_those_of_before(told: Journey, mail: MailServer) -> None:
+    before = words(told.services, told.customer.id)
+    token = told.browser.token("/messages")
+    assert told.browser.post("/messages/words", token=token, form={}).status_code == 303
+    told.wait(1)
+    [mailed] = mail.taken
+    assert mailed.text.splitlines()[0].endswith(f"{before.first}, {before.second}")
+    now = words(told.services, told.customer.id)
+    assert now != before
+    assert now.first in page(told)
+
+
+def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) -> None:
+    mail.to_rcpt = [550]
+    told.bill()
+    told.wait(GATHERED_S)
+    assert states(told) == [("new_bill", "refused")]
+    assert "We could not reach you by e-mail" in page(told)
+    told.bill(number="later")
+    told.wait(GATHERED_S)
+    assert len(mail.taken) == 1
+    assert "We could not reach you by e-mail" not in page(told)
+
+
+@pytest.mark.parametrize("where", ["to_rcpt", "to_data"])
+def test_what_is_refused_for_now_comes_later(told: Journey, mail: MailServer, where: str) -> None:
+    setattr(mail, where, [451, 0])  # not now; then it hangs up in the middle
+    told.bill()
+    told.wait(GATHERED_S)
+    assert mail.taken == []
+    for pause_s in PAUSES_S[:2]:
+        told.wait(pause_s + 1)
+    assert len(mail.taken) == 1
+    assert states(told) == [("new_bill", "sent")]
+
+
+def test_after_a_day_it_is_given_up(told: Journey, mail: MailServer) -> None:
+    mail.to_data = [451] * 20
+    told.bill()
+    told.wait(GATHERED_S)
+    for pause_s in PAUSES_S:
+        told.wait(pause_s + 1)
+    assert states(told) == [("new_bill", "given_up")]
+    assert 23 * 3600 < sum(PAUSES_S) < 24 * 3600
+    told.browser.sign_in()
+    assert "no mail server could be reached for a day" in page(told)
+
+
+def test_a_server_that_we_do_not_trust_gets_nothing(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    empty = tmp_path / "nobody.pem"
+    empty.write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(empty))
+    told.bill()
+    told.wait(GATHERED_S)
+    assert mail.taken == []
+    assert not [line for line in mail.said if line.startswith("MAIL")]
+    assert states(told) == [("new_bill", "waiting")]
+
+
+class Killed(BaseException):
+    """As SIGKILL: nothing of ours runs after it."""
+
+
+def test_killed_between_250_and_our_commit_it_is_the_same_message_again(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(name: str) -> None:
+        if name == "notice.sent":
+            raise Killed
+
+    told.bill()
+    told.clock.tick(seconds=GATHERED_S)
+    monkeypatch.setattr(failpoints, "hook", die)
+    with pytest.raises(Killed):
+        told.worker.run_until_idle()
+    monkeypatch.setattr(failpoints, "hook", None)
+    assert states(told) == [("new_bill", "waiting")]
+    told.wait(31)  # its lease is over
+    first, second = mail.taken
+    assert first.raw == second.raw
+    assert states(told) == [("new_bill", "sent")]
+    told.wait(3600)
+    assert len(mail.taken) == 2
+
+
+def test_without_a_mail_server_the_list_says_what_would_have_been_sent(journey: Journey) -> None:
+    choose(journey, "new_bill")
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert states(journey) == [("new_bill", "not_sent")]
+    said = page(journey)
+    assert "This installation sends no e-mail" in said
+    assert "One or more new bills have come into your space." in said
+
+
+def test_the_words_are_on_their_own_page_alone(journey: Journey, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    choose(journey, *CHOICES)
+    invoice_id = journey.bill()
+    pair = words(journey.services, journey.customer.id)
+    assert f"{pair.first} {pair.second}" in page(journey)
+    for path in ("/bills", f"/bills/{invoice_id}", "/security", "/companies", "/receipts", "/"):
+        assert f"{pair.first} {pair.second}" not in " ".join(journey.browser.get(path).get_data(as_text=True).split())
+    stranger = Browser.of(journey.app)
+    assert stranger.get("/messages").status_code == 303
+    assert f"{pair.first} {pair.second}" not in caplog.text
+
+
+def test_each_customer_has_their_own(journey: Journey) -> None:
+    other = factories.make_customer(journey.services)
+    with journey.services.unit_of_work() as uow:
+        theirs = safe_words.words_of(journey.services.vault, uow, other)
+        uow.commit()
+    assert f"{theirs.first} {theirs.second}" not in page(journey)
+
+
+def test_what_was_told_is_forgotten_after_ninety_days(journey: Journey) -> None:
+    choose(journey, "new_bill")
+    journey.bill()
+    journey.wait(GATHERED_S)
+    journey.clock.tick(days=89)
+    Schedule(journey.services).run_due()
+    assert len(states(journey)) == 1
+    journey.clock.tick(days=1)
+    Schedule(journey.services).run_due()
+    assert states(journey) == []

@@ -1,0 +1,118 @@
+"""No message has anything in it that leads somewhere: by the texts that there are, and by any that somebody may try."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.journey.notices.compose import Letter, NotPlain, compose, must_be_plain, text_of
+from app.journey.notices.kinds import NoticeKind
+from app.journey.notices.texts import CLOSING, OPENING, TEXTS, Text
+from app.people.customers import LOCALES
+from app.people.safe_words import SafeWords
+from app.people.word_lists import WORDS
+
+WORDS_OF_SOMEBODY = SafeWords("lantern", "meadow")
+EVERY = list(itertools.product(NoticeKind, LOCALES))
+
+#: what a reader's program may make a link of, or a reader take for an account, a number or an amount: said in another
+#: way than the composer says it
+LEADS = re.compile(
+    r"://|www|@|(?:mailto|tel):\S|[\w-]\.[^\W\d_]|\d|[/\\_#%&=+<>\[\]{}|~^$€£¥]|[^\x00-\x7fÀ-ÿŒœ’–]",
+    re.IGNORECASE | re.UNICODE,
+)
+
+
+@pytest.mark.parametrize(("kind", "locale"), EVERY)
+def test_every_message_in_every_language_is_plain(kind: NoticeKind, locale: str) -> None:
+    letter = compose(text_of(kind, locale), WORDS_OF_SOMEBODY, locale=locale)
+    assert not LEADS.search(letter.subject), letter.subject
+    assert not LEADS.search(letter.text), LEADS.search(letter.text)
+    first, _, rest = letter.text.partition("\n")
+    assert first == f"{OPENING[locale]} lantern, meadow"
+    assert "lantern" not in letter.subject
+    assert "lantern" not in rest
+    assert all(len(line) <= 72 for line in letter.text.splitlines())
+    for paragraph in (*text_of(kind, locale).paragraphs, *CLOSING[locale]):
+        assert " ".join(paragraph.split(" ")) in letter.text.replace("\n", " ")
+
+
+def test_every_kind_is_said_in_every_language() -> None:
+    assert TEXTS.keys() == set(NoticeKind)
+    spoken = [set(texts) for texts in TEXTS.values()]
+    assert [*spoken, set(OPENING), set(CLOSING)] == [set(LOCALES)] * (len(TEXTS) + 2)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_any_two_words_may_stand_in_a_message(locale: str) -> None:
+    must_be_plain(", ".join(WORDS[locale]))
+
+
+# ------------------------------------------------------------------------------------------------- what is smuggled
+
+_LABEL = st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=12)
+_TLD = st.sampled_from(["com", "fr", "bank", "xn--p1ai", "рф", "com.", "zip", "example"])
+_DOMAIN = st.builds("{}.{}".format, _LABEL, _TLD)
+_NUMBER = st.integers(0, 255)
+SMUGGLED = st.one_of(
+    _DOMAIN,
+    st.builds("{}://{}/{}".format, st.sampled_from(["http", "https", "ftp", "HTTPS", "javascript"]), _DOMAIN, _LABEL),
+    st.builds("www {}".format, _LABEL),
+    st.builds("{}@{}".format, _LABEL, _DOMAIN),
+    st.builds("mailto:{}".format, _LABEL),
+    st.builds("{}.{}.{}.{}".format, _NUMBER, _NUMBER, _NUMBER, _NUMBER),
+    st.builds("[{:x}::{:x}]".format, _NUMBER, _NUMBER),
+    st.builds("+33 {:d} {:02d} {:02d}".format, st.integers(1, 9), st.integers(0, 99), st.integers(0, 99)),
+    st.builds("FR76 {:04d} {:04d}".format, st.integers(0, 9999), st.integers(0, 9999)),
+    st.builds("{:d},{:02d}".format, st.integers(0, 9999), st.integers(0, 99)),
+    st.builds(" {} euros ".format, st.sampled_from(["twenty", "vingt"])),
+    st.sampled_from(
+        ["€", "٣٤", "evil․com", "evil。com", "evil.сom", "ｅｖｉｌ", "a\u202eb", "a\u200bb", "<a>", "_", "\t", "\r"]
+    ),
+)
+_NAME = st.text(string.ascii_letters + "éèàüßÉ ’-&()", max_size=30)
+
+
+@given(before=_NAME, smuggled=SMUGGLED, after=_NAME)
+@example(before="Pay at ", smuggled="evil.com", after=" GmbH")
+def test_a_name_that_carries_something_makes_no_message(before: str, smuggled: str, after: str) -> None:
+    name = f"{before}{smuggled}{after}"
+    for text in (
+        Text(f"A bill from {name}", ("It is in your space.",)),
+        Text("A bill", (f"It is from {name} and in your space.",)),
+    ):
+        with pytest.raises(NotPlain):
+            compose(text, WORDS_OF_SOMEBODY, locale="en")
+
+
+@given(text=st.text(max_size=60) | st.text("abé .,:;!?’-()/@w0\n", max_size=30) | st.from_regex(LEADS))
+def test_what_is_let_through_leads_nowhere(text: str) -> None:
+    with contextlib.suppress(NotPlain):
+        must_be_plain(text)
+        assert not LEADS.search(text.replace("\N{NO-BREAK SPACE}", " ").replace("«", "").replace("»", "")), text
+
+
+@given(line=st.sampled_from(["\n", "\r\n", "\r", "\x0b", "\u2028", "\x00"]), where=st.integers(0, 20))
+def test_no_subject_has_a_second_line(line: str, where: int) -> None:
+    subject = "A bill is in your space"
+    with pytest.raises(NotPlain):
+        Letter(f"{subject[:where]}{line}Bcc: somebody{subject[where:]}", "text")
+
+
+@pytest.mark.parametrize("words", [SafeWords("", "meadow"), SafeWords("lantern", ""), SafeWords("same", "same")])
+def test_without_two_words_there_is_no_message(words: SafeWords) -> None:
+    with pytest.raises(NotPlain):
+        compose(text_of(NoticeKind.NEW_BILL, "en"), words, locale="en")
+
+
+def test_neither_words_nor_letters_show_themselves_in_a_log() -> None:
+    letter = compose(text_of(NoticeKind.NEW_BILL, "en"), WORDS_OF_SOMEBODY, locale="en")
+    for shown in (repr(letter), str(letter), repr(WORDS_OF_SOMEBODY), f"{WORDS_OF_SOMEBODY}"):
+        assert "lantern" not in shown
+        assert "meadow" not in shown
