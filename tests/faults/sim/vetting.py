@@ -70,57 +70,50 @@ class Vetting:
 
     def go_on(self) -> bool:
         """One operator does what fits, and now and then what does not."""
-        iban = self.world.dice.choice(sorted(self.standing))
-        account = self.standing[iban]
-        if account.is_closed:
-            return self._propose_anew(iban)
-        if account.approvals < 2:
-            return self._approve(account)
-        if account.is_frozen:
-            return self._unfreeze(account) if self.world.dice.random() < 0.8 else self._close(account)
-        if self.world.dice.random() < 0.8:
-            return self._freeze(account)
-        return self._close(account)
+        self._change(self.world.dice.choice(sorted(self.standing)))
+        return True
 
-    def interrupt(self) -> None:
-        """Between two steps of somebody's payment."""
-        self.go_on()
-        self.world.after()
+    def interrupt(self, payment_id: str) -> None:
+        """Between two steps of somebody's payment, about its account."""
+        query = "SELECT d.payee_iban FROM decision d WHERE d.payment_id = ?"
+        row = self.world.house.raw.execute(query, (payment_id,)).fetchone()
+        if row is not None and row[0] in self.standing:
+            self._change(row[0])
+            self.world.after()
 
-    def open_all(self) -> None:
-        """For the end of a history: the companies were asked, and all is well."""
-        for iban, account in self.standing.items():
-            while account.is_closed or account.approvals < 2 or account.is_frozen:
-                if account.is_closed:
-                    self._propose_anew(iban)
-                elif account.approvals < 2:
-                    self._approve(account, wait=WAITS[0])
-                else:
-                    self._unfreeze(account)
+    def _change(self, iban: str) -> None:
+        """One to four things one after the other: who opens it again mostly gets there."""
+        for _ in range(self.world.dice.choice((1, 2, 3, 4))):
+            account, often = self.standing[iban], self.world.dice.random() < 0.8
+            if account.is_closed:
+                self._propose_anew(iban)
+            elif account.approvals < 2:
+                self._approve(account)
+            elif account.is_frozen and often:
+                self._unfreeze(account)
+            else:
+                (self._freeze if often else self._close)(account)
 
-    def _freeze(self, account: Standing) -> bool:
+    def _freeze(self, account: Standing) -> None:
         if self._does(accounts.freeze, account, by=OPERATORS[0], note="a call"):
             account.is_frozen, account.thawed_by = True, 0
             self.world.floor.counts["some account frozen"] += 1
-        return True
 
-    def _unfreeze(self, account: Standing) -> bool:
+    def _unfreeze(self, account: Standing) -> None:
         """The first one who wants it may say so twice: that is one person."""
         by = self.world.dice.choice(OPERATORS) if account.thawed_by else OPERATORS[0]
         if not self._does(accounts.unfreeze, account, by=by, note="confirmed"):
-            return True
+            return
         account.thawed_by += 1
         if account.thawed_by == 2:
             account.is_frozen = False
             self.world.floor.counts["some account thawed"] += 1
-        return True
 
-    def _close(self, account: Standing) -> bool:
+    def _close(self, account: Standing) -> None:
         if self._does(accounts.close, account, by=OPERATORS[1], note="not theirs"):
             account.is_closed, account.is_frozen, account.approvals = True, False, 0
-        return True
 
-    def _propose_anew(self, iban: str) -> bool:
+    def _propose_anew(self, iban: str) -> None:
         account = self.standing[iban]
 
         def propose(uow: UnitOfWork, *, account_id: str, by: str) -> None:
@@ -129,17 +122,14 @@ class Vetting:
 
         if self._does(propose, account, by=OPERATORS[0]):
             account.is_closed = False
-        return True
 
-    def _approve(self, account: Standing, *, wait: dt.timedelta | None = None) -> bool:
+    def _approve(self, account: Standing) -> None:
         by = self.world.dice.choice(OPERATORS) if account.approvals else OPERATORS[0]
-        if wait is None:
-            wait = self.world.dice.choice(WAITS)
+        wait = self.world.dice.choice(WAITS)
         if self._does(accounts.approve, account, holder=account.holder, by=by, wait=wait):
             account.approvals += 1
             account.opens_at = self.world.floor.now + wait
             self.world.floor.counts["some account approved anew"] += account.approvals == 2
-        return True
 
     def _does(self, verb: Callable[..., Any], account: Standing, **how: Any) -> bool:
         """Whether it was taken."""

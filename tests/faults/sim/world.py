@@ -339,7 +339,7 @@ class World:
         elif fiber.subject and fiber in process.fibers and self.dice.random() < self.aim.corrects_between:
             correcting.interrupt(self, fiber.subject)
         elif fiber.subject and fiber in process.fibers and self.dice.random() < self.aim.vets_between:
-            self.vetting.interrupt()
+            self.vetting.interrupt(fiber.subject)
 
     def _nobody_works(self) -> None:
         """Whatever killed it holds up all others for a while. Their first visitor may be quicker than their workers."""
