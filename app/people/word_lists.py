@@ -69,7 +69,7 @@ chemin cheminée chemise chenille cheval chevalet chevreuil chèvre chêne chico
 cigale cigogne cime cirque ciseau citron citrouille clairière clarinette clavecin clef clémentine clocher clou
 coccinelle coing colibri colline colombe colza commode concombre confiture copeau coq coquelicot coquillage corail
 corbeau corbeille cordage cormoran coton coucou coudrier coupole courgette coussin couteau cresson crevette crêpe
-criquet crocodile croissant cruche cuillère cuivre cumin cygne cyprès dalle damier datte dattier dauphin dentelle désert
+criquet crocodile croissant cruche cuillère cuivre cumin cygne dalle damier datte dattier dauphin dentelle désert
 domino drapeau enclume encrier escabeau escalier escargot espalier esquif estuaire eucalyptus ébène écharpe échelle
 éclair écluse écorce écran écrevisse écrin écureuil édredon églantine élan éléphant émeraude épaule éperon épervier
 épice épinard éponge érable étable étagère étang étoile étourneau étui éventail fagot faisan faïence falaise fanfare

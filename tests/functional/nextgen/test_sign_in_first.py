@@ -285,7 +285,7 @@ def test_a_state_that_we_never_gave_and_one_of_another_bank(there: Journey) -> N
 
 def test_the_answer_of_another_browser_signs_nobody_in(there: Journey) -> None:
     """Somebody is sent the link of another one to the bank, or the way back of another one's sign-in."""
-    invoice_id = there.bill(number="a4", amount="10.00")
+    invoice_id = there.bill(number="for-nobody-else-4", amount="10.00")
     way_back = at_bank(there, leaves(there, invoice_id))
     stranger, mallory = Browser.of(there.app), Browser.of(there.app)
     mallory.sign_up(name="Mallory", email="mallory@example.org")
@@ -294,7 +294,7 @@ def test_the_answer_of_another_browser_signs_nobody_in(there: Journey) -> None:
         assert answer.status_code == 200
         said = answer.get_data(as_text=True)
         assert "a sign-in at a bank counts only in the browser that began it" in said
-        assert "a4" not in said
+        assert "for-nobody-else-4" not in said
     assert sent(there, "/oauth2/token") == []
     assert there.browser.come_back(way_back).status_code == 303  # and nothing was used up
     assert not offers_to_sign_in(there, invoice_id)
