@@ -97,16 +97,26 @@ def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.dat
     return session.scalar(wanted.with_for_update(read=True) if lock else wanted) is not None
 
 
+#: nothing is paid to it, whoever else says so; to be asked of PayeeAccount
+_IS_FROZEN = PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING))
+
+
 def is_stopped(session: Session, *, iban: str) -> bool:
     """Whether somebody has frozen it, whoever's it is: then no bill that its customer added is paid to it, either."""
-    frozen = PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING))
-    return session.scalar(select(PayeeAccount.id).where(PayeeAccount.iban == iban, frozen).limit(1)) is not None
+    return session.scalar(select(PayeeAccount.id).where(PayeeAccount.iban == iban, _IS_FROZEN).limit(1)) is not None
+
+
+def may_be_paid(session: Session, *, biller_id: str | None, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
+    """Whether a bill may be paid to it that was decided at ``moment``: one of this biller's as ``is_open_since`` says;
+    one that its customer added (None) while nobody has stopped payments to it, and nothing is locked then."""
+    if biller_id is None:
+        return not is_stopped(session, iban=iban)
+    return is_open_since(session, biller_id=biller_id, iban=iban, moment=moment, lock=lock)
 
 
 def stopped_ibans(session: Session, *, biller_ids: Collection[str]) -> set[tuple[str, str]]:
     """The accounts of these billers that somebody has frozen: biller and IBAN of each."""
-    frozen = PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING))
-    wanted = select(PayeeAccount.biller_id, PayeeAccount.iban).where(PayeeAccount.biller_id.in_(biller_ids), frozen)
+    wanted = select(PayeeAccount.biller_id, PayeeAccount.iban).where(PayeeAccount.biller_id.in_(biller_ids), _IS_FROZEN)
     return {(biller_id, iban) for biller_id, iban in session.execute(wanted)}
 
 

@@ -48,9 +48,10 @@ def add_key(
     taken = public_key(dict(jwk), "", kinds=SEALING_KINDS)
     if key_named(uow.session, biller_id=biller_id, kid=taken["kid"]) is not None:
         raise Conflict("key-known", f"The biller has a key {taken['kid']} already: a new key has a new kid.")
-    same = [each.kid for each in keys_of(uow.session, biller_id=biller_id) if thumbprint(each.jwk) == thumbprint(taken)]
-    if same:  # a second name would outlive that the first one is taken back
-        raise Conflict("key-known", f"This is the biller's key {same[0]} under another kid: make a new one.")
+    known = {thumbprint(each.jwk): each.kid for each in keys_of(uow.session, biller_id=biller_id)}
+    same = known.get(thumbprint(taken))
+    if same is not None:  # a second name would outlive that the first one is taken back
+        raise Conflict("key-known", f"This is the biller's key {same} under another kid: make a new one.")
     key = SealingKey(
         id=new_id("key"),
         biller_id=biller_id,

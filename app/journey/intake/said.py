@@ -337,9 +337,8 @@ def _code(currency: str) -> str:
 
 
 def _payees_in(written: str) -> Iterator[str]:
-    lines = written
-    for match in _PAYEE.finditer(lines):
-        named = match[1].strip() or lines[match.end() :].strip().partition("\n")[0].strip()
+    for match in _PAYEE.finditer(written):
+        named = match[1].strip() or written[match.end() :].strip().partition("\n")[0].strip()
         if named:
             yield named
 

@@ -14,7 +14,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import due
-from app.people.accounts import is_open_since, is_stopped
+from app.people.accounts import may_be_paid
 
 
 def invoice_of_customer(session: Session, *, invoice_id: str, customer_id: str, lock: bool = False) -> Invoice:
@@ -46,11 +46,7 @@ def must_have_open_account(uow: UnitOfWork, invoice: Invoice, *, lock: bool = Fa
     """Of a delivered bill: its biller's account is open at this moment, and with ``lock`` until this transaction ends.
     Of one that its customer added: nobody has stopped payments to its account. Raises Conflict."""
     _, iban = payee_of(invoice)
-    if invoice.biller_id is None:
-        is_held = is_stopped(uow.session, iban=iban)
-    else:
-        is_held = not is_open_since(uow.session, biller_id=invoice.biller_id, iban=iban, moment=uow.now, lock=lock)
-    if is_held:
+    if not may_be_paid(uow.session, biller_id=invoice.biller_id, iban=iban, moment=uow.now, lock=lock):
         must_be_free(invoice)  # a payment that is under way may have moved money
         raise Conflict("account-held", "Nothing is paid to the account of this bill now. No money moved.")
 

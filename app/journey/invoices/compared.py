@@ -140,9 +140,7 @@ def _read(vault: Vault, session: Session, bills: Collection[Known]) -> Iterator[
         invoice, bill, vat_id = found[known.id]
         try:
             original = content_of(vault, session, bill)
-        except (
-            VaultError
-        ):  # somebody has changed something here: it is told elsewhere, and this bill is not vouched for
+        except VaultError:  # somebody has changed something here: that is told elsewhere, and nobody vouches for it
             yield dataclasses.replace(known, is_genuine=False)
             continue
         written = "" if original.startswith(MAGIC) else _TAG.sub("\n", original.decode("utf-8", "replace"))

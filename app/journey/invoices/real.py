@@ -18,7 +18,7 @@ from decimal import Decimal
 from app.journey.intake import lookalikes, said
 from app.journey.intake.formats import checks
 from app.journey.intake.formats.shown import Claim, Shown
-from app.journey.intake.said import Amount, Said
+from app.journey.intake.said import Amount, Rest, Said
 from connectors.money import Money
 
 #: letters and digits of a number by which a bill is known again among other words
@@ -125,7 +125,7 @@ class _Read:
         self.doubts = list(dict.fromkeys([*shown.unread, *(doubt for each in self.texts for doubt in each.doubts)]))
         written = [*shown.texts, *(word for claim in shown.claims for word in claim.words)]
         self._written = [(lookalikes.key(each), said.compact(lookalikes.key(each))) for each in written]
-
+        self._rests: dict[tuple[str, ...], list[Rest]] = {}
         named = [claim.payee for claim in shown.claims]
         self._glances = [_glance(each) for each in (*shown.texts, *named)]
 
@@ -149,6 +149,12 @@ class _Read:
 
     def says_number_of(self, bill: Known) -> bool:
         return any(map(self.says, bill.words))
+
+    def rests(self, bill: Known) -> list[Rest]:
+        """What each text says beyond the words of this bill, taken apart once."""
+        if bill.words not in self._rests:
+            self._rests[bill.words] = [each.rest(bill.words) for each in self.texts]
+        return self._rests[bill.words]
 
 
 def with_original(bill: Known, written: str, *, besides: Collection[str] = ()) -> Known:
@@ -280,8 +286,7 @@ def _about_numbers(read: _Read, bill: Known) -> Iterator[str]:
         yield "nothing-named"
     for claim in read.shown.claims:
         yield from _about_claim(claim, bill)
-    for each in read.texts:
-        rest = each.rest(bill.words)
+    for rest in read.rests(bill):
         if not all(_is_explained(amount, rest.amounts, bill) for amount in rest.amounts):
             yield "amount"
         if rest.is_numbered or not rest.runs <= bill.said:
@@ -302,8 +307,8 @@ def _amounts_of(read: _Read, bill: Known) -> Iterator[Money]:
     for claim in read.shown.claims:
         if claim.amount is not None:
             yield claim.amount
-    for each in read.texts:
-        yield from said.money_of(each.rest(bill.words).amounts, bill.amount.currency)
+    for rest in read.rests(bill):
+        yield from said.money_of(rest.amounts, bill.amount.currency)
 
 
 def _is_explained(amount: Amount, beside: Collection[Amount], bill: Known) -> bool:
@@ -356,8 +361,8 @@ def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
         return None
     (bill,) = named
     amounts = [claim.amount for claim in read.shown.claims if claim.amount is not None]
-    for each in read.texts:
-        for amount in each.rest(bill.words).amounts:
+    for rest in read.rests(bill):
+        for amount in rest.amounts:
             currency = amount.currency or bill.amount.currency
             amounts += [Money(money.minor, currency) for money in _as_money(amount, bill)]
     ours = [amount for amount in amounts if amount.currency == bill.amount.currency]
@@ -377,7 +382,7 @@ def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
 def _own_numbers(bill: Known) -> Iterator[str]:
     """By which it is known from all other bills: a reference may be its customer's, and stand on each of theirs."""
     yield bill.number
-    if bill.reference is not None and (checks.is_structured_reference(bill.reference)):
+    if bill.reference is not None and checks.is_structured_reference(bill.reference):
         yield bill.reference
 
 

@@ -19,7 +19,7 @@ from app.journey.invoices.twins import twins
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
-from app.people.accounts import is_open_since, is_stopped, was_held_since
+from app.people.accounts import may_be_paid, was_held_since
 from consent import trips
 from consent.models import Consent, Trip
 
@@ -106,9 +106,7 @@ def is_account_held(session: Session, payment: Payment, *, lock: bool = False) -
     was then; or nobody delivered it, and payments to its account were stopped. ``lock``: of the former nobody freezes
     the account before this transaction ends."""
     decision = session.get_one(Decision, payment.decision_id)
-    if payment.biller_id is None:
-        return is_stopped(session, iban=decision.payee_iban)
-    return not is_open_since(
+    return not may_be_paid(
         session, biller_id=payment.biller_id, iban=decision.payee_iban, moment=decision.decided_at, lock=lock
     )
 

@@ -16,7 +16,7 @@ from app.journey.invoices.read import invoice_of_own
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.limits import adding_limit, drawing_limit, limiter
-from app.web.customers.pages import blueprint, me
+from app.web.customers.pages import blueprint, me, sent_file
 
 
 @blueprint.get("/bills/add")
@@ -28,11 +28,10 @@ def add_bill() -> ResponseReturnValue:
 @limiter.limit(adding_limit)
 def read_own_bill() -> ResponseReturnValue:
     """Read what was chosen, photographed or pasted, and go on to the form in which it is checked."""
-    customer_id, written = me().customer.id, request.form.get("code", "").strip()
-    files = [file for name in ("file", "photo") if (file := request.files.get(name)) and file.filename]
+    customer_id, written, file = me().customer.id, request.form.get("code", "").strip(), sent_file()
     try:
-        if files:
-            own_bill_id = own_bills.add_file(services(), customer_id=customer_id, content=files[0].read())
+        if file is not None:
+            own_bill_id = own_bills.add_file(services(), customer_id=customer_id, content=file)
         elif written:
             own_bill_id = own_bills.add_code(services(), customer_id=customer_id, written=written)
         else:

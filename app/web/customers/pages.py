@@ -158,6 +158,12 @@ def json_body() -> object:
         return None
 
 
+def sent_file() -> bytes | None:
+    """The file that was chosen in a form, or the photo that was taken; None: neither."""
+    chosen = (request.files.get(name) for name in ("file", "photo"))
+    return next((file.read() for file in chosen if file and file.filename), None)
+
+
 def local_path(target: str | None) -> str:
     """A place of ours to go on to; anything else becomes the inbox (no open redirect)."""
     if target and target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():

@@ -13,7 +13,7 @@ from app.journey.invoices.read import invoice_view
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.limits import comparing_limit, limiter
-from app.web.customers.pages import blueprint, me
+from app.web.customers.pages import blueprint, me, sent_file
 
 
 @blueprint.get("/real")
@@ -43,12 +43,12 @@ def is_it_real() -> ResponseReturnValue:
 
 
 def _shown(written: str) -> Shown:
-    files = [file for name in ("file", "photo") if (file := request.files.get(name)) and file.filename]
-    if not files and not written.strip():
+    file = sent_file()
+    if file is None and not written.strip():
         raise BillRefused("nothing-shown", "Choose a file, take a photo or paste a text.")
-    if files and written.strip():
+    if file is not None and written.strip():
         raise BillRefused("two-things", "Ask about one thing at a time.")
-    return shown.of_file(files[0].read()) if files else shown.of_text(written)
+    return shown.of_text(written) if file is None else shown.of_file(file)
 
 
 def _page(**told: object) -> str:

@@ -34,7 +34,6 @@ from app.journey.intake import taking
 from app.journey.intake.bill import Bill, Payee
 from app.journey.intake.means import MeansKind
 from app.journey.intake.models import DeliveredBill
-from app.journey.invoices import access as invoice_access
 from app.journey.invoices import models as invoice_models
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
@@ -806,7 +805,7 @@ def no_waiting_time() -> Sequence[Change]:
 
 @_bug("a freeze holds delivered bills alone: what its customer added is paid to it", "V3", "V4")
 def own_bill_to_a_frozen_account() -> Sequence[Change]:
-    return [(of, "is_stopped", lambda session, *, iban: False) for of in (access, invoice_access)]
+    return [(accounts, "is_stopped", lambda session, *, iban: False)]
 
 
 # -------------------------------------------------------------------------------------------------------------- telling

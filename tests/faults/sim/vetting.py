@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 #: until an account that was approved anew is open
 WAITS = (dt.timedelta(), dt.timedelta(hours=1), dt.timedelta(hours=72))
-#: an order or a submission is about to be sent; or its customer is given the link to the bank
+#: V3: what is decided
+_DECIDED = "SELECT d.id, i.biller_id, d.payee_iban FROM decision d JOIN invoice i ON i.id = d.invoice_id"
+#: V4: an order or a submission is about to be sent; or its customer is given the link to the bank
 _WENT_ON = (
     "SELECT c.verb || ' ' || a.number || ' of ' || p.id, p.biller_id, d.payee_iban FROM bank_attempt a"
     " JOIN bank_call c ON c.id = a.call_id AND c.verb IN ('initiate', 'submit') JOIN payment p ON p.id = c.payment_id"
@@ -56,8 +58,7 @@ class Vetting:
 
     world: World
     standing: dict[str, Standing] = field(default_factory=dict)  #: by IBAN
-    decided: set[str] = field(default_factory=set)  #: decisions that were held against it
-    went_on: set[str] = field(default_factory=set)  #: what was sent, and links that were given
+    judged: set[str] = field(default_factory=set)  #: what was held against it already
 
     def __post_init__(self) -> None:
         rows = self.world.house.raw.execute("SELECT id, biller_id, iban, holder FROM payee_account ORDER BY iban")
@@ -148,19 +149,12 @@ class Vetting:
     def judge(self) -> Iterator[Found]:
         """V3: nobody decides to pay to an account that is not open at that moment. V4: neither is anything of such a
         payment sent, nor its customer given the link, while the account is not."""
-        raw = self.world.house.raw
-        decisions = raw.execute("SELECT id, invoice_id, payee_iban FROM decision").fetchall()
-        billers = dict(raw.execute("SELECT id, biller_id FROM invoice"))
-        for decision_id, invoice_id, iban in decisions:
-            if decision_id not in self.decided:
-                self.decided.add(decision_id)
-                if self._is_held(billers[invoice_id], iban):
-                    yield "V3", f"{decision_id} of {invoice_id} to {iban}, which is not open"
-        for what, biller_id, iban in raw.execute(_WENT_ON).fetchall():
-            if what not in self.went_on:
-                self.went_on.add(what)
-                if self._is_held(biller_id, iban):
-                    yield "V4", f"{what} to {iban}, which is not open"
+        for name, query in (("V3", _DECIDED), ("V4", _WENT_ON)):
+            for what, biller_id, iban in self.world.house.raw.execute(query).fetchall():
+                if what not in self.judged:
+                    self.judged.add(what)
+                    if self._is_held(biller_id, iban):
+                        yield name, f"{what} to {iban}, which is not open"
 
     def _is_held(self, biller_id: str | None, iban: str) -> bool:
         """Of a bill that its customer added: whether anybody has frozen its account."""
