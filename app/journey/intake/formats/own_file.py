@@ -35,7 +35,7 @@ _OTHER_MEANS = {MeansKind.DIRECT_DEBIT: ("collected",), MeansKind.CARD: ("by-car
 _PHOTOS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _WEBP = (b"RIFF", b"WEBP")
 #: milliseconds of processor time that one file may take: of a PDF some to take it apart, the others to draw it
-CPU_MS, PARTS_CPU_MS = 1_900, 900
+CPU_MS, PARTS_CPU_MS = 1_700, 800
 #: files that are looked at by one process of ours at the same time, and for how long one waits for its turn
 _AT_ONCE = threading.BoundedSemaphore(2)
 _TURN_S = 10

@@ -40,6 +40,8 @@ PIXELS_MAX = 64_000_000
 UNPACKED_MAX = 200_000_000
 #: passes over a JPEG: a progressive one has about ten
 PASSES_MAX = 60
+#: segments of a JPEG: what a camera says beside a picture takes about a hundred of the largest
+SEGMENTS_MAX = 1_000
 #: things on a page of a PDF, also inside of others
 OBJECTS_MAX = 20_000
 #: of what codes are looked for on, and of what is shown: the longer side
@@ -52,7 +54,7 @@ CODE_BYTES_MAX = 4_000
 TEXT_MAX = 50_000
 #: as many points as an inch has pixels where codes are looked for; the bounds on sides hold whatever a page measures
 _POINTS, _DPI = 72, 200
-PDF = b"%PDF-"
+PDF, JPEG = b"%PDF-", b"\xff\xd8\xff"
 #: of a JPEG: the next marker that is not part of its data, as libjpeg finds it too; the ones of a pass and of the end
 _MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
 _PASS, _END = b"\xda", b"\xd9"
@@ -358,18 +360,16 @@ def _is_drawable(page: PdfPage) -> bool:
 def _photo(content: bytes, side: int, mode: str) -> Image:
     import PIL.Image
     import PIL.ImageOps
-    from PIL.JpegImagePlugin import JpegImageFile
 
+    passes = _passes(content) if content.startswith(JPEG) else []  # also one of several in a file
     PIL.Image.MAX_IMAGE_PIXELS = None  # the bounds stand below, before anything is unpacked
     with PIL.Image.open(io.BytesIO(content), formats=PHOTOS) as opened:
         width, height = opened.size
         if width * height > PIXELS_MAX:
             raise Refused("too-large", f"The picture has more than {PIXELS_MAX // 1_000_000} million pixels.")
-        passes, held = [], 0
-        if isinstance(opened, JpegImageFile):  # also one of several in a file
-            passes = _passes(content)
-            if "progressive" in opened.info or passes != [len(opened.getbands())]:
-                held = width * height * len(opened.getbands()) * 2  # libjpeg keeps all coefficients
+        held = 0
+        if passes and ("progressive" in opened.info or passes != [len(opened.getbands())]):
+            held = width * height * len(opened.getbands()) * 2  # libjpeg keeps all coefficients
         opened.draft(mode, (side, side))  # a JPEG is made smaller while it is read
         width, height = opened.size
         if len(passes) > PASSES_MAX or held + width * height * _bytes_a_pixel(opened) > UNPACKED_MAX:
@@ -387,12 +387,14 @@ def _passes(content: bytes) -> list[int]:
     """How many components each pass over a JPEG has, up to one pass more than we allow.
 
     Only of the picture itself: not of a smaller one inside a segment, and nothing of what follows its end, as the film
-    that a phone adds.
+    that a phone adds. Raises Refused for more segments than we allow: each costs time, however little it holds.
     """
     passes: list[int] = []
-    at = 2
+    segments, at = 0, 2
     while len(passes) <= PASSES_MAX and (found := _MARKER.search(content, at)) and found[1] != _END:
-        at = found.end()
+        segments, at = segments + 1, found.end()
+        if segments > SEGMENTS_MAX:
+            raise Refused("too-large", "The picture has more parts than any photo needs.")
         if found[1] == _PASS:
             passes += content[at + 2 : at + 3]
         at += max(2, int.from_bytes(content[at : at + 2]))

@@ -65,6 +65,7 @@ def test_no_file_takes_more_than_its_share(tmp_path: Path) -> None:
         "jpeg-of-scans",
         "jpeg-of-scans-and-another",
         "jpeg-of-a-scan-for-each-colour",
+        "jpeg-of-comments",
         "png-rgba",
         "pdf-of-one-thing",
         "pdf-of-forms",
