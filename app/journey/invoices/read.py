@@ -23,7 +23,7 @@ from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
-from app.people.accounts import is_open
+from app.people.accounts import is_open, with_biller
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
@@ -201,6 +201,7 @@ def account_view(session: Session, *, invoice_id: str, customer: Customer, now: 
     """Of this customer's bill; None: it was delivered by nobody, or is not paid here."""
     row = session.execute(
         select(PayeeAccount.active_from, is_open(now))
+        .join(Biller, with_biller)
         .join(Invoice, and_(Invoice.biller_id == PayeeAccount.biller_id, Invoice.payee_iban == PayeeAccount.iban))
         .where(Invoice.id == invoice_id, Invoice.customer_id == customer.id)
     ).one_or_none()
