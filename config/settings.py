@@ -120,15 +120,15 @@ class Settings:
             raise SettingsError(
                 "QUITTANCE_ACCOUNT_WAIT_HOURS must be a number of hours from 1 to 720; 0 is for QUITTANCE_DEMO alone"
             )
+        for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
+            if not 1 <= getattr(self, name) <= 65535:
+                raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
         for name in ("name_check_url", "company_register_url"):
             self._check_asked(f"QUITTANCE_{name.upper()}", getattr(self, name))
         if not 0 <= self.unseen_days <= 365:
             raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
         if self.trusted_proxies < 0:
             raise SettingsError("QUITTANCE_TRUSTED_PROXIES must be how many proxies stand in front of us, or 0")
-        for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
-            if not 1 <= getattr(self, name) <= 65535:
-                raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
 
     def _check_asked(self, variable: str, address: str) -> None:
         """Of a service that we ask: an address that can be asked at all, or "" for none."""

@@ -92,8 +92,8 @@ def _near_by_word(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def _near(one: str, other: str) -> bool:
-    shorter = min(len(one), len(other))
-    most = 0 if shorter <= 2 else 1 if shorter <= _SHORT else 2  # two letters are an abbreviation
+    shorter, longer = sorted((len(one), len(other)))
+    most = 0 if shorter <= 2 else 1 if longer <= _SHORT else 2  # two letters are an abbreviation
     return abs(len(one) - len(other)) <= most and _distance(one, other) <= most
 
 

@@ -406,6 +406,7 @@ class VettingView:
     numbers: tuple[KnownNumber, ...]
     accounts: int  #: that are open now
     accounts_matched: int  #: of them, those whose bank said that they are in its name, or nearly
+    accounts_differ: int  #: and those whose bank said that they are not
     keys: int  #: with which it seals its bills now
 
     @property
@@ -441,5 +442,6 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
         ),
         accounts=len(checks),
         accounts_matched=sum(each in (NameMatch.MATCH, NameMatch.CLOSE_MATCH) for each in checks),
+        accounts_differ=sum(each == NameMatch.NO_MATCH for each in checks),
         keys=sum(is_good(key, at=now) for key in keys_of(session, biller_id=biller_id)),
     )
