@@ -469,8 +469,9 @@ def test_no_new_customer_meets_a_suspended_one(journey: Journey, say: Say) -> No
     suspend(say, journey)
     assert journey.browser.page("/companies/find?find=lumen").select("li.card") == []
     page = words(journey, f"/companies/{journey.biller.id}")
-    assert "This company is suspended here." in page
     assert "is suspended here while somebody at Quittance looks at it" in page
+    assert "has been vetted since 23 November 2026" in page
+    assert "are held while the company is suspended" in page
     with pytest.raises(Conflict) as refused:
         connections.present(
             journey.services,
