@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, KeySet
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 
 from app.audit.sequencer import number_waiting
 from app.audit.verify import verify
@@ -26,7 +27,7 @@ from app.journey.decisions.models import Decision
 from app.journey.intake import holding
 from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.payments.reasons import Reason
-from app.people import clients, vetting
+from app.people import accounts, clients, vetting
 from app.people.models import ApiClient, Biller, BillerHistory, BillerIdentifier
 from app.web.context import EXTENSION
 from connectors.company_register import NOT_POSSIBLE, Found, NoRegister, RegisterAnswer, RegisterService
@@ -498,6 +499,35 @@ def test_who_decides_and_who_suspends_wait_for_each_other(journey: Journey) -> N
     event.remove(journey.services.engine, "before_cursor_execute", hear)
     locking = [each for each in said if "payee_account JOIN biller" in each and each.endswith("FOR SHARE")]
     assert len(locking) == 2  # the decision, and the preparation of its payment: both rows, in one statement
+
+
+def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> None:
+    """Not what it saw when it began: the rows are read again once the other one has committed."""
+    if journey.services.engine.dialect.name != "postgresql":
+        pytest.skip("one writer at a time: there is nothing to lock")
+    answers: list[bool] = []
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%'")
+
+    def ask() -> None:
+        with journey.services.unit_of_work() as uow:
+            answers.append(
+                accounts.is_open_since(
+                    uow.session, biller_id=journey.biller.id, iban=journey.biller.iban, moment=uow.now, lock=True
+                )
+            )
+
+    asking = threading.Thread(target=ask)
+    with journey.services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=journey.biller.id, by="ada", note="its bills are not its own")
+        asking.start()
+        while True:
+            with journey.services.engine.connect() as connection:
+                if connection.scalar(waiting):
+                    break
+        assert answers == []
+        uow.commit()
+    asking.join()
+    assert answers == [False]
 
 
 # ------------------------------------------------------------------------------------------- what an operator changes
