@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 
 from app.db import work
 from app.db.events import EventRow
@@ -232,6 +232,8 @@ class House:
         with self.begin() as uow:
             write_down(uow, Biller(id="blr_1", name="Lumen", country="FR", created_at=now))
             vet(uow, "blr_1")
+            for table in (EventRow, WorkRow):  # that was long ago
+                uow.session.execute(delete(table))
             uow.commit()
         self.add(ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=now))
         with self.begin() as uow:  # who are connected: what the biller delivers may arrive
