@@ -2,8 +2,8 @@
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
 F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), M messages to customers,
-P payee accounts. Many are constraints of the tables as well: what two things keep, one mistake does not break. The
-queries read tables only, so that they judge the code and do not repeat it.
+P payee accounts, V billers. Many are constraints of the tables as well: what two things keep, one mistake does not
+break. The queries read tables only, so that they judge the code and do not repeat it.
 """
 
 from __future__ import annotations
@@ -689,6 +689,60 @@ INVARIANTS: Sequence[Invariant] = (
         " LEFT JOIN payee_account_history n ON n.account_id = h.account_id AND n.sequence = h.sequence + 1"
         " WHERE a.biller_id = i.biller_id AND a.iban = d.payee_iban AND h.active_from <= d.decided_at"
         " AND {seconds:h.at,d.decided_at} <= 60 AND (n.account_id IS NULL OR {seconds:d.decided_at,n.at} <= 60))",
+    ),
+    # ------------------------------------------------------------------------------------------------------ V billers
+    _holds(
+        "V1",
+        "a biller's history is unbroken and ends where the biller stands",
+        "SELECT later.biller_id FROM biller_history later LEFT JOIN biller_history earlier"
+        " ON earlier.biller_id = later.biller_id AND earlier.sequence = later.sequence - 1"
+        " WHERE COALESCE(later.before, '') <> COALESCE(earlier.after, '')"
+        " UNION ALL SELECT b.id FROM biller b LEFT JOIN biller_history h"
+        " ON h.biller_id = b.id AND h.sequence = b.sequence WHERE h.biller_id IS NULL OR h.after <> b.state"
+        " UNION ALL SELECT h.biller_id FROM biller_history h JOIN biller b ON b.id = h.biller_id"
+        " WHERE h.sequence > b.sequence",
+    ),
+    _holds(
+        "V2",
+        "no biller is vetted by fewer than two people who said the same, one right after the other; and where something"
+        " spoke against it who approved it said why",
+        "SELECT h.biller_id FROM biller_history h LEFT JOIN biller_history first"
+        " ON first.biller_id = h.biller_id AND first.sequence = h.sequence - 1"
+        " WHERE h.after = 'vetted' AND h.step <> 'bring_over' AND (first.biller_id IS NULL OR first.step <> h.step"
+        " OR first.by = h.by OR h.step NOT IN ('approve', 'reinstate'))"
+        " UNION ALL SELECT biller_id FROM biller_history WHERE step = 'approve' AND doubted AND note IS NULL",
+    ),
+    _holds(
+        "V3",
+        "every biller that two people approved has a number in a register which was looked up, its VAT number is among"
+        " them, no other biller has one of them, and one that was refused has none",
+        "SELECT h.biller_id FROM biller_history h LEFT JOIN biller_identifier i ON i.biller_id = h.biller_id"
+        " WHERE h.step = 'approve' AND (i.outcome IS NULL OR i.registered_at > h.at)"
+        " UNION ALL SELECT b.id FROM biller b LEFT JOIN biller_identifier i ON i.biller_id = b.id"
+        " AND i.scheme = 'vat' WHERE b.vat_id <> COALESCE(i.value, '')"
+        " UNION ALL SELECT min(biller_id) FROM biller_identifier WHERE released_at IS NULL"
+        " GROUP BY scheme, value HAVING count(*) > 1"
+        " UNION ALL SELECT b.id FROM biller b JOIN biller_identifier i ON i.biller_id = b.id"
+        " WHERE (b.state = 'refused') <> (i.released_at IS NOT NULL)",
+    ),
+    _holds(
+        "V4",
+        "every bill was delivered, and every one that was delivered decided on, while its biller was vetted",
+        # what came at the same moment: its order within a minute is not told by the clock
+        "SELECT said.id FROM (SELECT id, biller_id, delivered_at AS at FROM delivered_bill UNION ALL"
+        " SELECT d.id, i.biller_id, d.decided_at FROM decision d JOIN invoice i ON i.id = d.invoice_id"
+        " WHERE i.bill_id IS NOT NULL) said WHERE NOT EXISTS (SELECT 1 FROM biller_history h"
+        " LEFT JOIN biller_history n ON n.biller_id = h.biller_id AND n.sequence = h.sequence + 1"
+        " WHERE h.biller_id = said.biller_id AND h.after = 'vetted' AND {seconds:h.at,said.at} <= 60"
+        " AND (n.biller_id IS NULL OR {seconds:said.at,n.at} <= 60))",
+    ),
+    _holds(
+        "V5",
+        "a program that may act, and a connection with a customer, is of a biller that was vetted once",
+        "SELECT c.client_id FROM api_client c JOIN biller b ON b.id = c.biller_id"
+        " WHERE b.state NOT IN ('vetted', 'suspended', 'returning')"
+        " UNION ALL SELECT c.id FROM connection c JOIN biller b ON b.id = c.biller_id"
+        " WHERE b.state NOT IN ('vetted', 'suspended', 'returning')",
     ),
     # ----------------------------------------------------------------------------------------------------- L liveness
     _holds(

@@ -14,6 +14,7 @@ from app.db.engine import make_engine
 from app.db.unit_of_work import Route, UnitOfWork
 from app.keys import Keys
 from config.settings import Settings
+from connectors.company_register import CompanyRegister, NoRegister, RegisterService
 from connectors.payee_name import NobodyToAsk, PayeeNames, VerificationOfPayee
 from connectors.registry import Registry
 from consent.vault import Vault
@@ -42,6 +43,7 @@ class Services:
     route: Route
     handlers: Mapping[str, Handler] = field(repr=False)
     payee_names: PayeeNames = field(default_factory=NobodyToAsk)  #: whom we ask whether a name belongs to an account
+    company_register: CompanyRegister = field(default_factory=NoRegister)  #: whom we ask whose a company's number is
 
     def unit_of_work(self) -> UnitOfWork:
         """A transaction that may write."""
@@ -103,6 +105,7 @@ def build_services(
         route=route,
         handlers=handlers,
         payee_names=open_payee_names(settings),
+        company_register=open_company_register(settings),
     )
 
 
@@ -111,6 +114,13 @@ def open_payee_names(settings: Settings) -> PayeeNames:
     if not settings.name_check_url:
         return NobodyToAsk()
     return VerificationOfPayee(settings.name_check_url, allow_http=settings.demo)
+
+
+def open_company_register(settings: Settings) -> CompanyRegister:
+    """The same for the numbers of companies."""
+    if not settings.company_register_url:
+        return NoRegister()
+    return RegisterService(settings.company_register_url, allow_http=settings.demo)
 
 
 def open_banks(

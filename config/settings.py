@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: in the demo the sandbox bank answers (connectors/sandbox_bank/payee_names.py)
 _SANDBOX_NAMES = "http://127.0.0.1:{}/vop/v1/payee-verifications"
+#: and connectors/sandbox_bank/company_register.py
+_SANDBOX_REGISTER = "http://127.0.0.1:{}/register/v1/companies"
 
 
 class SettingsError(Exception):
@@ -51,6 +53,9 @@ class Settings:
     #: hours from the second approval of a biller's account until bills may be paid to it; 0 in the demo alone
     account_wait_hours: int = 72
     name_check_url: str = ""  #: where the name of a payee is checked (the EPC's Verification of Payee); "": nowhere
+    company_register_url: str = (
+        ""  #: where billers' numbers are looked up (connectors/company_register.py); "": nowhere
+    )
     unseen_days: int = 7  #: a bill that its customer has not opened for so long is told to its biller; 0: none is
     #: who takes our mail: smtps://user:password@host:465 or smtp+starttls://…; "": no e-mail is sent
     smtp_url: str = field(default="", repr=False)
@@ -98,6 +103,9 @@ class Settings:
             demo=demo,
             account_wait_hours=env.int("QUITTANCE_ACCOUNT_WAIT_HOURS", 0 if demo else 72),
             name_check_url=env.str("QUITTANCE_NAME_CHECK_URL", _SANDBOX_NAMES.format(bank_port) if demo else ""),
+            company_register_url=env.str(
+                "QUITTANCE_COMPANY_REGISTER_URL", _SANDBOX_REGISTER.format(bank_port) if demo else ""
+            ),
             unseen_days=env.int("QUITTANCE_UNSEEN_DAYS", 7),
             smtp_url=env.str("QUITTANCE_SMTP_URL", ""),
             mail_from=env.str("QUITTANCE_MAIL_FROM", ""),
@@ -118,16 +126,30 @@ class Settings:
             raise SettingsError(
                 "QUITTANCE_ACCOUNT_WAIT_HOURS must be a number of hours from 1 to 720; 0 is for QUITTANCE_DEMO alone"
             )
-        if self.name_check_url and not self.name_check_url.startswith(("https://", "http://")[: 2 if self.demo else 1]):
-            raise SettingsError("QUITTANCE_NAME_CHECK_URL must begin with https:// unless QUITTANCE_DEMO is on")
+        for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
+            if not 1 <= getattr(self, name) <= 65535:
+                raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
+        for name in ("name_check_url", "company_register_url"):
+            self._check_asked(f"QUITTANCE_{name.upper()}", getattr(self, name))
         if not 0 <= self.unseen_days <= 365:
             raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
         if self.trusted_proxies < 0:
             raise SettingsError("QUITTANCE_TRUSTED_PROXIES must be how many proxies stand in front of us, or 0")
         self._check_mail()
-        for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
-            if not 1 <= getattr(self, name) <= 65535:
-                raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
+
+    def _check_asked(self, variable: str, address: str) -> None:
+        """Of a service that we ask: an address that can be asked at all, or "" for none."""
+        if not address:
+            return
+        try:
+            url = urlsplit(address)
+            is_address = bool(url.hostname) and url.port != 0 and not url.username and not url.fragment
+        except ValueError:
+            url, is_address = urlsplit(""), False
+        if not is_address or not address.isascii() or not address.isprintable() or " " in address:
+            raise SettingsError(f"{variable} {address!r} must be an address like https://names.example/checks")
+        if url.scheme not in (("https", "http") if self.demo else ("https",)):
+            raise SettingsError(f"{variable} must begin with https:// unless QUITTANCE_DEMO is on")
 
     def _check_mail(self) -> None:
         try:

@@ -14,6 +14,8 @@ class Kind(enum.StrEnum):
     """A kind of fact, as it stands in an entry."""
 
     BILLER_REGISTERED = "biller.registered"
+    BILLER_IDENTIFIED = "biller.identified"
+    BILLER_STEP = "biller.step"
     KEY_REGISTERED = "key.registered"
     KEY_REVOKED = "key.revoked"
     ACCOUNT_PROPOSED = "account.proposed"
@@ -48,6 +50,20 @@ class Source:
 SOURCES = {
     Kind.BILLER_REGISTERED: Source(
         table="biller", key=("id",), since="created_at", columns=("id", "name", "vat_id", "country", "created_at")
+    ),
+    Kind.BILLER_IDENTIFIED: Source(
+        table="biller_identifier",
+        key=("biller_id", "scheme"),
+        since="registered_at",
+        columns=("biller_id", "scheme", "value", "registered_at"),
+    ),
+    Kind.BILLER_STEP: Source(
+        table="biller_history",
+        key=("biller_id", "sequence"),
+        since="at",
+        columns=("biller_id", "sequence", "step", "before", "after", "by", "note", "at"),
+        digests=("evidence",),
+        only="step <> 'bring_over'",  # of before there was anything to write down
     ),
     Kind.KEY_REGISTERED: Source(
         table="sealing_key",

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli import machinery
+from app.cli import machinery, vetting
 from app.cli.words import a_moment, add_word
 
 if TYPE_CHECKING:
@@ -18,19 +18,7 @@ if TYPE_CHECKING:
 def add(words: Any) -> None:
     biller = add_word(words, "biller", None, "billers, their programs and webhooks")
     verbs = biller.add_subparsers(metavar="COMMAND", required=True)
-    add = add_word(verbs, "add", _add, "let a vetted company in")
-    add.add_argument("name")
-    add.add_argument("--country", required=True, help="two letters, as FR")
-    add.add_argument("--vat", help="its VAT number")
-    add.add_argument("--iban", required=True, action="append", help="an account that was vetted as its own; may repeat")
-    add.add_argument(
-        "--approved-by",
-        required=True,
-        action="append",
-        metavar="OPERATOR",
-        help="who vetted the company and is sure of its accounts. With two different people these are open after the"
-        " waiting time (QUITTANCE_ACCOUNT_WAIT_HOURS); with one alone, another one is to approve each",
-    )
+    vetting.add(verbs)
     _add_accounts(verbs)
     client = add_word(verbs, "client", _client, "let a program of a biller in, by its public keys")
     client.add_argument("biller", help="blr_…")
@@ -71,38 +59,6 @@ def _add_accounts(verbs: Any) -> None:
     listed.add_argument("biller", nargs="?", help="blr_…; without it those of all billers")
 
 
-def _add(chosen: argparse.Namespace) -> int:
-    from app.errors import Invalid
-    from app.journey.connections import invitations
-    from app.people import accounts
-    from app.people.billers import add_biller
-    from connectors.payee_name import SAID
-
-    people = [accounts.person(each) for each in chosen.approved_by]
-    if len(people) > 2 or len(set(people)) < len(people):
-        raise Invalid("person", "Name one person who approved it, or two different ones.")
-    services = machinery.services()
-    with services.unit_of_work() as uow:
-        biller = add_biller(
-            uow, name=chosen.name, country=chosen.country, vat_id=chosen.vat, ibans=chosen.iban, by=people[0]
-        )
-        invited = invitations.accept(uow, biller)
-        lines = accounts.accounts_of(uow.session, now=uow.now, biller_id=biller.id)
-        uow.commit()
-    print(biller.id)
-    if invited:
-        print(f"{invited} had invited it, and see now that it is here")
-    for each in lines:
-        answer = accounts.check_name(services, account_id=each.account.id, by=people[0])
-        _say_answer(each.account.id, answer)
-        if answer.outcome in SAID:  # who approved it did not know that
-            print(f"{each.account.id}: approved by nobody; read that first, then: quittance biller account approve")
-            continue
-        for who in people:
-            _approve_one(services, each.account.id, holder=each.account.holder, by=who, despite=None)
-    return 0
-
-
 def _propose(chosen: argparse.Namespace) -> int:
     from app.people import accounts
 
@@ -111,7 +67,7 @@ def _propose(chosen: argparse.Namespace) -> int:
         account = accounts.propose(uow, biller_id=chosen.biller, iban=chosen.iban, holder=chosen.holder, by=chosen.by)
         uow.commit()
     print(f"{account.id}  {account.iban}  {account.holder}")
-    _say_answer(account.id, accounts.check_name(services, account_id=account.id, by=chosen.by))
+    say_answer(account.id, accounts.check_name(services, account_id=account.id, by=chosen.by))
     return 0
 
 
@@ -119,11 +75,11 @@ def _check(chosen: argparse.Namespace) -> int:
     from app.people import accounts
 
     answer = accounts.check_name(machinery.services(), account_id=chosen.account, by=chosen.by)
-    _say_answer(chosen.account, answer)
+    say_answer(chosen.account, answer)
     return 0
 
 
-def _say_answer(account_id: str, answer: NameAnswer) -> None:
+def say_answer(account_id: str, answer: NameAnswer) -> None:
     from connectors.payee_name import NameMatch
 
     words = {
@@ -136,11 +92,11 @@ def _say_answer(account_id: str, answer: NameAnswer) -> None:
 
 
 def _approve(chosen: argparse.Namespace) -> int:
-    _approve_one(machinery.services(), chosen.account, holder=chosen.holder, by=chosen.by, despite=chosen.despite)
+    approve_one(machinery.services(), chosen.account, holder=chosen.holder, by=chosen.by, despite=chosen.despite)
     return 0
 
 
-def _approve_one(services: Services, account_id: str, *, holder: str, by: str, despite: str | None) -> None:
+def approve_one(services: Services, account_id: str, *, holder: str, by: str, despite: str | None) -> None:
     import datetime as dt
 
     from app.people import accounts

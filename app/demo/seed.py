@@ -24,12 +24,14 @@ from app.journey.notices import service as notices
 from app.journey.notices.kinds import CHOICES
 from app.journey.webhooks.models import WebhookEndpoint
 from app.journey.webhooks.service import add_endpoint, secret_row
-from app.people import accounts, safe_words
+from app.people import accounts, safe_words, vetting
 from app.people.billers import add_biller
 from app.people.clients import SCOPES, add_client, client_of
 from app.people.customers import add_customer
+from app.people.identifiers import Scheme
 from app.people.models import Biller, Customer, PayeeAccount
 from app.services import Services
+from connectors.company_register import NOT_POSSIBLE as NO_ANSWER
 from connectors.payee_name import NOT_POSSIBLE
 
 
@@ -84,14 +86,17 @@ def _biller(
 
 
 def _vetted(uow: UnitOfWork, company: Company) -> str:
-    """The company, with its account approved by two operators of the cast and open at once."""
+    """The company and its account, approved by two operators of the cast, and open at once."""
     proposer, other = OPERATORS
+    numbers = [(Scheme.VAT, company.vat_id)]
     biller = add_biller(
-        uow, name=company.name, country=company.country, vat_id=company.vat_id, ibans=[company.iban], by=proposer
+        uow, name=company.name, country=company.country, identifiers=numbers, ibans=[company.iban], by=proposer
     )
     account_id = uow.session.scalars(select(PayeeAccount.id).where(PayeeAccount.biller_id == biller.id)).one()
     accounts.note_check(uow, account_id=account_id, answer=NOT_POSSIBLE, by=proposer)  # its bank is not of this world
+    vetting.note_answers(uow, biller_id=biller.id, answers=dict.fromkeys(Scheme, NO_ANSWER), by=proposer)
     for operator in (proposer, other):
+        vetting.approve(uow, biller_id=biller.id, by=operator, bank_names=())
         accounts.approve(uow, account_id=account_id, holder=company.name, by=operator, wait=dt.timedelta())
     return biller.id
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from app.db.events import Event
 from app.db.unit_of_work import AtOnce
+from app.journey.connections import invitations
 from app.journey.connections import service as connections
 from app.journey.connections.events import CodePresented, ConnectionChanged
 from app.journey.corrections import service as corrections
@@ -33,7 +34,7 @@ from app.journey.payments.events import (
 from app.journey.receipts import service as receipts
 from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
-from app.people.events import PayeeAccountMoved, SafeWordsChanged
+from app.people.events import BillerVetted, PayeeAccountMoved, SafeWordsChanged
 from app.services import Handler
 
 TIMETABLE: dict[type[Event], list[Handler]] = {
@@ -49,6 +50,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     RefundOwed: [webhooks.tell_refund_owed],
     PaymentDecided: [initiate.initiate],
     TwinMoved: [step.reconsider],
+    BillerVetted: [invitations.accept_invitations],
     PayeeAccountMoved: [step.look_at_account],
     PayeeMoved: [step.reconsider, notices.tell_account_frozen],
     CustomerReturned: [code_exchange.exchange_code],

@@ -6,7 +6,6 @@ One function writes the state of one (``_take``): state and history in one trans
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -21,26 +20,16 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.people import names
 from app.people.account_states import ACCOUNT, BY_TWO, MOVES, AccountState, AccountStep
+from app.people.biller_states import BillerState
 from app.people.events import PayeeAccountMoved
 from app.people.models import Biller, PayeeAccount, PayeeAccountHistory
+from app.people.operators import check_reason, person
 from app.services import WORKER_DEADLINE_S, Services
 from connectors.payee_name import SAID, NameAnswer, NameMatch
 from consent.base import new_id
 from consent.lifecycle import IllegalStep
 
 HOLDER_MAX = 70  #: longer is no SEPA account holder
-NOTE_MAX = 300
-#: two spellings of one person would be two people, so nothing that is easily left out
-_PERSON = re.compile(r"[a-z][a-z0-9]{0,59}")
-
-
-def person(written: str) -> str:
-    """An operator, as history names them: small letters and digits. Raises Invalid."""
-    name = written.strip().lower()
-    if not _PERSON.fullmatch(name):
-        detail = f"{written!r} does not name a person: letters from a to z, then digits, nothing else."
-        raise Invalid("person", detail)
-    return name
 
 
 def checked_iban(written: str) -> str:
@@ -55,14 +44,25 @@ def checked_iban(written: str) -> str:
 
 
 def is_open(now: dt.datetime) -> ColumnElement[bool]:
-    """Whether bills may be paid to it at this moment; to be asked of PayeeAccount."""
-    return and_(PayeeAccount.state == AccountState.APPROVED, PayeeAccount.active_from <= now)
+    """Whether bills may be paid to it at this moment: it, and its biller, are what two people said. To be asked of
+    PayeeAccount joined with its Biller (``with_biller``)."""
+    return and_(
+        Biller.state == BillerState.VETTED,
+        PayeeAccount.state == AccountState.APPROVED,
+        PayeeAccount.active_from <= now,
+    )
+
+
+#: how it is joined
+with_biller = PayeeAccount.biller_id == Biller.id
 
 
 def open_ibans(session: Session, *, biller_id: str, now: dt.datetime) -> frozenset[str]:
     """The accounts of a biller that its bills may name."""
     return frozenset(
-        session.scalars(select(PayeeAccount.iban).where(PayeeAccount.biller_id == biller_id, is_open(now)))
+        session.scalars(
+            select(PayeeAccount.iban).join(Biller, with_biller).where(PayeeAccount.biller_id == biller_id, is_open(now))
+        )
     )
 
 
@@ -78,6 +78,7 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
     """Of each of these billers that has any: those that have been open for the longest first."""
     rows = session.execute(
         select(PayeeAccount.biller_id, PayeeAccount.iban, PayeeAccount.active_from)
+        .join(Biller, with_biller)
         .where(PayeeAccount.biller_id.in_(biller_ids), is_open(now))
         .order_by(PayeeAccount.active_from, PayeeAccount.id)
     )
@@ -89,10 +90,12 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
 
 
 def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
-    """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it before this transaction ends: who
-    decides or prepares a payment takes it after the invoice."""
-    wanted = select(PayeeAccount.id).where(
-        PayeeAccount.biller_id == biller_id, PayeeAccount.iban == iban, is_open(moment)
+    """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it, nor suspends its
+    biller, before this transaction ends: who decides or prepares a payment takes both after the invoice."""
+    wanted = (
+        select(PayeeAccount.id)
+        .join(Biller, with_biller)
+        .where(PayeeAccount.biller_id == biller_id, PayeeAccount.iban == iban, is_open(moment))
     )
     return session.scalar(wanted.with_for_update(read=True) if lock else wanted) is not None
 
@@ -291,8 +294,7 @@ def _write_down(
     by: str,
     note: str | None = None,
 ) -> None:
-    if note is not None and (not 1 <= len(note.strip()) <= NOTE_MAX or not note.isprintable()):
-        raise Invalid("reason", f"Say why in 1 to {NOTE_MAX} characters, on one line.")
+    check_reason(note)
     account.sequence += 1
     uow.session.flush()
     line = PayeeAccountHistory(
@@ -331,7 +333,7 @@ def accounts_of(session: Session, *, now: dt.datetime, biller_id: str | None = N
     """All of one biller, or of all billers."""
     rows = session.execute(
         select(PayeeAccount, Biller.name, is_open(now))
-        .join(Biller, Biller.id == PayeeAccount.biller_id)
+        .join(Biller, with_biller)
         .where(*([] if biller_id is None else [PayeeAccount.biller_id == biller_id]))
         .order_by(Biller.name, PayeeAccount.id)
     ).all()

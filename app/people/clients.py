@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
-from app.errors import Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound
+from app.people.biller_states import BillerState
 from app.people.models import ApiClient, Biller, UsedAssertion
 from app.people.public_keys import bad_key, public_key
 from consent.base import new_id
@@ -45,10 +46,14 @@ _CLIENT_ID = re.compile(r"cli_[0-9a-f]{32}")
 def add_client(uow: UnitOfWork, *, biller_id: str, jwks: Mapping[str, Any], scope: str) -> str:
     """Let a program of a biller in, by its public keys (a JWK Set, RFC 7517 §5). Returns the client_id.
 
-    ``scope`` is space-separated. Raises NotFound for the biller, Invalid for a scope or a key we do not take.
+    ``scope`` is space-separated. Raises NotFound for the biller, Conflict for one that is not vetted, Invalid for a
+    scope or a key we do not take.
     """
-    if uow.session.get(Biller, biller_id) is None:
+    biller = uow.session.get(Biller, biller_id)
+    if biller is None:
         raise NotFound("biller")
+    if biller.state != BillerState.VETTED:
+        raise Conflict("biller-not-vetted", f"{biller.name} is {biller.state}: two people are to approve it first.")
     client = ApiClient(
         client_id=new_id("cli"),
         biller_id=biller_id,

@@ -9,9 +9,16 @@ from app.db.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class PayeeAccountMoved(Event):
-    """An account of a biller was frozen or closed, or is open again."""
+    """An account of a biller was frozen or closed, or is open again; by itself, or with its biller."""
 
     account_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BillerVetted(Event):
+    """A company is here from now on, or again."""
+
+    biller_id: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.people import names
 from app.people.account_states import AccountState
+from app.people.biller_states import BillerState
 from consent.base import Base, Id
 
 
@@ -76,16 +77,69 @@ class Ceremony(Base):
 
 
 class Biller(Base):
-    """A vetted company that may deliver bills. It can never start a payment."""
+    """A company that may deliver bills once it is vetted. It can never start a payment."""
 
     __tablename__ = "biller"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('proposed', 'approved_once', 'vetted', 'suspended', 'returning', 'refused')", name="state_known"
+        ),
+        CheckConstraint(
+            "state NOT IN ('vetted', 'suspended', 'returning') OR vetted_since IS NOT NULL", name="has_its_day"
+        ),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
-    vat_id: Mapped[str | None] = mapped_column(String(20), unique=True)
+    vat_id: Mapped[str | None] = mapped_column(String(20))  # bills must name no other one; unique by BillerIdentifier
     country: Mapped[str] = mapped_column(String(2))
     name_key: Mapped[str] = mapped_column(String(200), default=_key_of_name)  # by which customers find it
+    state: Mapped[str] = mapped_column(String(13), default=BillerState.PROPOSED)
+    vetted_since: Mapped[dt.datetime | None]  # null: two people never approved it
+    sequence: Mapped[int] = mapped_column(default=0)  # of the last line of its history
     created_at: Mapped[dt.datetime]
+
+
+class BillerIdentifier(Base):
+    """A number of a biller in a public register, and what the register said of it last."""
+
+    __tablename__ = "biller_identifier"
+    __table_args__ = (
+        Index(
+            "uq_biller_identifier_held",
+            "scheme",
+            "value",
+            unique=True,
+            sqlite_where=text("released_at IS NULL"),
+            postgresql_where=text("released_at IS NULL"),
+        ),
+    )
+
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"), primary_key=True)
+    scheme: Mapped[str] = mapped_column(String(10), primary_key=True)  # app.people.identifiers.Scheme
+    value: Mapped[str] = mapped_column(String(20))
+    registered_at: Mapped[dt.datetime | None]  # null: known from before billers had a history
+    outcome: Mapped[str | None] = mapped_column(String(12))  # connectors.company_register.Found; null: not asked
+    name_found: Mapped[str | None] = mapped_column(String(140))  # the legal name, as the register has it
+    asked_at: Mapped[dt.datetime | None]
+    released_at: Mapped[dt.datetime | None]  # its biller was refused: another one may have it
+
+
+class BillerHistory(Base):
+    """Who did what about a biller. Append-only."""
+
+    __tablename__ = "biller_history"
+
+    biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    step: Mapped[str] = mapped_column(String(10))
+    before: Mapped[str | None] = mapped_column(String(13))
+    after: Mapped[str] = mapped_column(String(13))
+    by: Mapped[str] = mapped_column(String(60))  # an operator
+    note: Mapped[str | None] = mapped_column(String(300))  # why, in their words
+    doubted: Mapped[bool] = mapped_column(default=False)  # something spoke against it: who approves it must say why
+    evidence: Mapped[dict[str, Any] | None]  # what was known then: numbers, answers of registers, look-alikes
+    at: Mapped[dt.datetime]
 
 
 class PayeeAccount(Base):

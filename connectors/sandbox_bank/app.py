@@ -6,7 +6,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from connectors.sandbox_bank import berlin_group, consent_page, ledger, oauth, payee_names
+from connectors.sandbox_bank import berlin_group, company_register, consent_page, ledger, oauth, payee_names
 from connectors.sandbox_bank.context import EXTENSION, Bank
 from connectors.sandbox_bank.errors import BerlinGroupError, PageError
 from connectors.sandbox_bank.frame import new_app, opened
@@ -16,7 +16,8 @@ from connectors.sandbox_bank.store import Store
 
 def create_bank(settings: BankSettings) -> Flask:
     """A bank with its accounts opened. Several workers may serve the same file."""
-    app = new_app(__name__, [each.blueprint for each in (oauth, berlin_group, consent_page, payee_names, ledger)])
+    doors = (oauth, berlin_group, consent_page, payee_names, company_register, ledger)
+    app = new_app(__name__, [each.blueprint for each in doors])
     app.extensions[EXTENSION] = Bank(settings=settings, store=opened(Store(settings.database)))
     app.register_error_handler(BerlinGroupError, berlin_group.answer_error)
     app.register_error_handler(PageError, consent_page.answer_page_error)
@@ -28,7 +29,9 @@ def create_bank(settings: BankSettings) -> Flask:
 def _answer_http_error(error: HTTPException) -> BaseResponse | tuple[Response, int] | tuple[str, int]:
     if request.path.startswith(berlin_group.PREFIX + "/"):
         return berlin_group.answer_http_error(error)
-    if request.path.startswith(("/oauth2/token", "/sandbox/", "/.well-known/", payee_names.PATH)):
+    if request.path.startswith(
+        ("/oauth2/token", "/sandbox/", "/.well-known/", payee_names.PATH, company_register.PATH)
+    ):
         return jsonify({"error": error.name}), error.code or 500
     return consent_page.answer_page_error(
         PageError(error.code or 500, "error_404" if error.code == 404 else "error_other")

@@ -21,6 +21,8 @@ ONCE = frozenset(
         "customer_session",
         "ceremony",
         "biller",
+        "biller_identifier",
+        "biller_history",
         "payee_account",
         "payee_account_history",
         "api_client",

@@ -483,11 +483,13 @@ def test_a_biller_is_let_in_by_two(
     journey: Journey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(machinery, "services", lambda: journey.services)
-    company = ["biller", "add", "Eaux du Lac", "--country", "FR", "--iban", factories.IBANS[0]]
+    company = ["biller", "add", "Eaux du Lac", "--country", "FR", "--id", "siren:904172681"]
+    company += ["--iban", factories.IBANS[0]]
     for people in (["ada", "ada"], ["ada", "Ada"], ["ada", "grace", "linus"]):
         assert main([*company, *(word for each in people for word in ("--approved-by", each))]) == 1
     assert main([*company, "--approved-by", "ada"]) == 0
     assert "another person is to approve it" in capsys.readouterr().out
+    company[2], company[6] = "Régie du Val", "siren:895301422"
     assert main([*company, "--approved-by", "ada", "--approved-by", "grace"]) == 0
     assert "open from 2026-11-26" in capsys.readouterr().out
 

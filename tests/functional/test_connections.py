@@ -847,13 +847,19 @@ def test_a_company_that_is_missed_is_counted_and_comes(town: Town) -> None:
 
     from app.journey.connections import invitations
     from app.people.billers import add_biller
+    from app.people.identifiers import Scheme
+    from tests.support import factories
 
+    numbers = [(Scheme.SIREN, "904172681")]
     with town.services.unit_of_work() as uow:
-        biller = add_biller(
-            uow, name="Régie du Val", country="FR", vat_id=None, ibans=["FR1420041010050500013M02606"], by="ada"
-        )
-        assert invitations.accept(uow, biller) == 1
+        biller = add_biller(uow, name="Régie du Val", country="FR", identifiers=numbers, ibans=[], by="ada")
         uow.commit()
+    assert "Not here yet" in town.text("/companies/invite")
+    with town.services.unit_of_work() as uow:
+        assert invitations.invited(uow.session, biller) == 1
+        factories.vet(uow, biller.id)
+        uow.commit()
+    town.worker.run_until_idle()
     with town.services.reading() as uow:
         assert [(each.name, each.sent, each.accepted) for each in invitations.wanted(uow.session)] == [
             ("Régie du Val", 1, 1)

@@ -45,7 +45,7 @@ from app.journey.payments.models import Payment
 from app.journey.route import HANDLERS, ROUTE
 from app.keys import Keys
 from app.people.clients import SCOPES
-from app.people.models import PayeeAccount
+from app.people.models import Biller, PayeeAccount
 from app.services import Services, build_services
 from app.worker import Worker
 from config.settings import Settings
@@ -397,8 +397,20 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("work", "dead"): lambda world, _: [[]],
     ("work", "replay"): lambda world, _: [["--all"], *([each] for each in forged(world))],
     ("biller", "add"): lambda world, _: [
-        ["Another Ltd", "--country", "GB", "--iban", PAYEE_IBAN, "--approved-by", "ada"]
+        ["Another Ltd", "--country", "GB", "--id", "uk-company:09044172", "--iban", PAYEE_IBAN, "--approved-by", "ada"]
     ],
+    ("biller", "propose"): lambda *_: [["A Third Ltd", "--country", "GB", "--id", "uk-company:09044180", *BY]],
+    ("biller", "check"): lambda world, _: [[each, *BY] for each in billers(world)],
+    ("biller", "approve"): lambda world, _: [
+        [each, "--by", who, "--despite", BECAUSE] for each in billers(world) for who in ("ada", "grace")
+    ],
+    ("biller", "suspend"): lambda world, _: [[each, *BY, "--because", BECAUSE] for each in billers(world)],
+    ("biller", "reinstate"): lambda world, _: [
+        [each, "--by", who, "--because", BECAUSE] for each in billers(world) for who in ("ada", "grace")
+    ],
+    ("biller", "refuse"): lambda world, _: [[each, *BY, "--because", BECAUSE] for each in billers(world)],
+    ("biller", "show"): lambda world, _: [[each] for each in billers(world)],
+    ("biller", "list"): lambda *_: [[]],
     ("biller", "account", "propose"): lambda world, _: [[world.program.biller_id, PAYERS_IBAN, *BY]],
     ("biller", "account", "check"): lambda world, _: [[each, *BY] for each in accounts(world)],
     ("biller", "account", "approve"): lambda world, _: [
@@ -443,6 +455,11 @@ MAY_SAY_NO = frozenset(
         ("biller", "key", "add"),
         ("biller", "key", "revoke"),
         ("audit", "verify"),
+        ("biller", "check"),
+        ("biller", "approve"),
+        ("biller", "suspend"),
+        ("biller", "reinstate"),
+        ("biller", "refuse"),
         ("biller", "account", "check"),
         ("biller", "account", "approve"),
         ("biller", "account", "freeze"),
@@ -463,6 +480,12 @@ def orders(world: World) -> list[str]:
     """What could be taken for a payment."""
     found = {whose: one for one, whose in world.ids().items() if "payment" in whose or "consent" in whose}
     return list(found.values())
+
+
+def billers(world: World) -> list[str]:
+    """The one that delivers, and those that are proposed."""
+    with world.services.reading() as uow:
+        return list(uow.session.scalars(select(Biller.id).order_by(Biller.id)))
 
 
 def accounts(world: World) -> list[str]:

@@ -5,73 +5,28 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from unittest import mock
 
 import pytest
-import requests
 from sqlalchemy import select
 
 from app.demo.processes import free_ports
 from app.journey.decisions.models import Decision, PayeeCheck, PayeeName
 from app.people import accounts
 from app.web.context import EXTENSION
-from config.settings import ROOT
 from connectors.payee_name import NOT_POSSIBLE, NameAnswer, NameMatch, NobodyToAsk, VerificationOfPayee
 from tests.support.journey import Journey
 from tests.support.own_bills import add, check_payee
 
 JONAS = "DE04999900010000184015"  # an account of the sandbox bank
 ELSEWHERE = "NL91ABNA0417164300"
-START_S_MAX = 30
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of the name check of a sandbox bank that is served as the demo serves it."""
-    folder = tmp_path_factory.mktemp("bank")
-    (port,) = free_ports(1)
-    (folder / "tpps.json").write_text("{}")
-    url = f"http://127.0.0.1:{port}"
-    settings = {"URL": url, "DATABASE": str(folder / "bank.db"), "LEDGER_TOKEN": "l", "TPPS": str(folder / "tpps.json")}
-    with (folder / "bank.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "16", "--no-control-socket"),
-                *("-b", f"127.0.0.1:{port}", "connectors.sandbox_bank.wsgi:application"),
-            ],
-            env={**os.environ, **{f"SANDBOX_BANK_{name}": value for name, value in settings.items()}},
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        _await(url, folder / "bank.log")
-        yield f"{url}/vop/v1/payee-verifications"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _await(url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_S_MAX
-    while True:
-        try:
-            if requests.get(f"{url}/livez", timeout=1).ok:
-                return
-        except requests.RequestException:
-            pass
-        assert time.monotonic() < deadline, log.read_text("utf-8")
-        time.sleep(0.1)
+@pytest.fixture
+def address(sandbox_bank_url: str) -> str:
+    return f"{sandbox_bank_url}/vop/v1/payee-verifications"
 
 
 def ask(address: str, name: str, iban: str, *, timeout_s: float = 5) -> NameAnswer:

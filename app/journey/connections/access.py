@@ -12,24 +12,30 @@ from app.db.many import among
 from app.errors import Conflict, NotFound
 from app.journey.connections.models import Connection, Redemption
 from app.journey.connections.states import OPEN, ConnectionState
+from app.people.biller_states import KNOWN, BillerState
 from app.people.clients import billers_that_answer
 from app.people.models import Biller
 
 
-def vetted_biller(session: Session, biller_id: str) -> Biller:
-    """Raises NotFound."""
+def known_biller(session: Session, biller_id: str) -> Biller:
+    """One that is vetted, or was and is suspended now. Raises NotFound."""
     biller = session.get(Biller, biller_id)
-    if biller is None:
+    if biller is None or biller.state not in KNOWN:
         raise NotFound("biller")
     return biller
 
 
-def biller_that_answers(session: Session, biller_id: str) -> Biller:
+def must_be_vetted(session: Session, biller_id: str) -> None:
+    """At this moment: who is suspended meets no new customer. Raises NotFound, Conflict."""
+    if known_biller(session, biller_id).state != BillerState.VETTED:
+        raise Conflict("biller-suspended", "This company is suspended here: nothing new is begun with it now.")
+
+
+def biller_that_answers(session: Session, biller_id: str) -> None:
     """Raises NotFound, and Conflict where none of its programs can answer a customer or redeem what one hands over."""
-    biller = vetted_biller(session, biller_id)
+    must_be_vetted(session, biller_id)
     if not billers_that_answer(session, [biller_id]):
         raise Conflict("cannot-be-asked", "This company cannot be asked from here yet.")
-    return biller
 
 
 def connection_of_biller(session: Session, *, connection_id: str, biller_id: str, lock: bool = False) -> Connection:

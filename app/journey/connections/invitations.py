@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
@@ -18,8 +18,10 @@ from app.errors import Conflict, FieldError, Invalid
 from app.journey.connections import rules
 from app.journey.connections.models import Invitation
 from app.people import names
+from app.people.biller_states import BillerState
 from app.people.customers import lock_customer
 from app.people.models import Biller
+from app.services import Task
 from consent.base import new_id
 
 #: of one customer: a list, and no address book
@@ -52,7 +54,8 @@ def invite(uow: UnitOfWork, *, customer_id: str, name: str, reference: str | Non
     key = names.key(wanted)[:200]
     if not key:
         raise Invalid("name", "Write the company's name.", errors=(FieldError("/name", "Write the company's name."),))
-    if uow.session.scalar(select(Biller.id).where(Biller.name_key == key).limit(1)):
+    here = select(Biller.id).where(Biller.name_key == key, Biller.state == BillerState.VETTED)
+    if uow.session.scalar(here.limit(1)):
         raise Conflict("company-here", "This company is here already: find it by its name.")
     lock_customer(uow.session, customer_id)  # two windows would count the same
     mine = select(func.count()).where(Invitation.customer_id == customer_id)
@@ -69,16 +72,27 @@ def invite(uow: UnitOfWork, *, customer_id: str, name: str, reference: str | Non
     insert_once(uow.session, Invitation, row, unique=["customer_id", "name_key"])
 
 
-def accept(uow: UnitOfWork, biller: Biller) -> int:
-    """This company is here now. Returns how many customers had invited it."""
-    accepted = uow.session.scalars(
-        update(Invitation)
-        .where(Invitation.name_key == names.key(biller.name)[:200], Invitation.accepted_at.is_(None))
-        .values(accepted_at=uow.now, biller_id=biller.id)
-        .returning(Invitation.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(accepted.all())
+def accept_invitations(task: Task) -> None:
+    """BillerVetted: the company is here now, as some had wished."""
+    with task.services.unit_of_work() as uow:
+        biller = uow.session.get_one(Biller, task.payload["biller_id"])
+        uow.session.execute(
+            update(Invitation)
+            .where(*_waits_for(biller))
+            .values(accepted_at=uow.now, biller_id=biller.id)
+            .execution_options(synchronize_session=False)
+        )
+        task.finish(uow)
+        uow.commit()
+
+
+def invited(session: Session, biller: Biller) -> int:
+    """How many customers have invited this company and wait for it."""
+    return session.scalar(select(func.count()).where(*_waits_for(biller))) or 0
+
+
+def _waits_for(biller: Biller) -> tuple[ColumnElement[bool], ...]:
+    return (Invitation.name_key == names.key(biller.name)[:200], Invitation.accepted_at.is_(None))
 
 
 def invitations_of(session: Session, *, customer_id: str) -> list[InvitationView]:

@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.journey.connections import rules
-from app.journey.connections.access import connection_of_biller, redemption_of_biller, vetted_biller
+from app.journey.connections.access import connection_of_biller, known_biller, redemption_of_biller
 from app.journey.connections.leaks import LeakView, leaks_of
 from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.service import code_row
 from app.journey.connections.states import OPEN, REQUESTED, ConnectionState, Told, told
+from app.people.biller_states import BillerState
 from app.people.billers import find_billers
 from app.people.clients import billers_that_answer
 from app.people.models import Biller, Customer
@@ -127,9 +128,9 @@ def found_billers(session: Session, typed: str, *, customer_id: str, today: dt.d
 
 
 def connection_view(session: Session, *, biller_id: str, customer_id: str, today: dt.date) -> ConnectionView:
-    """One vetted biller, whether there ever was a connection or not. Raises NotFound."""
-    biller = vetted_biller(session, biller_id)
-    answers = bool(billers_that_answer(session, [biller_id]))
+    """One biller that is or was vetted, whether there ever was a connection or not. Raises NotFound."""
+    biller = known_biller(session, biller_id)
+    answers = biller.state == BillerState.VETTED and bool(billers_that_answer(session, [biller_id]))
     connection = session.scalar(
         select(Connection).where(Connection.customer_id == customer_id, Connection.biller_id == biller_id)
     )

@@ -9,7 +9,7 @@ import secrets
 
 from app.errors import FieldError, Invalid
 from app.journey.connections.models import REFERENCE_MAX
-from app.people.billers import NAME_MAX
+from app.people.resemblance import NAME_MAX
 
 #: figures and capitals that nobody mistakes for one another on paper or the telephone, and no vowel, so no words
 ALPHABET = "34679CDFGHJKMNPQRTVWXY"

@@ -13,7 +13,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid, NotFound, TooLate, TooMany
 from app.journey.connections import leaks, rules
 from app.journey.connections import step as steps
-from app.journey.connections.access import biller_that_answers, connection_of_biller
+from app.journey.connections.access import biller_that_answers, connection_of_biller, must_be_vetted
 from app.journey.connections.events import CodePresented
 from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.states import CONNECTION, OPEN, By, ConnectionState, ConnectionStep
@@ -74,7 +74,8 @@ def hand(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: str
 
 
 def accept(uow: UnitOfWork, *, customer_id: str, biller_id: str) -> None:
-    """Let the biller that came deliver. Raises TooLate once its offer has run out."""
+    """Let the biller that came deliver. Raises TooLate once its offer has run out, Conflict while it is suspended."""
+    must_be_vetted(uow.session, biller_id)
     connection = _of_customer(uow, customer_id, biller_id)
     if connection.offered_until is not None and connection.offered_until <= uow.now:
         raise TooLate("offer-over", "The company's request has run out. It can come again with a new code.")
@@ -133,7 +134,8 @@ def connect(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: 
 def present(
     services: Services, *, biller_id: str, code: str | None, address: str | None, reference: str | None
 ) -> Redemption:
-    """Come with a code or an address that a customer handed over. Raises Invalid for what is neither, TooMany.
+    """Come with a code or an address that a customer handed over. Raises Invalid for what is neither, TooMany,
+    and Conflict for a biller that is suspended.
 
     It is written down alike, with the same work, whether anybody is behind it or not: a worker looks, and only a
     customer who accepts is ever told of.
@@ -146,6 +148,7 @@ def present(
     wanted = rules.checked_reference(reference, field="customer_reference")
     with services.unit_of_work() as uow:
         _is_not_too_often(uow, biller_id)
+        must_be_vetted(uow.session, biller_id)
         redemption = Redemption(
             id=new_id("rdm"),
             biller_id=biller_id,

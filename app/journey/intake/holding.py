@@ -28,6 +28,7 @@ from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.intake.versions import Version, Versions
 from app.people import accounts
 from app.people.accounts import KnownAccount
+from app.people.biller_states import BillerState
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, SealingKey
 from app.people.sealing_keys import is_good
@@ -71,6 +72,10 @@ def release(services: Services, *, held_id: str) -> str:
         connected = may_deliver(uow.session, customer_id=held.customer_id, biller_id=held.biller_id)
         if not connected and not _credits_delivered(uow.session, held, bill.kind):
             raise Conflict("not-connected", "Its customer is no longer connected with the biller: discard it.")
+        # nobody suspends it before this bill is delivered
+        biller = uow.session.get_one(Biller, held.biller_id, with_for_update={"read": True}, populate_existing=True)
+        if biller.state != BillerState.VETTED:
+            raise Conflict(rules.NOT_VETTED, f"{biller.name} is {biller.state}: nothing of it is released now.")
         known = accounts.open_ibans(uow.session, biller_id=held.biller_id, now=uow.now)
         stays = rules.pays_into(bill, known)
         if stays is not None:

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.journey.intake import lookalikes
 from app.journey.intake.bill import BillKind
 from app.journey.intake.means import MeansKind
 from app.journey.intake.states import UploadState
+from app.people import lookalikes
 from consent.base import Base, Id
 
 NUMBER_MAX = 100

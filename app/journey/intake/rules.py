@@ -6,10 +6,12 @@ import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from app.journey.intake import links, lookalikes
+from app.journey.intake import links
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
 from app.journey.intake.formats import checks, text
 from app.journey.intake.means import SEPA_TRANSFER, MeansKind, is_link, kind_of
+from app.people import lookalikes
+from app.people.lookalikes import SERVICE_NAMES
 from connectors.money import Money
 from connectors.sepa import AMOUNT_MINOR_MAX
 
@@ -18,8 +20,8 @@ VERSIONS_MOST = 100
 
 #: the stable code of a bill that names an account which is not open as its biller's
 NOT_REGISTERED = "account-not-registered"
-#: as lookalikes.key has them: what no biller may call itself
-SERVICE_NAMES = ("quittance",)
+#: and of a bill of a biller that is suspended
+NOT_VETTED = "biller-not-vetted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Known:
     name: str
     accounts: Collection[str]  #: that its bills may name now
     number_alike: str | None = None  #: an earlier number that is another one and looks the same
+    is_vetted: bool = True  #: it may reach customers now
     seal_missing: bool = False  #: it came without a seal, and the biller has a key to seal with
 
 
@@ -177,8 +180,16 @@ def can_replace(*, versions: int) -> None:
 
 def doubts(bill: Bill, known: Known) -> tuple[Doubt, ...]:
     """Why somebody must look before the customer may pay: what the document says of itself, then what we know."""
-    account = pays_into(bill, known.accounts) or _about_link(bill)
-    found = [*bill.doubts, account, _about_seal(known), *_about_number(known), *_about_name(bill, known)]
+    # none of a suspended biller is open: that is no reason of the bill's own
+    account = (pays_into(bill, known.accounts) if known.is_vetted else None) or _about_link(bill)
+    found = [
+        *bill.doubts,
+        _about_biller(known),
+        account,
+        _about_seal(known),
+        *_about_number(known),
+        *_about_name(bill, known),
+    ]
     return tuple(doubt for doubt in found if doubt is not None)
 
 
@@ -188,6 +199,12 @@ def _about_link(bill: Bill) -> Doubt | None:
         return None
     detail = "Where an account, its branch or its holder belongs the bill has the address of a page."
     return Doubt(code="account-is-link", detail=detail, element="payee")
+
+
+def _about_biller(known: Known) -> Doubt | None:
+    if known.is_vetted:
+        return None
+    return Doubt(code=NOT_VETTED, detail="You are suspended here. What you deliver is kept, and reaches nobody now.")
 
 
 def _about_seal(known: Known) -> Doubt | None:

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.journey.intake import lookalikes
 from app.journey.intake.formats import checks, text
+from app.people import lookalikes
 from connectors.money import EXPONENTS, Money, exponent_of
 
 #: letters and digits of what could be a number that money goes by; a street, a year or a postcode is shorter

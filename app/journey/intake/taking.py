@@ -32,6 +32,7 @@ from app.journey.intake.means import MeansKind, kind_of
 from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, number_key
 from app.journey.intake.versions import Version, Versions
 from app.people import accounts
+from app.people.biller_states import BillerState
 from app.people.customers import today_of
 from app.people.models import Biller, Customer
 from app.people.sealing_keys import is_good, keys_of
@@ -369,6 +370,7 @@ class _Desk:
         known = rules.Known(
             name=self._biller.name,
             accounts=self._accounts,
+            is_vetted=self._biller.state == BillerState.VETTED,
             number_alike=alike,
             # also once it was taken back: who has stolen it may have the access as well
             seal_missing=delivery.seal is None

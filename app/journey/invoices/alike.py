@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,25 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.journey.connections.access import delivering_billers
-from app.journey.intake import lookalikes
 from app.journey.intake.models import DeliveredBill, number_key
-from app.journey.intake.rules import SERVICE_NAMES
 from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
-from app.people.accounts import is_open
+from app.people import lookalikes
+from app.people.accounts import is_open, with_biller
+from app.people.lookalikes import SERVICE_NAMES
 from app.people.models import Biller, PayeeAccount
 
 #: letters that two names have in common, of all
 _NEAR = 0.85
-_WORDS = re.compile(r"\w+")
-#: of companies' names, what tells nothing of which one it is
-_FORMS = frozenset(
-    lookalikes.glance(form)
-    for form in [
-        *("ab", "ag", "bv", "co", "eg", "ev", "gmbh", "inc", "kg", "llc", "ltd", "nv", "oy", "plc"),
-        *("sa", "sarl", "sas", "se", "spa", "srl", "the", "und", "et"),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +43,9 @@ def likeness(session: Session, *, invoice_id: str, now: dt.datetime) -> Likeness
 def _likenesses(session: Session, invoice: Invoice, now: dt.datetime) -> Iterator[Likeness]:
     payee_name, payee_iban = payee_of(invoice)
     delivering = delivering_billers(invoice.customer_id)
-    has_account = select(PayeeAccount.biller_id).where(PayeeAccount.iban == payee_iban, is_open(now))
+    has_account = (
+        select(PayeeAccount.biller_id).join(Biller, with_biller).where(PayeeAccount.iban == payee_iban, is_open(now))
+    )
     billers = session.execute(
         select(Biller.id, Biller.name)
         .where(Biller.id.in_(delivering), Biller.id.not_in(has_account))
@@ -91,14 +83,9 @@ def _likenesses(session: Session, invoice: Invoice, now: dt.datetime) -> Iterato
 
 def resembles(written: str, known: str) -> bool:
     """Whether a person could take one name for the other: other letters, other words around it, a letter or two."""
-    one, other = _telling(written), _telling(known)
+    one, other = lookalikes.telling(written), lookalikes.telling(known)
     if not one or not other:
         return False
     if set(one) <= set(other) or set(other) <= set(one):
         return True
     return difflib.SequenceMatcher(None, "".join(one), "".join(other), autojunk=False).ratio() >= _NEAR
-
-
-def _telling(name: str) -> list[str]:
-    """The words of a name, as they look, without those that every company has."""
-    return [word for word in _WORDS.findall(lookalikes.glance(name)) if word not in _FORMS]

@@ -24,7 +24,7 @@ from app.journey.invoices.real import Answer, Company, Known
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people.account_states import AccountState
-from app.people.accounts import is_open
+from app.people.accounts import is_open, with_biller
 from app.people.models import Biller, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
 from consent.vault import Vault, VaultError
@@ -62,9 +62,9 @@ def _companies(session: Session, *, customer_id: str, now: dt.datetime) -> dict[
         select(Biller.id, Biller.name).where(or_(among(session, Biller.id, connected), Biller.id.in_(delivered)))
     ).all()
     accounts = session.execute(
-        select(PayeeAccount.biller_id, PayeeAccount.iban, PayeeAccount.holder, PayeeAccount.state, is_open(now)).where(
-            among(session, PayeeAccount.biller_id, [row.id for row in named])
-        )
+        select(PayeeAccount.biller_id, PayeeAccount.iban, PayeeAccount.holder, PayeeAccount.state, is_open(now))
+        .join(Biller, with_biller)
+        .where(among(session, PayeeAccount.biller_id, [row.id for row in named]))
     ).all()
     billed = session.execute(
         select(Invoice.biller_id, Invoice.payee_iban)

@@ -24,7 +24,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people.account_states import AccountState
-from app.people.accounts import is_open, is_stopped
+from app.people.accounts import is_open, is_stopped, with_biller
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
@@ -204,6 +204,7 @@ def account_view(session: Session, *, invoice_id: str, customer: Customer, now: 
     that would keep anybody from paying to it."""
     row = session.execute(
         select(PayeeAccount.active_from, PayeeAccount.state, is_open(now))
+        .join(Biller, with_biller)
         .join(Invoice, and_(Invoice.biller_id == PayeeAccount.biller_id, Invoice.payee_iban == PayeeAccount.iban))
         .where(Invoice.id == invoice_id, Invoice.customer_id == customer.id)
     ).one_or_none()

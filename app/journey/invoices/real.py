@@ -15,10 +15,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.journey.intake import lookalikes, said
+from app.journey.intake import said
 from app.journey.intake.formats import checks
 from app.journey.intake.formats.shown import Claim, Shown
 from app.journey.intake.said import Amount, Rest, Said
+from app.people import lookalikes
 from connectors.money import Money
 
 #: letters and digits of a number by which a bill is known again among other words

@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.journey.intake import lookalikes
+from app.people import lookalikes
 from connectors.money import Money
 
 #: bills of every month may be alike in two of the three: of one month one was perhaps written in another way

@@ -13,6 +13,7 @@ from app.journey.connections import invitations, leaks, read, rules, service
 from app.journey.connections.states import ConnectionStep
 from app.people.billers import FOUND_MOST
 from app.people.customers import today_of
+from app.people.vetting import vetting_of
 from app.web.context import services
 from app.web.customers.pages import blueprint, me
 
@@ -163,9 +164,10 @@ def _page(biller_id: str, refused: AppError | None = None, *, typed: str = "") -
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         view = read.connection_view(uow.session, biller_id=biller_id, customer_id=customer.id, today=today)
+        vetting = vetting_of(uow.session, biller_id=biller_id, now=uow.now)
         over = view.offered_until is not None and view.offered_until <= uow.now
     error = refused.code if refused is not None else None
-    return render_template("customers/company.html", company=view, over=over, error=error, typed=typed)
+    return render_template("customers/company.html", company=view, vetting=vetting, over=over, error=error, typed=typed)
 
 
 def _codes(error: str | None = None) -> str:

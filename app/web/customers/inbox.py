@@ -36,6 +36,7 @@ from app.journey.invoices.twins import twins
 from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
+from app.people.vetting import vetting_of
 from app.web.context import services
 from app.web.customers.pages import blueprint, me, named_payment, note_seen
 from connectors.money import Money
@@ -113,6 +114,7 @@ def bill(inv: str) -> ResponseReturnValue:
         same = twins(uow.session, invoice_id=inv)
         doubts = doubts_of(uow.session, invoice_id=inv)
         origin = origin_of(services().vault, uow.session, invoice_id=inv)
+        vetting = vetting_of(uow.session, biller_id=view.biller_id, now=uow.now) if view.biller_id else None
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
     note_seen(view)
     return render_template(
@@ -122,6 +124,7 @@ def bill(inv: str) -> ResponseReturnValue:
         doubts=doubts,
         origin=origin,
         account=account,
+        vetting=vetting,
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],

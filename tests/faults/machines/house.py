@@ -24,7 +24,7 @@ from app.people.models import ApiClient, Biller, Customer
 from connectors.money import Money
 from consent.base import new_id
 from tests.conftest import Clock
-from tests.support.factories import open_account
+from tests.support.factories import open_account, vet, write_down
 from tests.support.logged import log_all
 
 _LONGER = int(os.environ.get("FAULTS_LONGER", "1"))
@@ -126,8 +126,8 @@ class House:
                 )
             )
             for biller_id in BILLERS:
-                uow.session.add(Biller(id=biller_id, name=biller_id, country="FR", created_at=now))
-                uow.session.flush()
+                write_down(uow, Biller(id=biller_id, name=biller_id, country="FR", created_at=now))
+                vet(uow, biller_id)
                 open_account(uow, biller_id=biller_id, iban=IBAN)
                 connections.connect(uow, customer_id=CUSTOMER, biller_id=biller_id, space_domain="example.org")
                 uow.session.add(

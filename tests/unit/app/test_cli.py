@@ -17,6 +17,8 @@ from app.demo.processes import free_ports
 from app.journey.connections import invitations, leaks, rules
 from app.journey.connections.service import present
 from app.people.models import ApiClient
+from app.schedule import Schedule
+from app.worker import Worker
 from tests.support import factories
 from tests.support.demo import PORT_NAMES, environment_for
 
@@ -144,8 +146,25 @@ def test_an_operator_sees_who_is_missed_and_where_addresses_went(
     leaks.trace_strays(services)
     capsys.readouterr()
     account = "FR1420041010050500013M02606"
-    assert main(["biller", "add", "Régie du Val", "--country", "FR", "--iban", account, *APPROVED]) == 0
+    assert (
+        main(
+            [
+                "biller",
+                "add",
+                "Régie du Val",
+                "--country",
+                "FR",
+                "--id",
+                "siren:904172681",
+                "--iban",
+                account,
+                *APPROVED,
+            ]
+        )
+        == 0
+    )
     assert "1 had invited it" in capsys.readouterr().out
+    Worker(services, Schedule(services)).run_until_idle()
     assert main(["invitation", "list"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
         ["1", "sent", "0", "accepted", "Eaux", "du", "Lac"],
@@ -177,7 +196,20 @@ def test_wrong_keys_are_one_sentence(
 ) -> None:
     main(["keys", "init"])
     main(["migrate"])
-    main(["biller", "add", "Eaux du Lac SA", "--country", "FR", "--iban", "FR1420041010050500013M02606", *APPROVED])
+    main(
+        [
+            "biller",
+            "add",
+            "Eaux du Lac SA",
+            "--country",
+            "FR",
+            "--id",
+            "siren:904172681",
+            "--iban",
+            "FR1420041010050500013M02606",
+            *APPROVED,
+        ]
+    )
     biller_id = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("blr_"))
     if content is not None:
         (here / "jwks.json").write_text(content)

@@ -66,8 +66,36 @@ def test_names_are_checked_at_the_sandbox_bank_or_over_tls_or_nowhere(monkeypatc
     assert demo.name_check_url == "http://127.0.0.1:8101/vop/v1/payee-verifications"
     monkeypatch.delenv("QUITTANCE_DEMO")
     assert read(monkeypatch, BASE_URL="https://bills.example").name_check_url == ""
-    with pytest.raises(SettingsError, match="QUITTANCE_NAME_CHECK_URL must begin with https://"):
-        read(monkeypatch, BASE_URL="https://bills.example", NAME_CHECK_URL="http://names.example/")
+    assert demo.company_register_url == "http://127.0.0.1:8101/register/v1/companies"
+    assert read(monkeypatch, BASE_URL="https://bills.example").company_register_url == ""
+
+
+@pytest.mark.parametrize("name", ["NAME_CHECK_URL", "COMPANY_REGISTER_URL"])
+@pytest.mark.parametrize(
+    ("address", "wrong"),
+    [
+        ("https://names.example/checks", None),
+        ("https://names.example:8443", None),
+        ("http://names.example/", "must begin with https://"),
+        ("https://", "must be an address like"),
+        ("https:names.example", "must be an address like"),
+        ("https://[::1", "must be an address like"),
+        ("https://names.example:99999/", "must be an address like"),
+        ("https://names.example:port/", "must be an address like"),
+        ("https://us\u0435r.example/", "must be an address like"),
+        ("https://names.example/a b", "must be an address like"),
+        ("https://who:secret@names.example/", "must be an address like"),
+        ("names.example", "must be an address like"),
+    ],
+)
+def test_whom_we_ask_has_an_address(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str, wrong: str | None
+) -> None:
+    if wrong is None:
+        assert getattr(read(monkeypatch, BASE_URL="https://bills.example", **{name: address}), name.lower()) == address
+        return
+    with pytest.raises(SettingsError, match=f"QUITTANCE_{name} .*{wrong}"):
+        read(monkeypatch, BASE_URL="https://bills.example", **{name: address})
 
 
 def test_an_unknown_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from app.journey.intake import lookalikes
 from app.journey.intake.bill import Bill, BillKind, BillRefused
 from app.journey.intake.formats import child, facturx, payment_code, xml_bill
 from app.journey.intake.means import CREDIT_TRANSFERS, MeansKind, kind_of
+from app.people import lookalikes
 from connectors.money import Money
 
 BYTES_MAX = 10 * 1024 * 1024

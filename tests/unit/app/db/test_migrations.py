@@ -33,6 +33,8 @@ from app.invariants import check
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
+from app.people import vetting
+from app.people.models import Biller, BillerHistory, BillerIdentifier
 from app.services import Services
 from app.worker import Worker
 from connectors.contract import PaymentOrder
@@ -484,3 +486,55 @@ def test_an_upgrade_may_take_as_long_as_it_takes(engine: Engine, monkeypatch: py
     with engine.connect() as connection:
         assert limits(connection)["statement_timeout"] == "15s"
         assert inspect(connection).has_table("bank_call")
+
+
+def test_billers_of_before_are_vetted_since_they_were_written_down(services: Services, clock: Clock) -> None:
+    """With their VAT number, and what stands in it, as their own alone."""
+    fill(services, clock())
+    to(services, "0026")
+    if services.engine.dialect.name == "postgresql":
+        _validate(services.engine)  # what is not is not reflected
+    numbers = {"blr_fr": "FR64904172681", "blr_be": "BE0403170701", "blr_de": "DE136695976", "blr_none": None}
+    with services.engine.begin() as connection:
+        older = Old(connection, clock())
+        for biller_id, vat_id in numbers.items():
+            older.put("biller", id=biller_id, name=biller_id, country="FR", vat_id=vat_id)
+    upgrade(services.engine)
+    with services.reading() as uow:
+        billers = uow.session.scalars(select(Biller).where(Biller.id.in_(numbers))).all()
+        assert {(each.state, each.vetted_since == each.created_at, each.sequence) for each in billers} == {
+            ("vetted", True, 1)
+        }
+        lines = uow.session.scalars(select(BillerHistory).where(BillerHistory.biller_id.in_(numbers))).all()
+        assert [(each.step, each.by) for each in lines] == [("bring_over", "vetting")] * len(numbers)
+        known = uow.session.scalars(select(BillerIdentifier).where(BillerIdentifier.biller_id.in_(numbers))).all()
+        assert sorted((each.biller_id, each.scheme, each.value) for each in known) == [
+            ("blr_be", "kbo", "0403170701"),
+            ("blr_be", "vat", "BE0403170701"),
+            ("blr_de", "vat", "DE136695976"),
+            ("blr_fr", "siren", "904172681"),
+            ("blr_fr", "vat", "FR64904172681"),
+        ]
+    assert not [each for each in check(services.engine, now=clock(), late=False) if each.invariant.name[0] in "VH"]
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0026")
+    assert "state" not in {each["name"] for each in inspect(services.engine).get_columns("biller")}
+    upgrade(services.engine)
+
+
+def test_the_program_of_before_is_not_let_near_a_suspended_biller(services: Services, clock: Clock) -> None:
+    """It would find it, take its bills and pay it."""
+    fill(services, clock())
+    upgrade(services.engine)
+    with services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id="blr", by="ada", note="its bills are not its own")
+        uow.commit()
+    with (
+        services.engine.connect() as connection,
+        _references_off(connection),
+        connection.begin(),
+        pytest.raises(RuntimeError, match="suspended"),
+    ):
+        command.downgrade(config_for(connection), "0026")
+    with services.reading() as uow:
+        assert uow.session.get_one(Biller, "blr").state == "suspended"

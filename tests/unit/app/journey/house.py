@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 
 from app.db import work
 from app.db.events import EventRow
@@ -56,7 +56,7 @@ from connectors.registry import Registry, UnknownBank
 from consent.models import Consent, Sealed, Trip
 from consent.vault import Vault
 from tests.conftest import Clock
-from tests.support.factories import open_account
+from tests.support.factories import open_account, vet, write_down
 from tests.support.installation import BASE_URL
 from tests.support.logged import log_all
 
@@ -229,10 +229,13 @@ class House:
             handlers=HANDLERS,
         )
         now = self.clock.now
-        self.add(
-            Biller(id="blr_1", name="Lumen", country="FR", created_at=now),
-            ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=now),
-        )
+        with self.begin() as uow:
+            write_down(uow, Biller(id="blr_1", name="Lumen", country="FR", created_at=now))
+            vet(uow, "blr_1")
+            for table in (EventRow, WorkRow):  # that was long ago
+                uow.session.execute(delete(table))
+            uow.commit()
+        self.add(ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=now))
         with self.begin() as uow:  # who are connected: what the biller delivers may arrive
             open_account(uow, biller_id="blr_1", iban=IBAN, holder="Lumen SA")
             connect(uow, customer_id=self.customer.id, biller_id="blr_1", space_domain="space.example")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.journey.intake import lookalikes
+from app.people import lookalikes
 
 KNOWN = "Stadtwerke Musterstadt GmbH"
 

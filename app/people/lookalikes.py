@@ -23,6 +23,9 @@ _TRANSLATED = str.maketrans({**_ALIKE, **dict.fromkeys(_SLASHES, "/"), "\u2212":
 _SPACES = re.compile(r"\s+")
 _WORDS = re.compile(r"\w+")
 
+#: as ``key`` has them: what nobody may call themselves who is not this service
+SERVICE_NAMES = ("quittance",)
+
 
 def plain(written: str) -> str:
     """Without what is only style: width, case, spaces, invisible characters."""
@@ -57,3 +60,19 @@ def mixes(written: str) -> bool:
         any(character in _ALIKE for character in word) and any("a" <= character <= "z" for character in word)
         for word in _WORDS.findall(plain(written))
     )
+
+
+def telling(name: str) -> list[str]:
+    """The words of a company's name, as they look, without those that tell nothing of which one it is."""
+    return [word for word in _WORDS.findall(glance(name)) if word not in _FORMS]
+
+
+#: legal forms, and what joins words
+_FORMS = frozenset(
+    glance(form)
+    for form in [
+        *("ab", "ag", "aps", "bv", "bvba", "cic", "co", "company", "corp", "eg", "ev", "gbr", "ggmbh", "gie", "gmbh"),
+        *("inc", "kg", "kgaa", "limited", "llc", "llp", "ltd", "nv", "oy", "oyj", "plc", "sa", "sagl", "sarl", "sas"),
+        *("sasu", "sca", "scop", "scp", "scs", "se", "snc", "spa", "sprl", "srl", "ug", "the", "und", "et", "and"),
+    ]
+)

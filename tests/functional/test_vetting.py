@@ -1,0 +1,576 @@
+"""Billers: who is let in, by whose word and what evidence; who is kept out; what a suspended one can still do: nothing.
+
+Operators act by the command line, billers and customers through their doors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey, KeySet
+from sqlalchemy import event, func, select, text
+
+from app.audit.sequencer import number_waiting
+from app.audit.verify import verify
+from app.cli import machinery, main
+from app.errors import Conflict, Invalid, NotFound
+from app.invariants import check, reading
+from app.journey.connections import service as connections
+from app.journey.decisions.models import Decision
+from app.journey.intake import holding
+from app.journey.intake.models import DeliveredBill, HeldBill
+from app.journey.payments.reasons import Reason
+from app.people import accounts, clients, vetting
+from app.people.models import ApiClient, Biller, BillerHistory, BillerIdentifier
+from app.web.context import EXTENSION
+from connectors.company_register import NOT_POSSIBLE, Found, NoRegister, RegisterAnswer, RegisterService
+from tests.support.journey import Journey
+
+Say = Callable[..., str]
+IBAN = "DE89370400440532013000"
+TWO = ("ada", "grace")
+
+
+@pytest.fixture
+def say(journey: Journey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """One command of ``quittance biller``; what it says."""
+    monkeypatch.setattr(machinery, "services", lambda: journey.services)
+
+    def run(*words: str, status: int = 0) -> str:
+        assert main(["biller", *words]) == status, capsys.readouterr()
+        said = capsys.readouterr()
+        return said.out + said.err
+
+    return run
+
+
+def proposed(say: Say, name: str = "Soléa Distribution", number: str = "siren:904172681", *more: str) -> str:
+    said = say("propose", name, "--country", "FR", "--id", number, "--by", "ada", *more)
+    found = re.search(r"blr_[0-9a-f]{32}", said)
+    assert found is not None
+    return found.group()
+
+
+def approved(say: Say, biller_id: str, *more: str) -> str:
+    return "".join(say("approve", biller_id, "--by", who, *more) for who in TWO)
+
+
+def suspend(say: Say, journey: Journey) -> None:
+    assert "is suspended" in say("suspend", journey.biller.id, "--by", "ada", "--because", "its bills are not its own")
+
+
+def reinstate(say: Say, journey: Journey) -> None:
+    for who in TWO:
+        say("reinstate", journey.biller.id, "--by", who, "--because", "it was a mistake")
+
+
+def state_of(journey: Journey, biller_id: str) -> str:
+    with journey.services.reading() as uow:
+        return uow.session.get_one(Biller, biller_id).state
+
+
+def words(journey: Journey, path: str) -> str:
+    return " ".join(journey.browser.page(path).get_text(" ").split())
+
+
+def count(journey: Journey, table: type[Any]) -> int:
+    with journey.services.reading() as uow:
+        return uow.session.scalar(select(func.count()).select_from(table)) or 0
+
+
+# ------------------------------------------------------------------------------------------------------- letting one in
+
+
+def test_two_people_let_a_company_in_and_the_log_has_each_word(journey: Journey, say: Say) -> None:
+    biller_id = proposed(say, "Soléa Distribution", "vat:FR64904172681")
+    assert "no register could be asked" in say("show", biller_id)
+    assert journey.browser.page("/companies/find?find=solea").select("li.card") == []
+    assert journey.browser.get(f"/companies/{biller_id}").status_code == 404
+    say("approve", biller_id, "--by", "ada")
+    assert "ada has said so already" in say("approve", biller_id, "--by", " ADA ", status=1)
+    assert "does not name a person" in say("approve", biller_id, "--by", "аda", status=1)  # Cyrillic
+    assert state_of(journey, biller_id) == "approved_once"
+    assert f"{biller_id}: vetted" in say("approve", biller_id, "--by", "grace")
+    assert "Soléa Distribution" in words(journey, "/companies/find?find=solea")
+    shown = words(journey, f"/companies/{biller_id}")
+    assert "has been vetted since 23 November 2026: two people at Quittance looked who it is" in shown
+    assert "SIREN 904172681 Its digits are right. No register was asked, or none could say." in shown
+    assert "None is open for payments now." in shown
+    assert "Not checked: whether its bills are right" in shown
+    listed = say("list")
+    assert f"{biller_id}  Soléa Distribution  FR  vetted  since 2026-11-23" in listed
+    assert "approve by grace" in say("show", biller_id)
+    number_waiting(journey.services)
+    with journey.services.reading() as uow:
+        kinds = uow.session.scalars(
+            select(BillerHistory.step).where(BillerHistory.biller_id == biller_id).order_by(BillerHistory.sequence)
+        ).all()
+    assert kinds == ["propose", "check", "approve", "approve"]
+
+
+def test_a_company_that_nobody_vetted_has_no_program(journey: Journey, say: Say, tmp_path: Path) -> None:
+    key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(KeySet([key]).as_dict(private=False)))
+    biller_id = proposed(say)
+    before = count(journey, ApiClient)
+    assert "two people are to approve it first" in say("client", biller_id, "--jwks", str(file), status=1)
+    say("approve", biller_id, "--by", "ada")
+    assert "two people are to approve it first" in say("client", biller_id, "--jwks", str(file), status=1)
+    assert count(journey, ApiClient) == before
+    say("approve", biller_id, "--by", "grace")
+    assert say("client", biller_id, "--jwks", str(file)).startswith("cli_")
+
+
+def test_the_short_road_of_two_people(journey: Journey, say: Say) -> None:
+    said = say(
+        *("add", "Soléa Distribution", "--country", "FR", "--vat", "FR64904172681", "--iban", IBAN),
+        *("--approved-by", "ada", "--approved-by", "grace"),
+    )
+    assert ": vetted" in said
+    assert "open from 2026-11-26" in said
+
+
+def test_a_number_is_needed_and_belongs_to_one(journey: Journey, say: Say) -> None:
+    before = count(journey, Biller)
+    none = say("propose", "Soléa Distribution", "--country", "FR", "--by", "ada", status=1)
+    assert "needs at least one number" in none
+    for wrong in ("siren:904172682", "hrb:31746", "904172681"):
+        refused = say("propose", "Soléa", "--country", "FR", "--id", wrong, "--by", "ada", status=1)
+        assert "Traceback" not in refused
+    assert count(journey, Biller) == before
+    biller_id = proposed(say)
+    again = say("propose", "Ponant Gaz", "--country", "FR", "--vat", "FR64904172681", "--by", "ada", status=1)
+    assert f"already: {biller_id}" in again
+    assert count(journey, Biller) == before + 1
+
+
+def test_one_that_is_refused_leaves_its_number_to_who_it_belongs_to(journey: Journey, say: Say) -> None:
+    """Whoever proposes a company under its real number does not keep the company itself out for ever."""
+    false = proposed(say, "Soléa Distribution", "siren:904172681", "--iban", IBAN)
+    say("approve", false, "--by", "ada")
+    assert "is refused" in say("refuse", false, "--by", "grace", "--because", "it is somebody else")
+    assert "cannot be done now" in say("approve", false, "--by", "grace", status=1)
+    real = proposed(say, "Soléa Distribution")
+    approved(say, real)
+    assert (state_of(journey, false), state_of(journey, real)) == ("refused", "vetted")
+    assert "cannot be done now" in say("refuse", real, "--by", "ada", "--because", "late", status=1)
+
+
+# --------------------------------------------------------------------------------------------------------- look-alikes
+
+
+@pytest.mark.parametrize(
+    "name", ["Lumen Energie", "Lumеn Énergie", "Énergie Lumen SARL", "Lurnen Énergie", "Lumen Énergie Recouvrement"]
+)
+def test_a_look_alike_is_stopped_until_both_name_what_it_looks_like(journey: Journey, say: Say, name: str) -> None:
+    """A homoglyph biller gets neither a program, nor a customer, nor a bill through before two people say so."""
+    said = say("propose", name, "--country", "FR", "--id", "siren:904172681", "--by", "mallory")
+    biller_id = said.split()[0]
+    assert f"LOOK: its name is like that of {journey.biller.name} ({journey.biller.id})" in said
+    for more in ([], ["--despite", "known to us"], ["--although-like", journey.biller.id]):
+        refused = say("approve", biller_id, "--by", "mallory", *more, status=1)
+        assert f"its name is like that of {journey.biller.name}" in refused
+    assert state_of(journey, biller_id) == "proposed"
+    with journey.services.unit_of_work() as uow:
+        with pytest.raises(Conflict):
+            clients.add_client(uow, biller_id=biller_id, jwks={"keys": []}, scope="bills:write")
+        with pytest.raises(NotFound):
+            connections.ask(
+                uow,
+                customer_id=journey.customer.id,
+                biller_id=biller_id,
+                reference="1",
+                today=uow.now.date(),
+                space_domain="space.example",
+            )
+    knowing = ("--although-like", journey.biller.id, "--despite", "its franchise, contract seen")
+    say("approve", biller_id, "--by", "mallory", *knowing)
+    assert "its name is like that of" in say("approve", biller_id, "--by", "grace", status=1)
+    assert "vetted" in say("approve", biller_id, "--by", "grace", *knowing)
+    assert "approve by grace: its franchise, contract seen" in say("show", biller_id)
+
+
+def test_one_that_came_meanwhile_is_seen_by_the_second_person(journey: Journey, say: Say) -> None:
+    first = proposed(say, "Soléa Distribution")
+    say("approve", first, "--by", "ada")
+    second = proposed(say, "Solea Distribution", "siren:895301422")
+    assert second in say("approve", first, "--by", "grace", status=1)
+    say("refuse", second, "--by", "grace", "--because", "a look-alike")
+    assert "vetted" in say("approve", first, "--by", "grace")
+
+
+@pytest.mark.parametrize(
+    ("name", "because"),
+    [
+        ("Quittance", "like that of this service"),
+        ("Qu1ttance Services", "like that of this service"),
+        ("Horizon Bank", "like that of the bank Horizon Bank"),
+        ("Ηorizon Βank", "letters that may look like others"),  # Greek
+        ("Водоканал", "letters that may look like others"),
+    ],
+)
+def test_nobody_is_taken_for_this_service_or_a_bank(journey: Journey, say: Say, name: str, because: str) -> None:
+    biller_id = proposed(say, name)
+    assert because in say("approve", biller_id, "--by", "ada", status=1)
+    approved(say, biller_id, "--despite", "looked at")
+    assert state_of(journey, biller_id) == "vetted"
+
+
+def test_the_short_road_stops_too(journey: Journey, say: Say) -> None:
+    said = say(
+        *("add", "Lumen Energie", "--country", "FR", "--vat", "FR64904172681", "--iban", IBAN),
+        *("--approved-by", "ada", "--approved-by", "grace"),
+    )
+    assert "approved by nobody; read that first" in said
+    assert ": vetted" not in said
+    with journey.services.reading() as uow:
+        assert uow.session.scalars(select(Biller.state).where(Biller.name == "Lumen Energie")).all() == ["proposed"]
+
+
+def test_a_stray_name_is_no_way_round(journey: Journey, say: Say) -> None:
+    biller_id = proposed(say)
+    assert "not like that of" in say(
+        "approve", biller_id, "--by", "ada", "--although-like", journey.biller.id, status=1
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- the register
+
+
+@pytest.fixture
+def asking(journey: Journey, sandbox_bank_url: str) -> Journey:
+    """An installation that asks the register beside the sandbox bank."""
+    register = RegisterService(f"{sandbox_bank_url}/register/v1/companies", allow_http=True)
+    services = dataclasses.replace(journey.services, company_register=register)
+    journey.app.extensions[EXTENSION] = services
+    journey.services = services
+    return journey
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        ("100000009", RegisterAnswer(Found.ACTIVE, "Anna Active SA")),
+        ("100000033", RegisterAnswer(Found.CEASED, "Cesar Ceased SA")),
+        ("100000041", RegisterAnswer(Found.NOT_FOUND)),
+        ("100000058", NOT_POSSIBLE),  # it does not answer
+        ("100000066", NOT_POSSIBLE),  # it is broken
+        ("100000074", NOT_POSSIBLE),  # it says something that is no JSON
+        ("100000082", NOT_POSSIBLE),  # or a word that there is not
+        ("100000090", NOT_POSSIBLE),  # or no name
+    ],
+)
+def test_each_answer_is_what_it_says(sandbox_bank_url: str, number: str, answer: RegisterAnswer) -> None:
+    register = RegisterService(f"{sandbox_bank_url}/register/v1/companies", allow_http=True)
+    assert register.look_up(scheme="siren", value=number, timeout_s=1) == answer
+
+
+def test_nobody_there_is_no_answer() -> None:
+    register = RegisterService("http://127.0.0.1:9/", allow_http=True)
+    assert register.look_up(scheme="siren", value="100000009", timeout_s=1) == NOT_POSSIBLE
+    assert NoRegister().look_up(scheme="siren", value="100000009", timeout_s=1) == NOT_POSSIBLE
+
+
+def test_what_the_register_says_is_shown_to_the_customer(asking: Journey, say: Say) -> None:
+    biller_id = proposed(say, "Anna Active", "siren:100000009")
+    approved(say, biller_id)
+    assert "SIREN 100000009 Its digits are right. The register said on 23 November 2026: Anna Active SA." in words(
+        asking, f"/companies/{biller_id}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "because", "shown"),
+    [
+        ("Cesar Ceased", "100000033", "has ceased", "that this company has ceased: Cesar Ceased SA."),
+        ("Nils Notfound", "100000041", "does not know siren 100000041", "The register did not know it"),
+        ("Soléa Distribution", "100000025", "has another name: Otto Other GmbH", "Otto Other GmbH."),
+    ],
+)
+def test_against_the_register_each_of_two_must_say_why(
+    asking: Journey, say: Say, name: str, number: str, because: str, shown: str
+) -> None:
+    biller_id = proposed(say, name, f"siren:{number}")
+    assert because in say("show", biller_id)
+    assert because in say("approve", biller_id, "--by", "ada", status=1)
+    say("approve", biller_id, "--by", "ada", "--despite", "the register is late, deed seen")
+    assert because in say("approve", biller_id, "--by", "grace", status=1)
+    say("approve", biller_id, "--by", "grace", "--despite", "the same deed")
+    assert shown in words(asking, f"/companies/{biller_id}")
+
+
+def test_a_name_that_is_nearly_the_legal_one_is_said_and_may_pass(asking: Journey, say: Say) -> None:
+    biller_id = proposed(say, "Clara Closebuy", "siren:100000017")
+    assert "the register says: Clara Closeby SARL" in say("show", biller_id)
+    approved(say, biller_id)
+    assert "Clara Closeby SARL" in words(asking, f"/companies/{biller_id}")
+
+
+def test_silence_takes_nothing_back_and_asking_again_takes_the_first_yes(asking: Journey, say: Say) -> None:
+    biller_id = proposed(say, "Cesar Ceased", "siren:100000033")
+    say("approve", biller_id, "--by", "ada", "--despite", "deed seen")
+    asking.services = dataclasses.replace(asking.services, company_register=NoRegister())
+    say("check", biller_id, "--by", "mallory")
+    assert state_of(asking, biller_id) == "proposed"
+    assert "has ceased" in say("approve", biller_id, "--by", "mallory", status=1)
+
+
+def test_no_transaction_is_open_while_a_register_is_asked(journey: Journey, say: Say) -> None:
+    seen: list[bool] = []
+
+    class Watching:
+        is_offered = True
+
+        def look_up(self, **_: object) -> RegisterAnswer:
+            with journey.services.unit_of_work() as uow:  # SQLite has one writer: this would wait for ever
+                uow.session.get_one(Biller, journey.biller.id, with_for_update={"nowait": True})
+            seen.append(True)
+            return RegisterAnswer(Found.ACTIVE, "Soléa Distribution")
+
+    journey.services = dataclasses.replace(journey.services, company_register=Watching())
+    proposed(say)
+    assert seen == [True]
+
+
+# ----------------------------------------------------------------------------------------------------------- suspended
+
+
+def nothing_moved(journey: Journey) -> None:
+    journey.wait(86400)
+    assert journey.ledger() == []
+
+
+def test_what_a_suspended_biller_delivers_is_held_and_released_by_nobody(journey: Journey, say: Say) -> None:
+    suspend(say, journey)
+    for changes in ({"number": "A-1"}, {"number": "A-2", "payee": {"iban": IBAN}}):
+        taken = journey.deliver(**changes)
+        assert [each.code for each in taken.held] == ["biller-not-vetted"]
+    journey.worker.run_until_idle()
+    assert count(journey, DeliveredBill) == 0
+    with journey.services.reading() as uow:
+        held = uow.session.scalars(select(HeldBill.id).order_by(HeldBill.number)).all()
+    for each in held:
+        with pytest.raises(Conflict) as refused:
+            holding.release(journey.services, held_id=each)
+        assert refused.value.code == "biller-not-vetted"
+    assert "The company is suspended here" in words(journey, "/bills")
+    reinstate(say, journey)
+    holding.release(journey.services, held_id=held[0])
+    with pytest.raises(Invalid):  # the account in it is not the biller's, suspended or not
+        holding.release(journey.services, held_id=held[1])
+    journey.worker.run_until_idle()
+    assert count(journey, DeliveredBill) == 1
+
+
+def test_a_bill_that_is_not_paid_here_is_held_as_well(journey: Journey, say: Say) -> None:
+    suspend(say, journey)
+    taken = journey.deliver(payee=None, means="direct_debit", mandate="M-1", creditor_id="FR72ZZZ123456")
+    assert "biller-not-vetted" in [each.code for each in taken.held]
+
+
+def refused_as_suspended(journey: Journey, invoice_id: str) -> None:
+    said = words(journey, f"/bills/{invoice_id}")
+    assert f"This bill cannot be paid now: {journey.biller.name} is suspended here." in said
+    assert "Check and pay" not in said
+    answer = journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
+
+
+def test_suspended_between_the_delivery_and_the_page(journey: Journey, say: Say) -> None:
+    invoice_id = journey.bill()
+    token, shown = journey.browser.see_order(invoice_id)
+    suspend(say, journey)
+    refused_as_suspended(journey, invoice_id)
+    answer = journey.browser.start_signing(invoice_id, token, shown)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "account-held")
+    nothing_moved(journey)
+
+
+def test_suspended_between_the_challenge_and_the_signature(journey: Journey, say: Say) -> None:
+    invoice_id = journey.bill()
+    token, started = journey.browser.start_paying(invoice_id)
+    suspend(say, journey)
+    assert journey.browser.decide(invoice_id, token, started.get_json()).status_code == 303
+    assert count(journey, Decision) == 0
+    nothing_moved(journey)
+
+
+def test_suspended_between_the_decision_and_the_bank(
+    journey: Journey, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice_id = journey.bill()
+    with monkeypatch.context() as patch:
+        patch.setattr("app.web.customers.decide.run_now", lambda *_, **__: False)
+        payment_id = journey.confirm(invoice_id)
+    suspend(say, journey)
+    journey.wait(60)
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason, payment.bank_payment_id) == ("rejected", Reason.ACCOUNT_HELD, None)
+    nothing_moved(journey)
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_suspended_while_the_bank_holds_the_order(journey: Journey, say: Say, looked: bool) -> None:
+    payment_id = journey.confirm(journey.bill())
+    suspend(say, journey)
+    if looked:
+        journey.worker.run_until_idle()
+        assert journey.payment(payment_id).state == "cancelled"
+    answer = journey.browser.get(f"/payments/{payment_id}/bank")
+    assert answer.headers["Location"] == f"/payments/{payment_id}"  # and not the bank
+    journey.wait(60)
+    assert (journey.payment(payment_id).state, journey.payment(payment_id).reason) == (
+        "cancelled",
+        Reason.ACCOUNT_HELD,
+    )
+    nothing_moved(journey)
+
+
+def test_suspended_while_it_awaits_the_approval_at_the_bank(journey: Journey, say: Say) -> None:
+    payment_id = journey.confirm(journey.bill())
+    journey.browser.leave(payment_id)
+    suspend(say, journey)
+    journey.wait(150)
+    assert journey.payment(payment_id).state == "cancelled"
+    nothing_moved(journey)
+
+
+def test_suspended_after_the_approval_it_is_told_as_it_is(journey: Journey, say: Say) -> None:
+    payment_id = journey.pay(journey.bill())
+    suspend(say, journey)
+    journey.wait(60)
+    assert (journey.truth(payment_id), journey.payment(payment_id).state) == ("done", "settled")
+
+
+def test_back_by_two_it_can_be_paid_and_by_one_alone_it_cannot(journey: Journey, say: Say) -> None:
+    invoice_id = journey.bill()
+    suspend(say, journey)
+    why = ("--because", "confirmed in writing")
+    assert "suspended still" in say("reinstate", journey.biller.id, "--by", "mallory", *why)
+    assert "has said so already" in say("reinstate", journey.biller.id, "--by", "mallory", *why, status=1)
+    refused_as_suspended(journey, invoice_id)
+    say("suspend", journey.biller.id, "--by", "grace", *why)  # who doubts it once more takes the first yes away
+    say("reinstate", journey.biller.id, "--by", "mallory", *why)
+    refused_as_suspended(journey, invoice_id)
+    assert "vetted again" in say("reinstate", journey.biller.id, "--by", "ada", *why)
+    journey.pay(invoice_id)
+    journey.wait(60)
+    assert len(journey.ledger()) == 1
+
+
+def test_no_new_customer_meets_a_suspended_one(journey: Journey, say: Say) -> None:
+    suspend(say, journey)
+    assert journey.browser.page("/companies/find?find=lumen").select("li.card") == []
+    page = words(journey, f"/companies/{journey.biller.id}")
+    assert "is suspended here while somebody at Quittance looks at it" in page
+    assert "has been vetted since 23 November 2026" in page
+    assert "are held while the company is suspended" in page
+    with pytest.raises(Conflict) as refused:
+        connections.present(
+            journey.services,
+            biller_id=journey.biller.id,
+            code=None,
+            address="abcdefghijkl@space.example",
+            reference=None,
+        )
+    assert refused.value.code == "biller-suspended"
+
+
+def test_who_decides_and_who_suspends_wait_for_each_other(journey: Journey) -> None:
+    if journey.services.engine.dialect.name != "postgresql":
+        pytest.skip("one writer at a time: there is nothing to lock")
+    invoice_id = journey.bill()
+    token, started = journey.browser.start_paying(invoice_id)
+    said: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(" ".join(statement.split()))
+
+    event.listen(journey.services.engine, "before_cursor_execute", hear)
+    assert journey.browser.decide(invoice_id, token, started.get_json()).status_code == 303
+    event.remove(journey.services.engine, "before_cursor_execute", hear)
+    locking = [each for each in said if "payee_account JOIN biller" in each and each.endswith("FOR SHARE")]
+    assert len(locking) == 2  # the decision, and the preparation of its payment: both rows, in one statement
+
+
+def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> None:
+    """Not what it saw when it began: the rows are read again once the other one has committed."""
+    if journey.services.engine.dialect.name != "postgresql":
+        pytest.skip("one writer at a time: there is nothing to lock")
+    answers: list[bool] = []
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%'")
+
+    def ask() -> None:
+        with journey.services.unit_of_work() as uow:
+            answers.append(
+                accounts.is_open_since(
+                    uow.session, biller_id=journey.biller.id, iban=journey.biller.iban, moment=uow.now, lock=True
+                )
+            )
+
+    asking = threading.Thread(target=ask)
+    with journey.services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=journey.biller.id, by="ada", note="its bills are not its own")
+        asking.start()
+        while True:
+            with journey.services.engine.connect() as connection:
+                if connection.scalar(waiting):
+                    break
+        assert answers == []
+        uow.commit()
+    asking.join()
+    assert answers == [False]
+
+
+# ------------------------------------------------------------------------------------------- what an operator changes
+
+
+@pytest.mark.tampers
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        (BillerHistory, {"by": "nobody"}),
+        (BillerHistory, {"note": "all was well"}),
+        (BillerHistory, {"evidence": {"identifiers": [], "reviews": []}}),
+        (BillerIdentifier, {"value": "895301422"}),
+    ],
+)
+def test_who_edits_the_history_is_found_out(
+    journey: Journey, say: Say, table: type[Any], change: dict[str, Any]
+) -> None:
+    biller_id = proposed(say)
+    approved(say, biller_id)
+    number_waiting(journey.services)
+    assert verify_all(journey) == []
+    with journey.services.unit_of_work() as uow:
+        row = uow.session.scalars(select(table).where(table.biller_id == biller_id).limit(1)).one()
+        for name, value in change.items():
+            setattr(row, name, value)
+        uow.commit()
+    assert verify_all(journey) != []
+
+
+def verify_all(journey: Journey) -> list[str]:
+    with reading(journey.services.engine) as connection:
+        return [str(each) for each in verify(connection, journey.services.keys.log.verifier).wrong]
+
+
+def test_all_is_in_order_after_a_long_story(journey: Journey, say: Say) -> None:
+    approved(say, proposed(say))
+    suspend(say, journey)
+    say("suspend", journey.biller.id, "--by", "grace", "--because", "the same")
+    reinstate(say, journey)
+    assert not [str(each) for each in check(journey.services.engine, now=journey.clock(), late=False)]
+    with journey.services.reading() as uow:
+        line = vetting.line_of(uow.session, biller_id=journey.biller.id, bank_names=())
+    assert [each.step for each in line.history] == [
+        *("propose", "check", "approve", "approve", "suspend", "reinstate", "reinstate"),
+    ]

@@ -1,0 +1,83 @@
+"""Numbers of companies: what is right is stored in one form, what cannot be right is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import Invalid
+from app.people.identifiers import Scheme, parsed, whole
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("siren:904 172 681", "904172681"),
+        ("SIREN : 904.172.681", "904172681"),
+        ("siret:73282932000074", "73282932000074"),
+        ("vat:fr64904172681", "FR64904172681"),
+        ("vat:DE 136 695 976", "DE136695976"),
+        ("vat:be 0403.170.701", "BE0403170701"),
+        ("lei:213800kud8lajwsq9d15", "213800KUD8LAJWSQ9D15"),
+        ("uk-company:01234567", "01234567"),
+        ("uk-company:SC123456", "SC123456"),
+        ("uk-company:R0000001", "R0000001"),
+        ("kbo:0403.170.701", "0403170701"),
+        ("kbo:403170701", "0403170701"),
+        ("uid:CHE-109.322.551", "CHE109322551"),
+    ],
+)
+def test_a_right_number_has_one_form(written: str, value: str) -> None:
+    assert parsed(written)[1] == value
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "904172681",
+        "siren",
+        "siren:",
+        "siren:904172682",
+        "siren:90417268",
+        "siren:000000000",
+        "siren:９０４１７２６８１",
+        "siret:73282932000075",
+        "vat:64904172681",
+        "vat:FR64904172682",
+        "vat:FR",
+        "lei:213800KUD8LAJWSQ9D16",
+        "lei:213800KUD8LAJWSQ9D1",
+        "uk-company:1234567",
+        "uk-company:00000000",
+        "uk-company:ABC12345",
+        "kbo:0403170702",
+        "uid:CHE109322552",
+        "hrb:31746",
+        "siren:<script>",
+    ],
+)
+def test_a_wrong_one_is_refused(written: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parsed(written)
+    assert refused.value.code in ("identifier", "vat-id")
+    assert refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("given", "all_of_them"),
+    [
+        ("vat:FR64904172681", {"vat": "FR64904172681", "siren": "904172681"}),
+        ("siret:73282932000074", {"siret": "73282932000074", "siren": "732829320"}),
+        ("vat:BE0403170701", {"vat": "BE0403170701", "kbo": "0403170701"}),
+        ("vat:CHE107787577MWST", {"vat": "CHE107787577MWST", "uid": "CHE107787577"}),
+        ("vat:DE136695976", {"vat": "DE136695976"}),
+        ("uk-company:01234567", {"uk-company": "01234567"}),
+    ],
+)
+def test_what_stands_in_another_number_is_known_with_it(given: str, all_of_them: dict[str, str]) -> None:
+    assert {str(scheme): value for scheme, value in whole([parsed(given)]).items()} == all_of_them
+
+
+def test_numbers_of_two_companies_are_refused() -> None:
+    with pytest.raises(Invalid) as refused:
+        whole([(Scheme.SIRET, "73282932000074"), (Scheme.VAT, "FR64904172681")])
+    assert refused.value.code == "identifiers-differ"
