@@ -18,7 +18,7 @@ BROWSER_PACKAGES := chromium libatomic1
 UV := $(firstword $(wildcard $(BIN)/uv) uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast faults mutants bench lint format lock clean browser judges
+.PHONY: help run install test test-fast test-long faults mutants bench lint format lock clean browser judges
 .DELETE_ON_ERROR:
 
 # A virtual environment does not survive being moved: its programs name their folder. One that was made elsewhere is made anew.
@@ -73,7 +73,9 @@ faults: $(VENV)/.installed-for-tests ## the simulator, the kill matrix, the stor
 	@$(BIN)/python -m tests.faults.kill --processes 2
 	@$(BIN)/python -m tests.faults.storm --minutes $(MINUTES)
 	@$(BIN)/python -m tests.faults.bugs
-	@$(BIN)/python -m pytest -m long
+
+test-long: $(VENV)/.installed-for-tests browser judges ## the tests that `make test` has no time for: about an hour
+	@$(PYTEST) -m long $(ARGS)
 
 mutants: $(VENV)/.installed-for-tests ## plant small faults in the money modules and count those that no test notices
 	@$(BIN)/mutmut run --max-children 2

@@ -41,7 +41,7 @@ WORDS: dict[Language, dict[str, str]] = {
     ("size", "language", "theme"),
     [
         pytest.param(PHONE, "fr", "dark", id="phone-fr-dark"),
-        pytest.param(DESKTOP, "en", "light", id="desktop-en-light"),
+        pytest.param(DESKTOP, "en", "light", id="desktop-en-light", marks=pytest.mark.long),
     ],
 )
 def test_a_person_says_who_may_send_bills(

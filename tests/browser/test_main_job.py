@@ -28,8 +28,10 @@ RECEIPT = {"en": "Receipt of payment", "fr": "Reçu de paiement"}
     [
         pytest.param(PHONE, "fr", "dark", CAMILLE, WATER.slug, "40172", id="phone-fr-dark"),
         pytest.param(DESKTOP, "en", "light", JONAS, ENERGY.slug, "55810", id="desktop-en-light"),
-        pytest.param(PHONE, "en", "light", JONAS, MUSIC.slug, "0418", id="phone-en-light"),
-        pytest.param(DESKTOP, "fr", "dark", CAMILLE, INTERNET.slug, "118204", id="desktop-fr-dark"),
+        pytest.param(PHONE, "en", "light", JONAS, MUSIC.slug, "0418", id="phone-en-light", marks=pytest.mark.long),
+        pytest.param(
+            DESKTOP, "fr", "dark", CAMILLE, INTERNET.slug, "118204", id="desktop-fr-dark", marks=pytest.mark.long
+        ),
     ],
 )
 def test_a_visitor_makes_a_passkey_and_pays_a_bill(

@@ -46,6 +46,10 @@ class Kill:
         return f"{self.victim} {self.after_ms} ms into {self.step}"
 
 
+#: every so many-th step is one of those that CI has time for
+FEW = 3
+
+
 def chosen_kills() -> list[Kill]:
     """One for each step."""
     dice = random.Random(SEED)  # noqa: S311  (the same choice for the same seed is the point)
@@ -58,6 +62,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield demo
 
 
+@pytest.fixture(scope="module")
+def walked() -> list[Kill]:
+    """Those that were tried so far."""
+    return []
+
+
 def kill(demo: Demo, victim: str) -> None:
     children = demo.running.children
     if victim == "web workers":
@@ -68,8 +78,15 @@ def kill(demo: Demo, victim: str) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("planned", chosen_kills(), ids=str)
-def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, planned: Kill) -> None:
+@pytest.mark.parametrize(
+    "planned",
+    [
+        pytest.param(each, id=str(each), marks=[pytest.mark.long] if number % FEW else [])
+        for number, each in enumerate(chosen_kills())
+    ],
+)
+def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, planned: Kill, walked: list[Kill]) -> None:
+    walked.append(planned)
     timer = threading.Timer(planned.after_ms / 1000, kill, (demo, planned.victim))
 
     def on_step(name: str) -> None:
@@ -83,7 +100,7 @@ def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, planned: Kill) -> No
             timer.join()
 
 
-def test_at_the_end_our_books_and_the_banks_are_the_same(demo: Demo) -> None:
+def test_at_the_end_our_books_and_the_banks_are_the_same(demo: Demo, walked: list[Kill]) -> None:
     bookings = booked(demo)
     engine = make_engine(f"sqlite:///{demo.data / 'quittance.sqlite3'}")
     with Session(engine.execution_options(read_only=True)) as session:
@@ -92,7 +109,7 @@ def test_at_the_end_our_books_and_the_banks_are_the_same(demo: Demo) -> None:
         payments = session.scalars(select(Payment)).all()
         invoices = {invoice.id: invoice for invoice in session.scalars(select(Invoice))}
     engine.dispose()
-    assert len(payments) == len(STEPS)
+    assert len(payments) == len(walked) > 0
     assert {invoice.bill_id for invoice in invoices.values()} == bills  # no bill is lost
     assert {payment.id for payment in payments} == decisions  # no decision is lost
     # at most one debit per decision, and we call paid what the bank has booked, and nothing else

@@ -85,7 +85,7 @@ def test_a_matrix_that_misses_a_point_fails(capsys: pytest.CaptureFixture[str]) 
 # ------------------------------------------------------------------------------------------------------- the real thing
 
 
-@pytest.mark.slow
+@pytest.mark.long  # the promises have a slice of their own
 @pytest.mark.timeout(330)  # two runners with keys, banks and databases of their own, on a machine that may be busy
 def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
     done = kill("--every", str(EVERY), "--processes", "2")
@@ -102,12 +102,18 @@ def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
     [
         ("unknown-frees", "worker status.asked:1 / status: answer lost / sqlite", "was debited 2 times"),
         ("code-sent-twice", "web exchange.sent:1 / pays / sqlite", "invariant D4"),
-        (
+        pytest.param(
             "silent-submission-is-no",
             "worker submit.kept:1 / albion: executed and silent / sqlite",
             "was called rejected",
+            marks=pytest.mark.long,
         ),
-        ("no-alone-is-no", "worker submit.written:1 / albion: submit: 403 after / sqlite", "was called rejected"),
+        pytest.param(
+            "no-alone-is-no",
+            "worker submit.written:1 / albion: submit: 403 after / sqlite",
+            "was called rejected",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_planted_mistake_is_found(bug: str, cell: str, says: str) -> None:

@@ -31,22 +31,24 @@ START = int(os.environ.get("FAULTS_SEED", "1001"))
 
 
 def test_a_seed_is_one_history() -> None:
-    for seed in range(START, START + 3):
+    for seed in range(START, START + 2):
         first, again = run(seed), run(seed)
         assert (first.hash, first.broken) == (again.hash, again.broken)
         assert first.trace
 
 
-def test_nothing_breaks_in_20_histories() -> None:
+def test_nothing_breaks_in_10_histories() -> None:
     payments = 0
-    for seed in range(START, START + 20):
+    for seed in range(START, START + 10):
         outcome = run(seed)
         assert outcome.broken is None, f"seed {seed}: {outcome.detail}\n" + "\n".join(outcome.trace[-40:])
         payments += outcome.payments
-    assert payments > 20  # a system that does nothing breaks nothing
+    assert payments > 10  # a system that does nothing breaks nothing
 
 
-@pytest.mark.parametrize("name", ["unknown-frees", "waiting-is-no", "not-here-can-be-paid"])
+@pytest.mark.parametrize(
+    "name", ["unknown-frees", "not-here-can-be-paid", pytest.param("waiting-is-no", marks=pytest.mark.long)]
+)
 def test_a_planted_mistake_is_found(name: str) -> None:
     outcome = hunt(name, seeds=range(200))
     assert outcome is not None

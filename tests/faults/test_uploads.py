@@ -35,7 +35,7 @@ from tests.support.billers_door import ASSERTION_TYPE, ISSUER, Program
 from tests.support.installation import make_services
 from tests.support.wsgi_adapter import WSGIAdapter
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.long_on_postgres, pytest.mark.timeout(240)]
 
 BILLS = 6_000
 #: nothing here takes that long on any machine

@@ -21,7 +21,7 @@ from app.services import Services
 from tests.support import factories
 from tests.support.shared import shared_folder
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow, pytest.mark.tampers]
+pytestmark = [pytest.mark.shared, pytest.mark.slow, pytest.mark.tampers, pytest.mark.long_on_postgres]
 
 IBAN = "DE75512108001245126199"
 #: files that belong together, in their order; every other one meets an intake that has seen nothing

@@ -37,6 +37,8 @@ from tests.support.uk_installation import UkJourney, make_uk_services, uk_wire
 from tests.support.uk_tpp import BASE_URL as BANK_URL
 from tests.support.wsgi_adapter import WSGIAdapter
 
+pytestmark = pytest.mark.long_on_postgres
+
 UPDATED = "urn:uk:org:openbanking:events:resource-update"
 REVOKED = "urn:uk:org:openbanking:events:consent-authorization-revoked"
 #: of the sandbox banks: the pace after the first minute, at which nobody but an event hurries us

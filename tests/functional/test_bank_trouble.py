@@ -15,6 +15,8 @@ from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import BankStatus, Fact
 from tests.support.journey import Journey
 
+pytestmark = pytest.mark.long_on_postgres
+
 
 def sends(journey: Journey) -> int:
     with journey.services.reading() as uow:

@@ -121,6 +121,7 @@ def test_walk_pays_one_bill_and_every_side_agrees(demo: Demo) -> None:
     assert len(lines) == 21
 
 
+@pytest.mark.long
 @pytest.mark.timeout(330)  # nineteen payments, and nobody says how busy the machine is
 def test_every_bank_that_ships_is_walked(demo: Demo) -> None:
     """Over its own standard, profile and quirks; the British ones over TLS with a client certificate."""
@@ -128,6 +129,14 @@ def test_every_bank_that_ships_is_walked(demo: Demo) -> None:
     files_there = len(list(BANKS.glob("*.toml")))
     assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
     assert walked.stdout.splitlines()[-1] == f"{files_there} of {files_there} banks walked"
+
+
+@pytest.mark.parametrize("bank", ["albion", "alpenkasse", "canaux"])
+def test_a_bank_of_each_standard_is_walked(demo: Demo, bank: str) -> None:
+    """UK Open Banking, NextGenPSD2, STET."""
+    walked = quittance("demo", "--walk", "--bank", bank, environment=demo.environment)
+    assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
+    assert walked.stdout.splitlines()[-1].startswith("Paid ")
 
 
 def test_the_banks_that_can_tell_us_of_changes_by_themselves(demo: Demo) -> None:
@@ -163,6 +172,7 @@ def test_a_recurring_consent_is_walked(demo: Demo) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_recurring_consent_is_walked_at_every_bank_that_has_them(demo: Demo) -> None:
     """In its version and profile, with its quirks; a bank whose standard has none is not among them."""
     walked = quittance("demo", "--walk", "--recurring", "--all-banks", environment=demo.environment)

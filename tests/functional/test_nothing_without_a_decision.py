@@ -61,7 +61,7 @@ from tests.support.standing import AMOUNT, BANK, PAYEE_IBAN, Caller, World, begi
 from tests.support.uk_bank import make_folder
 from tests.support.uk_socket import CountedBank, serve_counted
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.long_on_postgres, pytest.mark.timeout(400)]
 
 NOTHING = {
     "decision": 0,

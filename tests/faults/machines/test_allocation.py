@@ -343,10 +343,10 @@ class Wholes(_Books):
 
 
 def test_parts_of_invoices() -> None:
-    run_state_machine_as_test(Parts, settings=runs(40, steps=25))
+    run_state_machine_as_test(Parts, settings=runs(25, steps=25))
     assert Parts.seen == STANDS | {"applied"}
 
 
 def test_whole_invoices() -> None:
-    run_state_machine_as_test(Wholes, settings=runs(30, steps=25))
+    run_state_machine_as_test(Wholes, settings=runs(20, steps=25))
     assert Wholes.seen == STANDS

@@ -227,7 +227,7 @@ def _reclaimed(uow: UnitOfWork, claim: Claim) -> None:
 
 
 def test_corrections_in_every_order() -> None:
-    run_state_machine_as_test(Corrections, settings=runs(80, steps=30))
+    run_state_machine_as_test(Corrections, settings=runs(40, steps=30))
     assert Corrections.seen >= {
         *("to_pay", "in_payment", "paid", "cleared", "refused", "reclaimed", "refund told", "refund taken back"),
         *("credited while free", "credited while held", "credited while paid", "applied"),

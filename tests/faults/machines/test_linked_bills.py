@@ -108,7 +108,7 @@ class LinkedBills(RuleBasedStateMachine):
             self.work(0)
         elif course == "ring":
             for number, of in (("1", "2"), ("2", "1")):
-                self.deliver(number, of, whole=False)
+                self.deliver(number, of, whole=number == "2")
         elif course:
             self._come_alive(course)
 

@@ -12,6 +12,8 @@ from connectors.sandbox_bank.nextgen import brands, definition
 from tests.support import nextgen_bank
 from tests.support.journey import ORIGIN, Journey
 
+pytestmark = pytest.mark.long_on_postgres
+
 
 def decided(journey: Journey, bank: str, *, amount: str = "84.20") -> str:
     """The payment's id. The bank holds the order."""

@@ -27,6 +27,8 @@ from consent.models import Sealed, SignIn, Trip
 from tests.support import nextgen_bank
 from tests.support.journey import ORIGIN, Browser, Journey
 
+pytestmark = pytest.mark.long_on_postgres
+
 BANK = "tuulipankki"
 
 

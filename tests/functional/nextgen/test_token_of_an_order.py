@@ -43,6 +43,8 @@ from tests.functional.nextgen.test_sign_in_first import (
 from tests.support.installation import make_settings
 from tests.support.journey import Journey
 
+pytestmark = pytest.mark.long_on_postgres
+
 #: what stands in the bank's file, and what is to stand there
 Changes = tuple[tuple[str, str], ...]
 BY_ITS_PAGE = (('approach = "decoupled"', 'approach = "redirect"'),)

@@ -66,6 +66,7 @@ def test_of_500_doctored_ones_none_is_real() -> None:
     assert {answer.verdict for answer in warned} == {Verdict.DO_NOT_PAY}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [101, 102, 103])
 def test_other_seeds_find_nothing_else(seed: int) -> None:
     """Of those that need no drawing."""

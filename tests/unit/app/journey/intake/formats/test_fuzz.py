@@ -50,7 +50,7 @@ Reader: TypeAlias = Callable[[bytes], object]
 #: what is around each reading
 Around: TypeAlias = Callable[[], AbstractContextManager[None]]
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 
 #: what has fooled readers of others
 TRICKS = (
