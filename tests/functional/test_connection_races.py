@@ -61,11 +61,11 @@ def at_once(*do: Callable[[], None]) -> list[BaseException]:
 
 
 def claimed(services: Services) -> list[Task]:
-    """The work that waits, in as many hands."""
+    """The codes that wait to be taken up, in as many hands."""
     with services.unit_of_work() as uow:
         claims = work.claim_due(uow.session, now=uow.now, limit=10)
         uow.commit()
-    return [Task(services=services, claim=claim) for claim in claims]
+    return [Task(services=services, claim=claim) for claim in claims if claim.handler == "connections.take_up"]
 
 
 @pytest.mark.parametrize("_", range(5))

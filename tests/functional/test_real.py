@@ -262,6 +262,15 @@ def test_only_a_customer_may_ask(journey: Journey, app: Flask) -> None:
     assert stranger.post("/real", token=stranger.token("/"), form={"text": journey.biller.iban}).status_code == 401
 
 
+def test_a_visit_of_the_demo_may_ask_and_still_changes_nothing(journey: Journey, bill: str) -> None:
+    token = factories.sign_in(journey.services, journey.customer, read_only=True)
+    visitor = Browser.of(journey.app)
+    visitor.client.set_cookie("__Host-session-8000", token, domain="localhost", secure=True)
+    assert verdict(visitor, letter(journey)) == "real"
+    assert verdict(visitor, as_file(page(code(journey), size=(700, 600)))) == "real"
+    assert visitor.post("/bills/add", token=visitor.token("/bills"), form={"text": "x"}).status_code == 403
+
+
 def test_it_is_two_clicks_away(journey: Journey) -> None:
     for path in ("/bills", "/bills/add"):
         assert journey.browser.page(path).select_one('main a[href="/real"]') is not None

@@ -76,9 +76,9 @@ def address() -> str:
 
 
 def caller() -> str:
-    """The customer; for whoever is none, the address."""
+    """The customer; for whoever is none, and for a visit, of which there are many to one customer, the address."""
     who = signed_in()
-    return who.customer.id if who is not None else address()
+    return who.customer.id if who is not None and not who.read_only else address()
 
 
 limiter = Limiter(caller, storage_uri="memory://", strategy="moving-window")

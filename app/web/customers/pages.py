@@ -36,8 +36,8 @@ PUBLIC = frozenset(
 )  # fmt: skip
 #: where a customer sends a file
 TAKES_FILES = ("customers.read_own_bill", "customers.is_it_real")
-#: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and a search
-OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank"})
+#: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and what writes nothing
+OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank", "is_it_real"})
 
 
 def note_seen(bill: InvoiceView) -> None:
@@ -58,7 +58,7 @@ def guard() -> ResponseReturnValue | None:
         current_app.extensions["csrf"].protect()
     if _has_nul():
         abort(404)
-    name = (request.endpoint or "").removeprefix("customers.")
+    name = _name()
     who = signed_in()
     if name in PUBLIC:
         return None
@@ -74,7 +74,13 @@ def guard() -> ResponseReturnValue | None:
 def _body_most() -> int:
     """Nothing larger is read off the wire. A file is taken from a customer who may send one, and from nobody else."""
     who = signed_in() if request.endpoint in TAKES_FILES else None
-    return FILE_MOST if who is not None and not who.read_only else BODY_MOST
+    may = who is not None and (not who.read_only or _name() in OPEN_TO_VISITS)
+    return FILE_MOST if may else BODY_MOST
+
+
+def _name() -> str:
+    """Of the page that is asked for; "": there is none."""
+    return (request.endpoint or "").removeprefix("customers.")
 
 
 def _has_nul() -> bool:
