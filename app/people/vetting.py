@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.audit import entries
@@ -33,9 +31,6 @@ from app.services import WORKER_DEADLINE_S, Services
 from connectors.company_register import Found, RegisterAnswer
 from connectors.payee_name import NameMatch
 from consent.lifecycle import IllegalStep
-
-#: for so long an approval may rest on what a register said: a company that ceases meanwhile is not let in
-ANSWER_LIFE = dt.timedelta(days=30)
 
 # ---------------------------------------------------------------------------------------------- what speaks against it
 
@@ -93,9 +88,7 @@ def compare(name: str, legal_name: str) -> NameFound:
 
 def reviews(session: Session, biller: Biller, *, bank_names: Collection[str]) -> list[Review]:
     """What speaks against it at this moment: asked when it is proposed, and again by each who approves it."""
-    numbers = identifiers_of(session, biller.id)
-    said = itertools.chain.from_iterable(_said_by_register(biller, each) for each in numbers)
-    return [*_alike(session, biller, bank_names), *said]
+    return [*_alike(session, biller, bank_names), *_said_by_registers(session, biller)]
 
 
 def _alike(session: Session, biller: Biller, bank_names: Collection[str]) -> Iterator[Review]:
@@ -117,18 +110,13 @@ def _alike(session: Session, biller: Biller, bank_names: Collection[str]) -> Ite
         yield Review(doubt=Doubt.OTHER_LETTERS, about=biller.name)
 
 
-def _said_by_register(biller: Biller, each: BillerIdentifier) -> Iterator[Review]:
-    number = f"{each.scheme} {each.value}"
-    if each.outcome in (Found.CEASED, Found.NOT_FOUND):
-        yield Review(doubt=Doubt.CEASED if each.outcome == Found.CEASED else Doubt.NOT_FOUND, about=number)
-    if each.name_found is not None and compare(biller.name, each.name_found) is NameFound.OTHER:
-        yield Review(doubt=Doubt.OTHER_NAME, about=f"{each.name_found}, for {number}")
-
-
-def _must_be_asked(biller: Biller, each: BillerIdentifier, *, now: dt.datetime) -> bool:
-    """Whether nobody has asked, or too long ago. What speaks against a biller stays until a register says otherwise."""
-    is_old = each.asked_at is None or now - each.asked_at > ANSWER_LIFE
-    return is_old and not any(_said_by_register(biller, each))
+def _said_by_registers(session: Session, biller: Biller) -> Iterator[Review]:
+    for each in identifiers_of(session, biller.id):
+        number = f"{each.scheme} {each.value}"
+        if each.outcome in (Found.CEASED, Found.NOT_FOUND):
+            yield Review(doubt=Doubt.CEASED if each.outcome == Found.CEASED else Doubt.NOT_FOUND, about=number)
+        if each.name_found is not None and compare(biller.name, each.name_found) is NameFound.OTHER:
+            yield Review(doubt=Doubt.OTHER_NAME, about=f"{each.name_found}, for {number}")
 
 
 def identifiers_of(session: Session, biller_id: str) -> Sequence[BillerIdentifier]:
@@ -153,13 +141,7 @@ def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str],
         row = BillerIdentifier(biller_id=biller.id, scheme=scheme, value=value, registered_at=uow.now)
         uow.session.add(row)
         entries.write(uow, Kind.BILLER_IDENTIFIED, row)
-    try:
-        uow.session.flush()
-    except IntegrityError:  # who proposed one of them at the same moment was first
-        raise Conflict(
-            "biller-known",
-            "Somebody wrote down a biller with one of these numbers at this moment: quittance biller list.",
-        ) from None
+    uow.session.flush()
     biller.state, biller.sequence = BillerState.PROPOSED, 0
     _write_down(uow, biller, None, "propose", by=who)
 
@@ -167,15 +149,12 @@ def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str],
 def note_answers(uow: UnitOfWork, *, biller_id: str, answers: Mapping[str, RegisterAnswer], by: str) -> None:
     """What the registers said, by scheme. An approval of before is void: it was given on other answers.
 
-    No answer takes nothing back that a register said within ANSWER_LIFE, nor ever what speaks against the biller.
-    Raises NotFound, Conflict.
+    No answer takes nothing back that a register said before. Raises NotFound, Conflict.
     """
     who, biller = person(by), _locked(uow.session, biller_id)
     for each in identifiers_of(uow.session, biller_id):
         answer = answers.get(each.scheme)
-        if answer is None:
-            continue
-        if answer.outcome is Found.NOT_POSSIBLE and not _must_be_asked(biller, each, now=uow.now):
+        if answer is None or (answer.outcome is Found.NOT_POSSIBLE and each.outcome is not None):
             continue
         each.outcome, each.name_found, each.asked_at = answer.outcome, answer.name, uow.now
     _take(uow, biller, BillerStep.CHECK, by=who)
@@ -224,7 +203,7 @@ def approve(
     if not BILLER.allows(BillerState(biller.state), BillerStep.APPROVE):
         raise _does_not_fit(biller)
     numbers = identifiers_of(uow.session, biller_id)
-    if not numbers or any(_must_be_asked(biller, each, now=uow.now) for each in numbers):
+    if not numbers or any(each.outcome is None for each in numbers):
         raise Conflict("biller-not-checked", f"Check its numbers first: quittance biller check {biller.id}.")
     found = reviews(uow.session, biller, bank_names=bank_names)
     like = {each.biller_id for each in found if each.biller_id is not None}
