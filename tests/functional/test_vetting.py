@@ -6,6 +6,7 @@ Operators act by the command line, billers and customers through their doors.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import re
 import threading
@@ -26,12 +27,25 @@ from app.journey.connections import service as connections
 from app.journey.decisions.models import Decision
 from app.journey.intake import holding
 from app.journey.intake.models import DeliveredBill, HeldBill
+from app.journey.intake.service import ClientIdentity, deliver
+from app.journey.notices import service as notices
+from app.journey.notices.kinds import CHOICES
+from app.journey.notices.models import Notice
+from app.journey.payments.access import why_unwanted
+from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.people import accounts, clients, vetting
 from app.people.models import ApiClient, Biller, BillerHistory, BillerIdentifier
 from app.web.context import EXTENSION
 from connectors.company_register import NOT_POSSIBLE, Found, NoRegister, RegisterAnswer, RegisterService
+from connectors.payee_name import NOT_POSSIBLE as NO_NAME_CHECK
+from tests.functional.test_real import NUMBER, REFERENCE, ask, letter, verdict
+from tests.functional.test_real import said as told
+from tests.support.bills import SELLER_VAT, cii_bill
 from tests.support.journey import Journey
+from tests.support.own_bills import add, ceremony, check_payee
+from tests.support.pictures import IBAN as OWN_IBAN
+from tests.support.shown import Paper, pdf_of
 
 Say = Callable[..., str]
 IBAN = "DE89370400440532013000"
@@ -448,6 +462,98 @@ def test_suspended_after_the_approval_it_is_told_as_it_is(journey: Journey, say:
     suspend(say, journey)
     journey.wait(60)
     assert (journey.truth(payment_id), journey.payment(payment_id).state) == ("done", "settled")
+
+
+@pytest.fixture
+def own(journey: Journey) -> str:
+    """A bill that the customer added, to an account which is open as the biller's."""
+    invoice_id = add(journey.browser)
+    with journey.services.unit_of_work() as uow:
+        account = accounts.propose(uow, biller_id=journey.biller.id, iban=OWN_IBAN, holder=None, by="ada")
+        accounts.note_check(uow, account_id=account.id, answer=NO_NAME_CHECK, by="ada")
+        for who in TWO:
+            accounts.approve(uow, account_id=account.id, holder=account.holder, by=who, wait=dt.timedelta())
+        uow.commit()
+    check_payee(journey.browser, invoice_id, typed=OWN_IBAN)
+    return invoice_id
+
+
+def test_what_its_customer_added_is_not_paid_to_a_suspended_one(journey: Journey, say: Say, own: str) -> None:
+    token, started = journey.browser.start_paying(own)
+    suspend(say, journey)
+    journey.browser.decide(own, token, started.get_json())
+    assert count(journey, Decision) == 0
+    assert ceremony(journey.browser, own).get_json()["code"] == "account-held"
+    page = words(journey, f"/bills/{own}")
+    assert "somebody at Quittance has stopped payments to its account" in page
+    assert "Check the payee and pay" not in page
+    reinstate(say, journey)
+    assert "Check the payee and pay" in words(journey, f"/bills/{own}")
+    nothing_moved(journey)
+
+
+def test_a_suspension_stops_what_its_customer_added_and_has_decided(journey: Journey, say: Say, own: str) -> None:
+    payment_id = journey.confirm(own)
+    suspend(say, journey)
+    journey.worker.run_until_idle()
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason) == ("cancelled", Reason.ACCOUNT_HELD)
+    nothing_moved(journey)
+
+
+def test_an_account_that_was_never_its_own_is_not_stopped_by_its_suspension(journey: Journey, say: Say) -> None:
+    """Who only wrote somebody's account down does not keep anybody from paying to it."""
+    invoice_id = add(journey.browser)
+    with journey.services.unit_of_work() as uow:
+        accounts.propose(uow, biller_id=journey.biller.id, iban=OWN_IBAN, holder=None, by="ada")
+        uow.commit()
+    check_payee(journey.browser, invoice_id, typed=OWN_IBAN)
+    suspend(say, journey)
+    assert "Check the payee and pay" in words(journey, f"/bills/{invoice_id}")
+
+
+def test_what_was_stopped_by_a_suspension_is_told_so_after_it_is_over(journey: Journey, say: Say) -> None:
+    """The customer has the link, so the bank is asked to drop it; meanwhile two people bring the biller back."""
+    payment_id = journey.confirm(journey.bill())
+    journey.browser.leave(payment_id)
+    suspend(say, journey)
+    journey.worker.run_until_idle()
+    reinstate(say, journey)
+    with journey.services.unit_of_work() as uow:
+        payment = uow.session.get_one(Payment, payment_id)
+        assert payment.unwanted_since is not None
+        why = why_unwanted(uow.session, payment)
+    assert why is not None
+    assert why.reason is Reason.ACCOUNT_HELD
+
+
+def test_who_was_just_paying_is_told(journey: Journey, say: Say) -> None:
+    journey.confirm(journey.bill())
+    with journey.services.unit_of_work() as uow:
+        notices.choose(uow, customer_id=journey.customer.id, kinds=CHOICES)
+        uow.commit()
+    suspend(say, journey)
+    journey.worker.run_until_idle()
+    with journey.services.reading() as uow:
+        kinds = uow.session.scalars(select(Notice.kind).where(Notice.customer_id == journey.customer.id)).all()
+    assert "account_frozen" in kinds
+
+
+def test_nothing_of_a_suspended_one_is_called_real(journey: Journey, say: Say) -> None:
+    """Neither what is paid to an account, nor what is paid in another way and has none."""
+    journey.bill(number=NUMBER, amount="84.20", reference=REFERENCE)
+    by_card = cii_bill(
+        number="A-2", to=journey.address, seller_name=journey.biller.name, iban=None, means_code="48", reference=None
+    ).replace(SELLER_VAT.encode(), journey.biller.vat_id.encode())
+    file = pdf_of("Lumen", Paper(attached=by_card))
+    client = ClientIdentity(client_id=journey.biller.client_id, biller_id=journey.biller.id)
+    deliver(journey.services, client=client, content=file, media_type="application/pdf", to=None)
+    journey.worker.run_until_idle()
+    asked = [letter(journey), f"IBAN {journey.biller.iban}", file]
+    assert [verdict(journey.browser, each) for each in asked] == ["real"] * 3
+    suspend(say, journey)
+    assert [verdict(journey.browser, each) for each in asked] == ["unknown"] * 3
+    assert "The company is suspended here" in told(ask(journey.browser, file))
 
 
 def test_back_by_two_it_can_be_paid_and_by_one_alone_it_cannot(journey: Journey, say: Say) -> None:
