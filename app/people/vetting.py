@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
+from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, NotFound
 from app.people import accounts, names, resemblance
 from app.people.account_states import AccountState
@@ -130,18 +131,18 @@ def identifiers_of(session: Session, biller_id: str) -> Sequence[BillerIdentifie
 def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str], by: str) -> None:
     """The first line of a biller that was just written down, with its numbers. Raises Invalid, Conflict."""
     who = person(by)
-    for scheme, value in sorted(identifiers.items()):
-        taken = select(BillerIdentifier.biller_id).where(
-            BillerIdentifier.scheme == scheme,
-            BillerIdentifier.value == value,
-            BillerIdentifier.released_at.is_(None),
-        )
-        if other := uow.session.scalar(taken):
+    held = BillerIdentifier.released_at.is_(None)
+    for scheme, value in sorted(
+        identifiers.items()
+    ):  # in one order: two who propose the same wait, and never in a ring
+        row = {"biller_id": biller.id, "scheme": scheme, "value": value, "registered_at": uow.now}
+        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value"], where=held):
+            taken = select(BillerIdentifier.biller_id).where(
+                BillerIdentifier.scheme == scheme, BillerIdentifier.value == value, held
+            )
+            other = uow.session.scalar(taken)
             raise Conflict("biller-known", f"There is a biller with the {scheme} number {value} already: {other}.")
-        row = BillerIdentifier(biller_id=biller.id, scheme=scheme, value=value, registered_at=uow.now)
-        uow.session.add(row)
-        entries.write(uow, Kind.BILLER_IDENTIFIED, row)
-    uow.session.flush()
+        entries.write(uow, Kind.BILLER_IDENTIFIED, BillerIdentifier(**row))
     biller.state, biller.sequence = BillerState.PROPOSED, 0
     _write_down(uow, biller, None, "propose", by=who)
 

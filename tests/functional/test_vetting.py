@@ -35,6 +35,8 @@ from app.journey.payments.access import why_unwanted
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.people import accounts, clients, vetting
+from app.people.billers import add_biller
+from app.people.identifiers import Scheme
 from app.people.models import ApiClient, Biller, BillerHistory, BillerIdentifier
 from app.web.context import EXTENSION
 from connectors.company_register import NOT_POSSIBLE, Found, NoRegister, RegisterAnswer, RegisterService
@@ -164,6 +166,69 @@ def test_a_number_is_needed_and_belongs_to_one(journey: Journey, say: Say) -> No
     again = say("propose", "Ponant Gaz", "--country", "FR", "--vat", "FR64904172681", "--by", "ada", status=1)
     assert f"already: {biller_id}" in again
     assert count(journey, Biller) == before + 1
+
+
+def test_who_proposes_the_same_number_at_the_same_moment_is_told_so(journey: Journey) -> None:
+    """The second one waits for the first, and gets its id; no error of the database."""
+    first_is_in, second_is_on_its_way = threading.Event(), threading.Event()
+    refused: list[Conflict] = []
+    fields = {"country": "FR", "identifiers": [(Scheme.SIREN, "904172681")], "ibans": [], "by": "ada"}
+
+    def second() -> None:
+        first_is_in.wait()
+        second_is_on_its_way.set()
+        with journey.services.unit_of_work() as uow, pytest.raises(Conflict) as caught:
+            add_biller(uow, name="Ponant Gaz", **fields)  # type: ignore[arg-type]
+        refused.append(caught.value)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with journey.services.unit_of_work() as uow:
+        known = add_biller(uow, name="Soléa Distribution", **fields)  # type: ignore[arg-type]
+        first_is_in.set()
+        second_is_on_its_way.wait()
+        if journey.services.engine.dialect.name == "postgresql":
+            await_a_lock(journey, "INSERT INTO biller_identifier%")
+        uow.commit()
+    thread.join()
+    [conflict] = refused
+    assert (conflict.code, known.id in str(conflict)) == ("biller-known", True)
+
+
+def await_a_lock(journey: Journey, statement: str) -> None:
+    """Until somebody's statement waits for another one's transaction."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE :statement")
+    while True:
+        with journey.services.engine.connect() as connection:
+            if connection.scalar(waiting, {"statement": statement}):
+                return
+
+
+def test_two_who_approve_at_the_same_moment_are_two_and_one_is_one(journey: Journey, say: Say) -> None:
+    """Each waits for the other: the same person twice is one all the same, and no third one counts."""
+    biller_id = proposed(say)
+    answers: list[str] = []
+
+    def approve(who: str) -> None:
+        try:
+            with journey.services.unit_of_work() as uow:
+                biller = vetting.approve(uow, biller_id=biller_id, by=who, bank_names=())
+                uow.commit()
+                answers.append(biller.state)
+        except Conflict as conflict:
+            answers.append(conflict.code)
+
+    for people, expected in (
+        (("ada",) * 4, ["approved_once"] + ["same-person"] * 3),
+        (("grace",) * 4, ["biller-state"] * 3 + ["vetted"]),
+    ):
+        answers.clear()
+        threads = [threading.Thread(target=approve, args=(who,)) for who in people]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == expected
 
 
 def test_one_that_is_refused_leaves_its_number_to_who_it_belongs_to(journey: Journey, say: Say) -> None:
@@ -612,7 +677,6 @@ def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> No
     if journey.services.engine.dialect.name != "postgresql":
         pytest.skip("one writer at a time: there is nothing to lock")
     answers: list[bool] = []
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%'")
 
     def ask() -> None:
         with journey.services.unit_of_work() as uow:
@@ -626,10 +690,7 @@ def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> No
     with journey.services.unit_of_work() as uow:
         vetting.suspend(uow, biller_id=journey.biller.id, by="ada", note="its bills are not its own")
         asking.start()
-        while True:
-            with journey.services.engine.connect() as connection:
-                if connection.scalar(waiting):
-                    break
+        await_a_lock(journey, "%FOR SHARE%")
         assert answers == []
         uow.commit()
     asking.join()
