@@ -463,6 +463,23 @@ def refused_as_suspended(journey: Journey, invoice_id: str) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
 
 
+def test_a_bill_of_a_suspended_one_says_nowhere_how_to_pay_it(journey: Journey, say: Say) -> None:
+    invoice_id = journey.bill(number="A-1", early_payment={"until": "2026-11-30", "discount": "3.33"})
+    other_way = journey.bill(number="A-2", payee=None, means="card")
+    pages = [f"/bills/{invoice_id}", f"/bills/{other_way}", "/bills", f"/bills/{invoice_id}/bank?find=h"]
+    asking = ("Pay by", "The next page shows", "it is paid by card", "Review and pay", "This is what to write")
+    before = [words(journey, each) for each in pages]
+    assert [each for each in asking if not any(each in page for page in before)] == []
+    suspend(say, journey)
+    answer = journey.browser.get(pages.pop())  # where it says how to pay by hand
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
+    for page in (words(journey, each) for each in pages):
+        assert [each for each in asking if each in page] == []
+    for each in pages[:2]:
+        assert f"{journey.biller.name} is suspended here. Somebody at Quittance looks" in words(journey, each)
+    assert words(journey, "/bills").count("The company is suspended: not paid now") == 2
+
+
 def test_suspended_between_the_delivery_and_the_page(journey: Journey, say: Say) -> None:
     invoice_id = journey.bill()
     token, shown = journey.browser.see_order(invoice_id)
