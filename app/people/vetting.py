@@ -125,6 +125,12 @@ def identifiers_of(session: Session, biller_id: str) -> Sequence[BillerIdentifie
     return session.scalars(of_biller.order_by(BillerIdentifier.scheme)).all()
 
 
+#: a register knew, or knew that there is none
+_SAID = (Found.ACTIVE, Found.CEASED, Found.NOT_FOUND)
+#: on older answers nobody is approved: a company may have ceased, or have another name, since
+ANSWER_AGE = dt.timedelta(days=30)
+
+
 # ------------------------------------------------------------------------------------------------------------- verbs
 
 
@@ -150,12 +156,13 @@ def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str],
 def note_answers(uow: UnitOfWork, *, biller_id: str, answers: Mapping[str, RegisterAnswer], by: str) -> None:
     """What the registers said, by scheme. An approval of before is void: it was given on other answers.
 
-    No answer takes nothing back that a register said before. Raises NotFound, Conflict.
+    No answer takes nothing back that a register said before, which does not become younger by it. Raises NotFound,
+    Conflict.
     """
     who, biller = person(by), _locked(uow.session, biller_id)
     for each in identifiers_of(uow.session, biller_id):
         answer = answers.get(each.scheme)
-        if answer is None or (answer.outcome is Found.NOT_POSSIBLE and each.outcome is not None):
+        if answer is None or (answer.outcome is Found.NOT_POSSIBLE and each.outcome in _SAID):
             continue
         each.outcome, each.name_found, each.asked_at = answer.outcome, answer.name, uow.now
     _take(uow, biller, BillerStep.CHECK, by=who)
@@ -197,15 +204,16 @@ def approve(
     """One person is sure who it is. By the second one it is vetted.
 
     ``although_like``: each biller that its name is like, so that nobody overlooks one. Raises Conflict: it is not to be
-    approved, it was not checked, or this person has approved it already; Invalid where something speaks against it and
-    they do not say why it is right all the same.
+    approved, it was not checked within ANSWER_AGE, or this person has approved it already; Invalid where something
+    speaks against it and they do not say why it is right all the same.
     """
     who, biller = person(by), _locked(uow.session, biller_id)
     if not BILLER.allows(BillerState(biller.state), BillerStep.APPROVE):
         raise _does_not_fit(biller)
     numbers = identifiers_of(uow.session, biller_id)
-    if not numbers or any(each.outcome is None for each in numbers):
-        raise Conflict("biller-not-checked", f"Check its numbers first: quittance biller check {biller.id}.")
+    if not numbers or any(each.asked_at is None or uow.now - each.asked_at > ANSWER_AGE for each in numbers):
+        detail = f"Ask the registers first, at most {ANSWER_AGE.days} days before: quittance biller check {biller.id}."
+        raise Conflict("biller-not-checked", detail)
     found = reviews(uow.session, biller, bank_names=bank_names)
     like = {each.biller_id for each in found if each.biller_id is not None}
     if found and (despite is None or not like <= set(although_like)):

@@ -402,6 +402,35 @@ def test_silence_takes_nothing_back_and_asking_again_takes_the_first_yes(asking:
     assert "has ceased" in say("approve", biller_id, "--by", "mallory", status=1)
 
 
+def test_nobody_is_approved_on_an_old_answer(asking: Journey, say: Say) -> None:
+    """Neither by the first person, nor by a second one who comes late; asking again takes the first yes away."""
+    biller_id = proposed(say, "Anna Active", "siren:100000009")
+    asking.wait(31 * 86400)
+    assert "Ask the registers first, at most 30 days before" in say("approve", biller_id, "--by", "ada", status=1)
+    say("check", biller_id, "--by", "ada")
+    say("approve", biller_id, "--by", "ada")
+    asking.wait(31 * 86400)
+    assert "Ask the registers first" in say("approve", biller_id, "--by", "grace", status=1)
+    assert state_of(asking, biller_id) == "approved_once"
+    with_register = asking.services
+    asking.services = dataclasses.replace(asking.services, company_register=NoRegister())
+    say("check", biller_id, "--by", "grace")  # nobody answers: what was said before is as old as it was
+    assert "Ask the registers first" in say("approve", biller_id, "--by", "grace", status=1)
+    asking.services = with_register
+    say("check", biller_id, "--by", "grace")
+    approved(say, biller_id)
+    assert state_of(asking, biller_id) == "vetted"
+
+
+def test_where_no_register_can_be_asked_that_is_said_anew(journey: Journey, say: Say) -> None:
+    biller_id = proposed(say)
+    journey.wait(31 * 86400)
+    assert "Ask the registers first" in say("approve", biller_id, "--by", "ada", status=1)
+    say("check", biller_id, "--by", "ada")
+    approved(say, biller_id)
+    assert state_of(journey, biller_id) == "vetted"
+
+
 def test_no_transaction_is_open_while_a_register_is_asked(journey: Journey, say: Say) -> None:
     seen: list[bool] = []
 

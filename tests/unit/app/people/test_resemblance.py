@@ -70,6 +70,12 @@ STOPPED = {
         "Severnside Trams (Bristol) Limited",
         "5evernside Trams",
     ],
+    # where a part of the name is what others only put beside theirs, or it is one word with a trade behind it
+    "La Poste": ["Laposte", "La Poste SA"],
+    "PostFinance": ["Post Finance", "Postfinance AG"],
+    "Swisscom": ["Swiss.com", "Swiscom", "Swisscom Mobile"],
+    "AXA": ["AXA Assurances France", "AXA Versicherung"],
+    "E.ON Energie": ["EON Energie Deutschland"],
     "Orbex": ["0rbex", "Orbexx", "Orbax", "ORBEX SA", "Orbéx", "Orbex Online", "Obrex", "Οrbex", "Orbex.com"],
     "Eaux de Brumeval": [
         "Eau de Brumeval",
@@ -146,6 +152,12 @@ PASSING = [
     ("ABX", "CDY"),
     ("Télé 12", "Radio 34"),
     ("Quai des Arts", "Quai des Brumes"),
+    ("CIC", "SCP"),
+    ("La Poste", "La Banque Postale"),
+    ("Swisscom", "Swiss Life"),
+    ("Deutsche Post", "Deutsche Bahn"),
+    ("Octopus Energy", "Ovo Energy"),
+    ("Eau de Paris", "Gaz de Paris"),
 ]
 
 
