@@ -91,10 +91,12 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
 
 def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
     """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it, nor suspends its
-    biller, before this transaction ends: who decides or prepares a payment takes both after the invoice."""
+    biller, before this transaction ends: who decides or prepares a payment takes both after the invoice, the biller
+    first, as who proposes an account does."""
     wanted = (
         select(PayeeAccount.id)
-        .join(Biller, with_biller)
+        .select_from(Biller)
+        .join(PayeeAccount, with_biller)
         .where(PayeeAccount.biller_id == biller_id, PayeeAccount.iban == iban, is_open(moment))
     )
     return session.scalar(wanted.with_for_update(read=True) if lock else wanted) is not None

@@ -506,7 +506,7 @@ def test_a_bill_of_a_suspended_one_says_nowhere_how_to_pay_it(journey: Journey, 
         assert [each for each in asking if each in page] == []
     for each in pages[:2]:
         assert f"{journey.biller.name} is suspended here. Somebody at Quittance looks" in words(journey, each)
-    assert words(journey, "/bills").count("The company is suspended: not paid now") == 2
+    assert words(journey, "/bills").count("The company is suspended: nothing is paid to it now") == 2
 
 
 def test_suspended_between_the_delivery_and_the_page(journey: Journey, say: Say) -> None:
@@ -714,8 +714,30 @@ def test_who_decides_and_who_suspends_wait_for_each_other(journey: Journey) -> N
     event.listen(journey.services.engine, "before_cursor_execute", hear)
     assert journey.browser.decide(invoice_id, token, started.get_json()).status_code == 303
     event.remove(journey.services.engine, "before_cursor_execute", hear)
-    locking = [each for each in said if "payee_account JOIN biller" in each and each.endswith("FOR SHARE")]
+    locking = [each for each in said if "FROM biller JOIN payee_account" in each and each.endswith("FOR SHARE")]
     assert len(locking) == 2  # the decision, and the preparation of its payment: both rows, in one statement
+
+
+def test_a_decision_holds_no_account_while_it_waits_for_its_biller(journey: Journey) -> None:
+    """Who proposes an account has locked the biller, and takes the account then: neither waits for the other."""
+    if journey.services.engine.dialect.name != "postgresql":
+        pytest.skip("one writer at a time: there is nothing to lock")
+
+    def decide() -> None:
+        with journey.services.unit_of_work() as uow:
+            accounts.is_open_since(
+                uow.session, biller_id=journey.biller.id, iban=journey.biller.iban, moment=uow.now, lock=True
+            )
+
+    deciding = threading.Thread(target=decide)
+    with journey.services.unit_of_work() as uow:
+        uow.session.get_one(Biller, journey.biller.id, with_for_update={"key_share": True})
+        deciding.start()
+        await_a_lock(journey, "%FOR SHARE%")
+        with pytest.raises(Conflict) as refused:
+            accounts.propose(uow, biller_id=journey.biller.id, iban=journey.biller.iban, holder=None, by="ada")
+        assert refused.value.code == "account-known"
+    deciding.join()
 
 
 def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> None:
