@@ -84,6 +84,15 @@ def resembles(written: str, known: str) -> bool:
     return (len(shorter) > 1 or one[0] == other[0]) and shorter <= longer
 
 
+def is_same(name: str, legal_name: str) -> bool:
+    """Whether they are the same but for legal forms, accents, the order of words and a letter: more is to be explained.
+
+    So it is stricter than ``resembles``, which looks for what could deceive.
+    """
+    one, other = ("".join(sorted(lookalikes.telling(each))) for each in (name, legal_name))
+    return (bool(one and other) and _near(one, other)) or _together(name) == _together(legal_name)
+
+
 def calls_itself(written: str, known: str) -> bool:
     """Whether a name has another one in it, or resembles it: of names that stand for themselves, as this service's."""
     letters, wanted = "".join(_core(written)), "".join(_core(known))

@@ -19,12 +19,12 @@ from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, NotFound
-from app.people import accounts, names, resemblance
+from app.people import accounts, resemblance
 from app.people.account_states import AccountState
 from app.people.biller_states import BILLER, BY_TWO, BillerState, BillerStep
 from app.people.events import BillerVetted, PayeeAccountMoved
 from app.people.identifiers import Scheme
-from app.people.lookalikes import SERVICE_NAMES, telling
+from app.people.lookalikes import SERVICE_NAMES
 from app.people.models import Biller, BillerHistory, BillerIdentifier, PayeeAccount
 from app.people.operators import check_reason, person
 from app.people.sealing_keys import is_good, keys_of
@@ -71,22 +71,6 @@ _SAYS = {
 }
 
 
-class NameFound(enum.StrEnum):
-    """How the name that customers see and the legal one belong together."""
-
-    SAME = "same"
-    CLOSE = "close"
-    OTHER = "other"
-
-
-def compare(name: str, legal_name: str) -> NameFound:
-    """Legal forms, accents and the order of words make no difference."""
-    one, other = ([word for word in names.words(each) if telling(word)] for each in (name, legal_name))
-    if one and sorted(one) == sorted(other):
-        return NameFound.SAME
-    return NameFound.CLOSE if resemblance.resembles(name, legal_name) else NameFound.OTHER
-
-
 def reviews(session: Session, biller: Biller, *, bank_names: Collection[str]) -> list[Review]:
     """What speaks against it at this moment: asked when it is proposed, and again by each who approves it."""
     return [*_alike(session, biller, bank_names), *_said_by_registers(session, biller)]
@@ -116,7 +100,7 @@ def _said_by_registers(session: Session, biller: Biller) -> Iterator[Review]:
         number = f"{each.scheme} {each.value}"
         if each.outcome in (Found.CEASED, Found.NOT_FOUND):
             yield Review(doubt=Doubt.CEASED if each.outcome == Found.CEASED else Doubt.NOT_FOUND, about=number)
-        if each.name_found is not None and compare(biller.name, each.name_found) is NameFound.OTHER:
+        if each.name_found is not None and not resemblance.is_same(biller.name, each.name_found):
             yield Review(doubt=Doubt.OTHER_NAME, about=f"{each.name_found}, for {number}")
 
 
@@ -414,8 +398,11 @@ class VettingView:
     is_of_before: bool  #: it came in before billers had a history
     numbers: tuple[KnownNumber, ...]
     accounts: int  #: that are open now
-    accounts_matched: int  #: of them, those whose bank said that they are in its name, or nearly
+    accounts_matched: (
+        int  #: of them, those whose bank said that they are in the name they were approved with, or nearly
+    )
     accounts_differ: int  #: and those whose bank said that they are not
+    holders: tuple[str, ...]  #: in whose names they are, where that is another one than its own
     keys: int  #: with which it seals its bills now
 
     @property
@@ -430,11 +417,13 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
     if biller.vetted_since is None:
         return None
     first = session.get(BillerHistory, (biller_id, 1))
-    checks = session.scalars(
-        select(PayeeAccount.name_check)
+    open_now = session.execute(
+        select(PayeeAccount.name_check, PayeeAccount.holder)
         .join(Biller, accounts.with_biller)
         .where(PayeeAccount.biller_id == biller_id, accounts.is_open(now))
+        .order_by(PayeeAccount.holder)
     ).all()
+    checks = [each.name_check for each in open_now]
     return VettingView(
         since=biller.vetted_since,
         is_suspended=biller.state != BillerState.VETTED,
@@ -452,5 +441,8 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
         accounts=len(checks),
         accounts_matched=sum(each in (NameMatch.MATCH, NameMatch.CLOSE_MATCH) for each in checks),
         accounts_differ=sum(each == NameMatch.NO_MATCH for each in checks),
+        holders=tuple(
+            dict.fromkeys(each.holder for each in open_now if not resemblance.is_same(biller.name, each.holder))
+        ),
         keys=sum(is_good(key, at=now) for key in keys_of(session, biller_id=biller_id)),
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, KeySet
-from sqlalchemy import event, func, select, text
+from sqlalchemy import delete, event, func, select, text
 
 from app.audit.sequencer import number_waiting
 from app.audit.verify import verify
@@ -37,10 +37,18 @@ from app.journey.payments.reasons import Reason
 from app.people import accounts, clients, vetting
 from app.people.billers import add_biller
 from app.people.identifiers import Scheme
-from app.people.models import ApiClient, Biller, BillerHistory, BillerIdentifier
+from app.people.models import (
+    ApiClient,
+    Biller,
+    BillerHistory,
+    BillerIdentifier,
+    PayeeAccount,
+    PayeeAccountHistory,
+)
 from app.web.context import EXTENSION
 from connectors.company_register import NOT_POSSIBLE, Found, NoRegister, RegisterAnswer, RegisterService
 from connectors.payee_name import NOT_POSSIBLE as NO_NAME_CHECK
+from connectors.payee_name import NameAnswer, NameMatch
 from tests.functional.test_real import NUMBER, REFERENCE, ask, letter, verdict
 from tests.functional.test_real import said as told
 from tests.support.bills import SELLER_VAT, cii_bill
@@ -366,6 +374,30 @@ def test_what_the_register_says_is_shown_to_the_customer(asking: Journey, say: S
     )
 
 
+def test_a_number_without_check_digits_is_not_called_right(journey: Journey, say: Say) -> None:
+    biller_id = proposed(say, "Soléa Distribution", "uk-company:01234567")
+    approved(say, biller_id)
+    shown = words(journey, f"/companies/{biller_id}")
+    assert "01234567 Such a number has no check digits. No register was asked, or none could say." in shown
+    assert "digits are right" not in shown
+
+
+def test_whose_an_account_is_if_it_is_not_the_companys_is_said(journey: Journey, say: Say) -> None:
+    """A bank that says yes to another name has said nothing of the company's."""
+    with journey.services.unit_of_work() as uow:
+        uow.session.execute(delete(PayeeAccountHistory))
+        uow.session.execute(delete(PayeeAccount))
+        account = accounts.propose(uow, biller_id=journey.biller.id, iban=IBAN, holder="Otto Factoring AG", by="ada")
+        accounts.note_check(uow, account_id=account.id, answer=NameAnswer(NameMatch.MATCH), by="ada")
+        for who in TWO:
+            accounts.approve(uow, account_id=account.id, holder=account.holder, by=who, wait=dt.timedelta())
+        uow.commit()
+    shown = words(journey, f"/companies/{journey.biller.id}")
+    assert "its bank said that it is in the name that it was approved with, or nearly." in shown
+    assert "In another name than the company’s: Otto Factoring AG." in shown
+    assert "in this name" not in shown
+
+
 @pytest.mark.parametrize(
     ("name", "number", "because", "shown"),
     [
@@ -660,7 +692,7 @@ def test_nothing_of_a_suspended_one_is_called_real(journey: Journey, say: Say) -
     client = ClientIdentity(client_id=journey.biller.client_id, biller_id=journey.biller.id)
     deliver(journey.services, client=client, content=file, media_type="application/pdf", to=None)
     journey.worker.run_until_idle()
-    asked = [letter(journey), f"IBAN {journey.biller.iban}", file]
+    asked: list[bytes | str] = [letter(journey), f"IBAN {journey.biller.iban}", file]
     assert [verdict(journey.browser, each) for each in asked] == ["real"] * 3
     suspend(say, journey)
     assert [verdict(journey.browser, each) for each in asked] == ["unknown"] * 3
