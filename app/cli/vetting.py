@@ -147,7 +147,7 @@ def _say_found(numbers: Sequence[BillerIdentifier]) -> None:
         Found.ACTIVE: "the register says: {}",
         Found.CEASED: "the register says that it has ceased: {}",
         Found.NOT_FOUND: "the register does NOT know it",
-        Found.NOT_POSSIBLE: "no register could be asked; its digits are right",
+        Found.NOT_POSSIBLE: "no register could be asked",
     }
     for each in numbers:
         said = words[Found(each.outcome)].format(each.name_found) if each.outcome else "no register was asked"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import secrets
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +30,28 @@ from app.people import accounts, safe_words, vetting
 from app.people.billers import add_biller
 from app.people.clients import SCOPES, add_client, client_of
 from app.people.customers import add_customer
-from app.people.identifiers import Scheme
+from app.people.identifiers import Scheme, whole
 from app.people.models import Biller, Customer, PayeeAccount
 from app.services import Services
-from connectors.company_register import NOT_POSSIBLE as NO_ANSWER
+from connectors.company_register import CompanyRegister, Found, RegisterAnswer
+from connectors.http import Deadline
 from connectors.payee_name import NOT_POSSIBLE
+
+#: for the register beside the sandbox bank, which starts meanwhile; and between two questions
+REGISTER_S, PAUSE_S = 20, 0.1
 
 
 def seed(services: Services, folder: Path) -> None:
     """Make the cast, or find it. Raises what the verbs of app.people raise."""
     known = files.read_json(folder / BILLERS_FILE) or {}
+    said = _said_by_register(services)
     with services.unit_of_work() as uow:
         customers = {person.key: _customer(services, uow, person) for person in PEOPLE}
         told = {
-            company.slug: _biller(services, uow, company, folder, known.get(company.slug, {})) for company in COMPANIES
+            company.slug: _biller(
+                services, uow, company, folder, known=known.get(company.slug, {}), said=said.get(company.slug, {})
+            )
+            for company in COMPANIES
         }
         for key, slugs in CONNECTIONS.items():
             for slug in slugs:
@@ -70,11 +80,17 @@ def _customer(services: Services, uow: UnitOfWork, person: Person) -> str:
 
 
 def _biller(
-    services: Services, uow: UnitOfWork, company: Company, folder: Path, known: dict[str, Any]
+    services: Services,
+    uow: UnitOfWork,
+    company: Company,
+    folder: Path,
+    *,
+    known: dict[str, Any],
+    said: Mapping[str, RegisterAnswer],
 ) -> dict[str, Any]:
     biller_id = uow.session.scalar(select(Biller.id).where(Biller.vat_id == company.vat_id))
     if biller_id is None:
-        biller_id = _vetted(uow, company)
+        biller_id = _vetted(uow, company, said)
     endpoint_id, secret = _endpoint(services, uow, biller_id=biller_id, slug=company.slug, known=known)
     return {
         "biller_id": biller_id,
@@ -85,7 +101,31 @@ def _biller(
     }
 
 
-def _vetted(uow: UnitOfWork, company: Company) -> str:
+def _said_by_register(services: Services) -> dict[str, dict[str, RegisterAnswer]]:
+    """By company that is not here yet, and scheme: what the register beside the sandbox bank says of its numbers. The
+    bank may be starting still."""
+    with services.reading() as uow:
+        here = set(uow.session.scalars(select(Biller.vat_id)))
+    patience = Deadline(REGISTER_S)
+    return {
+        company.slug: {
+            scheme: _asked(services.company_register, scheme, value, patience)
+            for scheme, value in whole([(Scheme.VAT, company.vat_id)]).items()
+        }
+        for company in COMPANIES
+        if company.vat_id not in here
+    }
+
+
+def _asked(register: CompanyRegister, scheme: Scheme, value: str, patience: Deadline) -> RegisterAnswer:
+    while True:
+        answer = register.look_up(scheme=scheme, value=value, timeout_s=1)
+        if answer.outcome is not Found.NOT_POSSIBLE or not register.is_offered or not patience.left_s():
+            return answer
+        time.sleep(PAUSE_S)
+
+
+def _vetted(uow: UnitOfWork, company: Company, said: Mapping[str, RegisterAnswer]) -> str:
     """The company and its account, approved by two operators of the cast, and open at once."""
     proposer, other = OPERATORS
     numbers = [(Scheme.VAT, company.vat_id)]
@@ -94,7 +134,7 @@ def _vetted(uow: UnitOfWork, company: Company) -> str:
     )
     account_id = uow.session.scalars(select(PayeeAccount.id).where(PayeeAccount.biller_id == biller.id)).one()
     accounts.note_check(uow, account_id=account_id, answer=NOT_POSSIBLE, by=proposer)  # its bank is not of this world
-    vetting.note_answers(uow, biller_id=biller.id, answers=dict.fromkeys(Scheme, NO_ANSWER), by=proposer)
+    vetting.note_answers(uow, biller_id=biller.id, answers=said, by=proposer)
     for operator in (proposer, other):
         vetting.approve(uow, biller_id=biller.id, by=operator, bank_names=())
         accounts.approve(uow, account_id=account_id, holder=company.name, by=operator, wait=dt.timedelta())

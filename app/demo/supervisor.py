@@ -52,8 +52,9 @@ UK_BANK, STET_BANK, NEXTGEN_BANK = "sandbox-bank-uk", "sandbox-bank-stet", "sand
 NUMBER = "PSDFR-ACPR-000000"
 #: its certificates live a year and are made anew long before
 CERTIFICATES_S = 180 * 24 * 3600
-#: a start is spent on imports: the pages come first, the others when the tables and the cast are there
-FIRST = ("web",)
+#: a start is spent on imports: the pages come first, and the bank, whose register is asked about the cast; the others
+#: when the tables and the cast are there
+FIRST = ("sandbox-bank", "web")
 BANKS = ("sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank", "nextgen-sandbox-bank")
 #: once, when all of them answer: the sandbox banks tell us of changes. Whether it works or not, we ask at our own pace
 EVENTS = ("bank", "subscribe", "--all")

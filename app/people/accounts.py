@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 from stdnum import iban as iban_rules
 from stdnum.exceptions import ValidationError
@@ -20,9 +20,9 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
 from app.people import names
 from app.people.account_states import ACCOUNT, BY_TWO, MOVES, AccountState, AccountStep
-from app.people.biller_states import BillerState
+from app.people.biller_states import SUSPENDED, BillerState
 from app.people.events import PayeeAccountMoved
-from app.people.models import Biller, PayeeAccount, PayeeAccountHistory
+from app.people.models import Biller, BillerHistory, PayeeAccount, PayeeAccountHistory
 from app.people.operators import check_reason, person
 from app.services import WORKER_DEADLINE_S, Services
 from connectors.payee_name import SAID, NameAnswer, NameMatch
@@ -91,10 +91,12 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
 
 def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
     """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it, nor suspends its
-    biller, before this transaction ends: who decides or prepares a payment takes both after the invoice."""
+    biller, before this transaction ends: who decides or prepares a payment takes both after the invoice, the biller
+    first, as who proposes an account does."""
     wanted = (
         select(PayeeAccount.id)
-        .join(Biller, with_biller)
+        .select_from(Biller)
+        .join(PayeeAccount, with_biller)
         .where(PayeeAccount.biller_id == biller_id, PayeeAccount.iban == iban, is_open(moment))
     )
     return session.scalar(wanted.with_for_update(read=True) if lock else wanted) is not None
@@ -102,11 +104,19 @@ def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.dat
 
 #: nothing is paid to it, whoever else says so; to be asked of PayeeAccount
 _IS_FROZEN = PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING))
+#: it was open until somebody suspended its biller; to be asked like ``is_open``
+_IS_OF_SUSPENDED = and_(Biller.state.in_(SUSPENDED), PayeeAccount.state == AccountState.APPROVED)
 
 
 def is_stopped(session: Session, *, iban: str) -> bool:
-    """Whether somebody has frozen it, whoever's it is: then no bill that its customer added is paid to it, either."""
-    return session.scalar(select(PayeeAccount.id).where(PayeeAccount.iban == iban, _IS_FROZEN).limit(1)) is not None
+    """Whether somebody has frozen it or suspended its biller, whoever's it is: then no bill that its customer added is
+    paid to it, either."""
+    wanted = (
+        select(PayeeAccount.id)
+        .join(Biller, with_biller)
+        .where(PayeeAccount.iban == iban, or_(_IS_FROZEN, _IS_OF_SUSPENDED))
+    )
+    return session.scalar(wanted.limit(1)) is not None
 
 
 def may_be_paid(session: Session, *, biller_id: str | None, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
@@ -124,14 +134,19 @@ def stopped_ibans(session: Session, *, biller_ids: Collection[str]) -> set[tuple
 
 
 def was_held_since(session: Session, *, iban: str, moment: dt.datetime) -> bool:
-    """Whether anybody froze or closed it after ``moment``, whatever it is by now."""
+    """Whether anybody froze or closed it, or suspended its biller, after ``moment``, whatever it is by now."""
     held = PayeeAccountHistory.after.in_((AccountState.FROZEN, AccountState.CLOSED))
-    wanted = (
+    account = (
         select(PayeeAccountHistory.account_id)
         .join(PayeeAccount, PayeeAccount.id == PayeeAccountHistory.account_id)
         .where(PayeeAccount.iban == iban, held, PayeeAccountHistory.at >= moment)
     )
-    return session.scalar(wanted.limit(1)) is not None
+    biller = (
+        select(BillerHistory.biller_id)
+        .join(PayeeAccount, PayeeAccount.biller_id == BillerHistory.biller_id)
+        .where(PayeeAccount.iban == iban, BillerHistory.after == BillerState.SUSPENDED, BillerHistory.at >= moment)
+    )
+    return any(session.scalar(each.limit(1)) is not None for each in (account, biller))
 
 
 # ------------------------------------------------------------------------------------------------------------- verbs

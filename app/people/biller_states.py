@@ -45,5 +45,7 @@ BILLER = Lifecycle(
 
 #: each is taken by two different people: the second time it does what it says
 BY_TWO = frozenset({_E.APPROVE, _E.REINSTATE})
+#: it was vetted, and nothing is paid to it now
+SUSPENDED = frozenset({_S.SUSPENDED, _S.RETURNING})
 #: was vetted once: its customers still see it
-KNOWN = frozenset({_S.VETTED, _S.SUSPENDED, _S.RETURNING})
+KNOWN = SUSPENDED | {_S.VETTED}

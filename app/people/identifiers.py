@@ -20,6 +20,8 @@ VALUE_MAX = 20
 #: as Companies House writes them: eight digits, or the register's letters and the rest in digits
 _UK_COMPANY = re.compile(r"[0-9]{8}|(?:[A-Z]{2}|R)[0-9]{6,7}")
 
+_LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
+
 
 class Scheme(enum.StrEnum):
     """Whose number it is."""
@@ -97,13 +99,33 @@ _PARTS: Mapping[tuple[Scheme, str], tuple[Scheme, slice]] = {
 
 
 def _vat(written: str, compact: str) -> str:
-    """With the country in front; check digits where the country's rule is known."""
-    if not (compact[:2].isalpha() and len(compact) >= 4):
+    """With the country in front. One whose digits nobody can check here is refused: it would stand for nothing."""
+    country = compact[:2]
+    if not country.isalpha():
         raise Invalid("vat-id", f"{written!r} is not a VAT number: it begins with the country's two letters.")
-    rule = get_cc_module(compact[:2].lower(), "vat")
-    if rule is not None and not rule.is_valid(compact):
-        raise Invalid("vat-id", f"{written!r} is not a valid VAT number of {compact[:2]}.")
-    return compact
+    rule = get_cc_module(_SAME_RULE.get(country, country).lower(), "vat")
+    if rule is None:
+        detail = f"How the VAT numbers of {country} are checked is not known here: give another number."
+        raise Invalid("vat-id", detail)
+    try:
+        digits = str(rule.validate(compact))
+    except ValidationError as error:
+        raise Invalid("vat-id", f"{written!r} is not a valid VAT number of {country}.") from error
+    country = _SAME_COUNTRY.get(country, country)
+    return digits if digits.startswith(country) else country + digits
+
+
+#: letters of VAT numbers that no country has: by whose rule they are checked
+_SAME_RULE: Mapping[str, str] = {"EL": "GR", "XI": "GB"}
+#: two letters of one country: those that the register knows
+_SAME_COUNTRY: Mapping[str, str] = {"GR": "EL"}
+
+
+def _lei(compact: str) -> str:
+    """ISO 17442-1: 18 letters and digits, then two check digits. The library looks at the latter alone."""
+    if not _LEI.fullmatch(compact):
+        raise ValidationError
+    return str(lei_rules.validate(compact))
 
 
 def _uk_company(compact: str) -> str:
@@ -115,7 +137,7 @@ def _uk_company(compact: str) -> str:
 _RULES: Mapping[Scheme, Callable[[str], str]] = {
     Scheme.SIREN: siren_rules.validate,
     Scheme.SIRET: siret_rules.validate,
-    Scheme.LEI: lei_rules.validate,
+    Scheme.LEI: _lei,
     Scheme.UK_COMPANY: _uk_company,
     Scheme.KBO: kbo_rules.validate,
     Scheme.UID: uid_rules.validate,

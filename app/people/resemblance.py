@@ -21,7 +21,18 @@ _ADDED = frozenset(
     lookalikes.glance(word)
     for word in [
         *("bill", "billing", "bills", "care", "center", "centre", "client", "clients", "collection", "contact"),
-        *("customer", "customers", "compte", "direct", "encaissement", "europe", "facturation", "facture", "factures"),
+        *(
+            "customer",
+            "customers",
+            "compte",
+            "deutschland",
+            "direct",
+            "encaissement",
+            "europe",
+            "facturation",
+            "facture",
+            "factures",
+        ),
         *("finance", "france", "group", "groupe", "gruppe", "help", "holding", "inkasso", "international", "invoice"),
         *("invoices", "kunden", "kundenservice", "official", "officiel", "online", "paiement", "paiements", "pay"),
         *("payment", "payments", "rechnung", "rechnungen", "recouvrement", "secure", "service", "services"),
@@ -63,20 +74,34 @@ def _is_known(letter: str) -> bool:
 def resembles(written: str, known: str) -> bool:
     """Whether a person could take one company's name for the other's."""
     one, other = _core(written), _core(known)
-    if sorted(one) == sorted(other) or "".join(one) == "".join(other):
+    if sorted(one) == sorted(other) or "".join(one) == "".join(other) or _together(written) == _together(known):
         return True
     if len(one) == len(other):
         return _near_by_word(one, other) or _near_by_word(sorted(one), sorted(other))
     if _near("".join(one), "".join(other)):
         return True
     shorter, longer = sorted((set(one), set(other)), key=len)
-    return len(shorter) > 1 and shorter <= longer
+    return (len(shorter) > 1 or one[0] == other[0]) and shorter <= longer
+
+
+def is_same(name: str, legal_name: str) -> bool:
+    """Whether they are the same but for legal forms, accents, the order of words and a letter: more is to be explained.
+
+    So it is stricter than ``resembles``, which looks for what could deceive.
+    """
+    one, other = ("".join(sorted(lookalikes.telling(each))) for each in (name, legal_name))
+    return (bool(one and other) and _near(one, other)) or _together(name) == _together(legal_name)
 
 
 def calls_itself(written: str, known: str) -> bool:
     """Whether a name has another one in it, or resembles it: of names that stand for themselves, as this service's."""
     letters, wanted = "".join(_core(written)), "".join(_core(known))
     return wanted in letters or resembles(written, known) or any(_near(word, wanted) for word in _core(written))
+
+
+def _together(name: str) -> str:
+    """Without spaces and forms: what is put beside a name may be a part of it, as in ``La Poste``."""
+    return "".join(lookalikes.telling(name)) or lookalikes.glance(name)
 
 
 def _core(name: str) -> list[str]:

@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
+from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, NotFound
-from app.people import accounts, names, resemblance
+from app.people import accounts, resemblance
 from app.people.account_states import AccountState
 from app.people.biller_states import BILLER, BY_TWO, BillerState, BillerStep
 from app.people.events import BillerVetted, PayeeAccountMoved
 from app.people.identifiers import Scheme
-from app.people.lookalikes import SERVICE_NAMES, telling
+from app.people.lookalikes import SERVICE_NAMES
 from app.people.models import Biller, BillerHistory, BillerIdentifier, PayeeAccount
 from app.people.operators import check_reason, person
 from app.people.sealing_keys import is_good, keys_of
@@ -70,22 +71,6 @@ _SAYS = {
 }
 
 
-class NameFound(enum.StrEnum):
-    """How the name that customers see and the legal one belong together."""
-
-    SAME = "same"
-    CLOSE = "close"
-    OTHER = "other"
-
-
-def compare(name: str, legal_name: str) -> NameFound:
-    """Legal forms, accents and the order of words make no difference."""
-    one, other = ([word for word in names.words(each) if telling(word)] for each in (name, legal_name))
-    if one and sorted(one) == sorted(other):
-        return NameFound.SAME
-    return NameFound.CLOSE if resemblance.resembles(name, legal_name) else NameFound.OTHER
-
-
 def reviews(session: Session, biller: Biller, *, bank_names: Collection[str]) -> list[Review]:
     """What speaks against it at this moment: asked when it is proposed, and again by each who approves it."""
     return [*_alike(session, biller, bank_names), *_said_by_registers(session, biller)]
@@ -115,7 +100,7 @@ def _said_by_registers(session: Session, biller: Biller) -> Iterator[Review]:
         number = f"{each.scheme} {each.value}"
         if each.outcome in (Found.CEASED, Found.NOT_FOUND):
             yield Review(doubt=Doubt.CEASED if each.outcome == Found.CEASED else Doubt.NOT_FOUND, about=number)
-        if each.name_found is not None and compare(biller.name, each.name_found) is NameFound.OTHER:
+        if each.name_found is not None and not resemblance.is_same(biller.name, each.name_found):
             yield Review(doubt=Doubt.OTHER_NAME, about=f"{each.name_found}, for {number}")
 
 
@@ -124,24 +109,30 @@ def identifiers_of(session: Session, biller_id: str) -> Sequence[BillerIdentifie
     return session.scalars(of_biller.order_by(BillerIdentifier.scheme)).all()
 
 
+#: a register knew, or knew that there is none
+_SAID = (Found.ACTIVE, Found.CEASED, Found.NOT_FOUND)
+#: on older answers nobody is approved: a company may have ceased, or have another name, since
+ANSWER_AGE = dt.timedelta(days=30)
+
+
 # ------------------------------------------------------------------------------------------------------------- verbs
 
 
 def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str], by: str) -> None:
     """The first line of a biller that was just written down, with its numbers. Raises Invalid, Conflict."""
     who = person(by)
-    for scheme, value in sorted(identifiers.items()):
-        taken = select(BillerIdentifier.biller_id).where(
-            BillerIdentifier.scheme == scheme,
-            BillerIdentifier.value == value,
-            BillerIdentifier.released_at.is_(None),
-        )
-        if other := uow.session.scalar(taken):
+    held = BillerIdentifier.released_at.is_(None)
+    for scheme, value in sorted(
+        identifiers.items()
+    ):  # in one order: two who propose the same wait, and never in a ring
+        row = {"biller_id": biller.id, "scheme": scheme, "value": value, "registered_at": uow.now}
+        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value"], where=held):
+            taken = select(BillerIdentifier.biller_id).where(
+                BillerIdentifier.scheme == scheme, BillerIdentifier.value == value, held
+            )
+            other = uow.session.scalar(taken)
             raise Conflict("biller-known", f"There is a biller with the {scheme} number {value} already: {other}.")
-        row = BillerIdentifier(biller_id=biller.id, scheme=scheme, value=value, registered_at=uow.now)
-        uow.session.add(row)
-        entries.write(uow, Kind.BILLER_IDENTIFIED, row)
-    uow.session.flush()
+        entries.write(uow, Kind.BILLER_IDENTIFIED, BillerIdentifier(**row))
     biller.state, biller.sequence = BillerState.PROPOSED, 0
     _write_down(uow, biller, None, "propose", by=who)
 
@@ -149,12 +140,13 @@ def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str],
 def note_answers(uow: UnitOfWork, *, biller_id: str, answers: Mapping[str, RegisterAnswer], by: str) -> None:
     """What the registers said, by scheme. An approval of before is void: it was given on other answers.
 
-    No answer takes nothing back that a register said before. Raises NotFound, Conflict.
+    No answer takes nothing back that a register said before, which does not become younger by it. Raises NotFound,
+    Conflict.
     """
     who, biller = person(by), _locked(uow.session, biller_id)
     for each in identifiers_of(uow.session, biller_id):
         answer = answers.get(each.scheme)
-        if answer is None or (answer.outcome is Found.NOT_POSSIBLE and each.outcome is not None):
+        if answer is None or (answer.outcome is Found.NOT_POSSIBLE and each.outcome in _SAID):
             continue
         each.outcome, each.name_found, each.asked_at = answer.outcome, answer.name, uow.now
     _take(uow, biller, BillerStep.CHECK, by=who)
@@ -196,15 +188,16 @@ def approve(
     """One person is sure who it is. By the second one it is vetted.
 
     ``although_like``: each biller that its name is like, so that nobody overlooks one. Raises Conflict: it is not to be
-    approved, it was not checked, or this person has approved it already; Invalid where something speaks against it and
-    they do not say why it is right all the same.
+    approved, it was not checked within ANSWER_AGE, or this person has approved it already; Invalid where something
+    speaks against it and they do not say why it is right all the same.
     """
     who, biller = person(by), _locked(uow.session, biller_id)
     if not BILLER.allows(BillerState(biller.state), BillerStep.APPROVE):
         raise _does_not_fit(biller)
     numbers = identifiers_of(uow.session, biller_id)
-    if not numbers or any(each.outcome is None for each in numbers):
-        raise Conflict("biller-not-checked", f"Check its numbers first: quittance biller check {biller.id}.")
+    if not numbers or any(each.asked_at is None or uow.now - each.asked_at > ANSWER_AGE for each in numbers):
+        detail = f"Ask the registers first, at most {ANSWER_AGE.days} days before: quittance biller check {biller.id}."
+        raise Conflict("biller-not-checked", detail)
     found = reviews(uow.session, biller, bank_names=bank_names)
     like = {each.biller_id for each in found if each.biller_id is not None}
     if found and (despite is None or not like <= set(although_like)):
@@ -405,8 +398,11 @@ class VettingView:
     is_of_before: bool  #: it came in before billers had a history
     numbers: tuple[KnownNumber, ...]
     accounts: int  #: that are open now
-    accounts_matched: int  #: of them, those whose bank said that they are in its name, or nearly
+    accounts_matched: (
+        int  #: of them, those whose bank said that they are in the name they were approved with, or nearly
+    )
     accounts_differ: int  #: and those whose bank said that they are not
+    holders: tuple[str, ...]  #: in whose names they are, where that is another one than its own
     keys: int  #: with which it seals its bills now
 
     @property
@@ -421,11 +417,13 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
     if biller.vetted_since is None:
         return None
     first = session.get(BillerHistory, (biller_id, 1))
-    checks = session.scalars(
-        select(PayeeAccount.name_check)
+    open_now = session.execute(
+        select(PayeeAccount.name_check, PayeeAccount.holder)
         .join(Biller, accounts.with_biller)
         .where(PayeeAccount.biller_id == biller_id, accounts.is_open(now))
+        .order_by(PayeeAccount.holder)
     ).all()
+    checks = [each.name_check for each in open_now]
     return VettingView(
         since=biller.vetted_since,
         is_suspended=biller.state != BillerState.VETTED,
@@ -443,5 +441,8 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
         accounts=len(checks),
         accounts_matched=sum(each in (NameMatch.MATCH, NameMatch.CLOSE_MATCH) for each in checks),
         accounts_differ=sum(each == NameMatch.NO_MATCH for each in checks),
+        holders=tuple(
+            dict.fromkeys(each.holder for each in open_now if not resemblance.is_same(biller.name, each.holder))
+        ),
         keys=sum(is_good(key, at=now) for key in keys_of(session, biller_id=biller_id)),
     )

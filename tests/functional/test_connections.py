@@ -20,6 +20,7 @@ from app.journey.connections.read import redemptions_by_biller
 from app.journey.connections.states import ConnectionState
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
+from app.people import vetting
 from app.schedule import Schedule
 from app.services import Services
 from app.worker import Worker
@@ -217,6 +218,39 @@ def test_a_request_may_be_confirmed_at_once_and_twice(town: Town) -> None:
     assert (first.status_code, again.status_code) == (200, 200)
     assert first.get_json() == again.get_json()
     refused(town.say("refuse"), 409, "connection-state")
+
+
+def suspend(town: Town) -> None:
+    with town.services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=town.lumen.biller_id, by="ada", note="its customers call")
+        uow.commit()
+
+
+def test_a_suspended_biller_confirms_no_request(town: Town) -> None:
+    town.ask()
+    suspend(town)
+    refused(town.say("confirm"), 409, "biller-suspended")
+    assert town.state() == "asked"
+    assert town.say("refuse").status_code == 200  # which connects nobody
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_who_is_suspended_before_the_worker_looks_has_come_for_nothing(town: Town, asked: bool) -> None:
+    """Neither is its customer asked, nor is one connected who had asked for it."""
+    if asked:
+        town.ask()
+    code = town.code()
+    redemption = town.post(REDEMPTIONS, code=code).headers["Location"]
+    suspend(town)
+    town.worker.run_until_idle()
+    assert town.get(redemption).get("connection_id") is None
+    assert town.state() in (("asked",) if asked else (None, "none"))
+    with town.services.unit_of_work() as uow:
+        for who in ("ada", "grace"):
+            vetting.reinstate(uow, biller_id=town.lumen.biller_id, by=who, note="it was a mistake")
+        uow.commit()
+    town.redeem(code=code)  # it is good still
+    assert town.state() == ("active" if asked else "offered")
 
 
 def test_a_reference_that_is_not_known_may_be_asked_with_again(town: Town) -> None:

@@ -6,6 +6,7 @@ Operators act by the command line, billers and customers through their doors.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import re
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, KeySet
-from sqlalchemy import event, func, select, text
+from sqlalchemy import delete, event, func, select, text
 
 from app.audit.sequencer import number_waiting
 from app.audit.verify import verify
@@ -26,12 +27,35 @@ from app.journey.connections import service as connections
 from app.journey.decisions.models import Decision
 from app.journey.intake import holding
 from app.journey.intake.models import DeliveredBill, HeldBill
+from app.journey.intake.service import ClientIdentity, deliver
+from app.journey.notices import service as notices
+from app.journey.notices.kinds import CHOICES
+from app.journey.notices.models import Notice
+from app.journey.payments.access import why_unwanted
+from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.people import accounts, clients, vetting
-from app.people.models import ApiClient, Biller, BillerHistory, BillerIdentifier
+from app.people.billers import add_biller
+from app.people.identifiers import Scheme
+from app.people.models import (
+    ApiClient,
+    Biller,
+    BillerHistory,
+    BillerIdentifier,
+    PayeeAccount,
+    PayeeAccountHistory,
+)
 from app.web.context import EXTENSION
 from connectors.company_register import NOT_POSSIBLE, Found, NoRegister, RegisterAnswer, RegisterService
+from connectors.payee_name import NOT_POSSIBLE as NO_NAME_CHECK
+from connectors.payee_name import NameAnswer, NameMatch
+from tests.functional.test_real import NUMBER, REFERENCE, ask, letter, verdict
+from tests.functional.test_real import said as told
+from tests.support.bills import SELLER_VAT, cii_bill
 from tests.support.journey import Journey
+from tests.support.own_bills import add, ceremony, check_payee
+from tests.support.pictures import IBAN as OWN_IBAN
+from tests.support.shown import Paper, pdf_of
 
 Say = Callable[..., str]
 IBAN = "AT611904300234573201"  # no biller of a test has it
@@ -150,6 +174,69 @@ def test_a_number_is_needed_and_belongs_to_one(journey: Journey, say: Say) -> No
     again = say("propose", "Ponant Gaz", "--country", "FR", "--vat", "FR64904172681", "--by", "ada", status=1)
     assert f"already: {biller_id}" in again
     assert count(journey, Biller) == before + 1
+
+
+def test_who_proposes_the_same_number_at_the_same_moment_is_told_so(journey: Journey) -> None:
+    """The second one waits for the first, and gets its id; no error of the database."""
+    first_is_in, second_is_on_its_way = threading.Event(), threading.Event()
+    refused: list[Conflict] = []
+    fields = {"country": "FR", "identifiers": [(Scheme.SIREN, "904172681")], "ibans": [], "by": "ada"}
+
+    def second() -> None:
+        first_is_in.wait()
+        second_is_on_its_way.set()
+        with journey.services.unit_of_work() as uow, pytest.raises(Conflict) as caught:
+            add_biller(uow, name="Ponant Gaz", **fields)  # type: ignore[arg-type]
+        refused.append(caught.value)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with journey.services.unit_of_work() as uow:
+        known = add_biller(uow, name="Soléa Distribution", **fields)  # type: ignore[arg-type]
+        first_is_in.set()
+        second_is_on_its_way.wait()
+        if journey.services.engine.dialect.name == "postgresql":
+            await_a_lock(journey, "INSERT INTO biller_identifier%")
+        uow.commit()
+    thread.join()
+    [conflict] = refused
+    assert (conflict.code, known.id in str(conflict)) == ("biller-known", True)
+
+
+def await_a_lock(journey: Journey, statement: str) -> None:
+    """Until somebody's statement waits for another one's transaction."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE :statement")
+    while True:
+        with journey.services.engine.connect() as connection:
+            if connection.scalar(waiting, {"statement": statement}):
+                return
+
+
+def test_two_who_approve_at_the_same_moment_are_two_and_one_is_one(journey: Journey, say: Say) -> None:
+    """Each waits for the other: the same person twice is one all the same, and no third one counts."""
+    biller_id = proposed(say)
+    answers: list[str] = []
+
+    def approve(who: str) -> None:
+        try:
+            with journey.services.unit_of_work() as uow:
+                biller = vetting.approve(uow, biller_id=biller_id, by=who, bank_names=())
+                uow.commit()
+                answers.append(biller.state)
+        except Conflict as conflict:
+            answers.append(conflict.code)
+
+    for people, expected in (
+        (("ada",) * 4, ["approved_once"] + ["same-person"] * 3),
+        (("grace",) * 4, ["biller-state"] * 3 + ["vetted"]),
+    ):
+        answers.clear()
+        threads = [threading.Thread(target=approve, args=(who,)) for who in people]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == expected
 
 
 def test_one_that_is_refused_leaves_its_number_to_who_it_belongs_to(journey: Journey, say: Say) -> None:
@@ -287,6 +374,30 @@ def test_what_the_register_says_is_shown_to_the_customer(asking: Journey, say: S
     )
 
 
+def test_a_number_without_check_digits_is_not_called_right(journey: Journey, say: Say) -> None:
+    biller_id = proposed(say, "Soléa Distribution", "uk-company:01234567")
+    approved(say, biller_id)
+    shown = words(journey, f"/companies/{biller_id}")
+    assert "01234567 Such a number has no check digits. No register was asked, or none could say." in shown
+    assert "digits are right" not in shown
+
+
+def test_whose_an_account_is_if_it_is_not_the_companys_is_said(journey: Journey, say: Say) -> None:
+    """A bank that says yes to another name has said nothing of the company's."""
+    with journey.services.unit_of_work() as uow:
+        uow.session.execute(delete(PayeeAccountHistory))
+        uow.session.execute(delete(PayeeAccount))
+        account = accounts.propose(uow, biller_id=journey.biller.id, iban=IBAN, holder="Otto Factoring AG", by="ada")
+        accounts.note_check(uow, account_id=account.id, answer=NameAnswer(NameMatch.MATCH), by="ada")
+        for who in TWO:
+            accounts.approve(uow, account_id=account.id, holder=account.holder, by=who, wait=dt.timedelta())
+        uow.commit()
+    shown = words(journey, f"/companies/{journey.biller.id}")
+    assert "its bank said that it is in the name that it was approved with, or nearly." in shown
+    assert "In another name than the company’s: Otto Factoring AG." in shown
+    assert "in this name" not in shown
+
+
 @pytest.mark.parametrize(
     ("name", "number", "because", "shown"),
     [
@@ -321,6 +432,35 @@ def test_silence_takes_nothing_back_and_asking_again_takes_the_first_yes(asking:
     say("check", biller_id, "--by", "mallory")
     assert state_of(asking, biller_id) == "proposed"
     assert "has ceased" in say("approve", biller_id, "--by", "mallory", status=1)
+
+
+def test_nobody_is_approved_on_an_old_answer(asking: Journey, say: Say) -> None:
+    """Neither by the first person, nor by a second one who comes late; asking again takes the first yes away."""
+    biller_id = proposed(say, "Anna Active", "siren:100000009")
+    asking.wait(31 * 86400)
+    assert "Ask the registers first, at most 30 days before" in say("approve", biller_id, "--by", "ada", status=1)
+    say("check", biller_id, "--by", "ada")
+    say("approve", biller_id, "--by", "ada")
+    asking.wait(31 * 86400)
+    assert "Ask the registers first" in say("approve", biller_id, "--by", "grace", status=1)
+    assert state_of(asking, biller_id) == "approved_once"
+    with_register = asking.services
+    asking.services = dataclasses.replace(asking.services, company_register=NoRegister())
+    say("check", biller_id, "--by", "grace")  # nobody answers: what was said before is as old as it was
+    assert "Ask the registers first" in say("approve", biller_id, "--by", "grace", status=1)
+    asking.services = with_register
+    say("check", biller_id, "--by", "grace")
+    approved(say, biller_id)
+    assert state_of(asking, biller_id) == "vetted"
+
+
+def test_where_no_register_can_be_asked_that_is_said_anew(journey: Journey, say: Say) -> None:
+    biller_id = proposed(say)
+    journey.wait(31 * 86400)
+    assert "Ask the registers first" in say("approve", biller_id, "--by", "ada", status=1)
+    say("check", biller_id, "--by", "ada")
+    approved(say, biller_id)
+    assert state_of(journey, biller_id) == "vetted"
 
 
 def test_no_transaction_is_open_while_a_register_is_asked(journey: Journey, say: Say) -> None:
@@ -382,6 +522,23 @@ def refused_as_suspended(journey: Journey, invoice_id: str) -> None:
     assert "Check and pay" not in said
     answer = journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
+
+
+def test_a_bill_of_a_suspended_one_says_nowhere_how_to_pay_it(journey: Journey, say: Say) -> None:
+    invoice_id = journey.bill(number="A-1", early_payment={"until": "2026-11-30", "discount": "3.33"})
+    other_way = journey.bill(number="A-2", payee=None, means="card")
+    pages = [f"/bills/{invoice_id}", f"/bills/{other_way}", "/bills", f"/bills/{invoice_id}/bank?find=h"]
+    asking = ("Pay by", "The next page shows", "it is paid by card", "Review and pay", "This is what to write")
+    before = [words(journey, each) for each in pages]
+    assert [each for each in asking if not any(each in page for page in before)] == []
+    suspend(say, journey)
+    answer = journey.browser.get(pages.pop())  # where it says how to pay by hand
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
+    for page in (words(journey, each) for each in pages):
+        assert [each for each in asking if each in page] == []
+    for each in pages[:2]:
+        assert f"{journey.biller.name} is suspended here. Somebody at Quittance looks" in words(journey, each)
+    assert words(journey, "/bills").count("The company is suspended: nothing is paid to it now") == 2
 
 
 def test_suspended_between_the_delivery_and_the_page(journey: Journey, say: Say) -> None:
@@ -450,6 +607,98 @@ def test_suspended_after_the_approval_it_is_told_as_it_is(journey: Journey, say:
     assert (journey.truth(payment_id), journey.payment(payment_id).state) == ("done", "settled")
 
 
+@pytest.fixture
+def own(journey: Journey) -> str:
+    """A bill that the customer added, to an account which is open as the biller's."""
+    invoice_id = add(journey.browser)
+    with journey.services.unit_of_work() as uow:
+        account = accounts.propose(uow, biller_id=journey.biller.id, iban=OWN_IBAN, holder=None, by="ada")
+        accounts.note_check(uow, account_id=account.id, answer=NO_NAME_CHECK, by="ada")
+        for who in TWO:
+            accounts.approve(uow, account_id=account.id, holder=account.holder, by=who, wait=dt.timedelta())
+        uow.commit()
+    check_payee(journey.browser, invoice_id, typed=OWN_IBAN)
+    return invoice_id
+
+
+def test_what_its_customer_added_is_not_paid_to_a_suspended_one(journey: Journey, say: Say, own: str) -> None:
+    token, started = journey.browser.start_paying(own)
+    suspend(say, journey)
+    journey.browser.decide(own, token, started.get_json())
+    assert count(journey, Decision) == 0
+    assert ceremony(journey.browser, own).get_json()["code"] == "account-held"
+    page = words(journey, f"/bills/{own}")
+    assert "somebody at Quittance has stopped payments to its account" in page
+    assert "Check the payee and pay" not in page
+    reinstate(say, journey)
+    assert "Check the payee and pay" in words(journey, f"/bills/{own}")
+    nothing_moved(journey)
+
+
+def test_a_suspension_stops_what_its_customer_added_and_has_decided(journey: Journey, say: Say, own: str) -> None:
+    payment_id = journey.confirm(own)
+    suspend(say, journey)
+    journey.worker.run_until_idle()
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.reason) == ("cancelled", Reason.ACCOUNT_HELD)
+    nothing_moved(journey)
+
+
+def test_an_account_that_was_never_its_own_is_not_stopped_by_its_suspension(journey: Journey, say: Say) -> None:
+    """Who only wrote somebody's account down does not keep anybody from paying to it."""
+    invoice_id = add(journey.browser)
+    with journey.services.unit_of_work() as uow:
+        accounts.propose(uow, biller_id=journey.biller.id, iban=OWN_IBAN, holder=None, by="ada")
+        uow.commit()
+    check_payee(journey.browser, invoice_id, typed=OWN_IBAN)
+    suspend(say, journey)
+    assert "Check the payee and pay" in words(journey, f"/bills/{invoice_id}")
+
+
+def test_what_was_stopped_by_a_suspension_is_told_so_after_it_is_over(journey: Journey, say: Say) -> None:
+    """The customer has the link, so the bank is asked to drop it; meanwhile two people bring the biller back."""
+    payment_id = journey.confirm(journey.bill())
+    journey.browser.leave(payment_id)
+    suspend(say, journey)
+    journey.worker.run_until_idle()
+    reinstate(say, journey)
+    with journey.services.unit_of_work() as uow:
+        payment = uow.session.get_one(Payment, payment_id)
+        assert payment.unwanted_since is not None
+        why = why_unwanted(uow.session, payment)
+    assert why is not None
+    assert why.reason is Reason.ACCOUNT_HELD
+
+
+def test_who_was_just_paying_is_told(journey: Journey, say: Say) -> None:
+    journey.confirm(journey.bill())
+    with journey.services.unit_of_work() as uow:
+        notices.choose(uow, customer_id=journey.customer.id, kinds=CHOICES)
+        uow.commit()
+    suspend(say, journey)
+    journey.worker.run_until_idle()
+    with journey.services.reading() as uow:
+        kinds = uow.session.scalars(select(Notice.kind).where(Notice.customer_id == journey.customer.id)).all()
+    assert "account_frozen" in kinds
+
+
+def test_nothing_of_a_suspended_one_is_called_real(journey: Journey, say: Say) -> None:
+    """Neither what is paid to an account, nor what is paid in another way and has none."""
+    journey.bill(number=NUMBER, amount="84.20", reference=REFERENCE)
+    by_card = cii_bill(
+        number="A-2", to=journey.address, seller_name=journey.biller.name, iban=None, means_code="48", reference=None
+    ).replace(SELLER_VAT.encode(), journey.biller.vat_id.encode())
+    file = pdf_of("Lumen", Paper(attached=by_card))
+    client = ClientIdentity(client_id=journey.biller.client_id, biller_id=journey.biller.id)
+    deliver(journey.services, client=client, content=file, media_type="application/pdf", to=None)
+    journey.worker.run_until_idle()
+    asked: list[bytes | str] = [letter(journey), f"IBAN {journey.biller.iban}", file]
+    assert [verdict(journey.browser, each) for each in asked] == ["real"] * 3
+    suspend(say, journey)
+    assert [verdict(journey.browser, each) for each in asked] == ["unknown"] * 3
+    assert "The company is suspended here" in told(ask(journey.browser, file))
+
+
 def test_back_by_two_it_can_be_paid_and_by_one_alone_it_cannot(journey: Journey, say: Say) -> None:
     invoice_id = journey.bill()
     suspend(say, journey)
@@ -497,8 +746,30 @@ def test_who_decides_and_who_suspends_wait_for_each_other(journey: Journey) -> N
     event.listen(journey.services.engine, "before_cursor_execute", hear)
     assert journey.browser.decide(invoice_id, token, started.get_json()).status_code == 303
     event.remove(journey.services.engine, "before_cursor_execute", hear)
-    locking = [each for each in said if "payee_account JOIN biller" in each and each.endswith("FOR SHARE")]
+    locking = [each for each in said if "FROM biller JOIN payee_account" in each and each.endswith("FOR SHARE")]
     assert len(locking) == 2  # the decision, and the preparation of its payment: both rows, in one statement
+
+
+def test_a_decision_holds_no_account_while_it_waits_for_its_biller(journey: Journey) -> None:
+    """Who proposes an account has locked the biller, and takes the account then: neither waits for the other."""
+    if journey.services.engine.dialect.name != "postgresql":
+        pytest.skip("one writer at a time: there is nothing to lock")
+
+    def decide() -> None:
+        with journey.services.unit_of_work() as uow:
+            accounts.is_open_since(
+                uow.session, biller_id=journey.biller.id, iban=journey.biller.iban, moment=uow.now, lock=True
+            )
+
+    deciding = threading.Thread(target=decide)
+    with journey.services.unit_of_work() as uow:
+        uow.session.get_one(Biller, journey.biller.id, with_for_update={"key_share": True})
+        deciding.start()
+        await_a_lock(journey, "%FOR SHARE%")
+        with pytest.raises(Conflict) as refused:
+            accounts.propose(uow, biller_id=journey.biller.id, iban=journey.biller.iban, holder=None, by="ada")
+        assert refused.value.code == "account-known"
+    deciding.join()
 
 
 def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> None:
@@ -506,7 +777,6 @@ def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> No
     if journey.services.engine.dialect.name != "postgresql":
         pytest.skip("one writer at a time: there is nothing to lock")
     answers: list[bool] = []
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%'")
 
     def ask() -> None:
         with journey.services.unit_of_work() as uow:
@@ -520,10 +790,7 @@ def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> No
     with journey.services.unit_of_work() as uow:
         vetting.suspend(uow, biller_id=journey.biller.id, by="ada", note="its bills are not its own")
         asking.start()
-        while True:
-            with journey.services.engine.connect() as connection:
-                if connection.scalar(waiting):
-                    break
+        await_a_lock(journey, "%FOR SHARE%")
         assert answers == []
         uow.commit()
     asking.join()

@@ -17,6 +17,7 @@ from app.journey.connections.access import biller_that_answers, connection_of_bi
 from app.journey.connections.events import CodePresented
 from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.states import CONNECTION, OPEN, By, ConnectionState, ConnectionStep
+from app.people.biller_states import BillerState
 from app.people.customers import lock_customer
 from app.people.models import Biller
 from app.services import Services, Task
@@ -121,9 +122,13 @@ def code_row(code_id: str) -> str:
 
 
 def connect(uow: UnitOfWork, *, customer_id: str, biller_id: str, space_domain: str) -> str:
-    """Two who know each other from before are brought over by an operator. Returns the address; the same one again."""
+    """Two who know each other from before are brought over by an operator. Returns the address; the same one again.
+
+    Raises NotFound, and Conflict for a biller that is suspended.
+    """
     connection = steps.made(uow, customer_id=customer_id, biller_id=biller_id, space_domain=space_domain)
     if ConnectionState(connection.state) is ConnectionState.NONE:
+        must_be_vetted(uow.session, biller_id)
         steps.take(uow, connection, ConnectionStep.BRING_OVER, by=By.OPERATOR)
     return connection.address
 
@@ -203,9 +208,12 @@ def check(
 def answer(services: Services, *, biller_id: str, connection_id: str, sequence: int, step: ConnectionStep) -> None:
     """Confirm or refuse a request. ``sequence`` is of the connection as the biller saw it. Repeats change nothing.
 
-    Raises Conflict when it is about something else by now: another reference would be confirmed than the one seen.
+    Raises Conflict when it is about something else by now: another reference would be confirmed than the one seen; and
+    of a confirmation while the biller is suspended.
     """
     with services.unit_of_work() as uow:
+        if step is ConnectionStep.CONFIRM:
+            must_be_vetted(uow.session, biller_id)
         connection = connection_of_biller(uow.session, connection_id=connection_id, biller_id=biller_id, lock=True)
         _is_the_request(connection, sequence)
         steps.take(uow, connection, step, by=By.BILLER)
@@ -298,6 +306,8 @@ def _offer(uow: UnitOfWork, connection: Connection, redemption: Redemption, step
     Where an offer stands already, or they are connected, it is only taken for what that stands for: the customer says
     yes to a reference that they see, and to no other.
     """
+    if uow.session.get_one(Biller, connection.biller_id).state != BillerState.VETTED:
+        return False  # it was suspended after it had come
     state = ConnectionState(connection.state)
     if (state, step) in CONNECTION.ignored:
         agreed = connection.offered_reference if state is ConnectionState.OFFERED else connection.reference

@@ -25,6 +25,7 @@ from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people.account_states import AccountState
 from app.people.accounts import is_open, with_biller
+from app.people.biller_states import SUSPENDED
 from app.people.models import Biller, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
 from consent.vault import Vault, VaultError
@@ -59,7 +60,9 @@ def _companies(session: Session, *, customer_id: str, now: dt.datetime) -> dict[
     delivered = select(Invoice.biller_id).where(Invoice.customer_id == customer_id, Invoice.bill_id.is_not(None))
     connected = set(session.scalars(delivering_billers(customer_id)))
     named = session.execute(
-        select(Biller.id, Biller.name).where(or_(among(session, Biller.id, connected), Biller.id.in_(delivered)))
+        select(Biller.id, Biller.name, Biller.state).where(
+            or_(among(session, Biller.id, connected), Biller.id.in_(delivered))
+        )
     ).all()
     accounts = session.execute(
         select(PayeeAccount.biller_id, PayeeAccount.iban, PayeeAccount.holder, PayeeAccount.state, is_open(now))
@@ -87,6 +90,7 @@ def _companies(session: Session, *, customer_id: str, now: dt.datetime) -> dict[
             open=frozenset(open_now[row.id]),
             once=frozenset(once[row.id] - open_now[row.id]),
             is_connected=row.id in connected,
+            is_suspended=row.state in SUSPENDED,
         )
         for row in named
     }

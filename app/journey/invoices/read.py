@@ -25,6 +25,7 @@ from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people.account_states import AccountState
 from app.people.accounts import is_open, is_stopped, with_biller
+from app.people.biller_states import SUSPENDED
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
@@ -107,6 +108,7 @@ class InvoiceView:
     corrected: str | None = None  #: the kind of its last correction, filled in by the door from a later stage
     seen: bool = False  #: its customer opened it before
     muted: bool = False  #: its biller is: it came without a notice, and stands behind the others
+    is_suspended: bool = False  #: its biller is: nothing is paid to it now
     earlier: EarlierBill | None = None  #: the bill that this one stands in for
 
     @property
@@ -291,6 +293,7 @@ def _select() -> Select[*tuple[Any, ...]]:
             func.coalesce(Biller.name, Invoice.payee_name),
             func.coalesce(DeliveredBill.media_type, OwnBill.media_type),
             SealingKey,
+            Biller.state,
         )
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
         .outerjoin(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
@@ -304,6 +307,7 @@ def _view(
     biller_name: str,
     media_type: str,
     key: SealingKey | None,
+    biller_state: str | None,
     *,
     today: dt.date,
     muted: bool = False,
@@ -348,6 +352,7 @@ def _view(
         seen=invoice.seen_at is not None,
         earlier=earlier,
         muted=muted,
+        is_suspended=biller_state in SUSPENDED,
     )
 
 

@@ -52,6 +52,7 @@ class Company:
     open: frozenset[str] = frozenset()  #: accounts that may be paid to now
     once: frozenset[str] = frozenset()  #: that are held now, or were named by a bill of theirs
     is_connected: bool = True
+    is_suspended: bool = False
 
     @property
     def accounts(self) -> frozenset[str]:
@@ -98,10 +99,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """``reasons`` why it is unknown: codes of Shown and Said, and ``account-held`` (the company's, and nothing may be
-    paid to it now), ``held`` (a bill that is), ``seal``, ``no-name``, ``other-payee``, ``bic``, ``amount``, ``number``
-    (something with digits that the bill does not say), ``account`` (another one), ``nothing-named`` (neither amount nor
-    number)."""
+    """``reasons`` why it is unknown: codes of Shown and Said, and ``suspended`` (the company is), ``account-held`` (the
+    company's, and nothing may be paid to it now), ``held`` (a bill that is), ``seal``, ``no-name``, ``other-payee``,
+    ``bic``, ``amount``, ``number`` (something with digits that the bill does not say), ``account`` (another one),
+    ``nothing-named`` (neither amount nor number)."""
 
     verdict: Verdict
     by: By | None = None
@@ -234,7 +235,9 @@ def _of_file(bill: Known) -> Answer:
 
 
 def _about_bill(bill: Known) -> Iterator[str]:
-    if bill.account is not None and bill.account not in bill.company.open:
+    if bill.company.is_suspended:
+        yield "suspended"
+    elif bill.account is not None and bill.account not in bill.company.open:
         yield "account-held"
     if not bill.is_genuine:
         yield "seal"

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from app.db import work
@@ -24,8 +24,10 @@ from app.journey.notices.models import Notice, NoticeChoice
 from app.journey.notices.states import NoticeState
 from app.journey.payments.models import Payment
 from app.people.account_states import AccountState
+from app.people.accounts import with_biller
+from app.people.biller_states import SUSPENDED
 from app.people.customers import lock_customer
-from app.people.models import Customer, PayeeAccount
+from app.people.models import Biller, Customer, PayeeAccount
 from app.services import Task
 from consent.base import new_id
 
@@ -146,7 +148,13 @@ def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
         select(Payment.customer_id)
         .join(Decision, Decision.id == Payment.decision_id)
         .join(PayeeAccount, (PayeeAccount.biller_id == Payment.biller_id) & (PayeeAccount.iban == Decision.payee_iban))
-        .where(PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING, AccountState.CLOSED)))
+        .join(Biller, with_biller)
+        .where(
+            or_(
+                PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING, AccountState.CLOSED)),
+                Biller.state.in_(SUSPENDED),
+            )
+        )
     )
     found = {fact["event"]: session.scalar(held_up.where(Payment.id == fact["payment_id"])) for fact in facts}
     return {customer_id: event for event, customer_id in found.items() if customer_id is not None}

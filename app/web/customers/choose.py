@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.journey.banks import search
 from app.journey.banks.read import troubled_banks
 from app.journey.decisions.read import bank_used_last
-from app.journey.invoices.read import invoice_view
+from app.journey.invoices.read import Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
 from app.people.customers import today_of
 from app.web.context import services
@@ -55,8 +55,10 @@ def _page(invoice_id: str, find: Search, *, words: str | None) -> ResponseReturn
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
         troubled = troubled_banks(uow.session, now=uow.now)
-    if bill.state != InvoiceState.TO_PAY:
-        return redirect(url_for("customers.bill", inv=invoice_id), 303)
+        account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)
+        seal = origin_of(services().vault, uow.session, invoice_id=invoice_id).seal
+    if bill.state != InvoiceState.TO_PAY or seal is Seal.WRONG or (account is not None and not account.is_open):
+        return redirect(url_for("customers.bill", inv=invoice_id), 303)  # which says why: this page says how to pay
     usable = services().banks.banks()
     found = find(usable)
     here = [bank_view(bank, troubled) for bank in found if bill.payable.currency in bank.currencies]

@@ -88,7 +88,8 @@ class World:
         self.database.program.start()
         self.database.wait()
         direct = self.database.address()
-        settings = dataclasses.replace(Settings.from_environ(), database_url=direct)
+        # no register is asked: nobody is up yet who could answer
+        settings = dataclasses.replace(Settings.from_environ(), database_url=direct, company_register_url="")
         environment |= prepare(settings)
         migrate_and_seed(settings)
         self._open_accounts()

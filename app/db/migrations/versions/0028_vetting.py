@@ -85,7 +85,8 @@ def upgrade() -> None:
         number = vat_id[part]
         if scheme == "kbo" and len(number) == length - 1:
             number = f"0{number}"
-        if scheme and len(number) == length:
+        # "000": of Monaco, whose companies have no SIREN
+        if scheme and len(number) == length and not (scheme == "siren" and number.startswith("000")):
             rows.setdefault((scheme, number), biller_id)
     named = [{"biller_id": biller_id, "scheme": scheme, "value": value} for (scheme, value), biller_id in rows.items()]
     if named:

@@ -495,6 +495,7 @@ def test_billers_of_before_are_vetted_since_they_were_written_down(services: Ser
     if services.engine.dialect.name == "postgresql":
         _validate(services.engine)  # what is not is not reflected
     numbers = {"blr_fr": "FR64904172681", "blr_be": "BE0403170701", "blr_de": "DE136695976", "blr_none": None}
+    numbers["blr_monaco"] = "FR53000004605"  # a company of Monaco has no SIREN
     with services.engine.begin() as connection:
         older = Old(connection, clock())
         for biller_id, vat_id in numbers.items():
@@ -514,6 +515,7 @@ def test_billers_of_before_are_vetted_since_they_were_written_down(services: Ser
             ("blr_de", "vat", "DE136695976"),
             ("blr_fr", "siren", "904172681"),
             ("blr_fr", "vat", "FR64904172681"),
+            ("blr_monaco", "vat", "FR53000004605"),
         ]
     assert not [each for each in check(services.engine, now=clock(), late=False) if each.invariant.name[0] in "VH"]
     with services.engine.connect() as connection, _references_off(connection), connection.begin():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from flask import Flask
 from sqlalchemy import func, select
 
 from app.demo import files
@@ -13,8 +14,10 @@ from app.demo.seed import seed
 from app.journey.connections.models import Connection
 from app.journey.webhooks.models import WebhookEndpoint
 from app.journey.webhooks.service import secret_row
-from app.people.models import ApiClient, Biller, Customer, PayeeAccount
+from app.people.models import ApiClient, Biller, BillerHistory, BillerIdentifier, Customer, PayeeAccount
 from app.services import Services
+from connectors.company_register import NOT_POSSIBLE, Found, RegisterAnswer
+from connectors.sandbox_bank import company_register
 
 TABLES = (Customer, Biller, PayeeAccount, ApiClient, Connection, WebhookEndpoint)
 
@@ -36,6 +39,36 @@ def test_makes_the_cast_once(services: Services, tmp_path: Path) -> None:
     seed(services, tmp_path)
     assert counts(services) == [2, 5, 5, 5, 6, 5]
     assert files.read_json(tmp_path / BILLERS_FILE) == told
+
+
+def test_the_companies_are_vetted_by_what_the_register_says(services: Services, tmp_path: Path) -> None:
+    """Which is that of the demo: it knows each of their numbers, and comes up while they are written down."""
+    register = Flask("register")
+    register.register_blueprint(company_register.blueprint)
+    asked: list[str] = []
+
+    class Starting:
+        is_offered = True
+
+        def look_up(self, *, scheme: str, value: str, timeout_s: float) -> RegisterAnswer:
+            asked.append(value)
+            if len(asked) == 1:
+                return NOT_POSSIBLE
+            said = (
+                register.test_client().post(company_register.PATH, json={"scheme": scheme, "value": value}).get_json()
+            )
+            return RegisterAnswer(Found(said["status"]), said.get("legalName"))
+
+    seed(dataclasses.replace(services, company_register=Starting()), tmp_path)
+    with services.reading() as uow:
+        found = uow.session.execute(select(BillerIdentifier.scheme, BillerIdentifier.outcome)).all()
+        states = set(uow.session.scalars(select(Biller.state)))
+        doubted = uow.session.scalars(select(BillerHistory.sequence).where(BillerHistory.doubted)).all()
+    assert sorted(tuple(each) for each in found) == [("siren", "active")] * 2 + [("vat", "active")] * 5
+    assert (states, doubted) == ({"vetted"}, [])
+    before = len(asked)
+    seed(dataclasses.replace(services, company_register=Starting()), tmp_path)
+    assert len(asked) == before
 
 
 def test_tells_the_biller_the_secrets_that_sign_its_webhooks(services: Services, tmp_path: Path) -> None:

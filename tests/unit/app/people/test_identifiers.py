@@ -17,6 +17,15 @@ from app.people.identifiers import Scheme, parsed, whole
         ("vat:fr64904172681", "FR64904172681"),
         ("vat:DE 136 695 976", "DE136695976"),
         ("vat:be 0403.170.701", "BE0403170701"),
+        ("vat:BE 403170701", "BE0403170701"),  # as it was written before 2008
+        ("vat:NL4495445B01", "NL004495445B01"),
+        ("vat:GR 94259216", "EL094259216"),
+        ("vat:EL094259216", "EL094259216"),
+        ("vat:XI980780684", "XI980780684"),
+        ("vat:CHE-107.787.577 MWST", "CHE107787577MWST"),
+        ("vat:NO 995 525 828 MVA", "NO995525828MVA"),
+        ("siret:35600000000048", "35600000000048"),  # La Poste, its head office: by Luhn
+        ("siret:35600000009075", "35600000009075"),  # and its others: the sum of the digits is a multiple of five
         ("lei:213800kud8lajwsq9d15", "213800KUD8LAJWSQ9D15"),
         ("uk-company:01234567", "01234567"),
         ("uk-company:SC123456", "SC123456"),
@@ -44,7 +53,13 @@ def test_a_right_number_has_one_form(written: str, value: str) -> None:
         "vat:64904172681",
         "vat:FR64904172682",
         "vat:FR",
+        "vat:ZZ12",  # no country's
+        "vat:US123456789",  # a country's that has none
+        "vat:LI12345",  # or of which no check is known
+        "vat:XI980780685",
+        "siret:35600000009076",
         "lei:213800KUD8LAJWSQ9D16",
+        "lei:98",  # its check digits are right
         "lei:213800KUD8LAJWSQ9D1",
         "uk-company:1234567",
         "uk-company:00000000",

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from app.people.resemblance import calls_itself, has_other_letters, resembles
+from app.people.resemblance import calls_itself, has_other_letters, is_same, resembles
 
 #: a name that is here, and names that must not pass beside it
 STOPPED = {
@@ -70,6 +70,12 @@ STOPPED = {
         "Severnside Trams (Bristol) Limited",
         "5evernside Trams",
     ],
+    # where a part of the name is what others only put beside theirs, or it is one word with a trade behind it
+    "La Poste": ["Laposte", "La Poste SA"],
+    "PostFinance": ["Post Finance", "Postfinance AG"],
+    "Swisscom": ["Swiss.com", "Swiscom", "Swisscom Mobile"],
+    "AXA": ["AXA Assurances France", "AXA Versicherung"],
+    "E.ON Energie": ["EON Energie Deutschland"],
     "Orbex": ["0rbex", "Orbexx", "Orbax", "ORBEX SA", "Orbéx", "Orbex Online", "Obrex", "Οrbex", "Orbex.com"],
     "Eaux de Brumeval": [
         "Eau de Brumeval",
@@ -146,6 +152,12 @@ PASSING = [
     ("ABX", "CDY"),
     ("Télé 12", "Radio 34"),
     ("Quai des Arts", "Quai des Brumes"),
+    ("CIC", "SCP"),
+    ("La Poste", "La Banque Postale"),
+    ("Swisscom", "Swiss Life"),
+    ("Deutsche Post", "Deutsche Bahn"),
+    ("Octopus Energy", "Ovo Energy"),
+    ("Eau de Paris", "Gaz de Paris"),
 ]
 
 
@@ -174,6 +186,21 @@ def test_another_company_passes_whichever_was_first(one: str, other: str) -> Non
 
 def test_companies_of_one_list_do_not_stop_each_other() -> None:
     assert [pair for pair in itertools.combinations(STOPPED, 2) if resembles(*pair)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "legal_name", "same"),
+    [
+        ("Filandre Télécom", "FILANDRE TELECOM SAS", True),
+        ("Clara Closebuy", "Clara Closeby SARL", True),
+        ("Orange", "Orange Pressée SARL", False),  # which resembles it, and is another company
+        ("Lumen", "Lumen Recouvrement SARL", False),
+        ("La Poste", "Poste Italiane SpA", False),
+        ("CIC", "SCP", False),
+    ],
+)
+def test_a_name_is_the_legal_one_only_where_nothing_is_added(name: str, legal_name: str, same: bool) -> None:
+    assert is_same(name, legal_name) is same
 
 
 @pytest.mark.parametrize(
