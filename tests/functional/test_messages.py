@@ -12,11 +12,14 @@ from sqlalchemy import select
 
 from app import failpoints
 from app.factory import create_app
-from app.journey.notices.kinds import CHOICES
+from app.journey.intake.models import HeldBill
+from app.journey.notices.kinds import APART, CHOICES
 from app.journey.notices.models import Notice
 from app.journey.notices.sending import PAUSES_S
-from app.people import accounts, safe_words
-from app.people.models import PayeeAccount
+from app.journey.payments.reasons import Reason
+from app.journey.reconciliation.service import import_statement
+from app.people import accounts, safe_words, vetting
+from app.people.models import Customer, PayeeAccount
 from app.people.safe_words import SafeWords
 from app.schedule import Schedule
 from app.services import Services
@@ -24,8 +27,11 @@ from app.worker import Worker
 from connectors.sandbox_bank import authority
 from consent.models import Sealed
 from tests.support import factories
+from tests.support.camt import Line, camt
 from tests.support.journey import Browser, Journey
 from tests.support.mail_server import MailServer, serve_mail
+from tests.support.own_bills import add, check_payee
+from tests.support.pictures import IBAN as OWN_IBAN
 
 GATHERED_S = 601.0
 SENDER = "messages@bills.example"
@@ -149,13 +155,122 @@ def test_what_happens_to_a_payment_is_told(told: Journey, mail: MailServer) -> N
 def test_a_swapped_account_and_a_frozen_one_are_told(told: Journey, mail: MailServer) -> None:
     told.deliver(number="swap", payee={"name": "Lumen", "iban": "GB33BUKB20201555555555"})
     told.confirm(told.bill())
-    with told.services.unit_of_work() as uow:
-        account = uow.session.scalars(select(PayeeAccount).where(PayeeAccount.iban == told.biller.iban)).one()
+    freeze(told, told.biller.iban)
+    told.wait(GATHERED_S)
+    assert {"A bill is held back", "Nothing more is paid to an account"} <= set(subjects(mail))
+
+
+def freeze(journey: Journey, iban: str) -> None:
+    with journey.services.unit_of_work() as uow:
+        account = uow.session.scalars(select(PayeeAccount).where(PayeeAccount.iban == iban)).one()
         accounts.freeze(uow, account_id=account.id, by="ada", note="a report")
         uow.commit()
+
+
+def subjects(mail: MailServer) -> list[str]:
+    return [each.message["Subject"] for each in mail.taken]
+
+
+def test_a_frozen_account_of_a_bill_that_its_customer_added_is_told(told: Journey, mail: MailServer) -> None:
+    invoice_id = add(told.browser)
+    factories.make_biller(told.services, iban=OWN_IBAN)
+    check_payee(told.browser, invoice_id, typed=OWN_IBAN)
+    payment_id = told.confirm(invoice_id)
+    freeze(told, OWN_IBAN)
+    told.wait(1)
+    assert told.payment(payment_id).reason == Reason.ACCOUNT_HELD
+    assert "Nothing more is paid to an account" in subjects(mail)
+
+
+def test_a_suspended_company_with_a_payment_to_it_under_way_is_told(told: Journey, mail: MailServer) -> None:
+    told.confirm(told.bill())
+    with told.services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=told.biller.id, by="ada", note="its bills are not its own")
+        uow.commit()
+    told.wait(1)
+    assert "Nothing more is paid to an account" in subjects(mail)
+
+
+def reverse(journey: Journey, payment_id: str) -> None:
+    """The bank's statements: it arrived, and was taken back."""
+    payment = journey.payment(payment_id)
+    line = Line(end_to_end_id=payment.end_to_end_id, amount=str(payment.amount), reference="R1")
+    back = dataclasses.replace(line, indicator="DBIT", reversal=True, reference="R2")
+    for number, each in enumerate((line, back)):
+        import_statement(journey.services, camt(each, account=journey.biller.iban, message_id=f"M{number}"))
+
+
+def test_a_payment_that_is_taken_back_is_told(told: Journey, mail: MailServer) -> None:
+    payment_id = told.pay(told.bill())
+    told.wait(600)
+    assert "A payment is done" in subjects(mail)
+    reverse(told, payment_id)
+    told.wait(1)
+    assert subjects(mail)[-1] == "A payment was taken back"
+    assert "A payment was taken back" in page(told)
+
+
+def test_what_is_not_so_any_more_when_it_can_be_sent_is_not_sent(told: Journey, mail: MailServer) -> None:
+    choose(told, "payment_settled", "payment_reversed", "bill_held")
+    mail.to_rcpt = [451]
+    payment_id = told.pay(told.bill())
+    told.wait(600)
+    told.deliver(number="swap", payee={"name": "Lumen", "iban": "GB33BUKB20201555555555"})
+    told.worker.run_until_idle()
+    reverse(told, payment_id)
+    with told.services.unit_of_work() as uow:
+        held = uow.session.scalars(select(HeldBill)).one()
+        held.ended_as, held.ended_at = "discarded", uow.now
+        uow.commit()
+    told.wait(3600)
+    assert subjects(mail) == ["A payment was taken back"]
+    assert sorted(states(told)) == [
+        ("bill_held", "not_sent"),
+        ("payment_reversed", "sent"),
+        ("payment_settled", "not_sent"),
+    ]
+
+
+def test_a_thousand_bills_of_one_company_are_no_flood(told: Journey, mail: MailServer) -> None:
+    choose(told, "new_bill")
+    for number in range(24 * 4):
+        told.deliver(number=f"n{number}")
+        told.wait(900)
+    assert len(mail.taken) == 4
+
+
+def test_what_comes_while_one_is_being_sent_is_another_message(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mailbox has the first one already: nobody would look again."""
+
+    def bill(name: str) -> None:
+        if name == "notice.sent":
+            monkeypatch.setattr(failpoints, "hook", None)
+            told.bill(number="late")
+
+    choose(told, "new_bill")
+    told.bill()
+    monkeypatch.setattr(failpoints, "hook", bill)
     told.wait(GATHERED_S)
-    subjects = {each.message["Subject"] for each in mail.taken}
-    assert {"A bill is held back", "Nothing more is paid to an account"} <= subjects
+    told.wait(APART.total_seconds() + 1)
+    assert len(mail.taken) == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a..b@x.org", ".a@x.org", "a,b@x.org", '"a b"@x.org', "ünter@x.org", "a@exämple.org", "a@-x.org", "<a@b.c>@x.org"],
+)
+def test_an_address_that_is_none_is_refused_and_not_tried_for_ever(
+    told: Journey, mail: MailServer, address: str
+) -> None:
+    with told.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, told.customer.id).email = address
+        uow.commit()
+    told.bill()
+    told.wait(GATHERED_S)
+    assert states(told) == [("new_bill", "refused")]
+    assert mail.said == []
 
 
 def test_new_words_are_told_with_those_of_before(told: Journey, mail: MailServer) -> None:
@@ -177,7 +292,8 @@ def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) 
     assert states(told) == [("new_bill", "refused")]
     assert "We could not reach you by e-mail" in page(told)
     told.bill(number="later")
-    told.wait(GATHERED_S)
+    told.wait(APART.total_seconds() + 1)
+    told.browser.sign_in()
     assert len(mail.taken) == 1
     assert "We could not reach you by e-mail" not in page(told)
 

@@ -21,3 +21,5 @@ CHOICES = tuple(kind for kind in NoticeKind if kind is not NoticeKind.WORDS_CHAN
 
 #: how long a message waits for more of its kind: bills that come one after the other are one message
 GATHER = {NoticeKind.NEW_BILL: dt.timedelta(minutes=10), NoticeKind.BILL_HELD: dt.timedelta(minutes=10)}
+#: from one such message to the next: whoever gets a bill every quarter of an hour gets four messages a day
+APART = dt.timedelta(hours=6)
