@@ -14,7 +14,7 @@ from app.db.events import EventRow
 from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
-from app.errors import Invalid
+from app.errors import Invalid, TooMany
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
@@ -24,14 +24,19 @@ from app.journey.notices.states import NoticeState
 from app.journey.payments.access import is_account_held
 from app.journey.payments.models import Payment
 from app.journey.payments.states import PaymentState
+from app.people import safe_words
 from app.people.customers import lock_customer
 from app.people.models import Customer
-from app.services import Task
+from app.services import Services, Task
+from config.mail import is_address
 from consent.base import new_id
 
 SEND = "notices.send"
 #: how long what was told stands on its customer's page
 KEPT = dt.timedelta(days=90)
+
+#: questions to one address in a day, whoever's spaces they are for: nobody is to be pestered by people who make spaces
+ASKED_MOST = 3
 
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
@@ -62,11 +67,11 @@ def is_wanted(session: Session, *, customer_id: str, kind: NoticeKind) -> bool:
 
 
 def _wanting(session: Session, kind: NoticeKind, customer_ids: Collection[str]) -> set[str]:
-    """Those of these customers who are told of that."""
+    """Those of these customers who are told of that. What nobody can choose is told to all."""
+    if kind not in CHOICES:
+        return set(customer_ids)
     found = select(NoticeChoice.customer_id).where(among(session, NoticeChoice.customer_id, customer_ids))
-    if kind in CHOICES:
-        found = found.where(NoticeChoice.kind == kind)
-    return set(session.scalars(found))
+    return set(session.scalars(found.where(NoticeChoice.kind == kind)))
 
 
 # -------------------------------------------------------------------------------------------------- what happened
@@ -111,6 +116,23 @@ def tell_account_frozen(task: Task) -> None:
     """PayeeMoved: told where nothing is paid any more to the account that a payment under way goes to, be it that the
     account was stopped or its biller; and of a bill that its customer added as well."""
     _tell_one(task, NoticeKind.ACCOUNT_FROZEN)
+
+
+def ask_address(services: Services, uow: UnitOfWork, customer: Customer, *, language: str) -> None:
+    """Send two words to the customer's address, to be typed in their space. Raises Invalid, TooMany."""
+    if not is_address(customer.email):
+        raise Invalid("email", "No e-mail can be sent to this address. Nothing was sent.")
+    sent = select(func.count()).select_from(Notice).join(Customer, Customer.id == Notice.customer_id)
+    lately = (Notice.kind == NoticeKind.ADDRESS_ASKED) & (Notice.created_at > uow.now - dt.timedelta(days=1))
+    if (uow.session.scalar(sent.where(lately, Customer.email == customer.email)) or 0) >= ASKED_MOST:
+        detail = "Enough was sent to this address for one day. Nothing more was sent."
+        raise TooMany("address-asked", detail, retry_after=dt.timedelta(days=1))
+    safe_words.ask(services.vault, uow, customer, language=language)
+
+
+def tell_address_asked(task: Task) -> None:
+    """AddressAsked."""
+    _tell_one(task, NoticeKind.ADDRESS_ASKED)
 
 
 def tell_words_changed(task: Task) -> None:
@@ -168,11 +190,12 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),
     NoticeKind.ACCOUNT_FROZEN: _whose_payments_are_held_up,
     NoticeKind.WORDS_CHANGED: _whose_words,
+    NoticeKind.ADDRESS_ASKED: _whose_words,
 }
 
 
 def is_still_so(session: Session, notice: Notice) -> bool:
-    """Whether what it says is true now: it may have waited for hours, and nobody is told what their bank contradicts."""
+    """Whether what it says is true now: it may have waited for hours, and nobody is told what a bank contradicts."""
     kind = NoticeKind(notice.kind)
     if kind is NoticeKind.BILL_HELD:  # it speaks for all that came while it waited
         return bool(_held_by_account(session, HeldBill.customer_id == notice.customer_id))

@@ -598,8 +598,13 @@ def told(books: Books, **values: Any) -> None:
     books.copy("notice", {**notice, "state": "not_sent", "tries": 0, "created_at": books.now, **values})
 
 
-@_breaks("M1")
+@_breaks("M1", "M4")
 def sent_without_words(books: Books) -> None:
+    told(books, state="sent", ended_at=books.now)
+
+
+@_breaks("M4", "M1")
+def sent_to_an_address_that_is_nobodys(books: Books) -> None:
     told(books, state="sent", ended_at=books.now)
 
 
