@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import re
-from collections.abc import Iterator
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app import failpoints
+from app.db.work import LEASE
 from app.factory import create_app
 from app.invariants import check
 from app.journey.intake.models import HeldBill
+from app.journey.notices import smtp
 from app.journey.notices.kinds import APART, CHOICES
 from app.journey.notices.models import Notice
 from app.journey.notices.sending import PAUSES_S
@@ -23,8 +32,9 @@ from app.people import accounts, safe_words, vetting
 from app.people.models import Customer, PayeeAccount
 from app.people.safe_words import SafeWords
 from app.schedule import Schedule
-from app.services import Services
+from app.services import Services, utc_now
 from app.worker import Worker
+from config.settings import ROOT
 from connectors.sandbox_bank import authority
 from consent.models import Sealed
 from tests.support import factories
@@ -444,6 +454,111 @@ def test_killed_between_250_and_our_commit_it_is_the_same_message_again(
     assert states(told) == [("new_bill", "sent")]
     told.wait(3600)
     assert len(mail.taken) == 2
+
+
+def test_a_worker_that_is_killed_for_real_between_250_and_its_commit(told: Journey, mail: MailServer) -> None:
+    """kill -9 of ``quittance worker``: it has read the 250 (it says QUIT) and waits for the database."""
+    told.clock.now = utc_now()
+    told.browser.sign_in()
+    choose(told, "payment_settled")
+    in_the_way = contextlib.ExitStack()
+
+    def get_in_the_way() -> None:
+        uow = in_the_way.enter_context(told.services.unit_of_work())
+        if uow.session.connection().dialect.name == "postgresql":
+            uow.session.execute(text("LOCK TABLE notice IN ACCESS EXCLUSIVE MODE"))
+
+    def kill() -> None:
+        process.kill()
+        process.wait()
+        in_the_way.close()
+
+    mail.before_250, mail.at_quit = get_in_the_way, kill
+    token = told.browser.token("/messages")
+    told.browser.post("/messages/words", token=token, form={})
+    process = worker_of(told)
+    try:
+        assert process.wait(60) == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.wait()
+    mail.before_250 = mail.at_quit = lambda: None
+    assert len(mail.taken) == 1
+    assert states(told) == [("words_changed", "waiting")]
+    assert "Not sent yet" in page(told)  # and it is in the list all the same
+    told.clock.now = utc_now()
+    told.wait(LEASE.total_seconds() + 1)
+    first, second = mail.taken
+    assert first.raw == second.raw
+    assert first.message["Message-ID"]
+    assert states(told) == [("words_changed", "sent")]
+    told.wait(86400)
+    assert len(mail.taken) == 2
+
+
+def worker_of(journey: Journey) -> subprocess.Popen[bytes]:
+    """``quittance worker`` of this installation, on the true time."""
+    settings = journey.services.settings
+    names = ("data", "base_url", "database_url", "keys", "banks", "bank_keys", "space_domain", "smtp_url", "mail_from")
+    values = {f"QUITTANCE_{name.upper()}": str(getattr(settings, name)) for name in names} | {"QUITTANCE_DEMO": "true"}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("QUITTANCE_")}
+    return subprocess.Popen([sys.executable, "-m", "app.cli", "worker"], cwd=ROOT, env={**others, **values})
+
+
+def test_a_frozen_worker_that_wakes_up_has_nothing_more_to_say(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another one has taken over meanwhile, and has sent it."""
+
+    def freeze_here(name: str) -> None:
+        if name == "notice.sent":
+            monkeypatch.setattr(failpoints, "hook", None)
+            told.clock.tick(seconds=LEASE.total_seconds() + 1)
+            Worker(told.services, Schedule(told.services)).run_until_idle()
+
+    choose(told, "new_bill")
+    told.bill()
+    monkeypatch.setattr(failpoints, "hook", freeze_here)
+    told.wait(GATHERED_S)
+    assert [each.raw for each in mail.taken] == [mail.taken[0].raw] * 2
+    assert states(told) == [("new_bill", "sent")]
+    assert "failed" not in caplog.text
+    assert "was taken over by another worker" in caplog.text
+
+
+def for_ever(line: bytes, pause_s: float) -> Callable[[socket.socket], None]:
+    def say(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(line)
+            time.sleep(pause_s)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "says", [for_ever(b"2", 0.01), for_ever(b"220-ready\r\n", 0.01), for_ever(b"220-x\r\n" * 999, 0)]
+)
+def test_a_server_that_never_comes_to_an_end_holds_nobody_up(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch, says: Callable[[socket.socket], None]
+) -> None:
+    """Byte by byte, line by line, or as much as goes through: before TLS anybody on the way may say it."""
+    monkeypatch.setattr(smtp, "ALL_S", 1.0)
+    mail.greeting = says
+    told.bill()
+    told.wait(GATHERED_S)  # it comes back
+    assert states(told) == [("new_bill", "waiting")]
+    mail.greeting = None
+    told.wait(PAUSES_S[0] + 1)
+    assert states(told) == [("new_bill", "sent")]
+
+
+def test_a_server_without_starttls_is_told_nothing(told: Journey, mail: MailServer) -> None:
+    """As if somebody on the way had taken the offer out of its answer."""
+    mail.offers_tls = False
+    told.bill()
+    told.wait(GATHERED_S)
+    assert [line.split()[0].upper() for line in mail.in_clear] == ["EHLO"] * mail.starttls
+    assert states(told) == [("new_bill", "waiting" if mail.starttls else "sent")]
 
 
 def test_without_a_mail_server_the_list_says_what_would_have_been_sent(journey: Journey) -> None:
