@@ -122,6 +122,8 @@ def test_a_message_arrives_with_both_words_and_no_link(told: Journey, mail: Mail
     assert pair.first not in message["Subject"]
     assert message.get_content_type() == "text/plain"
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Language"] == "en"
+    assert message["Date"].datetime == told.clock.now  # and not when the first of the two bills came
     assert message["Message-ID"].endswith("@bills.example>")
     assert all("AUTH" not in line for line in mail.in_clear)
     assert "Something new is in your space" in page(told)
@@ -343,6 +345,7 @@ def test_an_address_is_written_to_once_its_customer_has_shown_that_it_is_theirs(
     [mailed] = mail.taken
     typed = mailed.text.splitlines()[0].partition(": ")[2]
     assert mailed.message["Subject"] == "Is this address yours?"
+    assert "\nFrom then on" in mailed.text  # as it was written, without a > before it
     assert before.first not in mailed.text
     assert typed not in page(unproven)
     for wrong in ("", "lantern meadow", f"{before.first} {before.second}", typed.split(",")[0]):
@@ -369,6 +372,15 @@ def test_words_that_were_sent_to_an_address_count_for_two_days_and_only_the_last
     unproven.browser.sign_in()
     type_words(unproven, second)
     assert "Nothing is sent to camille@example.org yet" in page(unproven)
+
+
+def test_however_often_it_was_asked_while_no_worker_ran_it_is_one_message(unproven: Journey, mail: MailServer) -> None:
+    for _ in range(6):
+        token = unproven.browser.token("/messages")
+        unproven.browser.post("/messages/address", token=token, form={})
+    unproven.wait(1)
+    [mailed] = mail.taken
+    assert "You have shown" in type_words(unproven, mailed.text.splitlines()[0].partition(": ")[2])
 
 
 def test_nobody_is_pestered_by_people_who_make_spaces(unproven: Journey, mail: MailServer) -> None:

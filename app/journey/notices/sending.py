@@ -44,7 +44,8 @@ def send(task: Task) -> None:
             uow.commit()
             return
         notice.tries += 1
-        envelope = _envelope(services, uow.session.get_one(Customer, notice.customer_id), notice)
+        notice.begun_at = notice.begun_at or uow.now
+        envelope = _envelope(services, uow, notice, date=notice.begun_at)
         uow.commit()
     outcome = smtp.post(server, letter, envelope)
     failpoint("notice.sent")
@@ -81,13 +82,13 @@ def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | Non
     return compose(text_of(kind, notice.locale), words, locale=notice.locale)
 
 
-def _envelope(services: Services, customer: Customer, notice: Notice) -> Envelope:
+def _envelope(services: Services, uow: UnitOfWork, notice: Notice, *, date: dt.datetime) -> Envelope:
     sender = services.settings.mail_from
     return Envelope(
         sender=sender,
-        to=customer.email,
+        to=uow.session.get_one(Customer, notice.customer_id).email,
         message_id=f"<{notice.id}@{sender.rpartition('@')[2]}>",
-        date=notice.created_at,
+        date=date,
         language=notice.locale,
     )
 

@@ -228,13 +228,13 @@ def _tell(task: Task, kind: NoticeKind, facts: Facts) -> None:
 
 
 def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> None:
-    """The message and the work that sends it. What is gathered is said by the one that waits already."""
-    run_at = uow.now
-    if kind in GATHER:
+    """The message and the work that sends it. What is gathered is said by the one that waits already; and the question
+    that waits will have the words of now."""
+    if kind in GATHER or kind is NoticeKind.ADDRESS_ASKED:
         lock_customer(uow.session, customer_id)  # nobody begins to send that one meanwhile
         if _waits(uow.session, kind, customer_id):
             return
-        run_at = _not_too_soon(uow, kind, customer_id)
+    run_at = _not_too_soon(uow, kind, customer_id) if kind in GATHER else uow.now
     values = {
         "id": new_id("ntc"),
         "customer_id": customer_id,

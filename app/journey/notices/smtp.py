@@ -57,8 +57,8 @@ def written(letter: Letter, envelope: Envelope) -> EmailMessage:
     message["Date"] = envelope.date
     message["Message-ID"] = envelope.message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in answer
-    message["Content-Language"] = envelope.language
     message.set_content(letter.text, cte="quoted-printable")
+    message["Content-Language"] = envelope.language  # to set the content takes away what was said of it before
     return message
 
 
@@ -69,7 +69,8 @@ def post(server: MailServer, letter: Letter, envelope: Envelope) -> Outcome:
     message = written(letter, envelope)
     try:
         with _connected(server, envelope.sender.rpartition("@")[2]) as smtp:
-            smtp.send_message(message, envelope.sender, [envelope.to])
+            # not send_message: that writes >From where a line begins with From
+            smtp.sendmail(envelope.sender, [envelope.to], message.as_bytes())
     except smtplib.SMTPRecipientsRefused as refused:
         return _by_code(*(code for code, _ in refused.recipients.values()))
     except smtplib.SMTPDataError as refused:

@@ -23,6 +23,7 @@ NOW = BEFORE.removesuffix(")") + ", 'address_asked')"
 
 def upgrade() -> None:
     op.add_column("customer", sa.Column("email_proven_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("notice", sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True))
     _kinds(NOW)
 
 
@@ -33,6 +34,7 @@ def downgrade() -> None:
     )
     op.execute("DELETE FROM notice WHERE kind = 'address_asked'")
     _kinds(BEFORE)
+    op.drop_column("notice", "begun_at")
     op.drop_column("customer", "email_proven_at")
 
 
