@@ -649,13 +649,19 @@ INVARIANTS: Sequence[Invariant] = (
         " WHEN 'new_bill' THEN 'InvoiceOpened' WHEN 'bill_held' THEN 'BillHeld'"
         " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
         " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
-        " ELSE 'SafeWordsChanged' END",
+        " WHEN 'address_asked' THEN 'AddressAsked' ELSE 'SafeWordsChanged' END",
     ),
     _holds(
         "M3",
         "no message to a customer is forgotten",
         "SELECT n.id FROM notice n LEFT JOIN work w ON w.key = 'notices.send:' || n.id"
         " WHERE n.state = 'waiting' AND w.id IS NULL",
+    ),
+    _holds(
+        "M4",
+        "to an address that its customer has not shown to be theirs nothing was sent but the question",
+        "SELECT n.id FROM notice n JOIN customer c ON c.id = n.customer_id WHERE n.state = 'sent'"
+        " AND n.kind <> 'address_asked' AND (c.email_proven_at IS NULL OR c.email_proven_at > n.ended_at)",
     ),
     # ----------------------------------------------------------------------------------------------- P payee accounts
     _holds(

@@ -34,7 +34,7 @@ from app.journey.payments.events import (
 from app.journey.receipts import service as receipts
 from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
-from app.people.events import BillerVetted, PayeeAccountMoved, SafeWordsChanged
+from app.people.events import AddressAsked, BillerVetted, PayeeAccountMoved, SafeWordsChanged
 from app.services import Handler
 
 TIMETABLE: dict[type[Event], list[Handler]] = {
@@ -59,6 +59,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     PaymentFailed: [webhooks.tell_payment_failed, notices.tell_payment_failed],
     PaymentUnknown: [webhooks.tell_payment_updated],
     PaymentReversed: [webhooks.tell_payment_failed, notices.tell_payment_reversed],
+    AddressAsked: [notices.tell_address_asked],
     SafeWordsChanged: [notices.tell_words_changed],
 }
 

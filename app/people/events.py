@@ -22,6 +22,13 @@ class BillerVetted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AddressAsked(Event):
+    """A customer wants to be written to at their address, and is to show first that it is theirs."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SafeWordsChanged(Event):
     """A customer drew new safe words."""
 

@@ -25,8 +25,11 @@ class Customer(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
-    # unverified until notices exist: it proves nothing, so two spaces may name the same one
+    # unverified when the space is made: it proves nothing, so two spaces may name the same one
     email: Mapped[str] = mapped_column(String(254))
+    #: when its customer showed that they get what is sent there; None: nothing is sent but the question. Of another
+    #: address nobody has shown anything
+    email_proven_at: Mapped[dt.datetime | None]
     time_zone: Mapped[str] = mapped_column(String(60))
     locale: Mapped[str] = mapped_column(String(5))
     demo: Mapped[bool] = mapped_column(default=False)  # may be visited read-only while the demo setting is on

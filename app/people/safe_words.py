@@ -8,14 +8,17 @@ when its customer first looks.
 from __future__ import annotations
 
 import datetime as dt
+import hmac
+import re
 import secrets
+import unicodedata
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.people.customers import LOCALES, lock_customer
-from app.people.events import SafeWordsChanged
+from app.people.events import AddressAsked, SafeWordsChanged
 from app.people.models import Customer
 from app.people.word_lists import WORDS
 from consent.base import new_id
@@ -24,6 +27,8 @@ from consent.vault import Vault
 
 #: how long those of before are kept, for the message that says so: a message is tried for a day
 BEFORE_KEPT = dt.timedelta(days=2)
+#: how long those that were sent to an address wait to be typed: its message is tried for a day
+ASKED_KEPT = dt.timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,11 @@ class SafeWords:
 def row_of(customer_id: str) -> str:
     """The row of the vault in which this customer's are sealed."""
     return f"customer:{customer_id}:safe-words"
+
+
+def row_of_asked(customer_id: str) -> str:
+    """The row of those that were sent to an address, to be typed by whoever reads what is sent there."""
+    return f"{row_of(customer_id)}:asked"
 
 
 def find(vault: Vault, session: Session, row_id: str) -> SafeWords | None:
@@ -70,8 +80,46 @@ def change(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) 
         uow.record(SafeWordsChanged(customer_id=customer.id, before=kept_as))
 
 
+def ask(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) -> None:
+    """Draw two that are sent to the customer's address. They are theirs once somebody in their space has typed them:
+    whoever has the address by a typing error never learns words that count."""
+    words_of(vault, uow, customer)  # locked by it
+    row, until = row_of_asked(customer.id), uow.now + ASKED_KEPT
+    vault.put(uow.session, row, " ".join(_two(language)), now=uow.now, expires_at=until)
+    uow.record(AddressAsked(customer_id=customer.id))
+
+
+def is_asked(session: Session, customer: Customer, *, now: dt.datetime) -> bool:
+    """Whether two words wait to be typed."""
+    row = session.get(Sealed, row_of_asked(customer.id))
+    return row is not None and (row.expires_at is None or row.expires_at > now)
+
+
+def prove(vault: Vault, uow: UnitOfWork, customer: Customer, *, typed: str) -> bool:
+    """The address is the customer's if these are the two that were sent there, whatever their case, accents and marks:
+    they are the safe words from now on. False: they are not, and nothing is changed."""
+    lock_customer(uow.session, customer.id)
+    if not is_asked(uow.session, customer, now=uow.now):
+        return False
+    asked = vault.get(uow.session, row_of_asked(customer.id))
+    if not hmac.compare_digest(_bare(asked), _bare(typed)):
+        return False
+    vault.put(uow.session, row_of(customer.id), asked, now=uow.now)
+    uow.session.delete(uow.session.get_one(Sealed, row_of_asked(customer.id)))
+    uow.session.get_one(Customer, customer.id).email_proven_at = uow.now
+    return True
+
+
+def _bare(words: str) -> bytes:
+    letters = unicodedata.normalize("NFKD", words).casefold()
+    return " ".join(re.findall("[a-z]+", re.sub("[\u0300-\u036f]", "", letters))).encode()
+
+
 def _draw(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) -> SafeWords:
-    words = WORDS[language if language in LOCALES else LOCALES[0]]
-    first, second = secrets.SystemRandom().sample(words, 2)
+    first, second = _two(language)
     vault.put(uow.session, row_of(customer.id), f"{first} {second}", now=uow.now)
     return SafeWords(first, second)
+
+
+def _two(language: str) -> list[str]:
+    return secrets.SystemRandom().sample(WORDS[language if language in LOCALES else LOCALES[0]], 2)

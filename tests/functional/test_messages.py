@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import re
-from collections.abc import Iterator
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app import failpoints
+from app.db.work import LEASE
 from app.factory import create_app
-from app.journey.notices.kinds import CHOICES
+from app.invariants import check
+from app.journey.intake.models import HeldBill
+from app.journey.notices import smtp
+from app.journey.notices.kinds import APART, CHOICES
 from app.journey.notices.models import Notice
 from app.journey.notices.sending import PAUSES_S
-from app.people import accounts, safe_words
-from app.people.models import PayeeAccount
+from app.journey.payments.reasons import Reason
+from app.journey.reconciliation.service import import_statement
+from app.people import accounts, safe_words, vetting
+from app.people.models import Customer, PayeeAccount
 from app.people.safe_words import SafeWords
 from app.schedule import Schedule
-from app.services import Services
+from app.services import Services, utc_now
 from app.worker import Worker
+from config.settings import ROOT
 from connectors.sandbox_bank import authority
 from consent.models import Sealed
 from tests.support import factories
+from tests.support.camt import Line, camt
 from tests.support.journey import Browser, Journey
 from tests.support.mail_server import MailServer, serve_mail
+from tests.support.own_bills import add, check_payee
+from tests.support.pictures import IBAN as OWN_IBAN
 
 GATHERED_S = 601.0
 SENDER = "messages@bills.example"
@@ -54,6 +71,9 @@ def with_mail(journey: Journey, url: str) -> Journey:
     journey.browser = Browser(client, device)
     journey.browser.sign_in()
     choose(journey, *CHOICES)
+    with journey.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, journey.customer.id).email_proven_at = uow.now
+        uow.commit()
     return journey
 
 
@@ -102,6 +122,8 @@ def test_a_message_arrives_with_both_words_and_no_link(told: Journey, mail: Mail
     assert pair.first not in message["Subject"]
     assert message.get_content_type() == "text/plain"
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Language"] == "en"
+    assert message["Date"].datetime == told.clock.now  # and not when the first of the two bills came
     assert message["Message-ID"].endswith("@bills.example>")
     assert all("AUTH" not in line for line in mail.in_clear)
     assert "Something new is in your space" in page(told)
@@ -149,13 +171,122 @@ def test_what_happens_to_a_payment_is_told(told: Journey, mail: MailServer) -> N
 def test_a_swapped_account_and_a_frozen_one_are_told(told: Journey, mail: MailServer) -> None:
     told.deliver(number="swap", payee={"name": "Lumen", "iban": "GB33BUKB20201555555555"})
     told.confirm(told.bill())
-    with told.services.unit_of_work() as uow:
-        account = uow.session.scalars(select(PayeeAccount).where(PayeeAccount.iban == told.biller.iban)).one()
+    freeze(told, told.biller.iban)
+    told.wait(GATHERED_S)
+    assert {"A bill is held back", "Nothing more is paid to an account"} <= set(subjects(mail))
+
+
+def freeze(journey: Journey, iban: str) -> None:
+    with journey.services.unit_of_work() as uow:
+        account = uow.session.scalars(select(PayeeAccount).where(PayeeAccount.iban == iban)).one()
         accounts.freeze(uow, account_id=account.id, by="ada", note="a report")
         uow.commit()
+
+
+def subjects(mail: MailServer) -> list[str]:
+    return [each.message["Subject"] for each in mail.taken]
+
+
+def test_a_frozen_account_of_a_bill_that_its_customer_added_is_told(told: Journey, mail: MailServer) -> None:
+    invoice_id = add(told.browser)
+    factories.make_biller(told.services, iban=OWN_IBAN)
+    check_payee(told.browser, invoice_id, typed=OWN_IBAN)
+    payment_id = told.confirm(invoice_id)
+    freeze(told, OWN_IBAN)
+    told.wait(1)
+    assert told.payment(payment_id).reason == Reason.ACCOUNT_HELD
+    assert "Nothing more is paid to an account" in subjects(mail)
+
+
+def test_a_suspended_company_with_a_payment_to_it_under_way_is_told(told: Journey, mail: MailServer) -> None:
+    told.confirm(told.bill())
+    with told.services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=told.biller.id, by="ada", note="its bills are not its own")
+        uow.commit()
+    told.wait(1)
+    assert "Nothing more is paid to an account" in subjects(mail)
+
+
+def reverse(journey: Journey, payment_id: str) -> None:
+    """The bank's statements: it arrived, and was taken back."""
+    payment = journey.payment(payment_id)
+    line = Line(end_to_end_id=payment.end_to_end_id, amount=str(payment.amount), reference="R1")
+    back = dataclasses.replace(line, indicator="DBIT", reversal=True, reference="R2")
+    for number, each in enumerate((line, back)):
+        import_statement(journey.services, camt(each, account=journey.biller.iban, message_id=f"M{number}"))
+
+
+def test_a_payment_that_is_taken_back_is_told(told: Journey, mail: MailServer) -> None:
+    payment_id = told.pay(told.bill())
+    told.wait(600)
+    assert "A payment is done" in subjects(mail)
+    reverse(told, payment_id)
+    told.wait(1)
+    assert subjects(mail)[-1] == "A payment was taken back"
+    assert "A payment was taken back" in page(told)
+
+
+def test_what_is_not_so_any_more_when_it_can_be_sent_is_not_sent(told: Journey, mail: MailServer) -> None:
+    choose(told, "payment_settled", "payment_reversed", "bill_held")
+    mail.to_rcpt = [451]
+    payment_id = told.pay(told.bill())
+    told.wait(600)
+    told.deliver(number="swap", payee={"name": "Lumen", "iban": "GB33BUKB20201555555555"})
+    told.worker.run_until_idle()
+    reverse(told, payment_id)
+    with told.services.unit_of_work() as uow:
+        held = uow.session.scalars(select(HeldBill)).one()
+        held.ended_as, held.ended_at = "discarded", uow.now
+        uow.commit()
+    told.wait(3600)
+    assert subjects(mail) == ["A payment was taken back"]
+    assert sorted(states(told)) == [
+        ("bill_held", "not_sent"),
+        ("payment_reversed", "sent"),
+        ("payment_settled", "not_sent"),
+    ]
+
+
+def test_a_thousand_bills_of_one_company_are_no_flood(told: Journey, mail: MailServer) -> None:
+    choose(told, "new_bill")
+    for number in range(24 * 4):
+        told.deliver(number=f"n{number}")
+        told.wait(900)
+    assert len(mail.taken) == 4
+
+
+def test_what_comes_while_one_is_being_sent_is_another_message(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mailbox has the first one already: nobody would look again."""
+
+    def bill(name: str) -> None:
+        if name == "notice.sent":
+            monkeypatch.setattr(failpoints, "hook", None)
+            told.bill(number="late")
+
+    choose(told, "new_bill")
+    told.bill()
+    monkeypatch.setattr(failpoints, "hook", bill)
     told.wait(GATHERED_S)
-    subjects = {each.message["Subject"] for each in mail.taken}
-    assert {"A bill is held back", "Nothing more is paid to an account"} <= subjects
+    told.wait(APART.total_seconds() + 1)
+    assert len(mail.taken) == 2
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a..b@x.org", ".a@x.org", "a,b@x.org", '"a b"@x.org', "ünter@x.org", "a@exämple.org", "a@-x.org", "<a@b.c>@x.org"],
+)
+def test_an_address_that_is_none_is_refused_and_not_tried_for_ever(
+    told: Journey, mail: MailServer, address: str
+) -> None:
+    with told.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, told.customer.id).email = address
+        uow.commit()
+    told.bill()
+    told.wait(GATHERED_S)
+    assert states(told) == [("new_bill", "refused")]
+    assert mail.said == []
 
 
 def test_new_words_are_told_with_those_of_before(told: Journey, mail: MailServer) -> None:
@@ -170,6 +301,97 @@ def test_new_words_are_told_with_those_of_before(told: Journey, mail: MailServer
     assert now.first in page(told)
 
 
+def test_whoever_empties_the_choice_cannot_have_new_words_go_by_unseen(told: Journey, mail: MailServer) -> None:
+    choose(told)
+    token = told.browser.token("/messages")
+    told.browser.post("/messages/words", token=token, form={})
+    told.wait(1)
+    assert subjects(mail) == ["Your safe words were changed"]
+
+
+@pytest.fixture
+def unproven(journey: Journey, mail: MailServer) -> Journey:
+    """Whoever has chosen everything and has not shown that the address is theirs."""
+    journey = with_mail(journey, mail.url)
+    with journey.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, journey.customer.id).email_proven_at = None
+        uow.commit()
+    return journey
+
+
+def ask(journey: Journey) -> int:
+    token = journey.browser.token("/messages")
+    status = journey.browser.post("/messages/address", token=token, form={}).status_code
+    journey.wait(1)
+    return status
+
+
+def type_words(journey: Journey, typed: str) -> str:
+    """What the page says then."""
+    token = journey.browser.token("/messages")
+    answer = journey.browser.post("/messages/address/words", token=token, form={"words": typed})
+    return " ".join(journey.browser.page(answer.headers["Location"]).get_text(" ").split())
+
+
+def test_an_address_is_written_to_once_its_customer_has_shown_that_it_is_theirs(
+    unproven: Journey, mail: MailServer
+) -> None:
+    before = words(unproven.services, unproven.customer.id)
+    unproven.bill()
+    unproven.wait(GATHERED_S)
+    assert mail.taken == []
+    assert "What is ticked is sent once you have shown" in page(unproven)
+    assert ask(unproven) == 303
+    [mailed] = mail.taken
+    typed = mailed.text.splitlines()[0].partition(": ")[2]
+    assert mailed.message["Subject"] == "Is this address yours?"
+    assert "\nFrom then on" in mailed.text  # as it was written, without a > before it
+    assert before.first not in mailed.text
+    assert typed not in page(unproven)
+    for wrong in ("", "lantern meadow", f"{before.first} {before.second}", typed.split(",")[0]):
+        assert "These are not the two words" in type_words(unproven, wrong)
+    assert words(unproven.services, unproven.customer.id) == before
+    assert "You have shown that this address is yours" in type_words(unproven, f" {typed.upper()} ")
+    now = words(unproven.services, unproven.customer.id)
+    assert typed == f"{now.first}, {now.second}"
+    unproven.bill(number="next")
+    unproven.wait(GATHERED_S)
+    assert subjects(mail) == ["Is this address yours?", "Something new is in your space"]
+    assert mail.taken[1].text.splitlines()[0] == mailed.text.splitlines()[0]
+    assert check(unproven.services.engine, now=unproven.clock()) == []
+
+
+def test_words_that_were_sent_to_an_address_count_for_two_days_and_only_the_last_ones(
+    unproven: Journey, mail: MailServer
+) -> None:
+    for _ in range(2):
+        ask(unproven)
+    first, second = (each.text.splitlines()[0].partition(": ")[2] for each in mail.taken)
+    assert "These are not the two words" in type_words(unproven, first)
+    unproven.clock.tick(days=2)
+    unproven.browser.sign_in()
+    type_words(unproven, second)
+    assert "Nothing is sent to camille@example.org yet" in page(unproven)
+
+
+def test_however_often_it_was_asked_while_no_worker_ran_it_is_one_message(unproven: Journey, mail: MailServer) -> None:
+    for _ in range(6):
+        token = unproven.browser.token("/messages")
+        unproven.browser.post("/messages/address", token=token, form={})
+    unproven.wait(1)
+    [mailed] = mail.taken
+    assert "You have shown" in type_words(unproven, mailed.text.splitlines()[0].partition(": ")[2])
+
+
+def test_nobody_is_pestered_by_people_who_make_spaces(unproven: Journey, mail: MailServer) -> None:
+    assert [ask(unproven) for _ in range(4)] == [303, 303, 303, 429]
+    assert len(mail.taken) == 3
+    with unproven.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, unproven.customer.id).email = "a,b@example.org"
+        uow.commit()
+    assert ask(unproven) == 422
+
+
 def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) -> None:
     mail.to_rcpt = [550]
     told.bill()
@@ -177,7 +399,8 @@ def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) 
     assert states(told) == [("new_bill", "refused")]
     assert "We could not reach you by e-mail" in page(told)
     told.bill(number="later")
-    told.wait(GATHERED_S)
+    told.wait(APART.total_seconds() + 1)
+    told.browser.sign_in()
     assert len(mail.taken) == 1
     assert "We could not reach you by e-mail" not in page(told)
 
@@ -203,7 +426,7 @@ def test_after_a_day_it_is_given_up(told: Journey, mail: MailServer) -> None:
     assert states(told) == [("new_bill", "given_up")]
     assert 23 * 3600 < sum(PAUSES_S) < 24 * 3600
     told.browser.sign_in()
-    assert "no mail server could be reached for a day" in page(told)
+    assert "for a day no mail server has said that it took it" in page(told)
 
 
 def test_a_server_that_we_do_not_trust_gets_nothing(
@@ -243,6 +466,111 @@ def test_killed_between_250_and_our_commit_it_is_the_same_message_again(
     assert states(told) == [("new_bill", "sent")]
     told.wait(3600)
     assert len(mail.taken) == 2
+
+
+def test_a_worker_that_is_killed_for_real_between_250_and_its_commit(told: Journey, mail: MailServer) -> None:
+    """kill -9 of ``quittance worker``: it has read the 250 (it says QUIT) and waits for the database."""
+    told.clock.now = utc_now()
+    told.browser.sign_in()
+    choose(told, "payment_settled")
+    in_the_way = contextlib.ExitStack()
+
+    def get_in_the_way() -> None:
+        uow = in_the_way.enter_context(told.services.unit_of_work())
+        if uow.session.connection().dialect.name == "postgresql":
+            uow.session.execute(text("LOCK TABLE notice IN ACCESS EXCLUSIVE MODE"))
+
+    def kill() -> None:
+        process.kill()
+        process.wait()
+        in_the_way.close()
+
+    mail.before_250, mail.at_quit = get_in_the_way, kill
+    token = told.browser.token("/messages")
+    told.browser.post("/messages/words", token=token, form={})
+    process = worker_of(told)
+    try:
+        assert process.wait(60) == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.wait()
+    mail.before_250 = mail.at_quit = lambda: None
+    assert len(mail.taken) == 1
+    assert states(told) == [("words_changed", "waiting")]
+    assert "Not sent yet" in page(told)  # and it is in the list all the same
+    told.clock.now = utc_now()
+    told.wait(LEASE.total_seconds() + 1)
+    first, second = mail.taken
+    assert first.raw == second.raw
+    assert first.message["Message-ID"]
+    assert states(told) == [("words_changed", "sent")]
+    told.wait(86400)
+    assert len(mail.taken) == 2
+
+
+def worker_of(journey: Journey) -> subprocess.Popen[bytes]:
+    """``quittance worker`` of this installation, on the true time."""
+    settings = journey.services.settings
+    names = ("data", "base_url", "database_url", "keys", "banks", "bank_keys", "space_domain", "smtp_url", "mail_from")
+    values = {f"QUITTANCE_{name.upper()}": str(getattr(settings, name)) for name in names} | {"QUITTANCE_DEMO": "true"}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("QUITTANCE_")}
+    return subprocess.Popen([sys.executable, "-m", "app.cli", "worker"], cwd=ROOT, env={**others, **values})
+
+
+def test_a_frozen_worker_that_wakes_up_has_nothing_more_to_say(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another one has taken over meanwhile, and has sent it."""
+
+    def freeze_here(name: str) -> None:
+        if name == "notice.sent":
+            monkeypatch.setattr(failpoints, "hook", None)
+            told.clock.tick(seconds=LEASE.total_seconds() + 1)
+            Worker(told.services, Schedule(told.services)).run_until_idle()
+
+    choose(told, "new_bill")
+    told.bill()
+    monkeypatch.setattr(failpoints, "hook", freeze_here)
+    told.wait(GATHERED_S)
+    assert [each.raw for each in mail.taken] == [mail.taken[0].raw] * 2
+    assert states(told) == [("new_bill", "sent")]
+    assert "failed" not in caplog.text
+    assert "was taken over by another worker" in caplog.text
+
+
+def for_ever(line: bytes, pause_s: float) -> Callable[[socket.socket], None]:
+    def say(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(line)
+            time.sleep(pause_s)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "says", [for_ever(b"2", 0.01), for_ever(b"220-ready\r\n", 0.01), for_ever(b"220-x\r\n" * 999, 0)]
+)
+def test_a_server_that_never_comes_to_an_end_holds_nobody_up(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch, says: Callable[[socket.socket], None]
+) -> None:
+    """Byte by byte, line by line, or as much as goes through: before TLS anybody on the way may say it."""
+    monkeypatch.setattr(smtp, "ALL_S", 1.0)
+    mail.greeting = says
+    told.bill()
+    told.wait(GATHERED_S)  # it comes back
+    assert states(told) == [("new_bill", "waiting")]
+    mail.greeting = None
+    told.wait(PAUSES_S[0] + 1)
+    assert states(told) == [("new_bill", "sent")]
+
+
+def test_a_server_without_starttls_is_told_nothing(told: Journey, mail: MailServer) -> None:
+    """As if somebody on the way had taken the offer out of its answer."""
+    mail.offers_tls = False
+    told.bill()
+    told.wait(GATHERED_S)
+    assert [line.split()[0].upper() for line in mail.in_clear] == ["EHLO"] * mail.starttls
+    assert states(told) == [("new_bill", "waiting" if mail.starttls else "sent")]
 
 
 def test_without_a_mail_server_the_list_says_what_would_have_been_sent(journey: Journey) -> None:

@@ -11,7 +11,7 @@ import email
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
@@ -54,6 +54,10 @@ class MailServer:
     taken: list[Mailed] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     in_clear: list[str] = field(default_factory=list)  #: those of ``said`` that came before TLS
+    before_250: Callable[[], None] = lambda: None  #: it has the message, and has not said so
+    at_quit: Callable[[], None] = lambda: None  #: the client has read the 250
+    offers_tls: bool = True  #: says so where it has STARTTLS
+    greeting: Callable[[socket.socket], None] | None = None  #: what it does instead of talking
 
     @property
     def url(self) -> str:
@@ -82,6 +86,9 @@ class _Talk:
 
     def run(self) -> None:
         with contextlib.suppress(HungUp, OSError):
+            if self._server.greeting is not None:
+                self._server.greeting(self._connection)
+                return
             self._say(220, "ready")
             while line := self._line():
                 verb = line.partition(" ")[0].upper().partition(":")[0]
@@ -111,7 +118,7 @@ class _Talk:
     def _ehlo(self, _: str) -> None:
         secure = isinstance(self._connection, ssl.SSLSocket)
         self._say(250, "hello", *(["AUTH PLAIN LOGIN"] if secure and self._server.password else []),
-                  *([] if secure else ["STARTTLS"]))  # fmt: skip
+                  *(["STARTTLS"] if not secure and self._server.offers_tls else []))  # fmt: skip
 
     def _starttls(self, _: str) -> None:
         self._say(220, "go on")
@@ -141,12 +148,14 @@ class _Talk:
         code = self._server.to_data.pop(0) if self._server.to_data else 250
         if code == 250:
             self._server.taken.append(Mailed(self._sender, self._to, b"".join(lines)))
+            self._server.before_250()
         self._say(code, "as you say")
 
     def _rset(self, _: str) -> None:
         self._say(250, "well")
 
     def _quit(self, _: str) -> None:
+        self._server.at_quit()
         self._say(221, "goodbye")
         raise HungUp
 

@@ -71,7 +71,8 @@ def compose(text: Text, words: SafeWords, *, locale: str) -> Letter:
     if not words.first or not words.second or words.first == words.second:
         raise NotPlain("it has no two words")
     opening = f"{OPENING[locale]} {words.first}, {words.second}"
-    return Letter(text.subject, "\n\n".join(map(_folded, (opening, *text.paragraphs, *CLOSING[locale]))) + "\n")
+    closing = CLOSING[locale] if text.warns else CLOSING[locale][:1]
+    return Letter(text.subject, "\n\n".join(map(_folded, (opening, *text.paragraphs, *closing))) + "\n")
 
 
 def text_of(kind: NoticeKind, locale: str) -> Text:

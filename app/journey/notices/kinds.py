@@ -13,11 +13,14 @@ class NoticeKind(enum.StrEnum):
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REVERSED = "payment_reversed"
     ACCOUNT_FROZEN = "account_frozen"  #: while a payment to it was under way
-    WORDS_CHANGED = "words_changed"  #: told to whoever has chosen anything: nobody can choose to miss it
+    WORDS_CHANGED = "words_changed"  #: nobody can choose to miss it
+    ADDRESS_ASKED = "address_asked"  #: the question whether the address is its customer's: the first one, by their wish
 
 
 #: what is chosen, in the order of the page
-CHOICES = tuple(kind for kind in NoticeKind if kind is not NoticeKind.WORDS_CHANGED)
+CHOICES = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.WORDS_CHANGED, NoticeKind.ADDRESS_ASKED))
 
 #: how long a message waits for more of its kind: bills that come one after the other are one message
 GATHER = {NoticeKind.NEW_BILL: dt.timedelta(minutes=10), NoticeKind.BILL_HELD: dt.timedelta(minutes=10)}
+#: from one such message to the next: whoever gets a bill every quarter of an hour gets four messages a day
+APART = dt.timedelta(hours=6)

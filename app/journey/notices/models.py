@@ -46,4 +46,5 @@ class Notice(Base):
     state: Mapped[str] = mapped_column(String(8), default=NoticeState.WAITING)
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[dt.datetime] = mapped_column(index=True)
+    begun_at: Mapped[dt.datetime | None]  #: when it was tried for the first time: its Date, the same for every try
     ended_at: Mapped[dt.datetime | None]

@@ -15,10 +15,11 @@ from app.journey.notices import smtp
 from app.journey.notices.compose import Letter, compose, text_of
 from app.journey.notices.kinds import NoticeKind
 from app.journey.notices.models import Notice
-from app.journey.notices.service import is_wanted
+from app.journey.notices.service import is_still_so, is_wanted
 from app.journey.notices.smtp import Envelope, Outcome
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.people import safe_words
+from app.people.customers import lock_customer
 from app.people.models import Customer
 from app.services import Services, Task
 
@@ -30,7 +31,9 @@ def send(task: Task) -> None:
     """Hand it to the mail server once; try again later while that is of use."""
     services, server = task.services, task.services.settings.mail_server
     with services.unit_of_work() as uow:
+        task.hold(uow)
         notice = uow.session.get_one(Notice, task.payload["notice_id"])
+        lock_customer(uow.session, notice.customer_id)  # from the first try on, nothing more is gathered for it
         if notice.state != NoticeState.WAITING:
             task.finish(uow)
             uow.commit()
@@ -40,14 +43,15 @@ def send(task: Task) -> None:
             _end(task, uow, notice, NoticeStep.LEAVE)
             uow.commit()
             return
-        task.hold(uow)
-        envelope = _envelope(services, uow.session.get_one(Customer, notice.customer_id), notice)
+        notice.tries += 1
+        notice.begun_at = notice.begun_at or uow.now
+        envelope = _envelope(services, uow, notice, date=notice.begun_at)
         uow.commit()
     outcome = smtp.post(server, letter, envelope)
     failpoint("notice.sent")
     with services.unit_of_work() as uow:
+        task.hold(uow)  # whoever was frozen meanwhile has nothing to say: another one has it
         notice = uow.session.get_one(Notice, notice.id)
-        notice.tries += 1
         if outcome is Outcome.TAKEN:
             _end(task, uow, notice, NoticeStep.SEND)
         elif outcome is Outcome.REFUSED:
@@ -60,24 +64,31 @@ def send(task: Task) -> None:
 
 
 def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | None:
-    """What it says now; None where nothing is to be said: its customer wants it no more, or has no safe words."""
+    """What it says now; None where nothing is to be said: it is not so any more, its customer wants it no more, has not
+    shown that the address is theirs (or is asked that, and has), or has no safe words."""
     kind = NoticeKind(notice.kind)
+    proven = uow.session.get_one(Customer, notice.customer_id).email_proven_at is not None
+    if proven is (kind is NoticeKind.ADDRESS_ASKED):
+        return None
     row = safe_words.row_of(notice.customer_id)
+    if kind is NoticeKind.ADDRESS_ASKED:
+        row = safe_words.row_of_asked(notice.customer_id)
     if kind is NoticeKind.WORDS_CHANGED:  # those that its customer knows
         row = uow.session.get_one(EventRow, notice.event_id).payload["before"]
     words = safe_words.find(services.vault, uow.session, row)
-    if words is None or not is_wanted(uow.session, customer_id=notice.customer_id, kind=kind):
+    wanted = is_wanted(uow.session, customer_id=notice.customer_id, kind=kind) and is_still_so(uow.session, notice)
+    if words is None or not wanted:
         return None
     return compose(text_of(kind, notice.locale), words, locale=notice.locale)
 
 
-def _envelope(services: Services, customer: Customer, notice: Notice) -> Envelope:
+def _envelope(services: Services, uow: UnitOfWork, notice: Notice, *, date: dt.datetime) -> Envelope:
     sender = services.settings.mail_from
     return Envelope(
         sender=sender,
-        to=customer.email,
+        to=uow.session.get_one(Customer, notice.customer_id).email,
         message_id=f"<{notice.id}@{sender.rpartition('@')[2]}>",
-        date=notice.created_at,
+        date=date,
         language=notice.locale,
     )
 

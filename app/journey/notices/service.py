@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, Row, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db import work
@@ -14,31 +14,35 @@ from app.db.events import EventRow
 from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
-from app.errors import Invalid
-from app.journey.decisions.models import Decision
+from app.errors import Invalid, TooMany
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
-from app.journey.notices.kinds import CHOICES, GATHER, NoticeKind
+from app.journey.notices.kinds import APART, CHOICES, GATHER, NoticeKind
 from app.journey.notices.models import Notice, NoticeChoice
 from app.journey.notices.states import NoticeState
+from app.journey.payments.access import is_account_held
 from app.journey.payments.models import Payment
-from app.people.account_states import AccountState
-from app.people.accounts import with_biller
-from app.people.biller_states import SUSPENDED
+from app.journey.payments.states import PaymentState
+from app.people import safe_words
 from app.people.customers import lock_customer
-from app.people.models import Biller, Customer, PayeeAccount
-from app.services import Task
+from app.people.models import Customer
+from app.services import Services, Task
+from config.mail import is_address
 from consent.base import new_id
 
 SEND = "notices.send"
 #: how long what was told stands on its customer's page
 KEPT = dt.timedelta(days=90)
 
+#: questions to one address in a day, whoever's spaces they are for: nobody is to be pestered by people who make spaces
+ASKED_MOST = 3
+
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
 #: customer → event, one of each customer
 Whose = dict[str, str]
+WhoseOf = Callable[[Session, Facts], Whose]
 
 
 # ------------------------------------------------------------------------------------------------- what is chosen
@@ -63,11 +67,11 @@ def is_wanted(session: Session, *, customer_id: str, kind: NoticeKind) -> bool:
 
 
 def _wanting(session: Session, kind: NoticeKind, customer_ids: Collection[str]) -> set[str]:
-    """Those of these customers who are told of that."""
+    """Those of these customers who are told of that. What nobody can choose is told to all."""
+    if kind not in CHOICES:
+        return set(customer_ids)
     found = select(NoticeChoice.customer_id).where(among(session, NoticeChoice.customer_id, customer_ids))
-    if kind in CHOICES:
-        found = found.where(NoticeChoice.kind == kind)
-    return set(session.scalars(found))
+    return set(session.scalars(found.where(NoticeChoice.kind == kind)))
 
 
 # -------------------------------------------------------------------------------------------------- what happened
@@ -75,47 +79,65 @@ def _wanting(session: Session, kind: NoticeKind, customer_ids: Collection[str]) 
 
 def tell_new_bill(task: Task) -> None:
     """InvoiceOpened: the bill stands in the customer's space."""
-    _tell_one(task, NoticeKind.NEW_BILL, _whose_invoices)
+    _tell_one(task, NoticeKind.NEW_BILL)
 
 
 def tell_new_bill_together(task: Task) -> None:
     """The same for invoices that were opened together: one message to each customer."""
-    _tell_together(task, NoticeKind.NEW_BILL, _whose_invoices)
+    _tell_together(task, NoticeKind.NEW_BILL)
 
 
 def tell_held_bill(task: Task) -> None:
     """BillHeld: somebody must look at it first; told where that is because of its account."""
-    _tell_one(task, NoticeKind.BILL_HELD, _whose_held_bills)
+    _tell_one(task, NoticeKind.BILL_HELD)
 
 
 def tell_held_bill_together(task: Task) -> None:
     """The same for bills that were held together: one message to each customer."""
-    _tell_together(task, NoticeKind.BILL_HELD, _whose_held_bills)
+    _tell_together(task, NoticeKind.BILL_HELD)
 
 
 def tell_payment_settled(task: Task) -> None:
     """PaymentSettled."""
-    _tell_one(task, NoticeKind.PAYMENT_SETTLED, _whose_payments)
+    _tell_one(task, NoticeKind.PAYMENT_SETTLED)
 
 
 def tell_payment_failed(task: Task) -> None:
     """PaymentFailed."""
-    _tell_one(task, NoticeKind.PAYMENT_FAILED, _whose_payments)
+    _tell_one(task, NoticeKind.PAYMENT_FAILED)
 
 
 def tell_payment_reversed(task: Task) -> None:
     """PaymentReversed."""
-    _tell_one(task, NoticeKind.PAYMENT_REVERSED, _whose_payments)
+    _tell_one(task, NoticeKind.PAYMENT_REVERSED)
 
 
 def tell_account_frozen(task: Task) -> None:
-    """PayeeMoved: told where nothing is paid any more to the account that a payment under way goes to."""
-    _tell_one(task, NoticeKind.ACCOUNT_FROZEN, _whose_payments_are_held_up)
+    """PayeeMoved: told where nothing is paid any more to the account that a payment under way goes to, be it that the
+    account was stopped or its biller; and of a bill that its customer added as well."""
+    _tell_one(task, NoticeKind.ACCOUNT_FROZEN)
+
+
+def ask_address(services: Services, uow: UnitOfWork, customer: Customer, *, language: str) -> None:
+    """Send two words to the customer's address, to be typed in their space. Raises Invalid, TooMany."""
+    if not is_address(customer.email):
+        raise Invalid("email", "No e-mail can be sent to this address. Nothing was sent.")
+    sent = select(func.count()).select_from(Notice).join(Customer, Customer.id == Notice.customer_id)
+    lately = (Notice.kind == NoticeKind.ADDRESS_ASKED) & (Notice.created_at > uow.now - dt.timedelta(days=1))
+    if (uow.session.scalar(sent.where(lately, Customer.email == customer.email)) or 0) >= ASKED_MOST:
+        detail = "Enough was sent to this address for one day. Nothing more was sent."
+        raise TooMany("address-asked", detail, retry_after=dt.timedelta(days=1))
+    safe_words.ask(services.vault, uow, customer, language=language)
+
+
+def tell_address_asked(task: Task) -> None:
+    """AddressAsked."""
+    _tell_one(task, NoticeKind.ADDRESS_ASKED)
 
 
 def tell_words_changed(task: Task) -> None:
     """SafeWordsChanged."""
-    _tell_one(task, NoticeKind.WORDS_CHANGED, _whose_words)
+    _tell_one(task, NoticeKind.WORDS_CHANGED)
 
 
 # ------------------------------------------------------------------------------------------------ whom it is about
@@ -129,56 +151,73 @@ def _whose_invoices(session: Session, facts: Facts) -> Whose:
 
 def _whose_held_bills(session: Session, facts: Facts) -> Whose:
     ids = {fact["held_id"]: fact["event"] for fact in facts}
+    return {row.customer_id: ids[row.id] for row in _held_by_account(session, among(session, HeldBill.id, ids))}
+
+
+def _held_by_account(session: Session, which: ColumnElement[bool]) -> list[Row[tuple[str, str, Any]]]:
+    """Those of these that are held still, and because of their account."""
     rows = session.execute(
-        select(HeldBill.id, HeldBill.customer_id, HeldBill.reasons).where(
-            among(session, HeldBill.id, ids), HeldBill.ended_as.is_(None)
-        )
+        select(HeldBill.id, HeldBill.customer_id, HeldBill.reasons).where(which, HeldBill.ended_as.is_(None))
     )
-    return {
-        row.customer_id: ids[row.id] for row in rows if NOT_REGISTERED in {reason["code"] for reason in row.reasons}
-    }
+    return [row for row in rows if NOT_REGISTERED in {reason["code"] for reason in row.reasons}]
 
 
-def _whose_payments(session: Session, facts: Facts) -> Whose:
-    return {session.get_one(Payment, fact["payment_id"]).customer_id: fact["event"] for fact in facts}
+def _whose_payments(*states: PaymentState) -> WhoseOf:
+    """Of payments that are so now: what was corrected since is not told any more."""
+
+    def whose(session: Session, facts: Facts) -> Whose:
+        payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
+        return {each.customer_id: event for event, each in payments.items() if each.state in states}
+
+    return whose
 
 
 def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
-    held_up = (
-        select(Payment.customer_id)
-        .join(Decision, Decision.id == Payment.decision_id)
-        .join(PayeeAccount, (PayeeAccount.biller_id == Payment.biller_id) & (PayeeAccount.iban == Decision.payee_iban))
-        .join(Biller, with_biller)
-        .where(
-            or_(
-                PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING, AccountState.CLOSED)),
-                Biller.state.in_(SUSPENDED),
-            )
-        )
-    )
-    found = {fact["event"]: session.scalar(held_up.where(Payment.id == fact["payment_id"])) for fact in facts}
-    return {customer_id: event for event, customer_id in found.items() if customer_id is not None}
+    payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
+    return {each.customer_id: event for event, each in payments.items() if is_account_held(session, each)}
 
 
 def _whose_words(_: Session, facts: Facts) -> Whose:
     return {fact["customer_id"]: fact["event"] for fact in facts}
 
 
+#: whom a fact is to be told, while it is so
+_WHOSE: dict[NoticeKind, WhoseOf] = {
+    NoticeKind.NEW_BILL: _whose_invoices,
+    NoticeKind.BILL_HELD: _whose_held_bills,
+    NoticeKind.PAYMENT_SETTLED: _whose_payments(PaymentState.SETTLED),
+    NoticeKind.PAYMENT_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
+    NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),
+    NoticeKind.ACCOUNT_FROZEN: _whose_payments_are_held_up,
+    NoticeKind.WORDS_CHANGED: _whose_words,
+    NoticeKind.ADDRESS_ASKED: _whose_words,
+}
+
+
+def is_still_so(session: Session, notice: Notice) -> bool:
+    """Whether what it says is true now: it may have waited for hours, and nobody is told what a bank contradicts."""
+    kind = NoticeKind(notice.kind)
+    if kind is NoticeKind.BILL_HELD:  # it speaks for all that came while it waited
+        return bool(_held_by_account(session, HeldBill.customer_id == notice.customer_id))
+    fact = {**session.get_one(EventRow, notice.event_id).payload, "event": notice.event_id}
+    return notice.customer_id in _WHOSE[kind](session, [fact])
+
+
 # -------------------------------------------------------------------------------------------------- writing it down
 
 
-def _tell_one(task: Task, kind: NoticeKind, whose: Callable[[Session, Facts], Whose]) -> None:
-    _tell(task, kind, whose, [task.payload])
+def _tell_one(task: Task, kind: NoticeKind) -> None:
+    _tell(task, kind, [task.payload])
 
 
-def _tell_together(task: Task, kind: NoticeKind, whose: Callable[[Session, Facts], Whose]) -> None:
-    _tell(task, kind, whose, task.payload["facts"])
+def _tell_together(task: Task, kind: NoticeKind) -> None:
+    _tell(task, kind, task.payload["facts"])
 
 
-def _tell(task: Task, kind: NoticeKind, whose: Callable[[Session, Facts], Whose], facts: Facts) -> None:
+def _tell(task: Task, kind: NoticeKind, facts: Facts) -> None:
     """Read first: most customers have chosen nothing, and then nothing is written."""
     with task.services.reading() as uow:
-        about = whose(uow.session, facts)
+        about = _WHOSE[kind](uow.session, facts)
         wanting = _wanting(uow.session, kind, about)
     with task.services.unit_of_work() as uow:
         task.hold(uow)
@@ -189,9 +228,13 @@ def _tell(task: Task, kind: NoticeKind, whose: Callable[[Session, Facts], Whose]
 
 
 def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> None:
-    """The message and the work that sends it. What is gathered is said by the one that waits already."""
-    if kind in GATHER and _waits(uow.session, kind, customer_id):
-        return
+    """The message and the work that sends it. What is gathered is said by the one that waits already; and the question
+    that waits will have the words of now."""
+    if kind in GATHER or kind is NoticeKind.ADDRESS_ASKED:
+        lock_customer(uow.session, customer_id)  # nobody begins to send that one meanwhile
+        if _waits(uow.session, kind, customer_id):
+            return
+    run_at = _not_too_soon(uow, kind, customer_id) if kind in GATHER else uow.now
     values = {
         "id": new_id("ntc"),
         "customer_id": customer_id,
@@ -209,7 +252,7 @@ def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str
             key=f"{SEND}:{values['id']}",
             payload={"notice_id": values["id"]},
             now=uow.now,
-            run_at=uow.now + GATHER.get(kind, dt.timedelta()),
+            run_at=run_at,
         )
 
 
@@ -219,6 +262,17 @@ def _waits(session: Session, kind: NoticeKind, customer_id: str) -> bool:
         Notice.customer_id == customer_id, Notice.kind == kind, Notice.state == NoticeState.WAITING, Notice.tries == 0
     )
     return session.scalar(waiting.limit(1)) is not None
+
+
+def _not_too_soon(uow: UnitOfWork, kind: NoticeKind, customer_id: str) -> dt.datetime:
+    """When a message of this kind, for which more are gathered, is sent: APART from the last one that was tried."""
+    last = uow.session.scalar(
+        select(func.max(func.coalesce(Notice.ended_at, Notice.created_at))).where(
+            Notice.customer_id == customer_id, Notice.kind == kind, Notice.tries > 0
+        )
+    )
+    soon = uow.now + GATHER[kind]
+    return soon if last is None else max(soon, last + APART)
 
 
 def drop_old(uow: UnitOfWork) -> None:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import enum
+import io
 import logging
 import smtplib
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
+from typing import Any
 
 from app.journey.notices.compose import Letter
 from config.mail import MailServer, is_address
 
 log = logging.getLogger("quittance.notices")
 
-#: for each answer of the server
+#: for each answer of the server, and for all that it says about one message: how long, and how much
 TIMEOUT_S = 10.0
+ALL_S = 60.0
+ANSWERS_MOST = 64 * 1024
 #: what is shown beside the address it comes from
 SENDER = "Quittance"
 
@@ -51,8 +57,8 @@ def written(letter: Letter, envelope: Envelope) -> EmailMessage:
     message["Date"] = envelope.date
     message["Message-ID"] = envelope.message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in answer
-    message["Content-Language"] = envelope.language
     message.set_content(letter.text, cte="quoted-printable")
+    message["Content-Language"] = envelope.language  # to set the content takes away what was said of it before
     return message
 
 
@@ -63,7 +69,8 @@ def post(server: MailServer, letter: Letter, envelope: Envelope) -> Outcome:
     message = written(letter, envelope)
     try:
         with _connected(server, envelope.sender.rpartition("@")[2]) as smtp:
-            smtp.send_message(message, envelope.sender, [envelope.to])
+            # not send_message: that writes >From where a line begins with From
+            smtp.sendmail(envelope.sender, [envelope.to], message.as_bytes())
     except smtplib.SMTPRecipientsRefused as refused:
         return _by_code(*(code for code, _ in refused.recipients.values()))
     except smtplib.SMTPDataError as refused:
@@ -81,9 +88,9 @@ def _connected(server: MailServer, own_name: str) -> Iterator[smtplib.SMTP]:
     context = ssl.create_default_context()
     smtp: smtplib.SMTP
     if server.implicit_tls:
-        smtp = smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=TIMEOUT_S, context=context)
+        smtp = _ImplicitTls(server.host, server.port, own_name, timeout=TIMEOUT_S, context=context)
     else:
-        smtp = smtplib.SMTP(server.host, server.port, own_name, timeout=TIMEOUT_S)
+        smtp = _Patient(server.host, server.port, own_name, timeout=TIMEOUT_S)
     try:
         if not server.implicit_tls:
             smtp.starttls(context=context)
@@ -94,6 +101,43 @@ def _connected(server: MailServer, own_name: str) -> Iterator[smtplib.SMTP]:
             smtp.quit()
     finally:
         smtp.close()
+
+
+class _Answers(io.RawIOBase):
+    """What a server says, until it has talked for too long or too much: the library itself waits for ever for the end
+    of a line that comes byte by byte, and of an answer that always has another line."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock, self._until, self._left = sock, until, ANSWERS_MOST
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left_s = self._until - time.monotonic()
+        if left_s <= 0 or self._left <= 0:
+            raise TimeoutError("the mail server does not come to an end")
+        self._sock.settimeout(min(TIMEOUT_S, left_s))
+        got = self._sock.recv_into(buffer)
+        self._left -= got
+        return got
+
+
+class _Patient(smtplib.SMTP):
+    """As the library's, but it does not listen for ever."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:
+        self._until = time.monotonic() + ALL_S
+        super().__init__(*args, **how)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = io.BufferedReader(_Answers(self.sock, self._until))
+        return super().getreply()
+
+
+class _ImplicitTls(_Patient, smtplib.SMTP_SSL):
+    pass
 
 
 def _by_code(*codes: int) -> Outcome:

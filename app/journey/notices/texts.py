@@ -16,9 +16,11 @@ class Text:
 
     subject: str
     paragraphs: tuple[str, ...]
+    #: whether it says how to tell a fake: whoever is written to for the first time knows no words yet
+    warns: bool = True
 
 
-#: in front of the two words, and behind all that is said
+#: in front of the two words, and behind all that is said: what to do, and how to tell a fake
 OPENING = {"en": "Your two safe words:", "fr": "Vos deux mots de reconnaissance :"}
 CLOSING = {
     "en": (
@@ -107,6 +109,29 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Plus rien n’est payé sur le compte vers lequel allait un de vos paiements. Le paiement est arrêté là"
                 " où c’est encore possible. Votre espace dit où il en est.",
             ),
+        ),
+    },
+    NoticeKind.ADDRESS_ASKED: {
+        "en": Text(
+            "Is this address yours?",
+            (
+                "Somebody who has a space with us said that this address is theirs. If that was you, type the two"
+                " words above in your space, under Messages. From then on every message from us begins with them.",
+                "If it was not you, throw this message away and tell nobody the words: without them nothing else can be"
+                " sent to you in anybody’s name.",
+            ),
+            warns=False,
+        ),
+        "fr": Text(
+            "Cette adresse est-elle la vôtre ?",
+            (
+                "Quelqu’un qui a un espace chez nous a dit que cette adresse est la sienne. Si c’était vous, tapez les"
+                " deux mots ci-dessus dans votre espace, sous Messages. Dès lors, chacun de nos messages commence par"
+                " eux.",
+                "Si ce n’était pas vous, jetez ce message et ne dites les mots à personne : sans eux, rien d’autre ne"
+                " peut vous être envoyé au nom de quiconque.",
+            ),
+            warns=False,
         ),
     },
     NoticeKind.WORDS_CHANGED: {

@@ -33,6 +33,10 @@ ASKING_LIMIT = "60 per hour; 200 per day"
 DRAWING_WORDS_LIMIT = "10 per hour; 20 per day"
 
 
+#: questions whether an address is a customer's, and words that are typed in answer
+ASKING_ADDRESS_LIMIT = "10 per hour; 20 per day"
+
+
 def sign_up_limit() -> str:
     return SIGN_UP_LIMIT
 
@@ -55,6 +59,10 @@ def drawing_limit() -> str:
 
 def asking_limit() -> str:
     return ASKING_LIMIT
+
+
+def asking_address_limit() -> str:
+    return ASKING_ADDRESS_LIMIT
 
 
 def drawing_words_limit() -> str:

@@ -10,7 +10,7 @@ from app.journey.notices.kinds import CHOICES
 from app.people import safe_words
 from app.people.safe_words import SafeWords
 from app.web.context import services
-from app.web.customers.limits import drawing_words_limit, limiter
+from app.web.customers.limits import asking_address_limit, drawing_words_limit, limiter
 from app.web.customers.pages import blueprint, common, me
 
 
@@ -21,12 +21,16 @@ def messages() -> ResponseReturnValue:
     with services().reading() as uow:
         sent = read.notices_of(uow.session, customer_id=customer.id)
         chosen = read.chosen_by(uow.session, customer_id=customer.id)
+        asked = safe_words.is_asked(uow.session, customer, now=uow.now)
         unreachable = read.is_unreachable(uow.session, customer_id=customer.id)
     return render_template(
         "customers/messages.html",
         words=words,
         choices=CHOICES,
         chosen=chosen,
+        proven=customer.email_proven_at is not None,
+        asked=asked,
+        wrong=asked and "wrong" in request.args,
         notices=sent,
         unreachable=unreachable,
         mail=services().settings.mail_server is not None,
@@ -42,6 +46,26 @@ def draw_words() -> ResponseReturnValue:
         safe_words.change(services().vault, uow, me().customer, language=str(common()["locale"]))
         uow.commit()
     return redirect(url_for("customers.messages"), 303)
+
+
+@blueprint.post("/messages/address")
+@limiter.limit(asking_address_limit)
+def ask_address() -> ResponseReturnValue:
+    """Two words are sent to the customer's address, to be typed here."""
+    with services().unit_of_work() as uow:
+        service.ask_address(services(), uow, me().customer, language=str(common()["locale"]))
+        uow.commit()
+    return redirect(url_for("customers.messages", _anchor="address"), 303)
+
+
+@blueprint.post("/messages/address/words")
+@limiter.limit(asking_address_limit)
+def prove_address() -> ResponseReturnValue:
+    """They were typed."""
+    with services().unit_of_work() as uow:
+        right = safe_words.prove(services().vault, uow, me().customer, typed=request.form.get("words", "")[:100])
+        uow.commit()
+    return redirect(url_for("customers.messages", wrong=None if right else "1", _anchor="address"), 303)
 
 
 @blueprint.post("/messages/choice")

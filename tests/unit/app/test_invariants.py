@@ -600,7 +600,23 @@ def told(books: Books, **values: Any) -> None:
 
 @_breaks("M1")
 def sent_without_words(books: Books) -> None:
+    somebody = books.one("customer", "1 = 1")
+    books.copy("customer", somebody, id="cus_x", email_proven_at=books.now)
     told(books, state="sent", ended_at=books.now)
+
+
+@_breaks("M4")
+def sent_to_an_address_that_may_be_anybodys(books: Books) -> None:
+    somebody = books.one("customer", "1 = 1")
+    books.copy("customer", somebody, id="cus_x")
+    books.copy("sealed", books.one("sealed", "1 = 1"), id="customer:cus_x:safe-words")
+    told(books, state="sent", ended_at=books.now)
+
+
+@_breaks("M4")
+def sent_before_it_was_shown(books: Books) -> None:
+    sent_to_an_address_that_may_be_anybodys(books)
+    books.change("customer", {"id": "cus_x"}, email_proven_at=books.now + HOUR)
 
 
 @_breaks("M2")
