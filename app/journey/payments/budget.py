@@ -40,14 +40,16 @@ def take(session: Session, *, bank_id: str, most: int, now: dt.datetime) -> dt.d
     if taken.rowcount == 1:
         return None
     row = session.execute(
-        select(BankBudget.not_before, BankBudget.minute).where(BankBudget.bank_id == bank_id)
+        select(BankBudget.not_before, BankBudget.minute, BankBudget.calls).where(BankBudget.bank_id == bank_id)
     ).one_or_none()
     if row is None:
         insert_once(session, BankBudget, {"bank_id": bank_id, "minute": minute, "calls": 0}, unique=["bank_id"])
         return take(session, bank_id=bank_id, most=most, now=now)
-    if row.not_before is not None and now < row.not_before <= now + _LEFT_ALONE_MOST:
-        return row.not_before  # type: ignore[no-any-return]
-    return row.minute + _MINUTE  # type: ignore[no-any-return]
+    free_at: dt.datetime = row.minute + _MINUTE
+    if row.not_before is None or not now < row.not_before <= now + _LEFT_ALONE_MOST:
+        return free_at
+    is_full = row.calls >= most and minute <= row.minute <= minute + _MINUTE
+    return max(row.not_before, free_at) if is_full else row.not_before  # type: ignore[no-any-return]
 
 
 def put_off(session: Session, *, bank_id: str, until: dt.datetime, now: dt.datetime) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from pysqlite3 import dbapi2
-from sqlalchemy import Connection, StaticPool, create_engine, event
+from sqlalchemy import Connection, StaticPool, create_engine, delete, event
 
 from app.db.migrate import upgrade
 from app.db.unit_of_work import UnitOfWork
+from app.db.work import WorkRow
 from app.journey.connections import service as connections
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
@@ -136,6 +137,8 @@ class House:
                     )
                 )
             log_all(uow)
+            uow.session.flush()
+            uow.session.execute(delete(WorkRow))  # nobody had invited them, so there is nothing to do
             uow.commit()
 
 

@@ -49,7 +49,7 @@ from tests.support.logged import log_all
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, IBAN, REJECTED, House
 
 NUMBERS = ("1", "2", "3", "4")
-PICK = st.integers(0, 9)
+PICK = st.sampled_from(range(10))
 #: how a run begins
 COURSES = (
     *("", "at the bank", "closed", "decided", "left", "after all", "doubted"),
