@@ -67,6 +67,14 @@ def checked(scheme: Scheme, written: str) -> str:
         ) from error
 
 
+def is_same_vat(one: str, other: str) -> bool:
+    """Whether both are one VAT number, in whatever form its country has it written."""
+    try:
+        return checked(Scheme.VAT, one) == checked(Scheme.VAT, other)
+    except Invalid:
+        return False
+
+
 def whole(written: Sequence[tuple[Scheme, str]]) -> dict[Scheme, str]:
     """All numbers of one company, with those that follow from another one: a French VAT number has its SIREN in it.
 

@@ -10,7 +10,7 @@ from app.journey.intake import links
 from app.journey.intake.bill import Bill, BillKind, BillRefused, Doubt
 from app.journey.intake.formats import checks, text
 from app.journey.intake.means import SEPA_TRANSFER, MeansKind, is_link, kind_of
-from app.people import lookalikes
+from app.people import identifiers, lookalikes
 from app.people.lookalikes import SERVICE_NAMES
 from connectors.money import Money
 from connectors.sepa import AMOUNT_MINOR_MAX
@@ -128,7 +128,7 @@ def _instead_of(bill: Bill) -> str:
 def is_from(bill: Bill, *, vat_id: str | None) -> None:
     """A bill that names another company's VAT number than the vetted biller's is not that biller's."""
     named = bill.seller.vat_id if bill.seller else None
-    if named and vat_id and _bare(named) != _bare(vat_id):
+    if named and vat_id and _bare(named) != _bare(vat_id) and not identifiers.is_same_vat(named, vat_id):
         raise BillRefused("seller-differs", f"The bill is from {named}, but you are {vat_id}.", element="seller")
 
 

@@ -95,6 +95,8 @@ def test_anything_else_is_refused(changes: dict[str, Any], code: str, element: s
     [
         ("FR12345678901", "FR12345678901"),
         ("fr 123.456.789-01", "FR12345678901"),
+        ("GR 094259216", "EL094259216"),  # two letters of one country
+        ("BE 403.019.261", "BE0403019261"),  # as it was written before there were ten digits
         (None, "FR1"),
         ("FR1", None),
         (None, None),
