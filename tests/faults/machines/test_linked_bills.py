@@ -27,7 +27,8 @@ from typing_extensions import override
 from app.db import work
 from app.db.work import WorkRow
 from app.errors import AppError, Conflict, TooLate
-from app.invariants import INVARIANTS, Invariant, found, reading
+from app.invariants import INVARIANTS, found, reading
+from app.invariants.query import Invariant
 from app.journey.corrections.models import Correction
 from app.journey.corrections.service import withdraw
 from app.journey.decisions.models import Decision

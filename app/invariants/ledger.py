@@ -1,0 +1,107 @@
+"""What is owed, on its way and paid, and the receipts."""
+
+from __future__ import annotations
+
+from app.invariants.query import Invariant, holds
+
+LEDGER: tuple[Invariant, ...] = (
+    holds(
+        "F1",
+        "the lines of every posting sum to zero, in one currency",
+        "SELECT posting FROM ledger_entry GROUP BY posting HAVING sum(amount_minor) <> 0"
+        " OR min(currency) <> max(currency)",
+    ),
+    holds(
+        "F2",
+        "what is settled was posted so once, and nothing else was",
+        "SELECT p.id FROM payment p LEFT JOIN ledger_entry e ON e.payment_id = p.id"
+        " AND e.kind IN ('settled', 'corrected') AND e.account LIKE 'settled:%'"
+        " GROUP BY p.id, p.state HAVING count(e.id) <> CASE WHEN p.state IN ('settled', 'reversed') THEN 1 ELSE 0 END",
+    ),
+    holds(
+        "F3",
+        "what is due of an invoice, or owed of it, is what was billed less what its biller took off and payments have",
+        "SELECT i.id FROM invoice i LEFT JOIN ledger_balance due ON due.account = 'due:' || i.id"
+        " LEFT JOIN (SELECT account, sum(amount_minor) AS minor FROM ledger_entry WHERE account LIKE 'owed:%'"
+        " GROUP BY account) owed ON owed.account = 'owed:' || i.id"
+        " LEFT JOIN (SELECT d.invoice_id, sum(d.amount_minor + d.discount_minor) AS held FROM decision d"
+        " LEFT JOIN payment p ON p.decision_id = d.id"
+        " WHERE (p.id IS NULL OR p.state IN {held}) AND d.payment_id NOT IN {overpaid}"
+        " GROUP BY d.invoice_id) taken ON taken.invoice_id = i.id"
+        " WHERE i.means = 'credit_transfer' AND (due.account IS NULL OR due.balance_minor + COALESCE(owed.minor, 0)"
+        " <> i.amount_minor - i.credited_minor - COALESCE(taken.held, 0))",
+    ),
+    holds(
+        "F4",
+        "every balance is the sum of its entries, and what it has as owed is",
+        "SELECT b.account FROM ledger_balance b LEFT JOIN ledger_entry e ON e.account = b.account"
+        " GROUP BY b.account, b.balance_minor HAVING b.balance_minor <> COALESCE(sum(e.amount_minor), 0)"
+        " UNION ALL SELECT b.account FROM ledger_balance b LEFT JOIN ledger_entry e"
+        " ON e.account = 'owed:' || substr(b.account, 5) AND b.account LIKE 'due:%'"
+        " GROUP BY b.account, b.owed_minor HAVING b.owed_minor <> -COALESCE(sum(e.amount_minor), 0)",
+    ),
+    holds(
+        "F5",
+        "one currency from the invoice to the posting",
+        "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id WHERE p.currency <> i.currency"
+        " UNION ALL SELECT e.posting FROM ledger_entry e JOIN invoice i ON i.id = e.invoice_id"
+        " WHERE e.currency <> i.currency",
+    ),
+    holds(
+        "F6",
+        "a receipt stands for a settled payment, and every one has it or is about to get it",
+        "SELECT p.id FROM payment p LEFT JOIN receipt r ON r.payment_id = p.id"
+        " WHERE p.state = 'settled' AND r.id IS NULL EXCEPT {asked:receipts.issue_receipt,payment_id}"
+        " UNION ALL SELECT r.id FROM receipt r JOIN payment p ON p.id = r.payment_id"
+        " WHERE p.state NOT IN ('settled', 'reversed')",
+    ),
+    holds(
+        "F7",
+        "amounts are above zero",
+        "SELECT id FROM payment WHERE amount_minor <= 0 UNION ALL SELECT id FROM invoice WHERE amount_minor <= 0"
+        " UNION ALL SELECT id FROM decision WHERE amount_minor <= 0 OR discount_minor < 0",
+    ),
+    holds(
+        "F8",
+        "a payment under way holds its amount, and no other payment holds anything",
+        "SELECT p.id FROM payment p LEFT JOIN ledger_balance b ON b.account = 'inflight:' || p.id"
+        " WHERE COALESCE(b.balance_minor, 0) <> CASE WHEN p.state IN {live} THEN p.amount_minor ELSE 0 END",
+    ),
+    holds(
+        "F9",
+        "nothing is due of an invoice of which something is owed, and owing goes one way only",
+        "SELECT e.account FROM ledger_entry e LEFT JOIN ledger_balance due"
+        " ON due.account = 'due:' || substr(e.account, 6) WHERE e.account LIKE 'owed:%'"
+        " GROUP BY e.account, due.balance_minor HAVING sum(e.amount_minor) > 0"
+        " OR (sum(e.amount_minor) < 0 AND COALESCE(due.balance_minor, 0) <> 0)",
+    ),
+    holds(
+        "F10",
+        "what came off an invoice is what its corrections took, and where it is paid here every cent was posted, once",
+        "SELECT i.id FROM invoice i LEFT JOIN (SELECT invoice_id, sum(taken_minor) AS taken FROM correction"
+        " WHERE invoice_id IS NOT NULL GROUP BY invoice_id) c ON c.invoice_id = i.id"
+        " LEFT JOIN (SELECT invoice_id, sum(amount_minor) AS posted FROM ledger_entry WHERE kind = 'credited'"
+        " AND account LIKE 'adjust:%' GROUP BY invoice_id) e ON e.invoice_id = i.id"
+        " WHERE i.credited_minor <> COALESCE(c.taken, 0)"
+        " OR (i.means = 'credit_transfer' AND i.credited_minor <> COALESCE(e.posted, 0))"
+        " UNION ALL SELECT c.id FROM correction c LEFT JOIN invoice i ON i.id = c.invoice_id"
+        " LEFT JOIN ledger_entry e ON e.posting = 'credited:' || c.id AND e.account LIKE 'adjust:%'"
+        " WHERE COALESCE(i.means, 'credit_transfer') = 'credit_transfer'"
+        " AND c.taken_minor <> COALESCE(e.amount_minor, 0)"
+        " UNION ALL SELECT i.id FROM invoice i LEFT JOIN correction c ON c.invoice_id = i.id"
+        " AND c.kind <> 'credit_note' GROUP BY i.id, i.retracted_minor"
+        " HAVING i.retracted_minor <> COALESCE(sum(c.taken_minor), 0)",
+    ),
+    holds(
+        "F11",
+        "a correction is of its biller's own bill for the same customer, and in its currency where it credits",
+        "SELECT c.id FROM correction c JOIN invoice i ON i.id = c.invoice_id WHERE i.biller_id <> c.biller_id"
+        " OR i.customer_id <> c.customer_id OR (c.kind = 'credit_note' AND i.currency <> c.currency)"
+        # a further new version of a bill stands in for the last one, whether or not that bill ever came
+        " OR (c.names <> i.number AND NOT (c.kind = 'new_version' AND (EXISTS (SELECT 1 FROM invoice named"
+        " JOIN correction first ON first.invoice_id = named.id AND first.kind = 'new_version'"
+        " WHERE named.biller_id = c.biller_id AND named.number = c.names) OR EXISTS (SELECT 1 FROM correction beside"
+        " WHERE beside.biller_id = c.biller_id AND beside.customer_id = c.customer_id AND beside.names = c.names"
+        " AND beside.kind = 'new_version' AND beside.id <> c.id))))",
+    ),
+)

@@ -1,0 +1,95 @@
+"""What billers, banks and customers are told."""
+
+from __future__ import annotations
+
+from app.invariants.query import Invariant, holds
+
+TELLING: tuple[Invariant, ...] = (
+    # -------------------------------------------------------------------------------------------------------- G telling
+    holds(
+        "G1",
+        "every step that must be told was recorded as a fact, once",
+        "SELECT after FROM (SELECT after, count(*) AS steps FROM payment_history"
+        " WHERE sequence > 1 AND after IN ('settled', 'reversed', 'unknown', 'accepted') GROUP BY after) h"
+        " LEFT JOIN (SELECT kind, count(*) AS facts FROM event GROUP BY kind) e"
+        " ON e.kind = CASE after WHEN 'settled' THEN 'PaymentSettled' WHEN 'reversed' THEN 'PaymentReversed'"
+        " WHEN 'unknown' THEN 'PaymentUnknown' ELSE 'PaymentAccepted' END"
+        " WHERE COALESCE(e.facts, 0) < h.steps",
+    ),
+    holds(
+        "G2",
+        "no biller was told of a payment that was not so",
+        "SELECT m.id FROM webhook_message m WHERE m.type = 'payment.settled' AND NOT EXISTS"
+        " (SELECT 1 FROM payment_history h WHERE h.payment_id = m.subject AND h.after = 'settled')"
+        " UNION ALL SELECT m.id FROM webhook_message m WHERE m.type = 'payment.failed' AND NOT EXISTS"
+        " (SELECT 1 FROM payment_history h WHERE h.payment_id = m.subject"
+        " AND h.after IN ('rejected', 'cancelled', 'expired', 'reversed'))",
+    ),
+    holds(
+        "G4",
+        "one delivery is one bill: no number of a biller stands twice",
+        "SELECT min(id) FROM delivered_bill GROUP BY biller_id, number HAVING count(*) > 1",
+    ),
+    holds(
+        "G5",
+        "every delivered bill is in its customer's space, or about to be",
+        "SELECT b.id FROM delivered_bill b LEFT JOIN invoice i ON i.bill_id = b.id WHERE i.id IS NULL"
+        " AND b.kind = 'invoice' EXCEPT {asked:invoices.open_invoice,bill_id}"
+        " EXCEPT {together:invoices.open_invoice_together,bill_id} EXCEPT {asked:corrections.apply_correction,bill_id}",
+    ),
+    holds(
+        "G8",
+        "every delivered credit note is a correction and no bill, or about to be",
+        "SELECT b.id FROM delivered_bill b LEFT JOIN correction c ON c.bill_id = b.id WHERE b.kind = 'credit_note'"
+        " AND c.id IS NULL EXCEPT {asked:corrections.apply_correction,bill_id}"
+        " UNION ALL SELECT b.id FROM delivered_bill b JOIN invoice i ON i.bill_id = b.id WHERE b.kind = 'credit_note'",
+    ),
+    holds(
+        "G9",
+        "no correction stands whose bill is in its customer's space, unless it cannot be of that bill",
+        "SELECT c.bill_id FROM correction c JOIN invoice i ON i.biller_id = c.biller_id AND i.number = c.names"
+        " WHERE c.state = 'standing' AND c.because = 'unknown-preceding'"
+        " EXCEPT {asked:corrections.apply_correction,bill_id}",
+    ),
+    holds(
+        "G6",
+        "every decision has its payment, or is about to get it",
+        "SELECT d.id FROM decision d LEFT JOIN payment p ON p.decision_id = d.id WHERE p.id IS NULL"
+        " EXCEPT {asked:payments.initiate,decision_id}",
+    ),
+    holds(
+        "G7",
+        "an upload that is done has a result for every one of its bills",
+        "SELECT u.id FROM upload u WHERE u.state = 'done' AND (u.delivered + u.repeated + u.held + u.refused <> u.bills"
+        " OR u.bills <> (SELECT count(*) FROM upload_line l WHERE l.upload_id = u.id))",
+    ),
+    # ------------------------------------------------------------------------------------------ M messages to customers
+    holds(
+        "M1",
+        "nobody was sent a message who has no safe words",
+        "SELECT n.id FROM notice n LEFT JOIN sealed s ON s.id = 'customer:' || n.customer_id || ':' || 'safe-words'"
+        " WHERE n.state = 'sent' AND s.id IS NULL",
+    ),
+    holds(
+        "M2",
+        "one fact is told to its customer once, and as what it was",
+        "SELECT min(id) FROM notice GROUP BY event_id HAVING count(*) > 1"
+        " UNION ALL SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id WHERE e.kind <> CASE n.kind"
+        " WHEN 'new_bill' THEN 'InvoiceOpened' WHEN 'bill_held' THEN 'BillHeld'"
+        " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
+        " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
+        " WHEN 'address_asked' THEN 'AddressAsked' ELSE 'SafeWordsChanged' END",
+    ),
+    holds(
+        "M3",
+        "no message to a customer is forgotten",
+        "SELECT n.id FROM notice n LEFT JOIN work w ON w.key = 'notices.send:' || n.id"
+        " WHERE n.state = 'waiting' AND w.id IS NULL",
+    ),
+    holds(
+        "M4",
+        "to an address that its customer has not shown to be theirs nothing was sent but the question",
+        "SELECT n.id FROM notice n JOIN customer c ON c.id = n.customer_id WHERE n.state = 'sent'"
+        " AND n.kind <> 'address_asked' AND (c.email_proven_at IS NULL OR c.email_proven_at > n.ended_at)",
+    ),
+)
