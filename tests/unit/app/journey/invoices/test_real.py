@@ -9,11 +9,13 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import ImageDraw
 
-from app.journey.intake.formats import shown
+from app.journey.intake.formats import picture_child, shown
 from app.journey.invoices import real
 from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
 from connectors.money import Money
+from tests.support.pictures import as_file, page
 from tests.support.shown import (
     DOCTORINGS,
     FIRMS,
@@ -336,6 +338,40 @@ def test_a_reference_that_stands_on_all_bills_of_a_customer_warns_of_nothing() -
         dataclasses.replace(letter_of(dice(1), firm, shared), number="LU-2026-0002", amounts=(more,), lines=()),
     )
     assert judged(text, bills=[shared]).verdict is Verdict.UNKNOWN
+
+
+def picture(code: str, *, scribble: str = "", fill: str = "black", size: int = 10, cross: bool = False) -> bytes:
+    """A code, and what a forger writes within it."""
+    drawn = page(code, size=(700, 600))
+    pen = ImageDraw.Draw(drawn)
+    if cross:
+        at = 120 + 122
+        pen.rectangle((at - 17, at - 17, at + 17, at + 17), fill="black")
+        pen.rectangle((at - 3, at - 11, at + 3, at + 11), fill="white")
+        pen.rectangle((at - 11, at - 3, at + 11, at + 3), fill="white")
+    pen.text((122, 150), scribble, fill=fill, font_size=size)
+    return as_file(drawn, "PNG")
+
+
+def looked_at(content: bytes) -> Answer:
+    looked = picture_child.answer(content, wanted="shown", look_s=60)
+    return real.judge(shown.together(content, None, looked), companies=COMPANIES, bills=BILLS)
+
+
+@pytest.mark.parametrize("size", [8, 12, 16])
+@pytest.mark.parametrize("fill", ["black", "white", "#999999", "#cccccc", "red"])
+@pytest.mark.parametrize("place", [0, 24])
+def test_what_is_written_within_a_code_that_still_reads_is_seen(place: int, fill: str, size: int) -> None:
+    letter = letter_of(dice(3), *SPACE[place])
+    code = swiss_of(letter) if letter.firm.currency == "CHF" else epc_of(letter)
+    assert looked_at(picture(code)).verdict is Verdict.REAL
+    forged = looked_at(picture(code, scribble=f"IBAN {STRANGE[0]}", fill=fill, size=size))
+    assert forged.verdict is not Verdict.REAL
+
+
+def test_the_cross_of_a_qr_bill_does_no_harm() -> None:
+    code = swiss_of(letter_of(dice(3), *SPACE[24]))
+    assert looked_at(picture(code, cross=True)).verdict is Verdict.REAL
 
 
 @pytest.mark.parametrize(
