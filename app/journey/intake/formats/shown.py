@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.journey.intake.bill import Bill, BillRefused
-from app.journey.intake.formats import child, facturx, own_file, payment_code, xml_bill
+from app.journey.intake.formats import facturx, own_file, payment_code, xml_bill
 from app.journey.intake.formats.facturx import Parts
 from app.journey.intake.formats.payment_code import PaymentCode
 from connectors.money import Money
@@ -62,9 +62,8 @@ def of_file(content: bytes) -> Shown:
     """Of a PDF or a picture. Raises BillRefused."""
     media_type = own_file.checked_media_type(content)
     with own_file.turn():
-        parts = facturx.take_apart(content, cpu_ms=own_file.PARTS_CPU_MS) if media_type == own_file.PDF else None
-        cpu_ms = own_file.CPU_MS - (own_file.PARTS_CPU_MS if parts else 0)
-        looked = child.run(own_file.CHILD, "shown", cpu_ms=cpu_ms, content=content, called="the file")
+        parts = own_file.taken_apart(content) if media_type == own_file.PDF else None
+        looked = own_file.looked_at(content, "shown")
     return together(content, parts, looked)
 
 
