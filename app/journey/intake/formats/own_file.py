@@ -28,7 +28,7 @@ CODE_MEDIA_TYPE = "text/plain"
 
 _Value = TypeVar("_Value")
 
-_CHILD = Path(__file__).with_name("picture_child.py")
+CHILD = Path(__file__).with_name("picture_child.py")
 PDF = "application/pdf"
 _OTHER_MEANS = {MeansKind.DIRECT_DEBIT: ("collected",), MeansKind.CARD: ("by-card",)}
 #: the first bytes decide; WebP says its name behind a length
@@ -141,7 +141,7 @@ def looked_at(content: bytes, wanted: str, *, is_all: bool = False) -> Mapping[s
     """What picture_child.py answers, in what is left of the time: all of it where nothing is taken apart. Raises
     BillRefused."""
     left = CPU_MS if is_all or media_type_of(content) != PDF else CPU_MS - _PARTS_CPU_MS
-    return child.run(_CHILD, wanted, cpu_ms=left, content=content, called="the file")
+    return child.run(CHILD, wanted, cpu_ms=left, content=content, called="the file")
 
 
 def _parts(content: bytes) -> facturx.Parts | None:
