@@ -179,7 +179,9 @@ def _delivered(rng: random.Random, firm: Firm, at: int, place: int) -> Known:
         discounted=Money(minor - minor // 50, firm.currency) if place % 4 == 1 else amount,
         amounts=frozenset([Money(minor // 50, firm.currency)]) if place % 4 == 1 else frozenset(),
     )
-    return real.with_original(known, original_of(firm, known), besides=(firm.vat_id, firm.vat_id[-9:]))
+    return real.with_original(
+        known, original_of(firm, known), besides=(firm.vat_id, firm.vat_id[-9:], "Camille Laurent")
+    )
 
 
 def original_of(firm: Firm, known: Known) -> str:
@@ -190,7 +192,7 @@ def original_of(firm: Firm, known: Known) -> str:
             "number": known.number,
             "amount": str(known.amount),
             "lines": lines,
-            "note": f"{firm.phone} {customer_of(known)}",
+            "note": f"{firm.phone} {customer_of(known)} {firm.street}, {firm.city}",
         },
         ensure_ascii=False,
     )

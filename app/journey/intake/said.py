@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.journey.intake.formats import checks, text
+from app.journey.intake.letter_words import LETTER_WORDS
 from app.people import lookalikes
 from connectors.money import EXPONENTS, Money, exponent_of
 
@@ -60,6 +61,15 @@ _TAX = re.compile(r"\b(?:HT|hors taxes?|TVA|VAT|net|netto|tax(?:es)?|taxe|MwSt|U
 _RUNS = (
     re.compile(rf"[0-9](?:(?:{_SPACE}|[./()+_–-]){{0,3}}[0-9])+"),
     re.compile(r"[^\W_]+(?:[-./_][^\W_]+)*"),
+)
+_DIGITS = re.compile(rf"(?<![^\W_]){_RUNS[0].pattern}(?![^\W_])")
+#: what is counted or measured, and the rate of a tax: no money
+_MEASURED = re.compile(
+    rf"(?<![\w.,])[0-9]{{1,3}}(?:{_SPACE}?[0-9]{{3}})?(?:[.,][0-9]{{1,3}})?{_SPACE}?"
+    r"(?:m³|m3|kWh|MWh|kW|kVA|GB|Go|jours?|days?|Tagen?|dagen)(?!\w)"
+    rf"|\b(?:ancien\s+|nouvel\s+)?index(?:\s+relevé)?{_SPACE}?:?{_SPACE}?[0-9]{{1,6}}(?![\w.,]*[0-9])"
+    rf"|\b(?:TVA|VAT|MwSt|USt|BTW|tax|taxe)\b[.:]?{_SPACE}?[0-9]{{1,2}}(?:[.,][0-9])?{_SPACE}?%",
+    re.IGNORECASE,
 )
 #: words with digits, that many one behind the other
 _GROUPS_LEAST = 3
@@ -134,6 +144,7 @@ class Rest:
     amounts: tuple[Amount, ...]
     runs: frozenset[str]  #: small letters and digits, TELLING and more
     is_numbered: bool  #: another number stands where the number of a bill would
+    words: frozenset[str]  #: small, also short numbers and strange currency signs: what no letter about a bill needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +195,9 @@ class Said:
         runs = set(runs_in(left))
         short = {run for line in left.split("\n") if _BANK_WORDS.search(line) for run in re.findall("[0-9]{3,}", line)}
         telling = {run for run in runs if len(run) >= TELLING and sum(map(str.isdigit, run)) > 2}
-        return Rest(tuple(amounts), frozenset(telling | short), _NUMBERED.search(left) is not None)
+        return Rest(
+            tuple(amounts), frozenset(telling | short), _NUMBERED.search(left) is not None, frozenset(_strange_in(left))
+        )
 
     def names(self, name: str) -> bool:
         """Whether the name stands in it, letter by letter, in whatever case."""
@@ -221,6 +234,16 @@ def runs_in(written: str) -> Iterator[str]:
             if len(group) >= _GROUPS_LEAST:
                 yield compact("".join(group))
             group = []
+
+
+def _strange_in(left: str) -> Iterator[str]:
+    """Words that no letter about a bill needs, and numbers that count nothing; in no alphabet but ours."""
+    bare = _MEASURED.sub(_HERE, left)
+    yield from map(compact, _DIGITS.findall(bare))
+    yield from (each for each in words_of(_DIGITS.sub(_HERE, bare)).split() if each not in LETTER_WORDS)
+    yield from (
+        each for each in bare if unicodedata.category(each) == "Sc" and each not in _HERE and each not in _SIGNS
+    )
 
 
 def _without_dates(line: str) -> str:
@@ -280,7 +303,8 @@ def _spelled(known: str) -> re.Pattern[str] | None:
         return None  # it may be three digits of any amount
     inner = r"[\s\-./_]{0,2}".join(map(re.escape, signs))
     return re.compile(
-        rf"(?<![^\W_])(?<![0-9][.,'’]){inner}(?![^\W_])(?![.,'’][0-9])(?!{_SPACE}?{_CURRENCY})", re.IGNORECASE
+        rf"(?<![^\W_])(?<![^\W_][-./_])(?<![0-9][,'’]){inner}(?![^\W_])(?![-./_][^\W_])(?![,'’][0-9])(?!{_SPACE}?{_CURRENCY})",
+        re.IGNORECASE,
     )
 
 

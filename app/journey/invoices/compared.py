@@ -26,7 +26,7 @@ from app.journey.invoices.states import InvoiceState
 from app.people.account_states import AccountState
 from app.people.accounts import is_open, with_biller
 from app.people.biller_states import SUSPENDED
-from app.people.models import Biller, PayeeAccount, SealingKey
+from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
 from consent.vault import Vault, VaultError
 
@@ -132,16 +132,18 @@ def _known(
 
 
 def _read(vault: Vault, session: Session, bills: Collection[Known]) -> Iterator[Known]:
-    """With the numbers and amounts that the biller itself has written, so that who repeats them says nothing new."""
+    """With the words, numbers and amounts that the biller itself has written, so that who repeats them says nothing
+    new."""
     rows = session.execute(
-        select(Invoice, DeliveredBill, Biller.vat_id)
+        select(Invoice, DeliveredBill, Biller.vat_id, Customer.name)
         .join(DeliveredBill, DeliveredBill.id == Invoice.bill_id)
         .join(Biller, Biller.id == Invoice.biller_id)
+        .join(Customer, Customer.id == Invoice.customer_id)
         .where(Invoice.id.in_([bill.id for bill in bills]))
     ).all()
-    found = {invoice.id: (invoice, bill, vat_id or "") for invoice, bill, vat_id in rows}
+    found = {invoice.id: (invoice, bill, vat_id or "", name) for invoice, bill, vat_id, name in rows}
     for known in bills:
-        invoice, bill, vat_id = found[known.id]
+        invoice, bill, vat_id, name = found[known.id]
         try:
             original = content_of(vault, session, bill)
         except VaultError:  # somebody has changed something here: that is told elsewhere, and nobody vouches for it
@@ -149,5 +151,5 @@ def _read(vault: Vault, session: Session, bills: Collection[Known]) -> Iterator[
             continue
         written = "" if original.startswith(MAGIC) else _TAG.sub("\n", original.decode("utf-8", "replace"))
         digits = "".join(filter(str.isdigit, vat_id))
-        besides = (vat_id, digits, digits[-_SIREN_DIGITS:], invoice.order_reference or "")
+        besides = (vat_id, digits, digits[-_SIREN_DIGITS:], invoice.order_reference or "", name)
         yield real.with_original(known, written, besides=besides)

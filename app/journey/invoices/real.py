@@ -78,7 +78,7 @@ class Known:
     discounted: Money  #: with the discount for early payment, open or over
     sha256: str = ""  #: of what was delivered
     is_genuine: bool = True  #: False: its seal does not count any more
-    said: frozenset[str] = field(default=frozenset(), repr=False)  #: numbers that it says, as ``said.runs_in``
+    said: frozenset[str] = field(default=frozenset(), repr=False)  #: words and numbers of it, as ``said.runs_in``
     amounts: frozenset[Money] = field(default=frozenset(), repr=False)  #: other amounts that it says
 
     @property
@@ -102,7 +102,8 @@ class Answer:
     """``reasons`` why it is unknown: codes of Shown and Said, and ``suspended`` (the company is), ``account-held`` (the
     company's, and nothing may be paid to it now), ``held`` (a bill that is), ``seal``, ``no-name``, ``other-payee``,
     ``bic``, ``amount``, ``number`` (something with digits that the bill does not say), ``account`` (another one),
-    ``nothing-named`` (neither amount nor number)."""
+    ``words`` (some that neither the bill says nor a letter about one needs), ``nothing-named`` (neither amount nor
+    number)."""
 
     verdict: Verdict
     by: By | None = None
@@ -158,15 +159,20 @@ class _Read:
             self._rests[bill.words] = [each.rest(bill.words) for each in self.texts]
         return self._rests[bill.words]
 
+    def prose(self, bill: Known) -> list[Rest]:
+        """The same, of what people read."""
+        return [Said.of(each).rest(bill.words) for each in self.shown.prose]
+
 
 def with_original(bill: Known, written: str, *, besides: Collection[str] = ()) -> Known:
-    """With the numbers and amounts of what its biller has delivered itself, and of ``besides``: who repeats them says
-    nothing new."""
+    """With the words, numbers and amounts of what its biller has delivered itself, and of ``besides``: who repeats them
+    says nothing new."""
     runs = {run for each in (written, *besides) for run in said.runs_in(each)}
+    words = {word for each in (written, *besides) for word in said.words_of(each).split()}
     bics = {each.lower() for each in _BIC.findall(written)}
     return dataclasses.replace(
         bill,
-        said=frozenset(runs | bics | set(map(said.compact, besides))),
+        said=frozenset(runs | words | bics | set(map(said.compact, besides))),
         amounts=bill.amounts | frozenset(said.money_of(_decimals(written), bill.amount.currency)),
     )
 
@@ -295,6 +301,9 @@ def _about_numbers(read: _Read, bill: Known) -> Iterator[str]:
             yield "amount"
         if rest.is_numbered or not rest.runs <= bill.said:
             yield "number"
+    known = bill.said.union(*(said.words_of(name).split() for name in bill.company.names))
+    if not all(rest.words <= known for rest in read.prose(bill)):
+        yield "words"
 
 
 def _about_claim(claim: Claim, bill: Known) -> Iterator[str]:
@@ -358,7 +367,7 @@ def _with_account(company: Company, account: str) -> Answer:
 
 
 def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
-    """More than a bill asks for whose number it has, or another currency. Not where it also says what that bill asks
+    """It asks for more than a bill whose number it has, or another currency. Not where it also says what that bill asks
     for: it may be a reminder, with what was open before. Less may be an instalment."""
     named = [bill for bill in bills if any(map(read.says, _own_numbers(bill)))]
     if len(named) != 1:
@@ -366,7 +375,7 @@ def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
     (bill,) = named
     amounts = [claim.amount for claim in read.shown.claims if claim.amount is not None]
     for rest in read.rests(bill):
-        for amount in rest.amounts:
+        for amount in filter(lambda each: each.asked, rest.amounts):
             currency = amount.currency or bill.amount.currency
             amounts += [Money(money.minor, currency) for money in _as_money(amount, bill)]
     ours = [amount for amount in amounts if amount.currency == bill.amount.currency]

@@ -11,11 +11,11 @@ import datetime as dt
 import errno
 import logging
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.journey.intake.bill import Bill, BillKind, BillRefused
 from app.journey.intake.formats import child, facturx, payment_code, xml_bill
@@ -35,7 +35,7 @@ _OTHER_MEANS = {MeansKind.DIRECT_DEBIT: ("collected",), MeansKind.CARD: ("by-car
 _PHOTOS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _WEBP = (b"RIFF", b"WEBP")
 #: milliseconds of processor time that one file may take: of a PDF some to take it apart, the others to draw it
-CPU_MS, PARTS_CPU_MS = 1_700, 800
+CPU_MS, _PARTS_CPU_MS = 1_700, 800
 #: files that are looked at by one process of ours at the same time, and for how long one waits for its turn
 _AT_ONCE = threading.BoundedSemaphore(2)
 _TURN_S = 10
@@ -92,8 +92,7 @@ def read(content: bytes) -> Reading:
     media_type = checked_media_type(content)
     with turn():
         parts = _parts(content) if media_type == PDF else None
-        cpu_ms = CPU_MS - (PARTS_CPU_MS if media_type == PDF else 0)
-        found = child.run(CHILD, "codes", cpu_ms=cpu_ms, content=content, called="the file")
+        found = looked_at(content, "codes")
     codes, unreadable = _codes([base64.b64decode(code) for code in found["codes"]])
     readings, whole = [], found["whole"] and media_type != PDF
     if parts is not None:
@@ -112,7 +111,7 @@ def read_code(written: str) -> Reading:
 def picture(content: bytes) -> bytes:
     """Its first page as a JPEG that was drawn anew: nothing of the file itself is in it. Raises BillRefused."""
     with turn():
-        found = child.run(CHILD, "picture", cpu_ms=CPU_MS, content=content, called="the file")
+        found = looked_at(content, "picture", is_all=True)
     return base64.b64decode(found["picture"])
 
 
@@ -133,10 +132,22 @@ def turn() -> Iterator[None]:
         _AT_ONCE.release()
 
 
+def taken_apart(content: bytes) -> facturx.Parts:
+    """Text and embedded files of a PDF, in its part of the time. Raises BillRefused."""
+    return facturx.take_apart(content, cpu_ms=_PARTS_CPU_MS)
+
+
+def looked_at(content: bytes, wanted: str, *, is_all: bool = False) -> Mapping[str, Any]:
+    """What picture_child.py answers, in what is left of the time: all of it where nothing is taken apart. Raises
+    BillRefused."""
+    left = CPU_MS if is_all or media_type_of(content) != PDF else CPU_MS - _PARTS_CPU_MS
+    return child.run(CHILD, wanted, cpu_ms=left, content=content, called="the file")
+
+
 def _parts(content: bytes) -> facturx.Parts | None:
     """Text and embedded files. None where that takes too much, or only its owner may change it."""
     try:
-        return facturx.take_apart(content, cpu_ms=PARTS_CPU_MS)
+        return taken_apart(content)
     except BillRefused as refused:
         if refused.code in ("encrypted", "too-large"):
             return None

@@ -23,6 +23,7 @@ _EPC_CHARSETS |= {"5": "iso-8859-5", "6": "iso-8859-7", "7": "iso-8859-10", "8":
 #: the institution of a QR-IBAN, digits 5 to 9 (QRR goes with it and with nothing else)
 _QR_INSTITUTIONS = range(30000, 32000)
 _SWISS_LINES = 31
+_EPC_LINES = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,12 @@ def read_text(written: str) -> PaymentCode:
     if written.startswith("SPC"):
         return _swiss(_BREAK.split(written))
     raise BillRefused("not-a-bill", "The text is no payment code: it begins neither with BCD nor with SPC.")
+
+
+def remarks(written: str) -> str:
+    """The lines by which no program pays: the information of an EPC code, alternative schemes of a QR-bill."""
+    lines = _BREAK.split(written)
+    return "\n".join(lines[_EPC_LINES:] if written.startswith("BCD") else lines[_SWISS_LINES + 1 :])
 
 
 def _charset(written: str) -> str:

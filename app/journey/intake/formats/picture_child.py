@@ -69,6 +69,15 @@ _RECTANGLE_SEGMENTS = 5
 #: a picture of that side
 _INK, _INK_POINTS, _INK_SIDE, _AROUND = 24, 40, 1_500, 8
 
+#: of a code that is paid by: modules on a side (a QR-bill has 117 at the most); the least side of one in pixels, the
+#: most at which it is looked at, and which part of it is
+_MODULES_MOST, _MODULE_LEAST, _MODULE_MOST, _MODULE_INNER = 117, 4, 8, 0.62
+#: how much of what mends a code must be unused: what is drawn over it uses it up, as the cross of a QR-bill does, whose
+#: side is that part of the code's
+_SWISS, _UNUSED, _UNUSED_SWISS, _CROSS_SHARE = b"SPC", 0.75, 0.4, 7 / 46
+#: what differs within a module, and from the others; which part of all modules may be so: dust, and what a JPEG adds
+_MODULE_INK, _MODULE_OFF, _UNCLEAN_SHARE = 48, 50, 0.004
+
 
 class Refused(Exception):
     def __init__(self, code: str, detail: str) -> None:
@@ -274,9 +283,11 @@ def _is_rule(path: PdfObject, page: PdfPage) -> bool:
 
 
 def _is_bare(page: Image, codes: list[Barcode]) -> bool:
-    """Whether nothing is printed on it but these codes. What is printed within one is not looked for."""
+    """Whether nothing is printed on it but these codes, and nothing within one that is paid by."""
     from PIL import ImageChops, ImageDraw, ImageFilter
 
+    if not all(_is_clean(page, code) for code in codes if code.bytes.startswith((b"BCD", _SWISS))):
+        return False
     page = page.copy()
     draw = ImageDraw.Draw(page)
     for code in codes:
@@ -289,6 +300,55 @@ def _is_bare(page: Image, codes: list[Barcode]) -> bool:
     page.thumbnail((_INK_SIDE, _INK_SIDE))
     ink = ImageChops.difference(page, page.filter(ImageFilter.BoxBlur(_AROUND)))
     return sum(ink.histogram()[_INK:]) < _INK_POINTS
+
+
+def _is_clean(page: Image, code: Barcode) -> bool:
+    """Whether each module of a QR code is of one grey, and that is the one of all dark or of all light ones. What is
+    written within a code crosses modules, or makes others of them. Not looked for in the middle of a QR-bill, where its
+    cross stands."""
+    import zxingcpp
+
+    if code.format != zxingcpp.BarcodeFormat.QRCode:
+        return False
+    extra: Any = code.extra
+    modules = 17 + 4 * int(extra["Version"])
+    is_swiss = code.bytes.startswith(_SWISS)
+    unused = float(extra["UEC"])
+    at = code.position
+    corners = [(each.x, each.y) for each in (at.top_left, at.bottom_left, at.bottom_right, at.top_right)]
+    pixels = min(abs(corners[2][axis] - corners[0][axis]) for axis in (0, 1)) / modules
+    if modules > _MODULES_MOST or pixels < _MODULE_LEAST or unused < (_UNUSED_SWISS if is_swiss else _UNUSED):
+        return False
+    greys, spread = _modules_of(page, corners, modules, pixels)
+    between = (min(greys) + max(greys)) / 2
+    sides = sorted(grey for grey in greys if grey <= between), sorted(grey for grey in greys if grey > between)
+    if not all(sides):
+        return False
+    usual = [side[len(side) // 2] for side in sides]
+    cross = modules * _CROSS_SHARE / 2 + 1 if is_swiss else -1
+    unclean = sum(
+        spread[place] > _MODULE_INK or min(abs(greys[place] - each) for each in usual) > _MODULE_OFF
+        for place in range(modules * modules)
+        if max(abs(which - modules // 2) for which in divmod(place, modules)) > cross
+    )
+    return unclean <= modules * modules * _UNCLEAN_SHARE
+
+
+def _modules_of(page: Image, corners: list[tuple[int, int]], modules: int, pixels: float) -> tuple[bytes, bytes]:
+    """Of each module, row for row, its grey, and how much it differs within itself; ``pixels`` is its side."""
+    from PIL import Image, ImageChops, ImageFilter
+
+    columns, rows = zip(*corners, strict=True)
+    left, top = min(columns), min(rows)
+    by = max(1, int(pixels / _MODULE_MOST))
+    inside = page.crop((left, top, max(columns) + 1, max(rows) + 1)).reduce(by)
+    window = (int(pixels / by * _MODULE_INNER) - 1) | 1
+    shape = [(place + 0.5) / by for x, y in corners for place in (x - left, y - top)]
+    dark, light = (
+        inside.filter(extreme(window)).transform((modules, modules), Image.Transform.QUAD, shape)
+        for extreme in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
+    )
+    return ImageChops.add(dark, light, scale=2).tobytes(), ImageChops.difference(dark, light).tobytes()
 
 
 def _around(corners: list[tuple[int, int]], by: int) -> list[tuple[int, int]]:

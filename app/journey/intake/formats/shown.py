@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.journey.intake.bill import Bill, BillRefused
-from app.journey.intake.formats import child, facturx, own_file, payment_code, xml_bill
+from app.journey.intake.formats import facturx, own_file, payment_code, xml_bill
 from app.journey.intake.formats.facturx import Parts
 from app.journey.intake.formats.payment_code import PaymentCode
 from connectors.money import Money
@@ -42,6 +42,7 @@ class Shown:
     """
 
     texts: tuple[str, ...] = ()  #: each says all of it: of a PDF as two programs read it; and each code
+    prose: tuple[str, ...] = ()  #: what people read: the texts, and of a code the lines that no program pays by
     claims: tuple[Claim, ...] = ()
     sha256: str | None = None  #: of a file
     unread: tuple[str, ...] = ()
@@ -53,16 +54,16 @@ def of_text(written: str) -> Shown:
         raise BillRefused("too-long", f"The text is longer than {TEXT_MAX} characters.")
     texts = (written,) if written.strip() else ()
     begin = written.strip()
-    return _of(texts, [begin] if begin.startswith(("BCD\n", "BCD\r", "SPC\n", "SPC\r")) else [])
+    is_code = begin.startswith(("BCD\n", "BCD\r", "SPC\n", "SPC\r"))
+    return _of((), [begin]) if is_code else _of(texts, [])
 
 
 def of_file(content: bytes) -> Shown:
     """Of a PDF or a picture. Raises BillRefused."""
     media_type = own_file.checked_media_type(content)
     with own_file.turn():
-        parts = facturx.take_apart(content, cpu_ms=own_file.PARTS_CPU_MS) if media_type == own_file.PDF else None
-        cpu_ms = own_file.CPU_MS - (own_file.PARTS_CPU_MS if parts else 0)
-        looked = child.run(own_file.CHILD, "shown", cpu_ms=cpu_ms, content=content, called="the file")
+        parts = own_file.taken_apart(content) if media_type == own_file.PDF else None
+        looked = own_file.looked_at(content, "shown")
     return together(content, parts, looked)
 
 
@@ -79,22 +80,32 @@ def together(content: bytes, parts: Parts | None, looked: Mapping[str, Any]) -> 
     codes, unreadable = _as_texts([base64.b64decode(code) for code in looked["codes"]])
     found = _of([text for text in texts if text.strip()], codes, bills=bills, unread=[*unread, *unreadable])
     return Shown(
-        texts=found.texts, claims=found.claims, unread=found.unread, sha256=hashlib.sha256(content).hexdigest()
+        texts=found.texts,
+        prose=found.prose,
+        claims=found.claims,
+        unread=found.unread,
+        sha256=hashlib.sha256(content).hexdigest(),
     )
 
 
 def _of(texts: Iterable[str], codes: Iterable[str], *, bills: Iterable[Bill] = (), unread: Iterable[str] = ()) -> Shown:
     claims, hindered = [_of_bill(bill) for bill in bills], list(unread)
-    read = list(texts)
+    read, prose = list(texts), list(texts)
     for code in codes:
         try:
             claims.append(_of_code(payment_code.read_text(code)))
         except BillRefused:
             hindered.append("code-unreadable")
         read.append(code)  # also the lines of it that no program pays by
+        prose.append(payment_code.remarks(code))
     if not read and not claims:
         hindered.append("nothing")
-    return Shown(texts=tuple(dict.fromkeys(read)), claims=tuple(claims), unread=tuple(dict.fromkeys(hindered)))
+    return Shown(
+        texts=tuple(dict.fromkeys(read)),
+        prose=tuple(dict.fromkeys(prose)),
+        claims=tuple(claims),
+        unread=tuple(dict.fromkeys(hindered)),
+    )
 
 
 def _as_texts(contents: Iterable[bytes]) -> tuple[list[str], list[str]]:

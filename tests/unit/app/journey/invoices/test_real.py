@@ -9,11 +9,13 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import ImageDraw
 
-from app.journey.intake.formats import shown
+from app.journey.intake.formats import picture_child, shown
 from app.journey.invoices import real
 from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
 from connectors.money import Money
+from tests.support.pictures import as_file, page
 from tests.support.shown import (
     DOCTORINGS,
     FIRMS,
@@ -192,6 +194,69 @@ def test_one_line_more_and_it_is_unknown(line: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "Vous pouvez aussi payer sur le compte de notre partenaire.",
+        "From now on, please pay to our collector Mr Smith.",
+        "Do not pay to the IBAN above, it is closed.",
+        "L’IBAN ci-dessus n’est pas valable.",
+        "Wir haben die Bank gewechselt.",
+        "Gelieve voortaan te betalen aan onze incassopartner.",
+        "Nuestra cuenta bancaria ha cambiado.",
+        "Le nostre coordinate bancarie sono cambiate.",
+        "Nasze konto bankowe zmieniło się.",
+        "Répondez à ce message pour recevoir l’IBAN.",
+        "Payer sur pay-lumen[.]fr",
+        "lumen arobase gmail point com",
+        "zéro six douze trente-quatre cinquante-six",
+        "06|12|34|56|78",
+        "Tikkie van Lumen",
+        "Western-Union à Jean Martin",
+        "Payez en Litecoin",
+        "FR seventy-six three thousand",
+        "IBAN XLII MCM XII",
+        "plus fees of ten euros",
+        "Montant : 10,00 ₿",
+        "plus 10 %",
+        "+ 15",
+        "Frais : 50",
+        "ou 95",
+        "par mois",
+        "Payez le double.",
+        "1 095",
+        "Donnez l’argent à M. Martin.",
+        "Destinataire : Jean Martin",
+        "Swift-code: BUKBGB22XXX",
+        "Communication : 123",
+        "<b>IBAN</b>",
+        "1234 - abc - 5678 - def - 9012",
+        "GB\n3\n3\nB\nU\nK\nB\n2\n0\n2\n0\n1\n5\n5\n5\n5\n5\n5\n5\n5\n5\n5",
+    ],
+)
+def test_what_only_words_or_short_numbers_say_is_never_called_real(line: str) -> None:
+    assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
+
+
+@pytest.mark.parametrize("tail", ["-2", "/2", ".2"])
+def test_a_number_that_goes_on_is_another_one(tail: str) -> None:
+    number = SPACE[1][1].number + tail
+    assert judged(a_letter(number=number, reference=number)).verdict is not Verdict.REAL
+
+
+@pytest.mark.parametrize(
+    "more", [" par mois", "/mois", " x 2", " + 10", " k€", " ₿", " oder zweihundert Euro", " p.m."]
+)
+def test_an_amount_that_goes_on_is_another_one(more: str) -> None:
+    assert judged(a_letter(amounts=(f"{SPACE[1][1].amount} EUR{more}",))).verdict is not Verdict.REAL
+
+
+def test_the_information_of_a_code_is_read_as_a_letter_is() -> None:
+    letter = letter_of(dice(3), *SPACE[0])
+    assert judged(epc_of(letter)).verdict is Verdict.REAL
+    assert judged(epc_of(dataclasses.replace(letter, information="Payez Jean Martin"))).reasons == ("words",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "12 rue des Lilas, 59800 Lille",
         "Émise le 3 novembre 2026, due on December 1, 2026",
         "Consommation : 21 m³ en 30 jours",
@@ -204,7 +269,26 @@ def test_what_moves_no_money_or_is_the_bill_s_own_does_no_harm(line: str) -> Non
 
 
 def test_without_its_name_it_is_unknown() -> None:
-    assert judged(a_letter(payee="Le fournisseur")).reasons == ("no-name",)
+    assert judged(a_letter(payee="Notre service")).reasons == ("no-name",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SA au capital de 1 250 000,00 €",
+        "Consommation estimée : 12 000,00 € sur dix ans.",
+        "Indemnité forfaitaire de recouvrement : 40 000,00 € au plus",
+        "Total payé depuis 2020 : 12 000,00 €",
+        "Jahresverbrauch 12'000.00 Liter",
+    ],
+)
+def test_a_larger_amount_that_is_not_asked_for_warns_of_nothing(line: str) -> None:
+    firm, known = SPACE[1]
+    assert judged(f"{firm.name}\nFacture {known.number}\n{line}").verdict is Verdict.UNKNOWN
+
+
+def test_more_that_is_asked_for_in_words_is_not_to_be_paid() -> None:
+    assert judged(a_letter(amounts=("9.999,00 €",))).verdict is Verdict.DO_NOT_PAY
 
 
 def test_number_and_account_are_enough_where_no_amount_is_named() -> None:
@@ -254,6 +338,40 @@ def test_a_reference_that_stands_on_all_bills_of_a_customer_warns_of_nothing() -
         dataclasses.replace(letter_of(dice(1), firm, shared), number="LU-2026-0002", amounts=(more,), lines=()),
     )
     assert judged(text, bills=[shared]).verdict is Verdict.UNKNOWN
+
+
+def picture(code: str, *, scribble: str = "", fill: str = "black", size: int = 10, cross: bool = False) -> bytes:
+    """A code, and what a forger writes within it."""
+    drawn = page(code, size=(700, 600))
+    pen = ImageDraw.Draw(drawn)
+    if cross:
+        at = 120 + 122
+        pen.rectangle((at - 17, at - 17, at + 17, at + 17), fill="black")
+        pen.rectangle((at - 3, at - 11, at + 3, at + 11), fill="white")
+        pen.rectangle((at - 11, at - 3, at + 11, at + 3), fill="white")
+    pen.text((122, 150), scribble, fill=fill, font_size=size)
+    return as_file(drawn, "PNG")
+
+
+def looked_at(content: bytes) -> Answer:
+    looked = picture_child.answer(content, wanted="shown", look_s=60)
+    return real.judge(shown.together(content, None, looked), companies=COMPANIES, bills=BILLS)
+
+
+@pytest.mark.parametrize("size", [8, 12, 16])
+@pytest.mark.parametrize("fill", ["black", "white", "#999999", "#cccccc", "red"])
+@pytest.mark.parametrize("place", [0, 24])
+def test_what_is_written_within_a_code_that_still_reads_is_seen(place: int, fill: str, size: int) -> None:
+    letter = letter_of(dice(3), *SPACE[place])
+    code = swiss_of(letter) if letter.firm.currency == "CHF" else epc_of(letter)
+    assert looked_at(picture(code)).verdict is Verdict.REAL
+    forged = looked_at(picture(code, scribble=f"IBAN {STRANGE[0]}", fill=fill, size=size))
+    assert forged.verdict is not Verdict.REAL
+
+
+def test_the_cross_of_a_qr_bill_does_no_harm() -> None:
+    code = swiss_of(letter_of(dice(3), *SPACE[24]))
+    assert looked_at(picture(code, cross=True)).verdict is Verdict.REAL
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Hostile files that a customer adds: none takes 300 MB or two seconds of a processor, whatever becomes of it."""
+"""Hostile files that a customer adds, or asks about: none takes 300 MB or two seconds of a processor,
+whatever becomes of it."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import pikepdf
 from PIL import Image
 
 from app.journey.intake.formats import own_file
+from tests.support.pictures import epc_text, page
 
 MEMORY_KB_MOST, CPU_S_MOST = 300_000, 2.0
 SIDE = 8_000
@@ -24,7 +26,7 @@ MEASURE = """
 import json, resource, sys
 from pathlib import Path
 from app.journey.intake.bill import BillRefused
-from app.journey.intake.formats import own_file
+from app.journey.intake.formats import own_file, shown
 
 def seconds():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -33,7 +35,7 @@ def seconds():
 measured = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     content, outcomes = path.read_bytes(), []
-    for look in (own_file.read, own_file.picture):
+    for look in (own_file.read, own_file.picture, shown.of_file):
         before = seconds()
         try:
             look(content)
@@ -96,7 +98,18 @@ def hostile_files() -> Iterator[tuple[str, bytes]]:
     yield "pdf-of-forms", pdf(b"/X Do", *(pdf_form(b"/X Do " * 10, 6 + level) for level in range(7)), pdf_form(b"f"))
     group = pdf_form(b"0 0 595 842 re f", extra=b"/Group<</S/Transparency/I true/K true>>")
     yield "pdf-of-groups", pdf(b"/X Do " * 400, group)
+    yield "pdf-of-letters", pdf(b"BT /F 1 Tf " + b"(abcdefghij) Tj " * 15_000 + b"ET")
+    yield "png-of-codes", png_of_codes()
     yield "pdf-of-heavy-pages", pdf_of_pages(b"f", *[b"1 1 9 9 re f " * 60_000] * 4)
+
+
+def png_of_codes() -> bytes:
+    """As many payment codes as a page has room for, each of which is looked into."""
+    code = page(epc_text(), size=(300, 300)).crop((100, 100, 300, 300))
+    sheet = Image.new("L", (3_000, 3_000), 255)
+    for at in range(225):
+        sheet.paste(code, (at % 15 * 200, at // 15 * 200))
+    return encoded(sheet, "PNG")
 
 
 def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
