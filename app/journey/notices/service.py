@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db import work
-from app.db.events import EventRow
+from app.db.events import Event, EventRow
 from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
@@ -26,6 +26,7 @@ from app.journey.payments.models import Payment
 from app.journey.payments.states import PaymentState
 from app.people import safe_words
 from app.people.customers import lock_customer
+from app.people.events import AddressAsked, SafeWordsChanged
 from app.people.models import Customer
 from app.services import Services, Task
 from config.mail import is_address
@@ -177,8 +178,15 @@ def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
     return {each.customer_id: event for event, each in payments.items() if is_account_held(session, each)}
 
 
-def _whose_words(_: Session, facts: Facts) -> Whose:
-    return {fact["customer_id"]: fact["event"] for fact in facts}
+def _whose_own(event: type[Event]) -> WhoseOf:
+    """Of a fact about a customer themselves: what it was is looked up, since nothing else tells whether it is so."""
+
+    def whose(session: Session, facts: Facts) -> Whose:
+        found = {fact["event"]: session.get(EventRow, fact["event"]) for fact in facts}
+        kinds = {each: row.kind for each, row in found.items() if row is not None}
+        return {fact["customer_id"]: fact["event"] for fact in facts if kinds.get(fact["event"]) == event.__name__}
+
+    return whose
 
 
 #: whom a fact is to be told, while it is so
@@ -189,8 +197,8 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.PAYMENT_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
     NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),
     NoticeKind.ACCOUNT_FROZEN: _whose_payments_are_held_up,
-    NoticeKind.WORDS_CHANGED: _whose_words,
-    NoticeKind.ADDRESS_ASKED: _whose_words,
+    NoticeKind.WORDS_CHANGED: _whose_own(SafeWordsChanged),
+    NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
 }
 
 

@@ -12,6 +12,7 @@ from app.journey.connections.service import connect
 from app.people.customers import add_customer
 from app.people.models import Biller, Customer
 from tests.conftest import Clock
+from tests.support.factories import vet, write_down
 from tests.unit.conftest import Begin
 
 DOMAIN = "space.quittance.example"
@@ -21,7 +22,8 @@ DOMAIN = "space.quittance.example"
 def billers(begin: Begin, clock: Clock) -> tuple[str, str]:
     with begin() as uow:
         for biller_id in ("blr_1", "blr_2"):
-            uow.session.add(Biller(id=biller_id, name=biller_id, country="FR", created_at=clock.now))
+            write_down(uow, Biller(id=biller_id, name=biller_id, country="FR", created_at=clock.now))
+            vet(uow, biller_id)
         uow.commit()
     return "blr_1", "blr_2"
 
