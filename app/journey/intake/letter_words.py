@@ -1,8 +1,7 @@
 """The words of which a letter about a bill is made, in French, English, German and Dutch.
 
-A word is here only if no sentence of these words, in whatever order, sends money elsewhere, asks for more of it, or
-denies what stands beside it. So there is no "not", "or", "plus", "other", "new", "old", "twice", "month", "call",
-"attached", no number in words and no name.
+A word is here only if it names no other account, asks for no more money, and denies nothing that stands beside it: there
+is no "not", "or", "plus", "other", "new", "old", "twice", "month", "call", "attached", no number in words and no name.
 """
 
 from __future__ import annotations
