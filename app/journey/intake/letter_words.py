@@ -1,7 +1,8 @@
 """The words of which a letter about a bill is made, in French, English, German and Dutch.
 
-A word is here only if it names no other account, asks for no more money, and denies nothing that stands beside it: there
-is no "not", "or", "plus", "other", "new", "old", "twice", "month", "call", "attached", no number in words and no name.
+A word is here only if it names no other account, asks for no more money, and denies nothing that stands beside it:
+there is no "not", "or", "plus", "other", "new", "old", "twice", "month", "call", "attached", no number in words and no
+name.
 """
 
 from __future__ import annotations

@@ -313,7 +313,7 @@ def _is_clean(page: Image, code: Barcode) -> bool:
     extra: Any = code.extra
     modules = 17 + 4 * int(extra["Version"])
     is_swiss = code.bytes.startswith(_SWISS)
-    unused = float(extra["UEC"])
+    unused: Any = extra["UEC"]  # error correction that was not needed to read it, of one
     at = code.position
     corners = [(each.x, each.y) for each in (at.top_left, at.bottom_left, at.bottom_right, at.top_right)]
     pixels = min(abs(corners[2][axis] - corners[0][axis]) for axis in (0, 1)) / modules
