@@ -300,6 +300,7 @@ class Order:
     is_submitted_apart: bool = False  #: an approval alone does nothing
     authorised: bool = False  #: it may be submitted
     submitted_as: str | None = None  #: the bank's id of the payment
+    submitted_at: dt.datetime | None = None
     owner: str | None = None  #: who was signed in when it was given, where that is wanted
     given_with: str | None = None  #: and the token
     asked_in_app: bool = False  #: the bank's app asks for its approval

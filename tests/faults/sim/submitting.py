@@ -75,7 +75,7 @@ class Submitting(Bank):
         if floor.dice.random() < self.nature.rejects_orders:
             floor.counts["bank rejected submission"] += 1
             raise BankRefused("not like the consent", code="U008", http_status=400)
-        order.submitted_as = f"{order.id}-payment"
+        order.submitted_as, order.submitted_at = f"{order.id}-payment", now
         self.by_payment_id[order.submitted_as] = order
         self.keys[request.request_id] = (body, order, now)
         if floor.dice.random() < self.nature.second_approver:

@@ -27,10 +27,12 @@ WAITS = (dt.timedelta(), dt.timedelta(hours=1), dt.timedelta(hours=72))
 _DECIDED = "SELECT d.id, i.biller_id, d.payee_iban FROM decision d JOIN invoice i ON i.id = d.invoice_id"
 #: V4: an order or a submission is about to be sent; or its customer is given the link to the bank
 _WENT_ON = (
-    "SELECT c.verb || ' ' || a.number || ' of ' || p.id, p.biller_id, d.payee_iban FROM bank_attempt a"
+    "SELECT c.verb || ' ' || a.number || ' of ' || p.id, p.biller_id, d.payee_iban, p.id, c.verb, a.sent_at"
+    " FROM bank_attempt a"
     " JOIN bank_call c ON c.id = a.call_id AND c.verb IN ('initiate', 'submit') JOIN payment p ON p.id = c.payment_id"
     " JOIN decision d ON d.id = p.decision_id"
-    " UNION ALL SELECT 'link of ' || p.id, p.biller_id, d.payee_iban FROM payment p JOIN trip t ON t.id = p.trip_id"
+    " UNION ALL SELECT 'link of ' || p.id, p.biller_id, d.payee_iban, p.id, 'link', NULL"
+    " FROM payment p JOIN trip t ON t.id = p.trip_id"
     " JOIN decision d ON d.id = p.decision_id WHERE t.browser_hash IS NOT NULL"
 )
 
@@ -150,11 +152,19 @@ class Vetting:
         """V3: nobody decides to pay to an account that is not open at that moment. V4: neither is anything of such a
         payment sent, nor its customer given the link, while the account is not."""
         for name, query in (("V3", _DECIDED), ("V4", _WENT_ON)):
-            for what, biller_id, iban in self.world.house.raw.execute(query).fetchall():
+            for what, biller_id, iban, *sending in self.world.house.raw.execute(query).fetchall():
                 if what not in self.judged:
                     self.judged.add(what)
-                    if self._is_held(biller_id, iban):
+                    if self._is_held(biller_id, iban) and not (sending and self._only_tells(*sending)):
                         yield name, f"{what} to {iban}, which is not open"
+
+    def _only_tells(self, payment_id: str, verb: str, sent_at: str | None) -> bool:
+        """Whether the bank had it by then: the same bytes again move nothing, and tell what came of it."""
+        if verb != "submit" or sent_at is None:
+            return False
+        sent = dt.datetime.fromisoformat(sent_at).replace(tzinfo=dt.UTC)
+        taken = [order.submitted_at for order in self.world.orders_of(payment_id)]
+        return any(at is not None and at < sent for at in taken)
 
     def _is_held(self, biller_id: str | None, iban: str) -> bool:
         """Of a bill that its customer added: whether anybody has frozen its account."""
