@@ -81,6 +81,7 @@ class Registry:
         self._session_factory = session_factory
         self._clock = clock
         self._bank_keys = bank_keys
+        self._read_keys: dict[tuple[str, bool, bool, bool], BankKeys] = {}
         self._connectors: dict[str, Connector] = {}
         self._lines: dict[str, Line] = {}
         self._unusable: dict[str, str] = {}
@@ -185,12 +186,13 @@ class Registry:
             return None
         if self._bank_keys is None:
             raise KeysUnusable("this installation has no folder of keys for banks")
-        return BankKeys.load(
-            self._bank_keys / bank.keys,
-            needs_certificate=bank.needs_certificate,
-            needs_signing=bank.needs_signing_key,
-            needs_seal=bank.needs_seal,
-        )
+        needs = (bank.needs_certificate, bank.needs_signing_key, bank.needs_seal)
+        if (bank.keys, *needs) not in self._read_keys:  # many banks, one folder: an RSA key takes long to check
+            certificate, signing, seal = needs
+            self._read_keys[bank.keys, *needs] = BankKeys.load(
+                self._bank_keys / bank.keys, needs_certificate=certificate, needs_signing=signing, needs_seal=seal
+            )
+        return self._read_keys[bank.keys, *needs]
 
     def _line(self, bank: BankProfile, keys: BankKeys | None) -> Line:
         session = self._session_factory(bank) if self._session_factory else _session(keys, allow_http=self._allow_http)

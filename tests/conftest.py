@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import disk_usage
@@ -31,6 +32,7 @@ from connectors.sandbox_bank.context import EXTENSION as BANK
 from tests.support.chromium import find_chromium, launch_flags
 from tests.support.engines import engine_for, let_go
 from tests.support.installation import make_bank, make_services, make_settings
+from tests.support.once import make_once
 from tests.support.postgres import running_postgres
 from tests.support.wsgi_adapter import WSGIAdapter
 
@@ -54,9 +56,28 @@ class Clock:
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses among them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of both kinds of database runs on both in `make test-long`, and in `make test` on one of them by turns.
+
+    Its name says on which one: always the same, and about half of a file's tests on each. What is about the database
+    itself (``each_database``) runs on both all the time; what is about a bank or a process is long on PostgreSQL.
+    """
+    twins: dict[str, dict[str, pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("long_on_postgres") and item.get_closest_marker("postgres"):
-            item.add_marker(pytest.mark.long)
+        kind = getattr(item, "callspec").params.get("database_url") if hasattr(item, "callspec") else None
+        if isinstance(kind, str):
+            twins.setdefault(item.nodeid.replace(kind, ""), {})[kind] = item
+    for name, kinds in twins.items():
+        if len(kinds) == 1:
+            continue
+        for kind, item in kinds.items():
+            if item.get_closest_marker("long_on_postgres"):
+                waits = kind == "postgres"
+            elif item.get_closest_marker("each_database"):
+                waits = False
+            else:
+                waits = kind != ("sqlite", "postgres")[zlib.crc32(name.encode()) % 2]
+            if waits:
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +108,7 @@ class _Templates(BytecodeCache):
 
 
 _TEMPLATES = _Templates()
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": _TEMPLATES}
 
 #: whoever is still in a transaction would have the next test wait
 _LEFT_OPEN = (
@@ -112,9 +134,24 @@ def clock() -> Clock:
     return Clock()
 
 
+class _Folders:
+    """Pytest's own lie on the disk, where each commit of a sandbox bank waits for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def mktemp(self, name: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
+
+
+@pytest.fixture(scope="session")
+def tmp_path_factory() -> Iterator[_Folders]:
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY, ignore_cleanup_errors=True) as folder:
+        yield _Folders(Path(folder))
+
+
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """Pytest's own lies on the disk, where each commit of a sandbox bank waits for it."""
     with tempfile.TemporaryDirectory(dir=_IN_MEMORY, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
@@ -169,10 +206,11 @@ def sqlite_database() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_engines() -> Iterator[None]:
-    """The services of a test have the engine that those of the test before had."""
+def made_once() -> Iterator[None]:
+    """The services of a test have the engine that those of the test before had, and more that stays the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.services.make_engine", engine_for)
+        make_once(patch)
         yield
 
 
@@ -246,7 +284,6 @@ def worker(services: Services) -> Worker:
 def app(services: Services) -> Flask:
     made = create_app(services)
     made.testing = True
-    made.jinja_env.bytecode_cache = _TEMPLATES
     return made
 
 

@@ -31,12 +31,12 @@ START = int(os.environ.get("FAULTS_SEED", "1001"))
 
 
 def test_a_seed_is_one_history() -> None:
-    for seed in range(START, START + 2):
-        first, again = run(seed), run(seed)
-        assert (first.hash, first.broken) == (again.hash, again.broken)
-        assert first.trace
+    first, again = run(START), run(START)
+    assert (first.hash, first.broken) == (again.hash, again.broken)
+    assert first.trace
 
 
+@pytest.mark.long  # the promises have ten of their own
 def test_nothing_breaks_in_10_histories() -> None:
     payments = 0
     for seed in range(START, START + 10):

@@ -13,6 +13,8 @@ from app.db.work import WorkRow, enqueue
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
+pytestmark = pytest.mark.each_database
+
 THREADS, ROUNDS = 8, 10
 
 

@@ -13,6 +13,8 @@ from app.journey.route import ROUTE
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
+pytestmark = pytest.mark.each_database
+
 SETTLED = PaymentSettled(payment_id="pay_1", sequence=4)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import select
 
 from app.db.many import insert_new
 from app.db.upsert import insert_once
 from app.journey.reconciliation.models import StatementAccount
 from app.services import Services
+
+pytestmark = pytest.mark.each_database
 
 
 def test_the_second_changes_nothing_and_gets_no_error(services: Services) -> None:

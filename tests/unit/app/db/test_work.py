@@ -29,6 +29,8 @@ from app.worker import THREADS
 from tests.conftest import Clock
 from tests.unit.conftest import Begin
 
+pytestmark = pytest.mark.each_database
+
 SECOND = dt.timedelta(seconds=1)
 
 
