@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     twins: dict[str, dict[str, pytest.Item]] = {}
     for item in items:
-        kind = getattr(item, "callspec").params.get("database_url") if hasattr(item, "callspec") else None
+        kind = item.callspec.params.get("database_url") if hasattr(item, "callspec") else None
         if isinstance(kind, str):
             twins.setdefault(item.nodeid.replace(kind, ""), {})[kind] = item
     for name, kinds in twins.items():

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import functools
 import inspect
 import itertools
 import json
@@ -49,7 +48,6 @@ from app.people.models import Biller, PayeeAccount
 from app.services import Services, build_services
 from app.worker import Worker
 from config.settings import Settings
-from connectors import bank_keys
 from connectors.sandbox_bank.openbanking_uk import events
 from connectors.sandbox_bank.openbanking_uk.events import Event
 from consent import trips
