@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.people.customers import LOCALES, lock_customer
-from app.people.events import AddressAsked, SafeWordsChanged
+from app.people.events import SafeWordsChanged
 from app.people.models import Customer
 from app.people.word_lists import WORDS
 from consent.base import new_id
@@ -80,13 +80,12 @@ def change(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) 
         uow.record(SafeWordsChanged(customer_id=customer.id, before=kept_as))
 
 
-def ask(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) -> None:
+def ask(vault: Vault, uow: UnitOfWork, customer: Customer) -> None:
     """Draw two that are sent to the customer's address. They are theirs once somebody in their space has typed them:
     whoever has the address by a typing error never learns words that count."""
     words_of(vault, uow, customer)  # locked by it
     row, until = row_of_asked(customer.id), uow.now + ASKED_KEPT
-    vault.put(uow.session, row, " ".join(_two(language)), now=uow.now, expires_at=until)
-    uow.record(AddressAsked(customer_id=customer.id))
+    vault.put(uow.session, row, " ".join(_two(customer.locale)), now=uow.now, expires_at=until)
 
 
 def is_asked(session: Session, customer: Customer, *, now: dt.datetime) -> bool:

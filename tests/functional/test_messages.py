@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,11 @@ from sqlalchemy import select, text
 
 from app import failpoints
 from app.db.work import LEASE
+from app.errors import TooMany
 from app.factory import create_app
 from app.invariants import check
 from app.journey.intake.models import HeldBill
-from app.journey.notices import smtp
+from app.journey.notices import service, smtp
 from app.journey.notices.kinds import APART, CHOICES
 from app.journey.notices.models import Notice
 from app.journey.notices.sending import PAUSES_S
@@ -40,7 +43,7 @@ from consent.models import Sealed
 from tests.support import factories
 from tests.support.camt import Line, camt
 from tests.support.journey import Browser, Journey
-from tests.support.mail_server import MailServer, serve_mail
+from tests.support.mail_server import Mailed, MailServer, serve_mail
 from tests.support.own_bills import add, check_payee
 from tests.support.pictures import IBAN as OWN_IBAN
 
@@ -319,10 +322,11 @@ def unproven(journey: Journey, mail: MailServer) -> Journey:
     return journey
 
 
-def ask(journey: Journey) -> int:
+def ask(journey: Journey, *, wait: bool = True) -> int:
     token = journey.browser.token("/messages")
     status = journey.browser.post("/messages/address", token=token, form={}).status_code
-    journey.wait(1)
+    if wait:
+        journey.wait(1)
     return status
 
 
@@ -364,8 +368,10 @@ def test_an_address_is_written_to_once_its_customer_has_shown_that_it_is_theirs(
 def test_words_that_were_sent_to_an_address_count_for_two_days_and_only_the_last_ones(
     unproven: Journey, mail: MailServer
 ) -> None:
-    for _ in range(2):
-        ask(unproven)
+    ask(unproven)
+    unproven.clock.tick(days=1)
+    unproven.browser.sign_in()
+    ask(unproven)
     first, second = (each.text.splitlines()[0].partition(": ")[2] for each in mail.taken)
     assert "These are not the two words" in type_words(unproven, first)
     unproven.clock.tick(days=2)
@@ -374,22 +380,102 @@ def test_words_that_were_sent_to_an_address_count_for_two_days_and_only_the_last
     assert "Nothing is sent to camille@example.org yet" in page(unproven)
 
 
-def test_however_often_it_was_asked_while_no_worker_ran_it_is_one_message(unproven: Journey, mail: MailServer) -> None:
-    for _ in range(6):
-        token = unproven.browser.token("/messages")
-        unproven.browser.post("/messages/address", token=token, form={})
+def test_however_often_it_is_asked_it_is_one_message_a_day(unproven: Journey, mail: MailServer) -> None:
+    assert "Write to this address" in page(unproven)
+    assert [ask(unproven, wait=False) for _ in range(3)] == [303, 429, 429]
+    assert states(unproven) == [("address_asked", "waiting")]  # written with the fact, and not by work that comes later
     unproven.wait(1)
+    assert [ask(unproven), ask(unproven)] == [429, 429]
     [mailed] = mail.taken
-    assert "You have shown" in type_words(unproven, mailed.text.splitlines()[0].partition(": ")[2])
+    said = page(unproven)
+    assert "We can write there again from" in said
+    assert "Write there again" not in said
+    unproven.clock.tick(days=1)
+    unproven.browser.sign_in()
+    assert "Write there again" in page(unproven)
+    assert ask(unproven) == 303
+    assert "You have shown" in type_words(unproven, first_line(mail.taken[1]))
+    assert first_line(mailed) != first_line(mail.taken[1])
 
 
-def test_nobody_is_pestered_by_people_who_make_spaces(unproven: Journey, mail: MailServer) -> None:
-    assert [ask(unproven) for _ in range(4)] == [303, 303, 303, 429]
+def first_line(mailed: Mailed) -> str:
+    """The two words with which it begins."""
+    return mailed.text.splitlines()[0].partition(": ")[2]
+
+
+def others_with(journey: Journey, *emails: str) -> list[str]:
+    """Spaces that strangers made later, with these addresses."""
+    made = [factories.make_customer(journey.services) for _ in emails]
+    with journey.services.unit_of_work() as uow:
+        for each, email in zip(made, emails, strict=True):
+            uow.session.get_one(Customer, each.id).email = email
+        uow.commit()
+    return [each.id for each in made]
+
+
+def asks(journey: Journey, customer_id: str) -> bool:
+    """Whether this space may."""
+    with journey.services.unit_of_work() as uow:
+        try:
+            service.ask_address(journey.services, uow, customer_id)
+        except TooMany:
+            return False
+        uow.commit()
+        return True
+
+
+def test_nobody_is_pestered_by_people_who_make_spaces_nor_shut_out_by_them(unproven: Journey, mail: MailServer) -> None:
+    address = unproven.customer.email
+    name, _, domain = address.partition("@")
+    others = others_with(unproven, address, f"{name}+one@{domain}", address, f"{name}+two@{domain}")
+    assert [asks(unproven, each) for each in others] == [True, True, False, False]
+    unproven.wait(1)
+    assert len(mail.taken) == 2
+    assert ask(unproven) == 303  # who had it first has one of their own
+    assert not any(asks(unproven, each) for each in others)
+    [elsewhere, like_it] = others_with(unproven, f"{name}@mail.example.org", f"{name}s@{domain}")
+    assert asks(unproven, elsewhere)
+    assert asks(unproven, like_it)
+    unproven.clock.tick(days=1)
+    assert [asks(unproven, each) for each in reversed(others)] == [True, True, False, False]
+
+
+def test_who_was_first_takes_no_place_of_others_twice(unproven: Journey, mail: MailServer) -> None:
+    address = unproven.customer.email
+    others = others_with(unproven, address, address, address)
+    assert ask(unproven) == 303
+    assert [asks(unproven, each) for each in others] == [True, True, False]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_many_spaces_that_ask_at_one_moment_are_counted_all_the_same(unproven: Journey, mail: MailServer) -> None:
+    others = others_with(unproven, *[unproven.customer.email] * 8)
+    together = threading.Barrier(len(others))
+
+    def ask_together(customer_id: str) -> bool:
+        together.wait(10)
+        return asks(unproven, customer_id)
+
+    with ThreadPoolExecutor(len(others)) as threads:
+        assert sum(threads.map(ask_together, others)) == 2
+    assert asks(unproven, unproven.customer.id)
+    unproven.wait(1)
     assert len(mail.taken) == 3
+
+
+def test_an_address_that_was_shown_is_not_asked_again(told: Journey, mail: MailServer) -> None:
+    assert ask(told) == 409
+    assert mail.taken == []
+    assert states(told) == []
+
+
+def test_an_address_that_cannot_be_written_to_is_not_asked(unproven: Journey, mail: MailServer) -> None:
     with unproven.services.unit_of_work() as uow:
         uow.session.get_one(Customer, unproven.customer.id).email = "a,b@example.org"
         uow.commit()
     assert ask(unproven) == 422
+    assert states(unproven) == []
 
 
 def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) -> None:

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from app.db import work
 from app.db.events import Event, EventRow
+from app.db.locks import lock_name
 from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
-from app.errors import Invalid, TooMany
+from app.errors import Conflict, Invalid, TooMany
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
@@ -36,8 +37,8 @@ SEND = "notices.send"
 #: how long what was told stands on its customer's page
 KEPT = dt.timedelta(days=90)
 
-#: questions to one address in a day, whoever's spaces they are for: nobody is to be pestered by people who make spaces
-ASKED_MOST = 3
+#: questions to one mailbox in that time, whoever's spaces they are for: nobody is pestered by people who make spaces
+ASKED_MOST, ASKED_APART = 3, dt.timedelta(days=1)
 
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
@@ -119,21 +120,53 @@ def tell_account_frozen(task: Task) -> None:
     _tell_one(task, NoticeKind.ACCOUNT_FROZEN)
 
 
-def ask_address(services: Services, uow: UnitOfWork, customer: Customer, *, language: str) -> None:
-    """Send two words to the customer's address, to be typed in their space. Raises Invalid, TooMany."""
+def ask_address(services: Services, uow: UnitOfWork, customer_id: str) -> None:
+    """Send two words to the customer's address, to be typed in their space. Raises Invalid, Conflict, TooMany.
+
+    Its message is written here and not by work that comes later: what is counted stays so.
+    """
+    lock_customer(uow.session, customer_id)
+    customer = uow.session.get_one(Customer, customer_id)
+    if customer.email_proven_at is not None:
+        raise Conflict("address-shown", "This address was shown to be its customer's already. Nothing was sent.")
     if not is_address(customer.email):
-        raise Invalid("email", "No e-mail can be sent to this address. Nothing was sent.")
-    sent = select(func.count()).select_from(Notice).join(Customer, Customer.id == Notice.customer_id)
-    lately = (Notice.kind == NoticeKind.ADDRESS_ASKED) & (Notice.created_at > uow.now - dt.timedelta(days=1))
-    if (uow.session.scalar(sent.where(lately, Customer.email == customer.email)) or 0) >= ASKED_MOST:
+        raise Invalid("address-not-plain", "No e-mail can be sent to this address. Nothing was sent.")
+    _must_be_few(uow, customer)
+    safe_words.ask(services.vault, uow, customer)
+    fact = uow.record(AddressAsked(customer_id=customer_id))
+    _write(uow, NoticeKind.ADDRESS_ASKED, customer_id=customer_id, event_id=fact.event_id)
+
+
+def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
+    """One question a day of each space, and ASKED_MOST to one mailbox; of these, one is kept for the space that was the
+    first to have its address, so that nobody who makes spaces shuts that out. Raises TooMany."""
+    box, is_there = _mailbox(customer.email)
+    lock_name(uow.session, f"mailbox:{box}")
+    asked = Notice.state != NoticeState.NOT_SENT
+    lately = (Notice.created_at > uow.now - ASKED_APART) | (Notice.state == NoticeState.WAITING)
+    found = select(Notice.customer_id).join(Customer, Customer.id == Notice.customer_id).distinct()
+    found = found.where(Notice.kind == NoticeKind.ADDRESS_ASKED, asked, lately, is_there)
+    # by its index; what waits for longer than its words are kept is not sent
+    asking = set(uow.session.scalars(found.where(Notice.created_at > uow.now - safe_words.ASKED_KEPT)))
+    room = ASKED_MOST - len(asking)
+    if room == 1 and customer.id not in asking:
+        first = uow.session.scalar(
+            select(Customer.id).where(is_there).order_by(Customer.created_at, Customer.id).limit(1)
+        )
+        room -= first not in {*asking, customer.id}
+    if customer.id in asking or room < 1:
         detail = "Enough was sent to this address for one day. Nothing more was sent."
-        raise TooMany("address-asked", detail, retry_after=dt.timedelta(days=1))
-    safe_words.ask(services.vault, uow, customer, language=language)
+        raise TooMany("address-asked", detail, retry_after=ASKED_APART)
 
 
-def tell_address_asked(task: Task) -> None:
-    """AddressAsked."""
-    _tell_one(task, NoticeKind.ADDRESS_ASKED)
+def _mailbox(address: str) -> tuple[str, ColumnElement[bool]]:
+    """Where its mail ends up as far as one can tell, and whose address is the same in that: what stands behind a ``+``
+    is a label, of which anybody can write as many as they like."""
+    local, _, domain = address.rpartition("@")
+    name = local.partition("+")[0]
+    labelled = Customer.email.startswith(f"{name}+", autoescape=True)
+    box = f"{name}@{domain}"
+    return box, (Customer.email == box) | (labelled & Customer.email.endswith(f"@{domain}", autoescape=True))
 
 
 def tell_words_changed(task: Task) -> None:
@@ -236,7 +269,7 @@ def _tell(task: Task, kind: NoticeKind, facts: Facts) -> None:
 
 
 def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> None:
-    """The message and the work that sends it. What is gathered is said by the one that waits already; and the question
+    """The message and the work that sends it. What is gathered is said by the one that waits already; and a question
     that waits will have the words of now."""
     if kind in GATHER or kind is NoticeKind.ADDRESS_ASKED:
         lock_customer(uow.session, customer_id)  # nobody begins to send that one meanwhile
@@ -281,6 +314,18 @@ def _not_too_soon(uow: UnitOfWork, kind: NoticeKind, customer_id: str) -> dt.dat
     )
     soon = uow.now + GATHER[kind]
     return soon if last is None else max(soon, last + APART)
+
+
+def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt.datetime | None:
+    """From when on this space can ask again whether its address is its customer's; None: it can now."""
+    last = session.scalar(
+        select(func.max(Notice.created_at)).where(
+            Notice.customer_id == customer_id,
+            Notice.kind == NoticeKind.ADDRESS_ASKED,
+            Notice.state != NoticeState.NOT_SENT,
+        )
+    )
+    return last + ASKED_APART if last is not None and last > now - ASKED_APART else None
 
 
 def drop_old(uow: UnitOfWork) -> None:
