@@ -32,7 +32,7 @@ def messages() -> ResponseReturnValue:
         proven=customer.email_proven_at is not None,
         asked=asked,
         asks_again_at=asks_again_at,
-        wrong=asked and "wrong" in request.args,
+        wrong="wrong" in request.args,
         notices=sent,
         unreachable=unreachable,
         mail=services().settings.mail_server is not None,
