@@ -291,6 +291,24 @@ def test_what_comes_while_one_is_being_sent_is_another_message(
     assert len(mail.taken) == 2
 
 
+def test_from_one_that_came_late_to_the_next_there_are_six_hours_too(told: Journey, mail: MailServer) -> None:
+    """The server said "not now" for hours, and what came meanwhile is told in another message."""
+    choose(told, "new_bill")
+    mail.to_rcpt = [451] * 6
+    told.bill()
+    told.wait(GATHERED_S)
+    tried = told.clock.now.timestamp()
+    told.bill(number="meanwhile")
+    came: list[float] = []
+    for _ in range(24 * 6):
+        told.wait(600)
+        came += [told.clock.now.timestamp()] * (len(mail.taken) - len(came))
+    assert states(told) == [("new_bill", "sent")] * 2
+    [first, second] = came
+    assert second - first >= APART.total_seconds()
+    assert first - tried > sum(PAUSES_S[:6])
+
+
 @pytest.mark.parametrize(
     "address",
     ["a..b@x.org", ".a@x.org", "a,b@x.org", '"a b"@x.org', "ünter@x.org", "a@exämple.org", "a@-x.org", "<a@b.c>@x.org"],

@@ -15,7 +15,7 @@ from app.journey.notices import smtp
 from app.journey.notices.compose import Letter, compose, text_of
 from app.journey.notices.kinds import NoticeKind
 from app.journey.notices.models import Notice
-from app.journey.notices.service import is_still_so, is_wanted
+from app.journey.notices.service import is_still_so, is_too_soon, is_wanted
 from app.journey.notices.smtp import Envelope, Outcome
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.people import safe_words
@@ -36,6 +36,10 @@ def send(task: Task) -> None:
         lock_customer(uow.session, notice.customer_id)  # from the first try on, nothing more is gathered for it
         if notice.state != NoticeState.WAITING:
             task.finish(uow)
+            uow.commit()
+            return
+        if (until := is_too_soon(uow.session, notice, now=uow.now)) is not None:
+            task.run_again(uow, run_at=until)
             uow.commit()
             return
         letter = _letter(services, uow, notice)

@@ -275,7 +275,6 @@ def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str
         lock_customer(uow.session, customer_id)  # nobody begins to send that one meanwhile
         if _waits(uow.session, kind, customer_id):
             return
-    run_at = _not_too_soon(uow, kind, customer_id) if kind in GATHER else uow.now
     values = {
         "id": new_id("ntc"),
         "customer_id": customer_id,
@@ -293,7 +292,7 @@ def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str
             key=f"{SEND}:{values['id']}",
             payload={"notice_id": values["id"]},
             now=uow.now,
-            run_at=run_at,
+            run_at=uow.now + GATHER.get(kind, dt.timedelta()),
         )
 
 
@@ -305,15 +304,18 @@ def _waits(session: Session, kind: NoticeKind, customer_id: str) -> bool:
     return session.scalar(waiting.limit(1)) is not None
 
 
-def _not_too_soon(uow: UnitOfWork, kind: NoticeKind, customer_id: str) -> dt.datetime:
-    """When a message of this kind, for which more are gathered, is sent: APART from the last one that was tried."""
-    last = uow.session.scalar(
-        select(func.max(func.coalesce(Notice.ended_at, Notice.created_at))).where(
-            Notice.customer_id == customer_id, Notice.kind == kind, Notice.tries > 0
+def is_too_soon(session: Session, notice: Notice, *, now: dt.datetime) -> dt.datetime | None:
+    """Until when a message that gathers more of its kind waits for its first try, to be APART from the last one; None:
+    it may go. Asked when it is to go: the one before may have been tried for hours, and one that still is may go at any
+    moment."""
+    if notice.kind not in GATHER or notice.tries:
+        return None
+    last = session.scalar(
+        select(func.max(func.coalesce(Notice.ended_at, now))).where(
+            Notice.customer_id == notice.customer_id, Notice.kind == notice.kind, Notice.tries > 0
         )
     )
-    soon = uow.now + GATHER[kind]
-    return soon if last is None else max(soon, last + APART)
+    return last + APART if last is not None and last + APART > now else None
 
 
 def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt.datetime | None:

@@ -153,8 +153,8 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Vos mots de reconnaissance ont changé",
             (
                 "De nouveaux mots de reconnaissance ont été tirés dans votre espace. Ce message commence encore par"
-                " ceux d’avant, car ce sont ceux que vous connaissez ; les suivants commencent par les nouveaux, qui sont"
-                " dans votre espace.",
+                " ceux d’avant, car ce sont ceux que vous connaissez ; les suivants commencent par les nouveaux, qui"
+                " sont dans votre espace.",
                 "Si ce n’était pas vous, connectez-vous, mettez fin aux autres sessions sous Sécurité, et tirez-en à"
                 " nouveau.",
             ),
