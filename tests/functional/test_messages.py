@@ -530,6 +530,52 @@ def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) 
     assert "We could not reach you by e-mail" not in page(told)
 
 
+@pytest.mark.parametrize(
+    ("where", "answer"),
+    [
+        ("greeting", "554 no service here"),
+        ("to_mail", "530 5.7.0 authentication required"),
+        ("to_mail", "550 5.1.8 bad sender"),
+        ("to_mail", "552 5.3.4 too big"),
+        ("to_rcpt", "530 authentication required"),
+        ("to_rcpt", "550 5.7.1 relaying denied"),
+        ("to_rcpt", "554 5.7.1 relay access denied"),
+        ("to_rcpt", "550 5.1.8 bad sender"),
+        ("to_rcpt", "503 bad sequence"),
+        ("to_data", "550 5.1.1 no such user"),  # nothing but RCPT is about the address
+        ("to_data", "552 too big"),
+        ("to_data", "554 5.7.1 it looks like spam"),
+    ],
+)
+def test_what_is_our_own_fault_is_not_laid_on_the_address(
+    told: Journey, mail: MailServer, caplog: pytest.LogCaptureFixture, where: str, answer: str
+) -> None:
+    if where == "greeting":
+        mail.greeting = lambda connection: connection.sendall(f"{answer}\r\n".encode())
+    else:
+        setattr(mail, where, [answer])
+    told.bill()
+    told.wait(GATHERED_S)
+    assert mail.taken == []
+    assert states(told) == [("new_bill", "waiting")]
+    assert f" {answer[:3]}, tried again" in caplog.text
+    assert answer[4:] not in caplog.text
+    assert "We could not reach you by e-mail" not in page(told)
+    mail.greeting = None
+    told.wait(PAUSES_S[0] + 1)
+    assert states(told) == [("new_bill", "sent")]
+
+
+@pytest.mark.parametrize(
+    "answer", ["550 5.1.1 no such user", "550 5.2.1 disabled", "552 5.2.2 full", "550 nobody", "551 not here", "553 no"]
+)
+def test_what_is_said_of_the_address_is_laid_on_it(told: Journey, mail: MailServer, answer: str) -> None:
+    mail.to_rcpt = [answer]
+    told.bill()
+    told.wait(GATHERED_S)
+    assert states(told) == [("new_bill", "refused")]
+
+
 @pytest.mark.parametrize("where", ["to_rcpt", "to_data"])
 def test_what_is_refused_for_now_comes_later(told: Journey, mail: MailServer, where: str) -> None:
     setattr(mail, where, [451, 0])  # not now; then it hangs up in the middle
