@@ -437,6 +437,18 @@ def test_a_space_asks_once_a_day(unproven: Journey, mail: MailServer) -> None:
     assert first_line(mailed) != first_line(mail.taken[1])
 
 
+def test_words_that_count_no_more_are_not_sent(unproven: Journey, mail: MailServer) -> None:
+    """No worker ran meanwhile."""
+    ask(unproven, wait=False)
+    unproven.clock.tick(days=2)
+    unproven.worker.run_until_idle()
+    assert mail.taken == []
+    assert states(unproven) == [("address_asked", "not_sent")]
+    unproven.browser.sign_in()
+    assert ask(unproven) == 303  # and nothing was said: it can be asked at once
+    assert len(mail.taken) == 1
+
+
 def first_line(mailed: Mailed) -> str:
     """The two words with which it begins."""
     return mailed.text.splitlines()[0].partition(": ")[2]

@@ -69,13 +69,15 @@ def send(task: Task) -> None:
 
 def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | None:
     """What it says now; None where nothing is to be said: it is not so any more, its customer wants it no more, has not
-    shown that the address is theirs (or is asked that, and has), or has no safe words."""
+    shown that the address is theirs (or is asked that, and has), or has no words, or none that count still."""
     kind = NoticeKind(notice.kind)
-    proven = uow.session.get_one(Customer, notice.customer_id).email_proven_at is not None
-    if proven is (kind is NoticeKind.ADDRESS_ASKED):
+    customer = uow.session.get_one(Customer, notice.customer_id)
+    if (customer.email_proven_at is not None) is (kind is NoticeKind.ADDRESS_ASKED):
         return None
     row = safe_words.row_of(notice.customer_id)
     if kind is NoticeKind.ADDRESS_ASKED:
+        if not safe_words.is_asked(uow.session, customer, now=uow.now):
+            return None
         row = safe_words.row_of_asked(notice.customer_id)
     if kind is NoticeKind.WORDS_CHANGED:  # those that its customer knows
         row = uow.session.get_one(EventRow, notice.event_id).payload["before"]

@@ -23,8 +23,8 @@ class Text:
 
 
 #: in front of the two words, and behind all that is said: what to do, and how to tell a fake
-OPENING = {"en": "Your two safe words:", "fr": "Vos deux mots de reconnaissance :"}
-OPENING_OF_QUESTION = {"en": "Two words to type in your space:", "fr": "Deux mots à taper dans votre espace :"}
+OPENING = {"en": "Your two safe words:", "fr": "Vos deux mots de reconnaissance :"}
+OPENING_OF_QUESTION = {"en": "Two words to type in your space:", "fr": "Deux mots à taper dans votre espace :"}
 CLOSING = {
     "en": (
         "Open your space only as you always do: by your own bookmark, or by typing its address. There is no link in"
@@ -34,11 +34,11 @@ CLOSING = {
         " never ask for them.",
     ),
     "fr": (
-        "N’ouvrez votre espace que comme d’habitude : par votre propre signet, ou en tapant son adresse. Il n’y a pas"
-        " de lien dans ce message ; il n’y en a jamais dans les nôtres.",
+        "N’ouvrez votre espace que comme d’habitude : par votre propre signet, ou en tapant son adresse. Il n’y a pas"
+        " de lien dans ce message ; il n’y en a jamais dans les nôtres.",
         "Un message sans vos mots de reconnaissance, avec d’autres mots, avec un lien, ou absent de la liste des"
         " quatre-vingt-dix derniers jours sous Messages dans votre espace, ne vient pas de nous. Jetez-le. Ne dites"
-        " jamais à personne vos mots de reconnaissance : nous ne les demandons jamais.",
+        " jamais à personne vos mots de reconnaissance : nous ne les demandons jamais.",
     ),
 }
 
@@ -64,7 +64,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Une facture est retenue",
             (
                 "Une facture est arrivée, à payer sur un compte que nous ne connaissons pas comme celui de"
-                " l’entreprise, ou qui n’est pas ouvert en ce moment. Elle est retenue : personne ne peut la payer ici"
+                " l’entreprise, ou qui n’est pas ouvert en ce moment. Elle est retenue : personne ne peut la payer ici"
                 " avant que quelqu’un l’ait examinée.",
                 "Vous n’avez rien à faire. Ne la payez pas non plus d’une autre façon tant que vous ne savez pas si"
                 " elle est juste.",
@@ -118,24 +118,24 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "en": Text(
             "Is this address yours?",
             (
-                "Somebody who has a space with us said that this address is theirs. If that was you, type the two"
-                " words above in your space, under Messages, within two days. From then on we write to you here about"
-                " what you chose, and each of these messages begins with your two safe words: those that stand on"
-                " that page, not the two above.",
+                "Somebody who has a space at Quittance said that this address is theirs. If that was you, type the two"
+                " words above in your space, under Messages, within a day. From then on we write to you here about what"
+                " you chose, and each of these messages begins with your two safe words: those that stand on that"
+                " page, not the two above.",
                 "If it was not you, throw this message away and tell nobody the words above. As long as nobody types"
                 " them, nothing else is sent here for that space; only this question may come again.",
             ),
             asks=True,
         ),
         "fr": Text(
-            "Cette adresse est-elle la vôtre ?",
+            "Cette adresse est-elle la vôtre ?",
             (
-                "Quelqu’un qui a un espace chez nous a dit que cette adresse est la sienne. Si c’était vous, tapez les"
-                " deux mots ci-dessus dans votre espace, sous Messages, dans les deux jours. Dès lors, nous vous"
-                " écrivons ici au sujet de ce que vous avez choisi, et chacun de ces messages commence par vos deux"
-                " mots de reconnaissance : ceux qui sont sur cette page, et non les deux ci-dessus.",
+                "Quelqu’un qui a un espace chez Quittance a dit que cette adresse est la sienne. Si c’était vous, tapez"
+                " les deux mots ci-dessus dans votre espace, sous Messages, dans les vingt-quatre heures. Dès lors,"
+                " nous vous écrivons ici au sujet de ce que vous avez choisi, et chacun de ces messages commence par"
+                " vos deux mots de reconnaissance : ceux qui sont sur cette page, et non les deux ci-dessus.",
                 "Si ce n’était pas vous, jetez ce message et ne dites à personne les mots ci-dessus. Tant que personne"
-                " ne les tape, rien d’autre n’est envoyé ici pour cet espace ; seule cette question peut revenir.",
+                " ne les tape, rien d’autre n’est envoyé ici pour cet espace ; seule cette question peut revenir.",
             ),
             asks=True,
         ),
@@ -153,7 +153,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Vos mots de reconnaissance ont changé",
             (
                 "De nouveaux mots de reconnaissance ont été tirés dans votre espace. Ce message commence encore par"
-                " ceux d’avant, car ce sont ceux que vous connaissez ; les suivants commencent par les nouveaux, qui"
+                " ceux d’avant, car ce sont ceux que vous connaissez ; les suivants commencent par les nouveaux, qui"
                 " sont dans votre espace.",
                 "Si ce n’était pas vous, connectez-vous, mettez fin aux autres sessions sous Sécurité, et tirez-en à"
                 " nouveau.",

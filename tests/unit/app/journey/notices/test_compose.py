@@ -24,7 +24,7 @@ EVERY = list(itertools.product(NoticeKind, LOCALES))
 #: what a reader's program may make a link of, or a reader take for an account, a number or an amount: said in another
 #: way than the composer says it
 LEADS = re.compile(
-    r"://|www|@|(?:mailto|tel):\S|[\w-]\.[^\W\d_]|\d|[/\\_#%&=+<>\[\]{}|~^$€£¥]|[^\x00-\x7fÀ-ÿŒœ’–]",
+    r"://|www|@|(?:mailto|tel):\S|[\w-]\.[^\W\d_]|\d|[/\\_#%&=+<>\[\]{}|~^$€£¥]|[^\x00-\x7f\xa0À-ÿŒœ’–]",
     re.IGNORECASE | re.UNICODE,
 )
 
@@ -43,6 +43,12 @@ def test_every_message_in_every_language_is_plain(kind: NoticeKind, locale: str)
     text = text_of(kind, locale)
     for paragraph in (*text.paragraphs, *CLOSING[locale][: 1 if text.asks else 2]):
         assert " ".join(paragraph.split(" ")) in letter.text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_no_french_mark_begins_a_line(kind: NoticeKind) -> None:
+    letter = compose(text_of(kind, "fr"), WORDS_OF_SOMEBODY, locale="fr")
+    assert not re.search(r"[ \n][;:?!]", f"{letter.subject}\n{letter.text}")
 
 
 def test_every_kind_is_said_in_every_language() -> None:
