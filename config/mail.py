@@ -44,6 +44,8 @@ class MailServer:
             raise ValueError("must name a port between 1 and 65535") from error
         if bool(parts.username) is not bool(parts.password):
             raise ValueError("must have a user and a password, or neither")
+        if not unquote(f"{parts.username}{parts.password}").isascii():
+            raise ValueError("must have a user and a password in plain ASCII")
         return cls(
             host=parts.hostname,
             port=port,

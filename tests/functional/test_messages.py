@@ -625,6 +625,21 @@ def test_a_server_that_we_do_not_trust_gets_nothing(
     assert states(told) == [("new_bill", "waiting")]
 
 
+def test_a_server_whose_name_or_answer_is_none_is_tried_again_like_any_other(
+    journey: Journey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And no dead letter, for which nobody would be told that it was given up."""
+    journey = with_mail(journey, f"smtps://{'a' * 70}.example")
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert states(journey) == [("new_bill", "waiting")]
+    assert "tried again" in caplog.text
+    assert "notices.send" not in caplog.text
+    for pause_s in PAUSES_S:
+        journey.wait(pause_s + 1)
+    assert states(journey) == [("new_bill", "given_up")]
+
+
 class Killed(BaseException):
     """As SIGKILL: nothing of ours runs after it."""
 
