@@ -311,7 +311,19 @@ def test_from_one_that_came_late_to_the_next_there_are_six_hours_too(told: Journ
 
 @pytest.mark.parametrize(
     "address",
-    ["a..b@x.org", ".a@x.org", "a,b@x.org", '"a b"@x.org', "ünter@x.org", "a@exämple.org", "a@-x.org", "<a@b.c>@x.org"],
+    [
+        "a..b@x.org",
+        ".a@x.org",
+        "a,b@x.org",
+        '"a b"@x.org',
+        "ünter@x.org",
+        "a@exämple.org",
+        "a@-x.org",
+        "<a@b.c>@x.org",
+        "=?utf-8?q?a=40evil.example?=@x.org",
+        "=?utf-8?q?a=0D=0ABcc=3A_b=40c.example?=@x.org",
+        "a.=?utf-8?b?w6k=?=@x.org",
+    ],
 )
 def test_an_address_that_is_none_is_refused_and_not_tried_for_ever(
     told: Journey, mail: MailServer, address: str
@@ -513,6 +525,17 @@ def test_many_spaces_that_ask_at_one_moment_are_counted_all_the_same(unproven: J
     assert asks(unproven, unproven.customer.id)
     unproven.wait(1)
     assert len(mail.taken) == 3
+
+
+def test_a_sender_whose_clock_is_a_little_behind_breaks_no_promise(unproven: Journey, mail: MailServer) -> None:
+    ask(unproven)
+    type_words(unproven, first_line(mail.taken[0]))
+    unproven.clock.tick(seconds=-3)
+    token = unproven.browser.token("/messages")
+    unproven.browser.post("/messages/words", token=token, form={})
+    unproven.worker.run_until_idle()
+    assert states(unproven) == [("address_asked", "sent"), ("words_changed", "sent")]
+    assert check(unproven.services.engine, now=unproven.clock()) == []
 
 
 def test_an_address_that_was_shown_is_not_asked_again(told: Journey, mail: MailServer) -> None:
