@@ -428,7 +428,7 @@ def test_whoever_asks_too_often_is_told_when_to_try_again(unproven: Journey, mai
     ask(unproven, wait=False)
     token = unproven.browser.token("/messages")
     again = unproven.browser.post("/messages/address", token=token, form={})
-    assert "Try again tomorrow." in again.get_data(as_text=True)
+    assert "Try again tomorrow, or from the time" in again.get_data(as_text=True)
 
 
 def test_a_space_asks_once_a_day(unproven: Journey, mail: MailServer) -> None:
@@ -447,6 +447,19 @@ def test_a_space_asks_once_a_day(unproven: Journey, mail: MailServer) -> None:
     assert ask(unproven) == 303
     assert "You have shown" in type_words(unproven, first_line(mail.taken[1]))
     assert first_line(mailed) != first_line(mail.taken[1])
+
+
+def test_whoever_does_not_answer_is_not_asked_every_day_for_ever(unproven: Journey, mail: MailServer) -> None:
+    answers, said = [], ""
+    for _ in range(8):
+        answers.append(ask(unproven))
+        said = page(unproven)
+        unproven.clock.tick(days=12)
+        unproven.browser.sign_in()
+    assert answers == [303] * 5 + [429] * 3
+    assert "We can write there again from" in said
+    assert ask(unproven) == 303  # ninety days after the first one
+    assert ask(unproven) == 429
 
 
 def test_words_that_count_no_more_are_not_sent(unproven: Journey, mail: MailServer) -> None:

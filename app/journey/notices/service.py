@@ -39,6 +39,8 @@ KEPT = dt.timedelta(days=90)
 
 #: questions to one mailbox in that time, whoever's spaces they are for: nobody is pestered by people who make spaces
 ASKED_MOST, ASKED_APART = 3, dt.timedelta(days=1)
+#: and of one space in the time that they are KEPT: whoever does not answer is not asked every day for ever
+ASKED_MOST_BY_ONE = 5
 
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
@@ -137,9 +139,32 @@ def ask_address(services: Services, uow: UnitOfWork, customer_id: str) -> None:
     _write(uow, NoticeKind.ADDRESS_ASKED, customer_id=customer_id, event_id=fact.event_id)
 
 
+def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt.datetime | None:
+    """From when on this space can ask again whether its address is its customer's; None: it can now."""
+    asked = session.scalars(
+        select(Notice.created_at)
+        .where(
+            Notice.customer_id == customer_id,
+            Notice.kind == NoticeKind.ADDRESS_ASKED,
+            Notice.state != NoticeState.NOT_SENT,
+            Notice.created_at > now - KEPT,
+        )
+        .order_by(Notice.created_at.desc())
+    ).all()
+    if not asked:
+        return None
+    again_at = asked[0] + ASKED_APART
+    if len(asked) >= ASKED_MOST_BY_ONE:
+        again_at = asked[ASKED_MOST_BY_ONE - 1] + KEPT
+    return again_at if again_at > now else None
+
+
 def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
     """One question a day of each space, and ASKED_MOST to one mailbox; of these, one is kept for the space that was the
     first to have its address, so that nobody who makes spaces shuts that out. Raises TooMany."""
+    detail = "Enough was sent to this address for now. Nothing more was sent."
+    if (again_at := asks_again_at(uow.session, customer_id=customer.id, now=uow.now)) is not None:
+        raise TooMany("address-asked", detail, retry_after=again_at - uow.now)
     box, is_there = _mailbox(customer.email)
     lock_name(uow.session, f"mailbox:{box}")
     asked = Notice.state != NoticeState.NOT_SENT
@@ -155,7 +180,6 @@ def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
         )
         room -= first not in {*asking, customer.id}
     if customer.id in asking or room < 1:
-        detail = "Enough was sent to this address for one day. Nothing more was sent."
         raise TooMany("address-asked", detail, retry_after=ASKED_APART)
 
 
@@ -316,18 +340,6 @@ def is_too_soon(session: Session, notice: Notice, *, now: dt.datetime) -> dt.dat
         )
     )
     return last + APART if last is not None and last + APART > now else None
-
-
-def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt.datetime | None:
-    """From when on this space can ask again whether its address is its customer's; None: it can now."""
-    last = session.scalar(
-        select(func.max(Notice.created_at)).where(
-            Notice.customer_id == customer_id,
-            Notice.kind == NoticeKind.ADDRESS_ASKED,
-            Notice.state != NoticeState.NOT_SENT,
-        )
-    )
-    return last + ASKED_APART if last is not None and last > now - ASKED_APART else None
 
 
 def drop_old(uow: UnitOfWork) -> None:

@@ -84,8 +84,8 @@ CODES = {
     "address-shown": lazy_gettext("You have shown already that this address is yours. Nothing was sent there."),
     "address-not-plain": lazy_gettext("We cannot write to this address. Nothing was sent."),
     "address-asked": lazy_gettext(
-        "Enough was sent to this address for one day, for you or for somebody else who wrote it down. Nothing more was"
-        " sent. Try again tomorrow."
+        "Enough was sent to this address for now, for you or for somebody else who wrote it down. Nothing more was"
+        " sent. Try again tomorrow, or from the time that stands on the page Messages."
     ),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }
