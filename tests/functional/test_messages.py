@@ -35,6 +35,7 @@ from app.journey.reconciliation.service import import_statement
 from app.people import accounts, safe_words, vetting
 from app.people.models import Customer, PayeeAccount
 from app.people.safe_words import SafeWords
+from app.people.word_lists import WORDS
 from app.schedule import Schedule
 from app.services import Services, utc_now
 from app.worker import Worker
@@ -472,6 +473,17 @@ def test_words_that_count_no_more_are_not_sent(unproven: Journey, mail: MailServ
     unproven.browser.sign_in()
     assert ask(unproven) == 303  # and nothing was said: it can be asked at once
     assert len(mail.taken) == 1
+
+
+def test_the_question_and_its_words_are_in_the_language_of_the_customer(unproven: Journey, mail: MailServer) -> None:
+    """Whatever language the page was read in."""
+    reader = factories.make_customer(unproven.services, locale="fr")
+    assert asks(unproven, reader.id)
+    unproven.worker.run_until_idle()
+    [mailed] = mail.taken
+    assert mailed.message["Content-Language"] == "fr"
+    assert mailed.text.startswith("Deux mots à taper dans votre espace")
+    assert set(first_line(mailed).split(", ")) <= set(WORDS["fr"])
 
 
 def first_line(mailed: Mailed) -> str:
