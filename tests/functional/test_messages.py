@@ -292,6 +292,30 @@ def test_what_comes_while_one_is_being_sent_is_another_message(
     assert len(mail.taken) == 2
 
 
+def test_bills_of_a_muted_company_come_without_a_message(told: Journey, mail: MailServer) -> None:
+    """As its page promises; what was to be told before is told."""
+    choose(told, "new_bill")
+
+    def press(act: str) -> None:
+        token = told.browser.token(f"/companies/{told.biller.id}")
+        assert told.browser.post(f"/companies/{told.biller.id}/{act}", token=token, form={}).status_code == 303
+
+    told.bill()
+    press("mute")
+    told.bill(number="muted")
+    told.wait(GATHERED_S)
+    assert len(mail.taken) == 1
+    told.wait(APART.total_seconds())
+    told.bill(number="muted too")
+    told.wait(APART.total_seconds())
+    assert len(mail.taken) == 1
+    told.browser.sign_in()
+    press("unmute")
+    told.bill(number="heard")
+    told.wait(APART.total_seconds())
+    assert len(mail.taken) == 2
+
+
 def test_from_one_that_came_late_to_the_next_there_are_six_hours_too(told: Journey, mail: MailServer) -> None:
     """The server said "not now" for hours, and what came meanwhile is told in another message."""
     choose(told, "new_bill")

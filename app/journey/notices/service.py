@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, select
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.db import work
@@ -16,6 +16,8 @@ from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, TooMany
+from app.journey.connections.models import Connection
+from app.journey.connections.states import ConnectionState
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
@@ -202,8 +204,14 @@ def tell_words_changed(task: Task) -> None:
 
 
 def _whose_invoices(session: Session, facts: Facts) -> Whose:
+    """Of billers that their customers did not mute: those come without a notice."""
     ids = {fact["invoice_id"]: fact["event"] for fact in facts}
-    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids)))
+    muted = exists().where(
+        Connection.customer_id == Invoice.customer_id,
+        Connection.biller_id == Invoice.biller_id,
+        Connection.state == ConnectionState.MUTED,
+    )
+    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids), ~muted))
     return {row.customer_id: ids[row.id] for row in rows}
 
 
@@ -262,6 +270,8 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
 def is_still_so(session: Session, notice: Notice) -> bool:
     """Whether what it says is true now: it may have waited for hours, and nobody is told what a bank contradicts."""
     kind = NoticeKind(notice.kind)
+    if kind is NoticeKind.NEW_BILL:  # it stays so, and others were gathered, whoever is muted since
+        return True
     if kind is NoticeKind.BILL_HELD:  # it speaks for all that came while it waited
         return bool(_held_by_account(session, HeldBill.customer_id == notice.customer_id))
     fact = {**session.get_one(EventRow, notice.event_id).payload, "event": notice.event_id}
