@@ -79,11 +79,7 @@ def post(server: MailServer, letter: Letter, envelope: Envelope) -> Outcome:
         if _is_about_address(code, words):
             return Outcome.REFUSED
         return _later(server, refused, code)
-    except (
-        smtplib.SMTPException,
-        OSError,
-        ValueError,
-    ) as error:  # the last: a name or an answer that is no text at all
+    except (smtplib.SMTPException, OSError, ValueError) as error:  # the last: a name or an answer that is no text
         return _later(server, error, getattr(error, "smtp_code", None))
     return Outcome.TAKEN
 
