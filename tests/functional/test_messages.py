@@ -697,6 +697,16 @@ def test_a_server_that_we_do_not_trust_gets_nothing(
     assert states(told) == [("new_bill", "waiting")]
 
 
+def test_a_server_with_the_certificate_of_another_name_gets_nothing(journey: Journey, mail: MailServer) -> None:
+    """Whoever is on the way may have a good one, of a name of their own."""
+    journey = with_mail(journey, mail.url.replace("127.0.0.1", "127.1"))  # the same machine, and another name
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert mail.taken == []
+    assert not [line for line in mail.said if line.startswith("MAIL")]
+    assert states(journey) == [("new_bill", "waiting")]
+
+
 def test_a_server_whose_name_or_answer_is_none_is_tried_again_like_any_other(
     journey: Journey, caplog: pytest.LogCaptureFixture
 ) -> None:
