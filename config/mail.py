@@ -8,10 +8,13 @@ from urllib.parse import unquote, urlsplit
 
 #: scheme → the port where none is said
 _PORTS = {"smtps": 465, "smtp+starttls": 587}
-#: what may stand in an envelope: plain ASCII and a dot-atom (RFC 5322), so that nothing has to be guessed or quoted
+#: what may stand in an envelope: plain ASCII and a dot-atom (RFC 5322), so that nothing has to be guessed or quoted;
+#: nor anything that a header would make another address of (RFC 2047: =?…?=)
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z][A-Za-z0-9-]{{0,61}}[A-Za-z0-9]")
+_ADDRESS = re.compile(
+    rf"(?!.*=\?)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z][A-Za-z0-9-]{{0,61}}[A-Za-z0-9]"
+)
 
 
 def is_address(written: str) -> bool:
@@ -44,6 +47,8 @@ class MailServer:
             raise ValueError("must name a port between 1 and 65535") from error
         if bool(parts.username) is not bool(parts.password):
             raise ValueError("must have a user and a password, or neither")
+        if not unquote(f"{parts.username}{parts.password}").isascii():
+            raise ValueError("must have a user and a password in plain ASCII")
         return cls(
             host=parts.hostname,
             port=port,

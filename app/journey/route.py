@@ -59,7 +59,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     PaymentFailed: [webhooks.tell_payment_failed, notices.tell_payment_failed],
     PaymentUnknown: [webhooks.tell_payment_updated],
     PaymentReversed: [webhooks.tell_payment_failed, notices.tell_payment_reversed],
-    AddressAsked: [notices.tell_address_asked],
+    AddressAsked: [],  # its message is written with it
     SafeWordsChanged: [notices.tell_words_changed],
 }
 

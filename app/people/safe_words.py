@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.people.customers import LOCALES, lock_customer
-from app.people.events import AddressAsked, SafeWordsChanged
+from app.people.events import SafeWordsChanged
 from app.people.models import Customer
 from app.people.word_lists import WORDS
 from consent.base import new_id
@@ -80,13 +80,12 @@ def change(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) 
         uow.record(SafeWordsChanged(customer_id=customer.id, before=kept_as))
 
 
-def ask(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) -> None:
-    """Draw two that are sent to the customer's address. They are theirs once somebody in their space has typed them:
-    whoever has the address by a typing error never learns words that count."""
+def ask(vault: Vault, uow: UnitOfWork, customer: Customer) -> None:
+    """Draw two others that are sent to the customer's address, to be typed in their space: whoever has the address by a
+    typing error never learns the safe words."""
     words_of(vault, uow, customer)  # locked by it
     row, until = row_of_asked(customer.id), uow.now + ASKED_KEPT
-    vault.put(uow.session, row, " ".join(_two(language)), now=uow.now, expires_at=until)
-    uow.record(AddressAsked(customer_id=customer.id))
+    vault.put(uow.session, row, " ".join(_two(customer.locale)), now=uow.now, expires_at=until)
 
 
 def is_asked(session: Session, customer: Customer, *, now: dt.datetime) -> bool:
@@ -96,15 +95,14 @@ def is_asked(session: Session, customer: Customer, *, now: dt.datetime) -> bool:
 
 
 def prove(vault: Vault, uow: UnitOfWork, customer: Customer, *, typed: str) -> bool:
-    """The address is the customer's if these are the two that were sent there, whatever their case, accents and marks:
-    they are the safe words from now on. False: they are not, and nothing is changed."""
+    """The address is the customer's if these are the two that were sent there, whatever their case, accents and marks.
+    They count once, and the safe words stay what they are. False: they are not these, and nothing is changed."""
     lock_customer(uow.session, customer.id)
     if not is_asked(uow.session, customer, now=uow.now):
         return False
     asked = vault.get(uow.session, row_of_asked(customer.id))
     if not hmac.compare_digest(_bare(asked), _bare(typed)):
         return False
-    vault.put(uow.session, row_of(customer.id), asked, now=uow.now)
     uow.session.delete(uow.session.get_one(Sealed, row_of_asked(customer.id)))
     uow.session.get_one(Customer, customer.id).email_proven_at = uow.now
     return True

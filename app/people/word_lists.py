@@ -2,7 +2,7 @@
 
 By hand, since what is packaged was made for passwords and wallets: with words that nobody wants to be greeted by, and
 some that are hard to write. No word is about money or the post, none is in both lists, and none becomes another one
-without its accents. 512 words make 262,144 pairs: nobody gets two tries at a customer who compares them.
+without its accents. 676 words make 456,300 pairs: nobody gets two tries at a customer who compares them.
 """
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,18 +21,21 @@ from sqlalchemy import select, text
 
 from app import failpoints
 from app.db.work import LEASE
+from app.errors import TooMany
 from app.factory import create_app
 from app.invariants import check
 from app.journey.intake.models import HeldBill
-from app.journey.notices import smtp
-from app.journey.notices.kinds import APART, CHOICES
+from app.journey.notices import service, smtp
+from app.journey.notices.kinds import APART, CHOICES, NoticeKind
 from app.journey.notices.models import Notice
 from app.journey.notices.sending import PAUSES_S
+from app.journey.notices.texts import TEXTS, Text
 from app.journey.payments.reasons import Reason
 from app.journey.reconciliation.service import import_statement
 from app.people import accounts, safe_words, vetting
 from app.people.models import Customer, PayeeAccount
 from app.people.safe_words import SafeWords
+from app.people.word_lists import WORDS
 from app.schedule import Schedule
 from app.services import Services, utc_now
 from app.worker import Worker
@@ -40,7 +45,7 @@ from consent.models import Sealed
 from tests.support import factories
 from tests.support.camt import Line, camt
 from tests.support.journey import Browser, Journey
-from tests.support.mail_server import MailServer, serve_mail
+from tests.support.mail_server import Mailed, MailServer, serve_mail
 from tests.support.own_bills import add, check_payee
 from tests.support.pictures import IBAN as OWN_IBAN
 
@@ -128,7 +133,17 @@ def test_a_message_arrives_with_both_words_and_no_link(told: Journey, mail: Mail
     assert all("AUTH" not in line for line in mail.in_clear)
     assert "Something new is in your space" in page(told)
     assert "Sent " in page(told)
+    assert "All messages of the last 90 days" in page(told)
     assert states(told) == [("new_bill", "sent")]
+
+
+def test_a_line_that_begins_with_from_arrives_as_it_was_written(
+    told: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TEXTS[NoticeKind.NEW_BILL], "en", Text("A bill", ("From now on it is here.",)))
+    told.bill()
+    told.wait(GATHERED_S)
+    assert "\nFrom now on it is here.\n" in mail.taken[0].text.replace("\r", "")
 
 
 def test_nobody_is_written_to_who_did_not_choose_it(journey: Journey, mail: MailServer) -> None:
@@ -239,7 +254,11 @@ def test_what_is_not_so_any_more_when_it_can_be_sent_is_not_sent(told: Journey, 
         held.ended_as, held.ended_at = "discarded", uow.now
         uow.commit()
     told.wait(3600)
+    told.browser.sign_in()
     assert subjects(mail) == ["A payment was taken back"]
+    said = page(told)  # of the one a mail server may have taken the one try that there was, of the other there was none
+    assert said.count("before a mail server said that it took it; it may have arrived all the same") == 1
+    assert said.count("Not sent by e-mail") == 1
     assert sorted(states(told)) == [
         ("bill_held", "not_sent"),
         ("payment_reversed", "sent"),
@@ -273,9 +292,63 @@ def test_what_comes_while_one_is_being_sent_is_another_message(
     assert len(mail.taken) == 2
 
 
+def test_bills_of_a_muted_company_come_without_a_message(told: Journey, mail: MailServer) -> None:
+    """As its page promises; what was to be told before is told."""
+    choose(told, "new_bill")
+
+    def press(act: str) -> None:
+        token = told.browser.token(f"/companies/{told.biller.id}")
+        assert told.browser.post(f"/companies/{told.biller.id}/{act}", token=token, form={}).status_code == 303
+
+    told.bill()
+    press("mute")
+    told.bill(number="muted")
+    told.wait(GATHERED_S)
+    assert len(mail.taken) == 1
+    told.wait(APART.total_seconds())
+    told.bill(number="muted too")
+    told.wait(APART.total_seconds())
+    assert len(mail.taken) == 1
+    told.browser.sign_in()
+    press("unmute")
+    told.bill(number="heard")
+    told.wait(APART.total_seconds())
+    assert len(mail.taken) == 2
+
+
+def test_from_one_that_came_late_to_the_next_there_are_six_hours_too(told: Journey, mail: MailServer) -> None:
+    """The server said "not now" for hours, and what came meanwhile is told in another message."""
+    choose(told, "new_bill")
+    mail.to_rcpt = [451] * 6
+    told.bill()
+    told.wait(GATHERED_S)
+    tried = told.clock.now.timestamp()
+    told.bill(number="meanwhile")
+    came: list[float] = []
+    for _ in range(24 * 6):
+        told.wait(600)
+        came += [told.clock.now.timestamp()] * (len(mail.taken) - len(came))
+    assert states(told) == [("new_bill", "sent")] * 2
+    [first, second] = came
+    assert second - first >= APART.total_seconds()
+    assert first - tried > sum(PAUSES_S[:6])
+
+
 @pytest.mark.parametrize(
     "address",
-    ["a..b@x.org", ".a@x.org", "a,b@x.org", '"a b"@x.org', "ünter@x.org", "a@exämple.org", "a@-x.org", "<a@b.c>@x.org"],
+    [
+        "a..b@x.org",
+        ".a@x.org",
+        "a,b@x.org",
+        '"a b"@x.org',
+        "ünter@x.org",
+        "a@exämple.org",
+        "a@-x.org",
+        "<a@b.c>@x.org",
+        "=?utf-8?q?a=40evil.example?=@x.org",
+        "=?utf-8?q?a=0D=0ABcc=3A_b=40c.example?=@x.org",
+        "a.=?utf-8?b?w6k=?=@x.org",
+    ],
 )
 def test_an_address_that_is_none_is_refused_and_not_tried_for_ever(
     told: Journey, mail: MailServer, address: str
@@ -319,10 +392,11 @@ def unproven(journey: Journey, mail: MailServer) -> Journey:
     return journey
 
 
-def ask(journey: Journey) -> int:
+def ask(journey: Journey, *, wait: bool = True) -> int:
     token = journey.browser.token("/messages")
     status = journey.browser.post("/messages/address", token=token, form={}).status_code
-    journey.wait(1)
+    if wait:
+        journey.wait(1)
     return status
 
 
@@ -343,53 +417,188 @@ def test_an_address_is_written_to_once_its_customer_has_shown_that_it_is_theirs(
     assert "What is ticked is sent once you have shown" in page(unproven)
     assert ask(unproven) == 303
     [mailed] = mail.taken
-    typed = mailed.text.splitlines()[0].partition(": ")[2]
+    typed = first_line(mailed)
     assert mailed.message["Subject"] == "Is this address yours?"
-    assert "\nFrom then on" in mailed.text  # as it was written, without a > before it
-    assert before.first not in mailed.text
+    assert not {before.first, before.second} & set(re.findall(r"\w+", mailed.text.partition("\n")[0]))
     assert typed not in page(unproven)
     for wrong in ("", "lantern meadow", f"{before.first} {before.second}", typed.split(",")[0]):
         assert "These are not the two words" in type_words(unproven, wrong)
     assert words(unproven.services, unproven.customer.id) == before
     assert "You have shown that this address is yours" in type_words(unproven, f" {typed.upper()} ")
-    now = words(unproven.services, unproven.customer.id)
-    assert typed == f"{now.first}, {now.second}"
+    assert words(unproven.services, unproven.customer.id) == before  # those that its customer knows
+    assert "These are not the two words" not in type_words(unproven, typed)  # they counted once
     unproven.bill(number="next")
     unproven.wait(GATHERED_S)
     assert subjects(mail) == ["Is this address yours?", "Something new is in your space"]
-    assert mail.taken[1].text.splitlines()[0] == mailed.text.splitlines()[0]
+    assert mail.taken[1].text.splitlines()[0] == f"Your two safe words: {before.first}, {before.second}"
     assert check(unproven.services.engine, now=unproven.clock()) == []
 
 
 def test_words_that_were_sent_to_an_address_count_for_two_days_and_only_the_last_ones(
     unproven: Journey, mail: MailServer
 ) -> None:
-    for _ in range(2):
-        ask(unproven)
-    first, second = (each.text.splitlines()[0].partition(": ")[2] for each in mail.taken)
+    ask(unproven)
+    unproven.clock.tick(days=1)
+    unproven.browser.sign_in()
+    ask(unproven)
+    first, second = map(first_line, mail.taken)
     assert "These are not the two words" in type_words(unproven, first)
     unproven.clock.tick(days=2)
     unproven.browser.sign_in()
-    type_words(unproven, second)
-    assert "Nothing is sent to camille@example.org yet" in page(unproven)
+    assert "do not count, or no longer" in type_words(unproven, second)
+    assert "Nothing of what is ticked below is sent to camille@example.org yet" in page(unproven)
 
 
-def test_however_often_it_was_asked_while_no_worker_ran_it_is_one_message(unproven: Journey, mail: MailServer) -> None:
-    for _ in range(6):
-        token = unproven.browser.token("/messages")
-        unproven.browser.post("/messages/address", token=token, form={})
+def test_whoever_asks_too_often_is_told_when_to_try_again(unproven: Journey, mail: MailServer) -> None:
+    ask(unproven, wait=False)
+    token = unproven.browser.token("/messages")
+    again = unproven.browser.post("/messages/address", token=token, form={})
+    assert "Try again tomorrow, or from the time" in again.get_data(as_text=True)
+
+
+def test_a_space_asks_once_a_day(unproven: Journey, mail: MailServer) -> None:
+    assert "Write to this address" in page(unproven)
+    assert [ask(unproven, wait=False) for _ in range(3)] == [303, 429, 429]
+    assert states(unproven) == [("address_asked", "waiting")]  # written with the fact, and not by work that comes later
     unproven.wait(1)
+    assert [ask(unproven), ask(unproven)] == [429, 429]
     [mailed] = mail.taken
-    assert "You have shown" in type_words(unproven, mailed.text.splitlines()[0].partition(": ")[2])
+    said = page(unproven)
+    assert "We can write there again from" in said
+    assert "Write there again" not in said
+    unproven.clock.tick(days=1)
+    unproven.browser.sign_in()
+    assert "Write there again" in page(unproven)
+    assert ask(unproven) == 303
+    assert "You have shown" in type_words(unproven, first_line(mail.taken[1]))
+    assert first_line(mailed) != first_line(mail.taken[1])
 
 
-def test_nobody_is_pestered_by_people_who_make_spaces(unproven: Journey, mail: MailServer) -> None:
-    assert [ask(unproven) for _ in range(4)] == [303, 303, 303, 429]
+def test_whoever_does_not_answer_is_not_asked_every_day_for_ever(unproven: Journey, mail: MailServer) -> None:
+    answers, said = [], ""
+    for _ in range(8):
+        answers.append(ask(unproven))
+        said = page(unproven)
+        unproven.clock.tick(days=12)
+        unproven.browser.sign_in()
+    assert answers == [303] * 5 + [429] * 3
+    assert "We can write there again from" in said
+    assert ask(unproven) == 303  # ninety days after the first one
+    assert ask(unproven) == 429
+
+
+def test_words_that_count_no_more_are_not_sent(unproven: Journey, mail: MailServer) -> None:
+    """No worker ran meanwhile."""
+    ask(unproven, wait=False)
+    unproven.clock.tick(days=2)
+    unproven.worker.run_until_idle()
+    assert mail.taken == []
+    assert states(unproven) == [("address_asked", "not_sent")]
+    unproven.browser.sign_in()
+    assert ask(unproven) == 303  # and nothing was said: it can be asked at once
+    assert len(mail.taken) == 1
+
+
+def test_the_question_and_its_words_are_in_the_language_of_the_customer(unproven: Journey, mail: MailServer) -> None:
+    """Whatever language the page was read in."""
+    reader = factories.make_customer(unproven.services, locale="fr")
+    assert asks(unproven, reader.id)
+    unproven.worker.run_until_idle()
+    [mailed] = mail.taken
+    assert mailed.message["Content-Language"] == "fr"
+    assert mailed.text.startswith("Deux mots à taper dans votre espace")
+    assert set(first_line(mailed).split(", ")) <= set(WORDS["fr"])
+
+
+def first_line(mailed: Mailed) -> str:
+    """The two words with which it begins."""
+    return mailed.text.splitlines()[0].partition(": ")[2]
+
+
+def others_with(journey: Journey, *emails: str) -> list[str]:
+    """Spaces that strangers made later, with these addresses."""
+    made = [factories.make_customer(journey.services) for _ in emails]
+    with journey.services.unit_of_work() as uow:
+        for each, email in zip(made, emails, strict=True):
+            uow.session.get_one(Customer, each.id).email = email
+        uow.commit()
+    return [each.id for each in made]
+
+
+def asks(journey: Journey, customer_id: str) -> bool:
+    """Whether this space may."""
+    with journey.services.unit_of_work() as uow:
+        try:
+            service.ask_address(journey.services, uow, customer_id)
+        except TooMany:
+            return False
+        uow.commit()
+        return True
+
+
+def test_nobody_is_pestered_by_people_who_make_spaces_nor_shut_out_by_them(unproven: Journey, mail: MailServer) -> None:
+    address = unproven.customer.email
+    name, _, domain = address.partition("@")
+    others = others_with(unproven, address, f"{name}+one@{domain}", address, f"{name}+two@{domain}")
+    assert [asks(unproven, each) for each in others] == [True, True, False, False]
+    unproven.wait(1)
+    assert len(mail.taken) == 2
+    assert ask(unproven) == 303  # who had it first has one of their own
+    assert not any(asks(unproven, each) for each in others)
+    [elsewhere, like_it] = others_with(unproven, f"{name}@mail.example.org", f"{name}s@{domain}")
+    assert asks(unproven, elsewhere)
+    assert asks(unproven, like_it)
+    unproven.clock.tick(days=1)
+    assert [asks(unproven, each) for each in reversed(others)] == [True, True, False, False]
+
+
+def test_who_was_first_takes_no_place_of_others_twice(unproven: Journey, mail: MailServer) -> None:
+    address = unproven.customer.email
+    others = others_with(unproven, address, address, address)
+    assert ask(unproven) == 303
+    assert [asks(unproven, each) for each in others] == [True, True, False]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_many_spaces_that_ask_at_one_moment_are_counted_all_the_same(unproven: Journey, mail: MailServer) -> None:
+    others = others_with(unproven, *[unproven.customer.email] * 8)
+    together = threading.Barrier(len(others))
+
+    def ask_together(customer_id: str) -> bool:
+        together.wait(10)
+        return asks(unproven, customer_id)
+
+    with ThreadPoolExecutor(len(others)) as threads:
+        assert sum(threads.map(ask_together, others)) == 2
+    assert asks(unproven, unproven.customer.id)
+    unproven.wait(1)
     assert len(mail.taken) == 3
+
+
+def test_a_sender_whose_clock_is_a_little_behind_breaks_no_promise(unproven: Journey, mail: MailServer) -> None:
+    ask(unproven)
+    type_words(unproven, first_line(mail.taken[0]))
+    unproven.clock.tick(seconds=-3)
+    token = unproven.browser.token("/messages")
+    unproven.browser.post("/messages/words", token=token, form={})
+    unproven.worker.run_until_idle()
+    assert states(unproven) == [("address_asked", "sent"), ("words_changed", "sent")]
+    assert check(unproven.services.engine, now=unproven.clock()) == []
+
+
+def test_an_address_that_was_shown_is_not_asked_again(told: Journey, mail: MailServer) -> None:
+    assert ask(told) == 409
+    assert mail.taken == []
+    assert states(told) == []
+
+
+def test_an_address_that_cannot_be_written_to_is_not_asked(unproven: Journey, mail: MailServer) -> None:
     with unproven.services.unit_of_work() as uow:
         uow.session.get_one(Customer, unproven.customer.id).email = "a,b@example.org"
         uow.commit()
     assert ask(unproven) == 422
+    assert states(unproven) == []
 
 
 def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) -> None:
@@ -403,6 +612,52 @@ def test_a_refused_address_is_said_on_the_page(told: Journey, mail: MailServer) 
     told.browser.sign_in()
     assert len(mail.taken) == 1
     assert "We could not reach you by e-mail" not in page(told)
+
+
+@pytest.mark.parametrize(
+    ("where", "answer"),
+    [
+        ("greeting", "554 no service here"),
+        ("to_mail", "530 5.7.0 authentication required"),
+        ("to_mail", "550 5.1.8 bad sender"),
+        ("to_mail", "552 5.3.4 too big"),
+        ("to_rcpt", "530 authentication required"),
+        ("to_rcpt", "550 5.7.1 relaying denied"),
+        ("to_rcpt", "554 5.7.1 relay access denied"),
+        ("to_rcpt", "550 5.1.8 bad sender"),
+        ("to_rcpt", "503 bad sequence"),
+        ("to_data", "550 5.1.1 no such user"),  # nothing but RCPT is about the address
+        ("to_data", "552 too big"),
+        ("to_data", "554 5.7.1 it looks like spam"),
+    ],
+)
+def test_what_is_our_own_fault_is_not_laid_on_the_address(
+    told: Journey, mail: MailServer, caplog: pytest.LogCaptureFixture, where: str, answer: str
+) -> None:
+    if where == "greeting":
+        mail.greeting = lambda connection: connection.sendall(f"{answer}\r\n".encode())
+    else:
+        setattr(mail, where, [answer])
+    told.bill()
+    told.wait(GATHERED_S)
+    assert mail.taken == []
+    assert states(told) == [("new_bill", "waiting")]
+    assert f" {answer[:3]}, tried again" in caplog.text
+    assert answer[4:] not in caplog.text
+    assert "We could not reach you by e-mail" not in page(told)
+    mail.greeting = None
+    told.wait(PAUSES_S[0] + 1)
+    assert states(told) == [("new_bill", "sent")]
+
+
+@pytest.mark.parametrize(
+    "answer", ["550 5.1.1 no such user", "550 5.2.1 disabled", "552 5.2.2 full", "550 nobody", "551 not here", "553 no"]
+)
+def test_what_is_said_of_the_address_is_laid_on_it(told: Journey, mail: MailServer, answer: str) -> None:
+    mail.to_rcpt = [answer]
+    told.bill()
+    told.wait(GATHERED_S)
+    assert states(told) == [("new_bill", "refused")]
 
 
 @pytest.mark.parametrize("where", ["to_rcpt", "to_data"])
@@ -426,7 +681,7 @@ def test_after_a_day_it_is_given_up(told: Journey, mail: MailServer) -> None:
     assert states(told) == [("new_bill", "given_up")]
     assert 23 * 3600 < sum(PAUSES_S) < 24 * 3600
     told.browser.sign_in()
-    assert "for a day no mail server has said that it took it" in page(told)
+    assert "for a day no mail server has said that it took it; it may have arrived all the same" in page(told)
 
 
 def test_a_server_that_we_do_not_trust_gets_nothing(
@@ -440,6 +695,31 @@ def test_a_server_that_we_do_not_trust_gets_nothing(
     assert mail.taken == []
     assert not [line for line in mail.said if line.startswith("MAIL")]
     assert states(told) == [("new_bill", "waiting")]
+
+
+def test_a_server_with_the_certificate_of_another_name_gets_nothing(journey: Journey, mail: MailServer) -> None:
+    """Whoever is on the way may have a good one, of a name of their own."""
+    journey = with_mail(journey, mail.url.replace("127.0.0.1", "127.1"))  # the same machine, and another name
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert mail.taken == []
+    assert not [line for line in mail.said if line.startswith("MAIL")]
+    assert states(journey) == [("new_bill", "waiting")]
+
+
+def test_a_server_whose_name_or_answer_is_none_is_tried_again_like_any_other(
+    journey: Journey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And no dead letter, for which nobody would be told that it was given up."""
+    journey = with_mail(journey, f"smtps://{'a' * 70}.example")
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert states(journey) == [("new_bill", "waiting")]
+    assert "tried again" in caplog.text
+    assert "notices.send" not in caplog.text
+    for pause_s in PAUSES_S:
+        journey.wait(pause_s + 1)
+    assert states(journey) == [("new_bill", "given_up")]
 
 
 class Killed(BaseException):
@@ -497,7 +777,7 @@ def test_a_worker_that_is_killed_for_real_between_250_and_its_commit(told: Journ
     mail.before_250 = mail.at_quit = lambda: None
     assert len(mail.taken) == 1
     assert states(told) == [("words_changed", "waiting")]
-    assert "Not sent yet" in page(told)  # and it is in the list all the same
+    assert "Being sent since" in page(told)  # and it is in the list all the same
     told.clock.now = utc_now()
     told.wait(LEASE.total_seconds() + 1)
     first, second = mail.taken
@@ -614,3 +894,17 @@ def test_what_was_told_is_forgotten_after_ninety_days(journey: Journey) -> None:
     journey.clock.tick(days=1)
     Schedule(journey.services).run_due()
     assert states(journey) == []
+
+
+def test_what_was_sent_long_after_it_was_written_is_kept_for_as_long_from_then(told: Journey, mail: MailServer) -> None:
+    """No worker ran for ten days: whoever looks for it eighty-nine days after it came finds it."""
+    told.bill()
+    told.clock.tick(days=10)
+    told.wait(1)
+    assert len(mail.taken) == 1
+    told.clock.tick(days=89)
+    Schedule(told.services).run_due()
+    assert len(states(told)) == 1
+    told.clock.tick(days=1)
+    Schedule(told.services).run_due()
+    assert states(told) == []

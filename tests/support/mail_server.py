@@ -42,15 +42,16 @@ class Mailed:
 
 @dataclass
 class MailServer:
-    """``answers``: what it says to RCPT and at the end of DATA instead of 250, the next one first; 0: it hangs up there
-    without a word. ``taken``: what it answered 250 to. ``said``: every line of a client."""
+    """``to_…``: what it says there instead of 250, the next one first, with words behind the code or without; 0: it
+    hangs up there without a word. ``taken``: what it answered 250 to. ``said``: every line of a client."""
 
     port: int
     starttls: bool
     tls: ssl.SSLContext
     password: str = ""  #: of the user ``quittance``; "": it wants none
-    to_rcpt: list[int] = field(default_factory=list)
-    to_data: list[int] = field(default_factory=list)
+    to_mail: list[int | str] = field(default_factory=list)
+    to_rcpt: list[int | str] = field(default_factory=list)
+    to_data: list[int | str] = field(default_factory=list)  #: when it has the whole message
     taken: list[Mailed] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     in_clear: list[str] = field(default_factory=list)  #: those of ``said`` that came before TLS
@@ -130,26 +131,28 @@ class _Talk:
         right = base64.b64encode(f"\0quittance\0{self._server.password}".encode()).decode()
         self._say(*((235, "welcome") if line == f"AUTH PLAIN {right}" else (535, "wrong password")))
 
+    def _answer(self, answers: list[int | str]) -> int:
+        code, _, words = str(answers.pop(0) if answers else 250).partition(" ")
+        self._say(int(code), words or "as you say")
+        return int(code)
+
     def _mail(self, line: str) -> None:
         self._sender, self._to = line.partition("<")[2].partition(">")[0], []
-        self._say(250, "well")
+        self._answer(self._server.to_mail)
 
     def _rcpt(self, line: str) -> None:
-        code = self._server.to_rcpt.pop(0) if self._server.to_rcpt else 250
-        if code == 250:
+        if self._answer(self._server.to_rcpt) == 250:
             self._to.append(line.partition("<")[2].partition(">")[0])
-        self._say(code, "as you say")
 
     def _data(self, _: str) -> None:
         self._say(354, "go on")
         lines: list[bytes] = []
         while (line := self._file.readline()) not in (b".\r\n", b""):
             lines.append(line.removeprefix(b"."))
-        code = self._server.to_data.pop(0) if self._server.to_data else 250
-        if code == 250:
+        if not self._server.to_data:
             self._server.taken.append(Mailed(self._sender, self._to, b"".join(lines)))
             self._server.before_250()
-        self._say(code, "as you say")
+        self._answer(self._server.to_data)
 
     def _rset(self, _: str) -> None:
         self._say(250, "well")

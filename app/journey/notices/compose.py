@@ -13,7 +13,7 @@ import textwrap
 from dataclasses import dataclass
 
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.texts import CLOSING, OPENING, TEXTS, Text
+from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, Text
 from app.people.safe_words import SafeWords
 
 #: the no-break space stands before French marks
@@ -70,8 +70,8 @@ def compose(text: Text, words: SafeWords, *, locale: str) -> Letter:
     """
     if not words.first or not words.second or words.first == words.second:
         raise NotPlain("it has no two words")
-    opening = f"{OPENING[locale]} {words.first}, {words.second}"
-    closing = CLOSING[locale] if text.warns else CLOSING[locale][:1]
+    opening = f"{(OPENING_OF_QUESTION if text.asks else OPENING)[locale]} {words.first}, {words.second}"
+    closing = CLOSING[locale][:1] if text.asks else CLOSING[locale]
     return Letter(text.subject, "\n\n".join(map(_folded, (opening, *text.paragraphs, *closing))) + "\n")
 
 

@@ -23,6 +23,7 @@ class NoticeView:
     paragraphs: tuple[str, ...]
     language: str
     state: NoticeState
+    tried: bool  #: what was given up, or not wanted any more, may have arrived all the same
     created_at: dt.datetime
     ended_at: dt.datetime | None  #: of a sent one: when a mail server took it
 
@@ -55,6 +56,7 @@ def _view(row: Notice) -> NoticeView:
         paragraphs=text.paragraphs,
         language=row.locale,
         state=NoticeState(row.state),
+        tried=row.tries > 0,
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

@@ -15,7 +15,7 @@ from app.journey.notices import smtp
 from app.journey.notices.compose import Letter, compose, text_of
 from app.journey.notices.kinds import NoticeKind
 from app.journey.notices.models import Notice
-from app.journey.notices.service import is_still_so, is_wanted
+from app.journey.notices.service import is_still_so, is_too_soon, is_wanted
 from app.journey.notices.smtp import Envelope, Outcome
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.people import safe_words
@@ -36,6 +36,10 @@ def send(task: Task) -> None:
         lock_customer(uow.session, notice.customer_id)  # from the first try on, nothing more is gathered for it
         if notice.state != NoticeState.WAITING:
             task.finish(uow)
+            uow.commit()
+            return
+        if (until := is_too_soon(uow.session, notice, now=uow.now)) is not None:
+            task.run_again(uow, run_at=until)
             uow.commit()
             return
         letter = _letter(services, uow, notice)
@@ -65,13 +69,15 @@ def send(task: Task) -> None:
 
 def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | None:
     """What it says now; None where nothing is to be said: it is not so any more, its customer wants it no more, has not
-    shown that the address is theirs (or is asked that, and has), or has no safe words."""
+    shown that the address is theirs (or is asked that, and has), or has no words, or none that count still."""
     kind = NoticeKind(notice.kind)
-    proven = uow.session.get_one(Customer, notice.customer_id).email_proven_at is not None
-    if proven is (kind is NoticeKind.ADDRESS_ASKED):
+    customer = uow.session.get_one(Customer, notice.customer_id)
+    if (customer.email_proven_at is not None) is (kind is NoticeKind.ADDRESS_ASKED):
         return None
     row = safe_words.row_of(notice.customer_id)
     if kind is NoticeKind.ADDRESS_ASKED:
+        if not safe_words.is_asked(uow.session, customer, now=uow.now):
+            return None
         row = safe_words.row_of_asked(notice.customer_id)
     if kind is NoticeKind.WORDS_CHANGED:  # those that its customer knows
         row = uow.session.get_one(EventRow, notice.event_id).payload["before"]

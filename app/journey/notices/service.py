@@ -6,15 +6,18 @@ import datetime as dt
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, select
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.db import work
 from app.db.events import Event, EventRow
+from app.db.locks import lock_name
 from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
-from app.errors import Invalid, TooMany
+from app.errors import Conflict, Invalid, TooMany
+from app.journey.connections.models import Connection
+from app.journey.connections.states import ConnectionState
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
@@ -36,8 +39,10 @@ SEND = "notices.send"
 #: how long what was told stands on its customer's page
 KEPT = dt.timedelta(days=90)
 
-#: questions to one address in a day, whoever's spaces they are for: nobody is to be pestered by people who make spaces
-ASKED_MOST = 3
+#: questions to one mailbox in that time, whoever's spaces they are for: nobody is pestered by people who make spaces
+ASKED_MOST, ASKED_APART = 3, dt.timedelta(days=1)
+#: and of one space in the time that they are KEPT: whoever does not answer is not asked every day for ever
+ASKED_MOST_BY_ONE = 5
 
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
@@ -119,21 +124,75 @@ def tell_account_frozen(task: Task) -> None:
     _tell_one(task, NoticeKind.ACCOUNT_FROZEN)
 
 
-def ask_address(services: Services, uow: UnitOfWork, customer: Customer, *, language: str) -> None:
-    """Send two words to the customer's address, to be typed in their space. Raises Invalid, TooMany."""
+def ask_address(services: Services, uow: UnitOfWork, customer_id: str) -> None:
+    """Send two words to the customer's address, to be typed in their space. Raises Invalid, Conflict, TooMany.
+
+    Its message is written here and not by work that comes later: what is counted stays so.
+    """
+    lock_customer(uow.session, customer_id)
+    customer = uow.session.get_one(Customer, customer_id)
+    if customer.email_proven_at is not None:
+        raise Conflict("address-shown", "This address was shown to be its customer's already. Nothing was sent.")
     if not is_address(customer.email):
-        raise Invalid("email", "No e-mail can be sent to this address. Nothing was sent.")
-    sent = select(func.count()).select_from(Notice).join(Customer, Customer.id == Notice.customer_id)
-    lately = (Notice.kind == NoticeKind.ADDRESS_ASKED) & (Notice.created_at > uow.now - dt.timedelta(days=1))
-    if (uow.session.scalar(sent.where(lately, Customer.email == customer.email)) or 0) >= ASKED_MOST:
-        detail = "Enough was sent to this address for one day. Nothing more was sent."
-        raise TooMany("address-asked", detail, retry_after=dt.timedelta(days=1))
-    safe_words.ask(services.vault, uow, customer, language=language)
+        raise Invalid("address-not-plain", "No e-mail can be sent to this address. Nothing was sent.")
+    _must_be_few(uow, customer)
+    safe_words.ask(services.vault, uow, customer)
+    fact = uow.record(AddressAsked(customer_id=customer_id))
+    _write(uow, NoticeKind.ADDRESS_ASKED, customer_id=customer_id, event_id=fact.event_id)
 
 
-def tell_address_asked(task: Task) -> None:
-    """AddressAsked."""
-    _tell_one(task, NoticeKind.ADDRESS_ASKED)
+def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt.datetime | None:
+    """From when on this space can ask again whether its address is its customer's; None: it can now."""
+    asked = session.scalars(
+        select(Notice.created_at)
+        .where(
+            Notice.customer_id == customer_id,
+            Notice.kind == NoticeKind.ADDRESS_ASKED,
+            Notice.state != NoticeState.NOT_SENT,
+            Notice.created_at > now - KEPT,
+        )
+        .order_by(Notice.created_at.desc())
+    ).all()
+    if not asked:
+        return None
+    again_at = asked[0] + ASKED_APART
+    if len(asked) >= ASKED_MOST_BY_ONE:
+        again_at = asked[ASKED_MOST_BY_ONE - 1] + KEPT
+    return again_at if again_at > now else None
+
+
+def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
+    """One question a day of each space, and ASKED_MOST to one mailbox; of these, one is kept for the space that was the
+    first to have its address, so that nobody who makes spaces shuts that out. Raises TooMany."""
+    detail = "Enough was sent to this address for now. Nothing more was sent."
+    if (again_at := asks_again_at(uow.session, customer_id=customer.id, now=uow.now)) is not None:
+        raise TooMany("address-asked", detail, retry_after=again_at - uow.now)
+    box, is_there = _mailbox(customer.email)
+    lock_name(uow.session, f"mailbox:{box}")
+    asked = Notice.state != NoticeState.NOT_SENT
+    lately = (Notice.created_at > uow.now - ASKED_APART) | (Notice.state == NoticeState.WAITING)
+    found = select(Notice.customer_id).join(Customer, Customer.id == Notice.customer_id).distinct()
+    found = found.where(Notice.kind == NoticeKind.ADDRESS_ASKED, asked, lately, is_there)
+    # by its index; what waits for longer than its words are kept is not sent
+    asking = set(uow.session.scalars(found.where(Notice.created_at > uow.now - safe_words.ASKED_KEPT)))
+    room = ASKED_MOST - len(asking)
+    if room == 1 and customer.id not in asking:
+        first = uow.session.scalar(
+            select(Customer.id).where(is_there).order_by(Customer.created_at, Customer.id).limit(1)
+        )
+        room -= first not in {*asking, customer.id}
+    if customer.id in asking or room < 1:
+        raise TooMany("address-asked", detail, retry_after=ASKED_APART)
+
+
+def _mailbox(address: str) -> tuple[str, ColumnElement[bool]]:
+    """Where its mail ends up as far as one can tell, and whose address is the same in that: what stands behind a ``+``
+    is a label, of which anybody can write as many as they like."""
+    local, _, domain = address.rpartition("@")
+    name = local.partition("+")[0]
+    labelled = Customer.email.startswith(f"{name}+", autoescape=True)
+    box = f"{name}@{domain}"
+    return box, (Customer.email == box) | (labelled & Customer.email.endswith(f"@{domain}", autoescape=True))
 
 
 def tell_words_changed(task: Task) -> None:
@@ -145,8 +204,14 @@ def tell_words_changed(task: Task) -> None:
 
 
 def _whose_invoices(session: Session, facts: Facts) -> Whose:
+    """Of billers that their customers did not mute: those come without a notice."""
     ids = {fact["invoice_id"]: fact["event"] for fact in facts}
-    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids)))
+    muted = exists().where(
+        Connection.customer_id == Invoice.customer_id,
+        Connection.biller_id == Invoice.biller_id,
+        Connection.state == ConnectionState.MUTED,
+    )
+    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids), ~muted))
     return {row.customer_id: ids[row.id] for row in rows}
 
 
@@ -205,6 +270,8 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
 def is_still_so(session: Session, notice: Notice) -> bool:
     """Whether what it says is true now: it may have waited for hours, and nobody is told what a bank contradicts."""
     kind = NoticeKind(notice.kind)
+    if kind is NoticeKind.NEW_BILL:  # it stays so, and others were gathered, whoever is muted since
+        return True
     if kind is NoticeKind.BILL_HELD:  # it speaks for all that came while it waited
         return bool(_held_by_account(session, HeldBill.customer_id == notice.customer_id))
     fact = {**session.get_one(EventRow, notice.event_id).payload, "event": notice.event_id}
@@ -236,13 +303,12 @@ def _tell(task: Task, kind: NoticeKind, facts: Facts) -> None:
 
 
 def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> None:
-    """The message and the work that sends it. What is gathered is said by the one that waits already; and the question
+    """The message and the work that sends it. What is gathered is said by the one that waits already; and a question
     that waits will have the words of now."""
     if kind in GATHER or kind is NoticeKind.ADDRESS_ASKED:
         lock_customer(uow.session, customer_id)  # nobody begins to send that one meanwhile
         if _waits(uow.session, kind, customer_id):
             return
-    run_at = _not_too_soon(uow, kind, customer_id) if kind in GATHER else uow.now
     values = {
         "id": new_id("ntc"),
         "customer_id": customer_id,
@@ -260,7 +326,7 @@ def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str
             key=f"{SEND}:{values['id']}",
             payload={"notice_id": values["id"]},
             now=uow.now,
-            run_at=run_at,
+            run_at=uow.now + GATHER.get(kind, dt.timedelta()),
         )
 
 
@@ -272,17 +338,22 @@ def _waits(session: Session, kind: NoticeKind, customer_id: str) -> bool:
     return session.scalar(waiting.limit(1)) is not None
 
 
-def _not_too_soon(uow: UnitOfWork, kind: NoticeKind, customer_id: str) -> dt.datetime:
-    """When a message of this kind, for which more are gathered, is sent: APART from the last one that was tried."""
-    last = uow.session.scalar(
-        select(func.max(func.coalesce(Notice.ended_at, Notice.created_at))).where(
-            Notice.customer_id == customer_id, Notice.kind == kind, Notice.tries > 0
+def is_too_soon(session: Session, notice: Notice, *, now: dt.datetime) -> dt.datetime | None:
+    """Until when a message that gathers more of its kind waits for its first try, to be APART from the last one; None:
+    it may go. Asked when it is to go: the one before may have been tried for hours, and one that still is may go at any
+    moment."""
+    if notice.kind not in GATHER or notice.tries:
+        return None
+    last = session.scalar(
+        select(func.max(func.coalesce(Notice.ended_at, now))).where(
+            Notice.customer_id == notice.customer_id, Notice.kind == notice.kind, Notice.tries > 0
         )
     )
-    soon = uow.now + GATHER[kind]
-    return soon if last is None else max(soon, last + APART)
+    return last + APART if last is not None and last + APART > now else None
 
 
 def drop_old(uow: UnitOfWork) -> None:
     """Forget what was told long ago."""
-    uow.session.execute(delete(Notice).where(Notice.created_at <= uow.now - KEPT, Notice.state != NoticeState.WAITING))
+    before = uow.now - KEPT
+    # the one has an index; by the other, what was sent within that time is still in the list
+    uow.session.execute(delete(Notice).where(Notice.created_at <= before, Notice.ended_at <= before))

@@ -7,6 +7,7 @@ import datetime as dt
 import enum
 import io
 import logging
+import re
 import smtplib
 import socket
 import ssl
@@ -27,13 +28,15 @@ log = logging.getLogger("quittance.notices")
 TIMEOUT_S = 10.0
 ALL_S = 60.0
 ANSWERS_MOST = 64 * 1024
+#: refusals of a mailbox where there is no enhanced code; enhanced ones, 5.1.x, that are about the sender's address
+OF_MAILBOX, OF_SENDER = (550, 551, 553), (7, 8)
 #: what is shown beside the address it comes from
 SENDER = "Quittance"
 
 
 class Outcome(enum.Enum):
     TAKEN = enum.auto()  #: 250: it is the mail server's to deliver now
-    REFUSED = enum.auto()  #: 5xx for this address, or for the message: to ask again would not help
+    REFUSED = enum.auto()  #: 5xx for this address: to ask again would not help
     LATER = enum.auto()  #: not now, or nobody knows whether it was taken: it is sent again, as the very same message
 
 
@@ -72,14 +75,30 @@ def post(server: MailServer, letter: Letter, envelope: Envelope) -> Outcome:
             # not send_message: that writes >From where a line begins with From
             smtp.sendmail(envelope.sender, [envelope.to], message.as_bytes())
     except smtplib.SMTPRecipientsRefused as refused:
-        return _by_code(*(code for code, _ in refused.recipients.values()))
-    except smtplib.SMTPDataError as refused:
-        return _by_code(refused.smtp_code)
-    except (smtplib.SMTPException, OSError) as error:
-        # of our server, our password, our sender: no fault of this address. Its words may quote anything: not logged
-        log.warning("mail server %s:%d: %s, tried again", server.host, server.port, type(error).__name__)
-        return Outcome.LATER
+        [(code, words)] = refused.recipients.values()
+        if _is_about_address(code, words):
+            return Outcome.REFUSED
+        return _later(server, refused, code)
+    except (smtplib.SMTPException, OSError, ValueError) as error:  # the last: a name or an answer that is no text
+        return _later(server, error, getattr(error, "smtp_code", None))
     return Outcome.TAKEN
+
+
+def _later(server: MailServer, error: Exception, code: int | None) -> Outcome:
+    """Of our server, our password, our sender or our message: no fault of this address. Its words may quote anything:
+    not logged."""
+    said = type(error).__name__ if code is None else f"{type(error).__name__} {code}"
+    log.warning("mail server %s:%d: %s, tried again", server.host, server.port, said)
+    return Outcome.LATER
+
+
+def _is_about_address(code: int, words: bytes) -> bool:
+    """Whether a refusal of RCPT is for good, and of the mailbox: by its enhanced code (RFC 3463: 5.1 addresses, but not
+    the sender's, and 5.2 mailboxes; not 5.7, who may send) or, of a server that gives none, by RFC 5321."""
+    if enhanced := re.match(rb"([245])\.(\d{1,3})\.(\d{1,3})\b", words):
+        kind, subject, detail = map(int, enhanced.groups())
+        return 500 <= code < 600 and kind == 5 and (subject == 2 or (subject == 1 and detail not in OF_SENDER))
+    return code in OF_MAILBOX
 
 
 @contextlib.contextmanager
@@ -138,7 +157,3 @@ class _Patient(smtplib.SMTP):
 
 class _ImplicitTls(_Patient, smtplib.SMTP_SSL):
     pass
-
-
-def _by_code(*codes: int) -> Outcome:
-    return Outcome.REFUSED if all(500 <= code < 600 for code in codes) else Outcome.LATER

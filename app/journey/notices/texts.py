@@ -1,6 +1,7 @@
 """What messages say, by kind and language. They are whole sentences of our own: nothing is filled in.
 
-A kind has a subject and its own paragraphs; before them stand the two safe words, after them ``CLOSING``.
+A kind has a subject and its own paragraphs; before them stand the two safe words, after them ``CLOSING``. The one
+that asks for two words has these in their place.
 """
 
 from __future__ import annotations
@@ -16,26 +17,28 @@ class Text:
 
     subject: str
     paragraphs: tuple[str, ...]
-    #: whether it says how to tell a fake: whoever is written to for the first time knows no words yet
-    warns: bool = True
+    #: whether the two words that it begins with are to be typed: no safe words, since it may reach a stranger, who is
+    #: not told either how to tell a fake by them
+    asks: bool = False
 
 
 #: in front of the two words, and behind all that is said: what to do, and how to tell a fake
-OPENING = {"en": "Your two safe words:", "fr": "Vos deux mots de reconnaissance :"}
+OPENING = {"en": "Your two safe words:", "fr": "Vos deux mots de reconnaissance :"}
+OPENING_OF_QUESTION = {"en": "Two words to type in your space:", "fr": "Deux mots à taper dans votre espace :"}
 CLOSING = {
     "en": (
-        "To see more, open your space as you always do: by your own bookmark, or by typing its address. There is no"
-        " link in this message, and there never is one.",
-        "A message that has no safe words or other ones than yours, that has a link, or that is not in the list under"
-        " Messages in your space, is not from us. Throw it away. Never tell anybody your safe words: we never ask for"
-        " them.",
+        "Open your space only as you always do: by your own bookmark, or by typing its address. There is no link in"
+        " this message; there never is one in ours.",
+        "A message without your safe words, with other ones, with a link, or missing from the list of the last ninety"
+        " days under Messages in your space, is not from us. Throw it away. Never tell anybody your safe words: we"
+        " never ask for them.",
     ),
     "fr": (
-        "Pour en savoir plus, ouvrez votre espace comme d’habitude : par votre propre signet, ou en tapant son"
-        " adresse. Il n’y a pas de lien dans ce message, et il n’y en a jamais.",
-        "Un message sans mots de reconnaissance ou avec d’autres que les vôtres, avec un lien, ou absent de la liste"
-        " sous Messages dans votre espace, ne vient pas de nous. Jetez-le. Ne dites jamais à personne vos mots de"
-        " reconnaissance : nous ne les demandons jamais.",
+        "N’ouvrez votre espace que comme d’habitude : par votre propre signet, ou en tapant son adresse. Il n’y a pas"
+        " de lien dans ce message ; il n’y en a jamais dans les nôtres.",
+        "Un message sans vos mots de reconnaissance, avec d’autres mots, avec un lien, ou absent de la liste des"
+        " quatre-vingt-dix derniers jours sous Messages dans votre espace, ne vient pas de nous. Jetez-le. Ne dites"
+        " jamais à personne vos mots de reconnaissance : nous ne les demandons jamais.",
     ),
 }
 
@@ -53,7 +56,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             (
                 "A bill came that is to be paid to an account which we do not know as the company’s, or which is not"
                 " open now. It is held back: nobody can pay it here before somebody has looked at it.",
-                "There is nothing that you have to do. Do not pay it in another way either before you know that it"
+                "There is nothing that you have to do. Do not pay it any other way either until you know that it"
                 " is right.",
             ),
         ),
@@ -61,16 +64,16 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Une facture est retenue",
             (
                 "Une facture est arrivée, à payer sur un compte que nous ne connaissons pas comme celui de"
-                " l’entreprise, ou qui n’est pas ouvert en ce moment. Elle est retenue : personne ne peut la payer ici"
+                " l’entreprise, ou qui n’est pas ouvert en ce moment. Elle est retenue : personne ne peut la payer ici"
                 " avant que quelqu’un l’ait examinée.",
-                "Vous n’avez rien à faire. Ne la payez pas non plus d’une autre façon avant de savoir si elle est"
-                " juste.",
+                "Vous n’avez rien à faire. Ne la payez pas non plus d’une autre façon tant que vous ne savez pas si"
+                " elle est juste.",
             ),
         ),
     },
     NoticeKind.PAYMENT_SETTLED: {
-        "en": Text("A payment is done", ("Your bank says that a payment of yours is done.",)),
-        "fr": Text("Un paiement est fait", ("Votre banque dit qu’un de vos paiements est fait.",)),
+        "en": Text("A payment is done", ("A payment of yours is done. Its receipt is in your space.",)),
+        "fr": Text("Un paiement est fait", ("Un de vos paiements est fait. Son reçu est dans votre espace.",)),
     },
     NoticeKind.PAYMENT_FAILED: {
         "en": Text(
@@ -92,7 +95,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         ),
         "fr": Text(
             "Un paiement a été repris",
-            ("Un de vos paiements qui était fait a été repris. Votre espace dit où en est sa facture.",),
+            ("Un de vos paiements, déjà fait, a été repris. Votre espace dit où en est sa facture.",),
         ),
     },
     NoticeKind.ACCOUNT_FROZEN: {
@@ -115,23 +118,26 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "en": Text(
             "Is this address yours?",
             (
-                "Somebody who has a space with us said that this address is theirs. If that was you, type the two"
-                " words above in your space, under Messages. From then on every message from us begins with them.",
-                "If it was not you, throw this message away and tell nobody the words: without them nothing else can be"
-                " sent to you in anybody’s name.",
+                "Somebody who has a space at Quittance said that this address is theirs. If that was you, type the two"
+                " words above in your space, under Messages, within a day. From then on we write to you here about what"
+                " you chose, and each of these messages begins with your two safe words: those that stand on that"
+                " page, not the two above.",
+                "If it was not you, throw this message away and tell nobody the words above. As long as nobody types"
+                " them, nothing else is sent here for that space; only this question may come again.",
             ),
-            warns=False,
+            asks=True,
         ),
         "fr": Text(
-            "Cette adresse est-elle la vôtre ?",
+            "Cette adresse est-elle la vôtre ?",
             (
-                "Quelqu’un qui a un espace chez nous a dit que cette adresse est la sienne. Si c’était vous, tapez les"
-                " deux mots ci-dessus dans votre espace, sous Messages. Dès lors, chacun de nos messages commence par"
-                " eux.",
-                "Si ce n’était pas vous, jetez ce message et ne dites les mots à personne : sans eux, rien d’autre ne"
-                " peut vous être envoyé au nom de quiconque.",
+                "Quelqu’un qui a un espace chez Quittance a dit que cette adresse est la sienne. Si c’était vous, tapez"
+                " les deux mots ci-dessus dans votre espace, sous Messages, dans les vingt-quatre heures. Dès lors,"
+                " nous vous écrivons ici au sujet de ce que vous avez choisi, et chacun de ces messages commence par"
+                " vos deux mots de reconnaissance : ceux qui sont sur cette page, et non les deux ci-dessus.",
+                "Si ce n’était pas vous, jetez ce message et ne dites à personne les mots ci-dessus. Tant que personne"
+                " ne les tape, rien d’autre n’est envoyé ici pour cet espace ; seule cette question peut revenir.",
             ),
-            warns=False,
+            asks=True,
         ),
     },
     NoticeKind.WORDS_CHANGED: {
@@ -139,7 +145,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Your safe words were changed",
             (
                 "New safe words were drawn in your space. This message still begins with those of before, because they"
-                " are the ones you know; it is the last one that does. The new ones stand in your space.",
+                " are the ones you know; later ones begin with the new words, which stand in your space.",
                 "If it was not you, sign in, end the other sessions under Security, and draw new ones again.",
             ),
         ),
@@ -147,8 +153,8 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Vos mots de reconnaissance ont changé",
             (
                 "De nouveaux mots de reconnaissance ont été tirés dans votre espace. Ce message commence encore par"
-                " ceux d’avant, car ce sont ceux que vous connaissez ; c’est le dernier à le faire. Les nouveaux sont"
-                " dans votre espace.",
+                " ceux d’avant, car ce sont ceux que vous connaissez ; les suivants commencent par les nouveaux, qui"
+                " sont dans votre espace.",
                 "Si ce n’était pas vous, connectez-vous, mettez fin aux autres sessions sous Sécurité, et tirez-en à"
                 " nouveau.",
             ),

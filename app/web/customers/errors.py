@@ -81,6 +81,12 @@ CODES = {
     "earlier-in-payment": lazy_gettext(
         "A payment of the bill that this one replaces is under way. Please wait until it is known what became of it."
     ),
+    "address-shown": lazy_gettext("You have shown already that this address is yours. Nothing was sent there."),
+    "address-not-plain": lazy_gettext("We cannot write to this address. Nothing was sent."),
+    "address-asked": lazy_gettext(
+        "Enough was sent to this address for now, for you or for somebody else who wrote it down. Nothing more was"
+        " sent. Try again tomorrow, or from the time that stands on the page Messages."
+    ),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }
 

@@ -22,6 +22,7 @@ def messages() -> ResponseReturnValue:
         sent = read.notices_of(uow.session, customer_id=customer.id)
         chosen = read.chosen_by(uow.session, customer_id=customer.id)
         asked = safe_words.is_asked(uow.session, customer, now=uow.now)
+        asks_again_at = service.asks_again_at(uow.session, customer_id=customer.id, now=uow.now)
         unreachable = read.is_unreachable(uow.session, customer_id=customer.id)
     return render_template(
         "customers/messages.html",
@@ -30,7 +31,8 @@ def messages() -> ResponseReturnValue:
         chosen=chosen,
         proven=customer.email_proven_at is not None,
         asked=asked,
-        wrong=asked and "wrong" in request.args,
+        asks_again_at=asks_again_at,
+        wrong="wrong" in request.args,
         notices=sent,
         unreachable=unreachable,
         mail=services().settings.mail_server is not None,
@@ -53,7 +55,7 @@ def draw_words() -> ResponseReturnValue:
 def ask_address() -> ResponseReturnValue:
     """Two words are sent to the customer's address, to be typed here."""
     with services().unit_of_work() as uow:
-        service.ask_address(services(), uow, me().customer, language=str(common()["locale"]))
+        service.ask_address(services(), uow, me().customer.id)
         uow.commit()
     return redirect(url_for("customers.messages", _anchor="address"), 303)
 

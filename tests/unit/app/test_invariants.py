@@ -610,7 +610,7 @@ def sent_to_an_address_that_may_be_anybodys(books: Books) -> None:
     somebody = books.one("customer", "1 = 1")
     books.copy("customer", somebody, id="cus_x")
     books.copy("sealed", books.one("sealed", "1 = 1"), id="customer:cus_x:safe-words")
-    told(books, state="sent", ended_at=books.now)
+    told(books, state="sent", begun_at=books.now, ended_at=books.now)
 
 
 @_breaks("M4")

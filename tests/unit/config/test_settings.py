@@ -195,6 +195,7 @@ def test_mail_is_sent_over_tls_or_not_at_all(monkeypatch: pytest.MonkeyPatch) ->
         "smtps://mail.example:99999",
         "smtps://quittance@mail.example",
         "smtps://:hidden@mail.example",
+        "smtps://quittance:hidd%C3%A9n@mail.example",
     ],
 )
 def test_a_mail_server_that_cannot_be_used_stops_the_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

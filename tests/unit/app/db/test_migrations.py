@@ -33,8 +33,8 @@ from app.invariants import check
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
-from app.people import vetting
-from app.people.models import Biller, BillerHistory, BillerIdentifier
+from app.people import safe_words, vetting
+from app.people.models import Biller, BillerHistory, BillerIdentifier, Customer
 from app.services import Services
 from app.worker import Worker
 from connectors.contract import PaymentOrder
@@ -540,3 +540,25 @@ def test_the_program_of_before_is_not_let_near_a_suspended_biller(services: Serv
         command.downgrade(config_for(connection), "0026")
     with services.reading() as uow:
         assert uow.session.get_one(Biller, "blr").state == "suspended"
+
+
+def test_what_was_sent_before_addresses_were_shown_breaks_nothing(services: Services, clock: Clock) -> None:
+    """Neither at once nor once its customer has shown the address: nobody was asked when it was sent."""
+    fill(services, clock())
+    to(services, "0028")
+    if services.engine.dialect.name == "postgresql":
+        _validate(services.engine)  # what is not is not reflected
+    with services.unit_of_work() as uow:
+        services.vault.put(uow.session, safe_words.row_of("cus"), "lantern meadow", now=uow.now)
+        uow.commit()
+    with services.engine.begin() as connection:
+        older = Old(connection, clock())
+        told = {"id": "ntc", "customer_id": "cus", "event_id": "evt_settled_settled", "kind": "payment_settled"}
+        older.put("notice", **told, state="sent", locale="en", tries=1, ended_at=clock())
+    upgrade(services.engine)
+    assert broken(services, clock()) == []
+    clock.tick(hours=1)
+    with services.unit_of_work() as uow:
+        uow.session.get_one(Customer, "cus").email_proven_at = uow.now
+        uow.commit()
+    assert not [each for each in broken(services, clock()) if each.startswith("M")]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.journey.notices.compose import Letter, NotPlain, compose, must_be_plain, text_of
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.texts import CLOSING, OPENING, TEXTS, Text
+from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, Text
 from app.people.customers import LOCALES
 from app.people.safe_words import SafeWords
 from app.people.word_lists import WORDS
@@ -24,7 +24,7 @@ EVERY = list(itertools.product(NoticeKind, LOCALES))
 #: what a reader's program may make a link of, or a reader take for an account, a number or an amount: said in another
 #: way than the composer says it
 LEADS = re.compile(
-    r"://|www|@|(?:mailto|tel):\S|[\w-]\.[^\W\d_]|\d|[/\\_#%&=+<>\[\]{}|~^$€£¥]|[^\x00-\x7fÀ-ÿŒœ’–]",
+    r"://|www|@|(?:mailto|tel):\S|[\w-]\.[^\W\d_]|\d|[/\\_#%&=+<>\[\]{}|~^$€£¥]|[^\x00-\x7f\xa0À-ÿŒœ’–]",
     re.IGNORECASE | re.UNICODE,
 )
 
@@ -35,19 +35,26 @@ def test_every_message_in_every_language_is_plain(kind: NoticeKind, locale: str)
     assert not LEADS.search(letter.subject), letter.subject
     assert not LEADS.search(letter.text), LEADS.search(letter.text)
     first, _, rest = letter.text.partition("\n")
-    assert first == f"{OPENING[locale]} lantern, meadow"
+    opening = OPENING_OF_QUESTION if kind is NoticeKind.ADDRESS_ASKED else OPENING
+    assert first == f"{opening[locale]} lantern, meadow"
     assert "lantern" not in letter.subject
     assert "lantern" not in rest
     assert all(len(line) <= 72 for line in letter.text.splitlines())
     text = text_of(kind, locale)
-    for paragraph in (*text.paragraphs, *CLOSING[locale][: 2 if text.warns else 1]):
+    for paragraph in (*text.paragraphs, *CLOSING[locale][: 1 if text.asks else 2]):
         assert " ".join(paragraph.split(" ")) in letter.text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_no_french_mark_begins_a_line(kind: NoticeKind) -> None:
+    letter = compose(text_of(kind, "fr"), WORDS_OF_SOMEBODY, locale="fr")
+    assert not re.search(r"[ \n][;:?!]", f"{letter.subject}\n{letter.text}")
 
 
 def test_every_kind_is_said_in_every_language() -> None:
     assert TEXTS.keys() == set(NoticeKind)
     spoken = [set(texts) for texts in TEXTS.values()]
-    assert [*spoken, set(OPENING), set(CLOSING)] == [set(LOCALES)] * (len(TEXTS) + 2)
+    assert [*spoken, set(OPENING), set(OPENING_OF_QUESTION), set(CLOSING)] == [set(LOCALES)] * (len(TEXTS) + 3)
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -117,3 +124,11 @@ def test_neither_words_nor_letters_show_themselves_in_a_log() -> None:
     for shown in (repr(letter), str(letter), repr(WORDS_OF_SOMEBODY), f"{WORDS_OF_SOMEBODY}"):
         assert "lantern" not in shown
         assert "meadow" not in shown
+
+
+def test_the_question_names_its_words_as_what_they_are() -> None:
+    """Whoever is asked to type words is never told that they are the safe ones, for which nobody ever asks."""
+    for locale in LOCALES:
+        question = compose(text_of(NoticeKind.ADDRESS_ASKED, locale), WORDS_OF_SOMEBODY, locale=locale)
+        assert OPENING[locale] not in question.text
+        assert CLOSING[locale][1][:30] not in question.text
