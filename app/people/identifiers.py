@@ -67,6 +67,14 @@ def checked(scheme: Scheme, written: str) -> str:
         ) from error
 
 
+def has_right_digits(scheme: Scheme, value: str) -> bool:
+    """Whether it passes the check of its scheme, where there is one that is known here."""
+    try:
+        return bool(checked(scheme, value))
+    except Invalid:
+        return False
+
+
 def is_same_vat(one: str, other: str) -> bool:
     """Whether both are one VAT number, in whatever form its country has it written."""
     try:

@@ -23,9 +23,9 @@ from app.people import accounts, resemblance
 from app.people.account_states import AccountState
 from app.people.biller_states import BILLER, BY_TWO, BillerState, BillerStep
 from app.people.events import BillerVetted, PayeeAccountMoved
-from app.people.identifiers import Scheme
+from app.people.identifiers import Scheme, has_right_digits
 from app.people.lookalikes import SERVICE_NAMES
-from app.people.models import Biller, BillerHistory, BillerIdentifier, PayeeAccount
+from app.people.models import Biller, BillerHistory, BillerIdentifier, PayeeAccount, PayeeAccountHistory
 from app.people.operators import check_reason, person
 from app.people.sealing_keys import is_good, keys_of
 from app.services import WORKER_DEADLINE_S, Services
@@ -388,6 +388,11 @@ class KnownNumber:
     name: str | None  #: the legal name, as the register has it
     asked_at: dt.datetime | None
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether its digits are right: of what came before each was checked nobody may know how."""
+        return has_right_digits(Scheme(self.scheme), self.value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VettingView:
@@ -398,17 +403,12 @@ class VettingView:
     is_of_before: bool  #: it came in before billers had a history
     numbers: tuple[KnownNumber, ...]
     accounts: int  #: that are open now
-    accounts_matched: (
-        int  #: of them, those whose bank said that they are in the name they were approved with, or nearly
-    )
+    accounts_brought: int  #: of them, those that came before two people approved each: no bank was asked about them
+    #: those whose bank said that they are in the name they were approved with, or nearly
+    accounts_matched: int
     accounts_differ: int  #: and those whose bank said that they are not
     holders: tuple[str, ...]  #: in whose names they are, where that is another one than its own
     keys: int  #: with which it seals its bills now
-
-    @property
-    def is_looked_up(self) -> bool:
-        """Whether a register answered at all."""
-        return any(each.outcome not in (None, Found.NOT_POSSIBLE) for each in self.numbers)
 
 
 def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> VettingView | None:
@@ -417,8 +417,11 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
     if biller.vetted_since is None:
         return None
     first = session.get(BillerHistory, (biller_id, 1))
+    approved = select(PayeeAccountHistory.account_id).where(
+        PayeeAccountHistory.account_id == PayeeAccount.id, PayeeAccountHistory.step == "approve"
+    )
     open_now = session.execute(
-        select(PayeeAccount.name_check, PayeeAccount.holder)
+        select(PayeeAccount.name_check, PayeeAccount.holder, approved.exists().label("is_approved"))
         .join(Biller, accounts.with_biller)
         .where(PayeeAccount.biller_id == biller_id, accounts.is_open(now))
         .order_by(PayeeAccount.holder)
@@ -439,6 +442,7 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
             for each in identifiers_of(session, biller_id)
         ),
         accounts=len(checks),
+        accounts_brought=sum(not each.is_approved for each in open_now),
         accounts_matched=sum(each in (NameMatch.MATCH, NameMatch.CLOSE_MATCH) for each in checks),
         accounts_differ=sum(each == NameMatch.NO_MATCH for each in checks),
         holders=tuple(

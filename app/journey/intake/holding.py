@@ -28,7 +28,7 @@ from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.intake.versions import Version, Versions
 from app.people import accounts
 from app.people.accounts import KnownAccount
-from app.people.biller_states import BillerState
+from app.people.biller_states import SUSPENDED, BillerState
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, SealingKey
 from app.people.sealing_keys import is_good
@@ -57,6 +57,7 @@ class HeldView:
     named_iban: str | None  #: the account in it, where that is why it is held: nobody has said that it is the company's
     named_since: dt.datetime | None  #: from when on it has been the company's all the same: the bill came before
     is_stopped: bool  #: somebody has frozen that account
+    is_suspended: bool  #: its biller is: then customers are told that, and nothing of the account in it
     known: tuple[KnownAccount, ...]  #: beside it: the company's own, at most KNOWN_MOST
 
 
@@ -182,26 +183,26 @@ def held_bills(session: Session, *, now: dt.datetime, customer_id: str | None = 
     if customer_id is not None:
         of_whom = [HeldBill.customer_id == customer_id, HeldBill.biller_id.in_(delivering_billers(customer_id))]
     rows = session.execute(
-        select(HeldBill, Biller.name)
+        select(HeldBill, Biller)
         .join(Biller, Biller.id == HeldBill.biller_id)
         .where(HeldBill.ended_as.is_(None), *of_whom)
         .order_by(HeldBill.held_at, HeldBill.id)
         .limit(None if customer_id is None else LISTED_MOST)
     ).all()
-    biller_ids = {held.biller_id for held, _ in rows}
+    biller_ids = {biller.id for _, biller in rows}
     known = accounts.open_accounts(session, biller_ids=biller_ids, now=now)
     stopped = accounts.stopped_ibans(session, biller_ids=biller_ids)
-    return [_view(held, name, known.get(held.biller_id, []), stopped) for held, name in rows]
+    return [_view(held, biller, known.get(biller.id, []), stopped) for held, biller in rows]
 
 
 def _view(
-    held: HeldBill, biller_name: str, known: Sequence[KnownAccount], stopped: Collection[tuple[str, str]]
+    held: HeldBill, biller: Biller, known: Sequence[KnownAccount], stopped: Collection[tuple[str, str]]
 ) -> HeldView:
     codes = tuple(dict.fromkeys(each["code"] for each in held.reasons))
     is_swapped = NOT_REGISTERED in codes and held.payee_iban is not None
     return HeldView(
         id=held.id,
-        biller_name=biller_name,
+        biller_name=biller.name,
         number=held.number,
         amount=Money(held.amount_minor, held.currency),
         codes=codes,
@@ -211,6 +212,7 @@ def _view(
         known=tuple(known[:KNOWN_MOST]) if is_swapped else (),
         named_since=next((each.since for each in known if is_swapped and each.iban == held.payee_iban), None),
         is_stopped=is_swapped and (held.biller_id, held.payee_iban) in stopped,
+        is_suspended=biller.state in SUSPENDED,
     )
 
 
