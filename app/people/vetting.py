@@ -23,7 +23,7 @@ from app.people import accounts, resemblance
 from app.people.account_states import AccountState
 from app.people.biller_states import BILLER, BY_TWO, BillerState, BillerStep
 from app.people.events import BillerVetted, PayeeAccountMoved
-from app.people.identifiers import Scheme, has_right_digits
+from app.people.identifiers import Scheme, has_right_digits, key_of
 from app.people.lookalikes import SERVICE_NAMES
 from app.people.models import Biller, BillerHistory, BillerIdentifier, PayeeAccount, PayeeAccountHistory
 from app.people.operators import check_reason, person
@@ -122,13 +122,19 @@ def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str],
     """The first line of a biller that was just written down, with its numbers. Raises Invalid, Conflict."""
     who = person(by)
     held = BillerIdentifier.released_at.is_(None)
-    for scheme, value in sorted(
-        identifiers.items()
-    ):  # in one order: two who propose the same wait, and never in a ring
-        row = {"biller_id": biller.id, "scheme": scheme, "value": value, "registered_at": uow.now}
-        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value"], where=held):
+    # in one order: two who propose the same wait, and never in a ring
+    for scheme, value in sorted(identifiers.items()):
+        value_key = key_of(scheme, value)
+        row = {
+            "biller_id": biller.id,
+            "scheme": scheme,
+            "value": value,
+            "value_key": value_key,
+            "registered_at": uow.now,
+        }
+        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value_key"], where=held):
             taken = select(BillerIdentifier.biller_id).where(
-                BillerIdentifier.scheme == scheme, BillerIdentifier.value == value, held
+                BillerIdentifier.scheme == scheme, BillerIdentifier.value_key == value_key, held
             )
             other = uow.session.scalar(taken)
             raise Conflict("biller-known", f"There is a biller with the {scheme} number {value} already: {other}.")
