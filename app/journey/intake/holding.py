@@ -29,6 +29,7 @@ from app.journey.intake.versions import Version, Versions
 from app.people import accounts
 from app.people.accounts import KnownAccount
 from app.people.biller_states import SUSPENDED, BillerState
+from app.people.billers import locked_to_read
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, SealingKey
 from app.people.sealing_keys import is_good
@@ -68,13 +69,14 @@ def end(uow: UnitOfWork, held: HeldBill, ended_as: str) -> None:
 def release(services: Services, *, held_id: str) -> str:
     """Somebody looked: deliver it. Returns the id of the bill. An account that is not registered stays a reason."""
     with services.unit_of_work() as uow:
+        biller_id, customer_id = _whose(uow.session, held_id)
+        # in the order of a delivery; nobody suspends or blocks it before this bill is delivered
+        biller = locked_to_read(uow.session, biller_id)
+        connected = may_deliver(uow.session, customer_id=customer_id, biller_id=biller_id)
         held = _open(uow.session, held_id)
         bill = read_bill(originals.content_of(services.vault, uow.session, held), held.media_type)
-        connected = may_deliver(uow.session, customer_id=held.customer_id, biller_id=held.biller_id)
         if not connected and not _credits_delivered(uow.session, held, bill.kind):
             raise Conflict("not-connected", "Its customer is no longer connected with the biller: discard it.")
-        # nobody suspends it before this bill is delivered
-        biller = uow.session.get_one(Biller, held.biller_id, with_for_update={"read": True}, populate_existing=True)
         if biller.state != BillerState.VETTED:
             raise Conflict(rules.NOT_VETTED, f"{biller.name} is {biller.state}: nothing of it is released now.")
         known = accounts.open_ibans(uow.session, biller_id=held.biller_id, now=uow.now)
@@ -214,6 +216,16 @@ def _view(
         is_stopped=is_swapped and (held.biller_id, held.payee_iban) in stopped,
         is_suspended=biller.state in SUSPENDED,
     )
+
+
+def _whose(session: Session, held_id: str) -> tuple[str, str]:
+    """Biller and customer. Raises NotFound."""
+    found = session.execute(
+        select(HeldBill.biller_id, HeldBill.customer_id).where(HeldBill.id == held_id)
+    ).one_or_none()
+    if found is None:
+        raise NotFound("held bill")
+    return found.biller_id, found.customer_id
 
 
 def _open(session: Session, held_id: str) -> HeldBill:
