@@ -29,6 +29,7 @@ from sqlalchemy.types import JSON, Integer
 
 from app.db.engine import make_engine
 from app.db.migrate import _references_off, _validate, config_for, upgrade
+from app.db.work import WorkRow
 from app.errors import Conflict
 from app.invariants import check
 from app.journey.decisions.models import Decision
@@ -45,6 +46,7 @@ from connectors.money import Money
 from consent import trips, vault
 from consent.models import Consent, Trip
 from tests.conftest import Clock
+from tests.support import factories
 
 MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
 IBAN = "FR1420041010050500013M02606"
@@ -525,6 +527,23 @@ def test_billers_of_before_are_vetted_since_they_were_written_down(services: Ser
         command.downgrade(config_for(connection), "0026")
     assert "state" not in {each["name"] for each in inspect(services.engine).get_columns("biller")}
     upgrade(services.engine)
+
+
+def test_the_program_of_before_finds_no_work_that_it_does_not_know(services: Services, clock: Clock) -> None:
+    """A biller was just vetted, and who had invited it is not told yet."""
+    fill(services, clock())
+    upgrade(services.engine)
+    factories.make_biller(services)
+    to_tell = select(WorkRow.handler).where(WorkRow.handler == "connections.accept_invitations")
+    with services.reading() as uow:
+        assert uow.session.scalars(to_tell).all() != []
+        known = uow.session.scalars(select(WorkRow.handler).where(WorkRow.handler.like("payments.%"))).all()
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0027")
+    with services.engine.connect() as connection:
+        left = list(connection.scalars(select(WorkRow.handler)))
+    assert "connections.accept_invitations" not in left
+    assert sorted(each for each in left if each.startswith("payments.")) == sorted(known)
 
 
 def test_one_number_in_two_forms_is_one_of_billers_of_before_too(services: Services, clock: Clock) -> None:
