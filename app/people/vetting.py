@@ -158,7 +158,7 @@ def note_answers(uow: UnitOfWork, *, biller_id: str, answers: Mapping[str, Regis
     _take(uow, biller, BillerStep.CHECK, by=who)
 
 
-def check(services: Services, *, biller_id: str, by: str) -> list[BillerIdentifier]:
+def check(services: Services, *, biller_id: str, by: str) -> None:
     """Ask the registers, outside any transaction, and write down what they said. Raises NotFound, Conflict."""
     person(by)
     with services.reading() as uow:
@@ -177,9 +177,7 @@ def check(services: Services, *, biller_id: str, by: str) -> list[BillerIdentifi
         if _locked(uow.session, biller_id).sequence != sequence:
             raise Conflict("biller-changed", "Somebody did something about this biller meanwhile. Check it again.")
         note_answers(uow, biller_id=biller_id, answers=answers, by=by)
-        found = list(identifiers_of(uow.session, biller_id))
         uow.commit()
-    return found
 
 
 def approve(
