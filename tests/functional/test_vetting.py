@@ -593,6 +593,7 @@ def test_a_bill_of_a_suspended_one_says_neither_to_whom_nor_until_when(journey: 
     suspend(say, journey)
     for page in (words(journey, each) for each in pages):
         assert [each for each in asking if each in page] == []
+        assert "look at payee, account" not in page
     assert "Company suspended" in words(journey, f"/bills/{invoice_id}")
     assert "M-1" in words(journey, f"/bills/{by_debit}")  # what its customer tells their bank, to have it stopped
     assert "your bank can stop it" in words(journey, f"/bills/{by_debit}")
@@ -660,7 +661,7 @@ def test_no_sum_has_what_nothing_may_be_paid_for(journey: Journey, say: Say, own
     suspend(say, journey)
     page = words(journey, "/bills")
     assert "€10.00 to pay, on 1 bill" in page
-    assert "Left out: 3 bills for which nothing is paid now" in page
+    assert "Left out: 3 bills, because the company is suspended or the account is held" in page
     assert "that you added yourself, which nobody has verified" not in page
     assert "Besides" not in page
     with journey.services.unit_of_work() as uow:
@@ -669,7 +670,7 @@ def test_no_sum_has_what_nothing_may_be_paid_for(journey: Journey, say: Say, own
         uow.commit()
     page = words(journey, "/bills")
     assert "Nothing to pay here." in page
-    assert "Left out: 4 bills for which nothing is paid now" in page
+    assert "Left out: 4 bills, because the company is suspended or the account is held" in page
     assert "Nothing is paid to its account now: open the bill to see why" in page
     assert "Review and pay" not in page
     assert own in str(journey.browser.page("/bills"))
@@ -686,6 +687,8 @@ def test_the_pages_of_companies_say_that_nothing_is_paid_to_a_suspended_one(jour
     assert "can still be paid" not in page
     assert "Nothing is paid to it while it is suspended." in page
     listed = words(journey, "/companies")
+    for each in (page, listed):
+        assert "Active" not in each
     assert "Its bills are held, and nothing is paid to it" in listed
     assert "bills arrive here" not in listed
     with journey.services.unit_of_work() as uow:
