@@ -51,9 +51,8 @@ class PaymentView:
     state: str
     version: str  #: changes whenever the page would
     truth: Truth
-    may_pay_again: (
-        bool  #: it did not happen, no other payment holds or has paid the bill, and its biller is not suspended
-    )
+    #: it did not happen, no other payment holds or has paid the bill, and its biller is not suspended
+    may_pay_again: bool
     bill_state: str  #: of the bill, whatever became of this payment: to_pay, in_payment, paid or cleared
     source: str  #: by whose word it stands where it stands (Source)
     biller_name: str
