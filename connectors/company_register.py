@@ -7,18 +7,11 @@ written that asks the right one. This is what it answers, and a client for a ser
 from __future__ import annotations
 
 import enum
-import json
-import unicodedata
-import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
-from connectors.errors import BankError
-from connectors.http import BankSession, Deadline
-from connectors.strict_json import NotReadable, read_object
-
-#: longer is no name that a page should show
-NAME_MAX = 140
+from connectors.questions import QuestionService, shown_name
+from connectors.strict_json import JsonObject
 
 
 class Found(enum.StrEnum):
@@ -60,37 +53,22 @@ class NoRegister:
         return NOT_POSSIBLE
 
 
-class RegisterService:
+class RegisterService(QuestionService):
     """One service that answers for all schemes, at one address.
 
     ``{"scheme": "siren", "value": "904172681"}`` → ``{"status": "active", "legalName": "Eaux de Brumeval"}``; the
     status is ``active``, ``ceased`` or ``not_found``, and the last one comes without a name.
     """
 
-    is_offered = True
-
-    def __init__(self, url: str, *, allow_http: bool = False) -> None:
-        """``allow_http`` is for the demo and tests alone."""
-        self._url = url
-        self._session = BankSession(allow_http=allow_http)
-
     def look_up(self, *, scheme: str, value: str, timeout_s: float) -> RegisterAnswer:
-        body = json.dumps({"scheme": scheme, "value": value}).encode()
-        headers = {"Content-Type": "application/json", "X-Request-ID": str(uuid.uuid4())}
-        try:
-            answer = self._session.call("POST", self._url, headers=headers, deadline=Deadline(timeout_s), body=body)
-            return _read(answer.body) if answer.status == 200 else NOT_POSSIBLE
-        except (BankError, NotReadable, ValueError):  # also of an address that is none
-            return NOT_POSSIBLE
+        question = {"scheme": scheme, "value": value}
+        return self.ask(question, timeout_s=timeout_s, read=_read, otherwise=NOT_POSSIBLE)
 
 
-def _read(body: bytes) -> RegisterAnswer:
+def _read(said: JsonObject) -> RegisterAnswer:
     """Raises NotReadable, ValueError. A company without a name, or with one that no page should show, says nothing."""
-    said = read_object(body)
     outcome = Found(said.text("status"))
     if outcome is Found.NOT_POSSIBLE or outcome is Found.NOT_FOUND:
         return RegisterAnswer(outcome)
-    name = unicodedata.normalize("NFC", said.text("legalName")).strip()
-    if len(name) > NAME_MAX or not name.isprintable() or not any(map(str.isalnum, name)):
-        return NOT_POSSIBLE
-    return RegisterAnswer(outcome, name)
+    name = shown_name(said.text("legalName"))
+    return NOT_POSSIBLE if name is None else RegisterAnswer(outcome, name)

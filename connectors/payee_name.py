@@ -7,18 +7,11 @@ matched, "may be a match" with the name (MBAM), no match (ANNM), and for all els
 from __future__ import annotations
 
 import enum
-import json
-import unicodedata
-import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
-from connectors.errors import BankError
-from connectors.http import BankSession, Deadline
-from connectors.strict_json import NotReadable, read_object
-
-#: longer is no name of an account in ISO 20022
-NAME_MAX = 140
+from connectors.questions import QuestionService, shown_name
+from connectors.strict_json import JsonObject
 
 
 class NameMatch(enum.StrEnum):
@@ -71,33 +64,18 @@ _CODES = {
 }
 
 
-class VerificationOfPayee:
+class VerificationOfPayee(QuestionService):
     """One service that answers in the EPC's JSON, at one address."""
 
-    is_offered = True
-
-    def __init__(self, url: str, *, allow_http: bool = False) -> None:
-        """``allow_http`` is for the demo and tests alone."""
-        self._url = url
-        self._session = BankSession(allow_http=allow_http)
-
     def check(self, *, name: str, iban: str, timeout_s: float) -> NameAnswer:
-        body = json.dumps({"party": {"name": name}, "partyAccount": {"iban": iban}}).encode()
-        headers = {"Content-Type": "application/json", "X-Request-ID": str(uuid.uuid4())}
-        try:
-            answer = self._session.call("POST", self._url, headers=headers, deadline=Deadline(timeout_s), body=body)
-            return _read(answer.body) if answer.status == 200 else NOT_POSSIBLE
-        except (BankError, NotReadable, ValueError):  # also of an address that is none
-            return NOT_POSSIBLE
+        question = {"party": {"name": name}, "partyAccount": {"iban": iban}}
+        return self.ask(question, timeout_s=timeout_s, read=_read, otherwise=NOT_POSSIBLE)
 
 
-def _read(body: bytes) -> NameAnswer:
+def _read(said: JsonObject) -> NameAnswer:
     """Raises NotReadable. A close match that says no name, or one that no page should show, says nothing."""
-    said = read_object(body)
     outcome = _CODES.get(said.text("partyNameMatch"), NameMatch.NOT_POSSIBLE)
     if outcome is not NameMatch.CLOSE_MATCH:
         return NameAnswer(outcome)
-    name = unicodedata.normalize("NFC", said.text("matchedName")).strip()
-    if len(name) > NAME_MAX or not name.isprintable() or not any(map(str.isalnum, name)):
-        return NOT_POSSIBLE
-    return NameAnswer(outcome, name)
+    name = shown_name(said.text("matchedName"))
+    return NOT_POSSIBLE if name is None else NameAnswer(outcome, name)

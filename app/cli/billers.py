@@ -92,11 +92,11 @@ def say_answer(account_id: str, answer: NameAnswer) -> None:
 
 
 def _approve(chosen: argparse.Namespace) -> int:
-    approve_one(machinery.services(), chosen.account, holder=chosen.holder, by=chosen.by, despite=chosen.despite)
+    approve_account(machinery.services(), chosen.account, holder=chosen.holder, by=chosen.by, despite=chosen.despite)
     return 0
 
 
-def approve_one(services: Services, account_id: str, *, holder: str, by: str, despite: str | None) -> None:
+def approve_account(services: Services, account_id: str, *, holder: str, by: str, despite: str | None) -> None:
     import datetime as dt
 
     from app.people import accounts

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.people.identifiers import Scheme
-    from app.people.models import BillerIdentifier
+    from app.people.vetting import BillerLine
     from app.services import Services
 
 
@@ -76,10 +76,10 @@ def _bank_names(services: Services) -> list[str]:
 
 
 def _add(chosen: argparse.Namespace) -> int:
-    from app.cli.billers import approve_one, say_answer
+    from app.cli.billers import approve_account, say_answer
     from app.errors import Invalid
     from app.journey.connections import invitations
-    from app.people import accounts, vetting
+    from app.people import accounts
     from app.people.operators import person
     from connectors.payee_name import SAID
 
@@ -87,16 +87,16 @@ def _add(chosen: argparse.Namespace) -> int:
     if len(people) > 2 or len(set(people)) < len(people):
         raise Invalid("person", "Name one person who approved it, or two different ones.")
     services = machinery.services()
-    biller_id = _write_down(services, chosen, by=people[0])
+    line = _write_down(services, chosen, by=people[0])
+    biller_id = line.biller.id
     with services.reading() as uow:
         lines = accounts.accounts_of(uow.session, now=uow.now, biller_id=biller_id)
-        biller = vetting.line_of(uow.session, biller_id=biller_id, bank_names=_bank_names(services))
-        invited = invitations.invited(uow.session, biller.biller)
-    if biller.reviews:  # who approved it did not know that
+        invited = invitations.invited(uow.session, line.biller)
+    if line.reviews:  # who approved it did not know that
         print(f"{biller_id}: approved by nobody; read that first, then: quittance biller approve")
     else:
         for who in people:
-            _approve_one(services, biller_id, by=who, although_like=(), despite=None)
+            _approve_company(services, biller_id, by=who, although_like=(), despite=None)
     for each in lines:
         answer = accounts.check_name(services, account_id=each.account.id, by=people[0])
         say_answer(each.account.id, answer)
@@ -104,7 +104,7 @@ def _add(chosen: argparse.Namespace) -> int:
             print(f"{each.account.id}: approved by nobody; read that first, then: quittance biller account approve")
             continue
         for who in people:
-            approve_one(services, each.account.id, holder=each.account.holder, by=who, despite=None)
+            approve_account(services, each.account.id, holder=each.account.holder, by=who, despite=None)
     if invited:
         print(f"{invited} had invited it, and see that it is here once it is vetted")
     return 0
@@ -115,8 +115,7 @@ def _propose(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _write_down(services: Services, chosen: argparse.Namespace, *, by: str) -> str:
-    from app.people import vetting
+def _write_down(services: Services, chosen: argparse.Namespace, *, by: str) -> BillerLine:
     from app.people.billers import add_biller
 
     numbers = _identifiers(chosen)
@@ -126,21 +125,33 @@ def _write_down(services: Services, chosen: argparse.Namespace, *, by: str) -> s
         )
         uow.commit()
     print(biller.id)
-    _say_found(vetting.check(services, biller_id=biller.id, by=by))
-    _say_reviews(services, biller.id)
-    return biller.id
+    return _look_up(services, biller.id, by=by)
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from app.people import vetting
-
-    services = machinery.services()
-    _say_found(vetting.check(services, biller_id=chosen.biller, by=chosen.by))
-    _say_reviews(services, chosen.biller)
+    _look_up(machinery.services(), chosen.biller, by=chosen.by)
     return 0
 
 
-def _say_found(numbers: Sequence[BillerIdentifier]) -> None:
+def _look_up(services: Services, biller_id: str, *, by: str) -> BillerLine:
+    """Have its numbers looked up, and say what that means."""
+    from app.people import vetting
+
+    vetting.check(services, biller_id=biller_id, by=by)
+    line = _line_of(services, biller_id)
+    _say_known(line)
+    return line
+
+
+def _line_of(services: Services, biller_id: str) -> BillerLine:
+    from app.people import vetting
+
+    with services.reading() as uow:
+        return vetting.line_of(uow.session, biller_id=biller_id, bank_names=_bank_names(services))
+
+
+def _say_known(line: BillerLine) -> None:
+    """What the registers said, and what speaks against it."""
     from connectors.company_register import Found
 
     words = {
@@ -149,27 +160,20 @@ def _say_found(numbers: Sequence[BillerIdentifier]) -> None:
         Found.NOT_FOUND: "the register does NOT know it",
         Found.NOT_POSSIBLE: "no register could be asked",
     }
-    for each in numbers:
+    for each in line.identifiers:
         said = words[Found(each.outcome)].format(each.name_found) if each.outcome else "no register was asked"
         print(f"  {each.scheme} {each.value}: {said}")
-
-
-def _say_reviews(services: Services, biller_id: str) -> None:
-    from app.people import vetting
-
-    with services.reading() as uow:
-        line = vetting.line_of(uow.session, biller_id=biller_id, bank_names=_bank_names(services))
-    for each in line.reviews:
-        print(f"  LOOK: {each}")
+    for review in line.reviews:
+        print(f"  LOOK: {review}")
 
 
 def _approve(chosen: argparse.Namespace) -> int:
     services = machinery.services()
-    _approve_one(services, chosen.biller, by=chosen.by, although_like=chosen.although_like, despite=chosen.despite)
+    _approve_company(services, chosen.biller, by=chosen.by, although_like=chosen.although_like, despite=chosen.despite)
     return 0
 
 
-def _approve_one(
+def _approve_company(
     services: Services, biller_id: str, *, by: str, although_like: Sequence[str], despite: str | None
 ) -> None:
     from app.people import vetting
@@ -222,18 +226,12 @@ def _reinstate(chosen: argparse.Namespace) -> int:
 
 
 def _show(chosen: argparse.Namespace) -> int:
-    from app.people import vetting
-
-    services = machinery.services()
-    with services.reading() as uow:
-        line = vetting.line_of(uow.session, biller_id=chosen.biller, bank_names=_bank_names(services))
+    line = _line_of(machinery.services(), chosen.biller)
     biller = line.biller
     print(f"{biller.id}  {biller.name}  {biller.country}  {biller.state}")
     if biller.vetted_since is not None:
         print(f"  vetted since {biller.vetted_since:%Y-%m-%d}")
-    _say_found(line.identifiers)
-    for review in line.reviews:
-        print(f"  LOOK: {review}")
+    _say_known(line)
     for each in line.history:
         why = f": {each.note}" if each.note else ""
         print(f"    {each.at:%Y-%m-%d %H:%M}  {each.step} by {each.by}{why}")

@@ -69,7 +69,7 @@ PEOPLE: tuple[Invariant, ...] = (
         " UNION ALL SELECT b.id FROM biller b LEFT JOIN biller_identifier i ON i.biller_id = b.id"
         " AND i.scheme = 'vat' WHERE b.vat_id <> COALESCE(i.value, '')"
         " UNION ALL SELECT min(biller_id) FROM biller_identifier WHERE released_at IS NULL"
-        " GROUP BY scheme, value HAVING count(*) > 1"
+        " GROUP BY scheme, value_key HAVING count(*) > 1"
         " UNION ALL SELECT b.id FROM biller b JOIN biller_identifier i ON i.biller_id = b.id"
         " WHERE (b.state = 'refused') <> (i.released_at IS NOT NULL)",
     ),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from stdnum import iban as iban_rules
 from stdnum.exceptions import ValidationError
 
@@ -108,15 +108,16 @@ _IS_FROZEN = PayeeAccount.state.in_((AccountState.FROZEN, AccountState.THAWING))
 _IS_OF_SUSPENDED = and_(Biller.state.in_(SUSPENDED), PayeeAccount.state == AccountState.APPROVED)
 
 
-def is_stopped(session: Session, *, iban: str) -> bool:
+def is_iban_stopped(iban: str | InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
     """Whether somebody has frozen it or suspended its biller, whoever's it is: then no bill that its customer added is
     paid to it, either."""
-    wanted = (
-        select(PayeeAccount.id)
-        .join(Biller, with_biller)
-        .where(PayeeAccount.iban == iban, or_(_IS_FROZEN, _IS_OF_SUSPENDED))
-    )
-    return session.scalar(wanted.limit(1)) is not None
+    stopped = select(PayeeAccount.id).join(Biller, with_biller).correlate_except(PayeeAccount, Biller)
+    return stopped.where(PayeeAccount.iban == iban, or_(_IS_FROZEN, _IS_OF_SUSPENDED)).exists()
+
+
+def is_stopped(session: Session, *, iban: str) -> bool:
+    """``is_iban_stopped``, of one."""
+    return bool(session.scalar(select(is_iban_stopped(iban))))
 
 
 def may_be_paid(session: Session, *, biller_id: str | None, iban: str, moment: dt.datetime, lock: bool = False) -> bool:

@@ -56,6 +56,14 @@ def add_biller(
     return biller
 
 
+def locked_to_read(session: Session, biller_id: str) -> Biller:
+    """As it is now, and stays until the caller's transaction ends: who suspends it waits, who reads it too does not.
+
+    Who delivers locks its biller first, then the connection, then what is held.
+    """
+    return session.get_one(Biller, biller_id, with_for_update={"read": True}, populate_existing=True)
+
+
 def find_billers(session: Session, typed: str) -> list[Biller]:
     """Vetted billers of whose names each typed word begins a word; at most FOUND_MOST, by name. No word: none."""
     asked = names.words(typed)

@@ -20,6 +20,8 @@ VALUE_MAX = 20
 #: as Companies House writes them: eight digits, or the register's letters and the rest in digits
 _UK_COMPANY = re.compile(r"[0-9]{8}|(?:[A-Z]{2}|R)[0-9]{6,7}")
 
+#: a Swiss VAT number goes on with what VAT is called in one of the country's languages
+_UID_LENGTH = len("CHE123456788")
 _LEI = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
 
 
@@ -67,12 +69,34 @@ def checked(scheme: Scheme, written: str) -> str:
         ) from error
 
 
-def is_same_vat(one: str, other: str) -> bool:
-    """Whether both are one VAT number, in whatever form its country has it written."""
+def key_of(scheme: Scheme, value: str) -> str:
+    """For comparing only: the same for all forms in which one number may be written. One whose digits nobody can check
+    here is its own.
+
+    A British number is one with ``GB`` and, of who trades in Northern Ireland, ``XI`` in front; a Swiss one in
+    whichever language it says that it is of VAT. Irish ones of before 2013 are not turned into later ones: the letter
+    that would be lost may tell two companies apart.
+    """
+    if scheme is not Scheme.VAT:
+        return value
     try:
-        return checked(Scheme.VAT, one) == checked(Scheme.VAT, other)
+        number = checked(scheme, value)
+    except Invalid:
+        return value
+    return number[:_UID_LENGTH] if number.startswith("CH") else re.sub("^XI", "GB", number)
+
+
+def has_right_digits(scheme: Scheme, value: str) -> bool:
+    """Whether it passes the check of its scheme, where there is one that is known here."""
+    try:
+        return bool(checked(scheme, value))
     except Invalid:
         return False
+
+
+def is_same_vat(one: str, other: str) -> bool:
+    """Whether both are one VAT number, in whatever form its country has it written."""
+    return key_of(Scheme.VAT, one) == key_of(Scheme.VAT, other)
 
 
 def whole(written: Sequence[tuple[Scheme, str]]) -> dict[Scheme, str]:
@@ -82,7 +106,7 @@ def whole(written: Sequence[tuple[Scheme, str]]) -> dict[Scheme, str]:
     """
     found: dict[Scheme, str] = {}
     for scheme, value in [*written, *(each for pair in written for each in _within(*pair))]:
-        if found.setdefault(scheme, value) != value:
+        if key_of(scheme, found.setdefault(scheme, value)) != key_of(scheme, value):
             detail = f"{found[scheme]} and {value} ({scheme}) are not of one company: write those of this one alone."
             raise Invalid("identifiers-differ", detail)
     return found
@@ -102,7 +126,7 @@ _PARTS: Mapping[tuple[Scheme, str], tuple[Scheme, slice]] = {
     (Scheme.SIRET, ""): (Scheme.SIREN, slice(0, 9)),
     (Scheme.VAT, "FR"): (Scheme.SIREN, slice(4, None)),
     (Scheme.VAT, "BE"): (Scheme.KBO, slice(2, None)),
-    (Scheme.VAT, "CH"): (Scheme.UID, slice(0, 12)),
+    (Scheme.VAT, "CH"): (Scheme.UID, slice(0, _UID_LENGTH)),
 }
 
 

@@ -111,7 +111,7 @@ class BillerIdentifier(Base):
         Index(
             "uq_biller_identifier_held",
             "scheme",
-            "value",
+            "value_key",
             unique=True,
             sqlite_where=text("released_at IS NULL"),
             postgresql_where=text("released_at IS NULL"),
@@ -121,6 +121,7 @@ class BillerIdentifier(Base):
     biller_id: Mapped[str] = mapped_column(ForeignKey("biller.id"), primary_key=True)
     scheme: Mapped[str] = mapped_column(String(10), primary_key=True)  # app.people.identifiers.Scheme
     value: Mapped[str] = mapped_column(String(20))
+    value_key: Mapped[str] = mapped_column(String(24))  # the same for all its forms: app.people.identifiers.key_of
     registered_at: Mapped[dt.datetime | None]  # null: known from before billers had a history
     outcome: Mapped[str | None] = mapped_column(String(12))  # connectors.company_register.Found; null: not asked
     name_found: Mapped[str | None] = mapped_column(String(140))  # the legal name, as the register has it

@@ -16,30 +16,16 @@ NAME_MAX = 70
 _SHORT = 8
 #: letters for themselves which look like nothing at all
 _BLANK = "\u115f\u1160\u3164\uffa0"
+_BESIDE = """
+bill billing bills care center centre client clients collection compte contact customer customers deutschland direct
+encaissement europe facturation facture factures finance france group groupe gruppe help holding inkasso international
+invoice invoices kunden kundenservice official officiel online paiement paiements pay payment payments rechnung
+rechnungen recouvrement secure service services support zahlung zahlungen
+de du des la le les der die das of
+com eu fr net org www
+"""
 #: what is put beside a known name to speak for it
-_ADDED = frozenset(
-    lookalikes.glance(word)
-    for word in [
-        *("bill", "billing", "bills", "care", "center", "centre", "client", "clients", "collection", "contact"),
-        *(
-            "customer",
-            "customers",
-            "compte",
-            "deutschland",
-            "direct",
-            "encaissement",
-            "europe",
-            "facturation",
-            "facture",
-            "factures",
-        ),
-        *("finance", "france", "group", "groupe", "gruppe", "help", "holding", "inkasso", "international", "invoice"),
-        *("invoices", "kunden", "kundenservice", "official", "officiel", "online", "paiement", "paiements", "pay"),
-        *("payment", "payments", "rechnung", "rechnungen", "recouvrement", "secure", "service", "services"),
-        *("support", "zahlung", "zahlungen", "de", "du", "des", "la", "le", "les", "der", "die", "das", "of"),
-        *("com", "eu", "fr", "net", "org", "www"),
-    ]
-)
+_ADDED = frozenset(map(lookalikes.glance, _BESIDE.split()))
 
 
 def checked_name(written: str) -> str:

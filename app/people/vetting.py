@@ -23,9 +23,9 @@ from app.people import accounts, resemblance
 from app.people.account_states import AccountState
 from app.people.biller_states import BILLER, BY_TWO, BillerState, BillerStep
 from app.people.events import BillerVetted, PayeeAccountMoved
-from app.people.identifiers import Scheme
+from app.people.identifiers import Scheme, has_right_digits, key_of
 from app.people.lookalikes import SERVICE_NAMES
-from app.people.models import Biller, BillerHistory, BillerIdentifier, PayeeAccount
+from app.people.models import Biller, BillerHistory, BillerIdentifier, PayeeAccount, PayeeAccountHistory
 from app.people.operators import check_reason, person
 from app.people.sealing_keys import is_good, keys_of
 from app.services import WORKER_DEADLINE_S, Services
@@ -122,13 +122,19 @@ def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str],
     """The first line of a biller that was just written down, with its numbers. Raises Invalid, Conflict."""
     who = person(by)
     held = BillerIdentifier.released_at.is_(None)
-    for scheme, value in sorted(
-        identifiers.items()
-    ):  # in one order: two who propose the same wait, and never in a ring
-        row = {"biller_id": biller.id, "scheme": scheme, "value": value, "registered_at": uow.now}
-        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value"], where=held):
+    # in one order: two who propose the same wait, and never in a ring
+    for scheme, value in sorted(identifiers.items()):
+        value_key = key_of(scheme, value)
+        row = {
+            "biller_id": biller.id,
+            "scheme": scheme,
+            "value": value,
+            "value_key": value_key,
+            "registered_at": uow.now,
+        }
+        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value_key"], where=held):
             taken = select(BillerIdentifier.biller_id).where(
-                BillerIdentifier.scheme == scheme, BillerIdentifier.value == value, held
+                BillerIdentifier.scheme == scheme, BillerIdentifier.value_key == value_key, held
             )
             other = uow.session.scalar(taken)
             raise Conflict("biller-known", f"There is a biller with the {scheme} number {value} already: {other}.")
@@ -152,7 +158,7 @@ def note_answers(uow: UnitOfWork, *, biller_id: str, answers: Mapping[str, Regis
     _take(uow, biller, BillerStep.CHECK, by=who)
 
 
-def check(services: Services, *, biller_id: str, by: str) -> list[BillerIdentifier]:
+def check(services: Services, *, biller_id: str, by: str) -> None:
     """Ask the registers, outside any transaction, and write down what they said. Raises NotFound, Conflict."""
     person(by)
     with services.reading() as uow:
@@ -171,9 +177,7 @@ def check(services: Services, *, biller_id: str, by: str) -> list[BillerIdentifi
         if _locked(uow.session, biller_id).sequence != sequence:
             raise Conflict("biller-changed", "Somebody did something about this biller meanwhile. Check it again.")
         note_answers(uow, biller_id=biller_id, answers=answers, by=by)
-        found = list(identifiers_of(uow.session, biller_id))
         uow.commit()
-    return found
 
 
 def approve(
@@ -388,6 +392,11 @@ class KnownNumber:
     name: str | None  #: the legal name, as the register has it
     asked_at: dt.datetime | None
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether its digits are right: of what came before each was checked nobody may know how."""
+        return has_right_digits(Scheme(self.scheme), self.value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VettingView:
@@ -398,17 +407,12 @@ class VettingView:
     is_of_before: bool  #: it came in before billers had a history
     numbers: tuple[KnownNumber, ...]
     accounts: int  #: that are open now
-    accounts_matched: (
-        int  #: of them, those whose bank said that they are in the name they were approved with, or nearly
-    )
+    accounts_brought: int  #: of them, those that came before two people approved each: no bank was asked about them
+    #: those whose bank said that they are in the name they were approved with, or nearly
+    accounts_matched: int
     accounts_differ: int  #: and those whose bank said that they are not
     holders: tuple[str, ...]  #: in whose names they are, where that is another one than its own
     keys: int  #: with which it seals its bills now
-
-    @property
-    def is_looked_up(self) -> bool:
-        """Whether a register answered at all."""
-        return any(each.outcome not in (None, Found.NOT_POSSIBLE) for each in self.numbers)
 
 
 def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> VettingView | None:
@@ -417,8 +421,11 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
     if biller.vetted_since is None:
         return None
     first = session.get(BillerHistory, (biller_id, 1))
+    approved = select(PayeeAccountHistory.account_id).where(
+        PayeeAccountHistory.account_id == PayeeAccount.id, PayeeAccountHistory.step == "approve"
+    )
     open_now = session.execute(
-        select(PayeeAccount.name_check, PayeeAccount.holder)
+        select(PayeeAccount.name_check, PayeeAccount.holder, approved.exists().label("is_approved"))
         .join(Biller, accounts.with_biller)
         .where(PayeeAccount.biller_id == biller_id, accounts.is_open(now))
         .order_by(PayeeAccount.holder)
@@ -439,6 +446,7 @@ def vetting_of(session: Session, *, biller_id: str, now: dt.datetime) -> Vetting
             for each in identifiers_of(session, biller_id)
         ),
         accounts=len(checks),
+        accounts_brought=sum(not each.is_approved for each in open_now),
         accounts_matched=sum(each in (NameMatch.MATCH, NameMatch.CLOSE_MATCH) for each in checks),
         accounts_differ=sum(each == NameMatch.NO_MATCH for each in checks),
         holders=tuple(

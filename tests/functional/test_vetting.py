@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, KeySet
-from sqlalchemy import delete, event, func, select, text
+from sqlalchemy import delete, event, func, select, text, update
 
 from app.audit.sequencer import number_waiting
 from app.audit.verify import verify
@@ -24,6 +24,8 @@ from app.cli import machinery, main
 from app.errors import Conflict, Invalid, NotFound
 from app.invariants import check, reading
 from app.journey.connections import service as connections
+from app.journey.connections.states import ConnectionStep
+from app.journey.corrections.service import take_back
 from app.journey.decisions.models import Decision
 from app.journey.intake import holding
 from app.journey.intake.models import DeliveredBill, HeldBill
@@ -51,7 +53,9 @@ from connectors.payee_name import NOT_POSSIBLE as NO_NAME_CHECK
 from connectors.payee_name import NameAnswer, NameMatch
 from tests.functional.test_real import NUMBER, REFERENCE, ask, letter, verdict
 from tests.functional.test_real import said as told
-from tests.support.bills import SELLER_VAT, cii_bill
+from tests.support import factories
+from tests.support.bills import REFERENCE as REFERENCE_OF_BILLS
+from tests.support.bills import SELLER_VAT, cii_bill, json_bill
 from tests.support.journey import Journey
 from tests.support.own_bills import add, ceremony, check_payee
 from tests.support.pictures import IBAN as OWN_IBAN
@@ -398,6 +402,40 @@ def test_whose_an_account_is_if_it_is_not_the_companys_is_said(journey: Journey,
     assert "in this name" not in shown
 
 
+@pytest.mark.parametrize("approved_besides", [False, True])
+def test_of_accounts_that_were_brought_over_nobody_says_that_two_people_approved_them(
+    journey: Journey, say: Say, approved_besides: bool
+) -> None:
+    with journey.services.unit_of_work() as uow:
+        uow.session.execute(delete(PayeeAccountHistory).where(PayeeAccountHistory.sequence > 1))
+        uow.session.execute(update(PayeeAccountHistory).values(step="bring_over", after="approved", by="vetting"))
+        uow.session.execute(update(PayeeAccount).values(sequence=1, name_check=None))
+        if approved_besides:
+            account = accounts.propose(uow, biller_id=journey.biller.id, iban=IBAN, holder=None, by="ada")
+            accounts.note_check(uow, account_id=account.id, answer=NameAnswer(NameMatch.MATCH), by="ada")
+            for who in TWO:
+                accounts.approve(uow, account_id=account.id, holder=account.holder, by=who, wait=dt.timedelta())
+        uow.commit()
+    shown = words(journey, f"/companies/{journey.biller.id}")
+    assert "Two people approved each" not in shown
+    if approved_besides:
+        assert "Two people approved some of them. The others were registered with it before that was done" in shown
+    else:
+        assert "They were registered with it. No bank was asked whose they are" in shown
+
+
+@pytest.mark.tampers
+def test_of_a_number_that_was_brought_over_unchecked_nobody_says_that_its_digits_are_right(journey: Journey) -> None:
+    """Before each was checked, one of a country without a known rule was taken as it was."""
+    with journey.services.unit_of_work() as uow:
+        uow.session.execute(
+            update(BillerIdentifier).where(BillerIdentifier.scheme == "vat").values(value="LI12345", registered_at=None)
+        )
+        uow.commit()
+    shown = words(journey, f"/companies/{journey.biller.id}")
+    assert "LI12345 Its digits were not checked." in shown
+
+
 @pytest.mark.parametrize(
     ("name", "number", "because", "shown"),
     [
@@ -539,6 +577,148 @@ def test_a_bill_of_a_suspended_one_says_nowhere_how_to_pay_it(journey: Journey, 
     for each in pages[:2]:
         assert f"{journey.biller.name} is suspended here. Somebody at Quittance looks" in words(journey, each)
     assert words(journey, "/bills").count("The company is suspended: nothing is paid to it now") == 2
+
+
+def test_a_bill_of_a_suspended_one_says_neither_to_whom_nor_until_when(journey: Journey, say: Say) -> None:
+    """On its page and in the list: no account, no day, no reference, none of the company's own words."""
+    note = "Net 30 days to our new account"
+    invoice_id = journey.bill(number="A-1", note=note)
+    debit = {"means": "direct_debit", "mandate": "M-1", "creditor_id": "FR72ZZZ123456"}
+    by_debit = journey.bill(number="A-2", payee=None, **debit)
+    pages = ["/bills", f"/bills/{invoice_id}", f"/bills/{by_debit}"]
+    account = " ".join(re.findall(".{1,4}", journey.biller.iban))
+    asking = (account, "Payee", "Due", "1 Dec", "1 December", REFERENCE_OF_BILLS, "collected", note)
+    before = [words(journey, each) for each in pages]
+    assert [each for each in asking if not any(each in page for page in before)] == []
+    suspend(say, journey)
+    for page in (words(journey, each) for each in pages):
+        assert [each for each in asking if each in page] == []
+        assert "look at payee, account" not in page
+    assert "Company suspended" in words(journey, f"/bills/{invoice_id}")
+    assert "M-1" in words(journey, f"/bills/{by_debit}")  # what its customer tells their bank, to have it stopped
+    assert "your bank can stop it" in words(journey, f"/bills/{by_debit}")
+    for each in pages[1:]:
+        assert "It says how the company wants to be paid. Do not follow that" in words(journey, each)
+    reinstate(say, journey)
+    assert [words(journey, each) for each in pages[1:2]] == before[1:2]
+
+
+def test_what_a_suspended_one_says_while_it_withdraws_is_not_shown(journey: Journey, say: Say) -> None:
+    invoice_id = journey.bill(number="A-1")
+    suspend(say, journey)
+    with journey.services.reading() as uow:
+        bill_id = uow.session.scalars(select(DeliveredBill.id)).one()
+    take_back(journey.services, biller_id=journey.biller.id, bill_id=bill_id, reason="Pay to our new account instead")
+    journey.worker.run_until_idle()
+    page = words(journey, f"/bills/{invoice_id}")
+    assert "has withdrawn this bill." in page
+    assert "new account" not in page
+    reinstate(say, journey)
+    assert "Pay to our new account instead" in words(journey, f"/bills/{invoice_id}")
+
+
+def test_nobody_is_told_to_start_again_while_the_company_is_suspended(journey: Journey, say: Say) -> None:
+    payment_id = journey.confirm(journey.bill())
+    assert (
+        journey.browser.post(f"/payments/{payment_id}/cancel", token=journey.browser.token("/bills")).status_code == 303
+    )
+    assert "pay it whenever you like" in words(journey, f"/payments/{payment_id}")
+    suspend(say, journey)
+    page = words(journey, f"/payments/{payment_id}")
+    assert "You cancelled the payment" in page
+    assert "pay it whenever you like" not in page
+    assert "Check and pay again" not in page
+
+
+def test_what_was_paid_keeps_all_that_it_said(journey: Journey, say: Say) -> None:
+    invoice_id = journey.bill(note="Net 30 days")
+    journey.pay(invoice_id)
+    journey.wait(60)
+    suspend(say, journey)
+    page = words(journey, f"/bills/{invoice_id}")
+    assert "1 December 2026" in page
+    assert REFERENCE_OF_BILLS in page
+
+
+def test_no_sum_has_what_nothing_may_be_paid_for(journey: Journey, say: Say, own: str) -> None:
+    """Neither of a suspended company, nor what its customer added to an account of it; it is said in one line."""
+    journey.bill(number="A-1", amount="84.20")
+    journey.bill(number="A-2", payee=None, means="card")
+    other = factories.make_biller(journey.services, name="Ponant Gaz", iban="DE02120300000000202051")
+    address = factories.connect(journey.services, customer_id=journey.customer.id, biller_id=other.id)
+    content = json_bill(to=address, number="B-1", amount="10.00", payee={"name": other.name, "iban": other.iban})
+    client = ClientIdentity(client_id=other.client_id, biller_id=other.id)
+    deliver(journey.services, client=client, content=content, media_type="application/json", to=None)
+    journey.worker.run_until_idle()
+    before = words(journey, "/bills")
+    for said in (
+        "€94.20 to pay, on 2 bills",
+        "on 1 bill that you added yourself",
+        "Besides, 1 bill is not paid from here",
+    ):
+        assert said in before
+    assert "Left out" not in before
+    suspend(say, journey)
+    page = words(journey, "/bills")
+    assert "€10.00 to pay, on 1 bill" in page
+    assert "Left out: 3 bills, because the company is suspended or the account is held" in page
+    assert "that you added yourself, which nobody has verified" not in page
+    assert "Besides" not in page
+    with journey.services.unit_of_work() as uow:
+        account_id = uow.session.scalars(select(PayeeAccount.id).where(PayeeAccount.biller_id == other.id)).one()
+        accounts.freeze(uow, account_id=account_id, by="ada", note="a call")
+        uow.commit()
+    page = words(journey, "/bills")
+    assert "Nothing to pay here." in page
+    assert "Left out: 4 bills, because the company is suspended or the account is held" in page
+    assert "Nothing is paid to its account now: open the bill to see why" in page
+    assert "Review and pay" not in page
+    assert own in str(journey.browser.page("/bills"))
+
+
+def test_the_pages_of_companies_say_that_nothing_is_paid_to_a_suspended_one(journey: Journey, say: Say) -> None:
+    company = f"/companies/{journey.biller.id}"
+    journey.bill()
+    before = words(journey, company)
+    assert "open bills can still be paid" in before
+    assert "Its bills arrive here" in words(journey, "/companies")
+    suspend(say, journey)
+    page = words(journey, company)
+    assert "can still be paid" not in page
+    assert "Nothing is paid to it while it is suspended." in page
+    listed = words(journey, "/companies")
+    for each in (page, listed):
+        assert "Active" not in each
+    assert "Its bills are held, and nothing is paid to it" in listed
+    assert "bills arrive here" not in listed
+    with journey.services.unit_of_work() as uow:
+        connections.change(uow, customer_id=journey.customer.id, biller_id=journey.biller.id, step=ConnectionStep.LEAVE)
+        uow.commit()
+    page = words(journey, company)
+    assert "You left this company" in page
+    assert "can still be paid" not in page
+
+
+def test_of_a_bill_that_was_held_for_its_account_the_suspension_is_said_first(journey: Journey, say: Say) -> None:
+    journey.deliver(payee={"iban": IBAN})
+    account = " ".join(re.findall(".{1,4}", IBAN))
+    assert account in words(journey, "/bills")
+    suspend(say, journey)
+    page = words(journey, "/bills")
+    assert "The company is suspended here while somebody looks at it." in page
+    for of_account in (account, "The account in it", "We know as theirs", "Two people at Quittance must confirm"):
+        assert of_account not in page
+    reinstate(say, journey)
+    assert account in words(journey, "/bills")
+
+
+def test_a_bill_that_was_held_by_a_suspension_does_not_say_so_for_ever(journey: Journey, say: Say) -> None:
+    suspend(say, journey)
+    journey.deliver()
+    reinstate(say, journey)
+    page = words(journey, "/bills")
+    assert "When it came, the company was suspended here." in page
+    assert "is suspended here while" not in page
 
 
 def test_suspended_between_the_delivery_and_the_page(journey: Journey, say: Say) -> None:

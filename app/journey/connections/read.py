@@ -15,7 +15,7 @@ from app.journey.connections.leaks import LeakView, leaks_of
 from app.journey.connections.models import Connection, ConnectionCode, ConnectionHistory, Redemption
 from app.journey.connections.service import code_row
 from app.journey.connections.states import OPEN, REQUESTED, ConnectionState, Told, told
-from app.people.biller_states import BillerState
+from app.people.biller_states import SUSPENDED, BillerState
 from app.people.billers import find_billers
 from app.people.clients import billers_that_answer
 from app.people.models import Biller, Customer
@@ -45,6 +45,7 @@ class ConnectionView:
     country: str  #: two letters
     vat_id: str | None
     answers: bool  #: one of its programs can answer a customer
+    is_suspended: bool  #: nothing of it arrives, and nothing is paid to it
     state: str
     reference: str | None
     offered_reference: str | None  #: the one that the company came with, while it asks
@@ -232,6 +233,7 @@ def _view(
         country=biller.country,
         vat_id=biller.vat_id,
         answers=answers,
+        is_suspended=biller.state in SUSPENDED,
         state=state,
         reference=connection.reference if connection else None,
         offered_reference=connection.offered_reference if connection else None,

@@ -25,6 +25,7 @@ from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import overpaid_of
 from app.journey.payments.read import BillForBiller, bill_for_biller, decided_amounts
+from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
 from connectors.money import Money
 from consent.vault import Vault
@@ -50,7 +51,7 @@ class CorrectionView:
     amount: Money  #: as the document says it
     taken: Money  #: what came off the bill
     said_at: dt.datetime
-    reason: str | None  #: None as the number
+    reason: str | None  #: None as the number, and while its biller is suspended
     has_original: bool  #: there is a file that the biller delivered; False as the number
     opened_id: str | None  #: of a new version: its bill, once it is in the customer's space
 
@@ -195,7 +196,7 @@ def _views(
 ) -> list[CorrectionView]:
     """The last ``most`` of them, in the order in which they were said."""
     rows = session.execute(
-        select(Correction, Biller.name, Invoice.id, _SILENCED)
+        select(Correction, Biller.name, Biller.state, Invoice.id, _SILENCED)
         .join(Biller, Biller.id == Correction.biller_id)
         .outerjoin(Invoice, Invoice.bill_id == Correction.bill_id)
         .where(wanted)
@@ -213,11 +214,11 @@ def _views(
             amount=row.amount,
             taken=row.taken,
             said_at=row.said_at,
-            reason=None if silenced else row.reason,
+            reason=None if silenced or biller_state in SUSPENDED else row.reason,
             has_original=row.bill_id is not None and not silenced,
             opened_id=opened_id,
         )
-        for row, biller_name, opened_id, silenced in reversed(rows)
+        for row, biller_name, biller_state, opened_id, silenced in reversed(rows)
     ]
 
 

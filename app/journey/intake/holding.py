@@ -28,7 +28,8 @@ from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.intake.versions import Version, Versions
 from app.people import accounts
 from app.people.accounts import KnownAccount
-from app.people.biller_states import BillerState
+from app.people.biller_states import SUSPENDED, BillerState
+from app.people.billers import locked_to_read
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, SealingKey
 from app.people.sealing_keys import is_good
@@ -57,6 +58,7 @@ class HeldView:
     named_iban: str | None  #: the account in it, where that is why it is held: nobody has said that it is the company's
     named_since: dt.datetime | None  #: from when on it has been the company's all the same: the bill came before
     is_stopped: bool  #: somebody has frozen that account
+    is_suspended: bool  #: its biller is: then customers are told that, and nothing of the account in it
     known: tuple[KnownAccount, ...]  #: beside it: the company's own, at most KNOWN_MOST
 
 
@@ -67,13 +69,14 @@ def end(uow: UnitOfWork, held: HeldBill, ended_as: str) -> None:
 def release(services: Services, *, held_id: str) -> str:
     """Somebody looked: deliver it. Returns the id of the bill. An account that is not registered stays a reason."""
     with services.unit_of_work() as uow:
+        biller_id, customer_id = _whose(uow.session, held_id)
+        # in the order of a delivery; nobody suspends or blocks it before this bill is delivered
+        biller = locked_to_read(uow.session, biller_id)
+        connected = may_deliver(uow.session, customer_id=customer_id, biller_id=biller_id)
         held = _open(uow.session, held_id)
         bill = read_bill(originals.content_of(services.vault, uow.session, held), held.media_type)
-        connected = may_deliver(uow.session, customer_id=held.customer_id, biller_id=held.biller_id)
         if not connected and not _credits_delivered(uow.session, held, bill.kind):
             raise Conflict("not-connected", "Its customer is no longer connected with the biller: discard it.")
-        # nobody suspends it before this bill is delivered
-        biller = uow.session.get_one(Biller, held.biller_id, with_for_update={"read": True}, populate_existing=True)
         if biller.state != BillerState.VETTED:
             raise Conflict(rules.NOT_VETTED, f"{biller.name} is {biller.state}: nothing of it is released now.")
         known = accounts.open_ibans(uow.session, biller_id=held.biller_id, now=uow.now)
@@ -182,26 +185,26 @@ def held_bills(session: Session, *, now: dt.datetime, customer_id: str | None = 
     if customer_id is not None:
         of_whom = [HeldBill.customer_id == customer_id, HeldBill.biller_id.in_(delivering_billers(customer_id))]
     rows = session.execute(
-        select(HeldBill, Biller.name)
+        select(HeldBill, Biller)
         .join(Biller, Biller.id == HeldBill.biller_id)
         .where(HeldBill.ended_as.is_(None), *of_whom)
         .order_by(HeldBill.held_at, HeldBill.id)
         .limit(None if customer_id is None else LISTED_MOST)
     ).all()
-    biller_ids = {held.biller_id for held, _ in rows}
+    biller_ids = {biller.id for _, biller in rows}
     known = accounts.open_accounts(session, biller_ids=biller_ids, now=now)
     stopped = accounts.stopped_ibans(session, biller_ids=biller_ids)
-    return [_view(held, name, known.get(held.biller_id, []), stopped) for held, name in rows]
+    return [_view(held, biller, known.get(biller.id, []), stopped) for held, biller in rows]
 
 
 def _view(
-    held: HeldBill, biller_name: str, known: Sequence[KnownAccount], stopped: Collection[tuple[str, str]]
+    held: HeldBill, biller: Biller, known: Sequence[KnownAccount], stopped: Collection[tuple[str, str]]
 ) -> HeldView:
     codes = tuple(dict.fromkeys(each["code"] for each in held.reasons))
     is_swapped = NOT_REGISTERED in codes and held.payee_iban is not None
     return HeldView(
         id=held.id,
-        biller_name=biller_name,
+        biller_name=biller.name,
         number=held.number,
         amount=Money(held.amount_minor, held.currency),
         codes=codes,
@@ -211,7 +214,18 @@ def _view(
         known=tuple(known[:KNOWN_MOST]) if is_swapped else (),
         named_since=next((each.since for each in known if is_swapped and each.iban == held.payee_iban), None),
         is_stopped=is_swapped and (held.biller_id, held.payee_iban) in stopped,
+        is_suspended=biller.state in SUSPENDED,
     )
+
+
+def _whose(session: Session, held_id: str) -> tuple[str, str]:
+    """Biller and customer. Raises NotFound."""
+    found = session.execute(
+        select(HeldBill.biller_id, HeldBill.customer_id).where(HeldBill.id == held_id)
+    ).one_or_none()
+    if found is None:
+        raise NotFound("held bill")
+    return found.biller_id, found.customer_id
 
 
 def _open(session: Session, held_id: str) -> HeldBill:

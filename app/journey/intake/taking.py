@@ -33,8 +33,9 @@ from app.journey.intake.models import DeliveredBill, HeldBill, is_correction, nu
 from app.journey.intake.versions import Version, Versions
 from app.people import accounts
 from app.people.biller_states import BillerState
+from app.people.billers import locked_to_read
 from app.people.customers import today_of
-from app.people.models import Biller, Customer
+from app.people.models import Customer
 from app.people.sealing_keys import is_good, keys_of
 from consent.base import new_id
 from consent.vault import Vault
@@ -158,7 +159,7 @@ class _Desk:
         session, biller_id = self.uow.session, self.client.biller_id
         addresses = {each.address for each in self.deliveries}
         self._keys = {each.bill.number: number_key(each.bill.number) for each in self.deliveries}
-        self._biller = session.get_one(Biller, biller_id)
+        self._biller = locked_to_read(session, biller_id)
         self._accounts = accounts.open_ibans(session, biller_id=biller_id, now=self.uow.now)
         self._sealing = {key.kid: key for key in keys_of(session, biller_id=biller_id)}
         self._customers = customers_behind(session, addresses=addresses, biller_id=biller_id)

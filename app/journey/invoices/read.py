@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.audit.kinds import Kind
@@ -24,7 +24,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people.account_states import AccountState
-from app.people.accounts import is_open, is_stopped, with_biller
+from app.people.accounts import is_iban_stopped, is_open, is_stopped, with_biller
 from app.people.biller_states import SUSPENDED
 from app.people.customers import today_of
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
@@ -109,6 +109,7 @@ class InvoiceView:
     seen: bool = False  #: its customer opened it before
     muted: bool = False  #: its biller is: it came without a notice, and stands behind the others
     is_suspended: bool = False  #: its biller is: nothing is paid to it now
+    is_stopped: bool = False  #: nothing may be paid for it now: so is its biller, or its account is held; in lists only
     earlier: EarlierBill | None = None  #: the bill that this one stands in for
 
     @property
@@ -128,6 +129,11 @@ class InvoiceView:
     def is_credited(self) -> bool:
         return self.asked != self.amount
 
+    @property
+    def says_how(self) -> bool:
+        """Whether its pages say to whom, how and until when it is paid: of a suspended biller what was paid, alone."""
+        return not self.is_suspended or self.state in (InvoiceState.IN_PAYMENT, InvoiceState.PAID)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenTotal:
@@ -136,10 +142,30 @@ class OpenTotal:
     amounts: tuple[Total, ...]
     count: int
     not_here: int  #: bills besides whose day is not over and that are not paid here
+    stopped: int  #: bills besides for which nothing may be paid now: in neither of the others
+
+
+def _is_stopped(now: dt.datetime) -> ColumnElement[bool]:
+    """In a query: nothing may be paid for it at this moment, in whatever way. Its biller is suspended, or its account
+    is not open; of one that its customer added, somebody has stopped payments to its account."""
+    suspended = select(Biller.id).where(Biller.id == Invoice.biller_id, Biller.state.in_(SUSPENDED))
+    of_bill = and_(PayeeAccount.biller_id == Invoice.biller_id, PayeeAccount.iban == Invoice.payee_iban)
+    open_now = select(PayeeAccount.id).join(Biller, with_biller).where(of_bill, is_open(now))
+    return case(
+        (Invoice.biller_id.is_(None), is_iban_stopped(Invoice.payee_iban)),
+        (Invoice.payee_iban.is_(None), suspended.correlate(Invoice).exists()),
+        else_=~open_now.correlate(Invoice).exists(),
+    )
 
 
 def invoices_of(
-    session: Session, *, customer_id: str, today: dt.date, states: Sequence[InvoiceState], page: int = 1
+    session: Session,
+    *,
+    customer_id: str,
+    today: dt.date,
+    now: dt.datetime,
+    states: Sequence[InvoiceState],
+    page: int = 1,
 ) -> list[InvoiceView]:
     """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then the others.
 
@@ -154,13 +180,23 @@ def invoices_of(
     behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
     rows = session.execute(
         _select()
+        .add_columns(_is_stopped(now))
         .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
         .order_by(still_open, behind, _DAY, Invoice.id)
         .limit(INBOX_MOST)
         .offset((page - 1) * INBOX_MOST)
     ).all()
     earlier = earlier_bills(session, [row[0].id for row in rows])
-    return [_view(*row, today=today, muted=row[0].biller_id in muted, earlier=earlier.get(row[0].id)) for row in rows]
+    return [
+        _view(
+            *of_one,
+            today=today,
+            muted=of_one[0].biller_id in muted,
+            is_stopped=bool(stopped),
+            earlier=earlier.get(of_one[0].id),
+        )
+        for *of_one, stopped in rows
+    ]
 
 
 def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> InvoiceView:
@@ -230,26 +266,28 @@ def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:
     return session.scalar(select(Invoice.id).where(Invoice.own_bill_id == own_bill_id))
 
 
-def open_total(session: Session, *, customer_id: str, today: dt.date, delivered: bool = True) -> OpenTotal:
+def open_total(
+    session: Session, *, customer_id: str, today: dt.date, now: dt.datetime, delivered: bool = True
+) -> OpenTotal:
     """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is; what is
-    not paid here is only counted."""
-    not_here = select(func.count()).where(
-        Invoice.customer_id == customer_id, Invoice.state == InvoiceState.NOT_HERE, ~_is_day_over(today)
-    )
+    not paid here, and for what nothing may be paid now, is only counted."""
+    of_kind = Invoice.bill_id.is_not(None) if delivered else Invoice.bill_id.is_(None)
+    of_customer = and_(Invoice.customer_id == customer_id, of_kind)
+    to_pay = Invoice.state == InvoiceState.TO_PAY
+    not_here = and_(Invoice.state == InvoiceState.NOT_HERE, ~_is_day_over(today))
+    stopped = _is_stopped(now)
     rows = session.execute(
         select(Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor), func.count())
-        .where(
-            Invoice.customer_id == customer_id,
-            Invoice.state == InvoiceState.TO_PAY,
-            Invoice.bill_id.is_not(None) if delivered else Invoice.bill_id.is_(None),
-        )
+        .where(of_customer, to_pay, ~stopped)
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
     ).all()
+    besides = select(func.count()).select_from(Invoice).where(of_customer)
     return OpenTotal(
         tuple(Total(int(minor), currency) for currency, minor, _ in rows),
         sum(row[2] for row in rows),
-        session.scalars(not_here).one(),
+        session.scalars(besides.where(not_here, ~stopped)).one(),
+        session.scalars(besides.where(or_(to_pay, not_here), stopped)).one(),
     )
 
 
@@ -311,6 +349,7 @@ def _view(
     *,
     today: dt.date,
     muted: bool = False,
+    is_stopped: bool = False,
     earlier: EarlierBill | None,
 ) -> InvoiceView:
     discount = None
@@ -353,6 +392,7 @@ def _view(
         earlier=earlier,
         muted=muted,
         is_suspended=biller_state in SUSPENDED,
+        is_stopped=is_stopped,
     )
 
 

@@ -24,6 +24,7 @@ from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
+from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
 from connectors.contract import Fact
 from connectors.money import Money
@@ -50,7 +51,8 @@ class PaymentView:
     state: str
     version: str  #: changes whenever the page would
     truth: Truth
-    may_pay_again: bool  #: it did not happen, and the bill is free: no other payment holds it or has paid it
+    #: it did not happen, no other payment holds or has paid the bill, and its biller is not suspended
+    may_pay_again: bool
     bill_state: str  #: of the bill, whatever became of this payment: to_pay, in_payment, paid or cleared
     source: str  #: by whose word it stands where it stands (Source)
     biller_name: str
@@ -165,6 +167,7 @@ def _select() -> Select[*tuple[Any, ...]]:
             Invoice.state,
             Invoice.credited_minor,
             func.coalesce(Biller.name, Invoice.payee_name),
+            Biller.state,
             Trip,
             Consent,
             PaymentHistory.source,
@@ -206,6 +209,7 @@ def _view(
     bill_state: str,
     credited_minor: int,
     biller: str,
+    biller_state: str | None,
     trip: Trip,
     consent: Consent | None,
     source: str,
@@ -224,7 +228,7 @@ def _view(
         version=f"{state}-{bill_state}-{payment.updated_at.timestamp():.6f}{'-unwanted' if unwanted else ''}"
         f"{f'-{credited_minor}' if corrected else ''}",
         truth=truth,
-        may_pay_again=meaning.may_pay_again and bill_state == InvoiceState.TO_PAY,
+        may_pay_again=meaning.may_pay_again and bill_state == InvoiceState.TO_PAY and biller_state not in SUSPENDED,
         bill_state=bill_state,
         source=source,
         biller_name=biller,

@@ -68,12 +68,14 @@ def inbox() -> ResponseReturnValue:
     customer = me().customer
     with services().reading() as uow:
         today = today_of(customer, uow.now)
-        bills = invoices_of(uow.session, customer_id=customer.id, today=today, states=SHOWN[show], page=page)
+        bills = invoices_of(
+            uow.session, customer_id=customer.id, today=today, now=uow.now, states=SHOWN[show], page=page
+        )
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
-        total = open_total(uow.session, customer_id=customer.id, today=today)
-        own_total = open_total(uow.session, customer_id=customer.id, today=today, delivered=False)
+        total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now)
+        own_total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now, delivered=False)
         waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, now=uow.now, customer_id=customer.id) if first else []
@@ -96,6 +98,7 @@ def inbox() -> ResponseReturnValue:
         own_to_pay=own_total.amounts,
         own_to_pay_count=own_total.count,
         not_here_count=total.not_here,
+        stopped_count=total.stopped + own_total.stopped,
         more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
     )
 

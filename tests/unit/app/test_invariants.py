@@ -689,7 +689,7 @@ def its_number_is_free_for_another(books: Books) -> None:
 @_breaks("V3")
 def two_have_one_number(books: Books) -> None:
     number = books.one("biller_identifier", "scheme = 'vat'")
-    books.copy("biller_identifier", number, biller_id="blr_another")
+    books.copy("biller_identifier", number, biller_id="blr_another", value="another form of it")
 
 
 @_breaks("V4")

@@ -29,11 +29,15 @@ from sqlalchemy.types import JSON, Integer
 
 from app.db.engine import make_engine
 from app.db.migrate import _references_off, _validate, config_for, upgrade
+from app.db.work import WorkRow
+from app.errors import Conflict
 from app.invariants import check
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
 from app.people import safe_words, vetting
+from app.people.billers import add_biller
+from app.people.identifiers import Scheme, key_of, parsed
 from app.people.models import Biller, BillerHistory, BillerIdentifier, Customer
 from app.services import Services
 from app.worker import Worker
@@ -42,6 +46,7 @@ from connectors.money import Money
 from consent import trips, vault
 from consent.models import Consent, Trip
 from tests.conftest import Clock
+from tests.support import factories
 
 MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
 IBAN = "FR1420041010050500013M02606"
@@ -521,6 +526,57 @@ def test_billers_of_before_are_vetted_since_they_were_written_down(services: Ser
     with services.engine.connect() as connection, _references_off(connection), connection.begin():
         command.downgrade(config_for(connection), "0026")
     assert "state" not in {each["name"] for each in inspect(services.engine).get_columns("biller")}
+    upgrade(services.engine)
+
+
+def test_the_program_of_before_finds_no_work_that_it_does_not_know(services: Services, clock: Clock) -> None:
+    """A biller was just vetted, and who had invited it is not told yet."""
+    fill(services, clock())
+    upgrade(services.engine)
+    factories.make_biller(services)
+    to_tell = select(WorkRow.handler).where(WorkRow.handler == "connections.accept_invitations")
+    with services.reading() as uow:
+        assert uow.session.scalars(to_tell).all() != []
+        known = uow.session.scalars(select(WorkRow.handler).where(WorkRow.handler.like("payments.%"))).all()
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0027")
+    with services.engine.connect() as connection:
+        left = list(connection.scalars(select(WorkRow.handler)))
+    assert "connections.accept_invitations" not in left
+    assert sorted(each for each in left if each.startswith("payments.")) == sorted(known)
+
+
+def test_one_number_in_two_forms_is_one_of_billers_of_before_too(services: Services, clock: Clock) -> None:
+    """None of them changes: the log has it. Who comes with another form of one is told whose it is."""
+    fill(services, clock())
+    to(services, "0026")
+    if services.engine.dialect.name == "postgresql":
+        _validate(services.engine)  # what is not is not reflected
+    keys = {
+        "CHE107787577TVA": "CHE107787577",
+        "XI980780684": "GB980780684",
+        "GR094259216": "EL094259216",
+        "NL4495445B01": "NL004495445B01",
+        "LI12345": "LI12345",
+        "FR64904172681": "FR64904172681",
+        "GB980780684": "GB980780684",  # twice there: each keeps its own
+    }
+    with services.engine.begin() as connection:
+        older = Old(connection, clock())
+        for number in keys:
+            older.put("biller", id=f"blr_{number}", name=number, country="FR", vat_id=number)
+    upgrade(services.engine)
+    with services.reading() as uow:
+        known = uow.session.scalars(select(BillerIdentifier).where(BillerIdentifier.value.in_(keys))).all()
+        found = {each.value: each.value_key for each in known if each.scheme == "vat"}
+        assert found == keys | {"XI980780684": "XI980780684"}
+        assert {number: key_of(Scheme.VAT, number) for number in keys} == keys
+    numbers = [parsed("vat:CHE-107.787.577 MWST")]
+    with services.unit_of_work() as uow, pytest.raises(Conflict, match="blr_CHE107787577TVA"):
+        add_biller(uow, name="Anna", country="CH", identifiers=numbers, ibans=[], by="ada")
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0029")
+    assert "value_key" not in {each["name"] for each in inspect(services.engine).get_columns("biller_identifier")}
     upgrade(services.engine)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import Invalid
-from app.people.identifiers import Scheme, parsed, whole
+from app.people.identifiers import Scheme, is_same_vat, parsed, whole
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,29 @@ def test_a_wrong_one_is_refused(written: str) -> None:
 )
 def test_what_stands_in_another_number_is_known_with_it(given: str, all_of_them: dict[str, str]) -> None:
     assert {str(scheme): value for scheme, value in whole([parsed(given)]).items()} == all_of_them
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("CHE-107.787.577 MWST", "CHE107787577TVA", True),
+        ("CHE-107.787.577 IVA", "CHE-107.787.577 TVA", True),
+        ("CHE-107.787.577 MWST", "CHE-116.281.710 MWST", False),
+        ("GB980780684", "XI 980 7806 84", True),
+        ("GB980780684", "GB980780684001", False),  # a branch
+        ("EL094259216", "GR 94259216", True),
+        ("NL4495445B01", "NL004495445B01", True),
+        ("IE8D79739I", "IE0797398I", False),  # who knows
+        ("LI12345", "LI12345", True),  # as it is: nobody can check it
+        ("LI12345", "LI54321", False),
+    ],
+)
+def test_one_vat_number_in_two_forms_is_one(one: str, other: str, same: bool) -> None:
+    assert is_same_vat(one, other) is is_same_vat(other, one) is same
+
+
+def test_two_forms_of_one_number_are_of_one_company() -> None:
+    assert whole([parsed("vat:GB980780684"), parsed("vat:XI980780684")]) == {Scheme.VAT: "GB980780684"}
 
 
 def test_numbers_of_two_companies_are_refused() -> None:

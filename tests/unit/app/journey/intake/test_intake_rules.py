@@ -97,6 +97,8 @@ def test_anything_else_is_refused(changes: dict[str, Any], code: str, element: s
         ("fr 123.456.789-01", "FR12345678901"),
         ("GR 094259216", "EL094259216"),  # two letters of one country
         ("BE 403.019.261", "BE0403019261"),  # as it was written before there were ten digits
+        ("CHE-107.787.577 TVA", "CHE107787577MWST"),  # in two languages of Switzerland
+        ("XI 980 7806 84", "GB980780684"),  # of who trades in Northern Ireland
         (None, "FR1"),
         ("FR1", None),
         (None, None),

@@ -1,0 +1,132 @@
+"""A suspension and a delivery at the same moment, on PostgreSQL with real transactions: before it, or held."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+from sqlalchemy import event, func, select, text
+
+from app.journey.intake import holding, taking
+from app.journey.intake.models import DeliveredBill, HeldBill
+from app.journey.intake.service import ClientIdentity, deliver
+from app.journey.intake.taking import Acknowledgement
+from app.people import accounts, vetting
+from app.services import Services
+from tests.support import factories
+from tests.support.bills import json_bill
+from tests.support.factories import BillerMade
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.parametrize("database_url", ["postgres"], indirect=True),  # SQLite lets one writer in at a time
+]
+
+
+@pytest.fixture
+def biller(services: Services) -> BillerMade:
+    return factories.make_biller(services)
+
+
+@pytest.fixture
+def address(services: Services, biller: BillerMade) -> str:
+    customer = factories.make_customer(services)
+    return factories.connect(services, customer_id=customer.id, biller_id=biller.id)
+
+
+def send(services: Services, biller: BillerMade, address: str, number: str, iban: str | None = None) -> Acknowledgement:
+    payee = {"name": biller.name, "iban": iban or biller.iban}
+    client = ClientIdentity(client_id=biller.client_id, biller_id=biller.id)
+    content = json_bill(to=address, payee=payee, number=number)
+    return deliver(services, client=client, content=content, media_type="application/json", to=None)
+
+
+def suspend(services: Services, biller: BillerMade) -> None:
+    with services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=biller.id, by="ada", note="its bills are not its own")
+        uow.commit()
+
+
+def await_a_lock(services: Services, statement: str) -> None:
+    """Until somebody's statement waits for another one's transaction."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE :statement")
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with services.engine.connect() as connection:
+            if connection.scalar(waiting, {"statement": statement}):
+                return
+    pytest.fail(f"nobody waits with {statement}")
+
+
+def test_a_bill_that_comes_during_a_suspension_waits_for_it_and_is_held(
+    services: Services, biller: BillerMade, address: str
+) -> None:
+    taken: list[Acknowledgement] = []
+    delivering = threading.Thread(target=lambda: taken.append(send(services, biller, address, "A-1")))
+    with services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=biller.id, by="ada", note="its bills are not its own")
+        delivering.start()
+        await_a_lock(services, "%FROM biller%FOR SHARE")
+        uow.commit()
+    delivering.join(10)
+    assert [each.code for each in taken[0].held] == ["biller-not-vetted"]
+    with services.reading() as uow:
+        assert uow.session.scalar(select(func.count()).select_from(DeliveredBill)) == 0
+
+
+def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_nobody_else_does(
+    services: Services, biller: BillerMade, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another bill of the same biller comes in, and a customer decides, while both are under way."""
+    suspending = threading.Thread(target=suspend, args=(services, biller))
+    second = threading.Thread(target=send, args=(services, biller, address, "A-2"))
+    real = taking._Desk.write
+    seen: list[tuple[bool, bool, bool]] = []
+
+    def write(desk: taking._Desk, vault: object) -> set[str]:
+        if suspending.ident is None:
+            suspending.start()
+            await_a_lock(services, "%FROM biller%FOR NO KEY UPDATE")
+            second.start()
+            second.join(10)
+            with services.unit_of_work() as uow:
+                may = accounts.is_open_since(
+                    uow.session, biller_id=biller.id, iban=biller.iban, moment=uow.now, lock=True
+                )
+            seen.append((suspending.is_alive(), second.is_alive(), may))
+        return real(desk, vault)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(taking._Desk, "write", write)
+    assert send(services, biller, address, "A-1").held == ()
+    suspending.join(10)
+    assert seen == [(True, False, True)]
+    assert [each.code for each in send(services, biller, address, "A-3").held] == ["biller-not-vetted"]
+    with services.reading() as uow:
+        numbers = uow.session.scalars(select(DeliveredBill.number).order_by(DeliveredBill.number)).all()
+    assert numbers == ["A-1", "A-2"]
+
+
+def test_who_delivers_and_who_releases_lock_in_one_order(services: Services, biller: BillerMade, address: str) -> None:
+    iban = "AT611904300234573201"
+    send(services, biller, address, "A-1", iban)
+    with services.unit_of_work() as uow:
+        factories.open_account(uow, biller_id=biller.id, iban=iban, holder=biller.name)
+        uow.commit()
+    with services.reading() as uow:
+        held_id = uow.session.scalars(select(HeldBill.id)).one()
+    locked: list[list[str]] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        found = re.search(r"FROM (\w+)\s.*FOR (SHARE|UPDATE)", statement, re.DOTALL)
+        if found:
+            locked[-1].append(found.group(1))
+
+    event.listen(services.engine, "before_cursor_execute", hear)
+    locked.append([])
+    send(services, biller, address, "A-2")
+    locked.append([])
+    holding.release(services, held_id=held_id)
+    event.remove(services.engine, "before_cursor_execute", hear)
+    assert locked == [["biller", "connection", "held_bill"]] * 2
