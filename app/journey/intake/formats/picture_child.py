@@ -56,7 +56,7 @@ TEXT_MAX = 50_000
 _POINTS, _DPI = 72, 200
 PDF, JPEG = b"%PDF-", b"\xff\xd8\xff"
 #: of a JPEG: the next marker that is not part of its data, as libjpeg finds it too; the ones of a pass and of the end
-_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 _PASS, _END = b"\xda", b"\xd9"
 PHOTOS = ("JPEG", "PNG", "WEBP")
 #: fonts that every viewer has for itself, so that a letter of the text is drawn as that letter
