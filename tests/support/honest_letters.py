@@ -1,9 +1,9 @@
 """Letters about a bill as billers write them: water, power, telephone, insurance, towns, small firms; in French and in
 English, short and long. Written before the words of ``letter_words.py`` were chosen, and not changed to fit them.
 
-``{company}``, ``{number}``, ``{reference}``, ``{amount}``, ``{iban}``, ``{due}``, ``{issued}``, ``{name}`` (the customer's),
-``{customer}`` (their number there), ``{net}``, ``{tax}`` and ``{used}`` are of the bill. None has a link, a mailbox or a
-telephone: with one it is unknown.
+``{company}``, ``{number}``, ``{reference}``, ``{amount}``, ``{iban}``, ``{due}``, ``{issued}``, ``{name}`` (the
+customer's), ``{customer}`` (their number there), ``{net}``, ``{tax}`` and ``{used}`` are of the bill. None has a link,
+a mailbox or a telephone: with one it is unknown.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ N'oubliez pas de rappeler la référence {reference} dans le libellé de votre v
 Objet : votre facture de consommation d'eau
 Madame, Monsieur,
 Suite au relevé de votre compteur, nous avons établi votre facture n° {number}, d'un montant de {amount}.
-Nous vous remercions de bien vouloir procéder au règlement de cette somme avant le {due}, par virement sur notre compte :
+Nous vous remercions de bien vouloir procéder au règlement de cette somme avant le {due}, par virement
+sur notre compte :
 {iban}
 en précisant la référence {reference}.
 Nous restons à votre disposition pour tout renseignement complémentaire.
@@ -193,9 +194,11 @@ Paiement par virement avant le {due}
 {iban}
 Le docteur et son équipe vous souhaitent un bon rétablissement.""",
     """Madame, Monsieur,
-Le relevé de votre consommation a été effectué. Le montant de votre facture, établie selon les tarifs en vigueur, est de {amount}.
+Le relevé de votre consommation a été effectué. Le montant de votre facture, établie selon les
+tarifs en vigueur, est de {amount}.
 Facture {number} du {issued}, client {customer}.
-Nous vous saurions gré de bien vouloir régler cette facture avant le {due} au moyen d'un virement à {company}, compte {iban}.
+Nous vous saurions gré de bien vouloir régler cette facture avant le {due} au moyen d'un virement
+à {company}, compte {iban}.
 Nous vous prions d'agréer nos salutations respectueuses.""",
     """{company}
 Collecte des déchets ménagers

@@ -37,7 +37,7 @@ TEXT, PDF, EPC, EPC_PICTURE, SWISS, SWISS_PICTURE, ACCOUNT = (
 PICTURES = (EPC_PICTURE, SWISS_PICTURE)
 CODES = (EPC, SWISS, *PICTURES)
 #: of each bill in the space, and the day on which its customer asks
-ISSUED, DUE, TODAY = dt.date(2026, 11, 3), dt.date(2026, 12, 1), dt.date(2026, 11, 10)
+ISSUED, DUE, DISCOUNT_UNTIL, TODAY = (dt.date(2026, *day) for day in ((11, 3), (12, 1), (11, 15), (11, 10)))
 #: of nobody's that is here
 STRANGE = ("GB33BUKB20201555555555", "IT60X0542811101000000123456", "LT121000011101001000", "PT50000201231234567890154")
 LINKS = ("https://lumen-paiement.example/x", "www.lumen-pay.example", "lumen-energie.example/pay")
@@ -182,6 +182,7 @@ def _delivered(rng: random.Random, firm: Firm, at: int, place: int) -> Known:
         payable=amount,
         discounted=Money(minor - minor // 50, firm.currency) if place % 4 == 1 else amount,
         amounts=frozenset([Money(minor // 50, firm.currency)]) if place % 4 == 1 else frozenset(),
+        terms=frozenset([(DUE - ISSUED).days]),
     )
     return real.with_original(
         known, original_of(firm, known), besides=(firm.vat_id, firm.vat_id[-9:], "Camille Laurent")
@@ -196,9 +197,10 @@ def original_of(firm: Firm, known: Known) -> str:
             "number": known.number,
             "issue_date": ISSUED.isoformat(),
             "due_date": DUE.isoformat(),
+            "discount_until": DISCOUNT_UNTIL.isoformat() if known.discounted != known.amount else None,
             "amount": str(known.amount),
             "lines": lines,
-            "note": f"{firm.phone} {customer_of(known)} {firm.street}, {firm.city}, index relevé 12350, ancien 12329",
+            "note": f"{firm.phone}, {customer_of(known)}, {firm.street}, {firm.city}, index relevé 12350, ancien 12329",
         },
         ensure_ascii=False,
     )
@@ -279,7 +281,9 @@ def _usual_lines(rng: random.Random, firm: Firm, known: Known) -> tuple[str, ...
         else "Bien à vous",
     ]
     if known.discounted != known.amount:
-        may.append(f"Escompte : {amount_as_written(rng, known.amount - known.discounted)} jusqu’au 15.11.2026")
+        may.append(
+            f"Escompte : {amount_as_written(rng, known.amount - known.discounted)} jusqu’au {DISCOUNT_UNTIL:%d.%m.%Y}"
+        )
     return tuple(rng.sample(may, rng.randrange(2, len(may))))
 
 
@@ -322,7 +326,7 @@ def swiss_of(letter: Letter) -> str:
 
 def plain_amount(written: str) -> str:
     """``EUR84.20``."""
-    amount = said.Said.of(written).rest(()).amounts[0]
+    amount = said.Said.of(written).rest(said.Own(), TODAY).amounts[0]
     return f"{amount.currency}{amount.values[-1]:.2f}"
 
 

@@ -1,35 +1,102 @@
 """The words of which a letter about a bill is made, in French, English, German and Dutch.
 
-A word is here only if it names no other account, asks for no more money, and denies nothing that stands beside it:
-there is no "not", "or", "plus", "other", "new", "old", "twice", "month", "call", "attached", no number in words and no
-name.
+A word is here only if it can stand anywhere in such a letter: it turns neither where, to whom, how much, when nor how
+something is paid, and denies nothing that stands beside it. Whatever could (pay, transfer, account, due …) stands only
+in whole phrases: ``letter_phrases.py``.
 """
 
 from __future__ import annotations
 
-_WORDS = """
-à a au aux avant avec bien bonjour bonsoir ce cet cette cher chère chers client cliente clients compte comptable
-confiance consommation consommé consommée contrat cordialement d date dans de des délai du dû due échéance
-électricité eau émise émis émission en énergie escompte est et facturation facture facturé facturée factures
-fourniture gaz hors ht iban index internet intracommunautaire j jours jusqu l la le les madame merci mesdames
-messieurs monsieur montant n net nom nos notre nous numéro numero objet par payable payer période pour prestation
-prête prêt prie prions quantité règlement régler référence références relevé s salutations siren siret sentiments
-somme sur tarif taxe taxes télécom total toute trouverez ttc tva unitaire prix un une veuillez vers virement virer
-voici vos votre vous désignation abonnement service services distinguées agréer expression meilleures bic swift chf
-eur euro euros gbp usd account amount and are at bank beneficiary best bill billed billing by consumption contract
-customer day days dear description electricity energy excl excluding for from gas good has hello id in incl
-including invoice invoiced is issued item its it kind kindly ltd many meter morning number of on order our payee pay
-payment period please price quantity reading ready recipient reference regards sir sirs madam sincerely subscription
-subtotal sum supply tax thank thanks that the this to transfer until usage vat water we with within you your yours
-am an auf bankverbindung bei betrag bezahlen bis bitte brutto damen das datum dem den der die diesen diese energie
-empfänger fällig fälligkeit für frau freundliche freundlichen geehrte geehrter gesamt gesamtbetrag grüße grüssen
-grüßen guten herr herren hier ihr ihre ihrer im inkl ist konto kontoinhaber kunde kundennummer leistung lieferung
-liebe lieber menge mit mwst netto nummer preis rechnung rechnungsbetrag rechnungsdatum rechnungsnummer referenz sehr
-sie strom summe tag tage tagen überweisen überweisung und unser unsere ust verbrauch vielen dank vertrag
-verwendungszweck vom von wasser wir zahlbar zahlen zahlung zählerstand zu zum zur zwecks bedrag begunstigde beste
-btw betalen betaling dagen deze een factuur factuurnummer geachte gelieve goede groeten het hierbij klant
-klantnummer kunt met naar onze omschrijving op periode rekening rekeningnummer referentie te termijn totaal tot uw u
-van vervaldatum vriendelijke voor wij mededeling
+import re
+
+from app.people import lookalikes
+
+# Words that join others: articles, possessives, prepositions, forms of to be and to have. None of them names
+# anything,
+# and what they join must be harmless itself. No "not", "or", "other", "if", "only", "also", "plus", "more", "again".
+_JOINING = """
+s here ici tout toute toutes tous
+à a au aux avec ce cet cette ces ci d dans de des du elle en est et il ils elles ont a été être être sera sont étaient
+était avons avez j je l la le les leur leurs ma mes mon n ne nos notre nous par pour qu que qui sa se ses son suite
+sur
+un une vos votre vous y afin ainsi après bien comme dont dessous dessus entre chez lors selon
+am an and are as at be been being by dated during for from had has have her his i in into is it its me my of on our
+she
+that the their them there these they this those to under us was we were which while who with you your yours
+auf bei das dem den der die diese diesen dieser ein eine einer für hier ihr ihre ihrem ihren ihrer im in ist mit sie
+sind und unser unsere unserer unseren vom von war wir wurde zu zum zur
+bij deze dit een hebben heeft het hierbij is met naar om onze op te u uw van voor was we wij zijn
 """
-#: small letters
-LETTER_WORDS = frozenset(_WORDS.split())
+# How people greet, thank and part. They ask for nothing. "Call", "write", "answer" and "contact" are not here.
+_GREETINGS = """
+business
+bonjour bonsoir bonne belle excellente agréable bientôt vite merci remercie remercions remercier
+remerciements cher chère chers chères madame mesdames mademoiselle monsieur messieurs docteur cordialement cordiales
+cordiaux salutations sincères sincèrement meilleures meilleurs respectueuses respectueusement distinguées distinguée
+sentiments dévoués agréer agréez recevez recevoir prie prions croire expression assurance considération attention
+confiance fidélité fidèle amitiés plaisir heureux heureuse souhaite souhaitons souhaitent vœux écoute disposition
+restons reste restant ravis ravi sportivement équipe direction trésorier comité bienvenue
+accordez témoignez portez choisi parmi compter
+hello hi dear sir sirs madam mr mrs ms good morning afternoon evening thank thanks many lot kind regards best
+warm wishes wish sincerely faithfully truly cheers hope hopefully well lovely nice great pleased pleasure happy
+appreciate appreciated value valued welcome team committee being look forward hearing staying choosing chosen support
+loyalty trust respectfully soon
+guten morgen abend hallo liebe lieber sehr geehrte geehrter damen herren herr frau freundliche freundlichen
+grüße grüßen gruß danke dank vielen herzliche herzlichen vertrauen beste
+beste geachte groeten vriendelijke hartelijk bedankt dank heer mevrouw goede vertrouwen
+"""
+# The parties, as their own bill names them. A role takes no money: to pay somebody is a phrase, with the company's
+# name.
+_PARTIES = """
+client clients cliente clientes clientèle abonné abonnée abonnés usager usagers adhérent adhérente adhérents
+sociétaire
+sociétaires assuré assurée copropriétaire copropriétaires locataire locataires patient patiente famille foyer résident
+émetteur destinataire fournisseur mairie commune régie syndic copropriété service services facturation comptabilité
+agents cabinet laboratoires
+customer customers client member members resident residents tenant tenants patient household parent guardian holder
+supplier provider council practice school company services billing department
+kunde kunden kundin kundennummer mieter stadtwerke klant klanten klantnummer
+"""
+# What is billed, and where it was used or measured: water, power, heat, waste, telephone, insurance, care, meals,
+# membership. Things and events; nothing is paid with them or to them.
+_SUPPLIES = """
+eau eaux robinet électricité énergie gaz chauffage assainissement fourniture consommation consommations consommé
+consommée utilisation compteur compteurs relevé relevés relève index estimé estimée période périodes
+saison internet fixe fibre télécom télévision abonnement
+abonnements contrat contrats logement habitation maison appartement immeuble déchets ménagers collecte redevance
+cotisation cotisations prime assurance travaux réalisés réalisé effectués effectué effectuée intervention entretien
+prestation prestations soins honoraires consultation traitement séjour repas cantine scolaire périscolaire garderie
+accueil club sport charges courantes fonds distribution réseau qualité contrôlée nature
+water electricity power energy gas heating sewerage drainage waste collection supply usage use used consumption
+consumed reading readings read actual estimated meter meters period
+broadband internet landline fibre television subscription subscriptions contract
+contracts policy premium insurance home house flat property renewal maintenance boiler repair work works service
+provided treatment consultation medicine meals school membership club parking permit charges standing
+strom gas wasser wärme heizung energie verbrauch zähler zählerstand zeitraum vertrag lieferung leistung abschlag müll
+water stroom verbruik meter periode levering dienst abonnement contract
+"""
+# The paper itself and its table. What is a sum of money is compared; the words beside it only name its line.
+_PAPER = """
+solde somme montants créance rappel titre balance sum amounts reminder friendly
+facture factures facturé facturée facturés avis note état objet sujet désignation description libellé détail détails
+quantité prix unitaire tarif tarifs ht ttc tva hors taxe taxes total sous dont brut montant numéro numero n nom
+référence
+références date émise émis émission établie établi établis établissement disponible consultable prête prêt arrivée
+adressons transmettons transmettre envoyé envoyons trouver trouverez trouvez voici voilà ci
+concernant relative relatif relatives relatifs informations information informe informons renseignement complémentaire
+conformément réglementation vigueur traitées données intracommunautaire siren siret siège capital ape espace
+récapitulatif résumé message automatiquement automatique précédente dernière dernier écoulée suivant suivante
+élève porte veuillez noter souvenir page copie conserver
+bill bills billed invoice invoices invoiced statement statements notice summary detail details description item items
+quantity unit price prices rate rates net gross vat tax taxes including excluding incl excl value added subtotal total
+totals amount number no reference date issued dated prepared calculated ready available shown below above find see
+please kindly subject regarding concerning latest glance record records keep message automated particulars
+following follows writing inform like sent come comes charge charged order id
+rechnung rechnungen rechnungsnummer rechnungsdatum betreff menge preis netto brutto mwst ust inkl zzgl summe betrag
+gesamt nummer datum referenz bitte beschreibung
+factuur facturen factuurnummer omschrijving hoeveelheid prijs bedrag totaal btw nummer datum referentie gelieve
+swift bic iban eur euro euros chf gbp usd
+"""
+_WORD = re.compile(r"[^\W_]+")
+#: as ``lookalikes.plain`` writes them
+LETTER_WORDS = frozenset(_WORD.findall(lookalikes.plain(f"{_JOINING} {_GREETINGS} {_PARTIES} {_SUPPLIES} {_PAPER}")))

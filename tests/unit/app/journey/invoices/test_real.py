@@ -20,6 +20,7 @@ from tests.support.shown import (
     DOCTORINGS,
     FIRMS,
     STRANGE,
+    TODAY,
     Letter,
     amount_as_written,
     dice,
@@ -39,11 +40,11 @@ COMPANIES = [firm.company for firm in FIRMS]
 
 
 def judged(content: str, *, bills: list[Known] | None = None) -> Answer:
-    return real.judge(shown.of_text(content), companies=COMPANIES, bills=bills or BILLS)
+    return real.judge(shown.of_text(content), companies=COMPANIES, bills=bills or BILLS, today=TODAY)
 
 
 def test_of_500_genuine_ones_nearly_all_are_real_and_none_is_not_to_be_paid() -> None:
-    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS)) for each in genuine()]
+    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY)) for each in genuine()]
     assert len(answers) == 500
     assert [str(each) for each, answer in answers if answer.verdict is Verdict.DO_NOT_PAY] == []
     found = Counter(answer.verdict for _, answer in answers)
@@ -56,7 +57,7 @@ def test_of_500_genuine_ones_nearly_all_are_real_and_none_is_not_to_be_paid() ->
 
 
 def test_of_500_doctored_ones_none_is_real() -> None:
-    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS)) for each in doctored()]
+    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY)) for each in doctored()]
     assert len(answers) == 500
     assert {each.what for each, _ in answers} == set(DOCTORINGS)
     assert len(DOCTORINGS) >= 20
@@ -74,11 +75,13 @@ def test_other_seeds_find_nothing_else(seed: int) -> None:
     """Of those that need no drawing."""
     for each in genuine(seed):
         if isinstance(each.content, str):
-            answer = real.judge(each.read(), companies=COMPANIES, bills=BILLS)
+            answer = real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY)
             assert answer.verdict is (Verdict.REAL if each.what == "genuine" else Verdict.UNKNOWN), each
     for each in doctored(seed, 700):
         if isinstance(each.content, str):
-            assert real.judge(each.read(), companies=COMPANIES, bills=BILLS).verdict is not Verdict.REAL, each
+            assert real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY).verdict is not Verdict.REAL, (
+                each
+            )
 
 
 # --------------------------------------------------------------------------------------------------------- the property
@@ -235,6 +238,57 @@ def test_what_only_words_or_short_numbers_say_is_never_called_real(line: str) ->
     assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("12345 kWh 67890 kWh", "number"),
+        ("Index relevé : 20345, ancien index : 67890", "words"),
+        ("Consommation : 22 m³", "number"),
+        ("TVA 12 % TVA 21 % TVA 19 %", "words"),
+        ("TVA 33 %", "words"),
+        ("Page 1/2, page 5/6", "words"),
+        ("Payable dans 2 jours", "number"),
+        ("À payer avant le 4 novembre 2026", "day"),
+        ("À payer avant le 15/11", "words"),
+        ("À payer avant novembre 2026 par virement", "words"),
+        ("Échéance : 12/11/2026", "day"),
+        ("Votre facture du 12 janvier", "day"),
+        ("Émise le 10.10.2026, 11.10.2026, 12.10.2026, 13.10.2026", "day"),
+        ("Émise le 12.11.1999", "words"),
+        ("Émise le 12.11.2024", "day"),
+        ("Virement au compte 11.10.2026", "day"),
+        ("Avant 18 h", "words"),
+        ("To the account of our service", "words"),
+        ("Veuillez payer à notre service", "words"),
+        ("Please pay our service", "words"),
+        ("Par mois", "words"),
+        ("\ue000 \ue001", "letters"),
+    ],
+)
+def test_numbers_days_and_demands_that_the_bill_does_not_say_are_unknown(line: str, reason: str) -> None:
+    answer = judged(a_letter(lines=(line,)))
+    assert answer.verdict is Verdict.UNKNOWN
+    assert reason in answer.reasons
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Lille, le 9 novembre 2026",
+        "Facture d’octobre 2026",
+        "Relevé du 12/10/26",
+        "Index relevé : 12350, ancien index : 12329",
+        "TVA 20 %",
+        "Page 2 sur 3",
+        "Payable dans 28 jours",
+        "À payer avant le 1er décembre",
+        "Échéance : 01/12/26",
+    ],
+)
+def test_numbers_and_days_of_the_bill_and_days_that_are_over_do_no_harm(line: str) -> None:
+    assert judged(a_letter(lines=(line,))).verdict is Verdict.REAL
+
+
 @pytest.mark.parametrize("tail", ["-2", "/2", ".2"])
 def test_a_number_that_goes_on_is_another_one(tail: str) -> None:
     number = SPACE[1][1].number + tail
@@ -259,7 +313,8 @@ def test_the_information_of_a_code_is_read_as_a_letter_is() -> None:
     [
         "12 rue des Lilas, 59800 Lille",
         "Émise le 3 novembre 2026, due on December 1, 2026",
-        "Consommation : 21 m³ en 30 jours",
+        "Consommation : 21 m³",
+        "Page 1/2",
         "FR40303265045",
         "Votre numéro : " + SPACE[1][1].number.replace("-", " "),
     ],
@@ -355,7 +410,7 @@ def picture(code: str, *, scribble: str = "", fill: str = "black", size: int = 1
 
 def looked_at(content: bytes) -> Answer:
     looked = picture_child.answer(content, wanted="shown", look_s=60)
-    return real.judge(shown.together(content, None, looked), companies=COMPANIES, bills=BILLS)
+    return real.judge(shown.together(content, None, looked), companies=COMPANIES, bills=BILLS, today=TODAY)
 
 
 @pytest.mark.parametrize("size", [8, 12, 16])
