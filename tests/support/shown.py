@@ -182,6 +182,7 @@ def _delivered(rng: random.Random, firm: Firm, at: int, place: int) -> Known:
         payable=amount,
         discounted=Money(minor - minor // 50, firm.currency) if place % 4 == 1 else amount,
         amounts=frozenset([Money(minor // 50, firm.currency)]) if place % 4 == 1 else frozenset(),
+        limits=frozenset([DUE, DISCOUNT_UNTIL] if place % 4 == 1 else [DUE]),
         terms=frozenset([(DUE - ISSUED).days]),
     )
     return real.with_original(
@@ -435,7 +436,16 @@ def genuine(seed: int = 7) -> Iterator[Input]:
             yield Input(kind, what, rendered(rng, kind, letter), known, letter)
 
 
-def honest_letters(language: Sequence[str], seed: int = 3) -> Iterator[str]:
+@dataclass(frozen=True)
+class Honest:
+    """A letter of ``honest_letters.py`` about a bill, and what was told in it."""
+
+    written: str
+    told: dict[str, str]
+    known: Known
+
+
+def honest_letters(language: Sequence[str], seed: int = 3) -> Iterator[Honest]:
     """Each of them about three bills of different companies."""
     rng = dice(seed)
     bills = [(firm, known) for firm, known in space() if firm.currency == "EUR"]
@@ -456,7 +466,7 @@ def honest_letters(language: Sequence[str], seed: int = 3) -> Iterator[str]:
                 "customer": customer_of(known),
                 "used": "21",
             }
-            yield written.format(**told)
+            yield Honest(written.format(**told), told, known)
 
 
 def _day_as_written(rng: random.Random, day: dt.date, *, french: bool) -> str:

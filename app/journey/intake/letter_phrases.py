@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from app.journey.intake.letter_words import LETTER_WORDS
+from app.journey.intake.letter_words import LETTER_WORDS, PARTIES
 from app.people import lookalikes
 
 #: what stands in a text for something that was compared with the bill; of private use, so that no text brings its own
@@ -33,7 +33,7 @@ _BY = """(?:
 _TO = f"""(?:
     (?:(?:to|into|on|using|at|via)_)?
     (?:(?:our|the|this|these|following|club|bank|account|accounts|details|number|iban|below|of|for|C)_){{0,8}} A_
-    | to_our_account_ {_BY} (?:beneficiary_C_)? (?:iban_)? A_
+    | to_our_account_ {_BY} (?:·_)? (?:beneficiary_C_)? (?:iban_)? A_
     | (?:(?:à|sur|au|vers|via|en_utilisant)_)?
     (?:(?:le|la|l|notre|nos|mon|un|compte|coordonnées|bancaires?|du|de|d|club|régisseur|créditer|à|suivante?s?|ci|dessous
         |après|iban|C)_){{0,8}} A_
@@ -128,6 +128,7 @@ _PHRASES = (
         (?:(?:the|your|la|le|l|votre|référence|reference|numéro|number|et|and|iban|de|bill|invoice|facture|C|N|A)_){{1,9}}
         (?<=[NAC]_) (?:(?:with|for|pour|dans|in|on)_ (?:(?:the|your|le_libellé_de|votre)_)? {_PAID}_)?""",
     f"dans_le_libellé_de_votre_{_PAID}_",
+    "(?:bic|swift)_(?:bic_|swift_|code_){0,2} (?=[a-z]{6}[a-z0-9]{2,5}_)",  # its code stays, to be the bill's
     # times and news that are only told, and greetings with one
     """(?:have_a|bonne|excellente|belle)_ (?:(?:nice|good|lovely|great|very)_){0,2}
         (?:day|week|evening|weekend|journée|soirée|fin_de_semaine)_""",
@@ -137,23 +138,37 @@ _PHRASES = (
         | (?:cotisation|redevance|facture|prime)_(?:annuelle|mensuelle|trimestrielle)_ | votre_nouvelle_facture_""",
     "(?:ancien|nouvel|nouveau|dernier|previous|new|last|present)_ (?:index|reading|relevé)_",
     """(?:now|désormais)_(?:available|ready|disponible|consultable)_ | before_(?:vat|tax)_
-        | (?:we_)?hope_to_see_you_(?:again|soon)_""",
+        | (?:we_)?hope_to_see_you_(?:again|soon)_ | hear(?:ing)?_from_you_soon_ | see_(?:below|above)_
+        | (?:with_)?(?:our_)?best_wishes_
+        | (?:nous_)?restons_à_votre_disposition_
+        | à_(?:très_)?(?:vite|bientôt)_ | good_(?:morning|afternoon|evening)_ | guten_(?:tag|morgen|abend)_
+        | (?:et_)?recevez_(?:madame|monsieur|cher|chère|nos|l_expression)_ | comes?_to_M_""",
     """(?:je|nous)_vous_adresse_ | pleased_to_send_you_ | let_you_know_ | parent_or_guardian_ | sir_or_madam_
         | d_avoir_choisi_ | bonne_réception_""",
 )
 
 
 _ANY = re.compile(rf"\b(?:{'|'.join(_PHRASES).replace('_', '[ ]')})", re.VERBOSE)
-_TOKEN = re.compile(rf"[^\W_]+|[{ACCOUNT}-{COMPANY}]")
+_TOKEN = re.compile(rf"[^\W_]+|[{ACCOUNT}-{COMPANY}·]")
 _AS_LETTER = dict(zip((ACCOUNT, AMOUNT, DAY, MONTH, NUMBER, TERM, COMPANY), "AMDSNTC", strict=True))
-#: what was compared, and what was a phrase
+#: what was compared; what was a phrase, and the end of a sentence
 _EXPLAINED = frozenset("AMDSNTC·")
+
+
+#: somebody to whom, or at whose place, something could be paid that is no account of the company's: "M to our club"
+_TOWARDS = re.compile(
+    r"\b(?:to|at|with|via|by|into|on|chez|à|au|aux|vers|avec|par|sur|an|auf|bei|mit|zum|zur|aan|bij|naar|met|op)[ ]"
+    rf"(?:[^\W\d_]+[ ]){{0,4}}?((?:{'|'.join(sorted(PARTIES))}|internet|home|maison)[ ])"
+)
+_END_OF_SENTENCE = re.compile(r"[.;!?](?=\s|\Z)|\n\s*\n")
 
 
 def strange_words(left: str) -> Iterator[str]:
     """The words of a text that are neither harmless nor part of a phrase, small."""
-    said = "".join(f"{_AS_LETTER.get(each, each)} " for each in _TOKEN.findall(lookalikes.plain(left)))
-    return (each for each in _ANY.sub("· ", said).split() if each not in LETTER_WORDS and each not in _EXPLAINED)
+    tokens = _TOKEN.findall(lookalikes.plain(_END_OF_SENTENCE.sub(" · ", left)))
+    said = _ANY.sub("· ", "".join(f"{_AS_LETTER.get(each, each)} " for each in tokens))
+    yield from (each for each in said.split() if each not in LETTER_WORDS and each not in _EXPLAINED)
+    yield from _TOWARDS.findall(said)
 
 
 # What turns what stands beside it. A bill may have such words, and who repeats one may say another thing with it.

@@ -15,6 +15,8 @@ from app.people import lookalikes
 # anything,
 # and what they join must be harmless itself. No "not", "or", "other", "if", "only", "also", "plus", "more", "again".
 _JOINING = """
+très depuis pendant cela ceci donc car peut fait faire toujours lorsque will can do does did any all some such
+about over through between what how when who whom very always both
 s here ici tout toute toutes tous
 à a au aux avec ce cet cette ces ci d dans de des du elle en est et il ils elles ont a été être être sera sont étaient
 était avons avez j je l la le les leur leurs ma mes mon n ne nos notre nous par pour qu que qui sa se ses son suite
@@ -30,29 +32,29 @@ bij deze dit een hebben heeft het hierbij is met naar om onze op te u uw van voo
 # How people greet, thank and part. They ask for nothing. "Call", "write", "answer" and "contact" are not here.
 _GREETINGS = """
 business
-bonjour bonsoir bonne belle excellente agréable bientôt vite merci remercie remercions remercier
-remerciements cher chère chers chères madame mesdames mademoiselle monsieur messieurs docteur cordialement cordiales
+bonjour bonsoir bonne belle excellente agréable merci remercie remercions remercier
+remerciements cher chère chers chères madame mesdames mademoiselle monsieur messieurs cordialement cordiales
 cordiaux salutations sincères sincèrement meilleures meilleurs respectueuses respectueusement distinguées distinguée
-sentiments dévoués agréer agréez recevez recevoir prie prions croire expression assurance considération attention
+sentiments dévoués agréer agréez prie prions croire expression assurance considération attention
 confiance fidélité fidèle amitiés plaisir heureux heureuse souhaite souhaitons souhaitent vœux écoute disposition
-restons reste restant ravis ravi sportivement équipe direction trésorier comité bienvenue
+restons reste restant ravis ravi sportivement bienvenue
 accordez témoignez portez choisi parmi compter
-hello hi dear sir sirs madam mr mrs ms good morning afternoon evening thank thanks many lot kind regards best
+hello hi dear sir sirs madam mr mrs ms good thank thanks many lot kind regards best
 warm wishes wish sincerely faithfully truly cheers hope hopefully well lovely nice great pleased pleasure happy
-appreciate appreciated value valued welcome team committee being look forward hearing staying choosing chosen support
-loyalty trust respectfully soon
-guten morgen abend hallo liebe lieber sehr geehrte geehrter damen herren herr frau freundliche freundlichen
+appreciate appreciated value valued welcome being look forward hearing staying choosing chosen support
+loyalty trust respectfully
+hallo liebe lieber sehr geehrte geehrter damen herren herr frau freundliche freundlichen
 grüße grüßen gruß danke dank vielen herzliche herzlichen vertrauen beste
 beste geachte groeten vriendelijke hartelijk bedankt dank heer mevrouw goede vertrouwen
 """
-# The parties, as their own bill names them. A role takes no money: to pay somebody is a phrase, with the company's
-# name.
+# The parties, as a bill names them: who sends it, and who gets it. Never behind a "to" or an "at": letter_phrases.py.
 _PARTIES = """
+club école crèche clinic surgery nursery trésorier direction docteur équipe team comité committee
 client clients cliente clientes clientèle abonné abonnée abonnés usager usagers adhérent adhérente adhérents
 sociétaire
 sociétaires assuré assurée copropriétaire copropriétaires locataire locataires patient patiente famille foyer résident
 émetteur destinataire fournisseur mairie commune régie syndic copropriété service services facturation comptabilité
-agents cabinet laboratoires
+cabinet
 customer customers client member members resident residents tenant tenants patient household parent guardian holder
 supplier provider council practice school company services billing department
 kunde kunden kundin kundennummer mieter stadtwerke klant klanten klantnummer
@@ -60,23 +62,41 @@ kunde kunden kundin kundennummer mieter stadtwerke klant klanten klantnummer
 # What is billed, and where it was used or measured: water, power, heat, waste, telephone, insurance, care, meals,
 # membership. Things and events; nothing is paid with them or to them.
 _SUPPLIES = """
+puissance souscrite creuses pleines acheminement contribution locale communale départementale régionale ordures
+usées pluviales potable branchement raccordement location diamètre point livraison site lot lots tantièmes budget
+prévisionnel exercice assemblée générale garantie garanties responsabilité civile véhicule franchise police
+mutuelle santé prévoyance enfant enfants restaurant restauration inscription activité activités loisirs vacances
+bibliothèque piscine stationnement emplacement licence adhésion stage cours formation matériel matériaux
+fournitures œuvre main déplacement pièces devis chantier peinture plomberie toiture jardin nettoyage ménage
+transport commande commandes produit produits article articles hébergement domaine logiciel forfait option options
+données volume illimité communications débit box hiver printemps automne environnement papier planète préserver
+économiser gestes conseils rue avenue boulevard place chemin route bâtiment étage parts labour delivery goods
+product products article articles materials travel job project design hosting licence software domain training
+course courses lesson lessons class classes child children library swimming sports season cover vehicle car
+registration health dental pet animal examination vaccination prescription care emergency cleaning plumbing roof
+painting garden building floor street road lane avenue data unlimited allowance bundle plan tariff variable fixed
+winter summer spring autumn frost pipes pipe leak leaks tap protect environment paper recycling nature household
+band estimate
 eau eaux robinet électricité énergie gaz chauffage assainissement fourniture consommation consommations consommé
 consommée utilisation compteur compteurs relevé relevés relève index estimé estimée période périodes
 saison internet fixe fibre télécom télévision abonnement
 abonnements contrat contrats logement habitation maison appartement immeuble déchets ménagers collecte redevance
 cotisation cotisations prime assurance travaux réalisés réalisé effectués effectué effectuée intervention entretien
 prestation prestations soins honoraires consultation traitement séjour repas cantine scolaire périscolaire garderie
-accueil club sport charges courantes fonds distribution réseau qualité contrôlée nature
+accueil  sport charges courantes fonds distribution réseau qualité contrôlée nature
 water electricity power energy gas heating sewerage drainage waste collection supply usage use used consumption
 consumed reading readings read actual estimated meter meters period
 broadband internet landline fibre television subscription subscriptions contract
 contracts policy premium insurance home house flat property renewal maintenance boiler repair work works service
-provided treatment consultation medicine meals school membership club parking permit charges standing
+provided treatment consultation medicine meals school membership  parking permit charges standing
 strom gas wasser wärme heizung energie verbrauch zähler zählerstand zeitraum vertrag lieferung leistung abschlag müll
 water stroom verbruik meter periode levering dienst abonnement contract
 """
 # The paper itself and its table. What is a sum of money is compared; the words beside it only name its line.
 _PAPER = """
+correspond correspondant comprend incluant inclus incluse comprise compris calculé calculée basé basée figure
+figurant présente présent présentée arrêté aperçu base taux based relates relating covers shows includes included
+inclusive breakdown overview explained recent current calculated follows listed listing
 solde somme montants créance rappel titre balance sum amounts reminder friendly
 facture factures facturé facturée facturés avis note état objet sujet désignation description libellé détail détails
 quantité prix unitaire tarif tarifs ht ttc tva hors taxe taxes total sous dont brut montant numéro numero n nom
@@ -86,17 +106,25 @@ adressons transmettons transmettre envoyé envoyons trouver trouverez trouvez vo
 concernant relative relatif relatives relatifs informations information informe informons renseignement complémentaire
 conformément réglementation vigueur traitées données intracommunautaire siren siret siège capital ape espace
 récapitulatif résumé message automatiquement automatique précédente dernière dernier écoulée suivant suivante
-élève porte veuillez noter souvenir page copie conserver
+élève porte veuillez noter souvenir conserver
 bill bills billed invoice invoices invoiced statement statements notice summary detail details description item items
 quantity unit price prices rate rates net gross vat tax taxes including excluding incl excl value added subtotal total
-totals amount number no reference date issued dated prepared calculated ready available shown below above find see
+totals amount number no reference date issued dated prepared calculated ready available shown below above find
 please kindly subject regarding concerning latest glance record records keep message automated particulars
-following follows writing inform like sent come comes charge charged order id
+following follows writing inform like sent charge charged order id
 rechnung rechnungen rechnungsnummer rechnungsdatum betreff menge preis netto brutto mwst ust inkl zzgl summe betrag
 gesamt nummer datum referenz bitte beschreibung
 factuur facturen factuurnummer omschrijving hoeveelheid prijs bedrag totaal btw nummer datum referentie gelieve
-swift bic iban eur euro euros chf gbp usd
+eur euro euros chf gbp usd
 """
 _WORD = re.compile(r"[^\W_]+")
-#: as ``lookalikes.plain`` writes them
-LETTER_WORDS = frozenset(_WORD.findall(lookalikes.plain(f"{_JOINING} {_GREETINGS} {_PARTIES} {_SUPPLIES} {_PAPER}")))
+
+
+def _words(written: str) -> frozenset[str]:
+    """As ``lookalikes.plain`` writes them."""
+    return frozenset(_WORD.findall(lookalikes.plain(written)))
+
+
+LETTER_WORDS = _words(f"{_JOINING} {_GREETINGS} {_PARTIES} {_SUPPLIES} {_PAPER}")
+#: of these the people and places
+PARTIES = _words(_PARTIES)

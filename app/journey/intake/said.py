@@ -69,6 +69,8 @@ _DATE_STAMP = re.compile(rf"(?<![0-9])({_YEAR})-?(0[1-9]|1[0-2])-?(0[1-9]|[12][0
 #: a day that is over says when something was; so many of them, and no older ones, and none beside a word of what is to
 #: be done until then
 _OVER_MOST, _OVER_DAYS = 3, 400
+#: characters before a day in which such a word speaks of it
+_BEFORE_DAY_MOST = 40
 _UNTIL = re.compile(
     r"\b(?:avant|d[èe]s|jusqu|d['’]ici|au plus tard|d[eé]lai|limite|[eé]ch[eé]ance|expire\w*|before|by|until|till"
     r"|deadline|no later|latest|from|starting|bis|vor|sp[aä]testens|ab|tot|voor|uiterlijk|vanaf)\b",
@@ -194,6 +196,7 @@ class Own:
     words: tuple[str, ...] = ()  #: numbers and references
     names: frozenset[str] = frozenset()  #: of its company
     days: frozenset[dt.date] = frozenset()
+    limits: frozenset[dt.date] = frozenset()  #: the days until which it is to be paid
     numbers: frozenset[Decimal] = frozenset()
     terms: frozenset[int] = frozenset()  #: days to pay in
 
@@ -224,7 +227,8 @@ class _Written:
     year: int | None
     month: int
     day: int | None
-    is_limit: bool  #: it may be told as the day until which, or from which, something is to be done
+    is_limit: bool  #: it is told as the day until which, or from which, something is to be done
+    may_be_limit: bool  #: such a word stands somewhere in its sentence
 
     def is_said_by(self, days: Collection[dt.date]) -> bool:
         return any(
@@ -233,7 +237,7 @@ class _Written:
         )
 
     def is_over(self, today: dt.date) -> bool:
-        if self.is_limit or self.year is None:
+        if self.may_be_limit or self.year is None:
             return False
         if self.day is None:
             return 0 <= (today.year - self.year) * 12 + today.month - self.month <= 12
@@ -282,7 +286,7 @@ class Said:
 
     def rest(self, own: Own, today: dt.date) -> Rest:
         """Without what is the bill's ``own``, each however it is spaced and hyphenated."""
-        left, has_other_day = self._without_dates(own.days, today)
+        left, has_other_day = self._without_dates(own, today)
         for each in sorted(own.words, key=len, reverse=True):
             pattern = _spelled(each)
             left = pattern.sub(f" {NUMBER} ", left) if pattern else left
@@ -315,13 +319,13 @@ class Said:
             left=left,
         )
 
-    def _without_dates(self, days: Collection[dt.date], today: dt.date) -> tuple[str, bool]:
+    def _without_dates(self, own: Own, today: dt.date) -> tuple[str, bool]:
         """The text, and whether it has a day that neither the bill says nor is over."""
         left, at, over, others = [], 0, set(), False
         for each in self.dates:
             left.append(self.without_accounts[at : each.start])
             at = each.end
-            if each.is_said_by(days):
+            if each.is_said_by(own.limits if each.is_limit else own.days | own.limits):
                 left.append(f" {DAY if each.day else MONTH} ")
                 continue
             left.append(_HERE)
@@ -393,11 +397,11 @@ def terms_in(written: str) -> Iterator[int]:
 
 
 def _dates_in(written: str) -> Iterator[_Written]:
-    for sentence, begin in _sentences(written):
+    for sentence, begin, _ in _sentences(written):
         found = list(_DATES.finditer(sentence))
-        bare = _DATES.sub(_HERE, sentence) if found else ""
-        is_limit = any(pattern.search(bare) for pattern in (_ASKED, _UNTIL, _BANK_WORDS))
-        for match in found:
+        may_be_limit = bool(found) and _is_limited(_DATES.sub(_HERE, sentence), _BANK_WORDS)
+        ends = [0, *(match.end() for match in found)]
+        for match, after in zip(found, ends, strict=False):
             year, month, day = (
                 next(
                     filter(None, (match[f"{part}{at}"] for at in range(1, 6) if f"{part}{at}" in match.re.groupindex)),
@@ -417,17 +421,22 @@ def _dates_in(written: str) -> Iterator[_Written]:
                 year=written_year,
                 month=written_month,
                 day=int(day) if day else None,
-                is_limit=is_limit,
+                is_limit=_is_limited(sentence[max(after, match.start() - _BEFORE_DAY_MOST) : match.start()]),
+                may_be_limit=may_be_limit,
             )
 
 
-def _sentences(written: str) -> Iterator[tuple[str, int]]:
-    """Each, and where it begins."""
+def _is_limited(written: str, *besides: re.Pattern[str]) -> bool:
+    return any(pattern.search(written) for pattern in (_ASKED, _UNTIL, *besides))
+
+
+def _sentences(written: str) -> Iterator[tuple[str, int, str]]:
+    """Each, where it begins, and what parts it from the next one."""
     at = 0
     for gap in _SENTENCE.finditer(written):
-        yield written[at : gap.start()], at
+        yield written[at : gap.start()], at, gap[0]
         at = gap.end()
-    yield written[at:], at
+    yield written[at:], at, ""
 
 
 def _strange_in(left: str) -> Iterator[str]:
@@ -500,7 +509,7 @@ def _amounts_in(written: str) -> tuple[list[Amount], str]:
     """All amounts, and what is left of the text."""
     found: list[Amount] = []
     left: list[str] = []
-    for sentence in _SENTENCE.split(written):
+    for sentence, _, gap in _sentences(written):
         taken: list[Amount] = []
         kept_from = 0
         for match in _NUMBER.finditer(sentence):
@@ -528,7 +537,7 @@ def _amounts_in(written: str) -> tuple[list[Amount], str]:
             kept_from = after.end() if after and not before else match.end()
         if taken and _ASKED.search(sentence[kept_from:]):
             taken[-1] = dataclasses.replace(taken[-1], asked=True)
-        left.append(sentence[kept_from:] + "\n")
+        left.append(sentence[kept_from:] + gap)
         found += taken
     return found, "".join(left)
 

@@ -127,7 +127,8 @@ def _known(
         ),
         discounted=invoice.asked - invoice.discount,
         amounts=frozenset(amount for amount in (invoice.discount, invoice.amount - invoice.asked) if amount.minor),
-        days=frozenset(filter(None, (invoice.issued_on, invoice.due_on, invoice.discount_until))),
+        days=frozenset([invoice.issued_on]),
+        limits=frozenset(filter(None, (invoice.due_on, invoice.discount_until))),
         terms=frozenset(
             (day - invoice.issued_on).days for day in (invoice.due_on, invoice.discount_until) if day is not None
         ),

@@ -83,6 +83,7 @@ class Known:
     said: frozenset[str] = field(default=frozenset(), repr=False)  #: words and numbers of it, as ``said.runs_in``
     amounts: frozenset[Money] = field(default=frozenset(), repr=False)  #: other amounts that it says
     days: frozenset[dt.date] = field(default=frozenset(), repr=False)
+    limits: frozenset[dt.date] = frozenset()  #: the days until which it is to be paid, with discount and without
     numbers: frozenset[Decimal] = field(default=frozenset(), repr=False)  #: also of quantities
     terms: frozenset[int] = frozenset()  #: days that there are to pay in
 
@@ -96,7 +97,14 @@ class Known:
 
     @property
     def own(self) -> Own:
-        return Own(words=self.words, names=self.company.names, days=self.days, numbers=self.numbers, terms=self.terms)
+        return Own(
+            words=self.words,
+            names=self.company.names,
+            days=self.days,
+            limits=self.limits,
+            numbers=self.numbers,
+            terms=self.terms,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,23 +13,30 @@ from hypothesis import strategies as st
 from PIL import ImageDraw
 
 from app.journey.intake.formats import picture_child, shown
+from app.journey.intake.letter_phrases import TURNING
+from app.journey.intake.letter_words import LETTER_WORDS
 from app.journey.invoices import real
 from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
 from connectors.money import Money
+from tests.support.frauds import FAMILIES, letters_of
+from tests.support.honest_letters import ENGLISH, FRENCH
 from tests.support.pictures import as_file, page
 from tests.support.shown import (
     DOCTORINGS,
     FIRMS,
     STRANGE,
     TODAY,
+    Honest,
     Letter,
     amount_as_written,
     dice,
     doctored,
     epc_of,
     genuine,
+    honest_letters,
     iban_of,
     letter_of,
+    original_of,
     space,
     swiss_of,
     words_of,
@@ -82,6 +90,96 @@ def test_other_seeds_find_nothing_else(seed: int) -> None:
             assert real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY).verdict is not Verdict.REAL, (
                 each
             )
+
+
+def shares(letters: list[Honest]) -> dict[Verdict, float]:
+    found = Counter(judged(each.written).verdict for each in letters)
+    return {verdict: found[verdict] / len(letters) for verdict in Verdict}
+
+
+@pytest.mark.parametrize(("language", "least"), [(FRENCH, 0.65), (ENGLISH, 0.60)])
+def test_of_honest_letters_that_were_not_written_for_it_most_are_real(language: Sequence[str], least: float) -> None:
+    """The floor is what was measured: it may rise."""
+    letters = list(honest_letters(language))
+    assert len(letters) >= 90
+    found = shares(letters)
+    assert found[Verdict.REAL] >= least
+    assert found[Verdict.DO_NOT_PAY] == 0
+
+
+def test_of_letters_that_a_forger_has_changed_none_is_real() -> None:
+    real_ones = [each for each in honest_letters(FRENCH + ENGLISH) if judged(each.written).verdict is Verdict.REAL]
+    forged = [
+        (family, written)
+        for each in dice(9).sample(real_ones, 4)
+        for family, written in letters_of(dice(5), each.written, each.told)
+    ]
+    assert {family for family, _ in forged} == set(FAMILIES)
+    assert len(FAMILIES) >= 20
+    assert len(forged) >= 600
+    assert [each for each in forged if judged(each[1]).verdict is Verdict.REAL] == []
+
+
+def test_a_word_that_could_turn_a_payment_is_never_harmless_by_itself() -> None:
+    """Nor where the bill has it."""
+    assert TURNING.isdisjoint(LETTER_WORDS)
+    written = " ".join(sorted(TURNING))
+    bills = [
+        real.with_original(bill, f"{original_of(firm, bill)} {written}", besides=["Camille"]) for firm, bill in SPACE
+    ]
+    assert judged(a_letter(), bills=bills).verdict is Verdict.REAL
+    said_anyway = [word for word in sorted(TURNING) if judged(a_letter(lines=(f"{word} ici",))).verdict is Verdict.REAL]
+    assert said_anyway == []
+    for word in dice(4).sample(sorted(TURNING), 40):
+        assert judged(a_letter(lines=(f"{word} ici",)), bills=bills).verdict is not Verdict.REAL, word
+
+
+@pytest.mark.parametrize("party", ["trésorier", "équipe", "client", "service", "club", "tenant", "team", "council"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Montant à payer : {amount} à notre {party}",
+        "Montant à payer : {amount} chez notre bon {party}",
+        "Amount due: {amount} to our {party}",
+        "À la charge de notre {party}",
+        "Merci de verser la somme au {party}",
+        "Payable at our {party}",
+        "{amount} with the help of our {party}",
+        "Par virement à notre {party}",
+        "IBAN de notre {party}",
+        "L’IBAN est sur la facture de notre {party}",
+        "Titulaire du compte : notre {party}",
+        "Please use the account of our {party}",
+        "Please settle with our {party}",
+    ],
+)
+def test_a_letter_of_permitted_words_turns_nothing_to_somebody_else(line: str, party: str) -> None:
+    firm, known = SPACE[1]
+    assert firm.currency == known.amount.currency
+    written = line.format(amount=f"{known.amount} EUR", party=party)
+    assert judged(a_letter(lines=(written,))).verdict is not Verdict.REAL
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "L’IBAN est sur la page.",
+        "Our IBAN is below",
+        "Please note the following IBAN",
+        "Please pay",
+        "Veuillez payer la facture à la maison",
+        "Please come to our company",
+        "Nos agents sont chez vous",
+        "Please pay this evening",
+        "Règlement sur internet",
+        "Your invoice is void",
+        "Merci de payer vite",
+        "À payer avant le 3 novembre 2026",
+        "Vous êtes sans eau",
+    ],
+)
+def test_a_letter_of_permitted_words_turns_nothing_else(line: str) -> None:
+    assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
 
 
 # --------------------------------------------------------------------------------------------------------- the property
