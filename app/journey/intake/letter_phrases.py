@@ -102,7 +102,7 @@ _PHRASES = (
         (?:{_SO}){{1,6}}""",
     f"""{_PLEASE} (?:pay|paid|settle|settled|transfer|transferred|remit|make|arrange|use)_
         (?:(?:your_|the_)?{_PAID}_)? {_IT} (?:{_SO}){{1,6}}""",
-    f"{_PLEASE} (?:pay|settle|transfer|remit)_ {_IT} (?<=M_)",
+    f"{_PLEASE} (?:pay|settle|transfer|remit|arrange_payment_of)_ {_IT} (?<=[MN]_)",
     f"""{_VEUILLEZ} (?:payer|régler|réglez|virer|verser|versez|effectuer|procéder|attendue?|payable|exigible)_ {_CELA}
         (?:{_SO}){{1,6}}""",
     f"{_VEUILLEZ} (?:payer|régler|virer|verser)_ {_CELA} (?<=[MN]_)",
@@ -144,7 +144,9 @@ _PHRASES = (
         | à_(?:très_)?(?:vite|bientôt)_ | good_(?:morning|afternoon|evening)_ | guten_(?:tag|morgen|abend)_
         | (?:et_)?recevez_(?:madame|monsieur|cher|chère|nos|l_expression)_ | comes?_to_M_""",
     """(?:je|nous)_vous_adresse_ | pleased_to_send_you_ | let_you_know_ | parent_or_guardian_ | sir_or_madam_
-        | d_avoir_choisi_ | bonne_réception_""",
+        | d_avoir_choisi_ | bonne_réception_ | bien_à_vous_ | (?:numéro|référence|n)_(?:de_)?client_
+        | customer_(?:number|reference|id)_ | to_whom_it_may_concern_ | without_deduction_ | appel_de_fonds_
+        | let_us_know_if_anything_is_unclear_ | bon_rétablissement_""",
 )
 
 
@@ -158,7 +160,7 @@ _EXPLAINED = frozenset("AMDSNTC·")
 #: somebody to whom, or at whose place, something could be paid that is no account of the company's: "M to our club"
 _TOWARDS = re.compile(
     r"\b(?:to|at|with|via|by|into|on|chez|à|au|aux|vers|avec|par|sur|an|auf|bei|mit|zum|zur|aan|bij|naar|met|op)[ ]"
-    rf"(?:[^\W\d_]+[ ]){{0,4}}?((?:{'|'.join(sorted(PARTIES))}|internet|home|maison)[ ])"
+    rf"(?:[^\W\d_A-Z]+[ ]){{0,4}}?((?:{'|'.join(sorted(PARTIES))}|internet|home|maison)[ ])"
 )
 _END_OF_SENTENCE = re.compile(r"[.;!?](?=\s|\Z)|\n\s*\n")
 

@@ -62,6 +62,7 @@ kunde kunden kundin kundennummer mieter stadtwerke klant klanten klantnummer
 # What is billed, and where it was used or measured: water, power, heat, waste, telephone, insurance, care, meals,
 # membership. Things and events; nothing is paid with them or to them.
 _SUPPLIES = """
+dentaire dental retraite vet trier newsletter coming bringing
 puissance souscrite creuses pleines acheminement contribution locale communale départementale régionale ordures
 usées pluviales potable branchement raccordement location diamètre point livraison site lot lots tantièmes budget
 prévisionnel exercice assemblée générale garantie garanties responsabilité civile véhicule franchise police

@@ -124,6 +124,7 @@ _PAGE = re.compile(
 )
 #: words with digits, that many one behind the other
 _GROUPS_LEAST = 3
+_BEHIND_PAYEE = re.compile(rf"\s*(?:[,;(]|\b(?:at|by|IBAN)\b|{ACCOUNT})", re.IGNORECASE)
 _NO_WORD = rf"[^\w{ACCOUNT}-{COMPANY}]{{0,3}}"
 _NUMBERED = re.compile(
     rf"\b(?:facture|invoice|bill|rechnung|r[eé]f[eé]rence|r[eé]f|referenz|bill number|num[eé]ro)\b{_NO_WORD}"
@@ -561,6 +562,7 @@ def _code(currency: str) -> str:
 def _payees_in(written: str) -> Iterator[str]:
     for match in _PAYEE.finditer(written):
         named = match[1].strip() or written[match.end() :].strip().partition("\n")[0].strip()
+        named = _BEHIND_PAYEE.split(named, maxsplit=1)[0]  # what follows the name is read as any other words are
         if named:
             yield named
 
