@@ -285,6 +285,19 @@ class Said:
             dates=tuple(_dates_in(without)),
         )
 
+    def within(self, own: Own) -> Own:
+        """What of it may stand in this text: most bills have the same, which is nothing."""
+        written = compact(self.without_accounts)
+        measures = {value for number in _MEASURED.findall(self.without_accounts) for value in _values(number)}
+        return Own(
+            words=tuple(each for each in own.words if compact(each) in written),
+            names=own.names,
+            days=frozenset(day for day in own.days if any(each.is_said_by([day]) for each in self.dates)),
+            limits=frozenset(day for day in own.limits if any(each.is_said_by([day]) for each in self.dates)),
+            numbers=own.numbers & measures,
+            terms=own.terms.intersection(map(int, _TERM.findall(self.without_accounts))),
+        )
+
     def rest(self, own: Own, today: dt.date) -> Rest:
         """Without what is the bill's ``own``, each however it is spaced and hyphenated."""
         left, has_other_day = self._without_dates(own, today)

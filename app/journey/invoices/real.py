@@ -181,9 +181,11 @@ class _Read:
         return [self._rest(each, bill.own) for each in self.shown.prose]
 
     def _rest(self, written: str, own: Own) -> Rest:
-        if (written, own) not in self._rests:
-            self._rests[written, own] = self._said[written].rest(own, self.today)
-        return self._rests[written, own]
+        said_there = self._said[written]
+        within = said_there.within(own)
+        if (written, within) not in self._rests:
+            self._rests[written, within] = said_there.rest(within, self.today)
+        return self._rests[written, within]
 
 
 def with_original(bill: Known, written: str, *, besides: Collection[str] = ()) -> Known:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ImageDraw
 
+from app.journey.intake import said
 from app.journey.intake.formats import picture_child, shown
 from app.journey.intake.letter_phrases import TURNING
 from app.journey.intake.letter_words import LETTER_WORDS
@@ -180,6 +181,17 @@ def test_a_letter_of_permitted_words_turns_nothing_to_somebody_else(line: str, p
 )
 def test_a_letter_of_permitted_words_turns_nothing_else(line: str) -> None:
     assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
+
+
+def test_a_text_is_read_the_same_for_a_bill_and_for_what_of_it_may_stand_there() -> None:
+    """So that a thousand bills of which nothing stands there are one look at it."""
+    for each in list(honest_letters(FRENCH + ENGLISH))[::7]:
+        read = said.Said.of(each.written)
+        assert read.rest(each.known.own, TODAY) == read.rest(read.within(each.known.own), TODAY)
+    alike = {
+        read.within(dataclasses.replace(SPACE[0][1], number=f"X-{at}7", reference=None).own) for at in range(1_000)
+    }
+    assert len(alike) == 1
 
 
 # --------------------------------------------------------------------------------------------------------- the property
