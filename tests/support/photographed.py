@@ -1,4 +1,4 @@
-"""Pages as the camera of a telephone takes them: turned, from the side, unevenly lit, with a shadow, blurred, grainy."""
+"""Pages as a telephone takes them: turned, from the side, unevenly lit, with a shadow, blurred and grainy."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
 from connectors.money import Money
 from tests.support.frauds import FAMILIES, letters_of
 from tests.support.honest_letters import ENGLISH, FRENCH
+from tests.support.photographed import photographed
 from tests.support.pictures import as_file, page
 from tests.support.shown import (
     DOCTORINGS,
@@ -538,6 +539,34 @@ def test_what_is_written_within_a_code_that_still_reads_is_seen(place: int, fill
 def test_the_cross_of_a_qr_bill_does_no_harm() -> None:
     code = swiss_of(letter_of(dice(3), *SPACE[24]))
     assert looked_at(picture(code, cross=True)).verdict is Verdict.REAL
+
+
+#: pixels of a photo's longer side, and which bill
+PHOTOS = [(1_400, 0), (1_400, 24), (2_000, 1), (2_000, 25), (2_600, 2), (2_600, 26), (4_000, 27)]
+
+
+@pytest.mark.parametrize("seed", [3, 22, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(40, 50))])
+def test_a_code_that_a_telephone_has_photographed_is_real_and_a_forged_one_never(seed: int) -> None:
+    rng = dice(seed)
+    genuine_ones: Counter[Verdict] = Counter()
+    for side, place in PHOTOS:
+        firm, known = SPACE[place]
+        letter = letter_of(rng, firm, known)
+        as_code = swiss_of if firm.currency == "CHF" else epc_of
+        shot = photographed(page(as_code(letter), size=(700, 700)), rng, side=side)
+        genuine_ones[looked_at(shot).verdict] += 1
+        other = dataclasses.replace(letter, accounts=(iban_of("CH", "30900123456789012"),))
+        assert (
+            looked_at(photographed(page(as_code(other), size=(700, 700)), rng, side=side)).verdict is not Verdict.REAL
+        )
+        over, beside = (page(as_code(letter), size=(700, 700)) for _ in range(2))
+        fill = rng.choice(["black", "white", "#999999", "#cccccc"])
+        ImageDraw.Draw(over).text((122, 160), f"IBAN {STRANGE[0]}", fill=fill, font_size=rng.choice([8, 12, 16]))
+        ImageDraw.Draw(beside).text((122, 560), f"IBAN {STRANGE[0]}", fill="black", font_size=16)
+        for drawn in (over, beside):
+            assert looked_at(photographed(drawn, rng, side=side)).verdict is not Verdict.REAL
+    assert genuine_ones[Verdict.REAL] >= len(PHOTOS) - 1
+    assert genuine_ones[Verdict.DO_NOT_PAY] == 0
 
 
 @pytest.mark.parametrize(
