@@ -159,7 +159,8 @@ _EXPLAINED = frozenset("AMDSNTC·")
 
 #: somebody to whom, or at whose place, something could be paid that is no account of the company's: "M to our club"
 _TOWARDS = re.compile(
-    r"\b(?:to|at|with|via|by|into|on|chez|à|au|aux|vers|avec|par|sur|an|auf|bei|mit|zum|zur|aan|bij|naar|met|op)[ ]"
+    r"\b(?:to|at|for|pour|für|voor|with|via|by|into|on|chez|à|au|aux|vers|avec|par|sur|an|auf|bei|mit|zum|zur|aan"
+    r"|bij|naar|met|op)[ ]"
     rf"(?:[^\W\d_A-Z]+[ ]){{0,4}}?((?:{'|'.join(sorted(PARTIES))}|internet|home|maison)[ ])"
 )
 _END_OF_SENTENCE = re.compile(r"[.;!?](?=\s|\Z)|\n\s*\n")

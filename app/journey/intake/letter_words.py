@@ -1,6 +1,6 @@
 """The words of which a letter about a bill is made, in French, English, German and Dutch.
 
-A word is here only if it can stand anywhere in such a letter: it turns neither where, to whom, how much, when nor how
+A word is here only if it stand anywhere in such a letter: it turns neither where, to whom, how much, when nor how
 something is paid, and denies nothing that stands beside it. Whatever could (pay, transfer, account, due …) stands only
 in whole phrases: ``letter_phrases.py``.
 """
@@ -14,11 +14,11 @@ from app.people import lookalikes
 # Words that join others: articles, possessives, prepositions, forms of to be and to have. None of them names
 # anything, and what they join must be harmless itself. No "not", "ne", "or", "other", "if", "also", "plus", "again".
 _JOINING = """
-très depuis pendant cela ceci donc car peut fait faire toujours lorsque will can do does did any all some such about
+très depuis pendant cela ceci donc car toujours lorsque will any all some such about
 over through between what how when who whom very always s here ici tout toute toutes tous à a au aux avec ce cet cette
 ces ci d dans de des du elle en est et il ils elles ont été être sera sont étaient était avons avez j je l la le les
 leur leurs ma mes mon n nos notre nous par pour qu que qui sa se ses son suite sur un une vos votre vous y afin ainsi
-après bien comme dont dessous dessus entre chez lors selon am an and are as at be been being by dated during for from
+après bien comme dont dessous dessus entre lors selon am an and are as at be been being by dated during for from
 had has have her his i in into is it its me my of on our she that the their them there these they this those to under
 us was we were which while with you your yours auf bei das dem den der die diese diesen dieser ein eine einer für hier
 ihr ihre ihrem ihren ihrer im ist mit sie sind und unser unsere unserer unseren vom von war wir wurde zu zum zur bij
@@ -31,14 +31,14 @@ chers chères madame mesdames mademoiselle monsieur messieurs cordialement cordi
 sincèrement meilleures meilleurs respectueuses respectueusement distinguées distinguée sentiments dévoués agréer
 agréez prie prions croire expression assurance considération attention confiance fidélité fidèle amitiés plaisir
 heureux heureuse souhaite souhaitons souhaitent vœux écoute disposition restons reste restant ravis ravi sportivement
-bienvenue accordez témoignez portez choisi parmi compter hello hi dear sir sirs madam mr mrs ms good thank thanks many
+bienvenue accordez témoignez portez choisi parmi hello hi dear sir sirs madam mr mrs ms good thank thanks many
 lot kind regards best warm wishes wish sincerely faithfully truly cheers hope hopefully well lovely nice great pleased
 pleasure happy appreciate appreciated value valued welcome look forward hearing staying choosing chosen support
 loyalty trust respectfully hallo liebe lieber sehr geehrte geehrter damen herren herr frau freundliche freundlichen
 grüße grüßen gruß danke dank vielen herzliche herzlichen vertrauen beste geachte groeten vriendelijke hartelijk
 bedankt heer mevrouw goede vertrouwen
 """
-# The parties, as a bill names them: who sends it, and who gets it. Never behind a "to" or an "at": letter_phrases.py.
+# The parties, as a bill names them: who sends it, and who gets it. Never behind "to", "at" or "for": letter_phrases.py.
 _PARTIES = """
 club école crèche clinic surgery nursery trésorier direction docteur équipe team comité committee client clients
 cliente clientes clientèle abonné abonnée abonnés usager usagers adhérent adhérente adhérents sociétaire sociétaires
@@ -51,7 +51,7 @@ klantnummer
 # What is billed, and where it was used or measured: water, power, heat, waste, telephone, insurance, care, meals,
 # membership. Things and events; nothing is paid with them or to them.
 _SUPPLIES = """
-dentaire dental retraite vet trier newsletter coming bringing puissance souscrite creuses pleines acheminement
+dentaire dental retraite vet trier newsletter coming puissance souscrite creuses pleines acheminement
 contribution locale communale départementale régionale ordures usées pluviales potable branchement raccordement
 location diamètre point livraison site lots tantièmes budget prévisionnel exercice assemblée générale garantie
 garanties responsabilité civile véhicule franchise police mutuelle santé prévoyance enfant enfants restaurant
@@ -60,7 +60,7 @@ adhésion stage cours formation matériel matériaux fournitures œuvre main dé
 plomberie toiture jardin nettoyage ménage transport commande commandes produit produits article articles hébergement
 domaine logiciel forfait option options données volume illimité communications débit box hiver printemps automne
 environnement papier planète préserver économiser gestes conseils rue avenue boulevard place chemin route bâtiment
-étage parts labour delivery goods product products materials travel job project design hosting software domain
+étage parts labour delivery goods product products materials travel job design hosting software domain
 training course courses lesson lessons class classes child children library swimming sports season cover vehicle
 registration health pet animal examination vaccination prescription care emergency cleaning plumbing roof painting
 garden building floor street road lane data unlimited allowance bundle plan tariff variable fixed winter summer spring
@@ -73,7 +73,7 @@ entretien prestation prestations soins honoraires consultation traitement séjou
 garderie accueil sport charges courantes fonds distribution réseau qualité contrôlée water electricity power energy
 gas heating sewerage drainage waste collection supply usage use used consumption consumed reading readings read actual
 estimated meter meters period broadband landline television subscription subscriptions contract contracts policy
-premium insurance home house flat property renewal maintenance boiler repair work works provided treatment medicine
+premium insurance home flat property renewal maintenance boiler repair work works provided treatment medicine
 meals membership parking permit standing strom wasser wärme heizung energie verbrauch zähler zählerstand zeitraum
 vertrag lieferung leistung abschlag müll stroom verbruik periode levering dienst
 """
