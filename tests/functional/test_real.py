@@ -3,6 +3,7 @@ bills are compared."""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from typing import Any
 
@@ -121,13 +122,31 @@ def test_another_amount_is_shown_beside_theirs(journey: Journey, bill: str) -> N
 
 
 @pytest.mark.parametrize(
-    "more", ["Payez ici : https://pay.example/x", "Nouveau RIB", "06 12 34 56 78", "Frais : 9,90 €", "BIC : BUKBGB22"]
+    "more",
+    [
+        "Payez ici : https://pay.example/x",
+        "Nouveau RIB",
+        "06 12 34 56 78",
+        "Frais : 9,90 €",
+        "BIC : BUKBGB22",
+        "12345 kWh 67890 kWh",
+        "Please pay to the account of our service",
+        "À payer avant le 2 janvier 2020",
+    ],
 )
 def test_what_says_more_than_the_bill_is_unknown(journey: Journey, bill: str, more: str) -> None:
     answer = ask(journey.browser, letter(journey, more=more))
     assert "Unknown to us" in said(answer)
     assert "Your space has a bill with this number." in said(answer)
     assert not BeautifulSoup(answer.data, "html.parser").select('main a[href^="http"]')
+
+
+def test_the_day_of_the_bill_is_known_and_another_one_is_said(journey: Journey, bill: str) -> None:
+    due_on = journey.invoice(bill).due_on
+    assert due_on is not None
+    assert verdict(journey.browser, letter(journey, more=f"À payer avant le {due_on:%d/%m/%Y}")) == "real"
+    later = f"À payer avant le {due_on + dt.timedelta(days=1):%d/%m/%Y}"
+    assert "It says a day, or a month" in said(ask(journey.browser, letter(journey, more=later)))
 
 
 def test_what_was_paid_is_never_led_to_a_second_payment(journey: Journey, bill: str) -> None:

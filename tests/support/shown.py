@@ -6,10 +6,11 @@ All by a seed: the same ones each time.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import io
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from app.journey.invoices import real
 from app.journey.invoices.real import Company, Known
 from connectors.money import Money
 from tests.support.bills import cii_bill
+from tests.support.honest_letters import FRENCH
 from tests.support.pictures import as_file, page
 
 TEXT, PDF, EPC, EPC_PICTURE, SWISS, SWISS_PICTURE, ACCOUNT = (
@@ -34,6 +36,8 @@ TEXT, PDF, EPC, EPC_PICTURE, SWISS, SWISS_PICTURE, ACCOUNT = (
 )
 PICTURES = (EPC_PICTURE, SWISS_PICTURE)
 CODES = (EPC, SWISS, *PICTURES)
+#: of each bill in the space, and the day on which its customer asks
+ISSUED, DUE, DISCOUNT_UNTIL, TODAY = (dt.date(2026, *day) for day in ((11, 3), (12, 1), (11, 15), (11, 10)))
 #: of nobody's that is here
 STRANGE = ("GB33BUKB20201555555555", "IT60X0542811101000000123456", "LT121000011101001000", "PT50000201231234567890154")
 LINKS = ("https://lumen-paiement.example/x", "www.lumen-pay.example", "lumen-energie.example/pay")
@@ -178,6 +182,8 @@ def _delivered(rng: random.Random, firm: Firm, at: int, place: int) -> Known:
         payable=amount,
         discounted=Money(minor - minor // 50, firm.currency) if place % 4 == 1 else amount,
         amounts=frozenset([Money(minor // 50, firm.currency)]) if place % 4 == 1 else frozenset(),
+        limits=frozenset([DUE, DISCOUNT_UNTIL] if place % 4 == 1 else [DUE]),
+        terms=frozenset([(DUE - ISSUED).days]),
     )
     return real.with_original(
         known, original_of(firm, known), besides=(firm.vat_id, firm.vat_id[-9:], "Camille Laurent")
@@ -190,9 +196,12 @@ def original_of(firm: Firm, known: Known) -> str:
     return json.dumps(
         {
             "number": known.number,
+            "issue_date": ISSUED.isoformat(),
+            "due_date": DUE.isoformat(),
+            "discount_until": DISCOUNT_UNTIL.isoformat() if known.discounted != known.amount else None,
             "amount": str(known.amount),
             "lines": lines,
-            "note": f"{firm.phone} {customer_of(known)} {firm.street}, {firm.city}",
+            "note": f"{firm.phone}, {customer_of(known)}, {firm.street}, {firm.city}, index relevé 12350, ancien 12329",
         },
         ensure_ascii=False,
     )
@@ -273,7 +282,9 @@ def _usual_lines(rng: random.Random, firm: Firm, known: Known) -> tuple[str, ...
         else "Bien à vous",
     ]
     if known.discounted != known.amount:
-        may.append(f"Escompte : {amount_as_written(rng, known.amount - known.discounted)} jusqu’au 15.11.2026")
+        may.append(
+            f"Escompte : {amount_as_written(rng, known.amount - known.discounted)} jusqu’au {DISCOUNT_UNTIL:%d.%m.%Y}"
+        )
     return tuple(rng.sample(may, rng.randrange(2, len(may))))
 
 
@@ -316,7 +327,7 @@ def swiss_of(letter: Letter) -> str:
 
 def plain_amount(written: str) -> str:
     """``EUR84.20``."""
-    amount = said.Said.of(written).rest(()).amounts[0]
+    amount = said.Said.of(written).rest(said.Own(), TODAY).amounts[0]
     return f"{amount.currency}{amount.values[-1]:.2f}"
 
 
@@ -423,6 +434,45 @@ def genuine(seed: int = 7) -> Iterator[Input]:
             if kind == ACCOUNT and at % 5 == 4:
                 letter = dataclasses.replace(letter, accounts=(account_as_written(rng, firm.accounts[-1]),))
             yield Input(kind, what, rendered(rng, kind, letter), known, letter)
+
+
+@dataclass(frozen=True)
+class Honest:
+    """A letter of ``honest_letters.py`` about a bill, and what was told in it."""
+
+    written: str
+    told: dict[str, str]
+    known: Known
+
+
+def honest_letters(language: Sequence[str], seed: int = 3) -> Iterator[Honest]:
+    """Each of them about three bills of different companies."""
+    rng = dice(seed)
+    bills = [(firm, known) for firm, known in space() if firm.currency == "EUR"]
+    for at, written in enumerate(language):
+        for firm, known in (bills[(5 * at + each) % len(bills)] for each in (0, 9, 18)):
+            net = Money(known.amount.minor * 5 // 6, known.amount.currency)
+            told = {
+                "company": firm.name,
+                "number": known.number,
+                "reference": known.reference or known.number,
+                "amount": amount_as_written(rng, known.amount),
+                "net": amount_as_written(rng, net),
+                "tax": amount_as_written(rng, known.amount - net),
+                "iban": account_as_written(rng, firm.accounts[0]),
+                "issued": _day_as_written(rng, ISSUED, french=language is FRENCH),
+                "due": _day_as_written(rng, DUE, french=language is FRENCH),
+                "name": "Camille Laurent" if at % 2 else "Camille",
+                "customer": customer_of(known),
+                "used": "21",
+            }
+            yield Honest(written.format(**told), told, known)
+
+
+def _day_as_written(rng: random.Random, day: dt.date, *, french: bool) -> str:
+    months = ("novembre", "décembre") if french else ("November", "December")
+    first = "1er" if french and day.day == 1 else str(day.day)
+    return rng.choice([f"{first} {months[day.month - 11]} {day.year}", f"{day:%d/%m/%Y}", f"{day:%d.%m.%Y}"])
 
 
 def _hard(rng: random.Random, letter: Letter, at: int) -> tuple[Letter, str]:

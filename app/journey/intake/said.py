@@ -6,15 +6,26 @@ the bill that it is held against, and a word of another way to pay is a reason t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime as dt
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.journey.intake.formats import checks, text
-from app.journey.intake.letter_words import LETTER_WORDS
+from app.journey.intake.letter_phrases import (
+    ACCOUNT,
+    AMOUNT,
+    COMPANY,
+    DAY,
+    MONTH,
+    NUMBER,
+    TERM,
+    strange_words,
+)
 from app.people import lookalikes
 from connectors.money import EXPONENTS, Money, exponent_of
 
@@ -26,16 +37,43 @@ _HERE = " \u00a4 "  #: stands where something was that is known, and parts what 
 _SPACE = "[ \u00a0\u202f]"
 _ACCOUNT_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[-. \u00a0\u202f]?[0-9]{2}", re.ASCII)
 _WORD = re.compile(r"[^\W_]+")
+_AS_NAME, _NAME_GAP = r"(?<![^\W_]){}(?![^\W_])", r"[\W_]{1,3}"
 _BETWEEN_GROUPS = re.compile(r"[\s.\u00a0\u202f-]{0,3}")
 _LETTER = re.compile(r"[A-Za-z0-9]", re.ASCII)
-_MONTHS = (
-    "jan|f[eé]v|mars|avr|mai|juin|juil|ao[uû]t|sept?|oct|nov|d[eé]c|mar|apr|may|jun|jul|aug|dec|feb|m[aä]rz|okt|dez"
-)
+_MONTH_NAMES = {
+    **dict.fromkeys(("january", "jan", "janvier", "janv", "januar", "januari"), 1),
+    **dict.fromkeys(("february", "feb", "février", "fevrier", "févr", "fév", "februar", "februari"), 2),
+    **dict.fromkeys(("march", "mar", "mars", "märz", "maart"), 3),
+    **dict.fromkeys(("april", "apr", "avril", "avr"), 4),
+    **dict.fromkeys(("may", "mai", "mei"), 5),
+    **dict.fromkeys(("june", "jun", "juin", "juni"), 6),
+    **dict.fromkeys(("july", "jul", "juillet", "juil", "juli"), 7),
+    **dict.fromkeys(("august", "aug", "août", "aout", "augustus"), 8),
+    **dict.fromkeys(("september", "sept", "sep", "septembre"), 9),
+    **dict.fromkeys(("october", "oct", "octobre", "oktober", "okt"), 10),
+    **dict.fromkeys(("november", "nov", "novembre"), 11),
+    **dict.fromkeys(("december", "dec", "décembre", "decembre", "déc", "dezember", "dez"), 12),
+}
+_MONTH = rf"(?:{'|'.join(sorted(_MONTH_NAMES, key=len, reverse=True))})\b\.?"
+_YEAR = r"20[0-9]{2}"
 _DATES = re.compile(
-    r"(?<![\w.,-])(?:20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"|(?:0?[1-9]|[12][0-9]|3[01])[./](?:0?[1-9]|1[0-2])[./]20[0-9]{2}"
-    rf"|[0-3]?[0-9](?:er|st|nd|rd|th|\.)?\s(?:{_MONTHS})\w*\.?\s20[0-9]{{2}}"
-    rf"|(?:{_MONTHS})\w*\.?\s[0-3]?[0-9](?:st|nd|rd|th)?,?\s20[0-9]{{2}})(?![\w-]|[.,][0-9])",
+    rf"(?<![\w.,/-])(?:(?P<y1>{_YEAR})-(?P<m1>0[1-9]|1[0-2])-(?P<d1>0[1-9]|[12][0-9]|3[01])"
+    rf"|(?P<d2>0?[1-9]|[12][0-9]|3[01])(?P<by>[./-])(?P<m2>0?[1-9]|1[0-2])(?P=by)(?P<y2>{_YEAR}|[0-9]{{2}})"
+    rf"|(?P<d3>[0-3]?[0-9])(?:er|st|nd|rd|th|\.)?\s(?:of\s)?(?P<m3>{_MONTH})(?:,?\s(?P<y3>{_YEAR}))?"
+    rf"|(?P<m4>{_MONTH})\s(?P<d4>[0-3]?[0-9])(?:st|nd|rd|th)?(?![0-9])(?:,?\s(?P<y4>{_YEAR}))?"
+    rf"|(?P<m5>{_MONTH})\s(?P<y5>{_YEAR}))(?![\w/-]|[.,][0-9])",
+    re.IGNORECASE,
+)
+#: as programs write it
+_DATE_STAMP = re.compile(rf"(?<![0-9])({_YEAR})-?(0[1-9]|1[0-2])-?(0[1-9]|[12][0-9]|3[01])(?![0-9])")
+#: a day that is over says when something was; so many of them, and no older ones, and none beside a word of what is to
+#: be done until then
+_OVER_MOST, _OVER_DAYS = 3, 400
+#: characters before a day in which such a word speaks of it
+_BEFORE_DAY_MOST = 40
+_UNTIL = re.compile(
+    r"\b(?:avant|d[èe]s|jusqu|d['’]ici|au plus tard|d[eé]lai|limite|[eé]ch[eé]ance|expire\w*|before|by|until|till"
+    r"|deadline|no later|latest|from|starting|bis|vor|sp[aä]testens|ab|tot|voor|uiterlijk|vanaf)\b",
     re.IGNORECASE,
 )
 _SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY"}
@@ -51,31 +89,46 @@ _CENTS = re.compile(r"[.,](?:[0-9]{2}|--?|–)\Z")
 _PERCENT = re.compile(rf"{_SPACE}?%")
 _SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|[.;!?](?=\s)")
 _ASKED = re.compile(
-    r"\b(?:payer|pay|payable|payez|r[eé]gler|due|dûe?s?|owed?|zahlen|zahlbar|f[aä]llig|virer)\b", re.IGNORECASE
+    r"\b(?:payer|pay|paid|payable|payez|r[eé]gler|due|dûe?s?|ow(?:ed?|ing)|zahlen|zahlbar|f[aä]llig|virer|verser|transfer|remit"
+    r"|settle|[uü]berweisen|betalen|exigible)\b",
+    re.IGNORECASE,
 )
 _SUM = re.compile(r"\b(?:total|montant|amount|somme|sum|\w*betrag|gesamt)\b\W*\Z", re.IGNORECASE)
 #: what is counted behind a word as "pay" without being money
-_COUNTED = re.compile(r"\W{0,2}(?:days?|jours?|tagen?|weeks?|semaines?|months?|mois|\u00a4)\b", re.IGNORECASE)
-_TAX = re.compile(r"\b(?:HT|hors taxes?|TVA|VAT|net|netto|tax(?:es)?|taxe|MwSt|USt|excl|IVA|BTW)\b", re.IGNORECASE)
+_COUNTED = re.compile(r"\W{0,2}(?:days?|jours?|tagen?|weeks?|semaines?|months?|mois)\b", re.IGNORECASE)
+_TAX = re.compile(
+    r"\b(?:HT|sous-total|subtotal|hors taxes?|TVA|VAT|net|netto|tax(?:es)?|taxe|MwSt|USt|excl|IVA|BTW)\b", re.IGNORECASE
+)
 #: digits alone, however they are grouped; signs of all kinds joined
 _RUNS = (
     re.compile(rf"[0-9](?:(?:{_SPACE}|[./()+_–-]){{0,3}}[0-9])+"),
     re.compile(r"[^\W_]+(?:[-./_][^\W_]+)*"),
 )
+_GROUP = re.compile(_RUNS[0].pattern[:-1] + "*")
 _DIGITS = re.compile(rf"(?<![^\W_]){_RUNS[0].pattern}(?![^\W_])")
-#: what is counted or measured, and the rate of a tax: no money
-_MEASURED = re.compile(
-    rf"(?<![\w.,])[0-9]{{1,3}}(?:{_SPACE}?[0-9]{{3}})?(?:[.,][0-9]{{1,3}})?{_SPACE}?"
-    r"(?:m³|m3|kWh|MWh|kW|kVA|GB|Go|jours?|days?|Tagen?|dagen)(?!\w)"
-    rf"|\b(?:ancien\s+|nouvel\s+)?index(?:\s+relevé)?{_SPACE}?:?{_SPACE}?[0-9]{{1,6}}(?![\w.,]*[0-9])"
-    rf"|\b(?:TVA|VAT|MwSt|USt|BTW|tax|taxe)\b[.:]?{_SPACE}?[0-9]{{1,2}}(?:[.,][0-9])?{_SPACE}?%",
+_COUNT = rf"(?<![\w.,])([0-9]{{1,3}}(?:(?:{_SPACE}|['’.,])?[0-9]{{3}})?(?:[.,][0-9]{{1,3}})?)"
+#: a quantity: the bill must say that number
+_MEASURED = re.compile(rf"{_COUNT}{_SPACE}?(?:m³|m3|kWh|MWh|kW|kVA|GB|Go)(?!\w)", re.IGNORECASE)
+#: a time to pay in: the bill must say it, or have it between its days
+_TERM = re.compile(rf"(?<![\w.,-])([0-9]{{1,3}})(?:{_SPACE}|-)?(?:jours?|days?|Tagen?|dagen)(?!\w)", re.IGNORECASE)
+#: the rate of a tax, as high as any is, and twice at the most: no money, and too little to say anything else
+_RATE = re.compile(
+    rf"\b(?:TVA|VAT|MwSt|USt|BTW|tax|taxe)\b[.:]?{_SPACE}?\(?(?:[1-9]|1[0-9]|2[0-7])(?:[.,][0-9])?{_SPACE}?%",
+    re.IGNORECASE,
+)
+_RATES_MOST = 2
+#: which page of how many: one digit each, once
+_PAGE = re.compile(
+    rf"\b(?:page|seite|pagina){_SPACE}?[1-9]{_SPACE}?(?:/|sur|of|von|van){_SPACE}?[1-9](?![\w/]|[.,][0-9])",
     re.IGNORECASE,
 )
 #: words with digits, that many one behind the other
 _GROUPS_LEAST = 3
+_BEHIND_PAYEE = re.compile(rf"\s*(?:[,;(]|\b(?:at|by|IBAN)\b|{ACCOUNT})", re.IGNORECASE)
+_NO_WORD = rf"[^\w{ACCOUNT}-{COMPANY}]{{0,3}}"
 _NUMBERED = re.compile(
-    r"\b(?:facture|invoice|bill|rechnung|r[eé]f[eé]rence|r[eé]f|referenz|bill number|num[eé]ro)\b\W{0,3}"
-    r"(?:(?:n[°ºo]?|no|nr|number|num[eé]ro)\b|n°)?\W{0,3}([^\W_]*[0-9][^\W_]*)",
+    rf"\b(?:facture|invoice|bill|rechnung|r[eé]f[eé]rence|r[eé]f|referenz|bill number|num[eé]ro)\b{_NO_WORD}"
+    rf"(?:(?:n[°ºo]?|no|nr|number|num[eé]ro)\b|n°)?{_NO_WORD}([^\W_]*[0-9][^\W_]*)",
     re.IGNORECASE,
 )
 _PAYEE = re.compile(
@@ -112,14 +165,14 @@ _BANK_WORDS = re.compile(
 _OTHER_WAYS = re.compile(
     r"\b(?:pay ?pal|lydia|paylib|wero|revolut|western union|money ?gram|bitcoins?|btc|eth|ethereum|usdt|crypto\w*"
     r"|wallet|gift ?cards?|cartes? cadeaux?|cartes? bancaires?|carte bleue|par carte|by card|credit cards?|debit cards?"
-    r"|sort code|account (?:number|no)|num[eé]ro de compte|routing|apple pay|google pay|sms|whats ?app|telegram"
-    r"|mandat cash|cheques?|ch[eè]ques?|cash|esp[eè]ces|paysafe\w*|neosurf|transcash|twint|swish|bizum|venmo|zelle"
-    r"|t[eé]l|t[eé]l[eé]phone|phone|mobile|kontonummer|bankleitzahl|blz)\b",
+    r"|sort code|account (?:number|no\b(?! later))|num[eé]ro de compte|routing|apple pay|google pay|sms|whats ?app"
+    r"|telegram|mandat cash|cheques?|ch[eè]ques?|cash|esp[eè]ces|paysafe\w*|neosurf|transcash|twint|swish|bizum|venmo"
+    r"|zelle|t[eé]l|t[eé]l[eé]phone|phone|mobile|kontonummer|bankleitzahl|blz)\b",
     re.IGNORECASE,
 )
 _COLLECTED = re.compile(
     r"\b(?:pr[eé]l[eè]v\w*|direct debit|debit(?:ed)?|mandat|mandate|lastschrift|rembours\w*|refund\w*|credited"
-    r"|cr[eé]dit[eé]e?|avoir)\b",
+    r"|cr[eé]dit[eé]e?|(?<!d['’])avoir)\b",
     re.IGNORECASE,
 )
 
@@ -137,6 +190,18 @@ class Amount:
         return money in money_of([self], money.currency)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What is a bill's own, however a text about it spells it."""
+
+    words: tuple[str, ...] = ()  #: numbers and references
+    names: frozenset[str] = frozenset()  #: of its company
+    days: frozenset[dt.date] = frozenset()
+    limits: frozenset[dt.date] = frozenset()  #: the days until which it is to be paid
+    numbers: frozenset[Decimal] = frozenset()
+    terms: frozenset[int] = frozenset()  #: days to pay in
+
+
 @dataclass(frozen=True, slots=True)
 class Rest:
     """What of a text has digits and is nothing that is known of the bill that it is held against."""
@@ -144,7 +209,40 @@ class Rest:
     amounts: tuple[Amount, ...]
     runs: frozenset[str]  #: small letters and digits, TELLING and more
     is_numbered: bool  #: another number stands where the number of a bill would
-    words: frozenset[str]  #: small, also short numbers and strange currency signs: what no letter about a bill needs
+    has_other_day: bool  #: one that the bill does not say, and that is not over
+    has_other_measure: bool  #: a quantity, or a time to pay in, that the bill does not say
+    left: str  #: what is known is a mark of letter_words.py
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Small, also short numbers and strange currency signs: what no letter about a bill needs."""
+        return frozenset(_strange_in(self.left))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A day, or a month, where it stands in a text."""
+
+    start: int
+    end: int
+    year: int | None
+    month: int
+    day: int | None
+    is_limit: bool  #: it is told as the day until which, or from which, something is to be done
+    may_be_limit: bool  #: such a word stands somewhere in its sentence
+
+    def is_said_by(self, days: Collection[dt.date]) -> bool:
+        return any(
+            each.month == self.month and self.day in (None, each.day) and self.year in (None, each.year)
+            for each in days
+        )
+
+    def is_over(self, today: dt.date) -> bool:
+        if self.may_be_limit or self.year is None:
+            return False
+        if self.day is None:
+            return 0 <= (today.year - self.year) * 12 + today.month - self.month <= 12
+        return 0 <= (today - dt.date(self.year, self.month, self.day)).days <= _OVER_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +259,7 @@ class Said:
     words: str  #: all, as they look, a space around each
     doubts: tuple[str, ...]
     without_accounts: str
+    dates: tuple[_Written, ...] = field(repr=False)  #: in ``without_accounts``
 
     @classmethod
     def of(cls, written: str) -> Said:
@@ -169,7 +268,7 @@ class Said:
         found = list(_accounts_in(plain))
         without = plain
         for _, start, end in reversed(found):
-            without = without[:start] + _HERE + without[end:]
+            without = without[:start] + f" {ACCOUNT} " + without[end:]
         accounts = frozenset(each for each, *_ in found if checks.valid_iban(each))
         broken = {each for each, *_ in found} - accounts
         # what is one once all that only looks so is gone: never one that counts
@@ -182,22 +281,71 @@ class Said:
             bics=frozenset(each.upper() for each in _BIC.findall(without)),
             words=words_of(plain),
             doubts=tuple(_doubts(plain, without)),
-            without_accounts="\n".join(map(_without_dates, without.split("\n"))),
+            without_accounts=without,
+            dates=tuple(_dates_in(without)),
         )
 
-    def rest(self, known: Collection[str]) -> Rest:
-        """Without the numbers and references ``known``, each however it is spaced and hyphenated."""
-        left = self.without_accounts
-        for each in sorted(known, key=len, reverse=True):
+    def within(self, own: Own) -> Own:
+        """What of it may stand in this text: most bills have the same, which is nothing."""
+        written = compact(self.without_accounts)
+        measures = {value for number in _MEASURED.findall(self.without_accounts) for value in _values(number)}
+        return Own(
+            words=tuple(each for each in own.words if compact(each) in written),
+            names=own.names,
+            days=frozenset(day for day in own.days if any(each.is_said_by([day]) for each in self.dates)),
+            limits=frozenset(day for day in own.limits if any(each.is_said_by([day]) for each in self.dates)),
+            numbers=own.numbers & measures,
+            terms=own.terms.intersection(map(int, _TERM.findall(self.without_accounts))),
+        )
+
+    def rest(self, own: Own, today: dt.date) -> Rest:
+        """Without what is the bill's ``own``, each however it is spaced and hyphenated."""
+        left, has_other_day = self._without_dates(own, today)
+        for each in sorted(own.words, key=len, reverse=True):
             pattern = _spelled(each)
-            left = pattern.sub(_HERE, left) if pattern else left
+            left = pattern.sub(f" {NUMBER} ", left) if pattern else left
+        for name in sorted(own.names, key=len, reverse=True):
+            words = _WORD.findall(name)
+            if words:
+                left = re.sub(_AS_NAME.format(_NAME_GAP.join(words)), f" {COMPANY} ", left, flags=re.IGNORECASE)
         amounts, left = _amounts_in(left)
+        counted: list[bool] = []
+
+        def measured(match: re.Match[str]) -> str:
+            counted.append(not own.numbers.isdisjoint(_values(match[1])))
+            return _HERE
+
+        def term(match: re.Match[str]) -> str:
+            counted.append(int(match[1]) in own.terms)
+            return f" {TERM} "
+
+        left = _TERM.sub(term, _MEASURED.sub(measured, left))
+        left = _PAGE.sub(_HERE, _RATE.sub(_HERE, left, count=_RATES_MOST), count=1)
         runs = set(runs_in(left))
         short = {run for line in left.split("\n") if _BANK_WORDS.search(line) for run in re.findall("[0-9]{3,}", line)}
         telling = {run for run in runs if len(run) >= TELLING and sum(map(str.isdigit, run)) > 2}
         return Rest(
-            tuple(amounts), frozenset(telling | short), _NUMBERED.search(left) is not None, frozenset(_strange_in(left))
+            amounts=tuple(amounts),
+            runs=frozenset(telling | short),
+            is_numbered=_NUMBERED.search(left) is not None,
+            has_other_day=has_other_day,
+            has_other_measure=not all(counted),
+            left=left,
         )
+
+    def _without_dates(self, own: Own, today: dt.date) -> tuple[str, bool]:
+        """The text, and whether it has a day that neither the bill says nor is over."""
+        left, at, over, others = [], 0, set(), False
+        for each in self.dates:
+            left.append(self.without_accounts[at : each.start])
+            at = each.end
+            if each.is_said_by(own.limits if each.is_limit else own.days | own.limits):
+                left.append(f" {DAY if each.day else MONTH} ")
+                continue
+            left.append(_HERE)
+            over.add((each.year, each.month, each.day))
+            others = others or not each.is_over(today)
+        return "".join([*left, self.without_accounts[at:]]), others or len(over) > _OVER_MOST
 
     def names(self, name: str) -> bool:
         """Whether the name stands in it, letter by letter, in whatever case."""
@@ -236,19 +384,82 @@ def runs_in(written: str) -> Iterator[str]:
             group = []
 
 
+def groups_in(written: str) -> Iterator[str]:
+    """All digits of a text that is the biller's own, as they stand in groups: of 2026-11-15 none is a 15."""
+    yield from map(compact, _GROUP.findall(written))
+
+
+def numbers_in(written: str) -> Iterator[Decimal]:
+    """All numbers of a text that is the biller's own, of amounts and quantities too."""
+    for found in _NUMBER.findall(written):
+        yield from _values(found)
+
+
+def days_in(written: str) -> Iterator[dt.date]:
+    """All days of a text that is the biller's own."""
+    for year, month, day in _DATE_STAMP.findall(written):
+        with contextlib.suppress(ValueError):
+            yield dt.date(int(year), int(month), int(day))
+    for each in _dates_in(written):
+        if each.year and each.day:
+            yield dt.date(each.year, each.month, each.day)
+
+
+def terms_in(written: str) -> Iterator[int]:
+    """How many days there are to pay in, by a text that is the biller's own."""
+    yield from map(int, _TERM.findall(written))
+
+
+def _dates_in(written: str) -> Iterator[_Written]:
+    for sentence, begin, _ in _sentences(written):
+        found = list(_DATES.finditer(sentence))
+        may_be_limit = bool(found) and _is_limited(_DATES.sub(_HERE, sentence), _BANK_WORDS)
+        ends = [0, *(match.end() for match in found)]
+        for match, after in zip(found, ends, strict=False):
+            year, month, day = (
+                next(
+                    filter(None, (match[f"{part}{at}"] for at in range(1, 6) if f"{part}{at}" in match.re.groupindex)),
+                    "",
+                )
+                for part in "ymd"
+            )
+            written_month = int(month) if month.isdigit() else _MONTH_NAMES[month.rstrip(".").lower()]
+            written_year = int(year) + (2000 if len(year) == 2 else 0) if year else None
+            try:
+                dt.date(written_year or 2024, written_month, int(day or 1))
+            except ValueError:
+                continue
+            yield _Written(
+                start=begin + match.start(),
+                end=begin + match.end(),
+                year=written_year,
+                month=written_month,
+                day=int(day) if day else None,
+                is_limit=_is_limited(sentence[max(after, match.start() - _BEFORE_DAY_MOST) : match.start()]),
+                may_be_limit=may_be_limit,
+            )
+
+
+def _is_limited(written: str, *besides: re.Pattern[str]) -> bool:
+    return any(pattern.search(written) for pattern in (_ASKED, _UNTIL, *besides))
+
+
+def _sentences(written: str) -> Iterator[tuple[str, int, str]]:
+    """Each, where it begins, and what parts it from the next one."""
+    at = 0
+    for gap in _SENTENCE.finditer(written):
+        yield written[at : gap.start()], at, gap[0]
+        at = gap.end()
+    yield written[at:], at, ""
+
+
 def _strange_in(left: str) -> Iterator[str]:
     """Words that no letter about a bill needs, and numbers that count nothing; in no alphabet but ours."""
-    bare = _MEASURED.sub(_HERE, left)
-    yield from map(compact, _DIGITS.findall(bare))
-    yield from (each for each in words_of(_DIGITS.sub(_HERE, bare)).split() if each not in LETTER_WORDS)
+    yield from map(compact, _DIGITS.findall(left))
+    yield from strange_words(_DIGITS.sub(_HERE, left))
     yield from (
-        each for each in bare if unicodedata.category(each) == "Sc" and each not in _HERE and each not in _SIGNS
+        each for each in left if unicodedata.category(each) == "Sc" and each not in _HERE and each not in _SIGNS
     )
-
-
-def _without_dates(line: str) -> str:
-    """A date moves no money; but beside such a word it may be the number of an account."""
-    return line if _BANK_WORDS.search(line) else _DATES.sub(_HERE, line)
 
 
 def _accounts_in(written: str) -> Iterator[tuple[str, int, int]]:
@@ -312,7 +523,7 @@ def _amounts_in(written: str) -> tuple[list[Amount], str]:
     """All amounts, and what is left of the text."""
     found: list[Amount] = []
     left: list[str] = []
-    for sentence in _SENTENCE.split(written):
+    for sentence, _, gap in _sentences(written):
         taken: list[Amount] = []
         kept_from = 0
         for match in _NUMBER.finditer(sentence):
@@ -335,13 +546,14 @@ def _amounts_in(written: str) -> tuple[list[Amount], str]:
                     taxed=_TAX.search(label) is not None,
                 )
             )
-            left.append(sentence[kept_from : match.start()])
+            until = match.start() - len(before[0]) if before else match.start()
+            left.append(f"{sentence[kept_from:until]} {AMOUNT} ")
             kept_from = after.end() if after and not before else match.end()
         if taken and _ASKED.search(sentence[kept_from:]):
             taken[-1] = dataclasses.replace(taken[-1], asked=True)
-        left.append(sentence[kept_from:] + "\n")
+        left.append(sentence[kept_from:] + gap)
         found += taken
-    return found, _HERE.join(left)
+    return found, "".join(left)
 
 
 def _values(number: str) -> Iterator[Decimal]:
@@ -363,6 +575,7 @@ def _code(currency: str) -> str:
 def _payees_in(written: str) -> Iterator[str]:
     for match in _PAYEE.finditer(written):
         named = match[1].strip() or written[match.end() :].strip().partition("\n")[0].strip()
+        named = _BEHIND_PAYEE.split(named, maxsplit=1)[0]  # what follows the name is read as any other words are
         if named:
             yield named
 
@@ -389,7 +602,7 @@ def _is_usual(character: str) -> bool:
     if character.isascii() or character in "ªº²³¹¼½¾":
         return True
     kind = unicodedata.category(character)
-    if kind[0] in "NM":
+    if kind[0] in "NM" or kind in ("Co", "Cn"):  # nobody knows what is drawn for it; and our marks are such
         return False
     is_latin = unicodedata.name(character, "").startswith("LATIN") and character not in "ıɑɡɩſ"
     return kind[0] != "L" or is_latin

@@ -46,11 +46,12 @@ def compare(
     """Hold it against what is in this customer's space, and against nothing else."""
     companies = _companies(session, customer_id=customer_id, now=now)
     bills = _bills(session, companies, customer_id=customer_id, today=today)
-    read = {bill.id: bill for bill in _read(vault, session, real.concerned(shown, bills)[:READ_MOST])}
+    read = {bill.id: bill for bill in _read(vault, session, real.concerned(shown, bills, today=today)[:READ_MOST])}
     return real.judge(
         shown,
         companies=list(companies.values()),
         bills=[read.get(bill.id, bill) for bill in bills],
+        today=today,
         held=[held.number for held in held_bills(session, now=now, customer_id=customer_id)],
     )
 
@@ -126,6 +127,11 @@ def _known(
         ),
         discounted=invoice.asked - invoice.discount,
         amounts=frozenset(amount for amount in (invoice.discount, invoice.amount - invoice.asked) if amount.minor),
+        days=frozenset([invoice.issued_on]),
+        limits=frozenset(filter(None, (invoice.due_on, invoice.discount_until))),
+        terms=frozenset(
+            (day - invoice.issued_on).days for day in (invoice.due_on, invoice.discount_until) if day is not None
+        ),
         sha256=sha256,
         is_genuine=key is None or is_good(key, at=invoice.received_at),
     )

@@ -8,6 +8,7 @@ Everything else is unknown, also what is most likely real.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import enum
 import itertools
 import re
@@ -18,7 +19,8 @@ from decimal import Decimal
 from app.journey.intake import said
 from app.journey.intake.formats import checks
 from app.journey.intake.formats.shown import Claim, Shown
-from app.journey.intake.said import Amount, Rest, Said
+from app.journey.intake.letter_phrases import TURNING
+from app.journey.intake.said import Amount, Own, Rest, Said
 from app.people import lookalikes
 from connectors.money import Money
 
@@ -80,6 +82,10 @@ class Known:
     is_genuine: bool = True  #: False: its seal does not count any more
     said: frozenset[str] = field(default=frozenset(), repr=False)  #: words and numbers of it, as ``said.runs_in``
     amounts: frozenset[Money] = field(default=frozenset(), repr=False)  #: other amounts that it says
+    days: frozenset[dt.date] = field(default=frozenset(), repr=False)
+    limits: frozenset[dt.date] = frozenset()  #: the days until which it is to be paid, with discount and without
+    numbers: frozenset[Decimal] = field(default=frozenset(), repr=False)  #: also of quantities
+    terms: frozenset[int] = frozenset()  #: days that there are to pay in
 
     @property
     def dues(self) -> frozenset[Money]:
@@ -88,6 +94,17 @@ class Known:
     @property
     def words(self) -> tuple[str, ...]:
         return tuple(filter(None, (self.number, self.reference)))
+
+    @property
+    def own(self) -> Own:
+        return Own(
+            words=self.words,
+            names=self.company.names,
+            days=self.days,
+            limits=self.limits,
+            numbers=self.numbers,
+            terms=self.terms,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +118,9 @@ class Difference:
 class Answer:
     """``reasons`` why it is unknown: codes of Shown and Said, and ``suspended`` (the company is), ``account-held`` (the
     company's, and nothing may be paid to it now), ``held`` (a bill that is), ``seal``, ``no-name``, ``other-payee``,
-    ``bic``, ``amount``, ``number`` (something with digits that the bill does not say), ``account`` (another one),
-    ``words`` (some that neither the bill says nor a letter about one needs), ``nothing-named`` (neither amount nor
+    ``bic``, ``amount``, ``number`` (something with digits that the bill does not say), ``day`` (one that it does not
+    say and that is not over), ``account`` (another one),
+    ```words`` (some that neither the bill says nor a letter about one needs), ``nothing-named`` (neither amount nor
     number)."""
 
     verdict: Verdict
@@ -117,9 +135,10 @@ class Answer:
 class _Read:
     """What was shown, read once."""
 
-    def __init__(self, shown: Shown) -> None:
-        self.shown = shown
-        self.texts = [Said.of(each) for each in shown.texts]
+    def __init__(self, shown: Shown, today: dt.date) -> None:
+        self.shown, self.today = shown, today
+        self._said = {each: Said.of(each) for each in (*shown.texts, *shown.prose)}
+        self.texts = [self._said[each] for each in shown.texts]
         of_claims = {account: checks.valid_iban(account) for claim in shown.claims for account in claim.accounts}
         self.accounts = {iban for iban in of_claims.values() if iban}.union(*(each.accounts for each in self.texts))
         self.broken = {each for each, iban in of_claims.items() if not iban}.union(
@@ -128,7 +147,7 @@ class _Read:
         self.doubts = list(dict.fromkeys([*shown.unread, *(doubt for each in self.texts for doubt in each.doubts)]))
         written = [*shown.texts, *(word for claim in shown.claims for word in claim.words)]
         self._written = [(lookalikes.key(each), said.compact(lookalikes.key(each))) for each in written]
-        self._rests: dict[tuple[str, ...], list[Rest]] = {}
+        self._rests: dict[tuple[str, Own], Rest] = {}
         named = [claim.payee for claim in shown.claims]
         self._glances = [_glance(each) for each in (*shown.texts, *named)]
 
@@ -154,25 +173,35 @@ class _Read:
         return any(map(self.says, bill.words))
 
     def rests(self, bill: Known) -> list[Rest]:
-        """What each text says beyond the words of this bill, taken apart once."""
-        if bill.words not in self._rests:
-            self._rests[bill.words] = [each.rest(bill.words) for each in self.texts]
-        return self._rests[bill.words]
+        """What each text says beyond what is this bill's own."""
+        return [self._rest(each, bill.own) for each in self.shown.texts]
 
     def prose(self, bill: Known) -> list[Rest]:
         """The same, of what people read."""
-        return [Said.of(each).rest(bill.words) for each in self.shown.prose]
+        return [self._rest(each, bill.own) for each in self.shown.prose]
+
+    def _rest(self, written: str, own: Own) -> Rest:
+        said_there = self._said[written]
+        within = said_there.within(own)
+        if (written, within) not in self._rests:
+            self._rests[written, within] = said_there.rest(within, self.today)
+        return self._rests[written, within]
 
 
 def with_original(bill: Known, written: str, *, besides: Collection[str] = ()) -> Known:
-    """With the words, numbers and amounts of what its biller has delivered itself, and of ``besides``: who repeats them
-    says nothing new."""
+    """With the words, numbers, amounts and days of what its biller has delivered itself, and of ``besides``: who
+    repeats them says nothing new. Not with words that turn a payment: they could say another thing in another place."""
     runs = {run for each in (written, *besides) for run in said.runs_in(each)}
     words = {word for each in (written, *besides) for word in said.words_of(each).split()}
+    short = {each for each in runs | words if each.isdigit() and len(each) < said.TELLING}
+    groups = {each for text in (written, *besides) for each in said.groups_in(text)}
     bics = {each.lower() for each in _BIC.findall(written)}
     return dataclasses.replace(
         bill,
-        said=frozenset(runs | words | bics | set(map(said.compact, besides))),
+        said=frozenset((runs | words) - short | groups | bics | set(map(said.compact, besides))) - TURNING,
+        days=bill.days | frozenset(said.days_in(written)),
+        numbers=bill.numbers | frozenset(said.numbers_in(written)),
+        terms=bill.terms | frozenset(said.terms_in(written)),
         amounts=bill.amounts | frozenset(said.money_of(_decimals(written), bill.amount.currency)),
     )
 
@@ -182,9 +211,9 @@ def _decimals(written: str) -> Iterator[Amount]:
         yield Amount((Decimal(each),), None)
 
 
-def concerned(shown: Shown, bills: Collection[Known]) -> list[Known]:
+def concerned(shown: Shown, bills: Collection[Known], *, today: dt.date) -> list[Known]:
     """Of these the ones that it may be about: it names account and number, or else account and amount."""
-    read = _Read(shown)
+    read = _Read(shown, today)
     near = [bill for bill in bills if bill.account in read.accounts]
     return [bill for bill in near if read.says_number_of(bill)] or [
         bill for bill in near if not bill.dues.isdisjoint(_amounts_of(read, bill))
@@ -192,14 +221,19 @@ def concerned(shown: Shown, bills: Collection[Known]) -> list[Known]:
 
 
 def judge(
-    shown: Shown, *, companies: Collection[Company], bills: Collection[Known], held: Collection[str] = ()
+    shown: Shown,
+    *,
+    companies: Collection[Company],
+    bills: Collection[Known],
+    today: dt.date,
+    held: Collection[str] = (),
 ) -> Answer:
     """``companies`` of the customer, the ``bills`` that were delivered to them, the likeliest first, and the numbers of
     those that are ``held``; nobody else's."""
     for bill in bills:
         if shown.sha256 is not None and shown.sha256 == bill.sha256:
             return _of_file(bill)
-    read = _Read(shown)
+    read = _Read(shown, today)
     other_account = _other_account(read, companies, bills)
     if other_account is not None:
         return other_account
@@ -299,8 +333,10 @@ def _about_numbers(read: _Read, bill: Known) -> Iterator[str]:
     for rest in read.rests(bill):
         if not all(_is_explained(amount, rest.amounts, bill) for amount in rest.amounts):
             yield "amount"
-        if rest.is_numbered or not rest.runs <= bill.said:
+        if rest.is_numbered or rest.has_other_measure or not rest.runs <= bill.said:
             yield "number"
+        if rest.has_other_day:
+            yield "day"
     known = bill.said.union(*(said.words_of(name).split() for name in bill.company.names))
     if not all(rest.words <= known for rest in read.prose(bill)):
         yield "words"

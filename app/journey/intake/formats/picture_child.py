@@ -56,7 +56,7 @@ TEXT_MAX = 50_000
 _POINTS, _DPI = 72, 200
 PDF, JPEG = b"%PDF-", b"\xff\xd8\xff"
 #: of a JPEG: the next marker that is not part of its data, as libjpeg finds it too; the ones of a pass and of the end
-_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 _PASS, _END = b"\xda", b"\xd9"
 PHOTOS = ("JPEG", "PNG", "WEBP")
 #: fonts that every viewer has for itself, so that a letter of the text is drawn as that letter
@@ -77,6 +77,8 @@ _MODULES_MOST, _MODULE_LEAST, _MODULE_MOST, _MODULE_INNER = 117, 4, 8, 0.62
 _SWISS, _UNUSED, _UNUSED_SWISS, _CROSS_SHARE = b"SPC", 0.75, 0.4, 7 / 46
 #: what differs within a module, and from the others; which part of all modules may be so: dust, and what a JPEG adds
 _MODULE_INK, _MODULE_OFF, _UNCLEAN_SHARE = 48, 50, 0.004
+#: modules on a side of a part of a code in which the light is taken to be the same
+_PART = 11
 
 
 class Refused(Exception):
@@ -284,28 +286,48 @@ def _is_rule(path: PdfObject, page: PdfPage) -> bool:
 
 def _is_bare(page: Image, codes: list[Barcode]) -> bool:
     """Whether nothing is printed on it but these codes, and nothing within one that is paid by."""
-    from PIL import ImageChops, ImageDraw, ImageFilter
+    from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
     if not all(_is_clean(page, code) for code in codes if code.bytes.startswith((b"BCD", _SWISS))):
         return False
     page = page.copy()
-    draw = ImageDraw.Draw(page)
     for code in codes:
         at = code.position
         corners = [(each.x, each.y) for each in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)]
-        ring = _around(corners, 2 * _AROUND)
-        inside = [(x, y) for x, y in ring if 0 <= x < page.width and 0 <= y < page.height]
-        greys: list[Any] = sorted(page.getpixel(point) for point in inside) or [255]
-        draw.polygon(_around(corners, _AROUND), fill=greys[len(greys) // 2])
+        covered = Image.new("L", page.size)
+        ImageDraw.Draw(covered).polygon(_around(corners, _AROUND), fill=255)
+        box = covered.getbbox()
+        if box is not None:
+            page.paste(_paper(page, box), box, covered.crop(box))
     page.thumbnail((_INK_SIDE, _INK_SIDE))
     ink = ImageChops.difference(page, page.filter(ImageFilter.BoxBlur(_AROUND)))
     return sum(ink.histogram()[_INK:]) < _INK_POINTS
 
 
+def _paper(page: Image, box: tuple[int, int, int, int]) -> Image:
+    """What is around that place, as the light goes over it from corner to corner."""
+    from PIL import Image
+
+    left, top, right, bottom = box
+    greys = Image.new("L", (2, 2))
+    for place, (x, y) in (
+        ((0, 0), (left, top)),
+        ((1, 0), (right, top)),
+        ((0, 1), (left, bottom)),
+        ((1, 1), (right, bottom)),
+    ):
+        near = page.crop(
+            (max(0, x - _AROUND), max(0, y - _AROUND), min(page.width, x + _AROUND), min(page.height, y + _AROUND))
+        )
+        found = sorted(near.tobytes()) or [255]
+        greys.putpixel(place, found[len(found) // 2])
+    return greys.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=(0.5, 0.5, 1.5, 1.5))
+
+
 def _is_clean(page: Image, code: Barcode) -> bool:
-    """Whether each module of a QR code is of one grey, and that is the one of all dark or of all light ones. What is
-    written within a code crosses modules, or makes others of them. Not looked for in the middle of a QR-bill, where its
-    cross stands."""
+    """Whether each module of a QR code is of one grey, and that is the one of the dark or of the light ones around it.
+    What is written within a code crosses modules, or makes others of them. Not looked for in the middle of a QR-bill,
+    where its cross stands."""
     import zxingcpp
 
     if code.format != zxingcpp.BarcodeFormat.QRCode:
@@ -320,18 +342,26 @@ def _is_clean(page: Image, code: Barcode) -> bool:
     if modules > _MODULES_MOST or pixels < _MODULE_LEAST or unused < (_UNUSED_SWISS if is_swiss else _UNUSED):
         return False
     greys, spread = _modules_of(page, corners, modules, pixels)
-    between = (min(greys) + max(greys)) / 2
-    sides = sorted(grey for grey in greys if grey <= between), sorted(grey for grey in greys if grey > between)
-    if not all(sides):
-        return False
-    usual = [side[len(side) // 2] for side in sides]
+    usual = _usual(greys, modules)
     cross = modules * _CROSS_SHARE / 2 + 1 if is_swiss else -1
     unclean = sum(
-        spread[place] > _MODULE_INK or min(abs(greys[place] - each) for each in usual) > _MODULE_OFF
+        spread[place] > _MODULE_INK or min(abs(greys[place] - each) for each in usual[place]) > _MODULE_OFF
         for place in range(modules * modules)
         if max(abs(which - modules // 2) for which in divmod(place, modules)) > cross
     )
     return unclean <= modules * modules * _UNCLEAN_SHARE
+
+
+def _usual(greys: bytes, modules: int) -> list[tuple[int, ...]]:
+    """Of each module the greys that dark and light ones have about there: a lamp and a shadow change them slowly, and
+    what is written in between only those that it crosses."""
+    between = (min(greys) + max(greys)) / 2
+    parts: dict[tuple[int, ...], tuple[list[int], list[int]]] = {}
+    part_of = [tuple(which // _PART for which in divmod(place, modules)) for place in range(modules * modules)]
+    for part, grey in zip(part_of, greys, strict=True):
+        parts.setdefault(part, ([], []))[grey > between].append(grey)
+    found = {part: tuple(sorted(side)[len(side) // 2] for side in sides if side) for part, sides in parts.items()}
+    return [found[part] for part in part_of]
 
 
 def _modules_of(page: Image, corners: list[tuple[int, int]], modules: int, pixels: float) -> tuple[bytes, bytes]:

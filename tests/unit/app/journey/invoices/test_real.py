@@ -5,29 +5,40 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ImageDraw
 
+from app.journey.intake import said
 from app.journey.intake.formats import picture_child, shown
+from app.journey.intake.letter_phrases import TURNING
+from app.journey.intake.letter_words import LETTER_WORDS
 from app.journey.invoices import real
 from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
 from connectors.money import Money
+from tests.support.frauds import FAMILIES, letters_of
+from tests.support.honest_letters import ENGLISH, FRENCH
+from tests.support.photographed import photographed
 from tests.support.pictures import as_file, page
 from tests.support.shown import (
     DOCTORINGS,
     FIRMS,
     STRANGE,
+    TODAY,
+    Honest,
     Letter,
     amount_as_written,
     dice,
     doctored,
     epc_of,
     genuine,
+    honest_letters,
     iban_of,
     letter_of,
+    original_of,
     space,
     swiss_of,
     words_of,
@@ -39,11 +50,11 @@ COMPANIES = [firm.company for firm in FIRMS]
 
 
 def judged(content: str, *, bills: list[Known] | None = None) -> Answer:
-    return real.judge(shown.of_text(content), companies=COMPANIES, bills=bills or BILLS)
+    return real.judge(shown.of_text(content), companies=COMPANIES, bills=bills or BILLS, today=TODAY)
 
 
 def test_of_500_genuine_ones_nearly_all_are_real_and_none_is_not_to_be_paid() -> None:
-    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS)) for each in genuine()]
+    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY)) for each in genuine()]
     assert len(answers) == 500
     assert [str(each) for each, answer in answers if answer.verdict is Verdict.DO_NOT_PAY] == []
     found = Counter(answer.verdict for _, answer in answers)
@@ -56,7 +67,7 @@ def test_of_500_genuine_ones_nearly_all_are_real_and_none_is_not_to_be_paid() ->
 
 
 def test_of_500_doctored_ones_none_is_real() -> None:
-    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS)) for each in doctored()]
+    answers = [(each, real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY)) for each in doctored()]
     assert len(answers) == 500
     assert {each.what for each, _ in answers} == set(DOCTORINGS)
     assert len(DOCTORINGS) >= 20
@@ -74,11 +85,121 @@ def test_other_seeds_find_nothing_else(seed: int) -> None:
     """Of those that need no drawing."""
     for each in genuine(seed):
         if isinstance(each.content, str):
-            answer = real.judge(each.read(), companies=COMPANIES, bills=BILLS)
+            answer = real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY)
             assert answer.verdict is (Verdict.REAL if each.what == "genuine" else Verdict.UNKNOWN), each
     for each in doctored(seed, 700):
         if isinstance(each.content, str):
-            assert real.judge(each.read(), companies=COMPANIES, bills=BILLS).verdict is not Verdict.REAL, each
+            assert real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY).verdict is not Verdict.REAL, (
+                each
+            )
+
+
+def shares(letters: list[Honest]) -> dict[Verdict, float]:
+    found = Counter(judged(each.written).verdict for each in letters)
+    return {verdict: found[verdict] / len(letters) for verdict in Verdict}
+
+
+@pytest.mark.parametrize(("language", "least"), [(FRENCH, 0.74), (ENGLISH, 0.66)])
+def test_of_honest_letters_that_were_not_written_for_it_most_are_real(language: Sequence[str], least: float) -> None:
+    """The floor is what was measured: it may rise."""
+    letters = list(honest_letters(language))
+    assert len(letters) >= 90
+    found = shares(letters)
+    assert found[Verdict.REAL] >= least
+    assert found[Verdict.DO_NOT_PAY] == 0
+
+
+def test_of_letters_that_a_forger_has_changed_none_is_real() -> None:
+    real_ones = [each for each in honest_letters(FRENCH + ENGLISH) if judged(each.written).verdict is Verdict.REAL]
+    forged = [
+        (family, written)
+        for each in dice(9).sample(real_ones, 4)
+        for family, written in letters_of(dice(5), each.written, each.told)
+    ]
+    assert {family for family, _ in forged} == set(FAMILIES)
+    assert len(FAMILIES) >= 20
+    assert len(forged) >= 600
+    assert [each for each in forged if judged(each[1]).verdict is Verdict.REAL] == []
+
+
+def test_a_word_that_could_turn_a_payment_is_never_harmless_by_itself() -> None:
+    """Nor where the bill has it."""
+    assert TURNING.isdisjoint(LETTER_WORDS)
+    written = " ".join(sorted(TURNING))
+    bills = [
+        real.with_original(bill, f"{original_of(firm, bill)} {written}", besides=["Camille"]) for firm, bill in SPACE
+    ]
+    assert judged(a_letter(), bills=bills).verdict is Verdict.REAL
+    said_anyway = [word for word in sorted(TURNING) if judged(a_letter(lines=(f"{word} ici",))).verdict is Verdict.REAL]
+    assert said_anyway == []
+    for word in dice(4).sample(sorted(TURNING), 40):
+        assert judged(a_letter(lines=(f"{word} ici",)), bills=bills).verdict is not Verdict.REAL, word
+
+
+@pytest.mark.parametrize("party", ["trésorier", "équipe", "client", "service", "club", "tenant", "team", "council"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Montant à payer : {amount} à notre {party}",
+        "Montant à payer : {amount} chez notre bon {party}",
+        "Amount due: {amount} to our {party}",
+        "À la charge de notre {party}",
+        "Merci de verser la somme au {party}",
+        "Payable at our {party}",
+        "{amount} with the help of our {party}",
+        "Par virement à notre {party}",
+        "IBAN de notre {party}",
+        "L’IBAN est sur la facture de notre {party}",
+        "Titulaire du compte : notre {party}",
+        "Please use the account of our {party}",
+        "Please settle with our {party}",
+    ],
+)
+def test_a_letter_of_permitted_words_turns_nothing_to_somebody_else(line: str, party: str) -> None:
+    firm, known = SPACE[1]
+    assert firm.currency == known.amount.currency
+    written = line.format(amount=f"{known.amount} EUR", party=party)
+    assert judged(a_letter(lines=(written,))).verdict is not Verdict.REAL
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "L’IBAN est sur la page.",
+        "Our IBAN is below",
+        "Please note the following IBAN",
+        "Please pay",
+        "Veuillez payer la facture à la maison",
+        "Please come to our company",
+        "Nos agents sont chez vous",
+        "Please pay this evening",
+        "Règlement sur internet",
+        "Your invoice is void",
+        "Merci de payer vite",
+        "À payer avant le 3 novembre 2026",
+        "Vous êtes sans eau",
+        "Votre équipe est chez vous",
+        "Please find our team at your house",
+        "The sum is for our team",
+        "La somme est pour notre trésorier",
+        "Merci de compter le total chez nous",
+        "You can support our club with it",
+    ],
+)
+def test_a_letter_of_permitted_words_turns_nothing_else(line: str) -> None:
+    assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
+
+
+def test_a_text_is_read_the_same_for_a_bill_and_for_what_of_it_may_stand_there() -> None:
+    """So that a thousand bills of which nothing stands there are one look at it."""
+    for each in list(honest_letters(FRENCH + ENGLISH))[::7]:
+        read = said.Said.of(each.written)
+        assert read.rest(each.known.own, TODAY) == read.rest(read.within(each.known.own), TODAY)
+    letter = said.Said.of(a_letter())
+    alike = {
+        letter.within(dataclasses.replace(SPACE[0][1], number=f"X-{at}7", reference=None).own) for at in range(1_000)
+    }
+    assert len(alike) == 1
 
 
 # --------------------------------------------------------------------------------------------------------- the property
@@ -235,6 +356,57 @@ def test_what_only_words_or_short_numbers_say_is_never_called_real(line: str) ->
     assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("12345 kWh 67890 kWh", "number"),
+        ("Index relevé : 20345, ancien index : 67890", "words"),
+        ("Consommation : 22 m³", "number"),
+        ("TVA 12 % TVA 21 % TVA 19 %", "words"),
+        ("TVA 33 %", "words"),
+        ("Page 1/2, page 5/6", "words"),
+        ("Payable dans 2 jours", "number"),
+        ("À payer avant le 4 novembre 2026", "day"),
+        ("À payer avant le 15/11", "words"),
+        ("À payer avant novembre 2026 par virement", "words"),
+        ("Échéance : 12/11/2026", "day"),
+        ("Votre facture du 12 janvier", "day"),
+        ("Émise le 10.10.2026, 11.10.2026, 12.10.2026, 13.10.2026", "day"),
+        ("Émise le 12.11.1999", "words"),
+        ("Émise le 12.11.2024", "day"),
+        ("Virement au compte 11.10.2026", "day"),
+        ("Avant 18 h", "words"),
+        ("To the account of our service", "words"),
+        ("Veuillez payer à notre service", "words"),
+        ("Please pay our service", "words"),
+        ("Par mois", "words"),
+        ("\ue000 \ue001", "letters"),
+    ],
+)
+def test_numbers_days_and_demands_that_the_bill_does_not_say_are_unknown(line: str, reason: str) -> None:
+    answer = judged(a_letter(lines=(line,)))
+    assert answer.verdict is Verdict.UNKNOWN
+    assert reason in answer.reasons
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Lille, le 9 novembre 2026",
+        "Facture d’octobre 2026",
+        "Relevé du 12/10/26",
+        "Index relevé : 12350, ancien index : 12329",
+        "TVA 20 %",
+        "Page 2 sur 3",
+        "Payable dans 28 jours",
+        "À payer avant le 1er décembre",
+        "Échéance : 01/12/26",
+    ],
+)
+def test_numbers_and_days_of_the_bill_and_days_that_are_over_do_no_harm(line: str) -> None:
+    assert judged(a_letter(lines=(line,))).verdict is Verdict.REAL
+
+
 @pytest.mark.parametrize("tail", ["-2", "/2", ".2"])
 def test_a_number_that_goes_on_is_another_one(tail: str) -> None:
     number = SPACE[1][1].number + tail
@@ -259,7 +431,8 @@ def test_the_information_of_a_code_is_read_as_a_letter_is() -> None:
     [
         "12 rue des Lilas, 59800 Lille",
         "Émise le 3 novembre 2026, due on December 1, 2026",
-        "Consommation : 21 m³ en 30 jours",
+        "Consommation : 21 m³",
+        "Page 1/2",
         "FR40303265045",
         "Votre numéro : " + SPACE[1][1].number.replace("-", " "),
     ],
@@ -355,7 +528,7 @@ def picture(code: str, *, scribble: str = "", fill: str = "black", size: int = 1
 
 def looked_at(content: bytes) -> Answer:
     looked = picture_child.answer(content, wanted="shown", look_s=60)
-    return real.judge(shown.together(content, None, looked), companies=COMPANIES, bills=BILLS)
+    return real.judge(shown.together(content, None, looked), companies=COMPANIES, bills=BILLS, today=TODAY)
 
 
 @pytest.mark.parametrize("size", [8, 12, 16])
@@ -372,6 +545,34 @@ def test_what_is_written_within_a_code_that_still_reads_is_seen(place: int, fill
 def test_the_cross_of_a_qr_bill_does_no_harm() -> None:
     code = swiss_of(letter_of(dice(3), *SPACE[24]))
     assert looked_at(picture(code, cross=True)).verdict is Verdict.REAL
+
+
+#: pixels of a photo's longer side, and which bill
+PHOTOS = [(1_400, 0), (1_400, 24), (2_000, 1), (2_000, 25), (2_600, 2), (2_600, 26), (4_000, 27)]
+
+
+@pytest.mark.parametrize("seed", [3, 22, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(40, 50))])
+def test_a_code_that_a_telephone_has_photographed_is_real_and_a_forged_one_never(seed: int) -> None:
+    rng = dice(seed)
+    genuine_ones: Counter[Verdict] = Counter()
+    for side, place in PHOTOS:
+        firm, known = SPACE[place]
+        letter = letter_of(rng, firm, known)
+        as_code = swiss_of if firm.currency == "CHF" else epc_of
+        shot = photographed(page(as_code(letter), size=(700, 700)), rng, side=side)
+        genuine_ones[looked_at(shot).verdict] += 1
+        other = dataclasses.replace(letter, accounts=(iban_of("CH", "30900123456789012"),))
+        assert (
+            looked_at(photographed(page(as_code(other), size=(700, 700)), rng, side=side)).verdict is not Verdict.REAL
+        )
+        over, beside = (page(as_code(letter), size=(700, 700)) for _ in range(2))
+        fill = rng.choice(["black", "white", "#999999", "#cccccc"])
+        ImageDraw.Draw(over).text((122, 160), f"IBAN {STRANGE[0]}", fill=fill, font_size=rng.choice([8, 12, 16]))
+        ImageDraw.Draw(beside).text((122, 560), f"IBAN {STRANGE[0]}", fill="black", font_size=16)
+        for drawn in (over, beside):
+            assert looked_at(photographed(drawn, rng, side=side)).verdict is not Verdict.REAL
+    assert genuine_ones[Verdict.REAL] >= len(PHOTOS) - 1
+    assert genuine_ones[Verdict.DO_NOT_PAY] == 0
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def with_small_picture(photo: bytes) -> bytes:
     return photo[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + photo[2:]
 
 
+def test_a_long_run_of_what_may_begin_a_marker_takes_no_time() -> None:
+    """Between the segments of a JPEG any number of FF may stand, and what is no marker is passed over."""
+    photo = as_file(page(epc_text()))
+    filled = photo[:2] + b"\xff" * 1_000_000 + b"\x00" + photo[2:]
+    assert own_file.read(filled).iban == IBAN
+
+
 def test_a_data_matrix_is_read_too() -> None:
     assert own_file.read(as_file(page(epc_text(), data_matrix=True), "PNG")) == FOUND
 
