@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, create_engine, make_url, text
+from xdist.scheduler import LoadFileScheduling
 
 from app.db.engine import make_engine
 from app.db.migrate import upgrade
@@ -52,6 +53,26 @@ class Clock:
 
     def tick(self, **how: float) -> None:
         self.now += dt.timedelta(**how)
+
+
+#: whoever starts a whole demo, eight programs and a browser: one after the other, since two at once only wait
+_WITH_A_DEMO = (
+    "tests/browser/",
+    "tests/functional/test_demo.py",
+    "tests/faults/test_kill.py",
+    "tests/faults/test_promises.py",
+)
+
+
+class _Together(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A file's tests stay together, and all that start a demo."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "with a demo" if nodeid.startswith(_WITH_A_DEMO) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return _Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses among them
