@@ -6,19 +6,18 @@ the bill that it is held against, and a word of another way to pay is a reason t
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.journey.intake.formats import checks, text
+from app.journey.intake.letter_amounts import CURRENCY, SIGNS, Amount, amounts_in, values_of
+from app.journey.intake.letter_days import OVER_MOST, WrittenDay, written_days_in
 from app.journey.intake.letter_phrases import (
     ACCOUNT,
-    AMOUNT,
     COMPANY,
     DAY,
     MONTH,
@@ -26,100 +25,37 @@ from app.journey.intake.letter_phrases import (
     TERM,
     strange_words,
 )
+from app.journey.intake.letter_text import BANK, BANK_WORDS, HERE, SPACE
 from app.people import lookalikes
-from connectors.money import EXPONENTS, Money, exponent_of
 
 #: letters and digits of what could be a number that money goes by; a street, a year or a postcode is shorter
 TELLING = 6
-#: digits of a group
-_THOUSANDS = 3
-_HERE = " \u00a4 "  #: stands where something was that is known, and parts what was around it
-_SPACE = "[ \u00a0\u202f]"
 _ACCOUNT_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[-. \u00a0\u202f]?[0-9]{2}", re.ASCII)
 _WORD = re.compile(r"[^\W_]+")
 _AS_NAME, _NAME_GAP = r"(?<![^\W_]){}(?![^\W_])", r"[\W_]{1,3}"
 _BETWEEN_GROUPS = re.compile(r"[\s.\u00a0\u202f-]{0,3}")
 _LETTER = re.compile(r"[A-Za-z0-9]", re.ASCII)
-_MONTH_NAMES = {
-    **dict.fromkeys(("january", "jan", "janvier", "janv", "januar", "januari"), 1),
-    **dict.fromkeys(("february", "feb", "février", "fevrier", "févr", "fév", "februar", "februari"), 2),
-    **dict.fromkeys(("march", "mar", "mars", "märz", "maart"), 3),
-    **dict.fromkeys(("april", "apr", "avril", "avr"), 4),
-    **dict.fromkeys(("may", "mai", "mei"), 5),
-    **dict.fromkeys(("june", "jun", "juin", "juni"), 6),
-    **dict.fromkeys(("july", "jul", "juillet", "juil", "juli"), 7),
-    **dict.fromkeys(("august", "aug", "août", "aout", "augustus"), 8),
-    **dict.fromkeys(("september", "sept", "sep", "septembre"), 9),
-    **dict.fromkeys(("october", "oct", "octobre", "oktober", "okt"), 10),
-    **dict.fromkeys(("november", "nov", "novembre"), 11),
-    **dict.fromkeys(("december", "dec", "décembre", "decembre", "déc", "dezember", "dez"), 12),
-}
-_MONTH = rf"(?:{'|'.join(sorted(_MONTH_NAMES, key=len, reverse=True))})\b\.?"
-_YEAR = r"20[0-9]{2}"
-_DATES = re.compile(
-    rf"(?<![\w.,/-])(?:(?P<y1>{_YEAR})-(?P<m1>0[1-9]|1[0-2])-(?P<d1>0[1-9]|[12][0-9]|3[01])"
-    rf"|(?P<d2>0?[1-9]|[12][0-9]|3[01])(?P<by>[./-])(?P<m2>0?[1-9]|1[0-2])(?P=by)(?P<y2>{_YEAR}|[0-9]{{2}})"
-    rf"|(?P<d3>[0-3]?[0-9])(?:er|st|nd|rd|th|\.)?\s(?:of\s)?(?P<m3>{_MONTH})(?:,?\s(?P<y3>{_YEAR}))?"
-    rf"|(?P<m4>{_MONTH})\s(?P<d4>[0-3]?[0-9])(?:st|nd|rd|th)?(?![0-9])(?:,?\s(?P<y4>{_YEAR}))?"
-    rf"|(?P<m5>{_MONTH})\s(?P<y5>{_YEAR}))(?![\w/-]|[.,][0-9])",
-    re.IGNORECASE,
-)
-#: as programs write it
-_DATE_STAMP = re.compile(rf"(?<![0-9])({_YEAR})-?(0[1-9]|1[0-2])-?(0[1-9]|[12][0-9]|3[01])(?![0-9])")
-#: a day that is over says when something was; so many of them, and no older ones, and none beside a word of what is to
-#: be done until then
-_OVER_MOST, _OVER_DAYS = 3, 400
-#: characters before a day in which such a word speaks of it
-_BEFORE_DAY_MOST = 40
-_UNTIL = re.compile(
-    r"\b(?:avant|d[èe]s|jusqu|d['’]ici|au plus tard|d[eé]lai|limite|[eé]ch[eé]ance|expire\w*|before|by|until|till"
-    r"|deadline|no later|latest|from|starting|bis|vor|sp[aä]testens|ab|tot|voor|uiterlijk|vanaf)\b",
-    re.IGNORECASE,
-)
-_SIGNS = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY"}
-_NAMES = {"eur": "EUR", "euro": "EUR", "euros": "EUR", "pounds": "GBP", "dollars": "USD", "chf": "CHF", "francs": "CHF"}
-_NUMBER = re.compile(
-    rf"(?:[0-9]{{1,3}}(?:(?:{_SPACE}|[.,'’])[0-9]{{3}})+(?![0-9])|[0-9]+)(?:[.,][0-9]{{1,3}}(?![0-9])|[.,](?:--?|–))?"
-)
-_CURRENCY = rf"(?:[€£$¥]|(?-i:\b(?:{'|'.join(EXPONENTS)})\b)|\b(?:{'|'.join(_NAMES)})\b|(?-i:\bFr\.))"
-_BEFORE = re.compile(rf"({_CURRENCY}){_SPACE}?-?\Z", re.IGNORECASE)
-_BEFORE_MOST, _LABEL_MOST = 12, 60
-_AFTER = re.compile(rf"{_SPACE}?({_CURRENCY})", re.IGNORECASE)
-_CENTS = re.compile(r"[.,](?:[0-9]{2}|--?|–)\Z")
-_PERCENT = re.compile(rf"{_SPACE}?%")
-_SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|[.;!?](?=\s)")
-_ASKED = re.compile(
-    r"\b(?:payer|pay|paid|payable|payez|r[eé]gler|due|dûe?s?|ow(?:ed?|ing)|zahlen|zahlbar|f[aä]llig|virer|verser|transfer|remit"
-    r"|settle|[uü]berweisen|betalen|exigible)\b",
-    re.IGNORECASE,
-)
-_SUM = re.compile(r"\b(?:total|montant|amount|somme|sum|\w*betrag|gesamt)\b\W*\Z", re.IGNORECASE)
-#: what is counted behind a word as "pay" without being money
-_COUNTED = re.compile(r"\W{0,2}(?:days?|jours?|tagen?|weeks?|semaines?|months?|mois)\b", re.IGNORECASE)
-_TAX = re.compile(
-    r"\b(?:HT|sous-total|subtotal|hors taxes?|TVA|VAT|net|netto|tax(?:es)?|taxe|MwSt|USt|excl|IVA|BTW)\b", re.IGNORECASE
-)
 #: digits alone, however they are grouped; signs of all kinds joined
 _RUNS = (
-    re.compile(rf"[0-9](?:(?:{_SPACE}|[./()+_–-]){{0,3}}[0-9])+"),
+    re.compile(rf"[0-9](?:(?:{SPACE}|[./()+_–-]){{0,3}}[0-9])+"),
     re.compile(r"[^\W_]+(?:[-./_][^\W_]+)*"),
 )
 _GROUP = re.compile(_RUNS[0].pattern[:-1] + "*")
 _DIGITS = re.compile(rf"(?<![^\W_]){_RUNS[0].pattern}(?![^\W_])")
-_COUNT = rf"(?<![\w.,])([0-9]{{1,3}}(?:(?:{_SPACE}|['’.,])?[0-9]{{3}})?(?:[.,][0-9]{{1,3}})?)"
+_COUNT = rf"(?<![\w.,])([0-9]{{1,3}}(?:(?:{SPACE}|['’.,])?[0-9]{{3}})?(?:[.,][0-9]{{1,3}})?)"
 #: a quantity: the bill must say that number
-_MEASURED = re.compile(rf"{_COUNT}{_SPACE}?(?:m³|m3|kWh|MWh|kW|kVA|GB|Go)(?!\w)", re.IGNORECASE)
+_MEASURED = re.compile(rf"{_COUNT}{SPACE}?(?:m³|m3|kWh|MWh|kW|kVA|GB|Go)(?!\w)", re.IGNORECASE)
 #: a time to pay in: the bill must say it, or have it between its days
-_TERM = re.compile(rf"(?<![\w.,-])([0-9]{{1,3}})(?:{_SPACE}|-)?(?:jours?|days?|Tagen?|dagen)(?!\w)", re.IGNORECASE)
+_TERM = re.compile(rf"(?<![\w.,-])([0-9]{{1,3}})(?:{SPACE}|-)?(?:jours?|days?|Tagen?|dagen)(?!\w)", re.IGNORECASE)
 #: the rate of a tax, as high as any is, and twice at the most: no money, and too little to say anything else
 _RATE = re.compile(
-    rf"\b(?:TVA|VAT|MwSt|USt|BTW|tax|taxe)\b[.:]?{_SPACE}?\(?(?:[1-9]|1[0-9]|2[0-7])(?:[.,][0-9])?{_SPACE}?%",
+    rf"\b(?:TVA|VAT|MwSt|USt|BTW|tax|taxe)\b[.:]?{SPACE}?\(?(?:[1-9]|1[0-9]|2[0-7])(?:[.,][0-9])?{SPACE}?%",
     re.IGNORECASE,
 )
 _RATES_MOST = 2
 #: which page of how many: one digit each, once
 _PAGE = re.compile(
-    rf"\b(?:page|seite|pagina){_SPACE}?[1-9]{_SPACE}?(?:/|sur|of|von|van){_SPACE}?[1-9](?![\w/]|[.,][0-9])",
+    rf"\b(?:page|seite|pagina){SPACE}?[1-9]{SPACE}?(?:/|sur|of|von|van){SPACE}?[1-9](?![\w/]|[.,][0-9])",
     re.IGNORECASE,
 )
 #: words with digits, that many one behind the other
@@ -153,14 +89,8 @@ _CHANGED = (
     r"new|updated?|changed?|different|nouvel(?:le)?s?|nouveaux?|chang[eé]\w*|modifi\w*|mis(?:es)? [aà] jour|neue\w*"
     r"|ge[aä]ndert\w*|instead|plus valables?|no longer"
 )
-_BANK = "bank|banque|bancaires?|IBAN|RIB|accounts?|comptes?|konto|bankverbindung|coordonn[eé]es"
 _NEW_ACCOUNT = re.compile(
-    rf"\b(?:{_CHANGED})\b[^.\n]{{0,80}}\b(?:{_BANK})\b|\b(?:{_BANK})\b[^.\n]{{0,80}}\b(?:{_CHANGED})\b", re.IGNORECASE
-)
-#: beside which the parts of an account would stand, as it is known in a country
-_BANK_WORDS = re.compile(
-    rf"\b(?:{_BANK}|guichet|agence|cl[eé]|branch|bsb|sort|kto|blz|giro|bankgiro|plusgiro|clearing|code)\b",
-    re.IGNORECASE,
+    rf"\b(?:{_CHANGED})\b[^.\n]{{0,80}}\b(?:{BANK})\b|\b(?:{BANK})\b[^.\n]{{0,80}}\b(?:{_CHANGED})\b", re.IGNORECASE
 )
 _OTHER_WAYS = re.compile(
     r"\b(?:pay ?pal|lydia|paylib|wero|revolut|western union|money ?gram|bitcoins?|btc|eth|ethereum|usdt|crypto\w*"
@@ -175,19 +105,6 @@ _COLLECTED = re.compile(
     r"|cr[eé]dit[eé]e?|(?<!d['’])avoir)\b",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """As it is written. ``1.234`` are thousands, but in a currency that has three decimals."""
-
-    values: tuple[Decimal, ...]
-    currency: str | None  #: None: none stands beside it
-    asked: bool = False  #: behind a word as "to pay"
-    taxed: bool = False  #: behind a word as "VAT", "net"
-
-    def may_be(self, money: Money) -> bool:
-        return money in money_of([self], money.currency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,32 +137,6 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """A day, or a month, where it stands in a text."""
-
-    start: int
-    end: int
-    year: int | None
-    month: int
-    day: int | None
-    is_limit: bool  #: it is told as the day until which, or from which, something is to be done
-    may_be_limit: bool  #: such a word stands somewhere in its sentence
-
-    def is_said_by(self, days: Collection[dt.date]) -> bool:
-        return any(
-            each.month == self.month and self.day in (None, each.day) and self.year in (None, each.year)
-            for each in days
-        )
-
-    def is_over(self, today: dt.date) -> bool:
-        if self.may_be_limit or self.year is None:
-            return False
-        if self.day is None:
-            return 0 <= (today.year - self.year) * 12 + today.month - self.month <= 12
-        return 0 <= (today - dt.date(self.year, self.month, self.day)).days <= _OVER_DAYS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """``doubts``: ``hidden`` (characters that nobody sees), ``letters`` (of another alphabet), ``link`` (the address of
     a page or of a mailbox), ``other-way`` (to pay), ``new-account`` (it speaks of one), ``collected`` (by direct debit,
@@ -259,7 +150,7 @@ class Said:
     words: str  #: all, as they look, a space around each
     doubts: tuple[str, ...]
     without_accounts: str
-    dates: tuple[_Written, ...] = field(repr=False)  #: in ``without_accounts``
+    dates: tuple[WrittenDay, ...] = field(repr=False)  #: in ``without_accounts``
 
     @classmethod
     def of(cls, written: str) -> Said:
@@ -282,13 +173,13 @@ class Said:
             words=words_of(plain),
             doubts=tuple(_doubts(plain, without)),
             without_accounts=without,
-            dates=tuple(_dates_in(without)),
+            dates=tuple(written_days_in(without)),
         )
 
     def within(self, own: Own) -> Own:
         """What of it may stand in this text: most bills have the same, which is nothing."""
         written = compact(self.without_accounts)
-        measures = {value for number in _MEASURED.findall(self.without_accounts) for value in _values(number)}
+        measures = {value for number in _MEASURED.findall(self.without_accounts) for value in values_of(number)}
         return Own(
             words=tuple(each for each in own.words if compact(each) in written),
             names=own.names,
@@ -308,21 +199,21 @@ class Said:
             words = _WORD.findall(name)
             if words:
                 left = re.sub(_AS_NAME.format(_NAME_GAP.join(words)), f" {COMPANY} ", left, flags=re.IGNORECASE)
-        amounts, left = _amounts_in(left)
+        amounts, left = amounts_in(left)
         counted: list[bool] = []
 
         def measured(match: re.Match[str]) -> str:
-            counted.append(not own.numbers.isdisjoint(_values(match[1])))
-            return _HERE
+            counted.append(not own.numbers.isdisjoint(values_of(match[1])))
+            return HERE
 
         def term(match: re.Match[str]) -> str:
             counted.append(int(match[1]) in own.terms)
             return f" {TERM} "
 
         left = _TERM.sub(term, _MEASURED.sub(measured, left))
-        left = _PAGE.sub(_HERE, _RATE.sub(_HERE, left, count=_RATES_MOST), count=1)
+        left = _PAGE.sub(HERE, _RATE.sub(HERE, left, count=_RATES_MOST), count=1)
         runs = set(runs_in(left))
-        short = {run for line in left.split("\n") if _BANK_WORDS.search(line) for run in re.findall("[0-9]{3,}", line)}
+        short = {run for line in left.split("\n") if BANK_WORDS.search(line) for run in re.findall("[0-9]{3,}", line)}
         telling = {run for run in runs if len(run) >= TELLING and sum(map(str.isdigit, run)) > 2}
         return Rest(
             amounts=tuple(amounts),
@@ -342,10 +233,10 @@ class Said:
             if each.is_said_by(own.limits if each.is_limit else own.days | own.limits):
                 left.append(f" {DAY if each.day else MONTH} ")
                 continue
-            left.append(_HERE)
+            left.append(HERE)
             over.add((each.year, each.month, each.day))
             others = others or not each.is_over(today)
-        return "".join([*left, self.without_accounts[at:]]), others or len(over) > _OVER_MOST
+        return "".join([*left, self.without_accounts[at:]]), others or len(over) > OVER_MOST
 
     def names(self, name: str) -> bool:
         """Whether the name stands in it, letter by letter, in whatever case."""
@@ -389,77 +280,16 @@ def groups_in(written: str) -> Iterator[str]:
     yield from map(compact, _GROUP.findall(written))
 
 
-def numbers_in(written: str) -> Iterator[Decimal]:
-    """All numbers of a text that is the biller's own, of amounts and quantities too."""
-    for found in _NUMBER.findall(written):
-        yield from _values(found)
-
-
-def days_in(written: str) -> Iterator[dt.date]:
-    """All days of a text that is the biller's own."""
-    for year, month, day in _DATE_STAMP.findall(written):
-        with contextlib.suppress(ValueError):
-            yield dt.date(int(year), int(month), int(day))
-    for each in _dates_in(written):
-        if each.year and each.day:
-            yield dt.date(each.year, each.month, each.day)
-
-
 def terms_in(written: str) -> Iterator[int]:
     """How many days there are to pay in, by a text that is the biller's own."""
     yield from map(int, _TERM.findall(written))
 
 
-def _dates_in(written: str) -> Iterator[_Written]:
-    for sentence, begin, _ in _sentences(written):
-        found = list(_DATES.finditer(sentence))
-        may_be_limit = bool(found) and _is_limited(_DATES.sub(_HERE, sentence), _BANK_WORDS)
-        ends = [0, *(match.end() for match in found)]
-        for match, after in zip(found, ends, strict=False):
-            year, month, day = (
-                next(
-                    filter(None, (match[f"{part}{at}"] for at in range(1, 6) if f"{part}{at}" in match.re.groupindex)),
-                    "",
-                )
-                for part in "ymd"
-            )
-            written_month = int(month) if month.isdigit() else _MONTH_NAMES[month.rstrip(".").lower()]
-            written_year = int(year) + (2000 if len(year) == 2 else 0) if year else None
-            try:
-                dt.date(written_year or 2024, written_month, int(day or 1))
-            except ValueError:
-                continue
-            yield _Written(
-                start=begin + match.start(),
-                end=begin + match.end(),
-                year=written_year,
-                month=written_month,
-                day=int(day) if day else None,
-                is_limit=_is_limited(sentence[max(after, match.start() - _BEFORE_DAY_MOST) : match.start()]),
-                may_be_limit=may_be_limit,
-            )
-
-
-def _is_limited(written: str, *besides: re.Pattern[str]) -> bool:
-    return any(pattern.search(written) for pattern in (_ASKED, _UNTIL, *besides))
-
-
-def _sentences(written: str) -> Iterator[tuple[str, int, str]]:
-    """Each, where it begins, and what parts it from the next one."""
-    at = 0
-    for gap in _SENTENCE.finditer(written):
-        yield written[at : gap.start()], at, gap[0]
-        at = gap.end()
-    yield written[at:], at, ""
-
-
 def _strange_in(left: str) -> Iterator[str]:
     """Words that no letter about a bill needs, and numbers that count nothing; in no alphabet but ours."""
     yield from map(compact, _DIGITS.findall(left))
-    yield from strange_words(_DIGITS.sub(_HERE, left))
-    yield from (
-        each for each in left if unicodedata.category(each) == "Sc" and each not in _HERE and each not in _SIGNS
-    )
+    yield from strange_words(_DIGITS.sub(HERE, left))
+    yield from (each for each in left if unicodedata.category(each) == "Sc" and each not in HERE and each not in SIGNS)
 
 
 def _accounts_in(written: str) -> Iterator[tuple[str, int, int]]:
@@ -514,62 +344,9 @@ def _spelled(known: str) -> re.Pattern[str] | None:
         return None  # it may be three digits of any amount
     inner = r"[\s\-./_]{0,2}".join(map(re.escape, signs))
     return re.compile(
-        rf"(?<![^\W_])(?<![^\W_][-./_])(?<![0-9][,'’]){inner}(?![^\W_])(?![-./_][^\W_])(?![,'’][0-9])(?!{_SPACE}?{_CURRENCY})",
+        rf"(?<![^\W_])(?<![^\W_][-./_])(?<![0-9][,'’]){inner}(?![^\W_])(?![-./_][^\W_])(?![,'’][0-9])(?!{SPACE}?{CURRENCY})",
         re.IGNORECASE,
     )
-
-
-def _amounts_in(written: str) -> tuple[list[Amount], str]:
-    """All amounts, and what is left of the text."""
-    found: list[Amount] = []
-    left: list[str] = []
-    for sentence, _, gap in _sentences(written):
-        taken: list[Amount] = []
-        kept_from = 0
-        for match in _NUMBER.finditer(sentence):
-            before = _BEFORE.search(sentence[max(0, match.start() - _BEFORE_MOST) : match.start()])
-            after = _AFTER.match(sentence, match.end())
-            label = sentence[max(kept_from, match.start() - _LABEL_MOST) : match.start()]
-            is_joined = (label[-1:].isalnum() and not before) or (
-                sentence[match.end() : match.end() + 1].isalnum() and not after
-            )
-            is_bare = _SUM.search(label) or (_ASKED.search(label) and not _COUNTED.match(sentence, match.end()))
-            is_amount = before or after or _CENTS.search(match[0]) or is_bare
-            if is_joined or not is_amount or (not before and not after and _PERCENT.match(sentence, match.end())):
-                continue
-            named = before or after
-            taken.append(
-                Amount(
-                    tuple(_values(match[0])),
-                    _code(named[1]) if named else None,
-                    asked=_ASKED.search(label) is not None,
-                    taxed=_TAX.search(label) is not None,
-                )
-            )
-            until = match.start() - len(before[0]) if before else match.start()
-            left.append(f"{sentence[kept_from:until]} {AMOUNT} ")
-            kept_from = after.end() if after and not before else match.end()
-        if taken and _ASKED.search(sentence[kept_from:]):
-            taken[-1] = dataclasses.replace(taken[-1], asked=True)
-        left.append(sentence[kept_from:] + gap)
-        found += taken
-    return found, "".join(left)
-
-
-def _values(number: str) -> Iterator[Decimal]:
-    bare = re.sub(rf"{_SPACE}|['’]", "", re.sub(r"[.,](?:--?|–)\Z", "", number))
-    parts = re.split(r"[.,]", bare)
-    if len(parts) == 1 or len(parts[-1]) == _THOUSANDS:
-        yield Decimal("".join(parts))  # all of them group
-    if len(parts) > 1:
-        yield Decimal("".join(parts[:-1]) + "." + parts[-1])
-
-
-def _code(currency: str) -> str:
-    word = currency.strip(".").strip()
-    if word == "Fr":
-        return "CHF"
-    return _SIGNS.get(word) or _NAMES.get(word.lower()) or word.upper()
 
 
 def _payees_in(written: str) -> Iterator[str]:
@@ -606,14 +383,3 @@ def _is_usual(character: str) -> bool:
         return False
     is_latin = unicodedata.name(character, "").startswith("LATIN") and character not in "ıɑɡɩſ"
     return kind[0] != "L" or is_latin
-
-
-def money_of(amounts: Iterable[Amount], currency: str) -> Iterator[Money]:
-    """What they may be in this currency."""
-    for amount in amounts:
-        exponent = exponent_of(currency)
-        values = amount.values if exponent == _THOUSANDS else amount.values[:1]
-        for value in values if amount.currency in (None, currency) else ():
-            scaled = value.scaleb(exponent)
-            if scaled == scaled.to_integral_value() and abs(scaled) < 10**15:
-                yield Money(int(scaled), currency)

@@ -19,8 +19,10 @@ from decimal import Decimal
 from app.journey.intake import said
 from app.journey.intake.formats import checks
 from app.journey.intake.formats.shown import Claim, Shown
+from app.journey.intake.letter_amounts import Amount, money_of, numbers_in
+from app.journey.intake.letter_days import days_in
 from app.journey.intake.letter_phrases import TURNING
-from app.journey.intake.said import Amount, Own, Rest, Said
+from app.journey.intake.said import Own, Rest, Said
 from app.people import lookalikes
 from connectors.money import Money
 
@@ -199,10 +201,10 @@ def with_original(bill: Known, written: str, *, besides: Collection[str] = ()) -
     return dataclasses.replace(
         bill,
         said=frozenset((runs | words) - short | groups | bics | set(map(said.compact, besides))) - TURNING,
-        days=bill.days | frozenset(said.days_in(written)),
-        numbers=bill.numbers | frozenset(said.numbers_in(written)),
+        days=bill.days | frozenset(days_in(written)),
+        numbers=bill.numbers | frozenset(numbers_in(written)),
         terms=bill.terms | frozenset(said.terms_in(written)),
-        amounts=bill.amounts | frozenset(said.money_of(_decimals(written), bill.amount.currency)),
+        amounts=bill.amounts | frozenset(money_of(_decimals(written), bill.amount.currency)),
     )
 
 
@@ -357,7 +359,7 @@ def _amounts_of(read: _Read, bill: Known) -> Iterator[Money]:
         if claim.amount is not None:
             yield claim.amount
     for rest in read.rests(bill):
-        yield from said.money_of(rest.amounts, bill.amount.currency)
+        yield from money_of(rest.amounts, bill.amount.currency)
 
 
 def _is_explained(amount: Amount, beside: Collection[Amount], bill: Known) -> bool:
@@ -372,7 +374,8 @@ def _is_explained(amount: Amount, beside: Collection[Amount], bill: Known) -> bo
     return amount.taxed and any(
         one.minor + other.minor == bill.amount.minor
         for one, other in itertools.product(
-            said.money_of([amount], bill.amount.currency), said.money_of(taxed, bill.amount.currency)
+            money_of([amount], bill.amount.currency),
+            money_of(taxed, bill.amount.currency),
         )
     )
 
@@ -436,7 +439,7 @@ def _own_numbers(bill: Known) -> Iterator[str]:
 
 
 def _as_money(amount: Amount, bill: Known) -> Iterator[Money]:
-    return said.money_of([Amount(amount.values, None)], bill.amount.currency)
+    return money_of([Amount(amount.values, None)], bill.amount.currency)
 
 
 def is_mistaken_for(account: str, theirs: str) -> bool:

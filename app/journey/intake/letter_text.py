@@ -1,0 +1,30 @@
+"""How the text of a letter is taken apart, and the words that more than one question looks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+HERE = " \u00a4 "  #: stands where something was that is known, and parts what was around it
+SPACE = "[ \u00a0\u202f]"
+_SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|[.;!?](?=\s)")
+ASKED = re.compile(
+    r"\b(?:payer|pay|paid|payable|payez|r[eé]gler|due|dûe?s?|ow(?:ed?|ing)|zahlen|zahlbar|f[aä]llig|virer|verser|transfer|remit"
+    r"|settle|[uü]berweisen|betalen|exigible)\b",
+    re.IGNORECASE,
+)
+BANK = "bank|banque|bancaires?|IBAN|RIB|accounts?|comptes?|konto|bankverbindung|coordonn[eé]es"
+#: beside which the parts of an account would stand, as it is known in a country
+BANK_WORDS = re.compile(
+    rf"\b(?:{BANK}|guichet|agence|cl[eé]|branch|bsb|sort|kto|blz|giro|bankgiro|plusgiro|clearing|code)\b",
+    re.IGNORECASE,
+)
+
+
+def sentences(written: str) -> Iterator[tuple[str, int, str]]:
+    """Each, where it begins, and what parts it from the next one."""
+    at = 0
+    for gap in _SENTENCE.finditer(written):
+        yield written[at : gap.start()], at, gap[0]
+        at = gap.end()
+    yield written[at:], at, ""
