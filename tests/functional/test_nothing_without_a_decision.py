@@ -223,9 +223,14 @@ def call(world: World, here: Caller, rule: Rule, method: str, values: Mapping[st
     return 2
 
 
+#: what a space may ask for once a day, by its own rule behind the door
+_ONCE_A_DAY = {"customers.ask_address"}
+
+
 def answered(answer: TestResponse, rule: Rule) -> None:
     assert answer.status_code < 500, (rule, answer.status_code)
-    assert answer.status_code != 429, f"{rule} was not asked but put off: the test must be slower there"
+    if rule.endpoint not in _ONCE_A_DAY:
+        assert answer.status_code != 429, f"{rule} was not asked but put off: the test must be slower there"
 
 
 def sign_something_else(world: World) -> None:
