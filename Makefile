@@ -59,7 +59,7 @@ ifdef DATA
 run: export QUITTANCE_DATA := $(DATA)
 endif
 
-test: $(VENV)/.installed-for-tests browser judges ## check everything: lint, types, contracts, every test but the longest; ARGS go to pytest
+test: $(VENV)/.installed-for-tests browser judges ## check: lint, types, contracts, every test but the longest, on one of two databases by turns; ARGS go to pytest
 	@$(MAKE) --no-print-directory lint
 	@$(PYTEST) -m "not long" $(ARGS)
 
@@ -75,7 +75,7 @@ faults: $(VENV)/.installed-for-tests ## the simulator, the kill matrix, the stor
 	@$(BIN)/python -m tests.faults.storm --minutes $(MINUTES)
 	@$(BIN)/python -m tests.faults.bugs
 
-test-long: $(VENV)/.installed-for-tests browser judges ## the tests that `make test` has no time for: about an hour
+test-long: $(VENV)/.installed-for-tests browser judges ## the tests that `make test` has no time for: an hour or two
 	@$(PYTEST) -m long $(ARGS)
 
 mutants: $(VENV)/.installed-for-tests ## plant small faults in the money modules and count those that no test notices

@@ -150,6 +150,7 @@ def test_the_same_bytes_for_another_customer_are_not_taken_for_the_first_ones(
         assert uow.session.get_one(HeldBill, held_id).ended_as is None
 
 
+@pytest.mark.each_database
 @pytest.mark.parametrize(("module", "name"), [(taking, "customers_behind"), (rules, "doubts")])
 def test_a_discard_and_the_same_bytes_at_the_same_moment(
     journey: Journey, monkeypatch: pytest.MonkeyPatch, module: Any, name: str

@@ -180,6 +180,7 @@ def test_a_number_is_needed_and_belongs_to_one(journey: Journey, say: Say) -> No
     assert count(journey, Biller) == before + 1
 
 
+@pytest.mark.each_database
 def test_who_proposes_the_same_number_at_the_same_moment_is_told_so(journey: Journey) -> None:
     """The second one waits for the first, and gets its id; no error of the database."""
     first_is_in, second_is_on_its_way = threading.Event(), threading.Event()
@@ -216,6 +217,7 @@ def await_a_lock(journey: Journey, statement: str) -> None:
                 return
 
 
+@pytest.mark.each_database
 def test_two_who_approve_at_the_same_moment_are_two_and_one_is_one(journey: Journey, say: Say) -> None:
     """Each waits for the other: the same person twice is one all the same, and no third one counts."""
     biller_id = proposed(say)
@@ -501,6 +503,7 @@ def test_where_no_register_can_be_asked_that_is_said_anew(journey: Journey, say:
     assert state_of(journey, biller_id) == "vetted"
 
 
+@pytest.mark.each_database
 def test_no_transaction_is_open_while_a_register_is_asked(journey: Journey, say: Say) -> None:
     seen: list[bool] = []
 
@@ -930,6 +933,7 @@ def test_who_decides_and_who_suspends_wait_for_each_other(journey: Journey) -> N
     assert len(locking) == 2  # the decision, and the preparation of its payment: both rows, in one statement
 
 
+@pytest.mark.each_database
 def test_a_decision_holds_no_account_while_it_waits_for_its_biller(journey: Journey) -> None:
     """Who proposes an account has locked the biller, and takes the account then: neither waits for the other."""
     if journey.services.engine.dialect.name != "postgresql":
@@ -952,6 +956,7 @@ def test_a_decision_holds_no_account_while_it_waits_for_its_biller(journey: Jour
     deciding.join()
 
 
+@pytest.mark.each_database
 def test_a_decision_that_waited_for_a_suspension_sees_it(journey: Journey) -> None:
     """Not what it saw when it began: the rows are read again once the other one has committed."""
     if journey.services.engine.dialect.name != "postgresql":

@@ -242,6 +242,7 @@ def test_an_assertion_counts_once(world: World, aquarelle: Program) -> None:
     assert world.rows()["used_assertion"] == 1
 
 
+@pytest.mark.each_database
 def test_once_also_at_the_same_moment(app: Flask, aquarelle: Program) -> None:
     """The primary key is the guard: eight threads, one token."""
     form = {

@@ -431,6 +431,7 @@ def test_a_biller_has_so_many_files_at_work_and_no_more(app: Flask, aquarelle: P
     refused(app, answer, 409, "too-many-uploads")
 
 
+@pytest.mark.each_database
 def test_two_files_of_a_biller_come_in_at_once_and_no_more(
     app: Flask, services: Services, world: World, aquarelle: Program, address: str
 ) -> None:

@@ -122,6 +122,7 @@ def test_one_that_fails_does_not_hold_up_the_others(services: Services, start: S
     assert waiting(services) == 1
 
 
+@pytest.mark.each_database
 def test_two_workers_never_do_the_same_piece(services: Services, start: Start) -> None:
     done: list[str] = []
 

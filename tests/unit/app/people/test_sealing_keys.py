@@ -72,6 +72,7 @@ def test_a_key_that_was_taken_back_does_not_return_under_another_name(services: 
         assert refused.value.code == "key-known"
 
 
+@pytest.mark.each_database
 def test_two_who_register_one_key_at_once_are_told_one_after_the_other(services: Services) -> None:
     biller_id, made = factories.make_biller(services).id, new_sealing_key()
     told: list[str] = []
