@@ -18,8 +18,8 @@ from app.web.billers.limits import limiter
 from tests.support.billers_spec import description
 from tests.support.billers_world import World, json_bill
 
-#: requests for each operation, right ones and wrong ones: about 150 in all, some 15 s
-EXAMPLES_MAX = 25
+#: requests for each operation, right ones and wrong ones: about 90 in all
+EXAMPLES_MAX = 15
 
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
