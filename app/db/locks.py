@@ -6,10 +6,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 
-def lock_name(session: Session, name: str) -> None:
-    """Hold this name until the transaction ends: whoever comes second waits. Taken behind all locks of rows.
+def lock_name(session: Session, name: str, *, shared: bool = False) -> None:
+    """Hold this name until the transaction ends: whoever comes second waits, and nobody overtakes who waits, as they do
+    at a row. ``shared``: with others who share it.
 
     On SQLite whoever writes is alone anyway. Two names of one hash wait for each other, which only takes longer.
     """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+        hold = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        session.execute(select(hold(func.hashtextextended(name, 0))))

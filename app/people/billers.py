@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.audit import entries
 from app.audit.kinds import Kind
+from app.db.locks import lock_name
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
 from app.people import accounts, names, vetting
@@ -57,10 +58,12 @@ def add_biller(
 
 
 def locked_to_read(session: Session, biller_id: str) -> Biller:
-    """As it is now, and stays until the caller's transaction ends: who suspends it waits, who reads it too does not.
+    """As it is now, and stays until the caller's transaction ends: who suspends it waits, who reads it too does not,
+    unless somebody waits to suspend it: a company that never stops delivering does not keep that off.
 
     Who delivers locks its biller first, then the connection, then what is held.
     """
+    lock_name(session, vetting.queue_of(biller_id), shared=True)
     return session.get_one(Biller, biller_id, with_for_update={"read": True}, populate_existing=True)
 
 

@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text, update
 
 from app import failpoints
-from app.db.work import LEASE
+from app.db.work import LEASE, WorkRow
 from app.errors import TooMany
 from app.factory import create_app
 from app.invariants import check
@@ -29,6 +29,7 @@ from app.journey.notices import service, smtp
 from app.journey.notices.kinds import APART, CHOICES, NoticeKind
 from app.journey.notices.models import Notice
 from app.journey.notices.sending import PAUSES_S
+from app.journey.notices.service import UNENDED_MOST
 from app.journey.notices.texts import TEXTS, Text
 from app.journey.payments.reasons import Reason
 from app.journey.reconciliation.service import import_statement
@@ -332,6 +333,20 @@ def test_from_one_that_came_late_to_the_next_there_are_six_hours_too(told: Journ
     [first, second] = came
     assert second - first >= APART.total_seconds()
     assert first - tried > sum(PAUSES_S[:6])
+
+
+@pytest.mark.tampers
+def test_one_whose_work_broke_off_for_good_does_not_silence_the_later_ones(told: Journey, mail: MailServer) -> None:
+    choose(told, "new_bill")
+    told.bill()
+    with told.services.unit_of_work() as uow:
+        uow.session.execute(update(Notice).values(tries=1, begun_at=uow.now))
+        uow.session.execute(delete(WorkRow).where(WorkRow.handler == "notices.send"))
+        uow.commit()
+    told.wait(UNENDED_MOST.total_seconds() + 1)
+    told.bill(number="later")
+    told.wait(GATHERED_S)
+    assert len(mail.taken) == 1
 
 
 @pytest.mark.parametrize(

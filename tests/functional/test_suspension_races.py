@@ -14,6 +14,8 @@ from app.journey.intake.models import DeliveredBill, HeldBill
 from app.journey.intake.service import ClientIdentity, deliver
 from app.journey.intake.taking import Acknowledgement
 from app.people import accounts, vetting
+from app.people.billers import locked_to_read
+from app.people.models import Biller
 from app.services import Services
 from tests.support import factories
 from tests.support.bills import json_bill
@@ -68,7 +70,7 @@ def test_a_bill_that_comes_during_a_suspension_waits_for_it_and_is_held(
     with services.unit_of_work() as uow:
         vetting.suspend(uow, biller_id=biller.id, by="ada", note="its bills are not its own")
         delivering.start()
-        await_a_lock(services, "%FROM biller%FOR SHARE")
+        await_a_lock(services, "%pg_advisory_xact_lock_shared(%")
         uow.commit()
     delivering.join(10)
     assert [each.code for each in taken[0].held] == ["biller-not-vetted"]
@@ -76,10 +78,10 @@ def test_a_bill_that_comes_during_a_suspension_waits_for_it_and_is_held(
         assert uow.session.scalar(select(func.count()).select_from(DeliveredBill)) == 0
 
 
-def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_nobody_else_does(
+def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_is_not_overtaken_by_the_next_one(
     services: Services, biller: BillerMade, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another bill of the same biller comes in, and a customer decides, while both are under way."""
+    """The next bill waits behind it, and is held; a customer who decides meanwhile does not wait."""
     suspending = threading.Thread(target=suspend, args=(services, biller))
     second = threading.Thread(target=send, args=(services, biller, address, "A-2"))
     real = taking._Desk.write
@@ -88,9 +90,9 @@ def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_nobody_else_doe
     def write(desk: taking._Desk, vault: object) -> set[str]:
         if suspending.ident is None:
             suspending.start()
-            await_a_lock(services, "%FROM biller%FOR NO KEY UPDATE")
+            await_a_lock(services, "%pg_advisory_xact_lock(%")
             second.start()
-            second.join(10)
+            await_a_lock(services, "%pg_advisory_xact_lock_shared(%")
             with services.unit_of_work() as uow:
                 may = accounts.is_open_since(
                     uow.session, biller_id=biller.id, iban=biller.iban, moment=uow.now, lock=True
@@ -101,11 +103,38 @@ def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_nobody_else_doe
     monkeypatch.setattr(taking._Desk, "write", write)
     assert send(services, biller, address, "A-1").held == ()
     suspending.join(10)
-    assert seen == [(True, False, True)]
+    second.join(10)
+    assert seen == [(True, True, True)]
     assert [each.code for each in send(services, biller, address, "A-3").held] == ["biller-not-vetted"]
     with services.reading() as uow:
         numbers = uow.session.scalars(select(DeliveredBill.number).order_by(DeliveredBill.number)).all()
-    assert numbers == ["A-1", "A-2"]
+    assert numbers == ["A-1"]
+
+
+def test_a_company_that_never_stops_delivering_does_not_keep_its_suspension_off(
+    services: Services, biller: BillerMade
+) -> None:
+    """There is always one transaction that reads it: at a row, each would overtake who waits to change it."""
+    over = threading.Event()
+
+    def read_it_all_the_time() -> None:
+        while not over.is_set():
+            with services.unit_of_work() as uow:
+                locked_to_read(uow.session, biller.id)
+                time.sleep(0.1)
+
+    readers = [threading.Thread(target=read_it_all_the_time) for _ in range(6)]
+    for each in readers:
+        each.start()
+        time.sleep(0.015)
+    try:
+        suspend(services, biller)
+    finally:
+        over.set()
+        for each in readers:
+            each.join()
+    with services.reading() as uow:
+        assert uow.session.get_one(Biller, biller.id).state == "suspended"
 
 
 def test_who_delivers_and_who_releases_lock_in_one_order(services: Services, biller: BillerMade, address: str) -> None:

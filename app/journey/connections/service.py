@@ -9,6 +9,7 @@ import datetime as dt
 
 from sqlalchemy import ColumnElement, func, select
 
+from app.db.locks import lock_name
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid, NotFound, TooLate, TooMany
 from app.journey.connections import leaks, rules
@@ -173,7 +174,7 @@ def present(
 def _is_not_too_often(uow: UnitOfWork, biller_id: str) -> None:
     """Counted in the database, one program after the other: it holds across processes. Who does not guess never
     meets it."""
-    uow.session.get_one(Biller, biller_id, with_for_update={"key_share": True})
+    lock_name(uow.session, f"redemptions:{biller_id}")
     hour = uow.now - dt.timedelta(hours=1)
     recent, oldest = uow.session.execute(
         select(func.count(), func.min(Redemption.presented_at)).where(

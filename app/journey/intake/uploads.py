@@ -21,6 +21,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db import work
+from app.db.locks import lock_name
 from app.db.many import insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
@@ -33,7 +34,6 @@ from app.journey.intake.models import Upload, UploadLine, UploadPart
 from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.intake.taking import ClientIdentity, Delivery, Outcome
 from app.people.clients import client_of
-from app.people.models import Biller
 from app.services import Services, Task
 from consent.base import new_id
 from consent.vault import Vault
@@ -123,8 +123,7 @@ def receive(services: Services, *, client: ClientIdentity, media_type: str, line
 
 def _begin(services: Services, client: ClientIdentity) -> str:
     with services.unit_of_work() as uow:
-        # whoever begins at the same moment waits, and counts this one; what only refers to the biller does not wait
-        uow.session.execute(select(Biller.id).where(Biller.id == client.biller_id).with_for_update(key_share=True))
+        lock_name(uow.session, f"uploads:{client.biller_id}")  # whoever begins at the same moment counts this one
         _may_begin(uow, client.biller_id)
         upload = Upload(id=new_id("upl"), biller_id=client.biller_id, client_id=client.client_id, started_at=uow.now)
         uow.session.add(upload)

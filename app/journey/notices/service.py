@@ -44,6 +44,9 @@ ASKED_MOST, ASKED_APART = 3, dt.timedelta(days=1)
 #: and of one space in the time that they are KEPT: whoever does not answer is not asked every day for ever
 ASKED_MOST_BY_ONE = 5
 
+#: for how long a message may be in its tries: one that is older and has not ended is a dead letter
+UNENDED_MOST = dt.timedelta(days=2)
+
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
 #: customer → event, one of each customer
@@ -346,7 +349,11 @@ def is_too_soon(session: Session, notice: Notice, *, now: dt.datetime) -> dt.dat
         return None
     last = session.scalar(
         select(func.max(func.coalesce(Notice.ended_at, now))).where(
-            Notice.customer_id == notice.customer_id, Notice.kind == notice.kind, Notice.tries > 0
+            Notice.customer_id == notice.customer_id,
+            Notice.kind == notice.kind,
+            Notice.tries > 0,
+            # whose work broke off for good never ends, and is not waited for
+            Notice.ended_at.is_not(None) | (Notice.begun_at > now - UNENDED_MOST),
         )
     )
     return last + APART if last is not None and last + APART > now else None

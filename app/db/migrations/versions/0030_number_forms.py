@@ -1,7 +1,7 @@
 """a key of each number of a biller: the same for all forms in which one number may be written
 
 The numbers stay as they were written down: the log has them. Where two billers have one number already, in two forms,
-the later one keeps its own form as its key, for an operator to look at; it is said in the output.
+the later one gets a key of its own, for an operator to look at; it is said in the output.
 
 Revision: 0030, after 0029
 """
@@ -36,6 +36,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    twice = sa.select(TABLE.c.scheme, TABLE.c.value).where(TABLE.c.released_at.is_(None))
+    twice = twice.group_by(TABLE.c.scheme, TABLE.c.value).having(sa.func.count() > 1)
+    for scheme, value in op.get_bind().execute(twice):
+        raise RuntimeError(f"Two billers have {scheme}:{value} now, which the release of before allows none.")
     _index("value")
     op.drop_column("biller_identifier", "value_key")
 
@@ -55,14 +59,14 @@ def _write_keys() -> None:
         .where(TABLE.c.scheme == "vat")
         .order_by(BILLER.c.created_at, BILLER.c.id)
     ).all()
-    held = {each.value: each.biller_id for each in numbers if each.released_at is None}
+    held: dict[str, str] = {}  # key → the oldest biller that has it
     for biller_id, value, released_at in numbers:
         key = _key(value)
-        if key == value:
-            continue
         if released_at is None and held.setdefault(key, biller_id) != biller_id:
             said = "%s has the VAT number of %s, in another form: suspend the one that should not be here."
             logging.getLogger("alembic.runtime.migration").warning(said, biller_id, held[key])
+            key = f"{value}*"  # as no number is written
+        if key == value:
             continue
         of_biller = sa.and_(TABLE.c.biller_id == biller_id, TABLE.c.scheme == "vat")
         connection.execute(TABLE.update().where(of_biller).values(value_key=key))

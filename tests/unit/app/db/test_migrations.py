@@ -559,17 +559,20 @@ def test_one_number_in_two_forms_is_one_of_billers_of_before_too(services: Servi
         "NL4495445B01": "NL004495445B01",
         "LI12345": "LI12345",
         "FR64904172681": "FR64904172681",
-        "GB980780684": "GB980780684",  # twice there: each keeps its own
+        "GB980780684": "GB980780684",
+        "XI123456727": "GB123456727",  # the older one
+        "GB123456727": "GB123456727",
     }
     with services.engine.begin() as connection:
         older = Old(connection, clock())
         for number in keys:
-            older.put("biller", id=f"blr_{number}", name=number, country="FR", vat_id=number)
+            came = clock() - dt.timedelta(days=number == "XI123456727")
+            older.put("biller", id=f"blr_{number}", name=number, country="FR", vat_id=number, created_at=came)
     upgrade(services.engine)
     with services.reading() as uow:
         known = uow.session.scalars(select(BillerIdentifier).where(BillerIdentifier.value.in_(keys))).all()
         found = {each.value: each.value_key for each in known if each.scheme == "vat"}
-        assert found == keys | {"XI980780684": "XI980780684"}
+        assert found == keys | {"XI980780684": "XI980780684*", "GB123456727": "GB123456727*"}
         assert {number: key_of(Scheme.VAT, number) for number in keys} == keys
     numbers = [parsed("vat:CHE-107.787.577 MWST")]
     with services.unit_of_work() as uow, pytest.raises(Conflict, match="blr_CHE107787577TVA"):
