@@ -227,6 +227,28 @@ FAMILIES: dict[str, Changing] = {
         "Payez la moitié maintenant",
     ),
 }
+#: what was once called real in the letter of the tests about one bill, which has the numbers 12, 21, 12350, 12329 and
+#: 59800 and the amounts 1054.99 and 452.14
+LINES: dict[str, tuple[str, ...]] = {
+    "letters that are drawn": (
+        "🅿🅰🆈 🆃🅾 🅼🆁 🆂🅼🅸🆃🅷",
+        "🇵 🇦 🇾  🇱 🇾 🇩 🇮 🇦",
+        "🚫 IBAN",
+        "IBAN ✗",
+        "ⓟⓐⓨ",
+        "⠏⠁⠽⠑⠵",
+        "█▀█ ▄▀█ █▄█",
+        "⚅⚀ ⚁⚂ ⚃⚄",
+        "💳 📱 ☎",
+        "→ 🏦 🆕 ←",
+        "≠ {amount}",
+        "Montant ∑ {amount}",
+        "an\x01nu\x01l",
+        "L\x85y\x85d\x85i\x85a",
+        "L\U0001d159y\U0001d159d\U0001d159i\U0001d159a",
+    ),
+}
+FAMILIES.update({family: _added(*lines) for family, lines in LINES.items()})
 
 
 def letters_of(rng: random.Random, letter: str, told: dict[str, str]) -> Iterator[tuple[str, str]]:

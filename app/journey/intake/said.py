@@ -80,6 +80,9 @@ _BIC = re.compile(
 _LINK = re.compile(
     r"@|[a-z]:/|\bhttps?\b|\bmailto\b|\bwww\.|(?<![\w.-])(?:[\w-]{2,}\.)+[^\W\d_]{2,}(?![\w.])", re.IGNORECASE
 )
+#: control characters, and a note without a head: they part letters, and nobody sees them
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\U0001d159]")
+_DRAWN = frozenset(("So", "Sm", "Sk", "Cc", "Cf", "Co", "Cn"))
 _IN_WORDS = re.compile(
     r"\b(?:vingt|trente|quarante|cinquante|soixante|cent|mille|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
     r"|hundred|thousand|zehn|zwanzig|hundert|tausend)\w*[\s-]+(?:[^\W\d]+[\s-]+){0,3}(?:euros?|pounds?|francs?|dollars?)\b",
@@ -358,9 +361,9 @@ def _payees_in(written: str) -> Iterator[str]:
 
 
 def _doubts(written: str, without: str) -> Iterator[str]:
-    if text.hides(written.replace("\n", "").replace("\r", "").replace("\t", "")):
+    if text.hides(written.replace("\n", "").replace("\r", "").replace("\t", "")) or _UNSEEN.search(written):
         yield "hidden"
-    if not all(map(_is_usual, written)):
+    if not is_usual(written):
         yield "letters"
     plain = unicodedata.normalize("NFKC", without)
     for code, pattern in (
@@ -374,12 +377,19 @@ def _doubts(written: str, without: str) -> Iterator[str]:
             yield code
 
 
+def is_usual(written: str) -> bool:
+    """Whether it has nothing but Latin letters, ASCII digits, and signs that neither are nor draw any."""
+    return all(map(_is_usual, set(written)))
+
+
 def _is_usual(character: str) -> bool:
-    """A Latin letter, an ASCII digit, or what is neither letter nor digit."""
-    if character.isascii() or character in "ªº²³¹¼½¾":
+    if character in "ªº²³¹¼½¾°×+<>=~|^`\n\r\t":
         return True
     kind = unicodedata.category(character)
-    if kind[0] in "NM" or kind in ("Co", "Cn"):  # nobody knows what is drawn for it; and our marks are such
+    # pictures, letters in frames, operators; and nobody knows what is drawn for private ones, of which our marks are
+    if (kind[0] in "NM" and not character.isascii()) or kind in _DRAWN:
         return False
+    if character.isascii():
+        return True
     is_latin = unicodedata.name(character, "").startswith("LATIN") and character not in "ıɑɡɩſ"
     return kind[0] != "L" or is_latin

@@ -317,7 +317,7 @@ def _against(read: _Read, bill: Known) -> Iterator[str]:
     if not any(each.names(name) for each in read.texts for name in names) and not named:
         yield "no-name"
     payees = named + [payee for each in read.texts for payee in each.payees]
-    if not all(said.words_of(payee) in {said.words_of(name) for name in names} for payee in payees):
+    if not all(said.is_usual(payee) and said.words_of(payee) in set(map(said.words_of, names)) for payee in payees):
         yield "other-payee"
     bics = {claim.bic for claim in read.shown.claims if claim.bic}.union(*(each.bics for each in read.texts))
     if any(bic.lower() not in bill.said for bic in bics):

@@ -19,7 +19,7 @@ from app.journey.intake.letter_words import LETTER_WORDS
 from app.journey.invoices import real
 from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
 from connectors.money import Money
-from tests.support.frauds import FAMILIES, letters_of
+from tests.support.frauds import FAMILIES, LINES, letters_of
 from tests.support.honest_letters import ENGLISH, FRENCH
 from tests.support.photographed import photographed
 from tests.support.pictures import as_file, page
@@ -188,6 +188,21 @@ def test_a_letter_of_permitted_words_turns_nothing_to_somebody_else(line: str, p
 )
 def test_a_letter_of_permitted_words_turns_nothing_else(line: str) -> None:
     assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
+
+
+@pytest.mark.parametrize("line", [line for lines in LINES.values() for line in lines])
+def test_a_line_that_was_once_called_real_is_so_no_more(line: str) -> None:
+    written = line.format(amount=f"{SPACE[1][1].amount} EUR", iban=SPACE[1][1].account)
+    assert judged(a_letter(lines=(written,))).verdict is not Verdict.REAL
+
+
+def test_beside_an_account_alone_and_in_a_code_nothing_is_drawn() -> None:
+    letter = letter_of(dice(3), *SPACE[0])
+    assert judged(letter.accounts[0]).verdict is Verdict.REAL
+    for drawn in ("🚫", "✗", "\x01"):
+        assert judged(f"{drawn} {letter.accounts[0]}").verdict is not Verdict.REAL
+        assert judged(epc_of(dataclasses.replace(letter, payee=f"{letter.payee} {drawn}"))).verdict is not Verdict.REAL
+        assert judged(epc_of(dataclasses.replace(letter, information=drawn))).verdict is not Verdict.REAL
 
 
 def test_a_text_is_read_the_same_for_a_bill_and_for_what_of_it_may_stand_there() -> None:
