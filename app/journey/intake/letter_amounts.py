@@ -19,6 +19,8 @@ _NAMES = {"eur": "EUR", "euro": "EUR", "euros": "EUR", "pounds": "GBP", "dollars
 _NUMBER = re.compile(
     rf"(?:[0-9]{{1,3}}(?:(?:{SPACE}|[.,'’])[0-9]{{3}})+(?![0-9])|[0-9]+)(?:[.,][0-9]{{1,3}}(?![0-9])|[.,](?:--?|–))?"
 )
+#: of all currencies
+CURRENCY_WORDS = frozenset({*map(str.lower, EXPONENTS), *_NAMES, *SIGNS})
 CURRENCY = rf"(?:[€£$¥]|(?-i:\b(?:{'|'.join(EXPONENTS)})\b)|\b(?:{'|'.join(_NAMES)})\b|(?-i:\bFr\.))"
 _BEFORE = re.compile(rf"({CURRENCY}){SPACE}?-?\Z", re.IGNORECASE)
 _BEFORE_MOST, _LABEL_MOST = 12, 60
@@ -103,6 +105,11 @@ def _code(currency: str) -> str:
     if word == "Fr":
         return "CHF"
     return SIGNS.get(word) or _NAMES.get(word.lower()) or word.upper()
+
+
+def words_of_currency(currency: str) -> frozenset[str]:
+    """Its code, names and signs, small."""
+    return frozenset({currency.lower(), *(word for word, code in {**_NAMES, **SIGNS}.items() if code == currency)})
 
 
 def money_of(amounts: Iterable[Amount], currency: str) -> Iterator[Money]:

@@ -205,5 +205,5 @@ def _turning() -> Iterator[str]:
     yield from _TURNING.split()
 
 
-#: words that are not harmless for standing in the bill, as any others are
-TURNING = frozenset(_turning()) - LETTER_WORDS
+#: words that are not harmless for standing in the bill, as any others are; of a currency the bill's own is known
+TURNING = frozenset(_turning()) - LETTER_WORDS - {"eur"}

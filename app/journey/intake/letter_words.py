@@ -1,8 +1,8 @@
 """The words of which a letter about a bill is made, in French, English, German and Dutch.
 
 A word is here only if it stand anywhere in such a letter: it turns neither where, to whom, how much, when nor how
-something is paid, and denies nothing that stands beside it. Whatever could (pay, transfer, account, due …) stands only
-in whole phrases: ``letter_phrases.py``.
+something is paid, and denies nothing that stands beside it. No currency is here: only the bill's own may be named.
+Whatever could (pay, transfer, account, due …) stands only in whole phrases: ``letter_phrases.py``.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ excl added subtotal totals amount number no reference issued prepared ready avai
 kindly subject regarding concerning latest glance record records keep automated particulars following writing inform
 like sent charge charged order id rechnung rechnungen rechnungsnummer rechnungsdatum betreff menge preis netto brutto
 mwst ust inkl zzgl summe betrag gesamt nummer datum referenz bitte beschreibung factuur facturen factuurnummer
-omschrijving hoeveelheid prijs bedrag totaal btw referentie gelieve eur euro euros chf gbp usd
+omschrijving hoeveelheid prijs bedrag totaal btw referentie gelieve
 """
 _WORD = re.compile(r"[^\W_]+")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.journey.intake.formats import checks, text
-from app.journey.intake.letter_amounts import CURRENCY, SIGNS, Amount, amounts_in, values_of
+from app.journey.intake.letter_amounts import CURRENCY, Amount, amounts_in, values_of
 from app.journey.intake.letter_days import OVER_MOST, WrittenDay, written_days_in
 from app.journey.intake.letter_phrases import (
     ACCOUNT,
@@ -76,13 +76,24 @@ _PAYEE = re.compile(
 _BIC = re.compile(
     r"\b(?:BIC|SWIFT)\b[\s:/()]*(?:BIC|SWIFT|code)?[\s:/()]*([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b", re.IGNORECASE
 )
+#: what stands for the dot in the name of a host, and where such a dot is written as a word or apart
+_DOT = r"(?:[.。•·⸳‧∙]|\[\.\]|\(\.\))"
+_PLACES = r"(?:be|de|me|is|it|at|us|am|la|in|com|fr|eu|net|org)"
 #: as links.py knows them, for long texts; the name of a host alone is one here
 _LINK = re.compile(
-    r"@|[a-z]:/|\bhttps?\b|\bmailto\b|\bwww\.|(?<![\w.-])(?:[\w-]{2,}\.)+[^\W\d_]{2,}(?![\w.])", re.IGNORECASE
+    r"@|[a-z]:/|\bhttps?\b|\bmailto\b|\bwww\."
+    rf"|(?<![\w.-])(?:(?:[^\W\d_]|[\w-]{{2,}}){_DOT})+[^\W\d_]{{2,}}(?![\w.])"
+    rf"|(?<=[^\W_]){SPACE}{{0,2}}[.。](?<=\s.){SPACE}?{_PLACES}\b"
+    rf"|\b(?:point|dot)\b\W{{1,3}}{_PLACES}\b(?! livraison\b)",
+    re.IGNORECASE,
 )
 #: control characters, and a note without a head: they part letters, and nobody sees them
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\U0001d159]")
 _DRAWN = frozenset(("So", "Sm", "Sk", "Cc", "Cf", "Co", "Cn"))
+#: letters one by one: no "l’" or "d’" of the word behind it
+_SPELLED_OUT = re.compile(
+    rf"(?<![^\W_])[^\W\d_](?:[^\w{ACCOUNT}-{COMPANY}]|_)+[^\W\d_](?![^\W_])(?!['’][^\W\d_]{{2}})", re.IGNORECASE
+)
 _IN_WORDS = re.compile(
     r"\b(?:vingt|trente|quarante|cinquante|soixante|cent|mille|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
     r"|hundred|thousand|zehn|zwanzig|hundert|tausend)\w*[\s-]+(?:[^\W\d]+[\s-]+){0,3}(?:euros?|pounds?|francs?|dollars?)\b",
@@ -292,7 +303,8 @@ def _strange_in(left: str) -> Iterator[str]:
     """Words that no letter about a bill needs, and numbers that count nothing; in no alphabet but ours."""
     yield from map(compact, _DIGITS.findall(left))
     yield from strange_words(_DIGITS.sub(HERE, left))
-    yield from (each for each in left if unicodedata.category(each) == "Sc" and each not in HERE and each not in SIGNS)
+    yield from _SPELLED_OUT.findall(left)
+    yield from (each for each in left if unicodedata.category(each) == "Sc" and each not in HERE)
 
 
 def _accounts_in(written: str) -> Iterator[tuple[str, int, int]]:

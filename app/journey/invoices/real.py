@@ -19,7 +19,7 @@ from decimal import Decimal
 from app.journey.intake import said
 from app.journey.intake.formats import checks
 from app.journey.intake.formats.shown import Claim, Shown
-from app.journey.intake.letter_amounts import Amount, money_of, numbers_in
+from app.journey.intake.letter_amounts import CURRENCY_WORDS, Amount, money_of, numbers_in, words_of_currency
 from app.journey.intake.letter_days import days_in
 from app.journey.intake.letter_phrases import TURNING
 from app.journey.intake.said import Own, Rest, Said
@@ -339,7 +339,8 @@ def _about_numbers(read: _Read, bill: Known) -> Iterator[str]:
             yield "number"
         if rest.has_other_day:
             yield "day"
-    known = bill.said.union(*(said.words_of(name).split() for name in bill.company.names))
+    own = words_of_currency(bill.amount.currency)
+    known = (bill.said - CURRENCY_WORDS).union(own, *(said.words_of(name).split() for name in bill.company.names))
     if not all(rest.words <= known for rest in read.prose(bill)):
         yield "words"
 
