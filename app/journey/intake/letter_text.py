@@ -13,12 +13,25 @@ ASKED = re.compile(
     r"|settle|[uü]berweisen|betalen|exigible)\b",
     re.IGNORECASE,
 )
+#: beside which a sum or a day may be asked for: enough to say nothing, and too little to warn of it
+CALLED_FOR = re.compile(
+    rf"{ASKED.pattern}|\b(?:r[eé]glez|versez|versements?|r[eè]glements?|paiements?|payments?|proc[eé]der|proc[eé]dez"
+    r"|effectuer|effectuez|virements?|virez|transfers?|zahlung|[uü]berweisung|betaling|overschrijving)\b",
+    re.IGNORECASE,
+)
 BANK = "bank|banque|bancaires?|IBAN|RIB|accounts?|comptes?|konto|bankverbindung|coordonn[eé]es"
 #: beside which the parts of an account would stand, as it is known in a country
 BANK_WORDS = re.compile(
     rf"\b(?:{BANK}|guichet|agence|cl[eé]|branch|bsb|sort|kto|blz|giro|bankgiro|plusgiro|clearing|code)\b",
     re.IGNORECASE,
 )
+
+
+def carried_on(before: str, sentence: str, gap: str) -> str:
+    """What a line that begins with a sum or a day is read with: the lines before it, without any number."""
+    if gap[:1] in ".;!?" or any(map(str.isdigit, sentence)):
+        return ""
+    return f"{before} {sentence} " if len(sentence.split()) <= 1 else f"{sentence} "
 
 
 def sentences(written: str) -> Iterator[tuple[str, int, str]]:

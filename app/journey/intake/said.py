@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.journey.intake.formats import checks, text
-from app.journey.intake.letter_amounts import CURRENCY, Amount, amounts_in, values_of
+from app.journey.intake.letter_amounts import CURRENCY, Amount, amounts_in, follows_sum, values_of
 from app.journey.intake.letter_days import OVER_MOST, WrittenDay, written_days_in
 from app.journey.intake.letter_phrases import (
     ACCOUNT,
@@ -208,7 +208,7 @@ class Said:
         left, has_other_day = self._without_dates(own, today)
         for each in sorted(own.words, key=len, reverse=True):
             pattern = _spelled(each)
-            left = pattern.sub(f" {NUMBER} ", left) if pattern else left
+            left = pattern.sub(_as_number, left) if pattern else left
         for name in sorted(own.names, key=len, reverse=True):
             words = _WORD.findall(name)
             if words:
@@ -362,6 +362,12 @@ def _spelled(known: str) -> re.Pattern[str] | None:
         rf"(?<![^\W_])(?<![^\W_][-./_])(?<![0-9][,'’]){inner}(?![^\W_])(?![-./_][^\W_])(?![,'’][0-9])(?!{SPACE}?{CURRENCY})",
         re.IGNORECASE,
     )
+
+
+def _as_number(match: re.Match[str]) -> str:
+    """A number of the bill; where a sum would stand, it is one."""
+    is_sum = compact(match[0]).isdigit() and follows_sum(match.string[max(0, match.start() - 60) : match.start()])
+    return match[0] if is_sum else f" {NUMBER} "
 
 
 def _payees_in(written: str) -> Iterator[str]:

@@ -364,12 +364,13 @@ def _amounts_of(read: _Read, bill: Known) -> Iterator[Money]:
 
 
 def _is_explained(amount: Amount, beside: Collection[Amount], bill: Known) -> bool:
-    """It is what is due; or, where it is not asked for, an amount that the bill says, or its net amount or tax."""
+    """It is what is due, without a tax to come; or, where it is not asked for, an amount that the bill says, or its net
+    amount or tax."""
     if any(map(amount.may_be, bill.dues)):
-        return True
+        return not amount.untaxed
     if amount.asked:
         return False
-    if any(map(amount.may_be, bill.amounts)):
+    if not amount.called_for and any(map(amount.may_be, bill.amounts)):
         return True
     taxed = [each for each in beside if each.taxed and not each.asked]
     return amount.taxed and any(
