@@ -322,6 +322,43 @@ LINES: dict[str, tuple[str, ...]] = {
         "Amount: 1507.13 EUR excl. VAT",
         "Total net : 1507,13 €\nTVA 20 %",
     ),
+    "reckoned with": (
+        "Total : {amount} × 12",
+        "Total : {amount} * 12",
+        "Total : {amount} + 21",
+        "{amount} / 12",
+        "Total : {amount} %",
+        "Total : {amount} + {amount}",
+        "{amount} et {amount}",
+        "Total : {amount}\n+ 21",
+        "Total : {amount} (+ 12 %)",
+        "12 × 21 = {amount}",
+        "Total : {amount} ÷ 12",
+        "Total : {amount} − 12",
+        "Total : {amount}²",
+    ),
+    "somebody behind a sum": (
+        *(
+            f"{asked} {{amount}} {somebody}"
+            for asked in ("Montant à payer :", "Amount due:", "Total")
+            for somebody in (
+                "to Mr Lane",
+                "to me",
+                "to us",
+                "à elle",
+                "à ma mère",
+                "à Monsieur Chemin",
+                "chez Monsieur Page",
+                "through the school",
+                "für Herrn Winter",
+                "an Herr Winter",
+                "voor heer Winter",
+                "for Mr Best",
+                "to the library",
+                "à la piscine",
+            )
+        ),
+    ),
     "letters one by one": (
         "L.Y.D.I.A",
         "Par L Y D I A",

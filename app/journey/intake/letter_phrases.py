@@ -163,15 +163,24 @@ _TOWARDS = re.compile(
     r"|bij|naar|met|op)[ ]"
     rf"(?:[^\W\d_A-Z]+[ ]){{0,4}}?((?:{'|'.join(sorted(PARTIES))}|internet|home|maison)[ ])"
 )
+#: somebody behind a sum who is neither the company nor an account of its; a day, a number and a time may stand there
+_SOMEBODY = re.compile(
+    r"\bM[ ]((?:to|à|an|aan|voor|for|für|through|chez)[ ])"
+    r"(?!(?:(?:le|la|l|the|your|votre|notre|our|account|compte|bank|iban|bill|invoice|facture|n|no|numéro|number|reference"
+    r"|référence|date|du|de|of|month|mois|be|paid|pay|payer|régler|verser|virer|payable|échéance|club|avant|jusqu|au|plus"
+    r"|tard|dans|sous|by|before|until|on|par|virement|transfer)[ ]){0,8}[ACDNST][ ])"
+)
 _END_OF_SENTENCE = re.compile(r"[.;!?](?=\s|\Z)|\n\s*\n")
 
 
 def strange_words(left: str) -> Iterator[str]:
     """The words of a text that are neither harmless nor part of a phrase, small."""
     tokens = _TOKEN.findall(lookalikes.plain(_END_OF_SENTENCE.sub(" · ", left)))
-    said = _ANY.sub("· ", "".join(f"{_AS_LETTER.get(each, each)} " for each in tokens))
+    written = "".join(f"{_AS_LETTER.get(each, each)} " for each in tokens)
+    said = _ANY.sub("· ", written)
     yield from (each for each in said.split() if each not in LETTER_WORDS and each not in _EXPLAINED)
     yield from _TOWARDS.findall(said)
+    yield from _SOMEBODY.findall(written)
 
 
 # What turns what stands beside it. A bill may have such words, and who repeats one may say another thing with it.

@@ -18,6 +18,7 @@ from app.journey.intake.letter_amounts import CURRENCY, Amount, amounts_in, foll
 from app.journey.intake.letter_days import OVER_MOST, WrittenDay, written_days_in
 from app.journey.intake.letter_phrases import (
     ACCOUNT,
+    AMOUNT,
     COMPANY,
     DAY,
     MONTH,
@@ -90,6 +91,12 @@ _LINK = re.compile(
 #: control characters, and a note without a head: they part letters, and nobody sees them
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\U0001d159]")
 _DRAWN = frozenset(("So", "Sm", "Sk", "Cc", "Cf", "Co", "Cn"))
+#: what makes another sum of one: "× 12", "+ 21", "M and M"
+_RECKONED = re.compile(
+    rf"{AMOUNT}[\s)]*(?:[-×*+/÷%−–x²³^]|(?:et|and|und|en)\b)[\s(]*(?=[0-9{AMOUNT}])|{AMOUNT}[\s)]*[×*+/÷%²³^]"
+    rf"|[×*+÷][\s(]*[0-9{AMOUNT}]|[0-9]\s*[×*÷%]",
+    re.IGNORECASE,
+)
 #: letters one by one: no "l’" or "d’" of the word behind it
 _SPELLED_OUT = re.compile(
     rf"(?<![^\W_])[^\W\d_](?:[^\w{ACCOUNT}-{COMPANY}]|_)+[^\W\d_](?![^\W_])(?!['’][^\W\d_]{{2}})", re.IGNORECASE
@@ -304,6 +311,7 @@ def _strange_in(left: str) -> Iterator[str]:
     yield from map(compact, _DIGITS.findall(left))
     yield from strange_words(_DIGITS.sub(HERE, left))
     yield from _SPELLED_OUT.findall(left)
+    yield from _RECKONED.findall(left)
     yield from (each for each in left if unicodedata.category(each) == "Sc" and each not in HERE)
 
 
