@@ -147,6 +147,10 @@ _PHRASES = (
         | d_avoir_choisi_ | bonne_réception_ | bien_à_vous_ | (?:numéro|référence|n)_(?:de_)?client_
         | customer_(?:number|reference|id)_ | to_whom_it_may_concern_ | without_deduction_ | appel_de_fonds_
         | let_us_know_if_anything_is_unclear_ | bon_rétablissement_""",
+    # what is harmless only in its phrase
+    """hors_(?:taxes?|tva)_(?:est_|is_)?M_ | excl(?:uding)?_(?:vat|tax)_M_ | standing_charges?_ | waste_collection_
+        | collecte_des_(?:déchets|ordures)_ | (?:for|of)_your_trust_ | (?:bill|invoice)_no_N_
+        | kind_(?:regards|wishes)_ | value_added_tax_""",
 )
 
 
