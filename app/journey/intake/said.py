@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -34,6 +34,15 @@ TELLING = 6
 _ACCOUNT_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[-. \u00a0\u202f]?[0-9]{2}", re.ASCII)
 _WORD = re.compile(r"[^\W_]+")
 _AS_NAME, _NAME_GAP = r"(?<![^\W_]){}(?![^\W_])", r"[\W_]{1,3}"
+_BLANK_LINE = re.compile(r"\n\s*\n")
+#: before an account: it is the customer's, and nothing is asked to be paid to it
+_OF_READER = re.compile(
+    r"\b(?<!to )(?<!on )(?<!sur )(?<!vers )(?:votre|your)\W+(?:own\W+)?(?:compte|accounts?|IBAN|RIB|bank account)\W+"
+    r"(?:(?:bancaire|IBAN|number|is|est|n)\W+){0,3}\Z"
+    r"|\b(?:d[eé]bit\w*|taken from|depuis|from|du compte)\b(?:(?!\b(?:to|on|into|sur|vers|au|à|now)\b)[^.;\n]){0,40}\Z",
+    re.IGNORECASE,
+)
+_LEAD_MOST = 80
 _BETWEEN_GROUPS = re.compile(r"[\s.\u00a0\u202f-]{0,3}")
 _LETTER = re.compile(r"[A-Za-z0-9]", re.ASCII)
 #: digits alone, however they are grouped; signs of all kinds joined
@@ -165,6 +174,7 @@ class Said:
     """
 
     accounts: frozenset[str]  #: IBANs, electronic form
+    of_reader: frozenset[str]  #: of these the ones that are told to be the customer's own
     broken: frozenset[str]  #: what looks like an IBAN and is none
     payees: tuple[str, ...]  #: behind a word as "payee"
     bics: frozenset[str]
@@ -174,20 +184,24 @@ class Said:
     dates: tuple[WrittenDay, ...] = field(repr=False)  #: in ``without_accounts``
 
     @classmethod
-    def of(cls, written: str) -> Said:
+    def of(cls, written: str, *, numbers: Collection[str] = ()) -> Said:
+        """``numbers`` of bills: none of them is the beginning of an account."""
         visible = written.removeprefix("\ufeff")
         plain = unicodedata.normalize("NFC", visible)
-        found = list(_accounts_in(plain))
+        found = list(_accounts_in(_without_numbers(plain, numbers)))
         without = plain
         for _, start, end in reversed(found):
             without = without[:start] + f" {ACCOUNT} " + without[end:]
         accounts = frozenset(each for each, *_ in found if checks.valid_iban(each))
         broken = {each for each, *_ in found} - accounts
         # what is one once all that only looks so is gone: never one that counts
-        seen = lookalikes.key(plain)
+        seen = lookalikes.key(_without_numbers(plain, numbers))
         disguised = {each for each, *_ in _accounts_in(seen) if checks.valid_iban(each)} - accounts
         return cls(
             accounts=accounts,
+            of_reader=frozenset(
+                each for each, start, _ in found if _OF_READER.search(plain[max(0, start - _LEAD_MOST) : start])
+            ),
             broken=frozenset(broken | disguised),
             payees=tuple(_payees_in(without)),
             bics=frozenset(each.upper() for each in _BIC.findall(without)),
@@ -315,6 +329,14 @@ def _strange_in(left: str) -> Iterator[str]:
     yield from (each for each in left if unicodedata.category(each) == "Sc" and each not in HERE)
 
 
+def _without_numbers(written: str, numbers: Collection[str]) -> str:
+    """Marks in the place of those with which an account could begin, each as long as it was."""
+    for number in numbers:
+        pattern = _spelled(number) if _ACCOUNT_START.match(number) else None
+        written = pattern.sub(lambda match: "\u00a4" * len(match[0]), written) if pattern else written
+    return written
+
+
 def _accounts_in(written: str) -> Iterator[tuple[str, int, int]]:
     """What stands there like an IBAN, right or wrong, and where it begins and ends."""
     at = 0
@@ -354,11 +376,12 @@ def _is_end(written: str, at: int) -> bool:
 
 
 def _looks_like_one(signs: str, written: str) -> bool:
-    """A sentence that begins with the letters of a country is none, nor is a number with the words behind it."""
-    if checks.valid_iban(signs) is not None:
-        return True
-    is_mixed = written != written.upper() and written != written.lower()
-    return "\n" not in written and not is_mixed and sum(map(str.isdigit, signs)) >= len(signs) // 2
+    """A sentence that begins with the letters of a country is none, nor is a number with the words behind it, though
+    the check digits may be right by chance."""
+    if _BLANK_LINE.search(written) or (written != written.upper() and written != written.lower()):
+        return False
+    is_valid = checks.valid_iban(signs) is not None
+    return is_valid or ("\n" not in written and sum(map(str.isdigit, signs)) >= len(signs) // 2)
 
 
 def _spelled(known: str) -> re.Pattern[str] | None:

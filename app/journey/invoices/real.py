@@ -28,6 +28,8 @@ from connectors.money import Money
 
 #: letters and digits of a number by which a bill is known again among other words
 _NUMBER_LEAST = 6
+#: bills whose numbers one text has, against which it is held, the likeliest
+NAMED_MOST = 10
 #: in what a biller has delivered
 _DECIMAL = re.compile(r"(?<![\w.])[0-9]{1,12}\.[0-9]{1,3}(?![\w.])", re.ASCII)
 _BIC = re.compile(r"(?<![A-Z0-9])[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?(?![A-Z0-9])", re.ASCII)
@@ -137,15 +139,20 @@ class Answer:
 class _Read:
     """What was shown, read once."""
 
-    def __init__(self, shown: Shown, today: dt.date) -> None:
+    def __init__(self, shown: Shown, today: dt.date, bills: Collection[Known]) -> None:
         self.shown, self.today = shown, today
-        self._said = {each: Said.of(each) for each in (*shown.texts, *shown.prose)}
+        self._said = {}
+        for each in (*shown.texts, *shown.prose):
+            letters = said.compact(each)
+            numbers = {word for bill in bills for word in bill.words if said.compact(word) in letters}
+            self._said[each] = Said.of(each, numbers=numbers)
         self.texts = [self._said[each] for each in shown.texts]
         of_claims = {account: checks.valid_iban(account) for claim in shown.claims for account in claim.accounts}
         self.accounts = {iban for iban in of_claims.values() if iban}.union(*(each.accounts for each in self.texts))
         self.broken = {each for each, iban in of_claims.items() if not iban}.union(
             *(each.broken for each in self.texts)
         )
+        self.of_reader = frozenset[str]().union(*(each.of_reader for each in self.texts))
         self.doubts = list(dict.fromkeys([*shown.unread, *(doubt for each in self.texts for doubt in each.doubts)]))
         written = [*shown.texts, *(word for claim in shown.claims for word in claim.words)]
         self._written = [(lookalikes.key(each), said.compact(lookalikes.key(each))) for each in written]
@@ -215,7 +222,7 @@ def _decimals(written: str) -> Iterator[Amount]:
 
 def concerned(shown: Shown, bills: Collection[Known], *, today: dt.date) -> list[Known]:
     """Of these the ones that it may be about: it names account and number, or else account and amount."""
-    read = _Read(shown, today)
+    read = _Read(shown, today, bills)
     near = [bill for bill in bills if bill.account in read.accounts]
     return [bill for bill in near if read.says_number_of(bill)] or [
         bill for bill in near if not bill.dues.isdisjoint(_amounts_of(read, bill))
@@ -235,13 +242,15 @@ def judge(
     for bill in bills:
         if shown.sha256 is not None and shown.sha256 == bill.sha256:
             return _of_file(bill)
-    read = _Read(shown, today)
+    read = _Read(shown, today, bills)
     other_account = _other_account(read, companies, bills)
     if other_account is not None:
         return other_account
     reasons: tuple[str, ...] = ()
-    for bill in bills:
-        if bill.account in read.accounts:
+    near = [bill for bill in bills if bill.account in read.accounts]
+    further = {bill.id for bill in [bill for bill in near if read.says_number_of(bill)][NAMED_MOST:]}
+    for bill in near:
+        if bill.id not in further:
             found = tuple(dict.fromkeys(_against(read, bill)))
             if not found:
                 compared = not bill.dues.isdisjoint(_amounts_of(read, bill))
@@ -394,6 +403,7 @@ def _other_account(read: _Read, companies: Collection[Company], bills: Collectio
                 return _with_account(company, account)
     like = [company for company in companies if read.looks_like(company)]
     like += [bill.company for bill in bills if read.says_number_of(bill)]
+    strange = [account for account in strange if account not in read.of_reader]
     if like and strange and not read.is_collected:
         return _with_account(like[0], strange[0])
     return None
@@ -414,6 +424,8 @@ def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
     if len(named) != 1:
         return None
     (bill,) = named
+    if any(amount in bill.dues for amount in _amounts_of(read, bill)):
+        return None
     amounts = [claim.amount for claim in read.shown.claims if claim.amount is not None]
     for rest in read.rests(bill):
         for amount in filter(lambda each: each.asked, rest.amounts):
@@ -421,9 +433,7 @@ def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
             amounts += [Money(money.minor, currency) for money in _as_money(amount, bill)]
     ours = [amount for amount in amounts if amount.currency == bill.amount.currency]
     highest = max(ours or amounts, key=lambda amount: amount.minor, default=None)
-    if highest is None or any(amount in bill.dues for amount in ours):
-        return None
-    if ours and highest.minor <= bill.amount.minor:
+    if highest is None or (ours and highest.minor <= bill.amount.minor):
         return None
     return Answer(
         verdict=Verdict.DO_NOT_PAY,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import ImageDraw
 
 from app.journey.intake import said
+from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import picture_child, shown
 from app.journey.intake.letter_phrases import TURNING
 from app.journey.intake.letter_words import LETTER_WORDS
@@ -473,6 +474,53 @@ def test_without_its_name_it_is_unknown() -> None:
 def test_a_larger_amount_that_is_not_asked_for_warns_of_nothing(line: str) -> None:
     firm, known = SPACE[1]
     assert judged(f"{firm.name}\nFacture {known.number}\n{line}").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Référence : {number}\n\nOur account: {iban}",
+        "Merci, nous avons bien reçu votre virement du compte {other}. Facture {number}.",
+        "Facture {number}\nVotre IBAN : {other}\nNotre IBAN : {iban}\nMontant : {amount}",
+        "Thank you, your payment from {other} for bill {number} has arrived.",
+        "Facture {number} : {amount} seront débités de votre compte {other}.",
+        "Bill {number}: {amount} will be taken from your account {other}.",
+        "Facture {number}, virée depuis {other} sur {iban}.",
+        "Bill {number}. You paid 2,400.00 EUR in 2025. This bill: {amount}. IBAN {iban}",
+        "Avis {number} : {amount}. Payable par carte jusqu’à 3 000,00 €.",
+    ],
+)
+def test_what_honest_letters_say_warns_of_nothing(written: str) -> None:
+    firm, known = SPACE[1]
+    told = {"number": known.number, "iban": known.account, "other": STRANGE[0], "amount": f"{known.amount} EUR"}
+    assert judged(f"{firm.name}\n{written.format(**told)}").verdict is not Verdict.DO_NOT_PAY
+
+
+def test_no_number_of_a_bill_is_the_beginning_of_an_account() -> None:
+    """The check digits are right by chance."""
+    chance = next(account for at in range(100) if said.Said.of(account := f"LU 2026 12{at:02d} OURACCOUNT").accounts)
+    number = chance.removesuffix(" OURACCOUNT")
+    assert not said.Said.of(chance, numbers=[number.replace(" ", "-")]).accounts
+    assert not said.Said.of(f"{number}\n\nOUR ACCOUNT").accounts
+    assert not said.Said.of(f"{number}\nOur account").accounts
+    firm, known = SPACE[1]
+    assert known.account in said.Said.of(f"{number} {known.account}", numbers=[number]).accounts
+    for towards in ("to your account", "Please pay your bill to", "From now on pay into", "Réglez votre facture sur"):
+        assert judged(f"{firm.name}\n{towards} {STRANGE[0]}").verdict is Verdict.DO_NOT_PAY, towards
+
+
+def test_of_many_bills_that_one_text_names_the_likeliest_are_looked_at() -> None:
+    _, known = SPACE[1]
+    many = [dataclasses.replace(known, id=f"inv_{at}", number=f"LU-2026-4{at:03d}", reference=None) for at in range(50)]
+    written = f"{a_letter()}\n{' '.join(bill.number for bill in many)}"
+    assert judged(written, bills=many).verdict is Verdict.UNKNOWN
+    number = many[30].number
+    assert judged(a_letter(number=number, reference=number), bills=many).bill_id == many[30].id
+
+
+def test_a_text_that_grows_is_too_long() -> None:
+    with pytest.raises(BillRefused):
+        shown.of_text("\ufdfa" * (shown.TEXT_MAX // 2))
 
 
 def test_more_that_is_asked_for_in_words_is_not_to_be_paid() -> None:
