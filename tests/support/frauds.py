@@ -289,6 +289,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "Montant à payer (€) : 12350",
         "Gesamtbetrag inkl. MwSt: 12350",
         "Total 12 1507,13 €",
+        "Total incl. VAT: 59800",
     ),
     "another amount of the bill": (
         "Net à payer :\n1054,99 €",

@@ -35,7 +35,8 @@ _SUM_WORDS = (
 #: a number in its line, or alone in the next one, is a sum
 _SUM = re.compile(rf"{_SUM_WORDS}|{CURRENCY}", re.IGNORECASE)
 _SUM_BEFORE = re.compile(
-    rf"(?:{_SUM_WORDS}|{CURRENCY})\W*(?:(?:en|in|of|de|ttc|is|est)\b\W*|{CURRENCY}\W*){{0,3}}\Z", re.IGNORECASE
+    rf"(?:{_SUM_WORDS}|{CURRENCY}|{ASKED.pattern})\W*(?:(?:en|in|of|de|ttc|is|est)\b\W*|{CURRENCY}\W*){{0,3}}\Z",
+    re.IGNORECASE,
 )
 _TOTAL = re.compile(r"\b(?:total|solde|balance|gesamt\w*|totaal)\b", re.IGNORECASE)
 #: what is counted without being money

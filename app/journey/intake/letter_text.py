@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 HERE = " \u00a4 "  #: stands where something was that is known, and parts what was around it
 SPACE = "[ \u00a0\u202f]"
-_SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|[.;!?](?=\s)")
+_SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|(?<!\bincl)(?<!\bexcl)(?<!\binkl)[.;!?](?=\s)", re.IGNORECASE)
 ASKED = re.compile(
-    r"\b(?:payer|pay|paid|payable|payez|r[eé]gler|due|dûe?s?|ow(?:ed?|ing)|zahlen|zahlbar|f[aä]llig|virer|verser|transfer|remit"
-    r"|settle|[uü]berweisen|betalen|exigible)\b",
+    r"\b(?:payer|pay|be paid|payable(?! par carte)|payez|r[eé]gler|due|dûe?s?|ow(?:ed?|ing)|zahlen|zahlbar|f[aä]llig"
+    r"|virer|verser|transfer|remit|settle|[uü]berweisen|betalen|exigible)\b",
     re.IGNORECASE,
 )
 #: beside which a sum or a day may be asked for: enough to say nothing, and too little to warn of it
 CALLED_FOR = re.compile(
-    rf"{ASKED.pattern}|\b(?:r[eé]glez|versez|versements?|r[eè]glements?|paiements?|payments?|proc[eé]der|proc[eé]dez"
+    rf"{ASKED.pattern}|\b(?:paid|payable|r[eé]glez|versez|versements?|r[eè]glements?|paiements?|payments?|proc[eé]der|proc[eé]dez"
     r"|effectuer|effectuez|virements?|virez|transfers?|zahlung|[uü]berweisung|betaling|overschrijving)\b",
     re.IGNORECASE,
 )

@@ -487,6 +487,8 @@ def test_a_larger_amount_that_is_not_asked_for_warns_of_nothing(line: str) -> No
         "Bill {number}: {amount} will be taken from your account {other}.",
         "Facture {number}, virée depuis {other} sur {iban}.",
         "Bill {number}. You paid 2,400.00 EUR in 2025. This bill: {amount}. IBAN {iban}",
+        "Thank you. You have paid 2,400.00 EUR since January. Bill {number} follows.",
+        "Avis {number}. Somme payable par carte jusqu’à 3 000,00 €.",
         "Avis {number} : {amount}. Payable par carte jusqu’à 3 000,00 €.",
     ],
 )
@@ -507,6 +509,14 @@ def test_no_number_of_a_bill_is_the_beginning_of_an_account() -> None:
     assert known.account in said.Said.of(f"{number} {known.account}", numbers=[number]).accounts
     for towards in ("to your account", "Please pay your bill to", "From now on pay into", "Réglez votre facture sur"):
         assert judged(f"{firm.name}\n{towards} {STRANGE[0]}").verdict is Verdict.DO_NOT_PAY, towards
+
+
+@pytest.mark.parametrize("line", ["Total en euros : 481204", "Somme : 481204", "À payer : 481204", "Total: 481 204"])
+def test_a_number_of_the_bill_is_a_sum_where_one_would_stand(line: str) -> None:
+    numbered = dataclasses.replace(SPACE[1][1], number="481204", reference=None)
+    letter = a_letter(number="481204", reference="481204")
+    assert judged(letter, bills=[numbered]).verdict is Verdict.REAL
+    assert judged(f"{letter}\n{line}", bills=[numbered]).verdict is not Verdict.REAL
 
 
 def test_of_many_bills_that_one_text_names_the_likeliest_are_looked_at() -> None:
