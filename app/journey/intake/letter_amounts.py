@@ -84,6 +84,9 @@ def amounts_in(written: str) -> tuple[list[Amount], str]:
     for sentence, _, gap in sentences(written):
         taken: list[Amount] = []
         kept_from = 0
+        has_sum = _SUM.search(sentence) is not None
+        letter = _LETTERS.search(_CURRENCY.sub(lambda found: " " * len(found[0]), sentence))
+        begins_until = letter.start() if letter else len(sentence)
         for match in _NUMBER.finditer(sentence):
             begin = sentence[max(0, match.start() - _BEFORE_MOST) : match.start()]
             named_before, named_behind = _BEFORE.search(begin), _AFTER.match(sentence, match.end())
@@ -92,10 +95,10 @@ def amounts_in(written: str) -> tuple[list[Amount], str]:
             is_joined = (label[-1:].isalnum() and not named_before) or (
                 sentence[match.end() : match.end() + 1].isalnum() and not named_behind
             )
-            is_first = not _LETTERS.search(_CURRENCY.sub("", sentence[: match.start()]))
+            is_first = match.start() <= begins_until
             label = before + label if is_first else label
             is_bare = not named and not _CENTS.search(match[0])
-            is_sum = _SUM.search(sentence) or ASKED.search(label) or (is_first and _SUM.search(before))
+            is_sum = has_sum or ASKED.search(label) or (is_first and _SUM.search(before))
             if is_joined or (not named and _PERCENT.match(sentence, match.end())):
                 continue
             if is_bare and (not is_sum or _COUNTED.match(sentence, match.end())):
