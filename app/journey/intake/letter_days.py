@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from app.journey.intake.letter_text import ASKED, BANK_WORDS, HERE, sentences
+from app.journey.intake.letter_text import BANK_WORDS, CALLED_FOR, HERE, carried_on, sentences
 
 _MONTH_NAMES = {
     **dict.fromkeys(("january", "jan", "janvier", "janv", "januar", "januari"), 1),
@@ -41,6 +41,8 @@ _DATE_STAMP = re.compile(rf"(?<![0-9])({_YEAR})-?(0[1-9]|1[0-2])-?(0[1-9]|[12][0
 OVER_MOST, _OVER_DAYS = 3, 400
 #: characters before a day in which such a word speaks of it
 _BEFORE_DAY_MOST = 40
+#: what may stand before a day that belongs to the line before
+_LEAD = re.compile(r"\W*(?:(?:le|on|the|au|am|den|du|op)\W+)?", re.IGNORECASE)
 _UNTIL = re.compile(
     r"\b(?:avant|d[èe]s|jusqu|d['’]ici|au plus tard|d[eé]lai|limite|[eé]ch[eé]ance|expire\w*|before|by|until|till"
     r"|deadline|no later|latest|from|starting|bis|vor|sp[aä]testens|ab|tot|voor|uiterlijk|vanaf)\b",
@@ -85,9 +87,12 @@ def days_in(written: str) -> Iterator[dt.date]:
 
 
 def written_days_in(written: str) -> Iterator[WrittenDay]:
-    for sentence, begin, _ in sentences(written):
+    before = ""
+    for sentence, begin, gap in sentences(written):
         found = list(_DATES.finditer(sentence))
-        may_be_limit = bool(found) and _is_limited(_DATES.sub(HERE, sentence), BANK_WORDS)
+        lead = before if found and _LEAD.fullmatch(sentence, 0, found[0].start()) else ""
+        may_be_limit = bool(found) and _is_limited(lead + _DATES.sub(HERE, sentence), BANK_WORDS)
+        before = carried_on(before, sentence, gap)[-_BEFORE_DAY_MOST:]
         ends = [0, *(match.end() for match in found)]
         for match, after in zip(found, ends, strict=False):
             year, month, day = (
@@ -109,10 +114,13 @@ def written_days_in(written: str) -> Iterator[WrittenDay]:
                 year=written_year,
                 month=written_month,
                 day=int(day) if day else None,
-                is_limit=_is_limited(sentence[max(after, match.start() - _BEFORE_DAY_MOST) : match.start()]),
+                is_limit=_is_limited(
+                    (lead if match is found[0] else "")
+                    + sentence[max(after, match.start() - _BEFORE_DAY_MOST) : match.start()]
+                ),
                 may_be_limit=may_be_limit,
             )
 
 
 def _is_limited(written: str, *besides: re.Pattern[str]) -> bool:
-    return any(pattern.search(written) for pattern in (ASKED, _UNTIL, *besides))
+    return any(pattern.search(written) for pattern in (CALLED_FOR, _UNTIL, *besides))

@@ -147,6 +147,10 @@ _PHRASES = (
         | d_avoir_choisi_ | bonne_réception_ | bien_à_vous_ | (?:numéro|référence|n)_(?:de_)?client_
         | customer_(?:number|reference|id)_ | to_whom_it_may_concern_ | without_deduction_ | appel_de_fonds_
         | let_us_know_if_anything_is_unclear_ | bon_rétablissement_""",
+    # what is harmless only in its phrase
+    """hors_(?:taxes?|tva)_(?:est_|is_)?M_ | excl(?:uding)?_(?:vat|tax)_M_ | standing_charges?_ | waste_collection_
+        | collecte_des_(?:déchets|ordures)_ | (?:for|of)_your_trust_ | (?:bill|invoice)_no_N_
+        | kind_(?:regards|wishes)_ | value_added_tax_""",
 )
 
 
@@ -163,15 +167,24 @@ _TOWARDS = re.compile(
     r"|bij|naar|met|op)[ ]"
     rf"(?:[^\W\d_A-Z]+[ ]){{0,4}}?((?:{'|'.join(sorted(PARTIES))}|internet|home|maison)[ ])"
 )
+#: somebody behind a sum who is neither the company nor an account of its; a day, a number and a time may stand there
+_SOMEBODY = re.compile(
+    r"\bM[ ]((?:to|à|an|aan|voor|for|für|through|chez)[ ])"
+    r"(?!(?:(?:le|la|l|the|your|votre|notre|our|account|compte|bank|iban|bill|invoice|facture|n|no|numéro|number|reference"
+    r"|référence|date|du|de|of|month|mois|be|paid|pay|payer|régler|verser|virer|payable|échéance|club|avant|jusqu|au|plus"
+    r"|tard|dans|sous|by|before|until|on|par|virement|transfer)[ ]){0,8}[ACDNST][ ])"
+)
 _END_OF_SENTENCE = re.compile(r"[.;!?](?=\s|\Z)|\n\s*\n")
 
 
 def strange_words(left: str) -> Iterator[str]:
     """The words of a text that are neither harmless nor part of a phrase, small."""
     tokens = _TOKEN.findall(lookalikes.plain(_END_OF_SENTENCE.sub(" · ", left)))
-    said = _ANY.sub("· ", "".join(f"{_AS_LETTER.get(each, each)} " for each in tokens))
+    written = "".join(f"{_AS_LETTER.get(each, each)} " for each in tokens)
+    said = _ANY.sub("· ", written)
     yield from (each for each in said.split() if each not in LETTER_WORDS and each not in _EXPLAINED)
     yield from _TOWARDS.findall(said)
+    yield from _SOMEBODY.findall(written)
 
 
 # What turns what stands beside it. A bill may have such words, and who repeats one may say another thing with it.
@@ -205,5 +218,5 @@ def _turning() -> Iterator[str]:
     yield from _TURNING.split()
 
 
-#: words that are not harmless for standing in the bill, as any others are
-TURNING = frozenset(_turning()) - LETTER_WORDS
+#: words that are not harmless for standing in the bill, as any others are; of a currency the bill's own is known
+TURNING = frozenset(_turning()) - LETTER_WORDS - {"eur"}

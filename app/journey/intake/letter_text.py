@@ -7,10 +7,16 @@ from collections.abc import Iterator
 
 HERE = " \u00a4 "  #: stands where something was that is known, and parts what was around it
 SPACE = "[ \u00a0\u202f]"
-_SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|[.;!?](?=\s)")
+_SENTENCE = re.compile(r"[\n\r\u2028\u2029]+|(?<!\bincl)(?<!\bexcl)(?<!\binkl)[.;!?](?=\s)", re.IGNORECASE)
 ASKED = re.compile(
-    r"\b(?:payer|pay|paid|payable|payez|r[eé]gler|due|dûe?s?|ow(?:ed?|ing)|zahlen|zahlbar|f[aä]llig|virer|verser|transfer|remit"
-    r"|settle|[uü]berweisen|betalen|exigible)\b",
+    r"\b(?:payer|pay|be paid|payable(?! par carte)|payez|r[eé]gler|due|dûe?s?|ow(?:ed?|ing)|zahlen|zahlbar|f[aä]llig"
+    r"|virer|verser|transfer|remit|settle|[uü]berweisen|betalen|exigible)\b",
+    re.IGNORECASE,
+)
+#: beside which a sum or a day may be asked for: enough to say nothing, and too little to warn of it
+CALLED_FOR = re.compile(
+    rf"{ASKED.pattern}|\b(?:paid|payable|r[eé]glez|versez|versements?|r[eè]glements?|paiements?|payments?|proc[eé]der|proc[eé]dez"
+    r"|effectuer|effectuez|virements?|virez|transfers?|zahlung|[uü]berweisung|betaling|overschrijving)\b",
     re.IGNORECASE,
 )
 BANK = "bank|banque|bancaires?|IBAN|RIB|accounts?|comptes?|konto|bankverbindung|coordonn[eé]es"
@@ -19,6 +25,13 @@ BANK_WORDS = re.compile(
     rf"\b(?:{BANK}|guichet|agence|cl[eé]|branch|bsb|sort|kto|blz|giro|bankgiro|plusgiro|clearing|code)\b",
     re.IGNORECASE,
 )
+
+
+def carried_on(before: str, sentence: str, gap: str) -> str:
+    """What a line that begins with a sum or a day is read with: the lines before it, without any number."""
+    if gap[:1] in ".;!?" or any(map(str.isdigit, sentence)):
+        return ""
+    return f"{before} {sentence} " if len(sentence.split()) <= 1 else f"{sentence} "
 
 
 def sentences(written: str) -> Iterator[tuple[str, int, str]]:

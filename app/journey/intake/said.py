@@ -9,15 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.journey.intake.formats import checks, text
-from app.journey.intake.letter_amounts import CURRENCY, SIGNS, Amount, amounts_in, values_of
+from app.journey.intake.letter_amounts import CURRENCY, Amount, amounts_in, follows_sum, values_of
 from app.journey.intake.letter_days import OVER_MOST, WrittenDay, written_days_in
 from app.journey.intake.letter_phrases import (
     ACCOUNT,
+    AMOUNT,
     COMPANY,
     DAY,
     MONTH,
@@ -33,6 +34,15 @@ TELLING = 6
 _ACCOUNT_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[-. \u00a0\u202f]?[0-9]{2}", re.ASCII)
 _WORD = re.compile(r"[^\W_]+")
 _AS_NAME, _NAME_GAP = r"(?<![^\W_]){}(?![^\W_])", r"[\W_]{1,3}"
+_BLANK_LINE = re.compile(r"\n\s*\n")
+#: before an account: it is the customer's, and nothing is asked to be paid to it
+_OF_READER = re.compile(
+    r"\b(?<!to )(?<!on )(?<!sur )(?<!vers )(?:votre|your)\W+(?:own\W+)?(?:compte|accounts?|IBAN|RIB|bank account)\W+"
+    r"(?:(?:bancaire|IBAN|number|is|est|n)\W+){0,3}\Z"
+    r"|\b(?:d[eé]bit\w*|taken from|depuis|from|du compte)\b(?:(?!\b(?:to|on|into|sur|vers|au|à|now)\b)[^.;\n]){0,40}\Z",
+    re.IGNORECASE,
+)
+_LEAD_MOST = 80
 _BETWEEN_GROUPS = re.compile(r"[\s.\u00a0\u202f-]{0,3}")
 _LETTER = re.compile(r"[A-Za-z0-9]", re.ASCII)
 #: digits alone, however they are grouped; signs of all kinds joined
@@ -76,9 +86,29 @@ _PAYEE = re.compile(
 _BIC = re.compile(
     r"\b(?:BIC|SWIFT)\b[\s:/()]*(?:BIC|SWIFT|code)?[\s:/()]*([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b", re.IGNORECASE
 )
+#: what stands for the dot in the name of a host, and where such a dot is written as a word or apart
+_DOT = r"(?:[.。•·⸳‧∙]|\[\.\]|\(\.\))"
+_PLACES = r"(?:be|de|me|is|it|at|us|am|la|in|com|fr|eu|net|org)"
 #: as links.py knows them, for long texts; the name of a host alone is one here
 _LINK = re.compile(
-    r"@|[a-z]:/|\bhttps?\b|\bmailto\b|\bwww\.|(?<![\w.-])(?:[\w-]{2,}\.)+[^\W\d_]{2,}(?![\w.])", re.IGNORECASE
+    r"@|[a-z]:/|\bhttps?\b|\bmailto\b|\bwww\."
+    rf"|(?<![\w.-])(?:(?:[^\W\d_]|[\w-]{{2,}}){_DOT})+[^\W\d_]{{2,}}(?![\w.])"
+    rf"|(?<=[^\W_]){SPACE}{{0,2}}[.。](?<=\s.){SPACE}?{_PLACES}\b"
+    rf"|\b(?:point|dot)\b\W{{1,3}}{_PLACES}\b(?! livraison\b)",
+    re.IGNORECASE,
+)
+#: control characters, and a note without a head: they part letters, and nobody sees them
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\U0001d159]")
+_DRAWN = frozenset(("So", "Sm", "Sk", "Cc", "Cf", "Co", "Cn"))
+#: what makes another sum of one: "× 12", "+ 21", "M and M"
+_RECKONED = re.compile(
+    rf"{AMOUNT}[\s)]*(?:[-×*+/÷%−–x²³^]|(?:et|and|und|en)\b)[\s(]*(?=[0-9{AMOUNT}])|{AMOUNT}[\s)]*[×*+/÷%²³^]"
+    rf"|[×*+÷][\s(]*[0-9{AMOUNT}]|[0-9]\s*[×*÷%]",
+    re.IGNORECASE,
+)
+#: letters one by one: no "l’" or "d’" of the word behind it
+_SPELLED_OUT = re.compile(
+    rf"(?<![^\W_])[^\W\d_](?:[^\w{ACCOUNT}-{COMPANY}]|_)+[^\W\d_](?![^\W_])(?!['’][^\W\d_]{{2}})", re.IGNORECASE
 )
 _IN_WORDS = re.compile(
     r"\b(?:vingt|trente|quarante|cinquante|soixante|cent|mille|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
@@ -144,6 +174,7 @@ class Said:
     """
 
     accounts: frozenset[str]  #: IBANs, electronic form
+    of_reader: frozenset[str]  #: of these the ones that are told to be the customer's own
     broken: frozenset[str]  #: what looks like an IBAN and is none
     payees: tuple[str, ...]  #: behind a word as "payee"
     bics: frozenset[str]
@@ -153,20 +184,24 @@ class Said:
     dates: tuple[WrittenDay, ...] = field(repr=False)  #: in ``without_accounts``
 
     @classmethod
-    def of(cls, written: str) -> Said:
+    def of(cls, written: str, *, numbers: Collection[str] = ()) -> Said:
+        """``numbers`` of bills: none of them is the beginning of an account."""
         visible = written.removeprefix("\ufeff")
         plain = unicodedata.normalize("NFC", visible)
-        found = list(_accounts_in(plain))
+        found = list(_accounts_in(_without_numbers(plain, numbers)))
         without = plain
         for _, start, end in reversed(found):
             without = without[:start] + f" {ACCOUNT} " + without[end:]
         accounts = frozenset(each for each, *_ in found if checks.valid_iban(each))
         broken = {each for each, *_ in found} - accounts
         # what is one once all that only looks so is gone: never one that counts
-        seen = lookalikes.key(plain)
+        seen = lookalikes.key(_without_numbers(plain, numbers))
         disguised = {each for each, *_ in _accounts_in(seen) if checks.valid_iban(each)} - accounts
         return cls(
             accounts=accounts,
+            of_reader=frozenset(
+                each for each, start, _ in found if _OF_READER.search(plain[max(0, start - _LEAD_MOST) : start])
+            ),
             broken=frozenset(broken | disguised),
             payees=tuple(_payees_in(without)),
             bics=frozenset(each.upper() for each in _BIC.findall(without)),
@@ -194,7 +229,7 @@ class Said:
         left, has_other_day = self._without_dates(own, today)
         for each in sorted(own.words, key=len, reverse=True):
             pattern = _spelled(each)
-            left = pattern.sub(f" {NUMBER} ", left) if pattern else left
+            left = pattern.sub(_as_number, left) if pattern else left
         for name in sorted(own.names, key=len, reverse=True):
             words = _WORD.findall(name)
             if words:
@@ -289,7 +324,17 @@ def _strange_in(left: str) -> Iterator[str]:
     """Words that no letter about a bill needs, and numbers that count nothing; in no alphabet but ours."""
     yield from map(compact, _DIGITS.findall(left))
     yield from strange_words(_DIGITS.sub(HERE, left))
-    yield from (each for each in left if unicodedata.category(each) == "Sc" and each not in HERE and each not in SIGNS)
+    yield from _SPELLED_OUT.findall(left)
+    yield from _RECKONED.findall(left)
+    yield from (each for each in left if unicodedata.category(each) == "Sc" and each not in HERE)
+
+
+def _without_numbers(written: str, numbers: Collection[str]) -> str:
+    """Marks in the place of those with which an account could begin, each as long as it was."""
+    for number in numbers:
+        pattern = _spelled(number) if _ACCOUNT_START.match(number) else None
+        written = pattern.sub(lambda match: "\u00a4" * len(match[0]), written) if pattern else written
+    return written
 
 
 def _accounts_in(written: str) -> Iterator[tuple[str, int, int]]:
@@ -331,11 +376,12 @@ def _is_end(written: str, at: int) -> bool:
 
 
 def _looks_like_one(signs: str, written: str) -> bool:
-    """A sentence that begins with the letters of a country is none, nor is a number with the words behind it."""
-    if checks.valid_iban(signs) is not None:
-        return True
-    is_mixed = written != written.upper() and written != written.lower()
-    return "\n" not in written and not is_mixed and sum(map(str.isdigit, signs)) >= len(signs) // 2
+    """A sentence that begins with the letters of a country is none, nor is a number with the words behind it, though
+    the check digits may be right by chance."""
+    if _BLANK_LINE.search(written) or (written != written.upper() and written != written.lower()):
+        return False
+    is_valid = checks.valid_iban(signs) is not None
+    return is_valid or ("\n" not in written and sum(map(str.isdigit, signs)) >= len(signs) // 2)
 
 
 def _spelled(known: str) -> re.Pattern[str] | None:
@@ -349,6 +395,12 @@ def _spelled(known: str) -> re.Pattern[str] | None:
     )
 
 
+def _as_number(match: re.Match[str]) -> str:
+    """A number of the bill; where a sum would stand, it is one."""
+    is_sum = compact(match[0]).isdigit() and follows_sum(match.string[max(0, match.start() - 60) : match.start()])
+    return match[0] if is_sum else f" {NUMBER} "
+
+
 def _payees_in(written: str) -> Iterator[str]:
     for match in _PAYEE.finditer(written):
         named = match[1].strip() or written[match.end() :].strip().partition("\n")[0].strip()
@@ -358,9 +410,9 @@ def _payees_in(written: str) -> Iterator[str]:
 
 
 def _doubts(written: str, without: str) -> Iterator[str]:
-    if text.hides(written.replace("\n", "").replace("\r", "").replace("\t", "")):
+    if text.hides(written.replace("\n", "").replace("\r", "").replace("\t", "")) or _UNSEEN.search(written):
         yield "hidden"
-    if not all(map(_is_usual, written)):
+    if not is_usual(written):
         yield "letters"
     plain = unicodedata.normalize("NFKC", without)
     for code, pattern in (
@@ -374,12 +426,19 @@ def _doubts(written: str, without: str) -> Iterator[str]:
             yield code
 
 
+def is_usual(written: str) -> bool:
+    """Whether it has nothing but Latin letters, ASCII digits, and signs that neither are nor draw any."""
+    return all(map(_is_usual, set(written)))
+
+
 def _is_usual(character: str) -> bool:
-    """A Latin letter, an ASCII digit, or what is neither letter nor digit."""
-    if character.isascii() or character in "ªº²³¹¼½¾":
+    if character in "ªº²³¹¼½¾°×+<>=~|^`\n\r\t":
         return True
     kind = unicodedata.category(character)
-    if kind[0] in "NM" or kind in ("Co", "Cn"):  # nobody knows what is drawn for it; and our marks are such
+    # pictures, letters in frames, operators; and nobody knows what is drawn for private ones, of which our marks are
+    if (kind[0] in "NM" and not character.isascii()) or kind in _DRAWN:
         return False
+    if character.isascii():
+        return True
     is_latin = unicodedata.name(character, "").startswith("LATIN") and character not in "ıɑɡɩſ"
     return kind[0] != "L" or is_latin

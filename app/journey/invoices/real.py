@@ -19,7 +19,7 @@ from decimal import Decimal
 from app.journey.intake import said
 from app.journey.intake.formats import checks
 from app.journey.intake.formats.shown import Claim, Shown
-from app.journey.intake.letter_amounts import Amount, money_of, numbers_in
+from app.journey.intake.letter_amounts import CURRENCY_WORDS, Amount, money_of, numbers_in, words_of_currency
 from app.journey.intake.letter_days import days_in
 from app.journey.intake.letter_phrases import TURNING
 from app.journey.intake.said import Own, Rest, Said
@@ -28,6 +28,8 @@ from connectors.money import Money
 
 #: letters and digits of a number by which a bill is known again among other words
 _NUMBER_LEAST = 6
+#: bills whose numbers one text has, against which it is held, the likeliest
+NAMED_MOST = 10
 #: in what a biller has delivered
 _DECIMAL = re.compile(r"(?<![\w.])[0-9]{1,12}\.[0-9]{1,3}(?![\w.])", re.ASCII)
 _BIC = re.compile(r"(?<![A-Z0-9])[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?(?![A-Z0-9])", re.ASCII)
@@ -137,15 +139,20 @@ class Answer:
 class _Read:
     """What was shown, read once."""
 
-    def __init__(self, shown: Shown, today: dt.date) -> None:
+    def __init__(self, shown: Shown, today: dt.date, bills: Collection[Known]) -> None:
         self.shown, self.today = shown, today
-        self._said = {each: Said.of(each) for each in (*shown.texts, *shown.prose)}
+        self._said = {}
+        for each in (*shown.texts, *shown.prose):
+            letters = said.compact(each)
+            numbers = {word for bill in bills for word in bill.words if said.compact(word) in letters}
+            self._said[each] = Said.of(each, numbers=numbers)
         self.texts = [self._said[each] for each in shown.texts]
         of_claims = {account: checks.valid_iban(account) for claim in shown.claims for account in claim.accounts}
         self.accounts = {iban for iban in of_claims.values() if iban}.union(*(each.accounts for each in self.texts))
         self.broken = {each for each, iban in of_claims.items() if not iban}.union(
             *(each.broken for each in self.texts)
         )
+        self.of_reader = frozenset[str]().union(*(each.of_reader for each in self.texts))
         self.doubts = list(dict.fromkeys([*shown.unread, *(doubt for each in self.texts for doubt in each.doubts)]))
         written = [*shown.texts, *(word for claim in shown.claims for word in claim.words)]
         self._written = [(lookalikes.key(each), said.compact(lookalikes.key(each))) for each in written]
@@ -215,7 +222,7 @@ def _decimals(written: str) -> Iterator[Amount]:
 
 def concerned(shown: Shown, bills: Collection[Known], *, today: dt.date) -> list[Known]:
     """Of these the ones that it may be about: it names account and number, or else account and amount."""
-    read = _Read(shown, today)
+    read = _Read(shown, today, bills)
     near = [bill for bill in bills if bill.account in read.accounts]
     return [bill for bill in near if read.says_number_of(bill)] or [
         bill for bill in near if not bill.dues.isdisjoint(_amounts_of(read, bill))
@@ -235,13 +242,15 @@ def judge(
     for bill in bills:
         if shown.sha256 is not None and shown.sha256 == bill.sha256:
             return _of_file(bill)
-    read = _Read(shown, today)
+    read = _Read(shown, today, bills)
     other_account = _other_account(read, companies, bills)
     if other_account is not None:
         return other_account
     reasons: tuple[str, ...] = ()
-    for bill in bills:
-        if bill.account in read.accounts:
+    near = [bill for bill in bills if bill.account in read.accounts]
+    further = {bill.id for bill in [bill for bill in near if read.says_number_of(bill)][NAMED_MOST:]}
+    for bill in near:
+        if bill.id not in further:
             found = tuple(dict.fromkeys(_against(read, bill)))
             if not found:
                 compared = not bill.dues.isdisjoint(_amounts_of(read, bill))
@@ -317,7 +326,7 @@ def _against(read: _Read, bill: Known) -> Iterator[str]:
     if not any(each.names(name) for each in read.texts for name in names) and not named:
         yield "no-name"
     payees = named + [payee for each in read.texts for payee in each.payees]
-    if not all(said.words_of(payee) in {said.words_of(name) for name in names} for payee in payees):
+    if not all(said.is_usual(payee) and said.words_of(payee) in set(map(said.words_of, names)) for payee in payees):
         yield "other-payee"
     bics = {claim.bic for claim in read.shown.claims if claim.bic}.union(*(each.bics for each in read.texts))
     if any(bic.lower() not in bill.said for bic in bics):
@@ -339,7 +348,8 @@ def _about_numbers(read: _Read, bill: Known) -> Iterator[str]:
             yield "number"
         if rest.has_other_day:
             yield "day"
-    known = bill.said.union(*(said.words_of(name).split() for name in bill.company.names))
+    own = words_of_currency(bill.amount.currency)
+    known = (bill.said - CURRENCY_WORDS).union(own, *(said.words_of(name).split() for name in bill.company.names))
     if not all(rest.words <= known for rest in read.prose(bill)):
         yield "words"
 
@@ -363,12 +373,13 @@ def _amounts_of(read: _Read, bill: Known) -> Iterator[Money]:
 
 
 def _is_explained(amount: Amount, beside: Collection[Amount], bill: Known) -> bool:
-    """It is what is due; or, where it is not asked for, an amount that the bill says, or its net amount or tax."""
+    """It is what is due, without a tax to come; or, where it is not asked for, an amount that the bill says, or its net
+    amount or tax."""
     if any(map(amount.may_be, bill.dues)):
-        return True
+        return not amount.untaxed
     if amount.asked:
         return False
-    if any(map(amount.may_be, bill.amounts)):
+    if not amount.called_for and any(map(amount.may_be, bill.amounts)):
         return True
     taxed = [each for each in beside if each.taxed and not each.asked]
     return amount.taxed and any(
@@ -392,6 +403,7 @@ def _other_account(read: _Read, companies: Collection[Company], bills: Collectio
                 return _with_account(company, account)
     like = [company for company in companies if read.looks_like(company)]
     like += [bill.company for bill in bills if read.says_number_of(bill)]
+    strange = [account for account in strange if account not in read.of_reader]
     if like and strange and not read.is_collected:
         return _with_account(like[0], strange[0])
     return None
@@ -412,6 +424,8 @@ def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
     if len(named) != 1:
         return None
     (bill,) = named
+    if any(amount in bill.dues for amount in _amounts_of(read, bill)):
+        return None
     amounts = [claim.amount for claim in read.shown.claims if claim.amount is not None]
     for rest in read.rests(bill):
         for amount in filter(lambda each: each.asked, rest.amounts):
@@ -419,9 +433,7 @@ def _other_amount(read: _Read, bills: Collection[Known]) -> Answer | None:
             amounts += [Money(money.minor, currency) for money in _as_money(amount, bill)]
     ours = [amount for amount in amounts if amount.currency == bill.amount.currency]
     highest = max(ours or amounts, key=lambda amount: amount.minor, default=None)
-    if highest is None or any(amount in bill.dues for amount in ours):
-        return None
-    if ours and highest.minor <= bill.amount.minor:
+    if highest is None or (ours and highest.minor <= bill.amount.minor):
         return None
     return Answer(
         verdict=Verdict.DO_NOT_PAY,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,7 @@ class Shown:
 
 def of_text(written: str) -> Shown:
     """Of what somebody pastes: words, an IBAN, the text of a payment code. Raises BillRefused."""
-    if len(written) > TEXT_MAX:
+    if len(written) > TEXT_MAX or len(unicodedata.normalize("NFKC", written)) > TEXT_MAX:  # one sign may be many words
         raise BillRefused("too-long", f"The text is longer than {TEXT_MAX} characters.")
     texts = (written,) if written.strip() else ()
     begin = written.strip()

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from PIL import ImageDraw
 
 from app.journey.intake import said
+from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import picture_child, shown
 from app.journey.intake.letter_phrases import TURNING
 from app.journey.intake.letter_words import LETTER_WORDS
 from app.journey.invoices import real
 from app.journey.invoices.real import Answer, Known, Verdict, is_mistaken_for
 from connectors.money import Money
-from tests.support.frauds import FAMILIES, letters_of
+from tests.support.frauds import FAMILIES, LINES, letters_of
 from tests.support.honest_letters import ENGLISH, FRENCH
 from tests.support.photographed import photographed
 from tests.support.pictures import as_file, page
@@ -99,7 +100,7 @@ def shares(letters: list[Honest]) -> dict[Verdict, float]:
     return {verdict: found[verdict] / len(letters) for verdict in Verdict}
 
 
-@pytest.mark.parametrize(("language", "least"), [(FRENCH, 0.74), (ENGLISH, 0.66)])
+@pytest.mark.parametrize(("language", "least"), [(FRENCH, 0.74), (ENGLISH, 0.63)])
 def test_of_honest_letters_that_were_not_written_for_it_most_are_real(language: Sequence[str], least: float) -> None:
     """The floor is what was measured: it may rise."""
     letters = list(honest_letters(language))
@@ -188,6 +189,21 @@ def test_a_letter_of_permitted_words_turns_nothing_to_somebody_else(line: str, p
 )
 def test_a_letter_of_permitted_words_turns_nothing_else(line: str) -> None:
     assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
+
+
+@pytest.mark.parametrize("line", [line for lines in LINES.values() for line in lines])
+def test_a_line_that_was_once_called_real_is_so_no_more(line: str) -> None:
+    written = line.format(amount=f"{SPACE[1][1].amount} EUR", iban=SPACE[1][1].account)
+    assert judged(a_letter(lines=(written,))).verdict is not Verdict.REAL
+
+
+def test_beside_an_account_alone_and_in_a_code_nothing_is_drawn() -> None:
+    letter = letter_of(dice(3), *SPACE[0])
+    assert judged(letter.accounts[0]).verdict is Verdict.REAL
+    for drawn in ("🚫", "✗", "\x01"):
+        assert judged(f"{drawn} {letter.accounts[0]}").verdict is not Verdict.REAL
+        assert judged(epc_of(dataclasses.replace(letter, payee=f"{letter.payee} {drawn}"))).verdict is not Verdict.REAL
+        assert judged(epc_of(dataclasses.replace(letter, information=drawn))).verdict is not Verdict.REAL
 
 
 def test_a_text_is_read_the_same_for_a_bill_and_for_what_of_it_may_stand_there() -> None:
@@ -460,6 +476,63 @@ def test_a_larger_amount_that_is_not_asked_for_warns_of_nothing(line: str) -> No
     assert judged(f"{firm.name}\nFacture {known.number}\n{line}").verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Référence : {number}\n\nOur account: {iban}",
+        "Merci, nous avons bien reçu votre virement du compte {other}. Facture {number}.",
+        "Facture {number}\nVotre IBAN : {other}\nNotre IBAN : {iban}\nMontant : {amount}",
+        "Thank you, your payment from {other} for bill {number} has arrived.",
+        "Facture {number} : {amount} seront débités de votre compte {other}.",
+        "Bill {number}: {amount} will be taken from your account {other}.",
+        "Facture {number}, virée depuis {other} sur {iban}.",
+        "Bill {number}. You paid 2,400.00 EUR in 2025. This bill: {amount}. IBAN {iban}",
+        "Thank you. You have paid 2,400.00 EUR since January. Bill {number} follows.",
+        "Avis {number}. Somme payable par carte jusqu’à 3 000,00 €.",
+        "Avis {number} : {amount}. Payable par carte jusqu’à 3 000,00 €.",
+    ],
+)
+def test_what_honest_letters_say_warns_of_nothing(written: str) -> None:
+    firm, known = SPACE[1]
+    told = {"number": known.number, "iban": known.account, "other": STRANGE[0], "amount": f"{known.amount} EUR"}
+    assert judged(f"{firm.name}\n{written.format(**told)}").verdict is not Verdict.DO_NOT_PAY
+
+
+def test_no_number_of_a_bill_is_the_beginning_of_an_account() -> None:
+    """The check digits are right by chance."""
+    chance = next(account for at in range(100) if said.Said.of(account := f"LU 2026 12{at:02d} OURACCOUNT").accounts)
+    number = chance.removesuffix(" OURACCOUNT")
+    assert not said.Said.of(chance, numbers=[number.replace(" ", "-")]).accounts
+    assert not said.Said.of(f"{number}\n\nOUR ACCOUNT").accounts
+    assert not said.Said.of(f"{number}\nOur account").accounts
+    firm, known = SPACE[1]
+    assert known.account in said.Said.of(f"{number} {known.account}", numbers=[number]).accounts
+    for towards in ("to your account", "Please pay your bill to", "From now on pay into", "Réglez votre facture sur"):
+        assert judged(f"{firm.name}\n{towards} {STRANGE[0]}").verdict is Verdict.DO_NOT_PAY, towards
+
+
+@pytest.mark.parametrize("line", ["Total en euros : 481204", "Somme : 481204", "À payer : 481204", "Total: 481 204"])
+def test_a_number_of_the_bill_is_a_sum_where_one_would_stand(line: str) -> None:
+    numbered = dataclasses.replace(SPACE[1][1], number="481204", reference=None)
+    letter = a_letter(number="481204", reference="481204")
+    assert judged(letter, bills=[numbered]).verdict is Verdict.REAL
+    assert judged(f"{letter}\n{line}", bills=[numbered]).verdict is not Verdict.REAL
+
+
+def test_of_many_bills_that_one_text_names_the_likeliest_are_looked_at() -> None:
+    _, known = SPACE[1]
+    many = [dataclasses.replace(known, id=f"inv_{at}", number=f"LU-2026-4{at:03d}", reference=None) for at in range(50)]
+    written = f"{a_letter()}\n{' '.join(bill.number for bill in many)}"
+    assert judged(written, bills=many).verdict is Verdict.UNKNOWN
+    number = many[30].number
+    assert judged(a_letter(number=number, reference=number), bills=many).bill_id == many[30].id
+
+
+def test_a_text_that_grows_is_too_long() -> None:
+    with pytest.raises(BillRefused):
+        shown.of_text("\ufdfa" * (shown.TEXT_MAX // 2))
+
+
 def test_more_that_is_asked_for_in_words_is_not_to_be_paid() -> None:
     assert judged(a_letter(amounts=("9.999,00 €",))).verdict is Verdict.DO_NOT_PAY
 
@@ -595,6 +668,6 @@ def test_one_step_away_it_is_mistaken_for_theirs(account: str, mistaken: bool) -
 
 def test_a_hostile_text_takes_no_time() -> None:
     """Each would take minutes where looking for something goes back over the whole text for each sign of it."""
-    for piece in ("1 ", "-", "a.", "FR14 ", "\n", "1,1 €", "facture ", "x1", "é"):
+    for piece in ("1 ", "-", "a.", "FR14 ", "\n", "1,1 €", "facture ", "x1", "é", "a b ", "total 1 "):
         text = (piece * shown.TEXT_MAX)[: shown.TEXT_MAX]
         assert judged(text).verdict is Verdict.UNKNOWN
