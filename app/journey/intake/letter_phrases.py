@@ -153,13 +153,11 @@ _PHRASES = (
         | kind_(?:regards|wishes)_ | value_added_tax_""",
 )
 
-
 _ANY = re.compile(rf"\b(?:{'|'.join(_PHRASES).replace('_', '[ ]')})", re.VERBOSE)
 _TOKEN = re.compile(rf"[^\W_]+|[{ACCOUNT}-{COMPANY}·]")
 _AS_LETTER = dict(zip((ACCOUNT, AMOUNT, DAY, MONTH, NUMBER, TERM, COMPANY), "AMDSNTC", strict=True))
 #: what was compared; what was a phrase, and the end of a sentence
 _EXPLAINED = frozenset("AMDSNTC·")
-
 
 #: somebody to whom, or at whose place, something could be paid that is no account of the company's: "M to our club"
 _TOWARDS = re.compile(
@@ -190,25 +188,18 @@ def strange_words(left: str) -> Iterator[str]:
 # What turns what stands beside it. A bill may have such words, and who repeats one may say another thing with it.
 _TURNING = """
 not never no nor or either instead other another else new changed change changes update updated former old wrong
-cancel
-cancelled closed void twice double again first second once today tomorrow now immediately urgent urgently hour hours
-call phone telephone write email mail contact click scan visit send reply ask tell fee fees fine penalty surcharge
-extra
-additional plus more less half card cards cash cheque check voucher gift wallet crypto code pin password collector
-agent
-partner lawyer bailiff court
-ne pas plus non jamais ni ou sinon autre autres nouveau nouvelle nouveaux nouvelles changé change changement modifié
-ancien ancienne faux annulé fermé clos deux double encore fois aujourd hui demain immédiatement urgent heure heures
-appeler appelez téléphone écrire écrivez contacter contactez cliquer cliquez scanner scannez envoyer envoyez répondre
-frais pénalité pénalités majoration supplément moitié carte cartes espèces chèque bon cadeau code mot passe huissier
-partenaire mandataire avocat tribunal rib banque compte payer paiement
-nicht kein keine nie oder sondern statt anstatt ander andere anderen neu neue neuen neues geändert alt alte doppelt
-sofort
-heute morgen dringend stunden anrufen rufen telefon schreiben senden gebühr gebühren mahngebühr karte bar gutschein
-inkasso anwalt bank konto zahlen
-niet geen nooit of maar ander andere nieuw nieuwe gewijzigd oud dubbel nu vandaag dringend uur bellen bel sturen
-kosten
-kaart bank rekening betalen incasso deurwaarder
+cancel cancelled closed void twice double again first second once today tomorrow now immediately urgent urgently hour
+hours call phone telephone write email mail contact click scan visit send reply ask tell fee fees fine penalty
+surcharge extra additional plus more less half card cards cash cheque check voucher gift wallet crypto code pin
+password collector agent partner lawyer bailiff court ne pas plus non jamais ni ou sinon autre autres nouveau nouvelle
+nouveaux nouvelles changé change changement modifié ancien ancienne faux annulé fermé clos deux double encore fois
+aujourd hui demain immédiatement urgent heure heures appeler appelez téléphone écrire écrivez contacter contactez
+cliquer cliquez scanner scannez envoyer envoyez répondre frais pénalité pénalités majoration supplément moitié carte
+cartes espèces chèque bon cadeau code mot passe huissier partenaire mandataire avocat tribunal rib banque compte payer
+paiement nicht kein keine nie oder sondern statt anstatt ander andere anderen neu neue neuen neues geändert alt alte
+doppelt sofort heute morgen dringend stunden anrufen rufen telefon schreiben senden gebühr gebühren mahngebühr karte
+bar gutschein inkasso anwalt bank konto zahlen niet geen nooit of maar ander andere nieuw nieuwe gewijzigd oud dubbel
+nu vandaag dringend uur bellen bel sturen kosten kaart bank rekening betalen incasso deurwaarder
 """
 
 

@@ -1,6 +1,6 @@
 """The words of which a letter about a bill is made, in French, English, German and Dutch.
 
-A word is here only if it stand anywhere in such a letter: it turns neither where, to whom, how much, when nor how
+A word is here only if it can stand anywhere in such a letter: it turns neither where, to whom, how much, when nor how
 something is paid, and denies nothing that stands beside it. No currency is here: only the bill's own may be named.
 Whatever could (pay, transfer, account, due …) stands only in whole phrases: ``letter_phrases.py``.
 """

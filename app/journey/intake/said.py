@@ -158,12 +158,7 @@ class Rest:
     is_numbered: bool  #: another number stands where the number of a bill would
     has_other_day: bool  #: one that the bill does not say, and that is not over
     has_other_measure: bool  #: a quantity, or a time to pay in, that the bill does not say
-    left: str  #: what is known is a mark of letter_words.py
-
-    @property
-    def words(self) -> frozenset[str]:
-        """Small, also short numbers and strange currency signs: what no letter about a bill needs."""
-        return frozenset(_strange_in(self.left))
+    words: frozenset[str]  #: small, also short numbers and strange currency signs: what no letter about a bill needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +176,10 @@ class Said:
     words: str  #: all, as they look, a space around each
     doubts: tuple[str, ...]
     without_accounts: str
-    dates: tuple[WrittenDay, ...] = field(repr=False)  #: in ``without_accounts``
+    letters: str = field(repr=False)  #: and digits of that, small
+    dates: tuple[WrittenDay, ...] = field(repr=False)  #: in it
+    measures: frozenset[Decimal] = field(repr=False)  #: numbers of quantities in it
+    terms: frozenset[int] = field(repr=False)  #: days to pay in, in it
 
     @classmethod
     def of(cls, written: str, *, numbers: Collection[str] = ()) -> Said:
@@ -208,20 +206,21 @@ class Said:
             words=words_of(plain),
             doubts=tuple(_doubts(plain, without)),
             without_accounts=without,
+            letters=compact(without),
             dates=tuple(written_days_in(without)),
+            measures=frozenset(value for number in _MEASURED.findall(without) for value in values_of(number)),
+            terms=frozenset(terms_in(without)),
         )
 
     def within(self, own: Own) -> Own:
         """What of it may stand in this text: most bills have the same, which is nothing."""
-        written = compact(self.without_accounts)
-        measures = {value for number in _MEASURED.findall(self.without_accounts) for value in values_of(number)}
         return Own(
-            words=tuple(each for each in own.words if compact(each) in written),
+            words=tuple(each for each in own.words if compact(each) in self.letters),
             names=own.names,
             days=frozenset(day for day in own.days if any(each.is_said_by([day]) for each in self.dates)),
             limits=frozenset(day for day in own.limits if any(each.is_said_by([day]) for each in self.dates)),
-            numbers=own.numbers & measures,
-            terms=own.terms.intersection(map(int, _TERM.findall(self.without_accounts))),
+            numbers=own.numbers & self.measures,
+            terms=own.terms & self.terms,
         )
 
     def rest(self, own: Own, today: dt.date) -> Rest:
@@ -256,7 +255,7 @@ class Said:
             is_numbered=_NUMBERED.search(left) is not None,
             has_other_day=has_other_day,
             has_other_measure=not all(counted),
-            left=left,
+            words=frozenset(_strange_in(left)),
         )
 
     def _without_dates(self, own: Own, today: dt.date) -> tuple[str, bool]:
@@ -316,12 +315,13 @@ def groups_in(written: str) -> Iterator[str]:
 
 
 def terms_in(written: str) -> Iterator[int]:
-    """How many days there are to pay in, by a text that is the biller's own."""
+    """How many days there are to pay in, as a text says."""
     yield from map(int, _TERM.findall(written))
 
 
 def _strange_in(left: str) -> Iterator[str]:
-    """Words that no letter about a bill needs, and numbers that count nothing; in no alphabet but ours."""
+    """Words that no letter about a bill needs, and numbers that count nothing; in no alphabet but ours. What is known
+    is a mark of letter_phrases.py."""
     yield from map(compact, _DIGITS.findall(left))
     yield from strange_words(_DIGITS.sub(HERE, left))
     yield from _SPELLED_OUT.findall(left)

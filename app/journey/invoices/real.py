@@ -124,7 +124,7 @@ class Answer:
     company's, and nothing may be paid to it now), ``held`` (a bill that is), ``seal``, ``no-name``, ``other-payee``,
     ``bic``, ``amount``, ``number`` (something with digits that the bill does not say), ``day`` (one that it does not
     say and that is not over), ``account`` (another one),
-    ```words`` (some that neither the bill says nor a letter about one needs), ``nothing-named`` (neither amount nor
+    ``words`` (some that neither the bill says nor a letter about one needs), ``nothing-named`` (neither amount nor
     number)."""
 
     verdict: Verdict
@@ -141,11 +141,12 @@ class _Read:
 
     def __init__(self, shown: Shown, today: dt.date, bills: Collection[Known]) -> None:
         self.shown, self.today = shown, today
-        self._said = {}
-        for each in (*shown.texts, *shown.prose):
+        numbers = {word: said.compact(word) for bill in bills for word in bill.words}
+        self._said: dict[str, Said] = {}
+        for each in dict.fromkeys((*shown.texts, *shown.prose)):
             letters = said.compact(each)
-            numbers = {word for bill in bills for word in bill.words if said.compact(word) in letters}
-            self._said[each] = Said.of(each, numbers=numbers)
+            there = [number for number, signs in numbers.items() if signs in letters]
+            self._said[each] = Said.of(each, numbers=there)
         self.texts = [self._said[each] for each in shown.texts]
         of_claims = {account: checks.valid_iban(account) for claim in shown.claims for account in claim.accounts}
         self.accounts = {iban for iban in of_claims.values() if iban}.union(*(each.accounts for each in self.texts))
