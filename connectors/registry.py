@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -81,7 +82,7 @@ class Registry:
         self._session_factory = session_factory
         self._clock = clock
         self._bank_keys = bank_keys
-        self._read_keys: dict[tuple[str, bool, bool, bool], BankKeys] = {}
+        self._load_keys = functools.cache(BankKeys.load)  # many banks, one folder: an RSA key takes long to check
         self._connectors: dict[str, Connector] = {}
         self._lines: dict[str, Line] = {}
         self._unusable: dict[str, str] = {}
@@ -186,13 +187,12 @@ class Registry:
             return None
         if self._bank_keys is None:
             raise KeysUnusable("this installation has no folder of keys for banks")
-        needs = (bank.needs_certificate, bank.needs_signing_key, bank.needs_seal)
-        if (bank.keys, *needs) not in self._read_keys:  # many banks, one folder: an RSA key takes long to check
-            certificate, signing, seal = needs
-            self._read_keys[bank.keys, *needs] = BankKeys.load(
-                self._bank_keys / bank.keys, needs_certificate=certificate, needs_signing=signing, needs_seal=seal
-            )
-        return self._read_keys[bank.keys, *needs]
+        return self._load_keys(
+            self._bank_keys / bank.keys,
+            needs_certificate=bank.needs_certificate,
+            needs_signing=bank.needs_signing_key,
+            needs_seal=bank.needs_seal,
+        )
 
     def _line(self, bank: BankProfile, keys: BankKeys | None) -> Line:
         session = self._session_factory(bank) if self._session_factory else _session(keys, allow_http=self._allow_http)
