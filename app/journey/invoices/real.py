@@ -1,10 +1,10 @@
 """Is this real? Holds what a customer was shown against what is in their space. Pure: values in, an answer out.
 
-*Real* is said only of what is compared to its last sign: a file, a payment code, an account. A free text is never real,
-since no program understands all that it may ask for: where nothing in it differs from one bill (whatever has digits, each
-account, each payee, each word), that bill is *in the space*, which is said of the bill and not of the text. *Do not pay*
-is said only where it looks like a company of theirs, or like a bill, and account or amount differ. Everything else is
-unknown, also what is most likely real.
+*Real* is said only of what is compared to its last sign: a file, a payment code, an account. A text is never real,
+since no program understands all that it may ask for. Where nothing in it differs from one bill (whatever has digits,
+each account, each payee, each word), that bill is *in the space*: this is said of the bill and not of the text. *Do
+not pay* is said only where it looks like a company of theirs, or like a bill, and account or amount differ. Everything
+else is unknown, also what is most likely real.
 """
 
 from __future__ import annotations
