@@ -91,8 +91,8 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
 
 def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
     """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it, nor suspends its
-    biller, before this transaction ends: who decides or prepares a payment takes both after the invoice, the biller
-    first, as who proposes an account does."""
+    biller, before this transaction ends: who decides or prepares a payment has stood in line for the biller before all
+    else (``biller_queue.wait_to_read``), and takes both rows after the invoice, the biller first."""
     wanted = (
         select(PayeeAccount.id)
         .select_from(Biller)

@@ -81,7 +81,7 @@ def test_a_bill_that_comes_during_a_suspension_waits_for_it_and_is_held(
 def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_is_not_overtaken_by_the_next_one(
     services: Services, biller: BillerMade, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next bill waits behind it, and is held; a customer who decides meanwhile does not wait."""
+    """The next bill waits behind it, and is held; whether an account is open is told meanwhile."""
     suspending = threading.Thread(target=suspend, args=(services, biller))
     second = threading.Thread(target=send, args=(services, biller, address, "A-2"))
     real = taking._Desk.write
