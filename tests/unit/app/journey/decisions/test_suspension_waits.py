@@ -1,5 +1,5 @@
-"""Who decides on a payment, or prepares one, stands in line with who suspends the biller: real transactions, on
-PostgreSQL. Nobody overtakes a suspension that waits, and nobody waits for somebody who waits for them."""
+"""Who decides on a payment, or prepares one, stands in line with who suspends the biller or freezes its account: real
+transactions, on PostgreSQL. Nobody overtakes who waits for that, and nobody waits for somebody who waits for them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sqlalchemy import Engine, select
 from app.errors import Conflict
 from app.journey.decisions.models import Decision
 from app.journey.payments.reasons import Reason
-from app.people import vetting
+from app.people import accounts, vetting
 from app.people.billers import locked_to_read
-from app.people.models import Biller, Customer
+from app.people.models import Customer, PayeeAccount
 from tests.conftest import Clock
 from tests.functional.test_suspension_races import await_a_lock
 from tests.support.locks import locks_taken
 from tests.unit.app.journey.corrections.test_correction_races import Rounds
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
-from tests.unit.app.journey.decisions.test_twin_races import in_order
-from tests.unit.app.journey.house import House
+from tests.unit.app.journey.decisions.test_twin_races import gives_way
+from tests.unit.app.journey.house import IBAN, House
 
 pytestmark = [
     pytest.mark.postgres,
@@ -42,6 +42,16 @@ def suspend(house: House) -> None:
         uow.commit()
 
 
+def freeze(house: House) -> None:
+    with house.begin() as uow:
+        account_id = uow.session.scalars(select(PayeeAccount.id).where(PayeeAccount.iban == IBAN)).one()
+        accounts.freeze(uow, account_id=account_id, by="ada", note="it is not theirs")
+        uow.commit()
+
+
+by_each = pytest.mark.parametrize("stop", [suspend, freeze])
+
+
 def signed(house: House) -> Act:
     """A tab in which the bill is signed, and about to be sent."""
     device, started = passkey_of(house, house.customer), start(house)
@@ -49,8 +59,8 @@ def signed(house: House) -> Act:
     return lambda: decide(house, started, credential)
 
 
-def behind_a_suspension(house: House, act: Act) -> list[Conflict]:
-    """A bill of the biller is taken just now, a suspension waits for it, and then this comes. Why it was refused."""
+def behind(stop: Callable[[House], None], house: House, act: Act) -> list[Conflict]:
+    """A bill of the biller is taken just now, who stops it waits for that, and then this comes. Why it was refused."""
     refused: list[Conflict] = []
 
     def run() -> None:
@@ -59,30 +69,32 @@ def behind_a_suspension(house: House, act: Act) -> list[Conflict]:
         except Conflict as error:
             refused.append(error)
 
-    suspending, acting = threading.Thread(target=suspend, args=(house,)), threading.Thread(target=run)
+    stopping, acting = threading.Thread(target=stop, args=(house,)), threading.Thread(target=run)
     with house.begin() as uow:
         locked_to_read(uow.session, "blr_1")
-        suspending.start()
+        stopping.start()
         await_a_lock(house.services, "%pg_advisory_xact_lock(%")
         acting.start()
         await_a_lock(house.services, "%pg_advisory_xact_lock_shared(%")
-    for each in (suspending, acting):
+    for each in (stopping, acting):
         each.join(10)
         assert not each.is_alive()
     return refused
 
 
-def test_nobody_decides_past_a_suspension_that_waits(house: House) -> None:
+@by_each
+def test_nobody_decides_past_who_waits_to_stop_payments(house: House, stop: Callable[[House], None]) -> None:
     house.bill()
-    assert [each.code for each in behind_a_suspension(house, signed(house))] == ["account-held"]
+    assert [each.code for each in behind(stop, house, signed(house))] == ["account-held"]
     with house.services.reading() as uow:
         assert uow.session.scalars(select(Decision)).all() == []
 
 
-def test_nobody_prepares_a_payment_past_it(house: House) -> None:
+@by_each
+def test_nobody_prepares_a_payment_past_them(house: House, stop: Callable[[House], None]) -> None:
     house.bill()
     house.decide()
-    assert behind_a_suspension(house, lambda: house.run("payments.initiate")) == []
+    assert behind(stop, house, lambda: house.run("payments.initiate")) == []
     assert (house.payment().state, house.payment().reason) == ("rejected", Reason.ACCOUNT_HELD)
     assert "initiate" not in house.bank.verbs()
 
@@ -103,7 +115,10 @@ def test_who_waits_in_line_has_locked_nothing_that_others_wait_for(house: House)
     assert {"payment", "invoice", "ledger_balance", "biller"} <= set(taken[1:])
 
 
-def test_a_suspension_at_every_moment_of_a_decision_and_of_what_prepares_it(rounds: Rounds) -> None:
+@by_each
+def test_payments_are_stopped_at_every_moment_of_a_decision_and_of_what_prepares_it(
+    rounds: Rounds, stop: Callable[[House], None]
+) -> None:
     tab: list[Act] = []
 
     def prepare(house: House) -> None:
@@ -116,7 +131,9 @@ def test_a_suspension_at_every_moment_of_a_decision_and_of_what_prepares_it(roun
         house.hurry("payments.initiate")
         house.run("payments.initiate")
 
-    for house in rounds.moments(prepare, act, suspend):
-        in_order(house)
-        with house.services.reading() as uow:
-            assert uow.session.get_one(Biller, "blr_1").state == "suspended"
+    ends = set()
+    for house in rounds.moments(prepare, act, stop):
+        house.hurry("payments.look_at_account")
+        house.run("payments.look_at_account")
+        ends.add(gives_way(house))
+    assert ends <= {"refused", "rejected", "cancelled"}
