@@ -293,28 +293,58 @@ def test_what_comes_while_one_is_being_sent_is_another_message(
     assert len(mail.taken) == 2
 
 
+def press(journey: Journey, act: str) -> None:
+    """On the page of the company."""
+    token = journey.browser.token(f"/companies/{journey.biller.id}")
+    assert journey.browser.post(f"/companies/{journey.biller.id}/{act}", token=token, form={}).status_code == 303
+
+
 def test_bills_of_a_muted_company_come_without_a_message(told: Journey, mail: MailServer) -> None:
-    """As its page promises; what was to be told before is told."""
+    """As its page promises."""
     choose(told, "new_bill")
-
-    def press(act: str) -> None:
-        token = told.browser.token(f"/companies/{told.biller.id}")
-        assert told.browser.post(f"/companies/{told.biller.id}/{act}", token=token, form={}).status_code == 303
-
-    told.bill()
-    press("mute")
+    press(told, "mute")
     told.bill(number="muted")
     told.wait(GATHERED_S)
-    assert len(mail.taken) == 1
-    told.wait(APART.total_seconds())
-    told.bill(number="muted too")
-    told.wait(APART.total_seconds())
-    assert len(mail.taken) == 1
-    told.browser.sign_in()
-    press("unmute")
+    assert states(told) == []
+    press(told, "unmute")
     told.bill(number="heard")
-    told.wait(APART.total_seconds())
-    assert len(mail.taken) == 2
+    told.wait(GATHERED_S)
+    assert len(mail.taken) == 1
+
+
+@pytest.mark.parametrize("act", ["mute", "block"])
+def test_a_company_that_is_silenced_while_its_message_waits_is_told_no_more(
+    told: Journey, mail: MailServer, act: str
+) -> None:
+    choose(told, "new_bill")
+    told.bill()
+    press(told, act)
+    told.wait(GATHERED_S)
+    assert (mail.taken, states(told)) == ([], [("new_bill", "not_sent")])
+
+
+def test_what_another_company_sent_meanwhile_is_told(told: Journey, mail: MailServer) -> None:
+    """One message speaks for both: it is the other one's still."""
+    choose(told, "new_bill")
+    told.bill()
+    other = factories.make_biller(told.services, name="Aquarelle")
+    address = factories.connect(told.services, customer_id=told.customer.id, biller_id=other.id)
+    dataclasses.replace(told, biller=other, address=address).bill(number="theirs")
+    press(told, "mute")
+    told.wait(GATHERED_S)
+    assert (len(mail.taken), states(told)) == (1, [("new_bill", "sent")])
+
+
+def test_a_held_bill_of_a_company_that_is_blocked_while_its_message_waits_is_told_no_more(
+    told: Journey, mail: MailServer
+) -> None:
+    """Nor is it shown."""
+    choose(told, "bill_held")
+    told.deliver(number="swap", payee={"name": "Lumen", "iban": "GB33BUKB20201555555555"})
+    told.worker.run_until_idle()
+    press(told, "block")
+    told.wait(GATHERED_S)
+    assert (mail.taken, states(told)) == ([], [("bill_held", "not_sent")])
 
 
 def test_from_one_that_came_late_to_the_next_there_are_six_hours_too(told: Journey, mail: MailServer) -> None:
