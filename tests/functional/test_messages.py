@@ -604,6 +604,31 @@ def test_who_was_first_takes_no_place_of_others_twice(unproven: Journey, mail: M
     assert [asks(unproven, each) for each in others] == [True, True, False]
 
 
+def test_the_place_is_kept_for_whoever_still_has_to_show_the_address(unproven: Journey, mail: MailServer) -> None:
+    """The space that was first has shown it: it asks no more, and of the others the first one has a place."""
+    address = unproven.customer.email
+    with unproven.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, unproven.customer.id).email_proven_at = uow.now
+        uow.commit()
+    [first] = others_with(unproven, address)
+    unproven.clock.tick(seconds=1)
+    later = others_with(unproven, address, address, address)
+    assert [asks(unproven, each) for each in later] == [True, True, False]
+    assert asks(unproven, first)
+
+
+def test_who_made_spaces_with_labels_first_does_not_have_the_place_of_the_plain_address(
+    unproven: Journey, mail: MailServer
+) -> None:
+    [labelled] = others_with(unproven, "noor+label@example.org")
+    unproven.clock.tick(seconds=1)
+    [plain] = others_with(unproven, "noor@example.org")
+    others = others_with(unproven, *["noor+later@example.org"] * 3)
+    assert [asks(unproven, each) for each in others] == [True, True, False]
+    assert not asks(unproven, labelled)
+    assert asks(unproven, plain)
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_many_spaces_that_ask_at_one_moment_are_counted_all_the_same(unproven: Journey, mail: MailServer) -> None:

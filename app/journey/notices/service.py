@@ -166,7 +166,8 @@ def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt
 
 def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
     """One question a day of each space, and ASKED_MOST to one mailbox; of these, one is kept for the space that was the
-    first to have its address, so that nobody who makes spaces shuts that out. Raises TooMany."""
+    first to have its address, of those that still have to show it, so that nobody who makes spaces shuts that out; one
+    whose address has a label comes behind those that have none. Raises TooMany."""
     detail = "Enough was sent to this address for now. Nothing more was sent."
     if (again_at := asks_again_at(uow.session, customer_id=customer.id, now=uow.now)) is not None:
         raise TooMany("address-asked", detail, retry_after=again_at - uow.now)
@@ -180,10 +181,9 @@ def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
     asking = set(uow.session.scalars(found.where(Notice.created_at > uow.now - safe_words.ASKED_KEPT)))
     room = ASKED_MOST - len(asking)
     if room == 1 and customer.id not in asking:
-        first = uow.session.scalar(
-            select(Customer.id).where(is_there).order_by(Customer.created_at, Customer.id).limit(1)
-        )
-        room -= first not in {*asking, customer.id}
+        unproven = select(Customer.id).where(is_there, Customer.email_proven_at.is_(None))
+        by_rank = unproven.order_by(Customer.email != box, Customer.created_at, Customer.id)
+        room -= uow.session.scalar(by_rank.limit(1)) not in {*asking, customer.id}
     if customer.id in asking or room < 1:
         raise TooMany("address-asked", detail, retry_after=ASKED_APART)
 
