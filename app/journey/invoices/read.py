@@ -270,7 +270,8 @@ def open_total(
     session: Session, *, customer_id: str, today: dt.date, now: dt.datetime, delivered: bool = True
 ) -> OpenTotal:
     """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is; what is
-    not paid here, and for what nothing may be paid now, is only counted."""
+    not paid here, and for what nothing may be paid now, is only counted. A bill whose seal does not fit its file is in
+    the sum: only its own page reads the file (``origin_of``)."""
     of_kind = Invoice.bill_id.is_not(None) if delivered else Invoice.bill_id.is_(None)
     of_customer = and_(Invoice.customer_id == customer_id, of_kind)
     to_pay = Invoice.state == InvoiceState.TO_PAY
