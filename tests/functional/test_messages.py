@@ -490,8 +490,14 @@ def test_words_that_were_sent_to_an_address_count_for_two_days_and_only_the_last
     assert "These are not the two words" in type_words(unproven, first)
     unproven.clock.tick(days=2)
     unproven.browser.sign_in()
-    assert "do not count, or no longer" in type_words(unproven, second)
+    assert "last message that we sent there do not count any more" in type_words(unproven, second)
     assert "Nothing of what is ticked below is sent to camille@example.org yet" in page(unproven)
+
+
+def test_a_link_to_the_page_does_not_make_it_say_that_words_were_wrong(unproven: Journey, mail: MailServer) -> None:
+    plain = page(unproven)
+    assert " ".join(unproven.browser.page("/messages?wrong=1").get_text(" ").split()) == plain
+    assert "do not count" not in plain
 
 
 def test_whoever_asks_too_often_is_told_when_to_try_again(unproven: Journey, mail: MailServer) -> None:
