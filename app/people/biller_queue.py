@@ -1,8 +1,9 @@
 """Where those stand in line who rely on what is known of a biller, and who changes it: itself, its accounts, its keys.
 
 At a row, readers overtake whoever waits to change it: a company of which something is always delivered, decided or
-prepared would keep off for ever that it is suspended or its account frozen. Everybody stands here before they lock anything of the biller, of a
-bill or of a payment: who held one of these already would wait behind a change that waits for who waits for them.
+prepared would keep off for ever that it is suspended or its account frozen. Everybody stands here before they lock
+anything of the biller, of a bill or of a payment: who held one of these already would keep others waiting behind a
+change that waits for who waits for them.
 """
 
 from __future__ import annotations

@@ -105,9 +105,7 @@ def payment_view(session: Session, payment_id: str, *, now: dt.datetime) -> Paym
     return dataclasses.replace(view, earlier=earlier_bills(session, [view.invoice_id]).get(view.invoice_id))
 
 
-def payments_of_invoice(
-    session: Session, *, invoice_id: str, customer_id: str, now: dt.datetime
-) -> list[PaymentView]:
+def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str, now: dt.datetime) -> list[PaymentView]:
     """All tries at one bill, newest first."""
     rows = session.execute(
         _select(now)
