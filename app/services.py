@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -51,7 +52,12 @@ class Services:
 
     def reading(self) -> UnitOfWork:
         """A transaction that only reads; on SQLite it waits for no writer."""
-        return UnitOfWork(self.engine, route=self.route, clock=self.clock, read_only=True)
+        return UnitOfWork(self._reading_engine, route=self.route, clock=self.clock)
+
+    @functools.cached_property
+    def _reading_engine(self) -> Engine:
+        """The same engine: to make it anew takes as long as a short query."""
+        return self.engine.execution_options(read_only=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,13 @@ def among(session: Session, column: InstrumentedAttribute[Any], values: Collecti
     return column.in_(values)
 
 
+def among_named(dialect: str, column: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    """``among`` in a statement that is made once: its values, a list, are given by this name with each execution."""
+    if dialect == "postgresql":
+        return column == any_(bindparam(name, type_=ARRAY(column.type)))
+    return column.in_(bindparam(name, expanding=True))
+
+
 def _table(table: type[Base]) -> Table:
     made: Table = table.__table__  # type: ignore[assignment]  # every class of ours has a table
     return made

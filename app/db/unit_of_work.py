@@ -40,10 +40,8 @@ class UnitOfWork:
 
     session: Session
 
-    def __init__(
-        self, engine: Engine, *, route: Route, clock: Callable[[], dt.datetime], read_only: bool = False
-    ) -> None:
-        self._engine = engine.execution_options(read_only=True) if read_only else engine
+    def __init__(self, engine: Engine, *, route: Route, clock: Callable[[], dt.datetime]) -> None:
+        self._engine = engine
         self._route = route
         self._clock = clock
 

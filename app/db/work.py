@@ -115,7 +115,8 @@ BULK_HANDLERS = (
     "notices.tell_new_bill_together",
     "notices.tell_held_bill_together",
 )
-_HANDLERS = {
+#: what every lane has but the journey's, which has all others
+HANDLERS_OF = {
     Lane.OUTBOUND: OUTBOUND_HANDLERS,
     Lane.MAIL: MAIL_HANDLERS,
     Lane.BULK: BULK_HANDLERS,
@@ -222,8 +223,8 @@ def claim_due(
 def _in(lane: Lane) -> ColumnElement[bool]:
     """By handler; what no other lane has is the journey's."""
     if lane is Lane.JOURNEY:
-        return WorkRow.handler.not_in([name for names in _HANDLERS.values() for name in names])
-    return WorkRow.handler.in_(_HANDLERS[lane])
+        return WorkRow.handler.not_in([name for names in HANDLERS_OF.values() for name in names])
+    return WorkRow.handler.in_(HANDLERS_OF[lane])
 
 
 def claim_key(session: Session, *, key: str, now: dt.datetime, lease: dt.timedelta = LEASE) -> Claim | None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Integer, literal, select
+from sqlalchemy import Integer, Select, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db.many import among
+from app.db.many import among, among_named
 from app.journey.intake.means import MeansKind
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
@@ -141,12 +142,20 @@ def _walk(
     to: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
 ) -> list[tuple[str, str]]:
     """Each of ``begin`` with all that is found by going on, the nearest first."""
+    line = _line(session.get_bind().dialect.name, at.key, to.key)
+    return [(row.begin, row.found) for row in session.execute(line, {"invoice_ids": list(begin)})]
+
+
+@functools.cache
+def _line(dialect: str, at_key: str, to_key: str) -> Select[tuple[str, str]]:
+    """The query of ``_walk``, for any ``invoice_ids``. It is asked before each step of a payment, and to put it
+    together takes longer than to ask it."""
+    at, to = getattr(Invoice, at_key), getattr(Invoice, to_key)
     first = select(at.label("begin"), to.label("found"), literal(1, Integer).label("steps")).where(
-        among(session, at, begin), to.is_not(None)
+        among_named(dialect, at, "invoice_ids"), to.is_not(None)
     )
     line = first.cte("line", recursive=True)
     line = line.union_all(
         select(line.c.begin, to, line.c.steps + 1).where(at == line.c.found, to.is_not(None), line.c.steps < STEPS_MOST)
     )
-    rows = session.execute(select(line.c.begin, line.c.found).order_by(line.c.steps))
-    return [(row.begin, row.found) for row in rows]
+    return select(line.c.begin, line.c.found).order_by(line.c.steps)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 
 from tests.faults.sim.bugs import BUGS, planted
-from tests.faults.sim.runner import STEPS, Outcome, run
+from tests.faults.sim.runner import STEPS, Outcome, run, the_house
 from tests.faults.sim.sometimes import GATE, missing
 
 #: a process is made anew after so many seeds: what it has read and compiled does not grow for ever
@@ -25,6 +25,8 @@ def _some(task: tuple[range, int, str | None, frozenset[str]]) -> list[Outcome]:
     gc.disable()
     outcomes = []
     with planted(bug):
+        the_house()
+        gc.freeze()  # what lives as long as the process is not looked through again for what may go
         for seed in seeds:
             outcome = run(seed, steps=steps, known=known)
             if outcome.broken is None:

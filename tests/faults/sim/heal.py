@@ -45,7 +45,8 @@ def heal(world: World, watch: Watch) -> None:
             world.floor.broken("L4", "the work does not come to an end")
         world.do_housekeeping()
         since = world.floor.now - start
-        watch.judge((name, f"{detail}, {since} after all was well") for name, detail in broken_tables(world, late=True))
+        late = broken_tables(world, watch, late=True)
+        watch.judge((name, f"{detail}, {since} after all was well") for name, detail in late)
         if hours == 24:
             for _ in range(3):
                 world.do_operator()

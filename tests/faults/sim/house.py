@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 from app.db import work
 from app.db.migrate import upgrade
 from app.demo.authenticator import Authenticator
+from app.invariants import INVARIANTS
 from app.journey.intake.service import ClientIdentity, deliver
 from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
@@ -36,6 +37,7 @@ from connectors.registry import Registry
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
 from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space
+from tests.faults.sim.written import Reading, Written
 from tests.support import factories
 from tests.support.bills import json_bill
 from tests.support.installation import make_settings
@@ -102,6 +104,11 @@ class House:
         self.clients: dict[str, ClientIdentity] = {}  #: by biller
         self.bills: list[Document] = []
         self.people = self._settle_in()
+        self.written = Written(self.raw)
+        self._readings = {
+            late: [self.written.reading(each.name, each.query("sqlite")) for each in INVARIANTS if each.late is late]
+            for late in (False, True)
+        }
         self._template = dbapi2.connect(":memory:", check_same_thread=False)
         self.raw.backup(self._template)
 
@@ -114,9 +121,18 @@ class House:
         self.banks.banks_by_id = {bank.profile.id: bank for bank in banks}
         return self.services
 
+    def invariants(self, *, late: bool) -> list[Reading]:
+        """The product's own: those that hold at every moment, or those that are a matter of time."""
+        return self._readings[late]
+
     def _engine(self) -> Engine:
         engine = create_engine(
-            "sqlite://", module=dbapi2, creator=lambda: self.raw, poolclass=StaticPool, query_cache_size=2000
+            "sqlite://",
+            module=dbapi2,
+            creator=lambda: self.raw,
+            poolclass=StaticPool,
+            pool_reset_on_return=None,  # a session that closes has rolled back what it did not commit
+            query_cache_size=2000,
         )
 
         @event.listens_for(engine, "begin")
