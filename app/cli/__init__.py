@@ -69,6 +69,7 @@ def _sentence(error: Exception) -> str | None:
     """What went wrong for a person, when it is something that a person can mend; None for a fault of ours."""
     from sqlalchemy.exc import OperationalError
 
+    from app.db.engine import is_kept_out
     from app.demo.errors import DemoError
     from app.errors import AppError
     from app.keys import KeysMissing
@@ -81,6 +82,11 @@ def _sentence(error: Exception) -> str | None:
 
     if isinstance(error, AppError):
         return error.detail
+    if is_kept_out(error):
+        return (
+            "others are writing about the same at this moment, and did not come to an end in time. Nothing was written"
+            " but what is said above: repeat the command."
+        )
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {str(error.orig).strip().splitlines()[0]}"
     known = (

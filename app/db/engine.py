@@ -53,6 +53,10 @@ def make_engine(url: str, *, pool_size: int = 12) -> Engine:
     )
 
 
+#: of PostgreSQL: lock_not_available
+_LOCK_TIMEOUT = "55P03"
+
+
 def is_away(error: BaseException | None) -> bool:
     """Whether an error means that the database cannot be used now: away, restarting, or too busy.
 
@@ -60,6 +64,14 @@ def is_away(error: BaseException | None) -> bool:
     """
     of_ours = isinstance(error, IntegrityError | DataError | ProgrammingError)
     return isinstance(error, DBAPIError | PoolTimeout | WriterTimeout) and not of_ours
+
+
+def is_kept_out(error: BaseException) -> bool:
+    """Whether others held what was to be read or written for too long; nothing was written."""
+    if isinstance(error, WriterTimeout):
+        return True
+    of_driver = error.orig if isinstance(error, DBAPIError) else None
+    return getattr(of_driver, "sqlstate", None) == _LOCK_TIMEOUT or str(of_driver) == "database is locked"
 
 
 class WriterTimeout(TimeoutError):

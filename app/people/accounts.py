@@ -18,7 +18,7 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
-from app.people import names
+from app.people import biller_queue, names
 from app.people.account_states import ACCOUNT, BY_TWO, MOVES, AccountState, AccountStep
 from app.people.biller_states import SUSPENDED, BillerState
 from app.people.events import PayeeAccountMoved
@@ -91,8 +91,8 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
 
 def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
     """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it, nor suspends its
-    biller, before this transaction ends: who decides or prepares a payment takes both after the invoice, the biller
-    first, as who proposes an account does."""
+    biller, before this transaction ends: who decides or prepares a payment has stood in line for the biller before all
+    else (``biller_queue.wait_to_read``), and takes both rows after the invoice, the biller first."""
     wanted = (
         select(PayeeAccount.id)
         .select_from(Biller)
@@ -158,7 +158,8 @@ def propose(uow: UnitOfWork, *, biller_id: str, iban: str, holder: str | None, b
 
     ``holder``: whose account it is, if that is not the biller's own name. Raises Invalid, NotFound, Conflict.
     """
-    biller = uow.session.get(Biller, biller_id, with_for_update={"key_share": True})  # two at once: one after the other
+    biller_queue.wait_to_change(uow.session, biller_id)
+    biller = uow.session.get(Biller, biller_id)
     if biller is None:
         raise NotFound("biller")
     name = (holder or biller.name).strip()
@@ -268,9 +269,11 @@ def close(uow: UnitOfWork, *, account_id: str, by: str, note: str) -> None:
 
 
 def _locked(session: Session, account_id: str) -> PayeeAccount:
-    account = session.get(PayeeAccount, account_id, with_for_update=True, populate_existing=True)
+    account = session.get(PayeeAccount, account_id)
     if account is None:
         raise NotFound("account")
+    biller_queue.wait_to_change(session, account.biller_id)
+    session.refresh(account, with_for_update=True)
     return account
 
 

@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.audit import entries
 from app.audit.kinds import Kind
-from app.db.locks import lock_name
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
-from app.people import accounts, names, vetting
+from app.people import accounts, biller_queue, names, vetting
 from app.people.biller_states import BillerState
 from app.people.identifiers import Scheme, whole
 from app.people.models import Biller
@@ -63,7 +62,7 @@ def locked_to_read(session: Session, biller_id: str) -> Biller:
 
     Who delivers locks its biller first, then the connection, then what is held.
     """
-    lock_name(session, vetting.queue_of(biller_id), shared=True)
+    biller_queue.wait_to_read(session, biller_id)
     return session.get_one(Biller, biller_id, with_for_update={"read": True}, populate_existing=True)
 
 

@@ -22,6 +22,8 @@ class Customer(Base):
     """A person and their one space."""
 
     __tablename__ = "customer"
+    # also by how an address begins (app/journey/notices/service.py), whatever the language of the database
+    __table_args__ = (Index(None, "email", postgresql_ops={"email": "varchar_pattern_ops"}),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(100))

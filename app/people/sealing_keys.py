@@ -17,6 +17,7 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid, NotFound
+from app.people import biller_queue
 from app.people.models import Biller, SealingKey
 from app.people.public_keys import public_key, thumbprint
 from consent.base import new_id
@@ -39,7 +40,8 @@ def add_key(
 
     Raises NotFound for the biller, Invalid for a key or times we do not take, Conflict for a key that is there already.
     """
-    if uow.session.get(Biller, biller_id, with_for_update={"key_share": True}) is None:  # two at once: one by one
+    biller_queue.wait_to_change(uow.session, biller_id)
+    if uow.session.get(Biller, biller_id) is None:
         raise NotFound("biller")
     begins = valid_from or uow.now
     ends = valid_until or begins + LIFE_MOST

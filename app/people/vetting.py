@@ -16,11 +16,10 @@ from sqlalchemy.orm import Session
 
 from app.audit import entries
 from app.audit.kinds import Kind
-from app.db.locks import lock_name
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, NotFound
-from app.people import accounts, resemblance
+from app.people import accounts, biller_queue, resemblance
 from app.people.account_states import AccountState
 from app.people.biller_states import BILLER, BY_TWO, BillerState, BillerStep
 from app.people.events import BillerVetted, PayeeAccountMoved
@@ -243,14 +242,9 @@ def reinstate(uow: UnitOfWork, *, biller_id: str, by: str, note: str) -> Biller:
 # --------------------------------------------------------------------------------------------------------- the writer
 
 
-def queue_of(biller_id: str) -> str:
-    """The name at which those stand in line who read the state of a biller for long, and those who change it."""
-    return f"biller:{biller_id}"
-
-
 def _locked(session: Session, biller_id: str) -> Biller:
-    """Who only refers to it is not kept waiting; who decides on a payment to it is (``accounts.is_open_since``)."""
-    lock_name(session, queue_of(biller_id))
+    """Who only refers to it is not kept waiting; who takes a bill of it, or decides on a payment to it, is."""
+    biller_queue.wait_to_change(session, biller_id)
     biller = session.get(Biller, biller_id, with_for_update={"key_share": True}, populate_existing=True)
     if biller is None:
         raise NotFound("biller")

@@ -526,6 +526,27 @@ def test_a_bill_says_whether_its_account_is_held_or_given_up(journey: Journey) -
     assert "Somebody at Quittance looks" not in page
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_what_did_not_happen_is_not_offered_again_while_nothing_may_be_paid_for_it(journey: Journey, own: bool) -> None:
+    """Of a bill that was delivered its account is frozen; of one that its customer added it is another company's."""
+    if own:
+        invoice_id = add(journey.browser)
+        make_theirs(journey)
+        check_payee(journey.browser, invoice_id, typed=OWN_IBAN)
+    else:
+        invoice_id = journey.bill()
+    payment_id = journey.confirm(invoice_id)
+    journey.browser.post(f"/payments/{payment_id}/cancel", token=journey.browser.token("/bills"))
+    assert "Check and pay again" in words(journey, f"/payments/{payment_id}")
+    act(journey, accounts.freeze, iban=OWN_IBAN if own else None, by="ada", note="a call")
+    page = words(journey, f"/payments/{payment_id}")
+    assert "You cancelled the payment here" in page
+    assert "again" not in page
+    act(journey, accounts.unfreeze, iban=OWN_IBAN if own else None, by="ada", note="it is theirs")
+    act(journey, accounts.unfreeze, iban=OWN_IBAN if own else None, by="grace", note="it is theirs")
+    assert "Check and pay again" in words(journey, f"/payments/{payment_id}")
+
+
 def test_what_was_stopped_by_a_freeze_is_told_so_after_it_is_over(journey: Journey) -> None:
     """The customer has the link, so the bank is asked to drop it; meanwhile two people open the account again."""
     payment_id = journey.confirm(journey.bill())

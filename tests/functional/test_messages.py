@@ -293,28 +293,58 @@ def test_what_comes_while_one_is_being_sent_is_another_message(
     assert len(mail.taken) == 2
 
 
+def press(journey: Journey, act: str) -> None:
+    """On the page of the company."""
+    token = journey.browser.token(f"/companies/{journey.biller.id}")
+    assert journey.browser.post(f"/companies/{journey.biller.id}/{act}", token=token, form={}).status_code == 303
+
+
 def test_bills_of_a_muted_company_come_without_a_message(told: Journey, mail: MailServer) -> None:
-    """As its page promises; what was to be told before is told."""
+    """As its page promises."""
     choose(told, "new_bill")
-
-    def press(act: str) -> None:
-        token = told.browser.token(f"/companies/{told.biller.id}")
-        assert told.browser.post(f"/companies/{told.biller.id}/{act}", token=token, form={}).status_code == 303
-
-    told.bill()
-    press("mute")
+    press(told, "mute")
     told.bill(number="muted")
     told.wait(GATHERED_S)
-    assert len(mail.taken) == 1
-    told.wait(APART.total_seconds())
-    told.bill(number="muted too")
-    told.wait(APART.total_seconds())
-    assert len(mail.taken) == 1
-    told.browser.sign_in()
-    press("unmute")
+    assert states(told) == []
+    press(told, "unmute")
     told.bill(number="heard")
-    told.wait(APART.total_seconds())
-    assert len(mail.taken) == 2
+    told.wait(GATHERED_S)
+    assert len(mail.taken) == 1
+
+
+@pytest.mark.parametrize("act", ["mute", "block"])
+def test_a_company_that_is_silenced_while_its_message_waits_is_told_no_more(
+    told: Journey, mail: MailServer, act: str
+) -> None:
+    choose(told, "new_bill")
+    told.bill()
+    press(told, act)
+    told.wait(GATHERED_S)
+    assert (mail.taken, states(told)) == ([], [("new_bill", "not_sent")])
+
+
+def test_what_another_company_sent_meanwhile_is_told(told: Journey, mail: MailServer) -> None:
+    """One message speaks for both: it is the other one's still."""
+    choose(told, "new_bill")
+    told.bill()
+    other = factories.make_biller(told.services, name="Aquarelle")
+    address = factories.connect(told.services, customer_id=told.customer.id, biller_id=other.id)
+    dataclasses.replace(told, biller=other, address=address).bill(number="theirs")
+    press(told, "mute")
+    told.wait(GATHERED_S)
+    assert (len(mail.taken), states(told)) == (1, [("new_bill", "sent")])
+
+
+def test_a_held_bill_of_a_company_that_is_blocked_while_its_message_waits_is_told_no_more(
+    told: Journey, mail: MailServer
+) -> None:
+    """Nor is it shown."""
+    choose(told, "bill_held")
+    told.deliver(number="swap", payee={"name": "Lumen", "iban": "GB33BUKB20201555555555"})
+    told.worker.run_until_idle()
+    press(told, "block")
+    told.wait(GATHERED_S)
+    assert (mail.taken, states(told)) == ([], [("bill_held", "not_sent")])
 
 
 def test_from_one_that_came_late_to_the_next_there_are_six_hours_too(told: Journey, mail: MailServer) -> None:
@@ -460,8 +490,14 @@ def test_words_that_were_sent_to_an_address_count_for_two_days_and_only_the_last
     assert "These are not the two words" in type_words(unproven, first)
     unproven.clock.tick(days=2)
     unproven.browser.sign_in()
-    assert "do not count, or no longer" in type_words(unproven, second)
+    assert "last message that we sent there do not count any more" in type_words(unproven, second)
     assert "Nothing of what is ticked below is sent to camille@example.org yet" in page(unproven)
+
+
+def test_a_link_to_the_page_does_not_make_it_say_that_words_were_wrong(unproven: Journey, mail: MailServer) -> None:
+    plain = page(unproven)
+    assert " ".join(unproven.browser.page("/messages?wrong=1").get_text(" ").split()) == plain
+    assert "do not count" not in plain
 
 
 def test_whoever_asks_too_often_is_told_when_to_try_again(unproven: Journey, mail: MailServer) -> None:
@@ -572,6 +608,31 @@ def test_who_was_first_takes_no_place_of_others_twice(unproven: Journey, mail: M
     others = others_with(unproven, address, address, address)
     assert ask(unproven) == 303
     assert [asks(unproven, each) for each in others] == [True, True, False]
+
+
+def test_the_place_is_kept_for_whoever_still_has_to_show_the_address(unproven: Journey, mail: MailServer) -> None:
+    """The space that was first has shown it: it asks no more, and of the others the first one has a place."""
+    address = unproven.customer.email
+    with unproven.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, unproven.customer.id).email_proven_at = uow.now
+        uow.commit()
+    [first] = others_with(unproven, address)
+    unproven.clock.tick(seconds=1)
+    later = others_with(unproven, address, address, address)
+    assert [asks(unproven, each) for each in later] == [True, True, False]
+    assert asks(unproven, first)
+
+
+def test_who_made_spaces_with_labels_first_does_not_have_the_place_of_the_plain_address(
+    unproven: Journey, mail: MailServer
+) -> None:
+    [labelled] = others_with(unproven, "noor+label@example.org")
+    unproven.clock.tick(seconds=1)
+    [plain] = others_with(unproven, "noor@example.org")
+    others = others_with(unproven, *["noor+later@example.org"] * 3)
+    assert [asks(unproven, each) for each in others] == [True, True, False]
+    assert not asks(unproven, labelled)
+    assert asks(unproven, plain)
 
 
 @pytest.mark.postgres

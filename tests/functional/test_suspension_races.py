@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 
 from app.journey.intake import holding, taking
 from app.journey.intake.models import DeliveredBill, HeldBill
@@ -20,6 +19,7 @@ from app.services import Services
 from tests.support import factories
 from tests.support.bills import json_bill
 from tests.support.factories import BillerMade
+from tests.support.locks import locks_taken
 
 pytestmark = [
     pytest.mark.postgres,
@@ -81,7 +81,7 @@ def test_a_bill_that_comes_during_a_suspension_waits_for_it_and_is_held(
 def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_is_not_overtaken_by_the_next_one(
     services: Services, biller: BillerMade, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next bill waits behind it, and is held; a customer who decides meanwhile does not wait."""
+    """The next bill waits behind it, and is held; whether an account is open is told meanwhile."""
     suspending = threading.Thread(target=suspend, args=(services, biller))
     second = threading.Thread(target=send, args=(services, biller, address, "A-2"))
     real = taking._Desk.write
@@ -145,17 +145,8 @@ def test_who_delivers_and_who_releases_lock_in_one_order(services: Services, bil
         uow.commit()
     with services.reading() as uow:
         held_id = uow.session.scalars(select(HeldBill.id)).one()
-    locked: list[list[str]] = []
-
-    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        found = re.search(r"FROM (\w+)\s.*FOR (SHARE|UPDATE)", statement, re.DOTALL)
-        if found:
-            locked[-1].append(found.group(1))
-
-    event.listen(services.engine, "before_cursor_execute", hear)
-    locked.append([])
-    send(services, biller, address, "A-2")
-    locked.append([])
-    holding.release(services, held_id=held_id)
-    event.remove(services.engine, "before_cursor_execute", hear)
-    assert locked == [["biller", "connection", "held_bill"]] * 2
+    with locks_taken(services.engine) as delivering:
+        send(services, biller, address, "A-2")
+    with locks_taken(services.engine) as releasing:
+        holding.release(services, held_id=held_id)
+    assert delivering == releasing == ["biller: shared", "biller", "connection", "held_bill"]

@@ -21,6 +21,7 @@ from sqlalchemy import delete, event, func, select, text, update
 from app.audit.sequencer import number_waiting
 from app.audit.verify import verify
 from app.cli import machinery, main
+from app.db import engine
 from app.errors import Conflict, Invalid, NotFound
 from app.invariants import check, reading
 from app.journey.connections import service as connections
@@ -37,7 +38,7 @@ from app.journey.payments.access import why_unwanted
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.people import accounts, clients, vetting
-from app.people.billers import add_biller
+from app.people.billers import add_biller, locked_to_read
 from app.people.identifiers import Scheme
 from app.people.models import (
     ApiClient,
@@ -243,6 +244,20 @@ def test_two_who_approve_at_the_same_moment_are_two_and_one_is_one(journey: Jour
         for thread in threads:
             thread.join()
         assert sorted(answers) == expected
+
+
+@pytest.mark.each_database
+def test_a_suspension_that_a_long_delivery_keeps_waiting_says_to_repeat_it(
+    journey: Journey, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WRITER_WAIT_S", 0.1)  # of SQLite; PostgreSQL waits for its lock_timeout
+    suspend = ("suspend", journey.biller.id, "--by", "ada", "--because", "its customers call")
+    with journey.services.unit_of_work() as uow:
+        locked_to_read(uow.session, journey.biller.id)
+        said = say(*suspend, status=1)
+    assert "Nothing was written but what is said above: repeat the command." in said
+    assert "is suspended" not in said
+    assert "is suspended" in say(*suspend)
 
 
 def test_one_that_is_refused_leaves_its_number_to_who_it_belongs_to(journey: Journey, say: Say) -> None:

@@ -23,7 +23,7 @@ from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.ledger.rules import Claim
-from app.people import passkeys
+from app.people import biller_queue, passkeys
 from app.people.customers import today_of
 from app.people.models import Customer
 from app.people.passkeys import RelyingParty, Started
@@ -89,6 +89,7 @@ def pay_now(
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    biller_queue.wait_to_read(uow.session, invoice.biller_id)
     payee_checks.lock_with_twins(uow.session, invoice)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     payee_name, payee_iban = payee_of(invoice)

@@ -145,7 +145,7 @@ class OpenTotal:
     stopped: int  #: bills besides for which nothing may be paid now: in neither of the others
 
 
-def _is_stopped(now: dt.datetime) -> ColumnElement[bool]:
+def is_bill_stopped(now: dt.datetime) -> ColumnElement[bool]:
     """In a query: nothing may be paid for it at this moment, in whatever way. Its biller is suspended, or its account
     is not open; of one that its customer added, somebody has stopped payments to its account."""
     suspended = select(Biller.id).where(Biller.id == Invoice.biller_id, Biller.state.in_(SUSPENDED))
@@ -180,7 +180,7 @@ def invoices_of(
     behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
     rows = session.execute(
         _select()
-        .add_columns(_is_stopped(now))
+        .add_columns(is_bill_stopped(now))
         .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
         .order_by(still_open, behind, _DAY, Invoice.id)
         .limit(INBOX_MOST)
@@ -270,12 +270,13 @@ def open_total(
     session: Session, *, customer_id: str, today: dt.date, now: dt.datetime, delivered: bool = True
 ) -> OpenTotal:
     """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is; what is
-    not paid here, and for what nothing may be paid now, is only counted."""
+    not paid here, and for what nothing may be paid now, is only counted. A bill whose seal does not fit its file is in
+    the sum: only its own page reads the file (``origin_of``)."""
     of_kind = Invoice.bill_id.is_not(None) if delivered else Invoice.bill_id.is_(None)
     of_customer = and_(Invoice.customer_id == customer_id, of_kind)
     to_pay = Invoice.state == InvoiceState.TO_PAY
     not_here = and_(Invoice.state == InvoiceState.NOT_HERE, ~_is_day_over(today))
-    stopped = _is_stopped(now)
+    stopped = is_bill_stopped(now)
     rows = session.execute(
         select(Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor), func.count())
         .where(of_customer, to_pay, ~stopped)

@@ -28,6 +28,12 @@ class NoticeView:
     ended_at: dt.datetime | None  #: of a sent one: when a mail server took it
 
 
+def was_asked(session: Session, *, customer_id: str) -> bool:
+    """Whether the question for their address was sent to them, of what is kept."""
+    asked = select(Notice.id).where(Notice.customer_id == customer_id, Notice.kind == NoticeKind.ADDRESS_ASKED)
+    return session.scalar(asked.where(Notice.state == NoticeState.SENT).limit(1)) is not None
+
+
 def notices_of(session: Session, *, customer_id: str) -> list[NoticeView]:
     """All that are kept, newest first: whoever looks for one that is not in the list takes it for a fake."""
     rows = session.scalars(

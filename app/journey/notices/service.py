@@ -17,7 +17,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, TooMany
 from app.journey.connections.models import Connection
-from app.journey.connections.states import ConnectionState
+from app.journey.connections.states import OPEN, ConnectionState
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
@@ -166,7 +166,8 @@ def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt
 
 def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
     """One question a day of each space, and ASKED_MOST to one mailbox; of these, one is kept for the space that was the
-    first to have its address, so that nobody who makes spaces shuts that out. Raises TooMany."""
+    first to have its address, of those that still have to show it, so that nobody who makes spaces shuts that out; one
+    whose address has a label comes behind those that have none. Raises TooMany."""
     detail = "Enough was sent to this address for now. Nothing more was sent."
     if (again_at := asks_again_at(uow.session, customer_id=customer.id, now=uow.now)) is not None:
         raise TooMany("address-asked", detail, retry_after=again_at - uow.now)
@@ -180,10 +181,9 @@ def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
     asking = set(uow.session.scalars(found.where(Notice.created_at > uow.now - safe_words.ASKED_KEPT)))
     room = ASKED_MOST - len(asking)
     if room == 1 and customer.id not in asking:
-        first = uow.session.scalar(
-            select(Customer.id).where(is_there).order_by(Customer.created_at, Customer.id).limit(1)
-        )
-        room -= first not in {*asking, customer.id}
+        unproven = select(Customer.id).where(is_there, Customer.email_proven_at.is_(None))
+        by_rank = unproven.order_by(Customer.email != box, Customer.created_at, Customer.id)
+        room -= uow.session.scalar(by_rank.limit(1)) not in {*asking, customer.id}
     if customer.id in asking or room < 1:
         raise TooMany("address-asked", detail, retry_after=ASKED_APART)
 
@@ -206,16 +206,27 @@ def tell_words_changed(task: Task) -> None:
 # ------------------------------------------------------------------------------------------------ whom it is about
 
 
+#: to be asked of Invoice
+_IS_HEARD = ~exists().where(
+    Connection.customer_id == Invoice.customer_id,
+    Connection.biller_id == Invoice.biller_id,
+    Connection.state.in_((ConnectionState.MUTED, ConnectionState.BLOCKED)),
+)
+
+
 def _whose_invoices(session: Session, facts: Facts) -> Whose:
     """Of billers that their customers did not mute: those come without a notice."""
     ids = {fact["invoice_id"]: fact["event"] for fact in facts}
-    muted = exists().where(
-        Connection.customer_id == Invoice.customer_id,
-        Connection.biller_id == Invoice.biller_id,
-        Connection.state == ConnectionState.MUTED,
-    )
-    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids), ~muted))
+    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids), _IS_HEARD))
     return {row.customer_id: ids[row.id] for row in rows}
+
+
+def _is_any_heard(session: Session, notice: Notice) -> bool:
+    """Whether of the bills that it speaks for, the first and all that came while it waited, one is of such a biller."""
+    invoice_id = session.get_one(EventRow, notice.event_id).payload["invoice_id"]
+    first = select(Invoice.opened_at).where(Invoice.id == invoice_id).scalar_subquery()
+    came = select(Invoice.id).where(Invoice.customer_id == notice.customer_id, Invoice.opened_at >= first)
+    return session.scalar(came.where(Invoice.biller_id.is_not(None), _IS_HEARD).limit(1)) is not None
 
 
 def _whose_held_bills(session: Session, facts: Facts) -> Whose:
@@ -224,10 +235,14 @@ def _whose_held_bills(session: Session, facts: Facts) -> Whose:
 
 
 def _held_by_account(session: Session, which: ColumnElement[bool]) -> list[Row[tuple[str, str, Any]]]:
-    """Those of these that are held still, and because of their account."""
-    rows = session.execute(
-        select(HeldBill.id, HeldBill.customer_id, HeldBill.reasons).where(which, HeldBill.ended_as.is_(None))
+    """Those of these that are held still, because of their account, and that their customers are shown."""
+    delivers = exists().where(
+        Connection.customer_id == HeldBill.customer_id,
+        Connection.biller_id == HeldBill.biller_id,
+        Connection.state.in_(OPEN),
     )
+    held = select(HeldBill.id, HeldBill.customer_id, HeldBill.reasons).where(HeldBill.ended_as.is_(None))
+    rows = session.execute(held.where(which, delivers))
     return [row for row in rows if NOT_REGISTERED in {reason["code"] for reason in row.reasons}]
 
 
@@ -273,8 +288,8 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
 def is_still_so(session: Session, notice: Notice) -> bool:
     """Whether what it says is true now: it may have waited for hours, and nobody is told what a bank contradicts."""
     kind = NoticeKind(notice.kind)
-    if kind is NoticeKind.NEW_BILL:  # it stays so, and others were gathered, whoever is muted since
-        return True
+    if kind is NoticeKind.NEW_BILL:
+        return _is_any_heard(session, notice)
     if kind is NoticeKind.BILL_HELD:  # it speaks for all that came while it waited
         return bool(_held_by_account(session, HeldBill.customer_id == notice.customer_id))
     fact = {**session.get_one(EventRow, notice.event_id).payload, "event": notice.event_id}

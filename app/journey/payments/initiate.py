@@ -30,6 +30,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import speaker
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
+from app.people import biller_queue
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
@@ -79,10 +80,12 @@ def _intend(task: Task) -> _Intent | None:
     services = task.services
     with services.unit_of_work() as uow:
         decision = uow.session.get_one(Decision, task.payload["decision_id"])
+        invoice = uow.session.get_one(Invoice, decision.invoice_id)
+        biller_queue.wait_to_read(uow.session, invoice.biller_id)
         payment = locked_of_invoice(uow.session, decision.invoice_id).get(decision.payment_id)
         if payment is None:
             # whoever corrects the bill at this moment, or finds what may be the same to be paid, sees it, or is seen
-            payee_checks.lock_with_twins(uow.session, uow.session.get_one(Invoice, decision.invoice_id))
+            payee_checks.lock_with_twins(uow.session, invoice)
             payment = _prepare(services, uow, decision)
             is_account_held(uow.session, payment, lock=True)  # who freezes the account finds it, or it gives way below
         _give_way(uow, payment)

@@ -17,6 +17,7 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.read import is_bill_stopped
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import is_overpaid
 from app.journey.payments.access import gives_way
@@ -24,7 +25,6 @@ from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
-from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
 from connectors.contract import Fact
 from connectors.money import Money
@@ -51,7 +51,7 @@ class PaymentView:
     state: str
     version: str  #: changes whenever the page would
     truth: Truth
-    #: it did not happen, no other payment holds or has paid the bill, and its biller is not suspended
+    #: it did not happen, no other payment holds or has paid the bill, and something may be paid for that now
     may_pay_again: bool
     bill_state: str  #: of the bill, whatever became of this payment: to_pay, in_payment, paid or cleared
     source: str  #: by whose word it stands where it stands (Source)
@@ -96,19 +96,19 @@ class PaymentView:
     earlier: EarlierBill | None = None  #: the bill that its own one stands in for
 
 
-def payment_view(session: Session, payment_id: str) -> PaymentView:
+def payment_view(session: Session, payment_id: str, *, now: dt.datetime) -> PaymentView:
     """One payment; whose it is was checked by access.py. Raises NotFound."""
-    row = session.execute(_select().where(Payment.id == payment_id)).one_or_none()
+    row = session.execute(_select(now).where(Payment.id == payment_id)).one_or_none()
     if row is None:
         raise NotFound("payment")
     view = _seen_in_the_ledger(session, _view(*row))
     return dataclasses.replace(view, earlier=earlier_bills(session, [view.invoice_id]).get(view.invoice_id))
 
 
-def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str) -> list[PaymentView]:
+def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str, now: dt.datetime) -> list[PaymentView]:
     """All tries at one bill, newest first."""
     rows = session.execute(
-        _select()
+        _select(now)
         .where(Payment.invoice_id == invoice_id, Payment.customer_id == customer_id)
         .order_by(Payment.id.desc())
         .limit(PAYMENTS_MOST)
@@ -158,7 +158,7 @@ def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:
     )
 
 
-def _select() -> Select[*tuple[Any, ...]]:
+def _select(now: dt.datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Payment,
@@ -167,7 +167,7 @@ def _select() -> Select[*tuple[Any, ...]]:
             Invoice.state,
             Invoice.credited_minor,
             func.coalesce(Biller.name, Invoice.payee_name),
-            Biller.state,
+            is_bill_stopped(now),
             Trip,
             Consent,
             PaymentHistory.source,
@@ -209,7 +209,7 @@ def _view(
     bill_state: str,
     credited_minor: int,
     biller: str,
-    biller_state: str | None,
+    is_stopped: bool,
     trip: Trip,
     consent: Consent | None,
     source: str,
@@ -228,7 +228,7 @@ def _view(
         version=f"{state}-{bill_state}-{payment.updated_at.timestamp():.6f}{'-unwanted' if unwanted else ''}"
         f"{f'-{credited_minor}' if corrected else ''}",
         truth=truth,
-        may_pay_again=meaning.may_pay_again and bill_state == InvoiceState.TO_PAY and biller_state not in SUSPENDED,
+        may_pay_again=meaning.may_pay_again and bill_state == InvoiceState.TO_PAY and not is_stopped,
         bill_state=bill_state,
         source=source,
         biller_name=biller,

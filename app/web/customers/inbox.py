@@ -108,7 +108,7 @@ def bill(inv: str) -> ResponseReturnValue:
     customer = me().customer
     with services().reading() as uow:
         view = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today_of(customer, uow.now))
-        tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id)
+        tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, now=uow.now)
         payments = live_payments(uow.session, invoice_ids=[inv])
         decided = decided_amounts(uow.session, invoice_ids=[inv])
         receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])

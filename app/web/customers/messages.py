@@ -23,6 +23,7 @@ def messages() -> ResponseReturnValue:
         chosen = read.chosen_by(uow.session, customer_id=customer.id)
         asked = safe_words.is_asked(uow.session, customer, now=uow.now)
         asks_again_at = service.asks_again_at(uow.session, customer_id=customer.id, now=uow.now)
+        was_asked = read.was_asked(uow.session, customer_id=customer.id)
         unreachable = read.is_unreachable(uow.session, customer_id=customer.id)
     return render_template(
         "customers/messages.html",
@@ -32,7 +33,8 @@ def messages() -> ResponseReturnValue:
         proven=customer.email_proven_at is not None,
         asked=asked,
         asks_again_at=asks_again_at,
-        wrong="wrong" in request.args,
+        was_asked=was_asked,
+        wrong="wrong" in request.args,  # said beside the question alone: anybody can write such a link
         notices=sent,
         unreachable=unreachable,
         mail=services().settings.mail_server is not None,

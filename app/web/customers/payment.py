@@ -110,7 +110,7 @@ def _view(payment_id: str) -> tuple[PaymentView, bool]:
             access.payment_of_browser(uow.session, payment_id=payment_id, cookies=cookies)
         else:
             raise NotFound("payment")
-        view = payment_view(uow.session, payment_id)
+        view = payment_view(uow.session, payment_id, now=uow.now)
         if view.know_by is not None and view.know_by <= uow.now:
             view = dataclasses.replace(view, know_by=None)  # a time that is over is no promise
         if view.told_until is not None and view.told_until <= uow.now:

@@ -198,7 +198,7 @@ def _told(world: World, watch: Watch, row: Row) -> Told:
     if known is not None and known[0] == row:
         return known[1]
     with world.services.reading() as uow:
-        view = payment_view(uow.session, row.id)
+        view = payment_view(uow.session, row.id, now=uow.now)
         outside = ""  # nobody else is told
         if row.biller_id is not None:
             outside = payment_for_biller(uow.session, payment_id=row.id, biller_id=row.biller_id).status

@@ -621,3 +621,29 @@ def test_what_was_sent_before_addresses_were_shown_breaks_nothing(services: Serv
         uow.session.get_one(Customer, "cus").email_proven_at = uow.now
         uow.commit()
     assert not [each for each in broken(services, clock()) if each.startswith("M")]
+
+
+def test_work_that_nobody_does_any_more_is_dropped_and_addresses_are_found_by_their_index(
+    services: Services, clock: Clock
+) -> None:
+    fill(services, clock())
+    to(services, "0030")
+    if services.engine.dialect.name == "postgresql":
+        _validate(services.engine)  # what is not is not reflected
+    with services.engine.begin() as connection:
+        before = set(connection.scalars(select(WorkRow.handler)))
+        older = Old(connection, clock())
+        older.put("work", key="ask:cus", handler="notices.tell_address_asked", payload={})
+    upgrade(services.engine)
+    with services.engine.begin() as connection:
+        assert set(connection.scalars(select(WorkRow.handler))) == before
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL enable_seqscan = off"))  # of one row it would read all
+            plan = "EXPLAIN SELECT id FROM customer WHERE email = 'a@b.c' OR email LIKE 'a+%'"
+        else:
+            plan = "EXPLAIN QUERY PLAN SELECT id FROM customer WHERE email = 'a@b.c'"
+        assert "ix_customer_email" in str(connection.execute(text(plan)).all())
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), "0030")
+    assert "ix_customer_email" not in {each["name"] for each in inspect(services.engine).get_indexes("customer")}
+    upgrade(services.engine)

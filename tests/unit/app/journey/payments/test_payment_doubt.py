@@ -98,12 +98,12 @@ def test_its_bill_is_kept_and_the_bank_asked_soon(closed: House) -> None:
 def test_its_customer_reads_that_it_is_not_known_again(closed: House) -> None:
     closed.follow(ACCEPTED)
     with closed.services.reading() as uow:
-        view = payment_view(uow.session, "pay_1")
+        view = payment_view(uow.session, "pay_1", now=uow.now)
     assert (view.truth, view.may_pay_again, view.doubted) == (Truth.NOT_KNOWN, False, True)
     closed.clock.tick(minutes=5)
     look(closed, ACCEPTED)
     with closed.services.reading() as uow:
-        view = payment_view(uow.session, "pay_1")
+        view = payment_view(uow.session, "pay_1", now=uow.now)
     assert (view.truth, view.doubted) == (Truth.ACCEPTED, False)
 
 
@@ -317,7 +317,7 @@ def test_one_that_can_be_approved_already_is_dropped_at_the_bank(closed: House) 
     another(house)
     look(house, ACCEPTED)
     with house.services.reading() as uow:
-        view = payment_view(uow.session, "pay_2")
+        view = payment_view(uow.session, "pay_2", now=uow.now)
     assert (view.unwanted, view.paid_otherwise, view.link_open) == (True, False, False)
     with pytest.raises(TooLate, match="may be under way"):
         house.leave("pay_2")

@@ -257,7 +257,7 @@ def test_it_can_be_stopped_here_until_it_is_submitted(house: House, returned: bo
         house.come_back(left)
         house.exchange(Authorised(access_token="t0ken", expires_in_s=600))
     with house.services.reading() as uow:
-        assert payment_view(uow.session, "pay_1").cancellable
+        assert payment_view(uow.session, "pay_1", now=uow.now).cancellable
     with house.begin() as uow:
         payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
         uow.commit()
@@ -272,7 +272,7 @@ def test_but_not_once_it_may_be_at_the_bank(house: House) -> None:
     house.approved()
     go_on(house, submit=SILENT)
     with house.services.reading() as uow:
-        assert not payment_view(uow.session, "pay_1").cancellable
+        assert not payment_view(uow.session, "pay_1", now=uow.now).cancellable
     with house.begin() as uow, pytest.raises(TooLate):
         payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
 
@@ -375,7 +375,7 @@ def test_an_approval_that_nobody_wants_is_withheld_where_its_code_is_left_unused
 def test_what_the_customer_reads_meanwhile(house: House) -> None:
     house.approved()
     with house.services.reading() as uow:
-        view = payment_view(uow.session, "pay_1")
+        view = payment_view(uow.session, "pay_1", now=uow.now)
     assert (view.truth, view.may_pay_again, view.approved, view.bank_payment_id) == (Truth.APPROVED, False, True, None)
 
 
@@ -464,7 +464,7 @@ def untold(house: House) -> bool:
     assert (payment.untold_since is None) == (payment.know_by is not None)
     assert payment.know_by is None or payment.know_by > house.clock.now
     with house.services.reading() as uow:
-        view = payment_view(uow.session, "pay_1")
+        view = payment_view(uow.session, "pay_1", now=uow.now)
         [listed] = open_outcomes(uow.session)
     assert view.untold == (payment.untold_since is not None)
     assert listed.untold_since == payment.untold_since
@@ -477,12 +477,12 @@ def test_where_nobody_can_be_asked_any_more_no_time_is_promised(house: House) ->
     lost(house)
     house.clock.now += TOKEN_LIFE
     with house.services.reading() as uow:
-        before = payment_view(uow.session, "pay_1").version
+        before = payment_view(uow.session, "pay_1", now=uow.now).version
     go_on(house, consent_status=ConsentStatus.CONSUMED)
     assert untold(house)
     since = house.payment().untold_since
     with house.services.reading() as uow:
-        assert payment_view(uow.session, "pay_1").version != before
+        assert payment_view(uow.session, "pay_1", now=uow.now).version != before
     house.clock.tick(hours=2)
     go_on(house)  # it still says so
     house.clock.tick(hours=2)

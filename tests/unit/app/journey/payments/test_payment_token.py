@@ -50,7 +50,7 @@ def is_untold(house: House) -> bool:
     if payment.untold_since is not None:
         assert payment.know_by is None
     with house.services.reading() as uow:
-        assert payment_view(uow.session, payment.id).untold == (payment.untold_since is not None)
+        assert payment_view(uow.session, payment.id, now=uow.now).untold == (payment.untold_since is not None)
     return payment.untold_since is not None
 
 
