@@ -73,6 +73,15 @@ class StandingStep(enum.Enum):
     BANK_GONE = enum.auto()  #: the bank has it no more, for good
 
 
+class ConsentSource(enum.StrEnum):
+    """Whose word a step of a standing consent stands on."""
+
+    CUSTOMER = "customer"
+    BANK = "bank"
+    WORKER = "worker"  #: the time is over
+    OPERATOR = "operator"
+
+
 P, T = StandingState, StandingStep
 STANDING = Lifecycle(
     {
