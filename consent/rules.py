@@ -269,23 +269,25 @@ def _over_always(frame: Frame, amount: Money) -> Iterator[Reason]:
 def _over_now(frame: Frame, amount: Money, days: Collection[dt.date], used: Used) -> Iterator[Reason]:
     """Of each limit that would allow the amount in a period of its own: whether it does in those of these days."""
     left: dict[int, int] = {}
-    resets: dict[int, dt.date] = {}
+    over: dict[int, Span] = {}
     for span in spans_at(frame, days):
         here = max(0, span.limit_minor - used.get(span.key, 0))
         left[span.number] = min(here, left.get(span.number, here))
-        if here < amount.minor:
-            resets[span.number] = span.resets_on  # spans come in their order: the later one's stays
-    for number, day in resets.items():
-        limit = frame.limits[number]
-        if amount.minor > limit.minor:
-            continue
-        is_last = frame.ends_on is not None and day > frame.ends_on
-        yield Reason(
-            why=Why.OVER_LAST_PERIOD if is_last else Why.OVER_PERIOD,
-            amount=Money(left[number], frame.currency),
-            day=frame.ends_on if is_last else day,
-            period=limit.period,
-        )
+        if here < amount.minor <= frame.limits[span.number].minor:
+            over[span.number] = span  # spans come in their order: the later one stays
+    for number, span in over.items():
+        yield over_period(frame, span, left_minor=left[number])
+
+
+def over_period(frame: Frame, span: Span, *, left_minor: int) -> Reason:
+    """A period that has only ``left_minor`` left: until when, or that no other one comes."""
+    is_last = frame.ends_on is not None and span.resets_on > frame.ends_on
+    return Reason(
+        why=Why.OVER_LAST_PERIOD if is_last else Why.OVER_PERIOD,
+        amount=Money(left_minor, frame.currency),
+        day=frame.ends_on if is_last else span.resets_on,
+        period=frame.limits[span.number].period,
+    )
 
 
 def faults(frame: Frame, *, today: dt.date, currencies: Collection[str]) -> tuple[tuple[Fault, int | None], ...]:
