@@ -270,6 +270,14 @@ def test_any_other_no_is_about_this_payment(bank: UkBank, code: str, status: int
     assert (type(refused.value), refused.value.code) == (BankRefused, code)
 
 
+def test_that_the_bank_does_not_know_us_says_nothing_of_the_consent(bank: UkBank) -> None:
+    """Asked as ourselves: our own token is made anew once, and then the bank's no is about us."""
+    bank.gives(f"GET {CONSENT}", Response(status=401))
+    with pytest.raises(BankRefused) as refused:
+        bank.connector.recurring.told("c-1", asked=asked(bank), timeout_s=5)
+    assert (type(refused.value), bank.tokens) == (BankRefused, 2)
+
+
 # ------------------------------------------------------------------------------------------------------------- renewal
 
 
