@@ -82,7 +82,7 @@ class BankProfile:
     status_access: str = "client_credentials"
     #: which kinds of recurring payments it takes of us, by contract or by law; none: they are not offered there
     recurring: tuple[RecurringKind, ...] = ()
-    #: by which clock it counts the days of their limits: a time zone's name, or UNSURE, which fits UTC and any other
+    #: by which clock it counts the days of their limits: a time zone's name, or UNSURE
     limit_days: str = UNSURE
     keeps_keys: bool = True  #: it keeps an idempotency key for a day: false forbids sending a payment again at all
     help_phone: str = ""  #: whom its customers call there when something is wrong, from abroad, too (+44 …)

@@ -18,7 +18,7 @@ from connectors.sandbox_bank.openbanking_uk.brands import Brand
 from connectors.sandbox_bank.openbanking_uk.context import UkBank, current_bank
 from connectors.sandbox_bank.openbanking_uk.errors import OAuthError
 from connectors.sandbox_bank.openbanking_uk.store import Connection
-from connectors.sandbox_bank.openbanking_uk.tokens import Refresh, Token
+from connectors.sandbox_bank.openbanking_uk.tokens import Approved, Token
 from connectors.sandbox_bank.openbanking_uk.used import digest
 from connectors.sandbox_bank.openbanking_uk.visits import Visit
 
@@ -212,7 +212,7 @@ def _customer_token(
     if is_standing:
         tokens.revoke_tokens(connection, consent_id)
     life_s = None if is_standing and not brand.short_tokens else tokens.CUSTOMER_TOKEN_LIFE_S
-    refresh = Refresh(
+    approved = Approved(
         brand=brand.id,
         tpp=visit.tpp,
         consent_id=consent_id,
@@ -220,26 +220,26 @@ def _customer_token(
         scope=SCOPE,
         code_hash=code_hash,
     )
-    access_token = _issue(connection, refresh, thumbprint, life_s=life_s, now_ms=now_ms)
+    access_token = _issue(connection, approved, thumbprint, life_s=life_s, now_ms=now_ms)
     answer = _answer(brand, access_token, scope=f"openid {SCOPE}", life_s=life_s)
     if is_standing and brand.short_tokens:
-        answer["refresh_token"] = tokens.issue_refresh(connection, refresh)
+        answer["refresh_token"] = tokens.issue_refresh(connection, approved)
     return answer
 
 
-def _issue(connection: Connection, refresh: Refresh, thumbprint: str, *, life_s: int | None, now_ms: int) -> str:
+def _issue(connection: Connection, approved: Approved, thumbprint: str, *, life_s: int | None, now_ms: int) -> str:
     """An access token for what a customer approved, bound to what the client came with now."""
     customers = Token(
-        brand=refresh.brand,
-        tpp=refresh.tpp,
-        consent_id=refresh.consent_id,
-        customer_id=refresh.customer_id,
-        scope=refresh.scope,
+        brand=approved.brand,
+        tpp=approved.tpp,
+        consent_id=approved.consent_id,
+        customer_id=approved.customer_id,
+        scope=approved.scope,
         thumbprint=thumbprint,
         expires_ms=None if life_s is None else now_ms + life_s * 1000,
         revoked=0,
     )
-    return tokens.issue(connection, customers, now_ms=now_ms, code_hash=refresh.code_hash)
+    return tokens.issue(connection, customers, now_ms=now_ms, code_hash=approved.code_hash)
 
 
 def _refresh_token(bank: UkBank, brand: Brand, tpp: str, thumbprint: str, form: dict[str, str]) -> dict[str, object]:
@@ -250,7 +250,7 @@ def _refresh_token(bank: UkBank, brand: Brand, tpp: str, thumbprint: str, form: 
         raise OAuthError("invalid_scope", "the scope is wider than what was approved")
     now_ms, life_s = bank.now_ms(), tokens.CUSTOMER_TOKEN_LIFE_S
     with bank.store.write() as connection:
-        refresh = tokens.spend_refresh(
+        approved = tokens.spend_refresh(
             connection,
             form["refresh_token"],
             tpp=tpp,
@@ -259,9 +259,9 @@ def _refresh_token(bank: UkBank, brand: Brand, tpp: str, thumbprint: str, form: 
             is_usable=bank.is_usable,
         )
         given = None
-        if refresh is not None:
-            access_token = _issue(connection, refresh, thumbprint, life_s=life_s, now_ms=now_ms)
-            given = access_token, tokens.issue_refresh(connection, refresh)
+        if approved is not None:
+            access_token = _issue(connection, approved, thumbprint, life_s=life_s, now_ms=now_ms)
+            given = access_token, tokens.issue_refresh(connection, approved)
     if given is None:
         raise OAuthError("invalid_grant", "the refresh token is unknown, over or revoked")
     answer = _answer(brand, given[0], scope=f"openid {SCOPE}", life_s=life_s)

@@ -57,8 +57,8 @@ def issue(connection: Connection, token: Token, *, now_ms: int, code_hash: str |
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refresh:
-    """What a refresh token is for. ``code_hash``: of the code by which its customer's approval came."""
+class Approved:
+    """What a customer approved, for which tokens are given. ``code_hash``: of the code by which it came."""
 
     brand: str
     tpp: str
@@ -68,7 +68,7 @@ class Refresh:
     code_hash: str
 
 
-def issue_refresh(connection: Connection, refresh: Refresh) -> str:
+def issue_refresh(connection: Connection, approved: Approved) -> str:
     """The refresh token itself, which is kept nowhere. It lives as long as its consent."""
     refresh_token = secrets.token_urlsafe(32)
     connection.execute(
@@ -76,12 +76,12 @@ def issue_refresh(connection: Connection, refresh: Refresh) -> str:
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             digest(refresh_token),
-            refresh.brand,
-            refresh.tpp,
-            refresh.consent_id,
-            refresh.customer_id,
-            refresh.scope,
-            refresh.code_hash,
+            approved.brand,
+            approved.tpp,
+            approved.consent_id,
+            approved.customer_id,
+            approved.scope,
+            approved.code_hash,
         ],
     )
     return refresh_token
@@ -89,7 +89,7 @@ def issue_refresh(connection: Connection, refresh: Refresh) -> str:
 
 def spend_refresh(
     connection: Connection, refresh_token: str, *, tpp: str, brand_id: str, now_ms: int, is_usable: IsUsable
-) -> Refresh | None:
+) -> Approved | None:
     """None for one that is not good. A late second use is a thief's, or its victim's: it ends all that the consent gave
     (RFC 9700 §4.14.2). The caller commits in either case."""
     row = connection.execute(
@@ -108,7 +108,7 @@ def spend_refresh(
         "UPDATE refresh_token SET spent_ms = coalesce(spent_ms, ?) WHERE token_hash = ?",
         [now_ms, digest(refresh_token)],
     )
-    return Refresh(**given)
+    return Approved(**given)
 
 
 def find(connection: Connection, access_token: str, *, brand_id: str) -> Token | None:
