@@ -34,7 +34,7 @@ class AccessLost(BankRefused):
     done. Of one that was sent before with the same bytes it says nothing.
 
     A token is renewed where there is a refresh token; without one, or where that is what was refused, the customer has
-    to approve again. ``code`` is the bank's own word for it.
+    to approve again, unless the bank tells that the consent is over. ``code`` is the bank's own word for it.
     """
 
 

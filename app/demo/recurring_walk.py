@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
 
 from app.demo.bank_visit import BankVisit
 from app.demo.browser import Browser, LostError
@@ -38,6 +39,7 @@ from connectors.capabilities import (
 from connectors.contract import BankRequest, Connector, ConsentStatus, Fact, PaymentOrder, PsuContext, ScaOAuth
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable, BeyondLimits
 from connectors.money import Money
+from connectors.profile import UNSURE
 from connectors.registry import Registry, UnusableBank
 from connectors.security.pkce import challenge, new_verifier
 from connectors.security.profiles import Answer
@@ -105,6 +107,12 @@ class RecurringWalk:
         return (self.visit.browser,)
 
     @property
+    def today(self) -> dt.date:
+        """As the bank counts days."""
+        counted = self.services.banks.profile(self.at.id).limit_days
+        return self.services.clock().astimezone(dt.UTC if counted == UNSURE else ZoneInfo(counted)).date()
+
+    @property
     def redirect_uri(self) -> str:
         """The one that we have at this bank."""
         return f"{self.running.base_url}/banks/{self.at.id}/return"
@@ -156,11 +164,11 @@ def _may_recur(banks: Registry, bank_id: str) -> bool:
 def agree(walk: RecurringWalk) -> str:
     """The bank holds a consent with the limits that the customer is to allow. No money moves by it."""
     while True:
-        today = walk.services.clock().date()
+        today = walk.today
         walk.consent, walk.left = limits(today, payee=walk.payee, iban=TRAMS.iban)
         request = walk.recurring.draft(walk.consent, request_id=str(uuid.uuid4()))
         staged, walk.request = _staged(walk, request), request.body
-        if walk.services.clock().date() == today:  # at midnight it may be another day's, and so another month's share
+        if walk.today == today:  # at midnight it may be another day's, and so another month's share
             break
     walk.consent_id, walk.sca = staged
     same("consent", _consent_status(walk), ConsentStatus.WAITING)
