@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from connectors.contract import (
@@ -267,7 +267,11 @@ class Alignment(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodicLimit:
-    """At most so much in each period, of all payments under one consent."""
+    """At most so much in each period, of all payments under one consent.
+
+    Which day begins a month that is counted from the 29th to the 31st, no standard says, and banks differ: whoever
+    offers months, half-years and years counted from the consent keeps to those that begin on one of the first 28 days.
+    """
 
     period: Period
     alignment: Alignment
@@ -284,6 +288,9 @@ class RecurringKind(enum.StrEnum):
     COMMERCIAL_3 = "commercial_3"
 
 
+COMMERCIAL = frozenset({RecurringKind.COMMERCIAL_1, RecurringKind.COMMERCIAL_2, RecurringKind.COMMERCIAL_3})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecurringConsent:
     """What the customer allows once: later payments to one payee, each started by the customer, within limits that the
@@ -292,27 +299,88 @@ class RecurringConsent:
     creditor_name: str
     creditor_iban: str
     maximum_individual: Money
-    periodic_limits: tuple[PeriodicLimit, ...]  #: at least one
+    periodic_limits: tuple[PeriodicLimit, ...]  #: at least one, and one for a period at the most
     kind: RecurringKind
-    valid_from: dt.date | None = None  #: the first day; None: at once
+    #: the first day, as the bank counts days, and not in its past. Never left to the bank: standards contradict
+    #: themselves on whether it would be that of the making or that of the approval, and periods are counted from it
+    valid_from: dt.date
     valid_to: dt.date | None = None  #: the last day; None: until taken back
     refund_account: bool = False  #: as PaymentOrder has it, for each payment
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayerAccount:
+    """The account from which a customer pays. Personal data."""
+
+    scheme: str  #: how ``identification`` is to be read, in the standard's word
+    identification: str = field(repr=False)
+    name: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldConsent:
+    """What a bank says of a recurring consent. Of one that it does not know: NOT_FOUND, and nothing else.
+
+    ``status`` is the bank's word and not the whole truth: by the standard it stays AUTHORISED when the customer takes
+    the consent back at the bank, and 3.1 has no word for its end either.
+    """
+
+    status: ConsentStatus
+    created_at: dt.datetime | None = None
+    payer: PayerAccount | None = None  #: which the customer chose there; None until then, or where it is not told
+    #: what the bank holds otherwise than it was asked, in the standard's words (PeriodicLimits, ValidToDateTime, …).
+    #: With any, it is not what the customer agreed to: do not use it
+    differences: tuple[str, ...] = ()
+    raw_response: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_access_lost(self) -> bool:
+        """The customer took it back at the bank, and may approve it again there: what AccessLost says of a call."""
+        return self.status is ConsentStatus.CANCELLED
+
+
 class RecurringPayments(Protocol):
-    """Consents under which the customer pays again and again, approving at the bank only once."""
+    """Consents under which the customer pays again and again, approving at the bank only once.
+
+    What a bank says no to with the customer's token is told apart: AccessLost, BeyondLimits, and BankRefused for the
+    rest.
+    """
+
+    @property
+    def kinds(self) -> frozenset[RecurringKind]:
+        """Those that this bank takes of us: what its file says."""
+        ...
 
     def draft(self, consent: RecurringConsent, *, request_id: str) -> BankRequest:
-        """As Connector.draft, for the consent."""
+        """As Connector.draft, for the consent. Raises ValueError also for a kind that the bank does not take."""
         ...
 
     def initiate(self, request: BankRequest, *, psu: PsuContext, timeout_s: float) -> Staged:
         """As Connector.initiate: moves no money. The approval goes on with ``authorise_url`` and ``complete``, whose
-        token lives as long as the consent."""
+        token lives as long as the consent, or is renewed with the refresh token beside it.
+
+        The same consent is approved again in the same way, by the ``sca`` that came with it: where access to it was
+        lost.
+        """
         ...
 
     def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
         """Read only, as ourselves, may be repeated. Never CONSUMED; NOT_FOUND once it is revoked."""
+        ...
+
+    def told(self, consent_id: str, *, asked: bytes, timeout_s: float) -> ToldConsent:
+        """All that the bank says of a consent, held against ``asked``, the body that it was given (``draft``). Read
+        only, as ourselves, may be repeated."""
+        ...
+
+    def renew(self, refresh_token: str, *, timeout_s: float) -> Authorised:
+        """A new access token for the customer's consent. Keep what comes back, all of it: ``refresh_token`` in it is
+        the one to use from now on, be it another or the same.
+
+        Moves no money, and may be repeated after BankUnavailable, which silence is told as. AccessLost: the bank takes
+        the refresh token no more, and only the customer can give another. BankRefused: the bank does not take *us* for
+        now, which says nothing of the consent.
+        """
         ...
 
     def draft_payment(
@@ -324,7 +392,8 @@ class RecurringPayments(Protocol):
 
     def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
         """As Submits.submit: THIS MOVES MONEY. No consent is used up by it, so the idempotency key alone keeps it from
-        happening twice: connectors/idempotency.py has the rules. BankRefused for a payment beyond the limits."""
+        happening twice: connectors/idempotency.py has the rules. BeyondLimits, AccessLost and BankRefused say that this
+        very call did nothing."""
         ...
 
     def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
@@ -342,7 +411,7 @@ class RecurringPayments(Protocol):
 
 @runtime_checkable
 class Recurs(Protocol):
-    """A standard with consents for recurring payments."""
+    """A standard with consents for recurring payments, at a bank that takes them of us."""
 
     @property
     def recurring(self) -> RecurringPayments:
@@ -355,6 +424,8 @@ class EventKind(enum.StrEnum):
 
     RESOURCE_UPDATED = "resource_updated"
     CONSENT_REVOKED = "consent_revoked"  #: the customer took an authorisation back at the bank
+    #: the account from which a recurring consent pays was closed, blocked or moved: ``told`` may say what is so now
+    PAYER_ACCOUNT_CHANGED = "payer_account_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

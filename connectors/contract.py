@@ -105,7 +105,8 @@ class Authorised:
     """Tokens of one approval. Secrets: they go to the vault and nowhere else."""
 
     access_token: str | None  #: None: the standard has none of the customer's (STET)
-    expires_in_s: int | None
+    expires_in_s: int | None  #: None: the bank does not say
+    refresh_token: str | None = None  #: what a shorter-lived access token is renewed with, where the bank gives one
 
     def __repr__(self) -> str:
         return "Authorised(access_token=<secret>)"

@@ -29,6 +29,24 @@ class NotSignedIn(BankRefused):
     """The bank wants its customer's token, and there is none, or does not take it, or no more: nothing was done."""
 
 
+class AccessLost(BankRefused):
+    """The bank does not take, or no longer, what its customer once allowed for good: by this very call nothing was
+    done. Of one that was sent before with the same bytes it says nothing.
+
+    A token is renewed where there is a refresh token; without one, or where that is what was refused, the customer has
+    to approve again, unless the bank tells that the consent is over. ``code`` is the bank's own word for it.
+    """
+
+
+class BeyondLimits(BankRefused):
+    """The bank counts this payment as more than its customer allowed. Another one, or a later one, may fit."""
+
+    def __init__(self, message: str, *, code: str, http_status: int, parameter: str | None) -> None:
+        """``parameter``: which limit, in the standard's words, from 0 (PeriodicLimits[0]); None: it is not said."""
+        super().__init__(message, code=code, http_status=http_status)
+        self.parameter = parameter
+
+
 class BankUnavailable(BankError):
     """Nothing was sent (no address, connection refused, or 429/503 before acting): repeat later."""
 

@@ -14,24 +14,25 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError
 
+from connectors.capabilities import COMMERCIAL, RecurringKind
 from connectors.contract import Approach
 from connectors.http import check_scheme
 from connectors.profile_lines import lines_of
-from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN
+from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN, UNSURE
 from connectors.security.detached_jws import TRUST_ANCHOR
 from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
 from connectors.security.psd2_certificates import is_number
 from connectors.security.quirks import OAuthQuirks
 from connectors.security.signature_form import signature_quirks
 
-__all__ = ["AUTHORISATION_MINUTES", "POLL_S", "BankProfile", "ProfileError", "Sandboxes", "read"]
+__all__ = ["AUTHORISATION_MINUTES", "POLL_S", "UNSURE", "BankProfile", "ProfileError", "Sandboxes", "read"]
 
 #: what stands in a sandbox's file for the address of the sandbox bank → that address, None where it does not run
 Sandboxes = Mapping[str, str | None]
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ID_CHARACTERS_MAX = 40
-_ADDRESSES = ("base_url", "issuer", "authorization_endpoint", "token_endpoint")
+_ADDRESSES = ("base_url", "issuer", "authorization_endpoint", "token_endpoint", "help_url")
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 
 #: which key of the file, from the top: ("quirks", "b64_header"); and what is wrong with it
@@ -79,6 +80,14 @@ class BankProfile:
     #: "client_credentials": we may always ask; "psu_token": only with the customer's token; "certificate": we may
     #: always ask, by our TLS certificate alone
     status_access: str = "client_credentials"
+    #: which kinds of recurring payments it takes of us, by contract or by law; none: they are not offered there
+    recurring: tuple[RecurringKind, ...] = ()
+    #: by which clock it counts the days of their limits: a time zone's name, or UNSURE
+    limit_days: str = UNSURE
+    keeps_keys: bool = True  #: it keeps an idempotency key for a day: false forbids sending a payment again at all
+    help_phone: str = ""  #: whom its customers call there when something is wrong, from abroad, too (+44 …)
+    help_hours: str = ""  #: when somebody answers that
+    help_url: str = ""  #: the bank's page for the same
     currencies: tuple[str, ...]
     authorisation_minutes: int  #: how long a customer has to approve before the bank gives up
     poll_s: tuple[int, ...]
@@ -258,8 +267,11 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
         yield ("client_id",), f"{bank.security_profile} has our number in its place, as PSDFR-ACPR-12345"
     if bank.token_endpoint and urlsplit(bank.token_endpoint).netloc not in bank.origins:
         yield ("token_endpoint",), "it is not on the issuer's host; if it is the bank's, name its host in hosts"
+    if bank.help_hours and not bank.help_phone:
+        yield ("help_hours",), "nobody can be called in them: help_phone is missing"
     yield from _contradictions_of_sign_in(bank)
     yield from _contradictions_of_seal(bank)
+    yield from _contradictions_of_recurring(bank)
     yield from _quirks_without_effect(bank)
 
 
@@ -321,6 +333,16 @@ def _contradictions_of_seal(bank: BankProfile) -> Iterator[_Fault]:
     if bank.standard == "berlin_group" and not bank.signed:
         for name in signature_quirks(bank.quirks):
             yield ("quirks", name), "nothing is signed at this bank: signed = true is missing"
+
+
+def _contradictions_of_recurring(bank: BankProfile) -> Iterator[_Fault]:
+    for number, kind in enumerate(bank.recurring):
+        if kind in COMMERCIAL and bank.version == "3.1":
+            yield ("recurring", number), f"{kind} came with 4.0"
+    if not bank.recurring:
+        for name, is_said in (("limit_days", bank.limit_days != UNSURE), ("keeps_keys", not bank.keeps_keys)):
+            if is_said:
+                yield (name,), "it is about recurring payments alone: recurring is missing"
 
 
 def _wrong(path: Path, text: str, faults: Iterable[_Fault]) -> ProfileError:

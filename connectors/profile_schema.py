@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import zoneinfo
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from typing_extensions import override
 
 from connectors.berlin_group.quirks import Quirks as BerlinGroupQuirks
+from connectors.capabilities import RecurringKind
 from connectors.contract import Approach
 from connectors.money import EXPONENTS
 from connectors.openbanking_uk.quirks import Quirks
@@ -23,9 +25,15 @@ from connectors.stet.quirks import Quirks as StetQuirks
 #: repeats. With those five this makes 8 calls in the first two hours.
 POLL_S = (300, 900, 2400, 5400, 10_800, 21_600, 43_200, 86_400)
 AUTHORISATION_MINUTES = 90
+#: of limit_days: nobody has said by which clock the bank counts
+UNSURE = "unsure"
 #: what a key that is not known is told; profile.py adds what may have been meant
 UNKNOWN = "unknown"
 
+#: as it is dialled from abroad: a plus sign, then figures, which spaces may part
+_PHONE = re.compile(r"\+[1-9](?: ?[0-9]){6,14}")
+#: shown to customers as it is
+_LINE = re.compile(r"[^\W_](?:[^\x00-\x1f\x7f]{0,68}[^\s])?")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _KEYS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: it goes into a header between quotation marks
@@ -71,6 +79,19 @@ class _Whole(fields.Integer):
 
 def _matching(pattern: re.Pattern[str], error: str) -> validate.Regexp:
     return validate.Regexp(rf"(?:{pattern.pattern})\Z", error=error)
+
+
+class _Zone(fields.String):
+    """A time zone's name, or UNSURE."""
+
+    @override
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return text if text == UNSURE else zoneinfo.ZoneInfo(text).key
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            message = f"must be a time zone, as Europe/London or UTC, or {UNSURE}"
+            raise ValidationError(message) from None
 
 
 def _country(**more: Any) -> fields.String:
@@ -151,6 +172,11 @@ class _BankSchema(_Strict):
         validate=validate.Length(1, 50),
     )
     status_calls_per_minute = _Whole(load_default=600, validate=validate.Range(1, 1_000_000))
+    help_phone = fields.String(
+        load_default="", validate=_matching(_PHONE, "must begin with + and the country, as +44 20 7946 0000")
+    )
+    help_hours = fields.String(load_default="", validate=_matching(_LINE, "must be one line of 1 to 70 characters"))
+    help_url = fields.String(load_default="", validate=validate.Length(1, 500))
     sandbox = _Flag(load_default=False)
 
 
@@ -177,6 +203,15 @@ class _OpenBankingUkSchema(_BankSchema):
     bank_organisation_id = fields.String(load_default="", validate=_matching(_DIRECTORY_ID, "must be a directory's id"))
     tan = fields.String(load_default=TRUST_ANCHOR, validate=_matching(_HOST, "must be a host"))
     currencies = fields.List(fields.String(validate=_words(["GBP"])), load_default=["GBP"], validate=validate.Length(1))
+    recurring = fields.List(
+        fields.Enum(
+            RecurringKind, by_value=True, error_messages={"unknown": f"must be one of: {', '.join(RecurringKind)}"}
+        ),
+        load_default=list,
+        validate=validate.Length(1, len(RecurringKind)),
+    )
+    limit_days = _Zone(load_default=UNSURE)
+    keeps_keys = _Flag(load_default=True)
     quirks = fields.Nested(_quirks_schema(Quirks), load_default=Quirks)
 
 

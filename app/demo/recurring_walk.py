@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
 
 from app.demo.bank_visit import BankVisit
 from app.demo.browser import Browser, LostError
@@ -36,8 +37,9 @@ from connectors.capabilities import (
     Recurs,
 )
 from connectors.contract import BankRequest, Connector, ConsentStatus, Fact, PaymentOrder, PsuContext, ScaOAuth
-from connectors.errors import BankRefused, BankSilent, BankUnavailable
+from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable, BeyondLimits
 from connectors.money import Money
+from connectors.profile import UNSURE
 from connectors.registry import Registry, UnusableBank
 from connectors.security.pkce import challenge, new_verifier
 from connectors.security.profiles import Answer
@@ -50,8 +52,6 @@ FIRST = 3_50
 
 CALL_S = 12
 PSU = PsuContext(ip_address="192.0.2.7", user_agent="Quittance walk")
-#: OBErrorResponse1's word of 4.0 and of 3.1 for a payment beyond the control parameters
-BEYOND_LIMITS = frozenset({"U014", "UK.OBIE.Rules.FailsControlParameters"})
 
 Told = TypeVar("Told")
 
@@ -71,6 +71,7 @@ class RecurringWalk:
     seen: list[str] = field(default_factory=list)
     consent: RecurringConsent | None = None
     consent_id: str = ""
+    request: bytes = field(default=b"", repr=False)  #: what the bank was given
     sca: ScaOAuth | None = None
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -84,12 +85,12 @@ class RecurringWalk:
 
     @classmethod
     def of(cls, services: Services, running: Running, data: Path, bank_id: str) -> RecurringWalk:
-        """Raises NotOffered where the bank's standard has no such payments, DemoError where it cannot be used."""
+        """Raises NotOffered where the bank has no such payments, DemoError where it cannot be used."""
         at = WalkedBank.of(services, bank_id)
         connector = services.banks.connector(bank_id)
         if not isinstance(connector, Recurs):
             name = services.banks.profile(bank_id).name
-            raise NotOffered(f"{name} offers no recurring payments: its standard has none")
+            raise NotOffered(f"{name} offers no recurring payments")
         return cls(
             running=running,
             data=data,
@@ -104,6 +105,12 @@ class RecurringWalk:
     @property
     def browsers(self) -> tuple[Browser, ...]:
         return (self.visit.browser,)
+
+    @property
+    def today(self) -> dt.date:
+        """As the bank counts days."""
+        counted = self.services.banks.profile(self.at.id).limit_days
+        return self.services.clock().astimezone(dt.UTC if counted == UNSURE else ZoneInfo(counted)).date()
 
     @property
     def redirect_uri(self) -> str:
@@ -140,7 +147,7 @@ class RecurringWalk:
 
 
 def banks_of(banks: Registry) -> list[str]:
-    """The ids of those whose standard has recurring payments; one that cannot be used is among them, to be seen."""
+    """The ids of those that take recurring payments of us; one that cannot be used is among them, to be seen."""
     return [bank.id for bank in banks.all_banks() if _may_recur(banks, bank.id)]
 
 
@@ -157,11 +164,11 @@ def _may_recur(banks: Registry, bank_id: str) -> bool:
 def agree(walk: RecurringWalk) -> str:
     """The bank holds a consent with the limits that the customer is to allow. No money moves by it."""
     while True:
-        today = walk.services.clock().date()
+        today = walk.today
         walk.consent, walk.left = limits(today, payee=walk.payee, iban=TRAMS.iban)
         request = walk.recurring.draft(walk.consent, request_id=str(uuid.uuid4()))
-        staged = _staged(walk, request)
-        if walk.services.clock().date() == today:  # at midnight it may be another day's, and so another month's share
+        staged, walk.request = _staged(walk, request), request.body
+        if walk.today == today:  # at midnight it may be another day's, and so another month's share
             break
     walk.consent_id, walk.sca = staged
     same("consent", _consent_status(walk), ConsentStatus.WAITING)
@@ -186,6 +193,7 @@ def limits(today: dt.date, *, payee: str, iban: str) -> tuple[RecurringConsent, 
         maximum_individual=Money(EACH, TRAMS.currency),
         periodic_limits=(monthly,),
         kind=RecurringKind.OTHER,
+        valid_from=today,
     )
     return agreed, a_day * open_days
 
@@ -277,9 +285,14 @@ def _complete(walk: RecurringWalk, answer: dict[str, str], *, state: str) -> str
 
 
 def authorised(walk: RecurringWalk) -> str:
-    """The bank's own word, which alone counts."""
-    same("consent", _consent_status(walk), ConsentStatus.AUTHORISED)
-    return "authorised"
+    """The bank's own word, and what it holds: exactly what was agreed, and the account that the customer chose."""
+    told = walk.asked(lambda: walk.recurring.told(walk.consent_id, asked=walk.request, timeout_s=CALL_S))
+    same("consent", told.status, ConsentStatus.AUTHORISED)
+    if told.differences:
+        raise DisagreementError(f"the bank holds another consent than was agreed: {', '.join(told.differences)}")
+    if told.payer is None:
+        raise DisagreementError("the bank does not tell the account that the customer chose")
+    return f"authorised, every limit as agreed, from an account that ends in {told.payer.identification[-4:]}"
 
 
 def funds(walk: RecurringWalk) -> str:
@@ -330,7 +343,7 @@ def _beyond(walk: RecurringWalk, pence: int) -> str:
     order = _order(walk, pence)
     request = _draft(walk, order)
     refusal = _must_refuse(f"a payment of {_money(walk, pence)}", lambda: _submit(walk, request))
-    if refusal.code not in BEYOND_LIMITS:
+    if not isinstance(refusal, BeyondLimits):
         raise DisagreementError(f"the payment beyond the limits was refused for something else: {refusal}")
     walk.refused.append(order)
     return f"{_money(walk, pence)} refused: {refusal.code}"
@@ -367,6 +380,8 @@ def afterwards(walk: RecurringWalk) -> str:
     order = _order(walk, 1)
     request = _draft(walk, order)
     refusal = _must_refuse("a payment under a revoked consent", lambda: _submit(walk, request))
+    if not isinstance(refusal, AccessLost):
+        raise DisagreementError(f"the payment under a revoked consent was refused for something else: {refusal}")
     walk.refused.append(order)
     return f"{_money(walk, 1)} refused: {refusal.code}"
 

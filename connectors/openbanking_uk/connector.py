@@ -5,7 +5,8 @@ once. The consent keeps it from happening twice (COND after the first); the idem
 for again: the same key and the same bytes within a day give the payment as it is ("Idempotency").
 
 What the verbs of all kinds of payments share is in orders.py, and how a call is made in wire.py. Other kinds are
-``scheduled`` and ``recurring``; they are approved as single ones are, by ``authorise_url`` and ``complete``.
+``scheduled`` and, at a bank whose file says so, ``recurring``; they are approved as single ones are, by
+``authorise_url`` and ``complete``.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ KEYS_REST = dt.timedelta(seconds=30)
 
 
 class OpenBankingUkConnector(Orders):
-    """The contract's verbs for single payments, and all of connectors/capabilities.py, which say what each promises."""
+    """The contract's verbs for single payments, and those of connectors/capabilities.py, which say what each promises.
+
+    Recurring payments are of the next class alone: few banks take them, and by contract.
+    """
 
     def __init__(
         self,
@@ -80,9 +84,11 @@ class OpenBankingUkConnector(Orders):
         self._dialect = dialect
         self._clock = clock
         self._scheduled = ScheduledPayments(payments, dialect=dialect, clock=clock)
-        self._recurring = RecurringPayments(payments, dialect=dialect)
+        self._payments = payments
         # the event API lies beside the others, not below one of them: …/v4.0/pisp, …/v4.0/event-subscriptions
-        self._subscriptions = Subscriptions(wire(profile.base_url.removesuffix("/pisp")), dialect=dialect)
+        self._subscriptions = Subscriptions(
+            wire(profile.base_url.removesuffix("/pisp")), dialect=dialect, recurring=bool(profile.recurring)
+        )
         self._events = EventReader(
             issuer=profile.issuer,
             client_id=profile.client_id,
@@ -95,11 +101,6 @@ class OpenBankingUkConnector(Orders):
     def scheduled(self) -> ScheduledPayments:
         """Payments that the bank keeps until their day."""
         return self._scheduled
-
-    @property
-    def recurring(self) -> RecurringPayments:
-        """Variable recurring payments."""
-        return self._recurring
 
     # ------------------------------------------------------------------------------------------------ to be approved
 
@@ -160,7 +161,9 @@ class OpenBankingUkConnector(Orders):
             deadline=deadline,
             scope=sca.scope,
         )
-        return Authorised(access_token=token.access_token, expires_in_s=token.expires_in_s)
+        return Authorised(
+            access_token=token.access_token, expires_in_s=token.expires_in_s, refresh_token=token.refresh_token
+        )
 
     def _code(self, answer: Mapping[str, str], *, expected: Expected, deadline: Deadline) -> str:
         how = self._oauth.profile.answer
@@ -220,3 +223,14 @@ class OpenBankingUkConnector(Orders):
     def unsubscribe(self, subscription_id: str, *, timeout_s: float) -> None:
         """DELETE /event-subscriptions/{id}."""
         self._subscriptions.unsubscribe(subscription_id, timeout_s=timeout_s)
+
+
+class RecurringOpenBankingUkConnector(OpenBankingUkConnector):
+    """One whose bank takes variable recurring payments of us: its file names the kinds."""
+
+    @property
+    def recurring(self) -> RecurringPayments:
+        """Variable recurring payments."""
+        return RecurringPayments(
+            self._payments, dialect=self._dialect, oauth=self._oauth, kinds=self._profile.recurring
+        )

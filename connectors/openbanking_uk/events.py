@@ -7,7 +7,7 @@ which status it has now must be asked for.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +26,14 @@ from connectors.strict_json import JsonObject, NotReadable, read_object
 SUBSCRIPTIONS = "/event-subscriptions"
 UPDATED = "urn:uk:org:openbanking:events:resource-update"
 REVOKED = "urn:uk:org:openbanking:events:consent-authorization-revoked"
+#: of recurring payments
+ACCOUNT_CHANGED = "urn:uk:org:openbanking:events:domestic-vrp-consent-linked-account-update"
+#: what each says; where one token has several, the first of these
+KINDS = {
+    REVOKED: EventKind.CONSENT_REVOKED,
+    ACCOUNT_CHANGED: EventKind.PAYER_ACCOUNT_CHANGED,
+    UPDATED: EventKind.RESOURCE_UPDATED,
+}
 _SPACE = "http://openbanking.org.uk/"
 RID, RTY, RLK = f"{_SPACE}rid", f"{_SPACE}rty", f"{_SPACE}rlk"
 #: the kind of subject that names a resource by the first two
@@ -37,17 +45,20 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Subscriptions:
     """``wire`` leads to where the bank has its event API, which belongs to no one of its other APIs."""
 
-    def __init__(self, wire: Wire, *, dialect: Dialect) -> None:
+    def __init__(self, wire: Wire, *, dialect: Dialect, recurring: bool) -> None:
+        """``recurring``: whether the bank has recurring payments. One that has none may refuse their events."""
         self._wire = wire
         self._dialect = dialect
+        self._types = (UPDATED, REVOKED, ACCOUNT_CHANGED) if recurring else (UPDATED, REVOKED)
 
     def subscribe(self, callback_url: str, *, timeout_s: float) -> Subscription:
         """POST /event-subscriptions, signed, without an idempotency key. ValueError unless the address is https."""
-        return self._send(subscription(callback_url, dialect=self._dialect), timeout_s=timeout_s)
+        request = subscription(callback_url, dialect=self._dialect, types=self._types)
+        return self._send(request, timeout_s=timeout_s)
 
     def change(self, subscription_id: str, callback_url: str, *, timeout_s: float) -> Subscription:
         """PUT /event-subscriptions/{id}, signed, the same bytes have the same effect. ValueError as above."""
-        request = subscription(callback_url, dialect=self._dialect, subscription_id=subscription_id)
+        request = subscription(callback_url, dialect=self._dialect, types=self._types, subscription_id=subscription_id)
         return self._send(request, timeout_s=timeout_s)
 
     def _send(self, request: BankRequest, *, timeout_s: float) -> Subscription:
@@ -73,13 +84,15 @@ class Subscriptions:
         self._wire.delete(at(SUBSCRIPTIONS, subscription_id), deadline=Deadline(timeout_s))
 
 
-def subscription(callback_url: str, *, dialect: Dialect, subscription_id: str | None = None) -> BankRequest:
-    """OBEventSubscription1, for the two kinds of events that tell us something. Raises ValueError.
+def subscription(
+    callback_url: str, *, dialect: Dialect, types: Collection[str], subscription_id: str | None = None
+) -> BankRequest:
+    """OBEventSubscription1, for the types of events that tell us something. Raises ValueError.
 
     ``subscription_id``: of the one that is changed to this; it is named again, as in OBEventSubscriptionResponse1.
     """
     check_scheme(callback_url, allow_http=urlsplit(callback_url).hostname in LOOPBACK)
-    data = {"CallbackUrl": callback_url, "Version": dialect.version, "EventTypes": [UPDATED, REVOKED]}
+    data = {"CallbackUrl": callback_url, "Version": dialect.version, "EventTypes": [*types]}
     if subscription_id is None:
         return plain_request(SUBSCRIPTIONS, messages.written({"Data": data}))
     body = messages.written({"Data": {"EventSubscriptionId": subscription_id, **data}})
@@ -116,7 +129,7 @@ class EventReader:
         token = event_token.read(
             raw, issuer=self._issuer, client_id=self._client_id, key_of=self._key_of, now=self._clock()
         )
-        known = {name: JsonObject(_dict(token.events[name])) for name in (UPDATED, REVOKED) if name in token.events}
+        known = {name: JsonObject(_dict(token.events[name])) for name in KINDS if name in token.events}
         if not known:
             raise EventNotBelieved("none of its events is one that we asked for")
         subjects = [event.object("subject") for event in known.values() if event.object("subject").members]
@@ -128,7 +141,7 @@ class EventReader:
         resource_type, resource_id = resources.pop()
         return Event(
             event_id=token.jti,
-            kind=EventKind.CONSENT_REVOKED if REVOKED in known else EventKind.RESOURCE_UPDATED,
+            kind=KINDS[next(iter(known))],
             resource_type=resource_type,
             resource_id=resource_id,
             occurred_at=token.occurred_at,

@@ -19,9 +19,10 @@ from stdnum.exceptions import ValidationError
 
 from connectors.capabilities import Detail
 from connectors.contract import BankStatus, PaymentOrder, RefundAccount
-from connectors.errors import BankRefused
+from connectors.errors import BankRefused, BeyondLimits
 from connectors.http import BankResponse
 from connectors.money import Money
+from connectors.openbanking_uk import control_parameters
 from connectors.openbanking_uk.status import CONSENT_WORDS, fact_of_payment
 from connectors.strict_json import JsonObject, NotReadable, read_object
 
@@ -33,6 +34,9 @@ NAME_CHARACTERS_MAX = 70
 REFERENCE_CHARACTERS_MAX = 18
 UNSTRUCTURED_CHARACTERS_MAX = 140
 SORT_CODE_ACCOUNT_NUMBER = "UK.OBIE.SortCodeAccountNumber"
+
+#: OBErrorResponse1's words, of 4.0 and of 3.1.x, for a payment beyond the control parameters of its consent
+BEYOND_LIMITS = frozenset({"U014", "UK.OBIE.Rules.FailsControlParameters"})
 
 #: an id goes into a path: no spaces, quotes or slashes; ConsentId has at most 128 characters, a DomesticPaymentId 40
 _ID = re.compile(r"[\x21\x23-\x2e\x30-\x5b\x5d-\x7e]{1,128}")
@@ -96,7 +100,7 @@ def read_consent(body: bytes) -> Consent:
 
 
 def check_same_order(answer: bytes, asked: bytes) -> None:
-    """Raises NotReadable where the bank says that it holds another amount, or another payee, than it was given."""
+    """Raises NotReadable where the bank says that it holds another amount, payee or limit than it was given."""
     said, given = read_object(answer).object("Data"), read_object(asked).object("Data")
     for part in ("Initiation", "Instruction"):
         _check_same_amount(said.object(part), given.object(part), "InstructedAmount")
@@ -104,8 +108,10 @@ def check_same_order(answer: bytes, asked: bytes) -> None:
         is_alike = there.get("SchemeName") == ours.get("SchemeName")  # else it is the same account, perhaps, as an IBAN
         if ours and is_alike and there.get("Identification") != ours.get("Identification"):
             raise NotReadable("it is about another payee")
-    of_bank, of_ours = (data.object("ControlParameters") for data in (said, given))
-    _check_same_amount(of_bank, of_ours, "MaximumIndividualAmount")
+    if control_parameters.PARAMETERS in said.members:
+        for name in control_parameters.differences(said, given):
+            message = f"{name} is another one than was asked for"
+            raise NotReadable(message)
 
 
 def _check_same_amount(said: JsonObject, given: JsonObject, name: str) -> None:
@@ -181,16 +187,21 @@ def read_funds(body: bytes) -> bool | None:
 
 
 def refusal(response: BankResponse) -> BankRefused:
-    """OBErrorResponse1, of 4.0 (four characters) or of 3.1.x (UK.OBIE.…). The code is that of the first error."""
+    """OBErrorResponse1, of 4.0 (four characters) or of 3.1.x (UK.OBIE.…). The code is that of the first error, but a
+    limit is told wherever it stands."""
     try:
         errors = read_object(response.body).objects("Errors")
     except NotReadable:
         errors = []
-    first = errors[0] if errors else JsonObject({})
-    code = first.text_or_none("ErrorCode") or f"http_{response.status}"
+    beyond = [error for error in errors if error.text_or_none("ErrorCode") in BEYOND_LIMITS]
+    first = [*beyond, *errors, JsonObject({})][0]
+    code = (first.text_or_none("ErrorCode") or f"http_{response.status}")[:100]
     text = first.text_or_none("Message") or "no text"
     message = f"the bank refused: {text[:500]}"
-    return BankRefused(message, code=code[:100], http_status=response.status)
+    if beyond:
+        path = (first.text_or_none("Path") or "").rpartition("ControlParameters.")[2]
+        return BeyondLimits(message, code=code, http_status=response.status, parameter=path[:100] or None)
+    return BankRefused(message, code=code, http_status=response.status)
 
 
 def account(value: str) -> str:

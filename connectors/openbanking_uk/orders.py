@@ -89,7 +89,7 @@ class Orders:
             consent = messages.read_consent(response.body)
         except NotReadable as error:
             raise unreadable(error) from None
-        _same(consent.consent_id, consent_id)
+        check_same(consent.consent_id, consent_id)
         return CONSENTS.get(consent.status, ConsentStatus.UNKNOWN)
 
     def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
@@ -119,7 +119,7 @@ class Orders:
                 raw_response=b"",
             )
         submitted = self._submitted(response)
-        _same(submitted.bank_payment_id, payment_id)
+        check_same(submitted.bank_payment_id, payment_id)
         return submitted.status
 
     def details(self, payment_id: str, *, timeout_s: float) -> Sequence[Detail]:
@@ -142,7 +142,7 @@ class Orders:
         except NotReadable as error:
             raise unreadable(error) from None
         if asked is not None:
-            _same(read.consent_id, messages.consent_of(asked))
+            check_same(read.consent_id, messages.consent_of(asked))
         return Submitted(
             bank_payment_id=read.payment_id,
             status=BankStatus(
@@ -173,6 +173,7 @@ def _check(request: BankRequest, path: str) -> None:
         raise ValueError("x-idempotency-key is not the request's own id: send the request as it was drafted")
 
 
-def _same(told: str, asked: str) -> None:
+def check_same(told: str, asked: str) -> None:
+    """Raises BankSilent."""
     if told != asked:
         raise BankSilent("the bank's answer is about something else than we asked for")

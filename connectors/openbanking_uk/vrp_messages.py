@@ -10,11 +10,22 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from connectors.capabilities import Alignment, Period, PeriodicLimit, RecurringConsent, RecurringKind
-from connectors.contract import PaymentOrder
+from connectors.capabilities import (
+    COMMERCIAL,
+    Alignment,
+    PayerAccount,
+    Period,
+    PeriodicLimit,
+    RecurringConsent,
+    RecurringKind,
+    ToldConsent,
+)
+from connectors.contract import ConsentStatus, PaymentOrder
 from connectors.money import Money
-from connectors.openbanking_uk import messages
+from connectors.openbanking_uk import control_parameters, messages
 from connectors.openbanking_uk.messages import Dialect
+from connectors.openbanking_uk.status import CONSENTS
+from connectors.strict_json import JsonObject, read_object
 
 VRP_TYPES = {
     RecurringKind.SWEEPING: "UK.OBIE.VRPType.Sweeping",
@@ -23,7 +34,6 @@ VRP_TYPES = {
     RecurringKind.COMMERCIAL_2: "UK.OBIE.VRPType.CVRP2",
     RecurringKind.COMMERCIAL_3: "UK.OBIE.VRPType.CVRP3",
 }
-COMMERCIAL = frozenset({RecurringKind.COMMERCIAL_1, RecurringKind.COMMERCIAL_2, RecurringKind.COMMERCIAL_3})
 PERIOD_TYPES = {
     Period.DAY: "Day",
     Period.WEEK: "Week",
@@ -71,6 +81,26 @@ def payment(order: PaymentOrder, *, wanted: RecurringConsent, consent_id: str, d
     return messages.written({"Data": data, "Risk": _risk(wanted, dialect=dialect)})
 
 
+def read_told(body: bytes, *, asked: bytes) -> tuple[str, ToldConsent]:
+    """OBDomesticVRPConsentResponse, beside the ConsentId that it names. Raises NotReadable."""
+    consent_read = messages.read_consent(body)
+    data, given = read_object(body).object("Data"), read_object(asked).object("Data")
+    return consent_read.consent_id, ToldConsent(
+        status=CONSENTS.get(consent_read.status, ConsentStatus.UNKNOWN),
+        created_at=control_parameters.moment(data.text_or_none("CreationDateTime")),
+        payer=_payer(data.object("DebtorAccount")),
+        differences=control_parameters.differences(data, given),
+        raw_response=body,
+    )
+
+
+def _payer(account: JsonObject) -> PayerAccount | None:
+    scheme, identification = account.text_or_none("SchemeName"), account.text_or_none("Identification")
+    if not scheme or not identification:
+        return None
+    return PayerAccount(scheme=scheme, identification=identification, name=account.text_or_none("Name"))
+
+
 def funds(consent_id: str, amount: Money) -> bytes:
     """OBVRPFundsConfirmationRequest. Raises ValueError."""
     data = {"ConsentId": consent_id, "InstructedAmount": messages.instructed(amount)}
@@ -87,15 +117,13 @@ def _control_parameters(wanted: RecurringConsent, *, dialect: Dialect) -> dict[s
         raise ValueError("commercial recurring payments came with 4.0; this bank speaks 3.1: ask it for another kind")
     if not wanted.periodic_limits:
         raise ValueError("recurring payments need at least one periodic limit")
-    if wanted.valid_from and wanted.valid_to and wanted.valid_to < wanted.valid_from:
+    if wanted.valid_to and wanted.valid_to < wanted.valid_from:
         message = f"the consent would end ({wanted.valid_to}) before it begins ({wanted.valid_from})"
         raise ValueError(message)
-    validity = {
-        "ValidFromDateTime": messages.day(wanted.valid_from, dt.time()) if wanted.valid_from else None,
-        "ValidToDateTime": messages.day(wanted.valid_to, dt.time(23, 59, 59)) if wanted.valid_to else None,
-    }
+    ends = {"ValidToDateTime": messages.day(wanted.valid_to, dt.time(23, 59, 59))} if wanted.valid_to else {}
     return {
-        **{name: day for name, day in validity.items() if day},
+        "ValidFromDateTime": messages.day(wanted.valid_from, dt.time()),
+        **ends,
         "MaximumIndividualAmount": messages.instructed(wanted.maximum_individual),
         "PeriodicLimits": [_limit(limit, wanted) for limit in _distinct(wanted.periodic_limits)],
         "VRPType": [VRP_TYPES[wanted.kind]],
@@ -105,7 +133,8 @@ def _control_parameters(wanted: RecurringConsent, *, dialect: Dialect) -> dict[s
 
 
 def _distinct(limits: tuple[PeriodicLimit, ...]) -> tuple[PeriodicLimit, ...]:
-    if len({(limit.period, limit.alignment) for limit in limits}) != len(limits):
+    """One for each type of period: a bank may refuse two, though they be counted from different days."""
+    if len({limit.period for limit in limits}) != len(limits):
         raise ValueError("two periodic limits are for the same period: keep the lower one")
     return limits
 

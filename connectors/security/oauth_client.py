@@ -36,14 +36,16 @@ from connectors.strict_json import NotReadable, read_object
 SPARE = dt.timedelta(seconds=30)
 METADATA_LIFETIME = dt.timedelta(minutes=10)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")  # b64token, RFC 6750 §2.1
+_REFRESH_TOKEN = re.compile(r"[\x20-\x7e]{1,8192}")  # RFC 6749, appendix A.17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """An access token. A secret."""
+    """An access token, and what renews it, where the bank gives that. Secrets."""
 
     access_token: str = field(repr=False)
     expires_in_s: int | None
+    refresh_token: str | None = field(default=None, repr=False)
 
 
 class OAuthClient:
@@ -252,6 +254,18 @@ class OAuthClient:
             form["scope"] = scope
         return self._ask(token_endpoint, form, deadline=deadline)
 
+    def renew(self, refresh_token: str, *, deadline: Deadline) -> Token:
+        """A new token for a customer's approval (RFC 6749 §6), of the same scope; in it another refresh token, where
+        the bank changes them. BankRefused with the code invalid_grant: it takes this one no more.
+
+        It moves no money, so silence is told as BankUnavailable; the same refresh token may be tried again (FAPI 2.0
+        §5.3.2.1 wants a bank that changes them to bear that).
+        """
+        token_endpoint = self._token_endpoint or self.server(deadline=deadline).token_endpoint
+        with _moves_no_money("renewed token"):
+            form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+            return self._ask(token_endpoint, form, deadline=deadline)
+
     def _ask(self, token_endpoint: str, form: Mapping[str, str], *, deadline: Deadline) -> Token:
         response = self._post(with_query(token_endpoint, self._quirks.token_query), form, deadline=deadline)
         if not response.ok:
@@ -329,7 +343,13 @@ def _token(body: bytes, *, token_type: str) -> Token:
         raise NotReadable(message)
     expires_in = answer.members.get("expires_in")
     known = isinstance(expires_in, int) and not isinstance(expires_in, bool) and 0 < expires_in < 10**9
-    return Token(access_token=access_token, expires_in_s=expires_in if known else None)
+    refresh_token = answer.members.get("refresh_token")
+    usable = isinstance(refresh_token, str) and _REFRESH_TOKEN.fullmatch(refresh_token) is not None
+    return Token(
+        access_token=access_token,
+        expires_in_s=expires_in if known else None,
+        refresh_token=refresh_token if usable else None,
+    )
 
 
 def _refusal(response: BankResponse) -> BankRefused:

@@ -109,15 +109,18 @@ class Registration:
         key = self._line.key
         certificate = self._line.keys.certificate if self._line.keys else None
         subject = certificates_of(Path(certificate[0]))[0].subject if certificate else None
-        said = claims(self._bank, wanted, algorithm=key.algorithm, subject=subject, now=self._now)
+        offered = self._line.oauth.server(deadline=Deadline(TIMEOUT_S)).supported.get("grant_types_supported", ())
+        renews = bool(self._bank.recurring) and "refresh_token" in offered
+        said = claims(self._bank, wanted, algorithm=key.algorithm, subject=subject, now=self._now, renews=renews)
         header = {"typ": "JWT", "alg": key.algorithm, "kid": key.kid}
         return jwt.encode(header, said, key.jwk, algorithms=[key.algorithm]).encode()
 
 
 def claims(
-    bank: BankProfile, wanted: Wanted, *, algorithm: str, subject: x509.Name | None, now: dt.datetime
+    bank: BankProfile, wanted: Wanted, *, algorithm: str, subject: x509.Name | None, now: dt.datetime, renews: bool
 ) -> dict[str, Any]:
-    """OBClientRegistration1. ``subject``: that of our TLS certificate, named where it is what proves us."""
+    """OBClientRegistration1. ``subject``: that of our TLS certificate, named where it is what proves us. ``renews``: we
+    renew tokens for standing consents with refresh tokens, which a bank may give only to who registered for it."""
     issued_at = int(now.timestamp())
     said: dict[str, Any] = {
         "iss": bank.software_id,
@@ -127,7 +130,7 @@ def claims(
         "jti": str(uuid.uuid4()),
         "redirect_uris": list(wanted.redirect_uris),
         "token_endpoint_auth_method": bank.client_auth,
-        "grant_types": ["authorization_code", "client_credentials"],
+        "grant_types": ["authorization_code", "client_credentials", *(["refresh_token"] if renews else [])],
         "response_types": [bank.security.response_type],
         "software_id": bank.software_id,
         "scope": f"openid {SCOPE}",

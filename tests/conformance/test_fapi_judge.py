@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet, RSAKey
 from connectors.errors import BankRefused
 from connectors.http import Deadline
 from connectors.security import pkce
+from connectors.security.oauth_client import OAuthClient, Token
 from connectors.security.private_key_jwt import ClientKey
 from connectors.security.profiles import PROFILES, Answer, Binding
 from connectors.security.request_object import Expected, NotBelieved, check_id_token, read_jarm
@@ -39,15 +40,7 @@ def test_a_customer_approves_and_the_code_becomes_a_token(judge: Judge, name: st
     deadline = Deadline(20)
     server = client.server(deadline=deadline)
     verifier, state, nonce = pkce.new_verifier(), secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-    asked = {
-        "redirect_uri": RETURN,
-        "scope": "openid payments",
-        "state": state,
-        "nonce": nonce,
-        "claims": {"id_token": {"openbanking_intent_id": {"value": CONSENT, "essential": True}}},
-        "code_challenge": pkce.challenge(verifier),
-        "code_challenge_method": "S256",
-    }
+    asked = request(state=state, nonce=nonce, verifier=verifier)
     back = urlsplit(judge.visit(client.authorise_url(server, asked, deadline=deadline)))
     said = dict(parse_qsl(back.fragment or back.query))
     expected = Expected(issuer=judge.issuer, client_id=name, nonce=nonce, state=state, consent_id=CONSENT)
@@ -65,6 +58,54 @@ def test_a_customer_approves_and_the_code_becomes_a_token(judge: Judge, name: st
         server.token_endpoint, code=said["code"], code_verifier=verifier, redirect_uri=RETURN, deadline=deadline
     )
     assert "cnf" in bound_to(token.access_token, keys)
+
+
+@pytest.mark.parametrize("name", FAPI)
+def test_a_customers_token_is_renewed_and_bound_anew(judge: Judge, name: str) -> None:
+    client = judge.client(name)
+    deadline = Deadline(20)
+    given = approved(judge, client)
+    keys = client.keys(client.server(deadline=deadline), deadline=deadline)
+    assert given.refresh_token is not None
+    renewed = client.renew(given.refresh_token, deadline=deadline)
+    assert renewed.access_token != given.access_token
+    before, after = (bound_to(token.access_token, keys) for token in (given, renewed))
+    assert (after["cnf"], after["scope"], after["sub"]) == (before["cnf"], before["scope"], before["sub"])
+    # each of them is good once: the judge changes them, and what was spent is nobody's
+    assert renewed.refresh_token not in (None, given.refresh_token)
+    assert client.renew(str(renewed.refresh_token), deadline=deadline).access_token != renewed.access_token
+    for spent in (given.refresh_token, "another"):
+        with pytest.raises(BankRefused) as refused:
+            client.renew(spent, deadline=deadline)
+        assert refused.value.code == "invalid_grant"
+
+
+def request(*, state: str, nonce: str, verifier: str) -> dict[str, Any]:
+    """For a customer's approval of CONSENT."""
+    return {
+        "redirect_uri": RETURN,
+        "scope": "openid payments",
+        "state": state,
+        "nonce": nonce,
+        "claims": {"id_token": {"openbanking_intent_id": {"value": CONSENT, "essential": True}}},
+        "code_challenge": pkce.challenge(verifier),
+        "code_challenge_method": "S256",
+    }
+
+
+def approved(judge: Judge, client: OAuthClient) -> Token:
+    """What comes of a customer's yes."""
+    deadline = Deadline(20)
+    server, verifier = client.server(deadline=deadline), pkce.new_verifier()
+    asked = request(state="state", nonce="nonce", verifier=verifier)
+    back = urlsplit(judge.visit(client.authorise_url(server, asked, deadline=deadline)))
+    said = dict(parse_qsl(back.fragment or back.query))
+    if "response" in said:
+        keys = client.keys(server, deadline=deadline)
+        said = {"code": jwt.decode(said["response"], keys, algorithms=["PS256"]).claims["code"]}
+    return client.exchange(
+        server.token_endpoint, code=said["code"], code_verifier=verifier, redirect_uri=RETURN, deadline=deadline
+    )
 
 
 @pytest.mark.parametrize("name", FAPI)

@@ -23,7 +23,7 @@ from connectors.contract import ConsentStatus, Fact, PsuContext
 from connectors.http import BankSession
 from connectors.money import Money
 from connectors.openbanking_uk import vrp_messages
-from connectors.openbanking_uk.connector import OpenBankingUkConnector
+from connectors.openbanking_uk.connector import RecurringOpenBankingUkConnector
 from connectors.openbanking_uk.quirks import Quirks
 from connectors.profile import POLL_S, BankProfile
 from connectors.security.detached_jws import Signer
@@ -115,7 +115,7 @@ def listening(prisms: dict[str, str]) -> _Listening:
 
 
 @pytest.fixture
-def bank(judge: Judge, version: str, listening: _Listening) -> OpenBankingUkConnector:
+def bank(judge: Judge, version: str, listening: _Listening) -> RecurringOpenBankingUkConnector:
     session = BankSession(allow_http=True)
     session.mount(API, listening)
     profile = BankProfile(
@@ -134,9 +134,10 @@ def bank(judge: Judge, version: str, listening: _Listening) -> OpenBankingUkConn
         poll_s=POLL_S,
         status_calls_per_minute=600,
         sandbox=False,
+        recurring=tuple(RecurringKind),
     )
     key = RSAKey.generate_key(2048, private=True)
-    return OpenBankingUkConnector(
+    return RecurringOpenBankingUkConnector(
         profile,
         session=session,
         oauth=judge.client("fapi1_advanced"),
@@ -159,7 +160,7 @@ def key() -> str:
     ids=["text", "no text", "reference"],
 )
 def test_no_request_for_a_single_payment_breaks_the_official_file(
-    bank: OpenBankingUkConnector, listening: _Listening, changes: dict[str, Any]
+    bank: RecurringOpenBankingUkConnector, listening: _Listening, changes: dict[str, Any]
 ) -> None:
     made = order(**changes)
     staged = bank.initiate(bank.draft(made, request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=20)
@@ -175,7 +176,7 @@ def test_no_request_for_a_single_payment_breaks_the_official_file(
 
 @ALL_RESOURCES
 def test_no_request_for_a_scheduled_payment_breaks_the_official_file(
-    bank: OpenBankingUkConnector, listening: _Listening
+    bank: RecurringOpenBankingUkConnector, listening: _Listening
 ) -> None:
     later, day = bank.scheduled, clock().date() + dt.timedelta(days=7)
     staged = later.initiate(later.draft(order(), execute_on=day, request_id=key()), psu=PSU, timeout_s=20)
@@ -189,13 +190,15 @@ def test_no_request_for_a_scheduled_payment_breaks_the_official_file(
 
 
 def test_no_request_for_recurring_payments_breaks_the_official_file(
-    bank: OpenBankingUkConnector, version: str, listening: _Listening
+    bank: RecurringOpenBankingUkConnector, version: str, listening: _Listening
 ) -> None:
     again = bank.recurring
     kind = RecurringKind.COMMERCIAL_1 if version == "cvrp" else RecurringKind.OTHER
     wanted = consent(kind=kind, valid_from=clock().date(), valid_to=clock().date() + dt.timedelta(days=365))
     staged = again.initiate(again.draft(wanted, request_id=key()), psu=PSU, timeout_s=20)
     assert again.consent_status(staged.consent_id, timeout_s=20) in ConsentStatus
+    told = again.told(staged.consent_id, asked=b"{}", timeout_s=20)
+    assert (told.status in ConsentStatus, told.created_at is not None) == (True, True)
     amount = Money(8420, "GBP")
     funds = again.funds(staged.consent_id, amount, access_token="t0ken", psu=PSU, timeout_s=20)
     assert funds.available in (True, False, None)
@@ -204,12 +207,14 @@ def test_no_request_for_recurring_payments_breaks_the_official_file(
     assert again.status(submitted.bank_payment_id, access_token=None, timeout_s=20).fact in Fact
     assert all(detail.transaction_id for detail in again.details(submitted.bank_payment_id, timeout_s=20))
     again.revoke(staged.consent_id, timeout_s=20)
-    assert len(listening.asked) == 7
+    assert len(listening.asked) == 8
     assert listening.faults == []
 
 
 @ALL_RESOURCES
-def test_no_request_about_events_breaks_the_official_file(bank: OpenBankingUkConnector, listening: _Listening) -> None:
+def test_no_request_about_events_breaks_the_official_file(
+    bank: RecurringOpenBankingUkConnector, listening: _Listening
+) -> None:
     made = bank.subscribe("https://quittance.example/banks/judge/events", timeout_s=20)
     assert [one.subscription_id for one in bank.subscriptions(timeout_s=20)]
     bank.change_subscription(made.subscription_id, "https://quittance.example/banks/judge/events", timeout_s=20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -10,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openapi_core.exceptions import OpenAPIError
 
-from connectors.capabilities import Alignment, Period, PeriodicLimit, RecurringKind
+from connectors.capabilities import COMMERCIAL, Alignment, Period, PeriodicLimit, RecurringKind
 from connectors.contract import ConsentStatus, Fact
 from connectors.money import Money
 from connectors.openbanking_uk import events, messages, vrp_messages
 from connectors.openbanking_uk.messages import Dialect
 from connectors.openbanking_uk.orders import RECURRING
 from connectors.openbanking_uk.status import CONSENT_WORDS, CONSENTS, fact_of_payment
-from connectors.openbanking_uk.vrp_messages import COMMERCIAL, VRP_TYPES
+from connectors.openbanking_uk.vrp_messages import VRP_TYPES
 from connectors.strict_json import read_object
 from tests.support.openbanking_uk import (
     DAY,
@@ -56,7 +57,7 @@ CONSENTS_TRIED = st.builds(
     maximum_individual=AMOUNTS,
     periodic_limits=LIMITS.map(tuple),
     kind=st.sampled_from([RecurringKind.SWEEPING, RecurringKind.OTHER]),
-    valid_from=st.none() | st.dates(max_value=DAY),
+    valid_from=st.dates(max_value=DAY),
     valid_to=st.none() | st.dates(min_value=DAY),
     refund_account=st.booleans(),
 )
@@ -217,14 +218,20 @@ def test_funds_are_read_as_the_file_writes_them(file: str, said: str, read: bool
 # ------------------------------------------------------------------------------------------------------- subscriptions
 
 
+@pytest.mark.parametrize("types", [events.KINDS, [events.UPDATED]], ids=["recurring", "no recurring"])
 @pytest.mark.parametrize("version", sorted(DIALECTS))
-def test_a_subscription_is_as_the_file_says(version: str) -> None:
+def test_a_subscription_is_as_the_file_says(version: str, types: Collection[str]) -> None:
     judge = judge_of(version, "events")
-    wanted = events.subscription("https://quittance.example/banks/albion/events", dialect=DIALECTS[version])
+    wanted = events.subscription(
+        "https://quittance.example/banks/albion/events", dialect=DIALECTS[version], types=types
+    )
     judge.validate_request(asked(wanted.method.lower(), wanted.path, wanted.body))
     assert "x-idempotency-key" not in wanted.headers
     changed = events.subscription(
-        "https://quittance.example/banks/albion/events", dialect=DIALECTS[version], subscription_id="s-1"
+        "https://quittance.example/banks/albion/events",
+        dialect=DIALECTS[version],
+        types=types,
+        subscription_id="s-1",
     )
     judge.validate_request(asked(changed.method.lower(), changed.path, changed.body))
     judge.validate_request(asked("get", events.SUBSCRIPTIONS))

@@ -91,7 +91,7 @@ def here(tmp_path: Path, door: Door, monkeypatch: pytest.MonkeyPatch, capsys: py
 # ---------------------------------------------------------------------------------------------------------------- list
 
 
-CAN = ["checks-funds", "notifies", "recurs", "schedules", "submits", "tells-details"]
+CAN = ["checks-funds", "notifies", "schedules", "submits", "tells-details"]
 
 
 def test_the_list_says_what_each_can_do(here: Here) -> None:
@@ -102,6 +102,9 @@ def test_the_list_says_what_each_can_do(here: Here) -> None:
     assert head.split() == ["id", "name", "standard", "profile", "can", "state"]
     assert albion.split() == ["albion", "Albion", "openbanking_uk", "4.0", "fapi1_advanced", *CAN, "usable"]
     assert "not usable: " in boreas
+    here.write(FILE + 'recurring = ["other"]\n')
+    _, said = here.run("list")
+    assert "recurs" in said.splitlines()[1].split()
     assert "bank-keys/boreas is not there: it is where our keys for the bank belong" in boreas
 
 

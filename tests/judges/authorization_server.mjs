@@ -24,7 +24,7 @@ const anyone = {
   jwks: JSON.parse(read('client.jwks')),
   redirect_uris: ['https://127.0.0.1:1/banks/judge/return'],
   scope: 'openid payments',
-  grant_types: ['authorization_code', 'client_credentials'],
+  grant_types: ['authorization_code', 'client_credentials', 'refresh_token'],
   response_types: ['code'],
   token_endpoint_auth_method: 'private_key_jwt',
   token_endpoint_auth_signing_alg: 'PS256',
@@ -52,6 +52,8 @@ const provider = new Provider(issuer, {
   responseTypes: ['code', 'code id_token'],
   clientAuthMethods: ['private_key_jwt', 'tls_client_auth'],
   clockTolerance: 5,
+  issueRefreshToken: () => true, // as UK banks do, without the scope offline_access
+  rotateRefreshToken: () => true,
   extraClientMetadata: { properties: ['fapi'] },
   claims: { openid: ['sub', 'openbanking_intent_id'] },
   cookies: { keys: [crypto.randomBytes(16).toString('hex')] },

@@ -47,6 +47,7 @@ def consent(**changes: Any) -> RecurringConsent:
         "maximum_individual": Money(15_000, "GBP"),
         "periodic_limits": (limit(),),
         "kind": RecurringKind.OTHER,
+        "valid_from": DAY,
     }
     return RecurringConsent(**{**usual, **changes})
 

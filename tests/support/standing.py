@@ -35,7 +35,7 @@ from app.worker import Worker
 from connectors.capabilities import Alignment, Period, PeriodicLimit, RecurringConsent, RecurringKind
 from connectors.contract import Authorised, ConsentStatus, PaymentOrder, PsuContext
 from connectors.money import Money
-from connectors.openbanking_uk.connector import OpenBankingUkConnector
+from connectors.openbanking_uk.connector import RecurringOpenBankingUkConnector
 from connectors.security.pkce import challenge, new_verifier
 from consent import tokens
 from consent.base import Base, new_id
@@ -108,9 +108,9 @@ class World:
         }
 
     @property
-    def connector(self) -> OpenBankingUkConnector:
+    def connector(self) -> RecurringOpenBankingUkConnector:
         made = self.services.banks.connector(BANK)
-        assert isinstance(made, OpenBankingUkConnector)
+        assert isinstance(made, RecurringOpenBankingUkConnector)
         return made
 
     def token(self) -> str:
@@ -206,7 +206,7 @@ class Caller:
 def approve(services: Services, tls: OverTls, agreed: RecurringConsent, *, exchange: bool) -> Approved:
     """Our connector asks, the customer approves at the bank's pages."""
     connector = services.banks.connector(BANK)
-    assert isinstance(connector, OpenBankingUkConnector)
+    assert isinstance(connector, RecurringOpenBankingUkConnector)
     redirect_uri = f"{BASE_URL}/banks/{BANK}/return"
     request = connector.recurring.draft(agreed, request_id=str(uuid.uuid4()))
     staged = connector.recurring.initiate(request, psu=PSU, timeout_s=WAIT_S)
@@ -267,6 +267,7 @@ def begin(*, app: Flask, services: Services, worker: Worker, clock: Any, bank: C
             PeriodicLimit(period=Period.MONTH, alignment=Alignment.CONSENT, amount=Money.parse("5000.00", "GBP")),
         ),
         kind=RecurringKind.OTHER,
+        valid_from=today,
     )
     tls = OverTls(bank.folder / "ca.pem")
     standing = approve(services, tls, agreed, exchange=True)

@@ -32,5 +32,9 @@ class ServedBank(ServedProcess):
             transport=self.transport(), files=self.folder, brand=brand, base_url=self.base_url, **BRANDS[brand]
         )
 
+    @property
+    def ledger_token(self) -> str:
+        return (self.data / "sandbox-bank-uk" / "ledger-token").read_text("utf-8").strip()
+
     def person(self) -> UkPerson:
         return UkPerson(transport=self.transport())

@@ -18,7 +18,7 @@ from connectors.sandbox_bank.openbanking_uk.brands import Brand
 from connectors.sandbox_bank.openbanking_uk.context import UkBank, current_bank
 from connectors.sandbox_bank.openbanking_uk.errors import OAuthError
 from connectors.sandbox_bank.openbanking_uk.store import Connection
-from connectors.sandbox_bank.openbanking_uk.tokens import Token
+from connectors.sandbox_bank.openbanking_uk.tokens import Approved, Token
 from connectors.sandbox_bank.openbanking_uk.used import digest
 from connectors.sandbox_bank.openbanking_uk.visits import Visit
 
@@ -49,7 +49,7 @@ def metadata(brand_id: str) -> Response:
         "scopes_supported": ["openid", SCOPE],
         "response_types_supported": [how.response_type],
         "response_modes_supported": [{"hybrid": "fragment", "jarm": "jwt", "code": "query"}[how.answer]],
-        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "grant_types_supported": _grant_types(brand),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [way_back.ALGORITHM],
         "acr_values_supported": [ACR],
@@ -80,6 +80,10 @@ def metadata(brand_id: str) -> Response:
     else:
         said["tls_client_certificate_bound_access_tokens"] = True
     return jsonify(said)
+
+
+def _grant_types(brand: Brand) -> list[str]:
+    return ["authorization_code", "client_credentials", *(["refresh_token"] if brand.short_tokens else [])]
 
 
 @blueprint.get("/<brand_id>/jwks")
@@ -134,10 +138,12 @@ def token(brand_id: str) -> Response:
             answer = _client_credentials(bank, brand, tpp, thumbprint, form)
         case "authorization_code":
             answer = _authorization_code(bank, brand, tpp, thumbprint, form)
+        case "refresh_token" if brand.short_tokens:
+            answer = _refresh_token(bank, brand, tpp, thumbprint, form)
         case None:
             raise OAuthError("invalid_request", "grant_type is missing")
         case _:
-            raise OAuthError("unsupported_grant_type", "client_credentials or authorization_code")
+            raise OAuthError("unsupported_grant_type", f"one of {', '.join(_grant_types(brand))}")
     return jsonify(answer)
 
 
@@ -198,21 +204,68 @@ def _fits(visit: Visit, thumbprint: str, form: dict[str, str]) -> bool:
 def _customer_token(
     connection: Connection, brand: Brand, visit: Visit, thumbprint: str, form: dict[str, str], *, now_ms: int
 ) -> dict[str, object]:
-    """For a standing consent the token lives as long as that, and nothing says how long."""
-    approval = resources.to_approve(connection, brand_id=brand.id, consent_id=visit.asked.consent_id)
-    life_s = None if approval is not None and approval.kind == "vrp" else tokens.CUSTOMER_TOKEN_LIFE_S
-    customers = Token(
+    """For a standing consent the token lives as long as that, and nothing says how long; or it is short, and renewed.
+    Those of an approval before end with it."""
+    consent_id, code_hash = visit.asked.consent_id, digest(form["code"])
+    approval = resources.to_approve(connection, brand_id=brand.id, consent_id=consent_id)
+    is_standing = approval is not None and approval.kind == "vrp"
+    if is_standing:
+        tokens.revoke_tokens(connection, consent_id)
+    life_s = None if is_standing and not brand.short_tokens else tokens.CUSTOMER_TOKEN_LIFE_S
+    approved = Approved(
         brand=brand.id,
         tpp=visit.tpp,
-        consent_id=visit.asked.consent_id,
-        customer_id=visit.customer_id,
+        consent_id=consent_id,
+        customer_id=visit.customer_id or "",
         scope=SCOPE,
+        code_hash=code_hash,
+    )
+    access_token = _issue(connection, approved, thumbprint, life_s=life_s, now_ms=now_ms)
+    answer = _answer(brand, access_token, scope=f"openid {SCOPE}", life_s=life_s)
+    if is_standing and brand.short_tokens:
+        answer["refresh_token"] = tokens.issue_refresh(connection, approved)
+    return answer
+
+
+def _issue(connection: Connection, approved: Approved, thumbprint: str, *, life_s: int | None, now_ms: int) -> str:
+    """An access token for what a customer approved, bound to what the client came with now."""
+    customers = Token(
+        brand=approved.brand,
+        tpp=approved.tpp,
+        consent_id=approved.consent_id,
+        customer_id=approved.customer_id,
+        scope=approved.scope,
         thumbprint=thumbprint,
         expires_ms=None if life_s is None else now_ms + life_s * 1000,
         revoked=0,
     )
-    access_token = tokens.issue(connection, customers, now_ms=now_ms, code_hash=digest(form["code"]))
-    return _answer(brand, access_token, scope=f"openid {SCOPE}", life_s=life_s)
+    return tokens.issue(connection, customers, now_ms=now_ms, code_hash=approved.code_hash)
+
+
+def _refresh_token(bank: UkBank, brand: Brand, tpp: str, thumbprint: str, form: dict[str, str]) -> dict[str, object]:
+    """RFC 6749 §6. The scope is what it was; a new refresh token takes the place of the old one."""
+    if "refresh_token" not in form:
+        raise OAuthError("invalid_request", "refresh_token is missing")
+    if form.get("scope", f"openid {SCOPE}") not in (SCOPE, f"openid {SCOPE}"):
+        raise OAuthError("invalid_scope", "the scope is wider than what was approved")
+    now_ms, life_s = bank.now_ms(), tokens.CUSTOMER_TOKEN_LIFE_S
+    with bank.store.write() as connection:
+        approved = tokens.spend_refresh(
+            connection,
+            form["refresh_token"],
+            tpp=tpp,
+            brand_id=brand.id,
+            now_ms=now_ms,
+            is_usable=bank.is_usable,
+        )
+        given = None
+        if approved is not None:
+            access_token = _issue(connection, approved, thumbprint, life_s=life_s, now_ms=now_ms)
+            given = access_token, tokens.issue_refresh(connection, approved)
+    if given is None:
+        raise OAuthError("invalid_grant", "the refresh token is unknown, over or revoked")
+    answer = _answer(brand, given[0], scope=f"openid {SCOPE}", life_s=life_s)
+    return {**answer, "refresh_token": given[1]}
 
 
 def _answer(brand: Brand, access_token: str, *, scope: str, life_s: int | None) -> dict[str, object]:

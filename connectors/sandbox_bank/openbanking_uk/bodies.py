@@ -51,18 +51,24 @@ _REASONS = {
 
 def of_consent(brand: Brand, consent: Consent, account: Account | None, *, now_ms: int) -> dict[str, Any]:
     """Of each kind. ``account``: that the customer chose."""
-    status, given = consent.status_at(now_ms), consent.body["Data"]
+    status, given = _told(brand, consent.status_at(now_ms)), consent.body["Data"]
     kept = ("Permission", "ReadRefundAccount", "ControlParameters", "Initiation", "Authorisation", "SCASupportData")
     data = {
         "ConsentId": consent.consent_id,
         "CreationDateTime": iso_utc(consent.created_ms),
-        "Status": _CONSENT_V3[status] if is_v3(brand) else status,
+        "Status": status,
         "StatusUpdateDateTime": iso_utc(consent.changed_ms),
         **{name: given[name] for name in kept if name in given},
     }
     if account is not None:
         data["DebtorAccount" if consent.kind is VRP else "Debtor"] = of_account(account)
     return {"Data": data, "Risk": consent.body["Risk"]}
+
+
+def _told(brand: Brand, status: str) -> str:
+    if is_v3(brand):
+        return _CONSENT_V3[status]
+    return "AUTH" if status == "CANC" and brand.cancelled_told_authorised else status
 
 
 def of_payment(brand: Brand, payment: Payment, account: Account, *, told: str | None, now_ms: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 Version = Literal["4.0", "3.1"]
 Answer = Literal["hybrid", "jarm", "code"]
@@ -45,6 +46,7 @@ class Brand:
 
     id: str
     name: str
+    help_phone: str = ""  #: whom its customers call, as its page says
     version: Version = "4.0"
     profile: str = "fapi1_advanced"
     client_auth: Literal["private_key_jwt", "tls_client_auth"] = "private_key_jwt"
@@ -65,6 +67,11 @@ class Brand:
     scope_in_code_exchange: bool = False  #: wants it again there
     interaction_id_not_echoed: bool = False
     slash_in_self: bool = False  #: Links.Self ends with one
+    # its standing consents
+    #: one that its customer stops here is told as authorised still, as the standard has it: only its tokens are dead
+    cancelled_told_authorised: bool = False
+    london_days: bool = False  #: counts the days of limits by London's clock. UTC otherwise
+    short_tokens: bool = False  #: of ten minutes, and a refresh token with them, another one after each use
     # what it asks of requests
     request_object_aud: str = ""  #: the audience that it wants in place of its issuer
     intent_id_prefix: str = ""  #: what must stand before the ConsentId in openbanking_intent_id
@@ -85,20 +92,52 @@ class Brand:
         return f"/{self.id}/open-banking/v{self.version}/pisp"
 
     @property
+    def zone(self) -> ZoneInfo:
+        """By whose clock it counts days."""
+        return ZoneInfo("Europe/London" if self.london_days else "UTC")
+
+    @property
     def organisation(self) -> str:
         """Its org-id in the directory, which signs its answers."""
         return f"sandbox-{self.id}"
 
 
 _ALL = (
-    Brand(id="albion", name="Albion Bank"),
-    Brand(id="caledonia", name="Caledonia Bank", version="3.1", client_auth="tls_client_auth"),
-    Brand(id="severn", name="Severn Bank", profile="fapi2_dpop", dpop_nonce=True),
-    Brand(id="mersey", name="Mersey Bank", profile="fapi2_mtls"),
-    Brand(id="tyne", name="Tyne Bank", profile="fapi1_advanced_jarm"),
+    Brand(id="albion", name="Albion Bank", help_phone="+44 20 7946 0101"),
+    Brand(
+        id="caledonia",
+        name="Caledonia Bank",
+        help_phone="+44 20 7946 0103",
+        version="3.1",
+        client_auth="tls_client_auth",
+        short_tokens=True,
+    ),
+    Brand(
+        id="severn",
+        name="Severn Bank",
+        help_phone="+44 20 7946 0107",
+        profile="fapi2_dpop",
+        dpop_nonce=True,
+        short_tokens=True,
+    ),
+    Brand(
+        id="mersey",
+        name="Mersey Bank",
+        help_phone="+44 20 7946 0106",
+        profile="fapi2_mtls",
+        cancelled_told_authorised=True,
+    ),
+    Brand(
+        id="tyne",
+        name="Tyne Bank",
+        help_phone="+44 20 7946 0109",
+        profile="fapi1_advanced_jarm",
+        london_days=True,
+    ),
     Brand(
         id="humber",
         name="Humber Bank",
+        help_phone="+44 20 7946 0105",
         version="3.1",
         b64_header=True,
         correct_contract_indicator=True,
@@ -107,6 +146,7 @@ _ALL = (
     Brand(
         id="trent",
         name="Trent Bank",
+        help_phone="+44 20 7946 0108",
         id_token_without_nonce=True,
         id_token_without_intent=True,
         answer_in_query=True,
@@ -114,6 +154,7 @@ _ALL = (
     Brand(
         id="avon",
         name="Avon Bank",
+        help_phone="+44 20 7946 0102",
         upper_case_token_type=True,
         wider_scope=True,
         scope_in_code_exchange=True,
@@ -123,6 +164,7 @@ _ALL = (
     Brand(
         id="clyde",
         name="Clyde Bank",
+        help_phone="+44 20 7946 0104",
         request_object_aud="urn:clyde-bank:authorization",
         intent_id_prefix="urn:clyde-bank:intent:",
         repeated_parameters=True,

@@ -21,7 +21,8 @@ from connectors.sandbox_bank.openbanking_uk.store import Connection, Row
 
 RESOURCE_UPDATE = "urn:uk:org:openbanking:events:resource-update"
 REVOKED = "urn:uk:org:openbanking:events:consent-authorization-revoked"
-TYPES = (RESOURCE_UPDATE, REVOKED)
+ACCOUNT_UPDATE = "urn:uk:org:openbanking:events:domestic-vrp-consent-linked-account-update"
+TYPES = (RESOURCE_UPDATE, REVOKED, ACCOUNT_UPDATE)
 
 TRIES_MAX = 6
 #: then after 1, 4, 16, 64, 256 s: all is over within six minutes
@@ -92,6 +93,11 @@ def of_cancelled_consent(connection: Connection, consent: Consent, *, now_ms: in
     """Two events in one token, as the standard's own example has them."""
     types = [RESOURCE_UPDATE, REVOKED]
     _announce(connection, consent, types, consent.kind.consents, consent.consent_id, now_ms)
+
+
+def of_moved_consent(connection: Connection, consent: Consent, *, now_ms: int) -> None:
+    """The account that it pays from is another one."""
+    _announce(connection, consent, [ACCOUNT_UPDATE], consent.kind.consents, consent.consent_id, now_ms)
 
 
 def _announce(

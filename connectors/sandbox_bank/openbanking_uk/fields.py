@@ -66,7 +66,7 @@ def scheduled_consent(body: Mapping[str, Any], brand: Brand, *, now: dt.datetime
 def vrp_consent(body: Mapping[str, Any], brand: Brand, *, today: dt.date) -> int:
     """The largest amount, in pence, of a payment under an OBDomesticVRPConsentRequest."""
     data = _consent(body, brand, {"Initiation", "ReadRefundAccount", "ControlParameters"})
-    individual_minor = _control_parameters(data, today=today)
+    individual_minor = _control_parameters(data, brand, today=today)
     fixed = object_of(data, "Initiation", _STANDING, "Data.")
     _remittance(fixed, brand, "Data.Initiation.")
     if "CreditorAccount" in fixed:
@@ -85,13 +85,13 @@ def _consent(body: Mapping[str, Any], brand: Brand, allowed: set[str]) -> Mappin
     return data
 
 
-def _control_parameters(data: Mapping[str, Any], *, today: dt.date) -> int:
+def _control_parameters(data: Mapping[str, Any], brand: Brand, *, today: dt.date) -> int:
     at = "Data.ControlParameters."
     given = object_of(data, "ControlParameters", _CONTROL_PARAMETERS, "Data.")
     begins = moment(given, "ValidFromDateTime", at).date() if "ValidFromDateTime" in given else today
     if "ValidToDateTime" in given and moment(given, "ValidToDateTime", at).date() < max(begins, today):
         raise ApiError("U003", "ValidToDateTime lies before the beginning, or is past", path=f"{at}ValidToDateTime")
-    _some_of(given, "VRPType", limits.VRP_TYPES)
+    _some_of(given, "VRPType", limits.vrp_types(brand.version))
     _some_of(given, "PSUAuthenticationMethods", limits.AUTHENTICATION_METHODS)
     if given.get("PSUInteractionTypes", []) != []:
         _some_of(given, "PSUInteractionTypes", limits.INTERACTION_TYPES)

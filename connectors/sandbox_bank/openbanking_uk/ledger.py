@@ -43,6 +43,17 @@ def cancel_consent(brand_id: str, consent_id: str) -> Response:
     return Response(status=204 if done else 409)
 
 
+@blueprint.post("/<brand_id>/consents/<consent_id>/account")
+def move_consent(brand_id: str, consent_id: str) -> Response:
+    """The customer has another account (`account`) pay for a standing consent: 204, or 409 where that cannot be."""
+    bank = current_bank()
+    with bank.store.write() as connection:
+        consent = payments.consent_of(connection, consent_id, brand=bank.brand(brand_id).id)
+        account_id = request.form.get("account", "")
+        done = consent is not None and recurring.move(connection, consent, account_id, now_ms=bank.now_ms())
+    return Response(status=204 if done else 409)
+
+
 @blueprint.post("/<brand_id>/payments/<payment_id>/cancel")
 def cancel_payment(brand_id: str, payment_id: str) -> Response:
     """The customer stops a scheduled payment at the bank: 204, or 409 where its day has come."""

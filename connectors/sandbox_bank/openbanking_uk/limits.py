@@ -1,6 +1,7 @@
 """What a variable recurring payment may be (OBL Read/Write 4.0, "OBDomesticVRPControlParameters"). Pure.
 
-Amounts are pence, days are calendar days in UTC: the standard disregards the time of the dates of a consent.
+Amounts are pence, days are calendar days by the bank's own clock: the standard disregards the time of the dates of a
+consent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-VRP_TYPES = ("UK.OBIE.VRPType.Sweeping", "UK.OBIE.VRPType.Other")
+_VRP_TYPES = ("UK.OBIE.VRPType.Sweeping", "UK.OBIE.VRPType.Other")
+_COMMERCIAL = ("UK.OBIE.VRPType.CVRP1", "UK.OBIE.VRPType.CVRP2", "UK.OBIE.VRPType.CVRP3")
 AUTHENTICATION_METHODS = ("UK.OBIE.SCA", "UK.OBIE.SCANotRequired")
 INTERACTION_TYPES = ("InSession", "OffSession")
 #: where a consent or a payment does not say
@@ -64,6 +66,11 @@ class Asked:
     vrp_type: str
     authentication_method: str
     interaction_type: str
+
+
+def vrp_types(version: str) -> Sequence[str]:
+    """What such payments may be for. The commercial types came with 4.0 (cVRP)."""
+    return _VRP_TYPES if version == "3.1" else (*_VRP_TYPES, *_COMMERCIAL)
 
 
 def control_parameters(given: Mapping[str, Any], *, created: dt.date) -> ControlParameters:

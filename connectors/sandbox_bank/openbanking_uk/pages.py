@@ -22,8 +22,6 @@ from connectors.sandbox_bank.openbanking_uk.store import Connection
 from connectors.sandbox_bank.openbanking_uk.visits import Visit
 
 COOKIE = "visit"
-#: a consent in one of these waits for its customer: new, or cancelled at the bank and to be approved again (VRP)
-OPEN = ("AWAU", "CANC")
 
 _REQUEST = "The request that brought you here is not right, and nothing was approved by it."
 _AGAIN = " Go back to where you came from and start again."
@@ -193,7 +191,7 @@ def brand(brand_id: str) -> str:
     bank = current_bank()
     one = bank.brand(brand_id)
     defaults = Brand(id="", name="")
-    told = {"id", "name", "version", "profile", "client_auth"}
+    told = {"id", "name", "help_phone", "version", "profile", "client_auth"}
     quirks = {
         each.name: getattr(one, each.name)
         for each in fields(one)
@@ -259,7 +257,7 @@ def _decide(connection: Connection, here: Here, *, approved: bool, account_id: s
 
 def _waits(approval: Approval, client_id: str, now_ms: int) -> bool:
     in_time = approval.expires_ms is None or now_ms < approval.expires_ms
-    return approval.status in OPEN and approval.tpp == client_id and in_time
+    return approval.is_open and approval.tpp == client_id and in_time
 
 
 def _check_form_token(here: Here) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from connectors.sandbox_bank.openbanking_uk import limits
+from connectors.sandbox_bank.openbanking_uk.brands import BRANDS
 from connectors.sandbox_bank.openbanking_uk.limits import ControlParameters
 from connectors.sandbox_bank.openbanking_uk.scenarios import scenario_of
 from connectors.sandbox_bank.openbanking_uk.store import Connection, Row
@@ -22,8 +23,6 @@ from connectors.sandbox_bank.scenarios import Fault, Reason
 MILLISECOND = dt.timedelta(milliseconds=1)
 #: a consent that nobody approves is rejected after this
 AUTHORISATION_MS = dt.timedelta(minutes=15) // MILLISECOND
-
-_DAY_MS = dt.timedelta(days=1) // MILLISECOND
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS account (
@@ -125,7 +124,7 @@ class Consent:
         if self.status == "AWAU":
             return self.created_ms + AUTHORISATION_MS
         if self.status in ("AUTH", "CANC") and self.kind is VRP and self.parameters.ends is not None:
-            return _midnight_ms(self.parameters.ends) + _DAY_MS
+            return _end_of(self.parameters.ends, BRANDS[self.brand].zone)
         return None
 
     @property
@@ -136,7 +135,11 @@ class Consent:
     @property
     def parameters(self) -> ControlParameters:
         """Of a standing consent."""
-        return limits.control_parameters(self.body["Data"]["ControlParameters"], created=day_of(self.created_ms))
+        return limits.control_parameters(self.body["Data"]["ControlParameters"], created=self.day_of(self.created_ms))
+
+    def day_of(self, moment_ms: int) -> dt.date:
+        """By the clock of its bank."""
+        return day_of(moment_ms, BRANDS[self.brand].zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,14 +176,14 @@ def instruction_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def day_of(moment_ms: int) -> dt.date:
-    return dt.datetime.fromtimestamp(moment_ms // 1000, dt.UTC).date()
+def day_of(moment_ms: int, zone: dt.tzinfo) -> dt.date:
+    return dt.datetime.fromtimestamp(moment_ms // 1000, zone).date()
 
 
-def _midnight_ms(day: dt.date) -> int:
-    return (
-        dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    ) // MILLISECOND
+def _end_of(day: dt.date, zone: dt.tzinfo) -> int:
+    """The midnight after it, in milliseconds."""
+    midnight = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone)
+    return (midnight - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // MILLISECOND
 
 
 # ------------------------------------------------------------------------------------------------------------- consents
@@ -222,6 +225,11 @@ def change_consent(
         "UPDATE consent SET status = ?, changed_ms = ?, account_id = coalesce(?, account_id) WHERE consent_id = ?",
         [status, now_ms, account_id, consent.consent_id],
     )
+
+
+def move_consent(connection: Connection, consent: Consent, account_id: str) -> None:
+    """What is paid under it comes from another account from now on."""
+    connection.execute("UPDATE consent SET account_id = ? WHERE consent_id = ?", [account_id, consent.consent_id])
 
 
 def delete_consent(connection: Connection, consent: Consent) -> None:

@@ -14,6 +14,7 @@ from connectors.sandbox_bank.openbanking_uk import (
     fields,
     limits,
     payments,
+    people,
     rules,
     tokens,
     values,
@@ -33,13 +34,13 @@ class Recurring:
     kind = VRP
 
     def check_consent(self, body: dict[str, Any], here: Here) -> int:
-        return fields.vrp_consent(body, here.brand, today=here.bank.now().date())
+        return fields.vrp_consent(body, here.brand, today=payments.day_of(here.now_ms, here.brand.zone))
 
     def check_payment(self, body: dict[str, Any], consent: Consent, here: Here) -> int:
         """Payee and remittance information of the consent are repeated in the Instruction too."""
         api.repeated(body, consent, more=_MORE)
         data = body["Data"]
-        values.one_of(data, "VRPType", limits.VRP_TYPES, "Data.")
+        values.one_of(data, "VRPType", limits.vrp_types(here.brand.version), "Data.")
         values.one_of(data, "PSUAuthenticationMethod", limits.AUTHENTICATION_METHODS, "Data.")
         if "PSUInteractionType" in data:
             values.one_of(data, "PSUInteractionType", limits.INTERACTION_TYPES, "Data.")
@@ -63,11 +64,11 @@ class Recurring:
             interaction_type=data.get("PSUInteractionType", limits.INTERACTION_TYPE),
         )
         paid = [
-            (payments.day_of(each.created_ms), each.amount_minor)
+            (consent.day_of(each.created_ms), each.amount_minor)
             for each in payments.payments_under(connection, consent)
             if each.status_at(now_ms)[0] != "RJCT"
         ]
-        breach = limits.first_breach(consent.parameters, asked, today=payments.day_of(now_ms), paid=paid)
+        breach = limits.first_breach(consent.parameters, asked, today=consent.day_of(now_ms), paid=paid)
         if breach is not None:
             path = f"Data.ControlParameters.{breach}"
             raise ApiError("U014", f"the payment breaches {breach} of its consent", path=path)
@@ -117,4 +118,14 @@ def cancel(connection: Connection, consent: Consent, *, now_ms: int) -> bool:
     payments.change_consent(connection, consent, "CANC", now_ms=now_ms)
     tokens.revoke(connection, consent.consent_id)
     events.of_cancelled_consent(connection, consent, now_ms=now_ms)
+    return True
+
+
+def move(connection: Connection, consent: Consent, account_id: str, *, now_ms: int) -> bool:
+    """Its customer closed the account that it pays from, and has another of theirs pay. False where that cannot be."""
+    others = people.accounts_of(connection, people.account_of(connection, consent.account_id or "").customer_id)
+    if consent.status_at(now_ms) != "AUTH" or account_id not in {each.account_id for each in others}:
+        return False
+    payments.move_consent(connection, consent, account_id)
+    events.of_moved_consent(connection, consent, now_ms=now_ms)
     return True

@@ -32,6 +32,9 @@ from connectors.sandbox_bank.scenarios import Fault
 
 SCHEMA = payments.SCHEMA + idempotency.SCHEMA + events.SCHEMA
 
+#: a standing consent in one of these may be approved again: it stands, or its customer cancelled it at the bank
+APPROVED_BEFORE = ("AUTH", "CANC")
+
 __all__ = ["SCHEMA", "Approval", "approval_of", "decide", "is_usable", "play_token_fault", "register", "to_approve"]
 
 
@@ -51,6 +54,11 @@ class Approval:
     when: dt.date | None
     limits: list[str]
     expires_ms: int | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a customer may say something to it, as long as its time is not over."""
+        return self.status == "AWAU" or (self.kind == "vrp" and self.status in APPROVED_BEFORE)
 
 
 def register(app: Flask) -> None:
@@ -96,13 +104,14 @@ def decide(
     customer_id: str,
     now_ms: int,
 ) -> bool:
-    """The customer's word on a consent that waits, and whether it is approved by it: one that was cancelled at the bank
-    only its own customer brings back."""
+    """The customer's word on a consent, and whether it is approved by it. A standing one that was approved before only
+    its own customer approves again, with the account that they choose now; their no leaves it as it is."""
     consent = payments.consent_of(connection, consent_id, brand=brand_id)
     if consent is None:
         return False
     status = consent.status_at(now_ms)
-    if approved and (status == "AWAU" or (status == "CANC" and _is_of(connection, consent, customer_id))):
+    again = consent.kind is VRP and status in APPROVED_BEFORE and _is_of(connection, consent, customer_id)
+    if approved and (status == "AWAU" or again):
         payments.change_consent(connection, consent, "AUTH", now_ms=now_ms, account_id=account_id)
         return True
     if status == "AWAU":

@@ -58,4 +58,16 @@ CREATE TABLE IF NOT EXISTS token (
     revoked INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS token_code ON token (code_hash);
+CREATE TABLE IF NOT EXISTS refresh_token (
+    token_hash TEXT PRIMARY KEY,
+    brand TEXT NOT NULL,
+    tpp TEXT NOT NULL,
+    consent_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    code_hash TEXT NOT NULL REFERENCES code,
+    spent_ms INTEGER,
+    revoked INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS refresh_token_consent ON refresh_token (consent_id);
 """

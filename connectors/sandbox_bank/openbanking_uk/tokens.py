@@ -14,6 +14,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 CODE_LIFE_MS = timedelta(seconds=60) // _MILLISECOND
 TPP_TOKEN_LIFE_S = 300
 CUSTOMER_TOKEN_LIFE_S = 600
+#: a refresh token that was used is good for as long again: the answer to its use may have been lost (FAPI 2.0 §5.3.2.1)
+RETRY_MS = timedelta(seconds=60) // _MILLISECOND
 #: tokens that are over are kept as long, then swept
 KEEP_MS = timedelta(days=1) // _MILLISECOND
 
@@ -54,6 +56,61 @@ def issue(connection: Connection, token: Token, *, now_ms: int, code_hash: str |
     return access_token
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """What a customer approved, for which tokens are given. ``code_hash``: of the code by which it came."""
+
+    brand: str
+    tpp: str
+    consent_id: str
+    customer_id: str
+    scope: str
+    code_hash: str
+
+
+def issue_refresh(connection: Connection, approved: Approved) -> str:
+    """The refresh token itself, which is kept nowhere. It lives as long as its consent."""
+    refresh_token = secrets.token_urlsafe(32)
+    connection.execute(
+        "INSERT INTO refresh_token (token_hash, brand, tpp, consent_id, customer_id, scope, code_hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            digest(refresh_token),
+            approved.brand,
+            approved.tpp,
+            approved.consent_id,
+            approved.customer_id,
+            approved.scope,
+            approved.code_hash,
+        ],
+    )
+    return refresh_token
+
+
+def spend_refresh(
+    connection: Connection, refresh_token: str, *, tpp: str, brand_id: str, now_ms: int, is_usable: IsUsable
+) -> Approved | None:
+    """None for one that is not good. A late second use is a thief's, or its victim's: it ends all that the consent gave
+    (RFC 9700 §4.14.2). The caller commits in either case."""
+    row = connection.execute(
+        "SELECT brand, tpp, consent_id, customer_id, scope, code_hash, spent_ms FROM refresh_token"
+        " WHERE token_hash = ? AND tpp = ? AND brand = ? AND revoked = 0",
+        [digest(refresh_token), tpp, brand_id],
+    ).fetchone()
+    if row is None or not is_usable(connection, brand_id=brand_id, consent_id=row["consent_id"]):
+        return None
+    given = {**row}
+    spent_ms = given.pop("spent_ms")
+    if spent_ms is not None and now_ms >= spent_ms + RETRY_MS:
+        revoke(connection, row["consent_id"])
+        return None
+    connection.execute(
+        "UPDATE refresh_token SET spent_ms = coalesce(spent_ms, ?) WHERE token_hash = ?",
+        [now_ms, digest(refresh_token)],
+    )
+    return Approved(**given)
+
+
 def find(connection: Connection, access_token: str, *, brand_id: str) -> Token | None:
     row = connection.execute(
         "SELECT brand, tpp, consent_id, customer_id, scope, thumbprint, expires_ms, revoked"
@@ -71,12 +128,18 @@ def is_good(connection: Connection, token: Token, *, now_ms: int, is_usable: IsU
 
 def revoke(connection: Connection, consent_id: str) -> None:
     """All that a consent gave, codes that wait to be exchanged too. What comes of a new approval is another token."""
-    connection.execute("UPDATE token SET revoked = 1 WHERE consent_id = ?", [consent_id])
+    revoke_tokens(connection, consent_id)
     connection.execute(
         "UPDATE code SET expires_ms = 0"
         " WHERE handle IN (SELECT handle FROM visit WHERE json_extract(asked, '$.consent_id') = ?)",
         [consent_id],
     )
+
+
+def revoke_tokens(connection: Connection, consent_id: str) -> None:
+    """Those that an earlier approval gave."""
+    connection.execute("UPDATE token SET revoked = 1 WHERE consent_id = ?", [consent_id])
+    connection.execute("UPDATE refresh_token SET revoked = 1 WHERE consent_id = ?", [consent_id])
 
 
 def keep_code(connection: Connection, *, code: str, handle: str, now_ms: int) -> None:
@@ -100,6 +163,7 @@ def spend_code(connection: Connection, code: str, *, tpp: str, brand_id: str, no
         return None
     if row["spent_ms"] is not None:
         connection.execute("UPDATE token SET revoked = 1 WHERE code_hash = ?", [digest(code)])
+        connection.execute("UPDATE refresh_token SET revoked = 1 WHERE code_hash = ?", [digest(code)])
         return None
     connection.execute("UPDATE code SET spent_ms = ? WHERE code_hash = ?", [now_ms, digest(code)])
     return None if now_ms >= row["expires_ms"] else str(row["handle"])

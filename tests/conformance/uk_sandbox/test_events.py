@@ -11,14 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from joserfc import jwt
+from joserfc.jwk import RSAKey
 from openapi_schema_validator import OAS30Validator
 
+from connectors.capabilities import EventKind
+from connectors.openbanking_uk.events import EventReader
 from connectors.sandbox_bank.openbanking_uk import postman
-from connectors.sandbox_bank.openbanking_uk.events import RESOURCE_UPDATE, REVOKED, TRIES_MAX
+from connectors.sandbox_bank.openbanking_uk.events import ACCOUNT_UPDATE, RESOURCE_UPDATE, REVOKED, TRIES_MAX
 from tests.support.sandbox_tpp import Answer, Clock
 from tests.support.shared import shared_folder
 from tests.support.uk_bank import inside, other_at
@@ -285,6 +289,34 @@ def test_a_consent_that_its_customer_ended(
     assert set(claims["events"]) == {RESOURCE_UPDATE, REVOKED}
     assert claims["sub"] == f"{orders.tpp.api}/domestic-vrp-consents/{consent_id}"
     assert claims["events"][REVOKED]["subject"]["http://openbanking.org.uk/rty"] == "domestic-vrp-consent"
+
+
+@BOTH
+def test_a_consent_whose_account_was_moved_is_told_to_our_reader(
+    orders: Orders, judged: Judged, bank: Flask, clock: Clock, callback: Callback, brand: str
+) -> None:
+    subscribe(orders, CallbackUrl=callback.url, EventTypes=[ACCOUNT_UPDATE])
+    consent_id = orders.stage("/domestic-vrp-consents", vrp_consent_body(version=orders.tpp.version))
+    orders.approve(consent_id)
+    url = f"{BASE_URL}/sandbox/{brand}/consents/{consent_id}/account"
+    headers = {**LEDGER, "Content-Type": "application/x-www-form-urlencoded"}
+    moved = judged.send("POST", url, headers=headers, data=b"account=camille-savings", certificate=None)
+    assert (moved.status, deliver(bank)) == (204, 1)
+
+    def key_of(kid: str) -> RSAKey | None:
+        found = orders.tpp.keys().get_by_kid(kid)
+        return found if isinstance(found, RSAKey) else None
+
+    reader = EventReader(
+        issuer=orders.tpp.issuer,
+        client_id=orders.tpp.client_id,
+        origins=frozenset({urlsplit(BASE_URL).netloc}),
+        key_of=key_of,
+        clock=clock,
+    )
+    event = reader.read(callback.got[0][1].encode())
+    assert (event.kind, event.resource_type) == (EventKind.PAYER_ACCOUNT_CHANGED, "domestic-vrp-consent")
+    assert event.resource_id == consent_id
 
 
 @ALBION

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from connectors.capabilities import EventKind
 from connectors.errors import EventNotBelieved
-from connectors.openbanking_uk.events import REVOKED, RID, RLK, RTY, SUBJECT_TYPE, UPDATED, EventReader
+from connectors.openbanking_uk.events import ACCOUNT_CHANGED, REVOKED, RID, RLK, RTY, SUBJECT_TYPE, UPDATED, EventReader
 from connectors.security import event_token
 from connectors.security.event_token import EventToken
 
@@ -255,6 +255,13 @@ def test_an_event_names_a_resource_and_no_status() -> None:
 def test_a_consent_that_was_taken_back(events: Any) -> None:
     event = reader().read(signed({**CLAIMS, "events": events}))
     assert (event.kind, event.resource_id) == (EventKind.CONSENT_REVOKED, "p-1")
+
+
+@pytest.mark.parametrize("beside", [{}, {UPDATED: {"subject": SUBJECT}}], ids=["alone", "beside an update"])
+def test_the_account_of_a_consent_that_changed(beside: Any) -> None:
+    events = {ACCOUNT_CHANGED: {"subject": SUBJECT, "reason": "UK.OBIE.AccountClosed"}, **beside}
+    event = reader().read(signed({**CLAIMS, "events": events}))
+    assert (event.kind, event.resource_id) == (EventKind.PAYER_ACCOUNT_CHANGED, "p-1")
 
 
 def subject(**changes: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.berlin_group.quirks import Quirks
-from connectors.profile import POLL_S, BankProfile, ProfileError
+from connectors.capabilities import RecurringKind
+from connectors.profile import POLL_S, UNSURE, BankProfile, ProfileError
 from tests.unit.connectors.bank_files import UK_FILE, registry, write
 
 
@@ -99,6 +100,24 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
         ({"profile": "fapi3"}, "tested.toml line 7: profile: must be one of: oauth2, oauth2_qwac, fapi1_advanced"),
         ({"profile": "fapi1_advanced"}, "tested.toml: keys: missing: this profile proves who we are by a TLS"),
         (
+            {"recurring": ["other"]},
+            "tested.toml line 7: recurring: unknown for this standard: leave it out; it is one of o",
+        ),
+        ({"help_phone": "020 7946 0101"}, "tested.toml line 7: help_phone: must begin with + and the country"),
+        ({"help_phone": "+44 20 7946 0101 "}, "tested.toml line 7: help_phone: must begin with + and the country"),
+        ({"help_phone": "+44 CALL NOW"}, "tested.toml line 7: help_phone: must begin with + and the country"),
+        ({"help_hours": "24/7"}, "tested.toml line 7: help_hours: nobody can be called in them: help_phone is missing"),
+        (
+            {"help_phone": "+44 20 7946 0101", "help_hours": "a\nb"},
+            "tested.toml line 8: help_hours: must be one line of 1 to 70 characters",
+        ),
+        (
+            {"help_phone": "+44 20 7946 0101", "help_hours": "x" * 71},
+            "tested.toml line 8: help_hours: must be one line of 1 to 70 characters",
+        ),
+        ({"help_url": "http://bank.test/help"}, "tested.toml line 7: help_url: 'http://bank.test/help' is not an addr"),
+        ({"help_url": "javascript:alert(1)"}, "tested.toml line 7: help_url: "),
+        (
             {"profile": "fapi2_dpop", "client_auth": "tls_client_auth", "keys": "k"},
             "tested.toml line 8: client_auth: fapi2_dpop allows only private_key_jwt",
         ),
@@ -152,6 +171,19 @@ def test_a_wrong_sandbox_file_is_told_even_where_none_runs(tmp_path: Path) -> No
         ({"currencies": ["EUR"]}, "tested.toml line 12: currencies.0: must be one of: GBP"),
         ({"organisation_id": "a/b"}, "tested.toml line 10: organisation_id: must be"),
         ({"tan": "https://openbanking.org.uk"}, "tested.toml line 12: tan: must be a host"),
+        ({"recurring": ["bills"]}, "tested.toml line 12: recurring.0: must be one of: sweeping, other, commercial_1"),
+        ({"recurring": []}, "tested.toml line 12: recurring: "),
+        ({"recurring": "other"}, "tested.toml line 12: recurring: "),
+        (
+            {"version": "3.1", "recurring": ["other", "commercial_2"]},
+            "tested.toml line 12: recurring.1: commercial_2 came with 4.0",
+        ),
+        ({"recurring": ["other"], "limit_days": "London"}, "tested.toml line 13: limit_days: must be a time zone"),
+        ({"recurring": ["other"], "limit_days": "Europe"}, "tested.toml line 13: limit_days: must be a time zone"),
+        ({"recurring": ["other"], "limit_days": "../UTC"}, "tested.toml line 13: limit_days: must be a time zone"),
+        ({"limit_days": "UTC"}, "tested.toml line 12: limit_days: it is about recurring payments alone"),
+        ({"keeps_keys": False}, "tested.toml line 12: keeps_keys: it is about recurring payments alone"),
+        ({"recurring": ["other"], "keeps_keys": 0}, "tested.toml line 13: keeps_keys: must be true or false"),
     ],
 )
 def test_a_wrong_uk_file(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
@@ -236,3 +268,26 @@ def test_all_that_is_wrong_is_told_in_the_order_of_the_file(tmp_path: Path) -> N
     assert first.startswith("tested.toml: issuer: ")
     assert second.startswith("line 2: country: ")
     assert third.startswith("line 6: poll_s.1: ")
+
+
+def test_what_a_bank_says_of_recurring_payments(tmp_path: Path) -> None:
+    uk = {**UK_FILE, "keys": "ours"}
+    write(tmp_path, **uk, recurring=["other", "commercial_1"], limit_days="Europe/London", keeps_keys=False)
+    write(tmp_path, **uk, stem="unsaid", recurring=["sweeping"])
+    write(tmp_path, **uk, stem="without")
+    banks = registry(tmp_path)
+    said, unsaid, without = (banks.profile(name) for name in ("tested", "unsaid", "without"))
+    assert said.recurring == (RecurringKind.OTHER, RecurringKind.COMMERCIAL_1)
+    assert (said.limit_days, said.keeps_keys) == ("Europe/London", False)
+    assert (unsaid.limit_days, unsaid.keeps_keys) == (UNSURE, True)
+    assert without.recurring == ()
+
+
+def test_whom_to_call(tmp_path: Path) -> None:
+    page = "https://bank.test/help/?lang=en#lost"
+    write(tmp_path, help_phone="+44 20 7946 0101", help_hours="Mon–Fri 8:00–20:00", help_url=page)
+    bank = registry(tmp_path).profile("tested")
+    assert (bank.help_phone, bank.help_hours, bank.help_url) == ("+44 20 7946 0101", "Mon–Fri 8:00–20:00", page)
+    write(tmp_path)
+    bank = registry(tmp_path).profile("tested")
+    assert (bank.help_phone, bank.help_hours, bank.help_url) == ("", "", "")

@@ -132,6 +132,18 @@ def test_we_are_registered(door: Door) -> None:
     assert "tls_client_auth_subject_dn" not in said
 
 
+@pytest.mark.parametrize("offered", [["authorization_code", "refresh_token"], ["authorization_code"], None])
+@pytest.mark.parametrize("line", ["", 'recurring = ["other"]\n'], ids=["single", "recurring"])
+def test_who_keeps_standing_consents_asks_for_refresh_tokens_where_there_are_any(
+    door: Door, line: str, offered: list[str] | None
+) -> None:
+    if offered is not None:
+        door.metadata["grant_types_supported"] = offered
+    create(door, FILE + line)
+    wanted = bool(line) and "refresh_token" in (offered or [])
+    assert ("refresh_token" in sent(door)[1]["grant_types"]) is wanted
+
+
 def test_by_certificate_it_names_the_subject(door: Door) -> None:
     file = FILE + 'client_auth = "tls_client_auth"\n'
     create(door, file)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from joserfc.jwk import ECKey
 
+from connectors.capabilities import Recurs
 from connectors.contract import Connector
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.openbanking_uk.quirks import Quirks
@@ -122,6 +123,8 @@ def test_the_files_of_the_uk_sandbox_bank(tmp_path: Path) -> None:
         assert bank.issuer == f"{UK_URL}/{bank_id}"
         assert bank.openid
         assert isinstance(banks.connector(bank_id), OpenBankingUkConnector)
+        assert isinstance(banks.connector(bank_id), Recurs) is bool(bank.recurring) is (bank_id != "clyde")
+        assert (bank.help_phone[:13], bank.help_url) == ("+44 20 7946 0", f"{UK_URL}/{bank_id}/yours")
 
 
 def test_each_sandbox_bank_brings_its_own_files(tmp_path: Path) -> None:

@@ -50,28 +50,36 @@ class _Stub:
 @dataclass
 class _Services:
     banks: Any = field(default_factory=lambda: _Banks())
+    now: dt.datetime = dt.datetime(2027, 12, 1, tzinfo=dt.UTC)
 
     def clock(self) -> dt.datetime:
-        return dt.datetime(2027, 12, 1, tzinfo=dt.UTC)
+        return self.now
 
 
 class _Banks:
     def profile(self, bank_id: str) -> Any:
-        return type("Profile", (), {"name": "Albion Bank"})
+        days = {"tyne": "Europe/London", "humber": "unsure"}.get(bank_id, "UTC")
+        return type("Profile", (), {"name": "Albion Bank", "limit_days": days})
 
 
-def walk_of(recurring: _Stub) -> RecurringWalk:
+def walk_of(recurring: _Stub, *, bank_id: str = "albion", services: _Services | None = None) -> RecurringWalk:
     parts: dict[str, Any] = {
         "running": None,
         "data": None,
-        "at": type("At", (), {"id": "albion"}),
+        "at": type("At", (), {"id": bank_id}),
         "visit": BankVisit(Browser("https://127.0.0.1:1"), "camille"),
-        "services": _Services(),
+        "services": services or _Services(),
         "connector": None,
         "recurring": recurring,
         "payee": "Trams",
     }
     return RecurringWalk(**parts)
+
+
+@pytest.mark.parametrize(("bank_id", "day"), [("albion", 30), ("humber", 30), ("tyne", 1)])
+def test_a_consent_begins_on_the_banks_own_day(bank_id: str, day: int) -> None:
+    at_night = _Services(now=dt.datetime(2027, 6, 30, 23, 30, tzinfo=dt.UTC))
+    assert walk_of(_Stub(404), bank_id=bank_id, services=at_night).today.day == day
 
 
 def test_a_bank_that_answers_404_offers_none() -> None:

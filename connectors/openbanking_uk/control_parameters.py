@@ -1,0 +1,93 @@
+"""Whether a bank holds a recurring consent as it was given: each limit, both dates, the payee, the kinds.
+
+A bank that stored a wider one would let more be paid than the customer agreed to. Both sides are the Data of a consent,
+in the JSON of OBL. The same written otherwise is the same: limits in another order, 300.0 for 300.00, a moment by
+another offset, an account as an IBAN.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from connectors.strict_json import JsonObject
+
+PARAMETERS = "ControlParameters"
+IBAN = "UK.OBIE.IBAN"
+
+
+def differences(said: JsonObject, given: JsonObject) -> tuple[str, ...]:
+    """The names of what is otherwise in ``said``; none where ``given`` has no control parameters."""
+    of_bank, of_ours = said.object(PARAMETERS), given.object(PARAMETERS)
+    if not of_ours.members:
+        return ()
+    names = [name for name, read in _READERS.items() if _read(read, of_bank, name) != _read(read, of_ours, name)]
+    names += [name for name in ("ValidFromDateTime", "ValidToDateTime") if not _same_day(of_bank, of_ours, name)]
+    if _payee(said) != _payee(given):
+        names.append("CreditorAccount")
+    return tuple(names)
+
+
+def _amount(within: JsonObject) -> tuple[Decimal, str]:
+    amount = Decimal(within.text("Amount"))
+    if not amount.is_finite():
+        raise ValueError("no amount")
+    return amount, within.text("Currency")
+
+
+def _one(within: JsonObject, name: str) -> Any:
+    return _amount(within.object(name))
+
+
+def _limits(within: JsonObject, name: str) -> Any:
+    return sorted(
+        (limit.text("PeriodType"), limit.text("PeriodAlignment"), *_amount(limit)) for limit in within.objects(name)
+    )
+
+
+def _words(within: JsonObject, name: str) -> Any:
+    return sorted(within.members[name])
+
+
+_READERS: Mapping[str, Callable[[JsonObject, str], Any]] = {
+    "MaximumIndividualAmount": _one,
+    "PeriodicLimits": _limits,
+    "VRPType": _words,
+    "PSUAuthenticationMethods": _words,
+    "PSUInteractionTypes": _words,
+}
+
+
+def _read(read: Callable[[JsonObject, str], Any], within: JsonObject, name: str) -> Any:
+    """None for what is not there, or not as it must be: ours always is."""
+    try:
+        return read(within, name)
+    except (ValueError, ArithmeticError, KeyError, TypeError):
+        return None
+
+
+def _same_day(of_bank: JsonObject, of_ours: JsonObject, name: str) -> bool:
+    """The standard disregards the time, so the day as written counts; the very moment by another offset is no other."""
+    there, ours = (moment(within.text_or_none(name)) for within in (of_bank, of_ours))
+    if there is None or ours is None:
+        return of_bank.members.get(name) is None and of_ours.members.get(name) is None
+    return there == ours or there.date() == ours.date()
+
+
+def moment(text: str | None) -> dt.datetime | None:
+    """An ISODateTime with its offset; None for anything else."""
+    try:
+        read = dt.datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return read if read.tzinfo is not None else None
+
+
+def _payee(data: JsonObject) -> str | None:
+    """Sort code and account number. No name: a bank may write it in capitals, and money follows the number."""
+    account = data.object("Initiation").object("CreditorAccount")
+    number = account.text_or_none("Identification")
+    is_iban = account.text_or_none("SchemeName") == IBAN
+    return number.replace(" ", "")[8:] if number is not None and is_iban else number
