@@ -288,6 +288,8 @@ class RecurringKind(enum.StrEnum):
     COMMERCIAL_3 = "commercial_3"
 
 
+#: by which clock a bank counts the days of limits, where nobody has said it
+UNSURE = "unsure"
 COMMERCIAL = frozenset({RecurringKind.COMMERCIAL_1, RecurringKind.COMMERCIAL_2, RecurringKind.COMMERCIAL_3})
 
 

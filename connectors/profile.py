@@ -14,18 +14,18 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError
 
-from connectors.capabilities import COMMERCIAL, RecurringKind
+from connectors.capabilities import COMMERCIAL, UNSURE, RecurringKind
 from connectors.contract import Approach
 from connectors.http import check_scheme
 from connectors.profile_lines import lines_of
-from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN, UNSURE
+from connectors.profile_schema import AUTHORISATION_MINUTES, POLL_S, SCHEMAS, UNKNOWN
 from connectors.security.detached_jws import TRUST_ANCHOR
 from connectors.security.profiles import PROFILES, Answer, Binding, ClientAuth, SecurityProfile
 from connectors.security.psd2_certificates import is_number
 from connectors.security.quirks import OAuthQuirks
 from connectors.security.signature_form import signature_quirks
 
-__all__ = ["AUTHORISATION_MINUTES", "POLL_S", "UNSURE", "BankProfile", "ProfileError", "Sandboxes", "read"]
+__all__ = ["AUTHORISATION_MINUTES", "POLL_S", "BankProfile", "ProfileError", "Sandboxes", "read"]
 
 #: what stands in a sandbox's file for the address of the sandbox bank → that address, None where it does not run
 Sandboxes = Mapping[str, str | None]

@@ -12,7 +12,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from typing_extensions import override
 
 from connectors.berlin_group.quirks import Quirks as BerlinGroupQuirks
-from connectors.capabilities import RecurringKind
+from connectors.capabilities import UNSURE, RecurringKind
 from connectors.contract import Approach
 from connectors.money import EXPONENTS
 from connectors.openbanking_uk.quirks import Quirks
@@ -25,8 +25,6 @@ from connectors.stet.quirks import Quirks as StetQuirks
 #: repeats. With those five this makes 8 calls in the first two hours.
 POLL_S = (300, 900, 2400, 5400, 10_800, 21_600, 43_200, 86_400)
 AUTHORISATION_MINUTES = 90
-#: of limit_days: nobody has said by which clock the bank counts
-UNSURE = "unsure"
 #: what a key that is not known is told; profile.py adds what may have been meant
 UNKNOWN = "unknown"
 

@@ -15,11 +15,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from connectors.capabilities import Alignment, Period
+from connectors.capabilities import UNSURE, Alignment, Period
 from connectors.money import Money
 
-#: ``days`` of a bank that does not say by which clock it counts. Only banks in the UK keep such consents
-UNSURE = "unsure"
+#: of a bank that does not say by which clock it counts (UNSURE). Only banks in the UK keep such consents
 _UNSURE_ZONES = ("UTC", "Europe/London")
 _DAYS = {Period.DAY: 1, Period.WEEK: 7, Period.FORTNIGHT: 14}
 _MONTHS = {Period.MONTH: 1, Period.HALF_YEAR: 6, Period.YEAR: 12}

@@ -28,6 +28,7 @@ from app.demo.steps import DisagreementError, Steps, same, shows
 from app.demo.walked_bank import WalkedBank, in_words
 from app.services import Services
 from connectors.capabilities import (
+    UNSURE,
     Alignment,
     Period,
     PeriodicLimit,
@@ -39,7 +40,6 @@ from connectors.capabilities import (
 from connectors.contract import BankRequest, Connector, ConsentStatus, Fact, PaymentOrder, PsuContext, ScaOAuth
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable, BeyondLimits
 from connectors.money import Money
-from connectors.profile import UNSURE
 from connectors.registry import Registry, UnusableBank
 from connectors.security.pkce import challenge, new_verifier
 from connectors.security.profiles import Answer

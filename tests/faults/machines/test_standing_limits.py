@@ -15,10 +15,10 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from connectors.capabilities import Alignment, Period
+from connectors.capabilities import UNSURE, Alignment, Period
 from connectors.money import Money
 from connectors.sandbox_bank.openbanking_uk import limits as bank
-from consent.rules import UNSURE, Frame, Limit, Order, Why, days_at, first_breach, spans_at
+from consent.rules import Frame, Limit, Order, Why, days_at, first_breach, spans_at
 from tests.faults.machines.house import runs
 
 SECOND, DAY = dt.timedelta(seconds=1), dt.timedelta(days=1)

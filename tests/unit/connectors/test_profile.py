@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.berlin_group.quirks import Quirks
-from connectors.capabilities import RecurringKind
-from connectors.profile import POLL_S, UNSURE, BankProfile, ProfileError
+from connectors.capabilities import UNSURE, RecurringKind
+from connectors.profile import POLL_S, BankProfile, ProfileError
 from tests.unit.connectors.bank_files import UK_FILE, registry, write
 
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.capabilities import Alignment, Period
+from connectors.capabilities import UNSURE, Alignment, Period
 from connectors.money import Money
 from connectors.sandbox_bank.openbanking_uk import limits as bank
 from consent import rules
-from consent.rules import UNSURE, Fault, Frame, Limit, Order, Span, Why, days_at, first_breach, span_of, spans_at
+from consent.rules import Fault, Frame, Limit, Order, Span, Why, days_at, first_breach, span_of, spans_at
 
 SECOND, DAY = dt.timedelta(seconds=1), dt.timedelta(days=1)
 MARGIN = dt.timedelta(seconds=90)
@@ -443,7 +443,7 @@ def test_the_sandbox_bank_allows_exactly_the_same(
         ends=agreed.ends_on,
         individual_minor=each_minor,
         periodic=[told(each) for each in which],
-        vrp_types=[bank.VRP_TYPES[1]],
+        vrp_types=[bank.vrp_types("4.0")[1]],
         authentication_methods=[bank.AUTHENTICATION_METHODS[1]],
         interaction_types=["InSession"],
     )
@@ -454,7 +454,7 @@ def test_the_sandbox_bank_allows_exactly_the_same(
         today = max(today, today + later * DAY)
         asked = bank.Asked(
             amount_minor=minor,
-            vrp_type=bank.VRP_TYPES[1],
+            vrp_type=bank.vrp_types("4.0")[1],
             authentication_method=bank.AUTHENTICATION_METHODS[1],
             interaction_type="InSession",
         )

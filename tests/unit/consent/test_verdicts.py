@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from connectors.capabilities import Alignment, Period
+from connectors.capabilities import UNSURE, Alignment, Period
 from connectors.money import Money
-from consent.rules import UNSURE, Frame, Limit, Order, Reason, Why
+from consent.rules import Frame, Limit, Order, Reason, Why
 from consent.states import STANDING, StandingState
 from consent.verdicts import NEXT, Bank, Bill, Held, Next, Verdict, Way, by_set_up, by_single, under_consent
 
