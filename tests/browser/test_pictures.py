@@ -257,7 +257,8 @@ def test_pictures_of_what_is_asked_about(screen: Screen, pictures: Where, world:
     number = world.deliver_to_new("nele.asks@example.org", "84.20", WATER)
     told = f"{WATER.name}\nBill {number}\nAmount due: 84.20 EUR\nIBAN {{}}\n{{}}\n{WATER.name}"
     asked = {
-        "real": told.format(WATER.iban, ""),
+        "in-space": told.format(WATER.iban, ""),
+        "real": epc_text(payee=WATER.name, iban=WATER.iban, amount="EUR84.20", reference=number),
         "account": WATER.iban,
         "other-account": told.format(IBAN, ""),
         "other-amount": told.format(WATER.iban, "").replace("84.20", "94.20"),

@@ -46,15 +46,20 @@ def said(answer: TestResponse) -> str:
 
 
 def verdict(browser: Browser, content: bytes | str) -> str:
-    """``real``, ``do_not_pay`` or ``unknown``, by the shape of the answer."""
+    """``real``, ``in_space``, ``do_not_pay`` or ``unknown``, by the shape of the answer."""
     answer = ask(browser, content)
     assert answer.status_code == 200, said(answer)
     drawn = BeautifulSoup(answer.data, "html.parser")
     found = drawn.select_one(".truth")
     assert found is not None
-    names = {"truth-done": "real", "truth-accepted": "real", "truth-stop": "do_not_pay", "truth-not-known": "unknown"}
-    [shape] = [names[each] for each in found["class"] if each in names]
-    heading = {"real": ("Real",), "do_not_pay": ("Do not pay this",), "unknown": ("Unknown to us",)}[shape]
+    names = {
+        "truth-done": ("real", "Real"),
+        "truth-accepted": ("real", "Real"),
+        "truth-in-space": ("in_space", "This bill is in your space"),
+        "truth-stop": ("do_not_pay", "Do not pay this"),
+        "truth-not-known": ("unknown", "Unknown to us"),
+    }
+    [(shape, heading)] = [names[each] for each in found["class"] if each in names]
     assert str(drawn.select_one("h1") and drawn.h1 and drawn.h1.get_text()).startswith(heading)
     return shape
 
@@ -84,11 +89,15 @@ def code(journey: Journey, **changes: str) -> str:
     return epc_text(**(told | changes))
 
 
-def test_a_bill_in_the_space_is_real_however_it_is_shown(journey: Journey, bill: str) -> None:
+def test_a_bill_in_the_space_is_found_however_it_is_shown(journey: Journey, bill: str) -> None:
     picture = as_file(page(code(journey), size=(700, 600)))
-    for content in (letter(journey), code(journey), picture):
+    for content, heading in (
+        (letter(journey), "This bill is in your space"),
+        (code(journey), "Real: it is in your space"),
+        (picture, "Real: it is in your space"),
+    ):
         answer = ask(journey.browser, content)
-        assert "Real: it is in your space" in said(answer)
+        assert heading in said(answer)
         assert NUMBER in said(answer)
         drawn = BeautifulSoup(answer.data, "html.parser")
         assert drawn.select_one(f'main a[href="/bills/{bill}"]') is not None
@@ -144,7 +153,7 @@ def test_what_says_more_than_the_bill_is_unknown(journey: Journey, bill: str, mo
 def test_the_day_of_the_bill_is_known_and_another_one_is_said(journey: Journey, bill: str) -> None:
     due_on = journey.invoice(bill).due_on
     assert due_on is not None
-    assert verdict(journey.browser, letter(journey, more=f"À payer avant le {due_on:%d/%m/%Y}")) == "real"
+    assert verdict(journey.browser, letter(journey, more=f"À payer avant le {due_on:%d/%m/%Y}")) == "in_space"
     later = f"À payer avant le {due_on + dt.timedelta(days=1):%d/%m/%Y}"
     assert "It says a day, or a month" in said(ask(journey.browser, letter(journey, more=later)))
 
@@ -154,8 +163,9 @@ def test_what_was_paid_is_never_led_to_a_second_payment(journey: Journey, bill: 
     journey.wait(60)
     assert journey.invoice(bill).state == "paid"
     answer = said(ask(journey.browser, letter(journey)))
-    assert "Real, and not to be paid again" in answer
+    assert "In your space, and not to be paid again" in answer
     assert "You have paid it already." in answer
+    assert "Real, and not to be paid again" in said(ask(journey.browser, code(journey)))
 
 
 def test_a_frozen_account_is_never_real(journey: Journey, bill: str) -> None:
@@ -202,7 +212,7 @@ def test_of_a_company_that_was_left_the_account_alone_says_nothing(journey: Jour
     token = journey.browser.token("/companies")
     journey.browser.post(f"/companies/{journey.biller.id}/leave", token=token)
     assert verdict(journey.browser, journey.biller.iban) == "unknown"
-    assert verdict(journey.browser, letter(journey)) == "real"  # the bill is in the space still
+    assert verdict(journey.browser, letter(journey)) == "in_space"  # the bill is in the space still
 
 
 def test_the_very_file_that_was_delivered_is_real_whatever_is_drawn_on_it(journey: Journey) -> None:
@@ -250,7 +260,7 @@ def test_what_cannot_be_read_is_unknown_and_says_why(journey: Journey) -> None:
 
 def test_a_pdf_is_compared_with_all_that_is_on_its_page(journey: Journey, bill: str) -> None:
     words = letter(journey)
-    assert verdict(journey.browser, pdf_of(words, Paper(code=code(journey)))) == "real"
+    assert verdict(journey.browser, pdf_of(words, Paper(code=code(journey)))) == "in_space"
     assert verdict(journey.browser, pdf_of(words, Paper(code=code(journey, iban=STRANGE[0])))) == "do_not_pay"
     assert verdict(journey.browser, pdf_of(letter(journey, iban=STRANGE[0]), Paper(hides_text=True))) == "do_not_pay"
     forged = Paper(printed=f"IBAN {STRANGE[0]}", hides_text=True)
@@ -285,7 +295,7 @@ def test_a_visit_of_the_demo_may_ask_and_still_changes_nothing(journey: Journey,
     token = factories.sign_in(journey.services, journey.customer, read_only=True)
     visitor = Browser.of(journey.app)
     visitor.client.set_cookie("__Host-session-8000", token, domain="localhost", secure=True)
-    assert verdict(visitor, letter(journey)) == "real"
+    assert verdict(visitor, letter(journey)) == "in_space"
     assert verdict(visitor, as_file(page(code(journey), size=(700, 600)))) == "real"
     assert visitor.post("/bills/add", token=visitor.token("/bills"), form={"text": "x"}).status_code == 403
 

@@ -1,8 +1,10 @@
 """Is this real? Holds what a customer was shown against what is in their space. Pure: values in, an answer out.
 
-*Real* is said only where all that could move money agrees with one bill: whatever has digits, each account, each
-payee. *Do not pay* is said only where it looks like a company of theirs, or like a bill, and account or amount differ.
-Everything else is unknown, also what is most likely real.
+*Real* is said only of what is compared to its last sign: a file, a payment code, an account. A text is never real,
+since no program understands all that it may ask for. Where nothing in it differs from one bill (whatever has digits,
+each account, each payee, each word), that bill is *in the space*: this is said of the bill and not of the text. *Do
+not pay* is said only where it looks like a company of theirs, or like a bill, and account or amount differ. Everything
+else is unknown, also what is most likely real.
 """
 
 from __future__ import annotations
@@ -36,16 +38,18 @@ _BIC = re.compile(r"(?<![A-Z0-9])[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?(?![A-Z0-9])
 
 
 class Verdict(enum.StrEnum):
-    REAL = "real"  #: in the customer's space
+    REAL = "real"  #: a file, a code or an account, and nothing else: it is the one in the customer's space
+    IN_SPACE = "in_space"  #: words about a bill that is there, and nothing in them differs from it
     DO_NOT_PAY = "do_not_pay"  #: it looks like a company of theirs; the account or the amount is another one
     UNKNOWN = "unknown"
 
 
 class By(enum.StrEnum):
-    """What a real one was known by."""
+    """What it was known by."""
 
     FILE = "file"  #: the very file that was delivered
-    BILL = "bill"  #: account, and amount or number
+    CODE = "code"  #: payee, account, amount and reference of payment codes
+    TEXT = "text"  #: account, and amount or number, and no word that says more
     ACCOUNT = "account"  #: nothing but an account was asked about
 
 
@@ -165,6 +169,11 @@ class _Read:
     def is_collected(self) -> bool:
         return "collected" in self.doubts
 
+    @property
+    def has_words(self) -> bool:
+        """Whether people read anything in it but what a program pays by."""
+        return any(each.strip() for each in self.shown.prose)
+
     def looks_like(self, company: Company) -> bool:
         """Whether it has its name, or what is taken for it at a glance."""
         return any(_glance(name) in each for name in company.names if _glance(name).strip() for each in self._glances)
@@ -255,7 +264,7 @@ def judge(
             found = tuple(dict.fromkeys(_against(read, bill)))
             if not found:
                 compared = not bill.dues.isdisjoint(_amounts_of(read, bill))
-                return _real(bill, By.BILL, amount_compared=compared)
+                return _found(bill, By.TEXT if read.has_words else By.CODE, amount_compared=compared)
             if read.says_number_of(bill):
                 reasons = reasons or found
     return (
@@ -269,9 +278,9 @@ def judge(
     )
 
 
-def _real(bill: Known, by: By, *, amount_compared: bool) -> Answer:
+def _found(bill: Known, by: By, *, amount_compared: bool) -> Answer:
     return Answer(
-        verdict=Verdict.REAL,
+        verdict=Verdict.IN_SPACE if by is By.TEXT else Verdict.REAL,
         by=by,
         company=bill.company.name,
         bill_id=bill.id,
@@ -283,7 +292,7 @@ def _of_file(bill: Known) -> Answer:
     found = list(_about_bill(bill))
     if found:
         return Answer(verdict=Verdict.UNKNOWN, reasons=tuple(found), bill_id=bill.id)
-    return _real(bill, By.FILE, amount_compared=True)
+    return _found(bill, By.FILE, amount_compared=True)
 
 
 def _about_bill(bill: Known) -> Iterator[str]:

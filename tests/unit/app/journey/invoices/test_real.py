@@ -27,7 +27,9 @@ from tests.support.pictures import as_file, page
 from tests.support.shown import (
     DOCTORINGS,
     FIRMS,
+    PDF,
     STRANGE,
+    TEXT,
     TODAY,
     Honest,
     Letter,
@@ -48,6 +50,8 @@ from tests.support.shown import (
 SPACE = space()
 BILLS = [known for _, known in SPACE]
 COMPANIES = [firm.company for firm in FIRMS]
+#: what may be said of nothing that a forger has changed
+AGREES = (Verdict.REAL, Verdict.IN_SPACE)
 
 
 def judged(content: str, *, bills: list[Known] | None = None) -> Answer:
@@ -59,9 +63,12 @@ def test_of_500_genuine_ones_nearly_all_are_real_and_none_is_not_to_be_paid() ->
     assert len(answers) == 500
     assert [str(each) for each, answer in answers if answer.verdict is Verdict.DO_NOT_PAY] == []
     found = Counter(answer.verdict for _, answer in answers)
-    assert found[Verdict.REAL] >= 475
+    assert found[Verdict.REAL] + found[Verdict.IN_SPACE] >= 475
+    # of what has words the bill alone is known, and not the words
+    assert {each.kind for each, answer in answers if answer.verdict is Verdict.REAL}.isdisjoint({TEXT, PDF})
+    assert {each.kind for each, answer in answers if answer.verdict is Verdict.IN_SPACE} == {TEXT, PDF}
     # and it is this very bill that they are told to be
-    named = [(each, answer) for each, answer in answers if answer.bill_id and answer.verdict is Verdict.REAL]
+    named = [(each, answer) for each, answer in answers if answer.bill_id and answer.verdict in AGREES]
     assert [str(each) for each, answer in named if answer.bill_id != each.known.id] == []
     # what is unknown is so for a reason that was put in
     assert {each.what for each, answer in answers if answer.verdict is Verdict.UNKNOWN}.isdisjoint({"genuine"})
@@ -72,7 +79,7 @@ def test_of_500_doctored_ones_none_is_real() -> None:
     assert len(answers) == 500
     assert {each.what for each, _ in answers} == set(DOCTORINGS)
     assert len(DOCTORINGS) >= 20
-    assert [str(each) for each, answer in answers if answer.verdict is Verdict.REAL] == []
+    assert [str(each) for each, answer in answers if answer.verdict in AGREES] == []
     # and those that swap the account of a letter are called by their name
     swaps = ("another account", "an account beside it", "letters for digits", "a digit is wrong")
     warned = [answer for each, answer in answers if each.what in swaps and each.kind != "account"]
@@ -87,12 +94,11 @@ def test_other_seeds_find_nothing_else(seed: int) -> None:
     for each in genuine(seed):
         if isinstance(each.content, str):
             answer = real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY)
-            assert answer.verdict is (Verdict.REAL if each.what == "genuine" else Verdict.UNKNOWN), each
+            agrees = Verdict.IN_SPACE if each.kind == TEXT else Verdict.REAL
+            assert answer.verdict is (agrees if each.what == "genuine" else Verdict.UNKNOWN), each
     for each in doctored(seed, 700):
         if isinstance(each.content, str):
-            assert real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY).verdict is not Verdict.REAL, (
-                each
-            )
+            assert real.judge(each.read(), companies=COMPANIES, bills=BILLS, today=TODAY).verdict not in AGREES, each
 
 
 def shares(letters: list[Honest]) -> dict[Verdict, float]:
@@ -106,21 +112,22 @@ def test_of_honest_letters_that_were_not_written_for_it_most_are_real(language: 
     letters = list(honest_letters(language))
     assert len(letters) >= 90
     found = shares(letters)
-    assert found[Verdict.REAL] >= least
+    assert found[Verdict.IN_SPACE] >= least
+    assert found[Verdict.REAL] == 0
     assert found[Verdict.DO_NOT_PAY] == 0
 
 
 def test_of_letters_that_a_forger_has_changed_none_is_real() -> None:
-    real_ones = [each for each in honest_letters(FRENCH + ENGLISH) if judged(each.written).verdict is Verdict.REAL]
+    known = [each for each in honest_letters(FRENCH + ENGLISH) if judged(each.written).verdict is Verdict.IN_SPACE]
     forged = [
         (family, written)
-        for each in dice(9).sample(real_ones, 4)
+        for each in dice(9).sample(known, 4)
         for family, written in letters_of(dice(5), each.written, each.told)
     ]
     assert {family for family, _ in forged} == set(FAMILIES)
     assert len(FAMILIES) >= 20
     assert len(forged) >= 600
-    assert [each for each in forged if judged(each[1]).verdict is Verdict.REAL] == []
+    assert [each for each in forged if judged(each[1]).verdict in AGREES] == []
 
 
 def test_a_word_that_could_turn_a_payment_is_never_harmless_by_itself() -> None:
@@ -130,11 +137,11 @@ def test_a_word_that_could_turn_a_payment_is_never_harmless_by_itself() -> None:
     bills = [
         real.with_original(bill, f"{original_of(firm, bill)} {written}", besides=["Camille"]) for firm, bill in SPACE
     ]
-    assert judged(a_letter(), bills=bills).verdict is Verdict.REAL
-    said_anyway = [word for word in sorted(TURNING) if judged(a_letter(lines=(f"{word} ici",))).verdict is Verdict.REAL]
+    assert judged(a_letter(), bills=bills).verdict is Verdict.IN_SPACE
+    said_anyway = [word for word in sorted(TURNING) if judged(a_letter(lines=(f"{word} ici",))).verdict in AGREES]
     assert said_anyway == []
     for word in dice(4).sample(sorted(TURNING), 40):
-        assert judged(a_letter(lines=(f"{word} ici",)), bills=bills).verdict is not Verdict.REAL, word
+        assert judged(a_letter(lines=(f"{word} ici",)), bills=bills).verdict not in AGREES, word
 
 
 @pytest.mark.parametrize("party", ["trésorier", "équipe", "client", "service", "club", "tenant", "team", "council"])
@@ -160,7 +167,7 @@ def test_a_letter_of_permitted_words_turns_nothing_to_somebody_else(line: str, p
     firm, known = SPACE[1]
     assert firm.currency == known.amount.currency
     written = line.format(amount=f"{known.amount} EUR", party=party)
-    assert judged(a_letter(lines=(written,))).verdict is not Verdict.REAL
+    assert judged(a_letter(lines=(written,))).verdict not in AGREES
 
 
 @pytest.mark.parametrize(
@@ -188,12 +195,28 @@ def test_a_letter_of_permitted_words_turns_nothing_to_somebody_else(line: str, p
     ],
 )
 def test_a_letter_of_permitted_words_turns_nothing_else(line: str) -> None:
-    assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
+    assert judged(a_letter(lines=(line,))).verdict not in AGREES
 
 
 @pytest.mark.parametrize("line", [line for lines in LINES.values() for line in lines])
 def test_a_line_that_was_once_called_real_is_so_no_more(line: str) -> None:
     written = line.format(amount=f"{SPACE[1][1].amount} EUR", iban=SPACE[1][1].account)
+    assert judged(a_letter(lines=(written,))).verdict not in AGREES
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{amount} par enfant",
+        "Please support our team: {amount}",
+        "Échéance : 15/11/2026",
+        "Montant : {amount}, {amount}",
+        "Merci de faire le nécessaire chez nous",
+    ],
+)
+def test_no_text_is_called_real_whatever_permitted_words_it_is_made_of(line: str) -> None:
+    """Who knows the words writes a demand that differs in nothing from a bill: nobody vouches for a text."""
+    written = line.format(amount=f"{SPACE[1][1].amount} EUR")
     assert judged(a_letter(lines=(written,))).verdict is not Verdict.REAL
 
 
@@ -201,9 +224,9 @@ def test_beside_an_account_alone_and_in_a_code_nothing_is_drawn() -> None:
     letter = letter_of(dice(3), *SPACE[0])
     assert judged(letter.accounts[0]).verdict is Verdict.REAL
     for drawn in ("🚫", "✗", "\x01"):
-        assert judged(f"{drawn} {letter.accounts[0]}").verdict is not Verdict.REAL
-        assert judged(epc_of(dataclasses.replace(letter, payee=f"{letter.payee} {drawn}"))).verdict is not Verdict.REAL
-        assert judged(epc_of(dataclasses.replace(letter, information=drawn))).verdict is not Verdict.REAL
+        assert judged(f"{drawn} {letter.accounts[0]}").verdict not in AGREES
+        assert judged(epc_of(dataclasses.replace(letter, payee=f"{letter.payee} {drawn}"))).verdict not in AGREES
+        assert judged(epc_of(dataclasses.replace(letter, information=drawn))).verdict not in AGREES
 
 
 def test_a_text_is_read_the_same_for_a_bill_and_for_what_of_it_may_stand_there() -> None:
@@ -244,9 +267,9 @@ def test_with_another_amount_none_is_real(drawn: tuple[random.Random, Letter], m
         return
     forged = dataclasses.replace(letter, amounts=(amount_as_written(rng, amount),))
     for content in contents(rng, forged):
-        assert judged(content).verdict is not Verdict.REAL, content
+        assert judged(content).verdict not in AGREES, content
     beside = dataclasses.replace(letter, amounts=(*letter.amounts, amount_as_written(rng, amount)))
-    assert judged(words_of(rng, beside)).verdict is not Verdict.REAL
+    assert judged(words_of(rng, beside)).verdict not in AGREES
 
 
 @FEW
@@ -263,7 +286,7 @@ def test_with_another_account_none_is_real(
     for accounts in ((changed,), (*letter.accounts, changed)):
         forged = dataclasses.replace(letter, accounts=accounts)
         for content in contents(rng, forged) if len(accounts) == 1 else [words_of(rng, forged)]:
-            assert judged(content).verdict is not Verdict.REAL, content
+            assert judged(content).verdict not in AGREES, content
 
 
 @FEW
@@ -277,7 +300,7 @@ def test_with_anything_more_that_has_digits_none_is_real(
     rng, letter = drawn
     lines = words_of(rng, dataclasses.replace(letter, lines=())).split("\n")
     lines.insert(place % (len(lines) + 1), f"Compte {more}")
-    assert judged("\n".join(lines)).verdict is not Verdict.REAL
+    assert judged("\n".join(lines)).verdict not in AGREES
 
 
 # ------------------------------------------------------------------------------------------------------- one by one
@@ -290,9 +313,9 @@ def a_letter(**changes: object) -> str:
     return words_of(rng, dataclasses.replace(letter, **changes))  # type: ignore[arg-type]
 
 
-def test_the_letter_that_the_others_differ_from_is_real() -> None:
+def test_the_letter_that_the_others_differ_from_is_about_a_bill_in_the_space() -> None:
     answer = judged(a_letter())
-    assert (answer.verdict, answer.bill_id, answer.amount_compared) == (Verdict.REAL, BILLS[1].id, True)
+    assert (answer.verdict, answer.bill_id, answer.amount_compared) == (Verdict.IN_SPACE, BILLS[1].id, True)
 
 
 @pytest.mark.parametrize(
@@ -369,7 +392,7 @@ def test_one_line_more_and_it_is_unknown(line: str, reason: str) -> None:
     ],
 )
 def test_what_only_words_or_short_numbers_say_is_never_called_real(line: str) -> None:
-    assert judged(a_letter(lines=(line,))).verdict is not Verdict.REAL
+    assert judged(a_letter(lines=(line,))).verdict not in AGREES
 
 
 @pytest.mark.parametrize(
@@ -420,20 +443,20 @@ def test_numbers_days_and_demands_that_the_bill_does_not_say_are_unknown(line: s
     ],
 )
 def test_numbers_and_days_of_the_bill_and_days_that_are_over_do_no_harm(line: str) -> None:
-    assert judged(a_letter(lines=(line,))).verdict is Verdict.REAL
+    assert judged(a_letter(lines=(line,))).verdict is Verdict.IN_SPACE
 
 
 @pytest.mark.parametrize("tail", ["-2", "/2", ".2"])
 def test_a_number_that_goes_on_is_another_one(tail: str) -> None:
     number = SPACE[1][1].number + tail
-    assert judged(a_letter(number=number, reference=number)).verdict is not Verdict.REAL
+    assert judged(a_letter(number=number, reference=number)).verdict not in AGREES
 
 
 @pytest.mark.parametrize(
     "more", [" par mois", "/mois", " x 2", " + 10", " k€", " ₿", " oder zweihundert Euro", " p.m."]
 )
 def test_an_amount_that_goes_on_is_another_one(more: str) -> None:
-    assert judged(a_letter(amounts=(f"{SPACE[1][1].amount} EUR{more}",))).verdict is not Verdict.REAL
+    assert judged(a_letter(amounts=(f"{SPACE[1][1].amount} EUR{more}",))).verdict not in AGREES
 
 
 def test_the_information_of_a_code_is_read_as_a_letter_is() -> None:
@@ -454,7 +477,7 @@ def test_the_information_of_a_code_is_read_as_a_letter_is() -> None:
     ],
 )
 def test_what_moves_no_money_or_is_the_bill_s_own_does_no_harm(line: str) -> None:
-    assert judged(a_letter(lines=(line,))).verdict is Verdict.REAL
+    assert judged(a_letter(lines=(line,))).verdict is Verdict.IN_SPACE
 
 
 def test_without_its_name_it_is_unknown() -> None:
@@ -515,8 +538,8 @@ def test_no_number_of_a_bill_is_the_beginning_of_an_account() -> None:
 def test_a_number_of_the_bill_is_a_sum_where_one_would_stand(line: str) -> None:
     numbered = dataclasses.replace(SPACE[1][1], number="481204", reference=None)
     letter = a_letter(number="481204", reference="481204")
-    assert judged(letter, bills=[numbered]).verdict is Verdict.REAL
-    assert judged(f"{letter}\n{line}", bills=[numbered]).verdict is not Verdict.REAL
+    assert judged(letter, bills=[numbered]).verdict is Verdict.IN_SPACE
+    assert judged(f"{letter}\n{line}", bills=[numbered]).verdict not in AGREES
 
 
 def test_of_many_bills_that_one_text_names_the_likeliest_are_looked_at() -> None:
@@ -612,7 +635,7 @@ def test_what_is_written_within_a_code_that_still_reads_is_seen(place: int, fill
     code = swiss_of(letter) if letter.firm.currency == "CHF" else epc_of(letter)
     assert looked_at(picture(code)).verdict is Verdict.REAL
     forged = looked_at(picture(code, scribble=f"IBAN {STRANGE[0]}", fill=fill, size=size))
-    assert forged.verdict is not Verdict.REAL
+    assert forged.verdict not in AGREES
 
 
 def test_the_cross_of_a_qr_bill_does_no_harm() -> None:
@@ -635,15 +658,13 @@ def test_a_code_that_a_telephone_has_photographed_is_real_and_a_forged_one_never
         shot = photographed(page(as_code(letter), size=(700, 700)), rng, side=side)
         genuine_ones[looked_at(shot).verdict] += 1
         other = dataclasses.replace(letter, accounts=(iban_of("CH", "30900123456789012"),))
-        assert (
-            looked_at(photographed(page(as_code(other), size=(700, 700)), rng, side=side)).verdict is not Verdict.REAL
-        )
+        assert looked_at(photographed(page(as_code(other), size=(700, 700)), rng, side=side)).verdict not in AGREES
         over, beside = (page(as_code(letter), size=(700, 700)) for _ in range(2))
         fill = rng.choice(["black", "white", "#999999", "#cccccc"])
         ImageDraw.Draw(over).text((122, 160), f"IBAN {STRANGE[0]}", fill=fill, font_size=rng.choice([8, 12, 16]))
         ImageDraw.Draw(beside).text((122, 560), f"IBAN {STRANGE[0]}", fill="black", font_size=16)
         for drawn in (over, beside):
-            assert looked_at(photographed(drawn, rng, side=side)).verdict is not Verdict.REAL
+            assert looked_at(photographed(drawn, rng, side=side)).verdict not in AGREES
     assert genuine_ones[Verdict.REAL] >= len(PHOTOS) - 1
     assert genuine_ones[Verdict.DO_NOT_PAY] == 0
 
