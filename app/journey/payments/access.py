@@ -19,6 +19,7 @@ from app.journey.invoices.twins import twins
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
+from app.journey.payments.way import trip_of
 from app.people.accounts import may_be_paid, was_held_since
 from consent import trips
 from consent.models import Consent, Trip
@@ -35,7 +36,7 @@ def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, 
 def payment_of_browser(session: Session, *, payment_id: str, cookies: Collection[str]) -> Payment:
     """The payment for which this very browser went to the bank. Raises NotFound."""
     payment = session.get(Payment, payment_id)
-    if payment is None or not trips.is_same_browser(session.get_one(Trip, payment.trip_id), cookies):
+    if payment is None or not trips.is_same_browser(trip_of(session, payment), cookies):
         raise NotFound("payment")
     return payment
 

@@ -19,28 +19,29 @@ from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
+from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.contract import PsuContext, Submits
-from consent.models import Consent, Trip
+from consent.models import Consent
 from consent.tokens import access_token
 
 
 def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     """Nobody asks the bank meanwhile: it has nothing that it could execute."""
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    way = way_of(uow.session, payment)
     consent = uow.session.get_one(Consent, payment.consent_id)
-    over_at = consent.expires_at + (rules.EXPIRY_MARGIN if trip.left_at is not None else dt.timedelta())
-    if trip.outcome not in (None, "code"):
-        reason = Reason.REFUSED_AT_BANK if trip.outcome == "access_denied" else Reason.NOT_APPROVED
-        withhold(task, uow, payment, reason, evidence=f"came back without a code: {trip.outcome}")
+    over_at = consent.expires_at + (rules.EXPIRY_MARGIN if way.given_out_at is not None else dt.timedelta())
+    if way.outcome not in (None, "code"):
+        reason = Reason.REFUSED_AT_BANK if way.outcome == "access_denied" else Reason.NOT_APPROVED
+        withhold(task, uow, payment, reason, evidence=f"came back without a code: {way.outcome}")
     elif why := why_unwanted(uow.session, payment):
         give_way(task, uow, payment, why)
-    elif uow.now >= over_at and trip.left_at is None:
+    elif uow.now >= over_at and way.given_out_at is None:
         evidence = "the time is over; the link was given to nobody"
         reason = Reason.NOT_APPROVED_IN_TIME
         step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=reason)
         task.finish(uow)
-    elif uow.now >= over_at and trip.outcome is None:
+    elif uow.now >= over_at and way.outcome is None:
         withhold(task, uow, payment, Reason.NOT_APPROVED_IN_TIME, evidence="nobody came back in time")
     else:  # whoever exchanges its code ends it, or goes on with it
         look_again(task, uow, payment, run_at=max(over_at, uow.now + rules.HINT_PAUSE))

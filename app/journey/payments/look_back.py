@@ -11,9 +11,9 @@ from app.journey.payments.looks import late_look, look_again
 from app.journey.payments.models import Payment
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PaymentState, StatusSays
 from app.journey.payments.step import doubt, doubt_no_more
+from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.contract import ConsentStatus
-from consent.models import Trip
 
 #: what a consent says under which nothing was submitted, and nothing can be any more once its token is dead
 UNUSED = (ConsentStatus.AUTHORISED, ConsentStatus.REJECTED, ConsentStatus.CANCELLED)
@@ -37,7 +37,7 @@ def look_back(
         _weigh(uow, payment, said)
     run_at: dt.datetime | None = uow.now
     if payment.state in OVER:
-        run_at = late_look(payment, uow.session.get_one(Trip, payment.trip_id), now=uow.now)
+        run_at = late_look(payment, way_of(uow.session, payment), now=uow.now)
     if run_at is None:
         payment.next_look_at = None
         task.finish(uow)

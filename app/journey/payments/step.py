@@ -42,12 +42,13 @@ from app.journey.payments.looks import follow_from, may_end_otherwise
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
+from app.journey.payments.way import way_of
 from app.people.models import PayeeAccount
 from app.services import Task
 from connectors.contract import BankStatus, Fact
 from connectors.money import Money
 from consent import tokens, trips
-from consent.models import Consent, Trip
+from consent.models import Consent
 from consent.states import CONSENT, ConsentState, ConsentStep
 
 #: what a consent of a single payment goes through when its payment gets into a state
@@ -110,7 +111,7 @@ def step(
     payment.untold_since = None
     if after in OVER:
         trips.forget(uow.session, payment.trip_id)
-    if after in CLOSED and not may_end_otherwise(payment, uow.session.get_one(Trip, payment.trip_id)):
+    if after in CLOSED and not may_end_otherwise(payment, way_of(uow.session, payment)):
         # nobody asks about it any more
         tokens.forget_of_order(uow.session, payment.id)
         tokens.forget(uow.session, payment.consent_id)
@@ -386,7 +387,7 @@ def _stop(uow: UnitOfWork, payments: Sequence[Payment], *, evidence: str, reason
 
 def _is_stopped(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> bool:
     taken = _STOPPED_BY.get(PaymentState(payment.state))
-    if uow.session.get_one(Trip, payment.trip_id).left_at is not None:
+    if way_of(uow.session, payment).given_out_at is not None:
         taken = PaymentStep.WITHHOLD if may_withhold(payment) else None
     if taken is not None:
         step(uow, payment, taken, source=Source.WORKER, evidence=evidence, reason=reason)

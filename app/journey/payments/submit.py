@@ -25,10 +25,11 @@ from app.journey.payments.models import BankAttempt, BankCall, Payment
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import believe, keep_promise, promise_again, promise_nothing, step
+from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.contract import ConsentStatus, PsuContext, Submits, Submitted
 from connectors.errors import BankError, BankRefused, BankUnavailable
-from consent.models import Consent, Trip
+from consent.models import Consent
 from consent.tokens import access_token
 
 #: outcomes of an attempt after which the bank certainly did not do it
@@ -350,7 +351,7 @@ def _wait(
 
 
 def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:
-    outcome = uow.session.get_one(Trip, payment.trip_id).outcome
+    outcome = way_of(uow.session, payment).outcome
     return reason_of(submitted.status, outcome=outcome, accepted=payment.accepted_at is not None)
 
 
