@@ -8,11 +8,13 @@ import app.audit.models
 import app.db.events
 import app.db.work
 import app.journey.connections.models
+import app.journey.consents.models
 import app.journey.corrections.models
 import app.journey.decisions.models
 import app.journey.intake.models
 import app.journey.invoices.models
 import app.journey.ledger.models
+import app.journey.matching.models
 import app.journey.notices.models
 import app.journey.payments.models
 import app.journey.receipts.models

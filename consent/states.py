@@ -1,4 +1,4 @@
-"""The life cycle of a consent."""
+"""The life cycles of consents: of a single payment, and of those under which the customer pays again and again."""
 
 from __future__ import annotations
 
@@ -44,6 +44,67 @@ CONSENT = Lifecycle(
             (S.CONSUMED, E.AUTHORISE),
             (S.REJECTED, E.REJECT),
             (S.EXPIRED, E.EXPIRE),
+        }
+    ),
+)
+
+
+class StandingState(enum.StrEnum):
+    """Of a consent under which the customer may start payment after payment. Only AUTHORISED starts any."""
+
+    PREPARED = "prepared"  #: signed here; the bank may not know of it yet
+    AWAITING = "awaiting"  #: the bank holds it, the customer has not approved it there
+    AUTHORISED = "authorised"
+    STOPPED_AT_BANK = "stopped_at_bank"  #: the bank lets us use it no more; it can be approved there again
+    REVOKING = "revoking"  #: the customer took it back here, and the bank has not confirmed that yet
+    REJECTED = "rejected"  #: refused by the customer at the bank, or by the bank
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class StandingStep(enum.Enum):
+    STAGE = enum.auto()  #: the bank has given it an id
+    GIVE_UP = enum.auto()  #: the bank did not take it
+    AUTHORISE = enum.auto()
+    REJECT = enum.auto()
+    EXPIRE = enum.auto()  #: its last day is over, or the time to approve it
+    LOSE_ACCESS = enum.auto()  #: the customer stopped it at the bank, or the bank did
+    REVOKE = enum.auto()  #: the customer takes it back, here
+    BANK_GONE = enum.auto()  #: the bank has it no more, for good
+
+
+class ConsentSource(enum.StrEnum):
+    """Whose word a step of a standing consent stands on."""
+
+    CUSTOMER = "customer"
+    BANK = "bank"
+    WORKER = "worker"  #: the time is over
+    OPERATOR = "operator"
+
+
+P, T = StandingState, StandingStep
+STANDING = Lifecycle(
+    {
+        (P.PREPARED, T.STAGE): P.AWAITING,
+        (P.PREPARED, T.GIVE_UP): P.REJECTED,
+        (P.PREPARED, T.EXPIRE): P.EXPIRED,
+        (P.PREPARED, T.REVOKE): P.REVOKED,  # nothing is there that could be used
+        (P.AWAITING, T.AUTHORISE): P.AUTHORISED,
+        (P.AWAITING, T.REJECT): P.REJECTED,
+        **{(state, T.EXPIRE): P.EXPIRED for state in (P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK)},
+        **{(state, T.REVOKE): P.REVOKING for state in (P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK)},
+        (P.AUTHORISED, T.LOSE_ACCESS): P.STOPPED_AT_BANK,
+        (P.STOPPED_AT_BANK, T.AUTHORISE): P.AUTHORISED,
+        **{(state, T.BANK_GONE): P.REVOKED for state in (P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK, P.REVOKING)},
+    },
+    ignored=frozenset(
+        {
+            (P.AUTHORISED, T.AUTHORISE),  # approved again while it stood
+            (P.STOPPED_AT_BANK, T.LOSE_ACCESS),
+            # what the customer has taken back stays so, whatever was on its way meanwhile
+            (P.REVOKING, T.AUTHORISE),
+            (P.REVOKING, T.LOSE_ACCESS),
+            (P.REVOKING, T.REVOKE),
         }
     ),
 )

@@ -319,4 +319,46 @@ PAYMENTS: tuple[Invariant, ...] = (
         " UNION ALL SELECT x.id FROM sealed x LEFT JOIN sign_in s ON x.id = 'sign_in:' || s.id || ':' || 'token'"
         " WHERE x.id LIKE 'sign!_in:%' ESCAPE '!' AND (s.id IS NULL OR s.signed_in_at IS NULL)",
     ),
+    holds(
+        "E6",
+        "what is used of a period of a standing consent is what the claims add up to that stand; each is of the amount"
+        " and the consent of its payment, and stands exactly while that may still cost money, or has",
+        "SELECT u.consent_id FROM consent_usage u LEFT JOIN limit_claim l ON l.consent_id = u.consent_id"
+        " AND l.number = u.number AND l.first = u.first AND l.released_at IS NULL"
+        " GROUP BY u.consent_id, u.number, u.first, u.used_minor HAVING u.used_minor <> COALESCE(sum(l.minor), 0)"
+        " UNION ALL SELECT l.payment_id FROM limit_claim l JOIN payment p ON p.id = l.payment_id"
+        " WHERE (l.released_at IS NULL) = (p.state IN {closed}) OR l.minor <> p.amount_minor"
+        " OR l.consent_id <> COALESCE(p.consent_id, '')",
+    ),
+    holds(
+        "E7",
+        "a standing consent's history is unbroken and ends where it stands",
+        "SELECT later.consent_id FROM consent_history later LEFT JOIN consent_history earlier"
+        " ON earlier.consent_id = later.consent_id AND earlier.sequence = later.sequence - 1"
+        " WHERE (later.sequence > 1 AND (earlier.consent_id IS NULL OR COALESCE(later.before, '') <> earlier.after"
+        " OR later.at < earlier.at)) OR (later.sequence = 1 AND later.before IS NOT NULL)"
+        " UNION ALL SELECT s.consent_id FROM standing s JOIN consent c ON c.id = s.consent_id"
+        " LEFT JOIN consent_history h ON h.consent_id = s.consent_id AND h.sequence = s.sequence"
+        " WHERE h.consent_id IS NULL OR h.after <> c.state"
+        " UNION ALL SELECT h.consent_id FROM consent_history h JOIN standing s ON s.consent_id = h.consent_id"
+        " WHERE h.sequence > s.sequence",
+    ),
+    holds(
+        "E9",
+        "a standing consent says what was agreed: whose, at which bank, what was shown; and whether it is over",
+        "SELECT s.consent_id FROM standing s LEFT JOIN consent c ON c.id = s.consent_id"
+        " LEFT JOIN shown_text t ON t.sha256 = s.shown_hash WHERE c.id IS NULL OR c.kind <> 'standing'"
+        " OR c.customer_id <> s.customer_id OR c.bank_id <> s.bank_id OR t.sha256 IS NULL"
+        " OR (s.ended_at IS NULL) = (c.state IN ('rejected', 'expired', 'revoked'))"
+        " UNION ALL SELECT c.id FROM consent c LEFT JOIN standing s ON s.consent_id = c.id"
+        " WHERE c.kind = 'standing' AND s.consent_id IS NULL",
+    ),
+    holds(
+        "E11",
+        "the consent of a single payment is approved in one journey, and pays once",
+        "SELECT c.id FROM consent c JOIN trip t ON t.consent_id = c.id WHERE c.kind = 'single'"
+        " GROUP BY c.id HAVING count(*) > 1"
+        " UNION ALL SELECT c.id FROM consent c JOIN payment p ON p.consent_id = c.id WHERE c.kind = 'single'"
+        " GROUP BY c.id HAVING count(*) > 1",
+    ),
 )

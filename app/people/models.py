@@ -81,6 +81,42 @@ class Ceremony(Base):
     expires_at: Mapped[dt.datetime] = mapped_column(index=True)
 
 
+class Stop(Base):
+    """A customer stopped everything ("that was not me"): while it stands nothing of theirs is started."""
+
+    __tablename__ = "stop"
+    __table_args__ = (
+        Index(
+            "uq_stop_standing",
+            "customer_id",
+            unique=True,
+            sqlite_where=text("lifted_at IS NULL"),
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    session_id: Mapped[str] = mapped_column(Id)  # in which: its row may be gone
+    at: Mapped[dt.datetime]
+    lifted_at: Mapped[dt.datetime | None]
+    lifted_evidence: Mapped[dict[str, Any] | None]  # the passkey assertion
+
+
+class ToolToken(Base):
+    """By which a customer's own tool may read what is here, and do nothing. The row holds only its SHA-256."""
+
+    __tablename__ = "tool_token"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    scope: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[dt.datetime]
+    last_used_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+
+
 class Biller(Base):
     """A company that may deliver bills once it is vetted. It can never start a payment."""
 

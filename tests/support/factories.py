@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import itertools
+import json
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +16,21 @@ from joserfc.jwk import ECKey, KeySet
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
+from app.db.upsert import insert_once
 from app.journey.connections import service as connections
 from app.people import accounts, clients, customers, sessions, vetting
 from app.people.identifiers import Scheme
 from app.people.models import Biller, Customer, PayeeAccount
 from app.people.sessions import SignedIn
 from app.services import Services
+from connectors.capabilities import Alignment, Period, RecurringKind
 from connectors.company_register import NOT_POSSIBLE as NO_ANSWER
 from connectors.company_register import RegisterAnswer
 from connectors.payee_name import NOT_POSSIBLE
 from consent.base import new_id
+from consent.models import Consent, ConsentHistory, ShownText, Standing
+from consent.rules import Frame, Limit
+from consent.states import STANDING, StandingState, StandingStep
 
 _numbers = itertools.count(1)
 
@@ -117,6 +126,87 @@ def connect(services: Services, *, customer_id: str, biller_id: str) -> str:
         )
         uow.commit()
         return address
+
+
+FRAME = Frame(
+    payee_name="Trams",
+    payee_iban="GB33BUKB20201555555555",
+    currency="GBP",
+    each_minor=50_00,
+    limits=(Limit(period=Period.MONTH, alignment=Alignment.CALENDAR, minor=100_00),),
+    begins_on=dt.date(2026, 1, 1),
+    ends_on=None,
+)
+
+
+def agree_standing(
+    uow: UnitOfWork,
+    *,
+    customer_id: str,
+    biller_id: str,
+    bank_id: str = "albion",
+    frame: Frame = FRAME,
+    days: str = "UTC",
+    steps: Sequence[StandingStep] = (StandingStep.STAGE, StandingStep.AUTHORISE),
+) -> Standing:
+    """A standing consent that went through ``steps``, as its tables have it. No bank knows of it."""
+    states = [StandingState.PREPARED]
+    for taken in steps:
+        states.append(STANDING.next(states[-1], taken))
+    consent_id, is_over = new_id("con"), states[-1] in STANDING.final()
+    uow.session.add(
+        Consent(
+            id=consent_id,
+            customer_id=customer_id,
+            kind="standing",
+            bank_id=bank_id,
+            bank_consent_id=f"vrp-{consent_id}" if StandingStep.STAGE in steps else None,
+            state=states[-1],
+            sca={},
+            created_at=uow.now,
+            expires_at=uow.now + dt.timedelta(minutes=15),
+        )
+    )
+    says = json.dumps(["You may start payments."])
+    text = {"sha256": hashlib.sha256(says.encode()).hexdigest(), "language": "en", "what": "agree", "text": says}
+    insert_once(uow.session, ShownText, {**text, "first_at": uow.now}, unique=["sha256"])
+    uow.session.flush()
+    standing = Standing(
+        consent_id=consent_id,
+        customer_id=customer_id,
+        biller_id=biller_id,
+        bank_id=bank_id,
+        purpose="Bills",
+        payee_name=frame.payee_name,
+        payee_iban=frame.payee_iban,
+        currency=frame.currency,
+        each_minor=frame.each_minor,
+        limits=[{"period": limit.period, "alignment": limit.alignment, "minor": limit.minor} for limit in frame.limits],
+        vrp_type=RecurringKind.OTHER,
+        days=days,
+        begins_on=frame.begins_on,
+        ends_on=frame.ends_on,
+        shown_hash=text["sha256"],
+        evidence={},
+        agreed_at=uow.now,
+        request_id=str(uuid.uuid4()),
+        method="POST",
+        path="/domestic-vrp-consents",
+        headers={},
+        body=b"{}",
+        ended_at=uow.now if is_over else None,
+        sequence=len(states),
+    )
+    uow.session.add(standing)
+    uow.session.flush()
+    for sequence, (before, after) in enumerate(zip([None, *states], states, strict=False), 1):
+        line = {"step": "agree" if before is None else steps[sequence - 2].name.lower(), "before": before}
+        history = ConsentHistory(
+            consent_id=consent_id, sequence=sequence, after=after, source="customer", evidence="", at=uow.now, **line
+        )
+        uow.session.add(history)
+    uow.session.flush()
+    return standing
 
 
 def sign_in(services: Services, customer: Customer, *, read_only: bool = False) -> str:

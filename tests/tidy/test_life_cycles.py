@@ -15,7 +15,7 @@ from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
 from consent.lifecycle import Lifecycle
-from consent.states import CONSENT, ConsentState, ConsentStep
+from consent.states import CONSENT, STANDING, ConsentState, ConsentStep, StandingState, StandingStep
 from tests.tidy.conftest import module_of, name_of, sources
 
 Kind = type[enum.Enum]
@@ -40,6 +40,13 @@ KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
         ConsentStep,
         {ConsentState.AWAITING_AUTHORISATION},
         {ConsentState.CONSUMED},
+    ),
+    (
+        STANDING,
+        StandingState,
+        StandingStep,
+        {StandingState.PREPARED},
+        {StandingState.REJECTED, StandingState.EXPIRED, StandingState.REVOKED},
     ),
     (
         PAYMENT,

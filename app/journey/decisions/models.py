@@ -87,6 +87,8 @@ class Decision(Base):
     payee_iban: Mapped[str] = mapped_column(String(34))
     reference: Mapped[str | None] = mapped_column(String(140))
     payment_id: Mapped[str] = mapped_column(Id, unique=True)  # the payment this decision starts
+    # the standing consent under which it is to be paid; null: it is approved at the bank
+    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"))
     # where the bill was not delivered, or may be the same as one that was paid
     payee_check_id: Mapped[str | None] = mapped_column(ForeignKey("payee_check.id"), unique=True)
     evidence: Mapped[dict[str, Any]]  # the passkey assertion over exactly these values

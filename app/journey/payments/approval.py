@@ -62,7 +62,7 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     decision = uow.session.get_one(Decision, payment.decision_id)
     try:
         request = cast(Submits, task.services.banks.connector(payment.bank_id)).draft_submission(
-            order_of(payment, decision), consent_id=consent.bank_consent_id, request_id=str(uuid.uuid4())
+            order_of(payment, decision), consent_id=consent.at_bank, request_id=str(uuid.uuid4())
         )
     except ValueError as error:
         withhold(task, uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")

@@ -21,7 +21,15 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint(f"state IN ({_STATES})", name="state_known"),
+        CheckConstraint("trip_id IS NOT NULL OR consent_id IS NOT NULL", name="has_its_approval"),
         UniqueConstraint("bank_id", "bank_payment_id"),  # a bank that repeats an id must not settle two payments
+        Index(
+            "uq_payment_single_consent",
+            "consent_id",
+            unique=True,
+            postgresql_where=text("trip_id IS NOT NULL"),
+            sqlite_where=text("trip_id IS NOT NULL"),
+        ),
         Index(
             "ix_payment_know_by",
             "know_by",
@@ -37,8 +45,9 @@ class Payment(Base):
     # null: of a bill that its customer added
     biller_id: Mapped[str | None] = mapped_column(ForeignKey("biller.id"), index=True)
     bank_id: Mapped[str] = mapped_column(String(60))
-    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"), unique=True)
-    trip_id: Mapped[str] = mapped_column(ForeignKey("trip.id"), unique=True)
+    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"), index=True)
+    # null: it is paid under a standing consent, so that nobody is sent to the bank
+    trip_id: Mapped[str | None] = mapped_column(ForeignKey("trip.id"), unique=True)
     submitted_apart: Mapped[bool] = mapped_column(default=False)  # its approval executes nothing: we submit it
     bank_payment_id: Mapped[str | None] = mapped_column(String(140))  # the bank's own, once it has what it may execute
     currency: Mapped[str] = mapped_column(String(3))

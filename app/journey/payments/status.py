@@ -200,11 +200,11 @@ def _question(task: Task) -> _Question | None:
             return None
         task.hold(uow)
         if not payment.submitted_apart:  # a process of an older release wrote no id: it is that of what was approved
-            payment.bank_payment_id = payment.bank_payment_id or consent.bank_consent_id
+            payment.bank_payment_id = payment.bank_payment_id or consent.at_bank
         question = _Question(
             bank_id=payment.bank_id,
-            bank_consent_id=consent.bank_consent_id,
-            bank_payment_id=payment.bank_payment_id or consent.bank_consent_id,
+            bank_consent_id=consent.at_bank,
+            bank_payment_id=payment.bank_payment_id or consent.at_bank,
             access_token=token,
             asked_at=uow.now,
             is_past_fence=_is_past_fence(payment, uow.now),

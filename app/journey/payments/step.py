@@ -109,7 +109,7 @@ def step(
         payment.doubted_since = None
     payment.know_by = _promise(payment, now=uow.now) if after is PaymentState.UNKNOWN else None
     payment.untold_since = None
-    if after in OVER:
+    if after in OVER and payment.trip_id is not None:
         trips.forget(uow.session, payment.trip_id)
     if after in CLOSED and not may_end_otherwise(payment, way_of(uow.session, payment)):
         # nobody asks about it any more

@@ -87,7 +87,7 @@ def _question(task: Task, uow: UnitOfWork, payment: Payment) -> _Question | None
         return None
     task.hold(uow)
     consent = uow.session.get_one(Consent, payment.consent_id)
-    return _Question(bank_id=payment.bank_id, bank_consent_id=consent.bank_consent_id, asked_at=uow.now)
+    return _Question(bank_id=payment.bank_id, bank_consent_id=consent.at_bank, asked_at=uow.now)
 
 
 def _ask(task: Task, question: _Question) -> tuple[ConsentStatus | None, int]:

@@ -103,6 +103,9 @@ class Books:
         key = {"trip": "trip_id", "decision": "decision_id"}.get(table, "id")
         return self.one(table, f"{column} = '{payment[key]}' AND {more}")
 
+    def of_consent(self, payment: Row) -> Row:
+        return self.one("consent", f"id = '{payment['consent_id']}'")
+
     def change(self, table: str, row: Row, **values: Any) -> None:
         self.connection.execute(update(BARE.tables[table]).where(self._is(table, row)).values(values))
 
@@ -184,7 +187,7 @@ def another_account_was_decided_on(books: Books) -> None:
     books.change("decision", books.of("decision", books.payment("settled")), payee_iban="GB33BUKB20201555555555")
 
 
-@_breaks("B4", "B2", "D1")
+@_breaks("B4", "B2", "D1", "E11")
 def one_decision_two_payments(books: Books) -> None:
     books.copy("payment", books.payment("rejected"), id="pay_x")
 
@@ -210,7 +213,7 @@ def called_accepted_and_offered(books: Books) -> None:
     books.change("payment", books.payment("rejected"), doubted_since=books.now)
 
 
-@_breaks("B10", "B1", "B2", "B4", "D1", "D6", "F3", "F8", "L1")
+@_breaks("B10", "B1", "B2", "B4", "D1", "D6", "E11", "F3", "F8", "L1")
 def taken_back_from_the_payment_that_paid_it(books: Books) -> None:
     paid = books.payment("settled")
     books.copy("payment", paid, id="pay_x", state="unknown", settled_at=None)
@@ -414,6 +417,77 @@ def a_promise_about_what_is_known(books: Books) -> None:
 @_breaks("E4")
 def somebody_elses_trip(books: Books) -> None:
     books.change("trip", books.of("trip", books.payment("settled")), customer_id="cus_x")
+
+
+def _standing(books: Books) -> Row:
+    """A standing consent that waits to be approved, of the customer and biller of a settled payment. Its row."""
+    payment = books.payment("settled")
+    head = books.of_consent(payment)
+    books.copy("consent", head, id="con_x", kind="standing", state="awaiting", bank_consent_id="vrp-1")
+    books.copy("shown_text", {"sha256": "x"})
+    standing = {"consent_id": "con_x", "customer_id": head["customer_id"], "bank_id": head["bank_id"]}
+    books.copy("standing", standing, biller_id=payment["biller_id"], shown_hash="x", sequence=2)
+    line = {"consent_id": "con_x", "at": books.now}
+    books.copy("consent_history", line, sequence=1, step="agree", after="prepared")
+    books.copy("consent_history", line, sequence=2, step="stage", before="prepared", after="awaiting")
+    return standing
+
+
+def _claim(books: Books, payment: Row, consent_id: str, released_at: dt.datetime | None = None) -> None:
+    """What the payment claims of a period of a limit, and nobody else has used any of it."""
+    minor = payment["amount_minor"]
+    period = {"consent_id": consent_id, "number": 0, "first": dt.date(2026, 11, 1)}
+    books.copy("consent_usage", period, last=dt.date(2026, 11, 30), used_minor=minor)
+    books.copy("limit_claim", period, payment_id=payment["id"], minor=minor, released_at=released_at)
+
+
+@_breaks("E6")
+def more_is_used_than_is_claimed(books: Books) -> None:
+    payment = books.payment("rejected")
+    _claim(books, payment, payment["consent_id"], released_at=books.now)
+
+
+@_breaks("E6")
+def closed_and_still_claimed(books: Books) -> None:
+    payment = books.payment("rejected")
+    _claim(books, payment, payment["consent_id"])
+
+
+@_breaks("E6")
+def claimed_under_another_consent(books: Books) -> None:
+    _claim(books, books.payment("settled"), "con_x")
+
+
+@_breaks("E7")
+def a_step_that_nobody_took_with_a_standing_consent(books: Books) -> None:
+    books.change("standing", _standing(books), sequence=3)
+
+
+@_breaks("E7")
+def it_stands_elsewhere_than_its_history(books: Books) -> None:
+    _standing(books)
+    books.change("consent", {"id": "con_x"}, state="authorised")
+
+
+@_breaks("E9")
+def nobody_knows_what_was_shown(books: Books) -> None:
+    _standing(books)
+    books.drop("shown_text", {"sha256": "x"})
+
+
+@_breaks("E9")
+def over_and_not_over(books: Books) -> None:
+    books.change("standing", _standing(books), ended_at=books.now)
+
+
+@_breaks("E9")
+def nothing_was_agreed(books: Books) -> None:
+    books.copy("consent", books.of_consent(books.payment("settled")), id="con_x", kind="standing", state="prepared")
+
+
+@_breaks("E11")
+def one_approval_two_journeys(books: Books) -> None:
+    books.copy("trip", books.of("trip", books.payment("settled")), id="trp_x", state_hash="x")
 
 
 @_breaks("E5")

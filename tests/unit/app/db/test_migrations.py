@@ -38,7 +38,7 @@ from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentH
 from app.people import safe_words, vetting
 from app.people.billers import add_biller
 from app.people.identifiers import Scheme, key_of, parsed
-from app.people.models import Biller, BillerHistory, BillerIdentifier, Customer
+from app.people.models import Biller, BillerHistory, BillerIdentifier, Customer, Stop
 from app.services import Services
 from app.worker import Worker
 from connectors.contract import PaymentOrder
@@ -647,3 +647,41 @@ def test_work_that_nobody_does_any_more_is_dropped_and_addresses_are_found_by_th
         command.downgrade(config_for(connection), "0030")
     assert "ix_customer_email" not in {each["name"] for each in inspect(services.engine).get_indexes("customer")}
     upgrade(services.engine)
+
+
+def back(services: Services, revision: str) -> None:
+    with services.engine.connect() as connection, _references_off(connection), connection.begin():
+        command.downgrade(config_for(connection), revision)
+
+
+def test_the_program_of_before_standing_consents_has_its_tables_again(upgraded: Services, clock: Clock) -> None:
+    """As long as nobody agreed on one, it can go back and forth: also what each forbids is there again."""
+    twice = text("UPDATE trip SET consent_id = 'con_settled' WHERE id = 'trp_accepted'")
+    back(upgraded, "0031")
+    with upgraded.engine.connect() as connection, pytest.raises(IntegrityError):
+        connection.execute(twice)
+    upgrade(upgraded.engine)
+    assert broken(upgraded, clock()) == []
+    with upgraded.engine.begin() as connection:
+        connection.execute(twice)
+    assert [each[:4] for each in broken(upgraded, clock())] == ["E11:"]
+
+
+@pytest.mark.parametrize(("table", "why"), [("consent", "standing consents"), ("stop", "stopped everything")])
+def test_the_program_of_before_is_not_let_near_what_it_cannot_keep(
+    table: str, why: str, upgraded: Services, clock: Clock
+) -> None:
+    with upgraded.unit_of_work() as uow:
+        if table == "stop":
+            uow.session.add(Stop(id="stp", customer_id="cus", session_id="ses", at=uow.now))
+        else:
+            factories.agree_standing(uow, customer_id="cus", biller_id="blr", steps=())
+        uow.commit()
+    before = broken(upgraded, clock())
+    with pytest.raises(RuntimeError, match=why):
+        back(upgraded, "0031")
+    assert broken(upgraded, clock()) == before == []
+    if table == "stop":  # once it is lifted
+        with upgraded.engine.begin() as connection:
+            connection.execute(text("UPDATE stop SET lifted_at = at"))
+        back(upgraded, "0031")

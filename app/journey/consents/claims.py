@@ -1,0 +1,113 @@
+"""How much of a standing consent's limits is claimed: two payments can never together exceed one (K6).
+
+What is used of a period is added to only where it fits, in the database itself: to read it first and write it then
+would let two pass that do not fit together. The rows of periods are locked last, after all others, and in one order.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from app.db.upsert import insert_once
+from consent.models import ConsentUsage, LimitClaim, Standing
+from consent.rules import Frame, Reason, Span, Used, over_period, spans_at
+
+
+class LimitReached(Exception):
+    """A period has not that much left. Nothing may be committed of the transaction in which this is raised."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.why)
+        self.reason = reason
+
+
+def used(session: Session, *, consent_id: str, days: Collection[dt.date]) -> Used:
+    """What is used of the periods of these days, and perhaps of some later ones. It may be out of date at once."""
+    rows = session.execute(
+        select(ConsentUsage.number, ConsentUsage.first, ConsentUsage.used_minor).where(
+            ConsentUsage.consent_id == consent_id, ConsentUsage.last >= min(days)
+        )
+    )
+    return {(number, first): minor for number, first, minor in rows}
+
+
+def take(
+    session: Session, standing: Standing, *, payment_id: str, minor: int, days: Collection[dt.date], now: dt.datetime
+) -> None:
+    """Claim the amount in each period of ``days`` (rules.days_at) in which the payment has claimed nothing yet.
+
+    Raises LimitReached. Whether the frame allows the payment otherwise is not asked here (rules.first_breach).
+    """
+    frame = standing.frame
+    claimed = session.execute(
+        select(LimitClaim.number, LimitClaim.first).where(
+            LimitClaim.payment_id == payment_id, LimitClaim.released_at.is_(None)
+        )
+    )
+    there = {(number, first) for number, first in claimed}
+    for span in spans_at(frame, days):
+        if span.key not in there:
+            _take(session, standing.consent_id, frame, span, minor=minor)
+            claim = {"payment_id": payment_id, "number": span.number, "first": span.first}
+            session.add(LimitClaim(consent_id=standing.consent_id, minor=minor, at=now, **claim))
+            session.flush()
+
+
+def _take(session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int) -> None:
+    key = {"consent_id": consent_id, "number": span.number, "first": span.first}
+    values = {**key, "last": span.last, "limit_minor": span.limit_minor, "used_minor": 0}
+    insert_once(session, ConsentUsage, values, unique=list(key))
+    is_span = (
+        ConsentUsage.consent_id == consent_id,
+        ConsentUsage.number == span.number,
+        ConsentUsage.first == span.first,
+    )
+    taken: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
+        update(ConsentUsage)
+        .where(*is_span, ConsentUsage.used_minor + minor <= ConsentUsage.limit_minor)
+        .values(used_minor=ConsentUsage.used_minor + minor)
+        .execution_options(synchronize_session=False)
+    )
+    if taken.rowcount != 1:
+        so_far = session.scalars(select(ConsentUsage.used_minor).where(*is_span)).one()
+        raise LimitReached(over_period(frame, span, left_minor=max(0, span.limit_minor - so_far)))
+
+
+def release(session: Session, *, payment_id: str, now: dt.datetime) -> None:
+    """The payment is closed as not done: what it claimed is free again. May be repeated.
+
+    Not for one that was paid and came back: the standard gives no room back for a refund.
+    """
+    _turn(session, payment_id, stands=False, released_at=now)
+
+
+def restore(session: Session, *, payment_id: str) -> None:
+    """The bank calls it done after all, or may: what it claimed counts again, whether there is room or not. May be
+    repeated."""
+    _turn(session, payment_id, stands=True, released_at=None)
+
+
+def _turn(session: Session, payment_id: str, *, stands: bool, released_at: dt.datetime | None) -> None:
+    """Have all of its claims stand or not, and what is used follow."""
+    turned = session.execute(
+        update(LimitClaim)
+        .where(
+            LimitClaim.payment_id == payment_id,
+            LimitClaim.released_at.is_not(None) if stands else LimitClaim.released_at.is_(None),
+        )
+        .values(released_at=released_at)
+        .returning(LimitClaim.number, LimitClaim.first, LimitClaim.consent_id, LimitClaim.minor)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for number, first, consent_id, minor in sorted(turned):
+        session.execute(
+            update(ConsentUsage)
+            .where(ConsentUsage.consent_id == consent_id, ConsentUsage.number == number, ConsentUsage.first == first)
+            .values(used_minor=ConsentUsage.used_minor + (minor if stands else -minor))
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,22 @@
+"""Which banks are a customer's. Their consents themselves stand in consent/models.py."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from consent.base import Base
+
+
+class CustomerBank(Base):
+    """A bank that a customer has here. Removing it takes away no bill, no receipt and no history."""
+
+    __tablename__ = "customer_bank"
+
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), primary_key=True)
+    bank_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    rank: Mapped[int]  # in which order they are shown
+    added_at: Mapped[dt.datetime]
+    removed_at: Mapped[dt.datetime | None]

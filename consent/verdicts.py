@@ -1,0 +1,219 @@
+"""How one bill meets what its customer allowed, and what each bank could do otherwise: verdicts and reasons. Pure.
+
+The sentences come with the pages: here are what each has to name, and what the customer can do next.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from consent.rules import Frame, Order, Reason, Used, Why, breaches, days_at, rank, spans_at
+from consent.states import STANDING, StandingState
+
+
+class Way(enum.StrEnum):
+    """How a bill is paid."""
+
+    STANDING = "standing"  #: under a standing consent that is there
+    SINGLE = "single"  #: by an approval at the bank, for this bill alone
+    SET_UP = "set_up"  #: by agreeing on a standing consent first
+
+
+class Next(enum.StrEnum):
+    """What the customer can do about a reason."""
+
+    PAY = "pay"
+    SINGLE = "single"  #: approve this bill alone, at this bank or at another one
+    SET_UP = "set_up"  #: agree on a standing consent anew
+    SET_UP_HIGHER = "set_up_higher"  #: … with a higher limit
+    RENEW = "renew"  #: approve the same one at the bank again
+    GO_ON = "go_on"  #: with the approval that was begun
+    WAIT = "wait"  #: until the reason's day
+    OTHER_BANK = "other_bank"
+    LATER = "later"
+    ASK_BANK = "ask_bank"
+    LIFT_STOP = "lift_stop"
+
+
+#: for each reason what can be done, the most useful first
+NEXT: Mapping[Why, tuple[Next, ...]] = MappingProxyType(
+    {
+        Why.STOPPED_ALL: (Next.LIFT_STOP,),
+        Why.UNVERIFIED: (Next.SINGLE,),
+        Why.NOT_OFFERED: (Next.SINGLE,),
+        Why.PAYEE_DIFFERS: (Next.SINGLE, Next.SET_UP),
+        Why.CURRENCY: (Next.SINGLE,),
+        Why.CURRENCY_NOT_TAKEN: (Next.OTHER_BANK,),
+        Why.REMOVED: (Next.OTHER_BANK,),
+        Why.PAYEE_UNREACHABLE: (Next.OTHER_BANK,),
+        Why.PAYEE_NAME_DIFFERS: (Next.SINGLE, Next.SET_UP),
+        Why.ENDED: (Next.SINGLE, Next.SET_UP),
+        Why.STOPPING: (Next.SINGLE,),
+        Why.BANK_UNUSABLE: (Next.OTHER_BANK, Next.LATER),
+        Why.OVER_EACH: (Next.SINGLE, Next.SET_UP_HIGHER),
+        Why.OVER_PERIOD_ALWAYS: (Next.SINGLE, Next.SET_UP_HIGHER),
+        Why.OVER_LAST_PERIOD: (Next.SINGLE, Next.SET_UP),
+        Why.ACCOUNT_UNKNOWN: (Next.RENEW, Next.OTHER_BANK),
+        Why.ACCESS_LOST: (Next.RENEW,),
+        Why.WAITING: (Next.GO_ON,),
+        Why.BANK_COUNTS_OTHERWISE: (Next.SINGLE, Next.ASK_BANK),
+        Why.NOT_YET: (Next.WAIT, Next.SINGLE),
+        Why.OVER_PERIOD: (Next.SINGLE, Next.WAIT),
+        Why.BANK_AWAY: (Next.OTHER_BANK, Next.LATER, Next.PAY),
+        Why.ENDS_BEFORE: (Next.PAY,),
+        Why.COVERS: (Next.PAY,),
+        Why.SIGN_IN_FIRST: (Next.PAY,),
+        Why.REDIRECT: (Next.PAY,),
+        Why.IN_APP: (Next.PAY,),
+        Why.CAN_SET_UP: (Next.SET_UP,),
+    }
+)
+_NOT_USED_IN = {
+    StandingState.PREPARED: Why.WAITING,
+    StandingState.AWAITING: Why.WAITING,
+    StandingState.STOPPED_AT_BANK: Why.ACCESS_LOST,
+    StandingState.REVOKING: Why.STOPPING,
+}
+#: what is said of a bill that can be paid in this way, now
+_ALLOWING = frozenset({Why.BANK_AWAY, Why.ENDS_BEFORE, Why.COVERS, Why.SIGN_IN_FIRST, Why.REDIRECT, Why.IN_APP})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """An open invoice, as far as its ways of payment go."""
+
+    order: Order  #: the amount is what would leave the account today
+    biller_id: str | None  #: None: its customer added it
+    due_on: dt.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """A bank, as far as this bill and this customer go."""
+
+    id: str
+    currencies: Collection[str]
+    journey: Why  #: of a single payment: SIGN_IN_FIRST, REDIRECT or IN_APP
+    standing_in: Collection[str] = ()  #: the currencies of its standing consents; empty: it keeps none
+    reaches_payee: bool = True  #: whether it can pay to such an account
+    is_usable: bool = True  #: whether it is set up here at the moment
+    is_away: bool = False  #: its latest calls failed
+    is_removed: bool = False  #: by the customer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A standing consent that is not over, as it stands."""
+
+    consent_id: str
+    biller_id: str
+    frame: Frame
+    state: StandingState
+    days: str  #: by whose clock its days are counted (rules.days_at)
+    used: Used
+    refused: Collection[tuple[int, dt.date]] = ()  #: the periods in which the bank refused what our count allowed
+    knows_account: bool = True  #: whether the bank still knows the account that it pays from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    way: Way
+    bank_id: str
+    consent_id: str | None  #: of a standing consent that is there
+    reasons: tuple[Reason, ...]  #: at least one, in the order of Why
+
+    @property
+    def covers(self) -> bool:
+        """Whether the bill can be paid in this way now."""
+        return self.reasons[0].why in _ALLOWING
+
+    @property
+    def next(self) -> tuple[Next, ...]:
+        """What to do, the most useful first. The first reason decides: what comes after it is of no use before."""
+        return NEXT[self.reasons[0].why]
+
+
+def under_consent(bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_stopped: bool) -> Verdict:
+    """Whether a standing consent covers a bill that is paid ``now``. ``is_stopped``: the customer stopped everything.
+
+    Exact to the second. What is claimed when the bill is paid looks a moment further, and may be refused in the last
+    minute and a half of a day (rules.days_at, ``margin``). Raises ValueError for a consent that is over.
+    """
+    reasons = [
+        *_of_bank(bill, bank, is_stopped=is_stopped),
+        *_of_state(held),
+        *_of_frame(bill, held, now),
+    ]
+    if bill.due_on is not None and held.frame.ends_on is not None and held.frame.ends_on < bill.due_on:
+        reasons.append(Reason(why=Why.ENDS_BEFORE, day=held.frame.ends_on))
+    return _verdict(Way.STANDING, bank, reasons, otherwise=Why.COVERS, consent_id=held.consent_id)
+
+
+def by_single(bill: Bill, bank: Bank, *, is_stopped: bool) -> Verdict:
+    """Whether a bank can be asked for this bill alone, and which journey that is."""
+    reasons = list(_of_bank(bill, bank, is_stopped=is_stopped))
+    return _verdict(Way.SINGLE, bank, reasons, otherwise=bank.journey)
+
+
+def by_set_up(bill: Bill, bank: Bank, *, is_stopped: bool) -> Verdict:
+    """Whether a standing consent for bills like this one could be agreed on at a bank."""
+    reasons = list(_of_bank(bill, bank, is_stopped=is_stopped))
+    if bill.biller_id is None:
+        reasons.append(Reason(why=Why.UNVERIFIED))
+    if bill.order.amount.currency not in bank.standing_in:
+        reasons.append(Reason(why=Why.NOT_OFFERED))
+    return _verdict(Way.SET_UP, bank, reasons, otherwise=Why.CAN_SET_UP)
+
+
+def _verdict(way: Way, bank: Bank, found: list[Reason], *, otherwise: Why, consent_id: str | None = None) -> Verdict:
+    """``otherwise``: what is said when nothing speaks against it."""
+    if all(reason.why in _ALLOWING for reason in found):
+        found = [*found, Reason(why=otherwise)]
+    else:
+        found = [reason for reason in found if reason.why not in _ALLOWING]
+    return Verdict(way=way, bank_id=bank.id, consent_id=consent_id, reasons=tuple(sorted(found, key=rank)))
+
+
+def _of_bank(bill: Bill, bank: Bank, *, is_stopped: bool) -> Iterator[Reason]:
+    if is_stopped:
+        yield Reason(why=Why.STOPPED_ALL)
+    currency = bill.order.amount.currency
+    if currency not in bank.currencies:
+        yield Reason(why=Why.CURRENCY_NOT_TAKEN, name=currency)
+    if bank.is_removed:
+        yield Reason(why=Why.REMOVED)
+    if not bank.reaches_payee:
+        yield Reason(why=Why.PAYEE_UNREACHABLE)
+    if not bank.is_usable:
+        yield Reason(why=Why.BANK_UNUSABLE)
+    if bank.is_away:
+        yield Reason(why=Why.BANK_AWAY)
+
+
+def _of_state(held: Held) -> Iterator[Reason]:
+    if held.state in STANDING.final():
+        raise ValueError(f"{held.consent_id} is over: {held.state}")
+    if held.state in _NOT_USED_IN:
+        yield Reason(why=_NOT_USED_IN[held.state])
+    if not held.knows_account:
+        yield Reason(why=Why.ACCOUNT_UNKNOWN)
+
+
+def _of_frame(bill: Bill, held: Held, now: dt.datetime) -> Iterator[Reason]:
+    days = days_at(now, days=held.days)
+    against = breaches(held.frame, bill.order, days=days, used=held.used)
+    yield from against
+    if bill.biller_id is None:
+        yield Reason(why=Why.UNVERIFIED)
+    elif bill.biller_id != held.biller_id and all(reason.why is not Why.PAYEE_DIFFERS for reason in against):
+        # two companies may share one account: the consent is for one of them
+        yield Reason(why=Why.PAYEE_DIFFERS, name=held.frame.payee_name)
+    if min(days) >= held.frame.begins_on:
+        for span in spans_at(held.frame, days):
+            if span.key in held.refused:
+                limit = held.frame.limits[span.number]
+                yield Reason(why=Why.BANK_COUNTS_OTHERWISE, day=span.resets_on, period=limit.period)

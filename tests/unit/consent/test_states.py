@@ -1,0 +1,71 @@
+"""The life cycle of a standing consent: who may still pay under it, and what cannot come back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent.lifecycle import IllegalStep
+from consent.states import STANDING, StandingState, StandingStep
+
+P, T = StandingState, StandingStep
+ENDS = {P.REJECTED, P.EXPIRED, P.REVOKED}
+
+
+def walk(steps: list[StandingStep], start: StandingState = P.PREPARED) -> list[StandingState]:
+    """The states that a run of steps goes through; a step that is not allowed changes nothing."""
+    states = [start]
+    for step in steps:
+        try:
+            states.append(STANDING.next(states[-1], step))
+        except IllegalStep:
+            continue
+    return states
+
+
+@given(st.lists(st.sampled_from(StandingStep), max_size=25))
+def test_what_is_over_stays_over(steps: list[StandingStep]) -> None:
+    states = walk(steps)
+    over = [state in ENDS for state in states]
+    assert over == sorted(over)
+
+
+@given(st.lists(st.sampled_from(StandingStep), max_size=25), st.sampled_from((P.AWAITING, P.AUTHORISED)))
+def test_what_its_customer_took_back_pays_nothing_any_more(steps: list[StandingStep], start: StandingState) -> None:
+    """Whatever the bank says afterwards: an approval, an access that is lost, nothing at all."""
+    assert P.AUTHORISED not in walk(steps, STANDING.next(start, T.REVOKE))
+
+
+@pytest.mark.parametrize("state", sorted(set(StandingState) - ENDS))
+def test_each_that_is_not_over_can_be_taken_back(state: StandingState) -> None:
+    assert STANDING.next(state, T.REVOKE) in {P.REVOKING, P.REVOKED}
+
+
+@pytest.mark.parametrize("state", sorted(set(StandingState) - ENDS - {P.PREPARED}))
+def test_once_the_bank_has_it_no_more_it_is_over(state: StandingState) -> None:
+    assert STANDING.next(state, T.BANK_GONE) is P.REVOKED
+
+
+@pytest.mark.parametrize("state", [P.PREPARED, P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK])
+def test_time_ends_each_but_one_that_the_bank_is_still_to_take_back(state: StandingState) -> None:
+    assert STANDING.next(state, T.EXPIRE) is P.EXPIRED
+    assert not STANDING.allows(P.REVOKING, T.EXPIRE)
+
+
+def test_what_was_stopped_at_the_bank_can_be_approved_there_again() -> None:
+    steps = [T.STAGE, T.AUTHORISE, T.LOSE_ACCESS, T.LOSE_ACCESS, T.AUTHORISE, T.AUTHORISE]
+    assert walk(steps) == [
+        P.PREPARED,
+        P.AWAITING,
+        P.AUTHORISED,
+        P.STOPPED_AT_BANK,
+        P.STOPPED_AT_BANK,
+        P.AUTHORISED,
+        P.AUTHORISED,
+    ]
+
+
+def test_nothing_is_authorised_that_the_bank_does_not_have() -> None:
+    with pytest.raises(IllegalStep):
+        STANDING.next(P.PREPARED, T.AUTHORISE)
