@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import cast
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
@@ -16,12 +15,14 @@ from app.journey.payments.access import GivesWay, why_unwanted
 from app.journey.payments.initiate import order_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
+from app.journey.payments.own_consent import agreed_of
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
 from app.journey.payments.way import way_of
 from app.services import Task
-from connectors.contract import PsuContext, Submits
+from connectors.contract import PsuContext
 from consent.models import Consent
 from consent.tokens import access_token
 
@@ -61,7 +62,8 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
         return None
     decision = uow.session.get_one(Decision, payment.decision_id)
     try:
-        request = cast(Submits, task.services.banks.connector(payment.bank_id)).draft_submission(
+        orders = orders_of(task.services, payment.bank_id, agreed=agreed_of(uow.session, payment))
+        request = orders.draft_submission(
             order_of(payment, decision), consent_id=consent.at_bank, request_id=str(uuid.uuid4())
         )
     except ValueError as error:

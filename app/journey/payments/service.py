@@ -239,7 +239,7 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
     payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
     way = way_of(uow.session, payment)
     state = PaymentState(payment.state)
-    ours = way.given_out_at is None or may_withhold(payment)
+    ours = way.keeps_link or may_withhold(payment)
     if not ours or not PAYMENT.allows(state, PaymentStep.CUSTOMER_CANCEL):
         raise TooLate(
             "too-late",
@@ -250,8 +250,7 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
         payment,
         PaymentStep.CUSTOMER_CANCEL,
         source=Source.CUSTOMER,
-        evidence="stopped here; "
-        + ("the link was given to nobody" if way.given_out_at is None else "nothing was submitted"),
+        evidence="stopped here; " + ("the link was given to nobody" if way.keeps_link else "nothing was submitted"),
         reason=Reason.STOPPED_BY_CUSTOMER,
     )
 

@@ -12,13 +12,15 @@ from app.journey.payments import budget, calls, rules
 from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_unwanted
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
+from app.journey.payments.own_consent import agreed_of, forget_token
 from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.speaker import speaker
+from app.journey.payments.speaker import teller
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_again, promise_nothing, step
 from app.journey.payments.submit import submit
 from app.journey.payments.way import Way, way_of
 from app.services import Task
+from connectors.capabilities import RecurringConsent
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
 from connectors.profile import BankProfile
@@ -34,6 +36,7 @@ _AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_F
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     bank_id: str
+    agreed: RecurringConsent | None  #: what the standing consent allows under which it is paid, if one
     bank_consent_id: str
     bank_payment_id: str
     access_token: str | None = field(repr=False)
@@ -90,7 +93,7 @@ def follow(task: Task) -> None:
 def _ask(task: Task, question: _Question) -> _Heard:
     """One question. "Still waiting" never means "nobody approved": only the bank can free the claim, so we ask it to
     take the order back, and believe its word that it did."""
-    connector = speaker(task.services, question.bank_id, customer_token=question.access_token)
+    connector = teller(task.services, question.bank_id, agreed=question.agreed, customer_token=question.access_token)
     timeout_s = task.deadline_s / 2
     try:
         status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
@@ -159,13 +162,13 @@ def _question(task: Task) -> _Question | None:
         way = way_of(uow.session, payment)
         profile = services.banks.profile(payment.bank_id)
         if payment.consent_id is None or (payment.state in OVER and not may_end_otherwise(payment, way)):
-            tokens.forget(uow.session, payment.consent_id)
+            forget_token(uow.session, payment)
             payment.next_look_at = None
             task.finish(uow)
             uow.commit()
             return None
         consent = uow.session.get_one(Consent, payment.consent_id)
-        if way.given_out_at is None and payment.state not in OVER:
+        if way.keeps_link and payment.state not in OVER:
             if uow.now < consent.expires_at:
                 task.run_again(uow, run_at=consent.expires_at)
             else:
@@ -203,6 +206,7 @@ def _question(task: Task) -> _Question | None:
             payment.bank_payment_id = payment.bank_payment_id or consent.at_bank
         question = _Question(
             bank_id=payment.bank_id,
+            agreed=agreed_of(uow.session, payment),
             bank_consent_id=consent.at_bank,
             bank_payment_id=payment.bank_payment_id or consent.at_bank,
             access_token=token,
@@ -238,8 +242,10 @@ def _may_tell_later(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
 def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> bool:
     """Nobody came back with an approval in time; or somebody did, and it cannot be of any use any more.
 
-    Never once the bank has accepted it: a stale "waiting" does not undo that.
+    Never once the bank has accepted it: a stale "waiting" does not undo that. Nor what waits for nobody's approval.
     """
+    if not way.has_trip:
+        return False
     if payment.accepted_at is not None or payment.state not in (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN):
         return False
     if payment.unwanted_since is not None:
@@ -248,10 +254,14 @@ def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, wa
         return True  # who approves it later may have paid, and nobody would ever tell us
     if way.is_approved:  # somebody approved it: perhaps the bank waits for a second person
         return payment.fence_at is not None and uow.now >= payment.fence_at + rules.SECOND_APPROVAL
-    return _is_overdue(uow, consent)
+    return _is_overdue(uow, payment, way)
 
 
-def _is_overdue(uow: UnitOfWork, consent: Consent) -> bool:
+def _is_overdue(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
+    """The time to approve it is over; or, of what needs no approval of its own, the time in which we send it."""
+    if not way.has_trip:
+        return _is_past_fence(payment, uow.now)
+    consent = uow.session.get_one(Consent, payment.consent_id)
     return uow.now >= consent.expires_at + rules.EXPIRY_MARGIN
 
 
@@ -293,7 +303,7 @@ def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str,
     """We should know and do not: the customer is back and the bank has not ``told`` a thing, or the time is over, or
     nobody can be asked any more (``untold``)."""
     way = way_of(uow.session, payment)
-    overdue = _is_overdue(uow, uow.session.get_one(Consent, payment.consent_id))
+    overdue = _is_overdue(uow, payment, way)
     untold = untold or (payment.told_until is not None and uow.now >= payment.told_until)
     if (overdue or untold or (not told and way.returned_at is not None)) and PAYMENT.allows(
         PaymentState(payment.state), PaymentStep.LOSE_SIGHT
@@ -368,7 +378,7 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
     keep_promise(payment, now=uow.now)
     run_at = _next_look(task.services.banks.profile(payment.bank_id), uow, payment)
     if run_at is None:  # nobody asks any more
-        tokens.forget(uow.session, payment.consent_id)
+        forget_token(uow.session, payment)
         payment.next_look_at = None
         task.finish(uow)
         return
