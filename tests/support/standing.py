@@ -296,7 +296,7 @@ def keep(services: Services, customer: Customer, standing: Approved) -> str:
         consent = Consent(
             id=new_id("con"),
             customer_id=customer.id,
-            kind="single",  # the tables know no other yet
+            kind="single",  # as the journey makes them: it knows no other yet
             bank_id=BANK,
             bank_consent_id=standing.bank_consent_id,
             state=ConsentState.AUTHORISED,

@@ -133,6 +133,7 @@ def test_what_is_signed_is_what_is_decided_and_claimed(house: House, device: Aut
         "customer_id": house.customer.id,
         "invoice_id": "inv_1",
         "payee_check_id": None,
+        "consent_id": None,
         "verb": "pay_now",
         "currency": "EUR",
         "amount_minor": 9700,
