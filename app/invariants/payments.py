@@ -64,7 +64,7 @@ PAYMENTS: tuple[Invariant, ...] = (
         "B13",
         "no payment that we could stop stands once its bill was corrected after its decision",
         "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN invoice i ON i.id = p.invoice_id"
-        " JOIN trip t ON t.id = p.trip_id WHERE d.credited_minor < i.credited_minor AND (p.state = 'authorised'"
+        " LEFT JOIN trip t ON t.id = p.trip_id WHERE d.credited_minor < i.credited_minor AND (p.state = 'authorised'"
         " OR (p.state = 'awaiting_customer' AND (t.left_at IS NULL OR p.submitted_apart)))",
     ),
     holds(
@@ -77,7 +77,7 @@ PAYMENTS: tuple[Invariant, ...] = (
         "B15",
         "no payment that we could stop stands, and none is wanted, while a bill that its own replaces is being paid, or"
         " has been since its decision, or was not to be paid from here and its decision did not know it",
-        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN trip t ON t.id = p.trip_id JOIN"
+        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id LEFT JOIN trip t ON t.id = p.trip_id JOIN"
         " (WITH RECURSIVE line(id, earlier) AS (SELECT id, replaces_id FROM invoice WHERE replaces_id IS NOT NULL"
         " UNION SELECT l.id, i.replaces_id FROM line l JOIN invoice i ON i.id = l.earlier"
         " WHERE i.replaces_id IS NOT NULL)"
@@ -140,7 +140,7 @@ PAYMENTS: tuple[Invariant, ...] = (
         " SELECT own AS one, id AS other FROM same UNION SELECT id, own FROM same) s"
         " JOIN invoice o ON o.id = s.other AND o.state IN ('paid', 'in_payment')"
         " JOIN payment p ON p.invoice_id = s.one JOIN decision d ON d.id = p.decision_id"
-        " JOIN trip t ON t.id = p.trip_id JOIN payment q ON q.invoice_id = o.id AND q.state IN {held}"
+        " LEFT JOIN trip t ON t.id = p.trip_id JOIN payment q ON q.invoice_id = o.id AND q.state IN {held}"
         " JOIN decision e ON e.id = q.decision_id AND e.decided_at < d.decided_at"
         " LEFT JOIN payee_check c ON c.id = d.payee_check_id"
         " WHERE (c.id IS NULL OR replace(CAST(c.besides AS TEXT), o.id, '') = CAST(c.besides AS TEXT))"
@@ -206,10 +206,11 @@ PAYMENTS: tuple[Invariant, ...] = (
     ),
     holds(
         "C5",
-        "an initiation is not sent once its link was given away, nor a day after the first sending",
+        "an initiation leads to a link, and is not sent once that was given away, nor a day after the first sending",
         "SELECT c.id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id JOIN payment p ON p.id = c.payment_id"
-        " JOIN trip t ON t.id = p.trip_id JOIN bank_attempt first ON first.call_id = c.id AND first.number = 1"
-        " WHERE c.verb = 'initiate' AND (a.sent_at > t.left_at OR {seconds:a.sent_at,first.sent_at} > 82800)",
+        " LEFT JOIN trip t ON t.id = p.trip_id JOIN bank_attempt first ON first.call_id = c.id AND first.number = 1"
+        " WHERE c.verb = 'initiate' AND (t.id IS NULL OR a.sent_at > t.left_at"
+        " OR {seconds:a.sent_at,first.sent_at} > 82800)",
     ),
     holds(
         "C6",
@@ -226,9 +227,12 @@ PAYMENTS: tuple[Invariant, ...] = (
     holds(
         "C8",
         "nothing is submitted before its customer's code was exchanged, nor once its consent had no use any more",
-        "SELECT c.id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id JOIN payment p ON p.id = c.payment_id"
-        " JOIN trip t ON t.id = p.trip_id WHERE c.verb = 'submit'"
-        " AND (t.exchanged_at IS NULL OR a.sent_at < t.exchanged_at OR p.fence_at IS NULL OR a.sent_at > p.fence_at)",
+        # under a standing consent the code is that of its approval, the first one: it may be approved again
+        "SELECT id FROM (SELECT c.id, a.sent_at, p.fence_at, CASE WHEN p.trip_id IS NOT NULL THEN t.exchanged_at"
+        " ELSE (SELECT min(x.exchanged_at) FROM trip x WHERE x.consent_id = p.consent_id) END AS exchanged_at"
+        " FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id JOIN payment p ON p.id = c.payment_id"
+        " LEFT JOIN trip t ON t.id = p.trip_id WHERE c.verb = 'submit') s"
+        " WHERE exchanged_at IS NULL OR sent_at < exchanged_at OR fence_at IS NULL OR sent_at > fence_at",
     ),
     holds(
         "C9",
@@ -286,9 +290,12 @@ PAYMENTS: tuple[Invariant, ...] = (
     ),
     holds(
         "D5",
-        "no payment is approved or paid whose link was given to nobody, unless a record of the bank says so",
-        "SELECT p.id FROM payment p JOIN trip t ON t.id = p.trip_id"
-        " WHERE p.state IN ('accepted', 'settled', 'reversed') AND t.left_at IS NULL"
+        "no payment is approved or paid whose link was given to nobody, nor one without link that was never submitted,"
+        " unless a record of the bank says so",
+        "SELECT p.id FROM payment p LEFT JOIN trip t ON t.id = p.trip_id"
+        " WHERE p.state IN ('accepted', 'settled', 'reversed') AND t.left_at IS NULL AND NOT (p.trip_id IS NULL"
+        " AND EXISTS (SELECT 1 FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id"
+        " WHERE c.payment_id = p.id AND c.verb = 'submit'))"
         " AND NOT EXISTS (SELECT 1 FROM payment_history h WHERE h.payment_id = p.id"
         " AND h.source IN ('statement', 'operator'))",
     ),
@@ -303,11 +310,12 @@ PAYMENTS: tuple[Invariant, ...] = (
     # ------------------------------------------------------------------------------------------------------- E consents
     holds(
         "E4",
-        "a payment, its invoice, its decision, its consent and its trip are one customer's",
-        "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id JOIN trip t ON t.id = p.trip_id"
+        "a payment, its invoice, its consent and its trip, where it has these, are one customer's at one bank",
+        "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id LEFT JOIN trip t ON t.id = p.trip_id"
         " LEFT JOIN consent c ON c.id = p.consent_id WHERE i.customer_id <> p.customer_id"
-        " OR t.customer_id <> p.customer_id OR COALESCE(c.customer_id, p.customer_id) <> p.customer_id"
-        " OR t.bank_id <> p.bank_id OR COALESCE(c.bank_id, p.bank_id) <> p.bank_id",
+        " OR COALESCE(t.customer_id, p.customer_id) <> p.customer_id"
+        " OR COALESCE(c.customer_id, p.customer_id) <> p.customer_id"
+        " OR COALESCE(t.bank_id, p.bank_id) <> p.bank_id OR COALESCE(c.bank_id, p.bank_id) <> p.bank_id",
     ),
     holds(
         "E5",

@@ -17,8 +17,10 @@ from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.twins import twins
 from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.own_consent import is_own
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
+from app.journey.payments.way import trip_of
 from app.people.accounts import may_be_paid, was_held_since
 from consent import trips
 from consent.models import Consent, Trip
@@ -35,7 +37,9 @@ def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, 
 def payment_of_browser(session: Session, *, payment_id: str, cookies: Collection[str]) -> Payment:
     """The payment for which this very browser went to the bank. Raises NotFound."""
     payment = session.get(Payment, payment_id)
-    if payment is None or not trips.is_same_browser(session.get_one(Trip, payment.trip_id), cookies):
+    if payment is None or payment.trip_id is None:
+        raise NotFound("payment")
+    if not trips.is_same_browser(trip_of(session, payment), cookies):
         raise NotFound("payment")
     return payment
 
@@ -46,12 +50,12 @@ def payment_of_trip(session: Session, trip: Trip) -> Payment:
 
 
 def payment_at_bank(session: Session, *, bank_id: str, resource_id: str) -> str | None:
-    """The payment that this bank knows by this id, its own or that of the consent; None: we have none there."""
+    """The payment that this bank knows by this id, its own or that of its own consent; None: we have none there."""
     by_payment = select(Payment.id).where(Payment.bank_id == bank_id, Payment.bank_payment_id == resource_id)
     by_consent = (
         select(Payment.id)
         .join(Consent, Consent.id == Payment.consent_id)
-        .where(Consent.bank_id == bank_id, Consent.bank_consent_id == resource_id)
+        .where(Consent.bank_id == bank_id, Consent.bank_consent_id == resource_id, is_own())
     )
     return session.scalar(by_payment) or session.scalar(by_consent)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import cast
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
@@ -16,31 +15,34 @@ from app.journey.payments.access import GivesWay, why_unwanted
 from app.journey.payments.initiate import order_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
+from app.journey.payments.own_consent import agreed_of
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
+from app.journey.payments.way import way_of
 from app.services import Task
-from connectors.contract import PsuContext, Submits
-from consent.models import Consent, Trip
+from connectors.contract import PsuContext
+from consent.models import Consent
 from consent.tokens import access_token
 
 
 def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     """Nobody asks the bank meanwhile: it has nothing that it could execute."""
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    way = way_of(uow.session, payment)
     consent = uow.session.get_one(Consent, payment.consent_id)
-    over_at = consent.expires_at + (rules.EXPIRY_MARGIN if trip.left_at is not None else dt.timedelta())
-    if trip.outcome not in (None, "code"):
-        reason = Reason.REFUSED_AT_BANK if trip.outcome == "access_denied" else Reason.NOT_APPROVED
-        withhold(task, uow, payment, reason, evidence=f"came back without a code: {trip.outcome}")
+    over_at = consent.expires_at + (rules.EXPIRY_MARGIN if way.given_out_at is not None else dt.timedelta())
+    if way.outcome not in (None, "code"):
+        reason = Reason.REFUSED_AT_BANK if way.outcome == "access_denied" else Reason.NOT_APPROVED
+        withhold(task, uow, payment, reason, evidence=f"came back without a code: {way.outcome}")
     elif why := why_unwanted(uow.session, payment):
         give_way(task, uow, payment, why)
-    elif uow.now >= over_at and trip.left_at is None:
+    elif uow.now >= over_at and way.given_out_at is None:
         evidence = "the time is over; the link was given to nobody"
         reason = Reason.NOT_APPROVED_IN_TIME
         step(uow, payment, PaymentStep.EXPIRE, source=Source.WORKER, evidence=evidence, reason=reason)
         task.finish(uow)
-    elif uow.now >= over_at and trip.outcome is None:
+    elif uow.now >= over_at and way.outcome is None:
         withhold(task, uow, payment, Reason.NOT_APPROVED_IN_TIME, evidence="nobody came back in time")
     else:  # whoever exchanges its code ends it, or goes on with it
         look_again(task, uow, payment, run_at=max(over_at, uow.now + rules.HINT_PAUSE))
@@ -60,7 +62,8 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
         return None
     decision = uow.session.get_one(Decision, payment.decision_id)
     try:
-        request = cast(Submits, task.services.banks.connector(payment.bank_id)).draft_submission(
+        orders = orders_of(task.services, payment.bank_id, agreed=agreed_of(uow.session, payment))
+        request = orders.draft_submission(
             order_of(payment, decision), consent_id=consent.at_bank, request_id=str(uuid.uuid4())
         )
     except ValueError as error:

@@ -12,6 +12,8 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.journey.payments.models import BankAttempt, BankCall, Payment
+from app.journey.payments.own_consent import agreed_of
+from connectors.capabilities import RecurringConsent
 from connectors.contract import BankRequest, PsuContext
 from consent.base import new_id
 
@@ -21,6 +23,7 @@ class Attempt:
     """A submission as it was committed before the call."""
 
     bank_id: str
+    agreed: RecurringConsent | None  #: what the standing consent allows under which it is paid, if one
     call_id: str
     number: int
     request: BankRequest
@@ -110,6 +113,7 @@ def submission(
     """Write down that it is about to be submitted, once more or for the first time."""
     return Attempt(
         bank_id=payment.bank_id,
+        agreed=agreed_of(uow.session, payment),
         call_id=call.id,
         number=attempt(uow, call),
         request=request_of(call),

@@ -16,6 +16,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import speaker
 from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
 from app.journey.payments.step import may_withhold, raise_fence, step
+from app.journey.payments.way import trip_of
 from app.services import Services, Task
 from connectors.contract import Approach, Authorised, BankRequest, ScaOAuth
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotApproved, NotSignedIn
@@ -41,7 +42,7 @@ def exchange_code(task: Task) -> None:
             uow.commit()
             return
         task.hold(uow)
-        trip = uow.session.get_one(Trip, payment.trip_id)
+        trip = trip_of(uow.session, payment)
         consent = uow.session.get_one(Consent, payment.consent_id)
         taken = trips.take_answer(uow.session, services.vault, trip, now=uow.now)
         if taken is None:  # refused at the bank, or the exchange was tried before
@@ -121,7 +122,7 @@ def _raise_fence_anew(services: Services, payment: Payment, sca: ScaOAuth, *, no
 def _failed(uow: UnitOfWork, payment: Payment, error: BankError | None, sca: ScaOAuth) -> None:
     """Nothing came of it. Where we had no token to have the bank's app ask with, nothing was sent, so nobody is asked:
     that is the end. Never by what a trip says of itself, which may come from a browser."""
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    trip = trip_of(uow.session, payment)
     trip.outcome = _refused(error, sca) or trip.outcome
     _without_token(uow, payment, trip)
     unasked = isinstance(error, NotSignedIn) and sca.approach == Approach.DECOUPLED

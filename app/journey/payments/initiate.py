@@ -30,6 +30,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import speaker
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
+from app.journey.payments.way import trip_of
 from app.people import biller_queue
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
@@ -38,7 +39,7 @@ from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
 from consent import sign_ins, tokens, trips
 from consent.base import new_id
-from consent.models import Consent, Trip
+from consent.models import Consent
 from consent.states import ConsentState
 from consent.tokens import CustomersToken
 
@@ -285,7 +286,7 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
             _give_up(uow, payment, Reason.BANK_REFUSED, evidence="no way to approve was named")
         return
     consent = _keep_consent(services, uow, payment, staged)
-    uow.session.get_one(Trip, payment.trip_id).left_at = uow.now
+    trip_of(uow.session, payment).left_at = uow.now
     profile = services.banks.profile(payment.bank_id)
     lapses_at = rules.lapses_at(given_at=consent.created_at, minutes=profile.authorisation_minutes)
     raise_fence(payment, lapses_at + rules.UNSTATED_LIFE)
@@ -300,7 +301,7 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
 
 def _keep_consent(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> Consent:
     profile = services.banks.profile(payment.bank_id)
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    trip = trip_of(uow.session, payment)
     # never longer than the secrets of the trip live, however long the answer took
     given_at = min(uow.now, trip.created_at + rules.SEND_LIFE)
     lapses_at = rules.lapses_at(given_at=given_at, minutes=profile.authorisation_minutes)

@@ -9,14 +9,12 @@ from app.db.unit_of_work import UnitOfWork
 from app.journey.payments.access import source_of
 from app.journey.payments.looks import late_look, look_again
 from app.journey.payments.models import Payment
+from app.journey.payments.own_consent import is_unused, is_used
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PaymentState, StatusSays
 from app.journey.payments.step import doubt, doubt_no_more
+from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.contract import ConsentStatus
-from consent.models import Trip
-
-#: what a consent says under which nothing was submitted, and nothing can be any more once its token is dead
-UNUSED = (ConsentStatus.AUTHORISED, ConsentStatus.REJECTED, ConsentStatus.CANCELLED)
 
 
 def look_back(
@@ -30,14 +28,14 @@ def look_back(
 ) -> None:
     """It ended, and the bank never named a payment: should the consent be used up, there is one after all."""
     payment.silent_since = (payment.silent_since or uow.now) if said is None else None
-    if said is ConsentStatus.CONSUMED and payment.state in CLOSED:
+    if is_used(uow.session, payment, said) and payment.state in CLOSED:
         _doubt(uow, payment, asked_at=asked_at)
     elif said is not None:
         doubt_no_more(uow, payment)
         _weigh(uow, payment, said)
     run_at: dt.datetime | None = uow.now
     if payment.state in OVER:
-        run_at = late_look(payment, uow.session.get_one(Trip, payment.trip_id), now=uow.now)
+        run_at = late_look(payment, way_of(uow.session, payment), now=uow.now)
     if run_at is None:
         payment.next_look_at = None
         task.finish(uow)
@@ -60,8 +58,9 @@ def _weigh(uow: UnitOfWork, payment: Payment, said: ConsentStatus) -> None:
     """Where other evidence decided: whether the consent agrees with it now. What says neither changes nothing."""
     if source_of(uow.session, payment) not in OTHERS:
         return
-    settled, used = payment.state == PaymentState.SETTLED, said is ConsentStatus.CONSUMED
-    if (settled and used) or (payment.state in CLOSED and said in UNUSED):
+    settled, used = payment.state == PaymentState.SETTLED, is_used(uow.session, payment, said)
+    unused = is_unused(uow.session, payment, said)
+    if (settled and used) or (payment.state in CLOSED and unused):
         payment.status_says = StatusSays.SAME
-    elif settled and said in UNUSED:
+    elif settled and unused:
         payment.status_says = StatusSays.OPPOSITE

@@ -9,8 +9,8 @@ from app.db.unit_of_work import UnitOfWork
 from app.journey.payments import rules
 from app.journey.payments.models import Payment
 from app.journey.payments.states import CLOSED, PaymentState
+from app.journey.payments.way import Way
 from app.services import Task
-from consent.models import Trip
 
 HANDLER = "payments.follow"
 
@@ -36,12 +36,12 @@ def follow_from(uow: UnitOfWork, payment: Payment, *, run_at: dt.datetime) -> No
     payment.next_look_at = run_at
 
 
-def look_on_hint(uow: UnitOfWork, payment: Payment, trip: Trip) -> None:
+def look_on_hint(uow: UnitOfWork, payment: Payment, way: Way) -> None:
     """Somebody says that the bank has news of it: look earlier, but not sooner than a while after the last look.
 
     However often they say so, we ask no more often than that.
     """
-    last = payment.looked_at or trip.left_at or payment.created_at
+    last = payment.looked_at or way.given_out_at or payment.created_at
     follow_from(uow, payment, run_at=max(uow.now, last + rules.HINT_PAUSE))
 
 
@@ -55,15 +55,15 @@ def look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.date
     task.run_again(uow, run_at=run_at)
 
 
-def may_end_otherwise(payment: Payment, trip: Trip) -> bool:
+def may_end_otherwise(payment: Payment, way: Way) -> bool:
     """What has ended is looked at again when the bank could think otherwise of it: settled, or closed and its link was
     given out. A bank, too, is wrong at times."""
-    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and trip.left_at is not None)
+    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and way.given_out_at is not None)
 
 
-def late_look(payment: Payment, trip: Trip, *, now: dt.datetime) -> dt.datetime | None:
+def late_look(payment: Payment, way: Way, *, now: dt.datetime) -> dt.datetime | None:
     """When the bank is asked again about what has ended; None when it is past that."""
-    if not may_end_otherwise(payment, trip):
+    if not may_end_otherwise(payment, way):
         return None
     ended_at = payment.settled_at or payment.updated_at
     if payment.doubted_since is not None and now < payment.doubted_since + rules.LATE_SILENCE:

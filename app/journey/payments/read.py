@@ -25,10 +25,11 @@ from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
+from app.journey.payments.way import Way, way_of
 from app.people.models import Biller
 from connectors.contract import Fact
 from connectors.money import Money
-from consent.models import Consent, Trip
+from consent.models import Consent
 
 PAYMENTS_MOST = 50
 _RELEASED = tuple(state for state, meaning in MEANING.items() if meaning.may_pay_again)
@@ -101,7 +102,7 @@ def payment_view(session: Session, payment_id: str, *, now: dt.datetime) -> Paym
     row = session.execute(_select(now).where(Payment.id == payment_id)).one_or_none()
     if row is None:
         raise NotFound("payment")
-    view = _seen_in_the_ledger(session, _view(*row))
+    view = _seen_in_the_ledger(session, _view(way_of(session, row[0]), *row))
     return dataclasses.replace(view, earlier=earlier_bills(session, [view.invoice_id]).get(view.invoice_id))
 
 
@@ -113,7 +114,7 @@ def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str, 
         .order_by(Payment.id.desc())
         .limit(PAYMENTS_MOST)
     ).all()
-    return [_seen_in_the_ledger(session, _view(*row)) for row in rows]
+    return [_seen_in_the_ledger(session, _view(way_of(session, row[0]), *row)) for row in rows]
 
 
 def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
@@ -168,7 +169,6 @@ def _select(now: dt.datetime) -> Select[*tuple[Any, ...]]:
             Invoice.credited_minor,
             func.coalesce(Biller.name, Invoice.payee_name),
             is_bill_stopped(now),
-            Trip,
             Consent,
             PaymentHistory.source,
             PaymentHistory.evidence,
@@ -176,7 +176,6 @@ def _select(now: dt.datetime) -> Select[*tuple[Any, ...]]:
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .outerjoin(Biller, Biller.id == Payment.biller_id)
-        .join(Trip, Trip.id == Payment.trip_id)
         .outerjoin(Consent, Consent.id == Payment.consent_id)
         .join(
             PaymentHistory,
@@ -203,6 +202,7 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
 
 
 def _view(
+    way: Way,
     payment: Payment,
     decision: Decision,
     number: str,
@@ -210,7 +210,6 @@ def _view(
     credited_minor: int,
     biller: str,
     is_stopped: bool,
-    trip: Trip,
     consent: Consent | None,
     source: str,
     evidence: str,
@@ -221,7 +220,7 @@ def _view(
     unwanted = payment.unwanted_since is not None and (waiting or state is PaymentState.UNKNOWN)
     corrected = credited_minor > decision.credited_minor
     # back from the bank and its answer is not read yet: nobody may say "not approved" to somebody who has approved
-    truth = Truth.NOT_KNOWN if waiting and trip.returned_at is not None else meaning.truth
+    truth = Truth.NOT_KNOWN if waiting and way.returned_at is not None else meaning.truth
     return PaymentView(
         id=payment.id,
         state=state,
@@ -263,11 +262,11 @@ def _view(
         same_taken=False,
         account_held=False,
         corrected=corrected,
-        link_open=waiting and trip.returned_at is None and not unwanted,
-        cancellable=(waiting and trip.left_at is None) or may_withhold(payment),
-        approved=_is_approved(payment, trip),
+        link_open=waiting and way.returned_at is None and not unwanted,
+        cancellable=(waiting and way.given_out_at is None) or may_withhold(payment),
+        approved=_is_approved(payment, way),
         final=state in OVER,
-        steps=_steps(payment, decision, trip),
+        steps=_steps(payment, decision, way),
     )
 
 
@@ -279,17 +278,17 @@ def is_arrival_confirmed(fact: str | None, *, source: str, evidence: str) -> boo
     return fact == Fact.CREDITED and source == Source.BANK and evidence == _ARRIVED
 
 
-def _is_approved(payment: Payment, trip: Trip) -> bool:
+def _is_approved(payment: Payment, way: Way) -> bool:
     """At the bank, as far as we know: it says so, or it sent the customer back with a code."""
-    return payment.accepted_at is not None or trip.outcome == "code"
+    return payment.accepted_at is not None or way.is_approved
 
 
-def _steps(payment: Payment, decision: Decision, trip: Trip) -> tuple[StepView, ...]:
-    approved = _is_approved(payment, trip)
+def _steps(payment: Payment, decision: Decision, way: Way) -> tuple[StepView, ...]:
+    approved = _is_approved(payment, way)
     return (
         StepView(key="confirmed", done=True, at=decision.decided_at),
-        StepView(key="sent", done=trip.left_at is not None, at=trip.left_at),
-        StepView(key="approved", done=approved, at=payment.accepted_at or (trip.returned_at if approved else None)),
+        StepView(key="sent", done=way.given_out_at is not None, at=way.given_out_at),
+        StepView(key="approved", done=approved, at=payment.accepted_at or (way.returned_at if approved else None)),
         StepView(key="settled", done=payment.settled_at is not None, at=payment.settled_at),
     )
 

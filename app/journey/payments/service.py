@@ -28,6 +28,7 @@ from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import correct, keep_promise, may_withhold, raise_fence, step
+from app.journey.payments.way import trip_of, way_of
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
 from connectors.capabilities import Event
@@ -125,7 +126,7 @@ def _leavable(uow: UnitOfWork, *, payment_id: str, customer_id: str) -> tuple[Pa
     if payment.state != PaymentState.AWAITING_CUSTOMER:
         raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
     consent = uow.session.get_one(Consent, payment.consent_id)
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    trip = trip_of(uow.session, payment)
     why = why_unwanted(uow.session, payment)
     if why is not None:
         raise TooLate(*_GIVES_WAY[why.reason])
@@ -165,7 +166,7 @@ def come_back(
         if not trips.is_same_browser(trip, browsers):
             # whoever finds an old address must not make us ask for ever, nor submit earlier
             if trip.returned_at is None and payment.state not in OVER and not payment.is_to_submit:
-                look_on_hint(uow, payment, trip)
+                look_on_hint(uow, payment, way_of(uow.session, payment))
                 uow.commit()
             return Returned(payment.id, False, None)
         consent = uow.session.get_one(Consent, payment.consent_id)
@@ -217,16 +218,16 @@ def hear(services: Services, *, bank_id: str, event: Event) -> None:
     with services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
         if _is_news(uow, payment, event):
-            look_on_hint(uow, payment, uow.session.get_one(Trip, payment.trip_id))
+            look_on_hint(uow, payment, way_of(uow.session, payment))
             uow.commit()
 
 
 def _is_news(uow: UnitOfWork, payment: Payment, event: Event) -> bool:
     """Whether to look earlier because of it."""
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    way = way_of(uow.session, payment)
     is_known = payment.looked_at is not None and payment.looked_at >= event.occurred_at + rules.HINT_PAUSE
-    is_over = payment.state in OVER and not may_end_otherwise(payment, trip)
-    return not (is_known or is_over or payment.is_to_submit or trip.left_at is None)
+    is_over = payment.state in OVER and not may_end_otherwise(payment, way)
+    return not (is_known or is_over or payment.is_to_submit or way.given_out_at is None)
 
 
 def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
@@ -236,9 +237,9 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
     """
     signed_in.check_acts()
     payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    way = way_of(uow.session, payment)
     state = PaymentState(payment.state)
-    ours = trip.left_at is None or may_withhold(payment)
+    ours = way.keeps_link or may_withhold(payment)
     if not ours or not PAYMENT.allows(state, PaymentStep.CUSTOMER_CANCEL):
         raise TooLate(
             "too-late",
@@ -249,8 +250,7 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
         payment,
         PaymentStep.CUSTOMER_CANCEL,
         source=Source.CUSTOMER,
-        evidence="stopped here; "
-        + ("the link was given to nobody" if trip.left_at is None else "nothing was submitted"),
+        evidence="stopped here; " + ("the link was given to nobody" if way.keeps_link else "nothing was submitted"),
         reason=Reason.STOPPED_BY_CUSTOMER,
     )
 

@@ -12,17 +12,20 @@ from app.journey.payments import budget, calls, rules
 from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_unwanted
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
+from app.journey.payments.own_consent import agreed_of, forget_token
 from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.speaker import speaker
+from app.journey.payments.speaker import teller
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_again, promise_nothing, step
 from app.journey.payments.submit import submit
+from app.journey.payments.way import Way, way_of
 from app.services import Task
+from connectors.capabilities import RecurringConsent
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
 from connectors.profile import BankProfile
 from consent import tokens
-from consent.models import Consent, Trip
+from consent.models import Consent
 
 _NO, _YES = (Fact.REJECTED, Fact.CANCELLED), (Fact.DEBITED, Fact.CREDITED)
 #: what a bank may say against an end; a fact of execution corrects what was closed, and is not doubted
@@ -33,6 +36,7 @@ _AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_F
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     bank_id: str
+    agreed: RecurringConsent | None  #: what the standing consent allows under which it is paid, if one
     bank_consent_id: str
     bank_payment_id: str
     access_token: str | None = field(repr=False)
@@ -89,7 +93,7 @@ def follow(task: Task) -> None:
 def _ask(task: Task, question: _Question) -> _Heard:
     """One question. "Still waiting" never means "nobody approved": only the bank can free the claim, so we ask it to
     take the order back, and believe its word that it did."""
-    connector = speaker(task.services, question.bank_id, customer_token=question.access_token)
+    connector = teller(task.services, question.bank_id, agreed=question.agreed, customer_token=question.access_token)
     timeout_s = task.deadline_s / 2
     try:
         status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
@@ -155,16 +159,16 @@ def _question(task: Task) -> _Question | None:
     services = task.services
     with services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
-        trip = uow.session.get_one(Trip, payment.trip_id)
+        way = way_of(uow.session, payment)
         profile = services.banks.profile(payment.bank_id)
-        if payment.consent_id is None or (payment.state in OVER and not may_end_otherwise(payment, trip)):
-            tokens.forget(uow.session, payment.consent_id)
+        if payment.consent_id is None or (payment.state in OVER and not may_end_otherwise(payment, way)):
+            forget_token(uow.session, payment)
             payment.next_look_at = None
             task.finish(uow)
             uow.commit()
             return None
         consent = uow.session.get_one(Consent, payment.consent_id)
-        if trip.left_at is None and payment.state not in OVER:
+        if way.keeps_link and payment.state not in OVER:
             if uow.now < consent.expires_at:
                 task.run_again(uow, run_at=consent.expires_at)
             else:
@@ -202,14 +206,15 @@ def _question(task: Task) -> _Question | None:
             payment.bank_payment_id = payment.bank_payment_id or consent.at_bank
         question = _Question(
             bank_id=payment.bank_id,
+            agreed=agreed_of(uow.session, payment),
             bank_consent_id=consent.at_bank,
             bank_payment_id=payment.bank_payment_id or consent.at_bank,
             access_token=token,
             asked_at=uow.now,
             is_past_fence=_is_past_fence(payment, uow.now),
-            take_back=_is_to_be_taken_back(uow, payment, consent, trip),
+            take_back=_is_to_be_taken_back(uow, payment, consent, way),
             of_sign_in=of_sign_in,
-            may_tell_later=not of_sign_in and _may_tell_later(uow, payment, trip),
+            may_tell_later=not of_sign_in and _may_tell_later(uow, payment, way),
         )
         uow.commit()
         return question
@@ -226,31 +231,37 @@ def _ask_nobody(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     _go_on(task, uow, payment, not_before=uow.now)
 
 
-def _may_tell_later(uow: UnitOfWork, payment: Payment, trip: Trip) -> bool:
+def _may_tell_later(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
     """Where the token is that of the approval: its code is still to be exchanged, or is just now; or nobody brought
     one, so that the order is taken back once its time is over."""
-    if trip.outcome != "code":
+    if not way.is_approved:
         return payment.accepted_at is None
-    return trip.exchanged_at is None or uow.now < trip.exchanged_at + rules.HINT_PAUSE
+    return way.exchanged_at is None or uow.now < way.exchanged_at + rules.HINT_PAUSE
 
 
-def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, trip: Trip) -> bool:
+def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> bool:
     """Nobody came back with an approval in time; or somebody did, and it cannot be of any use any more.
 
-    Never once the bank has accepted it: a stale "waiting" does not undo that.
+    Never once the bank has accepted it: a stale "waiting" does not undo that. Nor what waits for nobody's approval.
     """
+    if not way.has_trip:
+        return False
     if payment.accepted_at is not None or payment.state not in (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN):
         return False
     if payment.unwanted_since is not None:
         return True
     if uow.now >= consent.expires_at and rules.is_last_look(told_until=payment.told_until, now=uow.now):
         return True  # who approves it later may have paid, and nobody would ever tell us
-    if trip.outcome == "code":  # somebody approved it: perhaps the bank waits for a second person
+    if way.is_approved:  # somebody approved it: perhaps the bank waits for a second person
         return payment.fence_at is not None and uow.now >= payment.fence_at + rules.SECOND_APPROVAL
-    return _is_overdue(uow, consent)
+    return _is_overdue(uow, payment, way)
 
 
-def _is_overdue(uow: UnitOfWork, consent: Consent) -> bool:
+def _is_overdue(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
+    """The time to approve it is over; or, of what needs no approval of its own, the time in which we send it."""
+    if not way.has_trip:
+        return _is_past_fence(payment, uow.now)
+    consent = uow.session.get_one(Consent, payment.consent_id)
     return uow.now >= consent.expires_at + rules.EXPIRY_MARGIN
 
 
@@ -291,10 +302,10 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
 def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str, untold: bool = False) -> None:
     """We should know and do not: the customer is back and the bank has not ``told`` a thing, or the time is over, or
     nobody can be asked any more (``untold``)."""
-    trip = uow.session.get_one(Trip, payment.trip_id)
-    overdue = _is_overdue(uow, uow.session.get_one(Consent, payment.consent_id))
+    way = way_of(uow.session, payment)
+    overdue = _is_overdue(uow, payment, way)
     untold = untold or (payment.told_until is not None and uow.now >= payment.told_until)
-    if (overdue or untold or (not told and trip.returned_at is not None)) and PAYMENT.allows(
+    if (overdue or untold or (not told and way.returned_at is not None)) and PAYMENT.allows(
         PaymentState(payment.state), PaymentStep.LOSE_SIGHT
     ):
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.WORKER, evidence=evidence)
@@ -358,7 +369,7 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
     if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
         why = None if payment.unwanted_since is None else why_unwanted(uow.session, payment)
         return Reason.NOT_APPROVED_IN_TIME if why is None else why.reason
-    outcome = uow.session.get_one(Trip, payment.trip_id).outcome
+    outcome = way_of(uow.session, payment).outcome
     return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
 
 
@@ -367,7 +378,7 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
     keep_promise(payment, now=uow.now)
     run_at = _next_look(task.services.banks.profile(payment.bank_id), uow, payment)
     if run_at is None:  # nobody asks any more
-        tokens.forget(uow.session, payment.consent_id)
+        forget_token(uow.session, payment)
         payment.next_look_at = None
         task.finish(uow)
         return
@@ -383,9 +394,9 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
 
 
 def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
-    trip = uow.session.get_one(Trip, payment.trip_id)
+    way = way_of(uow.session, payment)
     if payment.state in OVER:
-        return late_look(payment, trip, now=uow.now)
+        return late_look(payment, way, now=uow.now)
     # a token that does not open is looked for at the usual pace as long as it lives: nobody is asked by that
     is_dead = payment.told_until is None or uow.now >= payment.told_until or payment.looked_at == uow.now
     if payment.untold_since is not None and is_dead:
@@ -394,8 +405,8 @@ def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.da
     if soon is not None:
         return rules.look_in_silence(silent_since=soon, now=uow.now)
     return rules.next_look(
-        anchor=trip.returned_at or trip.left_at or payment.created_at,
-        returned=trip.returned_at is not None,
+        anchor=way.returned_at or way.given_out_at or payment.created_at,
+        returned=way.returned_at is not None,
         now=uow.now,
         pace_s=profile.poll_s,
     )

@@ -40,14 +40,15 @@ from app.journey.payments.events import (
 )
 from app.journey.payments.looks import follow_from, may_end_otherwise
 from app.journey.payments.models import Payment, PaymentHistory
+from app.journey.payments.own_consent import forget_token, own_consent
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
+from app.journey.payments.way import way_of
 from app.people.models import PayeeAccount
 from app.services import Task
 from connectors.contract import BankStatus, Fact
 from connectors.money import Money
 from consent import tokens, trips
-from consent.models import Consent, Trip
 from consent.states import CONSENT, ConsentState, ConsentStep
 
 #: what a consent of a single payment goes through when its payment gets into a state
@@ -110,12 +111,12 @@ def step(
     payment.untold_since = None
     if after in OVER and payment.trip_id is not None:
         trips.forget(uow.session, payment.trip_id)
-    if after in CLOSED and not may_end_otherwise(payment, uow.session.get_one(Trip, payment.trip_id)):
+    if after in CLOSED and not may_end_otherwise(payment, way_of(uow.session, payment)):
         # nobody asks about it any more
         tokens.forget_of_order(uow.session, payment.id)
-        tokens.forget(uow.session, payment.consent_id)
+        forget_token(uow.session, payment)
     if after in CLOSED and payment.is_to_submit and before in _NOT_SUBMITTED:  # the approval is never used
-        tokens.forget(uow.session, payment.consent_id)
+        forget_token(uow.session, payment)
     _write_down(uow, payment, before, source=source, evidence=evidence, answer=answer)
     _move_claim(uow, payment, before, after)
     _move_consent(uow, payment, before, after)
@@ -385,9 +386,10 @@ def _stop(uow: UnitOfWork, payments: Sequence[Payment], *, evidence: str, reason
 
 
 def _is_stopped(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> bool:
-    taken = _STOPPED_BY.get(PaymentState(payment.state))
-    if uow.session.get_one(Trip, payment.trip_id).left_at is not None:
-        taken = PaymentStep.WITHHOLD if may_withhold(payment) else None
+    is_here = way_of(uow.session, payment).given_out_at is None
+    taken = _STOPPED_BY.get(PaymentState(payment.state)) if is_here else None
+    if taken is None and may_withhold(payment):
+        taken = PaymentStep.WITHHOLD
     if taken is not None:
         step(uow, payment, taken, source=Source.WORKER, evidence=evidence, reason=reason)
     return taken is not None
@@ -410,9 +412,9 @@ def want_others_again(uow: UnitOfWork, payment: Payment) -> None:
 
 
 def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
-    if payment.consent_id is None:
+    consent = own_consent(uow.session, payment)
+    if consent is None:
         return
-    consent = uow.session.get_one(Consent, payment.consent_id)
     for taken in consent_steps(before, after):
         consent.state = CONSENT.next(ConsentState(consent.state), taken)
 

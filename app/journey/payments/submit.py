@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import cast
 
 from sqlalchemy import select
 
@@ -19,16 +18,20 @@ from app.failpoints import failpoint
 from app.journey.decisions.models import Decision
 from app.journey.payments import approval, budget, calls, rules
 from app.journey.payments.access import locked, why_unwanted
-from app.journey.payments.look_back import UNUSED, look_back
+from app.journey.payments.look_back import look_back
 from app.journey.payments.looks import follow_from, look_again
 from app.journey.payments.models import BankAttempt, BankCall, Payment
+from app.journey.payments.own_consent import agreed_of, is_unused, is_used, own_consent
 from app.journey.payments.reasons import Reason, reason_of
+from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import believe, keep_promise, promise_again, promise_nothing, step
+from app.journey.payments.way import way_of
 from app.services import Task
-from connectors.contract import ConsentStatus, PsuContext, Submits, Submitted
+from connectors.capabilities import RecurringConsent
+from connectors.contract import ConsentStatus, PsuContext, Submitted
 from connectors.errors import BankError, BankRefused, BankUnavailable
-from consent.models import Consent, Trip
+from consent.models import Consent
 from consent.tokens import access_token
 
 #: outcomes of an attempt after which the bank certainly did not do it
@@ -38,6 +41,7 @@ _NOT_SENT, _REFUSED = BankUnavailable.__name__, "refused"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     bank_id: str
+    agreed: RecurringConsent | None  #: what the standing consent allows under which it is paid, if one
     bank_consent_id: str
     asked_at: dt.datetime
 
@@ -63,7 +67,7 @@ def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:
         found: calls.Attempt | _Question | None = None
         if not payment.is_to_submit:
             task.run_again(uow, run_at=uow.now)  # another worker heard meanwhile that the bank has it
-        elif payment.state in OVER and not calls.was_submitted(uow.session, payment_id=payment.id):
+        elif payment.state in OVER and not _may_be_told_of(uow, payment):
             payment.next_look_at = None
             task.finish(uow)
         elif payment.state == PaymentState.AWAITING_CUSTOMER:
@@ -76,6 +80,11 @@ def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:
         return found
 
 
+def _may_be_told_of(uow: UnitOfWork, payment: Payment) -> bool:
+    """Whether its consent could say that the bank has it after all."""
+    return calls.was_submitted(uow.session, payment_id=payment.id) and own_consent(uow.session, payment) is not None
+
+
 def _question(task: Task, uow: UnitOfWork, payment: Payment) -> _Question | None:
     """It was sent, or may have been: the consent says whether the bank has it."""
     profile = task.services.banks.profile(payment.bank_id)
@@ -86,14 +95,19 @@ def _question(task: Task, uow: UnitOfWork, payment: Payment) -> _Question | None
         return None
     task.hold(uow)
     consent = uow.session.get_one(Consent, payment.consent_id)
-    return _Question(bank_id=payment.bank_id, bank_consent_id=consent.at_bank, asked_at=uow.now)
+    return _Question(
+        bank_id=payment.bank_id,
+        agreed=agreed_of(uow.session, payment),
+        bank_consent_id=consent.at_bank,
+        asked_at=uow.now,
+    )
 
 
 def _ask(task: Task, question: _Question) -> tuple[ConsentStatus | None, int]:
     """What the bank says of the consent, and for how long it wants to be left alone. None: nothing."""
     try:
-        connector = _connector(task, question.bank_id)
-        return connector.consent_status(question.bank_consent_id, timeout_s=task.deadline_s / 2), 0
+        orders = orders_of(task.services, question.bank_id, agreed=question.agreed)
+        return orders.consent_status(question.bank_consent_id, timeout_s=task.deadline_s / 2), 0
     except BankUnavailable as error:
         return None, error.retry_after_s or 0
     except BankError:
@@ -115,7 +129,7 @@ def _intend_again(
         elif payment.state in OVER or _is_refused(uow, payment, said) or _is_over(uow, payment, question, said):
             look_back(task, uow, payment, said, asked_at=question.asked_at, retry_after_s=retry_after_s)
         else:
-            if said is ConsentStatus.CONSUMED:  # the bank has it; whoever decides otherwise from now on knows that
+            if is_used(uow.session, payment, said):  # the bank has it; whoever decides otherwise from now on knows that
                 payment.accepted_at = payment.accepted_at or uow.now
             attempt = _next_attempt(task, uow, payment, said)
             if attempt is not None:
@@ -131,7 +145,7 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
 
     What certainly never reached the bank is not sent once the approval has become old: its customer went away.
     """
-    only_tells = said is ConsentStatus.CONSUMED
+    only_tells = is_used(uow.session, payment, said)
     if not only_tells and (said is not ConsentStatus.AUTHORISED or why_unwanted(uow.session, payment)):
         return None
     call = _call_of(uow, payment)
@@ -154,7 +168,7 @@ def _is_refused(uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -
 
     The no alone is not. It may be that of a gateway which had passed the payment on.
     """
-    if said not in UNUSED or payment.accepted_at is not None:
+    if not is_unused(uow.session, payment, said) or payment.accepted_at is not None:
         return False
     last = calls.last_attempt(uow.session, _call_of(uow, payment))
     if last is None or last.outcome != _REFUSED or _may_have_been_done(uow, last.call_id):
@@ -177,7 +191,7 @@ def _is_over(uow: UnitOfWork, payment: Payment, question: _Question, said: Conse
     Not that it waits for an approval, which it gave: that word is stale. Nor that it knows the consent no more, or that
     its time is over: both may be said of one that was used.
     """
-    if said not in UNUSED or not _is_past_fence(payment, question):
+    if not is_unused(uow.session, payment, said) or not _is_past_fence(payment, question):
         return False
     step(
         uow,
@@ -207,7 +221,7 @@ def _ask_later(
     """Its consent decides nothing yet. One that is used up never will, once the fence is past: no bytes can be sent any
     more that would tell what came of it, so the bank is left in peace while a statement or an operator is waited for.
     """
-    told_all = said is ConsentStatus.CONSUMED and _is_past_fence(payment, question)
+    told_all = is_used(uow.session, payment, said) and _is_past_fence(payment, question)
     _wait(
         task,
         uow,
@@ -222,7 +236,7 @@ def _ask_later(
 def _is_untold(task: Task, uow: UnitOfWork, payment: Payment, question: _Question, said: ConsentStatus | None) -> bool:
     """Whether nobody can be asked any more what became of it: the same bytes would have told, and their token is dead.
     Then its consent tells nothing that decides, or that it is used up, and a statement or an operator has to."""
-    if said is ConsentStatus.CONSUMED:
+    if is_used(uow.session, payment, said):
         consent = uow.session.get_one(Consent, payment.consent_id)
         if access_token(uow.session, task.services.vault, consent, now=uow.now) is None:
             return True
@@ -236,7 +250,7 @@ def _send(task: Task, payment_id: str, attempt: calls.Attempt) -> None:
         _not_submitted(task, payment_id, attempt, error)
         return
     try:
-        submitted = _connector(task, attempt.bank_id).submit(
+        submitted = orders_of(task.services, attempt.bank_id, agreed=attempt.agreed).submit(
             attempt.request, access_token=attempt.access_token, psu=attempt.psu, timeout_s=task.deadline_s
         )
     except BankError as raised:
@@ -350,7 +364,7 @@ def _wait(
 
 
 def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:
-    outcome = uow.session.get_one(Trip, payment.trip_id).outcome
+    outcome = way_of(uow.session, payment).outcome
     return reason_of(submitted.status, outcome=outcome, accepted=payment.accepted_at is not None)
 
 
@@ -359,7 +373,3 @@ def _call_of(uow: UnitOfWork, payment: Payment) -> BankCall:
     if call is None:
         raise RuntimeError(f"{payment.id} is being submitted without stored bytes")
     return call
-
-
-def _connector(task: Task, bank_id: str) -> Submits:
-    return cast(Submits, task.services.banks.connector(bank_id))

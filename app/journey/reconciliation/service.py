@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
@@ -22,6 +22,7 @@ from app.journey.payments.models import Payment
 from app.journey.payments.service import EVIDENCE_LEAST
 from app.journey.payments.states import CLOSED, PaymentState, Source
 from app.journey.payments.step import correct
+from app.journey.payments.way import was_given_out
 from app.journey.reconciliation import camt, rules
 from app.journey.reconciliation.camt import CamtRefused, Entry, Transaction, Unreadable
 from app.journey.reconciliation.models import (
@@ -38,7 +39,6 @@ from app.services import Services
 from connectors.contract import Fact
 from connectors.money import Money
 from consent.base import new_id
-from consent.models import Trip
 
 #: ids in one query; SQLite takes no more than 32,766 values
 CHUNK = 1000
@@ -386,8 +386,7 @@ _AT_BANK = frozenset(
 def _worth_asking(since: dt.datetime | None = None) -> ColumnElement[bool]:
     """Whether the bank knows a payment and could say something else of it than we do: also of what has ended, if its
     link was given out. Not of what ended before ``since``."""
-    given_out = exists().where(Trip.id == Payment.trip_id, Trip.left_at.is_not(None))
-    ended = or_(Payment.state == PaymentState.SETTLED, and_(Payment.state.in_(CLOSED), given_out))
+    ended = or_(Payment.state == PaymentState.SETTLED, and_(Payment.state.in_(CLOSED), was_given_out()))
     if since is not None:
         ended = and_(ended, func.coalesce(Payment.settled_at, Payment.updated_at) >= since)
     # what a process of an older release writes has no id yet, and is the bank's with its approval

@@ -47,8 +47,8 @@ from app.journey.payments import (
     calls,
     code_exchange,
     initiate,
-    look_back,
     looks,
+    own_consent,
     rules,
     service,
     states,
@@ -627,7 +627,7 @@ def silent_submission_is_no() -> Sequence[Change]:
 
 @_bug("a consent that the bank knows no more is read as: never submitted", "T1", "A3")
 def forgotten_consent_is_no() -> Sequence[Change]:
-    return [(submit, "UNUSED", (*look_back.UNUSED, *OVER_WORDS))]
+    return [(own_consent, "UNUSED", (*own_consent.UNUSED, *OVER_WORDS))]
 
 
 @_bug("what may have been submitted can be stopped here", "T1", "A3")

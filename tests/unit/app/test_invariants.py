@@ -239,6 +239,12 @@ def void_and_waiting_for_its_customer(books: Books) -> None:
     books.change("payment", books.one("payment", "reason = 'bill_corrected'"), state="awaiting_customer")
 
 
+@_breaks("B13", "B1", "D1", "F3", "F8", "L1", "C5")
+def void_and_needs_no_trip(books: Books) -> None:
+    payment = books.one("payment", "reason = 'bill_corrected'")
+    books.change("payment", payment, state="authorised", submitted_apart=True, trip_id=None, bank_payment_id=None)
+
+
 @_breaks("B16")
 def void_and_given_to_the_bank(books: Books) -> None:
     payment = books.one("payment", "reason = 'bill_corrected'")
@@ -276,6 +282,13 @@ def led_to_pay_it_twice(books: Books) -> None:
     books.change("decision", books.of("decision", own), decided_at=waiting["created_at"] - HOUR)
 
 
+@_breaks("B20", "B3", "B18", "F3", "C5")
+def led_to_pay_it_twice_without_a_trip(books: Books) -> None:
+    waiting = books.payment("awaiting_customer", f"{NOT_GONE} AND biller_id IS NOT NULL")
+    led_to_pay_it_twice(books)
+    books.change("payment", waiting, trip_id=None)
+
+
 @_breaks("B20", "B3", "B18", "F3", "B14")
 def led_to_pay_what_the_new_version_asks_as_well(books: Books) -> None:
     """The bill that its customer added has the values of the one that the delivered one replaces."""
@@ -306,6 +319,13 @@ def led_to_pay_both(books: Books) -> None:
     books.change("invoice", books.one("invoice", f"id = '{waiting['invoice_id']}'"), replaces_id=between["id"])
 
 
+@_breaks("B15", "B14", "C5")
+def led_to_pay_both_without_a_trip(books: Books) -> None:
+    waiting = books.payment("awaiting_customer", NOT_GONE)
+    led_to_pay_both(books)
+    books.change("payment", waiting, trip_id=None)
+
+
 @_breaks("C1")
 def two_calls_for_one_thing(books: Books) -> None:
     books.copy("bank_call", books.one("bank_call", "verb = 'initiate'"), id="bnk_x", request_id="another")
@@ -329,6 +349,13 @@ def sent_after_the_link_was_given_away(books: Books) -> None:
     call = books.of("bank_call", payment, "verb = 'initiate'")
     attempt = books.one("bank_attempt", f"call_id = '{call['id']}'")
     books.change("bank_attempt", attempt, sent_at=books.of("trip", payment)["left_at"] + SECOND)
+
+
+@_breaks("C5", "D5")
+@_breaks("D5", "C5")
+def paid_without_a_trip_and_never_submitted(books: Books) -> None:
+    """And given to the bank as if there were a link to come of it."""
+    books.change("payment", books.payment("settled"), trip_id=None)
 
 
 @_breaks("C6")
@@ -361,6 +388,12 @@ def submission(books: Books, *after_the_exchange: dt.timedelta) -> None:
 @_breaks("C8")
 def submitted_before_the_code_was_exchanged(books: Books) -> None:
     submission(books, -SECOND)
+
+
+@_breaks("C8", "C5")
+def submitted_before_the_standing_consent_was_approved(books: Books) -> None:
+    submitted_before_the_code_was_exchanged(books)
+    books.change("payment", books.payment("settled"), trip_id=None)
 
 
 @_breaks("C9")
@@ -417,6 +450,13 @@ def a_promise_about_what_is_known(books: Books) -> None:
 @_breaks("E4")
 def somebody_elses_trip(books: Books) -> None:
     books.change("trip", books.of("trip", books.payment("settled")), customer_id="cus_x")
+
+
+@_breaks("E4", "C5", "D5")
+def under_somebody_elses_consent(books: Books) -> None:
+    payment = books.payment("settled")
+    books.change("payment", payment, trip_id=None)
+    books.change("consent", books.of_consent(payment), customer_id="cus_x")
 
 
 def _standing(books: Books) -> Row:
@@ -962,6 +1002,22 @@ def test_an_upload_with_all_its_results_is_done(bare: Engine, lived: Lived) -> N
         assert broken_in(connection, lived.clock.now) == {"G7"}
         books.change("upload", books.one("upload", "1 = 1"), state="working")
         assert broken_in(connection, lived.clock.now) == set()
+
+
+def test_what_needs_no_trip_is_submitted_once_its_consent_was_approved(bare: Engine, lived: Lived) -> None:
+    """The first time, should that have been approved again."""
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        payment = books.payment("settled")
+        submission(books, SECOND)
+        books.drop("bank_call", books.of("bank_call", payment, "verb = 'initiate'"))
+        books.change("payment", payment, trip_id=None)
+        assert broken_in(connection, lived.clock.now) == set()
+        trip = books.one("trip", f"id = '{payment['trip_id']}'")
+        books.copy("trip", trip, id="trp_x", state_hash="x", exchanged_at=books.now)
+        assert broken_in(connection, lived.clock.now) <= {"E11"}  # here it is that of a single payment
+        books.change("trip", trip, exchanged_at=None)
+        assert "C8" in broken_in(connection, lived.clock.now)
 
 
 def test_nothing_is_spoilt_for_an_invariant_that_is_gone() -> None:
