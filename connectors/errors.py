@@ -39,10 +39,11 @@ class AccessLost(BankRefused):
 
 
 class BeyondLimits(BankRefused):
-    """The bank counts this payment as more than its customer allowed. Another one, or a later one, may fit."""
+    """The bank counts this payment as more than its customer allowed: by this very call nothing was done. Of one that
+    was sent before with the same bytes it says nothing. Another payment, or a later one, may fit."""
 
     def __init__(self, message: str, *, code: str, http_status: int, parameter: str | None) -> None:
-        """``parameter``: which limit, in the standard's words, from 0 (PeriodicLimits[0]); None: it is not said."""
+        """``parameter``: ``MaximumIndividualAmount`` or ``PeriodicLimits[0]``, counted from 0; None: it is not said."""
         super().__init__(message, code=code, http_status=http_status)
         self.parameter = parameter
 

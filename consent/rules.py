@@ -83,13 +83,13 @@ class Why(enum.StrEnum):
     """Why a bill can or cannot be paid in some way. In the order in which they are told: what lasts longest, first."""
 
     STOPPED_ALL = "stopped_all"  #: the customer has stopped everything
+    CURRENCY_NOT_TAKEN = "currency_not_taken"  #: by the bank, in any way; ``name``: the bill's
+    REMOVED = "removed"  #: the customer has removed the bank
+    PAYEE_UNREACHABLE = "payee_unreachable"  #: the bank cannot pay to such an account
     UNVERIFIED = "unverified"  #: nobody verified the payee: the bill was not delivered
     NOT_OFFERED = "not_offered"  #: the bank keeps no standing consents in the bill's currency
     PAYEE_DIFFERS = "payee_differs"  #: ``name``: whom the consent is for
     CURRENCY = "currency"  #: ``name``: the consent's
-    CURRENCY_NOT_TAKEN = "currency_not_taken"  #: by the bank, in any way; ``name``: the bill's
-    REMOVED = "removed"  #: the customer has removed the bank
-    PAYEE_UNREACHABLE = "payee_unreachable"  #: the bank cannot pay to such an account
     PAYEE_NAME_DIFFERS = "payee_name_differs"  #: the same account has another holder's name; ``name``: the consent's
     ENDED = "ended"  #: ``day``: the last one
     STOPPING = "stopping"  #: the customer took it back, and the bank has not confirmed that yet
@@ -292,7 +292,8 @@ def over_period(frame: Frame, span: Span, *, left_minor: int) -> Reason:
 def faults(frame: Frame, *, today: dt.date, currencies: Collection[str]) -> tuple[tuple[Fault, int | None], ...]:
     """What must be mended before the frame can be agreed on: each fault, and the number of its limit if it is of one.
 
-    ``today``: the customer's day. ``currencies``: what the bank's standing consents can be in.
+    ``today``: the customer's day, or the bank's, whichever is later: it is begun on no day that is over for one of
+    them. ``currencies``: what the bank's standing consents can be in.
     """
     whole = [
         (Fault.BACKDATED, frame.begins_on < today),

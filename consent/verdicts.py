@@ -60,7 +60,7 @@ NEXT: Mapping[Why, tuple[Next, ...]] = MappingProxyType(
         Why.ACCOUNT_UNKNOWN: (Next.RENEW, Next.OTHER_BANK),
         Why.ACCESS_LOST: (Next.RENEW,),
         Why.WAITING: (Next.GO_ON,),
-        Why.BANK_COUNTS_OTHERWISE: (Next.SINGLE, Next.ASK_BANK),
+        Why.BANK_COUNTS_OTHERWISE: (Next.SINGLE, Next.WAIT, Next.ASK_BANK),
         Why.NOT_YET: (Next.WAIT, Next.SINGLE),
         Why.OVER_PERIOD: (Next.SINGLE, Next.WAIT),
         Why.BANK_AWAY: (Next.OTHER_BANK, Next.LATER, Next.PAY),
@@ -129,19 +129,22 @@ class Verdict:
     @property
     def covers(self) -> bool:
         """Whether the bill can be paid in this way now."""
-        return self.reasons[0].why in _ALLOWING
+        return self.way is not Way.SET_UP and self.reasons[0].why in _ALLOWING
 
     @property
     def next(self) -> tuple[Next, ...]:
         """What to do, the most useful first. The first reason decides: what comes after it is of no use before."""
-        return NEXT[self.reasons[0].why]
+        following = NEXT[self.reasons[0].why]
+        if self.way is Way.SET_UP:  # there is nothing yet by which to pay
+            return tuple(Next.SET_UP if each is Next.PAY else each for each in following)
+        return following
 
 
 def under_consent(bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_stopped: bool) -> Verdict:
     """Whether a standing consent covers a bill that is paid ``now``. ``is_stopped``: the customer stopped everything.
 
-    Exact to the second. What is claimed when the bill is paid looks a moment further, and may be refused in the last
-    minute and a half of a day (rules.days_at, ``margin``). Raises ValueError for a consent that is over.
+    Exact to the second. What is claimed when the bill is paid looks a moment around, and may be refused in the first
+    and the last minute and a half of a day (rules.days_at, ``margin``). Raises ValueError for a consent that is over.
     """
     reasons = [
         *_of_bank(bill, bank, is_stopped=is_stopped),

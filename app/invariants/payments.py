@@ -343,8 +343,8 @@ PAYMENTS: tuple[Invariant, ...] = (
         "a standing consent's history is unbroken and ends where it stands",
         "SELECT later.consent_id FROM consent_history later LEFT JOIN consent_history earlier"
         " ON earlier.consent_id = later.consent_id AND earlier.sequence = later.sequence - 1"
-        " WHERE (later.sequence > 1 AND (earlier.consent_id IS NULL OR COALESCE(later.before, '') <> earlier.after"
-        " OR later.at < earlier.at)) OR (later.sequence = 1 AND later.before IS NOT NULL)"
+        " WHERE (later.sequence > 1 AND (earlier.consent_id IS NULL OR COALESCE(later.before, '') <> earlier.after))"
+        " OR (later.sequence = 1 AND later.before IS NOT NULL)"
         " UNION ALL SELECT s.consent_id FROM standing s JOIN consent c ON c.id = s.consent_id"
         " LEFT JOIN consent_history h ON h.consent_id = s.consent_id AND h.sequence = s.sequence"
         " WHERE h.consent_id IS NULL OR h.after <> c.state"

@@ -69,7 +69,8 @@ def _read(read: Callable[[JsonObject, str], Any], within: JsonObject, name: str)
 
 
 def _same_day(of_bank: JsonObject, of_ours: JsonObject, name: str) -> bool:
-    """The standard disregards the time, so the day as written counts; the very moment by another offset is no other."""
+    """The standard disregards the time, so the day as written counts. The very moment by another offset is no other: in
+    summer a bank in London writes our last second of a day as one of the next, and after our day we pay nothing."""
     there, ours = (moment(within.text_or_none(name)) for within in (of_bank, of_ours))
     if there is None or ours is None:
         return of_bank.members.get(name) is None and of_ours.members.get(name) is None
@@ -89,5 +90,8 @@ def _payee(data: JsonObject) -> str | None:
     """Sort code and account number. No name: a bank may write it in capitals, and money follows the number."""
     account = data.object("Initiation").object("CreditorAccount")
     number = account.text_or_none("Identification")
-    is_iban = account.text_or_none("SchemeName") == IBAN
-    return number.replace(" ", "")[8:] if number is not None and is_iban else number
+    if number is None:
+        return None
+    signs = number.replace(" ", "").replace("-", "")
+    is_of_uk = account.text_or_none("SchemeName") == IBAN and signs.startswith("GB")
+    return signs[8:] if is_of_uk else signs

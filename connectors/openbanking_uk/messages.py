@@ -40,6 +40,8 @@ BEYOND_LIMITS = frozenset({"U014", "UK.OBIE.Rules.FailsControlParameters"})
 
 #: an id goes into a path: no spaces, quotes or slashes; ConsentId has at most 128 characters, a DomesticPaymentId 40
 _ID = re.compile(r"[\x21\x23-\x2e\x30-\x5b\x5d-\x7e]{1,128}")
+#: of a consent's ControlParameters, as a path to what is wrong names it
+_LIMIT = re.compile(r"(?<![A-Za-z])(?:MaximumIndividualAmount|PeriodicLimits\[[0-9]\])(?![A-Za-z])")
 _PATH_STEPS = (".", "..")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 
@@ -199,8 +201,8 @@ def refusal(response: BankResponse) -> BankRefused:
     text = first.text_or_none("Message") or "no text"
     message = f"the bank refused: {text[:500]}"
     if beyond:
-        path = (first.text_or_none("Path") or "").rpartition("ControlParameters.")[2]
-        return BeyondLimits(message, code=code, http_status=response.status, parameter=path[:100] or None)
+        limit = _LIMIT.search(first.text_or_none("Path") or "")
+        return BeyondLimits(message, code=code, http_status=response.status, parameter=limit and limit[0])
     return BankRefused(message, code=code, http_status=response.status)
 
 

@@ -41,27 +41,33 @@ def take(
 ) -> None:
     """Claim the amount in each period of ``days`` (rules.days_at) in which the payment has claimed nothing yet.
 
-    Raises LimitReached. Whether the frame allows the payment otherwise is not asked here (rules.first_breach).
+    Raises LimitReached, and ValueError for a payment whose claims were released: it is over. Whether the frame allows
+    the payment otherwise is not asked here (rules.first_breach).
     """
     frame = standing.frame
-    claimed = session.execute(
-        select(LimitClaim.number, LimitClaim.first).where(
-            LimitClaim.payment_id == payment_id, LimitClaim.released_at.is_(None)
-        )
-    )
-    there = {(number, first) for number, first in claimed}
-    for span in spans_at(frame, days):
-        if span.key not in there:
-            _take(session, standing.consent_id, frame, span, minor=minor)
-            claim = {"payment_id": payment_id, "number": span.number, "first": span.first}
-            session.add(LimitClaim(consent_id=standing.consent_id, minor=minor, at=now, **claim))
-            session.flush()
+    claims = session.execute(
+        select(LimitClaim.number, LimitClaim.first, LimitClaim.released_at).where(LimitClaim.payment_id == payment_id)
+    ).all()
+    if any(released_at is not None for _, _, released_at in claims):
+        raise ValueError(f"the claims of {payment_id} were released")
+    there = {(number, first) for number, first, _ in claims}
+    wanted = [span for span in spans_at(frame, days) if span.key not in there]
+    for span in wanted:  # before any of them is locked: a new row looks at its consent, which another one may hold
+        _begin(session, standing.consent_id, span)
+    for span in wanted:
+        _take(session, standing.consent_id, frame, span, minor=minor)
+        claim = {"payment_id": payment_id, "number": span.number, "first": span.first}
+        session.add(LimitClaim(consent_id=standing.consent_id, minor=minor, at=now, **claim))
+    session.flush()
 
 
-def _take(session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int) -> None:
+def _begin(session: Session, consent_id: str, span: Span) -> None:
     key = {"consent_id": consent_id, "number": span.number, "first": span.first}
     values = {**key, "last": span.last, "limit_minor": span.limit_minor, "used_minor": 0}
     insert_once(session, ConsentUsage, values, unique=list(key))
+
+
+def _take(session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int) -> None:
     is_span = (
         ConsentUsage.consent_id == consent_id,
         ConsentUsage.number == span.number,

@@ -154,6 +154,8 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
         return None
     if not only_tells and uow.now > sent[0] + rules.SEND_LIFE and not _may_have_been_done(uow, call.id):
         return None
+    if _would_be_another_payment(task, uow, payment, call.id):
+        return None
     consent = uow.session.get_one(Consent, payment.consent_id)
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
     if token is None:
@@ -329,6 +331,16 @@ def _may_have_been_done(uow: UnitOfWork, call_id: str) -> bool:
     """Whether one of its sendings may have been done by the bank."""
     outcomes = uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.call_id == call_id))
     return any(outcome not in (_NOT_SENT, _REFUSED) for outcome in outcomes)
+
+
+def _would_be_another_payment(task: Task, uow: UnitOfWork, payment: Payment, call_id: str) -> bool:
+    """Whether the same bytes could be executed once more: the bank forgets the key of what reached it, and no payment
+    uses up the consent."""
+    keeps = task.services.banks.profile(payment.bank_id).keeps_keys
+    if keeps or agreed_of(uow.session, payment) is None:
+        return False
+    outcomes = uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.call_id == call_id))
+    return any(outcome != _NOT_SENT for outcome in outcomes)
 
 
 def _put_off(uow: UnitOfWork, payment: Payment, retry_after_s: int) -> None:

@@ -142,6 +142,7 @@ MORE = {"PeriodType": "Day", "PeriodAlignment": "Calendar", "Amount": "150.00", 
         (away("PSUInteractionTypes"), "PSUInteractionTypes"),
         (payee(Identification="20201555555555"), "CreditorAccount"),
         (payee(SchemeName="UK.OBIE.IBAN", Identification="GB33BUKB20201555555555"), "CreditorAccount"),
+        (payee(SchemeName="UK.OBIE.IBAN", Identification="DE29NWBK60161331926819"), "CreditorAccount"),
         (lambda data: data.pop("Initiation"), "CreditorAccount"),
     ],
 )
@@ -174,6 +175,7 @@ def test_a_bank_that_does_not_say_what_it_holds_is_found_out(bank: UkBank) -> No
         put("ValidFromDateTime", "2026-12-24T09:30:00.000Z"),
         put("ValidToDateTime", "2027-12-24T00:59:59+01:00"),
         put("ValidToDateTime", "2027-12-23T00:00:00+00:00"),
+        payee(Identification="60-16-13 31926819"),
         payee(Name="LUMEN ENERGY LTD"),
         payee(SchemeName="UK.OBIE.IBAN", Identification="GB29 NWBK 6016 1331 9268 19"),
     ],
@@ -241,7 +243,10 @@ def test_access_that_was_lost_is_told_as_that(
     [
         ([{"ErrorCode": "U014"}], "U014", None),
         ([{"ErrorCode": "U014", "Path": "Data.ControlParameters.PeriodicLimits[1]"}], "U014", "PeriodicLimits[1]"),
-        ([{"ErrorCode": "U014", "Path": "$.PeriodicLimits"}], "U014", "$.PeriodicLimits"),
+        ([{"ErrorCode": "U014", "Path": "$.PeriodicLimits[0].Amount"}], "U014", "PeriodicLimits[0]"),
+        ([{"ErrorCode": "U014", "Path": "$.PeriodicLimits"}], "U014", None),
+        ([{"ErrorCode": "U014", "Path": "Data.Instruction.InstructedAmount"}], "U014", None),
+        ([{"ErrorCode": "U014", "Path": "Data.ControlParameters.ValidToDateTime"}], "U014", None),
         (
             [
                 {"ErrorCode": "UK.OBIE.Field.Invalid"},

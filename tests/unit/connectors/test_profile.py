@@ -115,6 +115,10 @@ def test_the_default_pace_makes_8_calls_in_two_hours() -> None:
             {"help_phone": "+44 20 7946 0101", "help_hours": "x" * 71},
             "tested.toml line 8: help_hours: must be one line of 1 to 70 characters",
         ),
+        (
+            {"help_phone": "+44 20 7946 0101", "help_hours": "24/7\u202e"},
+            "tested.toml line 8: help_hours: must be one line of 1 to 70 characters",
+        ),
         ({"help_url": "http://bank.test/help"}, "tested.toml line 7: help_url: 'http://bank.test/help' is not an addr"),
         ({"help_url": "javascript:alert(1)"}, "tested.toml line 7: help_url: "),
         (
@@ -174,12 +178,14 @@ def test_a_wrong_sandbox_file_is_told_even_where_none_runs(tmp_path: Path) -> No
         ({"recurring": ["bills"]}, "tested.toml line 12: recurring.0: must be one of: sweeping, other, commercial_1"),
         ({"recurring": []}, "tested.toml line 12: recurring: "),
         ({"recurring": "other"}, "tested.toml line 12: recurring: "),
+        ({"recurring": ["other", "other"]}, "tested.toml line 12: recurring: names one of them twice"),
         (
             {"version": "3.1", "recurring": ["other", "commercial_2"]},
             "tested.toml line 12: recurring.1: commercial_2 came with 4.0",
         ),
         ({"recurring": ["other"], "limit_days": "London"}, "tested.toml line 13: limit_days: must be a time zone"),
         ({"recurring": ["other"], "limit_days": "Europe"}, "tested.toml line 13: limit_days: must be a time zone"),
+        ({"recurring": ["other"], "limit_days": "localtime"}, "tested.toml line 13: limit_days: must be a time zone"),
         ({"recurring": ["other"], "limit_days": "../UTC"}, "tested.toml line 13: limit_days: must be a time zone"),
         ({"limit_days": "UTC"}, "tested.toml line 12: limit_days: it is about recurring payments alone"),
         ({"keeps_keys": False}, "tested.toml line 12: keeps_keys: it is about recurring payments alone"),

@@ -150,6 +150,14 @@ def test_a_bill_at_a_bank_without_a_consent(changes: dict[str, Any], asked: Bill
         assert found.next == NEXT[expected.why]
 
 
+def test_where_nothing_is_agreed_yet_nothing_can_be_paid() -> None:
+    for bank in (BANK, replace(BANK, is_away=True)):
+        found = by_set_up(BILL, bank, is_stopped=False)
+        assert not found.covers
+        assert Next.SET_UP in found.next
+        assert Next.PAY not in found.next
+
+
 def test_a_bank_that_is_away_may_be_tried() -> None:
     found = by_single(BILL, replace(BANK, is_away=True), is_stopped=False)
     assert [reason.why for reason in found.reasons] == [Why.BANK_AWAY, Why.REDIRECT]

@@ -174,6 +174,15 @@ def test_what_is_closed_gives_back_all_that_it_took_once(books: Books) -> None:
     assert books.used(LAST) == {(0, JANUARY): 0, (0, FEBRUARY): 30_00, (1, WEEK): 30_00}
 
 
+def test_what_was_given_back_is_not_claimed_anew(books: Books) -> None:
+    """Its payment is over. What the bank did after all is restored."""
+    first = books.pay(20_00, LAST)
+    books.release(first)
+    with pytest.raises(ValueError, match="were released"):
+        books.pay(20_00, LAST, NEXT, payment_id=first)
+    assert books.used(LAST) == {(0, JANUARY): 0, (1, WEEK): 0}
+
+
 def test_what_the_bank_did_after_all_counts_though_it_is_over_the_limit(books: Books) -> None:
     """And nothing else fits beside it; given back once more, it is as if it had never been."""
     first = books.pay(40_00, LAST)

@@ -3,6 +3,7 @@ theirs, and the consent tells nothing of it."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -24,7 +25,7 @@ from app.journey.reconciliation import service as reconciliation
 from app.people.models import Customer
 from connectors.capabilities import Alignment, Event, EventKind, Period, PeriodicLimit, RecurringConsent, RecurringKind
 from connectors.contract import BankStatus, ConsentStatus, Fact, Submitted
-from connectors.errors import BankRefused
+from connectors.errors import BankError, BankRefused, BankUnavailable
 from connectors.money import Money
 from tests.conftest import Clock
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, NOT_FOUND, REJECTED, SILENT, said
@@ -64,6 +65,28 @@ def test_a_refusal_under_an_authorised_consent_is_no_end(house: StandingHouse) -
     house.clock.now += rules.SEND_GAP
     house.go_on(consent_status=AUTHORISED, submit=taken(DEBITED))  # the same bytes, under the same key
     assert (house.payment().state, house.outcomes("submit")) == ("settled", ["refused", "submitted"])
+    holds(house)
+
+
+@pytest.mark.parametrize("outcome", [SILENT, REFUSED])
+def test_what_reached_a_bank_that_forgets_keys_is_not_sent_again(house: StandingHouse, outcome: BankError) -> None:
+    """It would be another payment: no payment uses up the consent."""
+    house.bank.profile = dataclasses.replace(house.bank.profile, keeps_keys=False)
+    house.authorised()
+    house.go_on(submit=outcome)
+    house.clock.now += rules.SEND_GAP
+    house.go_on(consent_status=AUTHORISED, submit=taken(DEBITED))
+    assert (house.payment().state, len(house.outcomes("submit"))) == ("unknown", 1)
+    holds(house)
+
+
+def test_what_never_reached_it_is(house: StandingHouse) -> None:
+    house.bank.profile = dataclasses.replace(house.bank.profile, keeps_keys=False)
+    house.authorised()
+    house.go_on(submit=BankUnavailable("nobody is there"))
+    house.clock.now += rules.SEND_GAP
+    house.go_on(consent_status=AUTHORISED, submit=taken(DEBITED))
+    assert (house.payment().state, len(house.outcomes("submit"))) == ("settled", 2)
     holds(house)
 
 
