@@ -20,7 +20,7 @@ from tests.support.uk_tpp import consent_body
 pytestmark = pytest.mark.faults
 
 CONSENTS, PAYMENTS = "/domestic-payment-consents", "/domestic-payments"
-WAIT_S_MAX = 15
+WAIT_S_MAX = 60
 
 
 @pytest.fixture(scope="module")
