@@ -11,7 +11,7 @@ from tests.faults.storm.storm import run
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="storm", description=__doc__)
-    parser.add_argument("--minutes", type=float, required=True, help="how long things break")
+    parser.add_argument("--minutes", type=float, required=True, help="how long things break, at least")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="loads the dice")
     parser.add_argument("--heal", type=float, default=150.0, help="seconds that everything may take to come to its end")
     parser.add_argument("--customers", type=int, default=8, help="how many pay at once")
