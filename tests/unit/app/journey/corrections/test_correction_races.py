@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Engine, delete, event, select
+from sqlalchemy import Engine, delete, event, select, text
 
 from app import invariants
 from app.db import work
@@ -45,8 +46,9 @@ from tests.unit.app.journey.payments.test_payment_submit import go_on, submitted
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database_url", ["postgres"], indirect=True)]
 
 Act = Callable[[House], object]
-#: for the other one to get as far as it can: where it is free it needs a fraction, where it must wait it waits
-A_WHILE_S = 0.1
+#: for the other one to get as far as it can, if the database does not say before that it waits
+A_WHILE_S = 10.0
+_WAITS = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 HANG_S = 20.0
 
 
@@ -123,7 +125,7 @@ class Rounds:
                 seen += 1
                 if seen == moment + 1:
                     thread.start()
-                    thread.join(A_WHILE_S)
+                    self._let_go_far(thread)
 
         event.listen(self.engine, "before_cursor_execute", statement)
         try:
@@ -137,6 +139,13 @@ class Rounds:
         assert not thread.is_alive()
         assert not [error for error in wrong if not isinstance(error, AppError)], wrong
         return True
+
+    def _let_go_far(self, other: threading.Thread) -> None:
+        """Until it is done, or waits for what we have locked."""
+        until = time.monotonic() + A_WHILE_S
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while other.is_alive() and time.monotonic() < until and not connection.scalar(_WAITS):
+                other.join(0.01)
 
     def _check(self, house: House) -> str:
         broken = invariants.check(self.engine, now=self.clock(), late=False)
