@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.upsert import insert_once
@@ -68,19 +68,15 @@ def _begin(session: Session, consent_id: str, span: Span) -> None:
 
 
 def _take(session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int) -> None:
-    is_span = (
-        ConsentUsage.consent_id == consent_id,
-        ConsentUsage.number == span.number,
-        ConsentUsage.first == span.first,
-    )
+    is_span = _is_period(consent_id, span.number, span.first)
     taken: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
         update(ConsentUsage)
-        .where(*is_span, ConsentUsage.used_minor + minor <= ConsentUsage.limit_minor)
+        .where(is_span, ConsentUsage.used_minor + minor <= ConsentUsage.limit_minor)
         .values(used_minor=ConsentUsage.used_minor + minor)
         .execution_options(synchronize_session=False)
     )
     if taken.rowcount != 1:
-        so_far = session.scalars(select(ConsentUsage.used_minor).where(*is_span)).one()
+        so_far = session.scalars(select(ConsentUsage.used_minor).where(is_span)).one()
         raise LimitReached(over_period(frame, span, left_minor=max(0, span.limit_minor - so_far)))
 
 
@@ -113,7 +109,11 @@ def _turn(session: Session, payment_id: str, *, stands: bool, released_at: dt.da
     for number, first, consent_id, minor in sorted(turned):
         session.execute(
             update(ConsentUsage)
-            .where(ConsentUsage.consent_id == consent_id, ConsentUsage.number == number, ConsentUsage.first == first)
+            .where(_is_period(consent_id, number, first))
             .values(used_minor=ConsentUsage.used_minor + (minor if stands else -minor))
             .execution_options(synchronize_session=False)
         )
+
+
+def _is_period(consent_id: str, number: int, first: dt.date) -> ColumnElement[bool]:
+    return and_(ConsentUsage.consent_id == consent_id, ConsentUsage.number == number, ConsentUsage.first == first)

@@ -9,6 +9,7 @@ bank refused it and its consent, asked after that, is not used up.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -329,8 +330,12 @@ def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: B
 
 def _may_have_been_done(uow: UnitOfWork, call_id: str) -> bool:
     """Whether one of its sendings may have been done by the bank."""
-    outcomes = uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.call_id == call_id))
-    return any(outcome not in (_NOT_SENT, _REFUSED) for outcome in outcomes)
+    return any(outcome not in (_NOT_SENT, _REFUSED) for outcome in _outcomes(uow, call_id))
+
+
+def _outcomes(uow: UnitOfWork, call_id: str) -> Iterable[str | None]:
+    """Of each of its sendings; None: nothing is known of it yet."""
+    return uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.call_id == call_id))
 
 
 def _would_be_another_payment(task: Task, uow: UnitOfWork, payment: Payment, call_id: str) -> bool:
@@ -339,8 +344,7 @@ def _would_be_another_payment(task: Task, uow: UnitOfWork, payment: Payment, cal
     keeps = task.services.banks.profile(payment.bank_id).keeps_keys
     if keeps or agreed_of(uow.session, payment) is None:
         return False
-    outcomes = uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.call_id == call_id))
-    return any(outcome != _NOT_SENT for outcome in outcomes)
+    return any(outcome != _NOT_SENT for outcome in _outcomes(uow, call_id))
 
 
 def _put_off(uow: UnitOfWork, payment: Payment, retry_after_s: int) -> None:
