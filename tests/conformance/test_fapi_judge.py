@@ -20,11 +20,10 @@ from connectors.security.oauth_client import OAuthClient, Token
 from connectors.security.private_key_jwt import ClientKey
 from connectors.security.profiles import PROFILES, Answer, Binding
 from connectors.security.request_object import Expected, NotBelieved, check_id_token, read_jarm
-from tests.support.judges import RETURN, Judge, clock, running_judge
+from tests.support.judges import CONSENT, RETURN, Judge, clock, request, running_judge
 
 pytestmark = pytest.mark.judges
 
-CONSENT = "consent-1"
 FAPI = [name for name in PROFILES if name.startswith("fapi")]
 
 
@@ -78,19 +77,6 @@ def test_a_customers_token_is_renewed_and_bound_anew(judge: Judge, name: str) ->
         with pytest.raises(BankRefused) as refused:
             client.renew(spent, deadline=deadline)
         assert refused.value.code == "invalid_grant"
-
-
-def request(*, state: str, nonce: str, verifier: str) -> dict[str, Any]:
-    """For a customer's approval of CONSENT."""
-    return {
-        "redirect_uri": RETURN,
-        "scope": "openid payments",
-        "state": state,
-        "nonce": nonce,
-        "claims": {"id_token": {"openbanking_intent_id": {"value": CONSENT, "essential": True}}},
-        "code_challenge": pkce.challenge(verifier),
-        "code_challenge_method": "S256",
-    }
 
 
 def approved(judge: Judge, client: OAuthClient) -> Token:

@@ -30,11 +30,10 @@ from connectors.security import pkce, registration
 from connectors.security.profiles import PROFILES, Answer, ClientAuth
 from connectors.security.request_object import Expected, check_id_token, read_jarm
 from tests.support.bank_keys import CLIENT, make_certificate
-from tests.support.judges import RETURN, Judge, clock, running_judge
+from tests.support.judges import CONSENT, RETURN, Judge, clock, request, running_judge
 
 pytestmark = pytest.mark.judges
 
-CONSENT = "consent-1"
 FILE = """
 name = "Judge"
 country = "GB"
@@ -157,15 +156,7 @@ def approved(here: Here, client_id: str) -> Mapping[str, Any]:
     client, deadline = banks.line("judge").oauth, Deadline(30)
     server = client.server(deadline=deadline)
     verifier, state, nonce = pkce.new_verifier(), secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-    asked = {
-        "redirect_uri": RETURN,
-        "scope": "openid payments",
-        "state": state,
-        "nonce": nonce,
-        "claims": {"id_token": {"openbanking_intent_id": {"value": CONSENT, "essential": True}}},
-        "code_challenge": pkce.challenge(verifier),
-        "code_challenge_method": "S256",
-    }
+    asked = request(state=state, nonce=nonce, verifier=verifier)
     back = urlsplit(here.judge.visit(client.authorise_url(server, asked, deadline=deadline)))
     said: Mapping[str, str] = dict(parse_qsl(back.fragment or back.query))
     expected = Expected(issuer=here.judge.issuer, client_id=client_id, nonce=nonce, state=state, consent_id=CONSENT)

