@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from app.db import work
 from app.db.engine import make_engine
 from app.db.unit_of_work import Route, UnitOfWork
-from app.keys import Keys
+from app.keys.installation import Keys
 from config.settings import Settings
 from connectors.company_register import CompanyRegister, NoRegister, RegisterService
 from connectors.payee_name import NobodyToAsk, PayeeNames, VerificationOfPayee

@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from consent.models import Sealed
@@ -29,6 +30,15 @@ class VaultError(Exception):
 def drop_expired(session: Session, *, now: dt.datetime) -> None:
     """Forget what nobody may use any more."""
     session.execute(delete(Sealed).where(Sealed.expires_at <= now))
+
+
+@dataclass(frozen=True)
+class Rewrapped:
+    """What became of some rows, in the order of their ids."""
+
+    last: str | None  #: go on after this one; None: there are no more
+    done: int
+    unopened: tuple[str, ...]  #: altered, moved, or their key is gone: left as they are
 
 
 class Vault:
@@ -63,26 +73,86 @@ class Vault:
         return self.open(row_id, row.box).decode()
 
     def seal(self, row_id: str, secret: bytes) -> bytes:
-        name = self._active.encode()
         data_key = AESGCM.generate_key(256)
-        key_nonce, nonce = secrets.token_bytes(_NONCE), secrets.token_bytes(_NONCE)
-        wrapped = self._keys[self._active].encrypt(key_nonce, data_key, b"key|" + name + b"|" + row_id.encode())
-        text = AESGCM(data_key).encrypt(nonce, secret, b"data|" + row_id.encode())
-        return bytes([_VERSION, len(name)]) + name + key_nonce + wrapped + nonce + text
+        nonce = secrets.token_bytes(_NONCE)
+        return self._wrap(row_id, data_key) + nonce + AESGCM(data_key).encrypt(nonce, secret, _of_data(row_id))
 
     def open(self, row_id: str, box: bytes) -> bytes:
+        data_key, nonce, text = self._unwrap(row_id, box)
+        try:
+            return AESGCM(data_key).decrypt(nonce, text, _of_data(row_id))
+        except (InvalidTag, ValueError) as error:
+            raise VaultError(_unopened(row_id)) from error
+
+    def count(self, session: Session) -> dict[str, int]:
+        """How many rows each key seals. Those of keys that are not here are under the empty name."""
+        known = {
+            name: session.scalars(select(func.count()).select_from(Sealed).where(_is_by(name))).one()
+            for name in self._keys
+        }
+        whole = session.scalars(select(func.count()).select_from(Sealed)).one()
+        return {**known, "": whole - sum(known.values())}
+
+    def rewrap(self, session: Session, *, after: str, most: int) -> Rewrapped:
+        """Have the active key wrap the data keys of up to ``most`` rows whose ids come after ``after``.
+
+        The secret itself is not read. A row that another transaction holds is passed over: to wait for it while others
+        are held could be for ever. So repeat from the start until all is done.
+        """
+        rows = session.execute(
+            select(Sealed.id, Sealed.box)
+            .where(Sealed.id > after, not_(_is_by(self._active)))
+            .order_by(Sealed.id)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        ).all()
+        unopened = []
+        for row_id, box in rows:
+            try:
+                data_key, nonce, text = self._unwrap(row_id, box)
+            except VaultError:
+                unopened.append(row_id)
+                continue
+            rewrapped = self._wrap(row_id, data_key) + nonce + text
+            session.execute(update(Sealed).where(Sealed.id == row_id).values(box=rewrapped))
+        last = rows[-1].id if len(rows) == most else None
+        return Rewrapped(last=last, done=len(rows) - len(unopened), unopened=tuple(unopened))
+
+    def _wrap(self, row_id: str, data_key: bytes) -> bytes:
+        """All of a box that comes before its secret."""
+        name, nonce = self._active.encode(), secrets.token_bytes(_NONCE)
+        return _head(self._active) + nonce + self._keys[self._active].encrypt(nonce, data_key, _of_key(name, row_id))
+
+    def _unwrap(self, row_id: str, box: bytes) -> tuple[bytes, bytes, bytes]:
+        """The data key, and the nonce and ciphertext of the secret."""
         try:
             if box[0] != _VERSION:
                 raise VaultError(f"{row_id}: unknown layout {box[0]}")
             start = 2 + box[1]
             name = box[2:start]
             key_nonce, rest = box[start : start + _NONCE], box[start + _NONCE :]
-            wrapped, nonce, text = (
-                rest[:_WRAPPED],
-                rest[_WRAPPED : _WRAPPED + _NONCE],
-                rest[_WRAPPED + _NONCE :],
-            )
-            data_key = self._keys[name.decode()].decrypt(key_nonce, wrapped, b"key|" + name + b"|" + row_id.encode())
-            return AESGCM(data_key).decrypt(nonce, text, b"data|" + row_id.encode())
+            wrapped, nonce, text = rest[:_WRAPPED], rest[_WRAPPED : _WRAPPED + _NONCE], rest[_WRAPPED + _NONCE :]
+            return self._keys[name.decode()].decrypt(key_nonce, wrapped, _of_key(name, row_id)), nonce, text
         except (InvalidTag, KeyError, IndexError, ValueError) as error:
-            raise VaultError(f"{row_id} does not open: altered, moved, or its key is gone") from error
+            raise VaultError(_unopened(row_id)) from error
+
+
+def _head(name: str) -> bytes:
+    return bytes([_VERSION, len(name)]) + name.encode()
+
+
+def _is_by(name: str) -> ColumnElement[bool]:
+    head = _head(name)
+    return func.substr(Sealed.box, 1, len(head)) == head
+
+
+def _of_key(name: bytes, row_id: str) -> bytes:
+    return b"key|" + name + b"|" + row_id.encode()
+
+
+def _of_data(row_id: str) -> bytes:
+    return b"data|" + row_id.encode()
+
+
+def _unopened(row_id: str) -> str:
+    return f"{row_id} does not open: altered, moved, or its key is gone"

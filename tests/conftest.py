@@ -23,7 +23,7 @@ from xdist.scheduler import LoadFileScheduling
 from app.db.engine import make_engine
 from app.db.migrate import upgrade
 from app.factory import create_app
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.schedule import Schedule
 from app.services import Services
 from app.tables import metadata

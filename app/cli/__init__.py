@@ -18,6 +18,7 @@ from app.cli import (
     bills,
     connections,
     demo,
+    keys,
     new_standard,
     payments,
     receipts,
@@ -37,6 +38,7 @@ GROUPS = (
     audit,
     receipts,
     setup,
+    keys,
     billers,
     connections,
     bills,
@@ -72,7 +74,7 @@ def _sentence(error: Exception) -> str | None:
     from app.db.engine import is_kept_out
     from app.demo.errors import DemoError
     from app.errors import AppError
-    from app.keys import KeysMissing
+    from app.keys.files import KeysMissing
     from app.signed_note import NoteError
     from config.settings import SettingsError
     from connectors.errors import BankError

@@ -43,7 +43,7 @@ def add(words: Any) -> None:
 
 
 def _list(_: argparse.Namespace) -> int:
-    from app.keys import Keys
+    from app.keys.installation import Keys
     from app.services import open_banks, utc_now
     from config.settings import Settings
     from connectors.inspection.listing import listing
@@ -118,7 +118,7 @@ def _statement(file: Path) -> str:
 
 def _subscribe(chosen: argparse.Namespace) -> int:
     from app.errors import Conflict
-    from app.keys import Keys
+    from app.keys.installation import Keys
     from app.services import open_banks, utc_now
     from config.settings import Settings
     from connectors.capabilities import Notifies
@@ -197,7 +197,7 @@ def _events(bank: Notifies, ours: str, *, show: bool, delete: bool) -> Iterator[
 def _one_bank(bank_id: str) -> Registry:
     """The banks of the installation without all others, which may be wrong. Raises ProfileError, NotFound, Conflict."""
     from app.errors import Conflict, NotFound
-    from app.keys import Keys
+    from app.keys.installation import Keys
     from app.services import open_banks, utc_now
     from config.settings import Settings
     from connectors.registry import UnknownBank

@@ -22,7 +22,7 @@ from app.demo import files, runfile
 from app.demo.errors import DemoError
 from app.demo.processes import must_be_free, rotate, spawn
 from app.demo.runfile import Running
-from app.keys import Keys
+from app.keys.installation import Keys
 from config.settings import ROOT, Settings
 
 if TYPE_CHECKING:

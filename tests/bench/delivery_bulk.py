@@ -36,7 +36,7 @@ from app.db.work import WorkRow
 from app.journey.intake.models import DeliveredBill, Original, UploadLine
 from app.journey.intake.taking import ClientIdentity
 from app.journey.intake.uploads import DELIVER, receive, upload_of
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.schedule import Schedule
 from app.services import Services, utc_now
 from app.tasks import run_now

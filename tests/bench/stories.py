@@ -26,7 +26,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.payments.looks import work_key
 from app.journey.reconciliation.service import import_statement
 from app.journey.webhooks.service import add_endpoint
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.schedule import Schedule
 from app.tables import metadata
 from app.tasks import run_now

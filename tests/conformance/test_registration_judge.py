@@ -23,7 +23,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from app.cli import main
-from app.keys import Keys
+from app.keys.installation import Keys
 from connectors.http import Deadline
 from connectors.registry import Registry
 from connectors.security import pkce, registration

@@ -27,7 +27,7 @@ from app.invariants import check
 from app.journey.intake.models import DeliveredBill, Upload, UploadLine, UploadPart
 from app.journey.intake.uploads import LINES_A_PAGE, PART_LINES
 from app.journey.invoices.models import Invoice
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import Services, utc_now
 from config.settings import ROOT, Settings
 from tests.support import factories

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 
 from app.cli import main
 from app.demo.processes import free_ports
-from app.keys import Keys
+from app.keys.installation import Keys
 from connectors.berlin_group.wire import SCOPE as BERLIN_GROUP_SCOPE
 from connectors.inspection.check import SCOPES
 from connectors.openbanking_uk.wire import SCOPE as UK_SCOPE

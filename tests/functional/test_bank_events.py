@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 from app.db.work import WorkRow
 from app.journey.payments.looks import work_key
 from app.journey.payments.models import BankBudget
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import Services
 from app.tables import metadata
 from app.worker import Worker

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app.journey.payments.models import Payment
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import Services
 from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION

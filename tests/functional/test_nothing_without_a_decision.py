@@ -42,7 +42,7 @@ from app.demo.processes import free_ports
 from app.journey.decisions.models import Decision
 from app.journey.payments.models import Payment
 from app.journey.route import HANDLERS, ROUTE
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.people.clients import SCOPES
 from app.people.models import Biller, PayeeAccount
 from app.services import Services, build_services
@@ -384,6 +384,11 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("check",): lambda world, _: [[], ["--list"]],
     ("migrate",): lambda world, _: [[]],
     ("keys", "init"): lambda world, _: [[]],
+    ("keys", "list"): lambda world, _: [[]],
+    ("keys", "add"): lambda world, _: [[]],
+    ("keys", "activate"): lambda world, _: [["k1"]],
+    ("keys", "rewrap"): lambda world, _: [[]],
+    ("keys", "remove"): lambda world, _: [["k2"]],
     ("payment", "unknown"): lambda world, _: [[]],
     ("payment", "voided"): lambda world, _: [[]],
     ("payment", "resolve"): lambda world, _: [

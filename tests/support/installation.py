@@ -12,7 +12,7 @@ from flask import Flask
 from joserfc.jwk import ECKey
 
 from app.journey.route import HANDLERS, ROUTE
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import Services, build_services
 from config.settings import ROOT, Settings
 from connectors.http import BankSession

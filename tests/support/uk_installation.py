@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from app.journey.intake.service import Acknowledgement
 from app.journey.route import HANDLERS, ROUTE
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import Services, build_services
 from config.settings import Settings
 from connectors.http import BankSession

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
-from app.keys import Keys
+from app.keys.installation import Keys
 from tests.faults.kill import house, town
 from tests.faults.kill.clock import BEGIN, FOUNDED, Clock
 from tests.faults.kill.course import Broken, Course

@@ -23,7 +23,7 @@ from app.invariants import INVARIANTS
 from app.journey.intake.service import ClientIdentity, deliver
 from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.people import customers, passkeys
 from app.people.models import Customer
 from app.people.passkeys import RelyingParty

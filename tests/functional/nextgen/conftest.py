@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import Services
 from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey
 
-from app.keys import Keys, KeysMissing
+from app.keys.files import KeysMissing
+from app.keys.installation import Keys
 
 NAMES = {"form.key", "log.key", "vault/k1.key", "oauth.jwk.json", "bank-client.jwk.json"}
 

@@ -32,7 +32,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step
 from app.journey.route import HANDLERS, ROUTE
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.people.models import ApiClient, Biller, Customer
 from app.people.sessions import SignedIn
 from app.services import Services, Task
