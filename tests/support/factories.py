@@ -30,7 +30,7 @@ from connectors.payee_name import NOT_POSSIBLE
 from consent.base import new_id
 from consent.models import Consent, ConsentHistory, ShownText, Standing
 from consent.rules import Frame, Limit
-from consent.states import STANDING, StandingState, StandingStep
+from consent.states import STANDING, STANDING_OVER, StandingState, StandingStep
 
 _numbers = itertools.count(1)
 
@@ -153,7 +153,7 @@ def agree_standing(
     states = [StandingState.PREPARED]
     for taken in steps:
         states.append(STANDING.next(states[-1], taken))
-    consent_id, is_over = new_id("con"), states[-1] in STANDING.final()
+    consent_id, is_over = new_id("con"), states[-1] in STANDING_OVER
     uow.session.add(
         Consent(
             id=consent_id,
