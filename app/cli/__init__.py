@@ -17,6 +17,7 @@ from app.cli import (
     billers,
     bills,
     connections,
+    consents,
     demo,
     new_standard,
     payments,
@@ -32,6 +33,7 @@ from app.cli.words import Command
 GROUPS = (
     running,
     payments,
+    consents,
     work,
     reconciliation,
     audit,

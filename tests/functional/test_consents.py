@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from joserfc import jwt
 
+from app.cli import main
 from app.db.unit_of_work import HEAD_START
 from app.journey.consents import rules
 from app.keys import Keys
@@ -579,3 +580,24 @@ def test_looking_at_the_pages_calls_no_bank(at: Consenting) -> None:
         assert at.browser.get(path).status_code in (200, 303), path
     assert len(at.bank_wire.sent) == sent
     assert rules.OPEN_MOST == 50
+
+
+def test_an_operator_sees_what_is_stuck_and_no_secret(
+    at: Consenting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.machinery.services", lambda: at.services)
+    consent_id = at.set_up()
+    assert main(["consents", "list"]) == 0
+    assert f"{consent_id}  bank mersey  authorised" in capsys.readouterr().out
+    away(at)
+    at.stop(consent_id)
+    at.clock.tick(days=1, seconds=60)
+    assert main(["consents", "list", "--stuck"]) == 1
+    said = capsys.readouterr().out
+    assert "STUCK" in said
+    assert main(["consents", "show", consent_id]) == 0
+    said += capsys.readouterr().out
+    assert "revoke  authorised -> revoking  customer" in said
+    standing = at.standing(consent_id)
+    for secret in (standing.payee_iban, at.customer.id, at.customer.name):
+        assert secret not in said

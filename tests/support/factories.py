@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from app.audit import entries
 from app.audit.kinds import Kind
+from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.journey.connections import service as connections
@@ -194,6 +195,8 @@ def agree_standing(
         path="/domestic-vrp-consents",
         headers={},
         body=b"{}",
+        sends=1,
+        gone_at=uow.now if is_over else None,
         ended_at=uow.now if is_over else None,
         sequence=len(states),
     )
@@ -206,6 +209,10 @@ def agree_standing(
         )
         uow.session.add(history)
     uow.session.flush()
+    if not is_over:  # its work is there, and nothing happens by itself
+        key, payload = f"consents.follow:{consent_id}", {"consent_id": consent_id}
+        far = uow.now + dt.timedelta(days=3650)
+        work.enqueue(uow.session, handler="consents.follow", key=key, payload=payload, now=uow.now, run_at=far)
     return standing
 
 
