@@ -15,6 +15,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
 from app.journey.connections.leaks import trace_strays
 from app.journey.connections.service import lapse_offers
+from app.journey.consents import service as consents
 from app.journey.decisions import payee_checks
 from app.journey.intake import own_bills, uploads
 from app.journey.invoices.service import report_unseen
@@ -67,6 +68,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     own_bills.drop_abandoned: dt.timedelta(hours=1),
     payee_checks.drop_stale: dt.timedelta(hours=1),
     lapse_offers: dt.timedelta(minutes=5),
+    consents.remind: dt.timedelta(hours=1),
     notices.drop_old: dt.timedelta(hours=1),
 }
 #: those that need more than one transaction, or a setting

@@ -413,7 +413,8 @@ class RecurringPayments(Protocol):
 
 @runtime_checkable
 class Recurs(Protocol):
-    """A standard with consents for recurring payments, at a bank that takes them of us."""
+    """A standard with consents for recurring payments. Whether a bank takes new ones of us is what its file says
+    (``kinds``): those that are there outlive a change of it."""
 
     @property
     def recurring(self) -> RecurringPayments:

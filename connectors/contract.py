@@ -98,6 +98,9 @@ class Staged:
     transaction_status: str
     sca: ScaOAuth | None  #: None: the bank names no way to approve, so from now on only ``status`` tells
     raw_response: bytes
+    #: of a recurring consent: what the bank holds otherwise than it was asked (ToldConsent). With any it is not to be
+    #: approved; the bank has it all the same, so it is to be taken back
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

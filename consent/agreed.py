@@ -5,11 +5,16 @@ from __future__ import annotations
 from connectors.capabilities import PeriodicLimit, RecurringConsent, RecurringKind
 from connectors.money import Money
 from consent.models import Standing
+from consent.rules import Frame
 
 
 def agreed(standing: Standing) -> RecurringConsent:
     """What its customer agreed to, in the words in which its bank is told of it."""
-    frame = standing.frame
+    return agreed_in(standing.frame, RecurringKind(standing.vrp_type))
+
+
+def agreed_in(frame: Frame, kind: RecurringKind) -> RecurringConsent:
+    """The same, of what is only about to be agreed on."""
     return RecurringConsent(
         creditor_name=frame.payee_name,
         creditor_iban=frame.payee_iban,
@@ -18,7 +23,7 @@ def agreed(standing: Standing) -> RecurringConsent:
             PeriodicLimit(period=limit.period, alignment=limit.alignment, amount=Money(limit.minor, frame.currency))
             for limit in frame.limits
         ),
-        kind=RecurringKind(standing.vrp_type),
+        kind=kind,
         valid_from=frame.begins_on,
         valid_to=frame.ends_on,
     )

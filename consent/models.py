@@ -43,7 +43,7 @@ class Consent(Base):
         ),
         CheckConstraint(
             "bank_consent_id IS NOT NULL"
-            " OR (kind = 'standing' AND state IN ('prepared', 'rejected', 'expired', 'revoked'))",
+            " OR (kind = 'standing' AND state IN ('prepared', 'revoking', 'rejected', 'expired', 'revoked'))",
             name="known_at_bank",
         ),
         UniqueConstraint("bank_id", "bank_consent_id"),  # a bank that repeats an id must not settle two payments
@@ -127,13 +127,18 @@ class Standing(Base):
     path: Mapped[str] = mapped_column(String(300))
     headers: Mapped[dict[str, Any]]
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    psu: Mapped[dict[str, Any] | None]  # whose browser agreed, for the bank; forgotten once that has answered
+    sent_at: Mapped[dt.datetime | None]  # the request, for the first time
+    sends: Mapped[int] = mapped_column(default=0)  # how often
     payer_mask: Mapped[str | None] = mapped_column(String(40))  # the account that it pays from; the whole in the vault
     payer_name: Mapped[str | None] = mapped_column(String(140))
     authorised_at: Mapped[dt.datetime | None]  # the last time
     ended_at: Mapped[dt.datetime | None]  # set exactly while its state is an end
     looked_at: Mapped[dt.datetime | None]  # when the bank was last asked
     next_look_at: Mapped[dt.datetime | None]
-    reminded_for: Mapped[dt.date | None]  # the last day that its customer was last reminded of
+    renewing_until: Mapped[dt.datetime | None]  # until then one worker renews its token, and no other
+    gone_at: Mapped[dt.datetime | None]  # the bank has confirmed that it has it no more
+    reminded_for: Mapped[dt.date | None]  # the latest day on which its customer was to be reminded of the end
     sequence: Mapped[int] = mapped_column(default=0)  # how many lines its history has
 
     @property

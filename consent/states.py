@@ -55,10 +55,10 @@ class StandingState(enum.StrEnum):
     PREPARED = "prepared"  #: signed here; the bank may not know of it yet
     AWAITING = "awaiting"  #: the bank holds it, the customer has not approved it there
     AUTHORISED = "authorised"
-    STOPPED_AT_BANK = "stopped_at_bank"  #: the bank lets us use it no more; it can be approved there again
-    REVOKING = "revoking"  #: the customer took it back here, and the bank has not confirmed that yet
+    STOPPED_AT_BANK = "stopped_at_bank"  #: the bank lets us use it no more, or not yet; it can be approved there again
+    REVOKING = "revoking"  #: taken back here, and the bank has not confirmed yet that it has it no more
     REJECTED = "rejected"  #: refused by the customer at the bank, or by the bank
-    EXPIRED = "expired"
+    EXPIRED = "expired"  #: by our clock; the bank's word that it was approved in the last moment counts still
     REVOKED = "revoked"
 
 
@@ -68,7 +68,9 @@ class StandingStep(enum.Enum):
     AUTHORISE = enum.auto()
     REJECT = enum.auto()
     EXPIRE = enum.auto()  #: its last day is over, or the time to approve it
-    LOSE_ACCESS = enum.auto()  #: the customer stopped it at the bank, or the bank did
+    LOSE_ACCESS = (
+        enum.auto()
+    )  #: the customer stopped it at the bank, or the bank did; or their approval did not reach us
     REVOKE = enum.auto()  #: the customer takes it back, here
     BANK_GONE = enum.auto()  #: the bank has it no more, for good
 
@@ -83,28 +85,40 @@ class ConsentSource(enum.StrEnum):
 
 
 P, T = StandingState, StandingStep
+#: nothing is paid under one of these, and nobody has to do anything about it
+STANDING_OVER = frozenset({P.REJECTED, P.EXPIRED, P.REVOKED})
+#: the bank has it, or may have
+_AT_BANK = (P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK)
 STANDING = Lifecycle(
     {
         (P.PREPARED, T.STAGE): P.AWAITING,
         (P.PREPARED, T.GIVE_UP): P.REJECTED,
         (P.PREPARED, T.EXPIRE): P.EXPIRED,
-        (P.PREPARED, T.REVOKE): P.REVOKED,  # nothing is there that could be used
+        (P.PREPARED, T.REVOKE): P.REVOKING,  # an answer may be on its way: what it tells of is taken back there, too
         (P.AWAITING, T.AUTHORISE): P.AUTHORISED,
-        (P.AWAITING, T.REJECT): P.REJECTED,
-        **{(state, T.EXPIRE): P.EXPIRED for state in (P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK)},
-        **{(state, T.REVOKE): P.REVOKING for state in (P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK)},
+        **{(state, T.REJECT): P.REJECTED for state in _AT_BANK},
+        **{(state, T.EXPIRE): P.EXPIRED for state in _AT_BANK},
+        **{(state, T.REVOKE): P.REVOKING for state in _AT_BANK},
+        (P.AWAITING, T.LOSE_ACCESS): P.STOPPED_AT_BANK,
         (P.AUTHORISED, T.LOSE_ACCESS): P.STOPPED_AT_BANK,
         (P.STOPPED_AT_BANK, T.AUTHORISE): P.AUTHORISED,
-        **{(state, T.BANK_GONE): P.REVOKED for state in (P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK, P.REVOKING)},
+        **{(state, T.BANK_GONE): P.REVOKED for state in (*_AT_BANK, P.REVOKING)},
+        # only our clock has said that it is over
+        (P.EXPIRED, T.AUTHORISE): P.AUTHORISED,
+        (P.EXPIRED, T.REVOKE): P.REVOKING,
     },
+    # a look, a redirect, an event and a late answer tell the same thing in any order: what is known already, or is over
+    # for good, they do not change
     ignored=frozenset(
         {
+            *((state, T.STAGE) for state in (*_AT_BANK, P.REVOKING, P.EXPIRED)),
+            *((state, T.GIVE_UP) for state in (*_AT_BANK, P.REVOKING, P.EXPIRED)),
             (P.AUTHORISED, T.AUTHORISE),  # approved again while it stood
             (P.STOPPED_AT_BANK, T.LOSE_ACCESS),
+            *((P.EXPIRED, step) for step in (T.EXPIRE, T.REJECT, T.LOSE_ACCESS, T.BANK_GONE)),
             # what the customer has taken back stays so, whatever was on its way meanwhile
-            (P.REVOKING, T.AUTHORISE),
-            (P.REVOKING, T.LOSE_ACCESS),
-            (P.REVOKING, T.REVOKE),
+            *((P.REVOKING, step) for step in (T.AUTHORISE, T.REJECT, T.EXPIRE, T.LOSE_ACCESS, T.REVOKE)),
+            *((state, step) for state in (P.REJECTED, P.REVOKED) for step in StandingStep),
         }
     ),
 )

@@ -7,7 +7,7 @@ import functools
 import logging
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import Authorised
@@ -37,6 +37,37 @@ def keep(session: Session, vault: Vault, consent: Consent, authorised: Authorise
         return
     life = UNSTATED if authorised.expires_in_s is None else dt.timedelta(seconds=authorised.expires_in_s)
     vault.put(session, _box(consent.id), authorised.access_token, now=now, expires_at=now + life)
+
+
+def keep_standing(
+    session: Session, vault: Vault, consent_id: str, authorised: Authorised, *, now: dt.datetime, until: dt.datetime
+) -> None:
+    """Seal what one approval of a standing consent gave, in place of all that there was. ``until``: its far end, set
+    anew with each approval. A token whose life nobody states lives as long as the consent."""
+    forget(session, consent_id)
+    if authorised.access_token is not None:
+        stated = authorised.expires_in_s
+        dies_at = until if stated is None else min(until, now + dt.timedelta(seconds=stated))
+        vault.put(session, _box(consent_id), authorised.access_token, now=now, expires_at=dies_at)
+    if authorised.refresh_token is not None:
+        vault.put(session, _box_to_renew(consent_id), authorised.refresh_token, now=now, expires_at=until)
+    session.flush()
+
+
+def refresh_token(
+    session: Session, vault: Vault, consent_id: str, *, now: dt.datetime
+) -> tuple[str, dt.datetime] | None:
+    """What the token of a standing consent is renewed with, and the far end; None: nothing, or it does not open."""
+    box = _box_to_renew(consent_id)
+    found = opened(session, vault, box, now=now)
+    row = session.get(Sealed, box)
+    return None if found is None or row is None or row.expires_at is None else (found, row.expires_at)
+
+
+def is_any_kept(session: Session, consent_id: str) -> bool:
+    """Whether an approval of it left anything here, be it dead by now or not to be opened."""
+    boxes = [_box(consent_id), _box_to_renew(consent_id)]
+    return session.scalar(select(Sealed.id).where(Sealed.id.in_(boxes)).limit(1)) is not None
 
 
 def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:
@@ -95,7 +126,7 @@ def forget_of_order(session: Session, order_id: str) -> None:
 
 def forget(session: Session, consent_id: str | None) -> None:
     """What it was given for will not be done."""
-    session.execute(delete(Sealed).where(Sealed.id == _box(consent_id)))
+    session.execute(delete(Sealed).where(Sealed.id.in_((_box(consent_id), _box_to_renew(consent_id)))))
 
 
 @functools.lru_cache(maxsize=1000)
@@ -106,6 +137,10 @@ def _tell(row_id: str, error: str) -> None:
 
 def _box_of_order(order_id: str) -> str:
     return f"payment:{order_id}:token"
+
+
+def _box_to_renew(consent_id: str | None) -> str:
+    return f"consent:{consent_id}:refresh"
 
 
 def _box(consent_id: str | None) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from connectors.contract import ScaOAuth
 from connectors.security.pkce import new_verifier
 from consent.base import hash_of, new_id, new_secret
 from consent.models import Sealed, Trip
@@ -91,6 +92,17 @@ def is_same_browser(trip: Trip, cookies: Collection[str]) -> bool:
     """Whether one of the browser's trip cookies is the one that was given when it left."""
     left = trip.browser_hash
     return left is not None and any(hmac.compare_digest(left, hash_of(cookie)) for cookie in cookies)
+
+
+def is_from(sca: ScaOAuth, answer: Mapping[str, str]) -> bool:
+    """RFC 9207: an issuer that is named must be the right one; a bank that says it names itself must do so.
+
+    A signed answer (JARM) names it inside, where whoever exchanges its code looks.
+    """
+    if "iss" in answer:
+        return answer["iss"] == sca.issuer
+    is_signed = "response" in answer and "code" not in answer
+    return is_signed or not sca.iss_parameter_supported
 
 
 def come_back(

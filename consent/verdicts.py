@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from consent.rules import Frame, Order, Reason, Used, Why, breaches, days_at, rank, spans_at
-from consent.states import STANDING, StandingState
+from consent.states import STANDING_OVER, StandingState
 
 
 class Way(enum.StrEnum):
@@ -198,7 +198,7 @@ def _of_bank(bill: Bill, bank: Bank, *, is_stopped: bool) -> Iterator[Reason]:
 
 
 def _of_state(held: Held) -> Iterator[Reason]:
-    if held.state in STANDING.final():
+    if held.state in STANDING_OVER:
         raise ValueError(f"{held.consent_id} is over: {held.state}")
     if held.state in _NOT_USED_IN:
         yield Reason(why=_NOT_USED_IN[held.state])

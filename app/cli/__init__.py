@@ -17,6 +17,7 @@ from app.cli import (
     billers,
     bills,
     connections,
+    consents,
     demo,
     keys,
     new_standard,
@@ -33,6 +34,7 @@ from app.cli.words import Command
 GROUPS = (
     running,
     payments,
+    consents,
     work,
     reconciliation,
     audit,

@@ -40,7 +40,7 @@ from connectors.capabilities import (
 from connectors.contract import BankRequest, Connector, ConsentStatus, Fact, PaymentOrder, PsuContext, ScaOAuth
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable, BeyondLimits
 from connectors.money import Money
-from connectors.registry import Registry, UnusableBank
+from connectors.registry import Registry
 from connectors.security.pkce import challenge, new_verifier
 from connectors.security.profiles import Answer
 
@@ -88,7 +88,7 @@ class RecurringWalk:
         """Raises NotOffered where the bank has no such payments, DemoError where it cannot be used."""
         at = WalkedBank.of(services, bank_id)
         connector = services.banks.connector(bank_id)
-        if not isinstance(connector, Recurs):
+        if not isinstance(connector, Recurs) or not connector.recurring.kinds:
             name = services.banks.profile(bank_id).name
             raise NotOffered(f"{name} offers no recurring payments")
         return cls(
@@ -148,14 +148,7 @@ class RecurringWalk:
 
 def banks_of(banks: Registry) -> list[str]:
     """The ids of those that take recurring payments of us; one that cannot be used is among them, to be seen."""
-    return [bank.id for bank in banks.all_banks() if _may_recur(banks, bank.id)]
-
-
-def _may_recur(banks: Registry, bank_id: str) -> bool:
-    try:
-        return isinstance(banks.connector(bank_id), Recurs)
-    except UnusableBank:
-        return True
+    return [bank.id for bank in banks.all_banks() if bank.recurring]
 
 
 # --------------------------------------------------------------------------------------------------------- the steps

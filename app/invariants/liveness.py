@@ -19,6 +19,14 @@ LIVENESS: tuple[Invariant, ...] = (
         " LEFT JOIN work w ON w.key = 'webhooks.deliver:' || m.id"
         " WHERE m.delivered_at IS NULL AND m.dropped_at IS NULL AND e.active AND w.id IS NULL",
     ),
+    holds(
+        "L8",
+        "no standing consent is forgotten: somebody is going to give it to its bank, look at it or take it back there",
+        "SELECT s.consent_id FROM standing s JOIN consent c ON c.id = s.consent_id"
+        " LEFT JOIN work w ON w.key = 'consents.follow:' || s.consent_id"
+        " WHERE w.id IS NULL AND (s.ended_at IS NULL"
+        " OR (c.bank_consent_id IS NOT NULL AND s.gone_at IS NULL))",
+    ),
     in_time(
         "L4",
         "no work is due for more than five minutes",

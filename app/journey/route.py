@@ -11,6 +11,8 @@ from app.db.unit_of_work import AtOnce
 from app.journey.connections import invitations
 from app.journey.connections import service as connections
 from app.journey.connections.events import CodePresented, ConnectionChanged
+from app.journey.consents import exchange, follow
+from app.journey.consents.events import ConsentChanged, ConsentEnding, ConsentReturned
 from app.journey.corrections import service as corrections
 from app.journey.corrections.events import BillCorrected
 from app.journey.decisions.events import PaymentDecided
@@ -48,6 +50,9 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     CorrectionDue: [corrections.apply_correction],
     BillCorrected: [webhooks.tell_bill_corrected],
     RefundOwed: [webhooks.tell_refund_owed],
+    ConsentReturned: [exchange.exchange_consent_code],
+    ConsentChanged: [notices.tell_consent_changed],
+    ConsentEnding: [notices.tell_consent_ending],
     PaymentDecided: [initiate.initiate],
     TwinMoved: [step.reconsider],
     BillerVetted: [invitations.accept_invitations],
@@ -68,6 +73,7 @@ AT_ONCE: dict[type[Event], list[AtOnce]] = {InvoiceOpened: [corrections.replace_
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event
 FOLLOW_UPS: list[Handler] = [
+    follow.follow,
     status.follow,
     delivery.deliver,
     sending.send,

@@ -137,8 +137,11 @@ def start_approval(uow: UnitOfWork, *, party: RelyingParty, customer_id: str) ->
     return _hand_out(uow, options, purpose="approve-passkey", customer_id=customer_id, data={})
 
 
-def start_payment(uow: UnitOfWork, *, party: RelyingParty, customer_id: str, order: dict[str, Any]) -> Started:
-    """Ask the customer to sign exactly this order (PSD2 RTS art. 5, dynamic linking).
+def start_payment(
+    uow: UnitOfWork, *, party: RelyingParty, customer_id: str, order: dict[str, Any], purpose: str = "pay"
+) -> Started:
+    """Ask the customer to sign exactly this order (PSD2 RTS art. 5, dynamic linking); or with another ``purpose``,
+    exactly this agreement.
 
     The challenge is SHA-256 over a fresh salt and the canonical JSON of ``order``: payee, account, amount, currency,
     date, bank. Nobody can get the signature of one order and use it for another.
@@ -153,7 +156,7 @@ def start_payment(uow: UnitOfWork, *, party: RelyingParty, customer_id: str, ord
         allow_credentials=[PublicKeyCredentialDescriptor(id=credential) for credential in known],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return _hand_out(uow, options, purpose="pay", customer_id=customer_id, data={"salt": salt, "order": order})
+    return _hand_out(uow, options, purpose=purpose, customer_id=customer_id, data={"salt": salt, "order": order})
 
 
 def linked_challenge(salt: str, order: dict[str, Any]) -> bytes:

@@ -71,6 +71,14 @@ const ceremonies = {
     form.elements.credential.value = JSON.stringify(signed.credential);
     form.submit();
   },
+  async agree(form) {
+    const { ceremonyAt, shown, language } = form.dataset;
+    const terms = [...form.querySelectorAll("[data-terms]")].map(({ name, value }) => [name, value]);
+    const signed = await sign(await post(ceremonyAt, { ...Object.fromEntries(terms), shown, language }));
+    form.elements.ceremony.value = signed.ceremony;
+    form.elements.credential.value = JSON.stringify(signed.credential);
+    form.submit();
+  },
 };
 
 function words(place, error) {

@@ -10,7 +10,7 @@ from joserfc.jwk import RSAKey
 
 from connectors.bank_keys import SIGNING, KeysUnusable
 from connectors.http import BankSession
-from connectors.openbanking_uk.connector import OpenBankingUkConnector, RecurringOpenBankingUkConnector
+from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.openbanking_uk.messages import Dialect
 from connectors.openbanking_uk.quirks import Quirks
 from connectors.profile import BankProfile
@@ -53,8 +53,7 @@ def connector(
         trust_anchors=frozenset({bank.tan}),
         b64=not quirks.b64_header,
     )
-    made = RecurringOpenBankingUkConnector if bank.recurring else OpenBankingUkConnector
-    return made(
+    return OpenBankingUkConnector(
         bank,
         session=session,
         oauth=oauth,

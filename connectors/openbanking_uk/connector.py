@@ -39,10 +39,7 @@ KEYS_REST = dt.timedelta(seconds=30)
 
 
 class OpenBankingUkConnector(Orders):
-    """The contract's verbs for single payments, and those of connectors/capabilities.py, which say what each promises.
-
-    Recurring payments are of the next class alone: few banks take them, and by contract.
-    """
+    """The contract's verbs for single payments, and those of connectors/capabilities.py, where their promises are."""
 
     def __init__(
         self,
@@ -101,6 +98,14 @@ class OpenBankingUkConnector(Orders):
     def scheduled(self) -> ScheduledPayments:
         """Payments that the bank keeps until their day."""
         return self._scheduled
+
+    @property
+    def recurring(self) -> RecurringPayments:
+        """Variable recurring payments. Which kinds can be set up, the bank's file says; what was set up while it named
+        others, or any, is asked about, used and taken back all the same."""
+        return RecurringPayments(
+            self._payments, dialect=self._dialect, oauth=self._oauth, kinds=self._profile.recurring
+        )
 
     # ------------------------------------------------------------------------------------------------ to be approved
 
@@ -223,14 +228,3 @@ class OpenBankingUkConnector(Orders):
     def unsubscribe(self, subscription_id: str, *, timeout_s: float) -> None:
         """DELETE /event-subscriptions/{id}."""
         self._subscriptions.unsubscribe(subscription_id, timeout_s=timeout_s)
-
-
-class RecurringOpenBankingUkConnector(OpenBankingUkConnector):
-    """One whose bank takes variable recurring payments of us: its file names the kinds."""
-
-    @property
-    def recurring(self) -> RecurringPayments:
-        """Variable recurring payments."""
-        return RecurringPayments(
-            self._payments, dialect=self._dialect, oauth=self._oauth, kinds=self._profile.recurring
-        )

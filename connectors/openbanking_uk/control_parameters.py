@@ -23,7 +23,12 @@ def differences(said: JsonObject, given: JsonObject) -> tuple[str, ...]:
     of_bank, of_ours = said.object(PARAMETERS), given.object(PARAMETERS)
     if not of_ours.members:
         return ()
-    names = [name for name, read in _READERS.items() if _read(read, of_bank, name) != _read(read, of_ours, name)]
+    names = [
+        name
+        for name, read in _READERS.items()
+        if not (name in _MAY_BE_LEFT_OUT and name not in of_bank.members)
+        and _read(read, of_bank, name) != _read(read, of_ours, name)
+    ]
     names += [name for name in ("ValidFromDateTime", "ValidToDateTime") if not _same_day(of_bank, of_ours, name)]
     if _payee(said) != _payee(given):
         names.append("CreditorAccount")
@@ -60,6 +65,10 @@ _READERS: Mapping[str, Callable[[JsonObject, str], Any]] = {
 }
 
 
+#: the standard leaves it to a bank whether it plays this back (0..n), and nothing of a limit is in it
+_MAY_BE_LEFT_OUT = frozenset({"PSUInteractionTypes"})
+
+
 def _read(read: Callable[[JsonObject, str], Any], within: JsonObject, name: str) -> Any:
     """None for what is not there, or not as it must be: ours always is."""
     try:
@@ -71,19 +80,27 @@ def _read(read: Callable[[JsonObject, str], Any], within: JsonObject, name: str)
 def _same_day(of_bank: JsonObject, of_ours: JsonObject, name: str) -> bool:
     """The standard disregards the time, so the day as written counts. The very moment by another offset is no other: in
     summer a bank in London writes our last second of a day as one of the next, and after our day we pay nothing."""
-    there, ours = (moment(within.text_or_none(name)) for within in (of_bank, of_ours))
+    there, ours = (_read_moment(within.text_or_none(name)) for within in (of_bank, of_ours))
     if there is None or ours is None:
         return of_bank.members.get(name) is None and of_ours.members.get(name) is None
-    return there == ours or there.date() == ours.date()
+    if there.date() == ours.date():
+        return True
+    # ISODateTime wants an offset. Some banks leave it out: then the day is all that they say
+    return there.tzinfo is not None and there == ours
 
 
 def moment(text: str | None) -> dt.datetime | None:
     """An ISODateTime with its offset; None for anything else."""
+    read = _read_moment(text)
+    return read if read is not None and read.tzinfo is not None else None
+
+
+def _read_moment(text: str | None) -> dt.datetime | None:
+    """Also without an offset."""
     try:
-        read = dt.datetime.fromisoformat(text or "")
+        return dt.datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return read if read.tzinfo is not None else None
 
 
 def _payee(data: JsonObject) -> str | None:

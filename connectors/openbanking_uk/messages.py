@@ -42,6 +42,10 @@ BEYOND_LIMITS = frozenset({"U014", "UK.OBIE.Rules.FailsControlParameters"})
 _ID = re.compile(r"[\x21\x23-\x2e\x30-\x5b\x5d-\x7e]{1,128}")
 #: of a consent's ControlParameters, as a path to what is wrong names it
 _LIMIT = re.compile(r"(?<![A-Za-z])(?:MaximumIndividualAmount|PeriodicLimits\[[0-9]\])(?![A-Za-z])")
+#: RFC 6750 §3, RFC 9449 §7.1: which error a 401 names
+_CHALLENGE = re.compile(r'\berror="?([a-z_]+)')
+#: those that are about our own proof of who we are
+OUR_FAULTS = frozenset({"invalid_dpop_proof", "use_dpop_nonce", "invalid_client", "invalid_request"})
 _PATH_STEPS = (".", "..")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 
@@ -102,7 +106,7 @@ def read_consent(body: bytes) -> Consent:
 
 
 def check_same_order(answer: bytes, asked: bytes) -> None:
-    """Raises NotReadable where the bank says that it holds another amount, payee or limit than it was given."""
+    """Raises NotReadable where the bank says that it holds another amount or payee than it was given."""
     said, given = read_object(answer).object("Data"), read_object(asked).object("Data")
     for part in ("Initiation", "Instruction"):
         _check_same_amount(said.object(part), given.object(part), "InstructedAmount")
@@ -110,10 +114,13 @@ def check_same_order(answer: bytes, asked: bytes) -> None:
         is_alike = there.get("SchemeName") == ours.get("SchemeName")  # else it is the same account, perhaps, as an IBAN
         if ours and is_alike and there.get("Identification") != ours.get("Identification"):
             raise NotReadable("it is about another payee")
-    if control_parameters.PARAMETERS in said.members:
-        for name in control_parameters.differences(said, given):
-            message = f"{name} is another one than was asked for"
-            raise NotReadable(message)
+
+
+def differences(answer: bytes, asked: bytes) -> tuple[str, ...]:
+    """What the bank holds otherwise of a recurring consent than it was given, as far as it says so. Raises
+    NotReadable."""
+    said, given = read_object(answer).object("Data"), read_object(asked).object("Data")
+    return control_parameters.differences(said, given) if control_parameters.PARAMETERS in said.members else ()
 
 
 def _check_same_amount(said: JsonObject, given: JsonObject, name: str) -> None:
@@ -197,13 +204,19 @@ def refusal(response: BankResponse) -> BankRefused:
         errors = []
     beyond = [error for error in errors if error.text_or_none("ErrorCode") in BEYOND_LIMITS]
     first = [*beyond, *errors, JsonObject({})][0]
-    code = (first.text_or_none("ErrorCode") or f"http_{response.status}")[:100]
+    code = (_of_ours(response) or first.text_or_none("ErrorCode") or f"http_{response.status}")[:100]
     text = first.text_or_none("Message") or "no text"
     message = f"the bank refused: {text[:500]}"
     if beyond:
         limit = _LIMIT.search(first.text_or_none("Path") or "")
         return BeyondLimits(message, code=code, http_status=response.status, parameter=limit and limit[0])
     return BankRefused(message, code=code, http_status=response.status)
+
+
+def _of_ours(response: BankResponse) -> str | None:
+    """Of a 401: what was wrong with how we proved who we are. Then it says nothing of the token beside it."""
+    found = _CHALLENGE.search(response.headers.get("www-authenticate", "")) if response.status == 401 else None
+    return found[1] if found is not None and found[1] in OUR_FAULTS else None
 
 
 def account(value: str) -> str:

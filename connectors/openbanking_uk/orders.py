@@ -61,7 +61,11 @@ class Orders:
         response = self._wire.post(request, psu=psu, deadline=deadline)
         try:
             consent = messages.read_consent(response.body)
-            messages.check_same_order(response.body, request.body)
+            differences: tuple[str, ...] = ()
+            if self._resource is RECURRING:  # the bank has it: whoever asked needs its id, to have it taken back
+                differences = messages.differences(response.body, request.body)
+            else:
+                messages.check_same_order(response.body, request.body)
         except NotReadable as error:
             raise unreadable(error) from None
         if consent.status == "RJCT":
@@ -78,6 +82,7 @@ class Orders:
                 intent_id=consent.consent_id,
             ),
             raw_response=response.body,
+            differences=differences,
         )
 
     def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:

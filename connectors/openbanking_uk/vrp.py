@@ -111,6 +111,7 @@ def _told_apart() -> Iterator[None]:
     try:
         yield
     except BankRefused as error:
-        if error.http_status != 401 and error.code not in ACCESS_LOST:
+        is_of_token = error.http_status == 401 and error.code not in messages.OUR_FAULTS
+        if not is_of_token and error.code not in ACCESS_LOST:
             raise
         raise AccessLost(str(error), code=error.code, http_status=error.http_status) from error

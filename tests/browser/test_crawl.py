@@ -36,7 +36,10 @@ DOORS = (
     "/readyz",
 )
 #: the addresses of ours that lead away, and the pages say so before: to approve a payment, and to sign in before one
-HOP = re.compile(r"/payments/pay_[0-9a-f]{32}/bank\Z|/bills/inv_[0-9a-f]{32}/bank/sign-in\?bank=[a-z0-9-]+\Z")
+HOP = re.compile(
+    r"/payments/pay_[0-9a-f]{32}/bank\Z|/consents/con_[0-9a-f]{32}/bank\Z"
+    r"|/bills/inv_[0-9a-f]{32}/bank/sign-in\?bank=[a-z0-9-]+\Z"
+)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

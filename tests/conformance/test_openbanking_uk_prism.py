@@ -23,7 +23,7 @@ from connectors.contract import ConsentStatus, Fact, PsuContext
 from connectors.http import BankSession
 from connectors.money import Money
 from connectors.openbanking_uk import vrp_messages
-from connectors.openbanking_uk.connector import RecurringOpenBankingUkConnector
+from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.openbanking_uk.quirks import Quirks
 from connectors.profile import POLL_S, BankProfile
 from connectors.security.detached_jws import Signer
@@ -115,7 +115,7 @@ def listening(prisms: dict[str, str]) -> _Listening:
 
 
 @pytest.fixture
-def bank(judge: Judge, version: str, listening: _Listening) -> RecurringOpenBankingUkConnector:
+def bank(judge: Judge, version: str, listening: _Listening) -> OpenBankingUkConnector:
     session = BankSession(allow_http=True)
     session.mount(API, listening)
     profile = BankProfile(
@@ -137,7 +137,7 @@ def bank(judge: Judge, version: str, listening: _Listening) -> RecurringOpenBank
         recurring=tuple(RecurringKind),
     )
     key = RSAKey.generate_key(2048, private=True)
-    return RecurringOpenBankingUkConnector(
+    return OpenBankingUkConnector(
         profile,
         session=session,
         oauth=judge.client("fapi1_advanced"),
@@ -160,7 +160,7 @@ def key() -> str:
     ids=["text", "no text", "reference"],
 )
 def test_no_request_for_a_single_payment_breaks_the_official_file(
-    bank: RecurringOpenBankingUkConnector, listening: _Listening, changes: dict[str, Any]
+    bank: OpenBankingUkConnector, listening: _Listening, changes: dict[str, Any]
 ) -> None:
     made = order(**changes)
     staged = bank.initiate(bank.draft(made, request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=20)
@@ -176,7 +176,7 @@ def test_no_request_for_a_single_payment_breaks_the_official_file(
 
 @ALL_RESOURCES
 def test_no_request_for_a_scheduled_payment_breaks_the_official_file(
-    bank: RecurringOpenBankingUkConnector, listening: _Listening
+    bank: OpenBankingUkConnector, listening: _Listening
 ) -> None:
     later, day = bank.scheduled, clock().date() + dt.timedelta(days=7)
     staged = later.initiate(later.draft(order(), execute_on=day, request_id=key()), psu=PSU, timeout_s=20)
@@ -190,7 +190,7 @@ def test_no_request_for_a_scheduled_payment_breaks_the_official_file(
 
 
 def test_no_request_for_recurring_payments_breaks_the_official_file(
-    bank: RecurringOpenBankingUkConnector, version: str, listening: _Listening
+    bank: OpenBankingUkConnector, version: str, listening: _Listening
 ) -> None:
     again = bank.recurring
     kind = RecurringKind.COMMERCIAL_1 if version == "cvrp" else RecurringKind.OTHER
@@ -212,9 +212,7 @@ def test_no_request_for_recurring_payments_breaks_the_official_file(
 
 
 @ALL_RESOURCES
-def test_no_request_about_events_breaks_the_official_file(
-    bank: RecurringOpenBankingUkConnector, listening: _Listening
-) -> None:
+def test_no_request_about_events_breaks_the_official_file(bank: OpenBankingUkConnector, listening: _Listening) -> None:
     made = bank.subscribe("https://quittance.example/banks/judge/events", timeout_s=20)
     assert [one.subscription_id for one in bank.subscriptions(timeout_s=20)]
     bank.change_subscription(made.subscription_id, "https://quittance.example/banks/judge/events", timeout_s=20)

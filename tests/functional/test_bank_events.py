@@ -19,8 +19,8 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from app.db.work import WorkRow
+from app.journey.consents.models import BankBudget
 from app.journey.payments.looks import work_key
-from app.journey.payments.models import BankBudget
 from app.keys.installation import Keys
 from app.services import Services
 from app.tables import metadata

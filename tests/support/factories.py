@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from app.audit import entries
 from app.audit.kinds import Kind
+from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.journey.connections import service as connections
@@ -30,7 +31,7 @@ from connectors.payee_name import NOT_POSSIBLE
 from consent.base import new_id
 from consent.models import Consent, ConsentHistory, ShownText, Standing
 from consent.rules import Frame, Limit
-from consent.states import STANDING, StandingState, StandingStep
+from consent.states import STANDING, STANDING_OVER, StandingState, StandingStep
 
 _numbers = itertools.count(1)
 
@@ -153,7 +154,7 @@ def agree_standing(
     states = [StandingState.PREPARED]
     for taken in steps:
         states.append(STANDING.next(states[-1], taken))
-    consent_id, is_over = new_id("con"), states[-1] in STANDING.final()
+    consent_id, is_over = new_id("con"), states[-1] in STANDING_OVER
     uow.session.add(
         Consent(
             id=consent_id,
@@ -194,6 +195,8 @@ def agree_standing(
         path="/domestic-vrp-consents",
         headers={},
         body=b"{}",
+        sends=1,
+        gone_at=uow.now if is_over else None,
         ended_at=uow.now if is_over else None,
         sequence=len(states),
     )
@@ -206,6 +209,10 @@ def agree_standing(
         )
         uow.session.add(history)
     uow.session.flush()
+    if not is_over:  # its work is there, and nothing happens by itself
+        key, payload = f"consents.follow:{consent_id}", {"consent_id": consent_id}
+        far = uow.now + dt.timedelta(days=3650)
+        work.enqueue(uow.session, handler="consents.follow", key=key, payload=payload, now=uow.now, run_at=far)
     return standing
 
 

@@ -35,7 +35,7 @@ from app.worker import Worker
 from connectors.capabilities import Alignment, Period, PeriodicLimit, RecurringConsent, RecurringKind
 from connectors.contract import Authorised, ConsentStatus, PaymentOrder, PsuContext
 from connectors.money import Money
-from connectors.openbanking_uk.connector import RecurringOpenBankingUkConnector
+from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.security.pkce import challenge, new_verifier
 from consent import tokens
 from consent.base import Base, new_id
@@ -108,9 +108,9 @@ class World:
         }
 
     @property
-    def connector(self) -> RecurringOpenBankingUkConnector:
+    def connector(self) -> OpenBankingUkConnector:
         made = self.services.banks.connector(BANK)
-        assert isinstance(made, RecurringOpenBankingUkConnector)
+        assert isinstance(made, OpenBankingUkConnector)
         return made
 
     def token(self) -> str:
@@ -206,7 +206,7 @@ class Caller:
 def approve(services: Services, tls: OverTls, agreed: RecurringConsent, *, exchange: bool) -> Approved:
     """Our connector asks, the customer approves at the bank's pages."""
     connector = services.banks.connector(BANK)
-    assert isinstance(connector, RecurringOpenBankingUkConnector)
+    assert isinstance(connector, OpenBankingUkConnector)
     redirect_uri = f"{BASE_URL}/banks/{BANK}/return"
     request = connector.recurring.draft(agreed, request_id=str(uuid.uuid4()))
     staged = connector.recurring.initiate(request, psu=PSU, timeout_s=WAIT_S)

@@ -46,7 +46,8 @@ KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
         StandingState,
         StandingStep,
         {StandingState.PREPARED},
-        {StandingState.REJECTED, StandingState.EXPIRED, StandingState.REVOKED},
+        # of what only our clock has ended the bank may say that it was approved in the last moment
+        {StandingState.REJECTED, StandingState.REVOKED},
     ),
     (
         PAYMENT,

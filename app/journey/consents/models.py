@@ -1,4 +1,4 @@
-"""Which banks are a customer's. Their consents themselves stand in consent/models.py."""
+"""Which banks are a customer's, and how often we ask one. Consents themselves stand in consent/models.py."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ class CustomerBank(Base):
     rank: Mapped[int]  # in which order they are shown
     added_at: Mapped[dt.datetime]
     removed_at: Mapped[dt.datetime | None]
+
+
+class BankBudget(Base):
+    """How much a bank is asked for statuses: all payments, standing consents and workers share it (K8)."""
+
+    __tablename__ = "bank_budget"
+
+    bank_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    minute: Mapped[dt.datetime]  # the minute that ``calls`` counts
+    calls: Mapped[int]
+    not_before: Mapped[dt.datetime | None]  # the bank said so (Retry-After): nobody asks it earlier

@@ -229,9 +229,13 @@ def _currency(form: Mapping[str, str]) -> str:
 
 
 def _amount(form: Mapping[str, str]) -> Money:
-    """As people write it: ``1 184,50``, ``1'184.50``, ``1.184,50``. What could be two amounts is refused."""
-    code = form.get("currency", "")
-    written = _SPACES.sub("", form.get("amount", ""))
+    return typed_amount(form.get("amount", ""), form.get("currency", ""))
+
+
+def typed_amount(typed: str, code: str) -> Money:
+    """As people write it: ``1 184,50``, ``1'184.50``, ``1.184,50``. Raises ValueError: also for what could be two
+    amounts, and for one that nobody can pay."""
+    written = _SPACES.sub("", typed)
     if _GROUPED.fullmatch(written):
         whole, fraction = re.split(r"[.,](?=[0-9]*\Z)", written)
         written = f"{re.sub('[.,]', '', whole)}.{fraction}"

@@ -13,6 +13,11 @@ class NoticeKind(enum.StrEnum):
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REVERSED = "payment_reversed"
     ACCOUNT_FROZEN = "account_frozen"  #: while a payment to it was under way
+    CONSENT_SET_UP = "consent_set_up"  #: a standing one, approved at the bank
+    CONSENT_ENDING = "consent_ending"
+    CONSENT_STOPPED = "consent_stopped"  #: at the bank, by its customer or by the bank
+    CONSENT_ENDED = "consent_ended"
+    CONSENT_NOT_TAKEN = "consent_not_taken"  #: the bank did not take it, or not as it was agreed on
     WORDS_CHANGED = "words_changed"  #: nobody can choose to miss it
     ADDRESS_ASKED = "address_asked"  #: the question whether the address is its customer's: the first one, by their wish
 

@@ -34,6 +34,8 @@ from app.people.models import Customer
 from app.services import Services, Task
 from config.mail import is_address
 from consent.base import new_id
+from consent.models import ConsentHistory, Standing
+from consent.states import StandingState
 
 SEND = "notices.send"
 #: how long what was told stands on its customer's page
@@ -198,6 +200,24 @@ def _mailbox(address: str) -> tuple[str, ColumnElement[bool]]:
     return box, (Customer.email == box) | (labelled & Customer.email.endswith(f"@{domain}", autoescape=True))
 
 
+def tell_consent_changed(task: Task) -> None:
+    """ConsentChanged: told where it can be used from now on, was stopped at the bank, or is over in another way than by
+    its customer's own hand."""
+    with task.services.reading() as uow:
+        kind = _told_of_consent(uow.session, task.payload)
+    if kind is not None:
+        _tell_one(task, kind)
+        return
+    with task.services.unit_of_work() as uow:
+        task.finish(uow)
+        uow.commit()
+
+
+def tell_consent_ending(task: Task) -> None:
+    """ConsentEnding."""
+    _tell_one(task, NoticeKind.CONSENT_ENDING)
+
+
 def tell_words_changed(task: Task) -> None:
     """SafeWordsChanged."""
     _tell_one(task, NoticeKind.WORDS_CHANGED)
@@ -261,6 +281,46 @@ def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
     return {each.customer_id: event for event, each in payments.items() if is_account_held(session, each)}
 
 
+def _told_of_consent(session: Session, fact: dict[str, Any]) -> NoticeKind | None:
+    """What is told of this line of a consent's history; None: nothing. Its customer knows what they did here."""
+    line = session.get_one(ConsentHistory, (fact["consent_id"], fact["sequence"]))
+    if line.after == StandingState.REJECTED or (line.before, line.after) == (
+        StandingState.AWAITING,
+        StandingState.EXPIRED,
+    ):
+        return NoticeKind.CONSENT_NOT_TAKEN
+    if line.after == StandingState.REVOKED and line.before == StandingState.REVOKING:
+        return None
+    return _OF_CONSENT.get(StandingState(line.after))
+
+
+_OF_CONSENT = {
+    StandingState.AUTHORISED: NoticeKind.CONSENT_SET_UP,
+    StandingState.STOPPED_AT_BANK: NoticeKind.CONSENT_STOPPED,
+    StandingState.EXPIRED: NoticeKind.CONSENT_ENDED,
+    StandingState.REVOKED: NoticeKind.CONSENT_ENDED,
+}
+
+
+def _whose_consent(kind: NoticeKind) -> WhoseOf:
+    """Of a consent that still stands where this line of its history left it."""
+
+    def whose(session: Session, facts: Facts) -> Whose:
+        found: Whose = {}
+        for fact in facts:
+            standing = session.get_one(Standing, fact["consent_id"])
+            if standing.sequence == fact["sequence"] and _told_of_consent(session, fact) is kind:
+                found[standing.customer_id] = fact["event"]
+        return found
+
+    return whose
+
+
+def _whose_consents_end(session: Session, facts: Facts) -> Whose:
+    standing = {fact["event"]: session.get_one(Standing, fact["consent_id"]) for fact in facts}
+    return {each.customer_id: event for event, each in standing.items() if each.ended_at is None}
+
+
 def _whose_own(event: type[Event]) -> WhoseOf:
     """Of a fact about a customer themselves: what it was is looked up, since nothing else tells whether it is so."""
 
@@ -280,6 +340,11 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.PAYMENT_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
     NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),
     NoticeKind.ACCOUNT_FROZEN: _whose_payments_are_held_up,
+    NoticeKind.CONSENT_SET_UP: _whose_consent(NoticeKind.CONSENT_SET_UP),
+    NoticeKind.CONSENT_ENDING: _whose_consents_end,
+    NoticeKind.CONSENT_STOPPED: _whose_consent(NoticeKind.CONSENT_STOPPED),
+    NoticeKind.CONSENT_ENDED: _whose_consent(NoticeKind.CONSENT_ENDED),
+    NoticeKind.CONSENT_NOT_TAKEN: _whose_consent(NoticeKind.CONSENT_NOT_TAKEN),
     NoticeKind.WORDS_CHANGED: _whose_own(SafeWordsChanged),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
 }

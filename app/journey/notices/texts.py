@@ -140,6 +140,96 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             asks=True,
         ),
     },
+    NoticeKind.CONSENT_SET_UP: {
+        "en": Text(
+            "A consent is set up at your bank",
+            (
+                "A consent is set up at one of your banks: within its limits you can now pay one company with your"
+                " passkey alone. Nothing is paid by that; each payment is still started by you.",
+                "If it was not you, sign in, open Consents, and stop it there. Your bank can stop it, too.",
+            ),
+        ),
+        "fr": Text(
+            "Un accord est en place dans votre banque",
+            (
+                "Un accord est en place dans l’une de vos banques : dans ses limites, vous pouvez désormais payer une"
+                " entreprise avec votre seule clé d’accès. Rien n’est payé pour autant ; c’est toujours vous qui lancez"
+                " chaque paiement.",
+                "Si ce n’était pas vous, connectez-vous, ouvrez Accords et arrêtez-le. Votre banque peut aussi"
+                " l’arrêter.",
+            ),
+        ),
+    },
+    NoticeKind.CONSENT_ENDING: {
+        "en": Text(
+            "A consent at your bank ends soon",
+            (
+                "A consent that you gave at one of your banks ends soon. Nothing is lost by that: afterwards you"
+                " approve each bill at your bank again, or set up another consent. Under Consents you see which one it"
+                " is.",
+            ),
+        ),
+        "fr": Text(
+            "Un accord dans votre banque prend bientôt fin",
+            (
+                "Un accord que vous avez donné dans l’une de vos banques prend bientôt fin. Rien n’est perdu : ensuite,"
+                " vous approuvez de nouveau chaque facture dans votre banque, ou vous mettez en place un autre accord."
+                " Sous Accords, vous voyez duquel il s’agit.",
+            ),
+        ),
+    },
+    NoticeKind.CONSENT_STOPPED: {
+        "en": Text(
+            "A consent was stopped at your bank",
+            (
+                "One of your banks lets nothing more be paid under a consent that you gave there. You, or the bank, may"
+                " have stopped it. Your bills are where they were, and can be paid in another way.",
+                "If you want to use it again, approve it at your bank once more: under Consents in your space.",
+            ),
+        ),
+        "fr": Text(
+            "Un accord a été arrêté dans votre banque",
+            (
+                "L’une de vos banques ne laisse plus rien payer sous un accord que vous y avez donné. Vous, ou la"
+                " banque, l’avez peut-être arrêté. Vos factures sont toujours là et peuvent être payées autrement.",
+                "Si vous voulez l’utiliser de nouveau, approuvez-le encore une fois dans votre banque : sous Accords,"
+                " dans votre espace.",
+            ),
+        ),
+    },
+    NoticeKind.CONSENT_ENDED: {
+        "en": Text(
+            "A consent at your bank has ended",
+            (
+                "A consent that you gave at one of your banks has ended, and nothing is paid under it any more. What it"
+                " was, and why it ended, stands under Consents in your space.",
+            ),
+        ),
+        "fr": Text(
+            "Un accord dans votre banque a pris fin",
+            (
+                "Un accord que vous avez donné dans l’une de vos banques a pris fin, et plus rien n’est payé sous cet"
+                " accord. Ce qu’il permettait et pourquoi il a pris fin se trouve sous Accords, dans votre espace.",
+            ),
+        ),
+    },
+    NoticeKind.CONSENT_NOT_TAKEN: {
+        "en": Text(
+            "Your bank did not take a consent",
+            (
+                "A consent that you signed was not set up: your bank did not take it, or not as you agreed on, or it"
+                " was not approved there. Nothing can be paid under it. Your bills can be paid one by one, as before.",
+            ),
+        ),
+        "fr": Text(
+            "Votre banque n’a pas accepté un accord",
+            (
+                "Un accord que vous avez signé n’a pas été mis en place : votre banque ne l’a pas accepté, ou pas tel"
+                " que convenu, ou il n’y a pas été approuvé. Rien ne peut être payé sous cet accord. Vos factures"
+                " peuvent être payées une à une, comme avant.",
+            ),
+        ),
+    },
     NoticeKind.WORDS_CHANGED: {
         "en": Text(
             "Your safe words were changed",

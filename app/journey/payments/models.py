@@ -131,14 +131,3 @@ class BankAttempt(Base):
     answered_at: Mapped[dt.datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(20))
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)  # what the bank said, without secrets
-
-
-class BankBudget(Base):
-    """How much a bank is asked for statuses: all payments and all workers share it (K8)."""
-
-    __tablename__ = "bank_budget"
-
-    bank_id: Mapped[str] = mapped_column(String(60), primary_key=True)
-    minute: Mapped[dt.datetime]  # the minute that ``calls`` counts
-    calls: Mapped[int]
-    not_before: Mapped[dt.datetime | None]  # the bank said so (Retry-After): nobody asks it earlier

@@ -117,6 +117,20 @@ def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str, 
     return [_seen_in_the_ledger(session, _view(way_of(session, row[0]), *row)) for row in rows]
 
 
+def payments_under(session: Session, *, consent_id: str, now: dt.datetime) -> list[PaymentView]:
+    """Those that were started under a standing consent, newest first."""
+    under = _select(now).where(Payment.consent_id == consent_id).order_by(Payment.id.desc()).limit(PAYMENTS_MOST)
+    rows = session.execute(under).all()
+    return [_seen_in_the_ledger(session, _view(way_of(session, row[0]), *row)) for row in rows]
+
+
+def waiting_at_banks(session: Session, *, customer_id: str, now: dt.datetime) -> list[PaymentView]:
+    """Single payments that wait for their customer's approval, newest first."""
+    waiting = _select(now).where(Payment.customer_id == customer_id, Payment.state == PaymentState.AWAITING_CUSTOMER)
+    rows = session.execute(waiting.order_by(Payment.id.desc()).limit(PAYMENTS_MOST)).all()
+    return [_view(way_of(session, row[0]), *row) for row in rows]
+
+
 def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
     """For each invoice that has one: the payment that holds or has settled it, not one that was executed on top."""
     found = session.execute(

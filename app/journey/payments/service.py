@@ -172,7 +172,7 @@ def come_back(
         consent = uow.session.get_one(Consent, payment.consent_id)
         carries_code = "code" in answer or "response" in answer
         sca = ScaOAuth(**consent.sca)
-        trusted = _is_from(sca, answer)
+        trusted = trips.is_from(sca, answer)
         open_ = payment.state not in OVER and trips.is_open(uow.session, trip)
         usable = answer if carries_code and trusted and open_ else None
         untrusted = "wrong_issuer" if carries_code and not trusted else "nothing"
@@ -191,17 +191,6 @@ def come_back(
         returned = Returned(payment.id, True, recorded)
     failpoint("return.noted")
     return returned
-
-
-def _is_from(sca: ScaOAuth, answer: Mapping[str, str]) -> bool:
-    """RFC 9207: an issuer that is named must be the right one; a bank that says it names itself must do so.
-
-    A signed answer (JARM) names it inside, where whoever exchanges its code looks.
-    """
-    if "iss" in answer:
-        return answer["iss"] == sca.issuer
-    is_signed = "response" in answer and "code" not in answer
-    return is_signed or not sca.iss_parameter_supported
 
 
 def hear(services: Services, *, bank_id: str, event: Event) -> None:

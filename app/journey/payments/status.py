@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
-from app.journey.payments import budget, calls, rules
+from app.journey.consents import budget
+from app.journey.payments import calls, rules
 from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_unwanted
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment

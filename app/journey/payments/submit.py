@@ -16,8 +16,9 @@ from sqlalchemy import select
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
+from app.journey.consents import budget
 from app.journey.decisions.models import Decision
-from app.journey.payments import approval, budget, calls, rules
+from app.journey.payments import approval, calls, rules
 from app.journey.payments.access import locked, why_unwanted
 from app.journey.payments.look_back import look_back
 from app.journey.payments.looks import follow_from, look_again

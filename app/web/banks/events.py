@@ -1,8 +1,9 @@
 """Where a bank posts its events: security event tokens (RFC 8417), delivered as RFC 8935 has it.
 
-No session and no form token: a bank calls, and its signature is all that is believed. What it says moves nothing: the
-payment it names is looked at earlier, and the bank's own status tells what became of it. No bank is called here, but
-for the keys of its signature.
+No session and no form token: a bank calls, and its signature is all that is believed. What it says moves no money:
+the payment or standing consent that it names is looked at earlier, and the bank's own status tells what became of it.
+Only that a standing consent was stopped there is taken from the event itself. No bank is called here, but for the keys
+of its signature.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
+from app.journey.consents import service as consents
 from app.journey.payments import service as payments
 from app.web.context import services
 from connectors.capabilities import Notifies
@@ -60,7 +62,8 @@ def announced(bank_id: str) -> Response:
     except EventNotBelieved as error:
         log.warning("bank %s: an event is not believed: %s", bank_id, error)
         return _refused(400, error.code, str(error))
-    payments.hear(services(), bank_id=bank_id, event=event)
+    if not consents.hear(services(), bank_id=bank_id, event=event):
+        payments.hear(services(), bank_id=bank_id, event=event)
     return Response(status=202)
 
 

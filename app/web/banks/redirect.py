@@ -10,6 +10,8 @@ from flask import Blueprint, abort, current_app, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from app.journey.banks import sign_in
+from app.journey.consents import service as consents
+from app.journey.consents.step import work_key as consent_work_key
 from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
 from app.journey.payments.service import Returned
@@ -62,6 +64,9 @@ def comes_back(bank_id: str, state: str | None = None) -> ResponseReturnValue:
     signing_in = _from_sign_in(bank_id, state, answer)
     if signing_in is not None:
         return signing_in
+    consenting = _from_consent(bank_id, state, answer)
+    if consenting is not None:
+        return consenting
     returned = payments.come_back(
         services(),
         bank_id=bank_id,
@@ -95,6 +100,29 @@ def _from_sign_in(bank_id: str, state: str, answer: dict[str, str]) -> ResponseR
         bank_name = services().banks.profile(bank_id).name
         return render_template("customers/elsewhere.html", bank_name=bank_name, signing_in=True)
     return redirect(url_for("customers.confirm", inv=returned.invoice_id, bank=bank_id, back=1), 303)
+
+
+def _from_consent(bank_id: str, state: str, answer: dict[str, str]) -> ResponseReturnValue | None:
+    """Where the state is that of a standing consent: back to its page, which says what the bank tells of it."""
+    who = signed_in()
+    returned = consents.come_back(
+        services(),
+        bank_id=bank_id,
+        state=state,
+        browsers=trip_cookies(),
+        customer_id=who.customer.id if who else None,
+        answer=answer,
+    )
+    if returned is None:
+        return None
+    if not returned.is_believed:
+        bank_name = services().banks.profile(bank_id).name
+        return render_template("customers/elsewhere.html", bank_name=bank_name, consenting=True)
+    if returned.work is not None:
+        for key in returned.work.work_keys.values():
+            run_now(services(), key, deadline_s=WEB_DEADLINE_S)
+        run_now(services(), consent_work_key(returned.consent_id), deadline_s=WEB_DEADLINE_S / 2)
+    return redirect(url_for("customers.consent", con=returned.consent_id, back=1), 303)
 
 
 def _find_out(returned: Returned) -> None:

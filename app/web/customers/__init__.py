@@ -11,8 +11,10 @@ from flask_wtf.csrf import CSRFProtect
 from app.people.customers import LOCALES
 from app.web.context import EXTENSION, cookie_name, signed_in
 from app.web.customers import (  # noqa: F401  (they add their pages)
+    agree,
     choose,
     companies,
+    consents,
     decide,
     errors,
     filters,

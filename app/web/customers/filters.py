@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NBSP = "\N{NO-BREAK SPACE}"
 
 #: plain ``en`` would give American dates
-_FORMATS = {"en": "en_GB", "fr": "fr_FR"}
+FORMATS = {"en": "en_GB", "fr": "fr_FR"}
 
 #: words that do not stand for a name in its two letters
 _PARTICLES = frozenset(
@@ -162,7 +162,7 @@ def time_zone() -> str:
 
 def _formats() -> str:
     locale = get_locale()
-    return _FORMATS.get(locale.language if locale else "en", "en_GB")
+    return FORMATS.get(locale.language if locale else "en", "en_GB")
 
 
 def _date(value: dt.date, style: str) -> str:

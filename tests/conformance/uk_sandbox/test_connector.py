@@ -21,7 +21,7 @@ from connectors.capabilities import Alignment, Period, PeriodicLimit, RecurringC
 from connectors.contract import Authorised, ConsentStatus, Fact, PaymentOrder, PsuContext, ScaOAuth, Staged
 from connectors.errors import AccessLost, BankRefused, BeyondLimits, NotApproved
 from connectors.money import Money
-from connectors.openbanking_uk.connector import OpenBankingUkConnector, RecurringOpenBankingUkConnector
+from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.registry import Registry
 from connectors.sandbox_bank.openbanking_uk import brands as sandbox_brands
 from connectors.security import pkce
@@ -165,7 +165,7 @@ class Standing:
 
     def __init__(self, banks: Registry, served: ServedBank, bank_id: str) -> None:
         connector = banks.connector(bank_id)
-        assert isinstance(connector, RecurringOpenBankingUkConnector)
+        assert isinstance(connector, OpenBankingUkConnector)
         self.connector, self.recurring = connector, connector.recurring
         self._served, self._bank_id = served, bank_id
         self.wanted = RecurringConsent(

@@ -21,7 +21,7 @@ from connectors.capabilities import Alignment
 from connectors.contract import ConsentStatus, Fact, PsuContext, ScaOAuth, Staged
 from connectors.errors import BankRefused, BankSilent
 from connectors.money import Money
-from connectors.openbanking_uk.connector import RecurringOpenBankingUkConnector
+from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.registry import Registry
 from connectors.security import pkce
 from tests.support.judges import clock, running_prism
@@ -107,9 +107,9 @@ def judged(banks: Registry, bank_id: str, prisms: dict[str, str], forwarder: For
 
 
 @pytest.fixture
-def bank(banks: Registry, bank_id: str, judged: ThroughPrism) -> RecurringOpenBankingUkConnector:
+def bank(banks: Registry, bank_id: str, judged: ThroughPrism) -> OpenBankingUkConnector:
     connector = banks.connector(bank_id)
-    assert isinstance(connector, RecurringOpenBankingUkConnector)
+    assert isinstance(connector, OpenBankingUkConnector)
     return connector
 
 
@@ -117,7 +117,7 @@ def key() -> str:
     return str(uuid.uuid4())
 
 
-def approved(bank: RecurringOpenBankingUkConnector, served: ServedBank, staged: Staged) -> str:
+def approved(bank: OpenBankingUkConnector, served: ServedBank, staged: Staged) -> str:
     """The token of a customer who said yes at the bank."""
     assert isinstance(staged.sca, ScaOAuth)
     verifier, state, nonce = pkce.new_verifier(), secrets.token_urlsafe(16), secrets.token_urlsafe(16)
@@ -150,7 +150,7 @@ def nothing_wrong(judged: ThroughPrism, forwarder: Forwarder, *, calls: int) -> 
 
 
 def test_a_single_payment(
-    bank: RecurringOpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
+    bank: OpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     made = order(refund_account=True, end_to_end_id=secrets.token_hex(12))
     staged = bank.initiate(bank.draft(made, request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=WAIT_S)
@@ -170,7 +170,7 @@ def test_a_single_payment(
 
 
 def test_a_scheduled_payment(
-    bank: RecurringOpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
+    bank: OpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     later, day = bank.scheduled, clock().date() + dt.timedelta(days=7)
     made = order(refund_account=True, end_to_end_id=secrets.token_hex(12))
@@ -186,7 +186,7 @@ def test_a_scheduled_payment(
 
 
 def test_recurring_payments(
-    bank: RecurringOpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
+    bank: OpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     again, today = bank.recurring, clock().date()
     # counted from the consent: of a calendar's first month only a share is left
@@ -213,9 +213,7 @@ def test_recurring_payments(
     nothing_wrong(judged, forwarder, calls=11)
 
 
-def test_subscriptions_to_events(
-    bank: RecurringOpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder
-) -> None:
+def test_subscriptions_to_events(bank: OpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder) -> None:
     made = bank.subscribe("https://quittance.example/banks/judge/events", timeout_s=WAIT_S)
     assert made in bank.subscriptions(timeout_s=WAIT_S)
     bank.unsubscribe(made.subscription_id, timeout_s=WAIT_S)
@@ -224,7 +222,7 @@ def test_subscriptions_to_events(
 
 
 def test_refusals_are_as_the_file_has_them(
-    bank: RecurringOpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
+    bank: OpenBankingUkConnector, served: ServedBank, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     """What goes wrong in the files' own way is no fault: prism lets it pass."""
     made = order(end_to_end_id=secrets.token_hex(12))
@@ -238,9 +236,7 @@ def test_refusals_are_as_the_file_has_them(
     nothing_wrong(judged, forwarder, calls=4)
 
 
-def test_prism_stops_a_wrong_request(
-    bank: RecurringOpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder
-) -> None:
+def test_prism_stops_a_wrong_request(bank: OpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder) -> None:
     judged.change = lambda body: body.replace(b'"GBP"', b'"pounds"')
     with pytest.raises(BankRefused) as refused:
         bank.initiate(bank.draft(order(), request_id=key(), redirect_uri=RETURN), psu=PSU, timeout_s=WAIT_S)
@@ -251,9 +247,7 @@ def test_prism_stops_a_wrong_request(
     assert forwarder.passed == []
 
 
-def test_prism_stops_a_wrong_answer(
-    bank: RecurringOpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder
-) -> None:
+def test_prism_stops_a_wrong_answer(bank: OpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder) -> None:
     forwarder.change = lambda body: body.replace(b'"Status":"', b'"Status":"no word of the standard: ')
     try:
         with pytest.raises(BankSilent):
@@ -265,7 +259,7 @@ def test_prism_stops_a_wrong_answer(
 
 
 def test_a_signature_shows_that_bytes_were_changed(
-    bank: RecurringOpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder
+    bank: OpenBankingUkConnector, judged: ThroughPrism, forwarder: Forwarder
 ) -> None:
     """The counter-proof of all others here: what is well made, so that prism lets it pass, but not what was signed."""
     judged.change = lambda body: body.replace(b'"GBP"', b'"EUR"')

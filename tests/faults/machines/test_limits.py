@@ -11,7 +11,7 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from app.journey.payments import budget
+from app.journey.consents import budget
 from tests.faults.machines.house import house, runs
 
 #: how many questions a minute each bank allows

@@ -23,6 +23,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.db.work import WorkRow
 from app.errors import Conflict
 from app.journey import route
+from app.journey.consents import budget
 from app.journey.corrections import read as corrections_read
 from app.journey.corrections import service as corrections
 from app.journey.corrections.models import Correction
@@ -43,7 +44,6 @@ from app.journey.ledger.models import LedgerEntry
 from app.journey.ledger.rules import Claim
 from app.journey.payments import (
     access,
-    budget,
     calls,
     code_exchange,
     initiate,

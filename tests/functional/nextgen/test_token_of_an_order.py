@@ -13,7 +13,8 @@ from flask import request
 from sqlalchemy import select
 
 from app.cli import machinery, main
-from app.journey.payments.models import BankAttempt, BankBudget, Payment
+from app.journey.consents.models import BankBudget
+from app.journey.payments.models import BankAttempt, Payment
 from app.journey.payments.rules import SENDS_MOST
 from app.schedule import forget_expired_secrets
 from app.web.banks import redirect

@@ -470,6 +470,7 @@ def _standing(books: Books) -> Row:
     line = {"consent_id": "con_x", "at": books.now}
     books.copy("consent_history", line, sequence=1, step="agree", after="prepared")
     books.copy("consent_history", line, sequence=2, step="stage", before="prepared", after="awaiting")
+    books.copy("work", {"id": -1, "handler": "consents.follow", "key": "consents.follow:con_x", "run_at": books.now})
     return standing
 
 
@@ -832,6 +833,21 @@ def nobody_looks_at_it(books: Books) -> None:
 @_breaks("L2")
 def nobody_sends_it(books: Books) -> None:
     books.drop("work", books.one("work", "handler = 'webhooks.deliver'"))
+
+
+@_breaks("L8")
+def nobody_asks_about_a_standing_consent(books: Books) -> None:
+    _standing(books)
+    books.drop("work", {"id": -1})
+
+
+@_breaks("L8")
+def nobody_takes_it_back_at_its_bank(books: Books) -> None:
+    standing = _standing(books)
+    books.drop("work", {"id": -1})
+    books.change("consent", {"id": "con_x"}, state="expired")
+    books.change("standing", standing, ended_at=books.now)
+    books.change("consent_history", {"consent_id": "con_x", "sequence": 2}, after="expired")
 
 
 @_breaks("L4")

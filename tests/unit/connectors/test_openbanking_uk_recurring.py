@@ -131,7 +131,7 @@ MORE = {"PeriodType": "Day", "PeriodAlignment": "Calendar", "Amount": "150.00", 
         (put("ValidFromDateTime", 7), "ValidFromDateTime"),
         (put("ValidToDateTime", "2027-12-24T23:59:59Z"), "ValidToDateTime"),
         (put("ValidToDateTime", "2028-12-23T23:59:59Z"), "ValidToDateTime"),
-        (put("ValidToDateTime", "2027-12-23T23:59:59"), "ValidToDateTime"),
+        (put("ValidToDateTime", "2027-12-24T00:59:59"), "ValidToDateTime"),
         (away("ValidToDateTime"), "ValidToDateTime"),
         (put("VRPType", ["UK.OBIE.VRPType.Other", "UK.OBIE.VRPType.Sweeping"]), "VRPType"),
         (put("VRPType", ["UK.OBIE.VRPType.Sweeping"]), "VRPType"),
@@ -139,7 +139,6 @@ MORE = {"PeriodType": "Day", "PeriodAlignment": "Calendar", "Amount": "150.00", 
         (away("VRPType"), "VRPType"),
         (put("PSUAuthenticationMethods", ["UK.OBIE.SCA"]), "PSUAuthenticationMethods"),
         (put("PSUInteractionTypes", ["InSession", "OffSession"]), "PSUInteractionTypes"),
-        (away("PSUInteractionTypes"), "PSUInteractionTypes"),
         (payee(Identification="20201555555555"), "CreditorAccount"),
         (payee(SchemeName="UK.OBIE.IBAN", Identification="GB33BUKB20201555555555"), "CreditorAccount"),
         (payee(SchemeName="UK.OBIE.IBAN", Identification="DE29NWBK60161331926819"), "CreditorAccount"),
@@ -151,11 +150,11 @@ def test_a_bank_that_holds_something_else_is_found_out(bank: UkBank, change: Cha
     change(data)
     bank.gives(f"GET {CONSENT}", told(data))
     assert bank.connector.recurring.told("c-1", asked=asked(bank), timeout_s=5).differences == (named,)
-    # and where it says so at once, nobody is sent there to approve it
+    # and where it says so at once, that is told with its id: the bank has it, so it is to be taken back there
     bank.gives("POST /domestic-vrp-consents", told({**data, "Status": "AWAU"}, 201))
     request = bank.connector.recurring.draft(WANTED, request_id=KEY)
-    with pytest.raises(BankSilent, match=r"another|is missing"):
-        bank.connector.recurring.initiate(request, psu=PSU, timeout_s=5)
+    staged = bank.connector.recurring.initiate(request, psu=PSU, timeout_s=5)
+    assert (staged.consent_id, staged.differences) == ("c-1", (named,))
 
 
 def test_a_bank_that_does_not_say_what_it_holds_is_found_out(bank: UkBank) -> None:
@@ -175,6 +174,8 @@ def test_a_bank_that_does_not_say_what_it_holds_is_found_out(bank: UkBank) -> No
         put("ValidFromDateTime", "2026-12-24T09:30:00.000Z"),
         put("ValidToDateTime", "2027-12-24T00:59:59+01:00"),
         put("ValidToDateTime", "2027-12-23T00:00:00+00:00"),
+        put("ValidToDateTime", "2027-12-23T23:59:59"),  # ISODateTime wants an offset; the day is the same
+        away("PSUInteractionTypes"),  # 0..n: a bank need not play it back
         payee(Identification="60-16-13 31926819"),
         payee(Name="LUMEN ENERGY LTD"),
         payee(SchemeName="UK.OBIE.IBAN", Identification="GB29 NWBK 6016 1331 9268 19"),
@@ -236,6 +237,20 @@ def test_access_that_was_lost_is_told_as_that(
     with pytest.raises(AccessLost) as lost:
         call(bank)
     assert (lost.value.code, lost.value.http_status) == (code, bank.answers[f"POST {path}"][0].status_code)
+
+
+@CALLS
+@pytest.mark.parametrize("fault", ["invalid_dpop_proof", "invalid_client"])
+def test_a_401_about_our_own_proof_says_nothing_of_the_customers_access(
+    bank: UkBank, call: Callable[[UkBank], None], path: str, fault: str
+) -> None:
+    answer = Response(status=401)
+    answer.headers["WWW-Authenticate"] = f'DPoP error="{fault}", algs="PS256"'
+    bank.gives(f"POST {path}", answer)
+    with pytest.raises(BankRefused) as refused:
+        call(bank)
+    assert not isinstance(refused.value, AccessLost)
+    assert (refused.value.code, refused.value.http_status) == (fault, 401)
 
 
 @pytest.mark.parametrize(

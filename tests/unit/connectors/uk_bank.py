@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 from connectors.capabilities import RecurringKind
 from connectors.contract import PsuContext
 from connectors.http import BankSession
-from connectors.openbanking_uk.connector import RecurringOpenBankingUkConnector
+from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.openbanking_uk.messages import Dialect
 from connectors.profile import BankProfile
 from connectors.security.detached_jws import Signer, Verifier
@@ -99,7 +99,7 @@ class UkBank:
             "dialect": dialect or Dialect(),
             "clock": lambda: NOW,
         }
-        self.connector = RecurringOpenBankingUkConnector(profile, **{**usual, **changes})
+        self.connector = OpenBankingUkConnector(profile, **{**usual, **changes})
 
     def gives(self, call: str, *answers: Response) -> None:
         self.answers[call] = list(answers)

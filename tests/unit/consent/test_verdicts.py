@@ -11,7 +11,7 @@ import pytest
 from connectors.capabilities import UNSURE, Alignment, Period
 from connectors.money import Money
 from consent.rules import Frame, Limit, Order, Reason, Why
-from consent.states import STANDING, StandingState
+from consent.states import STANDING_OVER, StandingState
 from consent.verdicts import NEXT, Bank, Bill, Held, Next, Verdict, Way, by_set_up, by_single, under_consent
 
 NOW = dt.datetime(2026, 11, 24, 10, 0, tzinfo=dt.UTC)
@@ -197,7 +197,7 @@ def test_another_company_with_the_same_account_is_named_once() -> None:
     assert found.reasons == (Reason(why=Why.PAYEE_DIFFERS, name="Trams"),)
 
 
-@pytest.mark.parametrize("state", sorted(STANDING.final()))
+@pytest.mark.parametrize("state", sorted(STANDING_OVER))
 def test_one_that_is_over_has_no_verdict(state: StandingState) -> None:
     with pytest.raises(ValueError, match="con_1 is over"):
         verdict(held={"state": state})

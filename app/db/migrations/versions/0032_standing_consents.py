@@ -4,8 +4,10 @@ Stop every server and worker of an older release first: it takes each payment fo
 bank, and each consent for one that is used up by its payment. One that was forgotten writes what it always wrote; it
 fails at a payment under a standing consent, and starts payments of who has stopped everything.
 
-On PostgreSQL the new CHECKs are NOT VALID here, so that no large table is read while it is locked: what is written from
-now on is checked, and the rows that are there once this is done (``app/db/migrate.py``).
+On PostgreSQL the new CHECKs are NOT VALID here, so that they do not read a large table while it is locked: what is
+written from now on is checked, and the rows that are there once this is done (``app/db/migrate.py``). The new indexes
+of ``trip`` and ``payment`` and the foreign key of ``decision`` do read these tables, and nobody writes to them
+meanwhile: seconds for a million rows.
 
 Revision: 0032, after 0031
 """
@@ -239,6 +241,8 @@ def downgrade() -> None:
         raise RuntimeError("standing consents were agreed on since 0032, and the older program could not even end one")
     if connection.scalar(sa.text("SELECT count(*) FROM stop WHERE lifted_at IS NULL")):
         raise RuntimeError("customers have stopped everything, and the older program would start payments of theirs")
+    if connection.scalar(sa.text("SELECT count(*) FROM customer_bank WHERE removed_at IS NOT NULL")):
+        raise RuntimeError("customers have removed banks, and the older program would offer these to them again")
     for table in ("pay_first", "tool_token", "stop", "customer_bank", "limit_claim", "consent_usage"):
         op.drop_table(table)
     for table in ("consent_history", "standing", "shown_text"):

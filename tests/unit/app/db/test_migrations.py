@@ -32,6 +32,7 @@ from app.db.migrate import _references_off, _validate, config_for, upgrade
 from app.db.work import WorkRow
 from app.errors import Conflict
 from app.invariants import check
+from app.journey.consents.models import CustomerBank
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
@@ -667,13 +668,19 @@ def test_the_program_of_before_standing_consents_has_its_tables_again(upgraded: 
     assert [each[:4] for each in broken(upgraded, clock())] == ["E11:"]
 
 
-@pytest.mark.parametrize(("table", "why"), [("consent", "standing consents"), ("stop", "stopped everything")])
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [("consent", "standing consents"), ("stop", "stopped everything"), ("customer_bank", "removed banks")],
+)
 def test_the_program_of_before_is_not_let_near_what_it_cannot_keep(
     table: str, why: str, upgraded: Services, clock: Clock
 ) -> None:
     with upgraded.unit_of_work() as uow:
         if table == "stop":
             uow.session.add(Stop(id="stp", customer_id="cus", session_id="ses", at=uow.now))
+        elif table == "customer_bank":
+            bank = {"customer_id": "cus", "bank_id": "horizon", "rank": 1}
+            uow.session.add(CustomerBank(**bank, added_at=uow.now, removed_at=uow.now))
         else:
             factories.agree_standing(uow, customer_id="cus", biller_id="blr", steps=())
         uow.commit()

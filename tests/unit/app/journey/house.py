@@ -15,6 +15,7 @@ from app.db.events import EventRow
 from app.db.unit_of_work import HEAD_START, UnitOfWork
 from app.db.work import LEASE, WorkRow
 from app.journey.connections.service import connect
+from app.journey.consents.models import BankBudget
 from app.journey.decisions import payee_checks
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
@@ -27,7 +28,7 @@ from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.ledger.rules import Claim
 from app.journey.payments import service as payments
 from app.journey.payments.access import locked
-from app.journey.payments.models import BankAttempt, BankBudget, BankCall, Payment, PaymentHistory
+from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import step

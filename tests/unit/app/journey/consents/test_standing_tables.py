@@ -14,12 +14,13 @@ from app.journey.matching.models import PayFirst
 from app.people.models import Stop, ToolToken
 from consent.base import Base
 from consent.models import Consent, Standing
-from consent.states import ConsentState, StandingState, StandingStep
+from consent.states import STANDING_OVER, ConsentState, StandingState, StandingStep
 from tests.support.factories import FRAME, agree_standing
 from tests.unit.app.journey.house import House
 
 NOW = dt.datetime(2026, 11, 24, 10, tzinfo=dt.UTC)
-BEFORE = {StandingState.PREPARED, StandingState.REJECTED, StandingState.EXPIRED, StandingState.REVOKED}
+#: of which the bank may not know, or not yet have told its id
+BEFORE = {StandingState.PREPARED, StandingState.REVOKING, *STANDING_OVER}
 
 
 def consent(house: House, **changes: Any) -> Consent:

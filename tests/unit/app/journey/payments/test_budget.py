@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from app.journey.payments import budget
+from app.journey.consents import budget
 from connectors.http import RETRY_AFTER_MAX_S
 from tests.conftest import Clock
 from tests.unit.conftest import Begin

@@ -9,7 +9,8 @@ from sqlalchemy import delete, select
 
 from app.db import work
 from app.db.work import WorkRow
-from app.journey.payments import budget, calls
+from app.journey.consents import budget
+from app.journey.payments import calls
 from app.journey.payments.looks import follow_from, work_key
 from app.journey.payments.models import Payment
 from connectors.contract import BankRequest

@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 
 from app.db import work
 from app.db.work import LostClaim, WorkRow
-from app.journey.payments import budget
-from app.journey.payments.models import BankBudget, BankCall, Payment
+from app.journey.consents import budget
+from app.journey.consents.models import BankBudget
+from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct
 from app.journey.reconciliation import service as reconciliation

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from app.db.unit_of_work import HEAD_START
-from app.journey.payments.models import BankBudget, Payment
+from app.journey.consents.models import BankBudget
+from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_view
 from app.journey.payments.rules import LATE_PAUSE, SECOND_LOOK
 from connectors.contract import Authorised

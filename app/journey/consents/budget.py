@@ -1,4 +1,5 @@
-"""How often a bank is asked for statuses: one budget for all payments and all workers of the installation (K8)."""
+"""How often a bank is asked for statuses: one budget for all payments and standing consents, and for all workers of the
+installation (K8)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from sqlalchemy import CursorResult, case, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.upsert import insert_once
-from app.journey.payments.models import BankBudget
+from app.journey.consents.models import BankBudget
 from connectors.http import RETRY_AFTER_MAX_S
 
 _MINUTE = dt.timedelta(minutes=1)

@@ -1,0 +1,298 @@
+"""A customer's standing consents as pages show them, and as operators see what is stuck."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.journey.consents import claims
+from app.journey.invoices.models import Invoice
+from app.people.accounts import may_be_paid
+from app.people.models import Biller
+from connectors.capabilities import Alignment, Period
+from connectors.money import Money
+from consent import tokens
+from consent.models import Consent, ConsentHistory, ShownText, Standing
+from consent.rules import Frame, days_at, spans_at
+from consent.states import STANDING_OVER, ConsentSource, StandingState
+
+#: of those that are over, on one page
+OVER_MOST = 50
+#: past its time, what waits is stuck
+REVOKING_LONG, AWAITING_LONG = dt.timedelta(days=1), dt.timedelta(hours=3)
+#: bills by which limits are suggested
+SUGGESTED_BY = dt.timedelta(days=400)
+#: minor units to which a suggestion is rounded up
+ROUND = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitView:
+    """One limit, and where it stands in the period of now; ``left`` and ``resets_on`` None: it has not begun."""
+
+    period: Period
+    alignment: Alignment
+    most: Money
+    left: Money | None
+    used: Money | None
+    resets_on: dt.date | None
+    is_shorter: bool  #: the first period by the calendar, with a share of the limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineView:
+    """One line of its history."""
+
+    step: str
+    after: StandingState
+    source: ConsentSource
+    evidence: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentView:
+    """A standing consent."""
+
+    id: str
+    state: StandingState
+    version: str  #: another one whenever there is something new to show
+    biller_id: str
+    biller_name: str
+    bank_id: str
+    payee_name: str
+    payee_iban: str
+    each: Money
+    begins_on: dt.date
+    ends_on: dt.date | None
+    payer_mask: str | None
+    payer_name: str | None
+    agreed_at: dt.datetime
+    authorised_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    approve_until: dt.datetime
+    limits: tuple[LimitView, ...]
+    waits_for_bank: bool  #: its customer is back, and the bank's own word is awaited
+    is_gone: bool  #: the bank has confirmed that it has it no more
+    is_account_open: bool  #: something may be paid to its payee's account now
+    lines: tuple[LineView, ...] = ()  #: newest first; of one alone
+    sentences: tuple[str, ...] = ()  #: as they were shown and signed
+    language: str = "en"  #: of these
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in STANDING_OVER
+
+    @property
+    def can_approve(self) -> bool:
+        """Whether its customer may be sent to the bank for it, as far as its state goes."""
+        return self.state in (StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK, StandingState.AWAITING)
+
+
+def consents_of(session: Session, *, customer_id: str, now: dt.datetime) -> list[ConsentView]:
+    """All that are not over, and the last of those that are; by company."""
+    mine = _select().where(Standing.customer_id == customer_id)
+    standing = session.execute(mine.where(Standing.ended_at.is_(None)).order_by(Biller.name, Standing.consent_id)).all()
+    over = session.execute(
+        mine.where(Standing.ended_at.is_not(None)).order_by(Standing.ended_at.desc()).limit(OVER_MOST)
+    ).all()
+    return [_view(session, row, now=now) for row in (*standing, *over)]
+
+
+def consent_view(session: Session, *, consent_id: str, customer_id: str, now: dt.datetime) -> ConsentView:
+    """One of this customer's, with all that is known of it. Raises NotFound."""
+    row = session.execute(
+        _select().where(Standing.consent_id == consent_id, Standing.customer_id == customer_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("consent")
+    view = _view(session, row, now=now)
+    lines = session.scalars(
+        select(ConsentHistory).where(ConsentHistory.consent_id == consent_id).order_by(ConsentHistory.sequence.desc())
+    )
+    text = session.get_one(ShownText, row[0].shown_hash)
+    return ConsentView(
+        **{name: getattr(view, name) for name in ConsentView.__dataclass_fields__ if name not in _OF_ONE},
+        lines=tuple(
+            LineView(
+                step=line.step,
+                after=StandingState(line.after),
+                source=ConsentSource(line.source),
+                evidence=line.evidence,
+                at=line.at,
+            )
+            for line in lines
+        ),
+        sentences=tuple(json.loads(text.text)),
+        language=text.language,
+    )
+
+
+_OF_ONE = frozenset({"lines", "sentences", "language"})
+
+
+def _select() -> Select[Standing, Consent, str]:
+    return (
+        select(Standing, Consent, Biller.name)
+        .join(Consent, Consent.id == Standing.consent_id)
+        .join(Biller, Biller.id == Standing.biller_id)
+    )
+
+
+def _view(session: Session, row: Row[Standing, Consent, str], *, now: dt.datetime) -> ConsentView:
+    standing, consent, biller_name = row
+    frame, state = standing.frame, StandingState(consent.state)
+    kept = state is not StandingState.AUTHORISED and tokens.is_any_kept(session, consent.id)
+    return ConsentView(
+        id=consent.id,
+        state=state,
+        version=f"{state}-{standing.sequence}-{'kept' if kept else ''}-{standing.gone_at is not None}",
+        biller_id=standing.biller_id,
+        biller_name=biller_name,
+        bank_id=consent.bank_id,
+        payee_name=frame.payee_name,
+        payee_iban=frame.payee_iban,
+        each=Money(frame.each_minor, frame.currency),
+        begins_on=frame.begins_on,
+        ends_on=frame.ends_on,
+        payer_mask=standing.payer_mask,
+        payer_name=standing.payer_name,
+        agreed_at=standing.agreed_at,
+        authorised_at=standing.authorised_at,
+        ended_at=standing.ended_at,
+        approve_until=consent.expires_at,
+        limits=_limits(session, standing, frame, now=now),
+        waits_for_bank=kept,
+        is_gone=standing.gone_at is not None or consent.bank_consent_id is None,
+        is_account_open=may_be_paid(session, biller_id=standing.biller_id, iban=frame.payee_iban, moment=now),
+    )
+
+
+def _limits(session: Session, standing: Standing, frame: Frame, *, now: dt.datetime) -> tuple[LimitView, ...]:
+    days = days_at(now, days=standing.days)[-1:]  # of two that are possible, the one that has begun last
+    has_begun = days[0] >= frame.begins_on
+    used = claims.used(session, consent_id=standing.consent_id, days=days) if has_begun else {}
+    spans = {span.number: span for span in spans_at(frame, days)} if has_begun else {}
+    views = []
+    for number, limit in enumerate(frame.limits):
+        span = spans.get(number)
+        taken = used.get(span.key, 0) if span is not None else 0
+        views.append(
+            LimitView(
+                period=limit.period,
+                alignment=limit.alignment,
+                most=Money(limit.minor, frame.currency),
+                used=Money(taken, frame.currency) if span is not None else None,
+                left=Money(max(0, span.limit_minor - taken), frame.currency) if span is not None else None,
+                resets_on=span.resets_on if span is not None else None,
+                is_shorter=span is not None and span.limit_minor < limit.minor,
+            )
+        )
+    return tuple(views)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Limits with some room above what this company's bills were."""
+
+    each: Money
+    month: Money
+
+
+def suggested(
+    session: Session, *, biller_id: str, customer_id: str, currency: str, now: dt.datetime
+) -> Suggestion | None:
+    """From the bills of the last thirteen months; None: there was none in this currency."""
+    most, first, total = session.execute(
+        select(
+            func.max(Invoice.amount_minor),
+            func.min(Invoice.opened_at),
+            func.sum(Invoice.amount_minor),
+        ).where(
+            Invoice.customer_id == customer_id,
+            Invoice.biller_id == biller_id,
+            Invoice.currency == currency,
+            Invoice.opened_at > now - SUGGESTED_BY,
+        )
+    ).one()
+    if not most:
+        return None
+    months = max(1, (now - first).days // 30)
+    each = _rounded(most + most // 4)
+    a_month = _rounded(max(most, int(total) // months) + most // 4)
+    return Suggestion(each=Money(each, currency), month=Money(max(each, a_month), currency))
+
+
+def _rounded(minor: int) -> int:
+    return -(-minor // ROUND) * ROUND
+
+
+# ----------------------------------------------------------------------------------------------------- for operators
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """A standing consent as an operator sees it: no secret, and nothing of whose it is."""
+
+    id: str
+    bank_id: str
+    state: str
+    since: dt.datetime
+    sends: int
+    next_look_at: dt.datetime | None
+    why: str  #: "" where nothing is wrong with it
+
+
+def consents_now(session: Session, *, now: dt.datetime, only_stuck: bool, most: int = 200) -> list[Stuck]:
+    """Those that are not over, or still to be taken back at their bank: the oldest first."""
+    since = (
+        select(ConsentHistory.at)
+        .where(ConsentHistory.consent_id == Standing.consent_id, ConsentHistory.sequence == Standing.sequence)
+        .scalar_subquery()
+    )
+    to_take_back = (Consent.bank_consent_id.is_not(None)) & Standing.gone_at.is_(None)
+    rows = session.execute(
+        select(Standing, Consent, since.label("since"))
+        .join(Consent, Consent.id == Standing.consent_id)
+        .where(or_(Standing.ended_at.is_(None), to_take_back))
+        .order_by(since, Standing.consent_id)
+    )
+    found: list[Stuck] = []
+    for standing, consent, at in rows:
+        why = _stuck(consent, at, now=now)
+        if (why or not only_stuck) and len(found) < most:
+            found.append(
+                Stuck(
+                    id=consent.id,
+                    bank_id=consent.bank_id,
+                    state=consent.state,
+                    since=at,
+                    sends=standing.sends,
+                    next_look_at=standing.next_look_at,
+                    why=why,
+                )
+            )
+    return found
+
+
+def _stuck(consent: Consent, since: dt.datetime, *, now: dt.datetime) -> str:
+    state = StandingState(consent.state)
+    if state is StandingState.REVOKING or state in STANDING_OVER:
+        return "the bank has not confirmed for a day that it has it no more" if now > since + REVOKING_LONG else ""
+    is_begun = state in (StandingState.PREPARED, StandingState.AWAITING)
+    if is_begun and now > max(since, consent.expires_at) + AWAITING_LONG:
+        return "its time to be approved is over, and the bank does not say what became of it"
+    return ""
+
+
+def history_of(session: Session, consent_id: str) -> Sequence[ConsentHistory]:
+    """All its lines, the oldest first."""
+    return session.scalars(
+        select(ConsentHistory).where(ConsentHistory.consent_id == consent_id).order_by(ConsentHistory.sequence)
+    ).all()

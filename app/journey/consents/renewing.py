@@ -1,0 +1,102 @@
+"""The token with which a payment under a standing consent is submitted, renewed where it lives for a short time only.
+
+Two workers never renew one at once: where a bank gives another refresh token each time, it takes the second use of one
+for a theft and ends the consent. The mark is a column, not a lock: no transaction is open while a bank is called.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from app.failpoints import failpoint
+from app.journey.consents import rules
+from app.journey.consents.access import locked
+from app.journey.consents.follow import recurring_of
+from app.journey.consents.step import lose_access
+from app.services import Services
+from connectors.contract import Authorised
+from connectors.errors import AccessLost, BankError
+from consent import tokens
+from consent.states import ConsentSource, StandingState
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    bank_id: str
+    refresh_token: str = field(repr=False)
+    until: dt.datetime
+
+
+def fresh_token(services: Services, *, consent_id: str, deadline_s: float) -> str | None:
+    """The customer's token of this consent, renewed first if it has to be. Calls the bank, so no transaction is open.
+
+    None: there is none to be had now. Somebody else renews it, or the bank does not answer, and it is worth trying
+    again; or the consent is not authorised, or not any more: where the bank takes the refresh token no longer, this has
+    stopped it (STOPPED_AT_BANK).
+    """
+    found = _begin(services, consent_id)
+    if not isinstance(found, _Old):
+        return found
+    failpoint("consents.renew.begun")
+    try:
+        renewed = recurring_of(services, found.bank_id).renew(found.refresh_token, timeout_s=deadline_s)
+    except AccessLost as error:
+        return _lost(services, consent_id, found, error)
+    except BankError:
+        return _end(services, consent_id, found, None)
+    failpoint("consents.renew.sent")
+    return _end(services, consent_id, found, renewed)
+
+
+def _begin(services: Services, consent_id: str) -> _Old | str | None:
+    """The token that lives, or what it is renewed with, or neither."""
+    with services.unit_of_work() as uow:
+        consent, standing = locked(uow.session, consent_id)
+        if consent.state != StandingState.AUTHORISED:
+            return None
+        token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
+        if token is not None:
+            return token
+        if not tokens.is_any_kept(uow.session, consent_id):  # one that is there and does not open may open again
+            evidence = "its token is over, and nothing is there to renew it with"
+            lose_access(uow, standing, source=ConsentSource.WORKER, evidence=evidence)
+            uow.commit()
+            return None
+        found = tokens.refresh_token(uow.session, services.vault, consent_id, now=uow.now)
+        is_taken = standing.renewing_until is not None and uow.now < standing.renewing_until
+        if found is None or is_taken:
+            return None
+        standing.renewing_until = uow.now + rules.RENEWING
+        uow.commit()
+        return _Old(consent.bank_id, *found)
+
+
+def _end(services: Services, consent_id: str, old: _Old, renewed: Authorised | None) -> str | None:
+    """Keep all that came, unless the customer has approved anew meanwhile, or taken it back."""
+    with services.unit_of_work() as uow:
+        consent, standing = locked(uow.session, consent_id)
+        there = tokens.refresh_token(uow.session, services.vault, consent_id, now=uow.now)
+        is_the_same = there is not None and there[0] == old.refresh_token
+        if is_the_same:
+            standing.renewing_until = None
+        if renewed is not None and is_the_same and consent.state == StandingState.AUTHORISED:
+            tokens.keep_standing(uow.session, services.vault, consent_id, renewed, now=uow.now, until=old.until)
+        token = None
+        if consent.state == StandingState.AUTHORISED:
+            token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
+        uow.commit()
+        return token
+
+
+def _lost(services: Services, consent_id: str, old: _Old, error: AccessLost) -> str | None:
+    """The bank takes it no more: but perhaps only because another one is here by now."""
+    with services.unit_of_work() as uow:
+        consent, standing = locked(uow.session, consent_id)
+        there = tokens.refresh_token(uow.session, services.vault, consent_id, now=uow.now)
+        if there is None or there[0] == old.refresh_token:
+            standing.renewing_until = None
+            lose_access(uow, standing, source=ConsentSource.BANK, evidence=f"bank:{error.code}")
+            uow.commit()
+            return None
+        return tokens.access_token(uow.session, services.vault, consent, now=uow.now)

@@ -1,0 +1,222 @@
+"""What people do with a standing consent: go to the bank to approve it, come back, take it back.
+
+And what a bank does with it by itself: it says that there is news.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from app.db.unit_of_work import Recorded, UnitOfWork
+from app.errors import Conflict, TooLate
+from app.failpoints import failpoint
+from app.journey.consents import rules
+from app.journey.consents.access import locked, standing_at_bank, standing_of_customer
+from app.journey.consents.events import ConsentEnding, ConsentReturned
+from app.journey.consents.my_banks import has_removed
+from app.journey.consents.step import follow_from, lose_access, take_back
+from app.people.sessions import SignedIn
+from app.people.stops import is_stopped
+from app.services import WEB_DEADLINE_S, Services
+from connectors.capabilities import Event, EventKind
+from connectors.contract import ScaOAuth
+from connectors.errors import BankError
+from connectors.security.pkce import challenge
+from consent import trips
+from consent.base import new_secret
+from consent.models import Consent, Standing, Trip
+from consent.states import STANDING_OVER, ConsentSource, StandingState
+
+#: of these the customer can be sent to the bank: to approve it, or to approve the same one again
+LEAVABLE = (StandingState.AWAITING, StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK)
+#: that are reminded of in one transaction
+REMINDERS_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Where the browser goes, and the secret by which it is known again."""
+
+    url: str = field(repr=False)
+    trip_id: str
+    browser: str = field(repr=False)
+
+
+def leave_to_approve(services: Services, *, signed_in: SignedIn, consent_id: str) -> Leaving:
+    """Send this browser to the bank to approve a consent, for the first time or anew. Raises NotFound, TooLate, and
+    Conflict (everything is stopped, the bank is removed or away)."""
+    signed_in.check_acts()
+    customer_id, browser = signed_in.customer.id, new_secret()
+    with services.unit_of_work() as uow:
+        standing_of_customer(uow.session, consent_id=consent_id, customer_id=customer_id)
+        consent, standing = locked(uow.session, consent_id)
+        _must_be_leavable(uow, consent)
+        _forget_open_trips(uow, consent_id)  # the last one counts
+        profile = services.banks.profile(consent.bank_id)
+        trip = trips.plan(
+            uow.session,
+            services.vault,
+            customer_id=customer_id,
+            bank_id=consent.bank_id,
+            return_url=f"{services.settings.base_url}/banks/{consent.bank_id}/return",
+            state_in_path=not profile.return_is_registered,
+            now=uow.now,
+            life=rules.TRIP_LIFE + rules.RETURN_GRACE,
+        )
+        trip.consent_id = consent.id
+        trips.leave(trip, browser=browser, now=uow.now)
+        secrets = trips.secrets_of(uow.session, services.vault, trip)
+        sca, redirect_uri, trip_id, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, trip.id, consent.bank_id
+        if consent.state == StandingState.AWAITING:
+            follow_from(uow, standing, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+        uow.commit()
+    try:
+        url = services.banks.connector(bank_id).authorise_url(
+            sca,
+            redirect_uri=redirect_uri,
+            state=secrets.state,
+            nonce=secrets.nonce,
+            code_challenge=challenge(secrets.verifier),
+            timeout_s=WEB_DEADLINE_S,
+        )
+    except BankError as error:
+        raise Conflict("bank-away", "The bank cannot be reached just now. Nothing was changed: try again.") from error
+    failpoint("consents.left")
+    return Leaving(url, trip_id, browser)
+
+
+def _must_be_leavable(uow: UnitOfWork, consent: Consent) -> None:
+    if is_stopped(uow.session, consent.customer_id):
+        raise Conflict("stopped-all", "You have stopped everything. Lift that first.")
+    if has_removed(uow.session, customer_id=consent.customer_id, bank_id=consent.bank_id):
+        raise Conflict("bank-removed", "You have removed this bank. Add it again first.")
+    is_late = consent.state == StandingState.AWAITING and uow.now >= consent.expires_at
+    if consent.state not in LEAVABLE or is_late:
+        raise TooLate("not-approvable", "This consent cannot be approved at the bank, or the time for it is over.")
+
+
+def _forget_open_trips(uow: UnitOfWork, consent_id: str) -> None:
+    unreturned = select(Trip.id).where(Trip.consent_id == consent_id, Trip.returned_at.is_(None))
+    for trip_id in uow.session.scalars(unreturned).all():
+        trips.forget(uow.session, trip_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A redirect that belongs to a standing consent. ``work`` is None for a repeat, or where nothing is believed."""
+
+    consent_id: str
+    is_believed: bool  #: it is the browser that left, and nobody else is signed in here in it
+    work: Recorded | None
+
+
+def come_back(
+    services: Services,
+    *,
+    bank_id: str,
+    state: str,
+    browsers: Collection[str],
+    customer_id: str | None,
+    answer: Mapping[str, str],
+) -> Returned | None:
+    """Take the redirect in. None for a state that is no standing consent's: nothing is written then.
+
+    Believed as that of a payment: only from the browser that left, and with the right issuer (RFC 9207); a second
+    return changes nothing. ``customer_id``: who is signed in here in this browser, if anybody.
+    """
+    with services.unit_of_work() as uow:
+        trip = trips.find(uow.session, bank_id=bank_id, state=state)
+        standing = None if trip is None or trip.consent_id is None else uow.session.get(Standing, trip.consent_id)
+        if trip is None or standing is None:
+            return None
+        consent, standing = locked(uow.session, standing.consent_id)
+        trips.lock(uow.session, trip)
+        is_theirs = customer_id in (None, consent.customer_id)
+        if not trips.is_same_browser(trip, browsers) or not is_theirs:
+            return Returned(consent.id, is_believed=False, work=None)
+        carries_code = "code" in answer or "response" in answer
+        trusted = trips.is_from(ScaOAuth(**consent.sca), answer)
+        is_open = consent.state not in (StandingState.REVOKING, StandingState.REVOKED, StandingState.REJECTED)
+        usable = answer if carries_code and trusted and is_open and trips.is_open(uow.session, trip) else None
+        untrusted = "wrong_issuer" if carries_code and not trusted else "nothing"
+        outcome = "code" if usable else answer.get("error") or untrusted
+        first = trips.come_back(
+            uow.session, services.vault, trip, answer=usable, outcome=outcome, now=uow.now, life=rules.RETURN_GRACE
+        )
+        recorded = None
+        if first:
+            recorded = uow.record(ConsentReturned(consent_id=consent.id, trip_id=trip.id), head_start=True)
+            uow.commit()
+    failpoint("consents.returned")
+    return Returned(consent.id, is_believed=True, work=recorded)
+
+
+def revoke(services: Services, *, signed_in: SignedIn, consent_id: str) -> bool:
+    """Take it back: from now on nothing is paid under it, and the bank is told until it confirms. False: it was over,
+    or is being taken back. Raises NotFound."""
+    signed_in.check_acts()
+    with services.unit_of_work() as uow:
+        standing_of_customer(uow.session, consent_id=consent_id, customer_id=signed_in.customer.id)
+        consent, standing = locked(uow.session, consent_id)
+        if consent.state in STANDING_OVER:
+            return False
+        taken = take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="stopped here")
+        uow.commit()
+    failpoint("consents.revoked")
+    return taken
+
+
+def hear(services: Services, *, bank_id: str, event: Event) -> bool:
+    """The bank says that something has changed about a standing consent. False: it names none.
+
+    That its customer stopped it there is believed at once, from the signed event alone: the consent's status need not
+    tell, and the harm of a wrong word is one more approval. Everything else is a hint to look. An event of before the
+    last approval is old: it may be sent again by whoever kept it.
+    """
+    with services.reading() as uow:
+        consent_id = standing_at_bank(uow.session, bank_id=bank_id, resource_id=event.resource_id)
+    if consent_id is None:
+        return False
+    with services.unit_of_work() as uow:
+        consent, standing = locked(uow.session, consent_id)
+        if consent.state in STANDING_OVER or consent.state == StandingState.PREPARED:
+            return True
+        is_news = standing.authorised_at is not None and event.occurred_at >= standing.authorised_at
+        if event.kind is EventKind.CONSENT_REVOKED and is_news and consent.state == StandingState.AUTHORISED:
+            lose_access(uow, standing, source=ConsentSource.BANK, evidence=f"event:{event.event_id[:100]}")
+        last = standing.looked_at
+        if last is None or last < event.occurred_at + rules.HINT_PAUSE:
+            run_at = uow.now if last is None else max(uow.now, last + rules.HINT_PAUSE)
+            follow_from(uow, standing, run_at=run_at)
+        uow.commit()
+    return True
+
+
+def remind(uow: UnitOfWork) -> None:
+    """Whose last day is near: 30 days, 7 days and 1 day before, once each."""
+    today = uow.now.date()
+    near = uow.session.scalars(
+        select(Standing)
+        .join(Consent, Consent.id == Standing.consent_id)
+        .where(
+            Standing.ended_at.is_(None),
+            Standing.ends_on >= today,
+            Standing.ends_on <= today + dt.timedelta(days=max(rules.REMIND_DAYS)),
+            Consent.state.in_((StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK)),
+        )
+        .order_by(Standing.ends_on, Standing.consent_id)
+        .with_for_update(skip_locked=True, of=Standing)
+    )
+    told = 0
+    for standing in near:
+        if standing.ends_on is None or told >= REMINDERS_MOST:
+            continue
+        due = rules.due_reminder(ends_on=standing.ends_on, agreed_on=standing.agreed_at.date(), today=today)
+        if due is not None and (standing.reminded_for is None or standing.reminded_for < due):
+            standing.reminded_for = due
+            uow.record(ConsentEnding(consent_id=standing.consent_id))
+            told += 1

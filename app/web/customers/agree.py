@@ -1,0 +1,249 @@
+"""Setting up a standing consent with a company: the limits, everything in plain words, and the passkey over it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import json
+from collections.abc import Mapping
+
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.errors import AppError, Conflict, FieldError, Invalid
+from app.journey.consents import agreeing
+from app.journey.consents.agreeing import CURRENCY, Wanted, takes_new
+from app.journey.consents.my_banks import has_removed
+from app.journey.consents.read import suggested
+from app.journey.consents.step import work_key
+from app.journey.intake.own_bills import typed_amount
+from app.people import passkeys
+from app.services import WEB_DEADLINE_S
+from app.tasks import run_now
+from app.web.context import services
+from app.web.customers.bank_view import bank_view
+from app.web.customers.pages import blueprint, common, json_body, me, relying_party
+from app.web.customers.terms import words
+from connectors.capabilities import Period
+from connectors.contract import PsuContext
+from connectors.profile import BankProfile
+
+#: in the order of the form; the first one is suggested
+PERIODS = (Period.MONTH, Period.WEEK, Period.YEAR, Period.DAY, Period.FORTNIGHT, Period.HALF_YEAR)
+MONTHS = 13
+TYPED_MOST = 30
+FIELDS = ("bank", "each", *(f"limit_{period}" for period in PERIODS), "begins_on", "until", "ends_on")
+
+
+@blueprint.get("/companies/<biller>/consent")
+def set_up(biller: str) -> ResponseReturnValue:
+    """The limits that the customer chooses, filled in from their bills; before that the bank, if there are several."""
+    bank = _bank(request.args.get("bank", ""))
+    if bank is None:
+        return _choose_bank(biller)
+    return _form(biller, bank, _suggestion(biller, bank))
+
+
+@blueprint.post("/companies/<biller>/consent")
+def check_terms(biller: str) -> ResponseReturnValue:
+    """Everything that would be agreed on, before it is signed."""
+    typed = _typed(request.form)
+    bank = _bank(typed["bank"])
+    if bank is None:
+        return redirect(url_for("customers.set_up", biller=biller), 303)
+    if request.form.get("change"):
+        return _form(biller, bank, typed)
+    return _check(biller, bank, typed)
+
+
+@blueprint.post("/companies/<biller>/consent/ceremony")
+def agree_ceremony(biller: str) -> ResponseReturnValue:
+    """The challenge over exactly what the page shows."""
+    body = json_body()
+    sent = body if isinstance(body, dict) else {}
+    typed = _typed({name: value for name, value in sent.items() if isinstance(value, str)})
+    bank = _must_be_known(typed)
+    with services().unit_of_work() as uow:
+        started = agreeing.start_agreeing(
+            uow,
+            signed_in=me(),
+            party=relying_party(),
+            biller_id=biller,
+            bank=bank,
+            wanted=_wanted(typed),
+            language=_language(sent.get("language")),
+            words=words,
+            shown=sent.get("shown"),
+        )
+        uow.commit()
+    return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
+
+
+@blueprint.post("/companies/<biller>/consent/signed")
+def agree(biller: str) -> ResponseReturnValue:
+    """Write it down. Then give it to the bank while the customer waits; a worker goes on where this ends."""
+    try:
+        credential = json.loads(request.form.get("credential", ""))
+    except (ValueError, RecursionError):
+        credential = None
+    try:
+        if not isinstance(credential, dict):
+            raise Invalid("no-passkey-answer", "The confirmation with your passkey did not arrive. Nothing was set up.")
+        address = ipaddress.ip_address(request.remote_addr or "")
+        with services().unit_of_work() as uow:
+            consent_id = agreeing.agree(
+                services(),
+                uow,
+                signed_in=me(),
+                party=relying_party(),
+                ceremony=request.form.get("ceremony"),
+                credential=credential,
+                banks={bank.id: bank for bank in services().banks.banks()},
+                psu=PsuContext(ip_address=str(address), user_agent=request.user_agent.string[:200]),
+                words=words,
+            )
+            uow.commit()
+    except AppError as error:
+        typed = _typed(request.form)
+        bank = _bank(typed["bank"])
+        if error.status == 404 or bank is None:
+            raise
+        return _check(biller, bank, typed, refused=error)
+    run_now(services(), work_key(consent_id), deadline_s=WEB_DEADLINE_S)
+    return redirect(url_for("customers.leave_for_consent", con=consent_id), 303)
+
+
+# ----------------------------------------------------------------------------------------------------- what was typed
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, str]:
+    return {name: form.get(name, "").strip()[:TYPED_MOST] for name in FIELDS}
+
+
+def _wanted(typed: Mapping[str, str]) -> Wanted:
+    """Raises Invalid, with each field that cannot be read."""
+    errors: list[FieldError] = []
+
+    def amount(name: str, pointer: str) -> int:
+        try:
+            return typed_amount(typed[name], CURRENCY).minor
+        except ValueError:
+            errors.append(FieldError(pointer, "amount"))
+            return 0
+
+    def date(name: str) -> dt.date | None:
+        try:
+            return dt.date.fromisoformat(typed[name]) if typed[name] else None
+        except ValueError:
+            errors.append(FieldError(f"/{name}", "day"))
+            return None
+
+    each = amount("each", "/each")
+    limits = {period: amount(f"limit_{period}", f"/limits/{period}") for period in PERIODS if typed[f"limit_{period}"]}
+    begins_on = date("begins_on")
+    ends_on = date("ends_on") if typed["until"] != "stopped" else None
+    if typed["until"] != "stopped" and not typed["ends_on"]:
+        errors.append(FieldError("/ends_on", "day"))
+    if errors:
+        raise Invalid("frame", "Something in these limits cannot be read.", errors=tuple(errors))
+    return Wanted(each_minor=each, limits=limits, begins_on=begins_on, ends_on=ends_on)
+
+
+def _suggestion(biller_id: str, bank: BankProfile) -> dict[str, str]:
+    customer = me().customer
+    with services().reading() as uow:
+        found = suggested(uow.session, biller_id=biller_id, customer_id=customer.id, currency=CURRENCY, now=uow.now)
+        first = agreeing.first_day(customer, bank, now=uow.now)
+    month = first.month - 1 + MONTHS
+    last = dt.date(first.year + month // 12, month % 12 + 1, min(first.day, 28)) - dt.timedelta(days=1)
+    filled = dict.fromkeys(FIELDS, "") | {"bank": bank.id, "until": "day", "ends_on": last.isoformat()}
+    if found is None:
+        return filled
+    return filled | {"each": str(found.each.decimal()), "limit_month": str(found.month.decimal())}
+
+
+def _bank(bank_id: str) -> BankProfile | None:
+    """One that customers can be sent to, and that takes such consents."""
+    return next((bank for bank in services().banks.banks() if bank.id == bank_id and takes_new(bank)), None)
+
+
+def _must_be_known(typed: Mapping[str, str]) -> BankProfile:
+    bank = _bank(typed["bank"])
+    if bank is None:
+        raise Invalid("unknown-bank", "Choose one of the banks on the page.")
+    return bank
+
+
+def _language(wanted: object) -> str:
+    return "fr" if wanted == "fr" else "en"
+
+
+# ----------------------------------------------------------------------------------------------------- the pages
+
+
+def _choose_bank(biller_id: str) -> ResponseReturnValue:
+    customer = me().customer
+    with services().reading() as uow:
+        payee = _payee(uow.session, biller_id, customer.id, uow.now)
+        banks = [
+            bank
+            for bank in services().banks.banks()
+            if takes_new(bank) and not has_removed(uow.session, customer_id=customer.id, bank_id=bank.id)
+        ]
+    if len(banks) == 1:
+        return redirect(url_for("customers.set_up", biller=biller_id, bank=banks[0].id), 303)
+    views = [bank_view(bank, {}) for bank in banks]
+    return render_template("customers/agree_bank.html", biller_id=biller_id, payee=payee, banks=views)
+
+
+def _payee(session: object, biller_id: str, customer_id: str, now: dt.datetime) -> agreeing.Payee | None:
+    """None: nothing can be agreed on with it now, and the page says so."""
+    try:
+        return agreeing.payee_for(session, biller_id=biller_id, customer_id=customer_id, now=now)  # type: ignore[arg-type]
+    except Conflict:
+        return None
+
+
+def _form(
+    biller_id: str, bank: BankProfile, typed: Mapping[str, str], refused: AppError | None = None
+) -> ResponseReturnValue:
+    with services().reading() as uow:
+        payee = _payee(uow.session, biller_id, me().customer.id, uow.now)
+    page = render_template(
+        "customers/agree.html",
+        biller_id=biller_id,
+        payee=payee,
+        bank=bank_view(bank, {}),
+        typed=typed,
+        periods=PERIODS,
+        wrong={error.pointer: error.detail for error in refused.errors} if refused else {},
+        error=refused.code if refused else None,
+    )
+    return make_response(page, refused.status if refused else 200)
+
+
+def _check(
+    biller_id: str, bank: BankProfile, typed: Mapping[str, str], refused: AppError | None = None
+) -> Response | ResponseReturnValue:
+    """The page that is signed; where it cannot be, the form again, with everything that was typed."""
+    language = _language(common()["locale"])
+    who = me()
+    try:
+        with services().reading() as uow:
+            terms = agreeing.terms_of(uow, customer=who.customer, biller_id=biller_id, bank=bank, wanted=_wanted(typed))
+            has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
+    except (Invalid, Conflict) as error:
+        return _form(biller_id, bank, typed, refused=error)
+    page = render_template(
+        "customers/agree_check.html",
+        biller_id=biller_id,
+        terms=terms,
+        bank=bank_view(bank, {}),
+        typed=typed,
+        language=language,
+        sentences=words(terms, language),
+        shown=agreeing.shown_of(agreeing.order_of(terms, language=language, words=words)),
+        needs_passkey=who.read_only or not has_passkey,
+        error=refused.code if refused else None,
+    )
+    return make_response(page, refused.status if refused else 200)

@@ -1,0 +1,67 @@
+"""The sentences of a standing consent, in either language: what is shown, and what is signed by its hash."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from flask_babel import force_locale, format_date, gettext
+
+from app.journey.consents.agreeing import Terms
+from app.web.customers.filters import FORMATS, money
+from app.web.customers.filters import iban as in_groups
+from connectors.capabilities import Period
+from connectors.money import Money
+from consent.rules import Limit, span_of
+
+
+def words(terms: Terms, language: str) -> list[str]:
+    """All of it, one sentence after the other, in this language whatever the page's is."""
+    with force_locale(FORMATS[language]):
+        return _sentences(terms)
+
+
+def period_words(period: Period, most: Money) -> str:
+    """One limit, in the language of now."""
+    amount = money(most)
+    said: dict[Period, str] = {
+        Period.DAY: gettext("At most %(amount)s on any one day.", amount=amount),
+        Period.WEEK: gettext("At most %(amount)s in each week, from Monday to Sunday.", amount=amount),
+        Period.FORTNIGHT: gettext("At most %(amount)s in each fortnight, counted from the first day.", amount=amount),
+        Period.MONTH: gettext("At most %(amount)s in each calendar month.", amount=amount),
+        Period.HALF_YEAR: gettext("At most %(amount)s in each half of a calendar year.", amount=amount),
+        Period.YEAR: gettext("At most %(amount)s in each calendar year.", amount=amount),
+    }
+    return said[period]
+
+
+def _sentences(terms: Terms) -> list[str]:
+    frame = terms.frame
+    whom = {"payee": frame.payee_name, "iban": in_groups(frame.payee_iban), "company": terms.biller_name}
+    said = [
+        gettext("You allow payments at %(bank)s.", bank=terms.bank_name),
+        gettext("To %(payee)s alone, account %(iban)s, for the bills of %(company)s.", **whom),
+        gettext("At most %(amount)s for one payment.", amount=money(Money(frame.each_minor, frame.currency))),
+    ]
+    for number, limit in enumerate(frame.limits):
+        said.append(period_words(limit.period, Money(limit.minor, frame.currency)))
+        said += _first_period(limit, number, frame.begins_on, frame.currency)
+    said.append(gettext("From %(day)s.", day=format_date(frame.begins_on, "long")))
+    if frame.ends_on is None:
+        said.append(gettext("Until you stop it."))
+    else:
+        said.append(gettext("Until %(day)s, that day included.", day=format_date(frame.ends_on, "long")))
+    return [
+        *said,
+        gettext("You start every payment yourself, with your passkey. Nobody can take money by it."),
+        gettext("None of this can be changed later: for other limits you set up another one."),
+        gettext("You can stop it at any time, here or at your bank. What was sent before may still be paid."),
+    ]
+
+
+def _first_period(limit: Limit, number: int, begins_on: dt.date, currency: str) -> list[str]:
+    """That its first period is shorter, where it is."""
+    span = span_of(limit, number, begins_on=begins_on, day=begins_on)
+    if span.limit_minor == limit.minor:
+        return []
+    amount, day = money(Money(span.limit_minor, currency)), format_date(span.last, "long")
+    return [gettext("The first of these has begun already: until %(day)s at most %(amount)s.", day=day, amount=amount)]

@@ -1,0 +1,384 @@
+"""What follows a standing consent, with a bank that says what a test tells it to.
+
+Its token renewed by two at once, what happens while the bank thinks, answers that come late, and reminders."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from app.db import work
+from app.db.events import EventRow
+from app.db.unit_of_work import UnitOfWork
+from app.db.work import WorkRow
+from app.journey.consents import rules, service
+from app.journey.consents.access import locked
+from app.journey.consents.follow import follow
+from app.journey.consents.renewing import fresh_token
+from app.journey.consents.step import follow_from, lose_access, step, take_back, work_key
+from app.people.models import Customer
+from app.services import Task
+from connectors.capabilities import PayerAccount, ToldConsent
+from connectors.contract import Authorised, ConsentStatus, Staged
+from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable
+from consent import tokens
+from consent.models import Consent, ConsentHistory, Standing
+from consent.states import ConsentSource, StandingStep
+from tests.conftest import Clock
+from tests.support.factories import FRAME, agree_standing
+from tests.unit.app.journey.house import PSU, SCA, House, SubmittingBank
+
+S = StandingStep
+DAY = dt.timedelta(days=1)
+PAYER = PayerAccount(scheme="UK.OBIE.SortCodeAccountNumber", identification="99999941726053", name="C Laurent")
+AUTHORISED = ToldConsent(status=ConsentStatus.AUTHORISED, payer=PAYER, raw_response=b"{}")
+STAGED = Staged(consent_id="vrp-late", transaction_status="AWAU", sca=SCA, raw_response=b"{}")
+
+
+@dataclass(frozen=True)
+class Recurring:
+    bank: KeepingBank
+
+    def initiate(self, request: Any, **_: Any) -> Any:
+        return self.bank.say("initiate", body=request.body)
+
+    def told(self, consent_id: str, **_: Any) -> Any:
+        return self.bank.say("told", consent_id=consent_id)
+
+    def revoke(self, consent_id: str, **_: Any) -> Any:
+        return self.bank.say("revoke", consent_id=consent_id)
+
+    def renew(self, refresh_token: str, **_: Any) -> Any:
+        return self.bank.say("renew", refresh_token=refresh_token)
+
+
+class KeepingBank(SubmittingBank):
+    """One that keeps standing consents. An answer may be called, with what was asked."""
+
+    @property
+    def recurring(self) -> Recurring:
+        return Recurring(self)
+
+    def say(self, verb: str, **asked: Any) -> Any:
+        answer = self._answer(verb, **asked)
+        return answer(**asked) if callable(answer) else answer
+
+
+@dataclass
+class Keeping(House):
+    bank: KeepingBank = field(default_factory=KeepingBank)
+    consent_id: str = ""
+
+    def standing_at(self, *steps: StandingStep, **of_frame: Any) -> str:
+        """One that went through these steps. Its bytes are still to be sent where it was not staged."""
+        with self.begin() as uow:
+            made = agree_standing(
+                uow, customer_id=self.customer.id, biller_id="blr_1", bank_id="horizon", steps=steps, **of_frame
+            )
+            made.psu, made.sends = PSU, 0
+            if S.AUTHORISE in steps:
+                made.authorised_at = uow.now
+            follow_from(uow, made, run_at=uow.now)
+            uow.commit()
+        self.consent_id = made.consent_id
+        return made.consent_id
+
+    def keep(self, *, access: str | None, refresh: str | None, life_s: int | None = None) -> None:
+        with self.begin() as uow:
+            given = Authorised(access_token=access, expires_in_s=life_s, refresh_token=refresh)
+            until = uow.now + 400 * DAY
+            tokens.keep_standing(uow.session, self.services.vault, self.consent_id, given, now=uow.now, until=until)
+            uow.commit()
+
+    def change(self, do: Callable[[UnitOfWork, Standing], object]) -> None:
+        with self.begin() as uow:
+            _, standing = locked(uow.session, self.consent_id)
+            do(uow, standing)
+            uow.commit()
+
+    def go_on(self, **answers: object) -> None:
+        """Its work is done now, whenever it was to be."""
+        self.bank.answers.update(answers)
+        with self.begin() as uow:
+            work.bring_forward(uow.session, key=work_key(self.consent_id), run_at=uow.now)
+            claim = work.claim_key(uow.session, key=work_key(self.consent_id), now=uow.now)
+            uow.commit()
+        assert claim is not None
+        follow(Task(services=self.services, claim=claim))
+
+    def fresh(self) -> str | None:
+        return fresh_token(self.services, consent_id=self.consent_id, deadline_s=5)
+
+    def token(self) -> str | None:
+        with self.services.reading() as uow:
+            consent = uow.session.get_one(Consent, self.consent_id)
+            return tokens.access_token(uow.session, self.services.vault, consent, now=uow.now)
+
+    def row(self) -> Standing:
+        with self.services.reading() as uow:
+            return uow.session.get_one(Standing, self.consent_id)
+
+    def state(self) -> str:
+        with self.services.reading() as uow:
+            return uow.session.get_one(Consent, self.consent_id).state
+
+    def due(self) -> dt.datetime | None:
+        with self.services.reading() as uow:
+            return uow.session.scalar(select(WorkRow.run_at).where(WorkRow.key == work_key(self.consent_id)))
+
+    def told(self, kind: str) -> int:
+        with self.services.reading() as uow:
+            return len(uow.session.scalars(select(EventRow.id).where(EventRow.kind == kind)).all())
+
+
+@pytest.fixture
+def house(engine: Engine, clock: Clock, customer: Customer) -> Keeping:
+    return Keeping(engine, clock, customer)
+
+
+STANDS = (S.STAGE, S.AUTHORISE)
+
+
+def revoked(uow: UnitOfWork, standing: Standing) -> None:
+    take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="stopped here")
+
+
+# ------------------------------------------------------------------------------------------------- renewing its token
+
+
+def rotating(first: str) -> Callable[..., Authorised]:
+    """A bank whose refresh tokens are good once: a second use is a theft, and ends it."""
+    good = [first]
+    lock = threading.Lock()
+
+    def renew(refresh_token: str) -> Authorised:
+        with lock:
+            if refresh_token != good[0]:
+                raise AccessLost("used twice", code="invalid_grant", http_status=400)
+            good[0] = f"{first}-{len(good[0])}"
+            return Authorised(access_token=f"new of {good[0]}", expires_in_s=600, refresh_token=good[0])
+
+    return renew
+
+
+def test_two_workers_renew_one_token_once(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = rotating("r-1")
+    start = threading.Barrier(4)
+
+    def one(_: int) -> str | None:
+        start.wait()
+        return house.fresh()
+
+    with ThreadPoolExecutor(4) as pool:
+        got = list(pool.map(one, range(4)))
+    assert house.bank.verbs().count("renew") == 1
+    assert {each for each in got if each} == {house.token()}
+    assert house.state() == "authorised"
+    assert house.fresh() == house.token()  # the next one asks nobody
+    assert house.bank.verbs().count("renew") == 1
+
+
+def test_whoever_was_frozen_while_another_one_renewed_it_does_not_stop_it(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = AccessLost("used twice", code="invalid_grant", http_status=400)
+    house.bank.meanwhile = lambda: house.keep(access="another's", refresh="r-2")
+    assert house.fresh() == "another's"
+    assert house.state() == "authorised"
+
+
+def test_where_the_bank_takes_the_refresh_token_no_more_it_is_stopped(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = AccessLost("no more", code="invalid_grant", http_status=400)
+    assert house.fresh() is None
+    assert (house.state(), house.token()) == ("stopped_at_bank", None)
+    assert house.told("ConsentChanged") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [BankUnavailable("away"), BankRefused("not us", code="invalid_client", http_status=401)], ids=type
+)
+def test_a_bank_that_is_away_or_does_not_take_us_stops_nothing_and_is_asked_again(
+    house: Keeping, error: Exception
+) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = error
+    assert house.fresh() is None
+    assert house.state() == "authorised"
+    house.bank.answers["renew"] = rotating("r-1")
+    assert house.fresh() is not None
+
+
+def test_a_worker_that_vanished_while_it_renewed_is_waited_for_a_minute(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = rotating("r-1")
+
+    def taken(uow: UnitOfWork, standing: Standing) -> None:
+        standing.renewing_until = uow.now + rules.RENEWING
+
+    house.change(taken)
+    assert (house.fresh(), house.bank.verbs()) == (None, [])
+    house.clock.tick(seconds=rules.RENEWING.total_seconds())
+    assert house.fresh() is not None
+
+
+def test_a_token_that_is_over_and_cannot_be_renewed_is_said(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    assert house.fresh() is None
+    assert house.state() == "stopped_at_bank"
+
+
+def test_without_a_stated_life_the_token_lives_as_long_as_its_consent(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="t0ken", refresh=None)
+    house.clock.tick(days=399)
+    assert house.fresh() == "t0ken"
+
+
+def test_what_was_taken_back_meanwhile_keeps_no_token(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = rotating("r-1")
+    house.bank.meanwhile = lambda: house.change(revoked)
+    assert house.fresh() is None
+    assert (house.state(), house.token()) == ("revoking", None)
+
+
+# -------------------------------------------------------------------------------------------- while the bank thinks
+
+
+def test_what_is_stopped_while_the_bank_is_looked_at_is_taken_back_at_once(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="t0ken", refresh=None)
+    house.bank.meanwhile = lambda: house.change(revoked)
+    house.go_on(told=AUTHORISED)
+    assert house.due() == house.clock.now
+    house.bank.meanwhile = lambda: None
+    house.go_on(revoke=None)
+    assert (house.state(), house.due()) == ("revoked", None)
+
+
+def test_what_is_stopped_while_it_is_being_sent_is_taken_back_by_the_id_that_comes(house: Keeping) -> None:
+    house.standing_at()
+    house.bank.meanwhile = lambda: house.change(revoked)
+    house.go_on(initiate=STAGED)
+    assert house.state() == "revoking"
+    house.bank.meanwhile = lambda: None
+    house.go_on(revoke=None)
+    assert house.state() == "revoked"
+    assert house.bank.asked[-1] == ("revoke", {"consent_id": "vrp-late"})
+
+
+def test_stopped_before_anything_left_nobody_is_called(house: Keeping) -> None:
+    house.standing_at()
+    house.change(revoked)
+    house.go_on()
+    assert (house.state(), house.bank.verbs(), house.due()) == ("revoked", [], None)
+
+
+def test_an_answer_that_comes_after_it_was_given_up_is_kept_and_taken_back(house: Keeping) -> None:
+    house.standing_at()
+
+    def given_up(uow: UnitOfWork, standing: Standing) -> None:
+        step(uow, standing, S.GIVE_UP, source=ConsentSource.WORKER, evidence="unanswered")
+
+    house.bank.meanwhile = lambda: house.change(given_up)
+    house.go_on(initiate=STAGED)
+    assert house.state() == "rejected"
+    house.bank.meanwhile = lambda: None
+    house.go_on(revoke=None)
+    assert (house.state(), house.due()) == ("rejected", None)
+    assert house.row().gone_at is not None
+
+
+def test_taking_back_goes_on_until_the_bank_has_confirmed_it(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.change(revoked)
+    for _ in range(50):
+        house.go_on(revoke=BankSilent("no answer"))
+        assert house.state() == "revoking"
+        due = house.due()
+        assert due is not None
+        assert dt.timedelta(seconds=10) <= due - house.clock.now <= DAY
+        house.clock.now = due
+    house.go_on(revoke=None)
+    assert house.state() == "revoked"
+
+
+def test_an_approval_of_the_last_moment_is_not_lost(house: Keeping) -> None:
+    """Its time was over by our clock, and the customer came back a minute later: the bank says that it stands."""
+    house.standing_at(S.STAGE)
+
+    def over(uow: UnitOfWork, standing: Standing) -> None:
+        step(uow, standing, S.EXPIRE, source=ConsentSource.WORKER, evidence="not approved in time")
+
+    house.change(over)
+    house.keep(access="t0ken", refresh=None)
+    house.go_on(told=AUTHORISED)
+    assert (house.state(), house.token()) == ("authorised", "t0ken")
+    assert house.row().ended_at is None
+
+
+def test_what_expired_unapproved_is_taken_back_at_the_bank_once_nobody_can_come_back(house: Keeping) -> None:
+    house.standing_at(S.STAGE)
+    house.change(lambda uow, row: step(uow, row, S.EXPIRE, source=ConsentSource.WORKER, evidence="late"))
+    house.go_on()
+    assert house.bank.verbs() == []
+    house.clock.tick(seconds=rules.RETURN_GRACE.total_seconds())
+    house.go_on(revoke=None)
+    assert (house.state(), house.bank.verbs()) == ("expired", ["revoke"])
+    assert house.row().gone_at is not None
+
+
+# ----------------------------------------------------------------------------------------------------- steps, reminders
+
+
+def test_a_step_is_one_line_and_one_fact_and_a_repeat_is_none(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="t0ken", refresh="r-1")
+
+    def lost(uow: UnitOfWork, standing: Standing) -> None:
+        lose_access(uow, standing, source=ConsentSource.BANK, evidence="bank:U028")
+
+    for _ in range(3):
+        house.change(lost)
+    assert (house.state(), house.token(), house.told("ConsentChanged")) == ("stopped_at_bank", None, 1)
+    for _ in range(2):
+        house.change(revoked)
+    with house.services.reading() as uow:
+        lines = uow.session.scalars(select(ConsentHistory.step).order_by(ConsentHistory.sequence)).all()
+    assert lines == ["agree", "stage", "authorise", "lose_access", "revoke"]
+
+
+def test_the_end_is_reminded_of_thirty_seven_and_one_day_before_once_each(house: Keeping) -> None:
+    today = house.clock.now.date()
+    house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 40 * DAY))
+    told = []
+    for day in range(41):
+        for _ in range(3):
+            with house.begin() as uow:
+                service.remind(uow)
+                uow.commit()
+        if house.told("ConsentEnding") > len(told):
+            told.append(40 - day)
+        house.clock.tick(days=1)
+    assert told == [30, 7, 1]
+
+
+def test_what_is_set_up_shortly_before_its_end_is_not_reminded_of_at_once() -> None:
+    day = dt.date(2026, 11, 20)
+    assert rules.due_reminder(ends_on=day + 20 * DAY, agreed_on=day, today=day) is None
+    assert rules.due_reminder(ends_on=day + 20 * DAY, agreed_on=day, today=day + 13 * DAY) == day + 13 * DAY
+    assert rules.due_reminder(ends_on=day, agreed_on=day - 50 * DAY, today=day + DAY) is None
