@@ -22,6 +22,7 @@ from app.journey.notices import sending
 from app.journey.notices import service as notices
 from app.journey.payments import code_exchange, initiate, status, step
 from app.journey.payments.events import (
+    ConsentMoved,
     CustomerReturned,
     PayeeMoved,
     PaymentAccepted,
@@ -53,6 +54,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     BillerVetted: [invitations.accept_invitations],
     PayeeAccountMoved: [step.look_at_account],
     PayeeMoved: [step.reconsider, notices.tell_account_frozen],
+    ConsentMoved: [step.reconsider],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled, notices.tell_payment_settled],

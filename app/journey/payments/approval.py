@@ -1,6 +1,7 @@
 """An approval that executes nothing by itself: waited for, then used once and soon, or withheld for ever.
 
-Until its payment is submitted nothing can happen that we do not do: whatever speaks against it ends it here.
+Until its payment is submitted nothing can happen that we do not do: whatever speaks against it ends it here. Under a
+standing consent there is nothing to wait for; what it allows is asked once more, of the days of the sending itself.
 """
 
 from __future__ import annotations
@@ -9,21 +10,27 @@ import datetime as dt
 import uuid
 
 from app.db.unit_of_work import UnitOfWork
+from app.journey.consents import claims
+from app.journey.consents.claims import LimitReached
 from app.journey.decisions.models import Decision
 from app.journey.payments import calls, rules
 from app.journey.payments.access import GivesWay, why_unwanted
 from app.journey.payments.initiate import order_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
-from app.journey.payments.own_consent import agreed_of
+from app.journey.payments.own_consent import agreed_of, standing_of
 from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
-from app.journey.payments.step import step
+from app.journey.payments.step import raise_fence, step
 from app.journey.payments.way import way_of
+from app.people.customers import today_of
+from app.people.models import Customer
 from app.services import Task
 from connectors.contract import PsuContext
-from consent.models import Consent
+from consent.models import Consent, Standing
+from consent.rules import Reason as Breach
+from consent.rules import Why
 from consent.tokens import access_token
 
 
@@ -51,16 +58,25 @@ def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
 def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt | None:
     """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
     consent = uow.session.get_one(Consent, payment.consent_id)
+    standing = standing_of(uow.session, payment)
+    if standing is not None:
+        uow.session.refresh(consent, with_for_update={"read": True})  # nobody ends it before this is written down
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
     why = why_unwanted(uow.session, payment)
     if why is not None:
         give_way(task, uow, payment, why)
         return None
-    if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
+    decision = uow.session.get_one(Decision, payment.decision_id)
+    approved_at = payment.updated_at if standing is None else decision.decided_at
+    if token is None or uow.now > approved_at + rules.SEND_LIFE:
         evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
         withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence=evidence)
         return None
-    decision = uow.session.get_one(Decision, payment.decision_id)
+    if standing is not None:
+        why = _why_not_today(uow, payment, decision, standing)
+        if why is not None:
+            give_way(task, uow, payment, why)
+            return None
     try:
         orders = orders_of(task.services, payment.bank_id, agreed=agreed_of(uow.session, payment))
         request = orders.draft_submission(
@@ -69,10 +85,39 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     except ValueError as error:
         withhold(task, uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
         return None
+    if standing is not None:
+        raise_fence(payment, uow.now + rules.KEY_LIFE + rules.EXPIRY_MARGIN)  # the same bytes are not sent after that
     task.hold(uow)
     call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
     step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
     return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
+
+
+def _why_not_today(uow: UnitOfWork, payment: Payment, decision: Decision, standing: Standing) -> GivesWay | None:
+    """What its customer signed was for one day, and the limits were claimed for the moment of the decision. None: it
+    may be sent, and what that takes of the limits is claimed."""
+    if today_of(uow.session.get_one(Customer, payment.customer_id), uow.now) != decision.pay_on:
+        return GivesWay(Reason.DAY_OVER, f"it was for {decision.pay_on} alone, and nothing was sent on that day")
+    breach = claim_days(uow, payment, standing)
+    return (
+        None if breach is None else GivesWay(Reason.LIMIT_REACHED, f"its consent does not allow it now: {breach.why}")
+    )
+
+
+def claim_days(uow: UnitOfWork, payment: Payment, standing: Standing) -> Breach | None:
+    """Claim what is missing where a payment is sent now, as it is by each day on which the bank may count it. What the
+    consent does not allow on one of them is told, and nothing is claimed."""
+    days = claims.days_of_sending(standing, now=uow.now)
+    frame = standing.frame
+    if frame.ends_on is not None and max(days) > frame.ends_on:
+        return Breach(why=Why.ENDED, day=frame.ends_on)
+    try:
+        with uow.session.begin_nested():
+            minor = payment.amount_minor
+            claims.take(uow.session, standing, payment_id=payment.id, minor=minor, days=days, now=uow.now)
+    except LimitReached as reached:
+        return reached.reason
+    return None
 
 
 def withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str) -> None:
