@@ -332,7 +332,7 @@ PAYMENTS: tuple[Invariant, ...] = (
         " (SELECT 1 FROM limit_claim l JOIN payment_history h ON h.payment_id = l.payment_id AND h.before IN {closed}"
         " WHERE l.consent_id = u.consent_id AND l.number = u.number AND l.first = u.first AND l.released_at IS NULL)"
         " UNION ALL SELECT u.consent_id FROM consent_usage u JOIN standing s ON s.consent_id = u.consent_id"
-        " WHERE u.limit_minor > CAST(s.limits -> u.number ->> 'minor' AS BIGINT)",
+        " WHERE u.limit_minor > CAST(s.limits -> CAST(u.number AS INTEGER) ->> 'minor' AS BIGINT)",
     ),
     holds(
         "E2",

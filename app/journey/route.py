@@ -11,6 +11,7 @@ from app.db.unit_of_work import AtOnce
 from app.journey.connections import invitations
 from app.journey.connections import service as connections
 from app.journey.connections.events import CodePresented, ConnectionChanged
+from app.journey.consents.events import ConsentChanged
 from app.journey.corrections import service as corrections
 from app.journey.corrections.events import BillCorrected
 from app.journey.decisions.events import PaymentDecided
@@ -54,6 +55,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     BillerVetted: [invitations.accept_invitations],
     PayeeAccountMoved: [step.look_at_account],
     PayeeMoved: [step.reconsider, notices.tell_account_frozen],
+    ConsentChanged: [step.look_at_consent],
     ConsentMoved: [step.reconsider],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],

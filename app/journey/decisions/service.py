@@ -41,6 +41,7 @@ class Decided:
 
     payment_id: str
     work: Recorded
+    under_consent: bool  #: nobody is to approve it at the bank
 
 
 def start_paying(
@@ -157,7 +158,7 @@ def pay_now(
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     if consent_id is not None:
         under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=amount)
-    return Decided(decision.payment_id, recorded)
+    return Decided(decision.payment_id, recorded, under_consent=consent_id is not None)
 
 
 def _must_not_be_stopped(uow: UnitOfWork, customer: Customer) -> None:

@@ -3,6 +3,9 @@ with the consent locked, in the transaction that decides. What it does not allow
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
+
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
@@ -15,7 +18,7 @@ from app.people import stops
 from connectors.money import Money
 from connectors.profile import BankProfile
 from consent.models import Consent, Standing
-from consent.rules import Order, Reason, Why, first_breach
+from consent.rules import Limit, Order, Reason, Why, days_at, first_breach, spans_at
 from consent.states import StandingState
 from consent.verdicts import Bank, Bill, Held, under_consent
 
@@ -53,6 +56,72 @@ def must_cover(uow: UnitOfWork, *, invoice: Invoice, amount: Money, bank: BankPr
     if reason is not None:
         raise NotCovered(reason)
     return standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitLeft:
+    """What one period still allows."""
+
+    limit: Limit
+    left: Money
+    whole: Money  #: of its first period, perhaps less than the limit
+    resets_on: dt.date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentShown:
+    """A standing consent, for the page on which a payment under it is signed."""
+
+    id: str
+    bank_id: str
+    payee_name: str
+    payer_mask: str | None
+    each: Money
+    limits: tuple[LimitLeft, ...]  #: of today; none before its first day
+    ends_on: dt.date | None
+    reason: Reason | None  #: why it does not allow this payment now; None: it does
+
+
+def shown_consent(
+    uow: UnitOfWork, *, invoice: Invoice, amount: Money, bank: BankProfile, consent_id: object
+) -> ConsentShown:
+    """The consent and what is left of it. Raises NotFound."""
+    reason = None
+    try:
+        must_cover(uow, invoice=invoice, amount=amount, bank=bank, consent_id=consent_id)
+    except NotCovered as refused:
+        reason = refused.reason
+    consent = consent_of(uow.session, consent_id=consent_id, customer_id=invoice.customer_id)
+    standing = uow.session.get_one(Standing, consent.id)
+    return ConsentShown(
+        id=consent.id,
+        bank_id=consent.bank_id,
+        payee_name=standing.payee_name,
+        payer_mask=standing.payer_mask,
+        each=Money(standing.each_minor, standing.currency),
+        limits=_limits_left(uow, standing),
+        ends_on=standing.ends_on,
+        reason=reason,
+    )
+
+
+def _limits_left(uow: UnitOfWork, standing: Standing) -> tuple[LimitLeft, ...]:
+    """Near midnight, by each day that it may be at the bank, the least."""
+    days = days_at(uow.now, days=standing.days)
+    if min(days) < standing.begins_on:
+        return ()
+    used = claims.used(uow.session, consent_id=standing.consent_id, days=days)
+    found: dict[int, LimitLeft] = {}
+    for span in spans_at(standing.frame, days):
+        left = LimitLeft(
+            limit=standing.frame.limits[span.number],
+            left=Money(max(0, span.limit_minor - used.get(span.key, 0)), standing.currency),
+            whole=Money(span.limit_minor, standing.currency),
+            resets_on=span.resets_on,
+        )
+        if span.number not in found or left.left.minor < found[span.number].left.minor:
+            found[span.number] = left
+    return tuple(found.values())
 
 
 def take(uow: UnitOfWork, *, consent_id: str, payment_id: str, minor: int) -> None:

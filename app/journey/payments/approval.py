@@ -13,7 +13,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.journey.consents import claims
 from app.journey.consents.claims import LimitReached
 from app.journey.decisions.models import Decision
-from app.journey.payments import calls, rules
+from app.journey.payments import calls, repeats, rules
 from app.journey.payments.access import GivesWay, why_unwanted
 from app.journey.payments.initiate import order_of
 from app.journey.payments.looks import look_again
@@ -24,8 +24,6 @@ from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import raise_fence, step
 from app.journey.payments.way import way_of
-from app.people.customers import today_of
-from app.people.models import Customer
 from app.services import Task
 from connectors.contract import PsuContext
 from consent.models import Consent, Standing
@@ -62,21 +60,27 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     if standing is not None:
         uow.session.refresh(consent, with_for_update={"read": True})  # nobody ends it before this is written down
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    decision = uow.session.get_one(Decision, payment.decision_id)
     why = why_unwanted(uow.session, payment)
+    if why is None and standing is not None and repeats.is_another_day(uow, payment):
+        why = GivesWay(Reason.DAY_OVER, f"it was for {decision.pay_on} alone, and nothing was sent on that day")
     if why is not None:
         give_way(task, uow, payment, why)
         return None
-    decision = uow.session.get_one(Decision, payment.decision_id)
     approved_at = payment.updated_at if standing is None else decision.decided_at
-    if token is None or uow.now > approved_at + rules.SEND_LIFE:
+    is_old = uow.now > approved_at + rules.SEND_LIFE
+    if is_old or (token is None and standing is None):
         evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
         withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence=evidence)
         return None
-    if standing is not None:
-        why = _why_not_today(uow, payment, decision, standing)
-        if why is not None:
-            give_way(task, uow, payment, why)
-            return None
+    if token is None:  # somebody renews it, or its key comes back
+        look_again(task, uow, payment, run_at=rules.look_in_silence(silent_since=approved_at, now=uow.now))
+        return None
+    breach = None if standing is None else claim_days(uow, payment, standing)
+    if breach is not None:
+        evidence = f"its consent does not allow it now: {breach.why}"
+        withhold(task, uow, payment, Reason.LIMIT_REACHED, evidence=evidence)
+        return None
     try:
         orders = orders_of(task.services, payment.bank_id, agreed=agreed_of(uow.session, payment))
         request = orders.draft_submission(
@@ -91,17 +95,6 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
     step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
     return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
-
-
-def _why_not_today(uow: UnitOfWork, payment: Payment, decision: Decision, standing: Standing) -> GivesWay | None:
-    """What its customer signed was for one day, and the limits were claimed for the moment of the decision. None: it
-    may be sent, and what that takes of the limits is claimed."""
-    if today_of(uow.session.get_one(Customer, payment.customer_id), uow.now) != decision.pay_on:
-        return GivesWay(Reason.DAY_OVER, f"it was for {decision.pay_on} alone, and nothing was sent on that day")
-    breach = claim_days(uow, payment, standing)
-    return (
-        None if breach is None else GivesWay(Reason.LIMIT_REACHED, f"its consent does not allow it now: {breach.why}")
-    )
 
 
 def claim_days(uow: UnitOfWork, payment: Payment, standing: Standing) -> Breach | None:

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.consents import claims
+from app.journey.consents.access import locked as locked_consent
 from app.journey.consents.step import lose_access
 from app.journey.decisions.models import Decision
 from app.journey.payments import approval, budget, calls, repeats, rules
@@ -37,7 +38,7 @@ from connectors.capabilities import RecurringConsent
 from connectors.contract import ConsentStatus, PsuContext, Submitted
 from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable, BeyondLimits
 from consent.models import Consent, Standing
-from consent.states import ConsentSource
+from consent.states import ConsentSource, StandingState
 from consent.tokens import access_token
 
 
@@ -371,7 +372,9 @@ def _without_access(
         return
     locked_with_invoice(uow, payment.invoice_id)  # before the consent, as who decides has them
     evidence = f"bank:{error.code}"
-    lose_access(uow.session, standing, source=ConsentSource.BANK, evidence=evidence, now=uow.now)
+    consent, standing = locked_consent(uow.session, standing.consent_id)
+    if consent.state == StandingState.AUTHORISED:
+        lose_access(uow, standing, source=ConsentSource.BANK, evidence=evidence)
     if repeats.may_have_been_done(uow.session, attempt.call_id):
         look_again(task, uow, payment, run_at=uow.now)
         return
