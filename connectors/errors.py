@@ -47,6 +47,12 @@ class BeyondLimits(BankRefused):
         super().__init__(message, code=code, http_status=http_status)
         self.parameter = parameter
 
+    @property
+    def limit_number(self) -> int | None:
+        """Which of the periodic limits, from 0; None: it is not said, or it is the one for a single payment."""
+        number = (self.parameter or "").removeprefix("PeriodicLimits[").removesuffix("]")
+        return int(number) if number.isdecimal() else None
+
 
 class BankUnavailable(BankError):
     """Nothing was sent (no address, connection refused, or 429/503 before acting): repeat later."""

@@ -19,7 +19,8 @@ PAYMENTS: tuple[Invariant, ...] = (
         "SELECT p.id FROM payment p LEFT JOIN decision d ON d.id = p.decision_id WHERE d.id IS NULL"
         " OR d.decided_at > p.created_at OR d.payment_id <> p.id OR d.amount_minor <> p.amount_minor"
         " OR d.currency <> p.currency OR d.invoice_id <> p.invoice_id OR d.customer_id <> p.customer_id"
-        " OR d.bank_id <> p.bank_id",
+        " OR d.bank_id <> p.bank_id OR (d.consent_id IS NULL) <> (p.trip_id IS NOT NULL)"
+        " OR (d.consent_id IS NOT NULL AND COALESCE(p.consent_id, '') <> d.consent_id)",
     ),
     holds(
         "B3",
@@ -255,6 +256,22 @@ PAYMENTS: tuple[Invariant, ...] = (
         "SELECT p.id FROM payment p LEFT JOIN bank_call s ON s.payment_id = p.id AND s.verb = 'submit'"
         " WHERE NOT p.submitted_apart AND (s.id IS NOT NULL OR p.state IN ('authorised', 'submitting'))",
     ),
+    holds(
+        "C12",
+        "what is paid under a standing consent is first sent on the day that its customer signed, wherever on earth"
+        " they are, within three quarters of an hour, and with a fence",
+        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN bank_call c ON c.payment_id = p.id"
+        " JOIN bank_attempt a ON a.call_id = c.id AND a.number = 1 WHERE p.trip_id IS NULL AND c.verb = 'submit'"
+        " AND (p.fence_at IS NULL OR {seconds:a.sent_at,d.decided_at} > 2760"
+        " OR {seconds:a.sent_at,d.pay_on} < -50400 OR {seconds:a.sent_at,d.pay_on} >= 129600)",
+    ),
+    holds(
+        "C13",
+        "only what is under a standing consent needs no approval of its own, and it alone is under one",
+        "SELECT p.id FROM payment p LEFT JOIN consent c ON c.id = p.consent_id"
+        " WHERE (p.trip_id IS NULL AND COALESCE(c.kind, '') <> 'standing')"
+        " OR (p.trip_id IS NOT NULL AND COALESCE(c.kind, 'single') <> 'single')",
+    ),
     # --------------------------------------------------------------------------------------------------------- D states
     holds(
         "D1",
@@ -309,6 +326,35 @@ PAYMENTS: tuple[Invariant, ...] = (
     ),
     # ------------------------------------------------------------------------------------------------------- E consents
     holds(
+        "E1",
+        "no period of a standing consent is over its limit, unless by what the bank calls done after all",
+        "SELECT u.consent_id FROM consent_usage u WHERE u.used_minor > u.limit_minor AND NOT EXISTS"
+        " (SELECT 1 FROM limit_claim l JOIN payment_history h ON h.payment_id = l.payment_id AND h.before IN {closed}"
+        " WHERE l.consent_id = u.consent_id AND l.number = u.number AND l.first = u.first AND l.released_at IS NULL)"
+        " UNION ALL SELECT u.consent_id FROM consent_usage u JOIN standing s ON s.consent_id = u.consent_id"
+        " WHERE u.limit_minor > CAST(s.limits -> CAST(u.number AS INTEGER) ->> 'minor' AS BIGINT)",
+    ),
+    holds(
+        "E2",
+        "no payment is more than its standing consent allows for one",
+        "SELECT l.payment_id FROM limit_claim l JOIN standing s ON s.consent_id = l.consent_id"
+        " WHERE l.minor > s.each_minor",
+    ),
+    # a minute, as for B16; by the clock of London a day begins an hour before that of UTC
+    holds(
+        "E3",
+        "nothing is first sent under a standing consent that is not authorised then, nor before its first day, nor"
+        " after its last",
+        "SELECT p.id FROM payment p JOIN standing s ON s.consent_id = p.consent_id"
+        " JOIN bank_call c ON c.payment_id = p.id AND c.verb = 'submit'"
+        " JOIN bank_attempt a ON a.call_id = c.id AND a.number = 1"
+        " WHERE {seconds:a.sent_at,s.begins_on} < -3660 OR {seconds:a.sent_at,s.ends_on} > 86460"
+        " OR NOT EXISTS (SELECT 1 FROM consent_history h LEFT JOIN consent_history n"
+        " ON n.consent_id = h.consent_id AND n.sequence = h.sequence + 1 WHERE h.consent_id = s.consent_id"
+        " AND h.after = 'authorised' AND {seconds:a.sent_at,h.at} >= -60"
+        " AND (n.at IS NULL OR {seconds:a.sent_at,n.at} <= 60))",
+    ),
+    holds(
         "E4",
         "a payment, its invoice, its consent and its trip, where it has these, are one customer's at one bank",
         "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id LEFT JOIN trip t ON t.id = p.trip_id"
@@ -330,13 +376,17 @@ PAYMENTS: tuple[Invariant, ...] = (
     holds(
         "E6",
         "what is used of a period of a standing consent is what the claims add up to that stand; each is of the amount"
-        " and the consent of its payment, and stands exactly while that may still cost money, or has",
+        " and the consent of its payment, and stands exactly while that may still cost money, or has; and every payment"
+        " under one has claimed of each limit",
         "SELECT u.consent_id FROM consent_usage u LEFT JOIN limit_claim l ON l.consent_id = u.consent_id"
         " AND l.number = u.number AND l.first = u.first AND l.released_at IS NULL"
         " GROUP BY u.consent_id, u.number, u.first, u.used_minor HAVING u.used_minor <> COALESCE(sum(l.minor), 0)"
         " UNION ALL SELECT l.payment_id FROM limit_claim l JOIN payment p ON p.id = l.payment_id"
         " WHERE (l.released_at IS NULL) = (p.state IN {closed}) OR l.minor <> p.amount_minor"
-        " OR l.consent_id <> COALESCE(p.consent_id, '')",
+        " OR l.consent_id <> COALESCE(p.consent_id, '')"
+        " UNION ALL SELECT d.payment_id FROM decision d JOIN standing s ON s.consent_id = d.consent_id"
+        " WHERE json_array_length(s.limits) <> (SELECT count(DISTINCT l.number) FROM limit_claim l"
+        " WHERE l.payment_id = d.payment_id AND l.consent_id = d.consent_id)",
     ),
     holds(
         "E7",
@@ -360,6 +410,15 @@ PAYMENTS: tuple[Invariant, ...] = (
         " OR (s.ended_at IS NULL) = (c.state IN ('rejected', 'expired', 'revoked'))"
         " UNION ALL SELECT c.id FROM consent c LEFT JOIN standing s ON s.consent_id = c.id"
         " WHERE c.kind = 'standing' AND s.consent_id IS NULL",
+    ),
+    holds(
+        "E10",
+        "what is decided under a standing consent is for its payee, company, currency, customer and bank",
+        "SELECT d.id FROM decision d JOIN invoice i ON i.id = d.invoice_id"
+        " LEFT JOIN standing s ON s.consent_id = d.consent_id WHERE d.consent_id IS NOT NULL"
+        " AND (s.consent_id IS NULL OR d.payee_iban <> s.payee_iban OR d.payee_name <> s.payee_name"
+        " OR d.currency <> s.currency OR d.customer_id <> s.customer_id OR d.bank_id <> s.bank_id"
+        " OR COALESCE(i.biller_id, '') <> s.biller_id)",
     ),
     holds(
         "E11",

@@ -24,6 +24,7 @@ from app.journey.notices import sending
 from app.journey.notices import service as notices
 from app.journey.payments import code_exchange, initiate, status, step
 from app.journey.payments.events import (
+    ConsentMoved,
     CustomerReturned,
     PayeeMoved,
     PaymentAccepted,
@@ -51,13 +52,14 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     BillCorrected: [webhooks.tell_bill_corrected],
     RefundOwed: [webhooks.tell_refund_owed],
     ConsentReturned: [exchange.exchange_consent_code],
-    ConsentChanged: [notices.tell_consent_changed],
+    ConsentChanged: [step.look_at_consent, notices.tell_consent_changed],
     ConsentEnding: [notices.tell_consent_ending],
     PaymentDecided: [initiate.initiate],
     TwinMoved: [step.reconsider],
     BillerVetted: [invitations.accept_invitations],
     PayeeAccountMoved: [step.look_at_account],
     PayeeMoved: [step.reconsider, notices.tell_account_frozen],
+    ConsentMoved: [step.reconsider],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled, notices.tell_payment_settled],

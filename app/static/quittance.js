@@ -57,12 +57,12 @@ const ceremonies = {
   },
   async pay(form) {
     const { pathname } = new URL(form.action);
-    const { bank, shown } = form.dataset;
+    const { bank, shown, consent } = form.dataset;
     let start;
     try {
-      start = await post(`${pathname}/ceremony`, { bank, shown });
+      start = await post(`${pathname}/ceremony`, { bank, shown, consent });
     } catch (error) {
-      if (error.code !== "order-changed") throw error;
+      if (error.code !== "order-changed" && error.code !== "not-covered") throw error;
       location.replace(`${form.action}&changed`); // nobody signs what they were not shown: the page is drawn anew
       return;
     }

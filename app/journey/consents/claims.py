@@ -14,8 +14,13 @@ from sqlalchemy import ColumnElement, CursorResult, and_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.upsert import insert_once
+from app.services import WORKER_DEADLINE_S
 from consent.models import ConsentUsage, LimitClaim, Standing
-from consent.rules import Frame, Reason, Span, Used, over_period, spans_at
+from consent.rules import Frame, Reason, Span, Used, days_at, over_period, spans_at
+
+#: how far from now a payment may arrive at its bank: so long may we take to send it and the bank to take it, and their
+#: clock may differ from ours by a minute
+MARGIN = dt.timedelta(seconds=2 * WORKER_DEADLINE_S + 60)
 
 
 class LimitReached(Exception):
@@ -26,6 +31,11 @@ class LimitReached(Exception):
         self.reason = reason
 
 
+def days_of_sending(standing: Standing, *, now: dt.datetime) -> tuple[dt.date, ...]:
+    """The days on which the bank may count what is sent now. All of them are claimed."""
+    return days_at(now, days=standing.days, margin=MARGIN)
+
+
 def used(session: Session, *, consent_id: str, days: Collection[dt.date]) -> Used:
     """What is used of the periods of these days, and perhaps of some later ones. It may be out of date at once."""
     rows = session.execute(
@@ -34,6 +44,18 @@ def used(session: Session, *, consent_id: str, days: Collection[dt.date]) -> Use
         )
     )
     return {(number, first): minor for number, first, minor in rows}
+
+
+def refused(session: Session, *, consent_id: str, days: Collection[dt.date]) -> set[tuple[int, dt.date]]:
+    """In which of these periods, and perhaps of some later ones, the bank refused what our count allowed."""
+    rows = session.execute(
+        select(ConsentUsage.number, ConsentUsage.first).where(
+            ConsentUsage.consent_id == consent_id,
+            ConsentUsage.last >= min(days),
+            ConsentUsage.refused_at.is_not(None),
+        )
+    )
+    return {(number, first) for number, first in rows}
 
 
 def take(
@@ -92,6 +114,24 @@ def restore(session: Session, *, payment_id: str) -> None:
     """The bank calls it done after all, or may: what it claimed counts again, whether there is room or not. May be
     repeated."""
     _turn(session, payment_id, stands=True, released_at=None)
+
+
+def refuse(session: Session, *, payment_id: str, number: int | None, now: dt.datetime) -> None:
+    """The bank called the payment more than a period allows, though it was claimed: it counts otherwise than we do.
+    ``number``: of which limit; None: it did not say."""
+    claims = session.execute(
+        select(LimitClaim.number, LimitClaim.first, LimitClaim.consent_id)
+        .where(LimitClaim.payment_id == payment_id)
+        .order_by(LimitClaim.number, LimitClaim.first)
+    ).all()
+    for claimed, first, consent_id in claims:
+        if number in (None, claimed):
+            session.execute(
+                update(ConsentUsage)
+                .where(_is_period(consent_id, claimed, first))
+                .values(refused_at=now)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def _turn(session: Session, payment_id: str, *, stands: bool, released_at: dt.datetime | None) -> None:

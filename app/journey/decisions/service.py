@@ -14,7 +14,7 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid
-from app.journey.decisions import payee_checks
+from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
@@ -23,7 +23,7 @@ from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.ledger.rules import Claim
-from app.people import biller_queue, passkeys
+from app.people import biller_queue, passkeys, stops
 from app.people.customers import today_of
 from app.people.models import Customer
 from app.people.passkeys import RelyingParty, Started
@@ -41,26 +41,37 @@ class Decided:
 
     payment_id: str
     work: Recorded
+    under_consent: bool  #: nobody is to approve it at the bank
 
 
 def start_paying(
-    uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty, invoice_id: str, bank: BankProfile, shown: object
+    uow: UnitOfWork,
+    *,
+    signed_in: SignedIn,
+    party: RelyingParty,
+    invoice_id: str,
+    bank: BankProfile,
+    shown: object,
+    consent_id: object = None,
 ) -> Started:
-    """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank.
+    """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank; and
+    to the standing consent ``consent_id``, where it is to be paid under one.
 
     ``shown`` is what ``shown_of`` said of the order when the page was drawn: nobody signs what they were not shown.
     Raises NotFound, Conflict (it is another order by now; a payment of it, or of a bill that it replaces, is under way;
     the account of its biller is not open; the payee is to be checked first; the bank wants its customer to sign in
-    there before), NotAllowed (demo visit, no passkey). Nothing is decided yet.
+    there before; the customer has stopped everything; NotCovered), NotAllowed (demo visit, no passkey). Nothing is
+    decided yet.
     """
     signed_in.check_acts()
     customer = signed_in.customer
+    _must_not_be_stopped(uow, customer)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
     must_be_free(invoice)
     must_have_open_account(uow, invoice)
     check = payee_checks.must_stand(uow, invoice, bank=bank)
-    order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check)
+    order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     if shown != shown_of(order):
         raise _changed()
@@ -78,14 +89,16 @@ def pay_now(
     banks: Mapping[str, BankProfile],
     psu: PsuContext,
 ) -> Decided:
-    """Decide to pay the whole invoice now. No money moves here; the claim keeps every other payment off.
+    """Decide to pay the whole invoice now. No money moves here; the claim keeps every other payment off. Under a
+    standing consent, which is then in the signed order, as much of its limits is claimed in the same transaction.
 
     The signature must be over the order as it is at this moment: when the day, the discount or the bill has changed
-    since the page was shown, the customer is asked again. Raises NotFound, Invalid, NotAllowed, Conflict; then nothing
-    is written.
+    since the page was shown, the customer is asked again. Raises NotFound, Invalid, NotAllowed, Conflict (NotCovered
+    among them); then nothing is written.
     """
     signed_in.check_acts()
     customer = signed_in.customer
+    _must_not_be_stopped(uow, customer)
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
@@ -96,8 +109,13 @@ def pay_now(
     must_have_open_account(uow, invoice, lock=True)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
-    check = payee_checks.must_stand(uow, invoice, bank=bank) if bank is not None else None
-    if bank is None or signed != order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check):
+    if bank is None:
+        raise _changed()
+    check = payee_checks.must_stand(uow, invoice, bank=bank)
+    consent_id = signed.get("consent")
+    if consent_id is not None:
+        under_consent.lock(uow.session, consent_id=consent_id, customer_id=customer.id)
+    if signed != order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id):
         raise _changed()
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
@@ -128,6 +146,7 @@ def pay_now(
         payee_iban=payee_iban,
         reference=invoice.reference,
         payment_id=payment_id,
+        consent_id=consent_id,
         payee_check_id=check.id if check is not None else None,
         evidence=evidence,
         psu=asdict(psu),
@@ -137,7 +156,14 @@ def pay_now(
     entries.write(uow, Kind.PAYMENT_DECIDED, decision)
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
-    return Decided(decision.payment_id, recorded)
+    if consent_id is not None:
+        under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=amount)
+    return Decided(decision.payment_id, recorded, under_consent=consent_id is not None)
+
+
+def _must_not_be_stopped(uow: UnitOfWork, customer: Customer) -> None:
+    if stops.is_stopped(uow.session, customer.id):
+        raise Conflict("stopped-all", "You have stopped everything. Lift that first; nothing was paid.")
 
 
 def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:
@@ -161,11 +187,24 @@ def earlier_of(session: Session, invoice: Invoice) -> EarlierPayments:
 
 
 def order_now(
-    uow: UnitOfWork, *, customer: Customer, invoice: Invoice, bank: BankProfile, check: PayeeCheck | None
+    uow: UnitOfWork,
+    *,
+    customer: Customer,
+    invoice: Invoice,
+    bank: BankProfile,
+    check: PayeeCheck | None,
+    consent_id: object = None,
 ) -> dict[str, str]:
-    """The order to pay this invoice as it is at this moment. Raises Conflict and Invalid."""
+    """The order to pay this invoice as it is at this moment. Raises Conflict (NotCovered among them), Invalid, and
+    NotFound for a standing consent that is not this customer's at this bank."""
     earlier = earlier_of(uow.session, invoice)
-    return order_of(invoice, bank=bank, day=today_of(customer, uow.now), earlier=earlier, check=check)
+    day = today_of(customer, uow.now)
+    order = order_of(invoice, bank=bank, day=day, earlier=earlier, check=check)
+    if consent_id is None:
+        return order
+    amount = Money(payable(invoice, day=day), invoice.currency)
+    standing = under_consent.must_cover(uow, invoice=invoice, amount=amount, bank=bank, consent_id=consent_id)
+    return order | {"consent": standing.consent_id}
 
 
 def order_of(
@@ -216,14 +255,17 @@ def shown_of(order: dict[str, str]) -> str:
     return hashlib.sha256(passkeys.canonical(order)).hexdigest()
 
 
-def shown_now(uow: UnitOfWork, *, customer: Customer, invoice_id: str, bank: BankProfile) -> str | None:
+def shown_now(
+    uow: UnitOfWork, *, customer: Customer, invoice_id: str, bank: BankProfile, consent_id: object = None
+) -> str | None:
     """For a page that is about to show the order: read before all else of it, so that whatever changes while it is
     drawn is noticed. None: it cannot be ordered now."""
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     try:
         must_have_open_account(uow, invoice)
         check = payee_checks.must_stand(uow, invoice, bank=bank)
-        return shown_of(order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check))
+        order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id)
+        return shown_of(order)
     except (Conflict, Invalid):
         return None
 

@@ -24,6 +24,7 @@ from app.journey.payments.way import trip_of
 from app.people.accounts import may_be_paid, was_held_since
 from consent import trips
 from consent.models import Consent, Trip
+from consent.states import StandingState
 
 
 def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, lock: bool = False) -> Payment:
@@ -115,6 +116,13 @@ def is_account_held(session: Session, payment: Payment, *, lock: bool = False) -
     )
 
 
+def is_consent_ended(session: Session, payment: Payment) -> bool:
+    """Whether it is to be paid under a standing consent that nobody may use now."""
+    if payment.trip_id is not None:
+        return False
+    return session.get_one(Consent, payment.consent_id).state != StandingState.AUTHORISED
+
+
 def paid_beside(session: Session, payment: Payment) -> str | None:
     """The payment that has paid a bill which may be the same, or may, and that its customer did not know of when they
     decided: it was decided earlier, and had been closed by then. None: there is none. Who decided later knew this one,
@@ -147,8 +155,8 @@ class GivesWay:
 
 def gives_way(session: Session, payment: Payment) -> GivesWay | None:
     """To what a payment has to give way: another one has paid its invoice, a bill that this replaces or one that may be
-    the same, or may have after all; or its decision is void, or its payee's account is held. None: to nothing. This
-    is the one place that judges it."""
+    the same, or may have after all; or its decision is void, its payee's account is held, or the standing consent that
+    it is under is not to be used. None: to nothing. This is the one place that judges it."""
     other = paid_by_another(session, payment)
     if other is not None:
         return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
@@ -158,6 +166,8 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
         return GivesWay(Reason.PAYEE_NOT_CHECKED, "the payee was not checked")
     if is_account_held(session, payment):
         return GivesWay(Reason.ACCOUNT_HELD, "the payee's account is not open any more")
+    if is_consent_ended(session, payment):
+        return GivesWay(Reason.CONSENT_ENDED, "its standing consent is not to be used any more")
     if is_earlier_bill_taken(session, payment):
         return GivesWay(Reason.EARLIER_BILL, "a payment of the bill that this one replaces")
     beside = paid_beside(session, payment)

@@ -1,6 +1,7 @@
 """An approval that executes nothing by itself: waited for, then used once and soon, or withheld for ever.
 
-Until its payment is submitted nothing can happen that we do not do: whatever speaks against it ends it here.
+Until its payment is submitted nothing can happen that we do not do: whatever speaks against it ends it here. Under a
+standing consent there is nothing to wait for; what it allows is asked once more, of the days of the sending itself.
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ import datetime as dt
 import uuid
 
 from app.db.unit_of_work import UnitOfWork
+from app.journey.consents import claims
+from app.journey.consents.claims import LimitReached
 from app.journey.decisions.models import Decision
-from app.journey.payments import calls, rules
+from app.journey.payments import calls, repeats, rules
 from app.journey.payments.access import GivesWay, why_unwanted
 from app.journey.payments.initiate import order_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
-from app.journey.payments.own_consent import agreed_of
+from app.journey.payments.own_consent import agreed_of, standing_of
 from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
-from app.journey.payments.step import step
+from app.journey.payments.step import raise_fence, step
 from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.contract import PsuContext
-from consent.models import Consent
+from consent.models import Consent, Standing
+from consent.rules import Reason as Breach
+from consent.rules import Why
 from consent.tokens import access_token
 
 
@@ -51,16 +56,31 @@ def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
 def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt | None:
     """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
     consent = uow.session.get_one(Consent, payment.consent_id)
+    standing = standing_of(uow.session, payment)
+    if standing is not None:
+        uow.session.refresh(consent, with_for_update={"read": True})  # nobody ends it before this is written down
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    decision = uow.session.get_one(Decision, payment.decision_id)
     why = why_unwanted(uow.session, payment)
+    if why is None and standing is not None and repeats.is_another_day(uow, payment):
+        why = GivesWay(Reason.DAY_OVER, f"it was for {decision.pay_on} alone, and nothing was sent on that day")
     if why is not None:
         give_way(task, uow, payment, why)
         return None
-    if token is None or uow.now > payment.updated_at + rules.SEND_LIFE:
+    approved_at = payment.updated_at if standing is None else decision.decided_at
+    is_old = uow.now > approved_at + rules.SEND_LIFE
+    if is_old or (token is None and standing is None):
         evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
         withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence=evidence)
         return None
-    decision = uow.session.get_one(Decision, payment.decision_id)
+    if token is None:  # somebody renews it, or its key comes back
+        look_again(task, uow, payment, run_at=rules.look_in_silence(silent_since=approved_at, now=uow.now))
+        return None
+    breach = None if standing is None else claim_days(uow, payment, standing)
+    if breach is not None:
+        evidence = f"its consent does not allow it now: {breach.why}"
+        withhold(task, uow, payment, Reason.LIMIT_REACHED, evidence=evidence)
+        return None
     try:
         orders = orders_of(task.services, payment.bank_id, agreed=agreed_of(uow.session, payment))
         request = orders.draft_submission(
@@ -69,10 +89,28 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     except ValueError as error:
         withhold(task, uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
         return None
+    if standing is not None:
+        raise_fence(payment, uow.now + rules.KEY_LIFE + rules.EXPIRY_MARGIN)  # the same bytes are not sent after that
     task.hold(uow)
     call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
     step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
     return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
+
+
+def claim_days(uow: UnitOfWork, payment: Payment, standing: Standing) -> Breach | None:
+    """Claim what is missing where a payment is sent now, as it is by each day on which the bank may count it. What the
+    consent does not allow on one of them is told, and nothing is claimed."""
+    days = claims.days_of_sending(standing, now=uow.now)
+    frame = standing.frame
+    if frame.ends_on is not None and max(days) > frame.ends_on:
+        return Breach(why=Why.ENDED, day=frame.ends_on)
+    try:
+        with uow.session.begin_nested():
+            minor = payment.amount_minor
+            claims.take(uow.session, standing, payment_id=payment.id, minor=minor, days=days, now=uow.now)
+    except LimitReached as reached:
+        return reached.reason
+    return None
 
 
 def withhold(task: Task, uow: UnitOfWork, payment: Payment, reason: Reason, *, evidence: str) -> None:

@@ -29,6 +29,13 @@ class PayeeMoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConsentMoved(Event):
+    """The standing consent that this payment, which is under way, is under may be used no more, or again."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentAccepted(Event):
     """Approved by the customer at the bank, not settled."""
 

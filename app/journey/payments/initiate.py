@@ -1,4 +1,5 @@
-"""Giving a decided payment to the bank, for the customer to approve there (K1, K2).
+"""Giving a decided payment to the bank, for the customer to approve there (K1, K2). Not what is paid under a standing
+consent: that is approved already, and submitted next (approval.py).
 
 One transaction stores intent, key and exact bytes; then the call, outside any transaction; then one transaction
 steps by the answer. Nobody holds the approval link yet, so the same bytes may be sent again after a lost answer.
@@ -39,7 +40,7 @@ from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
 from consent import sign_ins, tokens, trips
 from consent.base import new_id
-from consent.models import Consent
+from consent.models import Consent, Trip
 from consent.states import ConsentState
 from consent.tokens import CustomersToken
 
@@ -90,6 +91,8 @@ def _intend(task: Task) -> _Intent | None:
             payment = _prepare(services, uow, decision)
             is_account_held(uow.session, payment, lock=True)  # who freezes the account finds it, or it gives way below
         _give_way(uow, payment)
+        if payment.state == PaymentState.PREPARED and payment.trip_id is None:
+            _approve(uow, payment)
         if payment.state == PaymentState.PREPARED:
             step(uow, payment, PaymentStep.INITIATE, source=Source.WORKER, evidence="bytes stored")
         if payment.state != PaymentState.INITIATING:
@@ -165,20 +168,9 @@ def _token(
 
 
 def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
-    """The payment with its key, its exact bytes and the trip that will authorise it."""
+    """The payment; where its customer is to approve it at the bank, with its key, its exact bytes and the trip."""
     profile = _profile(services, decision, now=uow.now)
-    minutes = profile.authorisation_minutes if profile is not None else 0
-    trip = trips.plan(
-        uow.session,
-        services.vault,
-        customer_id=decision.customer_id,
-        bank_id=decision.bank_id,
-        return_url=f"{services.settings.base_url}/banks/{decision.bank_id}/return",
-        state_in_path=profile is None or not profile.return_is_registered,
-        now=uow.now,
-        # the time to approve begins only when the bank has the order; what ends earlier takes its secrets along
-        life=rules.SEND_LIFE + rules.approval_life(minutes),
-    )
+    trip = None if decision.consent_id is not None else _plan(services, uow, decision, profile)
     payment = Payment(
         id=decision.payment_id,
         decision_id=decision.id,
@@ -186,7 +178,9 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         customer_id=decision.customer_id,
         biller_id=uow.session.get_one(Invoice, decision.invoice_id).biller_id,
         bank_id=decision.bank_id,
-        trip_id=trip.id,
+        consent_id=decision.consent_id,
+        trip_id=None if trip is None else trip.id,
+        submitted_apart=trip is None,
         currency=decision.currency,
         amount_minor=decision.amount_minor,
         end_to_end_id=rules.end_to_end_id(decision.payment_id),
@@ -199,16 +193,41 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
     begin(uow, payment)
     if profile is None:
         _give_up(uow, payment, Reason.BANK_UNREACHABLE, evidence=f"there is no bank {decision.bank_id} any more")
-        return payment
+    elif trip is not None:
+        _draft(services, uow, payment, decision, trip)
+    return payment
+
+
+def _approve(uow: UnitOfWork, payment: Payment) -> None:
+    """It needs no approval of its own: the standing consent that was decided on is one, and nobody is sent anywhere."""
+    step(uow, payment, PaymentStep.AUTHORISE, source=Source.CUSTOMER, evidence=f"consent:{payment.consent_id}")
+    follow_from(uow, payment, run_at=uow.now)
+
+
+def _draft(services: Services, uow: UnitOfWork, payment: Payment, decision: Decision, trip: Trip) -> None:
     try:
-        request = services.banks.connector(profile.id).draft(
+        request = services.banks.connector(payment.bank_id).draft(
             order_of(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
         )
     except ValueError as error:
         _give_up(uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
-        return payment
+        return
     calls.store(uow, payment_id=payment.id, verb="initiate", request=request)
-    return payment
+
+
+def _plan(services: Services, uow: UnitOfWork, decision: Decision, profile: BankProfile | None) -> Trip:
+    minutes = profile.authorisation_minutes if profile is not None else 0
+    return trips.plan(
+        uow.session,
+        services.vault,
+        customer_id=decision.customer_id,
+        bank_id=decision.bank_id,
+        return_url=f"{services.settings.base_url}/banks/{decision.bank_id}/return",
+        state_in_path=profile is None or not profile.return_is_registered,
+        now=uow.now,
+        # the time to approve begins only when the bank has the order; what ends earlier takes its secrets along
+        life=rules.SEND_LIFE + rules.approval_life(minutes),
+    )
 
 
 def _profile(services: Services, decision: Decision, *, now: dt.datetime) -> BankProfile | None:

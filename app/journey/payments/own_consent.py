@@ -49,8 +49,14 @@ def is_used(session: Session, payment: Payment, said: ConsentStatus | None) -> b
     return said is ConsentStatus.CONSUMED and own_consent(session, payment) is not None
 
 
-def agreed_of(session: Session, payment: Payment) -> RecurringConsent | None:
-    """What the standing consent allows under which it is paid. None: it is paid under none."""
+def standing_of(session: Session, payment: Payment) -> Standing | None:
+    """The standing consent under which it is paid. None: it is paid under none."""
     if payment.consent_id is None or own_consent(session, payment) is not None:
         return None
-    return agreed(session.get_one(Standing, payment.consent_id))
+    return session.get_one(Standing, payment.consent_id)
+
+
+def agreed_of(session: Session, payment: Payment) -> RecurringConsent | None:
+    """What that allows, as its bank was told."""
+    standing = standing_of(session, payment)
+    return None if standing is None else agreed(standing)

@@ -30,6 +30,10 @@ class Reason(enum.StrEnum):
     PAYEE_NOT_CHECKED = "payee_not_checked"  #: nobody delivered the bill, and what its customer must check is not there
     #: nothing is paid to its payee's account since somebody froze or closed that
     ACCOUNT_HELD = "account_held"
+    LIMIT_REACHED = "limit_reached"  #: of a standing consent, in a period that began after the customer had decided
+    DAY_OVER = "day_over"  #: the day that the customer signed was over before anything was sent
+    CONSENT_ENDED = "consent_ended"  #: the standing consent may not be used any more, or is not taken by the bank
+    BANK_COUNTS_OTHERWISE = "bank_counts_otherwise"  #: the bank called it more than the consent allows; we did not
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 
 

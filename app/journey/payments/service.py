@@ -116,6 +116,7 @@ _GIVES_WAY = {
     Reason.PAYEE_NOT_CHECKED: ("payee-not-checked", "The payee of this bill was not checked."),
     Reason.ACCOUNT_HELD: ("account-held", "Nothing is paid to the account of this bill now: somebody looks at it."),
     Reason.SAME_BILL: ("same-bill", "A payment of a bill that may be the very same was made, or may be."),
+    Reason.CONSENT_ENDED: ("consent-ended", "The consent that this payment is under is not to be used any more."),
     Reason.EARLIER_BILL: ("earlier-bill", "A payment of the bill that this one replaces was made, or may be."),
 }
 

@@ -44,11 +44,14 @@ def speaker(services: Services, bank_id: str, *, customer_token: str | None) -> 
 
 def orders_of(services: Services, bank_id: str, *, agreed: RecurringConsent | None) -> Orders:
     """By whom a payment is submitted and told of. ``agreed``: what the standing consent allows under which it is paid;
-    None: it has a consent of its own. Raises UnknownBank."""
+    None: it has a consent of its own. Raises UnknownBank, and ValueError for a bank that has no such verbs any more."""
     connector = services.banks.connector(bank_id)
     if agreed is None:
         return cast("Orders", connector)  # only such a bank's payments are ours to submit
-    return _UnderStanding(cast("Recurs", connector).recurring, agreed)  # only there standing consents are agreed
+    if not isinstance(connector, Recurs):
+        message = f"{bank_id} takes no payments under standing consents"
+        raise ValueError(message)
+    return _UnderStanding(connector.recurring, agreed)
 
 
 def teller(services: Services, bank_id: str, *, agreed: RecurringConsent | None, customer_token: str | None) -> Tells:

@@ -2,7 +2,8 @@
 
 Where SCA itself executes (Berlin Group) the way is PREPARED → INITIATING → AWAITING_CUSTOMER → ACCEPTED → SETTLED.
 Where a payment is submitted apart from its approval (UK) AUTHORISED → SUBMITTING lie between: until then nobody but we
-could make it happen, so that we can end it by not submitting it.
+could make it happen, so that we can end it by not submitting it. What is paid under a standing consent needs no
+approval of its own: PREPARED → AUTHORISED.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class PaymentStep(enum.Enum):
     STAGE = enum.auto()
     GIVE_UP = enum.auto()
     CUSTOMER_CANCEL = enum.auto()
-    AUTHORISE = enum.auto()  #: the customer's token is here, with which it can be submitted
+    AUTHORISE = enum.auto()  #: the customer's token is here, with which it can be submitted; or a standing consent is
     WITHHOLD = enum.auto()  #: it is not submitted, now or ever
     SUBMIT = enum.auto()
     BANK_ACCEPT = enum.auto()
@@ -59,7 +60,7 @@ PAYMENT = Lifecycle(
         (S.INITIATING, E.GIVE_UP): S.REJECTED,
         **{(state, E.CUSTOMER_CANCEL): S.CANCELLED for state in (S.AWAITING_CUSTOMER, S.AUTHORISED)},
         **{(state, E.EXPIRE): S.EXPIRED for state in (S.AWAITING_CUSTOMER, S.UNKNOWN)},
-        (S.AWAITING_CUSTOMER, E.AUTHORISE): S.AUTHORISED,
+        **{(state, E.AUTHORISE): S.AUTHORISED for state in (S.PREPARED, S.AWAITING_CUSTOMER)},
         **{(state, E.WITHHOLD): S.REJECTED for state in (S.AWAITING_CUSTOMER, S.AUTHORISED)},
         (S.AUTHORISED, E.SUBMIT): S.SUBMITTING,
         **{(state, E.BANK_ACCEPT): S.ACCEPTED for state in (*_OPEN, S.UNKNOWN)},

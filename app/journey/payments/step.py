@@ -14,6 +14,7 @@ from sqlalchemy import Row, Select, or_, select
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
+from app.journey.consents import claims
 from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
 from app.journey.invoices.chain import later_ids, lines_of
@@ -30,6 +31,7 @@ from app.journey.payments.access import (
     paid_by_another,
 )
 from app.journey.payments.events import (
+    ConsentMoved,
     PayeeMoved,
     PaymentAccepted,
     PaymentFailed,
@@ -119,6 +121,7 @@ def step(
         forget_token(uow.session, payment)
     _write_down(uow, payment, before, source=source, evidence=evidence, answer=answer)
     _move_claim(uow, payment, before, after)
+    _move_limits(uow, payment, before, after)
     _move_consent(uow, payment, before, after)
     if after in _TOLD:
         uow.record(_TOLD[after](payment_id=payment.id, sequence=payment.sequence))
@@ -263,6 +266,16 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
         payment.accepted_at = uow.now
 
 
+def _move_limits(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
+    """What it claimed of the limits of a standing consent stands as long as it may cost money, or has."""
+    if payment.trip_id is not None:
+        return
+    if after in CLOSED:
+        claims.release(uow.session, payment_id=payment.id, now=uow.now)
+    elif before in CLOSED:
+        claims.restore(uow.session, payment_id=payment.id)
+
+
 def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:
     """What this payment takes of its invoice, by the customer's decision."""
     decision = uow.session.get_one(Decision, payment.decision_id)
@@ -345,6 +358,21 @@ def look_at_account(task: Task) -> None:
         uow.commit()
 
 
+def look_at_consent(task: Task) -> None:
+    """A standing consent may be used no more, or again: payments under it that are under way are looked at, as in
+    ``look_at_account``."""
+    with task.services.unit_of_work() as uow:
+        payments = uow.session.scalars(
+            select(Payment.id)
+            .where(Payment.consent_id == task.payload["consent_id"], Payment.state.in_(_STOPPABLE))
+            .order_by(Payment.id)
+        ).all()
+        for payment_id in payments:
+            uow.record(ConsentMoved(payment_id=payment_id))
+        task.finish(uow)
+        uow.commit()
+
+
 def _under_way(uow: UnitOfWork, customer_id: str) -> Sequence[Row[str, str]]:
     """All of this customer that can still be stopped, or be wanted no more."""
     return uow.session.execute(
@@ -360,7 +388,8 @@ def _look_at(uow: UnitOfWork, under_way: Sequence[Row[str, str]]) -> None:
 
 
 def reconsider(task: Task) -> None:
-    """TwinMoved, PayeeMoved: stop the payment while it can be, if it has to give way now; else it is wanted again."""
+    """TwinMoved, PayeeMoved, ConsentMoved: stop the payment while it can be, if it has to give way now; else it is
+    wanted again."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
         why = gives_way(uow.session, payment)

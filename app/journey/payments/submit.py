@@ -4,26 +4,30 @@ Its key and exact bytes are stored before the first one is sent (K1, K2). After 
 first; then the same bytes go again under the same key, and the bank answers with the payment as it is. What the bank
 never said that it has is called not done past the fence, when the token that could execute it is dead (K4); or when the
 bank refused it and its consent, asked after that, is not used up.
+
+Under a standing consent no question tells, and no fence: only the same bytes do. It is called not done when the bank
+refused these twice, when it does not take the consent any more, or when nothing ever got there (repeats.py).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
-from app.journey.consents import budget
+from app.journey.consents import budget, claims
+from app.journey.consents.access import locked as locked_consent
+from app.journey.consents.step import lose_access
 from app.journey.decisions.models import Decision
-from app.journey.payments import approval, calls, rules
-from app.journey.payments.access import locked, why_unwanted
+from app.journey.payments import approval, calls, repeats, rules
+from app.journey.payments.access import locked, locked_with_invoice, why_unwanted
 from app.journey.payments.look_back import look_back
 from app.journey.payments.looks import follow_from, look_again
-from app.journey.payments.models import BankAttempt, BankCall, Payment
-from app.journey.payments.own_consent import agreed_of, is_unused, is_used, own_consent
+from app.journey.payments.models import BankCall, Payment
+from app.journey.payments.own_consent import agreed_of, is_unused, is_used, own_consent, standing_of
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
@@ -32,12 +36,10 @@ from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.capabilities import RecurringConsent
 from connectors.contract import ConsentStatus, PsuContext, Submitted
-from connectors.errors import BankError, BankRefused, BankUnavailable
-from consent.models import Consent
+from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable, BeyondLimits
+from consent.models import Consent, Standing
+from consent.states import ConsentSource, StandingState
 from consent.tokens import access_token
-
-#: outcomes of an attempt after which the bank certainly did not do it
-_NOT_SENT, _REFUSED = BankUnavailable.__name__, "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +78,32 @@ def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:
             approval.wait_for_approval(task, uow, payment)
         elif payment.state == PaymentState.AUTHORISED:
             found = approval.use_approval(task, uow, payment)
+        elif repeats.is_left(uow, payment, task.services.banks.profile(payment.bank_id), _call_of(uow, payment)):
+            _leave(task, uow, payment)
         else:
             found = _question(task, uow, payment)
         uow.commit()
         return found
+
+
+def _leave(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """It is not sent again. What never got to the bank ends; of anything else a statement or a person has to tell."""
+    if not repeats.never_reached(uow.session, _call_of(uow, payment).id):
+        evidence = "nothing more is sent of it"
+        _wait(task, uow, payment, evidence=evidence, silent=False, rest=rules.LATE_PAUSE, untold=True)
+        return
+    why = why_unwanted(uow.session, payment)
+    reason = Reason.DAY_OVER if repeats.is_another_day(uow, payment) else Reason.BANK_UNREACHABLE
+    step(
+        uow,
+        payment,
+        PaymentStep.NOT_FOUND,
+        source=Source.WORKER,
+        evidence="nothing of it ever got to the bank",
+        reason=reason if why is None else why.reason,
+    )
+    payment.next_look_at = None
+    task.finish(uow)
 
 
 def _may_be_told_of(uow: UnitOfWork, payment: Payment) -> bool:
@@ -154,10 +178,13 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
     sent = calls.first_and_last(uow.session, call)
     if sent is None or uow.now > sent[0] + rules.KEY_LIFE or uow.now < sent[1] + rules.SEND_GAP:
         return None
-    if not only_tells and uow.now > sent[0] + rules.SEND_LIFE and not _may_have_been_done(uow, call.id):
+    if not only_tells and uow.now > sent[0] + rules.SEND_LIFE and not repeats.may_have_been_done(uow.session, call.id):
         return None
-    if _would_be_another_payment(task, uow, payment, call.id):
+    if repeats.is_left(uow, payment, task.services.banks.profile(payment.bank_id), call):
         return None
+    standing = standing_of(uow.session, payment)
+    if standing is not None and approval.claim_days(uow, payment, standing) is not None:
+        return None  # the bank might execute it today, and today it is too much
     consent = uow.session.get_one(Consent, payment.consent_id)
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
     if token is None:
@@ -175,7 +202,7 @@ def _is_refused(uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -
     if not is_unused(uow.session, payment, said) or payment.accepted_at is not None:
         return False
     last = calls.last_attempt(uow.session, _call_of(uow, payment))
-    if last is None or last.outcome != _REFUSED or _may_have_been_done(uow, last.call_id):
+    if last is None or not repeats.is_refused(uow.session, last.call_id):
         return False
     step(
         uow,
@@ -307,19 +334,23 @@ def _is_anothers(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> boo
 
 
 def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: BankError) -> None:
-    """A no to the only sending is believed once the consent says the same, so that is asked at once. Any other no may
-    be one to a repeat of what was done before."""
+    """A no to the only sending is believed once the consent says the same, so that is asked at once; under a standing
+    one, once the same bytes were refused again. Any other no may be one to a repeat of what was done before."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, payment_id)
-        # "there is one already" (409) is no such word
-        is_no = isinstance(error, BankRefused) and error.http_status != 409
-        outcome = _REFUSED if is_no else type(error).__name__
+        outcome = repeats.outcome_of(error)
         answer = f"{error.code}: {error}" if isinstance(error, BankRefused) else str(error)
         calls.answered(uow, call_id=attempt.call_id, number=attempt.number, outcome=outcome, answer=answer.encode())
+        is_refused = repeats.is_no(error) and not repeats.may_have_been_done(uow.session, attempt.call_id)
+        standing = standing_of(uow.session, payment)
         if payment.state in OVER:
             task.run_again(uow, run_at=uow.now)
-        elif is_no and not attempt.only_tells and not _may_have_been_done(uow, attempt.call_id):
-            look_again(task, uow, payment, run_at=uow.now)
+        elif standing is not None and isinstance(error, AccessLost):
+            _without_access(task, uow, payment, standing, attempt, error)
+        elif standing is not None and repeats.is_refused_again(uow.session, attempt.call_id):
+            _end_refused(task, uow, payment, error, answer=answer.encode())
+        elif is_refused and not attempt.only_tells:
+            look_again(task, uow, payment, run_at=uow.now if standing is None else uow.now + rules.SEND_GAP)
         else:
             retry_after_s = (error.retry_after_s or 0) if isinstance(error, BankUnavailable) else 0
             silent = not isinstance(error, BankRefused)
@@ -329,23 +360,39 @@ def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: B
         uow.commit()
 
 
-def _may_have_been_done(uow: UnitOfWork, call_id: str) -> bool:
-    """Whether one of its sendings may have been done by the bank."""
-    return any(outcome not in (_NOT_SENT, _REFUSED) for outcome in _outcomes(uow, call_id))
+def _without_access(
+    task: Task, uow: UnitOfWork, payment: Payment, standing: Standing, attempt: calls.Attempt, error: AccessLost
+) -> None:
+    """The bank does not take the customer's token. Is there another one by now, the same bytes go with that; else the
+    consent is not to be used any more, and what cannot have been done before is at its end."""
+    consent = uow.session.get_one(Consent, standing.consent_id)
+    token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    if token not in (None, attempt.access_token):
+        look_again(task, uow, payment, run_at=uow.now + rules.SEND_GAP)
+        return
+    locked_with_invoice(uow, payment.invoice_id)  # before the consent, as who decides has them
+    evidence = f"bank:{error.code}"
+    consent, standing = locked_consent(uow.session, standing.consent_id)
+    if consent.state == StandingState.AUTHORISED:
+        lose_access(uow, standing, source=ConsentSource.BANK, evidence=evidence)
+    if repeats.may_have_been_done(uow.session, attempt.call_id):
+        look_again(task, uow, payment, run_at=uow.now)
+        return
+    answer = f"{error.code}: {error}".encode()
+    reason = Reason.CONSENT_ENDED
+    step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence=evidence, reason=reason, answer=answer)
+    look_again(task, uow, payment, run_at=uow.now)
 
 
-def _outcomes(uow: UnitOfWork, call_id: str) -> Iterable[str | None]:
-    """Of each of its sendings; None: nothing is known of it yet."""
-    return uow.session.scalars(select(BankAttempt.outcome).where(BankAttempt.call_id == call_id))
-
-
-def _would_be_another_payment(task: Task, uow: UnitOfWork, payment: Payment, call_id: str) -> bool:
-    """Whether the same bytes could be executed once more: the bank forgets the key of what reached it, and no payment
-    uses up the consent."""
-    keeps = task.services.banks.profile(payment.bank_id).keeps_keys
-    if keeps or agreed_of(uow.session, payment) is None:
-        return False
-    return any(outcome != _NOT_SENT for outcome in _outcomes(uow, call_id))
+def _end_refused(task: Task, uow: UnitOfWork, payment: Payment, error: BankError, *, answer: bytes) -> None:
+    """The same bytes were refused twice. Was it as beyond a limit, then the bank counts otherwise than we: it fits by
+    what we claimed."""
+    reason = Reason.BANK_COUNTS_OTHERWISE if isinstance(error, BeyondLimits) else Reason.BANK_REFUSED
+    evidence = "bank:refused twice"
+    step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence=evidence, reason=reason, answer=answer)
+    if isinstance(error, BeyondLimits):
+        claims.refuse(uow.session, payment_id=payment.id, number=error.limit_number, now=uow.now)
+    look_again(task, uow, payment, run_at=uow.now)
 
 
 def _put_off(uow: UnitOfWork, payment: Payment, retry_after_s: int) -> None:

@@ -16,6 +16,7 @@ from app.journey.corrections.read import chain_of
 from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
+from app.journey.decisions.under_consent import consent_of, shown_consent
 from app.journey.invoices.access import invoice_of_customer, not_paid_here
 from app.journey.invoices.read import Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
@@ -25,6 +26,7 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookie_name
 from app.web.customers.bank_view import bank_view
+from app.web.customers.not_covered import LIMITS, sentence
 from app.web.customers.pages import blueprint, json_body, me, note_seen, relying_party, set_cookie
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
@@ -39,16 +41,22 @@ def confirm(inv: str) -> ResponseReturnValue:
 
 @blueprint.post("/bills/<inv>/pay/ceremony")
 def pay_ceremony(inv: str) -> ResponseReturnValue:
-    """The challenge over exactly what the page shows, for the passkey to sign. 409 order-changed: it must be drawn
-    anew, since it is not that any more."""
+    """The challenge over exactly what the page shows, for the passkey to sign. 409 order-changed and not-covered: it
+    must be drawn anew, since it is not that any more."""
     body = json_body()
     wanted = body if isinstance(body, dict) else {}
-    bank = usable_bank(wanted.get("bank"))
+    bank, consent_id = usable_bank(wanted.get("bank")), wanted.get("consent")
     if bank is None:
         raise Invalid("unknown-bank", "Choose one of the banks on the page.")
     with services().unit_of_work() as uow:
         started = decisions.start_paying(
-            uow, signed_in=me(), party=relying_party(), invoice_id=inv, bank=bank, shown=wanted.get("shown")
+            uow,
+            signed_in=me(),
+            party=relying_party(),
+            invoice_id=inv,
+            bank=bank,
+            shown=wanted.get("shown"),
+            consent_id=consent_id or None,
         )
         uow.commit()
     return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
@@ -56,7 +64,8 @@ def pay_ceremony(inv: str) -> ResponseReturnValue:
 
 @blueprint.post("/bills/<inv>/pay")
 def pay(inv: str) -> ResponseReturnValue:
-    """Decide. Then give the payment to the bank while the customer waits; a worker goes on where this ends."""
+    """Decide. Then give the payment to the bank while the customer waits; a worker goes on where this ends, and with
+    what is paid under a standing consent: nobody leaves for the bank, and until it is sent it can be stopped."""
     try:
         credential = json.loads(request.form.get("credential", ""))
     except (ValueError, RecursionError):
@@ -82,7 +91,8 @@ def pay(inv: str) -> ResponseReturnValue:
         return _refused(inv, error)
     for key in decided.work.work_keys.values():
         run_now(services(), key, deadline_s=WEB_DEADLINE_S)
-    return redirect(url_for("customers.leave", pay=decided.payment_id), 303)
+    page = "customers.payment" if decided.under_consent else "customers.leave"
+    return redirect(url_for(page, pay=decided.payment_id), 303)
 
 
 @blueprint.get("/bills/<inv>/bank/sign-in")
@@ -125,12 +135,18 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         currency = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id).currency
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=currency)
         banks = [bank for bank in services().banks.banks() if currency in bank.currencies]
+        consent_id = request.args.get("consent")
         wanted = request.args.get("bank", before)
-        chosen = next((bank for bank in banks if bank.id == wanted), banks[0] if len(banks) == 1 else None)
+        if consent_id is not None:
+            wanted = consent_of(uow.session, consent_id=consent_id, customer_id=who.customer.id).bank_id
+        alone = banks[0] if len(banks) == 1 and consent_id is None else None
+        chosen = next((bank for bank in banks if bank.id == wanted), alone)
         shown = None
         if chosen is not None:
             # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
-            shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen)
+            shown = decisions.shown_now(
+                uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, consent_id=consent_id
+            )
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
@@ -139,7 +155,11 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)
         bill = replace(bill, seal=origin_of(services().vault, uow.session, invoice_id=invoice_id).seal)  # checked anew
         need, check = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=chosen.id if chosen else None)
-        if chosen is not None and chosen.sign_in_first:
+        consent = None
+        if consent_id is not None and chosen is not None and bill.payee_iban is not None:
+            invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
+            consent = shown_consent(uow, invoice=invoice, amount=bill.payable, bank=chosen, consent_id=consent_id)
+        elif chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
@@ -149,13 +169,17 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
     if chosen is not None and not need.is_nothing and check is None:
-        return make_response(redirect(url_for("customers.check_payee", inv=invoice_id, bank=chosen.id), 303))
+        to_check = url_for("customers.check_payee", inv=invoice_id, bank=chosen.id, consent=consent_id)
+        return make_response(redirect(to_check, 303))
     return make_response(
         render_template(
             "customers/confirm.html",
             bill=bill,
             chain=chain,
             bank=bank_view(chosen, troubled) if chosen else None,
+            consent=consent,
+            not_covered=sentence(consent.reason) if consent and consent.reason else None,
+            limit_words=LIMITS,
             shown=shown,
             others=len(banks) > 1,
             need=need,

@@ -55,7 +55,7 @@ def payee_checked(inv: str) -> ResponseReturnValue:
         return page
     except Conflict:
         return redirect(url_for("customers.bill", inv=inv), 303)
-    return redirect(url_for("customers.confirm", inv=inv, bank=bank.id), 303)
+    return redirect(url_for("customers.confirm", inv=inv, bank=bank.id, consent=request.args.get("consent")), 303)
 
 
 def _bank() -> BankProfile:

@@ -6,6 +6,7 @@ The tables here are bare, without a single constraint: what the database itself 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -239,7 +240,7 @@ def void_and_waiting_for_its_customer(books: Books) -> None:
     books.change("payment", books.one("payment", "reason = 'bill_corrected'"), state="awaiting_customer")
 
 
-@_breaks("B13", "B1", "D1", "F3", "F8", "L1", "C5")
+@_breaks("B13", "B1", "D1", "F3", "F8", "L1", "C5", "B2", "C13")
 def void_and_needs_no_trip(books: Books) -> None:
     payment = books.one("payment", "reason = 'bill_corrected'")
     books.change("payment", payment, state="authorised", submitted_apart=True, trip_id=None, bank_payment_id=None)
@@ -282,7 +283,7 @@ def led_to_pay_it_twice(books: Books) -> None:
     books.change("decision", books.of("decision", own), decided_at=waiting["created_at"] - HOUR)
 
 
-@_breaks("B20", "B3", "B18", "F3", "C5")
+@_breaks("B20", "B3", "B18", "F3", "C5", "B2", "C13")
 def led_to_pay_it_twice_without_a_trip(books: Books) -> None:
     waiting = books.payment("awaiting_customer", f"{NOT_GONE} AND biller_id IS NOT NULL")
     led_to_pay_it_twice(books)
@@ -319,7 +320,7 @@ def led_to_pay_both(books: Books) -> None:
     books.change("invoice", books.one("invoice", f"id = '{waiting['invoice_id']}'"), replaces_id=between["id"])
 
 
-@_breaks("B15", "B14", "C5")
+@_breaks("B15", "B14", "C5", "B2", "C13")
 def led_to_pay_both_without_a_trip(books: Books) -> None:
     waiting = books.payment("awaiting_customer", NOT_GONE)
     led_to_pay_both(books)
@@ -351,8 +352,8 @@ def sent_after_the_link_was_given_away(books: Books) -> None:
     books.change("bank_attempt", attempt, sent_at=books.of("trip", payment)["left_at"] + SECOND)
 
 
-@_breaks("C5", "D5")
-@_breaks("D5", "C5")
+@_breaks("C5", "D5", "B2", "C13")
+@_breaks("D5", "C5", "B2", "C13")
 def paid_without_a_trip_and_never_submitted(books: Books) -> None:
     """And given to the bank as if there were a link to come of it."""
     books.change("payment", books.payment("settled"), trip_id=None)
@@ -390,7 +391,7 @@ def submitted_before_the_code_was_exchanged(books: Books) -> None:
     submission(books, -SECOND)
 
 
-@_breaks("C8", "C5")
+@_breaks("C8", "C5", "B2", "C13")
 def submitted_before_the_standing_consent_was_approved(books: Books) -> None:
     submitted_before_the_code_was_exchanged(books)
     books.change("payment", books.payment("settled"), trip_id=None)
@@ -452,7 +453,7 @@ def somebody_elses_trip(books: Books) -> None:
     books.change("trip", books.of("trip", books.payment("settled")), customer_id="cus_x")
 
 
-@_breaks("E4", "C5", "D5")
+@_breaks("E4", "C5", "D5", "B2", "C13")
 def under_somebody_elses_consent(books: Books) -> None:
     payment = books.payment("settled")
     books.change("payment", payment, trip_id=None)
@@ -497,6 +498,136 @@ def closed_and_still_claimed(books: Books) -> None:
 @_breaks("E6")
 def claimed_under_another_consent(books: Books) -> None:
     _claim(books, books.payment("settled"), "con_x")
+
+
+def _paid_under(books: Books) -> tuple[Row, Row]:
+    """As if a settled payment had been paid under a standing consent, and all were well. Its row and that of the
+    decision."""
+    submission(books, SECOND)
+    payment = books.payment("settled")
+    call, decision = books.of("bank_call", payment, "verb = 'initiate'"), books.of("decision", payment)
+    books.drop("bank_attempt", books.one("bank_attempt", f"call_id = '{call['id']}'"))
+    books.drop("bank_call", call)
+    head = books.of_consent(payment)
+    exchanged_at = books.of("trip", payment)["exchanged_at"]
+    books.change("payment", payment, trip_id=None)
+    books.change("decision", decision, consent_id=head["id"])
+    books.change("consent", head, kind="standing", state="authorised")
+    books.copy("shown_text", {"sha256": "x"})
+    same = {name: decision[name] for name in ("customer_id", "bank_id", "payee_name", "payee_iban", "currency")}
+    minor = payment["amount_minor"]
+    frame = {"each_minor": minor, "limits": [{"period": "month", "alignment": "calendar", "minor": minor}]}
+    standing = {**same, **frame, "consent_id": head["id"], "biller_id": payment["biller_id"], "shown_hash": "x"}
+    books.copy("standing", standing, begins_on=decision["pay_on"], sequence=3)
+    states = (None, "prepared", "awaiting", "authorised")
+    for sequence, (before, after) in enumerate(itertools.pairwise(states), 1):
+        line = {"consent_id": head["id"], "sequence": sequence, "at": exchanged_at}
+        books.copy("consent_history", line, before=before, after=after)
+    _claim(books, payment, head["id"])
+    books.change("consent_usage", _usage(payment), limit_minor=minor)
+    return books.payment("settled"), books.of("decision", payment)
+
+
+def _usage(payment: Row) -> Row:
+    return {"consent_id": payment["consent_id"], "number": 0, "first": dt.date(2026, 11, 1)}
+
+
+def _standing_of(payment: Row) -> Row:
+    return {"consent_id": payment["consent_id"]}
+
+
+def _first_sending(books: Books) -> Row:
+    return books.one("bank_attempt", "call_id = 'bnk_submit' AND number = 1")
+
+
+@_breaks("E1")
+def more_is_claimed_of_a_period_than_it_allows(books: Books) -> None:
+    payment, _ = _paid_under(books)
+    books.change("consent_usage", _usage(payment), limit_minor=payment["amount_minor"] - 1)
+
+
+@_breaks("E1")
+def a_period_allows_more_than_was_agreed(books: Books) -> None:
+    payment, _ = _paid_under(books)
+    books.change("consent_usage", _usage(payment), limit_minor=payment["amount_minor"] + 1)
+
+
+@_breaks("E2")
+def more_than_the_consent_allows_for_one(books: Books) -> None:
+    payment, _ = _paid_under(books)
+    books.change("standing", _standing_of(payment), each_minor=payment["amount_minor"] - 1)
+
+
+@_breaks("E3")
+def sent_once_the_consent_was_taken_back(books: Books) -> None:
+    payment, _ = _paid_under(books)
+    sent_at = _first_sending(books)["sent_at"]
+    line = {"consent_id": payment["consent_id"], "sequence": 4, "at": sent_at - 61 * SECOND}
+    first = books.one("consent_history", f"consent_id = '{payment['consent_id']}' AND sequence = 3")
+    books.change("consent_history", first, at=sent_at - HOUR)
+    books.copy("consent_history", line, before="authorised", after="revoking")
+    books.change("consent", {"id": payment["consent_id"]}, state="revoking")
+    books.change("standing", _standing_of(payment), sequence=4)
+
+
+@_breaks("E3")
+def sent_before_the_first_day(books: Books) -> None:
+    payment, decision = _paid_under(books)
+    books.change("standing", _standing_of(payment), begins_on=decision["pay_on"] + 24 * HOUR)
+
+
+@_breaks("E3")
+def sent_after_the_last_day(books: Books) -> None:
+    payment, decision = _paid_under(books)
+    books.change("standing", _standing_of(payment), ends_on=decision["pay_on"] - 24 * HOUR)
+
+
+@_breaks("E6")
+def paid_under_a_consent_and_nothing_was_claimed(books: Books) -> None:
+    payment, _ = _paid_under(books)
+    books.drop("limit_claim", {**_usage(payment), "payment_id": payment["id"]})
+    books.change("consent_usage", _usage(payment), used_minor=0)
+
+
+@_breaks("E10")
+def paid_to_somebody_else_than_the_consent_is_for(books: Books) -> None:
+    payment, _ = _paid_under(books)
+    books.change("standing", _standing_of(payment), payee_name="Somebody Else")
+
+
+@_breaks("E10", "E9")
+def no_such_standing_consent(books: Books) -> None:
+    payment, _ = _paid_under(books)
+    books.drop("standing", _standing_of(payment))
+
+
+@_breaks("B2")
+def paid_under_another_consent_than_was_decided(books: Books) -> None:
+    _, decision = _paid_under(books)
+    books.change("decision", decision, consent_id=None)
+
+
+@_breaks("C12")
+def first_sent_on_the_day_after(books: Books) -> None:
+    _, decision = _paid_under(books)
+    books.change("decision", decision, pay_on=decision["pay_on"] - 48 * HOUR)
+
+
+@_breaks("C12")
+def first_sent_long_after_it_was_signed(books: Books) -> None:
+    payment, decision = _paid_under(books)
+    books.change("bank_attempt", _first_sending(books), sent_at=decision["decided_at"] + 2761 * SECOND)
+    books.change("payment", payment, fence_at=decision["decided_at"] + HOUR)
+
+
+@_breaks("C13", "B2")
+def submitted_though_nobody_approved_it(books: Books) -> None:
+    submission(books, SECOND)
+    payment = books.payment("settled")
+    call = books.of("bank_call", payment, "verb = 'initiate'")
+    books.drop("bank_attempt", books.one("bank_attempt", f"call_id = '{call['id']}'"))
+    books.drop("bank_call", call)
+    books.change("payment", payment, trip_id=None)
 
 
 @_breaks("E7")
@@ -885,6 +1016,8 @@ def broken_in(connection: Connection, now: dt.datetime) -> set[str]:
 def test_all_are_silent_where_all_is_well(bare: Engine, lived: Lived) -> None:
     with bare.connect() as connection:
         assert broken_in(connection, lived.clock.now) == set()
+        _paid_under(Books(connection, lived.clock.now))
+        assert broken_in(connection, lived.clock.now) == set()
 
 
 @pytest.mark.parametrize("name", [each.name for each in INVARIANTS])
@@ -1028,10 +1161,10 @@ def test_what_needs_no_trip_is_submitted_once_its_consent_was_approved(bare: Eng
         submission(books, SECOND)
         books.drop("bank_call", books.of("bank_call", payment, "verb = 'initiate'"))
         books.change("payment", payment, trip_id=None)
-        assert broken_in(connection, lived.clock.now) == set()
+        assert broken_in(connection, lived.clock.now) == {"B2", "C13"}  # nobody agreed on such a consent
         trip = books.one("trip", f"id = '{payment['trip_id']}'")
         books.copy("trip", trip, id="trp_x", state_hash="x", exchanged_at=books.now)
-        assert broken_in(connection, lived.clock.now) <= {"E11"}  # here it is that of a single payment
+        assert broken_in(connection, lived.clock.now) <= {"B2", "C13", "E11"}  # here it is that of a single payment
         books.change("trip", trip, exchanged_at=None)
         assert "C8" in broken_in(connection, lived.clock.now)
 

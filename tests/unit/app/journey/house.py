@@ -16,7 +16,7 @@ from app.db.unit_of_work import HEAD_START, UnitOfWork
 from app.db.work import LEASE, WorkRow
 from app.journey.connections.service import connect
 from app.journey.consents.models import BankBudget
-from app.journey.decisions import payee_checks
+from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
 from app.journey.decisions.service import earlier_of
@@ -335,8 +335,8 @@ class House:
             uow.commit()
         return invoice_id
 
-    def decide(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1") -> None:
-        """The customer decided: the claim is taken and the work is asked for."""
+    def decide(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", consent_id: str | None = None) -> None:
+        """The customer decided: the claim is taken and the work is asked for. ``consent_id``: of a standing one."""
         with self.begin() as uow:
             invoice = uow.session.get_one(Invoice, invoice_id)
             amount = invoice.asked - invoice.discount
@@ -358,6 +358,7 @@ class House:
                 payee_iban=invoice.payee_iban,
                 reference=invoice.reference,
                 payment_id=payment_id,
+                consent_id=consent_id,
                 evidence={},
                 psu=PSU,
                 decided_at=self.clock.now,
@@ -375,6 +376,8 @@ class House:
                 ),
             )
             uow.record(PaymentDecided(decision_id=decision.id, payment_id=payment_id))
+            if consent_id is not None:
+                under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=amount.minor)
             log_all(uow)
             uow.commit()
 

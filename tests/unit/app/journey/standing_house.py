@@ -1,5 +1,4 @@
-"""A house whose customer has a standing consent at a bank that keeps such. Nobody can decide a payment under it yet:
-its rows are made as they will be."""
+"""A house whose customer has a standing consent at a bank that keeps such."""
 
 from __future__ import annotations
 
@@ -7,15 +6,10 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import delete
-
 from app.db import work
-from app.db.work import WorkRow
-from app.journey.payments import looks, rules
+from app.journey.payments import looks
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
-from app.journey.payments.states import PaymentState
-from app.journey.payments.step import begin
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.capabilities import Alignment, Period, RecurringConsent
@@ -112,36 +106,11 @@ class StandingHouse(House):
             log_all(uow)
             uow.commit()
 
-    def authorised(self, number: str = "1") -> str:
+    def authorised(self, number: str = "1", *, minor: int = 9900) -> str:
         """A bill, and a payment of it under the standing consent that its customer has decided. Returns its id."""
-        invoice_id, payment_id = self.bill(number), f"pay_{number}"
-        self.decide(payment_id, invoice_id=invoice_id)
-        with self.begin() as uow:
-            uow.session.execute(delete(WorkRow).where(WorkRow.handler == "payments.initiate"))
-            payment = Payment(
-                id=payment_id,
-                decision_id=f"dec_{payment_id}",
-                invoice_id=invoice_id,
-                customer_id=self.customer.id,
-                biller_id="blr_1",
-                bank_id="horizon",
-                consent_id=self.consent_id,
-                trip_id=None,
-                submitted_apart=True,
-                currency="EUR",
-                amount_minor=9900,
-                end_to_end_id=rules.end_to_end_id(payment_id),
-                state=PaymentState.AUTHORISED,
-                sequence=0,
-                created_at=uow.now,
-                updated_at=uow.now,
-                fence_at=uow.now + rules.KEY_LIFE + rules.EXPIRY_MARGIN,
-            )
-            uow.session.add(payment)
-            begin(uow, payment)
-            follow_from(uow, payment, run_at=uow.now)
-            log_all(uow)
-            uow.commit()
+        invoice_id, payment_id = self.bill(number, minor=minor), f"pay_{number}"
+        self.decide(payment_id, invoice_id=invoice_id, consent_id=self.consent_id)
+        self.run("payments.initiate")
         return payment_id
 
     def go_on(self, payment_id: str = "pay_1", **answers: object) -> None:

@@ -1,0 +1,93 @@
+"""What the sendings of one submission prove: whether the bank may have done it, and whether a no of it is the end.
+
+Of a single payment its consent says the rest (own_consent.py). Under a standing one nothing does but the same bytes.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.unit_of_work import UnitOfWork
+from app.journey.decisions.models import Decision
+from app.journey.payments import calls, rules
+from app.journey.payments.access import why_unwanted
+from app.journey.payments.models import BankAttempt, BankCall, Payment
+from app.journey.payments.own_consent import standing_of
+from app.people.customers import today_of
+from app.people.models import Customer
+from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable
+from connectors.profile import BankProfile
+
+#: outcomes of a sending after which the bank certainly did not do it, as far as this one goes
+_NOT_SENT, _REFUSED, _NO_ACCESS = BankUnavailable.__name__, "refused", AccessLost.__name__
+_HTTP_CONFLICT = 409
+
+
+def is_no(error: BankError) -> bool:
+    """Whether it is the bank's word that this sending did nothing. "There is one already" is no such word."""
+    return isinstance(error, BankRefused) and error.http_status != _HTTP_CONFLICT
+
+
+def outcome_of(error: BankError) -> str:
+    """How it is written down."""
+    if isinstance(error, AccessLost):
+        return _NO_ACCESS
+    return _REFUSED if is_no(error) else type(error).__name__
+
+
+def may_have_been_done(session: Session, call_id: str) -> bool:
+    """Whether the bank may have done one of its sendings."""
+    return any(outcome not in (_NOT_SENT, _REFUSED, _NO_ACCESS) for outcome in _outcomes(session, call_id))
+
+
+def never_reached(session: Session, call_id: str) -> bool:
+    """Whether it certainly never got to the bank."""
+    return all(outcome == _NOT_SENT for outcome in _outcomes(session, call_id))
+
+
+def is_refused(session: Session, call_id: str) -> bool:
+    """Whether the last sending was refused, and none may have been done."""
+    outcomes = _outcomes(session, call_id)
+    return outcomes[-1:] == [_REFUSED] and not may_have_been_done(session, call_id)
+
+
+def is_refused_again(session: Session, call_id: str) -> bool:
+    """Whether the same bytes were refused twice. Once may be the no of a gateway that had passed them on; had it, the
+    bank would have answered with the payment the second time."""
+    return is_refused(session, call_id) and _outcomes(session, call_id).count(_REFUSED) > 1
+
+
+def would_be_another_payment(session: Session, payment: Payment, profile: BankProfile, call_id: str) -> bool:
+    """Whether the same bytes could be executed once more: the bank forgets the key of what reached it, and no payment
+    uses up the consent."""
+    if profile.keeps_keys or standing_of(session, payment) is None:
+        return False
+    return not never_reached(session, call_id)
+
+
+def is_another_day(uow: UnitOfWork, payment: Payment) -> bool:
+    """Whether the day that its customer signed is over for them."""
+    decision = uow.session.get_one(Decision, payment.decision_id)
+    return today_of(uow.session.get_one(Customer, payment.customer_id), uow.now) != decision.pay_on
+
+
+def is_left(uow: UnitOfWork, payment: Payment, profile: BankProfile, call: BankCall) -> bool:
+    """Whether it is under a standing consent and, as things are, not sent again: then nobody can be asked about it. On
+    another day only what may have arrived goes again, and nothing once the bank may have forgotten its key."""
+    sent = calls.first_and_last(uow.session, call)
+    if standing_of(uow.session, payment) is None or sent is None:
+        return False
+    is_late = uow.now > sent[0] + rules.SEND_LIFE or is_another_day(uow, payment)
+    return (
+        uow.now > sent[0] + rules.KEY_LIFE
+        or (is_late and not may_have_been_done(uow.session, call.id))
+        or would_be_another_payment(uow.session, payment, profile, call.id)
+        or why_unwanted(uow.session, payment) is not None
+    )
+
+
+def _outcomes(session: Session, call_id: str) -> list[str | None]:
+    """Of each of its sendings, in their order; None: nothing is known of it yet."""
+    of_call = select(BankAttempt.outcome).where(BankAttempt.call_id == call_id).order_by(BankAttempt.number)
+    return list(session.scalars(of_call))
