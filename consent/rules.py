@@ -148,7 +148,7 @@ def days_at(now: dt.datetime, *, days: str, margin: dt.timedelta = dt.timedelta(
     bank's clock and the moment at which the payment arrives may be from ``now``, to either side.
     """
     zones = _UNSURE_ZONES if days == UNSURE else (days,)
-    moments = (now - margin, now, now + margin)
+    moments = (now - margin, now, now + margin) if margin else (now,)
     return tuple(sorted({moment.astimezone(zoneinfo.ZoneInfo(zone)).date() for zone in zones for moment in moments}))
 
 

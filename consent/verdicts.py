@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from consent.rules import Frame, Order, Reason, Used, Why, breaches, days_at, rank, spans_at
@@ -81,6 +81,8 @@ _NOT_USED_IN = {
 }
 #: what is said of a bill that can be paid in this way, now
 _ALLOWING = frozenset({Why.BANK_AWAY, Why.ENDS_BEFORE, Why.COVERS, Why.SIGN_IN_FIRST, Why.REDIRECT, Why.IN_APP})
+#: what is said when nothing speaks against a way: it names nothing, so that one of each is enough
+_OTHERWISE = {why: Reason(why=why) for why in _ALLOWING | {Why.CAN_SET_UP}}
 _SETS_UP = frozenset({Next.SET_UP, Next.SET_UP_HIGHER})
 
 
@@ -156,8 +158,10 @@ def under_consent(bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_st
     ]
     if bill.due_on is not None and held.frame.ends_on is not None and held.frame.ends_on < bill.due_on:
         reasons.append(Reason(why=Why.ENDS_BEFORE, day=held.frame.ends_on))
-    found = _verdict(Way.STANDING, bank, reasons, otherwise=Why.COVERS, consent_id=held.consent_id)
-    return replace(found, is_offered=not list(_of_offer(bill, bank)))
+    is_offered = next(_of_offer(bill, bank), None) is None
+    return _verdict(
+        Way.STANDING, bank, reasons, otherwise=Why.COVERS, consent_id=held.consent_id, is_offered=is_offered
+    )
 
 
 def by_single(bill: Bill, bank: Bank, *, is_stopped: bool) -> Verdict:
@@ -172,13 +176,21 @@ def by_set_up(bill: Bill, bank: Bank, *, is_stopped: bool) -> Verdict:
     return _verdict(Way.SET_UP, bank, reasons, otherwise=Why.CAN_SET_UP)
 
 
-def _verdict(way: Way, bank: Bank, found: list[Reason], *, otherwise: Why, consent_id: str | None = None) -> Verdict:
+def _verdict(
+    way: Way,
+    bank: Bank,
+    found: list[Reason],
+    *,
+    otherwise: Why,
+    consent_id: str | None = None,
+    is_offered: bool = True,
+) -> Verdict:
     """``otherwise``: what is said when nothing speaks against it."""
-    if all(reason.why in _ALLOWING for reason in found):
-        found = [*found, Reason(why=otherwise)]
-    else:
-        found = [reason for reason in found if reason.why not in _ALLOWING]
-    return Verdict(way=way, bank_id=bank.id, consent_id=consent_id, reasons=tuple(sorted(found, key=rank)))
+    against = [reason for reason in found if reason.why not in _ALLOWING]
+    reasons = against or [*found, _OTHERWISE[otherwise]]
+    if len(reasons) > 1:
+        reasons.sort(key=rank)
+    return Verdict(way=way, bank_id=bank.id, consent_id=consent_id, reasons=tuple(reasons), is_offered=is_offered)
 
 
 def _of_bank(bill: Bill, bank: Bank, *, is_stopped: bool) -> Iterator[Reason]:
@@ -222,7 +234,7 @@ def _of_frame(bill: Bill, held: Held, now: dt.datetime) -> Iterator[Reason]:
     elif bill.biller_id != held.biller_id and all(reason.why is not Why.PAYEE_DIFFERS for reason in against):
         # two companies may share one account: the consent is for one of them
         yield Reason(why=Why.PAYEE_DIFFERS, name=held.frame.payee_name)
-    if min(days) >= held.frame.begins_on:
+    if held.refused and min(days) >= held.frame.begins_on:
         for span in spans_at(held.frame, days):
             if span.key in held.refused:
                 period = held.frame.limits[span.number].period

@@ -1,13 +1,12 @@
 """How each received bill meets what its customer allows: computed at each reading, and stored nowhere.
 
-Two statements, made once for each kind of database, and plain rows: this runs for every page with a bill on it. What a
+One statement for however many bills, made once, and plain rows: this runs for every page with a bill on it. What a
 customer has is found by indexes on their id, so it takes as long among a million customers as among a thousand.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -26,15 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db.many import among_named
 from app.journey.consents.models import CustomerBank
-from app.journey.invoices.models import Invoice
-from app.journey.invoices.rules import discount_left, payable_on
+from app.journey.invoices.read import InvoiceView
 from app.journey.invoices.states import InvoiceState
 from app.journey.matching.models import PayFirst
 from app.journey.matching.rules import Preferred, best, ranked
 from app.people.models import Stop
-from connectors.money import Money
 from connectors.profile import BankProfile
 from connectors.registry import Registry
 from consent.models import Consent, ConsentUsage, Standing, frame_of
@@ -106,34 +102,42 @@ class Ways:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    ways: Mapping[str, Ways]  #: of each of the bills that is to be paid, by the id of its invoice
+    ways: Mapping[str, Ways]  #: of each of the bills, by the id of its invoice
     allowed: Mapping[str, Allowed]  #: all standing consents of the customer that are not over, by id
     removed: Collection[str]  #: ids of the banks that they removed
+    is_stopped: bool  #: they stopped everything
 
 
 def match(
     session: Session,
     *,
     customer_id: str,
-    invoice_ids: Collection[str],
+    bills: Mapping[str, Bill],
     banks: Banks,
     ask: Iterable[str] = (),
-    today: dt.date,
     now: dt.datetime,
 ) -> Matched:
-    """How bills of this customer could be paid. ``ask``: ids of banks to judge as ways of their own. ``today``: the
-    customer's, which says what a bill costs.
+    """How bills of this customer could be paid: those of ``bill_of``, by the ids of their invoices. ``ask``: ids of
+    banks to judge as ways of their own.
 
     Whether anything may be paid for a bill at all (its seal, its account, its biller) is not asked here.
     """
     known = _known(session, customer_id=customer_id, now=now)
-    bills = _bills(session, customer_id=customer_id, invoice_ids=invoice_ids, today=today)
     asked = [banks.by_id[bank_id] for bank_id in ask if bank_id in banks.by_id]
     return Matched(
         ways={invoice_id: _ways(bill, known, banks, asked, now=now) for invoice_id, bill in bills.items()},
         allowed=known.allowed,
         removed=known.removed,
+        is_stopped=known.is_stopped,
     )
+
+
+def bill_of(view: InvoiceView) -> Bill | None:
+    """What of an invoice meets consents, on the day of the view. None: it is not to be paid here."""
+    if view.state != InvoiceState.TO_PAY or view.payee_name is None or view.payee_iban is None:
+        return None
+    order = Order(payee_name=view.payee_name, payee_iban=view.payee_iban, amount=view.payable)
+    return Bill(order=order, biller_id=view.biller_id, due_on=view.due_on)
 
 
 def _bank(profile: BankProfile, *, is_usable: bool, is_away: bool) -> Bank:
@@ -176,50 +180,6 @@ def _bank_of(banks: Banks, held: Held, allowed: Mapping[str, Allowed]) -> Bank:
     bank_id = allowed[held.consent_id].bank_id
     gone = Bank(id=bank_id, currencies=(held.frame.currency,), journey=Why.REDIRECT, is_usable=False)
     return banks.by_id.get(bank_id, gone)
-
-
-# ---------------------------------------------------------------------------------------------------------- the bills
-
-
-@functools.cache
-def _of_bills(dialect: str) -> Select[*tuple[Any, ...]]:
-    return select(
-        Invoice.id,
-        Invoice.biller_id,
-        Invoice.currency,
-        Invoice.amount_minor,
-        Invoice.credited_minor,
-        Invoice.discount_minor,
-        Invoice.discount_until,
-        Invoice.due_on,
-        Invoice.payee_name,
-        Invoice.payee_iban,
-    ).where(
-        among_named(dialect, Invoice.id, "ids"),
-        Invoice.customer_id == bindparam("customer"),
-        Invoice.state == InvoiceState.TO_PAY,
-    )
-
-
-def _bills(session: Session, *, customer_id: str, invoice_ids: Collection[str], today: dt.date) -> dict[str, Bill]:
-    if not invoice_ids:
-        return {}
-    connection = session.connection()
-    rows = connection.execute(_of_bills(connection.dialect.name), {"ids": list(invoice_ids), "customer": customer_id})
-    return {row.id: _bill(row, today) for row in rows}
-
-
-def _bill(row: Any, today: dt.date) -> Bill:
-    asked = max(row.amount_minor - row.credited_minor, 0)
-    off = discount_left(amount_minor=row.amount_minor, asked_minor=asked, discount_minor=row.discount_minor)
-    price = payable_on(
-        amount=Money(asked, row.currency),
-        discount=Money(off, row.currency),
-        discount_until=row.discount_until,
-        day=today,
-    )
-    order = Order(payee_name=row.payee_name, payee_iban=row.payee_iban, amount=price)
-    return Bill(order=order, biller_id=row.biller_id, due_on=row.due_on)
 
 
 # ---------------------------------------------------------------------------------------- what is known of a customer
@@ -289,7 +249,7 @@ _OF_CUSTOMER = _of_customer()
 def _known(session: Session, *, customer_id: str, now: dt.datetime) -> _Known:
     since = now.date() - _ONE_DAY
     rows = session.connection().execute(_OF_CUSTOMER, {"customer": customer_id, "since": since}).all()
-    known = _Known([], {}, {}, set(), any(row.what == "stopped" for row in rows))
+    known = _Known([], {}, {}, set(), any(row[0] == "stopped" for row in rows))
     used: dict[str, dict[tuple[int, dt.date], int]] = {}
     refused: dict[str, set[tuple[int, dt.date]]] = {}
     for row in rows:

@@ -34,16 +34,16 @@ def ranked(
 ) -> tuple[Verdict, ...]:
     """What covers the bill first, then a single approval, then what is one step away, then what is no way.
 
-    Within these what the customer prefers, then the bank ``used_last``, then by the bank's name, of ``names`` by id;
-    banks that do not answer stand behind the others. The same verdicts have the same order, however they came.
+    Within these what the customer prefers, then the bank ``used_last``, then those that answer before those that do
+    not, then by the bank's name, of ``names`` by id. The same verdicts have the same order, however they came.
     """
 
     def key(verdict: Verdict) -> tuple[int, bool, bool, bool, str, str, str, str]:
         return (
             _nearness(verdict),
             preferred is None or not preferred.is_(verdict),
-            _is_away(verdict),
             verdict.bank_id != used_last,
+            _is_away(verdict),
             names.get(verdict.bank_id, verdict.bank_id).casefold(),
             verdict.bank_id,
             verdict.way,

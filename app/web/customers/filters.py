@@ -97,6 +97,11 @@ def day(context: Context, value: dt.date, style: str = "medium") -> str:
     return _keep_together(text)
 
 
+def long_day(value: dt.date) -> str:
+    """A day within a sentence, with its year: ``1 December 2026``."""
+    return _keep_together(_date(_local_date(value), "long"))
+
+
 def moment(value: dt.datetime) -> str:
     """Date and time: ``22 Nov 2026, 14:32``."""
     return f"{_keep_together(_date(_local_date(value), 'medium'))}, {hour(value)}"

@@ -12,13 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, func, select, update
 
+from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid, NotAllowed, NotFound
 from app.journey.consents import claims
 from app.journey.consents.models import CustomerBank
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.read import InvoiceView, invoice_view
 from app.journey.matching.models import PayFirst
-from app.journey.matching.read import Banks, Matched, match
+from app.journey.matching.read import Banks, Matched, bill_of, match
 from app.journey.matching.rules import Preferred
 from app.journey.matching.service import prefer
 from app.people.models import Stop
@@ -78,15 +80,13 @@ def agree(house: House, *, steps: tuple[StandingStep, ...] | None = None, **chan
 
 def matched(house: House, *invoice_ids: str, banks: Banks = BANKS, ask: tuple[str, ...] = ()) -> Matched:
     with house.services.reading() as uow:
-        return match(
-            uow.session,
-            customer_id=house.customer.id,
-            invoice_ids=invoice_ids,
-            banks=banks,
-            ask=ask,
-            today=uow.now.date(),
-            now=uow.now,
-        )
+        views = [seen(house, uow, invoice_id) for invoice_id in invoice_ids]
+        bills = {view.id: bill for view in views if (bill := bill_of(view))}
+        return match(uow.session, customer_id=house.customer.id, bills=bills, banks=banks, ask=ask, now=uow.now)
+
+
+def seen(house: House, uow: UnitOfWork, invoice_id: str) -> InvoiceView:
+    return invoice_view(uow.session, invoice_id=invoice_id, customer_id=house.customer.id, today=uow.now.date())
 
 
 def whys(found: Matched, invoice_id: str) -> dict[str | None, Why]:
@@ -139,12 +139,9 @@ def test_what_is_used_counts_in_its_own_period_alone(house: House) -> None:
     assert whys(matched(house, invoice_id), invoice_id) == {consent_id: Why.BANK_COUNTS_OTHERWISE}
 
 
-def test_only_what_is_to_be_paid_and_ones_own_is_matched(house: House) -> None:
+def test_only_what_is_to_be_paid_is_matched(house: House) -> None:
     invoice_id = house.bill()
-    other = factories.make_customer(house.services)
-    with house.services.reading() as uow:
-        asked: dict[str, Any] = {"invoice_ids": [invoice_id], "banks": BANKS, "today": uow.now.date(), "now": uow.now}
-        assert match(uow.session, customer_id=other.id, **asked).ways == {}
+    assert matched(house, invoice_id).ways
     with house.begin() as uow:
         uow.session.execute(update(Invoice).values(state="in_payment"))
         uow.commit()
@@ -205,7 +202,7 @@ def test_a_bank_whose_file_is_gone_is_no_way_now(house: House) -> None:
     assert whys(matched(house, invoice_id, banks=nowhere), invoice_id) == {consent_id: Why.BANK_UNUSABLE}
 
 
-def test_a_whole_inbox_takes_as_many_statements_as_one_bill(house: House) -> None:
+def test_a_whole_inbox_takes_one_statement(house: House) -> None:
     ids = [house.bill(str(number)) for number in range(5)]
     for _ in range(3):
         agree(house)
@@ -214,13 +211,15 @@ def test_a_whole_inbox_takes_as_many_statements_as_one_bill(house: House) -> Non
     def note(_: object, __: object, statement: str, *___: object) -> None:
         said.append(statement)
 
-    event.listen(house.engine, "before_cursor_execute", note)
-    try:
-        found = matched(house, *ids)
-    finally:
-        event.remove(house.engine, "before_cursor_execute", note)
-    assert len(found.ways) == 5
-    assert len([statement for statement in said if "SELECT" in statement]) == 2
+    with house.services.reading() as uow:
+        bills = {each: bill for each in ids if (bill := bill_of(seen(house, uow, each)))}
+        event.listen(house.engine, "before_cursor_execute", note)
+        try:
+            found = match(uow.session, customer_id=house.customer.id, bills=bills, banks=BANKS, now=uow.now)
+        finally:
+            event.remove(house.engine, "before_cursor_execute", note)
+    assert [len(ways.standing) for ways in found.ways.values()] == [3] * 5
+    assert len(said) == 1
 
 
 # ---------------------------------------------------------------------------------------------------- what is preferred

@@ -86,7 +86,7 @@ def test_what_covers_comes_first_then_single_then_what_a_step_makes_one(
         assert preferred.is_(order[0])
 
 
-def test_the_customers_own_then_what_answers_then_the_one_used_last_then_by_name() -> None:
+def test_the_customers_own_then_the_one_used_last_then_what_answers_then_by_name() -> None:
     def covers(consent_id: str, bank_id: str, *, away: bool = False) -> Verdict:
         reasons = (Reason(why=Why.BANK_AWAY), Reason(why=Why.COVERS)) if away else (Reason(why=Why.COVERS),)
         return Verdict(way=Way.STANDING, bank_id=bank_id, consent_id=consent_id, reasons=reasons)
@@ -96,4 +96,5 @@ def test_the_customers_own_then_what_answers_then_the_one_used_last_then_by_name
     found = [one, two, three, four]
     order = ranked(found, preferred=Preferred("con_2", None), used_last="humber", names=NAMES)
     assert order == (two, three, four, one)
+    assert ranked(found, preferred=Preferred("con_1", None), used_last="humber", names=NAMES) == (one, three, two, four)
     assert ranked(found, preferred=None, used_last=None, names=NAMES) == (four, one, three, two)
