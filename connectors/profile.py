@@ -143,6 +143,11 @@ class BankProfile:
         return getattr(self.quirks, "confirmation_code_name", "") or "confirmationCode"
 
     @property
+    def reaches(self) -> tuple[str, ...]:
+        """The countries of the accounts that it can pay to; empty: wherever an account has an IBAN."""
+        return ("GB",) if self.standard == "openbanking_uk" else ()
+
+    @property
     def return_is_registered(self) -> bool:
         """Whether the bank knows our return address beforehand: then it is one for all payments."""
         return self.standard == "openbanking_uk"

@@ -79,6 +79,22 @@ class ShownText(Base):
     first_at: Mapped[dt.datetime]
 
 
+def frame_of(row: Any) -> Frame:
+    """What is agreed, of a Standing, or of a plain row with its columns."""
+    return Frame(
+        payee_name=row.payee_name,
+        payee_iban=row.payee_iban,
+        currency=row.currency,
+        each_minor=row.each_minor,
+        limits=tuple(
+            Limit(period=Period(one["period"]), alignment=Alignment(one["alignment"]), minor=one["minor"])
+            for one in row.limits
+        ),
+        begins_on=row.begins_on,
+        ends_on=row.ends_on,
+    )
+
+
 class Standing(Base):
     """What is agreed in a standing consent, which is never changed, and what is known of it at the bank.
 
@@ -143,18 +159,7 @@ class Standing(Base):
 
     @property
     def frame(self) -> Frame:
-        return Frame(
-            payee_name=self.payee_name,
-            payee_iban=self.payee_iban,
-            currency=self.currency,
-            each_minor=self.each_minor,
-            limits=tuple(
-                Limit(period=Period(one["period"]), alignment=Alignment(one["alignment"]), minor=one["minor"])
-                for one in self.limits
-            ),
-            begins_on=self.begins_on,
-            ends_on=self.ends_on,
-        )
+        return frame_of(self)
 
 
 class ConsentHistory(Base):

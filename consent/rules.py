@@ -88,8 +88,8 @@ class Why(enum.StrEnum):
     PAYEE_UNREACHABLE = "payee_unreachable"  #: the bank cannot pay to such an account
     UNVERIFIED = "unverified"  #: nobody verified the payee: the bill was not delivered
     NOT_OFFERED = "not_offered"  #: the bank keeps no standing consents in the bill's currency
+    CURRENCY = "currency"  #: ``name``: the consent's. Before the payee: a bill in another one needs another standard
     PAYEE_DIFFERS = "payee_differs"  #: ``name``: whom the consent is for
-    CURRENCY = "currency"  #: ``name``: the consent's
     PAYEE_NAME_DIFFERS = "payee_name_differs"  #: the same account has another holder's name; ``name``: the consent's
     ENDED = "ended"  #: ``day``: the last one
     STOPPING = "stopping"  #: the customer took it back, and the bank has not confirmed that yet
@@ -103,6 +103,7 @@ class Why(enum.StrEnum):
     BANK_COUNTS_OTHERWISE = "bank_counts_otherwise"  #: it refused one that our count allowed; ``day``: when it resets
     NOT_YET = "not_yet"  #: ``day``: the first one
     OVER_PERIOD = "over_period"  #: ``amount``: what is left until the ``period``'s limit resets on ``day``
+    RESETTING = "resetting"  #: the ``period``'s limit resets about now: the bank may already count its new day, or not
     BANK_AWAY = "bank_away"  #: its latest calls failed: nothing forbids to try
     ENDS_BEFORE = "ends_before"  #: covered today, but it ends before the bill is due; ``day``: the last one
     COVERS = "covers"  #: one signature, no visit to the bank
@@ -147,7 +148,7 @@ def days_at(now: dt.datetime, *, days: str, margin: dt.timedelta = dt.timedelta(
     bank's clock and the moment at which the payment arrives may be from ``now``, to either side.
     """
     zones = _UNSURE_ZONES if days == UNSURE else (days,)
-    moments = (now - margin, now, now + margin)
+    moments = (now - margin, now, now + margin) if margin else (now,)
     return tuple(sorted({moment.astimezone(zoneinfo.ZoneInfo(zone)).date() for zone in zones for moment in moments}))
 
 
@@ -275,11 +276,14 @@ def _over_now(frame: Frame, amount: Money, days: Collection[dt.date], used: Used
         if here < amount.minor <= frame.limits[span.number].minor:
             over[span.number] = span  # spans come in their order: the later one stays
     for number, span in over.items():
-        yield over_period(frame, span, left_minor=left[number])
+        yield over_period(frame, span, left_minor=left[number], days=days)
 
 
-def over_period(frame: Frame, span: Span, *, left_minor: int) -> Reason:
-    """A period that has only ``left_minor`` left: until when, or that no other one comes."""
+def over_period(frame: Frame, span: Span, *, left_minor: int, days: Collection[dt.date]) -> Reason:
+    """A period that has only ``left_minor`` left: until when, or that no other one comes. ``days``: those of the
+    payment; where one of them is in the next period already, there is no day to wait for."""
+    if span.resets_on <= max(days):
+        return Reason(why=Why.RESETTING, period=frame.limits[span.number].period)
     is_last = frame.ends_on is not None and span.resets_on > frame.ends_on
     return Reason(
         why=Why.OVER_LAST_PERIOD if is_last else Why.OVER_PERIOD,

@@ -1,6 +1,6 @@
 """How one bill meets what its customer allowed, and what each bank could do otherwise: verdicts and reasons. Pure.
 
-The sentences come with the pages: here are what each has to name, and what the customer can do next.
+The sentences are the pages' (app/web/customers/verdicts.py): here is what each has to name, and what can be done next.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ NEXT: Mapping[Why, tuple[Next, ...]] = MappingProxyType(
         Why.STOPPED_ALL: (Next.LIFT_STOP,),
         Why.UNVERIFIED: (Next.SINGLE,),
         Why.NOT_OFFERED: (Next.SINGLE,),
-        Why.PAYEE_DIFFERS: (Next.SINGLE, Next.SET_UP),
         Why.CURRENCY: (Next.SINGLE,),
+        Why.PAYEE_DIFFERS: (Next.SINGLE, Next.SET_UP),
         Why.CURRENCY_NOT_TAKEN: (Next.OTHER_BANK,),
         Why.REMOVED: (Next.OTHER_BANK,),
         Why.PAYEE_UNREACHABLE: (Next.OTHER_BANK,),
@@ -63,6 +63,7 @@ NEXT: Mapping[Why, tuple[Next, ...]] = MappingProxyType(
         Why.BANK_COUNTS_OTHERWISE: (Next.SINGLE, Next.WAIT, Next.ASK_BANK),
         Why.NOT_YET: (Next.WAIT, Next.SINGLE),
         Why.OVER_PERIOD: (Next.SINGLE, Next.WAIT),
+        Why.RESETTING: (Next.LATER, Next.SINGLE),
         Why.BANK_AWAY: (Next.OTHER_BANK, Next.LATER, Next.PAY),
         Why.ENDS_BEFORE: (Next.PAY,),
         Why.COVERS: (Next.PAY,),
@@ -80,6 +81,9 @@ _NOT_USED_IN = {
 }
 #: what is said of a bill that can be paid in this way, now
 _ALLOWING = frozenset({Why.BANK_AWAY, Why.ENDS_BEFORE, Why.COVERS, Why.SIGN_IN_FIRST, Why.REDIRECT, Why.IN_APP})
+#: what is said when nothing speaks against a way: it names nothing, so that one of each is enough
+_OTHERWISE = {why: Reason(why=why) for why in _ALLOWING | {Why.CAN_SET_UP}}
+_SETS_UP = frozenset({Next.SET_UP, Next.SET_UP_HIGHER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,7 @@ class Verdict:
     bank_id: str
     consent_id: str | None  #: of a standing consent that is there
     reasons: tuple[Reason, ...]  #: at least one, in the order of Why
+    is_offered: bool = True  #: whether another standing consent for the bill could be agreed on at this bank
 
     @property
     def covers(self) -> bool:
@@ -137,7 +142,7 @@ class Verdict:
         following = NEXT[self.reasons[0].why]
         if self.way is Way.SET_UP:  # there is nothing yet by which to pay
             return tuple(Next.SET_UP if each is Next.PAY else each for each in following)
-        return following
+        return tuple(each for each in following if self.is_offered or each not in _SETS_UP)
 
 
 def under_consent(bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_stopped: bool) -> Verdict:
@@ -153,7 +158,10 @@ def under_consent(bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_st
     ]
     if bill.due_on is not None and held.frame.ends_on is not None and held.frame.ends_on < bill.due_on:
         reasons.append(Reason(why=Why.ENDS_BEFORE, day=held.frame.ends_on))
-    return _verdict(Way.STANDING, bank, reasons, otherwise=Why.COVERS, consent_id=held.consent_id)
+    is_offered = next(_of_offer(bill, bank), None) is None
+    return _verdict(
+        Way.STANDING, bank, reasons, otherwise=Why.COVERS, consent_id=held.consent_id, is_offered=is_offered
+    )
 
 
 def by_single(bill: Bill, bank: Bank, *, is_stopped: bool) -> Verdict:
@@ -164,21 +172,25 @@ def by_single(bill: Bill, bank: Bank, *, is_stopped: bool) -> Verdict:
 
 def by_set_up(bill: Bill, bank: Bank, *, is_stopped: bool) -> Verdict:
     """Whether a standing consent for bills like this one could be agreed on at a bank."""
-    reasons = list(_of_bank(bill, bank, is_stopped=is_stopped))
-    if bill.biller_id is None:
-        reasons.append(Reason(why=Why.UNVERIFIED))
-    if bill.order.amount.currency not in bank.standing_in:
-        reasons.append(Reason(why=Why.NOT_OFFERED))
+    reasons = [*_of_bank(bill, bank, is_stopped=is_stopped), *_of_offer(bill, bank)]
     return _verdict(Way.SET_UP, bank, reasons, otherwise=Why.CAN_SET_UP)
 
 
-def _verdict(way: Way, bank: Bank, found: list[Reason], *, otherwise: Why, consent_id: str | None = None) -> Verdict:
+def _verdict(
+    way: Way,
+    bank: Bank,
+    found: list[Reason],
+    *,
+    otherwise: Why,
+    consent_id: str | None = None,
+    is_offered: bool = True,
+) -> Verdict:
     """``otherwise``: what is said when nothing speaks against it."""
-    if all(reason.why in _ALLOWING for reason in found):
-        found = [*found, Reason(why=otherwise)]
-    else:
-        found = [reason for reason in found if reason.why not in _ALLOWING]
-    return Verdict(way=way, bank_id=bank.id, consent_id=consent_id, reasons=tuple(sorted(found, key=rank)))
+    against = [reason for reason in found if reason.why not in _ALLOWING]
+    reasons = against or [*found, _OTHERWISE[otherwise]]
+    if len(reasons) > 1:
+        reasons.sort(key=rank)
+    return Verdict(way=way, bank_id=bank.id, consent_id=consent_id, reasons=tuple(reasons), is_offered=is_offered)
 
 
 def _of_bank(bill: Bill, bank: Bank, *, is_stopped: bool) -> Iterator[Reason]:
@@ -195,6 +207,13 @@ def _of_bank(bill: Bill, bank: Bank, *, is_stopped: bool) -> Iterator[Reason]:
         yield Reason(why=Why.BANK_UNUSABLE)
     if bank.is_away:
         yield Reason(why=Why.BANK_AWAY)
+
+
+def _of_offer(bill: Bill, bank: Bank) -> Iterator[Reason]:
+    if bill.biller_id is None:
+        yield Reason(why=Why.UNVERIFIED)
+    if bill.order.amount.currency not in bank.standing_in:
+        yield Reason(why=Why.NOT_OFFERED)
 
 
 def _of_state(held: Held) -> Iterator[Reason]:
@@ -215,8 +234,13 @@ def _of_frame(bill: Bill, held: Held, now: dt.datetime) -> Iterator[Reason]:
     elif bill.biller_id != held.biller_id and all(reason.why is not Why.PAYEE_DIFFERS for reason in against):
         # two companies may share one account: the consent is for one of them
         yield Reason(why=Why.PAYEE_DIFFERS, name=held.frame.payee_name)
-    if min(days) >= held.frame.begins_on:
+    if held.refused and min(days) >= held.frame.begins_on:
         for span in spans_at(held.frame, days):
             if span.key in held.refused:
-                limit = held.frame.limits[span.number]
-                yield Reason(why=Why.BANK_COUNTS_OTHERWISE, day=span.resets_on, period=limit.period)
+                period = held.frame.limits[span.number].period
+                is_resetting = span.resets_on <= max(days)
+                yield (
+                    Reason(why=Why.RESETTING, period=period)
+                    if is_resetting
+                    else Reason(why=Why.BANK_COUNTS_OTHERWISE, day=span.resets_on, period=period)
+                )

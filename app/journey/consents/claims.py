@@ -77,7 +77,7 @@ def take(
     for span in wanted:  # before any of them is locked: a new row looks at its consent, which another one may hold
         _begin(session, standing.consent_id, span)
     for span in wanted:
-        _take(session, standing.consent_id, frame, span, minor=minor)
+        _take(session, standing.consent_id, frame, span, minor=minor, days=days)
         claim = {"payment_id": payment_id, "number": span.number, "first": span.first}
         session.add(LimitClaim(consent_id=standing.consent_id, minor=minor, at=now, **claim))
     session.flush()
@@ -89,7 +89,9 @@ def _begin(session: Session, consent_id: str, span: Span) -> None:
     insert_once(session, ConsentUsage, values, unique=list(key))
 
 
-def _take(session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int) -> None:
+def _take(
+    session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int, days: Collection[dt.date]
+) -> None:
     is_span = _is_period(consent_id, span.number, span.first)
     taken: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
         update(ConsentUsage)
@@ -99,7 +101,7 @@ def _take(session: Session, consent_id: str, frame: Frame, span: Span, *, minor:
     )
     if taken.rowcount != 1:
         so_far = session.scalars(select(ConsentUsage.used_minor).where(is_span)).one()
-        raise LimitReached(over_period(frame, span, left_minor=max(0, span.limit_minor - so_far)))
+        raise LimitReached(over_period(frame, span, left_minor=max(0, span.limit_minor - so_far), days=days))
 
 
 def release(session: Session, *, payment_id: str, now: dt.datetime) -> None:

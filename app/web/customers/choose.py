@@ -1,4 +1,5 @@
-"""Choosing the bank to pay from. Nothing is decided here, and nothing that is typed is kept."""
+"""How a bill could be paid: by what its customer allowed at a bank, or from which bank. Nothing is decided here, and
+nothing that is typed is kept but what is to be shown first."""
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ from app.journey.banks import search
 from app.journey.banks.read import troubled_banks
 from app.journey.decisions.read import bank_used_last
 from app.journey.invoices.read import Seal, account_view, invoice_view, origin_of
-from app.journey.invoices.states import InvoiceState
+from app.journey.matching.service import prefer
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.bank_view import BankView, bank_view
 from app.web.customers.pages import blueprint, me
+from app.web.customers.verdicts import ways_of_bill
 from connectors.profile import BankProfile
 
 #: on one page; the search finds the others
@@ -47,9 +49,26 @@ def find_bank(inv: str) -> ResponseReturnValue:
     return _page(inv, lambda banks: search.by_account(banks, typed), words=None)
 
 
+@blueprint.post("/bills/<inv>/first")
+def pay_first(inv: str) -> ResponseReturnValue:
+    """What is shown first for the bills of this company; an empty form: nothing is."""
+    with services().unit_of_work() as uow:
+        prefer(
+            uow,
+            services().banks,
+            signed_in=me(),
+            invoice_id=inv,
+            consent_id=request.form.get("consent") or None,
+            bank_id=request.form.get("bank") or None,
+        )
+        uow.commit()
+    return redirect(url_for("customers.choose_bank", inv=inv), 303)
+
+
 def _page(invoice_id: str, find: Search, *, words: str | None) -> ResponseReturnValue:
     """``words`` are shown again; None: an account was looked for. If it names one bank, that one is chosen (303)."""
     who = me()
+    found = find(services().banks.banks())
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
@@ -57,25 +76,23 @@ def _page(invoice_id: str, find: Search, *, words: str | None) -> ResponseReturn
         troubled = troubled_banks(uow.session, now=uow.now)
         account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)
         seal = origin_of(services().vault, uow.session, invoice_id=invoice_id).seal
-    if bill.state != InvoiceState.TO_PAY or seal is Seal.WRONG or (account is not None and not account.is_open):
+        ways = ways_of_bill(uow, bill, customer_id=who.customer.id, troubled=troubled, ask=[bank.id for bank in found])
+    if ways is None or seal is Seal.WRONG or (account is not None and not account.is_open):
         return redirect(url_for("customers.bill", inv=invoice_id), 303)  # which says why: this page says how to pay
-    usable = services().banks.banks()
-    found = find(usable)
-    here = [bank_view(bank, troubled) for bank in found if bill.payable.currency in bank.currencies]
+    open_to = {way.bank_id: way.bank for way in ways.single if way.covers and way.bank is not None}
+    # all of them as they are ranked, the one used last first; those that were looked for as they were found
+    here = [open_to[bank.id] for bank in found if bank.id in open_to] if words != "" else list(open_to.values())
     if words is None and len(here) == 1 and here[0].trouble is None:
         return redirect(url_for("customers.confirm", inv=invoice_id, bank=here[0].id), 303)
-    if not words:
-        here.sort(key=lambda bank: bank.id != before)  # stable: the others stay where they are
     return render_template(
         "customers/bank.html",
         bill=bill,
+        ways=ways,
         asked=words,
         banks=here[:BANKS_MOST],
         more=len(here[BANKS_MOST:]),
         before=before,
-        currency_not_taken=_views(found, lambda bank: bill.payable.currency not in bank.currencies)
-        if words != ""
-        else [],
+        useless=[way for way in ways.single if not way.covers][:BANKS_MOST] if words != "" else [],
         closed=_views(find(_closed()), lambda _: True) if words != "" else [],
     )
 

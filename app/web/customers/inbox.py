@@ -8,6 +8,7 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.banks.read import troubled_banks
 from app.journey.connections.read import waiting_for_answer
 from app.journey.corrections.read import (
     CORRECTIONS_MOST,
@@ -33,12 +34,14 @@ from app.journey.invoices.read import (
 )
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
+from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
 from app.web.context import services
 from app.web.customers.pages import blueprint, me, named_payment, note_seen
+from app.web.customers.verdicts import allowed_views, ways_of_bill, ways_view
 from connectors.money import Money
 
 SHOWN = {
@@ -48,6 +51,8 @@ SHOWN = {
 }
 #: how far back a customer can turn the pages of the inbox
 PAGES_MOST = 1000
+#: lines of the panel beside the inbox; the page of consents has all
+YOUR_BANKS_MOST = 4
 #: file endings of what billers send; a download is never opened by the browser as a page
 ENDINGS = {
     "application/json": "json",
@@ -82,12 +87,23 @@ def inbox() -> ResponseReturnValue:
         most = CORRECTIONS_MOST if request.args.get("credits") == "all" else STANDING_MOST
         standing = standing_credits(uow.session, customer_id=customer.id, most=most) if first else []
         kinds = corrected(uow.session, invoice_ids=[bill.id for bill in bills])
+        matched = match(
+            uow.session,
+            customer_id=customer.id,
+            bills={bill.id: found for bill in bills if not bill.is_stopped and (found := bill_of(bill))},
+            banks=Banks.now(services().banks),  # one that does not answer just now may be tried all the same
+            now=uow.now,
+        )
+    billers = {bill.id: bill.biller_id for bill in bills}
+    ways = {inv: ways_view(matched, inv, biller_id=billers[inv], troubled={}) for inv in matched.ways}
     return render_template(
         "customers/inbox.html",
         bills=[
             dataclasses.replace(_linked(bill, payments, decided, receipts), corrected=kinds.get(bill.id))
             for bill in bills
         ],
+        covered={inv: one.covering for inv, one in ways.items()},
+        your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,
         companies_waiting=waiting,
         standing=standing,
@@ -119,6 +135,10 @@ def bill(inv: str) -> ResponseReturnValue:
         origin = origin_of(services().vault, uow.session, invoice_id=inv)
         vetting = vetting_of(uow.session, biller_id=view.biller_id, now=uow.now) if view.biller_id else None
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
+        ways = None
+        if view.state == InvoiceState.TO_PAY:
+            troubled = troubled_banks(uow.session, now=uow.now)
+            ways = ways_of_bill(uow, view, customer_id=customer.id, troubled=troubled)
     note_seen(view)
     return render_template(
         "customers/bill.html" if view.is_delivered else "customers/own_bill.html",
@@ -130,6 +150,7 @@ def bill(inv: str) -> ResponseReturnValue:
         vetting=vetting,
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
+        ways=ways,
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
     )
 

@@ -322,16 +322,19 @@ def test_the_first_and_the_last_second(moment: str, margin: dt.timedelta, why: W
         ("2026-07-01T00:00:00", "UTC", None),
         ("2026-06-30T22:59:59", LONDON, 0),
         ("2026-06-30T23:00:00", LONDON, None),
-        ("2026-06-30T23:00:00", UNSURE, 0),
-        ("2026-06-30T23:59:59", UNSURE, 0),
+        ("2026-06-30T22:59:59", UNSURE, 0),
+        ("2026-06-30T23:00:00", UNSURE, "about now"),
+        ("2026-06-30T23:59:59", UNSURE, "about now"),
         ("2026-07-01T00:00:00", UNSURE, None),
     ],
 )
-def test_the_second_in_which_a_limit_resets(moment: str, days: str, left: int | None) -> None:
+def test_the_second_in_which_a_limit_resets(moment: str, days: str, left: int | str | None) -> None:
     monthly = frame(limits=(limit("month"),))
     found = first_breach(monthly, order(1), days=days_at(at(moment), days=days), used={(0, day("2026-06-01")): 100_00})
     if left is None:
         assert found is None
+    elif isinstance(left, str):
+        assert found == rules.Reason(why=Why.RESETTING, period=Period.MONTH)
     else:
         resets = rules.Reason(
             why=Why.OVER_PERIOD, amount=Money(left, "GBP"), day=day("2026-07-01"), period=Period.MONTH

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.capabilities import UNSURE, Alignment, Period
 from connectors.money import Money
-from consent.rules import Frame, Limit, Order, Reason, Why
+from consent.rules import Frame, Limit, Order, Reason, Why, days_at, first_breach
 from consent.states import STANDING_OVER, StandingState
 from consent.verdicts import NEXT, Bank, Bill, Held, Next, Verdict, Way, by_set_up, by_single, under_consent
 
@@ -102,6 +102,13 @@ STANDING_CASES: list[tuple[dict[str, Any], Reason]] = [
         Reason(why=Why.BANK_COUNTS_OTHERWISE, day=DECEMBER, period=Period.MONTH),
     ),
     ({"held": {"refused": {(0, dt.date(2026, 10, 1))}}}, Reason(why=Why.COVERS)),
+    (
+        {
+            "held": {"used": {(0, dt.date(2027, 6, 1)): 80_00}, "days": UNSURE},
+            "now": dt.datetime(2027, 6, 30, 23, 30, tzinfo=dt.UTC),
+        },
+        Reason(why=Why.RESETTING, period=Period.MONTH),
+    ),
     ({"frame": {"begins_on": dt.date(2026, 11, 25)}}, Reason(why=Why.NOT_YET, day=dt.date(2026, 11, 25))),
 ]
 ALLOWED = {Why.COVERS, Why.ENDS_BEFORE, Why.BANK_AWAY}
@@ -209,7 +216,51 @@ def test_a_verdict_is_exact_to_the_second() -> None:
     assert not verdict(held=used, now=midnight - dt.timedelta(seconds=1)).covers
     assert verdict(held=used, now=midnight).covers
     # in summer an unsure hour comes first
-    june = {"used": {(0, dt.date(2027, 6, 1)): 80_00}, "days": UNSURE}
+    june: dict[str, Any] = {"used": {(0, dt.date(2027, 6, 1)): 80_00}, "days": UNSURE}
     july = dt.datetime(2027, 7, 1, tzinfo=dt.UTC)
     assert not verdict(held=june, now=july - dt.timedelta(seconds=1)).covers
     assert verdict(held=june, now=july).covers
+
+
+def test_where_the_new_period_has_begun_by_one_clock_there_is_no_day_to_wait_for() -> None:
+    """It would be today, and today it is already."""
+    july = dt.datetime(2027, 7, 1, tzinfo=dt.UTC)
+    for held in (
+        {"used": {(0, dt.date(2027, 6, 1)): 80_00}, "days": UNSURE},
+        {"refused": {(0, dt.date(2027, 6, 1))}, "days": UNSURE},
+    ):
+        found = verdict(held=held, now=july - dt.timedelta(minutes=1))
+        assert found.reasons == (Reason(why=Why.RESETTING, period=Period.MONTH),)
+        assert found.next == (Next.LATER, Next.SINGLE)
+        assert verdict(held=held, now=july).covers
+        before = verdict(held=held, now=july - dt.timedelta(hours=1, seconds=1))
+        assert before.reasons[0].day == dt.date(2027, 7, 1)
+
+
+def test_what_is_refused_in_the_first_minute_of_a_period_names_no_day_either() -> None:
+    """What is claimed looks a moment around: a full period of yesterday then speaks against it."""
+    midnight = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
+    margin = dt.timedelta(seconds=90)
+    used = {(0, NOVEMBER): 80_00}
+    for moment, expected in (
+        (midnight + dt.timedelta(seconds=30), Reason(why=Why.RESETTING, period=Period.MONTH)),
+        (midnight - dt.timedelta(seconds=30), Reason(why=Why.RESETTING, period=Period.MONTH)),
+        (
+            midnight - dt.timedelta(seconds=91),
+            Reason(why=Why.OVER_PERIOD, amount=pounds(0), day=DECEMBER, period=Period.MONTH),
+        ),
+    ):
+        days = days_at(moment, days="UTC", margin=margin)
+        assert first_breach(FRAME, BILL.order, days=days, used=used) == expected
+
+
+def test_nobody_is_sent_to_agree_on_what_their_bank_does_not_offer() -> None:
+    """Of another company's bill in another currency a new consent would help as little as the one that is there."""
+    euros = bill(biller_id="blr_2", amount=Money(40_00, "EUR"))
+    found = verdict(bill=euros)
+    assert [reason.why for reason in found.reasons] == [Why.CURRENCY, Why.PAYEE_DIFFERS]
+    assert found.next == (Next.SINGLE,)
+    no_more = verdict(bill=bill(amount=pounds(62_40)), bank={"standing_in": ()})
+    assert (no_more.reasons[0].why, no_more.next) == (Why.OVER_EACH, (Next.SINGLE,))
+    own = verdict(bill=bill(biller_id=None, amount=pounds(62_40)))
+    assert own.next == (Next.SINGLE,)

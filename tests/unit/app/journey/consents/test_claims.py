@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -244,14 +244,16 @@ def test_however_many_pay_at_once_what_fits_is_taken_and_never_more(house: House
 def test_to_read_first_and_write_then_would_overspend(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the race before is one: the same with a claim that looks whether it fits, and then takes it."""
 
-    def naive(session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int) -> None:
+    def naive(
+        session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int, days: Collection[dt.date]
+    ) -> None:
         row = {"consent_id": consent_id, "number": span.number, "first": span.first, "last": span.last}
         values = {**row, "limit_minor": span.limit_minor, "used_minor": 0}
         insert_once(session, ConsentUsage, values, unique=["consent_id", "number", "first"])
         is_span = (ConsentUsage.consent_id == consent_id, ConsentUsage.first == span.first)
         so_far = session.scalars(select(ConsentUsage.used_minor).where(*is_span)).one()
         if so_far + minor > span.limit_minor:
-            raise LimitReached(over_period(frame, span, left_minor=span.limit_minor - so_far))
+            raise LimitReached(over_period(frame, span, left_minor=span.limit_minor - so_far, days=days))
         session.execute(update(ConsentUsage).where(*is_span).values(used_minor=ConsentUsage.used_minor + minor))
 
     monkeypatch.setattr(claims, "_take", naive)

@@ -365,7 +365,7 @@ def test_a_step_is_one_line_and_one_fact_and_a_repeat_is_none(house: Keeping) ->
 def test_the_end_is_reminded_of_thirty_seven_and_one_day_before_once_each(house: Keeping) -> None:
     today = house.clock.now.date()
     house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 40 * DAY))
-    told = []
+    told: list[int] = []
     for day in range(41):
         for _ in range(3):
             with house.begin() as uow:
