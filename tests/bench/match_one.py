@@ -39,7 +39,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.matching import read
 from app.journey.matching.read import Banks, match
 from app.journey.route import ROUTE
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import open_banks, utc_now
 from connectors.money import Money
 from consent.rules import Order

@@ -26,8 +26,8 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookie_name
 from app.web.customers.bank_view import bank_view
-from app.web.customers.not_covered import LIMITS, sentence
 from app.web.customers.pages import blueprint, json_body, me, note_seen, relying_party, set_cookie
+from app.web.customers.verdicts import LIMITS, sentence
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from consent.sign_ins import TRIP_LIFE

@@ -258,7 +258,7 @@ def _bank(bank_id: str, troubled: Mapping[str, Trouble]) -> BankView | None:
 
 
 def _href(step: Next, verdict: Verdict, invoice_id: str, biller_id: str | None) -> str | None:
-    """Where a step is made. The pages of consents and of the stop are other parts of this door."""
+    """Where a step is made."""
     banks = url_for("customers.choose_bank", inv=invoice_id, _anchor="banks-title")
     found: dict[Next, str | None] = {
         Next.PAY: pay_href(verdict, invoice_id),
@@ -266,8 +266,8 @@ def _href(step: Next, verdict: Verdict, invoice_id: str, biller_id: str | None) 
         Next.OTHER_BANK: banks,
         Next.SET_UP: _set_up_href(verdict.bank_id, biller_id),
         Next.SET_UP_HIGHER: _set_up_href(verdict.bank_id, biller_id),
-        Next.RENEW: f"/consents/{verdict.consent_id}/renew" if verdict.consent_id else None,
-        Next.GO_ON: f"/consents/{verdict.consent_id}" if verdict.consent_id else None,
+        Next.RENEW: url_for("customers.renew_consent", con=verdict.consent_id) if verdict.consent_id else None,
+        Next.GO_ON: url_for("customers.consent", con=verdict.consent_id) if verdict.consent_id else None,
         Next.LIFT_STOP: "/stop",
     }
     return found.get(step)
@@ -281,7 +281,7 @@ def pay_href(verdict: Verdict, invoice_id: str) -> str:
 
 
 def _set_up_href(bank_id: str, biller_id: str | None) -> str | None:
-    return f"/companies/{biller_id}/consent?bank={bank_id}" if biller_id else None
+    return url_for("customers.agree", biller=biller_id, bank=bank_id) if biller_id else None
 
 
 def _name(reason: Reason) -> str:

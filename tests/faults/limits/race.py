@@ -13,7 +13,7 @@ import contextlib
 import datetime as dt
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -154,9 +154,11 @@ def _pay(run: _Run, ready: Barrier, start: Barrier, took: Any) -> None:
     engine.dispose()
 
 
-def _written_after_it_was_read(session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int) -> None:
+def _written_after_it_was_read(
+    session: Session, consent_id: str, frame: Frame, span: Span, *, minor: int, days: Collection[dt.date]
+) -> None:
     """Whether it fits was read a moment ago (rules.first_breach)."""
-    del frame
+    del frame, days
     is_span = (
         ConsentUsage.consent_id == consent_id,
         ConsentUsage.number == span.number,
