@@ -281,7 +281,7 @@ def pay_href(verdict: Verdict, invoice_id: str) -> str:
 
 
 def _set_up_href(bank_id: str, biller_id: str | None) -> str | None:
-    return url_for("customers.agree", biller=biller_id, bank=bank_id) if biller_id else None
+    return url_for("customers.set_up", biller=biller_id, bank=bank_id) if biller_id else None
 
 
 def _name(reason: Reason) -> str:

@@ -1,0 +1,184 @@
+"""What a customer allows at their bank: set up, used, exceeded, stopped at the bank, approved anew, and taken back.
+
+With PICTURES it takes pictures of these pages, too (conftest.py).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+from playwright.sync_api import expect
+
+from app.demo.cast import TRAMS
+from tests.browser.conftest import Screens
+from tests.browser.screen import DESKTOP, PHONE, PIN, Language, Screen
+from tests.browser.world import World
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NAMES = {"albion": "Albion Bank", "caledonia": "Caledonia Bank"}
+STANDS = {"en": "Stands", "fr": "En vigueur"}
+
+
+@pytest.fixture
+def screen(screens: Screens) -> Screen:
+    """The sandbox banks' certificates are of an authority that nobody else believes."""
+    return screens.new(trusts_all=True)
+
+
+def customer(screen: Screen) -> str:
+    """Somebody new. Returns the e-mail address."""
+    email = f"{secrets.token_hex(4)}@example.org"
+    screen.sign_up("Morgan Reed", email)
+    return email
+
+
+def approve_there(screen: Screen, bank: str, decision: str = "approve") -> None:
+    """At the bank, and back to the consent."""
+    screen.page.locator("main a[href$='/bank']").click()
+    screen.page.wait_for_url(f"**/{bank}/approve/**")
+    sign_in_there(screen)
+    screen.page.locator(f"button[name=decision][value={decision}]").click()
+    screen.at(r"/consents/con_[0-9a-f]+\?back=1")
+
+
+def sign_in_there(screen: Screen) -> None:
+    screen.page.locator("input[name=customer]").first.check()
+    screen.page.locator("#pin").fill(PIN)
+    screen.page.locator("button.primary").click()
+    screen.page.locator("#pin").wait_for(state="detached")
+
+
+def set_up(screen: Screen, number: str, *, bank: str = "albion", each: str = "60.00", month: str = "100.00") -> str:
+    """From a bill to a consent that stands; its address."""
+    screen.open_bill(number)
+    screen.open(f"{screen.path}/bank")
+    screen.page.locator(f"a[href*='/consent?bank={bank}']").first.click()
+    screen.page.locator("#each").fill(each)
+    screen.page.locator("#limit_month").fill(month)
+    screen.check_page()
+    screen.page.locator("form[action$='/consent'] .button").first.click()
+    expect(screen.page.locator("form[data-passkey=agree]")).to_be_visible()
+    screen.check_page()
+    screen.page.locator("form[data-passkey=agree] [data-go]").click()
+    screen.at("/consents/con_[0-9a-f]+/leave")
+    expect(screen.page.locator("main a[href$='/bank']")).to_be_visible()
+    screen.check_page()
+    approve_there(screen, bank)
+    stands(screen)
+    return screen.path.partition("?")[0]
+
+
+def stands(screen: Screen, words: str | None = None) -> None:
+    """The consent's page comes to say so, by itself or once it is looked at again."""
+    expect(screen.page.locator("p.state")).to_have_text(words or STANDS[screen.language or "en"], timeout=30_000)
+
+
+def stop_at_the_bank(screen: Screen, bank: str, bank_url: str) -> None:
+    """On the bank's own page, as its customer."""
+    screen.page.goto(f"{bank_url}/{bank}/yours")
+    sign_in_there(screen)
+    screen.page.locator("button[name=consent]").first.click()
+    expect(screen.page.locator("section.allowed .hint")).to_contain_text("You stopped it")
+
+
+def pay_under_it(screen: Screen, number: str) -> None:
+    """From the inbox, with one signature, and nowhere else."""
+    screen.open_bill(number)
+    screen.page.locator("a[href*='/pay?consent=con_']").first.click()
+    screen.at(r"/bills/inv_[0-9a-f]+/pay\?consent=con_[0-9a-f]+")
+    screen.pay_form.locator("[data-go]").click()
+    screen.at("/payments/pay_[0-9a-f]+")
+    screen.expect_truth("done")
+
+
+@pytest.mark.parametrize(("size", "language"), [(DESKTOP, "en"), (PHONE, "fr")], ids=["desktop-en", "phone-fr"])
+def test_a_consent_is_set_up_used_exceeded_approved_anew_and_taken_back(
+    screens: Screens, world: World, size: tuple[int, int], language: Language
+) -> None:
+    screen = screens.new(size=size, language=language, trusts_all=True)
+    email = customer(screen)
+    first, second, third = (world.deliver_to_new(email, amount, TRAMS) for amount in ("41.07", "52.08", "33.09"))
+
+    consent = set_up(screen, first)
+    pay_under_it(screen, first)
+    world.wait_until_biller_knows(first)
+    pay_under_it(screen, second)
+    world.wait_until_biller_knows(second)
+    screen.open(consent)
+    assert "6.85" in screen.text("main").replace(",", ".")  # of 100.00, less 41.07 and 52.08
+    screen.check_page()
+
+    # the third is more than is left of the month: said before the bank is asked, with what can be done
+    screen.open_bill(third)
+    expect(screen.page.locator("a[href*='/pay?consent=con_']")).to_have_count(0)
+    screen.open(f"{screen.path}/bank")
+    assert "6.85" in screen.text("main").replace(",", ".")
+    screen.check_page()
+    screen.open(f"{screen.path.removesuffix('/bank')}/pay?consent={consent.rpartition('/')[2]}")
+    expect(screen.pay_form).to_have_count(0)
+    screen.check_page()
+
+    # stopped at the bank, and approved there again
+    screen.open(consent)
+    bank_url = f"https://localhost:{world.running.environment['QUITTANCE_UK_BANK_PORT']}"
+    stop_at_the_bank(screen, "albion", bank_url)
+    small = world.deliver_to_new(email, "1.11", TRAMS)
+    screen.open(consent)
+    expect(screen.page.locator("main a[href$='/renew']")).to_be_visible(timeout=30_000)
+    screen.check_page()
+    screen.page.locator("main a[href$='/renew']").click()
+    screen.at("/consents/con_[0-9a-f]+/leave")
+    approve_there(screen, "albion")
+    stands(screen)
+    pay_under_it(screen, small)
+
+    # and taken back, here
+    screen.open(consent)
+    screen.page.locator("form[action$='/stop'] button").click()
+    screen.at("/consents/con_[0-9a-f]+")
+    expect(screen.page.locator("form[action$='/stop']")).to_have_count(0)
+    screen.open_bill(third)
+    expect(screen.page.locator("a[href*='/pay?consent=con_']")).to_have_count(0)
+
+
+def test_two_banks_stand_side_by_side_and_one_is_removed(screen: Screen, world: World) -> None:
+    email = customer(screen)
+    paid, still_open = (world.deliver_to_new(email, amount, TRAMS) for amount in ("11.17", "12.18"))
+    at_albion = set_up(screen, paid)
+    pay_under_it(screen, paid)
+    at_caledonia = set_up(screen, still_open, bank="caledonia")
+    screen.open("/consents")
+    for name in NAMES.values():
+        assert name in screen.text("main")
+    screen.check_page()
+    screen.page.locator("a[href='/consents/banks/albion/remove']").click()
+    screen.check_page()
+    screen.page.locator("form[action='/consents/banks/albion/remove'] .button").click()
+    screen.at("/consents")
+    screen.open(at_albion)
+    expect(screen.page.locator("form[action$='/stop']")).to_have_count(0)
+    screen.open(at_caledonia)
+    stands(screen)
+    screen.open("/receipts")
+    assert paid in screen.text("main")
+    pay_under_it(screen, still_open)
+
+
+def test_who_stops_everything_starts_nothing(screen: Screen, world: World) -> None:
+    email = customer(screen)
+    bill = world.deliver_to_new(email, "13.19", TRAMS)
+    consent = set_up(screen, bill)
+    screen.open("/stop")
+    screen.check_page()
+    screen.page.locator("form[action='/stop'] button").click()
+    screen.at("/stop")
+    screen.check_page()
+    screen.open(consent)
+    expect(screen.page.locator("form[action$='/stop']")).to_have_count(0)
+    screen.open_bill(bill)
+    invoice = screen.path
+    for path in (f"{invoice}/pay?consent={consent.rpartition('/')[2]}", f"{invoice}/pay?bank=albion"):
+        screen.open(path)
+        expect(screen.pay_form).to_have_count(0)
