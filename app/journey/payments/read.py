@@ -66,6 +66,7 @@ class PaymentView:
     reference: str | None
     bank_id: str
     bank_name: str  #: the bank's id until the door puts its name in
+    consent_id: str | None  #: of the standing consent under which it is paid; None: it is approved by itself
     approach: str | None  #: how the bank lets it be approved (connectors.contract.Approach), once it has said so
     end_to_end_id: str
     bank_payment_id: str | None
@@ -86,6 +87,7 @@ class PaymentView:
     paid_otherwise: bool  #: unwanted, and it is sure that another one has paid the bill
     earlier_taken: bool  #: unwanted, since a bill that its own one replaces was paid, or may be
     same_taken: bool  #: unwanted, since a bill that may be the same was paid, or may be
+    consent_ended: bool  #: unwanted, since its standing consent is not to be used any more
     account_held: bool  #: unwanted, since nothing is paid to its payee's account any more
     corrected: bool  #: decided before its biller took something off the bill
     link_open: bool  #: the customer may go to the bank
@@ -211,6 +213,7 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
         paid_otherwise=reason is Reason.PAID_OTHERWISE,
         earlier_taken=reason is Reason.EARLIER_BILL,
         same_taken=reason is Reason.SAME_BILL,
+        consent_ended=reason is Reason.CONSENT_ENDED,
         account_held=reason is Reason.ACCOUNT_HELD,
     )
 
@@ -254,6 +257,7 @@ def _view(
         reference=decision.reference,
         bank_id=payment.bank_id,
         bank_name=payment.bank_id,
+        consent_id=None if way.has_trip else payment.consent_id,
         approach=None if consent is None else consent.sca.get("approach"),
         end_to_end_id=payment.end_to_end_id,
         bank_payment_id=payment.bank_payment_id,
@@ -274,6 +278,7 @@ def _view(
         paid_otherwise=False,
         earlier_taken=False,
         same_taken=False,
+        consent_ended=False,
         account_held=False,
         corrected=corrected,
         link_open=waiting and way.returned_at is None and not unwanted,
@@ -299,12 +304,13 @@ def _is_approved(payment: Payment, way: Way) -> bool:
 
 def _steps(payment: Payment, decision: Decision, way: Way) -> tuple[StepView, ...]:
     approved = _is_approved(payment, way)
-    return (
+    steps = (
         StepView(key="confirmed", done=True, at=decision.decided_at),
         StepView(key="sent", done=way.given_out_at is not None, at=way.given_out_at),
         StepView(key="approved", done=approved, at=payment.accepted_at or (way.returned_at if approved else None)),
         StepView(key="settled", done=payment.settled_at is not None, at=payment.settled_at),
     )
+    return steps if way.has_trip else tuple(step for step in steps if step.key != "approved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ from app.journey.payments.step import believe, keep_promise, promise_again, prom
 from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.capabilities import RecurringConsent
-from connectors.contract import ConsentStatus, PsuContext, Submitted
+from connectors.contract import ConsentStatus, Fact, PsuContext, Submitted
 from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable, BeyondLimits
 from consent.models import Consent, Standing
 from consent.states import ConsentSource, StandingState
@@ -427,7 +427,9 @@ def _wait(
     look_again(task, uow, payment, run_at=max(run_at, uow.now + max(rest, rules.SEND_GAP)))
 
 
-def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason:
+def _reason(uow: UnitOfWork, payment: Payment, submitted: Submitted) -> Reason | None:
+    if submitted.status.fact not in (Fact.REJECTED, Fact.CANCELLED):
+        return None
     outcome = way_of(uow.session, payment).outcome
     return reason_of(submitted.status, outcome=outcome, accepted=payment.accepted_at is not None)
 

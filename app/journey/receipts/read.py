@@ -41,6 +41,7 @@ class ReceiptView:
     payee_iban: str
     reference: str | None
     bank_name: str  #: the bank's id until the door puts its name in
+    under_consent: bool  #: paid under a standing consent; else it was approved at the bank by itself
     end_to_end_id: str
     bank_payment_id: str | None
     decided_at: dt.datetime
@@ -124,6 +125,7 @@ def _view(
         payee_iban=decision.payee_iban,
         reference=decision.reference,
         bank_name=payment.bank_id,
+        under_consent=decision.consent_id is not None,
         end_to_end_id=payment.end_to_end_id,
         bank_payment_id=payment.bank_payment_id,
         decided_at=decision.decided_at,

@@ -373,7 +373,8 @@ def _statuses(session: Session) -> Iterator[Difference]:
     )
     for payment, evidence in rows:
         what, said = payment.transaction_status, f"status {payment.transaction_status}"
-        if payment.is_to_submit:  # the bank named no payment: its consent is all that can be asked about
+        # the bank named no payment, so that its consent is all that can be asked about: never a standing one
+        if payment.is_to_submit and payment.trip_id is not None:
             what = said = "consent used up" if payment.state in CLOSED else "consent not used up"
         yield _about(
             Code.STATUS_OTHERWISE,

@@ -314,8 +314,10 @@ def test_two_payments_under_one_consent_are_seen_everywhere(house: StandingHouse
         True,
         False,
     )
-    assert [each.done for each in view.steps] == [True, True, True, True]
+    assert [(each.key, each.done) for each in view.steps] == [("confirmed", True), ("sent", True), ("settled", True)]
+    assert (view.consent_id, one.consent_id) == (house.consent_id, house.consent_id)
     assert sorted(each.payment_id for each in receipts) == ["pay_1", "pay_2"]
+    assert all(each.under_consent for each in receipts)
     holds(house)
 
 

@@ -1,0 +1,434 @@
+"""A bill paid under a standing consent: what is sent, when, how often, and what each answer of the bank proves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from app import invariants
+from app.journey.consents import claims
+from app.journey.consents.access import locked as locked_consent
+from app.journey.consents.step import take_back
+from app.journey.payments import rules
+from app.journey.payments import service as payments
+from app.journey.payments.reasons import Reason
+from app.people.models import Customer
+from connectors.contract import BankStatus, ConsentStatus, Fact, Submitted
+from connectors.errors import AccessLost, BankRefused, BankUnavailable, BeyondLimits
+from consent import tokens
+from consent.models import Consent, ConsentUsage
+from consent.states import ConsentSource
+from tests.conftest import Clock
+from tests.unit.app.journey.house import ACCEPTED, DEBITED, REJECTED, SILENT, said
+from tests.unit.app.journey.standing_house import TOKEN, StandingHouse
+
+SECOND, HOUR, DAY = dt.timedelta(seconds=1), dt.timedelta(hours=1), dt.timedelta(days=1)
+NOVEMBER, DECEMBER = (0, dt.date(2026, 11, 1)), (0, dt.date(2026, 12, 1))
+PENDING = said("RCVD", Fact.ACCEPTED)
+REFUSED = BankRefused("not this one", code="U001", http_status=400)
+BEYOND = BeyondLimits("too much", code="U014", http_status=400, parameter="PeriodicLimits[0]")
+LOST = AccessLost("approve again", code="U028", http_status=403)
+AWAY = BankUnavailable("nobody is there")
+#: the last hour of a month: at this moment it is still that day in Paris
+LATE = dt.datetime(2026, 11, 30, 22, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def house(engine: Engine, customer: Customer, clock: Clock) -> StandingHouse:
+    return StandingHouse(engine, clock, customer)
+
+
+def taken(status: BankStatus = PENDING, number: str = "1") -> Submitted:
+    return Submitted(bank_payment_id=f"paid-{number}", status=status)
+
+
+def used(house: StandingHouse) -> Mapping[tuple[int, dt.date], int]:
+    with house.services.reading() as uow:
+        found = claims.used(uow.session, consent_id=house.consent_id, days=[dt.date(2026, 11, 1)])
+    return {period: minor for period, minor in found.items() if minor}
+
+
+def holds(house: StandingHouse, *but: str) -> None:
+    broken = {each.invariant.name for each in invariants.check(house.engine, now=house.clock.now, late=False)}
+    assert broken == set(but)
+
+
+def stands(house: StandingHouse, state: str, reason: Reason | None = None) -> None:
+    payment = house.payment()
+    assert (payment.state, payment.reason) == (state, reason)
+    assert house.invoice().state == {"unknown": "in_payment", "settled": "paid"}.get(state, "to_pay")
+    assert used(house) == ({} if state == "rejected" else {NOVEMBER: 9900})
+    holds(house)
+
+
+def again(house: StandingHouse, **answers: Any) -> None:
+    """A second later."""
+    house.clock.now += rules.SEND_GAP
+    house.go_on(consent_status=ConsentStatus.AUTHORISED, **answers)
+
+
+def sent(house: StandingHouse) -> int:
+    return house.bank.verbs().count("recurring.submit")
+
+
+def consent_is(house: StandingHouse, state: str) -> None:
+    with house.services.reading() as uow:
+        assert uow.session.get_one(Consent, house.consent_id).state == state
+
+
+def take_it_back(house: StandingHouse) -> None:
+    with house.begin() as uow:
+        _, standing = locked_consent(uow.session, house.consent_id)
+        take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="a test")
+        uow.commit()
+    house.run("payments.look_at_consent")
+
+
+# ------------------------------------------------------------------------------------------------------- no trip at all
+
+
+def test_it_is_approved_at_once_and_nobody_is_asked(house: StandingHouse) -> None:
+    house.authorised()
+    payment = house.payment()
+    assert (payment.trip_id, payment.consent_id, payment.submitted_apart) == (None, house.consent_id, True)
+    assert house.history() == [
+        (None, "prepared", "customer", "decision:dec_pay_1"),
+        ("prepared", "authorised", "customer", f"consent:{house.consent_id}"),
+    ]
+    assert house.bank.asked == []
+    assert used(house) == {NOVEMBER: 9900}
+    holds(house)
+
+
+def test_it_is_sent_once_with_the_token_of_the_consent(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=taken(DEBITED))
+    stands(house, "settled")
+    assert house.bank.asked[-1][1]["access_token"] == TOKEN
+    assert house.payment().fence_at == house.clock.now + rules.KEY_LIFE + rules.EXPIRY_MARGIN
+
+
+def test_before_it_is_sent_its_customer_can_stop_it(house: StandingHouse) -> None:
+    house.authorised()
+    with house.begin() as uow:
+        payments.cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
+        uow.commit()
+    assert house.payment().state == "cancelled"
+    assert used(house) == {}
+    house.go_on()
+    assert house.bank.asked == []
+    holds(house)
+
+
+# -------------------------------------------------------------------------------------- what is asked before it is sent
+
+
+def test_it_is_not_sent_on_the_day_after(house: StandingHouse) -> None:
+    house.clock.now = dt.datetime(2026, 11, 23, 22, 59, tzinfo=dt.UTC)  # a minute before midnight in Paris
+    house.authorised()
+    house.clock.now += dt.timedelta(minutes=1)
+    house.go_on(submit=taken())
+    assert sent(house) == 0
+    stands(house, "rejected", Reason.DAY_OVER)
+
+
+def test_it_is_not_sent_long_after_it_was_signed(house: StandingHouse) -> None:
+    house.authorised()
+    house.clock.now += rules.SEND_LIFE + SECOND
+    house.go_on(submit=taken())
+    assert sent(house) == 0
+    stands(house, "rejected", Reason.APPROVAL_LOST)
+
+
+def test_of_a_month_that_begins_before_it_is_sent_as_much_is_claimed(house: StandingHouse) -> None:
+    """By the bank's clock, which is that of UTC: in New York it is the same day."""
+    _live_in(house, "America/New_York")
+    house.clock.now = dt.datetime(2026, 11, 30, 23, 55, tzinfo=dt.UTC)
+    house.authorised()
+    assert used(house) == {NOVEMBER: 9900}
+    house.clock.now += dt.timedelta(minutes=10)
+    house.go_on(submit=taken(DEBITED))
+    assert used(house) == {NOVEMBER: 9900, DECEMBER: 9900}
+    assert house.payment().state == "settled"
+    holds(house)
+
+
+def test_where_that_month_has_not_that_much_left_it_is_not_sent(house: StandingHouse) -> None:
+    _live_in(house, "America/New_York")
+    house.clock.now = dt.datetime(2026, 11, 30, 23, 55, tzinfo=dt.UTC)
+    house.authorised()
+    house.add(_full(house, DECEMBER[1]))
+    house.clock.now += dt.timedelta(minutes=10)
+    house.go_on(submit=taken())
+    assert sent(house) == 0
+    assert house.payment().reason == Reason.LIMIT_REACHED
+    assert used(house) == {DECEMBER: 1000_00}
+    holds(house, "E6")  # what is full was claimed by nobody
+
+
+def test_a_consent_that_was_taken_back_stops_what_was_not_sent(house: StandingHouse) -> None:
+    house.authorised()
+    take_it_back(house)
+    house.run("payments.reconsider")
+    stands(house, "rejected", Reason.CONSENT_ENDED)
+    house.go_on(submit=taken())
+    assert sent(house) == 0
+
+
+def test_whoever_sends_it_sees_that_the_consent_was_taken_back(house: StandingHouse) -> None:
+    """Before anybody has looked at the payments under it."""
+    house.authorised()
+    with house.begin() as uow:
+        _, standing = locked_consent(uow.session, house.consent_id)
+        take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="a test")
+        uow.commit()
+    house.go_on(submit=taken())
+    assert sent(house) == 0
+    stands(house, "rejected", Reason.CONSENT_ENDED)
+
+
+def test_it_waits_for_a_token_as_long_as_it_may_be_sent(house: StandingHouse) -> None:
+    house.authorised()
+    with house.begin() as uow:
+        tokens.forget(uow.session, house.consent_id)
+        uow.commit()
+    house.go_on()
+    assert house.payment().state == "authorised"
+    assert house.due()["pay_1"] > house.clock.now
+    house.clock.now += rules.SEND_LIFE + SECOND
+    house.go_on()
+    stands(house, "rejected", Reason.APPROVAL_LOST)
+
+
+# ---------------------------------------------------------------------------------------------------- what it is told
+
+
+def test_a_lost_answer_the_same_bytes_and_one_payment(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=SILENT)
+    stands(house, "unknown")
+    again(house, submit=taken(DEBITED))
+    stands(house, "settled")
+    requests = [asked["request"] for verb, asked in house.bank.asked if verb == "recurring.submit"]
+    assert requests[0] == requests[1]
+
+
+def test_refused_once_is_no_end_and_twice_is(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=REFUSED)
+    assert house.payment().state == "submitting"
+    assert house.due()["pay_1"] == house.clock.now + rules.SEND_GAP
+    again(house, submit=REFUSED)
+    stands(house, "rejected", Reason.BANK_REFUSED)
+    assert house.last_answer() == b"U001: not this one"
+    house.consent_stands()
+
+
+def test_a_refusal_after_a_lost_answer_proves_nothing(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=SILENT)
+    for _ in range(3):
+        again(house, submit=REFUSED)
+    stands(house, "unknown")
+
+
+def test_the_bank_counts_more_than_we_do(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=BEYOND)
+    assert house.payment().state == "submitting"
+    again(house, submit=BEYOND)
+    stands(house, "rejected", Reason.BANK_COUNTS_OTHERWISE)
+    with house.services.reading() as uow:
+        usage = uow.session.scalars(select(ConsentUsage)).one()
+        marked = claims.refused(uow.session, consent_id=house.consent_id, days=[dt.date(2026, 11, 23)])
+    assert (usage.used_minor, usage.refused_at) == (0, house.clock.now)
+    assert marked == {NOVEMBER}
+    house.consent_stands()
+
+
+def test_the_bank_takes_the_consent_no_more(house: StandingHouse) -> None:
+    house.authorised("1")
+    house.authorised("2")
+    house.go_on(submit=LOST)
+    stands_alone = house.payment()
+    assert (stands_alone.state, stands_alone.reason) == ("rejected", Reason.CONSENT_ENDED)
+    consent_is(house, "stopped_at_bank")
+    assert house.token() is None
+    house.run("payments.look_at_consent")
+    house.run("payments.reconsider")
+    assert (house.payment("pay_2").state, house.payment("pay_2").reason) == ("rejected", Reason.CONSENT_ENDED)
+    assert (sent(house), used(house)) == (1, {})
+    holds(house)
+
+
+def test_lost_access_says_nothing_of_an_earlier_sending(house: StandingHouse) -> None:
+    """It is not sent again, and only a record of the bank tells."""
+    house.authorised()
+    house.go_on(submit=SILENT)
+    again(house, submit=LOST)
+    house.go_on()
+    consent_is(house, "stopped_at_bank")
+    stands(house, "unknown")
+    assert house.payment().untold_since == house.clock.now
+    house.clock.now += HOUR
+    house.go_on(submit=taken(DEBITED))
+    assert sent(house) == 2
+
+
+def test_a_token_that_was_renewed_meanwhile_is_used(house: StandingHouse) -> None:
+    house.authorised()
+
+    def renew() -> None:
+        with house.begin() as uow:
+            house.services.vault.put(
+                uow.session,
+                f"consent:{house.consent_id}:token",
+                "an0ther",
+                now=uow.now,
+                expires_at=uow.now + DAY,
+            )
+            uow.commit()
+
+    house.bank.meanwhile = renew
+    house.go_on(submit=LOST)
+    house.bank.meanwhile = lambda: None
+    consent_is(house, "authorised")
+    again(house, submit=taken(DEBITED))
+    stands(house, "settled")
+    assert house.bank.asked[-1][1]["access_token"] == "an0ther"
+
+
+def test_what_never_got_there_ends_with_its_time(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=AWAY)
+    assert house.payment().state == "unknown"
+    house.clock.now += rules.SEND_LIFE
+    again(house, submit=taken())
+    assert sent(house) == 1
+    stands(house, "rejected", Reason.BANK_UNREACHABLE)
+    assert house.due() == {}
+
+
+def test_what_never_got_there_is_not_sent_on_the_day_after(house: StandingHouse) -> None:
+    house.clock.now = LATE
+    house.authorised()
+    house.go_on(submit=AWAY)
+    house.clock.now += HOUR / 2
+    again(house, submit=taken())
+    assert sent(house) == 1
+    stands(house, "rejected", Reason.DAY_OVER)
+
+
+def test_what_may_have_arrived_goes_again_on_the_day_after_once_that_is_claimed(house: StandingHouse) -> None:
+    house.clock.now = LATE
+    house.authorised()
+    house.go_on(submit=SILENT)
+    house.clock.now += 2 * HOUR
+    again(house, submit=taken(DEBITED))
+    assert (house.payment().state, sent(house)) == ("settled", 2)
+    assert used(house) == {NOVEMBER: 9900, DECEMBER: 9900}
+    holds(house)
+
+
+def test_and_not_where_that_day_has_no_room(house: StandingHouse) -> None:
+    house.clock.now = LATE
+    house.authorised()
+    house.go_on(submit=SILENT)
+    house.add(_full(house, DECEMBER[1]))
+    house.clock.now += 2 * HOUR
+    again(house, submit=taken(DEBITED))
+    assert (house.payment().state, sent(house)) == ("unknown", 1)
+
+
+def test_a_refusal_of_yesterday_is_not_asked_again_today(house: StandingHouse) -> None:
+    """What was beyond a limit yesterday could be executed today."""
+    house.clock.now = LATE
+    house.authorised()
+    house.go_on(submit=BEYOND)
+    house.clock.now += 2 * HOUR
+    again(house, submit=taken(DEBITED))
+    assert (house.payment().state, sent(house)) == ("unknown", 1)
+    assert house.payment().untold_since == house.clock.now
+    holds(house)
+
+
+def test_its_key_is_not_used_once_the_bank_may_have_forgotten_it(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=SILENT)
+    house.clock.now += rules.KEY_LIFE + SECOND
+    again(house, submit=taken(DEBITED))
+    assert sent(house) == 1
+    stands(house, "unknown")
+    assert house.payment().untold_since == house.clock.now
+    with house.begin() as uow:
+        house.clock.now += HOUR
+        payments.resolve(uow, payment_id="pay_1", executed=True, because="The bank, by letter of today, file 12")
+        uow.commit()
+    stands(house, "settled")
+
+
+# -------------------------------------------------------------------------------------------------- claims follow it
+
+
+def test_claims_follow_a_payment_that_is_closed_doubted_and_corrected(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=taken(REJECTED))
+    assert used(house) == {}
+    holds(house)
+    house.clock.now += HOUR
+    house.go_on(status=ACCEPTED)
+    assert house.payment().state == "unknown"
+    assert used(house) == {NOVEMBER: 9900}
+    holds(house)
+    house.clock.now += HOUR
+    house.go_on(status=REJECTED)
+    assert used(house) == {}
+    house.clock.now += HOUR
+    house.go_on(status=DEBITED)
+    assert house.payment().state == "settled"
+    assert used(house) == {NOVEMBER: 9900}
+    holds(house)
+
+
+def test_what_is_taken_back_after_it_was_paid_gives_no_room(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=taken(DEBITED))
+    for _ in range(2):
+        house.clock.now += HOUR
+        house.go_on(status=REJECTED)
+    assert house.payment().state == "reversed"
+    assert used(house) == {NOVEMBER: 9900}
+    holds(house)
+
+
+def test_a_period_that_the_bank_overfilled_by_its_own_word_is_told_apart(house: StandingHouse) -> None:
+    house.authorised("1", minor=500_00)
+    house.go_on(submit=taken(REJECTED))
+    for number in ("2", "3"):
+        house.authorised(number, minor=500_00)
+        house.go_on(f"pay_{number}", submit=taken(DEBITED, number))
+    house.clock.now += HOUR
+    house.go_on("pay_1", status=DEBITED)
+    assert used(house) == {NOVEMBER: 1500_00}
+    holds(house)
+
+
+def _live_in(house: StandingHouse, zone: str) -> None:
+    with house.begin() as uow:
+        uow.session.get_one(Customer, house.customer.id).time_zone = zone
+        uow.commit()
+
+
+def _full(house: StandingHouse, first: dt.date) -> ConsentUsage:
+    return ConsentUsage(
+        consent_id=house.consent_id,
+        number=0,
+        first=first,
+        last=first + 30 * DAY,
+        limit_minor=1000_00,
+        used_minor=1000_00,
+    )
