@@ -23,7 +23,7 @@ from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.ledger.rules import Claim
-from app.people import biller_queue, passkeys
+from app.people import biller_queue, passkeys, stops
 from app.people.customers import today_of
 from app.people.models import Customer
 from app.people.passkeys import RelyingParty, Started
@@ -51,10 +51,11 @@ def start_paying(
     ``shown`` is what ``shown_of`` said of the order when the page was drawn: nobody signs what they were not shown.
     Raises NotFound, Conflict (it is another order by now; a payment of it, or of a bill that it replaces, is under way;
     the account of its biller is not open; the payee is to be checked first; the bank wants its customer to sign in
-    there before), NotAllowed (demo visit, no passkey). Nothing is decided yet.
+    there before; they have stopped everything), NotAllowed (demo visit, no passkey). Nothing is decided yet.
     """
     signed_in.check_acts()
     customer = signed_in.customer
+    stops.must_not_stand(uow, customer.id)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
     must_be_free(invoice)
@@ -94,6 +95,8 @@ def pay_now(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     payee_name, payee_iban = payee_of(invoice)
     must_have_open_account(uow, invoice, lock=True)
+    stops.hold_off(uow.session, customer.id)
+    stops.must_not_stand(uow, customer.id)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
     check = payee_checks.must_stand(uow, invoice, bank=bank) if bank is not None else None

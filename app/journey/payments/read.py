@@ -87,6 +87,7 @@ class PaymentView:
     earlier_taken: bool  #: unwanted, since a bill that its own one replaces was paid, or may be
     same_taken: bool  #: unwanted, since a bill that may be the same was paid, or may be
     account_held: bool  #: unwanted, since nothing is paid to its payee's account any more
+    stopped_all: bool  #: unwanted, since its customer stopped everything
     corrected: bool  #: decided before its biller took something off the bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
@@ -198,6 +199,7 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
         earlier_taken=reason is Reason.EARLIER_BILL,
         same_taken=reason is Reason.SAME_BILL,
         account_held=reason is Reason.ACCOUNT_HELD,
+        stopped_all=reason is Reason.STOPPED_ALL,
     )
 
 
@@ -261,6 +263,7 @@ def _view(
         earlier_taken=False,
         same_taken=False,
         account_held=False,
+        stopped_all=False,
         corrected=corrected,
         link_open=waiting and way.returned_at is None and not unwanted,
         cancellable=(waiting and way.given_out_at is None) or may_withhold(payment),

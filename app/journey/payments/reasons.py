@@ -30,6 +30,7 @@ class Reason(enum.StrEnum):
     PAYEE_NOT_CHECKED = "payee_not_checked"  #: nobody delivered the bill, and what its customer must check is not there
     #: nothing is paid to its payee's account since somebody froze or closed that
     ACCOUNT_HELD = "account_held"
+    STOPPED_ALL = "stopped_all"  #: its customer stopped everything after they had decided
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 
 

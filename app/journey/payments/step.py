@@ -30,6 +30,7 @@ from app.journey.payments.access import (
     paid_by_another,
 )
 from app.journey.payments.events import (
+    DecisionVoid,
     PayeeMoved,
     PaymentAccepted,
     PaymentFailed,
@@ -345,6 +346,15 @@ def look_at_account(task: Task) -> None:
         uow.commit()
 
 
+def look_at_customer(task: Task) -> None:
+    """CustomerStopped: what of theirs is under way is looked at, as in ``look_at_account``."""
+    with task.services.unit_of_work() as uow:
+        for each in _under_way(uow, task.payload["customer_id"]):
+            uow.record(DecisionVoid(payment_id=each.id))
+        task.finish(uow)
+        uow.commit()
+
+
 def _under_way(uow: UnitOfWork, customer_id: str) -> Sequence[Row[str, str]]:
     """All of this customer that can still be stopped, or be wanted no more."""
     return uow.session.execute(
@@ -360,7 +370,8 @@ def _look_at(uow: UnitOfWork, under_way: Sequence[Row[str, str]]) -> None:
 
 
 def reconsider(task: Task) -> None:
-    """TwinMoved, PayeeMoved: stop the payment while it can be, if it has to give way now; else it is wanted again."""
+    """TwinMoved, PayeeMoved, DecisionVoid: stop the payment while it can be, if it has to give way now; else it is
+    wanted again."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
         why = gives_way(uow.session, payment)
