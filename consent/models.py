@@ -231,7 +231,7 @@ class Trip(Base):
     __tablename__ = "trip"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
     bank_id: Mapped[str] = mapped_column(String(60))
     state_hash: Mapped[str] = mapped_column(String(64), unique=True)
     redirect_uri: Mapped[str] = mapped_column(String(300))

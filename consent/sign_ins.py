@@ -171,6 +171,13 @@ def forget_of_invoice(session: Session, invoice_id: str) -> None:
         forget(session, sign_in)
 
 
+def forget_of_customer(session: Session, customer_id: str) -> None:
+    """Whoever is signed in for them at whatever bank, or about to be."""
+    theirs = select(SignIn).where(SignIn.customer_id == customer_id).order_by(SignIn.id)
+    for sign_in in session.scalars(theirs).all():
+        forget(session, sign_in)
+
+
 def drop_expired(session: Session, *, now: dt.datetime) -> None:
     """Those with which no order can be given any more."""
     of_no_use = or_(SignIn.expires_at <= now, SignIn.signed_in_at <= now - ORDERS - GRACE)

@@ -154,5 +154,12 @@ def forget(session: Session, trip_id: str) -> None:
     session.execute(delete(Sealed).where(Sealed.id.in_(boxes)))
 
 
+def forget_of_customer(session: Session, customer_id: str) -> None:
+    """Nothing comes of a trip of theirs any more of which no code was exchanged."""
+    theirs = select(Trip.id).where(Trip.customer_id == customer_id, Trip.exchanged_at.is_(None)).order_by(Trip.id)
+    for trip_id in session.scalars(theirs).all():
+        forget(session, trip_id)
+
+
 def _box(trip_id: str, name: str) -> str:
     return f"trip:{trip_id}:{name}"

@@ -28,6 +28,9 @@ class Kind(enum.StrEnum):
     BANK_ANSWER = "bank.answer"
     PAYMENT_STEP = "payment.step"
     RECEIPT_ISSUED = "receipt.issued"
+    CUSTOMER_STOPPED = "customer.stopped"
+    STOP_LIFTED = "stop.lifted"
+    PASSKEY_REMOVED = "passkey.removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +210,24 @@ SOURCES = {
         key=("id",),
         since="issued_at",
         columns=("id", "payment_id", "customer_id", "number", "fact", "issued_at"),
+    ),
+    Kind.CUSTOMER_STOPPED: Source(
+        table="stop", key=("id",), since="at", columns=("id", "customer_id", "session_id", "at")
+    ),
+    Kind.STOP_LIFTED: Source(
+        table="stop",
+        key=("id",),
+        since="lifted_at",
+        columns=("id", "customer_id", "lifted_at"),
+        digests=("lifted_evidence",),
+        only="lifted_at IS NOT NULL",
+    ),
+    Kind.PASSKEY_REMOVED: Source(
+        table="removed_passkey",
+        key=("id",),
+        since="removed_at",
+        columns=("id", "customer_id", "made_at", "removed_at"),
+        digests=("evidence",),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Accounts of payees, and who billers are."""
+"""Accounts of payees, who billers are, and customers who have stopped everything."""
 
 from __future__ import annotations
 
@@ -91,5 +91,28 @@ PEOPLE: tuple[Invariant, ...] = (
         " WHERE b.state NOT IN ('vetted', 'suspended', 'returning')"
         " UNION ALL SELECT c.id FROM connection c JOIN biller b ON b.id = c.biller_id"
         " WHERE b.state NOT IN ('vetted', 'suspended', 'returning')",
+    ),
+    # ---------------------------------------------------------------------------------------------------------- S stops
+    holds(
+        "S1",
+        "while a customer has stopped everything nothing of theirs is decided or first sent; nor afterwards what they"
+        " had decided before they lifted that",
+        # to the second: two machines may tell the time otherwise by that much
+        "SELECT d.id FROM decision d JOIN stop s ON s.customer_id = d.customer_id"
+        " WHERE {seconds:d.decided_at,s.at} > 1 AND (s.lifted_at IS NULL OR {seconds:s.lifted_at,d.decided_at} > 1)"
+        " UNION ALL SELECT c.id FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id AND a.number = 1"
+        " JOIN payment p ON p.id = c.payment_id JOIN decision d ON d.id = p.decision_id"
+        " JOIN stop s ON s.customer_id = p.customer_id WHERE c.verb IN ('initiate', 'complete', 'submit')"
+        " AND {seconds:a.sent_at,s.at} > 1 AND (s.lifted_at IS NULL OR {seconds:s.lifted_at,d.decided_at} > 1)"
+        " UNION ALL SELECT p.id FROM payment p JOIN trip t ON t.id = p.trip_id"
+        " JOIN decision d ON d.id = p.decision_id JOIN stop s ON s.customer_id = p.customer_id"
+        " WHERE t.browser_hash IS NOT NULL AND {seconds:t.left_at,s.at} > 1"
+        " AND (s.lifted_at IS NULL OR {seconds:s.lifted_at,d.decided_at} > 1)",
+    ),
+    holds(
+        "S2",
+        "a customer stops everything once at a time, and each stop that was lifted was so by a passkey, later",
+        "SELECT min(id) FROM stop WHERE lifted_at IS NULL GROUP BY customer_id HAVING count(*) > 1"
+        " UNION ALL SELECT id FROM stop WHERE lifted_at < at OR (lifted_at IS NOT NULL AND lifted_evidence IS NULL)",
     ),
 )

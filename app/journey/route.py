@@ -11,7 +11,7 @@ from app.db.unit_of_work import AtOnce
 from app.journey.connections import invitations
 from app.journey.connections import service as connections
 from app.journey.connections.events import CodePresented, ConnectionChanged
-from app.journey.consents import exchange, follow
+from app.journey.consents import exchange, follow, stopping
 from app.journey.consents.events import ConsentChanged, ConsentEnding, ConsentReturned
 from app.journey.corrections import service as corrections
 from app.journey.corrections.events import BillCorrected
@@ -26,6 +26,7 @@ from app.journey.payments import code_exchange, initiate, status, step
 from app.journey.payments.events import (
     ConsentMoved,
     CustomerReturned,
+    DecisionVoid,
     PayeeMoved,
     PaymentAccepted,
     PaymentFailed,
@@ -37,7 +38,16 @@ from app.journey.payments.events import (
 from app.journey.receipts import service as receipts
 from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
-from app.people.events import AddressAsked, BillerVetted, PayeeAccountMoved, SafeWordsChanged
+from app.people.events import (
+    AddressAsked,
+    BillerVetted,
+    CustomerStopped,
+    PasskeyAdded,
+    PasskeyRemoved,
+    PayeeAccountMoved,
+    SafeWordsChanged,
+    StopLifted,
+)
 from app.services import Handler
 
 TIMETABLE: dict[type[Event], list[Handler]] = {
@@ -60,6 +70,11 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     PayeeAccountMoved: [step.look_at_account],
     PayeeMoved: [step.reconsider, notices.tell_account_frozen],
     ConsentMoved: [step.reconsider],
+    CustomerStopped: [step.look_at_customer, notices.tell_all_stopped],
+    DecisionVoid: [step.reconsider],
+    StopLifted: [notices.tell_stop_lifted],
+    PasskeyAdded: [notices.tell_passkey_added],
+    PasskeyRemoved: [notices.tell_passkey_removed],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled, notices.tell_payment_settled],
@@ -71,7 +86,10 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 }
 
 #: what nobody may see undone, in the transaction of the fact itself: work comes too late for it
-AT_ONCE: dict[type[Event], list[AtOnce]] = {InvoiceOpened: [corrections.replace_at_once]}
+AT_ONCE: dict[type[Event], list[AtOnce]] = {
+    InvoiceOpened: [corrections.replace_at_once],
+    CustomerStopped: [stopping.take_back_at_once],
+}
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event
 FOLLOW_UPS: list[Handler] = [

@@ -34,3 +34,31 @@ class SafeWordsChanged(Event):
 
     customer_id: str
     before: str  #: the row of the vault that has those of before, for two days
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerStopped(Event):
+    """A customer stopped everything."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopLifted(Event):
+    """A customer may pay again. What they had stopped stays so."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyAdded(Event):
+    """A customer has one more passkey."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyRemoved(Event):
+    """A passkey of a customer's opens and signs nothing any more."""
+
+    customer_id: str

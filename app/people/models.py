@@ -54,6 +54,19 @@ class Passkey(Base):
     last_used_at: Mapped[dt.datetime | None]
 
 
+class RemovedPasskey(Base):
+    """A passkey that opens and signs nothing any more, by the signature of another one."""
+
+    __tablename__ = "removed_passkey"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    made_at: Mapped[dt.datetime]
+    removed_at: Mapped[dt.datetime]
+    evidence: Mapped[dict[str, Any]]  # the assertion of the other one; it names both
+
+
 class CustomerSession(Base):
     """One sign-in on one device. The cookie holds the token, the row only its SHA-256."""
 
@@ -62,6 +75,7 @@ class CustomerSession(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    credential_id: Mapped[bytes | None] = mapped_column(LargeBinary)  # by which passkey; null: a demo visit
     read_only: Mapped[bool]  # a demo visit: looks, never acts
     user_agent: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[dt.datetime]

@@ -23,10 +23,16 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
-from app.errors import Invalid, NotAllowed
-from app.people.models import Ceremony, Customer, Passkey
-from consent.base import hash_of, new_secret
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.people import sessions
+from app.people.customers import lock_customer
+from app.people.events import PasskeyAdded, PasskeyRemoved
+from app.people.models import Ceremony, Customer, Passkey, RemovedPasskey
+from app.people.sessions import SignedIn
+from consent.base import hash_of, new_id, new_secret
 
 CEREMONY_LIFE = dt.timedelta(minutes=5)
 PASSKEYS_MOST = 20
@@ -114,6 +120,8 @@ def finish_making(
         last_used_at=None,
     )
     uow.session.add(passkey)
+    if ceremony.customer_id is not None:
+        uow.record(PasskeyAdded(customer_id=customer.id))
     return passkey
 
 
@@ -125,16 +133,26 @@ def start_sign_in(uow: UnitOfWork, *, party: RelyingParty) -> Started:
     return _hand_out(uow, options, purpose="sign-in", customer_id=None, data={})
 
 
-def start_approval(uow: UnitOfWork, *, party: RelyingParty, customer_id: str) -> Started:
-    """Ask for a passkey that is there already, before another one is added: a stolen session must not make its own."""
+def start_approval(
+    uow: UnitOfWork,
+    *,
+    party: RelyingParty,
+    customer_id: str,
+    purpose: str,
+    data: dict[str, Any],
+    but: bytes | None = None,
+) -> Started:
+    """Ask for a passkey of this customer's, for what a stolen session alone must not do; not for the one of ``but``.
+    Raises NotAllowed."""
+    known = [each for each in _credential_ids(uow.session, customer_id) if each != but]
+    if not known:
+        raise NotAllowed("no-passkey", "Create a passkey first: it is what signs a payment.")
     options = webauthn.generate_authentication_options(
         rp_id=party.host,
-        allow_credentials=[
-            PublicKeyCredentialDescriptor(id=known) for known in _credential_ids(uow.session, customer_id)
-        ],
+        allow_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return _hand_out(uow, options, purpose="approve-passkey", customer_id=customer_id, data={})
+    return _hand_out(uow, options, purpose=purpose, customer_id=customer_id, data=data)
 
 
 def start_payment(
@@ -218,6 +236,67 @@ def verify(
     passkey.sign_count = checked.new_sign_count
     passkey.last_used_at = uow.now
     return passkey, evidence
+
+
+def start_removing(uow: UnitOfWork, *, party: RelyingParty, signed_in: SignedIn, passkey: object) -> Started:
+    """Ask for another passkey than the one that is to go; ``passkey``: its public id. Raises NotFound, NotAllowed, and
+    Conflict for the last one."""
+    signed_in.check_acts()
+    customer_id = signed_in.customer.id
+    wanted = _removable(uow.session, customer_id, passkey)
+    data = {"passkey": public_id(wanted)}
+    return start_approval(
+        uow, party=party, customer_id=customer_id, purpose="remove-passkey", data=data, but=wanted.credential_id
+    )
+
+
+def remove(
+    uow: UnitOfWork, *, party: RelyingParty, signed_in: SignedIn, ceremony: object, credential: dict[str, Any]
+) -> None:
+    """It opens and signs nothing from now on, and whoever is signed in with it is signed out.
+
+    Another one signs that, which stays: so nobody removes the last, who has only a stolen session removes none, and who
+    is left with what they sign with is not locked out. Raises NotFound, Conflict, NotAllowed, Invalid.
+    """
+    signed_in.check_acts()
+    customer_id = signed_in.customer.id
+    lock_customer(uow.session, customer_id)  # two who remove each other's passkey: one of them is left
+    taken = take(uow, token=ceremony, purpose="remove-passkey", customer_id=customer_id)
+    gone = _removable(uow.session, customer_id, taken.data["passkey"], lock=True)
+    signer, evidence = verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer_id)
+    if signer is gone:
+        raise NotAllowed("another-passkey", "Another passkey than the one that is to go must sign that.")
+    removed = RemovedPasskey(
+        id=new_id("rpk"),
+        customer_id=customer_id,
+        name=gone.name,
+        made_at=gone.created_at,
+        removed_at=uow.now,
+        evidence=evidence,
+    )
+    uow.session.add(removed)
+    uow.session.delete(gone)
+    uow.session.flush()
+    entries.write(uow, Kind.PASSKEY_REMOVED, removed)
+    sessions.end_of_passkey(uow, gone.credential_id, signed_in=signed_in, signed_by=signer.credential_id)
+    uow.record(PasskeyRemoved(customer_id=customer_id))
+
+
+def _removable(session: Session, customer_id: str, passkey: object, *, lock: bool = False) -> Passkey:
+    known = passkeys_of(session, customer_id)
+    found = next((each for each in known if public_id(each) == passkey), None)
+    if found is None:
+        raise NotFound("passkey")
+    if len(known) == 1:
+        raise Conflict("last-passkey", "This is the only passkey: without it nobody could sign in here.")
+    if lock:
+        session.refresh(found, with_for_update=True)  # whoever signs in with it just now is waited for
+    return found
+
+
+def public_id(passkey: Passkey) -> str:
+    """By which a page names it: no secret, the device tells it to everybody."""
+    return bytes_to_base64url(passkey.credential_id)
 
 
 def has_passkey(session: Session, customer_id: str) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import NotAllowed
-from app.people.models import Customer, CustomerSession
+from app.people.models import Customer, CustomerSession, Stop
 from consent.base import hash_of, new_id, new_secret
 
 IDLE = dt.timedelta(minutes=15)
@@ -26,6 +26,7 @@ class SignedIn:
     customer: Customer
     session_id: str
     read_only: bool
+    has_stopped: bool = False  #: everything, when the page was asked for: for its words, and no verdict
 
     def check_acts(self) -> None:
         """Raises NotAllowed in a demo visit: it looks, and changes nothing."""
@@ -33,8 +34,17 @@ class SignedIn:
             raise NotAllowed("demo-visit", "This is a demo visit: it looks and changes nothing.")
 
 
-def open_session(uow: UnitOfWork, *, customer_id: str, user_agent: str, read_only: bool, replaces: str | None) -> str:
-    """Sign in: a new token at every change of privilege; the replaced session is over. Returns the cookie's value."""
+def open_session(
+    uow: UnitOfWork,
+    *,
+    customer_id: str,
+    user_agent: str,
+    read_only: bool,
+    replaces: str | None,
+    credential_id: bytes | None = None,
+) -> str:
+    """Sign in: a new token at every change of privilege; the replaced session is over. ``credential_id``: the passkey
+    by which; None for a visit. Returns the cookie's value."""
     if replaces is not None:
         uow.session.execute(delete(CustomerSession).where(CustomerSession.id == replaces))
     token = new_secret()
@@ -43,6 +53,7 @@ def open_session(uow: UnitOfWork, *, customer_id: str, user_agent: str, read_onl
             id=new_id("ses"),
             token_hash=hash_of(token),
             customer_id=customer_id,
+            credential_id=credential_id,
             read_only=read_only,
             user_agent=user_agent[:200],
             created_at=uow.now,
@@ -55,16 +66,18 @@ def open_session(uow: UnitOfWork, *, customer_id: str, user_agent: str, read_onl
 def find(session: Session, *, token: str, now: dt.datetime) -> tuple[SignedIn, bool] | None:
     """Who this cookie is, and whether ``seen_at`` wants writing. None when it is nobody's or over."""
     row = session.execute(
-        select(CustomerSession, Customer)
+        select(CustomerSession, Customer, Stop.id)
         .join(Customer, Customer.id == CustomerSession.customer_id)
+        .outerjoin(Stop, and_(Stop.customer_id == Customer.id, Stop.lifted_at.is_(None)))
         .where(CustomerSession.token_hash == hash_of(token))
     ).one_or_none()
     if row is None:
         return None
-    signed_in, customer = row
+    signed_in, customer, stop_id = row
     if now - signed_in.seen_at > IDLE or now - signed_in.created_at > LONGEST:
         return None
-    return SignedIn(customer, signed_in.id, signed_in.read_only), now - signed_in.seen_at > SEEN_STEP
+    who = SignedIn(customer, signed_in.id, signed_in.read_only, has_stopped=stop_id is not None)
+    return who, now - signed_in.seen_at > SEEN_STEP
 
 
 def touch(uow: UnitOfWork, session_id: str) -> None:
@@ -95,6 +108,23 @@ def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> None:
     uow.session.execute(
         delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
     )
+
+
+def end_others(uow: UnitOfWork, *, customer_id: str, but: str) -> None:
+    """Sign out everywhere else, visits of a demo as well."""
+    uow.session.execute(
+        delete(CustomerSession).where(CustomerSession.customer_id == customer_id, CustomerSession.id != but)
+    )
+
+
+def end_of_passkey(uow: UnitOfWork, credential_id: bytes, *, signed_in: SignedIn, signed_by: bytes) -> None:
+    """Sign out whoever is signed in with this passkey, or with one that is not known; but not ``signed_in``, who has
+    just signed with another one, and is signed in with that from now on."""
+    theirs = CustomerSession.customer_id == signed_in.customer.id
+    here = CustomerSession.id == signed_in.session_id
+    uow.session.execute(update(CustomerSession).where(theirs, here).values(credential_id=signed_by))
+    by_it = or_(CustomerSession.credential_id == credential_id, CustomerSession.credential_id.is_(None))
+    uow.session.execute(delete(CustomerSession).where(theirs, ~here, CustomerSession.read_only.is_(False), by_it))
 
 
 def drop_stale(uow: UnitOfWork) -> None:

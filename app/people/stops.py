@@ -1,14 +1,140 @@
-"""Whether a customer has stopped everything: then nothing of theirs is started until they lift it."""
+"""Stopping everything: "that was not me". docs/stopping.md has the rules.
+
+While a stop stands nothing of its customer's is decided or first sent, and whatever they decided before it was lifted
+is void for good. Whoever decides, gives a link away, uses an approval or sends for the first time holds a stop off
+until their transaction ends; who stops waits for them, and each of them who comes later sees it.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import exists, select
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.people.models import Stop
+from app.audit import entries
+from app.audit.kinds import Kind
+from app.db.locks import lock_name
+from app.db.unit_of_work import UnitOfWork
+from app.errors import Conflict
+from app.people import passkeys, sessions
+from app.people.events import CustomerStopped, StopLifted
+from app.people.models import Stop, ToolToken
+from app.people.passkeys import RelyingParty, Started
+from app.people.sessions import SignedIn
+from app.services import Services
+from consent import sign_ins, trips
+from consent.base import new_id
+
+#: of one customer, that are shown
+STOPS_MOST = 20
 
 
 def is_stopped(session: Session, customer_id: str) -> bool:
     """Whether a stop of theirs stands."""
-    stands = exists().where(Stop.customer_id == customer_id, Stop.lifted_at.is_(None))
-    return bool(session.scalar(select(stands)))
+    return standing(session, customer_id) is not None
+
+
+def standing(session: Session, customer_id: str) -> Stop | None:
+    """Their stop that stands."""
+    return session.scalar(select(Stop).where(Stop.customer_id == customer_id, Stop.lifted_at.is_(None)))
+
+
+def stops_of(session: Session, customer_id: str) -> list[Stop]:
+    """Whatever they stopped, the latest first."""
+    return list(
+        session.scalars(
+            select(Stop)
+            .where(Stop.customer_id == customer_id)
+            .order_by(Stop.at.desc(), Stop.id.desc())
+            .limit(STOPS_MOST)
+        )
+    )
+
+
+def voids(session: Session, customer_id: str, *, decided_at: dt.datetime) -> bool:
+    """Whether what they decided then is void: a stop stands, or was lifted only after it."""
+    since = or_(Stop.lifted_at.is_(None), Stop.lifted_at >= decided_at)
+    return bool(session.scalar(select(exists().where(Stop.customer_id == customer_id, since))))
+
+
+def must_not_stand(uow: UnitOfWork, customer_id: str) -> None:
+    """Nothing is begun while a stop stands, nor by who asked before it was lifted. Raises Conflict."""
+    if voids(uow.session, customer_id, decided_at=uow.now):
+        raise Conflict("stopped-all", "You have stopped everything, so nothing was begun. Lift the stop first.")
+
+
+def hold_off(session: Session, customer_id: str) -> None:
+    """No stop of theirs comes before this transaction ends; one that came already is seen by whoever asks now.
+
+    A name of its own, no row: nobody is to wait for it who only counts, or writes to, this customer. It stands behind
+    invoice, payment and account, and before a standing consent and its limits, in everybody's order.
+    """
+    lock_name(session, _name_of(customer_id), shared=True)
+
+
+def stop_everything(services: Services, *, signed_in: SignedIn) -> None:
+    """At once: nothing more of theirs is decided or sent, every other session ends, and so does whatever their own
+    tools hold; sign-ins at banks are forgotten, with what open trips to banks need to come to anything. What follows
+    for consents is done with it, what follows for payments by work of its own (CustomerStopped).
+
+    This session goes on, or who stops could not see what became of it. Said again, it ends what has come since.
+    Raises NotAllowed in a demo visit.
+    """
+    signed_in.check_acts()
+    customer_id = signed_in.customer.id
+    with services.unit_of_work() as uow:
+        lock_name(uow.session, _name_of(customer_id))
+        if not is_stopped(uow.session, customer_id):
+            # by the clock of now: whoever was waited for decided before
+            stop = Stop(id=new_id("stp"), customer_id=customer_id, session_id=signed_in.session_id, at=services.clock())
+            uow.session.add(stop)
+            uow.session.flush()
+            entries.write(uow, Kind.CUSTOMER_STOPPED, stop)
+            uow.record(CustomerStopped(customer_id=customer_id))
+        sessions.end_others(uow, customer_id=customer_id, but=signed_in.session_id)
+        held = update(ToolToken).where(ToolToken.customer_id == customer_id, ToolToken.ended_at.is_(None))
+        uow.session.execute(held.values(ended_at=uow.now))
+        sign_ins.forget_of_customer(uow.session, customer_id)
+        trips.forget_of_customer(uow.session, customer_id)
+        uow.commit()
+
+
+def start_lifting(uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty) -> Started:
+    """Ask for a passkey of theirs. Raises NotAllowed (demo visit, no passkey), Conflict where nothing is stopped."""
+    signed_in.check_acts()
+    stop = standing(uow.session, signed_in.customer.id)
+    if stop is None:
+        raise _not_stopped()
+    return passkeys.start_approval(
+        uow, party=party, customer_id=signed_in.customer.id, purpose="lift", data={"stop": stop.id}
+    )
+
+
+def lift(
+    services: Services, *, signed_in: SignedIn, party: RelyingParty, ceremony: object, credential: dict[str, Any]
+) -> None:
+    """From now on they can pay again. What was stopped stays stopped. Raises NotAllowed, Invalid, Conflict."""
+    signed_in.check_acts()
+    customer_id = signed_in.customer.id
+    with services.unit_of_work() as uow:
+        taken = passkeys.take(uow, token=ceremony, purpose="lift", customer_id=customer_id)
+        lock_name(uow.session, _name_of(customer_id))
+        stop = standing(uow.session, customer_id)
+        if stop is None or stop.id != taken.data["stop"]:
+            raise _not_stopped()
+        _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer_id)
+        stop.lifted_at, stop.lifted_evidence = services.clock(), evidence
+        uow.session.flush()
+        entries.write(uow, Kind.STOP_LIFTED, stop)
+        uow.record(StopLifted(customer_id=customer_id))
+        uow.commit()
+
+
+def _name_of(customer_id: str) -> str:
+    return f"stop:{customer_id}"
+
+
+def _not_stopped() -> Conflict:
+    return Conflict("not-stopped", "Nothing is stopped, or the stop was lifted already.")

@@ -36,6 +36,12 @@ async function sign({ ceremony, publicKey }) {
   return { ceremony, credential: credential.toJSON() };
 }
 
+function submitSigned(form, { ceremony, credential }) {
+  form.elements.ceremony.value = ceremony;
+  form.elements.credential.value = JSON.stringify(credential);
+  form.submit();
+}
+
 /** One per value of data-passkey. Each leaves the page when it has worked. */
 const ceremonies = {
   async use(place) {
@@ -66,10 +72,11 @@ const ceremonies = {
       location.replace(`${form.action}&changed`); // nobody signs what they were not shown: the page is drawn anew
       return;
     }
-    const signed = await sign(start);
-    form.elements.ceremony.value = signed.ceremony;
-    form.elements.credential.value = JSON.stringify(signed.credential);
-    form.submit();
+    submitSigned(form, await sign(start));
+  },
+  async signed(form) { // what a stolen session alone must not do
+    const { pathname } = new URL(form.action);
+    submitSigned(form, await sign(await post(`${pathname}/ceremony`, { passkey: form.dataset.of })));
   },
   async agree(form) {
     const { ceremonyAt, shown, language } = form.dataset;

@@ -16,6 +16,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotFound, TooLate
 from app.journey.invoices.access import invoice_of_customer, payee_of
 from app.journey.invoices.states import InvoiceState
+from app.people import stops
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
 from connectors.capabilities import SignsIn
@@ -53,7 +54,8 @@ def good_until(uow: UnitOfWork, vault: Vault, *, customer_id: str, bank: BankPro
 def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: str, bank: BankProfile) -> Leaving:
     """Send this browser to sign in there; it comes back to the page where this invoice is paid.
 
-    Raises NotFound (also of a bank that wants no sign-in), TooLate, Conflict (the bank is away), NotAllowed.
+    Raises NotFound (also of a bank that wants no sign-in), TooLate, NotAllowed, Conflict (the bank is away; its
+    customer has stopped everything).
     """
     signed_in.check_acts()
     if not bank.sign_in_first:
@@ -61,6 +63,7 @@ def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: st
     connector = _connector(services, bank.id)
     customer_id, browser = signed_in.customer.id, new_secret()
     with services.unit_of_work() as uow:
+        stops.must_not_stand(uow, customer_id)
         invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
         payee_of(invoice)
         if invoice.state != InvoiceState.TO_PAY:

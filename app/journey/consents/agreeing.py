@@ -22,13 +22,12 @@ from app.journey.consents import rules
 from app.journey.consents.my_banks import has_removed, keep_bank
 from app.journey.consents.step import begin, follow_from
 from app.journey.invoices.models import Invoice
-from app.people import biller_queue, passkeys
+from app.people import biller_queue, passkeys, stops
 from app.people.accounts import is_open, with_biller
 from app.people.customers import lock_customer, today_of
 from app.people.models import Biller, Customer, PayeeAccount
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
-from app.people.stops import is_stopped
 from app.services import Services
 from connectors.capabilities import Alignment, Period, RecurringKind, Recurs
 from connectors.contract import PsuContext
@@ -171,8 +170,7 @@ def _may_agree(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> Recur
     kind = kind_at(bank)
     if kind is None:
         raise Conflict("bank-takes-none", f"{bank.name} takes no standing consents for bills.")
-    if is_stopped(uow.session, customer_id):
-        raise Conflict("stopped-all", "You have stopped everything. Lift that first.")
+    stops.must_not_stand(uow, customer_id)
     if has_removed(uow.session, customer_id=customer_id, bank_id=bank.id):
         raise Conflict("bank-removed", f"You have removed {bank.name}. Add it again first.")
     if _open_ones(uow.session, customer_id) >= rules.OPEN_MOST:

@@ -19,8 +19,8 @@ from app.journey.consents.access import locked, standing_at_bank, standing_of_cu
 from app.journey.consents.events import ConsentEnding, ConsentReturned
 from app.journey.consents.my_banks import has_removed
 from app.journey.consents.step import follow_from, lose_access, take_back
+from app.people import stops
 from app.people.sessions import SignedIn
-from app.people.stops import is_stopped
 from app.services import WEB_DEADLINE_S, Services
 from connectors.capabilities import Event, EventKind
 from connectors.contract import ScaOAuth
@@ -90,8 +90,7 @@ def leave_to_approve(services: Services, *, signed_in: SignedIn, consent_id: str
 
 
 def _must_be_leavable(uow: UnitOfWork, consent: Consent) -> None:
-    if is_stopped(uow.session, consent.customer_id):
-        raise Conflict("stopped-all", "You have stopped everything. Lift that first.")
+    stops.must_not_stand(uow, consent.customer_id)
     if has_removed(uow.session, customer_id=consent.customer_id, bank_id=consent.bank_id):
         raise Conflict("bank-removed", "You have removed this bank. Add it again first.")
     is_late = consent.state == StandingState.AWAITING and uow.now >= consent.expires_at

@@ -65,7 +65,7 @@ def start_paying(
     """
     signed_in.check_acts()
     customer = signed_in.customer
-    _must_not_be_stopped(uow, customer)
+    stops.must_not_stand(uow, customer.id)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
     must_be_free(invoice)
@@ -98,7 +98,6 @@ def pay_now(
     """
     signed_in.check_acts()
     customer = signed_in.customer
-    _must_not_be_stopped(uow, customer)
     taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
     signed: dict[str, Any] = taken.data["order"]
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
@@ -107,6 +106,8 @@ def pay_now(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     payee_name, payee_iban = payee_of(invoice)
     must_have_open_account(uow, invoice, lock=True)
+    stops.hold_off(uow.session, customer.id)
+    stops.must_not_stand(uow, customer.id)
     bank = banks.get(signed["bank"])
     today = today_of(customer, uow.now)
     if bank is None:
@@ -159,11 +160,6 @@ def pay_now(
     if consent_id is not None:
         under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=amount)
     return Decided(decision.payment_id, recorded, under_consent=consent_id is not None)
-
-
-def _must_not_be_stopped(uow: UnitOfWork, customer: Customer) -> None:
-    if stops.is_stopped(uow.session, customer.id):
-        raise Conflict("stopped-all", "You have stopped everything. Lift that first; nothing was paid.")
 
 
 def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:

@@ -18,12 +18,27 @@ class NoticeKind(enum.StrEnum):
     CONSENT_STOPPED = "consent_stopped"  #: at the bank, by its customer or by the bank
     CONSENT_ENDED = "consent_ended"
     CONSENT_NOT_TAKEN = "consent_not_taken"  #: the bank did not take it, or not as it was agreed on
-    WORDS_CHANGED = "words_changed"  #: nobody can choose to miss it
+    WORDS_CHANGED = "words_changed"
     ADDRESS_ASKED = "address_asked"  #: the question whether the address is its customer's: the first one, by their wish
+    ALL_STOPPED = "all_stopped"
+    STOP_LIFTED = "stop_lifted"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
 
 
+#: told whatever its customer chose: that who signs in, pays or writes may be somebody else
+ALWAYS = frozenset(
+    {
+        NoticeKind.WORDS_CHANGED,
+        NoticeKind.ALL_STOPPED,
+        NoticeKind.STOP_LIFTED,
+        NoticeKind.PASSKEY_ADDED,
+        NoticeKind.PASSKEY_REMOVED,
+        NoticeKind.ADDRESS_ASKED,
+    }
+)
 #: what is chosen, in the order of the page
-CHOICES = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.WORDS_CHANGED, NoticeKind.ADDRESS_ASKED))
+CHOICES = tuple(kind for kind in NoticeKind if kind not in ALWAYS)
 
 #: how long a message waits for more of its kind: bills that come one after the other are one message
 GATHER = {NoticeKind.NEW_BILL: dt.timedelta(minutes=10), NoticeKind.BILL_HELD: dt.timedelta(minutes=10)}

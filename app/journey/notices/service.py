@@ -29,7 +29,14 @@ from app.journey.payments.models import Payment
 from app.journey.payments.states import PaymentState
 from app.people import safe_words
 from app.people.customers import lock_customer
-from app.people.events import AddressAsked, SafeWordsChanged
+from app.people.events import (
+    AddressAsked,
+    CustomerStopped,
+    PasskeyAdded,
+    PasskeyRemoved,
+    SafeWordsChanged,
+    StopLifted,
+)
 from app.people.models import Customer
 from app.services import Services, Task
 from config.mail import is_address
@@ -223,6 +230,26 @@ def tell_words_changed(task: Task) -> None:
     _tell_one(task, NoticeKind.WORDS_CHANGED)
 
 
+def tell_all_stopped(task: Task) -> None:
+    """CustomerStopped."""
+    _tell_one(task, NoticeKind.ALL_STOPPED)
+
+
+def tell_stop_lifted(task: Task) -> None:
+    """StopLifted."""
+    _tell_one(task, NoticeKind.STOP_LIFTED)
+
+
+def tell_passkey_added(task: Task) -> None:
+    """PasskeyAdded."""
+    _tell_one(task, NoticeKind.PASSKEY_ADDED)
+
+
+def tell_passkey_removed(task: Task) -> None:
+    """PasskeyRemoved."""
+    _tell_one(task, NoticeKind.PASSKEY_REMOVED)
+
+
 # ------------------------------------------------------------------------------------------------ whom it is about
 
 
@@ -346,6 +373,10 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.CONSENT_ENDED: _whose_consent(NoticeKind.CONSENT_ENDED),
     NoticeKind.CONSENT_NOT_TAKEN: _whose_consent(NoticeKind.CONSENT_NOT_TAKEN),
     NoticeKind.WORDS_CHANGED: _whose_own(SafeWordsChanged),
+    NoticeKind.ALL_STOPPED: _whose_own(CustomerStopped),
+    NoticeKind.STOP_LIFTED: _whose_own(StopLifted),
+    NoticeKind.PASSKEY_ADDED: _whose_own(PasskeyAdded),
+    NoticeKind.PASSKEY_REMOVED: _whose_own(PasskeyRemoved),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
 }
 

@@ -250,4 +250,83 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ),
         ),
     },
+    NoticeKind.ALL_STOPPED: {
+        "en": Text(
+            "You stopped everything",
+            (
+                "Everything was stopped in your space: nothing new is paid, everybody else was signed out, and your"
+                " standing consents are taken back. What your bank had accepted already may still be paid. Your space"
+                " says what was stopped, what was not, and whom to call at your banks.",
+                "If it was not you, nothing was paid by it: sign in, look under Security at who else can, and lift it.",
+            ),
+        ),
+        "fr": Text(
+            "Vous avez tout arrêté",
+            (
+                "Tout a été arrêté dans votre espace : plus rien de nouveau n’est payé, toutes les autres sessions sont"
+                " closes, et vos consentements permanents sont retirés. Ce que votre banque avait déjà accepté peut"
+                " encore être payé. Votre espace dit ce qui a été arrêté, ce qui ne l’a pas été, et qui appeler dans"
+                " vos banques.",
+                "Si ce n’était pas vous, rien n’a été payé pour autant : connectez-vous, regardez sous Sécurité qui"
+                " d’autre le peut, et levez l’arrêt.",
+            ),
+        ),
+    },
+    NoticeKind.STOP_LIFTED: {
+        "en": Text(
+            "Payments are possible again",
+            (
+                "Somebody lifted the stop in your space with one of your passkeys: bills can be paid again. What was"
+                " stopped stays stopped.",
+                "If it was not you, somebody else has one of your passkeys: stop everything again, and remove under"
+                " Security each passkey that you do not know.",
+            ),
+        ),
+        "fr": Text(
+            "Les paiements sont de nouveau possibles",
+            (
+                "L’arrêt a été levé dans votre espace avec une de vos clés d’accès : des factures peuvent de nouveau"
+                " être payées. Ce qui a été arrêté le reste.",
+                "Si ce n’était pas vous, quelqu’un d’autre a une de vos clés d’accès : arrêtez tout à nouveau, et"
+                " supprimez sous Sécurité chaque clé que vous ne connaissez pas.",
+            ),
+        ),
+    },
+    NoticeKind.PASSKEY_ADDED: {
+        "en": Text(
+            "A passkey was added",
+            (
+                "One more passkey opens your space and signs your payments from now on.",
+                "If it was not you, sign in, stop everything, and remove it under Security.",
+            ),
+        ),
+        "fr": Text(
+            "Une clé d’accès a été ajoutée",
+            (
+                "Une clé d’accès de plus ouvre désormais votre espace et signe vos paiements.",
+                "Si ce n’était pas vous, connectez-vous, arrêtez tout, et supprimez-la sous Sécurité.",
+            ),
+        ),
+    },
+    NoticeKind.PASSKEY_REMOVED: {
+        "en": Text(
+            "A passkey was removed",
+            (
+                "One of your passkeys opens and signs nothing any more, and whoever was signed in with it was signed"
+                " out. Another of your passkeys signed that.",
+                "If it was not you, somebody else has that other one: sign in, stop everything, and remove each passkey"
+                " that you do not know. If you cannot sign in any more, call your banks.",
+            ),
+        ),
+        "fr": Text(
+            "Une clé d’accès a été supprimée",
+            (
+                "Une de vos clés d’accès n’ouvre et ne signe plus rien, et les sessions ouvertes avec elle sont closes."
+                " Une autre de vos clés a signé cela.",
+                "Si ce n’était pas vous, quelqu’un d’autre a cette autre clé : connectez-vous, arrêtez tout, et"
+                " supprimez chaque clé que vous ne connaissez pas. Si vous ne pouvez plus vous connecter, appelez vos"
+                " banques.",
+            ),
+        ),
+    },
 }

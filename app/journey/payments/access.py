@@ -21,6 +21,7 @@ from app.journey.payments.own_consent import is_own
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, PaymentState, Source
 from app.journey.payments.way import trip_of
+from app.people import stops
 from app.people.accounts import may_be_paid, was_held_since
 from consent import trips
 from consent.models import Consent, Trip
@@ -123,6 +124,12 @@ def is_consent_ended(session: Session, payment: Payment) -> bool:
     return session.get_one(Consent, payment.consent_id).state != StandingState.AUTHORISED
 
 
+def is_void(session: Session, payment: Payment) -> bool:
+    """Whether its customer has stopped everything since they decided, also where they have lifted that meanwhile."""
+    decided_at = session.get_one(Decision, payment.decision_id).decided_at
+    return stops.voids(session, payment.customer_id, decided_at=decided_at)
+
+
 def paid_beside(session: Session, payment: Payment) -> str | None:
     """The payment that has paid a bill which may be the same, or may, and that its customer did not know of when they
     decided: it was decided earlier, and had been closed by then. None: there is none. Who decided later knew this one,
@@ -155,11 +162,14 @@ class GivesWay:
 
 def gives_way(session: Session, payment: Payment) -> GivesWay | None:
     """To what a payment has to give way: another one has paid its invoice, a bill that this replaces or one that may be
-    the same, or may have after all; or its decision is void, its payee's account is held, or the standing consent that
-    it is under is not to be used. None: to nothing. This is the one place that judges it."""
+    the same, or may have after all; or its decision is void, because of what its biller or its customer did; or its
+    payee's account is held, or the standing consent that it is under is not to be used. None: to nothing. This is the
+    one place that judges it."""
     other = paid_by_another(session, payment)
     if other is not None:
         return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
+    if is_void(session, payment):
+        return GivesWay(Reason.STOPPED_ALL, "its customer stopped everything")
     if is_outdated(session, payment):
         return GivesWay(Reason.BILL_CORRECTED, "the bill was corrected")
     if is_unchecked(session, payment):

@@ -24,6 +24,7 @@ from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import raise_fence, step
 from app.journey.payments.way import way_of
+from app.people import stops
 from app.services import Task
 from connectors.contract import PsuContext
 from consent.models import Consent, Standing
@@ -55,6 +56,7 @@ def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
 
 def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt | None:
     """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
+    stops.hold_off(uow.session, payment.customer_id)
     consent = uow.session.get_one(Consent, payment.consent_id)
     standing = standing_of(uow.session, payment)
     if standing is not None:

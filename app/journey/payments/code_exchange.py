@@ -17,6 +17,7 @@ from app.journey.payments.speaker import speaker
 from app.journey.payments.states import CLOSED, OVER, PaymentStep, Source
 from app.journey.payments.step import may_withhold, raise_fence, step
 from app.journey.payments.way import trip_of
+from app.people import stops
 from app.services import Services, Task
 from connectors.contract import Approach, Authorised, BankRequest, ScaOAuth
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotApproved, NotSignedIn
@@ -36,6 +37,7 @@ def exchange_code(task: Task) -> None:
             task.finish(uow)
             uow.commit()
             return
+        stops.hold_off(uow.session, payment.customer_id)
         why = why_unwanted(uow.session, payment)
         if why is not None:
             _leave_unused(task, uow, payment, why)

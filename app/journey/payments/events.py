@@ -36,6 +36,13 @@ class ConsentMoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DecisionVoid(Event):
+    """The customer of this payment, which is under way, stopped everything."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentAccepted(Event):
     """Approved by the customer at the bank, not settled."""
 

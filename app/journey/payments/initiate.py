@@ -32,7 +32,7 @@ from app.journey.payments.speaker import speaker
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
 from app.journey.payments.way import trip_of
-from app.people import biller_queue
+from app.people import biller_queue, stops
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
@@ -90,6 +90,7 @@ def _intend(task: Task) -> _Intent | None:
             payee_checks.lock_with_twins(uow.session, invoice)
             payment = _prepare(services, uow, decision)
             is_account_held(uow.session, payment, lock=True)  # who freezes the account finds it, or it gives way below
+        stops.hold_off(uow.session, payment.customer_id)
         _give_way(uow, payment)
         if payment.state == PaymentState.PREPARED and payment.trip_id is None:
             _approve(uow, payment)

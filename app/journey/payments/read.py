@@ -89,6 +89,7 @@ class PaymentView:
     same_taken: bool  #: unwanted, since a bill that may be the same was paid, or may be
     consent_ended: bool  #: unwanted, since its standing consent is not to be used any more
     account_held: bool  #: unwanted, since nothing is paid to its payee's account any more
+    stopped_all: bool  #: unwanted, since its customer stopped everything
     corrected: bool  #: decided before its biller took something off the bill
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
@@ -215,6 +216,7 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
         same_taken=reason is Reason.SAME_BILL,
         consent_ended=reason is Reason.CONSENT_ENDED,
         account_held=reason is Reason.ACCOUNT_HELD,
+        stopped_all=reason is Reason.STOPPED_ALL,
     )
 
 
@@ -280,6 +282,7 @@ def _view(
         same_taken=False,
         consent_ended=False,
         account_held=False,
+        stopped_all=False,
         corrected=corrected,
         link_open=waiting and way.returned_at is None and not unwanted,
         cancellable=(waiting and way.given_out_at is None) or may_withhold(payment),

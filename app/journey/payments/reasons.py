@@ -34,6 +34,7 @@ class Reason(enum.StrEnum):
     DAY_OVER = "day_over"  #: the day that the customer signed was over before anything was sent
     CONSENT_ENDED = "consent_ended"  #: the standing consent may not be used any more, or is not taken by the bank
     BANK_COUNTS_OTHERWISE = "bank_counts_otherwise"  #: the bank called it more than the consent allows; we did not
+    STOPPED_ALL = "stopped_all"  #: its customer stopped everything after they had decided
     PAID_OTHERWISE = "paid_otherwise"  #: another payment of the same bill was executed
 
 

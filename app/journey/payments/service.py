@@ -29,6 +29,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import correct, keep_promise, may_withhold, raise_fence, step
 from app.journey.payments.way import trip_of, way_of
+from app.people import stops
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
 from connectors.capabilities import Event
@@ -114,6 +115,7 @@ _GIVES_WAY = {
     Reason.ANOTHER_UNDER_WAY: ("another-under-way", "Another payment of this bill may be under way after all."),
     Reason.BILL_CORRECTED: ("bill-corrected", "The bill was corrected after this payment had been confirmed."),
     Reason.PAYEE_NOT_CHECKED: ("payee-not-checked", "The payee of this bill was not checked."),
+    Reason.STOPPED_ALL: ("stopped-all", "You stopped everything after you had confirmed this payment."),
     Reason.ACCOUNT_HELD: ("account-held", "Nothing is paid to the account of this bill now: somebody looks at it."),
     Reason.SAME_BILL: ("same-bill", "A payment of a bill that may be the very same was made, or may be."),
     Reason.CONSENT_ENDED: ("consent-ended", "The consent that this payment is under is not to be used any more."),
@@ -126,6 +128,7 @@ def _leavable(uow: UnitOfWork, *, payment_id: str, customer_id: str) -> tuple[Pa
     payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=customer_id, lock=True)
     if payment.state != PaymentState.AWAITING_CUSTOMER:
         raise TooLate("not-awaiting", "This payment is not waiting for you at the bank.")
+    stops.hold_off(uow.session, customer_id)
     consent = uow.session.get_one(Consent, payment.consent_id)
     trip = trip_of(uow.session, payment)
     why = why_unwanted(uow.session, payment)

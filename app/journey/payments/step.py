@@ -32,6 +32,7 @@ from app.journey.payments.access import (
 )
 from app.journey.payments.events import (
     ConsentMoved,
+    DecisionVoid,
     PayeeMoved,
     PaymentAccepted,
     PaymentFailed,
@@ -373,6 +374,15 @@ def look_at_consent(task: Task) -> None:
         uow.commit()
 
 
+def look_at_customer(task: Task) -> None:
+    """CustomerStopped: what of theirs is under way is looked at, as in ``look_at_account``."""
+    with task.services.unit_of_work() as uow:
+        for each in _under_way(uow, task.payload["customer_id"]):
+            uow.record(DecisionVoid(payment_id=each.id))
+        task.finish(uow)
+        uow.commit()
+
+
 def _under_way(uow: UnitOfWork, customer_id: str) -> Sequence[Row[str, str]]:
     """All of this customer that can still be stopped, or be wanted no more."""
     return uow.session.execute(
@@ -388,8 +398,8 @@ def _look_at(uow: UnitOfWork, under_way: Sequence[Row[str, str]]) -> None:
 
 
 def reconsider(task: Task) -> None:
-    """TwinMoved, PayeeMoved, ConsentMoved: stop the payment while it can be, if it has to give way now; else it is
-    wanted again."""
+    """TwinMoved, PayeeMoved, ConsentMoved, DecisionVoid: stop the payment while it can be, if it has to give way now;
+    else it is wanted again."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
         why = gives_way(uow.session, payment)

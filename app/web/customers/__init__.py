@@ -29,6 +29,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     receipts,
     security,
     sign_in,
+    stop,
     verify,
 )
 

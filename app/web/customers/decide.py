@@ -130,6 +130,8 @@ def _refused(invoice_id: str, error: AppError) -> Response:
 
 def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     who = me()
+    if who.has_stopped:
+        return make_response(redirect(url_for("customers.stop"), 303))  # which says how to lift it
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
         currency = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id).currency

@@ -87,6 +87,16 @@ CODES = {
         "Enough was sent to this address for now, for you or for somebody else who wrote it down. Nothing more was"
         " sent. Try again tomorrow, or from the time that stands on the page Messages."
     ),
+    "stopped-all": lazy_gettext(
+        "You have stopped everything, so nothing was begun. You can lift that with your passkey: “What was stopped, and"
+        " how to lift it”, at the top of every page."
+    ),
+    "no-passkey-answer": lazy_gettext("The confirmation with your passkey did not arrive. Please start again."),
+    "not-stopped": lazy_gettext("Nothing is stopped, or the stop was lifted already."),
+    "last-passkey": lazy_gettext(
+        "This is your only passkey: without it nobody could open your space. Create another one first."
+    ),
+    "another-passkey": lazy_gettext("Another passkey than the one that is to go must sign that. Nothing was changed."),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, request, url_for
@@ -10,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.errors import Invalid
 from app.journey.invoices.read import InvoiceView
 from app.journey.invoices.service import see
 from app.journey.payments.read import PaymentView
@@ -108,6 +110,7 @@ def common() -> dict[str, Any]:
     return {
         "customer": who.customer if who else None,
         "session_read_only": who.read_only if who else False,
+        "all_stopped": who.has_stopped if who else False,
         "demo": services().settings.demo,
         "locale": locale.language if locale else "en",
         "today": today_of(who.customer, services().clock()) if who else services().clock().date(),
@@ -162,6 +165,17 @@ def json_body() -> object:
         return request.get_json(silent=True)
     except RecursionError:
         return None
+
+
+def sent_credential() -> tuple[str, dict[str, Any]]:
+    """The ceremony of a form, and what the passkey signed, which a script has put there. Raises Invalid."""
+    try:
+        credential = json.loads(request.form.get("credential", ""))
+    except (ValueError, RecursionError):
+        credential = None
+    if not isinstance(credential, dict):
+        raise Invalid("no-passkey-answer", "The confirmation with your passkey did not arrive. Nothing was changed.")
+    return request.form.get("ceremony", ""), credential
 
 
 def sent_file() -> bytes | None:

@@ -11,7 +11,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
 from app.people import passkeys, safe_words, sessions
 from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers
-from app.people.models import Customer
+from app.people.models import Customer, Passkey
 from app.people.passkeys import Started
 from app.web.context import cookie_name, may_be_here, services, signed_in
 from app.web.customers.filters import device
@@ -46,7 +46,7 @@ def demo_sign_in() -> ResponseReturnValue:
         if customer is None or not customer.demo:
             abort(404)
         response = redirect(url_for("customers.inbox"), 303)
-        _open_session(uow, response, customer_id=customer.id, read_only=True)
+        _open_session(uow, response, customer_id=customer.id, passkey=None)
         uow.commit()
     return response
 
@@ -112,9 +112,9 @@ def passkey_new_done() -> ResponseReturnValue:
             time_zone=DEFAULT_ZONE[locale],
         )
         safe_words.words_of(services().vault, uow, customer)
-        _keep_passkey(uow, ceremony, done["credential"], customer)
+        passkey = _keep_passkey(uow, ceremony, done["credential"], customer)
         response = jsonify(to=url_for("customers.inbox"))
-        _open_session(uow, response, customer_id=customer.id, read_only=False)
+        _open_session(uow, response, customer_id=customer.id, passkey=passkey)
         uow.commit()
     return response
 
@@ -130,7 +130,9 @@ def passkey_add() -> ResponseReturnValue:
     proof = _json("ceremony", "credential")
     with services().unit_of_work() as uow:
         if not me().read_only and proof["credential"] is None:
-            approval = passkeys.start_approval(uow, party=relying_party(), customer_id=customer.id)
+            approval = passkeys.start_approval(
+                uow, party=relying_party(), customer_id=customer.id, purpose="approve-passkey", data={}
+            )
             uow.commit()
             return jsonify(ceremony=approval.ceremony, publicKey=approval.public_key, approve=True)
         if not me().read_only:
@@ -161,12 +163,12 @@ def passkey_add_done() -> ResponseReturnValue:
     done = _json("ceremony", "credential")
     with services().unit_of_work() as uow:
         ceremony = passkeys.take(uow, token=done["ceremony"], purpose="add-passkey", customer_id=customer.id)
-        _keep_passkey(uow, ceremony, done["credential"], customer)
+        passkey = _keep_passkey(uow, ceremony, done["credential"], customer)
         response = jsonify(to=url_for("customers.security"))
         if me().read_only:  # a visitor's language is their own, not the customer's: it stays when they become one
             set_cookie(response, cookie_name("language"), str(common()["locale"]), max_age=YEAR_S)
         # a change of privilege: a new token, and the visit becomes a real sign-in
-        _open_session(uow, response, customer_id=customer.id, read_only=False)
+        _open_session(uow, response, customer_id=customer.id, passkey=passkey)
         uow.commit()
     return response
 
@@ -196,7 +198,7 @@ def passkey_use_done() -> ResponseReturnValue:
         if not may_be_here(uow.session.get_one(Customer, passkey.customer_id)):
             abort(403)
         response = jsonify(to=local_path(target))
-        _open_session(uow, response, customer_id=passkey.customer_id, read_only=False)
+        _open_session(uow, response, customer_id=passkey.customer_id, passkey=passkey)
         uow.commit()
     return response
 
@@ -209,8 +211,8 @@ def _may_add_passkey() -> Customer:
     return who.customer
 
 
-def _keep_passkey(uow: UnitOfWork, ceremony: Any, credential: object, customer: Customer) -> None:
-    passkeys.finish_making(
+def _keep_passkey(uow: UnitOfWork, ceremony: Any, credential: object, customer: Customer) -> Passkey:
+    return passkeys.finish_making(
         uow,
         party=relying_party(),
         ceremony=ceremony,
@@ -220,14 +222,16 @@ def _keep_passkey(uow: UnitOfWork, ceremony: Any, credential: object, customer: 
     )
 
 
-def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, read_only: bool) -> None:
+def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, passkey: Passkey | None) -> None:
+    """``passkey``: by which they signed in; None: a visit of the demo."""
     who = signed_in()
     token = sessions.open_session(
         uow,
         customer_id=customer_id,
         user_agent=request.user_agent.string,
-        read_only=read_only,
+        read_only=passkey is None,
         replaces=who.session_id if who else None,
+        credential_id=passkey.credential_id if passkey else None,
     )
     set_cookie(response, cookie_name("session"), token)
 

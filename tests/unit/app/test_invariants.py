@@ -956,6 +956,34 @@ def a_program_of_nobody_who_was_vetted(books: Books) -> None:
     books.change("biller_history", last, after="proposed")
 
 
+def stop_of(books: Books, payment: Row, at: dt.datetime, **more: Any) -> None:
+    row = {"id": "stp_x", "customer_id": payment["customer_id"], "session_id": "ses_x", "lifted_at": None}
+    books.copy("stop", {**row, "lifted_evidence": None, "at": at, **more})
+
+
+@_breaks("S1")
+def decided_while_everything_was_stopped(books: Books) -> None:
+    payment = books.payment("settled")
+    stop_of(books, payment, books.of("decision", payment)["decided_at"] - HOUR)
+
+
+@_breaks("S1", "C5")
+def first_sent_after_its_customer_had_stopped_everything(books: Books) -> None:
+    payment = books.payment("settled")
+    decided_at = books.of("decision", payment)["decided_at"]
+    call = books.of("bank_call", payment, "verb = 'initiate'")
+    attempt = books.one("bank_attempt", f"call_id = '{call['id']}'")
+    books.change("bank_attempt", attempt, sent_at=decided_at + 3 * SECOND)
+    stop_of(books, payment, decided_at + SECOND / 2, lifted_at=decided_at + 2.5 * SECOND, lifted_evidence={})
+
+
+@_breaks("S2")
+def lifted_before_it_was_stopped(books: Books) -> None:
+    payment = books.payment("settled")
+    at = books.of("decision", payment)["decided_at"] - HOUR
+    stop_of(books, payment, at, lifted_at=at - SECOND, lifted_evidence={})
+
+
 @_breaks("L1")
 def nobody_looks_at_it(books: Books) -> None:
     books.drop("work", books.one("work", f"key = 'payments.follow:{books.payment('accepted')['id']}'"))
