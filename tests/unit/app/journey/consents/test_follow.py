@@ -129,11 +129,11 @@ class Keeping(House):
         with self.services.reading() as uow:
             return uow.session.get_one(Consent, self.consent_id).state
 
-    def goes_on_at(self) -> dt.datetime | None:
+    def due_at(self) -> dt.datetime | None:
         with self.services.reading() as uow:
             return uow.session.scalar(select(WorkRow.run_at).where(WorkRow.key == work_key(self.consent_id)))
 
-    def recorded(self, kind: str) -> int:
+    def facts(self, kind: str) -> int:
         with self.services.reading() as uow:
             return len(uow.session.scalars(select(EventRow.id).where(EventRow.kind == kind)).all())
 
@@ -202,7 +202,7 @@ def test_where_the_bank_takes_the_refresh_token_no_more_it_is_stopped(house: Kee
     house.bank.answers["renew"] = AccessLost("no more", code="invalid_grant", http_status=400)
     assert house.fresh() is None
     assert (house.state(), house.token()) == ("stopped_at_bank", None)
-    assert house.recorded("ConsentChanged") == 1
+    assert house.facts("ConsentChanged") == 1
 
 
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ def test_what_is_stopped_while_the_bank_is_looked_at_is_taken_back_at_once(house
     house.keep(access="t0ken", refresh=None)
     house.bank.meanwhile = lambda: house.change(revoked)
     house.go_on(told=AUTHORISED)
-    assert house.goes_on_at() == house.clock.now
+    assert house.due_at() == house.clock.now
     house.bank.meanwhile = lambda: None
     house.go_on(revoke=None)
-    assert (house.state(), house.goes_on_at()) == ("revoked", None)
+    assert (house.state(), house.due_at()) == ("revoked", None)
 
 
 def test_what_is_stopped_while_it_is_being_sent_is_taken_back_by_the_id_that_comes(house: Keeping) -> None:
@@ -285,7 +285,7 @@ def test_stopped_before_anything_left_nobody_is_called(house: Keeping) -> None:
     house.standing_at()
     house.change(revoked)
     house.go_on()
-    assert (house.state(), house.bank.verbs(), house.goes_on_at()) == ("revoked", [], None)
+    assert (house.state(), house.bank.verbs(), house.due_at()) == ("revoked", [], None)
 
 
 def test_an_answer_that_comes_after_it_was_given_up_is_kept_and_taken_back(house: Keeping) -> None:
@@ -299,7 +299,7 @@ def test_an_answer_that_comes_after_it_was_given_up_is_kept_and_taken_back(house
     assert house.state() == "rejected"
     house.bank.meanwhile = lambda: None
     house.go_on(revoke=None)
-    assert (house.state(), house.goes_on_at()) == ("rejected", None)
+    assert (house.state(), house.due_at()) == ("rejected", None)
     assert house.row().gone_at is not None
 
 
@@ -309,7 +309,7 @@ def test_taking_back_goes_on_until_the_bank_has_confirmed_it(house: Keeping) -> 
     for _ in range(50):
         house.go_on(revoke=BankSilent("no answer"))
         assert house.state() == "revoking"
-        due = house.goes_on_at()
+        due = house.due_at()
         assert due is not None
         assert dt.timedelta(seconds=10) <= due - house.clock.now <= DAY
         house.clock.now = due
@@ -354,7 +354,7 @@ def test_a_step_is_one_line_and_one_fact_and_a_repeat_is_none(house: Keeping) ->
 
     for _ in range(3):
         house.change(lost)
-    assert (house.state(), house.token(), house.recorded("ConsentChanged")) == ("stopped_at_bank", None, 1)
+    assert (house.state(), house.token(), house.facts("ConsentChanged")) == ("stopped_at_bank", None, 1)
     for _ in range(2):
         house.change(revoked)
     with house.services.reading() as uow:
@@ -371,7 +371,7 @@ def test_the_end_is_reminded_of_thirty_seven_and_one_day_before_once_each(house:
             with house.begin() as uow:
                 service.remind(uow)
                 uow.commit()
-        if house.recorded("ConsentEnding") > len(told):
+        if house.facts("ConsentEnding") > len(told):
             told.append(40 - day)
         house.clock.tick(days=1)
     assert told == [30, 7, 1]
