@@ -29,7 +29,7 @@ def url(postgres_template: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "tries",
-    [60, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
+    [40, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
 )
 def test_no_limit_is_overspent_and_each_is_used_up(url: str, tries: int) -> None:
     found = race(url, tries=tries)
@@ -38,6 +38,6 @@ def test_no_limit_is_overspent_and_each_is_used_up(url: str, tries: int) -> None
 
 def test_to_read_first_and_write_then_overspends(url: str) -> None:
     """So that the race before is one, and `quittance check` would tell."""
-    found = race(url, tries=20, naive=True)
+    found = race(url, tries=12, naive=True)
     assert found.overspent > 0
     assert found.broken == ["E1"]

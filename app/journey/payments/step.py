@@ -404,6 +404,8 @@ def reconsider(task: Task) -> None:
         payment = locked(uow.session, task.payload["payment_id"])
         why = gives_way(uow.session, payment)
         if why is None:
+            if payment.unwanted_since is not None and payment.trip_id is None:
+                follow_from(uow, payment, run_at=uow.now)  # the same bytes may go again, and would tell
             payment.unwanted_since = None
         elif payment.state in _STOPPABLE:
             _stop(uow, [payment], evidence=why.evidence, reason=why.reason)

@@ -49,6 +49,7 @@ from app.journey.payments import (
     initiate,
     looks,
     own_consent,
+    repeats,
     rules,
     service,
     states,
@@ -580,7 +581,7 @@ def authorised_is_never() -> Sequence[Change]:
 
 @_bug("a no to a repeat is taken for a no to all", "T1", "A3")
 def refused_repeat_ends() -> Sequence[Change]:
-    return [(submit, "_may_have_been_done", lambda uow, call_id: False)]
+    return [(repeats, "may_have_been_done", lambda session, call_id: False)]
 
 
 @_bug("a no to a submission ends it before its consent is asked", "T1", "A3")

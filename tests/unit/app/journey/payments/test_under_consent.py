@@ -15,12 +15,13 @@ from app.journey.consents.access import locked as locked_consent
 from app.journey.consents.step import take_back
 from app.journey.payments import rules
 from app.journey.payments import service as payments
+from app.journey.payments.events import ConsentMoved
 from app.journey.payments.reasons import Reason
 from app.people.models import Customer
-from connectors.contract import BankStatus, ConsentStatus, Fact, Submitted
+from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
 from connectors.errors import AccessLost, BankRefused, BankUnavailable, BeyondLimits
 from consent import tokens
-from consent.models import Consent, ConsentUsage
+from consent.models import Consent, ConsentHistory, ConsentUsage
 from consent.states import ConsentSource
 from tests.conftest import Clock
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, REJECTED, SILENT, said
@@ -277,6 +278,31 @@ def test_lost_access_says_nothing_of_an_earlier_sending(house: StandingHouse) ->
     house.clock.now += HOUR
     house.go_on(submit=taken(DEBITED))
     assert sent(house) == 2
+
+
+def test_once_it_is_approved_again_the_same_bytes_go_again(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=SILENT)
+    again(house, submit=LOST)
+    house.run("payments.look_at_consent")
+    house.run("payments.reconsider")
+    house.go_on()
+    assert house.payment().unwanted_since is not None
+    with house.begin() as uow:
+        consent, standing = locked_consent(uow.session, house.consent_id)
+        consent.state = "authorised"
+        standing.sequence += 1
+        line = {"before": "stopped_at_bank", "after": "authorised", "source": "bank", "evidence": "", "at": uow.now}
+        uow.session.add(ConsentHistory(consent_id=consent.id, sequence=standing.sequence, step="authorise", **line))
+        tokens.keep(
+            uow.session, house.services.vault, consent, Authorised(access_token="a", expires_in_s=99), now=uow.now
+        )
+        uow.record(ConsentMoved(payment_id="pay_1"))
+        uow.commit()
+    house.run("payments.reconsider")
+    assert house.due()["pay_1"] == house.clock.now
+    again(house, submit=taken(DEBITED))
+    stands(house, "settled")
 
 
 def test_a_token_that_was_renewed_meanwhile_is_used(house: StandingHouse) -> None:
