@@ -125,8 +125,16 @@ def start_sign_in(uow: UnitOfWork, *, party: RelyingParty) -> Started:
     return _hand_out(uow, options, purpose="sign-in", customer_id=None, data={})
 
 
-def start_approval(uow: UnitOfWork, *, party: RelyingParty, customer_id: str) -> Started:
-    """Ask for a passkey that is there already, before another one is added: a stolen session must not make its own."""
+def start_approval(
+    uow: UnitOfWork,
+    *,
+    party: RelyingParty,
+    customer_id: str,
+    purpose: str = "approve-passkey",
+    data: dict[str, Any] | None = None,
+) -> Started:
+    """Ask for a passkey that is there already, before another one is added, or for another ``purpose``: a stolen
+    session must not make its own."""
     options = webauthn.generate_authentication_options(
         rp_id=party.host,
         allow_credentials=[
@@ -134,7 +142,7 @@ def start_approval(uow: UnitOfWork, *, party: RelyingParty, customer_id: str) ->
         ],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return _hand_out(uow, options, purpose="approve-passkey", customer_id=customer_id, data={})
+    return _hand_out(uow, options, purpose=purpose, customer_id=customer_id, data=data or {})
 
 
 def start_payment(uow: UnitOfWork, *, party: RelyingParty, customer_id: str, order: dict[str, Any]) -> Started:

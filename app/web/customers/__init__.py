@@ -27,6 +27,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     receipts,
     security,
     sign_in,
+    tools,
     verify,
 )
 
@@ -57,6 +58,7 @@ def register(app: Flask) -> None:
     errors.register(app)
     app.context_processor(pages.common)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(tools.door)
 
 
 def language() -> str:
