@@ -85,6 +85,7 @@ mutants: $(VENV)/.installed-for-tests ## plant small faults in the money modules
 bench: $(VENV)/.installed-for-tests ## measure, as ratios in one run
 	@$(BIN)/python -m tests.bench.read_bills
 	@$(BIN)/python -m tests.bench.delivery_bulk
+	@$(BIN)/python -m tests.bench.match_one
 	@$(BIN)/python -m tests.bench.check $(ARGS)
 
 # -------------------------------------------------------------------------------------------------------------------- the checks

@@ -61,6 +61,13 @@ const ceremonies = {
     await post("/passkeys/add/done", await create(start));
     location.replace(location.href); // the same page again, fetched anew, now with a passkey
   },
+  async tool(form) {
+    const { pathname } = new URL(form.action);
+    const signed = await sign(await post(`${pathname}/ceremony`, { name: form.elements.name.value }));
+    form.elements.ceremony.value = signed.ceremony;
+    form.elements.credential.value = JSON.stringify(signed.credential);
+    form.submit();
+  },
   async pay(form) {
     const { pathname } = new URL(form.action);
     const { bank, shown, consent } = form.dataset;

@@ -1,15 +1,11 @@
 """``python -m tests.bench.match_one``: what it costs to match one bill with what its customer allows, as they grow.
 
-One PostgreSQL, filled further and further: each customer has two standing consents with a period under way, two open
+One PostgreSQL with a database of each size: each customer has two standing consents with a period under way, two open
 bills, a preference and a bank; one in a hundred has stopped everything. The server itself makes the rows
-(match_one.sql), in the tables and with the indexes of the migrations. One match is all that a page does
-for it beside reading the bill: the customer's statement, the verdicts of the consents, and their order; the bill's own
-row is read besides in a second round. The customers are drawn anew for each size, and asked once before they are
-measured: what the disk takes is not ours.
-
-Own CPU is the time of this process; what PostgreSQL takes is in the wall time. Of some rounds the best one counts: what
-else the machine does falls on all. Writes build/bench.json, and ends with 1 where a target is missed or a plan reads a
-whole table.
+(match_one.sql), in the tables and with the indexes of the migrations. One match is all that a page does for it beside
+reading the bill: the customer's statement, the verdicts of the consents, and their order; the bill's own row is read
+besides in a second figure. Own CPU is the time of this process, the median of all matches; what PostgreSQL takes is in
+the wall time. Writes build/bench.json, and ends with 1 where a target is missed or a plan reads a whole table.
 """
 # ruff: noqa: T201  # its output is for a person
 
@@ -25,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,28 +85,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--matches", type=int, default=MATCHES)
     wanted = parser.parse_args(arguments)
     logging.disable(logging.WARNING)
-    found: dict[int, Measured] = {}
-    with _database() as (engine, folder):
+    sizes = sorted(wanted.sizes)
+    with _databases(sizes) as (engines, folder):
         banks = _banks(folder)
-        there = 0
-        for size in sorted(wanted.sizes):
-            began = time.perf_counter()
-            _fill(engine, first=there, last=size - 1)
-            there = size
-            print(f"{size:,} customers after {time.perf_counter() - began:.0f} s", flush=True)
-            one = found[size] = _measure(engine, banks, size, wanted.matches)
-            print(
-                f"  one bill: {one.cpu:.3f} ms of our CPU, p50 {one.p50:.3f} ms, p99 {one.p99:.3f} ms; read before that"
-                f" {one.cpu_with_bill:.3f} ms, p50 {one.p50_with_bill:.3f} ms",
-                flush=True,
-            )
-        plans = _plans(engine, size=there)
+        found = _measure(engines, banks, wanted.matches)
+        plans = _plans(engines[sizes[-1]], size=sizes[-1])
+    for size, one in found.items():
+        print(
+            f"{size:>9,} customers: one bill {one.cpu:.3f} ms of our CPU, p50 {one.p50:.3f} ms, p99 {one.p99:.3f} ms;"
+            f" read before that {one.cpu_with_bill:.3f} ms, p50 {one.p50_with_bill:.3f} ms"
+        )
     for plan in plans:
         print(*(f"  {line}" for line in plan), sep="\n")
     whole = _read_whole(plans)
-    sizes = list(found.values())
-    growth = max(sizes[-1].p50 / sizes[0].p50, sizes[-1].p50_with_bill / sizes[0].p50_with_bill)
-    cpu_ms = max(one.cpu for one in sizes)
+    least, most = found[sizes[0]], found[sizes[-1]]
+    growth = max(most.p50 / least.p50, most.p50_with_bill / least.p50_with_bill)
+    cpu_ms = max(one.cpu for one in found.values())
     print(f"match_one: {cpu_ms:.3f} ms (at most {CPU_MS_MOST}), growth {growth:.2f} (at most {GROWTH_MOST})")
     if whole:
         print(f"not by their indexes: {', '.join(sorted(whole))}")
@@ -132,16 +122,33 @@ def main(arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _database() -> Iterator[tuple[Engine, Path]]:
+def _databases(sizes: Sequence[int]) -> Iterator[tuple[dict[int, Engine], Path]]:
+    """One of each size, in one server."""
     with (
         tempfile.TemporaryDirectory(prefix="quittance-bench-") as folder,
         running_postgres(settings=("shared_buffers=512MB", "max_wal_size=4GB")) as url,
         contextlib.ExitStack() as stack,
     ):
-        engine = make_engine(url)
-        stack.callback(engine.dispose)
-        upgrade(engine)
-        yield engine, Path(folder)
+        engines = {}
+        for size in sizes:
+            began = time.perf_counter()
+            _by_itself(url, f"CREATE DATABASE customers_{size}")
+            engine = engines[size] = make_engine(f"{url.rpartition('/')[0]}/customers_{size}")
+            stack.callback(engine.dispose)
+            upgrade(engine)
+            _fill(engine, last=size - 1)
+            print(f"{size:,} customers made in {time.perf_counter() - began:.0f} s", flush=True)
+        _by_itself(url, "CHECKPOINT")  # else the disk is still writing while it is measured
+        yield engines, Path(folder)
+
+
+def _by_itself(url: str, statement: str) -> None:
+    """In no transaction, however long it takes."""
+    engine = make_engine(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text(statement))
+    engine.dispose()
 
 
 def _banks(folder: Path) -> Banks:
@@ -152,46 +159,57 @@ def _banks(folder: Path) -> Banks:
     return replace(banks, by_id={bank.id: replace(bank, is_usable=True) for bank in banks.by_id.values()})
 
 
-def _fill(engine: Engine, *, first: int, last: int) -> None:
+def _fill(engine: Engine, *, last: int) -> None:
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         for statement in ROWS.read_text("utf-8").split(";\n"):
             if "INSERT" in statement:
-                made = text(statement)
-                connection.execute(made, {"first": first, "last": last} if ":first" in statement else {})
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SET statement_timeout = 0"))
-        connection.execute(text("VACUUM ANALYZE"))
+                connection.execute(text(statement), {"first": 0, "last": last} if ":first" in statement else {})
+    _by_itself(engine.url.render_as_string(hide_password=False), "VACUUM ANALYZE")
 
 
-def _measure(engine: Engine, banks: Banks, size: int, matches: int) -> Measured:
-    drawn = random.Random(size).sample(range(size), k=min(matches, size))  # noqa: S311 (nothing secret)
+def _measure(engines: Mapping[int, Engine], banks: Banks, matches: int) -> dict[int, Measured]:
+    """The sizes take turns in each round: what else the machine does then falls on all of them. Of each the best round
+    counts, and the first, which reads from the disk, does not."""
     gc.collect()
     gc.freeze()  # as a worker's process does
-    with UnitOfWork(engine.execution_options(read_only=True), route=ROUTE, clock=utc_now) as uow:
-        bills = {number: _bill(uow, number) for number in drawn}
-        cpu, took = _timed(lambda number: _match(uow, banks, bills[number], number), drawn)
-        cpu_with_bill, took_with_bill = _timed(lambda number: _match(uow, banks, _bill(uow, number), number), drawn)
-    return Measured(
-        cpu, statistics.median(took), took[len(took) * 99 // 100], cpu_with_bill, took_with_bill[len(drawn) // 2]
+    rounds: dict[int, list[Measured]] = {size: [] for size in engines}
+    for _ in range(ROUNDS + 1):
+        for size, engine in engines.items():
+            drawn = random.Random(size).sample(range(size), k=min(matches, size))  # noqa: S311 (nothing secret)
+            with UnitOfWork(engine.execution_options(read_only=True), route=ROUTE, clock=utc_now) as uow:
+                rounds[size].append(_round(uow, banks, drawn))
+    return {size: _best(measured[1:]) for size, measured in rounds.items()}
+
+
+def _best(rounds: Sequence[Measured]) -> Measured:
+    quickest = min(rounds, key=lambda one: one.p50)
+    return replace(
+        quickest,
+        cpu=min(one.cpu for one in rounds),
+        cpu_with_bill=min(one.cpu_with_bill for one in rounds),
+        p50_with_bill=min(one.p50_with_bill for one in rounds),
     )
 
 
+def _round(uow: UnitOfWork, banks: Banks, drawn: Sequence[int]) -> Measured:
+    bills = {number: _bill(uow, number) for number in drawn}
+    cpu, took = _timed(lambda number: _match(uow, banks, bills[number], number), drawn)
+    cpu_with_bill, with_bill = _timed(lambda number: _match(uow, banks, _bill(uow, number), number), drawn)
+    p99 = took[len(took) * 99 // 100]
+    return Measured(cpu, statistics.median(took), p99, cpu_with_bill, statistics.median(with_bill))
+
+
 def _timed(work: Callable[[int], None], drawn: Sequence[int]) -> tuple[float, list[float]]:
-    """Of the best of some rounds the median of our own processor's time for one, and how long each took, the shortest
-    first: in milliseconds."""
-    rounds = []
-    for _ in range(ROUNDS + 1):
-        took, cpu = [], []
-        for number in drawn:
-            begun, cpu_begun = time.perf_counter(), time.process_time()
-            work(number)
-            cpu.append((time.process_time() - cpu_begun) * 1e3)
-            took.append((time.perf_counter() - begun) * 1e3)
-        rounds.append((statistics.median(cpu), sorted(took)))
-    measured = rounds[1:]  # the first one reads from the disk
-    return min(cpu for cpu, _ in measured), min((took for _, took in measured), key=statistics.median)
+    """The median of our own processor's time for one, and how long each took, the shortest first: in milliseconds."""
+    took, cpu = [], []
+    for number in drawn:
+        begun, cpu_begun = time.perf_counter(), time.process_time()
+        work(number)
+        cpu.append((time.process_time() - cpu_begun) * 1e3)
+        took.append((time.perf_counter() - begun) * 1e3)
+    return statistics.median(cpu), sorted(took)
 
 
 def _bill(uow: UnitOfWork, number: int) -> Bill:

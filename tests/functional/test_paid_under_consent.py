@@ -18,7 +18,7 @@ from app.demo.processes import free_ports
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.route import HANDLERS, ROUTE
-from app.keys import Keys
+from app.keys.installation import Keys
 from app.services import Services, build_services
 from app.worker import Worker
 from config.settings import Settings

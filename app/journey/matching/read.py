@@ -18,7 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    literal,
+    literal_column,
     null,
     select,
     union_all,
@@ -218,7 +218,7 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
 def _part(what: str, *given: InstrumentedAttribute[Any] | None) -> Select[*tuple[Any, ...]]:
     """Rows of another kind in the same columns: ``given`` are the first of them."""
     columns: list[ColumnElement[Any]] = [null() if column is None else column for column in given]  # type: ignore[misc]
-    return select(literal(what).label("what"), *columns, *[null()] * (len(_COLUMNS) - len(columns)))
+    return select(literal_column(f"'{what}'").label("what"), *columns, *[null()] * (len(_COLUMNS) - len(columns)))
 
 
 def _of_customer() -> CompoundSelect[Any]:
@@ -227,7 +227,7 @@ def _of_customer() -> CompoundSelect[Any]:
     since: BindParameter[dt.date] = bindparam("since", type_=ConsentUsage.last.type)
     is_current = and_(ConsentUsage.consent_id == Standing.consent_id, ConsentUsage.last >= since)
     standing = (
-        select(literal("standing").label("what"), *_COLUMNS)
+        select(literal_column("'standing'").label("what"), *_COLUMNS)
         .join(Consent, Consent.id == Standing.consent_id)
         .outerjoin(ConsentUsage, is_current)
         .where(Standing.customer_id == customer, Standing.ended_at.is_(None))

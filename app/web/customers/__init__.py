@@ -30,6 +30,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     security,
     sign_in,
     stop,
+    tools,
     verify,
 )
 
@@ -60,6 +61,7 @@ def register(app: Flask) -> None:
     errors.register(app)
     app.context_processor(pages.common)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(tools.door)
 
 
 def language() -> str:

@@ -20,6 +20,9 @@ log = logging.getLogger("quittance.web")
 #: after so long somebody may ask again
 AWAY_S = 10
 
+#: addresses of a customer's own programs (tools.py): they get no pages
+PROGRAMS = "/my/"
+
 TITLES = {
     400: lazy_gettext("This address does not work"),
     401: lazy_gettext("Please sign in again"),
@@ -97,6 +100,8 @@ CODES = {
         "This is your only passkey: without it nobody could open your space. Create another one first."
     ),
     "another-passkey": lazy_gettext("Another passkey than the one that is to go must sign that. Nothing was changed."),
+    "tool-name": lazy_gettext("Please write a name for the token, at most 100 characters."),
+    "too-many-tools": lazy_gettext("There are as many tokens as we keep already. End one first."),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }
 
@@ -160,16 +165,16 @@ def surprise(error: Exception) -> ResponseReturnValue:
     return _answer(500, code="surprise", detail=str(DETAILS[500]), reference=reference)
 
 
+def problem(status: int, *, code: str, title: str, detail: str) -> Response:
+    """RFC 9457, for whoever is no person."""
+    said = {"type": f"urn:quittance:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return Response(json.dumps(said), status, mimetype="application/problem+json")
+
+
 def _answer(status: int, *, code: str, detail: str, reference: str | None = None) -> Response:
     title = str(TITLES.get(status) or TITLES[500])
-    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json" or request.is_json:
-        problem = {
-            "type": f"urn:quittance:problem:{code}",
-            "title": title,
-            "status": status,
-            "detail": detail,
-            "code": code,
-        }
-        return Response(json.dumps(problem), status, mimetype="application/problem+json")
+    wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    if wants_json or request.is_json or request.path.startswith(PROGRAMS):
+        return problem(status, code=code, title=title, detail=detail)
     page = render_template("customers/error.html", code=status, title=title, detail=detail, reference=reference)
     return Response(page, status, mimetype="text/html")

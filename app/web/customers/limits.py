@@ -36,6 +36,10 @@ DRAWING_WORDS_LIMIT = "10 per hour; 20 per day"
 #: questions whether an address is a customer's, and words that are typed in answer
 ASKING_ADDRESS_LIMIT = "10 per hour; 20 per day"
 
+#: what one token of a customer's programs reads, and how often its making is begun
+TOOLS_LIMIT = "60 per minute; 1000 per hour"
+MAKING_TOOLS_LIMIT = "20 per hour"
+
 
 def sign_up_limit() -> str:
     return SIGN_UP_LIMIT
@@ -43,6 +47,14 @@ def sign_up_limit() -> str:
 
 def beginning_limit() -> str:
     return BEGINNING_LIMIT
+
+
+def tools_limit() -> str:
+    return TOOLS_LIMIT
+
+
+def making_tools_limit() -> str:
+    return MAKING_TOOLS_LIMIT
 
 
 def adding_limit() -> str:

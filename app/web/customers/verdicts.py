@@ -114,6 +114,7 @@ class WayView:
     payer_mask: str | None  #: and from which account, as far as that is shown
     covers: bool
     is_preferred: bool
+    reasons: tuple[Reason, ...]
     sentences: tuple[str, ...]  #: of each reason, the most important first
     steps: tuple[StepView, ...]  #: what can be done, the most useful first
 
@@ -242,6 +243,7 @@ def _way(
         payer_mask=held.payer_mask if held else None,
         covers=verdict.covers,
         is_preferred=ways.preferred is not None and ways.preferred.is_(verdict),
+        reasons=verdict.reasons,
         sentences=tuple(sentence(reason) for reason in verdict.reasons),
         steps=tuple(
             StepView(code=step, words=str(STEPS[step]), href=_href(step, verdict, invoice_id, biller_id))
