@@ -400,6 +400,8 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
     ("payment", "resolve"): lambda world, _: [
         [one, said, "--because", BECAUSE] for one in orders(world) for said in ("--executed", "--not-executed")
     ],
+    ("consents", "list"): lambda world, _: [[], ["--stuck"]],
+    ("consents", "show"): lambda world, _: [[world.consent_id]],
     ("reconcile",): lambda world, _: [[]],
     ("reconcile", "account", "add"): lambda world, _: [[PAYERS_IBAN, "--because", BECAUSE]],
     ("reconcile", "statement"): lambda world, folder: [[str(path)] for path in statements(world, folder)],
@@ -465,6 +467,7 @@ COMMANDS: Mapping[tuple[str, ...], Arguments | str] = {
 #: where what is at hand is nothing that they could change, or where they find what is to be looked at
 MAY_SAY_NO = frozenset(
     {
+        ("consents", "show"),  # the one at hand is no standing one
         ("payment", "resolve"),
         ("biller", "key", "add"),
         ("biller", "key", "revoke"),
