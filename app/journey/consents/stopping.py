@@ -15,7 +15,7 @@ from app.journey.consents.step import take_back
 from app.people.events import CustomerStopped
 from app.people.models import Stop
 from consent.models import Consent, ConsentHistory, Standing
-from consent.states import STANDING, ConsentSource, StandingStep
+from consent.states import STANDING_OVER, ConsentSource, StandingStep
 
 _STEP = StandingStep.REVOKE
 #: that are shown
@@ -65,6 +65,6 @@ def taken_back(session: Session, *, stop: Stop) -> list[TakenBack]:
         .limit(SHOWN_MOST)
     ).all()
     return [
-        TakenBack(standing.consent_id, standing.bank_id, standing.payee_name, state in STANDING.final())
+        TakenBack(standing.consent_id, standing.bank_id, standing.payee_name, state in STANDING_OVER)
         for standing, state in rows
     ]

@@ -21,8 +21,9 @@ from app.people.models import Customer
 from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
 from connectors.errors import AccessLost, BankRefused, BankUnavailable, BeyondLimits
 from consent import tokens
-from consent.models import Consent, ConsentHistory, ConsentUsage
+from consent.models import Consent, ConsentHistory, ConsentUsage, Sealed
 from consent.states import ConsentSource
+from consent.vault import Vault
 from tests.conftest import Clock
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, REJECTED, SILENT, said
 from tests.unit.app.journey.standing_house import TOKEN, StandingHouse
@@ -192,10 +193,11 @@ def test_whoever_sends_it_sees_that_the_consent_was_taken_back(house: StandingHo
     stands(house, "rejected", Reason.CONSENT_ENDED)
 
 
-def test_it_waits_for_a_token_as_long_as_it_may_be_sent(house: StandingHouse) -> None:
+def test_it_waits_for_a_token_that_does_not_open_as_long_as_it_may_be_sent(house: StandingHouse) -> None:
     house.authorised()
     with house.begin() as uow:
-        tokens.forget(uow.session, house.consent_id)
+        sealed = uow.session.get_one(Sealed, f"consent:{house.consent_id}:token")
+        sealed.box = Vault({"gone": bytes(32)}, active="gone").seal(sealed.id, b"of a key that is away")
         uow.commit()
     house.go_on()
     assert house.payment().state == "authorised"
@@ -203,6 +205,16 @@ def test_it_waits_for_a_token_as_long_as_it_may_be_sent(house: StandingHouse) ->
     house.clock.now += rules.SEND_LIFE + SECOND
     house.go_on()
     stands(house, "rejected", Reason.APPROVAL_LOST)
+
+
+def test_without_any_token_its_consent_is_not_to_be_used(house: StandingHouse) -> None:
+    house.authorised()
+    with house.begin() as uow:
+        tokens.forget(uow.session, house.consent_id)
+        uow.commit()
+    house.go_on()
+    assert sent(house) == 0
+    stands(house, "rejected", Reason.CONSENT_ENDED)
 
 
 # ---------------------------------------------------------------------------------------------------- what it is told
