@@ -20,12 +20,12 @@ from app.cli import main
 from app.db.unit_of_work import HEAD_START
 from app.journey.consents import rules
 from app.keys.installation import Keys
-from app.people.models import Stop
 from app.services import Services
 from app.worker import Worker
 from config.settings import Settings
 from consent.models import ShownText
 from tests.conftest import Clock
+from tests.support import factories
 from tests.support.consenting import Consenting
 from tests.support.installation import BASE_URL
 from tests.support.uk_bank import inside, make_bank, make_folder
@@ -252,7 +252,7 @@ def test_a_signature_is_taken_once_and_over_nothing_else(at: Consenting) -> None
 
 def stop_everything(at: Consenting) -> None:
     with at.services.unit_of_work() as uow:
-        uow.session.add(Stop(id="stp_1", customer_id=at.customer.id, session_id="ses", at=uow.now))
+        factories.stop_everything(uow, customer_id=at.customer.id)
         uow.commit()
 
 

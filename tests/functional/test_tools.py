@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from app.people.models import Stop, ToolToken
+from app.people.models import ToolToken
 from app.web.customers import limits
 from consent.base import hash_of
 from tests.support import factories
@@ -151,7 +151,7 @@ def test_it_reads_nobody_elses_bills_and_knows_no_verb(journey: Journey) -> None
 def test_after_a_stop_no_token_is_good(journey: Journey) -> None:
     token = made(journey.browser)
     with journey.services.unit_of_work() as uow:
-        uow.session.add(Stop(id="stp_1", customer_id=journey.customer.id, session_id="ses_1", at=uow.now))
+        factories.stop_everything(uow, customer_id=journey.customer.id)
         uow.commit()
     assert ask(journey.app, BILLS, token).status_code == 401
 

@@ -14,7 +14,7 @@ from app.web.customers import verdicts
 from connectors.capabilities import Period
 from connectors.money import Money
 from consent.rules import Reason, Why
-from consent.states import STANDING, StandingState
+from consent.states import STANDING_OVER, StandingState
 from consent.verdicts import NEXT, Next
 
 DAY, AMOUNT = dt.date(2026, 12, 1), Money(12_40, "GBP")
@@ -98,7 +98,7 @@ def test_no_member_is_without_words() -> None:
     assert verdicts.SENTENCES.keys() == set(Why)
     assert verdicts.STEPS.keys() == set(Next)
     assert verdicts.LIMITS.keys() == set(Period)
-    assert verdicts._STATES.keys() | {StandingState.AUTHORISED} == set(StandingState) - STANDING.final()
+    assert verdicts._STATES.keys() | {StandingState.AUTHORISED} == set(StandingState) - STANDING_OVER
 
 
 def test_the_words_of_the_journey_itself(app: Flask) -> None:

@@ -12,7 +12,6 @@ from app.journey.consents.models import CustomerBank
 from app.journey.intake.service import ClientIdentity, deliver
 from app.journey.invoices.models import Invoice
 from app.journey.matching.models import PayFirst
-from app.people.models import Stop
 from app.services import Services
 from connectors.registry import Registry
 from consent.models import Standing
@@ -215,7 +214,7 @@ def test_a_removed_bank_is_not_offered_and_found_with_the_reason(trams: Trams) -
 def test_after_a_stop_nothing_is_offered_but_to_lift_it(trams: Trams) -> None:
     invoice_id, consent_id = trams.bill("w8"), trams.agree()
     with trams.journey.services.unit_of_work() as uow:
-        uow.session.add(Stop(id="stp_1", customer_id=trams.journey.customer.id, session_id="ses_1", at=uow.now))
+        factories.stop_everything(uow, customer_id=trams.journey.customer.id)
         uow.commit()
     page = trams.page(f"/bills/{invoice_id}/bank")
     assert "/stop" in links(page)

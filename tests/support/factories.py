@@ -21,7 +21,7 @@ from app.db.upsert import insert_once
 from app.journey.connections import service as connections
 from app.people import accounts, clients, customers, sessions, vetting
 from app.people.identifiers import Scheme
-from app.people.models import Biller, Customer, PayeeAccount
+from app.people.models import Biller, Customer, PayeeAccount, Stop
 from app.people.sessions import SignedIn
 from app.services import Services
 from connectors.capabilities import Alignment, Period, RecurringKind
@@ -138,6 +138,14 @@ FRAME = Frame(
     begins_on=dt.date(2026, 1, 1),
     ends_on=None,
 )
+
+
+def stop_everything(uow: UnitOfWork, *, customer_id: str) -> None:
+    """The bare row and its line in the log: nothing that follows from it."""
+    stop = Stop(id=new_id("stp"), customer_id=customer_id, session_id="ses_1", at=uow.now)
+    uow.session.add(stop)
+    uow.session.flush()
+    entries.write(uow, Kind.CUSTOMER_STOPPED, stop)
 
 
 def agree_standing(

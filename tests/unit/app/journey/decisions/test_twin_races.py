@@ -362,7 +362,7 @@ def test_the_link_that_is_given_away_against_it(rounds: Rounds, twins: Twins, ev
 
     acts = (executed_after_all, leave) if evidence_first else (leave, executed_after_all)
     ends = {gives_way(house) for house in rounds.moments(prepare, *acts)}
-    assert "awaiting_customer, unwanted" in ends
+    assert rounds.every > 1 or "awaiting_customer, unwanted" in ends  # few of the moments come after the link was given
     assert ends <= {"cancelled", "awaiting_customer, unwanted"}  # stopped before the link was given, or not wanted
 
 
