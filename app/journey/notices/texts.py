@@ -264,7 +264,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Vous avez tout arrêté",
             (
                 "Tout a été arrêté dans votre espace : plus rien de nouveau n’est payé, toutes les autres sessions sont"
-                " closes, et vos consentements permanents sont retirés. Ce que votre banque avait déjà accepté peut"
+                " closes, et vos accords sont retirés. Ce que votre banque avait déjà accepté peut"
                 " encore être payé. Votre espace dit ce qui a été arrêté, ce qui ne l’a pas été, et qui appeler dans"
                 " vos banques.",
                 "Si ce n’était pas vous, rien n’a été payé pour autant : connectez-vous, regardez sous Sécurité qui"
