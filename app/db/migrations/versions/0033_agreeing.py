@@ -47,11 +47,11 @@ def downgrade() -> None:
     if connection.scalar(sa.text("SELECT count(*) FROM consent WHERE kind = 'standing'")):
         raise RuntimeError("standing consents were agreed on since 0033, and the older program could not end one")
     op.execute(
-        "DELETE FROM work WHERE key IN (SELECT 'notices.send:' || id FROM notice"  # noqa: S608  # our own names
+        "DELETE FROM work WHERE key IN (SELECT 'notices.send:' || id FROM notice"  # noqa: S608  # nosec B608  # our own names
         f" WHERE kind IN ({_listed(OF_CONSENTS)}))"
     )
     for table, before in (("notice_choice", CHOICES_BEFORE), ("notice", (*CHOICES_BEFORE, *OWN))):
-        op.execute(f"DELETE FROM {table} WHERE kind IN ({_listed(OF_CONSENTS)})")  # noqa: S608  # our own names
+        op.execute(f"DELETE FROM {table} WHERE kind IN ({_listed(OF_CONSENTS)})")  # noqa: S608  # nosec B608  # our own names
         _kinds(table, before)
     _known_at_bank(KNOWN_BEFORE)
     with op.batch_alter_table("standing") as batch:

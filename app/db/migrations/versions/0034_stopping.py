@@ -44,10 +44,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(
-        "DELETE FROM work WHERE key IN"  # noqa: S608  # our own names
+        "DELETE FROM work WHERE key IN"  # noqa: S608  # nosec B608  # our own names
         f" (SELECT 'notices.send:' || id FROM notice WHERE kind IN ({NEW}))"
     )
-    op.execute(f"DELETE FROM notice WHERE kind IN ({NEW})")  # noqa: S608  # our own names
+    op.execute(f"DELETE FROM notice WHERE kind IN ({NEW})")  # noqa: S608  # nosec B608  # our own names
     _kinds(BEFORE)
     op.drop_index(op.f("ix_trip_customer_id"), table_name="trip")
     op.drop_table("removed_passkey")
