@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import FieldError, Invalid, NotFound
-from app.people import passkeys
+from app.people import passkeys, stops
 from app.people.customers import lock_customer
 from app.people.models import Customer, ToolToken
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
-from app.people.stops import is_stopped
 from consent.base import hash_of, new_secret
 
 #: what it may do: to read bills and how they could be paid. There is no other
@@ -53,6 +52,8 @@ def make(
     taken = passkeys.take(uow, token=ceremony, purpose=_PURPOSE, customer_id=customer_id)
     passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer_id)
     lock_customer(uow.session, customer_id)
+    stops.hold_off(uow.session, customer_id)
+    stops.must_not_stand(uow, customer_id)
     is_open = (ToolToken.customer_id == customer_id, ToolToken.ended_at.is_(None))
     if uow.session.scalars(select(func.count()).select_from(ToolToken).where(*is_open)).one() >= TOKENS_MOST:
         raise Invalid("too-many-tools", f"There are {TOKENS_MOST} already. End one first.")
@@ -91,7 +92,7 @@ def find(session: Session, *, token: str, now: dt.datetime) -> tuple[Customer, b
         .join(Customer, Customer.id == ToolToken.customer_id)
         .where(ToolToken.token_hash == hash_of(token), ToolToken.ended_at.is_(None))
     ).one_or_none()
-    if found is None or is_stopped(session, found[1].id):
+    if found is None or stops.is_stopped(session, found[1].id):
         return None
     used_at = found[0].last_used_at
     return found[1], used_at is None or now - used_at > SEEN_STEP

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from consent.models import Consent, Standing
+from consent.states import StandingState
 
 
 def locked(session: Session, consent_id: str) -> tuple[Consent, Standing]:
@@ -24,6 +25,26 @@ def standing_of_customer(session: Session, *, consent_id: str, customer_id: str)
     if standing is None or standing.customer_id != customer_id:
         raise NotFound("consent")
     return standing
+
+
+def takeable(session: Session, *, customer_id: str, bank_id: str | None = None) -> list[str]:
+    """The customer's standing consents, at one bank or at all, that can be taken back: also what only our clock has
+    ended, as long as the bank may hold it and say that it was approved in the last moment."""
+    wanted = (
+        select(Standing.consent_id)
+        .join(Consent, Consent.id == Standing.consent_id)
+        .where(Consent.customer_id == customer_id, can_be_taken_back())
+        .order_by(Standing.consent_id)
+    )
+    if bank_id is not None:
+        wanted = wanted.where(Consent.bank_id == bank_id)
+    return list(session.scalars(wanted))
+
+
+def can_be_taken_back() -> ColumnElement[bool]:
+    """Of Standing, joined with its Consent."""
+    lapsed = and_(Consent.state == StandingState.EXPIRED, Standing.gone_at.is_(None))
+    return or_(Standing.ended_at.is_(None), lapsed)
 
 
 def standing_at_bank(session: Session, *, bank_id: str, resource_id: str) -> str | None:

@@ -274,7 +274,8 @@ def agree(
     taken = passkeys.take(uow, token=ceremony, purpose=PURPOSE, customer_id=customer.id)
     signed: dict[str, str] = taken.data["order"]
     biller_queue.wait_to_read(uow.session, signed["biller"])
-    lock_customer(uow.session, customer.id)  # what is counted, and whether everything is stopped, stays so
+    lock_customer(uow.session, customer.id)  # what is counted stays so
+    stops.hold_off(uow.session, customer.id)  # and whether everything is stopped
     bank = banks.get(signed["bank"])
     if bank is None:
         raise _changed()

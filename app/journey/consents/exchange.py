@@ -9,6 +9,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.consents import rules
 from app.journey.consents.access import locked
+from app.journey.consents.my_banks import has_removed
 from app.journey.consents.step import follow_from, note
 from app.people.stops import is_stopped
 from app.services import Task
@@ -35,7 +36,7 @@ def exchange_consent_code(task: Task) -> None:
         trip = uow.session.get_one(Trip, task.payload["trip_id"], with_for_update=True, populate_existing=True)
         task.hold(uow)
         taken = None
-        if consent.state in APPROVABLE and not is_stopped(uow.session, standing.customer_id):
+        if _is_wanted(uow, consent, standing):
             taken = trips.take_answer(uow.session, services.vault, trip, now=uow.now)
         if taken is None:  # refused at the bank, tried before, or of no more use
             trips.forget(uow.session, trip.id)
@@ -69,7 +70,7 @@ def exchange_consent_code(task: Task) -> None:
         trip = uow.session.get_one(Trip, task.payload["trip_id"])
         trip.outcome = outcome[:40]
         trips.forget(uow.session, trip.id)
-        if authorised is not None and consent.state in APPROVABLE:
+        if authorised is not None and _is_wanted(uow, consent, standing):
             _keep(task, uow, consent, standing, authorised, asked_at=asked_at)
         _look_now(uow, consent, standing)
         uow.commit()
@@ -77,6 +78,16 @@ def exchange_consent_code(task: Task) -> None:
     with services.unit_of_work() as uow:
         task.finish(uow)
         uow.commit()
+
+
+def _is_wanted(uow: UnitOfWork, consent: Consent, standing: Standing) -> bool:
+    """Whether an approval of it is of use: it is not over at the bank, and its customer wants it still."""
+    return (
+        consent.state in APPROVABLE
+        and standing.gone_at is None
+        and not is_stopped(uow.session, standing.customer_id)
+        and not has_removed(uow.session, customer_id=standing.customer_id, bank_id=standing.bank_id)
+    )
 
 
 def _keep(

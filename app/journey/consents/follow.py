@@ -18,8 +18,9 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.consents import budget, rules
 from app.journey.consents.access import locked
+from app.journey.consents.my_banks import has_removed
 from app.journey.consents.step import note, step, take_back
-from app.people.stops import is_stopped
+from app.people.stops import is_stopped, voids
 from app.services import Services, Task
 from connectors.capabilities import RecurringPayments, Recurs, ToldConsent
 from connectors.contract import BankRequest, ConsentStatus, PsuContext, Staged
@@ -126,7 +127,7 @@ def _next(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing) -> 
 
 def _to_send(task: Task, uow: UnitOfWork, standing: Standing) -> _Verb | None:
     """As long as its customer may wait for it, and wants it."""
-    if is_stopped(uow.session, standing.customer_id):
+    if voids(uow.session, standing.customer_id, decided_at=standing.agreed_at):
         take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="everything was stopped")
     elif uow.now > standing.agreed_at + rules.SEND_LIFE or standing.sends > len(rules.SEND_AGAIN_S):
         _give_up(uow, standing, "the bank did not answer; nobody was sent there to approve it")
@@ -328,7 +329,11 @@ def _believe(services: Services, uow: UnitOfWork, consent: Consent, standing: St
 def _is_authorised(
     services: Services, uow: UnitOfWork, consent: Consent, standing: Standing, told: ToldConsent
 ) -> None:
-    if tokens.is_any_kept(uow.session, consent.id):
+    if is_stopped(uow.session, standing.customer_id) or has_removed(
+        uow.session, customer_id=standing.customer_id, bank_id=standing.bank_id
+    ):
+        take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="approved, and not wanted any more")
+    elif tokens.is_any_kept(uow.session, consent.id):
         before = standing.payer_mask
         if told.payer is not None:
             keep_payer(uow.session, services.vault, standing, told.payer, now=uow.now)

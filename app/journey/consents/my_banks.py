@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
-from app.journey.consents.access import locked
+from app.journey.consents.access import locked, takeable
 from app.journey.consents.models import CustomerBank
 from app.journey.consents.step import take_back
 from app.people.customers import lock_customer
 from app.people.sessions import SignedIn
 from consent import sign_ins
-from consent.models import SignIn, Standing
+from consent.models import SignIn
 from consent.states import ConsentSource
 
 
@@ -51,17 +51,6 @@ def add_bank(uow: UnitOfWork, *, signed_in: SignedIn, bank_id: str) -> None:
     )
 
 
-def open_at(session: Session, *, customer_id: str, bank_id: str) -> list[str]:
-    """The customer's standing consents there that are not over."""
-    return list(
-        session.scalars(
-            select(Standing.consent_id)
-            .where(Standing.customer_id == customer_id, Standing.bank_id == bank_id, Standing.ended_at.is_(None))
-            .order_by(Standing.consent_id)
-        )
-    )
-
-
 def remove_bank(uow: UnitOfWork, *, signed_in: SignedIn, bank_id: str) -> list[str]:
     """Take back what was allowed there and forget the sign-ins; it is not offered any more. Payments that are at the
     bank already are told of as before. Returns the consents that are taken back: the bank is still to confirm them."""
@@ -75,7 +64,7 @@ def remove_bank(uow: UnitOfWork, *, signed_in: SignedIn, bank_id: str) -> list[s
         .values(removed_at=uow.now)
     )
     taken = []
-    for consent_id in open_at(uow.session, customer_id=customer_id, bank_id=bank_id):
+    for consent_id in takeable(uow.session, customer_id=customer_id, bank_id=bank_id):
         _, standing = locked(uow.session, consent_id)
         if take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="its bank was removed here"):
             taken.append(consent_id)

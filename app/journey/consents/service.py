@@ -15,7 +15,7 @@ from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, TooLate
 from app.failpoints import failpoint
 from app.journey.consents import rules
-from app.journey.consents.access import locked, standing_at_bank, standing_of_customer
+from app.journey.consents.access import locked, standing_at_bank, standing_of_customer, takeable
 from app.journey.consents.events import ConsentEnding, ConsentReturned
 from app.journey.consents.my_banks import has_removed
 from app.journey.consents.step import follow_from, lose_access, take_back
@@ -161,7 +161,7 @@ def revoke(services: Services, *, signed_in: SignedIn, consent_id: str) -> bool:
     with services.unit_of_work() as uow:
         standing_of_customer(uow.session, consent_id=consent_id, customer_id=signed_in.customer.id)
         consent, standing = locked(uow.session, consent_id)
-        if consent.state in STANDING_OVER:
+        if consent_id not in takeable(uow.session, customer_id=consent.customer_id):
             return False
         taken = take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="stopped here")
         uow.commit()

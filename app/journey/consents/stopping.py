@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db.events import Event
 from app.db.unit_of_work import UnitOfWork
-from app.journey.consents.access import locked
+from app.journey.consents.access import locked, takeable
 from app.journey.consents.step import take_back
 from app.people.events import CustomerStopped
 from app.people.models import Stop
@@ -32,12 +32,7 @@ def take_back_at_once(uow: UnitOfWork, events: Sequence[Event]) -> None:
 
 def _open(session: Session, customer_id: str) -> Sequence[Standing]:
     """Theirs that can be taken back, locked."""
-    found = session.scalars(
-        select(Standing.consent_id)
-        .where(Standing.customer_id == customer_id, Standing.ended_at.is_(None))
-        .order_by(Standing.consent_id)
-    ).all()
-    return [locked(session, consent_id)[1] for consent_id in found]
+    return [locked(session, consent_id)[1] for consent_id in takeable(session, customer_id=customer_id)]
 
 
 @dataclass(frozen=True, slots=True)

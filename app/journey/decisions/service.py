@@ -14,6 +14,7 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, Invalid
+from app.journey.consents.my_banks import has_removed
 from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
@@ -66,6 +67,7 @@ def start_paying(
     signed_in.check_acts()
     customer = signed_in.customer
     stops.must_not_stand(uow, customer.id)
+    _must_not_be_removed(uow, customer_id=customer.id, bank=bank)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
     must_be_free(invoice)
@@ -112,6 +114,7 @@ def pay_now(
     today = today_of(customer, uow.now)
     if bank is None:
         raise _changed()
+    _must_not_be_removed(uow, customer_id=customer.id, bank=bank)
     check = payee_checks.must_stand(uow, invoice, bank=bank)
     consent_id = signed.get("consent")
     if consent_id is not None:
@@ -160,6 +163,12 @@ def pay_now(
     if consent_id is not None:
         under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=amount)
     return Decided(decision.payment_id, recorded, under_consent=consent_id is not None)
+
+
+def _must_not_be_removed(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:
+    """Raises Conflict where its customer wants nothing more of this bank here."""
+    if has_removed(uow.session, customer_id=customer_id, bank_id=bank.id):
+        raise Conflict("bank-removed", f"You have removed {bank.name}. Nothing was paid: choose another bank.")
 
 
 def _check_signed_in(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:

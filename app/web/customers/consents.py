@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import AppError, NotFound
 from app.journey.banks.read import troubled_banks
 from app.journey.consents import my_banks, rules, service
+from app.journey.consents.access import takeable
 from app.journey.consents.agreeing import takes_new
 from app.journey.consents.read import ConsentView, consent_view, consents_of
 from app.journey.consents.step import work_key
@@ -223,7 +224,7 @@ def remove_bank(bank: str) -> ResponseReturnValue:
     customer_id = me().customer.id
     with services().reading() as uow:
         mine = my_banks.banks_of(uow.session, customer_id=customer_id)
-        known = bank in mine or my_banks.open_at(uow.session, customer_id=customer_id, bank_id=bank)
+        known = bank in mine or takeable(uow.session, customer_id=customer_id, bank_id=bank)
     if not known:
         abort(404)
     with services().unit_of_work() as uow:

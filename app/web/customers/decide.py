@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import AppError, Invalid, TooLate
 from app.journey.banks import sign_in
 from app.journey.banks.read import troubled_banks
+from app.journey.consents.my_banks import banks_of
 from app.journey.corrections.read import chain_of
 from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
@@ -136,7 +137,10 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         today = today_of(who.customer, uow.now)
         currency = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id).currency
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=currency)
-        banks = [bank for bank in services().banks.banks() if currency in bank.currencies]
+        is_removed = banks_of(uow.session, customer_id=who.customer.id)
+        banks = [
+            bank for bank in services().banks.banks() if currency in bank.currencies and not is_removed.get(bank.id)
+        ]
         consent_id = request.args.get("consent")
         wanted = request.args.get("bank", before)
         if consent_id is not None:

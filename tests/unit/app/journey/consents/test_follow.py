@@ -19,8 +19,9 @@ from app.db.events import EventRow
 from app.db.unit_of_work import UnitOfWork
 from app.db.work import WorkRow
 from app.journey.consents import rules, service
-from app.journey.consents.access import locked
+from app.journey.consents.access import locked, takeable
 from app.journey.consents.follow import follow
+from app.journey.consents.models import CustomerBank
 from app.journey.consents.renewing import fresh_token
 from app.journey.consents.step import follow_from, lose_access, step, take_back, work_key
 from app.people.models import Customer
@@ -32,7 +33,7 @@ from consent import tokens
 from consent.models import Consent, ConsentHistory, Standing
 from consent.states import ConsentSource, StandingStep
 from tests.conftest import Clock
-from tests.support.factories import FRAME, agree_standing
+from tests.support.factories import FRAME, agree_standing, stop_everything
 from tests.unit.app.journey.house import PSU, SCA, House, SubmittingBank
 
 S = StandingStep
@@ -329,6 +330,49 @@ def test_an_approval_of_the_last_moment_is_not_lost(house: Keeping) -> None:
     house.go_on(told=AUTHORISED)
     assert (house.state(), house.token()) == ("authorised", "t0ken")
     assert house.row().ended_at is None
+
+
+def lapsed(uow: UnitOfWork, standing: Standing) -> None:
+    step(uow, standing, S.EXPIRE, source=ConsentSource.WORKER, evidence="not approved in time")
+
+
+def stopped(house: Keeping) -> None:
+    with house.begin() as uow:
+        stop_everything(uow, customer_id=house.customer.id)
+        uow.commit()
+
+
+def bank_removed(house: Keeping) -> None:
+    row = {"customer_id": house.customer.id, "bank_id": "horizon", "rank": 1}
+    house.add(CustomerBank(**row, added_at=house.clock.now, removed_at=house.clock.now))
+
+
+@pytest.mark.parametrize("unwanted", [stopped, bank_removed])
+def test_an_approval_of_the_last_moment_that_is_not_wanted_any_more_is_taken_back(
+    house: Keeping, unwanted: Callable[[Keeping], None]
+) -> None:
+    """Its customer stopped everything, or removed the bank, while its code was being exchanged."""
+    house.standing_at(S.STAGE)
+    house.change(lapsed)
+    house.keep(access="t0ken", refresh=None)
+    unwanted(house)
+    house.go_on(told=AUTHORISED)
+    assert (house.state(), house.token()) == ("revoking", None)
+    house.go_on(revoke=None)
+    assert house.state() == "revoked"
+
+
+def test_what_only_our_clock_has_ended_can_be_taken_back(house: Keeping) -> None:
+    consent_id = house.standing_at(S.STAGE)
+    house.change(lapsed)
+    with house.services.reading() as uow:
+        assert takeable(uow.session, customer_id=house.customer.id) == [consent_id]
+        assert takeable(uow.session, customer_id=house.customer.id, bank_id="another") == []
+    house.change(revoked)
+    assert house.state() == "revoking"
+    house.go_on(revoke=None)
+    with house.services.reading() as uow:
+        assert takeable(uow.session, customer_id=house.customer.id) == []
 
 
 def test_what_expired_unapproved_is_taken_back_at_the_bank_once_nobody_can_come_back(house: Keeping) -> None:

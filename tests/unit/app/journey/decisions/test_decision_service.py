@@ -13,6 +13,7 @@ from app.db.unit_of_work import HEAD_START
 from app.db.work import WorkRow
 from app.demo.authenticator import Authenticator
 from app.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
+from app.journey.consents.models import CustomerBank
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.decisions.read import bank_used_last
@@ -240,6 +241,16 @@ def test_a_bank_that_is_gone_or_another_bill_is_not_what_was_signed(house: House
     refused(house, Conflict, "order-changed", started, device, banks={"other": PROFILE})
     refused(house, Conflict, "order-changed", started, device, invoice_id="inv_2")
     refused(house, NotFound, "not-found", started, device, invoice_id="inv_3")
+
+
+def test_from_a_bank_that_its_customer_has_removed_nothing_is_paid(house: House, device: Authenticator) -> None:
+    house.bill()
+    started = start(house)
+    row = {"customer_id": house.customer.id, "bank_id": "horizon", "rank": 1}
+    house.add(CustomerBank(**row, added_at=house.clock.now, removed_at=house.clock.now))
+    refused(house, Conflict, "bank-removed", started, device)
+    with pytest.raises(Conflict, match="You have removed"):
+        start(house)
 
 
 def test_a_bill_that_is_taken_meanwhile_is_not_taken_twice(house: House, device: Authenticator) -> None:
