@@ -118,7 +118,7 @@ def _the_pages_around(screen: Screen, number: str) -> None:
     screen.open("/bills?show=paid")
     expect(screen.card(number)).to_be_visible()
     screen.check_page()
-    for path in ("/bills?show=to-pay", "/receipts", "/messages", "/security"):
+    for path in ("/bills?show=to-pay", "/receipts", "/consents", "/messages", "/security", "/stop"):
         screen.open(path)
         screen.check_page()
     screen.allow("status of 404")
@@ -132,7 +132,7 @@ def test_the_keyboard_comes_along_in_the_order_of_the_page(screen: Screen, world
     screen.open("/bills")
     focused = screen.page.locator(":focus")
     order: list[str | None] = []
-    for _ in range(9):
+    for _ in range(10):
         screen.page.keyboard.press("Tab")
         order.append(focused.get_attribute("href") or focused.inner_text())
     assert order == [
@@ -141,6 +141,7 @@ def test_the_keyboard_comes_along_in_the_order_of_the_page(screen: Screen, world
         "/bills",
         "/receipts",
         "/companies",
+        "/consents",
         "/messages",
         "/security",
         "/language/fr?next=/bills",
