@@ -94,9 +94,10 @@ def _lost(services: Services, consent_id: str, old: _Old, error: AccessLost) -> 
     with services.unit_of_work() as uow:
         consent, standing = locked(uow.session, consent_id)
         there = tokens.refresh_token(uow.session, services.vault, consent_id, now=uow.now)
-        if there is None or there[0] == old.refresh_token:
+        token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
+        # none lived when this began: one that lives is new, whatever came with it
+        if token is None and (there is None or there[0] == old.refresh_token):
             standing.renewing_until = None
             lose_access(uow, standing, source=ConsentSource.BANK, evidence=f"bank:{error.code}")
             uow.commit()
-            return None
-        return tokens.access_token(uow.session, services.vault, consent, now=uow.now)
+        return token

@@ -46,6 +46,12 @@ def never_reached(session: Session, call_id: str) -> bool:
     return all(outcome == _NOT_SENT for outcome in _outcomes(session, call_id))
 
 
+def never_let_in(session: Session, call_id: str) -> bool:
+    """Whether each of its sendings ended before it got to the bank, or with a token that the bank did not take. A
+    refusal is no such end: alone it may be the no of a gateway (``is_refused_again``)."""
+    return all(outcome in (_NOT_SENT, _NO_ACCESS) for outcome in _outcomes(session, call_id))
+
+
 def is_refused(session: Session, call_id: str) -> bool:
     """Whether the last sending was refused, and none may have been done."""
     outcomes = _outcomes(session, call_id)

@@ -6,7 +6,7 @@ never said that it has is called not done past the fence, when the token that co
 bank refused it and its consent, asked after that, is not used up.
 
 Under a standing consent no question tells, and no fence: only the same bytes do. It is called not done when the bank
-refused these twice, when it does not take the consent any more, or when nothing ever got there (repeats.py).
+refused these twice, or when each sending ended before it got there or with a token not taken any more (repeats.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from app.journey.consents.access import locked as locked_consent
 from app.journey.consents.renewing import fresh_token
 from app.journey.consents.step import lose_access
 from app.journey.decisions.models import Decision
+from app.journey.invoices.chain import later_ids
 from app.journey.payments import approval, calls, repeats, rules
 from app.journey.payments.access import locked, locked_with_invoice, why_unwanted
 from app.journey.payments.look_back import look_back
@@ -375,24 +376,32 @@ def _without_access(
     task: Task, uow: UnitOfWork, payment: Payment, standing: Standing, attempt: calls.Attempt, error: AccessLost
 ) -> None:
     """The bank does not take the customer's token. Is there another one by now, the same bytes go with that; else the
-    consent is not to be used any more, and what cannot have been done before is at its end."""
-    consent = uow.session.get_one(Consent, standing.consent_id)
+    consent is not to be used any more, and what was never let in is at its end."""
+    _lock_line(uow, payment.invoice_id)  # before the consent, as who decides has them
+    consent, standing = locked_consent(uow.session, standing.consent_id)
+    # not before it is locked: who approves it anew, or renews its token, holds that lock
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
     if token not in (None, attempt.access_token):
         look_again(task, uow, payment, run_at=uow.now + rules.SEND_GAP)
         return
-    locked_with_invoice(uow, payment.invoice_id)  # before the consent, as who decides has them
     evidence = f"bank:{error.code}"
-    consent, standing = locked_consent(uow.session, standing.consent_id)
     if consent.state == StandingState.AUTHORISED:
         lose_access(uow, standing, source=ConsentSource.BANK, evidence=evidence)
-    if repeats.may_have_been_done(uow.session, attempt.call_id):
+    if not repeats.never_let_in(uow.session, attempt.call_id):
         look_again(task, uow, payment, run_at=uow.now)
         return
     answer = f"{error.code}: {error}".encode()
     reason = Reason.CONSENT_ENDED
     step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence=evidence, reason=reason, answer=answer)
     look_again(task, uow, payment, run_at=uow.now)
+
+
+def _lock_line(uow: UnitOfWork, invoice_id: str) -> None:
+    """The invoice and its new versions, with their payments: to end a payment takes these, too, and who decides about
+    one of them waits for the consent while they hold it."""
+    locked_with_invoice(uow, invoice_id)
+    for later_id in later_ids(uow.session, invoice_id):
+        locked_with_invoice(uow, later_id)
 
 
 def _end_refused(task: Task, uow: UnitOfWork, payment: Payment, error: BankError, *, answer: bytes) -> None:

@@ -197,6 +197,15 @@ def test_whoever_was_frozen_while_another_one_renewed_it_does_not_stop_it(house:
     assert house.state() == "authorised"
 
 
+def test_nor_where_the_customer_approved_anew_and_nothing_came_to_renew_that_with(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = AccessLost("used twice", code="invalid_grant", http_status=400)
+    house.bank.meanwhile = lambda: house.keep(access="approved anew", refresh=None)
+    assert house.fresh() == "approved anew"
+    assert (house.state(), house.token()) == ("authorised", "approved anew")
+
+
 def test_where_the_bank_takes_the_refresh_token_no_more_it_is_stopped(house: Keeping) -> None:
     house.standing_at(*STANDS)
     house.keep(access="old", refresh="r-1", life_s=5)

@@ -16,16 +16,19 @@ from app.journey.consents.access import locked as locked_consent
 from app.journey.consents.step import take_back
 from app.journey.decisions import under_consent
 from app.journey.decisions.under_consent import NotCovered
+from app.journey.invoices.access import lock_invoices
+from app.journey.invoices.models import Invoice
 from app.journey.payments.reasons import Reason
 from app.people.models import Customer
-from connectors.contract import Submitted
-from consent.models import ConsentUsage, Standing
+from connectors.contract import Authorised, Submitted
+from consent import tokens
+from consent.models import Consent, ConsentUsage, Standing
 from consent.states import ConsentSource
 from tests.conftest import Clock
 from tests.unit.app.journey.decisions.test_decision_service import passkey_of
 from tests.unit.app.journey.decisions.test_under_consent import send, start
 from tests.unit.app.journey.house import DEBITED
-from tests.unit.app.journey.payments.test_under_consent import used
+from tests.unit.app.journey.payments.test_under_consent import LOST, used
 from tests.unit.app.journey.standing_house import StandingHouse
 
 WAIT_S = 20.0
@@ -136,6 +139,48 @@ def test_who_begins_a_period_holds_none_while_they_wait_for_the_agreement(house:
         uow.commit()
     assert other.ends() is None
     assert used(house) == {(0, dt.date(2026, 11, 1)): 2 * 9900, (0, dt.date(2026, 12, 1)): 9900}
+
+
+@on_postgres
+def test_who_is_told_that_a_token_is_taken_no_more_sees_the_one_that_they_waited_for(house: StandingHouse) -> None:
+    house.authorised()
+    with house.begin() as uow:
+
+        def approve_anew() -> None:
+            locked_consent(uow.session, house.consent_id)
+            given, until = Authorised(access_token="an0ther", expires_in_s=600), uow.now + dt.timedelta(days=9)
+            vault = house.services.vault
+            tokens.keep_standing(uow.session, vault, house.consent_id, given, now=uow.now, until=until)
+
+        house.bank.meanwhile = approve_anew
+        other = Other(lambda: house.go_on(submit=LOST))
+        assert other.is_waiting(house)
+        uow.commit()
+    assert other.ends() is None
+    with house.services.reading() as reading:
+        assert reading.session.get_one(Consent, house.consent_id).state == "authorised"
+    assert house.token() == "an0ther"
+    assert house.payment().state == "submitting"
+
+
+@on_postgres
+def test_who_ends_a_payment_without_access_holds_no_consent_while_they_wait_for_a_new_version(
+    house: StandingHouse,
+) -> None:
+    """Whoever decides about that has its bill, and needs the consent next."""
+    house.authorised()
+    newer_id = house.bill("2")
+    with house.begin() as uow:
+        uow.session.get_one(Invoice, newer_id).replaces_id = "inv_1"
+        uow.commit()
+    with house.begin() as uow:
+        house.bank.meanwhile = lambda: lock_invoices(uow.session, [newer_id])
+        other = Other(lambda: house.go_on(submit=LOST))
+        assert other.is_waiting(house)
+        under_consent.lock(uow.session, consent_id=house.consent_id, customer_id=house.customer.id)
+        uow.commit()
+    assert other.ends() is None
+    assert house.payment().reason == Reason.CONSENT_ENDED
 
 
 def _take_back(house: StandingHouse) -> None:

@@ -18,6 +18,7 @@ from app.journey.payments import service as payments
 from app.journey.payments.events import ConsentMoved
 from app.journey.payments.reasons import Reason
 from app.people.models import Customer
+from app.people.stops import stop_everything
 from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
 from connectors.errors import AccessLost, BankRefused, BankUnavailable, BeyondLimits
 from consent import tokens
@@ -290,6 +291,43 @@ def test_lost_access_says_nothing_of_an_earlier_sending(house: StandingHouse) ->
     house.clock.now += HOUR
     house.go_on(submit=taken(DEBITED))
     assert sent(house) == 2
+
+
+def test_lost_access_is_no_second_refusal(house: StandingHouse) -> None:
+    """The first one may have been that of a gateway which had passed the payment on: the bill is not free."""
+    house.authorised()
+    house.go_on(submit=REFUSED)
+    again(house, submit=LOST)
+    house.go_on()
+    consent_is(house, "stopped_at_bank")
+    stands(house, "unknown")
+    assert house.payment().untold_since == house.clock.now
+    house.clock.now += HOUR
+    house.go_on(submit=taken(DEBITED))
+    assert sent(house) == 2
+
+
+def test_lost_access_after_what_never_got_there_is_the_end(house: StandingHouse) -> None:
+    house.authorised()
+    house.go_on(submit=AWAY)
+    again(house, submit=LOST)
+    stands(house, "rejected", Reason.CONSENT_ENDED)
+
+
+@pytest.mark.parametrize("stops_all", [False, True])
+def test_no_stop_of_its_customer_ends_what_was_refused_once(house: StandingHouse, stops_all: bool) -> None:
+    house.authorised()
+    house.go_on(submit=REFUSED)
+    if stops_all:
+        stop_everything(house.services, signed_in=house.signed_in)
+        house.run("payments.look_at_customer")
+    else:
+        take_it_back(house)
+    house.run("payments.reconsider")
+    again(house, submit=taken(DEBITED))
+    assert sent(house) == 1
+    stands(house, "unknown")
+    assert house.payment().untold_since == house.clock.now
 
 
 def test_once_it_is_approved_again_the_same_bytes_go_again(house: StandingHouse) -> None:
