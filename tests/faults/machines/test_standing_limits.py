@@ -141,5 +141,5 @@ class Limits(RuleBasedStateMachine):
 
 def test_the_limits_of_a_standing_consent() -> None:
     run_state_machine_as_test(Limits, settings=runs(200, steps=40))
-    refusals = {Why.NOT_YET, Why.ENDED, Why.OVER_EACH, Why.OVER_PERIOD, Why.OVER_LAST_PERIOD}
+    refusals = {Why.NOT_YET, Why.ENDED, Why.OVER_EACH, Why.OVER_PERIOD, Why.OVER_LAST_PERIOD, Why.RESETTING}
     assert Limits.seen == {"one day", "two days", "released", *refusals}
