@@ -253,7 +253,8 @@ def start_removing(uow: UnitOfWork, *, party: RelyingParty, signed_in: SignedIn,
 def remove(
     uow: UnitOfWork, *, party: RelyingParty, signed_in: SignedIn, ceremony: object, credential: dict[str, Any]
 ) -> None:
-    """It opens and signs nothing from now on, and whoever is signed in with it is signed out.
+    """It opens and signs nothing from now on, whoever is signed in with it is signed out, and whatever was begun with
+    a passkey has to be begun again.
 
     Another one signs that, which stays: so nobody removes the last, who has only a stolen session removes none, and who
     is left with what they sign with is not locked out. Raises NotFound, Conflict, NotAllowed, Invalid.
@@ -277,9 +278,21 @@ def remove(
     uow.session.add(removed)
     uow.session.delete(gone)
     uow.session.flush()
+    forget_ceremonies(uow.session, customer_id)  # one of them may be what it has approved: a new passkey
     entries.write(uow, Kind.PASSKEY_REMOVED, removed)
     sessions.end_of_passkey(uow, gone.credential_id, signed_in=signed_in, signed_by=signer.credential_id)
     uow.record(PasskeyRemoved(customer_id=customer_id))
+
+
+def forget_ceremonies(session: Session, customer_id: str) -> None:
+    """Whatever they have begun with a passkey comes to nothing. The caller holds the customer (``lock_customer``).
+
+    One that somebody takes at this moment is left to them, since they may wait for the caller. That is none of a new
+    passkey: whoever finishes one holds the customer first.
+    """
+    theirs = select(Ceremony.token_hash).where(Ceremony.customer_id == customer_id).with_for_update(skip_locked=True)
+    found = session.scalars(theirs).all()
+    session.execute(delete(Ceremony).where(Ceremony.token_hash.in_(found)))
 
 
 def _removable(session: Session, customer_id: str, passkey: object, *, lock: bool = False) -> Passkey:

@@ -188,6 +188,15 @@ def test_a_likeness_that_turns_up_meanwhile_is_shown_first(journey: Journey) -> 
     assert checks == ["Wasserwerk Süd AG"]  # the earlier one led to nothing
 
 
+def test_where_nothing_is_to_be_checked_the_way_that_was_chosen_is_kept(journey: Journey) -> None:
+    invoice_id = journey.bill()
+    answer = journey.browser.get(f"/bills/{invoice_id}/payee?bank=horizon&consent=con_1")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        f"/bills/{invoice_id}/pay?bank=horizon&consent=con_1",
+    )
+
+
 def test_a_delivered_bill_wins_over_one_that_may_be_the_same(journey: Journey) -> None:
     delivered = journey.bill(number="A-1", amount="184.50")
     _, account = payee_of(journey.invoice(delivered))

@@ -12,21 +12,26 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+from app.db.unit_of_work import UnitOfWork
 from app.demo.authenticator import Authenticator
+from app.journey.consents.rules import KEY_LIFE
 from app.journey.decisions.models import Decision
 from app.journey.notices.models import Notice
 from app.journey.payments.models import BankCall
 from app.journey.payments.reasons import Reason
 from app.people import passkeys, stops
+from app.people.customers import lock_customer
 from app.people.models import CustomerSession, Passkey, Stop, ToolToken
 from app.services import Services
 from app.web.customers import stop as door
 from connectors.contract import Authorised
 from consent import sign_ins
 from consent.models import Consent, ConsentHistory, Sealed, SignIn, Standing
+from consent.states import StandingStep
 from tests.support import factories
 from tests.support.installation import BASE_URL
 from tests.support.journey import ORIGIN, Browser, Journey
@@ -292,6 +297,32 @@ def test_standing_consents_are_taken_back_in_the_same_moment(journey: Journey) -
     assert "+33 1 99 00 01 01" in part(journey, "call")
 
 
+@pytest.mark.parametrize(("sent", "said_in"), [(True, "confirm"), (False, "stopped")])
+def test_the_bank_has_confirmed_nothing_where_it_never_told_an_id(journey: Journey, sent: bool, said_in: str) -> None:
+    """Once its key is good no more nobody asks any more, and what was sent may be there all the same."""
+    with journey.services.unit_of_work() as uow:
+        whose, biller_id = journey.customer.id, journey.biller.id
+        standing = factories.agree_standing(uow, customer_id=whose, biller_id=biller_id, bank_id="horizon", steps=())
+        standing.sent_at = uow.now - KEY_LIFE - dt.timedelta(minutes=1) if sent else None
+        uow.commit()
+    stop(journey)
+    with journey.services.reading() as uow:
+        assert uow.session.get_one(Consent, standing.consent_id).state == "revoked"
+    for name in ("stopped", "confirm"):
+        assert ("Standing consent for" in part(journey, name)) is (name == said_in)
+
+
+def test_a_consent_that_was_being_taken_back_already_is_shown(journey: Journey) -> None:
+    with journey.services.unit_of_work() as uow:
+        whose, biller_id = journey.customer.id, journey.biller.id
+        steps = (StandingStep.STAGE, StandingStep.AUTHORISE, StandingStep.REVOKE)
+        factories.agree_standing(uow, customer_id=whose, biller_id=biller_id, bank_id="horizon", steps=steps)
+        uow.commit()
+    journey.clock.tick(seconds=1)
+    stop(journey, look=False)
+    assert part(journey, "confirm").count("the bank has not confirmed yet") == 1
+
+
 def test_pressed_again_it_ends_who_came_since_and_is_one_stop(journey: Journey, app: Flask) -> None:
     stop(journey)
     other = Browser(app.test_client(), device=journey.browser.device)
@@ -460,6 +491,45 @@ def test_who_is_signed_in_with_the_one_that_goes_stays_who_has_just_signed_with_
     assert oldest != newest
 
 
+def test_what_the_one_that_goes_has_approved_comes_to_nothing(journey: Journey) -> None:
+    """Somebody has the cookie, and a passkey that they made: with it they approve another one, and wait."""
+    first, theirs, later = journey.browser.device, add_passkey(journey), Authenticator(ORIGIN)
+    token = journey.browser.token("/security")
+    asked = journey.browser.post("/passkeys/add", token=token, data={}).get_json()
+    proof = {"ceremony": asked["ceremony"], "credential": theirs.sign(asked["publicKey"])}
+    begun = journey.browser.post("/passkeys/add", token=token, data=proof).get_json()
+    assert remove(journey, passkeys_shown(journey)[1], by=first).status_code == 303
+    done = {"ceremony": begun["ceremony"], "credential": later.make(begun["publicKey"])}
+    answer = journey.browser.post("/passkeys/add/done", token=journey.browser.token("/security"), data=done)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "ceremony-over")
+    assert known(journey) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_new_passkey_waits_for_whoever_removes_one(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would take its ceremony while the ceremonies are being forgotten, which skips what somebody takes."""
+    token, real = journey.browser.token("/security"), passkeys.take
+    asked = journey.browser.post("/passkeys/add", token=token, data={}).get_json()
+    proof = {"ceremony": asked["ceremony"], "credential": journey.browser.device.sign(asked["publicKey"])}
+    begun = journey.browser.post("/passkeys/add", token=token, data=proof).get_json()
+    held: list[bool] = []
+
+    def take(uow: UnitOfWork, **asked_for: Any) -> Any:
+        with journey.services.unit_of_work() as other:
+            other.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            try:
+                lock_customer(other.session, journey.customer.id)
+            except OperationalError:
+                held.append(True)
+        return real(uow, **asked_for)
+
+    monkeypatch.setattr(passkeys, "take", take)
+    done = {"ceremony": begun["ceremony"], "credential": Authenticator(ORIGIN).make(begun["publicKey"])}
+    assert journey.browser.post("/passkeys/add/done", token=token, data=done).status_code == 200
+    assert held == [True]
+
+
 def test_no_passkey_goes_by_its_own_signature_nor_the_last_one_nor_a_strangers(journey: Journey) -> None:
     with journey.services.reading() as uow:
         [only] = map(passkeys.public_id, passkeys.passkeys_of(uow.session, journey.customer.id))
@@ -491,7 +561,7 @@ def test_two_who_remove_each_others_passkey_leave_one(journey: Journey) -> None:
         forms.append({"ceremony": started["ceremony"], "credential": signed})
     answers = [journey.browser.post("/security/passkeys/remove", token=token, form=form).status_code for form in forms]
     assert answers[0] == 303
-    assert answers[1] in (403, 404, 409)
+    assert answers[1] in (403, 404, 409, 422)
     assert known(journey) == 1
 
 

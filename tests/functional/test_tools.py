@@ -162,3 +162,24 @@ def test_a_program_that_asks_too_often_waits(journey: Journey, monkeypatch: pyte
     answers = [ask(journey.app, BILLS, one).status_code for _ in range(3)]
     assert answers == [200, 200, 429]
     assert ask(journey.app, BILLS, two).status_code == 200
+
+
+def test_however_it_writes_its_header_it_is_one_program(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TOOLS_LIMIT", "2 per minute")
+    token, client = made(journey.browser), journey.app.test_client()
+    headers = [{"Authorization": f"{scheme} {token}"} for scheme in ("Bearer", "bEARER", "BEARER")]
+    assert [client.get(BILLS, base_url=ORIGIN, headers=each).status_code for each in headers] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("header", ["Bearer quittance_my_{0}", "Bearer x{0}", "Basic {0}"])
+def test_who_sends_what_is_no_token_waits_and_keeps_nobody_else_out(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch, header: str
+) -> None:
+    """Also from the same address: a token is counted by itself."""
+    monkeypatch.setattr(limits, "TOOLS_LIMIT", "2 per minute")
+    token, client = made(journey.browser), journey.app.test_client()
+    sent = [{"Authorization": header.format(str(each) * 43)} for each in range(3)]
+    answers = [client.get(BILLS, base_url=ORIGIN, headers=each) for each in sent]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert answers[2].mimetype == "application/problem+json"
+    assert ask(journey.app, BILLS, token).status_code == 200

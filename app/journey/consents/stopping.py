@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from app.db.events import Event
 from app.db.unit_of_work import UnitOfWork
@@ -15,9 +15,8 @@ from app.journey.consents.step import take_back
 from app.people.events import CustomerStopped
 from app.people.models import Stop
 from consent.models import Consent, ConsentHistory, Standing
-from consent.states import STANDING_OVER, ConsentSource, StandingStep
+from consent.states import ConsentSource, StandingState, StandingStep
 
-_STEP = StandingStep.REVOKE
 #: that are shown
 SHOWN_MOST = 50
 
@@ -37,29 +36,37 @@ def _open(session: Session, customer_id: str) -> Sequence[Standing]:
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """A standing consent that a stop took back."""
+    """A standing consent that a stop took back, or that was being taken back when it came."""
 
     consent_id: str
     bank_id: str
     payee_name: str
-    is_confirmed: bool  #: the bank has it no more
+    is_confirmed: bool  #: the bank has it no more, by its own word, or never had it
 
 
 def taken_back(session: Session, *, stop: Stop) -> list[TakenBack]:
-    """Those that were taken back since, the latest first."""
+    """Those that were taken back since, or still are being taken back, the latest first."""
+    gone = aliased(ConsentHistory)
+    is_gone = and_(gone.consent_id == Standing.consent_id, gone.step == StandingStep.BANK_GONE.name.lower())
     rows = session.execute(
-        select(Standing, Consent.state)
+        select(Standing, gone.source)
         .join(Consent, Consent.id == Standing.consent_id)
         .join(ConsentHistory, ConsentHistory.consent_id == Standing.consent_id)
+        .outerjoin(gone, is_gone)
         .where(
             Standing.customer_id == stop.customer_id,
-            ConsentHistory.step == _STEP.name.lower(),
-            ConsentHistory.at >= stop.at,
+            ConsentHistory.step == StandingStep.REVOKE.name.lower(),
+            or_(ConsentHistory.at >= stop.at, Consent.state == StandingState.REVOKING),
         )
         .order_by(Standing.consent_id.desc())
         .limit(SHOWN_MOST)
     ).all()
     return [
-        TakenBack(standing.consent_id, standing.bank_id, standing.payee_name, state in STANDING_OVER)
-        for standing, state in rows
+        TakenBack(standing.consent_id, standing.bank_id, standing.payee_name, _is_confirmed(standing, source))
+        for standing, source in rows
     ]
+
+
+def _is_confirmed(standing: Standing, source: str | None) -> bool:
+    """``source``: whose word it is that the bank has it no more. We also stop asking a bank that never told its id."""
+    return source == ConsentSource.BANK or (source is not None and standing.sent_at is None)

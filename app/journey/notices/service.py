@@ -41,7 +41,7 @@ from app.people.models import Customer
 from app.services import Services, Task
 from config.mail import is_address
 from consent.base import new_id
-from consent.models import ConsentHistory, Standing
+from consent.models import Consent, ConsentHistory, Standing
 from consent.states import StandingState
 
 SEND = "notices.send"
@@ -344,8 +344,10 @@ def _whose_consent(kind: NoticeKind) -> WhoseOf:
 
 
 def _whose_consents_end(session: Session, facts: Facts) -> Whose:
-    standing = {fact["event"]: session.get_one(Standing, fact["consent_id"]) for fact in facts}
-    return {each.customer_id: event for event, each in standing.items() if each.ended_at is None}
+    """Of those under which their customer can pay, or can again once they approve it anew."""
+    consents = {fact["event"]: session.get_one(Consent, fact["consent_id"]) for fact in facts}
+    usable = (StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK)
+    return {each.customer_id: event for event, each in consents.items() if each.state in usable}
 
 
 def _whose_own(event: type[Event]) -> WhoseOf:

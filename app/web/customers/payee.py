@@ -71,7 +71,8 @@ def _page(invoice_id: str, bank: BankProfile, *, faults: tuple[str, ...], typed:
     if bill.state != InvoiceState.TO_PAY:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     if need.is_nothing:
-        return make_response(redirect(url_for("customers.confirm", inv=invoice_id, bank=bank.id), 303))
+        consent = request.args.get("consent")
+        return make_response(redirect(url_for("customers.confirm", inv=invoice_id, bank=bank.id, consent=consent), 303))
     return make_response(
         render_template(
             "customers/payee.html",

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
 from app.people import passkeys, safe_words, sessions
-from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers
+from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers, lock_customer
 from app.people.models import Customer, Passkey
 from app.people.passkeys import Started
 from app.web.context import cookie_name, may_be_here, services, signed_in
@@ -162,6 +162,7 @@ def passkey_add_done() -> ResponseReturnValue:
     customer = _may_add_passkey()
     done = _json("ceremony", "credential")
     with services().unit_of_work() as uow:
+        lock_customer(uow.session, customer.id)  # whoever removes the passkey that approved this is waited for
         ceremony = passkeys.take(uow, token=done["ceremony"], purpose="add-passkey", customer_id=customer.id)
         passkey = _keep_passkey(uow, ceremony, done["credential"], customer)
         response = jsonify(to=url_for("customers.security"))

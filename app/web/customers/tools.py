@@ -107,6 +107,7 @@ def guard() -> ResponseReturnValue | None:
     if found is None or not may_be_here(found[0]):
         return _no_token('Bearer realm="my", error="invalid_token"')
     g.tool_customer, wants_touch = found
+    g.tool_hash = hash_of(token)
     if wants_touch:
         with services().unit_of_work() as uow:
             tool_tokens.touch(uow, token=token)
@@ -114,7 +115,9 @@ def guard() -> ResponseReturnValue | None:
     return None
 
 
+@limiter.limit(tools_limit, key_func=address)
 def _no_token(challenge: str) -> Response:
+    """Refused, as often as a token could ask; then the same address waits."""
     answer = problem(401, code="no-token", title="Unauthorized", detail="Send a token that is good: Bearer …")
     answer.headers["WWW-Authenticate"] = challenge
     return answer
@@ -127,9 +130,10 @@ def _customer() -> Customer:
 
 
 def _caller() -> str:
-    """What is counted: a token, whatever address it comes from; who has none, by theirs."""
-    header = request.headers.get("Authorization")
-    return hash_of(header) if header else address()
+    """What is counted: a good token, whatever address it comes from and however its header is written. Only behind the
+    guard, which counts all others by their address."""
+    token_hash: str = g.tool_hash
+    return token_hash
 
 
 @door.get("/bills")

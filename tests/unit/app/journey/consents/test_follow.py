@@ -24,6 +24,9 @@ from app.journey.consents.follow import follow
 from app.journey.consents.models import CustomerBank
 from app.journey.consents.renewing import fresh_token
 from app.journey.consents.step import follow_from, lose_access, step, take_back, work_key
+from app.journey.notices.kinds import NoticeKind
+from app.journey.notices.models import Notice
+from app.journey.notices.service import is_still_so
 from app.people.models import Customer
 from app.services import Task
 from connectors.capabilities import PayerAccount, ToldConsent
@@ -428,6 +431,25 @@ def test_the_end_is_reminded_of_thirty_seven_and_one_day_before_once_each(house:
             told.append(40 - day)
         house.clock.tick(days=1)
     assert told == [30, 7, 1]
+
+
+def test_no_end_is_told_of_what_its_customer_has_just_stopped(house: Keeping) -> None:
+    today = house.clock.now.date()
+    house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 40 * DAY))
+    house.clock.tick(days=10)
+    with house.begin() as uow:
+        service.remind(uow)
+        uow.commit()
+
+    def is_told() -> bool:
+        with house.services.reading() as uow:
+            event_id = uow.session.scalars(select(EventRow.id).where(EventRow.kind == "ConsentEnding")).one()
+            notice = Notice(kind=NoticeKind.CONSENT_ENDING, customer_id=house.customer.id, event_id=event_id)
+            return is_still_so(uow.session, notice)
+
+    assert is_told()
+    house.change(revoked)
+    assert not is_told()
 
 
 def test_what_is_set_up_shortly_before_its_end_is_not_reminded_of_at_once() -> None:
