@@ -76,8 +76,8 @@ def hold_off(session: Session, customer_id: str) -> None:
 
 def stop_everything(services: Services, *, signed_in: SignedIn) -> None:
     """At once: nothing more of theirs is decided or sent, every other session ends, and so does whatever their own
-    tools hold; sign-ins at banks are forgotten, with what open trips to banks need to come to anything. What follows
-    for consents is done with it, what follows for payments by work of its own (CustomerStopped).
+    tools hold; ceremonies and sign-ins at banks are forgotten, with what open trips to banks need to come to anything.
+    What follows for consents is done with it, what follows for payments by work of its own (CustomerStopped).
 
     This session goes on, or who stops could not see what became of it. Said again, it ends what has come since.
     Raises NotAllowed in a demo visit.
@@ -96,6 +96,7 @@ def stop_everything(services: Services, *, signed_in: SignedIn) -> None:
         sessions.end_others(uow, customer_id=customer_id, but=signed_in.session_id)
         held = update(ToolToken).where(ToolToken.customer_id == customer_id, ToolToken.ended_at.is_(None))
         uow.session.execute(held.values(ended_at=uow.now))
+        passkeys.forget_ceremonies(uow.session, customer_id)
         sign_ins.forget_of_customer(uow.session, customer_id)
         trips.forget_of_customer(uow.session, customer_id)
         uow.commit()

@@ -471,8 +471,13 @@ def _standing(books: Books) -> Row:
     line = {"consent_id": "con_x", "at": books.now}
     books.copy("consent_history", line, sequence=1, step="agree", after="prepared")
     books.copy("consent_history", line, sequence=2, step="stage", before="prepared", after="awaiting")
-    books.copy("work", {"id": -1, "handler": "consents.follow", "key": "consents.follow:con_x", "run_at": books.now})
+    _followed(books, "con_x")
     return standing
+
+
+def _followed(books: Books, consent_id: str) -> None:
+    work = {"id": -1, "handler": "consents.follow", "key": f"consents.follow:{consent_id}", "run_at": books.now}
+    books.copy("work", work)
 
 
 def _claim(books: Books, payment: Row, consent_id: str, released_at: dt.datetime | None = None) -> None:
@@ -525,6 +530,7 @@ def _paid_under(books: Books) -> tuple[Row, Row]:
         books.copy("consent_history", line, before=before, after=after)
     _claim(books, payment, head["id"])
     books.change("consent_usage", _usage(payment), limit_minor=minor)
+    _followed(books, head["id"])
     return books.payment("settled"), books.of("decision", payment)
 
 
