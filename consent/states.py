@@ -84,6 +84,9 @@ class ConsentSource(enum.StrEnum):
     OPERATOR = "operator"
 
 
+#: in which a customer can pay under it, or can again once they approve it anew
+STANDING_USABLE = (StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK)
+
 P, T = StandingState, StandingStep
 #: nothing is paid under one of these, and nobody has to do anything about it
 STANDING_OVER = frozenset({P.REJECTED, P.EXPIRED, P.REVOKED})

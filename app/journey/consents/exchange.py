@@ -9,9 +9,8 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.consents import rules
 from app.journey.consents.access import locked
-from app.journey.consents.my_banks import has_removed
+from app.journey.consents.my_banks import is_wanted
 from app.journey.consents.step import follow_from, note
-from app.people.stops import is_stopped
 from app.services import Task
 from connectors.contract import Authorised, ScaOAuth
 from connectors.errors import BankError, NotApproved
@@ -36,7 +35,7 @@ def exchange_consent_code(task: Task) -> None:
         trip = uow.session.get_one(Trip, task.payload["trip_id"], with_for_update=True, populate_existing=True)
         task.hold(uow)
         taken = None
-        if _is_wanted(uow, consent, standing):
+        if _is_of_use(uow, consent, standing):
             taken = trips.take_answer(uow.session, services.vault, trip, now=uow.now)
         if taken is None:  # refused at the bank, tried before, or of no more use
             trips.forget(uow.session, trip.id)
@@ -70,7 +69,7 @@ def exchange_consent_code(task: Task) -> None:
         trip = uow.session.get_one(Trip, task.payload["trip_id"])
         trip.outcome = outcome[:40]
         trips.forget(uow.session, trip.id)
-        if authorised is not None and _is_wanted(uow, consent, standing):
+        if authorised is not None and _is_of_use(uow, consent, standing):
             _keep(task, uow, consent, standing, authorised, asked_at=asked_at)
         _look_now(uow, consent, standing)
         uow.commit()
@@ -80,14 +79,9 @@ def exchange_consent_code(task: Task) -> None:
         uow.commit()
 
 
-def _is_wanted(uow: UnitOfWork, consent: Consent, standing: Standing) -> bool:
+def _is_of_use(uow: UnitOfWork, consent: Consent, standing: Standing) -> bool:
     """Whether an approval of it is of use: it is not over at the bank, and its customer wants it still."""
-    return (
-        consent.state in APPROVABLE
-        and standing.gone_at is None
-        and not is_stopped(uow.session, standing.customer_id)
-        and not has_removed(uow.session, customer_id=standing.customer_id, bank_id=standing.bank_id)
-    )
+    return consent.state in APPROVABLE and standing.gone_at is None and is_wanted(uow.session, standing)
 
 
 def _keep(

@@ -18,9 +18,9 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.consents import budget, rules
 from app.journey.consents.access import locked
-from app.journey.consents.my_banks import has_removed
+from app.journey.consents.my_banks import is_wanted
 from app.journey.consents.step import note, step, take_back
-from app.people.stops import is_stopped, voids
+from app.people.stops import voids
 from app.services import Services, Task
 from connectors.capabilities import RecurringPayments, Recurs, ToldConsent
 from connectors.contract import BankRequest, ConsentStatus, PsuContext, Staged
@@ -329,9 +329,7 @@ def _believe(services: Services, uow: UnitOfWork, consent: Consent, standing: St
 def _is_authorised(
     services: Services, uow: UnitOfWork, consent: Consent, standing: Standing, told: ToldConsent
 ) -> None:
-    if is_stopped(uow.session, standing.customer_id) or has_removed(
-        uow.session, customer_id=standing.customer_id, bank_id=standing.bank_id
-    ):
+    if not is_wanted(uow.session, standing):
         take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="approved, and not wanted any more")
     elif tokens.is_any_kept(uow.session, consent.id):
         before = standing.payer_mask

@@ -10,10 +10,11 @@ from app.db.upsert import insert_once
 from app.journey.consents.access import locked, takeable
 from app.journey.consents.models import CustomerBank
 from app.journey.consents.step import take_back
+from app.people import stops
 from app.people.customers import lock_customer
 from app.people.sessions import SignedIn
 from consent import sign_ins
-from consent.models import SignIn
+from consent.models import SignIn, Standing
 from consent.states import ConsentSource
 
 
@@ -28,6 +29,13 @@ def has_removed(session: Session, *, customer_id: str, bank_id: str) -> bool:
     """Whether the customer wants nothing more of this bank here."""
     row = session.get(CustomerBank, (customer_id, bank_id))
     return row is not None and row.removed_at is not None
+
+
+def is_wanted(session: Session, standing: Standing) -> bool:
+    """Whether its customer has neither stopped everything nor removed its bank."""
+    return not stops.is_stopped(session, standing.customer_id) and not has_removed(
+        session, customer_id=standing.customer_id, bank_id=standing.bank_id
+    )
 
 
 def banks_of(session: Session, *, customer_id: str) -> dict[str, bool]:

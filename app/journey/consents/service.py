@@ -29,10 +29,10 @@ from connectors.security.pkce import challenge
 from consent import trips
 from consent.base import new_secret
 from consent.models import Consent, Standing, Trip
-from consent.states import STANDING_OVER, ConsentSource, StandingState
+from consent.states import STANDING_OVER, STANDING_USABLE, ConsentSource, StandingState
 
 #: of these the customer can be sent to the bank: to approve it, or to approve the same one again
-LEAVABLE = (StandingState.AWAITING, StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK)
+LEAVABLE = (StandingState.AWAITING, *STANDING_USABLE)
 #: that are reminded of in one transaction
 REMINDERS_MOST = 500
 
@@ -205,7 +205,7 @@ def remind(uow: UnitOfWork) -> None:
             Standing.ended_at.is_(None),
             Standing.ends_on >= today,
             Standing.ends_on <= today + dt.timedelta(days=max(rules.REMIND_DAYS)),
-            Consent.state.in_((StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK)),
+            Consent.state.in_(STANDING_USABLE),
         )
         .order_by(Standing.ends_on, Standing.consent_id)
         .with_for_update(skip_locked=True, of=Standing)

@@ -42,7 +42,7 @@ from app.services import Services, Task
 from config.mail import is_address
 from consent.base import new_id
 from consent.models import Consent, ConsentHistory, Standing
-from consent.states import StandingState
+from consent.states import STANDING_USABLE, StandingState
 
 SEND = "notices.send"
 #: how long what was told stands on its customer's page
@@ -346,8 +346,7 @@ def _whose_consent(kind: NoticeKind) -> WhoseOf:
 def _whose_consents_end(session: Session, facts: Facts) -> Whose:
     """Of those under which their customer can pay, or can again once they approve it anew."""
     consents = {fact["event"]: session.get_one(Consent, fact["consent_id"]) for fact in facts}
-    usable = (StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK)
-    return {each.customer_id: event for event, each in consents.items() if each.state in usable}
+    return {each.customer_id: event for event, each in consents.items() if each.state in STANDING_USABLE}
 
 
 def _whose_own(event: type[Event]) -> WhoseOf:

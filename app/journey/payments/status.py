@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.consents import budget
+from app.journey.consents.renewing import fresh_token
 from app.journey.payments import calls, rules
 from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_unwanted
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
-from app.journey.payments.own_consent import agreed_of, forget_token
+from app.journey.payments.own_consent import agreed_of, forget_token, standing_of
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.speaker import teller
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
@@ -66,7 +67,11 @@ def follow(task: Task) -> None:
     """
     payment_id = task.payload["payment_id"]
     with task.services.reading() as uow:
-        is_to_submit = uow.session.get_one(Payment, payment_id).is_to_submit
+        payment = uow.session.get_one(Payment, payment_id)
+        is_to_submit = payment.is_to_submit
+        standing = standing_of(uow.session, payment) if is_to_submit and payment.state not in OVER else None
+    if standing is not None:  # its token may live for minutes, and no transaction waits for a bank
+        fresh_token(task.services, consent_id=standing.consent_id, deadline_s=task.deadline_s)
     if is_to_submit:
         submit(task, payment_id=payment_id)
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import ColumnElement, Row, Select, or_, select
 
 from app.audit import entries
 from app.audit.kinds import Kind
@@ -322,7 +322,7 @@ def stop_new_versions(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> Non
 def _tell_twins(uow: UnitOfWork, payment: Payment) -> None:
     """What is under way of bills that may be the same is looked at by itself, each in a transaction of its own: nobody
     locks payments of two bills that do not replace each other. Until then the gates hold it up (``gives_way``)."""
-    under_way = _under_way(uow, payment.customer_id)
+    under_way = _under_way(uow, Payment.customer_id == payment.customer_id)
     if under_way:
         same = {twin.id for twin in twins(uow.session, invoice_id=payment.invoice_id)}
         _look_at(uow, [each for each in under_way if each.invoice_id in same])
@@ -331,7 +331,7 @@ def _tell_twins(uow: UnitOfWork, payment: Payment) -> None:
 def tell_twins_of_line(uow: UnitOfWork, invoice: Invoice) -> None:
     """Bills were found to replace each other, this one among them. What may be the same as one of them may be the same
     as each now, so what is under way of any of these is looked at, as in ``_tell_twins``."""
-    under_way = _under_way(uow, invoice.customer_id)
+    under_way = _under_way(uow, Payment.customer_id == invoice.customer_id)
     same = {twin.id for twin in twins(uow.session, invoice_id=invoice.id)} if under_way else set()
     if same:
         line = lines_of(uow.session, [invoice.id])[invoice.id]
@@ -363,13 +363,8 @@ def look_at_consent(task: Task) -> None:
     """A standing consent may be used no more, or again: payments under it that are under way are looked at, as in
     ``look_at_account``."""
     with task.services.unit_of_work() as uow:
-        payments = uow.session.scalars(
-            select(Payment.id)
-            .where(Payment.consent_id == task.payload["consent_id"], Payment.state.in_(_STOPPABLE))
-            .order_by(Payment.id)
-        ).all()
-        for payment_id in payments:
-            uow.record(ConsentMoved(payment_id=payment_id))
+        for each in _under_way(uow, Payment.consent_id == task.payload["consent_id"]):
+            uow.record(ConsentMoved(payment_id=each.id))
         task.finish(uow)
         uow.commit()
 
@@ -377,18 +372,16 @@ def look_at_consent(task: Task) -> None:
 def look_at_customer(task: Task) -> None:
     """CustomerStopped: what of theirs is under way is looked at, as in ``look_at_account``."""
     with task.services.unit_of_work() as uow:
-        for each in _under_way(uow, task.payload["customer_id"]):
+        for each in _under_way(uow, Payment.customer_id == task.payload["customer_id"]):
             uow.record(DecisionVoid(payment_id=each.id))
         task.finish(uow)
         uow.commit()
 
 
-def _under_way(uow: UnitOfWork, customer_id: str) -> Sequence[Row[str, str]]:
-    """All of this customer that can still be stopped, or be wanted no more."""
+def _under_way(uow: UnitOfWork, whose: ColumnElement[bool]) -> Sequence[Row[str, str]]:
+    """All of these payments that can still be stopped, or be wanted no more."""
     return uow.session.execute(
-        select(Payment.id, Payment.invoice_id)
-        .where(Payment.customer_id == customer_id, Payment.state.in_(_STOPPABLE))
-        .order_by(Payment.id)
+        select(Payment.id, Payment.invoice_id).where(whose, Payment.state.in_(_STOPPABLE)).order_by(Payment.id)
     ).all()
 
 

@@ -20,7 +20,6 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.consents import budget, claims
 from app.journey.consents.access import locked as locked_consent
-from app.journey.consents.renewing import fresh_token
 from app.journey.consents.step import lose_access
 from app.journey.decisions.models import Decision
 from app.journey.invoices.chain import later_ids
@@ -54,7 +53,6 @@ class _Question:
 
 def submit(task: Task, *, payment_id: str) -> None:
     """Bring a payment that is ours to submit one step further. Safe to run again from the start at any moment."""
-    _renew_token(task, payment_id)
     found = _intend(task, payment_id)
     if isinstance(found, _Question):
         failpoint("submit.asked")
@@ -65,15 +63,6 @@ def submit(task: Task, *, payment_id: str) -> None:
     failpoint("submit.intended")
     _send(task, payment_id, found)
     failpoint("submit.written")
-
-
-def _renew_token(task: Task, payment_id: str) -> None:
-    """The token of a standing consent may live for minutes: it is renewed here, where no transaction waits for it."""
-    with task.services.reading() as uow:
-        payment = uow.session.get_one(Payment, payment_id)
-        standing = standing_of(uow.session, payment) if payment.is_to_submit and payment.state not in OVER else None
-    if standing is not None:
-        fresh_token(task.services, consent_id=standing.consent_id, deadline_s=task.deadline_s)
 
 
 def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:

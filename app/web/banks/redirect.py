@@ -9,12 +9,12 @@ from __future__ import annotations
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.db.unit_of_work import Recorded
 from app.journey.banks import sign_in
 from app.journey.consents import service as consents
 from app.journey.consents.step import work_key as consent_work_key
 from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
-from app.journey.payments.service import Returned
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, signed_in, trip_cookies
@@ -78,7 +78,7 @@ def comes_back(bank_id: str, state: str | None = None) -> ResponseReturnValue:
         abort(400, "signing-in" if bank.sign_in_first else None)
     if not returned.same_browser:
         return render_template("customers/elsewhere.html", bank_name=bank.name)
-    _find_out(returned)
+    _find_out(returned.work, work_key(returned.payment_id))
     # a clean address: the code must not stay in the browser's history
     return redirect(url_for("customers.payment", pay=returned.payment_id, back=1), 303)
 
@@ -118,20 +118,17 @@ def _from_consent(bank_id: str, state: str, answer: dict[str, str]) -> ResponseR
     if not returned.is_believed:
         bank_name = services().banks.profile(bank_id).name
         return render_template("customers/elsewhere.html", bank_name=bank_name, consenting=True)
-    if returned.work is not None:
-        for key in returned.work.work_keys.values():
-            run_now(services(), key, deadline_s=WEB_DEADLINE_S)
-        run_now(services(), consent_work_key(returned.consent_id), deadline_s=WEB_DEADLINE_S / 2)
+    _find_out(returned.work, consent_work_key(returned.consent_id))
     return redirect(url_for("customers.consent", con=returned.consent_id, back=1), 303)
 
 
-def _find_out(returned: Returned) -> None:
-    """Exchange the code and ask for the status while the customer waits; a worker goes on where this ends."""
-    if returned.work is None:
+def _find_out(work: Recorded | None, follow_key: str) -> None:
+    """Exchange the code and ask the bank while the customer waits; a worker goes on where this ends."""
+    if work is None:
         return
-    for key in returned.work.work_keys.values():
+    for key in work.work_keys.values():
         run_now(services(), key, deadline_s=WEB_DEADLINE_S)
-    run_now(services(), work_key(returned.payment_id), deadline_s=WEB_DEADLINE_S / 2)
+    run_now(services(), follow_key, deadline_s=WEB_DEADLINE_S / 2)
 
 
 def _one(name: str) -> str | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
-import json
 from collections.abc import Mapping
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
@@ -22,10 +20,9 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services
 from app.web.customers.bank_view import bank_view
-from app.web.customers.pages import blueprint, common, json_body, me, relying_party
+from app.web.customers.pages import blueprint, common, json_body, me, psu, relying_party, sent_credential
 from app.web.customers.terms import words
 from connectors.capabilities import Period
-from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 
 #: in the order of the form; the first one is suggested
@@ -83,23 +80,17 @@ def agree_ceremony(biller: str) -> ResponseReturnValue:
 def agree(biller: str) -> ResponseReturnValue:
     """Write it down. Then give it to the bank while the customer waits; a worker goes on where this ends."""
     try:
-        credential = json.loads(request.form.get("credential", ""))
-    except (ValueError, RecursionError):
-        credential = None
-    try:
-        if not isinstance(credential, dict):
-            raise Invalid("no-passkey-answer", "The confirmation with your passkey did not arrive. Nothing was set up.")
-        address = ipaddress.ip_address(request.remote_addr or "")
+        ceremony, credential = sent_credential(so="Nothing was set up.")
         with services().unit_of_work() as uow:
             consent_id = agreeing.agree(
                 services(),
                 uow,
                 signed_in=me(),
                 party=relying_party(),
-                ceremony=request.form.get("ceremony"),
+                ceremony=ceremony,
                 credential=credential,
                 banks={bank.id: bank for bank in services().banks.banks()},
-                psu=PsuContext(ip_address=str(address), user_agent=request.user_agent.string[:200]),
+                psu=psu(),
                 words=words,
             )
             uow.commit()

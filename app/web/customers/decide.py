@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 from dataclasses import replace
 
 from flask import Response, abort, jsonify, make_response, redirect, render_template, request, url_for
@@ -27,9 +25,17 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookie_name
 from app.web.customers.bank_view import bank_view
-from app.web.customers.pages import blueprint, json_body, me, note_seen, relying_party, set_cookie
+from app.web.customers.pages import (
+    blueprint,
+    json_body,
+    me,
+    note_seen,
+    psu,
+    relying_party,
+    sent_credential,
+    set_cookie,
+)
 from app.web.customers.verdicts import LIMITS, sentence
-from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from consent.sign_ins import TRIP_LIFE
 
@@ -68,22 +74,17 @@ def pay(inv: str) -> ResponseReturnValue:
     """Decide. Then give the payment to the bank while the customer waits; a worker goes on where this ends, and with
     what is paid under a standing consent: nobody leaves for the bank, and until it is sent it can be stopped."""
     try:
-        credential = json.loads(request.form.get("credential", ""))
-    except (ValueError, RecursionError):
-        credential = None
-    try:
-        if not isinstance(credential, dict):
-            raise Invalid("no-passkey-answer", "The confirmation with your passkey did not arrive. Nothing was paid.")
+        ceremony, credential = sent_credential(so="Nothing was paid.")
         with services().unit_of_work() as uow:
             decided = decisions.pay_now(
                 uow,
                 signed_in=me(),
                 party=relying_party(),
                 invoice_id=inv,
-                ceremony=request.form.get("ceremony"),
+                ceremony=ceremony,
                 credential=credential,
                 banks={bank.id: bank for bank in services().banks.banks()},
-                psu=_psu(),
+                psu=psu(),
             )
             uow.commit()
     except AppError as error:
@@ -114,12 +115,6 @@ def sign_in_at_bank(inv: str) -> ResponseReturnValue:
     life_s = int(TRIP_LIFE.total_seconds())
     set_cookie(response, trip_cookie_name(leaving.trip_id), leaving.browser, max_age=life_s)
     return response
-
-
-def _psu() -> PsuContext:
-    """Whose browser it is, for the bank. An address that is none means a proxy set up wrongly: decide nothing then."""
-    address = ipaddress.ip_address(request.remote_addr or "")
-    return PsuContext(ip_address=str(address), user_agent=request.user_agent.string[:200])
 
 
 def _refused(invoice_id: str, error: AppError) -> Response:

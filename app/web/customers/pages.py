@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 from typing import Any
 
@@ -23,7 +24,7 @@ from app.people.sessions import SignedIn
 from app.web.context import services, signed_in
 from app.web.customers.limits import BODY_MOST, FILE_MOST
 from app.web.headers import only_from_our_pages
-from connectors.contract import Approach
+from connectors.contract import Approach, PsuContext
 from connectors.registry import UnknownBank
 
 blueprint = Blueprint("customers", __name__)
@@ -167,15 +168,22 @@ def json_body() -> object:
         return None
 
 
-def sent_credential() -> tuple[str, dict[str, Any]]:
-    """The ceremony of a form, and what the passkey signed, which a script has put there. Raises Invalid."""
+def sent_credential(*, code: str = "no-passkey-answer", so: str = "Nothing was changed.") -> tuple[str, dict[str, Any]]:
+    """The ceremony of a form, and what the passkey signed, which a script has put there. Raises Invalid, which says
+    with ``so`` what that means."""
     try:
         credential = json.loads(request.form.get("credential", ""))
     except (ValueError, RecursionError):
         credential = None
     if not isinstance(credential, dict):
-        raise Invalid("no-passkey-answer", "The confirmation with your passkey did not arrive. Nothing was changed.")
+        raise Invalid(code, f"The confirmation with your passkey did not arrive. {so}")
     return request.form.get("ceremony", ""), credential
+
+
+def psu() -> PsuContext:
+    """Whose browser it is, for the bank. An address that is none means a proxy set up wrongly: decide nothing then."""
+    address = ipaddress.ip_address(request.remote_addr or "")
+    return PsuContext(ip_address=str(address), user_agent=request.user_agent.string[:200])
 
 
 def sent_file() -> bytes | None:

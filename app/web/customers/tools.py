@@ -6,14 +6,12 @@ verb, so that whoever finds a token can read bills, and neither pay one nor chan
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.errors import Invalid
 from app.journey.banks.read import troubled_banks
 from app.journey.invoices.read import INBOX_MOST, InvoiceView, Seal, account_view, invoice_view, invoices_of, origin_of
 from app.journey.invoices.states import InvoiceState
@@ -23,7 +21,7 @@ from app.people.models import Customer
 from app.web.context import may_be_here, services
 from app.web.customers.errors import problem
 from app.web.customers.limits import address, limiter, making_tools_limit, tools_limit
-from app.web.customers.pages import blueprint, json_body, me, relying_party
+from app.web.customers.pages import blueprint, json_body, me, relying_party, sent_credential
 from app.web.customers.verdicts import WaysView, WayView, sentence, ways_of_bill
 from connectors.money import Money
 from consent.base import hash_of
@@ -55,18 +53,13 @@ def tool_ceremony() -> ResponseReturnValue:
 @blueprint.post("/security/tools")
 def make_tool() -> ResponseReturnValue:
     """Make it, and show it in this one answer."""
-    try:
-        credential = json.loads(request.form.get("credential", ""))
-    except (ValueError, RecursionError):
-        credential = None
-    if not isinstance(credential, dict):
-        raise Invalid("ceremony-over", "This confirmation is no longer open. Nothing was made.")
+    ceremony, credential = sent_credential(code="ceremony-over", so="Nothing was made.")
     with services().unit_of_work() as uow:
         token = tool_tokens.make(
             uow,
             party=relying_party(),
             signed_in=me(),
-            ceremony=request.form.get("ceremony"),
+            ceremony=ceremony,
             credential=credential,
         )
         uow.commit()

@@ -361,8 +361,9 @@ def test_the_link_that_is_given_away_against_it(rounds: Rounds, twins: Twins, ev
             house.leave(payment.id)
 
     acts = (executed_after_all, leave) if evidence_first else (leave, executed_after_all)
+    rounds.every = min(rounds.every, 4)  # few of its moments come after the link was given
     ends = {gives_way(house) for house in rounds.moments(prepare, *acts)}
-    assert rounds.every > 1 or "awaiting_customer, unwanted" in ends  # few of the moments come after the link was given
+    assert "awaiting_customer, unwanted" in ends
     assert ends <= {"cancelled", "awaiting_customer, unwanted"}  # stopped before the link was given, or not wanted
 
 
