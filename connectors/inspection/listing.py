@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from connectors import capabilities as optional
 from connectors import contract
+from connectors.capabilities import Recurs
 from connectors.contract import Connector
 from connectors.inspection import certificates
 from connectors.inspection.finding import Verdict
@@ -43,10 +44,14 @@ def _state(bank: BankProfile, banks: Registry, *, now: dt.datetime) -> str:
 
 
 def capabilities(connector: Connector) -> list[str]:
-    """What is built for its standard beyond what all have: the protocols that it has, in words: ``checks-funds``."""
+    """What is built for its standard beyond what all have: the protocols that it has, in words: ``checks-funds``.
+    ``recurs`` only where its file names a kind that the bank takes."""
     known = {**vars(contract), **vars(optional)}
+    left_out: set[object] = {Connector}
+    if isinstance(connector, Recurs) and not connector.recurring.kinds:
+        left_out.add(Recurs)
     return sorted(
         re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
         for name, one in known.items()
-        if getattr(one, "_is_runtime_protocol", False) and one is not Connector and isinstance(connector, one)
+        if getattr(one, "_is_runtime_protocol", False) and one not in left_out and isinstance(connector, one)
     )

@@ -20,12 +20,12 @@ FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n, gene
 
 INSERT INTO standing (consent_id, customer_id, biller_id, bank_id, purpose, payee_name, payee_iban, currency,
                       each_minor, limits, vrp_type, days, begins_on, shown_hash, evidence, agreed_at, request_id,
-                      method, path, headers, body, sequence)
+                      method, path, headers, body, sends, sequence)
 SELECT 'con_' || lpad(to_hex(n * 2 + k), 32, '0'), 'cus_' || lpad(to_hex(n), 32, '0'), 'blr_' || k, 'albion', 'Bills',
        'Trams', 'GB33BUKB20201555555555', 'GBP', 5000,
        '[{"period"\: "month", "alignment"\: "calendar", "minor"\: 20000},
          {"period"\: "week", "alignment"\: "consent", "minor"\: 10000}]',
-       'other', 'UTC', date '2026-01-01', '0', '{}', now(), 'req-' || n * 2 + k, 'POST', '/consents', '{}', '', 3
+       'other', 'UTC', date '2026-01-01', '0', '{}', now(), 'req-' || n * 2 + k, 'POST', '/consents', '{}', '', 1, 3
 FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n, generate_series(0, 1) AS k;
 
 -- of three months: the periods that are over are never read

@@ -46,6 +46,7 @@ from app.keys.installation import Keys
 from app.people.clients import SCOPES
 from app.people.models import Biller, PayeeAccount
 from app.services import Services, build_services
+from app.web.customers import limits
 from app.worker import Worker
 from config.settings import Settings
 from connectors.sandbox_bank.openbanking_uk import events
@@ -131,6 +132,12 @@ def world(app: Flask, services: Services, worker: Worker, clock: Clock, uk_bank:
 
 
 @pytest.fixture(autouse=True)
+def many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one address come more than any program sends."""
+    monkeypatch.setattr(limits, "TOOLS_LIMIT", "1000000 per minute")
+
+
+@pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Forged work fails, as it should, by the hundred."""
     caplog.set_level(logging.CRITICAL, logger="quittance.tasks")
@@ -195,8 +202,8 @@ def bodies(world: World, ids: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     yield {"data": {**{name: str(value) for name, value in said.items()}, "credential": "{}"}}
 
 
-#: after it no route pays, whatever is wrong with that: tests/functional/test_stop.py has it
-_ENDS_ALL = {"customers.stop_everything"}
+#: after these nothing could be paid, whatever else is wrong: tests/functional/test_{stop,consents}.py have them
+_ENDS_ALL = {"customers.stop_everything", "customers.stop_consent", "customers.remove_bank"}
 
 
 def call_every_route(world: World, *, every: int = 1) -> None:

@@ -23,16 +23,10 @@ from app.services import Services, build_services
 from app.worker import Worker
 from config.settings import Settings
 from connectors.capabilities import Alignment, Period, PeriodicLimit
-from connectors.contract import Authorised
 from connectors.money import Money
-from consent import tokens
-from consent.base import new_id
-from consent.models import Consent, Trip
-from consent.rules import Frame, Limit
 from tests.conftest import Clock
-from tests.support.factories import agree_standing
 from tests.support.installation import make_settings
-from tests.support.standing import BANK, World, approve, begin, bill_for
+from tests.support.standing import BANK, World, approve, begin, bill_for, keep
 from tests.support.uk_bank import make_folder
 from tests.support.uk_socket import CountedBank, serve_counted
 
@@ -160,39 +154,11 @@ def house(app: Flask, services: Services, worker: Worker, clock: Clock, uk_bank:
     world = begin(app=app, services=services, worker=worker, clock=clock, bank=uk_bank)
     agreed = replace(world.agreed, maximum_individual=Money.parse("90.00", "GBP"), periodic_limits=(WEEK,))
     approved = approve(services, world.tls, agreed, exchange=True)
-    assert agreed.valid_from is not None
-    frame = Frame(
-        payee_name=agreed.creditor_name,
-        payee_iban=agreed.creditor_iban,
-        currency="GBP",
-        each_minor=90_00,
-        limits=(Limit(period=WEEK.period, alignment=WEEK.alignment, minor=WEEK.amount.minor),),
-        begins_on=agreed.valid_from,
-        ends_on=None,
-    )
-    with services.unit_of_work() as uow:
+    with services.reading() as uow:
         biller_id = uow.session.scalars(select(Invoice.biller_id)).one()
-        assert biller_id is not None
-        standing = agree_standing(uow, customer_id=world.customer.id, biller_id=biller_id, bank_id=BANK, frame=frame)
-        consent = uow.session.get_one(Consent, standing.consent_id)
-        consent.bank_consent_id = approved.bank_consent_id
-        standing.payer_mask = "····4417"
-        token = Authorised(access_token=approved.access_token, expires_in_s=10_000_000)
-        tokens.keep(uow.session, services.vault, consent, token, now=uow.now)
-        at = dict.fromkeys(("created_at", "left_at", "returned_at", "exchanged_at"), uow.now)
-        trip = Trip(
-            id=new_id("trp"),
-            customer_id=world.customer.id,
-            bank_id=BANK,
-            state_hash="x",
-            redirect_uri="https://space.example/back",
-            consent_id=consent.id,
-            outcome="code",
-            **at,
-        )
-        uow.session.add(trip)
-        uow.commit()
-    yield House(world, standing.consent_id, approved.bank_consent_id)
+    assert biller_id is not None
+    consent_id = keep(services, customer_id=world.customer.id, biller_id=biller_id, agreed=agreed, approved=approved)
+    yield House(world, consent_id, approved.bank_consent_id)
     world.tls.close()
 
 

@@ -1,8 +1,6 @@
 """An installation whose customer has all that a payment needs but a decision: an open bill, and at a UK bank a standing
-consent that covers it, authorised, with its token in our vault.
-
-Today no verb of ours makes such a consent, so the connector does, and its row is made to look as much as can be like
-one that may be used.
+consent that covers it, authorised, with its token in our vault. The customer agreed to it and approved it at the bank,
+but on no page of ours: tests/browser/test_standing.py goes that way.
 """
 
 from __future__ import annotations
@@ -28,7 +26,8 @@ from app.journey.invoices.access import payee_of
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.receipts.models import Receipt
-from app.people.models import Biller, Customer
+from app.people import tool_tokens
+from app.people.models import Biller, Customer, ToolToken
 from app.schedule import Schedule
 from app.services import Services
 from app.worker import Worker
@@ -38,9 +37,10 @@ from connectors.money import Money
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.security.pkce import challenge, new_verifier
 from consent import tokens
-from consent.base import Base, new_id
+from consent.base import Base, hash_of, new_id
 from consent.models import Consent, Trip
-from consent.states import ConsentState
+from consent.rules import Frame, Limit
+from consent.states import StandingState
 from tests.support import factories
 from tests.support.billers_door import Program
 from tests.support.bills import json_bill
@@ -54,7 +54,6 @@ PAYEE_IBAN = "GB29NWBK60161331926819"
 AMOUNT = "84.20"
 WAIT_S = 10
 PSU = PsuContext(ip_address="192.0.2.7")
-A_YEAR = dt.timedelta(days=365)
 
 #: whose ids are at hand: for each the first ones
 MODELS: tuple[type[Base], ...] = (
@@ -122,7 +121,10 @@ class World:
         return found
 
     def could_pay(self) -> None:
-        """The bank would have taken it: the consent stands, its token is good, the money is there."""
+        """We would have offered it and the bank have taken it: the consent stands, its token is good, the money is
+        there."""
+        with self.services.reading() as uow:
+            assert uow.session.get_one(Consent, self.consent_id).state == StandingState.AUTHORISED
         recurring, consent_id = self.connector.recurring, self.standing.bank_consent_id
         assert recurring.consent_status(consent_id, timeout_s=WAIT_S) is ConsentStatus.AUTHORISED
         amount = Money.parse(AMOUNT, "GBP")
@@ -171,12 +173,22 @@ class World:
     # --------------------------------------------------------------------------------------------------- who may call
 
     def callers(self) -> dict[str, Callable[[], Caller]]:
-        bearer = self.program.bearer()
+        bearer, tool = self.program.bearer(), {"Authorization": f"Bearer {self.tool()}"}
         return {
             "nobody": lambda: Caller(self.app.test_client(), {}),
             "the customer": self.as_customer,
             "the biller's program": lambda: Caller(self.app.test_client(), bearer),
+            "the customer's program": lambda: Caller(self.app.test_client(), tool),
         }
+
+    def tool(self) -> str:
+        """A token of the customer's programs."""
+        token = f"{tool_tokens.PREFIX}{secrets.token_urlsafe(32)}"
+        with self.services.unit_of_work() as uow:
+            row = {"customer_id": self.customer.id, "name": "Budget", "scope": tool_tokens.SCOPE}
+            uow.session.add(ToolToken(token_hash=hash_of(token), created_at=uow.now, **row))
+            uow.commit()
+        return token
 
     def as_customer(self) -> Caller:
         """Signed in, on one of our pages, with its form token."""
@@ -284,33 +296,52 @@ def begin(*, app: Flask, services: Services, worker: Worker, clock: Any, bank: C
         invoice_id=invoice.id,
         agreed=agreed,
         standing=standing,
-        consent_id=keep(services, customer, standing),
+        consent_id=keep(services, customer_id=customer.id, biller_id=biller.id, agreed=agreed, approved=standing),
         unused=approve(services, tls, agreed, exchange=False),
         tls=tls,
     )
 
 
-def keep(services: Services, customer: Customer, standing: Approved) -> str:
-    """Consent and token as we keep those of single payments, for a year. The row's id."""
-    assert standing.access_token is not None
+def keep(services: Services, *, customer_id: str, biller_id: str, agreed: RecurringConsent, approved: Approved) -> str:
+    """The standing consent as our tables have it once it is approved, its token in the vault for a year. Returns its
+    id."""
+    assert agreed.valid_from is not None
+    limits = [
+        Limit(period=one.period, alignment=one.alignment, minor=one.amount.minor) for one in agreed.periodic_limits
+    ]
+    frame = Frame(
+        payee_name=agreed.creditor_name,
+        payee_iban=agreed.creditor_iban,
+        currency=agreed.maximum_individual.currency,
+        each_minor=agreed.maximum_individual.minor,
+        limits=tuple(limits),
+        begins_on=agreed.valid_from,
+        ends_on=None,
+    )
     with services.unit_of_work() as uow:
-        consent = Consent(
-            id=new_id("con"),
-            customer_id=customer.id,
-            kind="single",  # as the journey makes them: it knows no other yet
-            bank_id=BANK,
-            bank_consent_id=standing.bank_consent_id,
-            state=ConsentState.AUTHORISED,
-            sca={},
-            created_at=uow.now,
-            expires_at=uow.now + A_YEAR,
+        standing = factories.agree_standing(
+            uow, customer_id=customer_id, biller_id=biller_id, bank_id=BANK, frame=frame, days="Europe/London"
         )
-        uow.session.add(consent)
-        uow.session.flush()
-        authorised = Authorised(access_token=standing.access_token, expires_in_s=int(A_YEAR.total_seconds()))
-        tokens.keep(uow.session, services.vault, consent, authorised, now=uow.now)
+        consent = uow.session.get_one(Consent, standing.consent_id)
+        consent.bank_consent_id = approved.bank_consent_id
+        standing.payer_mask = "····4417"
+        token = Authorised(access_token=approved.access_token)
+        tokens.keep_standing(
+            uow.session, services.vault, consent.id, token, now=uow.now, until=uow.now + dt.timedelta(days=365)
+        )
+        trip = Trip(
+            id=new_id("trp"),
+            customer_id=customer_id,
+            bank_id=BANK,
+            state_hash=hash_of(approved.state),
+            redirect_uri=f"{BASE_URL}/banks/{BANK}/return",
+            consent_id=consent.id,
+            outcome="code",
+            **dict.fromkeys(("created_at", "left_at", "returned_at", "exchanged_at"), uow.now),
+        )
+        uow.session.add(trip)
         uow.commit()
-        return consent.id
+        return standing.consent_id
 
 
 def bill_for(address: str, *, number: str, today: dt.date) -> bytes:
