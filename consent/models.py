@@ -148,6 +148,7 @@ class Standing(Base):
     sends: Mapped[int] = mapped_column(default=0)  # how often
     payer_mask: Mapped[str | None] = mapped_column(String(40))  # the account that it pays from; the whole in the vault
     payer_name: Mapped[str | None] = mapped_column(String(140))
+    payer_lost_at: Mapped[dt.datetime | None]  # since then the bank, which had named the account, names none
     authorised_at: Mapped[dt.datetime | None]  # the last time
     ended_at: Mapped[dt.datetime | None]  # set exactly while its state is an end
     looked_at: Mapped[dt.datetime | None]  # when the bank was last asked

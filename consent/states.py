@@ -96,7 +96,6 @@ STANDING = Lifecycle(
     {
         (P.PREPARED, T.STAGE): P.AWAITING,
         (P.PREPARED, T.GIVE_UP): P.REJECTED,
-        (P.PREPARED, T.EXPIRE): P.EXPIRED,
         (P.PREPARED, T.REVOKE): P.REVOKING,  # an answer may be on its way: what it tells of is taken back there, too
         (P.AWAITING, T.AUTHORISE): P.AUTHORISED,
         **{(state, T.REJECT): P.REJECTED for state in _AT_BANK},

@@ -120,7 +120,7 @@ class Held:
     days: str  #: by whose clock its days are counted (rules.days_at)
     used: Used
     refused: Collection[tuple[int, dt.date]] = ()  #: the periods in which the bank refused what our count allowed
-    knows_account: bool = True  #: whether the bank still knows the account that it pays from
+    knows_account: bool  #: whether the bank still knows the account that it pays from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

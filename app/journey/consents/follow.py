@@ -12,7 +12,7 @@ import enum
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
@@ -293,6 +293,9 @@ def _next_look(uow: UnitOfWork, consent: Consent, standing: Standing) -> dt.date
         return uow.now + rules.WAITING_AGAIN
     run_at = rules.next_look(consent_id=consent.id, now=uow.now)
     if consent.state == StandingState.AWAITING:
+        known_at = _exchange_known_at(uow, consent)
+        if known_at is not None and uow.now < known_at:
+            return known_at
         lapses_at = consent.expires_at + rules.EXPIRY_MARGIN
         run_at = lapses_at if uow.now < lapses_at else uow.now + dt.timedelta(hours=1)
     if standing.ends_on is not None:
@@ -332,26 +335,47 @@ def _is_authorised(
     if not is_wanted(uow.session, standing):
         take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="approved, and not wanted any more")
     elif tokens.is_any_kept(uow.session, consent.id):
-        before = standing.payer_mask
-        if told.payer is not None:
-            keep_payer(uow.session, services.vault, standing, told.payer, now=uow.now)
-        is_other = before is not None and before != standing.payer_mask
-        evidence = f"bank:authorised; from {standing.payer_mask}" + (f", before from {before}" if is_other else "")
+        news, account = _account(services, uow, standing, told)
+        evidence = f"bank:authorised; {account}"
         said: dict[str, Any] = {"source": ConsentSource.BANK, "evidence": evidence, "answer": told.raw_response}
-        if not step(uow, standing, StandingStep.AUTHORISE, **said) and is_other:
-            note(uow, standing, "account", **said)
-    elif consent.state == StandingState.AWAITING and (_is_past(consent, uow.now) or _was_exchanged(uow, consent.id)):
+        if not step(uow, standing, StandingStep.AUTHORISE, **said) and news is not None:
+            note(uow, standing, news, **said)
+    elif consent.state == StandingState.AWAITING and (_is_past(consent, uow.now) or _was_exchanged(uow, consent)):
         evidence = "approved at the bank, whose answer did not reach us"
         step(uow, standing, StandingStep.LOSE_ACCESS, source=ConsentSource.BANK, evidence=evidence)
+
+
+def _account(services: Services, uow: UnitOfWork, standing: Standing, told: ToldConsent) -> tuple[str | None, str]:
+    """Which account pays: what of it is news, if anything, and in words. A bank need not name it; one that did before
+    knows it no more."""
+    before = standing.payer_mask
+    if told.payer is not None:
+        was_lost = standing.payer_lost_at is not None
+        is_other = keep_payer(uow.session, services.vault, standing, told.payer, now=uow.now)
+        words = f"from {standing.payer_mask}" + (f", before from {before}" if is_other else "")
+        return "account" if is_other or was_lost else None, words
+    if before is None:
+        return None, "no account is named"
+    is_news = standing.payer_lost_at is None
+    standing.payer_lost_at = standing.payer_lost_at or uow.now
+    return "account_lost" if is_news else None, f"no account is named any more, before from {before}"
 
 
 def _is_past(consent: Consent, now: dt.datetime) -> bool:
     return now >= consent.expires_at + rules.EXPIRY_MARGIN
 
 
-def _was_exchanged(uow: UnitOfWork, consent_id: str) -> bool:
-    tried = select(Trip.id).where(Trip.consent_id == consent_id, Trip.exchanged_at.is_not(None))
-    return uow.session.scalar(tried.limit(1)) is not None
+def _was_exchanged(uow: UnitOfWork, consent: Consent) -> bool:
+    """And nothing came of it, where nothing is kept."""
+    known_at = _exchange_known_at(uow, consent)
+    return known_at is not None and uow.now >= known_at
+
+
+def _exchange_known_at(uow: UnitOfWork, consent: Consent) -> dt.datetime | None:
+    """From when on the last exchange of a code is over, whatever came of it; None: there was none."""
+    begun = select(func.max(Trip.exchanged_at)).where(Trip.consent_id == consent.id)
+    begun_at = uow.session.scalar(begun)
+    return begun_at + rules.EXCHANGING if begun_at is not None else None
 
 
 def _taken_back(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: _Answer) -> None:

@@ -73,6 +73,7 @@ class ConsentView:
     ends_on: dt.date | None
     payer_mask: str | None
     payer_name: str | None
+    is_payer_lost: bool  #: the bank named that account before, and names none any more
     agreed_at: dt.datetime
     authorised_at: dt.datetime | None
     ended_at: dt.datetime | None
@@ -163,6 +164,7 @@ def _view(session: Session, row: Row[Standing, Consent, str], *, now: dt.datetim
         ends_on=frame.ends_on,
         payer_mask=standing.payer_mask,
         payer_name=standing.payer_name,
+        is_payer_lost=standing.payer_lost_at is not None,
         agreed_at=standing.agreed_at,
         authorised_at=standing.authorised_at,
         ended_at=standing.ended_at,

@@ -154,6 +154,7 @@ def _what_speaks_against(
             days=standing.days,
             used=used,
             refused=claims.refused(uow.session, consent_id=consent.id, days=days),
+            knows_account=standing.payer_lost_at is None,
         ),
         Bank(id=bank.id, currencies=bank.currencies, journey=Why.REDIRECT),
         now=uow.now,

@@ -208,6 +208,7 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
     Standing.begins_on,
     Standing.ends_on,
     Standing.payer_mask,
+    Standing.payer_lost_at,
     ConsentUsage.number,
     ConsentUsage.first,
     ConsentUsage.used_minor,
@@ -291,4 +292,5 @@ def _held(row: Any, used: Mapping[tuple[int, dt.date], int], refused: Collection
         days=row.days,
         used=used,
         refused=refused,
+        knows_account=row.payer_lost_at is None,
     )

@@ -67,8 +67,8 @@ def test_once_the_bank_has_it_no_more_it_is_over(state: StandingState) -> None:
     assert STANDING.next(state, T.BANK_GONE) is P.REVOKED
 
 
-@pytest.mark.parametrize("state", [P.PREPARED, P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK])
-def test_time_ends_each_but_one_that_the_bank_is_still_to_take_back(state: StandingState) -> None:
+@pytest.mark.parametrize("state", [P.AWAITING, P.AUTHORISED, P.STOPPED_AT_BANK])
+def test_time_ends_what_the_bank_has_but_one_that_it_is_still_to_take_back(state: StandingState) -> None:
     assert STANDING.next(state, T.EXPIRE) is P.EXPIRED
     assert not STANDING.allows(P.REVOKING, T.EXPIRE)
 

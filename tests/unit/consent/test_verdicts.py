@@ -26,7 +26,15 @@ FRAME = Frame(
     begins_on=dt.date(2026, 10, 1),
     ends_on=dt.date(2027, 10, 31),
 )
-HELD = Held(consent_id="con_1", biller_id="blr_1", frame=FRAME, state=StandingState.AUTHORISED, days="UTC", used={})
+HELD = Held(
+    consent_id="con_1",
+    biller_id="blr_1",
+    frame=FRAME,
+    state=StandingState.AUTHORISED,
+    days="UTC",
+    used={},
+    knows_account=True,
+)
 BANK = Bank(id="albion", currencies=("GBP", "EUR"), journey=Why.REDIRECT, standing_in=("GBP",))
 BILL = Bill(
     order=Order(payee_name="Trams", payee_iban=IBAN, amount=Money(40_00, "GBP")),

@@ -24,6 +24,7 @@ from app.journey.consents.follow import follow
 from app.journey.consents.models import CustomerBank
 from app.journey.consents.renewing import fresh_token
 from app.journey.consents.step import follow_from, lose_access, step, take_back, work_key
+from app.journey.matching.read import _known
 from app.journey.notices.kinds import NoticeKind
 from app.journey.notices.models import Notice
 from app.journey.notices.service import is_still_so
@@ -33,7 +34,7 @@ from connectors.capabilities import PayerAccount, ToldConsent
 from connectors.contract import Authorised, ConsentStatus, Staged
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable
 from consent import tokens
-from consent.models import Consent, ConsentHistory, Standing
+from consent.models import Consent, ConsentHistory, Standing, Trip
 from consent.states import ConsentSource, StandingStep
 from tests.conftest import Clock
 from tests.support.factories import FRAME, agree_standing, stop_everything
@@ -416,6 +417,63 @@ def test_a_step_is_one_line_and_one_fact_and_a_repeat_is_none(house: Keeping) ->
     with house.services.reading() as uow:
         lines = uow.session.scalars(select(ConsentHistory.step).order_by(ConsentHistory.sequence)).all()
     assert lines == ["agree", "stage", "authorise", "lose_access", "revoke"]
+
+
+def test_while_a_code_is_exchanged_nothing_is_called_stopped(house: Keeping) -> None:
+    """The bank may be looked at in the middle of it: it has approved, and no token is here yet."""
+    house.standing_at(S.STAGE)
+    with house.begin() as uow:
+        at = dict.fromkeys(("created_at", "left_at", "returned_at", "exchanged_at"), uow.now)
+        trip = {"customer_id": house.customer.id, "bank_id": "horizon", "state_hash": "x", "redirect_uri": "https://x"}
+        uow.session.add(Trip(id="trp_1", consent_id=house.consent_id, outcome="code", **trip, **at))
+        uow.commit()
+    begun_at = house.clock()
+    house.go_on(told=AUTHORISED)
+    assert (house.state(), house.due_at()) == ("awaiting", begun_at + rules.EXCHANGING)
+    house.clock.tick(seconds=60)
+    house.go_on()
+    assert house.state() == "stopped_at_bank"
+
+
+def lines(house: Keeping) -> list[str]:
+    with house.services.reading() as uow:
+        of_it = select(ConsentHistory).where(ConsentHistory.consent_id == house.consent_id)
+        return [line.step for line in uow.session.scalars(of_it.order_by(ConsentHistory.sequence))]
+
+
+def test_a_bank_that_knows_the_account_no_more_is_told_of_once_and_nothing_is_offered(house: Keeping) -> None:
+    house.standing_at(S.STAGE, S.AUTHORISE)
+    house.keep(access="t0ken", refresh=None)
+    house.go_on(told=AUTHORISED)
+    assert (house.row().payer_mask, house.row().payer_lost_at) == ("····6053", None)
+    for _ in range(2):
+        house.go_on(told=replace(AUTHORISED, payer=None))
+    assert (house.row().payer_mask, house.state()) == ("····6053", "authorised")
+    assert house.row().payer_lost_at is not None
+    assert lines(house).count("account_lost") == 1
+    with house.services.reading() as uow:
+        (held,) = _known(uow.session, customer_id=house.customer.id, now=uow.now).held
+    assert not held.knows_account
+    house.go_on(told=AUTHORISED)  # it is there again, or the customer has chosen it anew
+    assert house.row().payer_lost_at is None
+    assert lines(house)[-1] == "account"
+
+
+def test_a_bank_that_never_names_the_account_has_not_lost_it(house: Keeping) -> None:
+    house.standing_at(S.STAGE, S.AUTHORISE)
+    house.keep(access="t0ken", refresh=None)
+    house.go_on(told=replace(AUTHORISED, payer=None))
+    assert (house.row().payer_mask, house.row().payer_lost_at) == (None, None)
+
+
+def test_another_account_with_the_same_last_signs_is_another(house: Keeping) -> None:
+    house.standing_at(S.STAGE, S.AUTHORISE)
+    house.keep(access="t0ken", refresh=None)
+    house.go_on(told=AUTHORISED)
+    house.go_on(told=AUTHORISED)
+    assert "account" not in lines(house)
+    house.go_on(told=replace(AUTHORISED, payer=replace(PAYER, identification="99999811116053")))
+    assert lines(house).count("account") == 1
 
 
 def test_the_end_is_reminded_of_thirty_seven_and_one_day_before_once_each(house: Keeping) -> None:
