@@ -9,7 +9,7 @@ import datetime as dt
 import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,7 +32,7 @@ from app.schedule import Schedule
 from app.services import Services
 from app.worker import Worker
 from connectors.capabilities import Alignment, Period, PeriodicLimit, RecurringConsent, RecurringKind
-from connectors.contract import Authorised, ConsentStatus, PaymentOrder, PsuContext
+from connectors.contract import Authorised, ConsentStatus, PaymentOrder, PsuContext, ScaOAuth
 from connectors.money import Money
 from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.security.pkce import challenge, new_verifier
@@ -67,6 +67,7 @@ class Approved:
     """A standing consent that the customer approved at the bank. ``answer`` is what their browser brought back."""
 
     bank_consent_id: str
+    sca: ScaOAuth
     state: str
     answer: dict[str, str]
     access_token: str | None  #: None: its code was left unused
@@ -245,7 +246,7 @@ def approve(services: Services, tls: OverTls, agreed: RecurringConsent, *, excha
             nonce=nonce,
             timeout_s=WAIT_S,
         ).access_token
-    return Approved(bank_consent_id=staged.consent_id, state=state, answer=answer, access_token=token)
+    return Approved(bank_consent_id=staged.consent_id, sca=staged.sca, state=state, answer=answer, access_token=token)
 
 
 def begin(*, app: Flask, services: Services, worker: Worker, clock: Any, bank: CountedBank) -> World:
@@ -323,7 +324,7 @@ def keep(services: Services, *, customer_id: str, biller_id: str, agreed: Recurr
             uow, customer_id=customer_id, biller_id=biller_id, bank_id=BANK, frame=frame, days="Europe/London"
         )
         consent = uow.session.get_one(Consent, standing.consent_id)
-        consent.bank_consent_id = approved.bank_consent_id
+        consent.bank_consent_id, consent.sca = approved.bank_consent_id, asdict(approved.sca)
         standing.payer_mask = "····4417"
         token = Authorised(access_token=approved.access_token, expires_in_s=None)
         tokens.keep_standing(
