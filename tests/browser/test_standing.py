@@ -18,7 +18,7 @@ from tests.browser.world import World
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NAMES = {"albion": "Albion Bank", "caledonia": "Caledonia Bank"}
-STANDS = {"en": "Stands", "fr": "En vigueur"}
+STANDS = {"en": "In force", "fr": "En vigueur"}
 
 
 @pytest.fixture
@@ -156,6 +156,7 @@ def test_a_consent_is_set_up_used_exceeded_approved_anew_and_taken_back(
 
     # and taken back, here
     screen.open(consent)
+    screen.page.locator("details.last-step summary").click()
     screen.page.locator("form[action$='/stop'] button").click()
     screen.at("/consents/con_[0-9a-f]+")
     expect(screen.page.locator("form[action$='/stop']")).to_have_count(0)

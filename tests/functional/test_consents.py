@@ -157,7 +157,7 @@ def test_it_is_agreed_on_approved_and_stands(at: Consenting) -> None:
     assert standing.psu is None  # whose browser it was is forgotten once the bank has answered
     assert standing.payer_mask is not None
     said = at.said(consent_id)
-    assert "Stands" in said
+    assert "In force" in said
     assert standing.payer_mask in said
     assert at.bank_wire.sent, "the bank was called"
     assert "authorised" not in said
@@ -447,7 +447,7 @@ def test_approved_again_from_another_account_that_is_shown_and_told(at: Consenti
     said = at.said(consent_id)
     assert str(standing.payer_mask) in said
     assert str(before) not in said
-    assert "Another account pays" in said
+    assert "Mersey Bank names another account that pays" in said
 
 
 def test_looked_at_every_week_within_the_banks_budget(at: Consenting) -> None:

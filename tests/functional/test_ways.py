@@ -136,26 +136,30 @@ def test_a_covered_bill_says_so_and_leads_to_one_signature(trams: Trams) -> None
     invoice_id, consent_id = trams.bill("w3"), trams.agree(mask="····4417")
     pay = f"/bills/{invoice_id}/pay?consent={consent_id}"
     line = trams.page(f"/bills/{invoice_id}").select(".best-way")[0]
-    assert "Covered by what you allowed at Albion Bank: one signature" in words(line)
-    assert links(line) == [pay, f"/bills/{invoice_id}/bank"]
+    assert words(line) == "Covered by your consent at Albion Bank: one signature, and no visit to the bank."
+    actions = trams.page(f"/bills/{invoice_id}").select(".best-way + .actions")[0]
+    assert links(actions)[:2] == [pay, f"/bills/{invoice_id}/bank"]
     page = trams.page(f"/bills/{invoice_id}/bank")
-    assert words(page.select("h1")[0]) == "How could it be paid?"
+    assert words(page.select("h1")[0]) == "How do you want to pay?"
     card = page.select(".way-card")[0]
     assert "Albion Bank ····4417 Covers this bill: one signature, and no visit to the bank." in words(card)
     assert links(card) == [pay, f"/consents/{consent_id}"]
     assert not [href for href in links(page) if "/consent?bank=" in href]  # nobody needs a second one
     inbox = trams.page("/bills")
-    assert "Covered by what you allowed at Albion Bank" in words(inbox.select(".card")[0])
+    assert "Covered by your consent at Albion Bank: one signature" in words(inbox.select(".card")[0])
     assert pay in links(inbox)
     panel = words(inbox.select("section:has(#your-banks)")[0])
-    assert panel == f"Your banks Albion Bank ····4417 {trams.biller.name}: until you take it back See what you allow"
+    assert (
+        panel
+        == f"Your banks Albion Bank ····4417 Consent for {trams.biller.name}, until you stop it See what you allow"
+    )
 
 
 def test_a_bill_that_is_over_the_limit_says_by_how_much_and_what_can_be_done(trams: Trams) -> None:
     invoice_id, consent_id = trams.bill("w4", "62.40"), trams.agree()
     line = words(trams.page(f"/bills/{invoice_id}").select(".best-way")[0])
     assert line == (
-        "Not covered by what you allowed at Albion Bank. £12.40 over the limit per payment. How could it be paid?"
+        "Not covered by your consent at Albion Bank. £12.40 over the limit per payment. How do you want to pay?"
     )
     card = trams.page(f"/bills/{invoice_id}/bank").select(".way-card")[0]
     assert links(card) == [

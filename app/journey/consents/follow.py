@@ -12,7 +12,7 @@ import enum
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
@@ -373,9 +373,12 @@ def _was_exchanged(uow: UnitOfWork, consent: Consent) -> bool:
 
 def _exchange_known_at(uow: UnitOfWork, consent: Consent) -> dt.datetime | None:
     """From when on the last exchange of a code is over, whatever came of it; None: there was none."""
-    begun = select(func.max(Trip.exchanged_at)).where(Trip.consent_id == consent.id)
-    begun_at = uow.session.scalar(begun)
-    return begun_at + rules.EXCHANGING if begun_at is not None else None
+    exchanged = select(Trip).where(Trip.consent_id == consent.id, Trip.exchanged_at.is_not(None))
+    trip = uow.session.scalar(exchanged.order_by(Trip.exchanged_at.desc()).limit(1))
+    if trip is None or trip.exchanged_at is None:
+        return None
+    is_known = trip.outcome != "code"  # what the exchange came to stands in place of what the redirect brought
+    return trip.exchanged_at if is_known else trip.exchanged_at + rules.EXCHANGING
 
 
 def _taken_back(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: _Answer) -> None:

@@ -42,7 +42,7 @@ class LimitView:
     left: Money | None
     used: Money | None
     resets_on: dt.date | None
-    is_shorter: bool  #: the first period by the calendar, with a share of the limit
+    shorter: Money | None  #: what all of this period allows, where that is less: the first one by the calendar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,7 @@ def _limits(session: Session, standing: Standing, frame: Frame, *, now: dt.datet
                 used=Money(taken, frame.currency) if span is not None else None,
                 left=Money(max(0, span.limit_minor - taken), frame.currency) if span is not None else None,
                 resets_on=span.resets_on if span is not None else None,
-                is_shorter=span is not None and span.limit_minor < limit.minor,
+                shorter=Money(span.limit_minor, frame.currency) if span and span.limit_minor < limit.minor else None,
             )
         )
     return tuple(views)

@@ -199,6 +199,24 @@ def invoices_of(
     ]
 
 
+def open_bills_of(
+    session: Session, *, customer_id: str, biller_id: str, currency: str, today: dt.date, most: int
+) -> list[InvoiceView]:
+    """What is to be paid to one company in one currency, by due day."""
+    rows = session.execute(
+        _select()
+        .where(
+            Invoice.customer_id == customer_id,
+            Invoice.biller_id == biller_id,
+            Invoice.currency == currency,
+            Invoice.state == InvoiceState.TO_PAY,
+        )
+        .order_by(_DAY, Invoice.id)
+        .limit(most)
+    ).all()
+    return [_view(*row, today=today, earlier=None) for row in rows]
+
+
 def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> InvoiceView:
     """One bill of this customer. Raises NotFound."""
     row = session.execute(_select().where(Invoice.id == invoice_id, Invoice.customer_id == customer_id)).one_or_none()

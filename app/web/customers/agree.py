@@ -8,25 +8,34 @@ from collections.abc import Mapping
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
 from app.journey.consents import agreeing
-from app.journey.consents.agreeing import CURRENCY, Wanted, takes_new
+from app.journey.consents.agreeing import CURRENCY, Terms, Wanted, takes_new
 from app.journey.consents.my_banks import has_removed
 from app.journey.consents.read import suggested
 from app.journey.consents.step import work_key
 from app.journey.intake.own_bills import typed_amount
+from app.journey.invoices.read import InvoiceView, open_bills_of
+from app.journey.matching.read import bill_of
 from app.people import passkeys
+from app.people.customers import today_of
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services
 from app.web.customers.bank_view import bank_view
 from app.web.customers.pages import blueprint, common, json_body, me, psu, relying_party, sent_credential
 from app.web.customers.terms import words
-from connectors.capabilities import Period
+from app.web.customers.verdicts import sentence
+from connectors.capabilities import Alignment, Period
+from connectors.money import Money
 from connectors.profile import BankProfile
+from consent.rules import Limit, first_breach, span_of
 
-#: in the order of the form; the first one is suggested
-PERIODS = (Period.MONTH, Period.WEEK, Period.YEAR, Period.DAY, Period.FORTNIGHT, Period.HALF_YEAR)
+#: in the order of the form, where the month stands before the others
+PERIODS = (Period.DAY, Period.WEEK, Period.FORTNIGHT, Period.MONTH, Period.HALF_YEAR, Period.YEAR)
+#: open bills of the company that the page which is signed speaks of
+BILLS_MOST = 5
 MONTHS = 13
 TYPED_MOST = 30
 FIELDS = ("bank", "each", *(f"limit_{period}" for period in PERIODS), "begins_on", "until", "ends_on")
@@ -150,7 +159,41 @@ def _suggestion(biller_id: str, bank: BankProfile) -> dict[str, str]:
     filled = dict.fromkeys(FIELDS, "") | {"bank": bank.id, "until": "day", "ends_on": last.isoformat()}
     if found is None:
         return filled
-    return filled | {"each": str(found.each.decimal()), "limit_month": str(found.month.decimal())}
+    filled["each"] = _written(found.each)
+    monthly = Limit(period=Period.MONTH, alignment=Alignment.CALENDAR, minor=found.month.minor)
+    if span_of(monthly, 0, begins_on=first, day=first).limit_minor >= found.each.minor:
+        return filled | {"limit_month": _written(found.month)}
+    # of what is left of this month by its days, not one bill could be paid
+    fortnight = Money(max(found.each.minor, found.month.minor // 2), CURRENCY)
+    return filled | {"limit_fortnight": _written(fortnight)}
+
+
+def _written(amount: Money) -> str:
+    """As people who read the page write it."""
+    written = str(amount.decimal())
+    return written.replace(".", ",") if common()["locale"] == "fr" else written
+
+
+def _not_covered_yet(uow: UnitOfWork, terms: Terms) -> list[tuple[InvoiceView, str]]:
+    """The open bills that could not be paid under it on its first day, and why: before it is signed for their sake."""
+    customer = me().customer
+    today = today_of(customer, uow.now)
+    views = open_bills_of(
+        uow.session,
+        customer_id=customer.id,
+        biller_id=terms.biller_id,
+        currency=terms.frame.currency,
+        today=today,
+        most=BILLS_MOST,
+    )
+    found = []
+    for view in views:
+        bill = bill_of(view)
+        day = max(today, terms.frame.begins_on)
+        reason = first_breach(terms.frame, bill.order, days=[day], used={}) if bill else None
+        if reason is not None:
+            found.append((view, sentence(reason)))
+    return found
 
 
 def _bank(bank_id: str) -> BankProfile | None:
@@ -222,6 +265,7 @@ def _check(
     try:
         with services().reading() as uow:
             terms = agreeing.terms_of(uow, customer=who.customer, biller_id=biller_id, bank=bank, wanted=_wanted(typed))
+            not_covered = _not_covered_yet(uow, terms)
             has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
     except (Invalid, Conflict) as error:
         return _form(biller_id, bank, typed, refused=error)
@@ -233,6 +277,7 @@ def _check(
         typed=typed,
         language=language,
         sentences=words(terms, language),
+        not_covered=not_covered,
         shown=agreeing.shown_of(agreeing.order_of(terms, language=language, words=words)),
         needs_passkey=who.read_only or not has_passkey,
         error=refused.code if refused else None,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from flask import abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, NotFound
 from app.journey.banks.read import troubled_banks
 from app.journey.consents import my_banks, rules, service
@@ -13,7 +14,11 @@ from app.journey.consents.access import takeable
 from app.journey.consents.agreeing import takes_new
 from app.journey.consents.read import ConsentView, consent_view, consents_of
 from app.journey.consents.step import work_key
+from app.journey.invoices.read import InvoiceView, open_bills_of
+from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.read import payments_under, waiting_at_banks
+from app.people.customers import today_of
+from app.people.models import Customer
 from app.people.stops import is_stopped
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
@@ -24,6 +29,9 @@ from app.web.customers.terms import period_words
 from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
 from consent.states import StandingState
+
+#: open bills that the page of a consent offers to pay
+COVERED_MOST = 5
 
 
 @blueprint.get("/consents")
@@ -88,9 +96,11 @@ def _page(consent_id: str, refused: AppError | None = None) -> ResponseReturnVal
         paid = [named_payment(each, None) for each in payments_under(uow.session, consent_id=consent_id, now=uow.now)]
         stopped = is_stopped(uow.session, customer_id)
         removed = my_banks.has_removed(uow.session, customer_id=customer_id, bank_id=view.bank_id)
+        covered = _covered_by(uow, view, me().customer) if view.state is StandingState.AUTHORISED else []
     page = render_template(
         "customers/consent.html",
         consent=view,
+        covered=covered,
         bank_name=bank_name(view.bank_id),
         profile=profile_of(view.bank_id),
         paid=paid,
@@ -101,6 +111,27 @@ def _page(consent_id: str, refused: AppError | None = None) -> ResponseReturnVal
         period_words=period_words,
     )
     return (page, refused.status) if refused is not None else page
+
+
+def _covered_by(uow: UnitOfWork, view: ConsentView, customer: Customer) -> list[InvoiceView]:
+    """The open bills of its company that could be paid under it now: why it was set up, more often than not."""
+    open_ones = open_bills_of(
+        uow.session,
+        customer_id=customer.id,
+        biller_id=view.biller_id,
+        currency=view.each.currency,
+        today=today_of(customer, uow.now),
+        most=COVERED_MOST,
+    )
+    bills = {bill.id: asked for bill in open_ones if (asked := bill_of(bill)) is not None}
+    banks = Banks.now(services().banks)
+    matched = match(uow.session, customer_id=customer.id, bills=bills, banks=banks, now=uow.now)
+    covered = {
+        bill_id
+        for bill_id, ways in matched.ways.items()
+        if any(way.covers and way.consent_id == view.id for way in ways.standing)
+    }
+    return [bill for bill in open_ones if bill.id in covered]
 
 
 @blueprint.get("/consents/<con>/leave")

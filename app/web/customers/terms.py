@@ -7,7 +7,7 @@ import datetime as dt
 from flask_babel import force_locale, format_date, gettext
 
 from app.journey.consents.agreeing import Terms
-from app.web.customers.filters import FORMATS, money
+from app.web.customers.filters import FORMATS, money, sort_code
 from app.web.customers.filters import iban as in_groups
 from connectors.capabilities import Period
 from connectors.money import Money
@@ -26,7 +26,7 @@ def period_words(period: Period, most: Money) -> str:
     said: dict[Period, str] = {
         Period.DAY: gettext("At most %(amount)s on any one day.", amount=amount),
         Period.WEEK: gettext("At most %(amount)s in each week, from Monday to Sunday.", amount=amount),
-        Period.FORTNIGHT: gettext("At most %(amount)s in each fortnight, counted from the first day.", amount=amount),
+        Period.FORTNIGHT: gettext("At most %(amount)s in any two weeks, counted from the first day.", amount=amount),
         Period.MONTH: gettext("At most %(amount)s in each calendar month.", amount=amount),
         Period.HALF_YEAR: gettext("At most %(amount)s in each half of a calendar year.", amount=amount),
         Period.YEAR: gettext("At most %(amount)s in each calendar year.", amount=amount),
@@ -36,10 +36,10 @@ def period_words(period: Period, most: Money) -> str:
 
 def _sentences(terms: Terms) -> list[str]:
     frame = terms.frame
-    whom = {"payee": frame.payee_name, "iban": in_groups(frame.payee_iban), "company": terms.biller_name}
+    whom = {"payee": frame.payee_name, "account": _account(frame.payee_iban), "company": terms.biller_name}
     said = [
         gettext("You allow payments at %(bank)s.", bank=terms.bank_name),
-        gettext("To %(payee)s alone, account %(iban)s, for the bills of %(company)s.", **whom),
+        gettext("To %(payee)s alone, %(account)s, for the bills of %(company)s.", **whom),
         gettext("At most %(amount)s for one payment.", amount=money(Money(frame.each_minor, frame.currency))),
     ]
     for number, limit in enumerate(frame.limits):
@@ -58,10 +58,31 @@ def _sentences(terms: Terms) -> list[str]:
     ]
 
 
+def _account(iban: str) -> str:
+    """As the bank shows it, too: people in Britain know theirs by sort code and number."""
+    parts, groups = sort_code(iban), in_groups(iban)
+    if parts is None:
+        return str(gettext("account %(iban)s", iban=groups))
+    said = {"iban": groups, "sort_code": parts[0], "number": parts[1]}
+    return str(gettext("account %(iban)s (sort code %(sort_code)s, account %(number)s)", **said))
+
+
 def _first_period(limit: Limit, number: int, begins_on: dt.date, currency: str) -> list[str]:
     """That its first period is shorter, where it is."""
     span = span_of(limit, number, begins_on=begins_on, day=begins_on)
     if span.limit_minor == limit.minor:
         return []
-    amount, day = money(Money(span.limit_minor, currency)), format_date(span.last, "long")
-    return [gettext("The first of these has begun already: until %(day)s at most %(amount)s.", day=day, amount=amount)]
+    told = {
+        "first": format_date(span.first, "long"),
+        "last": format_date(span.last, "long"),
+        "amount": money(Money(span.limit_minor, currency)),
+    }
+    said: dict[Period, str] = {
+        Period.WEEK: gettext("The first week is shorter: from %(first)s to %(last)s at most %(amount)s.", **told),
+        Period.MONTH: gettext("The first month is shorter: from %(first)s to %(last)s at most %(amount)s.", **told),
+        Period.HALF_YEAR: gettext(
+            "The first half-year is shorter: from %(first)s to %(last)s at most %(amount)s.", **told
+        ),
+        Period.YEAR: gettext("The first year is shorter: from %(first)s to %(last)s at most %(amount)s.", **told),
+    }
+    return [said[limit.period]]

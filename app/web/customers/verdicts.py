@@ -79,18 +79,18 @@ STEPS: Mapping[Next, LazyString] = {
     Next.SET_UP_HIGHER: lazy_gettext("Allow more, with a higher limit"),
     Next.RENEW: lazy_gettext("Approve it at your bank again"),
     Next.GO_ON: lazy_gettext("Go on with the approval"),
-    Next.WAIT: lazy_gettext("Wait until that day"),
+    Next.WAIT: lazy_gettext("Or wait until that day."),
     Next.OTHER_BANK: lazy_gettext("Choose another bank"),
-    Next.LATER: lazy_gettext("Try again later"),
-    Next.ASK_BANK: lazy_gettext("Ask your bank"),
+    Next.LATER: lazy_gettext("Or try again later."),
+    Next.ASK_BANK: lazy_gettext("Or ask your bank."),
     Next.LIFT_STOP: lazy_gettext("Lift the stop"),
 }
 #: of a standing consent that starts no payments now
 _STATES: Mapping[StandingState, LazyString] = {
-    StandingState.PREPARED: lazy_gettext("%(payee)s: not approved at the bank yet"),
-    StandingState.AWAITING: lazy_gettext("%(payee)s: not approved at the bank yet"),
-    StandingState.STOPPED_AT_BANK: lazy_gettext("%(payee)s: stopped at the bank"),
-    StandingState.REVOKING: lazy_gettext("%(payee)s: taken back, the bank has still to confirm it"),
+    StandingState.PREPARED: lazy_gettext("Consent for %(payee)s, not approved at the bank yet"),
+    StandingState.AWAITING: lazy_gettext("Consent for %(payee)s, not approved at the bank yet"),
+    StandingState.STOPPED_AT_BANK: lazy_gettext("Consent for %(payee)s, stopped at the bank"),
+    StandingState.REVOKING: lazy_gettext("Consent for %(payee)s, stopped here; the bank has still to confirm it"),
 }
 
 
@@ -178,8 +178,8 @@ def _stands(one: Allowed) -> str:
     """In one line for whom it is, and how it stands."""
     if one.state is StandingState.AUTHORISED:
         if one.ends_on is None:
-            return str(gettext("%(payee)s: until you take it back", payee=one.payee_name))
-        return str(gettext("%(payee)s: until %(day)s", payee=one.payee_name, day=long_day(one.ends_on)))
+            return str(gettext("Consent for %(payee)s, until you stop it", payee=one.payee_name))
+        return str(gettext("Consent for %(payee)s, until %(day)s", payee=one.payee_name, day=long_day(one.ends_on)))
     return str(_STATES[one.state]) % {"payee": one.payee_name}
 
 
