@@ -73,8 +73,10 @@ def set_up_another(screen: Screen, bank: str) -> str:
 def agree(screen: Screen, bank: str) -> str:
     screen.page.locator("#each").fill("60.00")
     screen.page.locator("#limit_month").fill("")  # by the calendar: the first one may have but a day left
-    screen.page.locator("details", has=screen.page.locator("#limit_fortnight")).locator("summary").click()
-    screen.page.locator("#limit_fortnight").fill("100.00")
+    fortnight = screen.page.locator("#limit_fortnight")
+    if not fortnight.is_visible():  # it is open late in a month, of which too little is left for one bill
+        screen.page.locator("details", has=fortnight).locator("summary").click()
+    fortnight.fill("100.00")
     screen.check_page()
     screen.page.locator("form[action$='/consent'] .button").first.click()
     expect(screen.page.locator("form[data-passkey=agree]")).to_be_visible()

@@ -163,6 +163,34 @@ def test_it_is_agreed_on_approved_and_stands(at: Consenting) -> None:
     assert "authorised" not in said
 
 
+def test_late_in_a_month_limits_are_suggested_under_which_the_bill_can_be_paid(at: Consenting) -> None:
+    at.bill(number="c1")  # £84.20, on the 23rd of the month
+    form = at.browser.page(f"{at.form}?bank={at.bank_id}")
+    suggested = {each["name"]: each["value"] for each in form.select(".field input") if each.get("value")}
+    assert suggested == {"each": "110.00", "limit_fortnight": "110.00", "ends_on": "2027-12-22"}
+
+
+def test_what_an_open_bill_meets_is_said_before_it_is_signed(at: Consenting) -> None:
+    at.bill(number="c1")
+    page = BeautifulSoup(at.check(limit_month="160.00").data, "html.parser")
+    words = " ".join(page.get_text(" ").split())
+    assert "The first month is shorter: from 23 November 2026 to 30 November 2026 at most £42.66." in words
+    assert "An open bill cannot be paid under it at first." in words
+    assert "Bill c1, £84.20: £42.66 left of the limit for a month, which resets on 1 December 2026." in words
+    enough = BeautifulSoup(at.check(limit_month="", limit_fortnight="160.00").data, "html.parser")
+    assert "at first" not in enough.get_text(" ")
+
+
+def test_once_it_stands_its_page_leads_to_the_bills_that_it_covers(at: Consenting) -> None:
+    invoice_id = at.bill(number="c1")
+    consent_id = at.set_up(limit_month="", limit_fortnight="160.00")
+    page = at.browser.page(f"/consents/{consent_id}?back=1")
+    notice = page.select_one(".notice.good")
+    assert notice is not None
+    assert "the consent is in force. Nothing was paid by that." in " ".join(notice.get_text(" ").split())
+    assert [each["href"] for each in notice.select("a")] == [f"/bills/{invoice_id}/pay?consent={consent_id}"]
+
+
 def test_nothing_whole_of_the_payers_account_stands_outside_of_the_vault(at: Consenting) -> None:
     consent_id = at.set_up()
     standing = at.standing(consent_id)

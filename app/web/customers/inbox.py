@@ -102,7 +102,7 @@ def inbox() -> ResponseReturnValue:
             dataclasses.replace(_linked(bill, payments, decided, receipts), corrected=kinds.get(bill.id))
             for bill in bills
         ],
-        covered={inv: one.covering for inv, one in ways.items()},
+        ways=ways,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,
         companies_waiting=waiting,
