@@ -64,7 +64,7 @@ def commitment(salt: bytes, opening: str) -> str:
     return hmac.new(salt, opening.encode(), hashlib.sha256).hexdigest()
 
 
-def canonical(value: Mapping[str, Any]) -> str:
+def canonical(value: Mapping[str, Any] | list[Any]) -> str:
     """RFC 8785, for what stands in an entry: texts, whole numbers, null, and lists and objects of them."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -75,7 +75,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
-def _digest(value: bytes | Mapping[str, Any] | None) -> str | None:
+def _digest(value: bytes | Mapping[str, Any] | list[Any] | None) -> str | None:
     if value is None:
         return None
     return hashlib.sha256(value if isinstance(value, bytes) else canonical(value).encode()).hexdigest()

@@ -28,6 +28,8 @@ class Kind(enum.StrEnum):
     BANK_ANSWER = "bank.answer"
     PAYMENT_STEP = "payment.step"
     RECEIPT_ISSUED = "receipt.issued"
+    CONSENT_AGREED = "consent.agreed"
+    CONSENT_STEP = "consent.step"
     CUSTOMER_STOPPED = "customer.stopped"
     STOP_LIFTED = "stop.lifted"
     PASSKEY_REMOVED = "passkey.removed"
@@ -210,6 +212,35 @@ SOURCES = {
         key=("id",),
         since="issued_at",
         columns=("id", "payment_id", "customer_id", "number", "fact", "issued_at"),
+    ),
+    Kind.CONSENT_AGREED: Source(
+        table="standing",
+        key=("consent_id",),
+        since="agreed_at",
+        columns=(
+            "consent_id",
+            "customer_id",
+            "biller_id",
+            "bank_id",
+            "payee_name",
+            "payee_iban",
+            "currency",
+            "each_minor",
+            "vrp_type",
+            "days",
+            "begins_on",
+            "ends_on",
+            "shown_hash",
+            "agreed_at",
+        ),
+        digests=("limits", "evidence", "body"),
+    ),
+    Kind.CONSENT_STEP: Source(
+        table="consent_history",
+        key=("consent_id", "sequence"),
+        since="at",
+        columns=("consent_id", "sequence", "step", "before", "after", "source", "evidence", "at"),
+        digests=("answer",),
     ),
     Kind.CUSTOMER_STOPPED: Source(
         table="stop", key=("id",), since="at", columns=("id", "customer_id", "session_id", "at")

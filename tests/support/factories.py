@@ -210,13 +210,15 @@ def agree_standing(
     )
     uow.session.add(standing)
     uow.session.flush()
+    entries.write(uow, Kind.CONSENT_AGREED, standing)
     for sequence, (before, after) in enumerate(zip([None, *states], states, strict=False), 1):
         line = {"step": "agree" if before is None else steps[sequence - 2].name.lower(), "before": before}
         history = ConsentHistory(
             consent_id=consent_id, sequence=sequence, after=after, source="customer", evidence="", at=uow.now, **line
         )
         uow.session.add(history)
-    uow.session.flush()
+        uow.session.flush()
+        entries.write(uow, Kind.CONSENT_STEP, history)
     if not is_over:  # its work is there, and nothing happens by itself
         key, payload = f"consents.follow:{consent_id}", {"consent_id": consent_id}
         far = uow.now + dt.timedelta(days=3650)

@@ -15,6 +15,8 @@ from typing import Any, cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db.unit_of_work import HEAD_START, UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, FieldError, Invalid, NotFound
@@ -351,6 +353,7 @@ def _write(
     )
     uow.session.add(standing)
     uow.session.flush()
+    entries.write(uow, Kind.CONSENT_AGREED, standing)
     return standing
 
 

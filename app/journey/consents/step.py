@@ -7,6 +7,8 @@ import datetime as dt
 
 from sqlalchemy import select
 
+from app.audit import entries
+from app.audit.kinds import Kind
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.journey.consents.events import ConsentChanged
@@ -125,3 +127,4 @@ def _write_down(
     )
     uow.session.add(line)
     uow.session.flush()
+    entries.write(uow, Kind.CONSENT_STEP, line)
