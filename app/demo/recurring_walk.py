@@ -103,8 +103,8 @@ def banks_of(banks: Registry) -> list[str]:
 
 
 def agree(walk: RecurringWalk) -> str:
-    """From the bill to limits of their own, to all of it in plain words, and the passkey over that."""
-    ways = walk.browser.open(f"{walk.invoice}/bank")
+    """From the bill's button to limits of their own, to all of it in plain words, and the passkey over that."""
+    ways = walk.browser.open(f"{walk.invoice}/pay")  # who has no bank yet is asked how it is to be paid
     offers = [link for link in ways.links("/companies/") if link.endswith(f"/consent?bank={walk.at.id}")]
     if not offers:
         raise DisagreementError(f"no consent is offered at {walk.bank_name}")
