@@ -148,6 +148,14 @@ def take_answer(
         return None
 
 
+def was_exchanged(session: Session, consent_id: str, *, since: dt.datetime | None = None) -> bool:
+    """Whether a code for this consent was sent, ever or after ``since``; perhaps its token never came."""
+    sent = select(Trip.id).where(Trip.consent_id == consent_id, Trip.exchanged_at.is_not(None))
+    if since is not None:
+        sent = sent.where(Trip.exchanged_at > since)
+    return session.scalar(sent.limit(1)) is not None
+
+
 def forget(session: Session, trip_id: str) -> None:
     """The payment is over: its secrets go."""
     boxes = [_box(trip_id, name) for name in ("state", "verifier", "answer")]

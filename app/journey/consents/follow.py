@@ -19,14 +19,15 @@ from app.failpoints import failpoint
 from app.journey.consents import budget, rules
 from app.journey.consents.access import locked
 from app.journey.consents.my_banks import is_wanted
+from app.journey.consents.read import awaits_word
 from app.journey.consents.step import note, step, take_back
 from app.people.stops import voids
 from app.services import Services, Task
 from connectors.capabilities import RecurringPayments, Recurs, ToldConsent
 from connectors.contract import BankRequest, ConsentStatus, PsuContext, Staged
 from connectors.errors import BankError, BankRefused, BankUnavailable
-from consent import tokens
-from consent.models import Consent, ConsentHistory, Standing, Trip
+from consent import tokens, trips
+from consent.models import Consent, ConsentHistory, Standing
 from consent.payer import keep_payer
 from consent.rules import days_at
 from consent.states import STANDING_OVER, ConsentSource, StandingState, StandingStep
@@ -271,7 +272,7 @@ def _looked(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, a
         pause = max(rules.WAITING_AGAIN, dt.timedelta(seconds=wait))
         if consent.state == StandingState.REVOKING:
             pause = dt.timedelta()
-        elif not _is_urgent(uow, consent):
+        elif not _is_urgent(uow, consent, standing):
             pause = max(pause, dt.timedelta(hours=1))
         _run_again(task, uow, standing, run_at=uow.now + pause)
         return
@@ -282,14 +283,14 @@ def _looked(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, a
     _run_again(task, uow, standing, run_at=uow.now if is_other else _next_look(uow, consent, standing))
 
 
-def _is_urgent(uow: UnitOfWork, consent: Consent) -> bool:
+def _is_urgent(uow: UnitOfWork, consent: Consent, standing: Standing) -> bool:
     """Whether somebody waits for the bank's word."""
     waits = consent.state in (StandingState.AWAITING, StandingState.STOPPED_AT_BANK, StandingState.EXPIRED)
-    return waits and tokens.is_any_kept(uow.session, consent.id)
+    return waits and awaits_word(uow.session, consent, standing)
 
 
 def _next_look(uow: UnitOfWork, consent: Consent, standing: Standing) -> dt.datetime:
-    if _is_urgent(uow, consent):
+    if _is_urgent(uow, consent, standing):
         return uow.now + rules.WAITING_AGAIN
     run_at = rules.next_look(consent_id=consent.id, now=uow.now)
     if consent.state == StandingState.AWAITING:
@@ -340,18 +341,15 @@ def _is_authorised(
         said: dict[str, Any] = {"source": ConsentSource.BANK, "evidence": evidence, "answer": told.raw_response}
         if not step(uow, standing, StandingStep.AUTHORISE, **said) and is_other:
             note(uow, standing, "account", **said)
-    elif consent.state == StandingState.AWAITING and (_is_past(consent, uow.now) or _was_exchanged(uow, consent.id)):
+    elif consent.state == StandingState.AWAITING and (
+        _is_past(consent, uow.now) or trips.was_exchanged(uow.session, consent.id)
+    ):
         evidence = "approved at the bank, whose answer did not reach us"
         step(uow, standing, StandingStep.LOSE_ACCESS, source=ConsentSource.BANK, evidence=evidence)
 
 
 def _is_past(consent: Consent, now: dt.datetime) -> bool:
     return now >= consent.expires_at + rules.EXPIRY_MARGIN
-
-
-def _was_exchanged(uow: UnitOfWork, consent_id: str) -> bool:
-    tried = select(Trip.id).where(Trip.consent_id == consent_id, Trip.exchanged_at.is_not(None))
-    return uow.session.scalar(tried.limit(1)) is not None
 
 
 def _taken_back(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: _Answer) -> None:
