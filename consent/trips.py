@@ -21,6 +21,9 @@ from consent.base import hash_of, new_id, new_secret
 from consent.models import Sealed, Trip
 from consent.vault import Vault, VaultError
 
+#: a code is exchanged, or was lost with its worker, so long after that was begun
+EXCHANGING = dt.timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class TripSecrets:
@@ -146,6 +149,16 @@ def take_answer(
         return json.loads(vault.get(session, _box(trip.id, "answer"))), secrets_of(session, vault, trip)
     except VaultError:
         return None
+
+
+def exchange_over_at(session: Session, consent_id: str) -> dt.datetime | None:
+    """From when on the last exchange of a code for this consent is over, whatever came of it; None: there was none."""
+    exchanged = select(Trip).where(Trip.consent_id == consent_id, Trip.exchanged_at.is_not(None))
+    trip = session.scalar(exchanged.order_by(Trip.exchanged_at.desc()).limit(1))
+    if trip is None or trip.exchanged_at is None:
+        return None
+    is_known = trip.outcome != "code"  # what the exchange came to stands in place of what the redirect brought
+    return trip.exchanged_at if is_known else trip.exchanged_at + EXCHANGING
 
 
 def forget(session: Session, trip_id: str) -> None:

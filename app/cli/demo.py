@@ -21,8 +21,7 @@ def add(words: Any) -> None:
     demo.add_argument(
         "--recurring",
         action="store_true",
-        help="with --walk: connector and bank alone, a standing consent (VRP) with limits, payments within and beyond "
-        "them, and its end; our pages for such consents come later",
+        help="with --walk: a standing consent (VRP), bills within its limits and beyond them, and its end",
     )
     demo.add_argument("--times", type=a_count, default=None, metavar="N", help="with --walk: so many walks")
     demo.add_argument(

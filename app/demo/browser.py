@@ -67,9 +67,13 @@ class Page:
 
     @property
     def order(self) -> dict[str, str]:
-        """What the script of the page says of the order that a passkey is to sign; empty where none can be signed."""
-        forms = self.tree.xpath("//form[@data-passkey='pay']")
-        return {name: str(form.get(f"data-{name}")) for form in forms for name in ("bank", "shown")}
+        """What the script of the page says of all that a passkey is to sign; empty where nothing can be signed."""
+        said: dict[str, str] = {}
+        for form in self.tree.xpath("//form[@data-passkey]"):
+            told = {name: form.get(f"data-{name}") for name in ("bank", "shown", "consent", "language")}
+            said |= {name: str(value) for name, value in told.items() if value is not None}
+            said |= {str(each.name): str(each.value) for each in form.xpath(".//input[@data-terms]")}
+        return said
 
     @property
     def words(self) -> str:

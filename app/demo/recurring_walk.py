@@ -1,455 +1,395 @@
-"""`quittance demo --walk --recurring`: one standing consent and payments under it, from connector to bank and back.
+"""`quittance demo --walk --recurring`: a standing consent through our pages, and the bills that are paid under it.
 
-It walks what connector and bank can do, over TLS, by the installation's own bank files and keys: our pages for such
-consents come later, and nothing here is in our database. The customer approves once, at the bank's pages; what goes
-beyond the limits is asked of the bank all the same, which must refuse it.
+Somebody new allows payments to a company within limits of their own, approves that once at the bank, and pays with one
+signature for each bill. What the limits do not allow is refused here, by our own count, before the bank is asked. In
+the end the consent is taken back. Programs may be killed meanwhile, as in every walk.
 """
 
 from __future__ import annotations
 
-import calendar
-import dataclasses
 import datetime as dt
-import secrets
-import uuid
-from collections.abc import Callable
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import parse_qsl, urlsplit
-from zoneinfo import ZoneInfo
+from typing import Any
+from urllib.parse import urlsplit
 
-from app.demo.bank_visit import BankVisit
-from app.demo.browser import Browser, LostError
-from app.demo.cast import TRAMS
+from app.demo.bills import DemoBill
+from app.demo.browser import LostError, Page, RefusedError, csrf_of
 from app.demo.errors import NotOffered
 from app.demo.runfile import Running
-from app.demo.steps import DisagreementError, Steps, same, shows
-from app.demo.walked_bank import WalkedBank, in_words
-from app.services import Services
-from connectors.capabilities import (
-    UNSURE,
-    Alignment,
-    Period,
-    PeriodicLimit,
-    RecurringConsent,
-    RecurringKind,
-    RecurringPayments,
-    Recurs,
+from app.demo.shared_steps import (
+    Walk,
+    api,
+    bank_approve,
+    connect,
+    database,
+    deliver,
+    inbox,
+    ledger,
+    money,
+    receipt,
+    settle,
+    sign,
+    sign_up,
+    signed,
+    to_the_bank,
 )
-from connectors.contract import BankRequest, Connector, ConsentStatus, Fact, PaymentOrder, PsuContext, ScaOAuth
-from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable, BeyondLimits
+from app.demo.steps import DisagreementError, Steps, same, shows
+from app.demo.truth import Truth
+from app.demo.walked_bank import grouped, in_words
+from app.journey.consents.agreeing import takes_new
+from connectors.capabilities import Recurs
+from connectors.contract import ConsentStatus
+from connectors.errors import BankSilent, BankUnavailable
 from connectors.money import Money
 from connectors.registry import Registry
-from connectors.security.pkce import challenge, new_verifier
-from connectors.security.profiles import Answer
 
 USUAL_RECURRING_BANK = "albion"
 
-#: what the consent allows, in pence: each payment, and at least what is left of the month in which it begins
-EACH, OPEN_LEAST = 4_00, 8_00
-FIRST = 3_50
+#: what the customer allows, in pence: for one payment, and in two weeks. They count from the first day: of a calendar
+#: month there may be a day left, and then its limit is a thirtieth
+EACH, FORTNIGHT = 4_00, 8_00
+#: the bills, in pence without VAT: £3.50, £4.01, £4.00 and £0.52 with it
+FIRST, OVER_EACH, SECOND, OVER_FORTNIGHT = 2_92, 3_34, 3_33, 43
 
 CALL_S = 12
-PSU = PsuContext(ip_address="192.0.2.7", user_agent="Quittance walk")
-
-Told = TypeVar("Told")
+STANDS, LOST, STOPPED = "Stands", "Stopped at your bank", "Stopped"
+_CONSENT = re.compile(r"/consents/(con_[0-9a-f]{32})")
 
 
 @dataclass
-class RecurringWalk:
-    """What one walk has found out so far. ``paid`` and ``refused`` are what the bank's books are held against."""
+class RecurringWalk(Walk):
+    """``paid``: what is paid under the consent, by its reference on the statement."""
 
-    running: Running
-    data: Path
-    at: WalkedBank
-    visit: BankVisit
-    services: Services
-    connector: Connector
-    recurring: RecurringPayments
-    payee: str
-    seen: list[str] = field(default_factory=list)
-    consent: RecurringConsent | None = None
     consent_id: str = ""
-    request: bytes = field(default=b"", repr=False)  #: what the bank was given
-    sca: ScaOAuth | None = None
-    state: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    verifier: str = field(default_factory=new_verifier, repr=False)
-    address: str = field(default="", repr=False)  #: at the bank, where the customer approves
-    way_back: str = field(default="", repr=False)
-    access_token: str = field(default="", repr=False)
-    left: int = 0  #: of the month, in pence
-    paid: dict[str, PaymentOrder] = field(default_factory=dict)  #: by the bank's id
-    refused: list[PaymentOrder] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, services: Services, running: Running, data: Path, bank_id: str) -> RecurringWalk:
-        """Raises NotOffered where the bank has no such payments, DemoError where it cannot be used."""
-        at = WalkedBank.of(services, bank_id)
-        connector = services.banks.connector(bank_id)
-        if not isinstance(connector, Recurs) or not connector.recurring.kinds:
-            name = services.banks.profile(bank_id).name
-            raise NotOffered(f"{name} offers no recurring payments")
-        return cls(
-            running=running,
-            data=data,
-            at=at,
-            visit=BankVisit(Browser(at.url, _session=at.session()), at.customer),
-            services=services,
-            connector=connector,
-            recurring=connector.recurring,
-            payee=f"{TRAMS.name} {secrets.token_hex(4)}",  # no other walk pays it: the books can be looked up by it
-        )
+    door: str = "leave"  #: to the bank; "renew" where the consent is approved again
+    paid: dict[str, DemoBill] = field(default_factory=dict)
 
     @property
-    def browsers(self) -> tuple[Browser, ...]:
-        return (self.visit.browser,)
+    def path(self) -> str:
+        """Of the consent's page."""
+        return f"/consents/{self.consent_id}"
 
     @property
-    def today(self) -> dt.date:
-        """As the bank counts days."""
-        counted = self.services.banks.profile(self.at.id).limit_days
-        return self.services.clock().astimezone(dt.UTC if counted == UNSURE else ZoneInfo(counted)).date()
-
-    @property
-    def redirect_uri(self) -> str:
-        """The one that we have at this bank."""
-        return f"{self.running.base_url}/banks/{self.at.id}/return"
-
-    @property
-    def agreed(self) -> RecurringConsent:
-        if self.consent is None:
-            raise DisagreementError("nothing was agreed yet")
-        return self.consent
-
-    @property
-    def approval(self) -> ScaOAuth:
-        if self.sca is None:
-            raise DisagreementError("the bank names no way to approve")
-        return self.sca
+    def bank_name(self) -> str:
+        return self.truth.services.banks.profile(self.at.id).name
 
     @property
     def total(self) -> str:
         """Of all that was paid, in words."""
-        return _money(self, sum(order.amount.minor for order in self.paid.values()))
+        return pounds(sum(_pence(bill) for bill in self.paid.values()))
 
-    def asked(self, call: Callable[[], Told]) -> Told:
-        """What may be asked twice, until the bank answers. Raises BankRefused."""
+    @property
+    def left(self) -> str:
+        """Of the two weeks, in words."""
+        return pounds(FORTNIGHT - sum(_pence(bill) for bill in self.paid.values()))
 
-        def once() -> Told:
-            try:
-                return call()
-            except (BankUnavailable, BankSilent) as error:
-                raise LostError(str(error)) from error
 
-        return self.visit.browser.patiently(once)
+def begin(truth: Truth, running: Running, data: Path, bank_id: str) -> RecurringWalk:
+    """Raises NotOffered where the bank takes no standing consents, DemoError where it cannot be used."""
+    walk = RecurringWalk.of(truth, running, data, bank_id, cents=FIRST)
+    if not takes_new(truth.services.banks.profile(bank_id)):
+        raise NotOffered(f"{walk.bank_name} offers no recurring payments")
+    return walk
 
 
 def banks_of(banks: Registry) -> list[str]:
-    """The ids of those that take recurring payments of us; one that cannot be used is among them, to be seen."""
-    return [bank.id for bank in banks.all_banks() if bank.recurring]
+    """The ids of those that offer them; one that cannot be used is among them, to be seen."""
+    return [bank.id for bank in banks.all_banks() if takes_new(bank)]
 
 
-# --------------------------------------------------------------------------------------------------------- the steps
+# ------------------------------------------------------------------------------------------------------ the consent
 
 
 def agree(walk: RecurringWalk) -> str:
-    """The bank holds a consent with the limits that the customer is to allow. No money moves by it."""
-    while True:
-        today = walk.today
-        walk.consent, walk.left = limits(today, payee=walk.payee, iban=TRAMS.iban)
-        request = walk.recurring.draft(walk.consent, request_id=str(uuid.uuid4()))
-        staged, walk.request = _staged(walk, request), request.body
-        if walk.today == today:  # at midnight it may be another day's, and so another month's share
-            break
-    walk.consent_id, walk.sca = staged
-    same("consent", _consent_status(walk), ConsentStatus.WAITING)
-    month = walk.agreed.periodic_limits[0].amount
-    return f"{_money(walk, EACH)} each, {_money(walk, month.minor)} a month, {_money(walk, walk.left)} left of this one"
+    """From the bill's button to limits of their own, to all of it in plain words, and the passkey over that."""
+    ways = walk.browser.open(f"{walk.invoice}/pay")  # who has no bank yet is asked how it is to be paid
+    offers = [link for link in ways.links("/companies/") if link.endswith(f"/consent?bank={walk.at.id}")]
+    if not offers:
+        raise DisagreementError(f"no consent is offered at {walk.bank_name}")
+    while not walk.consent_id:
+        try:
+            walk.consent_id = _agree_once(walk, offers[0])
+        except LostError as error:
+            walk.seen.append(str(error))
+            walk.consent_id = _agreed_already(walk)
+    return f"{pounds(EACH)} a payment, {pounds(FORTNIGHT)} in two weeks"
 
 
-def limits(today: dt.date, *, payee: str, iban: str) -> tuple[RecurringConsent, int]:
-    """What is agreed, and what of it counts in this month: of its first one, by the calendar, only a share by the days.
+def _agree_once(walk: RecurringWalk, offer: str) -> str:
+    form = walk.browser.open(offer).form("each")
+    if form is None:
+        raise DisagreementError("the page has no limits to fill in")
+    address, fields = form
+    chosen = {"each": _decimal(EACH), "limit_month": "", "limit_fortnight": _decimal(FORTNIGHT)}
+    walk.page = walk.browser.post_form(address, {**fields, **chosen})
+    company = walk.bill.company
+    for said in (
+        f"To {company.name} alone, account {grouped(company.iban)}",
+        f"At most {pounds(EACH)} for one payment.",
+        f"At most {pounds(FORTNIGHT)} in each fortnight, counted from the first day.",
+    ):
+        shows(walk.page, said)
+    done = signed(walk, f"{address}/ceremony")
+    found = _CONSENT.search(done.location or "")
+    if found is None:
+        raise DisagreementError(f"the signature led to {done.location}")
+    return found[1]
 
-    Whatever the day, two payments fit into that and a third does not.
-    """
-    days = calendar.monthrange(today.year, today.month)[1]
-    open_days = days - today.day + 1
-    a_day = -(-OPEN_LEAST // open_days)
-    monthly = PeriodicLimit(
-        period=Period.MONTH, alignment=Alignment.CALENDAR, amount=Money(a_day * days, TRAMS.currency)
-    )
-    agreed = RecurringConsent(
-        creditor_name=payee,
-        creditor_iban=iban,
-        maximum_individual=Money(EACH, TRAMS.currency),
-        periodic_limits=(monthly,),
-        kind=RecurringKind.OTHER,
-        valid_from=today,
-    )
-    return agreed, a_day * open_days
 
-
-def _staged(walk: RecurringWalk, request: BankRequest) -> tuple[str, ScaOAuth | None]:
-    try:
-        staged = walk.asked(lambda: walk.recurring.initiate(request, psu=PSU, timeout_s=CALL_S))
-    except BankRefused as error:
-        if error.http_status == 404:  # the standard's word for what a bank does not offer
-            name = walk.services.banks.profile(walk.at.id).name
-            raise NotOffered(f"{name} offers no recurring payments: it answers 404") from error
-        raise
-    return staged.consent_id, staged.sca
+def _agreed_already(walk: RecurringWalk) -> str:
+    """The consent that the unanswered signature made; empty where it made none."""
+    links = walk.browser.open("/consents").links("/consents/con_")
+    return next((found[1] for link in links if (found := _CONSENT.fullmatch(link))), "")
 
 
 def leave(walk: RecurringWalk) -> str:
-    """Where the customer approves, by the bank's own metadata."""
-    walk.address = walk.asked(
-        lambda: walk.connector.authorise_url(
-            walk.approval,
-            redirect_uri=walk.redirect_uri,
-            state=walk.state,
-            nonce=walk.nonce,
-            code_challenge=challenge(walk.verifier),
-            timeout_s=CALL_S,
-        )
+    """Our leaving page, once the bank has the consent, says what the bank will show."""
+    page = walk.browser.wait_for(
+        f"{walk.path}/{walk.door}",
+        lambda page: bool(page.links(f"{walk.path}/bank")),
+        what="the bank was not told of the consent",
     )
-    if not walk.address.startswith(f"{walk.at.url}/"):
-        raise DisagreementError(f"{walk.address.partition('?')[0]} is not at the bank")
+    for said in (f"at most {pounds(EACH)}", f"At most {pounds(FORTNIGHT)} in each fortnight"):
+        shows(page, said)
+    return "the bank has the consent"
+
+
+def to_bank(walk: RecurringWalk) -> str:
+    """The one hop that leaves our site; while the bank is away our page says that it may be tried again."""
+    while not walk.at_bank:
+        try:
+            walk.at_bank = to_the_bank(walk, walk.browser.get(f"{walk.path}/bank"))
+        except RefusedError as error:
+            if error.status != 409:
+                raise
+            walk.browser.pause(str(error))
     return walk.at.url
 
 
 def bank_page(walk: RecurringWalk) -> str:
     """The bank's own page shows the payee, and asks who is there."""
-    shows(walk.visit.arrive(walk.address), walk.payee)
+    shows(walk.visit.arrive(walk.at_bank), walk.bill.company.name)
     return "the payee is ours"
 
 
 def bank_sign_in(walk: RecurringWalk) -> str:
-    """The customer reads what is to be allowed: every limit of it."""
-    page = walk.visit.sign_in()
-    month = walk.agreed.periodic_limits[0].amount
+    """The customer reads there what is to be allowed: account, every limit and both days."""
+    page, ours = walk.visit.sign_in(), _ours(walk)
+    begins, ends = _day(ours["begins_on"]), _day(ours["ends_on"])
     for said in (
-        walk.at.account_in_words(TRAMS.iban),
-        f"{_money(walk, EACH)} at most with each payment",
-        f"{in_words(month.currency, f'{month.decimal():,}')} at most in a month, by the calendar",
+        walk.at.account_in_words(walk.bill.company.iban),
+        f"{pounds(EACH)} at most with each payment",
+        f"{pounds(FORTNIGHT)} at most in a fortnight, counted from {begins}",
+        f"from {begins}",
+        f"until {ends}",
     ):
         shows(page, said)
-    return "account and limits are ours"
-
-
-def bank_approve(walk: RecurringWalk) -> str:
-    """The customer approves, once for all that follows."""
-    walk.way_back = walk.visit.approve()
-    if not walk.way_back.startswith(walk.redirect_uri):
-        raise DisagreementError(f"the bank leads back to {walk.way_back.partition('#')[0].partition('?')[0]}")
-    return "approved"
+    return f"account and limits are ours, from {begins} until {ends}"
 
 
 def come_back(walk: RecurringWalk) -> str:
-    """The answer is for this very request, and is believed for no other; its code is exchanged, once."""
-    parts = urlsplit(walk.way_back)
-    answer = dict(parse_qsl(parts.fragment or parts.query))
-    is_signed = walk.services.banks.profile(walk.at.id).security.answer is not Answer.CODE
-    if "response" not in answer:  # a JWT names both inside, where the connector looks
-        same("state of the answer", answer.get("state"), walk.state)
-        if walk.approval.iss_parameter_supported:
-            same("issuer of the answer", answer.get("iss"), walk.approval.issuer)
-    if is_signed:
-        _must_refuse("another request's answer", lambda: _complete(walk, answer, state=secrets.token_urlsafe(24)))
-    walk.access_token = _complete(walk, answer, state=walk.state)
-    return "believed, and exchanged" if is_signed else "exchanged"
+    """Back at our return address, and on to the consent: the code does not stay in the address."""
+    page = walk.browser.come_back(walk.way_back)
+    if urlsplit(page.url).path != walk.path or "code=" in page.url:
+        raise DisagreementError(f"the way back ended at {page.url}")
+    walk.at_bank = ""
+    return "the consent's page"
 
 
-def _complete(walk: RecurringWalk, answer: dict[str, str], *, state: str) -> str:
-    """Not asked twice: a code is good once."""
-    given = walk.connector.complete(
-        walk.approval,
-        answer=answer,
-        code_verifier=walk.verifier,
-        redirect_uri=walk.redirect_uri,
-        state=state,
-        nonce=walk.nonce,
-        timeout_s=CALL_S,
-    )
-    if given.access_token is None:
-        raise DisagreementError("the bank gives no token for the customer's consent")
-    return given.access_token
+def stands(walk: RecurringWalk) -> str:
+    """The page comes to say so, our database and the bank agree, and nothing is used of it."""
+    while (said := _said(walk)) != STANDS:
+        if said == LOST:  # the bank, or we, died over the code, which is good once: it is approved again
+            walk.seen.append("the approval did not reach us")
+            walk.door = "renew"
+            for again in (leave, to_bank, bank_page, bank_sign_in, bank_approve, come_back):
+                again(walk)
+        walk.browser.pause(f"the consent's page says: {said}")
+    _both_say(walk, "authorised", ConsentStatus.AUTHORISED)
+    shows(walk.browser.open(walk.path), f"{walk.left} left")
+    return "authorised, here and at the bank"
 
 
-def authorised(walk: RecurringWalk) -> str:
-    """The bank's own word, and what it holds: exactly what was agreed, and the account that the customer chose."""
-    told = walk.asked(lambda: walk.recurring.told(walk.consent_id, asked=walk.request, timeout_s=CALL_S))
-    same("consent", told.status, ConsentStatus.AUTHORISED)
-    if told.differences:
-        raise DisagreementError(f"the bank holds another consent than was agreed: {', '.join(told.differences)}")
-    if told.payer is None:
-        raise DisagreementError("the bank does not tell the account that the customer chose")
-    return f"authorised, every limit as agreed, from an account that ends in {told.payer.identification[-4:]}"
-
-
-def funds(walk: RecurringWalk) -> str:
-    """Whether the money is there."""
-    amount = walk.agreed.maximum_individual
-    told = walk.asked(
-        lambda: walk.recurring.funds(walk.consent_id, amount, access_token=walk.access_token, psu=PSU, timeout_s=CALL_S)
-    )
-    same("funds", told.available, True)
-    return f"{_money(walk, amount.minor)} is there"
+# ------------------------------------------------------------------------------------------------ what is paid under it
 
 
 def pay(walk: RecurringWalk) -> str:
-    """One payment, and the same bytes under the same key once more: that is the same payment."""
-    order = _order(walk, FIRST)
-    request = _draft(walk, order)
-    first, again = _submit(walk, request), _submit(walk, request)
-    same("payment of the same bytes", again, first)
-    walk.paid[first] = order
-    return f"{_money(walk, FIRST)}, sent twice, one payment"
-
-
-def settled(walk: RecurringWalk) -> str:
-    """The bank's word on all that was paid, until the money has left."""
-    for payment_id in walk.paid:
-        _wait_until_debited(walk, payment_id)
-    return f"{len(walk.paid)} debited"
-
-
-def over_each(walk: RecurringWalk) -> str:
-    """A penny above the limit for each payment."""
-    return _beyond(walk, EACH + 1)
+    """The bill says that it is covered, and is paid by one signature: nobody goes to the bank."""
+    walk.confirm_at = f"{walk.invoice}/pay?consent={walk.consent_id}"
+    bill = walk.browser.wait_for(
+        walk.invoice,
+        lambda page: bool(page.links(walk.confirm_at)),
+        what=f"the bill is not covered by the consent, which begins on {_day(_ours(walk)['begins_on'])}",
+    )
+    shows(bill, f"Covered by what you allowed at {walk.bank_name}: one signature")
+    walk.page = walk.browser.wait_for(walk.confirm_at, _can_be_signed, what="the payment cannot be signed")
+    for said in (walk.bill.company.name, grouped(walk.bill.company.iban), money(walk.bill), f"{walk.left} left of"):
+        shows(walk.page, said)
+    sign(walk)
+    walk.paid[walk.end_to_end_id] = walk.bill
+    return f"{money(walk.bill)}, one signature: {walk.payment_id}"
 
 
 def pay_again(walk: RecurringWalk) -> str:
-    """Exactly the limit for each payment."""
-    order = _order(walk, EACH)
-    walk.paid[_submit(walk, _draft(walk, order))] = order
-    return _money(walk, EACH)
+    """Another bill, of exactly the limit for one payment."""
+    _another_bill(walk, SECOND)
+    return pay(walk)
 
 
-def over_month(walk: RecurringWalk) -> str:
-    """A penny above what is left of the month."""
-    return _beyond(walk, walk.left - sum(order.amount.minor for order in walk.paid.values()) + 1)
+def over_each(walk: RecurringWalk) -> str:
+    """A bill of a penny more than the limit for one payment."""
+    _another_bill(walk, OVER_EACH)
+    return _not_covered(walk, f"{pounds(_pence(walk.bill) - EACH)} over the limit per payment.")
 
 
-def _beyond(walk: RecurringWalk, pence: int) -> str:
-    order = _order(walk, pence)
-    request = _draft(walk, order)
-    refusal = _must_refuse(f"a payment of {_money(walk, pence)}", lambda: _submit(walk, request))
-    if not isinstance(refusal, BeyondLimits):
-        raise DisagreementError(f"the payment beyond the limits was refused for something else: {refusal}")
-    walk.refused.append(order)
-    return f"{_money(walk, pence)} refused: {refusal.code}"
+def over_period(walk: RecurringWalk) -> str:
+    """A bill of a little more than is left of the two weeks: the page names the day on which they begin anew."""
+    _another_bill(walk, OVER_FORTNIGHT)
+    resets_on = _day(_ours(walk)["begins_on"] + dt.timedelta(days=14))
+    return _not_covered(walk, f"{walk.left} left of the limit for two weeks, which resets on {resets_on}.")
 
 
-def books(walk: RecurringWalk) -> str:
-    """The bank's books: one debit of each payment, of exactly its amount and to exactly its payee, and nothing else."""
-    for order in walk.paid.values():
-        [entry] = _entries(walk, order, 1)
-        booked = (entry["kind"], entry["amount"], entry["currency"], entry["creditorName"], walk.at.credited(entry))
-        wanted = ("debit", str(order.amount), order.amount.currency, walk.payee, walk.at.account(order.creditor_iban))
-        same("booking", booked, wanted)
-    for order in walk.refused:
-        _entries(walk, order, 0)
-    return f"{walk.total} in {len(walk.paid)} debits, and nothing of {len(walk.refused)} refused"
-
-
-def _entries(walk: RecurringWalk, order: PaymentOrder, count: int) -> list[dict[str, str]]:
-    entries = walk.at.booked(walk.visit.browser, walk.data, order.end_to_end_id)
-    same(f"bookings of {order.amount}", len(entries), count)
-    return entries
-
-
-def revoke(walk: RecurringWalk) -> str:
-    """The customer takes the consent back with us. Twice is as good as once."""
-    for _ in range(2):
-        walk.asked(lambda: walk.recurring.revoke(walk.consent_id, timeout_s=CALL_S))
-    same("consent", _consent_status(walk), ConsentStatus.NOT_FOUND)
+def stop(walk: RecurringWalk) -> str:
+    """The customer takes the consent back on our page, and the bank knows it no longer."""
+    walk.browser.patiently(lambda: _press_stop(walk))
+    while (said := _said(walk)) != STOPPED:
+        walk.browser.pause(f"the consent's page says: {said}")
+    _both_say(walk, "revoked", ConsentStatus.NOT_FOUND)
     return "the bank knows it no longer"
 
 
+def _press_stop(walk: RecurringWalk) -> None:
+    """After a lost answer the page tells whether it was taken: then there is no button any more."""
+    page, address = walk.browser.open(walk.path), f"{walk.path}/stop"
+    if any((form.get("action") or "") == address for form in page.tree.forms):
+        walk.browser.post_form(address, {"csrf_token": csrf_of(page)})
+
+
 def afterwards(walk: RecurringWalk) -> str:
-    """Nothing can be paid under it any more."""
-    order = _order(walk, 1)
-    request = _draft(walk, order)
-    refusal = _must_refuse("a payment under a revoked consent", lambda: _submit(walk, request))
-    if not isinstance(refusal, AccessLost):
-        raise DisagreementError(f"the payment under a revoked consent was refused for something else: {refusal}")
-    walk.refused.append(order)
-    return f"{_money(walk, 1)} refused: {refusal.code}"
+    """No bill can be paid under it any more."""
+    _nothing_to_sign(walk, "What you allowed there ended on")
+    return f"{money(walk.bill)} refused: what was allowed has ended"
+
+
+def books(walk: RecurringWalk) -> str:
+    """The bank's books of this consent: one debit of each payment, and nothing else."""
+    entries = walk.at.booked(walk.visit.browser, walk.data, consent_id=_ours(walk)["at_bank"])
+    booked = sorted((each["endToEndId"], each["kind"], each["amount"], walk.at.credited(each)) for each in entries)
+    account = walk.at.account(walk.bill.company.iban)
+    same("bookings", booked, sorted((key, "debit", str(bill.total), account) for key, bill in walk.paid.items()))
+    return f"{walk.total} in {len(booked)} debits, and nothing else under this consent"
+
+
+def _another_bill(walk: RecurringWalk, net: int) -> None:
+    walk.turn_to_another(net)
+    deliver(walk)
+    inbox(walk)
+    walk.confirm_at = f"{walk.invoice}/pay?consent={walk.consent_id}"
+
+
+def _not_covered(walk: RecurringWalk, why: str) -> str:
+    shows(walk.browser.open(walk.invoice), f"Not covered by what you allowed at {walk.bank_name}. {why}")
+    _nothing_to_sign(walk, why)
+    return f"{money(walk.bill)} refused: {why}"
+
+
+def _nothing_to_sign(walk: RecurringWalk, why: str) -> None:
+    """The page of the payment says why, and our door refuses what a page might ask for: nothing was decided or sent."""
+    page = walk.browser.open(walk.confirm_at)
+    shows(page, f"does not cover this payment now. {why}")
+    if _can_be_signed(page):
+        raise DisagreementError("the page can be signed")
+    at, order = f"{walk.invoice}/pay/ceremony", {"bank": walk.at.id, "consent": walk.consent_id, "shown": ""}
+    try:
+        walk.browser.patiently(lambda: walk.browser.post_json(at, order, csrf=csrf_of(page)))
+    except RefusedError as error:
+        same("status of the refusal", error.status, 409)
+    else:
+        raise DisagreementError("the payment can be signed all the same")
+    found = walk.browser.patiently(lambda: walk.truth.of_bill(walk.acknowledged["id"]))
+    same("our database", found, {"invoice": "to_pay", "payments": [], "decisions": 0, "receipts": 0})
 
 
 # ------------------------------------------------------------------------------------------------------ what they share
 
 
-def _order(walk: RecurringWalk, pence: int) -> PaymentOrder:
-    return PaymentOrder(
-        amount=Money(pence, TRAMS.currency),
-        creditor_name=walk.payee,
-        creditor_iban=TRAMS.iban,
-        end_to_end_id=secrets.token_hex(16),
-        remittance_unstructured="Tram journeys",
-    )
+def pounds(pence: int) -> str:
+    """As pages write it."""
+    return in_words("GBP", _decimal(pence))
 
 
-def _draft(walk: RecurringWalk, order: PaymentOrder) -> BankRequest:
-    """Our side writes nothing that the consent plainly does not cover: to have the bank's word it is told of more."""
-    most = max(walk.agreed.maximum_individual, order.amount, key=lambda amount: amount.minor)
-    agreed = dataclasses.replace(walk.agreed, maximum_individual=most)
-    return walk.recurring.draft_payment(order, consent=agreed, consent_id=walk.consent_id, request_id=str(uuid.uuid4()))
+def _decimal(pence: int) -> str:
+    return str(Money(pence, "GBP"))
 
 
-def _submit(walk: RecurringWalk, request: BankRequest) -> str:
-    """The bank's id of it. The same bytes under the same key may be sent again."""
-    return walk.asked(
-        lambda: walk.recurring.submit(request, access_token=walk.access_token, psu=PSU, timeout_s=CALL_S)
-    ).bank_payment_id
+def _pence(bill: DemoBill) -> int:
+    return int(bill.total * 100)
 
 
-def _wait_until_debited(walk: RecurringWalk, payment_id: str) -> None:
-    while True:
-        status = walk.asked(lambda: walk.recurring.status(payment_id, access_token=None, timeout_s=CALL_S))
-        if status.fact in (Fact.DEBITED, Fact.CREDITED):
-            return
-        if status.fact not in (Fact.WAITING, Fact.ACCEPTED):
-            raise DisagreementError(f"the bank says {status.transaction_status} of a payment within the limits")
-        walk.visit.browser.pause(f"the payment is still {status.transaction_status}")
+def _day(day: dt.date) -> str:
+    return f"{day.day} {day:%B %Y}"
 
 
-def _consent_status(walk: RecurringWalk) -> ConsentStatus:
-    return walk.asked(lambda: walk.recurring.consent_status(walk.consent_id, timeout_s=CALL_S))
+def _can_be_signed(page: Page) -> bool:
+    return page.form("credential") is not None
 
 
-def _must_refuse(what: str, call: Callable[[], object]) -> BankRefused:
-    try:
-        call()
-    except BankRefused as error:
-        return error
-    raise DisagreementError(f"{what} was not refused")
+def _said(walk: RecurringWalk) -> str:
+    """How the consent stands, in the words of its page."""
+    states = walk.browser.open(walk.path).tree.find_class("state")
+    return " ".join(" ".join(each.text_content().split()) for each in states)
 
 
-def _money(walk: RecurringWalk, pence: int) -> str:
-    return in_words(walk.at.currency, str(Money(pence, walk.at.currency)))
+def _ours(walk: RecurringWalk) -> dict[str, Any]:
+    return walk.browser.patiently(lambda: walk.truth.of_consent(walk.consent_id))
 
 
-#: each leaves room for the bank to be killed and replaced
+def _both_say(walk: RecurringWalk, state: str, at_bank: ConsentStatus) -> None:
+    """Our database, and the bank when it is asked."""
+    ours = _ours(walk)
+    same("our database", ours["state"], state)
+    connector = walk.truth.services.banks.connector(walk.at.id)
+    if not isinstance(connector, Recurs):
+        raise DisagreementError(f"{walk.bank_name} has no standard for standing consents")
+    recurring = connector.recurring
+
+    def once() -> ConsentStatus:
+        try:
+            return recurring.consent_status(ours["at_bank"], timeout_s=CALL_S)
+        except (BankUnavailable, BankSilent) as error:
+            raise LostError(str(error)) from error
+
+    same("consent at the bank", walk.browser.patiently(once), at_bank)
+
+
+#: each leaves room for the bank to be killed and replaced; "pay" for the first minutes of a day, too, in which it is
+#: not sure that the day has begun at the bank
 RECURRING_STEPS: Steps[RecurringWalk] = {
-    "consent": (agree, 40),
-    "leave": (leave, 40),
+    "sign-up": (sign_up, 30),
+    "connect": (connect, 60),
+    "deliver": (deliver, 30),
+    "inbox": (inbox, 60),
+    "agree": (agree, 60),
+    "leave": (leave, 90),
+    "to-bank": (to_bank, 40),
     "bank-page": (bank_page, 20),
     "bank-sign-in": (bank_sign_in, 20),
     "bank-approve": (bank_approve, 20),
     "come-back": (come_back, 40),
-    "authorised": (authorised, 20),
-    "funds": (funds, 20),
-    "pay": (pay, 40),
-    "settled": (settled, 60),
-    "over-each": (over_each, 40),
-    "pay-again": (pay_again, 40),
-    "over-month": (over_month, 40),
-    "settled-again": (settled, 60),
+    "stands": (stands, 120),
+    "pay": (pay, 150),
+    "settle": (settle, 90),
+    "receipt": (receipt, 60),
+    "api": (api, 20),
+    "ledger": (ledger, 20),
+    "database": (database, 20),
+    "over-each": (over_each, 90),
+    "pay-again": (pay_again, 90),
+    "settle-again": (settle, 90),
+    "over-period": (over_period, 90),
+    "stop": (stop, 90),
+    "afterwards": (afterwards, 20),
     "books": (books, 20),
-    "revoke": (revoke, 40),
-    "afterwards": (afterwards, 40),
-    "books-again": (books, 20),
 }

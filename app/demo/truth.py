@@ -22,6 +22,7 @@ from app.journey.route import HANDLERS, ROUTE
 from app.people.models import Biller, Customer
 from app.services import Services, build_services
 from config.settings import Settings
+from consent.models import Consent, Standing
 
 Answer = TypeVar("Answer")
 
@@ -64,6 +65,20 @@ class Truth:
     def _of_bill(self, bill_id: str) -> dict[str, Any]:
         with self.services.reading() as uow:
             return _of_invoice(uow, uow.session.scalars(select(Invoice).where(Invoice.bill_id == bill_id)).one())
+
+    def of_consent(self, consent_id: str) -> dict[str, Any]:
+        """How a standing consent stands with us, its first and last day, and the bank's id of it."""
+        return self._with(lambda: self._of_consent(consent_id))
+
+    def _of_consent(self, consent_id: str) -> dict[str, Any]:
+        with self.services.reading() as uow:
+            consent, standing = uow.session.get_one(Consent, consent_id), uow.session.get_one(Standing, consent_id)
+            return {
+                "state": consent.state,
+                "begins_on": standing.begins_on,
+                "ends_on": standing.ends_on,
+                "at_bank": consent.at_bank,
+            }
 
     def _with(self, ask: Callable[[], Answer]) -> Answer:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 
@@ -87,10 +87,10 @@ class WalkedBank:
         """The payee's account in an entry of the bank's books."""
         return entry["creditorAccount" if self.is_uk else "creditorIban"]
 
-    def booked(self, browser: Browser, data: Path, end_to_end_id: str) -> list[dict[str, Any]]:
-        """The bank's books of one payment; ``browser`` knows the bank's certificate."""
+    def booked(self, browser: Browser, data: Path, **of: str) -> list[dict[str, Any]]:
+        """The bank's books of one ``end_to_end_id`` or ``consent_id``; ``browser`` knows the bank's certificate."""
         token = (data / self.folder / "ledger-token").read_text("utf-8").strip()
-        path = f"/sandbox/ledger?end_to_end_id={end_to_end_id}"
+        path = f"/sandbox/ledger?{urlencode(of)}"
         found: list[dict[str, Any]] = browser.get_json(path, headers={"Authorization": f"Bearer {token}"})["entries"]
         return found
 

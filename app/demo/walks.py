@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import secrets
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.demo import runfile, steps
-from app.demo.authenticator import Authenticator
-from app.demo.bank_visit import BankVisit
-from app.demo.biller_files import client_of, folder_of
-from app.demo.bills import walk_bill
-from app.demo.browser import Browser
-from app.demo.cast import Person
+from app.demo import recurring_walk, runfile, steps
+from app.demo import walk as one_bill
 from app.demo.errors import DemoError, NotOffered
 from app.demo.recurring_walk import RECURRING_STEPS, USUAL_RECURRING_BANK, RecurringWalk, banks_of
 from app.demo.runfile import Running
+from app.demo.shared_steps import Walk, money
+from app.demo.steps import AnyWalk, Steps
 from app.demo.truth import Truth
-from app.demo.walk import CENTS_MAX, CENTS_MIN, STEPS, Walk, money
-from app.demo.walked_bank import USUAL_BANK, WalkedBank
+from app.demo.walked_bank import USUAL_BANK
 from connectors.registry import Registry
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +60,8 @@ def _through(running: Running, data: Path, kind: Kind, *, times: int, bank_id: s
 
 def _all_banks(running: Running, data: Path, kind: Kind) -> int:
     """One walk for each bank. Exit status 1 when one fails; the others are walked all the same."""
-    truth = Truth.of(running.environment)
-    try:
+    with closing(Truth.of(running.environment)) as truth:
         banks = [truth.services.banks.profile(bank_id) for bank_id in kind.banks(truth.services.banks)]
-    finally:
-        truth.close()
     lines, walked, failed = [], 0, 0
     for bank in banks:
         started = time.monotonic()
@@ -106,20 +100,27 @@ def _many(running: Running, data: Path, kind: Kind, times: int, bank_id: str) ->
     return 0
 
 
-def walk(
+def walk(running: Running, data: Path, *, bank_id: str = USUAL_BANK, **tell: Tell) -> Walk:
+    """Walk one bill. ``tell``: whom, as ``steps.take`` has it. Raises DemoError naming the step."""
+    return _walked(one_bill.begin, one_bill.STEPS, running, data, bank_id, **tell)
+
+
+def walk_recurring(running: Running, data: Path, *, bank_id: str = USUAL_RECURRING_BANK, **tell: Tell) -> RecurringWalk:
+    """The same for one standing consent. Raises NotOffered, too."""
+    return _walked(recurring_walk.begin, RECURRING_STEPS, running, data, bank_id, **tell)
+
+
+def _walked(
+    begin: Callable[[Truth, Running, Path, str], AnyWalk],
+    table: Steps[AnyWalk],
     running: Running,
     data: Path,
-    *,
-    bank_id: str = USUAL_BANK,
-    on_step: Callable[[str], None] = lambda _: None,
-    say: Callable[[str], None] = lambda line: print(line, flush=True),
-) -> Walk:
-    """Walk one bill. ``on_step`` is called with the name of each step before it. Raises DemoError naming the step."""
-    here = _start(running, data, bank_id)
-    try:
-        steps.take(here, STEPS, on_step=on_step, say=say)
-    finally:
-        here.truth.close()
+    bank_id: str,
+    **tell: Tell,
+) -> AnyWalk:
+    with closing(Truth.of(running.environment)) as truth:
+        here = begin(truth, running, data, bank_id)
+        steps.take(here, table, **tell)
     return here
 
 
@@ -128,13 +129,7 @@ def _one_bill(running: Running, data: Path, bank_id: str) -> str:
 
 
 def _recurring(running: Running, data: Path, bank_id: str) -> str:
-    truth = Truth.of(running.environment)
-    try:
-        here = RecurringWalk.of(truth.services, running, data, bank_id)
-        steps.take(here, RECURRING_STEPS)
-    finally:
-        truth.close()
-    return f"paid {here.total} within the limits of one consent"
+    return f"paid {walk_recurring(running, data, bank_id=bank_id).total} within the limits of one consent"
 
 
 ONE_BILL = Kind(
@@ -149,41 +144,3 @@ RECURRING = Kind(
     banks=banks_of,
     once=_recurring,
 )
-
-
-def _start(running: Running, data: Path, bank_id: str) -> Walk:
-    token = secrets.token_hex(4)
-    person = _somebody(token)
-    cents = CENTS_MIN + secrets.randbelow(CENTS_MAX - CENTS_MIN)
-    truth = Truth.of(running.environment)
-    at = WalkedBank.of(truth.services, bank_id)
-    bill = walk_bill(
-        token=token, today=dt.datetime.now(dt.UTC).date(), customer=person, cents=cents, currency=at.currency
-    )
-    return Walk(
-        running=running,
-        data=data,
-        truth=truth,
-        at=at,
-        customer=person,
-        browser=Browser(running.base_url),
-        visit=BankVisit(Browser(at.url, _session=at.session()), at.customer),
-        biller=Browser(running.biller_url),
-        passkey=Authenticator(running.base_url),
-        client=client_of(folder_of(data), running.base_url, bill.company.slug),
-        bill=bill,
-    )
-
-
-def _somebody(token: str) -> Person:
-    return Person(
-        key=token,
-        name=f"Alix {token}",
-        email=f"walk-{token}@example.org",
-        locale="en",
-        time_zone="Europe/London",
-        street="1, rue de l’Essai",
-        postcode="67000",
-        city="Strasbourg",
-        country="FR",
-    )

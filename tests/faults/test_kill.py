@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -27,13 +26,13 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
-from tests.support.demo import Demo, children_of, running_demo
+from tests.support.demo import Demo, running_demo
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SEED = os.environ.get("FAULTS_SEED", "1")
 DELAY_MOST_MS = 250
-VICTIMS = ("web workers", "worker", "bank")
+VICTIMS = ("web workers", "worker", "sandbox-bank")
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,6 @@ def walked() -> list[Kill]:
     return []
 
 
-def kill(demo: Demo, victim: str) -> None:
-    children = demo.running.children
-    if victim == "web workers":
-        pids = children_of(children["web"])
-    else:
-        pids = [children["worker" if victim == "worker" else "sandbox-bank"]]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-
-
 @pytest.mark.parametrize(
     "planned",
     [
@@ -87,7 +76,7 @@ def kill(demo: Demo, victim: str) -> None:
 )
 def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, planned: Kill, walked: list[Kill]) -> None:
     walked.append(planned)
-    timer = threading.Timer(planned.after_ms / 1000, kill, (demo, planned.victim))
+    timer = threading.Timer(planned.after_ms / 1000, demo.kill, (planned.victim,))
 
     def on_step(name: str) -> None:
         if name == planned.step:

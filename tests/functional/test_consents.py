@@ -401,6 +401,25 @@ def test_an_approval_whose_exchange_is_lost_can_be_given_again(at: Consenting) -
     assert at.state(consent_id) == "authorised"
 
 
+def test_a_bank_that_dies_over_the_code_is_asked_again_soon_and_nobody_is_told_that_they_have_not_approved(
+    at: Consenting,
+) -> None:
+    consent_id = at.agree()
+    way_back = at.at_bank(at.leave(consent_id))
+    again = away(at)
+    at.browser.come_back(way_back)
+    assert at.state(consent_id) == "awaiting"
+    said = at.said(consent_id)
+    assert "You are back from Mersey Bank" in said
+    assert "not approved" not in said
+    again()
+    at.wait(16)
+    assert at.state(consent_id) == "stopped_at_bank"
+    assert "your approval did not reach us" in at.said(consent_id)
+    at.approve(consent_id)
+    assert at.state(consent_id) == "authorised"
+
+
 def test_while_the_bank_does_not_say_what_it_holds_nothing_is_authorised(at: Consenting) -> None:
     consent_id = at.agree()
     way_back = at.at_bank(at.leave(consent_id))

@@ -162,7 +162,7 @@ def test_the_banks_that_can_tell_us_of_changes_by_themselves(demo: Demo) -> None
 
 
 def test_a_recurring_consent_is_walked(demo: Demo) -> None:
-    """Paid within its limits, refused beyond them and after its end, by the bank's own books."""
+    """Set up and used through our pages, refused beyond its limits and after its end; the bank's books say the same."""
     walked = quittance("demo", "--walk", "--recurring", environment=demo.environment)
     assert (walked.returncode, walked.stderr) == (0, ""), walked.stdout
     *steps, last = walked.stdout.splitlines()

@@ -75,6 +75,12 @@ class Demo:
             assert time.monotonic() < deadline, f"{what}: {self.said}"
             time.sleep(0.05)
 
+    def kill(self, name: str) -> None:
+        """SIGKILL a program, or all ``web workers``: their own program starts others."""
+        children = self.running.children
+        for pid in children_of(children["web"]) if name == "web workers" else [children[name]]:
+            os.kill(pid, signal.SIGKILL)
+
     def stop(self) -> int:
         """Ask it to stop, as Ctrl-C does. Returns the exit status."""
         if self.process.poll() is None:

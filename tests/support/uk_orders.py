@@ -119,9 +119,12 @@ def code_of(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.json["Errors"][0]["ErrorCode"]
 
 
-def booked(transport: Transport, base_url: str, end_to_end_id: str = "Q-INV-1") -> list[dict[str, str]]:
-    """The bank's ledger."""
-    url = f"{base_url}/sandbox/ledger?end_to_end_id={end_to_end_id}"
+def booked(
+    transport: Transport, base_url: str, end_to_end_id: str = "Q-INV-1", *, consent_id: str | None = None
+) -> list[dict[str, str]]:
+    """The bank's ledger of one payment; with ``consent_id``, of all that was paid under this consent."""
+    wanted = f"consent_id={consent_id}" if consent_id else f"end_to_end_id={end_to_end_id}"
+    url = f"{base_url}/sandbox/ledger?{wanted}"
     answer = transport.send("GET", url, headers=LEDGER, data=b"", certificate=None)
     assert answer.status == 200, answer.content
     entries: list[dict[str, str]] = answer.json["entries"]

@@ -19,14 +19,15 @@ from app.failpoints import failpoint
 from app.journey.consents import budget, rules
 from app.journey.consents.access import locked
 from app.journey.consents.my_banks import is_wanted
+from app.journey.consents.read import awaits_word
 from app.journey.consents.step import note, step, take_back
 from app.people.stops import voids
 from app.services import Services, Task
 from connectors.capabilities import RecurringPayments, Recurs, ToldConsent
 from connectors.contract import BankRequest, ConsentStatus, PsuContext, Staged
 from connectors.errors import BankError, BankRefused, BankUnavailable
-from consent import tokens
-from consent.models import Consent, ConsentHistory, Standing, Trip
+from consent import tokens, trips
+from consent.models import Consent, ConsentHistory, Standing
 from consent.payer import keep_payer
 from consent.rules import days_at
 from consent.states import STANDING_OVER, ConsentSource, StandingState, StandingStep
@@ -271,7 +272,7 @@ def _looked(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, a
         pause = max(rules.WAITING_AGAIN, dt.timedelta(seconds=wait))
         if consent.state == StandingState.REVOKING:
             pause = dt.timedelta()
-        elif not _is_urgent(uow, consent):
+        elif not _is_urgent(uow, consent, standing):
             pause = max(pause, dt.timedelta(hours=1))
         _run_again(task, uow, standing, run_at=uow.now + pause)
         return
@@ -282,20 +283,17 @@ def _looked(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, a
     _run_again(task, uow, standing, run_at=uow.now if is_other else _next_look(uow, consent, standing))
 
 
-def _is_urgent(uow: UnitOfWork, consent: Consent) -> bool:
+def _is_urgent(uow: UnitOfWork, consent: Consent, standing: Standing) -> bool:
     """Whether somebody waits for the bank's word."""
     waits = consent.state in (StandingState.AWAITING, StandingState.STOPPED_AT_BANK, StandingState.EXPIRED)
-    return waits and tokens.is_any_kept(uow.session, consent.id)
+    return waits and awaits_word(uow.session, consent, standing)
 
 
 def _next_look(uow: UnitOfWork, consent: Consent, standing: Standing) -> dt.datetime:
-    if _is_urgent(uow, consent):
+    if _is_urgent(uow, consent, standing):
         return uow.now + rules.WAITING_AGAIN
     run_at = rules.next_look(consent_id=consent.id, now=uow.now)
     if consent.state == StandingState.AWAITING:
-        known_at = _exchange_known_at(uow, consent)
-        if known_at is not None and uow.now < known_at:
-            return known_at
         lapses_at = consent.expires_at + rules.EXPIRY_MARGIN
         run_at = lapses_at if uow.now < lapses_at else uow.now + dt.timedelta(hours=1)
     if standing.ends_on is not None:
@@ -367,18 +365,8 @@ def _is_past(consent: Consent, now: dt.datetime) -> bool:
 
 def _was_exchanged(uow: UnitOfWork, consent: Consent) -> bool:
     """And nothing came of it, where nothing is kept."""
-    known_at = _exchange_known_at(uow, consent)
-    return known_at is not None and uow.now >= known_at
-
-
-def _exchange_known_at(uow: UnitOfWork, consent: Consent) -> dt.datetime | None:
-    """From when on the last exchange of a code is over, whatever came of it; None: there was none."""
-    exchanged = select(Trip).where(Trip.consent_id == consent.id, Trip.exchanged_at.is_not(None))
-    trip = uow.session.scalar(exchanged.order_by(Trip.exchanged_at.desc()).limit(1))
-    if trip is None or trip.exchanged_at is None:
-        return None
-    is_known = trip.outcome != "code"  # what the exchange came to stands in place of what the redirect brought
-    return trip.exchanged_at if is_known else trip.exchanged_at + rules.EXCHANGING
+    over_at = trips.exchange_over_at(uow.session, consent.id)
+    return over_at is not None and uow.now >= over_at
 
 
 def _taken_back(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: _Answer) -> None:

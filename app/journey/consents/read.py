@@ -17,7 +17,7 @@ from app.people.accounts import may_be_paid
 from app.people.models import Biller
 from connectors.capabilities import Alignment, Period
 from connectors.money import Money
-from consent import tokens
+from consent import tokens, trips
 from consent.models import Consent, ConsentHistory, ShownText, Standing
 from consent.rules import Frame, days_at, spans_at
 from consent.states import STANDING_OVER, ConsentSource, StandingState
@@ -146,14 +146,23 @@ def _select() -> Select[Standing, Consent, str]:
     )
 
 
+def awaits_word(session: Session, consent: Consent, standing: Standing) -> bool:
+    """Whether its customer has come back with an approval, and the bank has still to say what it holds: its token is
+    here; or the code was sent, and nobody could ask since that was over."""
+    if tokens.is_any_kept(session, consent.id):
+        return True
+    over_at = trips.exchange_over_at(session, consent.id) if consent.state == StandingState.AWAITING else None
+    return over_at is not None and (standing.looked_at is None or standing.looked_at <= over_at)
+
+
 def _view(session: Session, row: Row[Standing, Consent, str], *, now: dt.datetime) -> ConsentView:
     standing, consent, biller_name = row
     frame, state = standing.frame, StandingState(consent.state)
-    kept = state is not StandingState.AUTHORISED and tokens.is_any_kept(session, consent.id)
+    waits = state is not StandingState.AUTHORISED and awaits_word(session, consent, standing)
     return ConsentView(
         id=consent.id,
         state=state,
-        version=f"{state}-{standing.sequence}-{'kept' if kept else ''}-{standing.gone_at is not None}",
+        version=f"{state}-{standing.sequence}-{'waits' if waits else ''}-{standing.gone_at is not None}",
         biller_id=standing.biller_id,
         biller_name=biller_name,
         bank_id=consent.bank_id,
@@ -170,7 +179,7 @@ def _view(session: Session, row: Row[Standing, Consent, str], *, now: dt.datetim
         ended_at=standing.ended_at,
         approve_until=consent.expires_at,
         limits=_limits(session, standing, frame, now=now),
-        waits_for_bank=kept,
+        waits_for_bank=waits,
         is_gone=standing.gone_at is not None or consent.bank_consent_id is None,
         is_account_open=may_be_paid(session, biller_id=standing.biller_id, iban=frame.payee_iban, moment=now),
     )

@@ -26,8 +26,6 @@ HINT_PAUSE = dt.timedelta(seconds=60)
 LOOK_EVERY = dt.timedelta(days=7)
 #: while something waits for the bank's word
 WAITING_AGAIN = dt.timedelta(seconds=15)
-#: a code is exchanged, or was lost with its worker, so long after that was begun
-EXCHANGING = dt.timedelta(minutes=1)
 #: one worker renews a token, and no other before this is over
 RENEWING = dt.timedelta(minutes=1)
 #: a token of a consent without an end is kept so long after its approval, at the most

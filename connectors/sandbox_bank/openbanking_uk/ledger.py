@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 
 from flask import Blueprint, Response, abort, jsonify, request
 
@@ -26,10 +27,11 @@ def _check_token() -> None:
 
 @blueprint.get("/ledger")
 def ledger() -> Response:
-    """{"entries": […]}, newest first; of one `end_to_end_id`, or the latest; 200 at most."""
+    """{"entries": […]}, newest first; of one `end_to_end_id` or `consent_id`, or the latest; 200 at most."""
     bank = current_bank()
+    wanted = {"id": request.args.get("end_to_end_id"), "consent": request.args.get("consent_id")}
     with bank.store.read() as connection:
-        rows = _booked(connection, request.args.get("end_to_end_id"), now_ms=bank.now_ms())
+        rows = _booked(connection, wanted, now_ms=bank.now_ms())
     return jsonify({"entries": [_entry(row) for row in rows]})
 
 
@@ -64,13 +66,14 @@ def cancel_payment(brand_id: str, payment_id: str) -> Response:
     return Response(status=204 if done else 409)
 
 
-def _booked(connection: Connection, end_to_end_id: str | None, *, now_ms: int) -> list[Row]:
+def _booked(connection: Connection, wanted: Mapping[str, str | None], *, now_ms: int) -> list[Row]:
     return connection.execute(
         "SELECT movement.kind, movement.due_ms, payment.payment_id, payment.end_to_end_id, payment.amount_minor,"
         " payment.body, account.account_number FROM movement JOIN payment USING (payment_id)"
         " JOIN account USING (account_id)"
-        " WHERE due_ms <= :now AND (:id IS NULL OR end_to_end_id = :id) ORDER BY due_ms DESC LIMIT :most",
-        {"now": now_ms, "id": end_to_end_id, "most": ENTRIES_MAX},
+        " WHERE due_ms <= :now AND (:id IS NULL OR end_to_end_id = :id) AND (:consent IS NULL OR consent_id = :consent)"
+        " ORDER BY due_ms DESC LIMIT :most",
+        {**wanted, "now": now_ms, "most": ENTRIES_MAX},
     ).fetchall()
 
 

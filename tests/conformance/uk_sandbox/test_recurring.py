@@ -120,7 +120,11 @@ def test_two_payments_under_one_consent(orders: Orders, judged: Judged, clock: C
     consent = orders.get(f"{CONSENTS}/{consent_id}").json["Data"]
     assert (consent["Status"], consent["DebtorAccount"]) == (authorised, paid_twice[1]["DebtorAccount"])
     assert consent["ControlParameters"] == body["Data"]["ControlParameters"]
-    assert sorted(entry["amount"] for entry in booked(judged, BASE_URL)) == ["20.00", "30.00"]
+    assert pay(orders, standing(orders), "25.00").status == 201
+    clock.tick(seconds=1)
+    assert sorted(entry["amount"] for entry in booked(judged, BASE_URL)) == ["20.00", "25.00", "30.00"]
+    under_it = booked(judged, BASE_URL, consent_id=consent_id)
+    assert sorted(entry["amount"] for entry in under_it) == ["20.00", "30.00"]
 
 
 @BOTH

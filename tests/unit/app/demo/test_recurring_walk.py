@@ -1,89 +1,60 @@
-"""What a walk of a recurring consent agrees on whatever the day, and what it says where a bank has no such payments."""
+"""What a walk of a standing consent chooses: whatever the day, two bills are within the limits and two are not."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import Any
 
-import pytest
-
-from app.demo.bank_visit import BankVisit
-from app.demo.browser import Browser
-from app.demo.errors import NotOffered
-from app.demo.recurring_walk import EACH, FIRST, RecurringWalk, agree, limits
-from connectors.errors import BankRefused
-from connectors.openbanking_uk import vrp_messages
-from connectors.openbanking_uk.messages import Dialect
-from connectors.sandbox_bank.openbanking_uk import limits as banks_limits
+from app.demo.bills import walk_bill
+from app.demo.cast import CAMILLE, TRAMS
+from app.demo.recurring_walk import EACH, FIRST, FORTNIGHT, OVER_EACH, OVER_FORTNIGHT, SECOND
+from connectors.capabilities import Alignment, Period
+from connectors.money import Money
+from consent.rules import Frame, Limit, Order, Reason, Why, first_breach, spans_at
 
 DAYS = [dt.date(2027, 12, 1) + dt.timedelta(days=number) for number in range(400)]  # with a February of 29 days
 
 
-@pytest.mark.parametrize("version", ["3.1", "4.0"])
-def test_two_payments_fit_into_what_is_left_and_a_third_does_not(version: str) -> None:
+def total(net: int, today: dt.date) -> Money:
+    bill = walk_bill(token="0a1b2c3d", today=today, customer=CAMILLE, cents=net, currency=TRAMS.currency)
+    return Money.parse(str(bill.total), TRAMS.currency)
+
+
+def test_the_bills_come_to_what_is_said_of_them() -> None:
+    found = [str(total(net, DAYS[0])) for net in (FIRST, OVER_EACH, SECOND, OVER_FORTNIGHT)]
+    assert found == ["3.50", "4.01", "4.00", "0.52"]
+
+
+def frame_from(today: dt.date) -> Frame:
+    return Frame(
+        payee_name=TRAMS.name,
+        payee_iban=TRAMS.iban,
+        currency=TRAMS.currency,
+        each_minor=EACH,
+        limits=(Limit(period=Period.FORTNIGHT, alignment=Alignment.CONSENT, minor=FORTNIGHT),),
+        begins_on=today,
+        ends_on=today + dt.timedelta(days=390),
+    )
+
+
+def against(frame: Frame, net: int, *, used: int) -> Reason | None:
+    """On the first day, or on the next one should it begin meanwhile."""
+    days = (frame.begins_on, frame.begins_on + dt.timedelta(days=1))
+    [span] = spans_at(frame, days)
+    amount = total(net, frame.begins_on)
+    order = Order(payee_name=frame.payee_name, payee_iban=frame.payee_iban, amount=amount)
+    return first_breach(frame, order, days=days, used={span.key: used})
+
+
+def test_two_bills_are_covered_and_two_are_not_whatever_the_day() -> None:
     for today in DAYS:
-        agreed, left = limits(today, payee="Trams", iban="GB74SBDK99999941726053")
-        assert vrp_messages.consent(agreed, dialect=Dialect(version=version))
-        [monthly] = agreed.periodic_limits
-        as_the_bank_reads_it = banks_limits.PeriodicLimit(
-            period_type="Month", alignment="Calendar", amount_minor=monthly.amount.minor
+        frame = frame_from(today)
+        first, second = total(FIRST, today).minor, total(SECOND, today).minor
+        assert against(frame, FIRST, used=0) is None
+        assert against(frame, SECOND, used=first) is None
+        assert against(frame, OVER_EACH, used=first) == Reason(why=Why.OVER_EACH, amount=Money(1, "GBP"))
+        assert against(frame, OVER_FORTNIGHT, used=first + second) == Reason(
+            why=Why.OVER_PERIOD,
+            amount=Money(50, "GBP"),
+            period=Period.FORTNIGHT,
+            day=today + dt.timedelta(days=14),
         )
-        assert banks_limits.period_of(as_the_bank_reads_it, begins=today, day=today).limit_minor == left
-        assert left >= FIRST + EACH + 1, "a penny above the limit for each payment must be within that of the month"
-        assert 0 < left - FIRST - EACH + 1 <= EACH, "and the penny above that of the month within the other"
-
-
-class _Stub:
-    """A bank whose standard has recurring payments, and which does not."""
-
-    def __init__(self, http_status: int) -> None:
-        self._http_status = http_status
-
-    def draft(self, consent: object, *, request_id: str) -> object:
-        return consent
-
-    def initiate(self, request: object, **_: object) -> object:
-        raise BankRefused("the bank refused", code=f"http_{self._http_status}", http_status=self._http_status)
-
-
-@dataclass
-class _Services:
-    banks: Any = field(default_factory=lambda: _Banks())
-    now: dt.datetime = dt.datetime(2027, 12, 1, tzinfo=dt.UTC)
-
-    def clock(self) -> dt.datetime:
-        return self.now
-
-
-class _Banks:
-    def profile(self, bank_id: str) -> Any:
-        days = {"tyne": "Europe/London", "humber": "unsure"}.get(bank_id, "UTC")
-        return type("Profile", (), {"name": "Albion Bank", "limit_days": days})
-
-
-def walk_of(recurring: _Stub, *, bank_id: str = "albion", services: _Services | None = None) -> RecurringWalk:
-    parts: dict[str, Any] = {
-        "running": None,
-        "data": None,
-        "at": type("At", (), {"id": bank_id}),
-        "visit": BankVisit(Browser("https://127.0.0.1:1"), "camille"),
-        "services": services or _Services(),
-        "connector": None,
-        "recurring": recurring,
-        "payee": "Trams",
-    }
-    return RecurringWalk(**parts)
-
-
-@pytest.mark.parametrize(("bank_id", "day"), [("albion", 30), ("humber", 30), ("tyne", 1)])
-def test_a_consent_begins_on_the_banks_own_day(bank_id: str, day: int) -> None:
-    at_night = _Services(now=dt.datetime(2027, 6, 30, 23, 30, tzinfo=dt.UTC))
-    assert walk_of(_Stub(404), bank_id=bank_id, services=at_night).today.day == day
-
-
-def test_a_bank_that_answers_404_offers_none() -> None:
-    with pytest.raises(NotOffered, match=r"^Albion Bank offers no recurring payments: it answers 404$"):
-        agree(walk_of(_Stub(404)))
-    with pytest.raises(BankRefused):
-        agree(walk_of(_Stub(400)))

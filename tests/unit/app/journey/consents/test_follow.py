@@ -429,7 +429,7 @@ def test_while_a_code_is_exchanged_nothing_is_called_stopped(house: Keeping) -> 
         uow.commit()
     begun_at = house.clock()
     house.go_on(told=AUTHORISED)
-    assert (house.state(), house.due_at()) == ("awaiting", begun_at + rules.EXCHANGING)
+    assert (house.state(), house.due_at()) == ("awaiting", begun_at + rules.WAITING_AGAIN)
     house.clock.tick(seconds=60)
     house.go_on()
     assert house.state() == "stopped_at_bank"
