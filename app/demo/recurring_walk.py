@@ -54,7 +54,7 @@ EACH, FORTNIGHT = 4_00, 8_00
 FIRST, OVER_EACH, SECOND, OVER_FORTNIGHT = 2_92, 3_34, 3_33, 43
 
 CALL_S = 12
-STANDS, LOST, STOPPED = "Stands", "Stopped at your bank", "Stopped"
+STANDS, LOST, STOPPED = "In force", "Stopped at your bank", "Stopped"
 _CONSENT = re.compile(r"/consents/(con_[0-9a-f]{32})")
 
 
@@ -128,7 +128,7 @@ def _agree_once(walk: RecurringWalk, offer: str) -> str:
     for said in (
         f"To {company.name} alone, account {grouped(company.iban)}",
         f"At most {pounds(EACH)} for one payment.",
-        f"At most {pounds(FORTNIGHT)} in each fortnight, counted from the first day.",
+        f"At most {pounds(FORTNIGHT)} in any two weeks, counted from the first day.",
     ):
         shows(walk.page, said)
     done = signed(walk, f"{address}/ceremony")
@@ -151,7 +151,7 @@ def leave(walk: RecurringWalk) -> str:
         lambda page: bool(page.links(f"{walk.path}/bank")),
         what="the bank was not told of the consent",
     )
-    for said in (f"at most {pounds(EACH)}", f"At most {pounds(FORTNIGHT)} in each fortnight"):
+    for said in (f"at most {pounds(EACH)}", f"At most {pounds(FORTNIGHT)} in any two weeks"):
         shows(page, said)
     return "the bank has the consent"
 
@@ -223,7 +223,7 @@ def pay(walk: RecurringWalk) -> str:
         lambda page: bool(page.links(walk.confirm_at)),
         what=f"the bill is not covered by the consent, which begins on {_day(_ours(walk)['begins_on'])}",
     )
-    shows(bill, f"Covered by what you allowed at {walk.bank_name}: one signature")
+    shows(bill, f"Covered by your consent at {walk.bank_name}: one signature")
     walk.page = walk.browser.wait_for(walk.confirm_at, _can_be_signed, what="the payment cannot be signed")
     for said in (walk.bill.company.name, grouped(walk.bill.company.iban), money(walk.bill), f"{walk.left} left of"):
         shows(walk.page, said)
@@ -290,7 +290,7 @@ def _another_bill(walk: RecurringWalk, net: int) -> None:
 
 
 def _not_covered(walk: RecurringWalk, why: str) -> str:
-    shows(walk.browser.open(walk.invoice), f"Not covered by what you allowed at {walk.bank_name}. {why}")
+    shows(walk.browser.open(walk.invoice), f"Not covered by your consent at {walk.bank_name}. {why}")
     _nothing_to_sign(walk, why)
     return f"{money(walk.bill)} refused: {why}"
 
@@ -298,7 +298,7 @@ def _not_covered(walk: RecurringWalk, why: str) -> str:
 def _nothing_to_sign(walk: RecurringWalk, why: str) -> None:
     """The page of the payment says why, and our door refuses what a page might ask for: nothing was decided or sent."""
     page = walk.browser.open(walk.confirm_at)
-    shows(page, f"does not cover this payment now. {why}")
+    shows(page, f"Your consent does not cover this bill now {why}")
     if _can_be_signed(page):
         raise DisagreementError("the page can be signed")
     at, order = f"{walk.invoice}/pay/ceremony", {"bank": walk.at.id, "consent": walk.consent_id, "shown": ""}
