@@ -325,7 +325,7 @@ def keep(services: Services, *, customer_id: str, biller_id: str, agreed: Recurr
         consent = uow.session.get_one(Consent, standing.consent_id)
         consent.bank_consent_id = approved.bank_consent_id
         standing.payer_mask = "····4417"
-        token = Authorised(access_token=approved.access_token)
+        token = Authorised(access_token=approved.access_token, expires_in_s=None)
         tokens.keep_standing(
             uow.session, services.vault, consent.id, token, now=uow.now, until=uow.now + dt.timedelta(days=365)
         )
