@@ -64,7 +64,7 @@ def closed_keeps_its_limits() -> Sequence[Change]:
 # ---------------------------------------------------------------------------------------------------------- the sending
 
 
-@bug("after a lost answer a payment under a standing consent goes again under a key of its own", "W4", "A1")
+@bug("after a lost answer a payment under a standing consent goes again under a key of its own", "W4", "A1", "H4")
 def new_key_under_a_standing_consent() -> Sequence[Change]:
     real = calls.submission
 

@@ -38,7 +38,7 @@ def heal(world: World, watch: Watch) -> None:
         bank.away_until = None
     for receiver in world.receivers.values():
         receiver.trouble = ""
-    world.standing.begin_to_heal()
+    world.standing.truth.begin_to_heal()
     promised = [row for row in _rows(world, watch) if _is_clear(world, row)]
     start = world.floor.now
     for hours in (0.25, 1, 6, 24, 24, 24, 24, 24, 48, 16.75):
@@ -54,7 +54,7 @@ def heal(world: World, watch: Watch) -> None:
     watch.judge(_promises_broken(world, promised))
     watch.judge(_open_ends(world, watch))
     watch.judge(world.account.in_the_end())
-    watch.judge(world.standing.in_the_end())
+    watch.judge(world.standing.truth.in_the_end())
     watch.judge(_altered(world))
 
 

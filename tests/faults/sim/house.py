@@ -32,6 +32,7 @@ from app.services import Services
 from app.signed_note import Signer
 from app.tasks import run_task
 from config.settings import Settings
+from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from connectors.registry import Registry
 from consent.vault import Vault
@@ -44,6 +45,7 @@ from tests.support.installation import make_settings
 
 ORIGIN = "https://quittance.example"
 PARTY = RelyingParty("quittance.example", ORIGIN)
+PSU = PsuContext(ip_address="192.0.2.7")
 #: before all seeds
 FOUNDED = dt.datetime(2026, 10, 1, 9, 0, tzinfo=dt.UTC)
 #: the bills of a company in Britain: for each of the people, in pence

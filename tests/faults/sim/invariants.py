@@ -89,8 +89,8 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
         watch.rows = [Row(*row) for row in world.house.raw.execute(_PAYMENTS)]
         found += world.account.count()
         found += world.vetting.judge()
-        found += world.standing.judge()
-    return found + list(_broken_truth(world, watch)) + list(world.standing.books())
+        found += world.standing.truth.judge()
+    return found + list(_broken_truth(world, watch)) + list(world.standing.truth.books())
 
 
 def broken_tables(world: World, watch: Watch, *, late: bool = False) -> Iterator[Found]:

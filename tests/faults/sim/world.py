@@ -30,21 +30,19 @@ from app.people.passkeys import Started
 from app.schedule import JOBS
 from app.services import WEB_DEADLINE_S, Handler, Services, Task
 from app.tasks import run_now, run_task
-from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
 from tests.faults.sim import aims, chance, correcting, reconciling
 from tests.faults.sim.accounting import Account
 from tests.faults.sim.adding import Adding
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
-from tests.faults.sim.house import PARTY, House, Person
+from tests.faults.sim.house import PARTY, PSU, House, Person
 from tests.faults.sim.signing_in import LAST_LOOKS, SigningIn
 from tests.faults.sim.standing import StandingConsents
 from tests.faults.sim.submitting import Submitting
 from tests.faults.sim.vetting import Vetting
 from tests.faults.sim.visits import Visits
 
-PSU = PsuContext(ip_address="192.0.2.7")
 #: where histories begin: an ordinary day, month and year ends in two time zones, the nights when clocks change
 STARTS = (
     "2026-11-23 10:00:00",
