@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.consents import claims, follow
-from app.journey.consents.step import step as consent_step
 from app.journey.payments import access, calls, repeats, step, submit
 from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.own_consent import UNUSED
@@ -24,7 +23,7 @@ from connectors.errors import BankError
 from consent import tokens
 from consent.models import Consent, ConsentUsage, Standing
 from consent.rules import Frame, Span
-from consent.states import ConsentSource, StandingState, StandingStep
+from consent.states import StandingState
 from tests.faults.sim.planting import Change, bug
 
 # --------------------------------------------------------------------------------------------------------------- limits
@@ -145,16 +144,6 @@ def silence_is_taken_back() -> Sequence[Change]:
         real(task, uow, consent, standing, None if isinstance(answer, BankError) else answer)
 
     return [(follow._TAKEN_IN, follow._Verb.TAKE_BACK, taken_back)]
-
-
-@bug("one that is taken back before the bank has named it is over at once", "W5")
-def forgotten_before_it_is_named() -> Sequence[Change]:
-    def to_find(task: Task, uow: UnitOfWork, standing: Standing) -> None:
-        consent_step(uow, standing, StandingStep.BANK_GONE, source=ConsentSource.WORKER, evidence="it has no id")
-        standing.gone_at = uow.now
-        follow._finish(task, uow, standing)
-
-    return [(follow, "_to_find", to_find)]
 
 
 @bug("that the bank holds otherwise than was agreed is not looked at", "W3")
