@@ -47,7 +47,13 @@ def test_nothing_breaks_in_10_histories() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["unknown-frees", "not-here-can-be-paid", pytest.param("waiting-is-no", marks=pytest.mark.long)]
+    "name",
+    [
+        "unknown-frees",
+        "not-here-can-be-paid",
+        "taken-back-and-not-told",
+        pytest.param("waiting-is-no", marks=pytest.mark.long),
+    ],
 )
 def test_a_planted_mistake_is_found(name: str) -> None:
     outcome = hunt(name, seeds=range(200))

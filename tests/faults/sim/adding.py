@@ -115,7 +115,10 @@ class Adding:
         delivered = [
             each
             for each in self.world.books.documents.values()
-            if each.space.customer_id == person.signed_in.customer.id and not each.is_credit and not each.is_collected
+            if each.space.customer_id == person.signed_in.customer.id
+            and each.space.currency == "EUR"
+            and not each.is_credit
+            and not each.is_collected
         ]
         number = f"P-{len(self.papers)}"
         payee, iban = dice.choice(STRANGERS)

@@ -11,6 +11,7 @@ from connectors.contract import Approach
 from tests.faults.sim import adding
 from tests.faults.sim.bank import Bank, Executing, Nature
 from tests.faults.sim.signing_in import SigningIn
+from tests.faults.sim.standing_bank import Recurring, StandingNature
 from tests.faults.sim.submitting import Submitting
 
 
@@ -28,6 +29,8 @@ class Aim:
     may_be_short: bool = False  #: its histories may have an early end
     corrects_between: float = 0.0  #: how often a bill is corrected between two steps of its payment
     vets_between: float = 0.0  #: how often an operator does something about an account between two steps of a payment
+    in_pounds: bool = False  #: a company in Britain bills as well: standing consents can pay to it
+    stops_between: float = 0.0  #: how often a customer means to end a payment between two of its steps
 
     def is_about(self, point: str) -> bool:
         return point.startswith(self.about)
@@ -98,13 +101,30 @@ SIGN_IN = Aim(
     hurries_on=("app",),
     may_be_short=True,
 )
-#: of all seeds. By dice of their own: what other seeds are does not change with them
-SIGN_IN_SHARE, ADDING_SHARE, VETTING_SHARE = 0.2, 0.25, 0.15
+# banks that take standing consents, and people who pay under them, take them back, and stop everything
+STANDING = Aim(
+    weight=0,
+    nature=StandingNature.of_standing,
+    kind=Recurring,
+    about=("submit.", "bank.pay", "consents.", "bank.agree", "bank.revoke", "bank.renew"),
+    deeds={"hurry": 2, "correct": 0.5, "pass_days": 0.7, "jump": 0.7, "away": 0.5},
+    own_deeds={"consent": 70, "stop": 1.5},
+    in_pounds=True,
+    stops_between=0.04,
+    may_be_short=True,
+)
+#: of all seeds, STANDING_SHARE of those without a sign-in. By dice of their own: what other seeds are does not change
+SIGN_IN_SHARE, ADDING_SHARE, VETTING_SHARE, STANDING_SHARE, STOPPING_SHARE = 0.2, 0.25, 0.15, 0.25, 0.1
 
 
 def drawn(dice: random.Random, seed: int) -> Aim:
     aside = random.Random(f"sign in {seed}")  # noqa: S311  # the same for the same seed is the point
     aim = SIGN_IN if aside.random() < SIGN_IN_SHARE else dice.choices(AIMS, [aim.weight for aim in AIMS])[0]
+    aside = random.Random(f"standing {seed}")  # noqa: S311  # as well
+    if aim is not SIGN_IN and aside.random() < STANDING_SHARE:
+        aim = STANDING
+    elif aside.random() < STOPPING_SHARE:
+        aim = replace(aim, own_deeds={**aim.own_deeds, "stop": 2}, stops_between=0.02)
     aside = random.Random(f"adding {seed}")  # noqa: S311  # as well
     if aside.random() < ADDING_SHARE:
         aim = _with_own_bills(aim)

@@ -13,7 +13,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Self, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from connectors.berlin_group import messages
@@ -79,6 +79,10 @@ FAULTS = (
 VERBS = ("initiate", "complete", "cancel", "status", "submit", "consent_status")
 #: a call that is hard at a bank fails there so often, and so often the bank goes away when it gets it
 HARD_RATE, LEAVES_RATE = 0.5, 0.1
+#: questions, which a bank may want to be asked later
+QUESTIONS = ("status", "cancel", "consent_status", "told", "pay_status", "pay_consent")
+#: how long after its time-out a request may arrive; under a standing consent a payment is claimed for no later day
+LATE_S, LATE_PAY_S = (1, 30, 200), (1, 10, 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,7 @@ class Nature:
     sign_ins: SignIns = SignIns()
 
     @classmethod
-    def drawn(cls, dice: random.Random) -> Nature:
+    def drawn(cls, dice: random.Random) -> Self:
         rate = dice.choice((0.0, 0.0, 0.05, 0.15, 0.4))
         shift_s = dice.choice((-120, -1, 0, 0, 1, 290, 2 * H))
         faults = tuple(fault for fault in FAULTS if dice.random() < 0.6) or FAULTS
@@ -597,14 +601,14 @@ class Bank:
             raise BankUnavailable("connection refused")
         if fault == "put_off":
             wanted = dice.choice((1, 30, 300, 3600))
-            if verb in ("status", "cancel", "consent_status") and floor.current is not None:
+            if verb in QUESTIONS and floor.current is not None:
                 floor.current.told_hold = (self, floor.now + dt.timedelta(seconds=wanted))
             raise BankUnavailable("429", retry_after_s=wanted)
         if fault == "slow":
             floor.sleep(dice.uniform(0.5, timeout_s * 0.99))
             return act()
         if fault == "late":
-            delay = timeout_s + dice.choice((1, 30, 200))
+            delay = timeout_s + dice.choice(LATE_PAY_S if verb == "pay" else LATE_S)
             self.late.append((floor.now + dt.timedelta(seconds=delay), act))
         if fault in ("lost_reply", "5xx_after", "garbage"):
             self._quietly(act)

@@ -11,8 +11,7 @@ import dataclasses
 import datetime as dt
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -78,58 +77,11 @@ from consent.lifecycle import Lifecycle
 from consent.models import Trip
 from consent.tokens import CustomersToken
 from consent.vault import Vault
+from tests.faults.sim import bugs_standing  # noqa: F401  # its own are among BUGS
 from tests.faults.sim.bank import OVER_WORDS
+from tests.faults.sim.planting import BUGS, Change, bug, planted
 
-#: (module, object or dict; name or key; what stands there instead)
-Change = tuple[Any, Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Bug:
-    says: str
-    trips: frozenset[str]  #: invariants, any of which may be the first to see it
-    changes: Callable[[], Sequence[Change]]
-
-
-BUGS: dict[str, Bug] = {}
-
-
-def _bug(says: str, *trips: str) -> Callable[[Callable[[], Sequence[Change]]], Callable[[], Sequence[Change]]]:
-    def keep(changes: Callable[[], Sequence[Change]]) -> Callable[[], Sequence[Change]]:
-        BUGS[changes.__name__.replace("_", "-")] = Bug(says, frozenset(trips), changes)
-        return changes
-
-    return keep
-
-
-@contextlib.contextmanager
-def planted(name: str | None) -> Iterator[None]:
-    """The services with this mistake in them; without a name as they are."""
-    before = []
-    try:
-        for of, what, instead in BUGS[name].changes() if name else ():
-            before.append((of, what, _get(of, what)))
-            _set(of, what, instead)
-        yield
-    finally:
-        for of, what, was in reversed(before):
-            _set(of, what, was)
-
-
-_ABSENT: Any = object()
-
-
-def _get(of: Any, what: Any) -> Any:
-    return of.get(what, _ABSENT) if isinstance(of, Mapping) else getattr(of, what)
-
-
-def _set(of: Any, what: Any, value: Any) -> None:
-    if not isinstance(of, MutableMapping):
-        setattr(of, what, value)
-    elif value is _ABSENT:
-        del of[what]
-    else:
-        of[what] = value
+__all__ = ["BUGS", "planted"]
 
 
 def _says(word: str) -> BankStatus:
@@ -141,7 +93,7 @@ def _says(word: str) -> BankStatus:
 # --------------------------------------------------------------------------------------------------- giving to the bank
 
 
-@_bug("every sending has a key of its own", "A6")
+@bug("every sending has a key of its own", "A6")
 def new_key_per_sending() -> Sequence[Change]:
     real = calls.request_of
 
@@ -151,7 +103,7 @@ def new_key_per_sending() -> Sequence[Change]:
     return [(calls, "request_of", request_of)]
 
 
-@_bug("what is sent is not byte for byte what was stored", "C3")
+@bug("what is sent is not byte for byte what was stored", "C3")
 def other_bytes_per_sending() -> Sequence[Change]:
     real = calls.request_of
 
@@ -162,14 +114,14 @@ def other_bytes_per_sending() -> Sequence[Change]:
     return [(calls, "request_of", request_of)]
 
 
-@_bug("a sending is not written down before it is made", "A6")
+@bug("a sending is not written down before it is made", "A6")
 def sent_before_written() -> Sequence[Change]:
     def answered(uow: UnitOfWork, **_: object) -> None: ...
 
     return [(calls, "attempt", lambda uow, call: 1), (calls, "answered", answered)]
 
 
-@_bug("a transaction is open while the bank is called", "K1")
+@bug("a transaction is open while the bank is called", "K1")
 def transaction_while_calling() -> Sequence[Change]:
     real = status._ask
 
@@ -180,7 +132,7 @@ def transaction_while_calling() -> Sequence[Change]:
     return [(status, "_ask", ask)]
 
 
-@_bug("one cent too much", "A5")
+@bug("one cent too much", "A5")
 def one_cent() -> Sequence[Change]:
     real = initiate.order_of
 
@@ -191,7 +143,7 @@ def one_cent() -> Sequence[Change]:
     return [(initiate, "order_of", order)]
 
 
-@_bug("the discount is that of the day on which the bank is told, not of the decision", "A5")
+@bug("the discount is that of the day on which the bank is told, not of the decision", "A5")
 def discount_of_another_day() -> Sequence[Change]:
     prepare, order = initiate._prepare, initiate.order_of
 
@@ -211,12 +163,12 @@ def discount_of_another_day() -> Sequence[Change]:
     return [(initiate, "_prepare", prepared)]
 
 
-@_bug("an unanswered initiation goes out again at once", "C6")
+@bug("an unanswered initiation goes out again at once", "C6")
 def no_pause_between_sendings() -> Sequence[Change]:
     return [(rules, "SEND_AGAIN_S", (0, 0, 0, 0, 0)), (rules, "SEND_GAP", dt.timedelta(0))]
 
 
-@_bug("nobody follows what the bank has taken", "L1")
+@bug("nobody follows what the bank has taken", "L1")
 def nobody_follows() -> Sequence[Change]:
     return [(initiate, "follow_from", lambda uow, payment, *, run_at: None)]
 
@@ -224,7 +176,7 @@ def nobody_follows() -> Sequence[Change]:
 # --------------------------------------------------------------------------------------------- going there, coming back
 
 
-@_bug("that the link was given away is not written down", "D3", "D5", "T1", "A3", "A4")
+@bug("that the link was given away is not written down", "D3", "D5", "T1", "A3", "A4")
 def leaving_not_noted() -> Sequence[Change]:
     real = trips.leave
 
@@ -235,7 +187,7 @@ def leaving_not_noted() -> Sequence[Change]:
     return [(trips, "leave", leave)]
 
 
-@_bug("a payment may be stopped here while the customer is at the bank", "T1", "A3")
+@bug("a payment may be stopped here while the customer is at the bank", "T1", "A3")
 def stopped_after_leaving() -> Sequence[Change]:
     def cancel(uow: UnitOfWork, *, signed_in: Any, payment_id: str) -> None:
         payment = access.payment_of_customer(
@@ -247,17 +199,17 @@ def stopped_after_leaving() -> Sequence[Change]:
     return [(service, "cancel", cancel)]
 
 
-@_bug("a code is taken from any browser", "D3")
+@bug("a code is taken from any browser", "D3")
 def any_browser() -> Sequence[Change]:
     return [(trips, "is_same_browser", lambda trip, cookies: True)]
 
 
-@_bug("a code is taken from any issuer", "D3")
+@bug("a code is taken from any issuer", "D3")
 def any_issuer() -> Sequence[Change]:
     return [(service, "_is_from", lambda sca, issuer: True)]
 
 
-@_bug("the second return counts instead of the first", "D3", "D4", "X1")
+@bug("the second return counts instead of the first", "D3", "D4", "X1")
 def second_return_counts() -> Sequence[Change]:
     real = trips.come_back
 
@@ -285,17 +237,17 @@ def _believing_the_redirect(when: Callable[[Mapping[str, Any]], bool], taken: Pa
     return [(service, "come_back", come_back)]
 
 
-@_bug("an error in the redirect is taken for a failed payment", "T1", "A3")
+@bug("an error in the redirect is taken for a failed payment", "T1", "A3")
 def error_is_failure() -> Sequence[Change]:
     return _believing_the_redirect(lambda how: "error" in how["answer"], PaymentStep.BANK_REJECT)
 
 
-@_bug("a code in the redirect is taken for a paid bill", "A4", "T2")
+@bug("a code in the redirect is taken for a paid bill", "A4", "T2")
 def code_is_payment() -> Sequence[Change]:
     return _believing_the_redirect(lambda how: "code" in how["answer"], PaymentStep.BANK_SETTLE)
 
 
-@_bug("a lost exchange is tried again", "D4")
+@bug("a lost exchange is tried again", "D4")
 def code_sent_twice() -> Sequence[Change]:
     store = calls.store
 
@@ -312,7 +264,7 @@ def code_sent_twice() -> Sequence[Change]:
     return [(trips, "take_answer", take_answer), (calls, "store", stored)]
 
 
-@_bug("a code that came back does not move the fence", "T1", "A3", "C7", "C8")
+@bug("a code that came back does not move the fence", "T1", "A3", "C7", "C8")
 def fence_without_the_code() -> Sequence[Change]:
     def raise_fence(payment: Payment, until: dt.datetime) -> None:
         payment.fence_at = payment.fence_at or until
@@ -323,7 +275,7 @@ def fence_without_the_code() -> Sequence[Change]:
 # ------------------------------------------------------------------------------------------------------ asking the bank
 
 
-@_bug("waiting past its time is read as: nobody approved", "T1", "A3", "A4")
+@bug("waiting past its time is read as: nobody approved", "T1", "A3", "A4")
 def waiting_is_no() -> Sequence[Change]:
     def taken_back(*_: Any, **told: Any) -> Any:
         return status._Heard(status=_says("CANC"), taken_back=True)
@@ -331,7 +283,7 @@ def waiting_is_no() -> Sequence[Change]:
     return [(status, "_taken_back", taken_back)]
 
 
-@_bug("an order that was to be taken back counts as gone when the answer is lost", "T1", "A3")
+@bug("an order that was to be taken back counts as gone when the answer is lost", "T1", "A3")
 def lost_delete_believed() -> Sequence[Change]:
     real = status._taken_back
 
@@ -348,7 +300,7 @@ def lost_delete_believed() -> Sequence[Change]:
     return [(status, "_taken_back", taken_back)]
 
 
-@_bug("a refusal to drop the order is not looked at", "T1", "A3")
+@bug("a refusal to drop the order is not looked at", "T1", "A3")
 def kept_is_dropped() -> Sequence[Change]:
     real = status._taken_back
 
@@ -359,7 +311,7 @@ def kept_is_dropped() -> Sequence[Change]:
     return [(status, "_taken_back", taken_back)]
 
 
-@_bug("no answer is read as a no", "T1", "A3")
+@bug("no answer is read as a no", "T1", "A3")
 def silence_is_no() -> Sequence[Change]:
     real = status._ask
 
@@ -370,12 +322,12 @@ def silence_is_no() -> Sequence[Change]:
     return [(status, "_ask", ask)]
 
 
-@_bug("not found is read as: never happened", "C7", "T1", "A3")
+@bug("not found is read as: never happened", "C7", "T1", "A3")
 def not_found_is_no() -> Sequence[Change]:
     return [(status, "_is_past_fence", lambda payment, asked_at: True)]
 
 
-@_bug("an answer counts for the time at which it is written down", "C7", "T1", "A3")
+@bug("an answer counts for the time at which it is written down", "C7", "T1", "A3")
 def late_answer_counts_now() -> Sequence[Change]:
     real = status._take_in
 
@@ -385,7 +337,7 @@ def late_answer_counts_now() -> Sequence[Change]:
     return [(status, "_take_in", take_in)]
 
 
-@_bug("a word that we do not know is read as a no", "T1", "A3")
+@bug("a word that we do not know is read as a no", "T1", "A3")
 def unknown_word_is_no() -> Sequence[Change]:
     real = status._take_in
 
@@ -396,23 +348,23 @@ def unknown_word_is_no() -> Sequence[Change]:
     return [(status, "_take_in", take_in)]
 
 
-@_bug("an earlier word undoes a later one", "D2", "F2", "D6", "B7")
+@bug("an earlier word undoes a later one", "D2", "F2", "D6", "B7")
 def earlier_word_undoes() -> Sequence[Change]:
     undone = (PaymentState.SETTLED, PaymentStep.BANK_ACCEPT)
     return [(PAYMENT.table, undone, PaymentState.ACCEPTED), (PAYMENT, "ignored", PAYMENT.ignored - {undone})]
 
 
-@_bug("accepted is settled", "A4", "T2")
+@bug("accepted is settled", "A4", "T2")
 def accepted_is_settled() -> Sequence[Change]:
     return [(states.STEP_OF_FACT, Fact.ACCEPTED, PaymentStep.BANK_SETTLE)]
 
 
-@_bug("a settled payment is never looked at again", "A4")
+@bug("a settled payment is never looked at again", "A4")
 def settled_for_ever() -> Sequence[Change]:
     return [(each, "may_end_otherwise", lambda payment, trip: payment.state in CLOSED) for each in (looks, status)]
 
 
-@_bug("what we closed is never looked at again", "A3")
+@bug("what we closed is never looked at again", "A3")
 def closed_for_ever() -> Sequence[Change]:
     def only_settled(payment: Payment, trip: Any) -> bool:
         return payment.state == PaymentState.SETTLED
@@ -420,12 +372,12 @@ def closed_for_ever() -> Sequence[Change]:
     return [(each, "may_end_otherwise", only_settled) for each in (looks, status)]
 
 
-@_bug("what the bank calls accepted stays closed, and its bill is offered", "B9")
+@bug("what the bank calls accepted stays closed, and its bill is offered", "B9")
 def accepted_and_offered() -> Sequence[Change]:
     return [(step, "doubt", lambda uow, payment, *, answer=None: False), (status, "doubt", lambda *_, **__: False)]
 
 
-@_bug("the bank's word on a closed payment is not heard", "A3", "L9")
+@bug("the bank's word on a closed payment is not heard", "A3", "L9")
 def no_corrections() -> Sequence[Change]:
     real = step._by_record
 
@@ -435,7 +387,7 @@ def no_corrections() -> Sequence[Change]:
     return [(step, "_by_record", by_record)]
 
 
-@_bug("a silent bank is given up", "L1")
+@bug("a silent bank is given up", "L1")
 def silence_ends_the_work() -> Sequence[Change]:
     real = status._next_look
 
@@ -445,22 +397,22 @@ def silence_ends_the_work() -> Sequence[Change]:
     return [(status, "_next_look", next_look)]
 
 
-@_bug("there is no budget for questions", "K8")
+@bug("there is no budget for questions", "K8")
 def no_budget() -> Sequence[Change]:
     return [(budget, "take", lambda session, *, bank_id, most, now: None)]
 
 
-@_bug("Retry-After is not kept", "K8")
+@bug("Retry-After is not kept", "K8")
 def retry_after_ignored() -> Sequence[Change]:
     return [(budget, "put_off", lambda session, *, bank_id, until, now: None)]
 
 
-@_bug("a promise that passed is not renewed", "L4", "L5", "T3")
+@bug("a promise that passed is not renewed", "L4", "L5", "T3")
 def promise_forgotten() -> Sequence[Change]:
     return [(status, "keep_promise", lambda payment, *, now: None)]
 
 
-@_bug("an operator may say no before the fence", "T1", "A3")
+@bug("an operator may say no before the fence", "T1", "A3")
 def operator_before_the_fence() -> Sequence[Change]:
     real = service.resolve
 
@@ -472,7 +424,7 @@ def operator_before_the_fence() -> Sequence[Change]:
     return [(service, "resolve", resolve)]
 
 
-@_bug("work is ended by whoever comes, also when another worker has taken it over", "T1", "A3", "C7", "L1", "L2", "X1")
+@bug("work is ended by whoever comes, also when another worker has taken it over", "T1", "A3", "C7", "L1", "L2", "X1")
 def unfenced() -> Sequence[Change]:
     def finish(session: Session, claim: work.Claim) -> None:
         session.execute(delete(WorkRow).where(WorkRow.id == claim.work_id))
@@ -487,7 +439,7 @@ def unfenced() -> Sequence[Change]:
 # ---------------------------------------------------------------------------------------------------- claims and ledger
 
 
-@_bug("two tabs: that another payment has the claim is seen and not minded", "A2", "B1", "B7", "F3", "F8", "L9")
+@bug("two tabs: that another payment has the claim is seen and not minded", "A2", "B1", "B7", "F3", "F8", "L9")
 def two_tabs() -> Sequence[Change]:
     real = invoices.claim
 
@@ -506,7 +458,7 @@ def _moving(real: Callable[..., None], also: Callable[..., None]) -> Callable[..
     return move
 
 
-@_bug("an unknown outcome frees the claim", "T1", "B7", "F3", "F8")
+@bug("an unknown outcome frees the claim", "T1", "B7", "F3", "F8")
 def unknown_frees() -> Sequence[Change]:
     def also(uow: UnitOfWork, payment: Payment, _: PaymentState, after: PaymentState) -> None:
         if after is PaymentState.UNKNOWN:
@@ -515,7 +467,7 @@ def unknown_frees() -> Sequence[Change]:
     return [(step, "_move_claim", _moving(step._move_claim, also))]
 
 
-@_bug("a rejected payment keeps its claim", "F8", "F3", "B7")
+@bug("a rejected payment keeps its claim", "F8", "F3", "B7")
 def rejected_keeps() -> Sequence[Change]:
     real = step._move_claim
 
@@ -526,7 +478,7 @@ def rejected_keeps() -> Sequence[Change]:
     return [(step, "_move_claim", move)]
 
 
-@_bug("settled is posted twice", "F2")
+@bug("settled is posted twice", "F2")
 def settled_twice() -> Sequence[Change]:
     def also(uow: UnitOfWork, payment: Payment, _: PaymentState, after: PaymentState) -> None:
         if after is not PaymentState.SETTLED:
@@ -549,12 +501,12 @@ def settled_twice() -> Sequence[Change]:
     return [(step, "_move_claim", _moving(step._move_claim, also))]
 
 
-@_bug("what the bank took back stays paid", "B7", "F3", "F2")
+@bug("what the bank took back stays paid", "B7", "F3", "F2")
 def reversed_stays_paid() -> Sequence[Change]:
     return [(invoices, "reopen", lambda uow, taken: None)]
 
 
-@_bug("our own steps leave no line in the history", "D1")
+@bug("our own steps leave no line in the history", "D1")
 def history_with_holes() -> Sequence[Change]:
     real = step._write_down
 
@@ -568,7 +520,7 @@ def history_with_holes() -> Sequence[Change]:
 # ----------------------------------------------------------------------------------------------------------- submitting
 
 
-@_bug("a consent that is not used up is read as: never submitted", "C7", "T1", "A3")
+@bug("a consent that is not used up is read as: never submitted", "C7", "T1", "A3")
 def authorised_is_never() -> Sequence[Change]:
     real = submit._is_over
 
@@ -579,12 +531,12 @@ def authorised_is_never() -> Sequence[Change]:
     return [(submit, "_is_over", is_over), (submit, "_next_attempt", lambda *_: None)]
 
 
-@_bug("a no to a repeat is taken for a no to all", "T1", "A3")
+@bug("a no to a repeat is taken for a no to all", "T1", "A3")
 def refused_repeat_ends() -> Sequence[Change]:
     return [(repeats, "may_have_been_done", lambda session, call_id: False)]
 
 
-@_bug("a no to a submission ends it before its consent is asked", "T1", "A3")
+@bug("a no to a submission ends it before its consent is asked", "T1", "A3")
 def no_alone_is_no() -> Sequence[Change]:
     real = submit._not_submitted
 
@@ -604,7 +556,7 @@ def _end_as_refused(task: Task, payment_id: str) -> None:
         uow.commit()
 
 
-@_bug("a repeated submission has a key of its own", "A6", "C3")
+@bug("a repeated submission has a key of its own", "A6", "C3")
 def submitted_under_another_key() -> Sequence[Change]:
     real = calls.request_of
 
@@ -615,7 +567,7 @@ def submitted_under_another_key() -> Sequence[Change]:
     return [(calls, "request_of", request_of)]
 
 
-@_bug("silence to a submission is read as a no", "T1", "A3")
+@bug("silence to a submission is read as a no", "T1", "A3")
 def silent_submission_is_no() -> Sequence[Change]:
     real = submit._not_submitted
 
@@ -626,12 +578,12 @@ def silent_submission_is_no() -> Sequence[Change]:
     return [(submit, "_not_submitted", not_submitted)]
 
 
-@_bug("a consent that the bank knows no more is read as: never submitted", "T1", "A3")
+@bug("a consent that the bank knows no more is read as: never submitted", "T1", "A3")
 def forgotten_consent_is_no() -> Sequence[Change]:
     return [(own_consent, "UNUSED", (*own_consent.UNUSED, *OVER_WORDS))]
 
 
-@_bug("what may have been submitted can be stopped here", "T1", "A3")
+@bug("what may have been submitted can be stopped here", "T1", "A3")
 def submitted_can_be_stopped() -> Sequence[Change]:
     stopped = (PaymentState.SUBMITTING, PaymentStep.CUSTOMER_CANCEL)
     return [(PAYMENT.table, stopped, PaymentState.CANCELLED), (service, "may_withhold", lambda payment: True)]
@@ -640,7 +592,7 @@ def submitted_can_be_stopped() -> Sequence[Change]:
 # ---------------------------------------------------------------------------------------------------------- corrections
 
 
-@_bug("a decision that a correction made void is given to the bank", "R1", "B13")
+@bug("a decision that a correction made void is given to the bank", "R1", "B13")
 def void_and_sent() -> Sequence[Change]:
     def is_outdated(session: Session, payment: Payment) -> bool:
         return False
@@ -648,7 +600,7 @@ def void_and_sent() -> Sequence[Change]:
     return [(access, "is_outdated", is_outdated)]
 
 
-@_bug("a new version is opened while a payment of the earlier bill is under way", "R3")
+@bug("a new version is opened while a payment of the earlier bill is under way", "R3")
 def opened_beside() -> Sequence[Change]:
     def open_(uow: UnitOfWork, vault: Vault, correction: Correction, delivered: DeliveredBill) -> None:
         if corrections._invoice_of(uow.session, delivered.id) is None:
@@ -657,7 +609,7 @@ def opened_beside() -> Sequence[Change]:
     return [(corrections, "_open_in_its_place", open_)]
 
 
-@_bug("what is taken off while a payment is under way is linked and not posted", "R2")
+@bug("what is taken off while a payment is under way is linked and not posted", "R2")
 def credit_in_payment_lost() -> Sequence[Change]:
     real = invoices.credit
 
@@ -668,7 +620,7 @@ def credit_in_payment_lost() -> Sequence[Change]:
     return [(invoices, "credit", credit)]
 
 
-@_bug("the discount for early payment stays whole though part of the bill was credited", "R1")
+@bug("the discount for early payment stays whole though part of the bill was credited", "R1")
 def discount_stays_whole() -> Sequence[Change]:
     def left(*, amount_minor: int, asked_minor: int, discount_minor: int) -> int:
         return min(discount_minor, max(asked_minor - 1, 0))
@@ -676,7 +628,7 @@ def discount_stays_whole() -> Sequence[Change]:
     return [(invoice_models, "discount_left", left)]
 
 
-@_bug("a discount that nobody paid is given back with a withdrawn bill", "R6")
+@bug("a discount that nobody paid is given back with a withdrawn bill", "R6")
 def discount_given_back() -> Sequence[Change]:
     def refund_of(session: Session, invoice_id: str) -> Money:
         return Money(-ledger.owed_of(session, invoice_id), session.get_one(Invoice, invoice_id).currency)
@@ -684,12 +636,12 @@ def discount_given_back() -> Sequence[Change]:
     return [(invoices, "refund_of", refund_of), (corrections_read, "refund_of", refund_of)]
 
 
-@_bug("bills that replace each other wait for each other", "R5", "L7")
+@bug("bills that replace each other wait for each other", "R5", "L7")
 def ring_waits() -> Sequence[Change]:
     return [(corrections, "_breaks_ring", lambda session, correction, end: False)]
 
 
-@_bug("an order that is sent again takes the token of the latest sign-in", "S1")
+@bug("an order that is sent again takes the token of the latest sign-in", "S1")
 def latest_sign_in_is_used() -> Sequence[Change]:
     real = initiate._token
 
@@ -702,7 +654,7 @@ def latest_sign_in_is_used() -> Sequence[Change]:
     return [(initiate, "_token", token)]
 
 
-@_bug("a bank that tells a token alone is asked when it would have been anyway, after the token's end", "S3")
+@bug("a bank that tells a token alone is asked when it would have been anyway, after the token's end", "S3")
 def asked_after_the_token() -> Sequence[Change]:
     def anyway(*, run_at: dt.datetime, **_: object) -> dt.datetime:
         return run_at
@@ -713,7 +665,7 @@ def asked_after_the_token() -> Sequence[Change]:
 # ----------------------------------------------------------------------------------- bills that nobody verified or pays
 
 
-@_bug(
+@bug(
     "the payee of a bill that nobody delivered is asked for on a page of its own, and never asked about",
     "B18",
     "V1",
@@ -723,7 +675,7 @@ def payee_check_not_asked_for() -> Sequence[Change]:
     return [(payee_checks, "must_stand", lambda uow, invoice, *, bank: None)]
 
 
-@_bug("a customer's last check is taken, whichever payee it was of", "B18", "V1", "V2")
+@bug("a customer's last check is taken, whichever payee it was of", "B18", "V1", "V2")
 def check_of_another_payee() -> Sequence[Change]:
     def standing(session: Session, invoice: Invoice, need: Any, *, bank_id: str, now: dt.datetime) -> PayeeCheck | None:
         last = select(PayeeCheck).where(
@@ -737,7 +689,7 @@ def check_of_another_payee() -> Sequence[Change]:
     return [(payee_checks, "_standing", standing)]
 
 
-@_bug("what stands in the bill is written down as typed, whatever its customer typed", "V1")
+@bug("what stands in the bill is written down as typed, whatever its customer typed", "V1")
 def typed_is_not_compared() -> Sequence[Change]:
     real = payee_checks.record
 
@@ -748,18 +700,18 @@ def typed_is_not_compared() -> Sequence[Change]:
     return [(payee_checks, "record", record)]
 
 
-@_bug("a check of the payee is good for ever", "V1")
+@bug("a check of the payee is good for ever", "V1")
 def check_for_ever() -> Sequence[Change]:
     return [(payee_checks, "CHECK_LIFE", dt.timedelta(days=365))]
 
 
-@_bug("that another bill may be the same one is shown, and not asked about", "V2")
+@bug("that another bill may be the same one is shown, and not asked about", "V2")
 def twin_not_minded() -> Sequence[Change]:
     real = payee_checks.needed
     return [(payee_checks, "needed", lambda *given, **how: dataclasses.replace(real(*given, **how), besides=()))]
 
 
-@_bug("a bill that is not paid here is opened as any other, to the account of its biller that we know", "R8")
+@bug("a bill that is not paid here is opened as any other, to the account of its biller that we know", "R8")
 def not_here_can_be_paid() -> Sequence[Change]:
     real = invoices._columns
 
@@ -780,23 +732,23 @@ def not_here_can_be_paid() -> Sequence[Change]:
 # ------------------------------------------------------------------------------------------------- accounts of payees
 
 
-@_bug("whether the account is open is asked when the page is drawn, and by nobody who decides", "V3", "P3")
+@bug("whether the account is open is asked when the page is drawn, and by nobody who decides", "V3", "P3")
 def account_not_asked_about() -> Sequence[Change]:
     return [(decisions, "must_have_open_account", lambda uow, invoice, *, lock=False: None)]
 
 
-@_bug("once it is decided nobody asks about the account any more", "V4")
+@bug("once it is decided nobody asks about the account any more", "V4")
 def freeze_not_seen_later() -> Sequence[Change]:
     return [(access, "is_account_held", lambda session, payment, *, lock=False: False)]
 
 
-@_bug("a frozen account is open again by one person's word", "V3", "V4", "P1", "P2")
+@bug("a frozen account is open again by one person's word", "V3", "V4", "P1", "P2")
 def thawed_by_one() -> Sequence[Change]:
     moves = {**ACCOUNT.table, (AccountState.FROZEN, AccountStep.UNFREEZE): AccountState.APPROVED}
     return [(accounts, "ACCOUNT", Lifecycle(moves, ignored=ACCOUNT.ignored))]
 
 
-@_bug("an account that two people approved is open at once, whatever its waiting time", "V3", "V4", "P3")
+@bug("an account that two people approved is open at once, whatever its waiting time", "V3", "V4", "P3")
 def no_waiting_time() -> Sequence[Change]:
     def is_open(now: dt.datetime) -> Any:
         return PayeeAccount.state == AccountState.APPROVED
@@ -804,7 +756,7 @@ def no_waiting_time() -> Sequence[Change]:
     return [(accounts, "is_open", is_open)]
 
 
-@_bug("a freeze holds delivered bills alone: what its customer added is paid to it", "V3", "V4")
+@bug("a freeze holds delivered bills alone: what its customer added is paid to it", "V3", "V4")
 def own_bill_to_a_frozen_account() -> Sequence[Change]:
     return [(accounts, "is_stopped", lambda session, *, iban: False)]
 
@@ -812,13 +764,13 @@ def own_bill_to_a_frozen_account() -> Sequence[Change]:
 # -------------------------------------------------------------------------------------------------------------- telling
 
 
-@_bug("that a payment settled is not told", "G1", "F6", "L3")
+@bug("that a payment settled is not told", "G1", "F6", "L3")
 def settled_not_told() -> Sequence[Change]:
     told = {state: event for state, event in step._TOLD.items() if state is not PaymentState.SETTLED}
     return [(step, "_TOLD", told)]
 
 
-@_bug("the receipt is written when the bank has accepted", "F6")
+@bug("the receipt is written when the bank has accepted", "F6")
 def receipt_too_early() -> Sequence[Change]:
     def issue(task: Task) -> None:
         with task.services.unit_of_work() as uow:
@@ -844,7 +796,7 @@ def receipt_too_early() -> Sequence[Change]:
     ]
 
 
-@_bug("any answer of a biller's program counts as heard", "L3")
+@bug("any answer of a biller's program counts as heard", "L3")
 def any_answer_is_heard() -> Sequence[Change]:
     real = delivery._post
 
@@ -855,7 +807,7 @@ def any_answer_is_heard() -> Sequence[Change]:
     return [(delivery, "_post", post)]
 
 
-@_bug("messages do not say which one is the later", "L3")
+@bug("messages do not say which one is the later", "L3")
 def no_sequence() -> Sequence[Change]:
     def without(event: type) -> Callable[..., Any]:
         return lambda payment_id, sequence: event(payment_id=payment_id, sequence=1)

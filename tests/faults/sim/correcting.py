@@ -51,11 +51,12 @@ class Space:
     biller_id: str
     biller_name: str
     iban: str
+    currency: str = "EUR"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What a biller wrote: a bill, a new version of one or a credit note. Money in minor units of EUR."""
+    """What a biller wrote: a bill, a new version of one or a credit note. Money in minor units of its currency."""
 
     space: Space
     number: str
@@ -198,11 +199,12 @@ def _promise(world: World, space: Space) -> Document:
 
 def _bill(world: World, space: Space, number: str, minor: int, *, names: str | None = None) -> Document:
     discount = minor // 30 if world.dice.random() < 0.4 else 0
-    early = {"until": f"{DISCOUNT_UNTIL}", "discount": _written(discount)} if discount else None
+    early = {"until": f"{DISCOUNT_UNTIL}", "discount": written(discount)} if discount else None
     content = json_bill(
         to=space.address,
         number=number,
-        amount=_written(minor),
+        currency=space.currency,
+        amount=written(minor),
         payee={"name": space.biller_name, "iban": space.iban},
         early_payment=early,
         replaces=names,
@@ -220,7 +222,8 @@ def _collected(world: World, space: Space, minor: int, *, names: str | None = No
         )
     )
     number = world.books.next_number()
-    content = json_bill(to=space.address, number=number, amount=_written(minor), replaces=names, **means)
+    asked = {"number": number, "currency": space.currency, "amount": written(minor)}
+    content = json_bill(to=space.address, replaces=names, **asked, **means)
     return Document(space=space, number=number, minor=minor, is_collected=True, names=names, content=content)
 
 
@@ -229,14 +232,16 @@ def _credit(space: Space, number: str, minor: int, *, names: str) -> Document:
         to=space.address,
         number=number,
         kind="credit_note",
-        amount=_written(minor),
+        currency=space.currency,
+        amount=written(minor),
         payee={"name": space.biller_name, "iban": space.iban},
         corrects=names,
     )
     return Document(space=space, number=number, minor=minor, is_credit=True, names=names, content=content)
 
 
-def _written(minor: int) -> str:
+def written(minor: int) -> str:
+    """An amount, as a bill has it."""
     return f"{minor // 100}.{minor % 100:02d}"
 
 

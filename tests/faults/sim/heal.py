@@ -38,6 +38,7 @@ def heal(world: World, watch: Watch) -> None:
         bank.away_until = None
     for receiver in world.receivers.values():
         receiver.trouble = ""
+    world.standing.truth.begin_to_heal()
     promised = [row for row in _rows(world, watch) if _is_clear(world, row)]
     start = world.floor.now
     for hours in (0.25, 1, 6, 24, 24, 24, 24, 24, 48, 16.75):
@@ -53,6 +54,7 @@ def heal(world: World, watch: Watch) -> None:
     watch.judge(_promises_broken(world, promised))
     watch.judge(_open_ends(world, watch))
     watch.judge(world.account.in_the_end())
+    watch.judge(world.standing.truth.in_the_end())
     watch.judge(_altered(world))
 
 
@@ -85,7 +87,7 @@ def _is_clear(world: World, row: Row) -> bool:
     [alone] = world.house.raw.execute(
         "SELECT max(not_before) FROM bank_budget WHERE bank_id = ?", (world.bank_of(row.id).profile.id,)
     ).fetchone()
-    words = {order.word(world.floor.now) for order in world.orders_of(row.id) if order.id == row.bank_consent_id}
+    words = {order.word(world.floor.now) for order in world.orders_of(row.id) if _is_linked(order, row)}
     return (
         bool(words)
         and words <= CLEAR
@@ -185,12 +187,17 @@ def _was_lied_to(world: World, row: Row, mine: list[Order]) -> bool:
 
 def _bank_keeps_silent(world: World, row: Row, mine: list[Order]) -> bool:
     """The bank itself does not know the end, or will not tell: then an operator has it in the queue."""
-    linked = [order for order in mine if order.id == row.bank_consent_id]
+    linked = [order for order in mine if _is_linked(order, row)]
     undecided = any(order.word(world.floor.now) in ("RCVD", "PATC", "ACSP") for order in linked)
     if undecided or not _tells(world, row) or not row.bank_payment_id:  # it never said under which id it has it
         world.floor.counts[f"some left to the operator {row.state}"] += 1
         return True
     return False
+
+
+def _is_linked(order: Order, row: Row) -> bool:
+    """Whether it is what we ask about: by its own consent, or under a standing one by its own id."""
+    return row.bank_consent_id == order.id or (row.trip_id is None and order.submitted_as == row.bank_payment_id)
 
 
 def _tells(world: World, row: Row) -> bool:

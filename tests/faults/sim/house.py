@@ -32,11 +32,12 @@ from app.services import Services
 from app.signed_note import Signer
 from app.tasks import run_task
 from config.settings import Settings
+from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from connectors.registry import Registry
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
-from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space
+from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space, written
 from tests.faults.sim.written import Reading, Written
 from tests.support import factories
 from tests.support.bills import json_bill
@@ -44,8 +45,12 @@ from tests.support.installation import make_settings
 
 ORIGIN = "https://quittance.example"
 PARTY = RelyingParty("quittance.example", ORIGIN)
+PSU = PsuContext(ip_address="192.0.2.7")
 #: before all seeds
 FOUNDED = dt.datetime(2026, 10, 1, 9, 0, tzinfo=dt.UTC)
+#: the bills of a company in Britain: for each of the people, in pence
+IN_POUNDS = ((3000, 4500, 6000, 9900), (3000, 5200, 12_000))
+BRITISH_IBAN = "GB29NWBK60161331926819"
 
 
 @dataclass
@@ -68,6 +73,16 @@ class Banks:
 class Person:
     signed_in: SignedIn
     device: Authenticator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Founded:
+    """What there is before a history, beside the people."""
+
+    template: Any  #: the database
+    endpoints: dict[str, tuple[str, str]]  #: url → (biller, secret)
+    clients: dict[str, ClientIdentity]  #: by biller
+    bills: list[Document]
 
 
 class House:
@@ -109,17 +124,29 @@ class House:
             late: [self.written.reading(each.name, each.query("sqlite")) for each in INVARIANTS if each.late is late]
             for late in (False, True)
         }
-        self._template = dbapi2.connect(":memory:", check_same_thread=False)
-        self.raw.backup(self._template)
+        self._plain = self._founded()
+        self._bill_in_pounds()
+        self._with_pounds = self._founded()
 
-    def open(self, clock: Callable[[], dt.datetime], banks: list[Bank]) -> Services:
-        """The installation as it was founded, on another clock and with other banks."""
+    def open(self, clock: Callable[[], dt.datetime], banks: list[Bank], *, in_pounds: bool) -> Services:
+        """The installation as it was founded, on another clock and with other banks. ``in_pounds``: with a company in
+        Britain that bills as well."""
         if self.raw.in_transaction:
             self.raw.execute("ROLLBACK")
-        self._template.backup(self.raw)
+        founded = self._with_pounds if in_pounds else self._plain
+        founded.template.backup(self.raw)
+        self.endpoints, self.clients, self.bills = founded.endpoints, founded.clients, founded.bills
         self._clock = clock
         self.banks.banks_by_id = {bank.profile.id: bank for bank in banks}
         return self.services
+
+    def _founded(self) -> Founded:
+        """As it is now."""
+        template = dbapi2.connect(":memory:", check_same_thread=False)
+        self.raw.backup(template)
+        return Founded(
+            template=template, endpoints=dict(self.endpoints), clients=dict(self.clients), bills=list(self.bills)
+        )
 
     def invariants(self, *, late: bool) -> list[Reading]:
         """The product's own: those that hold at every moment, or those that are a matter of time."""
@@ -162,13 +189,6 @@ class House:
             customer, device = self._customer(zone)
             for index, biller in enumerate(billers[: 2 - number]):
                 address = factories.connect(self.services, customer_id=customer.id, biller_id=biller.id)
-                content = json_bill(
-                    to=address,
-                    number=f"{number}-{index}",
-                    amount=("84.20", "1250.00")[index],
-                    payee={"name": biller.name, "iban": biller.iban},
-                    early_payment={"until": f"{DISCOUNT_UNTIL}", "discount": "4.20"} if index == 0 else None,
-                )
                 space = Space(
                     address=address,
                     customer_id=customer.id,
@@ -177,22 +197,57 @@ class House:
                     iban=biller.iban,
                 )
                 minor, discount_minor = ((8420, 420), (125_000, 0))[index]
-                self.bills.append(
+                self._deliver(
                     Document(space=space, number=f"{number}-{index}", minor=minor, discount_minor=discount_minor)
                 )
-                deliver(
-                    self.services,
-                    client=self.clients[biller.id],
-                    content=content,
-                    media_type="application/json",
-                    to=None,
-                )
-                self._work()
             people.append(Person(signed_in=SignedIn(customer, "ses_sim", False), device=device))
-        # what was told of the bills is told
+        self._be_quiet()
+        return people
+
+    def _bill_in_pounds(self) -> None:
+        """A company in Britain, where standing consents can pay to, has billed everybody."""
+        biller = factories.make_biller(self.services, name="Severn Trams", iban=BRITISH_IBAN)
+        self.clients[biller.id] = ClientIdentity(client_id=biller.client_id, biller_id=biller.id)
+        with self.services.unit_of_work() as uow:
+            url = "https://biller-2.example/hooks/0"
+            _, secret = add_endpoint(self.services, uow, biller_id=biller.id, url=url)
+            self.endpoints[url] = (biller.id, secret)
+            uow.commit()
+        for number, (person, amounts) in enumerate(zip(self.people, IN_POUNDS, strict=True)):
+            customer_id = person.signed_in.customer.id
+            space = Space(
+                address=factories.connect(self.services, customer_id=customer_id, biller_id=biller.id),
+                customer_id=customer_id,
+                biller_id=biller.id,
+                biller_name=biller.name,
+                iban=biller.iban,
+                currency="GBP",
+            )
+            for index, minor in enumerate(amounts):
+                self._deliver(Document(space=space, number=f"{number}-{index}", minor=minor))
+        self._be_quiet()
+
+    def _deliver(self, bill: Document) -> None:
+        space, early = bill.space, None
+        if bill.discount_minor:
+            early = {"until": f"{DISCOUNT_UNTIL}", "discount": written(bill.discount_minor)}
+        content = json_bill(
+            to=space.address,
+            number=bill.number,
+            currency=space.currency,
+            amount=written(bill.minor),
+            payee={"name": space.biller_name, "iban": space.iban},
+            early_payment=early,
+        )
+        self.bills.append(bill)
+        client = self.clients[space.biller_id]
+        deliver(self.services, client=client, content=content, media_type="application/json", to=None)
+        self._work()
+
+    def _be_quiet(self) -> None:
+        """What was told of the bills is told."""
         self.raw.execute("DELETE FROM work")
         self.raw.execute("DELETE FROM webhook_message")
-        return people
 
     def _customer(self, zone: str) -> tuple[Customer, Authenticator]:
         device = Authenticator(ORIGIN)

@@ -19,8 +19,8 @@ Found = tuple[str, str]
 
 _PAYMENTS = (
     "SELECT p.id, p.state, p.invoice_id, p.biller_id, p.end_to_end_id, p.sequence, p.updated_at, p.know_by,"
-    " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, p.bank_payment_id, i.state"
-    " FROM payment p JOIN trip t ON t.id = p.trip_id JOIN invoice i ON i.id = p.invoice_id"
+    " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, p.bank_payment_id, p.trip_id, i.state"
+    " FROM payment p LEFT JOIN trip t ON t.id = p.trip_id JOIN invoice i ON i.id = p.invoice_id"
     " LEFT JOIN consent c ON c.id = p.consent_id ORDER BY p.id"
 )
 
@@ -39,6 +39,7 @@ class Row(NamedTuple):
     outcome: str | None
     bank_consent_id: str | None
     bank_payment_id: str | None
+    trip_id: str | None  #: None: it is paid under a standing consent
     invoice_state: str
 
 
@@ -88,7 +89,8 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
         watch.rows = [Row(*row) for row in world.house.raw.execute(_PAYMENTS)]
         found += world.account.count()
         found += world.vetting.judge()
-    return found + list(_broken_truth(world, watch))
+        found += world.standing.truth.judge()
+    return found + list(_broken_truth(world, watch)) + list(world.standing.truth.books())
 
 
 def broken_tables(world: World, watch: Watch, *, late: bool = False) -> Iterator[Found]:

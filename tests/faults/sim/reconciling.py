@@ -65,7 +65,13 @@ def _lines(world: World, order: Order) -> list[Line]:
     for at, word in order.log:
         if at > world.floor.now:
             break
-        line = functools.partial(Line, end_to_end_id=order.end_to_end_id, amount=amount, booked_on=f"{at:%Y-%m-%d}")
+        line = functools.partial(
+            Line,
+            end_to_end_id=order.end_to_end_id,
+            amount=amount,
+            currency=order.amount.currency,
+            booked_on=f"{at:%Y-%m-%d}",
+        )
         if word in PAID and not credited:
             credited = True
             lines.append(line(reference=f"{order.id}-in"))

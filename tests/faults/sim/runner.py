@@ -61,6 +61,8 @@ def run(seed: int, *, steps: int = STEPS, known: frozenset[str] = frozenset()) -
     world.floor.counts["some corrected"] += _count(world, "SELECT count(*) FROM ledger_entry WHERE kind = 'corrected'")
     own_paid = "SELECT count(*) FROM payment WHERE biller_id IS NULL AND state = 'settled'"
     world.floor.counts["some own bill paid"] += _count(world, own_paid)
+    settled = "SELECT count(*) FROM payment WHERE trip_id IS NULL AND state = 'settled'"
+    world.floor.counts["some settled under a standing consent"] += _count(world, settled)
     outcome.payments = _count(world, "SELECT count(*) FROM payment")
     outcome.executed = sum(order.executed(world.floor.now) for bank in world.banks for order in bank.orders)
     outcome.hash = world.floor.history_hash()

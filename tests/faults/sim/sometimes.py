@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import app.journey.consents as consents
 import app.journey.payments as payments
 from app.journey.corrections.states import CorrectionKind
 from tests.faults.sim import adding
 from tests.faults.sim.bank import FAULTS, OVER_WORDS, PATHS, VERBS
+from tests.faults.sim.standing_bank import STANDING_VERBS
 
 #: from so many seeds on, something that was never seen fails the run
 GATE = 2000
@@ -131,6 +133,48 @@ _NAMED = (
     "some account approved anew",
     "refused account-held",
     "refused payment-begun",
+    "bank approved a standing consent",
+    "bank standing consent stopped there",
+    "bank standing consent altered",
+    "bank stale standing consent",
+    "bank same key under a standing consent",
+    "bank refused what it did under a standing consent",
+    "bank rejected a payment under a standing consent",
+    "bank access lost",
+    "bank counts otherwise",
+    "bank renewed a token",
+    "bank distrusts us",
+    "some standing consent agreed",
+    "some standing consent approved anew",
+    "some standing consent taken back",
+    "some standing consent taken back with its bank",
+    "some bank removed",
+    "some decided under a standing consent",
+    "some settled under a standing consent",
+    "some lost answer under a standing consent resolved",
+    "refused not-covered",
+    "refused bank-removed",
+    "some stopped everything",
+    "some stop lifted",
+    "some stopped all while awaiting_customer",
+    "some stopped all while submitting",
+    "some stopped all while unknown",
+    "some stopped all while accepted",
+    "some stopped all while one under a standing consent is submitted",
+    "refused stopped-all",
+)
+#: lines of the histories of standing consents
+_LINES = (
+    "stage",
+    "give_up",
+    "authorise",
+    "reject",
+    "expire",
+    "lose_access",
+    "revoke",
+    "bank_gone",
+    "approve_again",
+    "account",
 )
 #: what a correction meets of a payment of its bill, whatever it is
 _MET = (
@@ -150,15 +194,19 @@ _MET_BY_ONE = ("decided", "initiating", "authorised", "submitting")
 
 def expected() -> Iterator[str]:
     """Names of counters."""
-    for path in sorted(Path(payments.__path__[0]).glob("*.py")):
-        for name in _POINT.findall(path.read_text("utf-8")):
-            yield f"point {name}"
-            yield f"died at {name}"
+    for folder in (payments, consents):
+        for path in sorted(Path(folder.__path__[0]).glob("*.py")):
+            for name in _POINT.findall(path.read_text("utf-8")):
+                yield f"point {name}"
+                yield f"died at {name}"
     for verb in VERBS:
         yield from (f"fault {verb} {fault}" for fault in FAULTS)
         if verb != "cancel":  # the status is asked first
             yield f"fault {verb} away"
     yield from (f"fault signed_in {fault}" for fault in FAULTS)
+    for verb in STANDING_VERBS:
+        yield from (f"fault {verb} {fault}" for fault in FAULTS)
+    yield from (f"standing {line}" for line in _LINES)
     yield from (f"path {path}" for path in PATHS)
     yield from (f"bank consent {word}" for word in OVER_WORDS)
     yield from (f"fault biller {trouble}" for trouble in ("down", "5xx", "refuses", "loses"))

@@ -30,20 +30,19 @@ from app.people.passkeys import Started
 from app.schedule import JOBS
 from app.services import WEB_DEADLINE_S, Handler, Services, Task
 from app.tasks import run_now, run_task
-from connectors.contract import PsuContext
 from connectors.errors import BankSilent, BankUnavailable
 from tests.faults.sim import aims, chance, correcting, reconciling
 from tests.faults.sim.accounting import Account
 from tests.faults.sim.adding import Adding
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
-from tests.faults.sim.house import PARTY, House, Person
+from tests.faults.sim.house import PARTY, PSU, House, Person
 from tests.faults.sim.signing_in import LAST_LOOKS, SigningIn
+from tests.faults.sim.standing import StandingConsents
 from tests.faults.sim.submitting import Submitting
 from tests.faults.sim.vetting import Vetting
 from tests.faults.sim.visits import Visits
 
-PSU = PsuContext(ip_address="192.0.2.7")
 #: where histories begin: an ordinary day, month and year ends in two time zones, the nights when clocks change
 STARTS = (
     "2026-11-23 10:00:00",
@@ -128,7 +127,7 @@ class World:
         for name in ("north", "south"):
             kind = aim.kind or (Submitting if dice.random() < 0.3 else Executing)
             self.banks.append(kind(self.floor, replace(profile_of(name, dice), **aim.profile(dice)), aim.nature(dice)))
-        opened = house.open(self.floor.clock, self.banks)
+        opened = house.open(self.floor.clock, self.banks, in_pounds=aim.in_pounds)
         handlers = {name: self._watched(name, handler) for name, handler in HANDLERS.items()}
         self.services: Services = replace(opened, handlers=handlers)
         self.people = house.people
@@ -139,6 +138,7 @@ class World:
         self.visits = Visits(self)
         self.adding = Adding(self)
         self.vetting = Vetting(self)
+        self.standing = StandingConsents(self)
         self.receivers = {
             url: Receiver(biller_id=biller_id, secret=secret) for url, (biller_id, secret) in house.endpoints.items()
         }
@@ -338,10 +338,17 @@ class World:
             fiber.wake_at = self.floor.now + dt.timedelta(seconds=self.dice.choice(FREEZES_S))  # one thread is stuck
         elif fiber.at == "status.heard" and self.dice.random() < 0.6:
             self._stick_until_fence(fiber)
-        elif fiber.subject and fiber in process.fibers and self.dice.random() < self.aim.corrects_between:
-            correcting.interrupt(self, fiber.subject)
-        elif fiber.subject and fiber in process.fibers and self.dice.random() < self.aim.vets_between:
-            self.vetting.interrupt(fiber.subject)
+        elif fiber.subject and fiber in process.fibers:
+            self._interrupt(fiber.subject)
+
+    def _interrupt(self, payment_id: str) -> None:
+        """Between two steps of a payment somebody does something about it."""
+        if self.dice.random() < self.aim.corrects_between:
+            correcting.interrupt(self, payment_id)
+        elif self.dice.random() < self.aim.vets_between:
+            self.vetting.interrupt(payment_id)
+        elif self.aim.stops_between and self.dice.random() < self.aim.stops_between:  # no dice of other histories
+            self.standing.interrupt(payment_id)
 
     def _nobody_works(self) -> None:
         """Whatever killed it holds up all others for a while. Their first visitor may be quicker than their workers."""
@@ -527,7 +534,8 @@ class World:
         return any(begun)
 
     def showing(self, person: Person, invoice_id: str) -> Callable[[], None]:
-        bank = self.dice.choice(self.banks)
+        wanted, consent_id = self.standing.pays_under(person, invoice_id)
+        bank = wanted or self.dice.choice(self.banks)
         bank_id = bank.profile.id
         if isinstance(bank, SigningIn) and self.dice.random() < 0.95:
             self.visits.before(person, invoice_id, bank)
@@ -537,11 +545,19 @@ class World:
             services = self.services
             bank, customer = services.banks.profile(bank_id), person.signed_in.customer
             with services.reading() as uow:
-                seen = decisions.shown_now(uow, customer=customer, invoice_id=invoice_id, bank=bank)
+                seen = decisions.shown_now(
+                    uow, customer=customer, invoice_id=invoice_id, bank=bank, consent_id=consent_id
+                )
             self.floor.point("web.drawn")
             with services.unit_of_work() as uow:
                 started = decisions.start_paying(
-                    uow, signed_in=person.signed_in, party=PARTY, invoice_id=invoice_id, bank=bank, shown=seen
+                    uow,
+                    signed_in=person.signed_in,
+                    party=PARTY,
+                    invoice_id=invoice_id,
+                    bank=bank,
+                    shown=seen,
+                    consent_id=consent_id,
                 )
                 uow.commit()
             self.floor.point("web.shown")
@@ -579,6 +595,7 @@ class World:
             self.floor.point("web.decided")
             for key in decided.work.work_keys.values():
                 run_now(services, key, deadline_s=WEB_DEADLINE_S)
+            self.floor.counts["some decided under a standing consent"] += decided.under_consent
 
         return self.request("sign", sign)
 
@@ -838,6 +855,12 @@ class World:
 
     def do_vet(self) -> bool:
         return self.vetting.go_on()
+
+    def do_consent(self) -> bool:
+        return self.standing.go_on()
+
+    def do_stop(self) -> bool:
+        return self.standing.stop_or_lift()
 
     def do_receiver(self) -> bool:
         receiver = self.dice.choice(list(self.receivers.values()))

@@ -118,6 +118,20 @@ def test_the_order_that_is_signed_names_the_consent_and_its_limits_are_claimed(
     assert house.invoice().state == "in_payment"
 
 
+def test_whoever_signs_in_the_second_tab_is_not_told_that_nothing_was_paid(
+    house: StandingHouse, device: Authenticator
+) -> None:
+    """The first payment has used up what the consent allows."""
+    house.bill(minor=50_000)
+    tabs = [start(house), start(house)]
+    house.bill("2", minor=40_000)
+    send(house, device, start(house, invoice_id="inv_2"), invoice_id="inv_2")
+    send(house, device, tabs[0])
+    with pytest.raises(Conflict) as caught:
+        send(house, device, tabs[1])
+    assert caught.value.code == "already-in-payment"
+
+
 def test_the_same_bill_without_the_consent_is_another_order(house: StandingHouse) -> None:
     house.bill()
     with house.services.reading() as uow:
