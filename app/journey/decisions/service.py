@@ -107,9 +107,8 @@ def pay_now(
     payee_checks.lock_with_twins(uow.session, invoice)
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     payee_name, payee_iban = payee_of(invoice)
-    must_be_free(
-        invoice
-    )  # before all that says that nothing was paid: a payment that is under way may have moved money
+    # before all that says that nothing was paid: a payment that is under way may have moved money
+    must_be_free(invoice)
     must_have_open_account(uow, invoice, lock=True)
     stops.hold_off(uow.session, customer.id)
     stops.must_not_stand(uow, customer.id)

@@ -447,7 +447,7 @@ def two_tabs() -> Sequence[Change]:
         with contextlib.suppress(Conflict):
             real(uow, taken)
 
-    return [(invoices, "claim", claim)]
+    return [(invoices, "claim", claim), (decisions, "must_be_free", lambda invoice: None)]
 
 
 def _moving(real: Callable[..., None], also: Callable[..., None]) -> Callable[..., None]:
