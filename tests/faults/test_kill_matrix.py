@@ -13,9 +13,10 @@ import pytest
 from config.settings import ROOT
 from tests.faults.kill import plan
 from tests.faults.kill.__main__ import report
-from tests.faults.kill.plan import ENGINES, STORIES, WEB, WORKER, cells
+from tests.faults.kill.plan import ENGINES, STORIES, cells
 from tests.faults.kill.runner import Result
-from tests.faults.kill.stories import EXCHANGED, FAULTS, HORIZON, SUBMITTED, UNANSWERED
+from tests.faults.kill.standing_stories import RENEWAL_FAULTS, STANDING_FAULTS, StandingStory
+from tests.faults.kill.stories import EXCHANGED, FAULTS, HORIZON, SUBMITTED, UNANSWERED, WEB, WORKER
 from tests.faults.kill.uk_stories import FAPI_1, FAPI_2, UK_FAULTS
 from tests.faults.storm.world import names_of_failpoints
 
@@ -50,8 +51,14 @@ def test_no_two_cells_are_the_same_and_there_are_many() -> None:
 def test_every_point_and_every_fault_is_there_on_both_databases(engine: str) -> None:
     of_engine = [cell for cell in cells() if cell.engine == engine]
     assert {cell.point for cell in of_engine} == set(names_of_failpoints())
-    for bank, all_faults in ((HORIZON, FAULTS), (FAPI_1, UK_FAULTS)):
-        assert {cell.story.fault for cell in of_engine if cell.story.fault and cell.story.bank == bank} == {
+    for bank, is_standing, all_faults in (
+        (HORIZON, False, FAULTS),
+        (FAPI_1, False, UK_FAULTS),
+        (FAPI_1, True, STANDING_FAULTS),
+        (FAPI_2, True, RENEWAL_FAULTS),
+    ):
+        stories = [cell.story for cell in of_engine if isinstance(cell.story, StandingStory) is is_standing]
+        assert {story.fault for story in stories if story.fault and story.bank == bank} == {
             (verb, fault) for verb, faults in all_faults.items() for fault in faults
         }
 
@@ -106,6 +113,12 @@ def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
             "silent-submission-is-no",
             "worker submit.kept:1 / albion: executed and silent / sqlite",
             "was called rejected",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "taken-back-and-not-told",
+            "web consents.revoked:1 / albion: takes a consent back / sqlite",
+            "there is still work",
             marks=pytest.mark.long,
         ),
         pytest.param(

@@ -5,6 +5,7 @@ What arrived there is written down in a file, which outlives the process as the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,16 +16,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, parse_qsl
 
 import requests
+from pysqlite3 import dbapi2
 from typing_extensions import override
 
 from app.demo.loopback import new_session
 from app.demo.processes import free_ports
 from connectors.sandbox_bank import authority
 from connectors.sandbox_bank.openbanking_uk.app import create_uk_bank
-from connectors.sandbox_bank.openbanking_uk.payments import IMMEDIATE
+from connectors.sandbox_bank.openbanking_uk.payments import IMMEDIATE, VRP
 from connectors.sandbox_bank.openbanking_uk.settings import UkBankSettings
 from connectors.sandbox_bank.store import Store
 from tests.faults.kill.clock import Clock
@@ -88,6 +90,17 @@ class British:
             self.deaths += 1
             self.start()
 
+    def keep(self, name: str) -> None:
+        """As its books are now is how they are put back under this name."""
+        _copy(self.file, self._kept(name))
+
+    def put_back(self, name: str) -> None:
+        """The bank may be up or dead; it does nothing meanwhile."""
+        _copy(self._kept(name), self.file)
+
+    def _kept(self, name: str) -> Path:
+        return self.folder / f"uk-bank.{name}.sqlite3"
+
     def sent(self) -> Sequence[Sent]:
         """Every call that could lead to money, since the cell began."""
         return [Sent(**json.loads(line)) for line in self._arrived.read_text("utf-8").splitlines()]
@@ -138,6 +151,12 @@ class British:
                 lines.flush()
 
 
+def _copy(source: Path, target: Path) -> None:
+    """As a transaction of the target: whoever has it open sees what was there before, or all of this."""
+    with contextlib.closing(dbapi2.connect(source)) as read, contextlib.closing(dbapi2.connect(target)) as written:
+        read.backup(written)
+
+
 def _tls(folder: Path) -> ssl.SSLContext:
     """As `quittance sandbox-bank` has it: a TPP shows its certificate, a customer's browser has none."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -176,22 +195,30 @@ class _TlsServer(Server):
         super().finish_request(request, client_address)
 
 
+#: a single payment's consent is "initiate" and "consent", a standing one "agree", "told" and "revoke"
+_POSTED = {IMMEDIATE.consents: "initiate", IMMEDIATE.orders: "submit", VRP.consents: "agree", VRP.orders: "submit"}
+_READ = {IMMEDIATE.consents: "consent", IMMEDIATE.orders: "status", VRP.consents: "told", VRP.orders: "status"}
+
+
 class _Door(Gate):
     at_the_gate: ClassVar = {**AT_THE_GATE, "refuses": (403, json.dumps(_REFUSED).encode(), {})}
     key_header = "x-idempotency-key"
-    moving = ("initiate", "submit")
+    moving = ("initiate", "submit", "agree")
     scheme = "https"
 
     @override
     def verb_of(self, path: str, body: bytes) -> str:
         *_, parent, last = path.split("/")
         if last == "token":
-            return "complete" if b"grant_type=authorization_code" in body else "token"
+            grant = dict(parse_qsl(body.decode())).get("grant_type", "")
+            return {"authorization_code": "complete", "refresh_token": "renew"}.get(grant, "token")
         if last == "par":
             return "push"
         if self.command == "POST":
-            return {IMMEDIATE.consents: "initiate", IMMEDIATE.orders: "submit"}.get(last, "")
-        return {IMMEDIATE.consents: "consent", IMMEDIATE.orders: "status"}.get(parent, "")
+            return _POSTED.get(last, "")
+        if self.command == "DELETE":
+            return {VRP.consents: "revoke"}.get(parent, "")
+        return _READ.get(parent, "")
 
     @override
     def environment(self) -> dict[str, Any]:

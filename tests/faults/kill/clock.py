@@ -6,9 +6,10 @@ import datetime as dt
 import mmap
 import struct
 
-#: when the house is founded; every cell begins a month later
+#: when the house is founded; a cell begins a month later, and one with standing consents a day after they were agreed
 FOUNDED = dt.datetime(2026, 10, 1, 9, 0, tzinfo=dt.UTC)
 BEGIN = FOUNDED + dt.timedelta(days=30)
+BEGIN_STANDING = BEGIN + dt.timedelta(days=1)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 

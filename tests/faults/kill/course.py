@@ -15,9 +15,9 @@ from typing_extensions import override
 
 from app.demo.browser import Browser, LateError, LostError, Page, RefusedError, csrf_of
 from tests.faults.kill.house import House, Resident, serve, work
-from tests.faults.kill.plan import WEB, WORKER, Cell
+from tests.faults.kill.plan import Cell
 from tests.faults.kill.processes import GONE_S, Died, Process, forked
-from tests.faults.kill.stories import HORIZON, Story
+from tests.faults.kill.stories import HORIZON, WEB, WORKER, Story
 from tests.faults.storm.compare import MAY_PAY, NOT_DONE, NOT_KNOWN, PAID, Said
 
 PIN = "1234"
@@ -239,7 +239,7 @@ class Course:
             self.customer.pause("the bill can neither be paid nor is a payment of it under way")
 
     def _sign(self) -> str:
-        page = self.customer.open(f"{self._invoice}/pay?bank={self.story.bank}")
+        page = self.customer.open(f"{self._invoice}/pay?{self._under()}")
         form = page.form("credential")
         if form is None or not page.order:
             raise Broken("the page cannot be signed")
@@ -252,6 +252,10 @@ class Course:
             raise Broken(f"the decision led to {done.location}")
         self.acknowledged[found[1]] = self.now
         return found[1]
+
+    def _under(self) -> str:
+        """By what it is paid, as the address of the page says it that is signed."""
+        return f"bank={self.story.bank}"
 
     def _stop(self, payment: str) -> None:
         """Here, while nobody but us could make it happen."""
@@ -326,7 +330,7 @@ class Course:
 
     def _come_to_an_end(self) -> None:
         """Until no work is left. A customer who is told that they may pay again does so at once, and in vain or not."""
-        done_with = False
+        done_with = not self.payments
         while True:
             _, due = self._work()
             if not done_with:

@@ -27,13 +27,14 @@ PLENTY = 10**12
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A call that could lead to money: what it is, the key that it came under, and its bytes."""
+    """A call that could lead to money: what it is, the key that it came under, its bytes, and when it came (s)."""
 
     verb: str
     key: str
     body: str
+    at: float = field(compare=False)
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
@@ -128,21 +129,23 @@ class Gate(Handler):
 
     def do_GET(self) -> None:
         asked, body = urlsplit(self.path), self.body()
+        came_at = self.state.clock().timestamp()
         verb = self.verb_of(asked.path, body)
         fault = self.state.draw(verb)
         if fault in self.at_the_gate or fault == "request lost":
-            self._note(verb, body)
+            self._note(verb, body, came_at)
             if fault in self.at_the_gate:
                 self.say(*self.at_the_gate[fault])
             return
         if fault == "late":
             self._wait_for_hangup()
         answer = self.pass_on(self.readdressed(asked, fault), body)
-        if answer.status_code >= 400 and "DPoP-Nonce" in answer.headers:  # nothing was done: it comes again with one
+        # nothing was done: it comes again with the nonce, or with a token that this bank knows since it was put back
+        if answer.status_code == 401 or (answer.status_code >= 400 and "DPoP-Nonce" in answer.headers):
             self.state.put_back(verb, fault)
             fault = ""
         else:
-            self._note(verb, body)
+            self._note(verb, body, came_at)
         text, headers = self.changed(verb, fault, answer), dict(answer.headers)
         if self._is_said(fault, text):
             headers.pop("Content-Length", None)
@@ -178,9 +181,9 @@ class Gate(Handler):
         """The body of the answer, as this fault has it."""
         return answer.get_data()
 
-    def _note(self, verb: str, body: bytes) -> None:
+    def _note(self, verb: str, body: bytes, came_at: float) -> None:
         if verb in self.moving:
-            self.state.note(Sent(verb=verb, key=self.headers[self.key_header], body=body.decode()))
+            self.state.note(Sent(verb=verb, key=self.headers[self.key_header], body=body.decode(), at=came_at))
 
     def _is_said(self, fault: str, text: bytes) -> bool:
         """Whether the answer arrives as it is."""

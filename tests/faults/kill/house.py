@@ -1,19 +1,22 @@
-"""An installation on one database: founded once, with a customer, a biller and a paid bill; put back before a cell."""
+"""An installation on one database: founded once, with a customer, a biller and paid bills, and later with standing
+consents, too; put back to one of these moments before a cell."""
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import json
 import re
 import shutil
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from flask import Flask
-from sqlalchemy import create_engine, func, make_url, select, text
+from sqlalchemy import ColumnElement, create_engine, func, literal, make_url, or_, select, text
 from typing_extensions import override
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -22,9 +25,14 @@ from app import worker as worker_module
 from app.db.migrate import upgrade
 from app.db.work import WorkRow
 from app.demo.authenticator import Authenticator
+from app.errors import Conflict
 from app.factory import create_app
 from app.failpoints import killing
+from app.journey.consents.step import HANDLER as FOLLOWS
+from app.journey.consents.step import work_key
 from app.journey.intake.service import ClientIdentity, deliver
+from app.journey.payments import rules
+from app.journey.payments.service import resolve
 from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
 from app.people.models import Customer
@@ -32,9 +40,11 @@ from app.schedule import Schedule
 from app.services import Services, build_services
 from app.tasks import run_task
 from app.web.banks import redirect
-from app.web.customers import decide
+from app.web.customers import agree, consents, decide
 from app.worker import Worker
 from config.settings import ROOT
+from consent.models import Consent
+from consent.states import STANDING_USABLE
 from tests.faults.kill.clock import Clock
 from tests.faults.kill.stories import BANKS, HORIZON
 from tests.faults.kill.town import Town
@@ -48,6 +58,8 @@ HURRY_S = 0.8
 #: with the margin after it still less than the bank's quarter of an hour, and asked between the two
 AUTHORISATION_MINUTES = 5
 POLL_S = [500, 60, 60, 3600]
+#: a look at a standing consent that is due within this time has its reason
+SOON = dt.timedelta(days=1)
 #: where the biller is paid in pounds
 UK_IBAN = "GB74SBDK99999941726053"
 
@@ -58,10 +70,10 @@ class Database(Protocol):
     @property
     def url(self) -> str: ...
 
-    def keep(self) -> None:
-        """As it is now is how it is put back. Nobody is connected."""
+    def keep(self, name: str) -> None:
+        """As it is now is how it is put back under this name. Nobody is connected."""
 
-    def put_back(self) -> None: ...
+    def put_back(self, name: str) -> None: ...
 
 
 @dataclass
@@ -74,18 +86,18 @@ class File:
     def url(self) -> str:
         return f"sqlite:///{self.path}"
 
-    def keep(self) -> None:
-        shutil.copyfile(self.path, self.path.with_suffix(".founded"))
+    def keep(self, name: str) -> None:
+        shutil.copyfile(self.path, self.path.with_suffix(f".{name}"))
 
-    def put_back(self) -> None:
+    def put_back(self, name: str) -> None:
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        shutil.copyfile(self.path.with_suffix(".founded"), self.path)
+        shutil.copyfile(self.path.with_suffix(f".{name}"), self.path)
 
 
 @dataclass
 class Clone:
-    """PostgreSQL: a database and its template, on a server of the matrix's own."""
+    """PostgreSQL: a database and its templates, on a server of the matrix's own."""
 
     server: str
     name: str
@@ -97,13 +109,13 @@ class Clone:
     def url(self) -> str:
         return str(make_url(self.server).set(database=self.name))
 
-    def keep(self) -> None:
-        self._do(f"CREATE DATABASE {self.name}_founded TEMPLATE {self.name} STRATEGY file_copy")
+    def keep(self, name: str) -> None:
+        self._do(f"CREATE DATABASE {self.name}_{name} TEMPLATE {self.name} STRATEGY file_copy")
 
-    def put_back(self) -> None:
+    def put_back(self, name: str) -> None:
         self._do(
             f"DROP DATABASE {self.name} WITH (FORCE)",
-            f"CREATE DATABASE {self.name} TEMPLATE {self.name}_founded STRATEGY file_copy",
+            f"CREATE DATABASE {self.name} TEMPLATE {self.name}_{name} STRATEGY file_copy",
         )
 
     def _do(self, *commands: str) -> None:
@@ -112,6 +124,15 @@ class Clone:
             for command in commands:
                 connection.execute(text(command))
         admin.dispose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """To which a house can be put back."""
+
+    at: dt.datetime
+    cookies: Any  #: with which its customer is signed in
+    consents: Mapping[str, str]  #: bank → the customer's standing consent there
 
 
 @dataclass
@@ -129,9 +150,11 @@ class House:
     biller: BillerMade = field(init=False)
     address: str = ""
     cookies: Any = None
+    consents: Mapping[str, str] = field(default_factory=dict)
     #: the payments of the old bills, and what Horizon Bank calls the one there
     old_payments: list[str] = field(default_factory=list)
     old_order: str = ""
+    _moments: dict[str, Moment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.passkey = Authenticator(self.services.settings.base_url)
@@ -167,6 +190,30 @@ class House:
         done = deliver(self.services, client=client, content=content, media_type="application/json", to=None)
         self.leave_database()
         return done.bill_id
+
+    def keep(self, name: str, moment: Moment) -> None:
+        """As everything is now is how it is put back under this name."""
+        self.leave_database()
+        self._moments[name] = moment
+        self.database.keep(name)
+        self.town.british.keep(f"{self.engine_name}-{name}")
+
+    def put_back(self, name: str) -> None:
+        """Our database, the UK banks' books and the time."""
+        moment = self._moments[name]
+        self.database.put_back(name)
+        self.town.british.put_back(f"{self.engine_name}-{name}")
+        self.clock.set(moment.at)
+        self.cookies, self.consents = moment.cookies, moment.consents
+
+    def resolve(self, payment: str) -> None:
+        """An operator has it from the bank in writing how a payment ended. That it was not executed is taken only
+        later."""
+        executed = bool(self.town.british.booked(rules.end_to_end_id(payment)))
+        with self.services.unit_of_work() as uow, contextlib.suppress(Conflict):
+            resolve(uow, payment_id=payment, executed=executed, because="the bank's own books, by its ledger door")
+            uow.commit()
+        self.leave_database()
 
     def leave_database(self) -> None:
         """No connection may be open when a child is forked, nor when the database is put back."""
@@ -230,8 +277,8 @@ def serve(house: House, *, failpoint: str | None, hurried: bool, worker_is_quick
 
     def live(line: socket.socket) -> None:
         for name, value in changes.items():
-            setattr(decide, name, value)
-            setattr(redirect, name, value)
+            for door in (decide, redirect, agree, consents):
+                setattr(door, name, value)
         failpoints.hook = killing(failpoint) if failpoint else None
         _server(house).serve_forever()
 
@@ -264,8 +311,16 @@ def _worked(house: House, worker: Worker) -> dict[str, Any]:
     """All that is due: how many pieces it was, and when the next is."""
     done = worker.run_until_idle()
     with house.services.reading() as uow:
-        due = uow.session.scalar(select(func.min(WorkRow.run_at)))
+        due = uow.session.scalar(select(func.min(WorkRow.run_at)).where(has_end(house.clock())))
     return {"done": done, "next": due.isoformat() if due else None}
+
+
+def has_end(now: dt.datetime) -> ColumnElement[bool]:
+    """Of a row of work: that it is not the weekly look at a standing consent that stands, which comes for ever."""
+    stands = select(literal(work_key("")).concat(Consent.id)).where(
+        Consent.kind == "standing", Consent.state.in_(STANDING_USABLE)
+    )
+    return or_(WorkRow.handler != FOLLOWS, WorkRow.key.not_in(stands), WorkRow.run_at < now + SOON)
 
 
 class Resident:

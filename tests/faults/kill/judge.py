@@ -22,8 +22,11 @@ from app.journey.payments.calls import attempts
 from app.journey.payments.models import BankCall, Payment, PaymentHistory
 from app.journey.receipts.models import Receipt
 from app.journey.webhooks.models import WebhookMessage
+from consent.models import Standing
+from tests.faults.kill.consents_judged import consents_amiss
 from tests.faults.kill.course import Course
 from tests.faults.kill.gate import Sent
+from tests.faults.kill.house import has_end
 from tests.faults.kill.stories import HORIZON
 from tests.faults.kill.town import Town
 from tests.faults.storm.books import orders_of, uk_orders_of
@@ -56,6 +59,7 @@ def judge(course: Course, *, after: tuple[int, int]) -> list[str]:
         found += _loose_ends(session, course, books)
         heard = house.town.heard()
         found += _sent_otherwise(session, heard.sent)
+        found += consents_amiss(session, course, heard.sent)
     house.leave_database()
     orders = orders_of(house.town.bank_file, now_s=now.timestamp(), after=after[0])
     orders += uk_orders_of(house.town.british.file, now_s=now.timestamp(), after=after[1])
@@ -98,7 +102,7 @@ def _booked_otherwise(town: Town, books: Books) -> Iterator[str]:
 
 def _loose_ends(session: Session, course: Course, books: Books) -> Iterator[str]:
     """What has no end, or another one than the story's."""
-    for row in session.scalars(select(WorkRow)):
+    for row in session.scalars(select(WorkRow).where(has_end(course.house.clock()))):
         yield f"lost: work {row.key} does not end: {row.last_error}"
     for payment in books.payments.values():
         if payment.state is None or payment.state in OPEN:
@@ -111,15 +115,17 @@ def _loose_ends(session: Session, course: Course, books: Books) -> Iterator[str]
 
 def _sent_otherwise(session: Session, sent: Sequence[Sent]) -> Iterator[str]:
     """K1 and K2: what arrived was written down before, byte by byte, under its one key and as often as it was sent."""
-    written = {(call.verb, call.request_id): call for call in session.scalars(select(BankCall))}
+    calls, agreed = session.scalars(select(BankCall)), session.scalars(select(Standing))
+    written = {(call.verb, call.request_id): (call.body, attempts(session, call)) for call in calls}
+    written |= {("agree", standing.request_id): (standing.body, standing.sends) for standing in agreed}
     for one, times in Counter(sent).items():
-        call = written.get((one.verb, one.key))
-        if call is None:
+        body, most = written.get((one.verb, one.key), (None, 0))
+        if body is None:
             yield f"double: the bank was asked to {one.verb} under {one.key}, which was never written down"
-        elif call.body != one.body.encode():
+        elif body != one.body.encode():
             yield f"double: under {one.key} the bank was given other bytes than were written down"
-        elif times > attempts(session, call):
-            yield f"double: {one.key} was sent {times} times, and {attempts(session, call)} are written down"
+        elif times > most:
+            yield f"double: {one.key} was sent {times} times, and {most} are written down"
 
 
 def _books(session: Session, *, without: Collection[str]) -> Books:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults.kill import stories, uk_stories
+from tests.faults.kill import standing_stories, stories, uk_stories
+from tests.faults.kill.standing_stories import StandingStory
 from tests.faults.kill.stories import (
     ASKED,
     BACK,
@@ -13,14 +14,14 @@ from tests.faults.kill.stories import (
     GIVEN,
     KNOWN,
     THERE,
+    WEB,
     WORK,
+    WORKER,
     Story,
 )
 from tests.faults.storm.world import names_of_failpoints
 
 ENGINES = ("sqlite", "postgresql")
-#: whose process dies: the one that answers the customer's request, or the one that does durable work
-WEB, WORKER = "web", "worker"
 
 #: only one of the two does this
 _WEB_ALONE = ("work.taken", *THERE, *BACK)
@@ -29,7 +30,7 @@ _WORKER_ALONE = ("work.claimed", *DROPPED)
 _NEVER_ASKS = ("never comes back", "looks and goes away", "other browser")
 
 
-STORIES: Sequence[Story] = (*stories.stories(), *uk_stories.stories())
+STORIES: Sequence[Story] = (*stories.stories(), *uk_stories.stories(), *standing_stories.stories())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ def _times(who: str, point: str, story: Story) -> Sequence[int]:
     """Which of the times that a process gets there are worth a kill of their own."""
     if point not in KNOWN:
         return (1,)
+    if isinstance(story, StandingStory):
+        return [nth for dies, at, nth in story.deaths if (dies, at) == (who, point)]
     if point not in story.kills or point in (_WEB_ALONE if who == WORKER else _WORKER_ALONE):
         return ()
     if who == WEB and not _passed_by_page(point, story):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import datetime as dt
 import gc
 import logging
 import os
@@ -17,18 +19,22 @@ from joserfc.jwk import ECKey
 
 from app.keys.installation import Keys
 from tests.faults.kill import house, town
-from tests.faults.kill.clock import BEGIN, FOUNDED, Clock
+from tests.faults.kill.clock import BEGIN, BEGIN_STANDING, FOUNDED, Clock
+from tests.faults.kill.consenting import StandingCourse
 from tests.faults.kill.course import Broken, Course
-from tests.faults.kill.house import Clone, Database, File, House, Resident
+from tests.faults.kill.house import Clone, Database, File, House, Moment, Resident
 from tests.faults.kill.judge import judge, last_order_id, last_orders
 from tests.faults.kill.plan import Cell
-from tests.faults.kill.stories import BANKS, Story
-from tests.faults.kill.town import Town
+from tests.faults.kill.standing_stories import StandingStory
+from tests.faults.kill.stories import BANKS, UK_BANKS, Story
+from tests.faults.kill.town import NEW, Town
 from tests.faults.sim.bugs import planted
 
 #: in memory where there is such a place: the power is not cut here, processes are killed
 FAST = Path("/dev/shm")  # noqa: S108
 LOG_LINES = 12
+#: the moments of a house: before its customer agreed on standing consents, and after
+FOUNDED_ONLY, STANDING = "founded", "standing"
 #: the name that the UK banks' files give our keys
 UK_KEYS = "sandbox-bank-uk"
 
@@ -69,12 +75,11 @@ class Runner:
         """Never raises for what went wrong in the cell."""
         home = self._house(cell.engine)
         begun = time.monotonic()
-        home.database.put_back()
-        self.clock.set(BEGIN)
+        home.put_back(STANDING if _holds_consents(cell.story) else FOUNDED_ONLY)
         self.log.write_bytes(b"")
         self.town.begin(cell.story.bank, cell.story.fault, old_order=home.old_order)
         mark = last_orders(self.town)
-        course = Course(home, cell.story, cell)
+        course = _course_of(cell.story)(home, cell.story, cell)
         wrong = []
         try:
             course.run()
@@ -91,8 +96,9 @@ class Runner:
         return self._houses[engine]
 
     def _founded(self, engine: str) -> House:
-        """With a customer, and a bill at each bank that was paid long ago."""
+        """With a customer, and a bill at each bank that was paid long ago; and later with standing consents."""
         self.clock.set(FOUNDED)
+        self.town.british.put_back(NEW)
         database: Database = File(self.folder / "quittance.sqlite3")
         if engine != "sqlite":
             database = Clone(self.postgres, f"house_{self.folder.name}")
@@ -116,20 +122,36 @@ class Runner:
                 course = Course(founded, Story(name="long ago", bank=bank), resident=resident)
                 course.run(number=f"F-{number}")
                 founded.old_payments += course.payments
-            self.clock.set(BEGIN)
-            first.customer.open("/bills")
-            founded.cookies = first.customer.cookies
+            self._keep(founded, first, FOUNDED_ONLY, BEGIN)
+            for bank in UK_BANKS:
+                agreeing = StandingCourse(founded, StandingStory(name="agrees", bank=bank), resident=resident)
+                founded.consents = {**founded.consents, bank: agreeing.set_up()}
+            self._keep(founded, first, STANDING, BEGIN_STANDING)
         finally:
             resident.end()
             founded.leave_database()
         founded.old_order = last_order_id(self.town.bank_file)
-        database.keep()
         gc.freeze()
         return founded
+
+    def _keep(self, founded: House, first: Course, name: str, at: dt.datetime) -> None:
+        """The moment ``at``, at which its customer is signed in."""
+        self.clock.set(at)
+        first.customer.open("/bills")
+        founded.cookies = first.customer.cookies
+        founded.keep(name, Moment(at=at, cookies=copy.copy(first.customer.cookies), consents=founded.consents))
 
     def end(self) -> None:
         self.town.end()
         self._listener.close()
+
+
+def _holds_consents(story: Story) -> bool:
+    return isinstance(story, StandingStory) and story.holds
+
+
+def _course_of(story: Story) -> type[Course]:
+    return StandingCourse if isinstance(story, StandingStory) else Course
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
-"""What customers do with a bill, and what Horizon Bank makes of it. The UK banks' are in uk_stories.py."""
+"""What customers do with a bill, and what Horizon Bank makes of it. The UK banks' are in uk_stories.py, those of
+standing consents in standing_stories.py."""
 
 from __future__ import annotations
 
@@ -7,7 +8,11 @@ from dataclasses import dataclass
 
 #: the bank that executes what was approved; and those to which a payment is submitted: FAPI 1 and mTLS, FAPI 2 and DPoP
 HORIZON = "horizon"
-BANKS = (HORIZON, "albion", "severn")
+UK_BANKS = ("albion", "severn")
+BANKS = (HORIZON, *UK_BANKS)
+
+#: whose process dies: the one that answers the customer's request, or the one that does durable work
+WEB, WORKER = "web", "worker"
 
 #: what each call to the bank may come to; gate.py does it, to the first call of its kind
 OF_EVERY_CALL = (
@@ -42,8 +47,16 @@ FAILED = ("initiate.failed",)
 SUBMITTED = ("submit.intended", "submit.sent", "submit.kept", "submit.written")
 UNANSWERED = ("submit.failed", "submit.asked")
 RAISED = ("work.failed",)
+#: and a standing consent on its own
+FOLLOWED = ("consents.intended", "consents.answered", "consents.written")
+APPROVED = ("consents.left", "consents.returned", *(f"consents.exchange.{done}" for done in ("taken", "sent", "kept")))
+RENEWED = ("consents.renew.begun", "consents.renew.sent")
+TAKEN_BACK = ("consents.revoked",)
 KNOWN = frozenset(
-    (*WORK, *GIVEN, *THERE, *BACK, *EXCHANGED, *ASKED, *DROPPED, *FAILED, *SUBMITTED, *UNANSWERED, *RAISED)
+    (
+        *(*WORK, *GIVEN, *THERE, *BACK, *EXCHANGED, *ASKED, *DROPPED, *FAILED, *SUBMITTED, *UNANSWERED, *RAISED),
+        *(*FOLLOWED, *APPROVED, *RENEWED, *TAKEN_BACK),
+    )
 )
 
 

@@ -26,6 +26,8 @@ from tests.faults.kill.gate import AT_THE_GATE, PLENTY, Gate, Handler, Sent, Ser
 from tests.faults.kill.processes import Process, forked
 from tests.faults.kill.stories import HORIZON
 
+#: under this name the UK banks' books are kept as they were when they had no customer of ours
+NEW = "new"
 ORDERS = PREFIX + PRODUCT_PATH
 _NOT_FOUND = {"tppMessages": [{"category": "ERROR", "code": "RESOURCE_UNKNOWN", "text": "no such payment"}]}
 _REFUSED = {"tppMessages": [{"category": "ERROR", "code": "CONSENT_INVALID", "text": "not for you"}]}
@@ -114,6 +116,7 @@ def build(
     process = forked(live)
     british = British(folder, clock, bank_keys)
     british.start()
+    british.keep(NEW)
     return Town(process=process, bank_port=bank_port, biller_port=biller_port, bank_file=file, british=british)
 
 

@@ -8,19 +8,19 @@ from dataclasses import replace
 from tests.faults.kill.stories import (
     ASKED,
     BACK,
-    BANKS,
     EXCHANGED,
     FAILED,
     GIVEN,
     OF_EVERY_CALL,
     SUBMITTED,
     THERE,
+    UK_BANKS,
     UNANSWERED,
     WORK,
     Story,
 )
 
-FAPI_1, FAPI_2 = BANKS[1:]
+FAPI_1, FAPI_2 = UK_BANKS
 
 #: as FAULTS in stories.py; "bank dies" is its process, right after it did what was asked and before it said so.
 #: To give an order is tried at Horizon Bank in all ways: it is the same line of the same program.

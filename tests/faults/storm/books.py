@@ -15,6 +15,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, text
 
 from app import invariants
+from connectors.sandbox_bank.openbanking_uk.payments import instruction_of
 from connectors.sandbox_bank.openbanking_uk.scenarios import scenario_of as uk_scenario_of
 from connectors.sandbox_bank.scenarios import Scenario, scenario_of
 from tests.faults.storm.compare import LATE_S, Books, Heard, Order, OurPayment, Said
@@ -54,7 +55,8 @@ def orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
 
 
 def uk_orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
-    """The same of the UK banks, consent by consent. Nothing is decided there before it is submitted."""
+    """The same of the UK banks, consent by consent, and of standing ones payment by payment, whenever they were agreed
+    on. Nothing is decided there before it is submitted."""
     bank = dbapi2.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
     try:
         moved: dict[str, dict[str, float]] = defaultdict(dict)
@@ -62,9 +64,10 @@ def uk_orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
             if at_ms <= now_s * 1000:
                 moved[payment_id][kind] = at_ms / 1000
         asked = (
-            "SELECT consent.consent_id, consent.body, coalesce(payment.amount_minor, consent.amount_minor),"
-            " payment.payment_id FROM consent LEFT JOIN payment USING (consent_id)"
-            " WHERE consent.rowid > ?"
+            "SELECT consent.consent_id, coalesce(payment.body, consent.body),"
+            " coalesce(payment.amount_minor, consent.amount_minor), payment.payment_id"
+            " FROM consent LEFT JOIN payment USING (consent_id)"
+            " WHERE CASE consent.kind WHEN 'vrp' THEN payment_id IS NOT NULL ELSE consent.rowid > ? END"
         )
         rows = bank.execute(asked, (after,)).fetchall()
     finally:
@@ -72,7 +75,7 @@ def uk_orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
     return [
         Order(
             id=payment_id or consent_id,
-            end_to_end_id=json.loads(body)["Data"]["Initiation"].get("EndToEndIdentification", ""),
+            end_to_end_id=instruction_of(json.loads(body)).get("EndToEndIdentification", ""),
             amount_minor=amount_minor,
             decision="approved" if payment_id else "open",
             debited_at=moved[payment_id].get("debit"),
