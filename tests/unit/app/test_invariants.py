@@ -461,14 +461,16 @@ def under_somebody_elses_consent(books: Books) -> None:
 
 
 def _standing(books: Books) -> Row:
-    """A standing consent that waits to be approved, of the customer and biller of a settled payment. Its row."""
+    """A standing consent that waits to be approved, of the customer and biller of a settled payment. Its row. It is
+    older than what is looked for in the log."""
     payment = books.payment("settled")
     head = books.of_consent(payment)
     books.copy("consent", head, id="con_x", kind="standing", state="awaiting", bank_consent_id="vrp-1")
     books.copy("shown_text", {"sha256": "x"})
     standing = {"consent_id": "con_x", "customer_id": head["customer_id"], "bank_id": head["bank_id"]}
-    books.copy("standing", standing, biller_id=payment["biller_id"], shown_hash="x", sequence=2)
-    line = {"consent_id": "con_x", "at": books.now}
+    long_ago = books.now - 72 * HOUR
+    books.copy("standing", standing, biller_id=payment["biller_id"], shown_hash="x", agreed_at=long_ago, sequence=2)
+    line = {"consent_id": "con_x", "at": long_ago}
     books.copy("consent_history", line, sequence=1, step="agree", after="prepared")
     books.copy("consent_history", line, sequence=2, step="stage", before="prepared", after="awaiting")
     _followed(books, "con_x")
