@@ -44,7 +44,6 @@ def consents() -> ResponseReturnValue:
         waiting = [
             named_payment(each, None) for each in waiting_at_banks(uow.session, customer_id=customer_id, now=uow.now)
         ]
-        stopped = is_stopped(uow.session, customer_id)
         troubled = troubled_banks(uow.session, now=uow.now)
     open_ones = [each for each in found if not each.is_over]
     ids = [*mine, *(each.bank_id for each in open_ones)]
@@ -57,7 +56,6 @@ def consents() -> ResponseReturnValue:
         ],
         over=[(each, bank_name(each.bank_id)) for each in found if each.is_over],
         waiting=waiting,
-        stopped=stopped,
         period_words=period_words,
     )
 
