@@ -121,6 +121,11 @@ def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
             "there is still work",
             marks=pytest.mark.long,
         ),
+        (
+            "sent-after-it-was-taken-back",
+            "worker work.claimed:4 / albion: takes it back before a payment is sent / sqlite",
+            "after that was taken back",
+        ),
         pytest.param(
             "no-alone-is-no",
             "worker submit.written:1 / albion: submit: 403 after / sqlite",

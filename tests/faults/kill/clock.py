@@ -6,10 +6,11 @@ import datetime as dt
 import mmap
 import struct
 
-#: when the house is founded; a cell begins a month later, and one with standing consents a day after they were agreed
+#: when the house is founded, when its customer agrees on standing consents, and when every cell begins: any token that
+#: a bank gave us before is over then, so that none is shown to a bank whose books were put back to before it
 FOUNDED = dt.datetime(2026, 10, 1, 9, 0, tzinfo=dt.UTC)
 BEGIN = FOUNDED + dt.timedelta(days=30)
-BEGIN_STANDING = BEGIN + dt.timedelta(days=1)
+AGREED = BEGIN - dt.timedelta(days=1)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 

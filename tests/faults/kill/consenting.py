@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from app.demo.browser import LostError, Page, RefusedError, csrf_of
-from tests.faults.kill.course import BANK_AWAY, Broken, Course
+from app.demo.browser import LostError, Page, csrf_of
+from tests.faults.kill.course import Broken, Course
 from tests.faults.storm.compare import NOT_KNOWN
 
 #: what is agreed on: by no calendar, whose first periods may have but a day left, and enough for every magic amount
@@ -125,10 +125,7 @@ class StandingCourse(Course):
         if signed is None:
             raise Broken(f"the consent cannot be signed: {page.words[:300]}")
         address, fields = signed
-        [what] = page.tree.xpath("//form[@data-passkey='agree']")
-        shown = {name: str(what.get(f"data-{name}")) for name in ("shown", "language")}
-        terms = {str(each.get("name")): str(each.get("value")) for each in what.xpath(".//input[@data-terms]")}
-        asked = self.customer.post_json(f"{path}/ceremony", {**terms, **shown}, csrf=csrf_of(page))
+        asked = self.customer.post_json(f"{path}/ceremony", page.order, csrf=csrf_of(page))
         credential = json.dumps(self.house.passkey.sign(asked["publicKey"]))
         self.customer.post_form(address, {**fields, "ceremony": asked["ceremony"], "credential": credential})
 
@@ -166,14 +163,10 @@ class StandingCourse(Course):
         if not self.customer.open(door).links(f"{path}/bank"):
             self.customer.pause("the bank was not told of the consent")
             return
-        try:
-            gone = self.customer.get(f"{path}/bank").location or ""
-        except RefusedError as error:
-            if error.status != BANK_AWAY:
-                raise
-            self.customer.pause("the bank takes no request")
+        gone = self._gone(path)
+        if gone is None:
             return
-        if gone.startswith(f"{self.house.town.address_of(self.story.bank)}/"):
+        if gone:
             self.customer.come_back(self._visit(gone, "pays"))
         self._wait_a_moment()
 

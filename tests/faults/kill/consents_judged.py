@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
-from pysqlite3 import dbapi2
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -21,6 +19,7 @@ from tests.faults.kill.consenting import OVER, STANDS, StandingCourse
 from tests.faults.kill.course import Course
 from tests.faults.kill.gate import Sent
 from tests.faults.kill.standing_stories import StandingStory
+from tests.faults.storm.books import rows_of
 
 #: at the bank: approved, or approved and then stopped there, so that it may be approved again
 _ALIVE, _AUTHORISED = ("AUTH", "CANC"), "AUTH"
@@ -45,8 +44,8 @@ def _at_bank(course: Course) -> dict[str, Mapping[str, Any]]:
     """Every standing consent that the UK banks have, by their id of it."""
     return {
         str(consent_id): {"status": None if deleted else status, "body": json.loads(body)}
-        for consent_id, status, deleted, body in _read(
-            course, "SELECT consent_id, status, deleted, body FROM consent WHERE kind = 'vrp'"
+        for consent_id, status, deleted, body in rows_of(
+            course.house.town.british.file, "SELECT consent_id, status, deleted, body FROM consent WHERE kind = 'vrp'"
         )
     }
 
@@ -89,8 +88,8 @@ def _otherwise_here(
 
 def _paid_otherwise(session: Session, course: Course) -> Iterator[str]:
     """Each payment that the bank took under a consent was decided, under that one and over that amount."""
-    for reference, amount_minor, bank_id in _read(
-        course, "SELECT end_to_end_id, amount_minor, consent_id FROM payment WHERE kind = 'vrp'"
+    for reference, amount_minor, bank_id in rows_of(
+        course.house.town.british.file, "SELECT end_to_end_id, amount_minor, consent_id FROM payment WHERE kind = 'vrp'"
     ):
         decided = session.execute(
             select(Decision.amount_minor, Consent.bank_consent_id)
@@ -138,10 +137,3 @@ def _mis_told(
             yield f"mis-told: {consent} was called {word!r}, and the bank has it as {known['status']}"
         if word == STANDS and known is None:
             yield f"mis-told: {consent} was said to stand, and the bank has never had it"
-
-
-def _read(course: Course, query: str) -> list[Any]:
-    path = course.house.town.british.file
-    with closing(dbapi2.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as bank:
-        rows: list[Any] = bank.execute(query).fetchall()
-    return rows

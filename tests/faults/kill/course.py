@@ -290,15 +290,21 @@ class Course:
         )
         if not page.links(f"{path}/bank"):
             return ""
-        while True:
-            try:
-                gone = self.customer.get(f"{path}/bank").location or ""
-            except RefusedError as error:
-                if error.status != BANK_AWAY:
-                    raise
-                self.customer.pause("the bank takes no request")
-                continue
-            return gone if gone.startswith(f"{self.house.town.address_of(self.story.bank)}/") else ""
+        while (gone := self._gone(path)) is None:
+            pass
+        return gone
+
+    def _gone(self, path: str) -> str | None:
+        """The bank's address, by the door of what is to be approved; empty: there is nothing to approve any more. None:
+        the bank takes no request now."""
+        try:
+            gone = self.customer.get(f"{path}/bank").location or ""
+        except RefusedError as error:
+            if error.status != BANK_AWAY:
+                raise
+            self.customer.pause("the bank takes no request")
+            return None
+        return gone if gone.startswith(f"{self.house.town.address_of(self.story.bank)}/") else ""
 
     def _visit(self, link: str, way: str) -> str:
         """The bank's pages. Returns the way back; empty for a customer who closes the window."""

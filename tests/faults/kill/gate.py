@@ -140,8 +140,7 @@ class Gate(Handler):
         if fault == "late":
             self._wait_for_hangup()
         answer = self.pass_on(self.readdressed(asked, fault), body)
-        # nothing was done: it comes again with the nonce, or with a token that this bank knows since it was put back
-        if answer.status_code == 401 or (answer.status_code >= 400 and "DPoP-Nonce" in answer.headers):
+        if answer.status_code >= 400 and "DPoP-Nonce" in answer.headers:  # nothing was done: it comes again with one
             self.state.put_back(verb, fault)
             fault = ""
         else:

@@ -130,7 +130,6 @@ class Clone:
 class Moment:
     """To which a house can be put back."""
 
-    at: dt.datetime
     cookies: Any  #: with which its customer is signed in
     consents: Mapping[str, str]  #: bank → the customer's standing consent there
 
@@ -199,11 +198,10 @@ class House:
         self.town.british.keep(f"{self.engine_name}-{name}")
 
     def put_back(self, name: str) -> None:
-        """Our database, the UK banks' books and the time."""
+        """Our database and the UK banks' books."""
         moment = self._moments[name]
         self.database.put_back(name)
         self.town.british.put_back(f"{self.engine_name}-{name}")
-        self.clock.set(moment.at)
         self.cookies, self.consents = moment.cookies, moment.consents
 
     def resolve(self, payment: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pysqlite3 import dbapi2
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -29,7 +28,7 @@ from tests.faults.kill.gate import Sent
 from tests.faults.kill.house import has_end
 from tests.faults.kill.stories import HORIZON
 from tests.faults.kill.town import Town
-from tests.faults.storm.books import orders_of, uk_orders_of
+from tests.faults.storm.books import orders_of, rows_of, uk_orders_of
 from tests.faults.storm.compare import OPEN, Books, Heard, Order, OurPayment, Said, compare
 
 _OUTSIDE = {"paid": "done", "failed": "not_done", "open": "at_bank"}
@@ -37,14 +36,14 @@ _OUTSIDE = {"paid": "done", "failed": "not_done", "open": "at_bank"}
 
 def last_orders(town: Town) -> tuple[int, int]:
     """A mark: what the banks were asked for afterwards has higher numbers, Horizon Bank's and the UK banks'."""
-    [number] = _read(town.bank_file, "SELECT coalesce(max(rowid), 0) FROM payment")[0]
-    [uk_number] = _read(town.british.file, "SELECT coalesce(max(rowid), 0) FROM consent")[0]
+    [number] = rows_of(town.bank_file, "SELECT coalesce(max(rowid), 0) FROM payment")[0]
+    [uk_number] = rows_of(town.british.file, "SELECT coalesce(max(rowid), 0) FROM consent")[0]
     return int(number), int(uk_number)
 
 
 def last_order_id(bank_file: Path) -> str:
     """What the bank calls the last order that it was given."""
-    [payment_id] = _read(bank_file, "SELECT payment_id FROM payment ORDER BY rowid DESC LIMIT 1")[0]
+    [payment_id] = rows_of(bank_file, "SELECT payment_id FROM payment ORDER BY rowid DESC LIMIT 1")[0]
     return str(payment_id)
 
 
@@ -190,12 +189,3 @@ def _heard(course: Course, messages: Iterable[Mapping[str, Any]], found: list[st
         said=said,
         settled_messages=frozenset(settled),
     )
-
-
-def _read(bank_file: Path, query: str, *values: object) -> list[Any]:
-    bank = dbapi2.connect(f"file:{bank_file}?mode=ro", uri=True, timeout=10)
-    try:
-        rows: list[Any] = bank.execute(query, values).fetchall()
-    finally:
-        bank.close()
-    return rows

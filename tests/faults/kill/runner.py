@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import datetime as dt
 import gc
 import logging
 import os
@@ -19,7 +18,7 @@ from joserfc.jwk import ECKey
 
 from app.keys.installation import Keys
 from tests.faults.kill import house, town
-from tests.faults.kill.clock import BEGIN, BEGIN_STANDING, FOUNDED, Clock
+from tests.faults.kill.clock import AGREED, BEGIN, FOUNDED, Clock
 from tests.faults.kill.consenting import StandingCourse
 from tests.faults.kill.course import Broken, Course
 from tests.faults.kill.house import Clone, Database, File, House, Moment, Resident
@@ -76,6 +75,7 @@ class Runner:
         home = self._house(cell.engine)
         begun = time.monotonic()
         home.put_back(STANDING if _holds_consents(cell.story) else FOUNDED_ONLY)
+        self.clock.set(BEGIN)
         self.log.write_bytes(b"")
         self.town.begin(cell.story.bank, cell.story.fault, old_order=home.old_order)
         mark = last_orders(self.town)
@@ -122,11 +122,12 @@ class Runner:
                 course = Course(founded, Story(name="long ago", bank=bank), resident=resident)
                 course.run(number=f"F-{number}")
                 founded.old_payments += course.payments
-            self._keep(founded, first, FOUNDED_ONLY, BEGIN)
+            self._keep(founded, first, FOUNDED_ONLY)
+            self.clock.set(AGREED)
             for bank in UK_BANKS:
                 agreeing = StandingCourse(founded, StandingStory(name="agrees", bank=bank), resident=resident)
                 founded.consents = {**founded.consents, bank: agreeing.set_up()}
-            self._keep(founded, first, STANDING, BEGIN_STANDING)
+            self._keep(founded, first, STANDING)
         finally:
             resident.end()
             founded.leave_database()
@@ -134,12 +135,12 @@ class Runner:
         gc.freeze()
         return founded
 
-    def _keep(self, founded: House, first: Course, name: str, at: dt.datetime) -> None:
-        """The moment ``at``, at which its customer is signed in."""
-        self.clock.set(at)
+    def _keep(self, founded: House, first: Course, name: str) -> None:
+        """At the begin of a cell, when its customer is signed in."""
+        self.clock.set(BEGIN)
         first.customer.open("/bills")
         founded.cookies = first.customer.cookies
-        founded.keep(name, Moment(at=at, cookies=copy.copy(first.customer.cookies), consents=founded.consents))
+        founded.keep(name, Moment(cookies=copy.copy(first.customer.cookies), consents=founded.consents))
 
     def end(self) -> None:
         self.town.end()

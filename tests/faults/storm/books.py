@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import json
@@ -22,6 +23,13 @@ from tests.faults.storm.compare import LATE_S, Books, Heard, Order, OurPayment, 
 
 _ID = re.compile(r"[a-z]+_[0-9a-f]{32}")
 _OUTSIDE = {"paid": "done", "failed": "not_done", "open": "at_bank"}
+
+
+def rows_of(path: Path, query: str, *values: object) -> list[Any]:
+    """Of a bank's file, whoever has it open."""
+    with contextlib.closing(dbapi2.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as bank:
+        rows: list[Any] = bank.execute(query, values).fetchall()
+    return rows
 
 
 def orders_of(path: Path, *, now_s: float, after: int = 0) -> list[Order]:
