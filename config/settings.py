@@ -6,6 +6,7 @@ A variable that begins with QUITTANCE_ and is not listed here stops the start: a
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 _SANDBOX_NAMES = "http://127.0.0.1:{}/vop/v1/payee-verifications"
 #: and connectors/sandbox_bank/company_register.py
 _SANDBOX_REGISTER = "http://127.0.0.1:{}/register/v1/companies"
+
+#: from anywhere: with the country, in groups
+_PHONE = re.compile(r"\+[1-9][0-9]{0,2}(?: [0-9]{1,6}){1,6}")
 
 
 class SettingsError(Exception):
@@ -60,6 +64,8 @@ class Settings:
     #: who takes our mail: smtps://user:password@host:465 or smtp+starttls://…; "": no e-mail is sent
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""  #: the address that messages to customers come from
+    help_email: str = ""  #: where customers reach a person, on the help page; "": not by e-mail
+    help_phone: str = ""  #: the same by telephone, as people read it
 
     @classmethod
     def from_environ(cls) -> Settings:
@@ -109,6 +115,8 @@ class Settings:
             unseen_days=env.int("QUITTANCE_UNSEEN_DAYS", 7),
             smtp_url=env.str("QUITTANCE_SMTP_URL", ""),
             mail_from=env.str("QUITTANCE_MAIL_FROM", ""),
+            help_email=env.str("QUITTANCE_HELP_EMAIL", ""),
+            help_phone=env.str("QUITTANCE_HELP_PHONE", ""),
         )
 
     def check(self) -> None:
@@ -136,6 +144,7 @@ class Settings:
         if self.trusted_proxies < 0:
             raise SettingsError("QUITTANCE_TRUSTED_PROXIES must be how many proxies stand in front of us, or 0")
         self._check_mail()
+        self._check_help()
 
     def _check_asked(self, variable: str, address: str) -> None:
         """Of a service that we ask: an address that can be asked at all, or "" for none."""
@@ -158,6 +167,12 @@ class Settings:
             raise SettingsError(f"QUITTANCE_SMTP_URL {error}") from None
         if server is not None and not is_address(self.mail_from):
             raise SettingsError("QUITTANCE_MAIL_FROM must be an e-mail address like messages@bills.example")
+
+    def _check_help(self) -> None:
+        if self.help_email and not is_address(self.help_email):
+            raise SettingsError("QUITTANCE_HELP_EMAIL must be an e-mail address like help@bills.example, or empty")
+        if self.help_phone and _PHONE.fullmatch(self.help_phone) is None:
+            raise SettingsError("QUITTANCE_HELP_PHONE must be a number like +44 20 7946 0000, or empty")
 
     @property
     def mail_server(self) -> MailServer | None:

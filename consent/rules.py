@@ -94,15 +94,15 @@ class Why(enum.StrEnum):
     ENDED = "ended"  #: ``day``: the last one
     STOPPING = "stopping"  #: the customer took it back, and the bank has not confirmed that yet
     BANK_UNUSABLE = "bank_unusable"  #: it is not set up here at the moment
-    OVER_EACH = "over_each"  #: ``amount``: by so much
-    OVER_PERIOD_ALWAYS = "over_period_always"  #: more than any ``period`` allows; ``amount``: the limit
-    OVER_LAST_PERIOD = "over_last_period"  #: ``amount``: what is left, and the consent ends before it is more
+    OVER_EACH = "over_each"  #: ``over`` the limit of one payment, which is ``amount``
+    OVER_PERIOD_ALWAYS = "over_period_always"  #: ``over`` the limit of any ``period``, which is ``amount``
+    OVER_LAST_PERIOD = "over_last_period"  #: ``over`` what is left, ``amount``: the consent ends before it is more
     ACCOUNT_UNKNOWN = "account_unknown"  #: the bank no longer knows the account that it pays from
     ACCESS_LOST = "access_lost"  #: stopped at the bank
     WAITING = "waiting"  #: not approved at the bank yet
     BANK_COUNTS_OTHERWISE = "bank_counts_otherwise"  #: it refused one that our count allowed; ``day``: when it resets
     NOT_YET = "not_yet"  #: ``day``: the first one
-    OVER_PERIOD = "over_period"  #: ``amount``: what is left until the ``period``'s limit resets on ``day``
+    OVER_PERIOD = "over_period"  #: ``over`` what is left, ``amount``, until the ``period``'s limit resets on ``day``
     RESETTING = "resetting"  #: the ``period``'s limit resets about now: the bank may already count its new day, or not
     BANK_AWAY = "bank_away"  #: its latest calls failed: nothing forbids to try
     ENDS_BEFORE = "ends_before"  #: covered today, but it ends before the bill is due; ``day``: the last one
@@ -119,6 +119,7 @@ class Reason:
 
     why: Why
     amount: Money | None = None
+    over: Money | None = None  #: how much the payment is above the amount
     day: dt.date | None = None
     name: str | None = None
     period: Period | None = None
@@ -253,7 +254,8 @@ def _breaches(frame: Frame, order: Order, days: Collection[dt.date], used: Used)
         return  # two currencies have no difference
     over = order.amount.minor - frame.each_minor
     if over > 0:
-        yield Reason(why=Why.OVER_EACH, amount=Money(over, frame.currency))
+        each = Money(frame.each_minor, frame.currency)
+        yield Reason(why=Why.OVER_EACH, amount=each, over=Money(over, frame.currency))
     yield from _over_always(frame, order.amount)
     if not is_ended and min(days) >= frame.begins_on:
         yield from _over_now(frame, order.amount, days, used)
@@ -262,8 +264,8 @@ def _breaches(frame: Frame, order: Order, days: Collection[dt.date], used: Used)
 def _over_always(frame: Frame, amount: Money) -> Iterator[Reason]:
     for limit in frame.limits:
         if amount.minor > limit.minor:
-            most = Money(limit.minor, frame.currency)
-            yield Reason(why=Why.OVER_PERIOD_ALWAYS, amount=most, period=limit.period)
+            most, over = Money(limit.minor, frame.currency), Money(amount.minor - limit.minor, frame.currency)
+            yield Reason(why=Why.OVER_PERIOD_ALWAYS, amount=most, over=over, period=limit.period)
 
 
 def _over_now(frame: Frame, amount: Money, days: Collection[dt.date], used: Used) -> Iterator[Reason]:
@@ -276,18 +278,19 @@ def _over_now(frame: Frame, amount: Money, days: Collection[dt.date], used: Used
         if here < amount.minor <= frame.limits[span.number].minor:
             over[span.number] = span  # spans come in their order: the later one stays
     for number, span in over.items():
-        yield over_period(frame, span, left_minor=left[number], days=days)
+        yield over_period(frame, span, left_minor=left[number], minor=amount.minor, days=days)
 
 
-def over_period(frame: Frame, span: Span, *, left_minor: int, days: Collection[dt.date]) -> Reason:
-    """A period that has only ``left_minor`` left: until when, or that no other one comes. ``days``: those of the
-    payment; where one of them is in the next period already, there is no day to wait for."""
+def over_period(frame: Frame, span: Span, *, left_minor: int, minor: int, days: Collection[dt.date]) -> Reason:
+    """A period that has only ``left_minor`` left for a payment of ``minor``: until when, or that no other one comes.
+    ``days``: those of the payment; where one of them is in the next period already, there is no day to wait for."""
     if span.resets_on <= max(days):
         return Reason(why=Why.RESETTING, period=frame.limits[span.number].period)
     is_last = frame.ends_on is not None and span.resets_on > frame.ends_on
     return Reason(
         why=Why.OVER_LAST_PERIOD if is_last else Why.OVER_PERIOD,
         amount=Money(left_minor, frame.currency),
+        over=Money(minor - left_minor, frame.currency),
         day=frame.ends_on if is_last else span.resets_on,
         period=frame.limits[span.number].period,
     )

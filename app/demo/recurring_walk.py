@@ -241,14 +241,14 @@ def pay_again(walk: RecurringWalk) -> str:
 def over_each(walk: RecurringWalk) -> str:
     """A bill of a penny more than the limit for one payment."""
     _another_bill(walk, OVER_EACH)
-    return _not_covered(walk, f"{pounds(_pence(walk.bill) - EACH)} over the limit per payment.")
+    return _not_covered(walk, f"{pounds(_pence(walk.bill) - EACH)} over the limit per payment, {pounds(EACH)}.")
 
 
 def over_period(walk: RecurringWalk) -> str:
     """A bill of a little more than is left of the two weeks: the page names the day on which they begin anew."""
     _another_bill(walk, OVER_FORTNIGHT)
     resets_on = _day(_ours(walk)["begins_on"] + dt.timedelta(days=14))
-    return _not_covered(walk, f"{walk.left} left of the limit for two weeks, which resets on {resets_on}.")
+    return _not_covered(walk, f"{walk.left} is left of the limit for two weeks, which resets on {resets_on}.")
 
 
 def stop(walk: RecurringWalk) -> str:

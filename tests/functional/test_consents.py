@@ -176,7 +176,7 @@ def test_what_an_open_bill_meets_is_said_before_it_is_signed(at: Consenting) -> 
     words = " ".join(page.get_text(" ").split())
     assert "The first month is shorter: from 23 November 2026 to 30 November 2026 at most £42.66." in words
     assert "An open bill cannot be paid under it at first." in words
-    assert "Bill c1, £84.20: £42.66 left of the limit for a month, which resets on 1 December 2026." in words
+    assert "Bill c1, £84.20: £41.54 too much: £42.66 is left of the limit for a month, which resets on 1 December 2026." in words
     enough = BeautifulSoup(at.check(limit_month="", limit_fortnight="160.00").data, "html.parser")
     assert "at first" not in enough.get_text(" ")
 

@@ -184,7 +184,7 @@ def test_the_second_one_over_the_limit_is_refused_before_the_bank_is_asked(house
     second = house.another_bill("2026-2")
     asked = len(house.world.bank.came)
     page = " ".join(house.page(second).get_text(" ").split())
-    assert "£75.80 left of the limit for a week, which resets on" in page
+    assert "£8.40 too much: £75.80 is left of the limit for a week, which resets on" in page
     assert house.page(second).select_one("form[data-shown]") is None
     _, started = house.start(second)
     assert (started.status_code, started.get_json()["code"]) == (409, "not-covered")

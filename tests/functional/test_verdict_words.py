@@ -17,7 +17,7 @@ from consent.rules import Reason, Why
 from consent.states import STANDING_OVER, StandingState
 from consent.verdicts import NEXT, Next
 
-DAY, AMOUNT = dt.date(2026, 12, 1), Money(12_40, "GBP")
+DAY, AMOUNT, OVER = dt.date(2026, 12, 1), Money(50_00, "GBP"), Money(12_40, "GBP")
 #: what each sentence has to name; a reason that is not here names nothing
 NAMES: dict[Why, tuple[str, ...]] = {
     Why.CURRENCY_NOT_TAKEN: ("currency",),
@@ -25,18 +25,30 @@ NAMES: dict[Why, tuple[str, ...]] = {
     Why.PAYEE_DIFFERS: ("payee",),
     Why.PAYEE_NAME_DIFFERS: ("payee",),
     Why.ENDED: ("day",),
-    Why.OVER_EACH: ("amount",),
-    Why.OVER_PERIOD_ALWAYS: ("amount", "limit"),
-    Why.OVER_LAST_PERIOD: ("amount", "limit", "day"),
+    Why.OVER_EACH: ("over", "amount"),
+    Why.OVER_PERIOD_ALWAYS: ("over", "amount", "limit"),
+    Why.OVER_LAST_PERIOD: ("over", "amount", "limit", "day"),
     Why.BANK_COUNTS_OTHERWISE: ("limit", "day"),
     Why.NOT_YET: ("day",),
-    Why.OVER_PERIOD: ("amount", "limit", "day"),
+    Why.OVER_PERIOD: ("over", "amount", "limit", "day"),
     Why.RESETTING: ("limit",),
     Why.ENDS_BEFORE: ("day",),
 }
 FIGURES = {
-    "en": {"amount": "£12.40", "day": "1\u00a0December\u00a02026", "payee": "Trams", "currency": "Euro"},
-    "fr": {"amount": "12,40\u00a0£GB", "day": "1er\u00a0décembre\u00a02026", "payee": "Trams", "currency": "euro"},
+    "en": {
+        "amount": "£50.00",
+        "over": "£12.40",
+        "day": "1\u00a0December\u00a02026",
+        "payee": "Trams",
+        "currency": "Euro",
+    },
+    "fr": {
+        "amount": "50,00\u00a0£GB",
+        "over": "12,40\u00a0£GB",
+        "day": "1er\u00a0décembre\u00a02026",
+        "payee": "Trams",
+        "currency": "euro",
+    },
 }
 
 
@@ -52,6 +64,7 @@ def reason_of(why: Why, *, period: Period = Period.MONTH) -> Reason:
     return Reason(
         why=why,
         amount=AMOUNT if "amount" in named else None,
+        over=OVER if "over" in named else None,
         day=DAY if "day" in named else None,
         name=name,
         period=period if "limit" in named else None,
@@ -103,6 +116,8 @@ def test_no_member_is_without_words() -> None:
 
 def test_the_words_of_the_journey_itself(app: Flask) -> None:
     """As they stand on the page."""
-    assert said(app, Why.OVER_EACH, "en") == "£12.40 over the limit per payment."
+    assert said(app, Why.OVER_EACH, "en") == "£12.40 over the limit per payment, £50.00."
     over = said(app, Why.OVER_PERIOD, "en")
-    assert over == "£12.40 left of the limit for a month, which resets on 1\u00a0December\u00a02026."
+    assert over == (
+        "£12.40 too much: £50.00 is left of the limit for a month, which resets on 1\u00a0December\u00a02026."
+    )

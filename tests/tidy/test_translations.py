@@ -76,3 +76,10 @@ def test_a_translation_fills_in_the_same_values() -> None:
 
 def holes(text: str) -> set[str]:
     return set(re.findall(r"%\(\w+\)[sd]", text))
+
+
+def test_french_signs_do_not_begin_a_line() -> None:
+    """A wide no-break space before a colon and within quotation marks, a narrow one before a semicolon and the like."""
+    for message in sentences(french()):
+        for words in texts(message):
+            assert not re.search(r"[ \u202f][:»]|[ \xa0][;?!]|«[ \u202f]", words), f"{WHERE}: {words!r}"

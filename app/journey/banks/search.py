@@ -17,8 +17,6 @@ from app.people.names import words as _words
 from connectors.profile import BankProfile
 from connectors.profile_schema import BIC
 
-#: longer than any name of a bank, and than an IBAN in groups of four
-TYPED_MOST = 70
 #: from so many figures on it is rather an account than a bank: BICs have none or few
 _FIGURES_OF_AN_ACCOUNT = 4
 

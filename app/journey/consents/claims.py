@@ -101,7 +101,8 @@ def _take(
     )
     if taken.rowcount != 1:
         so_far = session.scalars(select(ConsentUsage.used_minor).where(is_span)).one()
-        raise LimitReached(over_period(frame, span, left_minor=max(0, span.limit_minor - so_far), days=days))
+        left_minor = max(0, span.limit_minor - so_far)
+        raise LimitReached(over_period(frame, span, left_minor=left_minor, minor=minor, days=days))
 
 
 def release(session: Session, *, payment_id: str, now: dt.datetime) -> None:

@@ -16,7 +16,7 @@ from app.journey.matching.service import prefer
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.bank_view import BankView, bank_view
-from app.web.customers.pages import blueprint, me
+from app.web.customers.pages import blueprint, me, typed_words
 from app.web.customers.verdicts import ways_of_bill
 from connectors.profile import BankProfile
 
@@ -29,7 +29,7 @@ Search = Callable[[Iterable[BankProfile]], list[BankProfile]]
 @blueprint.get("/bills/<inv>/bank")
 def choose_bank(inv: str) -> ResponseReturnValue:
     """The banks for this bill, or those that the words of the address find."""
-    typed = request.args.get("find", "")[: search.TYPED_MOST].strip()
+    typed = typed_words(request.args)
     if search.is_account(typed):  # no form of ours sends it here
         return redirect(url_for("customers.choose_bank", inv=inv), 303)
     return _page(inv, lambda banks: search.by_words(banks, typed), words=typed)
@@ -42,7 +42,7 @@ def find_bank(inv: str) -> ResponseReturnValue:
     Words go on into the address, so that the page can be fetched again. An account number ends here, and no answer
     has it.
     """
-    typed = request.form.get("find", "")[: search.TYPED_MOST].strip()
+    typed = typed_words(request.form)
     if not search.is_account(typed):
         # the fragment: the keyboard goes on where the answer is
         return redirect(url_for("customers.choose_bank", inv=inv, find=typed or None, _anchor="banks-title"), 303)

@@ -15,7 +15,7 @@ from app.people.billers import FOUND_MOST
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
 from app.web.context import services
-from app.web.customers.pages import blueprint, me
+from app.web.customers.pages import blueprint, me, typed_words
 
 #: longer is no name of a company
 TYPED_MOST = 70
@@ -44,9 +44,7 @@ def companies() -> ResponseReturnValue:
 @blueprint.get("/companies/find")
 def find_company() -> ResponseReturnValue:
     """Vetted companies by words of their names, which are nobody's secret: they may stand in an address."""
-    typed = request.args.get("find", "")[:TYPED_MOST].strip()
-    if not typed.isprintable():
-        typed = ""
+    typed = typed_words(request.args)
     customer = me().customer
     with services().reading() as uow:
         today = today_of(customer, uow.now)

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, NotFound
+from app.journey.banks import search
 from app.journey.banks.read import troubled_banks
 from app.journey.consents import my_banks, rules, service
 from app.journey.consents.access import takeable
@@ -17,6 +18,7 @@ from app.journey.consents.step import work_key
 from app.journey.invoices.read import InvoiceView, open_bills_of
 from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.read import payments_under, waiting_at_banks
+from app.people import names
 from app.people.customers import today_of
 from app.people.models import Customer
 from app.people.stops import is_stopped
@@ -24,7 +26,7 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookie_name
 from app.web.customers.bank_view import BankView, bank_view
-from app.web.customers.pages import bank_name, blueprint, me, named_payment, set_cookie
+from app.web.customers.pages import bank_name, blueprint, me, named_payment, set_cookie, typed_words
 from app.web.customers.terms import period_words
 from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
@@ -32,11 +34,16 @@ from consent.states import StandingState
 
 #: open bills that the page of a consent offers to pay
 COVERED_MOST = 5
+#: so many consents are more than one looks through
+FIND_FROM = 8
+#: banks on one page; the search finds the others
+BANKS_MOST = 40
 
 
 @blueprint.get("/consents")
 def consents() -> ResponseReturnValue:
-    """The banks side by side, each with what is allowed there."""
+    """The banks side by side, each with what is allowed there; or those of which each typed word begins a word."""
+    typed = typed_words(request.args)
     customer_id = me().customer.id
     with services().reading() as uow:
         found = consents_of(uow.session, customer_id=customer_id, now=uow.now)
@@ -45,8 +52,13 @@ def consents() -> ResponseReturnValue:
             named_payment(each, None) for each in waiting_at_banks(uow.session, customer_id=customer_id, now=uow.now)
         ]
         troubled = troubled_banks(uow.session, now=uow.now)
-    open_ones = [each for each in found if not each.is_over]
-    ids = [*mine, *(each.bank_id for each in open_ones)]
+    asked = names.words(typed)
+    meant = [each for each in found if _is_meant(asked, each.biller_name, bank_name(each.bank_id))]
+    open_ones = [each for each in meant if not each.is_over]
+    ids = [
+        *(bank_id for bank_id in mine if _is_meant(asked, bank_name(bank_id))),
+        *(each.bank_id for each in open_ones),
+    ]
     shown = dict.fromkeys(bank_id for bank_id in ids if not mine.get(bank_id) or bank_id in _bank_ids(open_ones))
     return render_template(
         "customers/consents.html",
@@ -54,10 +66,18 @@ def consents() -> ResponseReturnValue:
             (bank_id, bank_name(bank_id), _view_of(bank_id, troubled), bool(mine.get(bank_id)), _at(open_ones, bank_id))
             for bank_id in shown
         ],
-        over=[(each, bank_name(each.bank_id)) for each in found if each.is_over],
-        waiting=waiting,
+        over=[(each, bank_name(each.bank_id)) for each in meant if each.is_over],
+        waiting=[] if asked else waiting,
+        asked=typed,
+        may_find=len(found) >= FIND_FROM,
         period_words=period_words,
     )
+
+
+def _is_meant(asked: list[str], *named: str) -> bool:
+    """Whether each of the words begins one of a name; all are, where nothing is asked."""
+    words = [word for name in named for word in names.words(name)]
+    return all(any(word.startswith(begun) for word in words) for begun in asked)
 
 
 def _bank_ids(found: list[ConsentView]) -> set[str]:
@@ -202,13 +222,33 @@ def stop_consent(con: str) -> ResponseReturnValue:
 
 @blueprint.get("/consents/banks/add")
 def more_banks() -> ResponseReturnValue:
-    """Banks that are not the customer's, or not any more."""
+    """Banks that are not the customer's, or not any more; or those that the words of the address find."""
+    typed = typed_words(request.args)
+    if search.is_account(typed):  # no form of ours sends it here
+        return redirect(url_for("customers.more_banks"), 303)
+    return _more_banks(search.by_words(services().banks.banks(), typed), asked=typed)
+
+
+@blueprint.post("/consents/banks/add")
+def find_another_bank() -> ResponseReturnValue:
+    """What was typed comes in a body, as for a bill (choose.py): an account number goes into no address."""
+    typed = typed_words(request.form)
+    if not search.is_account(typed):
+        return redirect(url_for("customers.more_banks", find=typed or None), 303)
+    return _more_banks(search.by_account(services().banks.banks(), typed), asked=None)
+
+
+def _more_banks(found: list[BankProfile], *, asked: str | None) -> ResponseReturnValue:
+    """``asked``: the words by which they were found; None: by an account, which is not shown again."""
     with services().reading() as uow:
         mine = my_banks.banks_of(uow.session, customer_id=me().customer.id)
-    others = [bank for bank in services().banks.banks() if mine.get(bank.id, True)]
+    others = [bank for bank in found if mine.get(bank.id, True)]
     return render_template(
         "customers/more_banks.html",
-        banks=[(bank_view(bank, {}), takes_new(bank), bank.id in mine) for bank in others],
+        banks=[(bank_view(bank, {}), takes_new(bank), bank.id in mine) for bank in others[:BANKS_MOST]],
+        more=len(others[BANKS_MOST:]),
+        asked=asked,
+        is_mine=[bank.name for bank in found if not mine.get(bank.id, True)] if asked != "" else [],
     )
 
 

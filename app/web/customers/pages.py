@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, request, url_for
@@ -34,13 +35,17 @@ PUBLIC = frozenset(
     {
         "sign_in", "language", "demo_sign_in", "sign_out",
         "passkey_new", "passkey_new_done", "passkey_use", "passkey_use_done",
-        "payment", "payment_state", "verify",
+        "payment", "payment_state", "verify", "help_page",
     }
 )  # fmt: skip
+#: of what is looked for: longer than any name of a bank, and than an IBAN in groups of four
+TYPED_MOST = 70
 #: where a customer sends a file
 TAKES_FILES = ("customers.read_own_bill", "customers.is_it_real")
 #: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and what writes nothing
-OPEN_TO_VISITS = frozenset({"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank", "is_it_real"})
+OPEN_TO_VISITS = frozenset(
+    {"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank", "find_another_bank", "is_it_real"}
+)
 
 
 def note_seen(bill: InvoiceView) -> None:
@@ -184,6 +189,12 @@ def psu() -> PsuContext:
     """Whose browser it is, for the bank. An address that is none means a proxy set up wrongly: decide nothing then."""
     address = ipaddress.ip_address(request.remote_addr or "")
     return PsuContext(ip_address=str(address), user_agent=request.user_agent.string[:200])
+
+
+def typed_words(sent: Mapping[str, str]) -> str:
+    """What somebody looks for, in the field ``find`` of an address or a form; "": nothing that could be found."""
+    typed = sent.get("find", "")[:TYPED_MOST].strip()
+    return typed if typed.isprintable() else ""
 
 
 def sent_file() -> bytes | None:

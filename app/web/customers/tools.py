@@ -207,6 +207,7 @@ def _way(way: WayView) -> dict[str, Any]:
                 "code": reason.why,
                 "sentence": sentence(reason),
                 "amount": _money(reason.amount) if reason.amount is not None else None,
+                "over": _money(reason.over) if reason.over is not None else None,
                 "day": reason.day.isoformat() if reason.day is not None else None,
                 "name": reason.name,
                 "period": reason.period,

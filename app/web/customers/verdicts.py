@@ -51,9 +51,9 @@ SENTENCES: Mapping[Why, LazyString] = {
     Why.ENDED: lazy_gettext("What you allowed there ended on %(day)s."),
     Why.STOPPING: lazy_gettext("You have taken this back. Your bank has not confirmed that yet."),
     Why.BANK_UNUSABLE: lazy_gettext("Out of order at Quittance for now. It is our fault, and not your bank’s."),
-    Why.OVER_EACH: lazy_gettext("%(amount)s over the limit per payment."),
-    Why.OVER_PERIOD_ALWAYS: lazy_gettext("More than %(limit)s ever allows: %(amount)s."),
-    Why.OVER_LAST_PERIOD: lazy_gettext("%(amount)s left of %(limit)s, and it ends on %(day)s."),
+    Why.OVER_EACH: lazy_gettext("%(over)s over the limit per payment, %(amount)s."),
+    Why.OVER_PERIOD_ALWAYS: lazy_gettext("%(over)s more than %(limit)s ever allows: %(amount)s."),
+    Why.OVER_LAST_PERIOD: lazy_gettext("%(over)s too much: %(amount)s is left of %(limit)s, and it ends on %(day)s."),
     Why.ACCOUNT_UNKNOWN: lazy_gettext("Your bank no longer knows the account that it was to be paid from."),
     Why.ACCESS_LOST: lazy_gettext("This was stopped at your bank."),
     Why.WAITING: lazy_gettext("You have not approved this at your bank yet."),
@@ -61,8 +61,8 @@ SENTENCES: Mapping[Why, LazyString] = {
         "Your bank refused a payment that fits what you agreed with it: it counts otherwise. There %(limit)s resets"
         " on %(day)s."
     ),
-    Why.NOT_YET: lazy_gettext("It begins on %(day)s."),
-    Why.OVER_PERIOD: lazy_gettext("%(amount)s left of %(limit)s, which resets on %(day)s."),
+    Why.NOT_YET: lazy_gettext("It begins on %(day)s, by your bank’s clock."),
+    Why.OVER_PERIOD: lazy_gettext("%(over)s too much: %(amount)s is left of %(limit)s, which resets on %(day)s."),
     Why.RESETTING: lazy_gettext("Just about now, by your bank’s clock, %(limit)s begins anew."),
     Why.BANK_AWAY: lazy_gettext("This bank did not answer when we last called it. It may be back by now."),
     Why.ENDS_BEFORE: lazy_gettext("It ends on %(day)s, before this bill is due: pay by then."),
@@ -79,10 +79,10 @@ STEPS: Mapping[Next, LazyString] = {
     Next.SET_UP_HIGHER: lazy_gettext("Allow more, with a higher limit"),
     Next.RENEW: lazy_gettext("Approve it at your bank again"),
     Next.GO_ON: lazy_gettext("Go on with the approval"),
-    Next.WAIT: lazy_gettext("Or wait until that day."),
+    Next.WAIT: lazy_gettext("Wait until that day"),
     Next.OTHER_BANK: lazy_gettext("Choose another bank"),
-    Next.LATER: lazy_gettext("Or try again later."),
-    Next.ASK_BANK: lazy_gettext("Or ask your bank."),
+    Next.LATER: lazy_gettext("Try again later"),
+    Next.ASK_BANK: lazy_gettext("Ask your bank"),
     Next.LIFT_STOP: lazy_gettext("Lift the stop"),
 }
 #: of a standing consent that starts no payments now
@@ -154,6 +154,7 @@ def sentence(reason: Reason) -> str:
     """What a reason says, in the language of the page."""
     return str(SENTENCES[reason.why]) % {
         "amount": money(reason.amount) if reason.amount is not None else "",
+        "over": money(reason.over) if reason.over is not None else "",
         "day": long_day(reason.day) if reason.day is not None else "",
         "name": _name(reason),
         "limit": LIMITS[reason.period] if reason.period is not None else "",

@@ -337,7 +337,11 @@ def test_the_second_in_which_a_limit_resets(moment: str, days: str, left: int | 
         assert found == rules.Reason(why=Why.RESETTING, period=Period.MONTH)
     else:
         resets = rules.Reason(
-            why=Why.OVER_PERIOD, amount=Money(left, "GBP"), day=day("2026-07-01"), period=Period.MONTH
+            why=Why.OVER_PERIOD,
+            amount=Money(left, "GBP"),
+            over=Money(1 - left, "GBP"),
+            day=day("2026-07-01"),
+            period=Period.MONTH,
         )
         assert found == resets
 
@@ -352,7 +356,7 @@ def test_the_second_in_which_a_limit_resets(moment: str, days: str, left: int | 
         ({}, order(50_00, payee_iban="GB94BARC10201530093459"), {}, [(Why.PAYEE_DIFFERS, None, None, "Trams")]),
         ({}, order(50_00, payee_name="Trams Ltd"), {}, [(Why.PAYEE_NAME_DIFFERS, None, None, "Trams")]),
         ({}, order(1, amount=Money(9_999_99, "EUR")), {}, [(Why.CURRENCY, None, None, "GBP")]),
-        ({}, order(62_40), {}, [(Why.OVER_EACH, 12_40, None, None), (Why.OVER_PERIOD_ALWAYS, 60_00, None, None)]),
+        ({}, order(62_40), {}, [(Why.OVER_EACH, 50_00, None, None), (Why.OVER_PERIOD_ALWAYS, 60_00, None, None)]),
         ({"begins_on": "2026-03-06"}, order(1), {}, [(Why.NOT_YET, None, "2026-03-06", None)]),
         ({"ends_on": "2026-03-04"}, order(1), {}, [(Why.ENDED, None, "2026-03-04", None)]),
         # the week of 2026-02-28 to 2026-03-06, the month of March
@@ -402,6 +406,8 @@ def test_what_speaks_against_a_payment_of_5_march(
     assert [
         (each.why, each.amount and each.amount.minor, each.day and each.day.isoformat(), each.name) for each in found
     ] == expected
+    for each in found:
+        assert each.over == (each.amount and Money(wish.amount.minor - each.amount.minor, "GBP"))
     first = first_breach(frame(**dates), wish, days=[day("2026-03-05")], used=spent)
     assert first == (found[0] if found else None)
 

@@ -92,18 +92,24 @@ STANDING_CASES: list[tuple[dict[str, Any], Reason]] = [
     ({"held": {"state": StandingState.PREPARED}}, Reason(why=Why.WAITING)),
     ({"held": {"state": StandingState.AWAITING}}, Reason(why=Why.WAITING)),
     ({"held": {"knows_account": False}}, Reason(why=Why.ACCOUNT_UNKNOWN)),
-    ({"bill": bill(amount=pounds(62_40))}, Reason(why=Why.OVER_EACH, amount=pounds(12_40))),
+    ({"bill": bill(amount=pounds(62_40))}, Reason(why=Why.OVER_EACH, amount=pounds(50_00), over=pounds(12_40))),
     (
         {"bill": bill(amount=pounds(80_01)), "frame": {"each_minor": 90_00}},
-        Reason(why=Why.OVER_PERIOD_ALWAYS, amount=pounds(80_00), period=Period.MONTH),
+        Reason(why=Why.OVER_PERIOD_ALWAYS, amount=pounds(80_00), over=pounds(1), period=Period.MONTH),
     ),
     (
         {"held": {"used": {(0, NOVEMBER): 72_00}}},
-        Reason(why=Why.OVER_PERIOD, amount=pounds(8_00), day=DECEMBER, period=Period.MONTH),
+        Reason(why=Why.OVER_PERIOD, amount=pounds(8_00), over=pounds(32_00), day=DECEMBER, period=Period.MONTH),
     ),
     (
         {"held": {"used": {(0, NOVEMBER): 72_00}}, "frame": {"ends_on": dt.date(2026, 11, 30)}},
-        Reason(why=Why.OVER_LAST_PERIOD, amount=pounds(8_00), day=dt.date(2026, 11, 30), period=Period.MONTH),
+        Reason(
+            why=Why.OVER_LAST_PERIOD,
+            amount=pounds(8_00),
+            over=pounds(32_00),
+            day=dt.date(2026, 11, 30),
+            period=Period.MONTH,
+        ),
     ),
     (
         {"held": {"refused": {(0, NOVEMBER)}}},
@@ -255,7 +261,7 @@ def test_what_is_refused_in_the_first_minute_of_a_period_names_no_day_either() -
         (midnight - dt.timedelta(seconds=30), Reason(why=Why.RESETTING, period=Period.MONTH)),
         (
             midnight - dt.timedelta(seconds=91),
-            Reason(why=Why.OVER_PERIOD, amount=pounds(0), day=DECEMBER, period=Period.MONTH),
+            Reason(why=Why.OVER_PERIOD, amount=pounds(0), over=pounds(40_00), day=DECEMBER, period=Period.MONTH),
         ),
     ):
         days = days_at(moment, days="UTC", margin=margin)

@@ -51,10 +51,13 @@ def test_two_bills_are_covered_and_two_are_not_whatever_the_day() -> None:
         first, second = total(FIRST, today).minor, total(SECOND, today).minor
         assert against(frame, FIRST, used=0) is None
         assert against(frame, SECOND, used=first) is None
-        assert against(frame, OVER_EACH, used=first) == Reason(why=Why.OVER_EACH, amount=Money(1, "GBP"))
+        assert against(frame, OVER_EACH, used=first) == Reason(
+            why=Why.OVER_EACH, amount=Money(EACH, "GBP"), over=Money(1, "GBP")
+        )
         assert against(frame, OVER_FORTNIGHT, used=first + second) == Reason(
             why=Why.OVER_PERIOD,
             amount=Money(50, "GBP"),
+            over=Money(total(OVER_FORTNIGHT, today).minor - 50, "GBP"),
             period=Period.FORTNIGHT,
             day=today + dt.timedelta(days=14),
         )

@@ -137,7 +137,11 @@ def test_what_does_not_fit_takes_nothing_and_is_told_what_is_left(books: Books) 
     with pytest.raises(LimitReached) as reached:
         books.pay(19_01, LAST)
     assert reached.value.reason == Reason(
-        why=Why.OVER_PERIOD, amount=Money(19_00, "GBP"), day=dt.date(2026, 2, 5), period=Period.WEEK
+        why=Why.OVER_PERIOD,
+        amount=Money(19_00, "GBP"),
+        over=Money(1, "GBP"),
+        day=dt.date(2026, 2, 5),
+        period=Period.WEEK,
     )
     assert books.used(LAST) == {(0, JANUARY): 41_00, (1, WEEK): 41_00}
     books.pay(19_00, LAST)
@@ -253,7 +257,8 @@ def test_to_read_first_and_write_then_would_overspend(house: House, monkeypatch:
         is_span = (ConsentUsage.consent_id == consent_id, ConsentUsage.first == span.first)
         so_far = session.scalars(select(ConsentUsage.used_minor).where(*is_span)).one()
         if so_far + minor > span.limit_minor:
-            raise LimitReached(over_period(frame, span, left_minor=span.limit_minor - so_far, days=days))
+            left_minor = span.limit_minor - so_far
+            raise LimitReached(over_period(frame, span, left_minor=left_minor, minor=minor, days=days))
         session.execute(update(ConsentUsage).where(*is_span).values(used_minor=ConsentUsage.used_minor + minor))
 
     monkeypatch.setattr(claims, "_take", naive)

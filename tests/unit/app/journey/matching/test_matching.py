@@ -103,7 +103,9 @@ def test_a_bill_that_is_covered_and_one_that_is_not(house: House) -> None:
     assert (covering.way, covering.bank_id, covering.consent_id) == (Way.STANDING, "horizon", consent_id)
     over = found.ways[large]
     assert over.covering is None
-    assert over.standing[0].reasons == (Reason(why=Why.OVER_EACH, amount=Money(12_40, "EUR")),)
+    assert over.standing[0].reasons == (
+        Reason(why=Why.OVER_EACH, amount=Money(100_00, "EUR"), over=Money(12_40, "EUR")),
+    )
     allowed = found.allowed[consent_id]
     assert (allowed.bank_id, allowed.payee_name, allowed.state) == ("horizon", "Lumen SA", StandingState.AUTHORISED)
 
@@ -131,7 +133,11 @@ def test_what_is_used_counts_in_its_own_period_alone(house: House) -> None:
         uow.commit()
     reason = matched(house, invoice_id).ways[invoice_id].standing[0].reasons[0]
     assert reason == Reason(
-        why=Why.OVER_PERIOD, amount=Money(50_00, "EUR"), day=last + dt.timedelta(days=1), period=Period.MONTH
+        why=Why.OVER_PERIOD,
+        amount=Money(50_00, "EUR"),
+        over=Money(10_00, "EUR"),
+        day=last + dt.timedelta(days=1),
+        period=Period.MONTH,
     )
     with house.begin() as uow:
         uow.session.execute(update(ConsentUsage).values(used_minor=0, refused_at=uow.now))
