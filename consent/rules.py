@@ -23,6 +23,8 @@ _UNSURE_ZONES = ("UTC", "Europe/London")
 _DAYS = {Period.DAY: 1, Period.WEEK: 7, Period.FORTNIGHT: 14}
 _MONTHS = {Period.MONTH: 1, Period.HALF_YEAR: 6, Period.YEAR: 12}
 _ONE_DAY = dt.timedelta(days=1)
+#: how far from now a first or a last day may lie: ten years, and every day that is reckoned from them is a day
+LONGEST = dt.timedelta(days=3652)
 #: every month has this day
 _LAST_COMMON_DAY = 28
 
@@ -129,6 +131,8 @@ class Fault(enum.StrEnum):
     """Why a frame cannot be agreed on."""
 
     BACKDATED = "backdated"  #: ValidFromDateTime must not lie in the past
+    BEGINS_TOO_LATE = "begins_too_late"  #: more than LONGEST from now: whoever means never, names no last day
+    ENDS_TOO_LATE = "ends_too_late"
     ENDS_BEFORE_IT_BEGINS = "ends_before_it_begins"
     CURRENCY_NOT_TAKEN = "currency_not_taken"
     NO_AMOUNT = "no_amount"  #: zero or less, of one payment or of a period
@@ -304,6 +308,8 @@ def faults(frame: Frame, *, today: dt.date, currencies: Collection[str]) -> tupl
     """
     whole = [
         (Fault.BACKDATED, frame.begins_on < today),
+        (Fault.BEGINS_TOO_LATE, frame.begins_on > today + LONGEST),
+        (Fault.ENDS_TOO_LATE, frame.ends_on is not None and frame.ends_on > today + LONGEST),
         (Fault.ENDS_BEFORE_IT_BEGINS, frame.ends_on is not None and frame.ends_on < frame.begins_on),
         (Fault.CURRENCY_NOT_TAKEN, frame.currency not in currencies),
         (Fault.NO_AMOUNT, frame.each_minor <= 0),

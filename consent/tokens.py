@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select
@@ -66,8 +67,13 @@ def refresh_token(
 
 def is_any_kept(session: Session, consent_id: str) -> bool:
     """Whether an approval of it left anything here, be it dead by now or not to be opened."""
-    boxes = [_box(consent_id), _box_to_renew(consent_id)]
-    return session.scalar(select(Sealed.id).where(Sealed.id.in_(boxes)).limit(1)) is not None
+    return consent_id in with_any_kept(session, [consent_id])
+
+
+def with_any_kept(session: Session, consent_ids: Iterable[str]) -> set[str]:
+    """Those of these consents of which an approval left anything here."""
+    box_of = {box(consent_id): consent_id for consent_id in consent_ids for box in (_box, _box_to_renew)}
+    return {box_of[found] for found in session.scalars(select(Sealed.id).where(Sealed.id.in_(box_of)))}
 
 
 def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:

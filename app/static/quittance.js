@@ -55,18 +55,17 @@ const ceremonies = {
     const { to } = await post("/passkeys/new/done", made);
     location.assign(to);
   },
-  async add() {
+  async add(place) {
     let start = await post("/passkeys/add");
     if (start.approve) start = await post("/passkeys/add", await sign(start)); // first a passkey that is there already
     await post("/passkeys/add/done", await create(start));
-    location.replace(location.href); // the same page again, fetched anew, now with a passkey
+    const then = document.getElementById(place.dataset.then); // the answer to a form is drawn anew by the form
+    if (then) then.submit();
+    else location.replace(location.href); // the same page again, fetched anew, now with a passkey
   },
   async tool(form) {
     const { pathname } = new URL(form.action);
-    const signed = await sign(await post(`${pathname}/ceremony`, { name: form.elements.name.value }));
-    form.elements.ceremony.value = signed.ceremony;
-    form.elements.credential.value = JSON.stringify(signed.credential);
-    form.submit();
+    submitSigned(form, await sign(await post(`${pathname}/ceremony`, { name: form.elements.name.value })));
   },
   async pay(form) {
     const { pathname } = new URL(form.action);
@@ -88,10 +87,17 @@ const ceremonies = {
   async agree(form) {
     const { ceremonyAt, shown, language } = form.dataset;
     const terms = [...form.querySelectorAll("[data-terms]")].map(({ name, value }) => [name, value]);
-    const signed = await sign(await post(ceremonyAt, { ...Object.fromEntries(terms), shown, language }));
-    form.elements.ceremony.value = signed.ceremony;
-    form.elements.credential.value = JSON.stringify(signed.credential);
-    form.submit();
+    let start;
+    try {
+      start = await post(ceremonyAt, { ...Object.fromEntries(terms), shown, language });
+    } catch (error) {
+      if (error.code !== "terms-changed") throw error;
+      const { limits } = document.forms; // nobody signs what they were not shown: the page is drawn anew
+      limits.elements.changed.disabled = false;
+      limits.submit();
+      return;
+    }
+    submitSigned(form, await sign(start));
   },
 };
 

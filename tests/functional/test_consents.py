@@ -15,6 +15,8 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from joserfc import jwt
+from sqlalchemy import event
+from werkzeug.test import TestResponse
 
 from app.cli import main
 from app.db.unit_of_work import HEAD_START
@@ -175,10 +177,34 @@ def test_what_an_open_bill_meets_is_said_before_it_is_signed(at: Consenting) -> 
     page = BeautifulSoup(at.check(limit_month="160.00").data, "html.parser")
     words = " ".join(page.get_text(" ").split())
     assert "The first month is shorter: from 23 November 2026 to 30 November 2026 at most £42.66." in words
-    assert "An open bill cannot be paid under it at first." in words
-    assert "Bill c1, £84.20: £41.54 too much: £42.66 is left of the limit for a month, which resets on 1 December 2026." in words
+    over = "£41.54 too much: £42.66 is left of the limit for a month, which resets on 1 December 2026."
+    assert "An open bill could not be paid under it, as it would begin." in words
+    assert f"Bill c1, £84.20: {over}" in words
     enough = BeautifulSoup(at.check(limit_month="", limit_fortnight="160.00").data, "html.parser")
-    assert "at first" not in enough.get_text(" ")
+    assert "as it would begin" not in enough.get_text(" ")
+
+
+def test_two_open_bills_that_are_too_much_together_are_said_before_it_is_signed(at: Consenting) -> None:
+    at.bill(number="c1")
+    at.bill(number="c2")
+    words = in_one_line(at.check(each="100", limit_month="", limit_fortnight="100.00"))
+    assert "Bill c1, £84.20: " not in words
+    assert "Bill c2, £84.20: £68.40 too much: £15.80 is left of the limit for two weeks" in words
+
+
+def test_a_consent_that_begins_after_a_bill_is_due_says_so_before_it_is_signed(at: Consenting) -> None:
+    at.bill(number="c1")
+    words = in_one_line(at.check(begins_on="2027-03-01"))
+    assert "Bill c1, £84.20: It begins on 1 March 2027, by your bank’s clock." in words
+
+
+def test_another_consent_for_the_company_is_named_before_one_more_is_signed(at: Consenting) -> None:
+    first = at.set_up()
+    page = BeautifulSoup(at.check(limit_month="400.00").data, "html.parser")
+    notice = page.select_one(f".notice:has(a[href='/consents/{first}'])")
+    assert notice is not None
+    assert "You have another consent for this company." in notice.get_text(" ")
+    assert "£300.00" in notice.get_text(" ")
 
 
 def test_once_it_stands_its_page_leads_to_the_bills_that_it_covers(at: Consenting) -> None:
@@ -211,7 +237,7 @@ def test_what_was_shown_is_kept_by_the_hash_that_was_signed(at: Consenting) -> N
     assert standing.evidence["order"]["text"] == standing.shown_hash
     assert standing.evidence["order"]["iban"] == standing.payee_iban
     assert any("£150.00" in each for each in shown)
-    assert any("23 December 2027" in each for each in shown)
+    assert any("23\u00a0December\u00a02027" in each for each in shown)
 
 
 def test_the_limits_that_are_typed_are_those_that_the_bank_holds(at: Consenting) -> None:
@@ -235,6 +261,10 @@ def test_the_limits_that_are_typed_are_those_that_the_bank_holds(at: Consenting)
         ({"ends_on": ""}, "ends_on"),
         ({"ends_on": "tomorrow"}, "ends_on"),
         ({"begins_on": "2020-01-01"}, "begins_on"),
+        ({"begins_on": "9999-12-15", "until": "stopped"}, "begins_on"),
+        ({"ends_on": "9999-12-31"}, "ends_on"),
+        ({"ends_on": "2036-11-24"}, "ends_on"),
+        ({"limit_month": ""}, "limit_month"),
     ],
 )
 def test_what_cannot_be_agreed_on_is_said_by_its_field_and_all_that_was_typed_is_kept(
@@ -247,15 +277,44 @@ def test_what_cannot_be_agreed_on_is_said_by_its_field_and_all_that_was_typed_is
     assert wrong == [field]
     typed = {"each": "150.00", "limit_month": "300.00", **changes}
     for name, value in typed.items():
-        found = page.select_one(f"input[name={name}]:not([type=radio])")
+        found = page.select_one(f"input[name={name}]:not([type=radio]), input[name={name}]:checked")
         assert found is not None
         assert found["value"] == value
 
 
-def test_no_limit_at_all_is_said(at: Consenting) -> None:
-    answer = at.check(limit_month="")
-    assert answer.status_code == 422
-    assert "Give at least one limit" in answer.text
+def test_ten_years_can_be_agreed_on_and_approved(at: Consenting) -> None:
+    consent_id = at.set_up(ends_on="2036-11-21")
+    assert at.state(consent_id) == "authorised"
+
+
+def test_the_address_of_an_answer_to_the_form_has_the_form_as_it_was_filled_in(at: Consenting) -> None:
+    """The language is changed by a link: nothing that was typed is lost by it."""
+    for answer in (at.check(each="much"), at.check(each="120.00")):
+        page = BeautifulSoup(answer.data, "html.parser")
+        link = page.select_one("a[hreflang]")
+        assert link is not None
+        there = at.browser.get(str(link["href"])).headers["Location"]
+        typed = BeautifulSoup(answer.data, "html.parser").select_one("input[name=each]")
+        again = at.browser.page(there).select_one("input[name=each]")
+        assert typed is not None
+        assert again is not None
+        assert again["value"] == typed["value"]
+    assert at.browser.get(f"{at.form}/signed").headers["Location"] == at.form
+
+
+def test_where_none_can_be_agreed_on_the_form_is_not_even_shown(at: Consenting) -> None:
+    consent_id = at.set_up()
+    path = f"/consents/banks/{at.bank_id}/remove"
+    at.press(path, path)
+    page = at.browser.page(f"{at.form}?bank={at.bank_id}")
+    assert page.select("form input[name=each]") == []
+    assert page.select(".notice.problem a[href='/consents/banks/add']") != []
+    at.press(f"/consents/banks/{at.bank_id}/add", "/consents/banks/add")
+    stop_everything(at)
+    page = at.browser.page(f"{at.form}?bank={at.bank_id}")
+    assert page.select("form input[name=each]") == []
+    assert "You have stopped everything." in page.get_text(" ")
+    assert at.state(consent_id) == "revoked"
 
 
 def test_nobody_signs_what_they_were_not_shown(at: Consenting) -> None:
@@ -273,9 +332,28 @@ def test_a_signature_is_taken_once_and_over_nothing_else(at: Consenting) -> None
     token, terms, started = at.start(BeautifulSoup(at.check().data, "html.parser"))
     first = at.finish(token, terms, started.get_json())
     assert first.status_code == 303
-    again = at.finish(token, terms, started.get_json())
-    assert again.status_code == 422
+    again = at.finish(token, terms, started.get_json())  # the button pressed twice: led to what came of it
+    assert (again.status_code, again.headers["Location"]) == (303, first.headers["Location"])
     assert len(at.at_the_bank()) == 1
+    at.stop(first.headers["Location"].split("/")[2])
+    once_more = at.finish(token, terms, started.get_json())
+    assert (once_more.status_code, len(at.at_the_bank())) == (422, 1)
+
+
+def test_what_was_drawn_before_midnight_is_drawn_anew_and_says_so(at: Consenting) -> None:
+    at.clock.now = dt.datetime(2026, 11, 23, 23, 58, tzinfo=dt.UTC)
+    at.wake()
+    page = BeautifulSoup(at.check().data, "html.parser")
+    at.clock.tick(minutes=4)
+    _, terms, started = at.start(page)
+    assert started.get_json()["code"] == "terms-changed"
+    anew = in_one_line(at.check(**{**terms, "changed": "1"}))  # as the page's script sends it
+    assert "Something has changed since you saw this page. Please read it once more." in anew
+    assert "From 24 November 2026." in anew
+
+
+def in_one_line(answer: TestResponse) -> str:
+    return " ".join(BeautifulSoup(answer.data, "html.parser").get_text(" ").split())
 
 
 def stop_everything(at: Consenting) -> None:
@@ -372,6 +450,53 @@ def test_a_bank_that_holds_wider_limits_is_not_believed_and_has_it_taken_back(at
     assert "not exactly as you agreed on" in at.said(consent_id)
     assert at.boxes(consent_id) == set()
     assert [each["deleted"] for each in at.at_the_bank()] == [1]
+
+
+def test_in_force_and_then_held_otherwise_it_has_ended_and_the_page_says_whom_to_call(at: Consenting) -> None:
+    consent_id = at.set_up()
+    (held,) = at.at_the_bank()
+    wider = held["body"].replace('"300.00"', '"3000.00"')
+    at.change_at_bank("UPDATE consent SET body = ? WHERE consent_id = ?", wider, held["consent_id"])
+    at.look(consent_id)
+    assert at.state(consent_id) == "rejected"
+    said = at.said(consent_id)
+    assert "Ended by your bank" in said
+    assert "Mersey Bank has ended it, or no longer holds it exactly as you agreed on." in said
+    assert "+44 20 7946 0106" in said
+    assert "not set up" not in said.lower()
+
+
+def test_until_its_first_day_it_is_approved_and_not_called_in_force(at: Consenting) -> None:
+    consent_id = at.set_up(begins_on="2027-03-01")
+    said = in_one_line(at.browser.get(f"/consents/{consent_id}?back=1"))
+    assert "Approved; it begins on 1 March 2027" in said
+    assert "Bills can be paid under it from 1 March 2027 on." in said
+    assert "In force" not in said + in_one_line(at.browser.get("/consents"))
+
+
+def test_when_the_time_to_approve_is_over_nobody_is_sent_to_the_bank(at: Consenting) -> None:
+    consent_id = at.agree()
+    at.clock.tick(minutes=16)
+    said = at.said(consent_id)
+    assert "Not approved in time; your bank is being asked" in said
+    assert "Go on to" not in said
+    assert at.browser.get(f"/consents/{consent_id}/state").get_json()["final"] is False
+    assert at.browser.get(f"/consents/{consent_id}/leave").headers["Location"] == f"/consents/{consent_id}"
+
+
+def test_a_bank_that_is_away_changes_nothing_about_what_is_in_force(at: Consenting) -> None:
+    consent_id = at.set_up()
+    again = away(at)
+    answer = at.browser.get(f"/consents/{consent_id}/bank")
+    again()
+    assert "Nothing was paid, and the limits are as they were." in in_one_line(answer)
+    assert "Nothing was set up" not in answer.text
+
+
+def test_a_limit_that_resets_after_the_last_day_is_not_said_to_reset(at: Consenting) -> None:
+    said = at.said(at.set_up(ends_on="2026-11-28"))
+    assert "left, £0.00 used." in said
+    assert "it resets on" not in said
 
 
 def test_the_redirect_counts_in_the_browser_that_left_alone_and_once(at: Consenting) -> None:
@@ -617,6 +742,55 @@ def test_each_customer_sees_and_stops_their_own_alone(at: Consenting, app: Flask
         assert other.get(f"/consents/{consent_id}{path}").status_code == 404
     assert other.post(f"/consents/{consent_id}/stop", token=other.token("/bills"), form={}).status_code == 404
     assert at.state(consent_id) == "authorised"
+
+
+def test_many_consents_are_listed_with_no_more_questions_than_few(at: Consenting) -> None:
+    asked: list[str] = []
+
+    def note(*executed: Any) -> None:
+        asked.append(executed[2])
+
+    event.listen(at.services.engine, "after_cursor_execute", note)
+    counts = []
+    for number in range(4):
+        stopped = at.set_up()
+        if number == 1:
+            at.stop(stopped)
+        asked.clear()
+        at.browser.get("/consents")
+        counts.append(len(asked))
+    event.remove(at.services.engine, "after_cursor_execute", note)
+    assert len(set(counts)) == 1, counts
+
+
+def test_of_many_consents_the_ones_that_are_meant_are_found(at: Consenting) -> None:
+    first = at.set_up()
+    for _ in range(7):
+        at.agree()
+    assert at.browser.page("/consents").select("input[name=find]") != []
+    found = at.browser.page(f"/consents?find={at.biller.name.split()[0][:3]}")
+    assert len(found.select(".card.consent")) == 8
+    assert len(at.browser.page("/consents?find=mersey").select(".card.consent")) == 8
+    none = at.browser.page("/consents?find=zzz")
+    assert none.select(".card.consent") == []
+    assert "No consent of yours is found by “zzz”." in none.get_text(" ")
+    assert at.state(first) == "authorised"
+
+
+def test_a_bank_to_add_is_found_and_an_account_number_stands_in_no_address(at: Consenting) -> None:
+    assert len(at.browser.page("/consents/banks/add").select(".card.bank")) > 1
+    path = "/consents/banks/add"
+    by_name = at.browser.post(path, token=at.browser.token(path), form={"find": "mersey"})
+    assert by_name.headers["Location"] == f"{path}?find=mersey"
+    assert [each.get_text(strip=True) for each in at.browser.page(f"{path}?find=mersey").select("h2")] == [
+        "Mersey Bank"
+    ]
+    by_account = at.browser.post(path, token=at.browser.token(path), form={"find": "GB94 BARC 2020 1530 0934 59"})
+    assert by_account.status_code == 200
+    assert "1530" not in by_account.text
+    assert at.browser.get(f"{path}?find=GB94BARC20201530093459").headers["Location"] == path
+    at.set_up()
+    assert "It is among your banks already: Mersey Bank." in in_one_line(at.browser.get(f"{path}?find=mersey"))
 
 
 def test_looking_at_the_pages_calls_no_bank(at: Consenting) -> None:

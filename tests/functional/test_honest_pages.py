@@ -387,3 +387,35 @@ def test_billers_are_told_that_failed_is_not_for_ever(app: Flask) -> None:
     assert "will not happen" not in schema["status"]["description"]
     assert "webhook" in schema["status"]["description"]
     assert schema["end_to_end_id"]["example"] == end_to_end_id(schema["id"]["example"])
+
+
+# ---------------------------------------------------------------------------------------------------------------- help
+
+
+def test_help_is_at_the_same_place_of_every_page_and_open_to_everybody(journey: Journey) -> None:
+    stranger = Browser.of(journey.app)
+    for browser, path in (
+        (stranger, "/"),
+        (stranger, "/help"),
+        (journey.browser, "/bills"),
+        (journey.browser, "/help"),
+    ):
+        links = browser.page(path).select(".foot a[href='/help']")
+        assert len(links) == 1, path
+    assert stranger.page("/help").select("main a") == []  # what can be done is done by whoever is signed in
+    assert [each["href"] for each in journey.browser.page("/help").select("main a")] == [
+        "/stop",
+        "/receipts",
+        "/real",
+        "/security",
+    ]
+
+
+def test_whom_its_operator_has_named_is_reached_from_there(journey: Journey) -> None:
+    named = dataclasses.replace(
+        journey.services.settings, help_email="help@bills.example", help_phone="+44 20 7946 0000"
+    )
+    app = create_app(dataclasses.replace(journey.services, settings=named))
+    page = Browser.of(app).page("/help")
+    assert [each["href"] for each in page.select("aside a")] == ["tel:+442079460000", "mailto:help@bills.example"]
+    assert "nobody answers here" in words(journey, "/help")

@@ -30,6 +30,7 @@ from tests.functional.test_corrections import (
     to_the_biller,
     withdrawn,
 )
+from tests.functional.test_tools import ask, made
 from tests.support.journey import Journey
 
 DAY_S = 86400.0
@@ -284,6 +285,7 @@ def test_another_payment_of_the_earlier_bill_than_the_one_that_was_known_comes_f
 
 def test_no_new_version_is_decided_while_the_earlier_bill_may_be_paid(journey: Journey) -> None:
     """The bank calls accepted what it had refused."""
+    token = made(journey.browser)
     old = bill(journey)
     first, _ = at_the_bank(journey, old)
     refused_by_the_bank(journey, first)
@@ -296,9 +298,13 @@ def test_no_new_version_is_decided_while_the_earlier_bill_may_be_paid(journey: J
         assert wait in said(journey, path)
         assert "passkey" not in said(journey, path)
     assert f"A payment of its earlier version, {BILL}, is under way: please wait" in said(journey, "/bills")
+    assert journey.browser.get(f"/bills/{new}/bank").headers["Location"] == f"/bills/{new}"  # no way to pay is shown
+    read = ask(journey.app, f"/my/v1/bills/{new}/ways", token).get_json()
+    assert (read["bill"]["held"], read["bill"]["payable_today"], read["ways"]) == ("earlier_in_payment", None, [])
     _, started = journey.browser.start_paying(new)
     assert (started.status_code, started.get_json()["code"]) == (409, "earlier-in-payment")
     refused_by_the_bank(journey, first)
+    assert ask(journey.app, f"/my/v1/bills/{new}/ways", token).get_json()["bill"]["held"] is None
     assert journey.browser.confirm(new).status_code == 303
 
 

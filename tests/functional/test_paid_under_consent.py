@@ -189,6 +189,11 @@ def test_the_second_one_over_the_limit_is_refused_before_the_bank_is_asked(house
     _, started = house.start(second)
     assert (started.status_code, started.get_json()["code"]) == (409, "not-covered")
     assert len(house.world.bank.came) == asked
+    anew = house.world.browser.page(f"/bills/{second}/pay?consent={house.consent_id}&changed")  # as the script goes on
+    told = anew.select_one("[role=alert]")
+    assert told is not None
+    assert "£8.40 too much" in told.get_text(" ")
+    assert "before you sign" not in anew.get_text(" ")
 
 
 def test_a_lost_answer_and_one_payment_at_the_bank(house: House) -> None:

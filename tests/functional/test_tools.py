@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from app.people.models import ToolToken
 from app.web.customers import limits
 from consent.base import hash_of
+from tests.functional.test_account_swaps import freeze
 from tests.support import factories
 from tests.support.journey import ORIGIN, Browser, Journey
 
@@ -60,6 +61,17 @@ def test_a_token_reads_bills_and_their_ways(journey: Journey) -> None:
     assert single["next"][0]["page"] == f"{ORIGIN}/bills/{invoice_id}/pay?bank=horizon"
     french = ask(journey.app, f"{BILLS}/{invoice_id}/ways", token, **{"Accept-Language": "fr"}).get_json()
     assert french["ways"][0]["reasons"][0]["code"] == ways["ways"][0]["reasons"][0]["code"]
+
+
+def test_while_nothing_may_be_paid_for_a_bill_a_program_is_told_so(journey: Journey) -> None:
+    invoice_id = journey.bill(number="t2")
+    token = made(journey.browser)
+    freeze(journey)
+    [listed] = ask(journey.app, BILLS, token).get_json()["bills"]
+    read = ask(journey.app, f"{BILLS}/{invoice_id}/ways", token).get_json()
+    assert read["ways"] == []
+    for bill in (listed, read["bill"]):
+        assert (bill["state"], bill["held"], bill["payable_today"]) == ("to_pay", "stopped", None)
 
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(journey: Journey) -> None:

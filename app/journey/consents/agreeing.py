@@ -37,7 +37,7 @@ from connectors.profile import BankProfile
 from consent.agreed import agreed_in
 from consent.base import new_id
 from consent.models import Consent, ShownText, Standing
-from consent.rules import Frame, Limit, days_at, faults
+from consent.rules import Fault, Frame, Limit, days_at, faults
 from consent.states import StandingState
 
 PURPOSE = "agree"
@@ -45,6 +45,18 @@ PURPOSE = "agree"
 KINDS = (RecurringKind.COMMERCIAL_1, RecurringKind.OTHER, RecurringKind.COMMERCIAL_2, RecurringKind.COMMERCIAL_3)
 CURRENCY = "GBP"
 PURPOSE_MOST = 140
+#: whoever sends a signature again does so soon
+LATELY = dt.timedelta(hours=1)
+
+#: the field that a fault of the whole frame is mended in
+_POINTERS = {
+    Fault.BACKDATED: "/begins_on",
+    Fault.BEGINS_TOO_LATE: "/begins_on",
+    Fault.ENDS_BEFORE_IT_BEGINS: "/ends_on",
+    Fault.ENDS_TOO_LATE: "/ends_on",
+    Fault.NO_AMOUNT: "/each",
+    Fault.NO_LIMIT: "/limits/month",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +139,7 @@ def terms_of(uow: UnitOfWork, *, customer: Customer, biller_id: str, bank: BankP
     """What would be agreed on. Raises NotFound, Conflict where nothing can be agreed on now, and Invalid with the
     fields that are to be mended (``/each``, ``/limits/month``, ``/begins_on``, ``/ends_on``)."""
     payee = payee_for(uow.session, biller_id=biller_id, customer_id=customer.id, now=uow.now)
-    kind = _may_agree(uow, customer_id=customer.id, bank=bank)
+    kind = may_agree(uow, customer_id=customer.id, bank=bank)
     first = first_day(customer, bank, now=uow.now)
     frame = Frame(
         payee_name=payee.name,
@@ -162,13 +174,14 @@ def terms_of(uow: UnitOfWork, *, customer: Customer, biller_id: str, bank: BankP
     )
 
 
-def _pointer(frame: Frame, fault: str, number: int | None) -> str:
+def _pointer(frame: Frame, fault: Fault, number: int | None) -> str:
     if number is not None:
         return f"/limits/{frame.limits[number].period}"
-    return {"backdated": "/begins_on", "ends_before_it_begins": "/ends_on", "no_amount": "/each"}.get(fault, "/limits")
+    return _POINTERS.get(fault, "/limits")
 
 
-def _may_agree(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> RecurringKind:
+def may_agree(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> RecurringKind:
+    """Of which kind another one at this bank would be. Raises Conflict where none can be agreed on now."""
     kind = kind_at(bank)
     if kind is None:
         raise Conflict("bank-takes-none", f"{bank.name} takes no standing consents for bills.")
@@ -294,6 +307,18 @@ def agree(
     begin(uow, standing)
     follow_from(uow, standing, run_at=uow.now + HEAD_START)
     return standing.consent_id
+
+
+def agreed_lately(uow: UnitOfWork, *, signed_in: SignedIn, order: Mapping[str, str]) -> str | None:
+    """The consent that this customer has just agreed on in exactly these words, if there is one that is not over: for
+    whoever sends the same signature twice, and is to be led to what came of it."""
+    recent = (
+        select(Standing)
+        .where(Standing.customer_id == signed_in.customer.id, Standing.ended_at.is_(None))
+        .where(Standing.agreed_at > uow.now - LATELY)
+        .order_by(Standing.agreed_at.desc())
+    )
+    return next((each.consent_id for each in uow.session.scalars(recent) if each.evidence["order"] == order), None)
 
 
 def _write(

@@ -7,7 +7,7 @@ would let two pass that do not fit together. The rows of periods are locked last
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, and_, select, update
@@ -38,12 +38,22 @@ def days_of_sending(standing: Standing, *, now: dt.datetime) -> tuple[dt.date, .
 
 def used(session: Session, *, consent_id: str, days: Collection[dt.date]) -> Used:
     """What is used of the periods of these days, and perhaps of some later ones. It may be out of date at once."""
+    return used_of(session, consent_ids=[consent_id], since=min(days)).get(consent_id, {})
+
+
+def used_of(
+    session: Session, *, consent_ids: Iterable[str], since: dt.date
+) -> dict[str, dict[tuple[int, dt.date], int]]:
+    """Of each of these consents of which anything is used in a period that ends on ``since`` or later."""
     rows = session.execute(
-        select(ConsentUsage.number, ConsentUsage.first, ConsentUsage.used_minor).where(
-            ConsentUsage.consent_id == consent_id, ConsentUsage.last >= min(days)
+        select(ConsentUsage.consent_id, ConsentUsage.number, ConsentUsage.first, ConsentUsage.used_minor).where(
+            ConsentUsage.consent_id.in_(consent_ids), ConsentUsage.last >= since
         )
     )
-    return {(number, first): minor for number, first, minor in rows}
+    found: dict[str, dict[tuple[int, dt.date], int]] = {}
+    for consent_id, number, first, minor in rows:
+        found.setdefault(consent_id, {})[number, first] = minor
+    return found
 
 
 def refused(session: Session, *, consent_id: str, days: Collection[dt.date]) -> set[tuple[int, dt.date]]:

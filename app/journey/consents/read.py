@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Row, Select, func, or_, select
@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.journey.consents import claims
 from app.journey.invoices.models import Invoice
-from app.people.accounts import may_be_paid
+from app.people.accounts import open_accounts
 from app.people.models import Biller
-from connectors.capabilities import Alignment, Period
+from connectors.capabilities import UNSURE, Alignment, Period
 from connectors.money import Money
 from consent import tokens, trips
 from consent.models import Consent, ConsentHistory, ShownText, Standing
-from consent.rules import Frame, days_at, spans_at
-from consent.states import STANDING_OVER, ConsentSource, StandingState
+from consent.rules import Frame, Used, days_at, spans_at
+from consent.states import STANDING_OVER, STANDING_USABLE, StandingState
 
 #: of those that are over, on one page
 OVER_MOST = 50
@@ -50,9 +50,6 @@ class LineView:
     """One line of its history."""
 
     step: str
-    after: StandingState
-    source: ConsentSource
-    evidence: str
     at: dt.datetime
 
 
@@ -80,7 +77,7 @@ class ConsentView:
     approve_until: dt.datetime
     limits: tuple[LimitView, ...]
     waits_for_bank: bool  #: its customer is back, and the bank's own word is awaited
-    is_gone: bool  #: the bank has confirmed that it has it no more
+    is_late: bool  #: the time to approve it is over, and the bank has still to say what became of it
     is_account_open: bool  #: something may be paid to its payee's account now
     lines: tuple[LineView, ...] = ()  #: newest first; of one alone
     sentences: tuple[str, ...] = ()  #: as they were shown and signed
@@ -91,9 +88,13 @@ class ConsentView:
         return self.state in STANDING_OVER
 
     @property
+    def has_begun(self) -> bool:
+        return any(limit.left is not None for limit in self.limits)
+
+    @property
     def can_approve(self) -> bool:
         """Whether its customer may be sent to the bank for it, as far as its state goes."""
-        return self.state in (StandingState.AUTHORISED, StandingState.STOPPED_AT_BANK, StandingState.AWAITING)
+        return self.state in (*STANDING_USABLE, StandingState.AWAITING) and not self.is_late
 
 
 def consents_of(session: Session, *, customer_id: str, now: dt.datetime) -> list[ConsentView]:
@@ -103,7 +104,18 @@ def consents_of(session: Session, *, customer_id: str, now: dt.datetime) -> list
     over = session.execute(
         mine.where(Standing.ended_at.is_not(None)).order_by(Standing.ended_at.desc()).limit(OVER_MOST)
     ).all()
-    return [_view(session, row, now=now) for row in (*standing, *over)]
+    return _views(session, (*standing, *over), now=now)
+
+
+def usable_with(session: Session, *, customer_id: str, biller_id: str, now: dt.datetime) -> list[ConsentView]:
+    """Those for one company under which something can be paid, or could again."""
+    rows = session.execute(
+        _select()
+        .where(Standing.customer_id == customer_id, Standing.biller_id == biller_id, Standing.ended_at.is_(None))
+        .where(Consent.state.in_(STANDING_USABLE))
+        .order_by(Standing.agreed_at, Standing.consent_id)
+    ).all()
+    return _views(session, rows, now=now)
 
 
 def consent_view(session: Session, *, consent_id: str, customer_id: str, now: dt.datetime) -> ConsentView:
@@ -113,23 +125,14 @@ def consent_view(session: Session, *, consent_id: str, customer_id: str, now: dt
     ).one_or_none()
     if row is None:
         raise NotFound("consent")
-    view = _view(session, row, now=now)
+    [view] = _views(session, [row], now=now)
     lines = session.scalars(
         select(ConsentHistory).where(ConsentHistory.consent_id == consent_id).order_by(ConsentHistory.sequence.desc())
     )
     text = session.get_one(ShownText, row[0].shown_hash)
     return ConsentView(
         **{name: getattr(view, name) for name in ConsentView.__dataclass_fields__ if name not in _OF_ONE},
-        lines=tuple(
-            LineView(
-                step=line.step,
-                after=StandingState(line.after),
-                source=ConsentSource(line.source),
-                evidence=line.evidence,
-                at=line.at,
-            )
-            for line in lines
-        ),
+        lines=tuple(LineView(step=line.step, at=line.at) for line in lines),
         sentences=tuple(json.loads(text.text)),
         language=text.language,
     )
@@ -155,10 +158,32 @@ def awaits_word(session: Session, consent: Consent, standing: Standing) -> bool:
     return over_at is not None and (standing.looked_at is None or standing.looked_at <= over_at)
 
 
-def _view(session: Session, row: Row[Standing, Consent, str], *, now: dt.datetime) -> ConsentView:
+def _views(session: Session, rows: Sequence[Row[Standing, Consent, str]], *, now: dt.datetime) -> list[ConsentView]:
+    """What is the same question of each is asked once of all."""
+    today = days_at(now, days=UNSURE)[0]
+    used = claims.used_of(session, consent_ids=[row[0].consent_id for row in rows], since=today)
+    accounts = open_accounts(session, biller_ids={row[0].biller_id for row in rows}, now=now)
+    open_to = {(biller_id, account.iban) for biller_id, known in accounts.items() for account in known}
+    returned = _with_an_approval(session, rows)
+    return [
+        _view(row, used=used.get(row[0].consent_id, {}), open_to=open_to, waits=row[0].consent_id in returned, now=now)
+        for row in rows
+    ]
+
+
+def _with_an_approval(session: Session, rows: Sequence[Row[Standing, Consent, str]]) -> set[str]:
+    """Those for which ``awaits_word`` holds, of all that are not in force."""
+    others = [(consent, standing) for standing, consent, _ in rows if consent.state != StandingState.AUTHORISED]
+    kept = tokens.with_any_kept(session, [consent.id for consent, _ in others])
+    begun = [each for each in others if each[0].id not in kept and each[0].state == StandingState.AWAITING]
+    return kept | {consent.id for consent, standing in begun if awaits_word(session, consent, standing)}
+
+
+def _view(
+    row: Row[Standing, Consent, str], *, used: Used, open_to: Collection[tuple[str, str]], waits: bool, now: dt.datetime
+) -> ConsentView:
     standing, consent, biller_name = row
     frame, state = standing.frame, StandingState(consent.state)
-    waits = state is not StandingState.AUTHORISED and awaits_word(session, consent, standing)
     return ConsentView(
         id=consent.id,
         state=state,
@@ -178,18 +203,16 @@ def _view(session: Session, row: Row[Standing, Consent, str], *, now: dt.datetim
         authorised_at=standing.authorised_at,
         ended_at=standing.ended_at,
         approve_until=consent.expires_at,
-        limits=_limits(session, standing, frame, now=now),
+        limits=_limits(frame, days=days_at(now, days=standing.days), used=used),
         waits_for_bank=waits,
-        is_gone=standing.gone_at is not None or consent.bank_consent_id is None,
-        is_account_open=may_be_paid(session, biller_id=standing.biller_id, iban=frame.payee_iban, moment=now),
+        is_late=state is StandingState.AWAITING and now >= consent.expires_at,
+        is_account_open=(standing.biller_id, frame.payee_iban) in open_to,
     )
 
 
-def _limits(session: Session, standing: Standing, frame: Frame, *, now: dt.datetime) -> tuple[LimitView, ...]:
-    days = days_at(now, days=standing.days)[-1:]  # of two that are possible, the one that has begun last
-    has_begun = days[0] >= frame.begins_on
-    used = claims.used(session, consent_id=standing.consent_id, days=days) if has_begun else {}
-    spans = {span.number: span for span in spans_at(frame, days)} if has_begun else {}
+def _limits(frame: Frame, *, days: Sequence[dt.date], used: Used) -> tuple[LimitView, ...]:
+    today = days[-1]  # of two that are possible, the one that has begun last
+    spans = {span.number: span for span in spans_at(frame, [today])} if today >= frame.begins_on else {}
     views = []
     for number, limit in enumerate(frame.limits):
         span = spans.get(number)

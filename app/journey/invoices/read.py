@@ -130,6 +130,11 @@ class InvoiceView:
         return self.asked != self.amount
 
     @property
+    def waits_for_earlier(self) -> bool:
+        """Whether the bill that it replaces is in payment: who pays this one meanwhile could pay twice."""
+        return self.earlier is not None and self.earlier.is_in_payment
+
+    @property
     def says_how(self) -> bool:
         """Whether its pages say to whom, how and until when it is paid: of a suspended biller what was paid, alone."""
         return not self.is_suspended or self.state in (InvoiceState.IN_PAYMENT, InvoiceState.PAID)
@@ -214,7 +219,8 @@ def open_bills_of(
         .order_by(_DAY, Invoice.id)
         .limit(most)
     ).all()
-    return [_view(*row, today=today, earlier=None) for row in rows]
+    earlier = earlier_bills(session, [row[0].id for row in rows])
+    return [_view(*row, today=today, earlier=earlier.get(row[0].id)) for row in rows]
 
 
 def invoice_view(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> InvoiceView:

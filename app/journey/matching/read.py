@@ -133,8 +133,10 @@ def match(
 
 
 def bill_of(view: InvoiceView) -> Bill | None:
-    """What of an invoice meets consents, on the day of the view. None: it is not to be paid here."""
+    """What of an invoice meets consents, on the day of the view. None: it is not to be paid here, or not now."""
     if view.state != InvoiceState.TO_PAY or view.payee_name is None or view.payee_iban is None:
+        return None
+    if view.waits_for_earlier:
         return None
     order = Order(payee_name=view.payee_name, payee_iban=view.payee_iban, amount=view.payable)
     return Bill(order=order, biller_id=view.biller_id, due_on=view.due_on)

@@ -311,17 +311,16 @@ def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
 def _told_of_consent(session: Session, fact: dict[str, Any]) -> NoticeKind | None:
     """What is told of this line of a consent's history; None: nothing. Its customer knows what they did here."""
     line = session.get_one(ConsentHistory, (fact["consent_id"], fact["sequence"]))
-    if line.after == StandingState.REJECTED or (line.before, line.after) == (
-        StandingState.AWAITING,
-        StandingState.EXPIRED,
-    ):
+    if line.after in (StandingState.REJECTED, StandingState.EXPIRED) and line.before in _NEVER_IN_FORCE:
         return NoticeKind.CONSENT_NOT_TAKEN
     if line.after == StandingState.REVOKED and line.before == StandingState.REVOKING:
         return None
     return _OF_CONSENT.get(StandingState(line.after))
 
 
+_NEVER_IN_FORCE = (StandingState.PREPARED, StandingState.AWAITING)
 _OF_CONSENT = {
+    StandingState.REJECTED: NoticeKind.CONSENT_ENDED,
     StandingState.AUTHORISED: NoticeKind.CONSENT_SET_UP,
     StandingState.STOPPED_AT_BANK: NoticeKind.CONSENT_STOPPED,
     StandingState.EXPIRED: NoticeKind.CONSENT_ENDED,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
-from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import UnitOfWork
@@ -13,7 +15,7 @@ from app.errors import AppError, Conflict, FieldError, Invalid
 from app.journey.consents import agreeing
 from app.journey.consents.agreeing import CURRENCY, Terms, Wanted, takes_new
 from app.journey.consents.my_banks import has_removed
-from app.journey.consents.read import suggested
+from app.journey.consents.read import suggested, usable_with
 from app.journey.consents.step import work_key
 from app.journey.intake.own_bills import typed_amount
 from app.journey.invoices.read import InvoiceView, open_bills_of
@@ -24,13 +26,13 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services
 from app.web.customers.bank_view import bank_view
-from app.web.customers.pages import blueprint, common, json_body, me, psu, relying_party, sent_credential
-from app.web.customers.terms import words
+from app.web.customers.pages import bank_name, blueprint, common, json_body, me, psu, relying_party, sent_credential
+from app.web.customers.terms import period_words, words
 from app.web.customers.verdicts import sentence
 from connectors.capabilities import Alignment, Period
 from connectors.money import Money
 from connectors.profile import BankProfile
-from consent.rules import Limit, first_breach, span_of
+from consent.rules import Limit, Reason, Why, first_breach, span_of, spans_at
 
 #: in the order of the form, where the month stands before the others
 PERIODS = (Period.DAY, Period.WEEK, Period.FORTNIGHT, Period.MONTH, Period.HALF_YEAR, Period.YEAR)
@@ -43,11 +45,13 @@ FIELDS = ("bank", "each", *(f"limit_{period}" for period in PERIODS), "begins_on
 
 @blueprint.get("/companies/<biller>/consent")
 def set_up(biller: str) -> ResponseReturnValue:
-    """The limits that the customer chooses, filled in from their bills; before that the bank, if there are several."""
+    """The limits that the customer chooses, filled in from the address, or from their bills; before that the bank, if
+    there are several."""
     bank = _bank(request.args.get("bank", ""))
     if bank is None:
         return _choose_bank(biller)
-    return _form(biller, bank, _suggestion(biller, bank))
+    typed = _typed(request.args)
+    return _form(biller, bank, typed if any(typed[name] for name in FIELDS[1:]) else _suggestion(biller, bank))
 
 
 @blueprint.post("/companies/<biller>/consent")
@@ -59,7 +63,7 @@ def check_terms(biller: str) -> ResponseReturnValue:
         return redirect(url_for("customers.set_up", biller=biller), 303)
     if request.form.get("change"):
         return _form(biller, bank, typed)
-    return _check(biller, bank, typed)
+    return _check(biller, bank, typed, error="terms-changed" if request.form.get("changed") else None)
 
 
 @blueprint.post("/companies/<biller>/consent/ceremony")
@@ -108,9 +112,31 @@ def agree(biller: str) -> ResponseReturnValue:
         bank = _bank(typed["bank"])
         if error.status == 404 or bank is None:
             raise
-        return _check(biller, bank, typed, refused=error)
+        agreed = _agreed_already(biller, bank, typed) if error.code == "ceremony-over" else None
+        if agreed is not None:
+            return redirect(url_for("customers.leave_for_consent", con=agreed), 303)
+        return _check(biller, bank, typed, error=error.code, status=error.status)
     run_now(services(), work_key(consent_id), deadline_s=WEB_DEADLINE_S)
     return redirect(url_for("customers.leave_for_consent", con=consent_id), 303)
+
+
+def _agreed_already(biller_id: str, bank: BankProfile, typed: Mapping[str, str]) -> str | None:
+    """What came of the same signature when it was sent before: the button pressed twice, the page loaded again."""
+    language = _language(common()["locale"])
+    try:
+        with services().reading() as uow:
+            who = me()
+            terms = agreeing.terms_of(uow, customer=who.customer, biller_id=biller_id, bank=bank, wanted=_wanted(typed))
+            order = agreeing.order_of(terms, language=language, words=words)
+            return agreeing.agreed_lately(uow, signed_in=who, order=order)
+    except (Invalid, Conflict):
+        return None
+
+
+@blueprint.get("/companies/<biller>/consent/signed")
+def agree_again(biller: str) -> ResponseReturnValue:
+    """Where a browser comes that asks again for the answer to a signature, as the change of language does."""
+    return redirect(url_for("customers.set_up", biller=biller), 303)
 
 
 # ----------------------------------------------------------------------------------------------------- what was typed
@@ -149,6 +175,12 @@ def _wanted(typed: Mapping[str, str]) -> Wanted:
     return Wanted(each_minor=each, limits=limits, begins_on=begins_on, ends_on=ends_on)
 
 
+def _address(biller_id: str, typed: Mapping[str, str]) -> str:
+    """Of the form as it is filled in."""
+    filled: dict[str, Any] = {name: value for name, value in typed.items() if value}
+    return url_for("customers.set_up", biller=biller_id, **filled)
+
+
 def _suggestion(biller_id: str, bank: BankProfile) -> dict[str, str]:
     customer = me().customer
     with services().reading() as uow:
@@ -174,8 +206,9 @@ def _written(amount: Money) -> str:
     return written.replace(".", ",") if common()["locale"] == "fr" else written
 
 
-def _not_covered_yet(uow: UnitOfWork, terms: Terms) -> list[tuple[InvoiceView, str]]:
-    """The open bills that could not be paid under it on its first day, and why: before it is signed for their sake."""
+def _not_covered(uow: UnitOfWork, terms: Terms) -> list[tuple[InvoiceView, str]]:
+    """The open bills that could not be paid under it as soon as it begins, one after the other, and why: before it is
+    signed for their sake."""
     customer = me().customer
     today = today_of(customer, uow.now)
     views = open_bills_of(
@@ -187,12 +220,19 @@ def _not_covered_yet(uow: UnitOfWork, terms: Terms) -> list[tuple[InvoiceView, s
         most=BILLS_MOST,
     )
     found = []
+    used: Counter[tuple[int, dt.date]] = Counter()
+    day = max(today, terms.frame.begins_on)
     for view in views:
         bill = bill_of(view)
-        day = max(today, terms.frame.begins_on)
-        reason = first_breach(terms.frame, bill.order, days=[day], used={}) if bill else None
+        if bill is None:
+            continue
+        reason = first_breach(terms.frame, bill.order, days=[day], used=used)
+        if reason is None and bill.due_on is not None and today <= bill.due_on < day:
+            reason = Reason(why=Why.NOT_YET, day=day)
         if reason is not None:
             found.append((view, sentence(reason)))
+        else:
+            used.update({span.key: bill.order.amount.minor for span in spans_at(terms.frame, [day])})
     return found
 
 
@@ -241,14 +281,21 @@ def _payee(session: object, biller_id: str, customer_id: str, now: dt.datetime) 
 def _form(
     biller_id: str, bank: BankProfile, typed: Mapping[str, str], refused: AppError | None = None
 ) -> ResponseReturnValue:
+    customer_id, closed = me().customer.id, None
     with services().reading() as uow:
-        payee = _payee(uow.session, biller_id, me().customer.id, uow.now)
+        payee = _payee(uow.session, biller_id, customer_id, uow.now)
+        try:
+            agreeing.may_agree(uow, customer_id=customer_id, bank=bank)
+        except Conflict as conflict:
+            closed = conflict.code
     page = render_template(
         "customers/agree.html",
         biller_id=biller_id,
         payee=payee,
+        closed=closed,
         bank=bank_view(bank, {}),
         typed=typed,
+        again=_address(biller_id, typed),
         periods=PERIODS,
         wrong={error.pointer: error.detail for error in refused.errors} if refused else {},
         error=refused.code if refused else None,
@@ -257,29 +304,34 @@ def _form(
 
 
 def _check(
-    biller_id: str, bank: BankProfile, typed: Mapping[str, str], refused: AppError | None = None
-) -> Response | ResponseReturnValue:
-    """The page that is signed; where it cannot be, the form again, with everything that was typed."""
+    biller_id: str, bank: BankProfile, typed: Mapping[str, str], *, error: str | None = None, status: int = 200
+) -> ResponseReturnValue:
+    """The page that is signed; where it cannot be, the form again, with everything that was typed. ``error``: why it
+    was not, before."""
     language = _language(common()["locale"])
     who = me()
     try:
         with services().reading() as uow:
             terms = agreeing.terms_of(uow, customer=who.customer, biller_id=biller_id, bank=bank, wanted=_wanted(typed))
-            not_covered = _not_covered_yet(uow, terms)
+            not_covered = _not_covered(uow, terms)
+            beside = usable_with(uow.session, customer_id=who.customer.id, biller_id=biller_id, now=uow.now)
             has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
-    except (Invalid, Conflict) as error:
-        return _form(biller_id, bank, typed, refused=error)
+    except (Invalid, Conflict) as refused:
+        return _form(biller_id, bank, typed, refused=refused)
     page = render_template(
         "customers/agree_check.html",
         biller_id=biller_id,
         terms=terms,
         bank=bank_view(bank, {}),
         typed=typed,
+        again=_address(biller_id, typed),
         language=language,
         sentences=words(terms, language),
         not_covered=not_covered,
+        beside=[(each, bank_name(each.bank_id)) for each in beside],
+        period_words=period_words,
         shown=agreeing.shown_of(agreeing.order_of(terms, language=language, words=words)),
         needs_passkey=who.read_only or not has_passkey,
-        error=refused.code if refused else None,
+        error=error,
     )
-    return make_response(page, refused.status if refused else 200)
+    return make_response(page, status)

@@ -167,9 +167,8 @@ def renew_consent(con: str) -> ResponseReturnValue:
 def _leaving(consent_id: str, *, renewing: bool) -> ResponseReturnValue:
     with services().reading() as uow:
         view = consent_view(uow.session, consent_id=consent_id, customer_id=me().customer.id, now=uow.now)
-        is_late = view.state is StandingState.AWAITING and uow.now >= view.approve_until
     is_being_told = view.state is StandingState.PREPARED and not renewing
-    if not is_being_told and (not view.can_approve or is_late or view.waits_for_bank):
+    if not is_being_told and (not view.can_approve or view.waits_for_bank):
         return redirect(url_for("customers.consent", con=consent_id), 303)
     return render_template(
         "customers/consent_leave.html",
@@ -186,7 +185,7 @@ def consent_state(con: str) -> ResponseReturnValue:
     """For the page's small poll: whether there is something new to show."""
     with services().reading() as uow:
         view = consent_view(uow.session, consent_id=con, customer_id=me().customer.id, now=uow.now)
-    moves = view.waits_for_bank or view.state in (StandingState.PREPARED, StandingState.REVOKING)
+    moves = view.waits_for_bank or view.is_late or view.state in (StandingState.PREPARED, StandingState.REVOKING)
     return jsonify(version=view.version, final=not moves)
 
 

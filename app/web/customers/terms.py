@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from flask_babel import force_locale, format_date, gettext
+from flask_babel import force_locale, gettext
 
 from app.journey.consents.agreeing import Terms
-from app.web.customers.filters import FORMATS, money, sort_code
+from app.web.customers.filters import FORMATS, long_day, money, sort_code
 from app.web.customers.filters import iban as in_groups
 from connectors.capabilities import Period
 from connectors.money import Money
@@ -26,7 +26,9 @@ def period_words(period: Period, most: Money) -> str:
     said: dict[Period, str] = {
         Period.DAY: gettext("At most %(amount)s on any one day.", amount=amount),
         Period.WEEK: gettext("At most %(amount)s in each week, from Monday to Sunday.", amount=amount),
-        Period.FORTNIGHT: gettext("At most %(amount)s in any two weeks, counted from the first day.", amount=amount),
+        Period.FORTNIGHT: gettext(
+            "At most %(amount)s in each period of two weeks, counted from the first day.", amount=amount
+        ),
         Period.MONTH: gettext("At most %(amount)s in each calendar month.", amount=amount),
         Period.HALF_YEAR: gettext("At most %(amount)s in each half of a calendar year.", amount=amount),
         Period.YEAR: gettext("At most %(amount)s in each calendar year.", amount=amount),
@@ -45,11 +47,11 @@ def _sentences(terms: Terms) -> list[str]:
     for number, limit in enumerate(frame.limits):
         said.append(period_words(limit.period, Money(limit.minor, frame.currency)))
         said += _first_period(limit, number, frame.begins_on, frame.currency)
-    said.append(gettext("From %(day)s.", day=format_date(frame.begins_on, "long")))
+    said.append(gettext("From %(day)s.", day=long_day(frame.begins_on)))
     if frame.ends_on is None:
         said.append(gettext("Until you stop it."))
     else:
-        said.append(gettext("Until %(day)s, that day included.", day=format_date(frame.ends_on, "long")))
+        said.append(gettext("Until %(day)s, that day included.", day=long_day(frame.ends_on)))
     return [
         *said,
         gettext("You start every payment yourself, with your passkey. Nobody can take money by it."),
@@ -73,8 +75,8 @@ def _first_period(limit: Limit, number: int, begins_on: dt.date, currency: str) 
     if span.limit_minor == limit.minor:
         return []
     told = {
-        "first": format_date(span.first, "long"),
-        "last": format_date(span.last, "long"),
+        "first": long_day(span.first),
+        "last": long_day(span.last),
         "amount": money(Money(span.limit_minor, currency)),
     }
     said: dict[Period, str] = {

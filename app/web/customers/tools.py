@@ -7,6 +7,7 @@ verb, so that whoever finds a token can read bills, and neither pay one nor chan
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, jsonify, redirect, render_template, request, url_for
@@ -168,8 +169,9 @@ def my_ways(inv: str) -> ResponseReturnValue:
             troubled=troubled_banks(uow.session, now=uow.now),
             ask=[bank.id for bank in banks],
         )
-    is_stopped = bill.is_suspended or seal is Seal.WRONG or (account is not None and not account.is_open)
-    shown = [] if ways is None or is_stopped else [_way(way) for way in _all(ways)]
+    is_closed = seal is Seal.WRONG or (account is not None and not account.is_open)
+    bill = replace(bill, is_stopped=bill.is_suspended or is_closed)
+    shown = [] if ways is None or bill.is_stopped else [_way(way) for way in _all(ways)]
     return jsonify(bill=_bill(bill), ways=shown)
 
 
@@ -181,6 +183,7 @@ def _all(ways: WaysView) -> list[WayView]:
 
 
 def _bill(bill: InvoiceView) -> dict[str, Any]:
+    held = "stopped" if bill.is_stopped else "earlier_in_payment" if bill.waits_for_earlier else None
     return {
         "id": bill.id,
         "company": {"id": bill.biller_id, "name": bill.biller_name},
@@ -190,7 +193,8 @@ def _bill(bill: InvoiceView) -> dict[str, Any]:
         "issued_on": bill.issued_on.isoformat(),
         "due_on": bill.due_on.isoformat() if bill.due_on and bill.says_how else None,
         "asked": _money(bill.asked),
-        "payable_today": _money(bill.payable) if bill.state == InvoiceState.TO_PAY else None,
+        "payable_today": _money(bill.payable) if bill.state == InvoiceState.TO_PAY and held is None else None,
+        "held": held,
         "page": _absolute(url_for("customers.bill", inv=bill.id)),
     }
 

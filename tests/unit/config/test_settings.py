@@ -210,3 +210,20 @@ def test_a_mail_server_that_cannot_be_used_stops_the_start(monkeypatch: pytest.M
 def test_mail_comes_from_an_address(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:
     with pytest.raises(SettingsError, match="QUITTANCE_MAIL_FROM must be"):
         read(monkeypatch, BASE_URL="https://bills.example", SMTP_URL="smtps://mail.example", MAIL_FROM=sender)
+
+
+def test_whom_customers_reach_is_named_or_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (read(monkeypatch, BASE_URL="https://bills.example").help_email) == ""
+    named = read(
+        monkeypatch, BASE_URL="https://bills.example", HELP_EMAIL="help@bills.example", HELP_PHONE="+44 20 7946 0000"
+    )
+    assert (named.help_email, named.help_phone) == ("help@bills.example", "+44 20 7946 0000")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"HELP_EMAIL": "help"}, {"HELP_EMAIL": "a@b"}, {"HELP_PHONE": "020 7946 0000"}, {"HELP_PHONE": "+44 x"}]
+)
+def test_whom_nobody_could_reach_stops_the_start(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]) -> None:
+    (name,) = wrong
+    with pytest.raises(SettingsError, match=f"QUITTANCE_{name} must be"):
+        read(monkeypatch, BASE_URL="https://bills.example", **wrong)
