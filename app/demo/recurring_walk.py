@@ -128,7 +128,7 @@ def _agree_once(walk: RecurringWalk, offer: str) -> str:
     for said in (
         f"To {company.name} alone, account {grouped(company.iban)}",
         f"At most {pounds(EACH)} for one payment.",
-        f"At most {pounds(FORTNIGHT)} in any two weeks, counted from the first day.",
+        f"At most {pounds(FORTNIGHT)} in each period of two weeks, counted from the first day.",
     ):
         shows(walk.page, said)
     done = signed(walk, f"{address}/ceremony")
@@ -151,7 +151,7 @@ def leave(walk: RecurringWalk) -> str:
         lambda page: bool(page.links(f"{walk.path}/bank")),
         what="the bank was not told of the consent",
     )
-    for said in (f"at most {pounds(EACH)}", f"At most {pounds(FORTNIGHT)} in any two weeks"):
+    for said in (f"at most {pounds(EACH)}", f"At most {pounds(FORTNIGHT)} in each period of two weeks"):
         shows(page, said)
     return "the bank has the consent"
 
