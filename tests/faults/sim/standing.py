@@ -21,6 +21,7 @@ from tests.faults.sim.bank import Bank, WayBack
 from tests.faults.sim.house import PARTY, PSU, Person
 from tests.faults.sim.standing_bank import Held, Recurring
 from tests.faults.sim.standing_truth import StandingTruth
+from tests.faults.sim.visits import Returning
 
 if TYPE_CHECKING:
     from tests.faults.sim.world import World
@@ -259,26 +260,19 @@ class StandingConsents:
         return dice.random() < 0.05 or self._come_back(*self.back[-1])
 
     def _come_back(self, way: WayBack, code: str | None, going: Going) -> bool:
-        """Mostly in the browser that left, and who left it."""
-        world, dice = self.world, self.world.dice
-        is_other_browser, is_other_customer = dice.random() < 0.02, dice.random() < 0.02
-        browsers = {"somebody-elses"} if is_other_browser else {going.browser}
-        customer_id: str | None = going.person.signed_in.customer.id
-        if is_other_customer:
-            customer_id = next(each.signed_in.customer.id for each in world.people if each is not going.person)
-        elif dice.random() < 0.1:
-            customer_id = None
+        world = self.world
+        whose = Returning.to(world, going.person, going.browser)
 
         def back() -> None:
             returned = consents.come_back(
                 world.services,
                 bank_id=going.bank.profile.id,
                 state=way.state,
-                browsers=browsers,
-                customer_id=customer_id,
+                browsers=whose.browsers,
+                customer_id=whose.customer_id,
                 answer=way.answer,
             )
-            if returned is not None and returned.is_believed and (is_other_browser or is_other_customer):
+            if returned is not None and returned.is_believed and not whose.is_theirs:
                 world.floor.broken("D3", "an approval is taken from another browser, or for another customer")
             if returned is None or returned.work is None:
                 return

@@ -29,6 +29,30 @@ class Setting:
     browser: str = field(repr=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Returning:
+    """Who comes back from a bank, and in which browser: mostly whoever left, in the one that they left in."""
+
+    browsers: set[str]
+    customer_id: str | None  #: None: nobody is signed in there
+    is_theirs: bool
+
+    @classmethod
+    def to(cls, world: World, person: Person, browser: str) -> Returning:
+        dice = world.dice
+        is_other_browser, is_other_customer = dice.random() < 0.02, dice.random() < 0.02
+        customer_id: str | None = person.signed_in.customer.id
+        if is_other_customer:
+            customer_id = next(each.signed_in.customer.id for each in world.people if each is not person)
+        elif dice.random() < 0.1:
+            customer_id = None
+        return cls(
+            browsers={"somebody-elses"} if is_other_browser else {browser},
+            customer_id=customer_id,
+            is_theirs=not (is_other_browser or is_other_customer),
+        )
+
+
 @dataclass(eq=False)
 class Visits:
     """Those of one history."""
@@ -84,26 +108,19 @@ class Visits:
         return False
 
     def _come_back(self, way: WayBack, going: Setting) -> bool:
-        """Mostly in the browser that left."""
-        world, dice = self.world, self.world.dice
-        is_other_browser, is_other_customer = dice.random() < 0.02, dice.random() < 0.02
-        browsers = {"somebody-elses"} if is_other_browser else {going.browser}
-        customer_id: str | None = going.person.signed_in.customer.id
-        if is_other_customer:
-            customer_id = next(p.signed_in.customer.id for p in world.people if p is not going.person)
-        elif dice.random() < 0.1:
-            customer_id = None
+        world = self.world
+        whose = Returning.to(world, going.person, going.browser)
 
         def back() -> None:
             returned = sign_in.come_back(
                 world.services,
                 bank_id=going.bank.profile.id,
                 state=way.state,
-                browsers=browsers,
-                customer_id=customer_id,
+                browsers=whose.browsers,
+                customer_id=whose.customer_id,
                 answer=way.answer,
             )
-            if returned is not None and returned.is_believed and (is_other_browser or is_other_customer):
+            if returned is not None and returned.is_believed and not whose.is_theirs:
                 world.floor.broken("D3", "a sign-in is taken from another browser, or for another customer")
             if returned is not None and not returned.is_believed:
                 world.floor.counts["some sign-ins not believed"] += 1
