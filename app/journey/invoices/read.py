@@ -33,6 +33,8 @@ from connectors.money import Money, Total
 from consent.vault import Vault, VaultError
 
 INBOX_MOST = 100
+#: open bills of one company that stand beside a consent for it
+OPEN_MOST = 5
 _DAY = func.coalesce(Invoice.due_on, Invoice.issued_on)
 
 
@@ -205,20 +207,21 @@ def invoices_of(
 
 
 def open_bills_of(
-    session: Session, *, customer_id: str, biller_id: str, currency: str, today: dt.date, most: int
+    session: Session, *, customer: Customer, biller_id: str, currency: str, now: dt.datetime
 ) -> list[InvoiceView]:
-    """What is to be paid to one company in one currency, by due day."""
+    """What is to be paid to one company in one currency, by due day, at most OPEN_MOST: beside a consent for it."""
     rows = session.execute(
         _select()
         .where(
-            Invoice.customer_id == customer_id,
+            Invoice.customer_id == customer.id,
             Invoice.biller_id == biller_id,
             Invoice.currency == currency,
             Invoice.state == InvoiceState.TO_PAY,
         )
         .order_by(_DAY, Invoice.id)
-        .limit(most)
+        .limit(OPEN_MOST)
     ).all()
+    today = today_of(customer, now)
     earlier = earlier_bills(session, [row[0].id for row in rows])
     return [_view(*row, today=today, earlier=earlier.get(row[0].id)) for row in rows]
 

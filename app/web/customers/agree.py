@@ -36,8 +36,6 @@ from consent.rules import Limit, Reason, Why, first_breach, span_of, spans_at
 
 #: in the order of the form, where the month stands before the others
 PERIODS = (Period.DAY, Period.WEEK, Period.FORTNIGHT, Period.MONTH, Period.HALF_YEAR, Period.YEAR)
-#: open bills of the company that the page which is signed speaks of
-BILLS_MOST = 5
 MONTHS = 13
 TYPED_MOST = 30
 FIELDS = ("bank", "each", *(f"limit_{period}" for period in PERIODS), "begins_on", "until", "ends_on")
@@ -212,12 +210,7 @@ def _not_covered(uow: UnitOfWork, terms: Terms) -> list[tuple[InvoiceView, str]]
     customer = me().customer
     today = today_of(customer, uow.now)
     views = open_bills_of(
-        uow.session,
-        customer_id=customer.id,
-        biller_id=terms.biller_id,
-        currency=terms.frame.currency,
-        today=today,
-        most=BILLS_MOST,
+        uow.session, customer=customer, biller_id=terms.biller_id, currency=terms.frame.currency, now=uow.now
     )
     found = []
     used: Counter[tuple[int, dt.date]] = Counter()

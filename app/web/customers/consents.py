@@ -19,7 +19,6 @@ from app.journey.invoices.read import InvoiceView, open_bills_of
 from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.read import payments_under, waiting_at_banks
 from app.people import names
-from app.people.customers import today_of
 from app.people.models import Customer
 from app.people.stops import is_stopped
 from app.services import WEB_DEADLINE_S
@@ -32,8 +31,6 @@ from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
 from consent.states import StandingState
 
-#: open bills that the page of a consent offers to pay
-COVERED_MOST = 5
 #: so many consents are more than one looks through
 FIND_FROM = 8
 #: banks on one page; the search finds the others
@@ -134,12 +131,7 @@ def _page(consent_id: str, refused: AppError | None = None) -> ResponseReturnVal
 def _covered_by(uow: UnitOfWork, view: ConsentView, customer: Customer) -> list[InvoiceView]:
     """The open bills of its company that could be paid under it now: why it was set up, more often than not."""
     open_ones = open_bills_of(
-        uow.session,
-        customer_id=customer.id,
-        biller_id=view.biller_id,
-        currency=view.each.currency,
-        today=today_of(customer, uow.now),
-        most=COVERED_MOST,
+        uow.session, customer=customer, biller_id=view.biller_id, currency=view.each.currency, now=uow.now
     )
     bills = {bill.id: asked for bill in open_ones if (asked := bill_of(bill)) is not None}
     banks = Banks.now(services().banks)
