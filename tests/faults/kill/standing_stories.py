@@ -133,7 +133,8 @@ def _stopping() -> Iterator[StandingStory]:
         yield _ending(name, way, [*kills, *worker("work.claimed:4", *FOLLOWED)])
         way, name = f"{way}, later", f"{does} after a payment was sent"
         told = worker("submit.sent", "submit.kept", "submit.written", "status.heard", "consents.answered")
-        yield _ending(name, way, [*kills, *told], paid=True)
+        # who dies at the payment's own work keeps the customer waiting until a worker has sent it
+        yield _ending(name, way, [*web("work.taken"), *kills, *told], paid=True)
         # the worker dies between the two, so that nobody knows: nothing is sent again, and the bank is asked in person
         yield _ending(f"{does} when a payment may have been sent", way, worker("submit.intended"))
         for fault, is_executed in (("answer lost", True), ("late", True), ("bank dies", True), ("request lost", False)):
