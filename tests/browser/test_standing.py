@@ -51,7 +51,7 @@ def sign_in_there(screen: Screen) -> None:
 
 
 def set_up(screen: Screen, number: str) -> str:
-    """From a bill to a consent at Albion Bank that stands, with £100.00 in each two weeks from today on; its address."""
+    """From a bill to a consent at Albion Bank that stands, with £100.00 in each two weeks from today; its address."""
     screen.open_bill(number)
     screen.open(f"{screen.path}/bank")
     offer = screen.page.locator("a[href*='/consent?bank=albion']").first

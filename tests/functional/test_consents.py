@@ -189,7 +189,9 @@ def test_two_open_bills_that_are_too_much_together_are_said_before_it_is_signed(
     at.bill(number="c2")
     words = in_one_line(at.check(each="100", limit_month="", limit_fortnight="100.00"))
     assert "Bill c1, £84.20: " not in words
-    assert "Bill c2, £84.20: £68.40 too much: £15.80 is left of the limit for two weeks" in words
+    assert "Bill c2, £84.20: After the bills before it: £68.40 too much: £15.80 is left of the limit for two" in words
+    said = in_one_line(at.browser.get(f"/consents/{at.set_up(each='100', limit_month='', limit_fortnight='100.00')}"))
+    assert "Each of them is covered by itself, but not all together." in said
 
 
 def test_a_consent_that_begins_after_a_bill_is_due_says_so_before_it_is_signed(at: Consenting) -> None:

@@ -406,6 +406,7 @@ def test_help_is_at_the_same_place_of_every_page_and_open_to_everybody(journey: 
     assert [each["href"] for each in journey.browser.page("/help").select("main a")] == [
         "/stop",
         "/receipts",
+        "/consents",
         "/real",
         "/security",
     ]

@@ -73,7 +73,7 @@ def test_it_is_in_the_space_and_asks_for_nothing(app: Flask, journey: Journey, m
     inbox = said(journey, "/bills")
     assert "Nothing to pay here." in inbox
     assert "Besides, 1 bill is not paid from here" in inbox
-    assert "Review and pay" not in inbox
+    assert "Check and pay" not in inbox
     page = said(journey, f"/bills/{invoice_id}")
     assert "Check and pay" not in page
     assert f"/bills/{invoice_id}/" not in str(journey.browser.page(f"/bills/{invoice_id}").select("a.button"))
@@ -145,7 +145,7 @@ def test_what_is_paid_here_is_summed_and_nothing_else(journey: Journey) -> None:
     inbox = said(journey, "/bills")
     assert "€40.00 to pay, on 1 bill" in inbox
     assert "Besides, 2 bills are not paid from here" in inbox
-    assert inbox.index("Review and pay") > 0
+    assert inbox.index("Check and pay") > 0
     assert "2" not in [each.get_text() for each in journey.browser.page("/bills?show=to-pay").select(".card h2")]
 
 

@@ -196,7 +196,7 @@ def test_it_waits_at_the_bank_for_an_approval(journey: Journey) -> None:
     journey.browser.leave(payment_id)
     stop(journey, look=False)
     assert "we are asking the bank to drop it" in part(journey, "confirm")
-    assert "No payment was under way" in part(journey, "stopped")
+    assert "Nothing that could be stopped here." in part(journey, "stopped")
     journey.worker.run_until_idle()
     journey.wait(150)
     assert journey.payment(payment_id).state == "cancelled"
@@ -220,7 +220,7 @@ def test_what_had_ended_before_is_not_told(journey: Journey) -> None:
     journey.wait(60)
     stop(journey)
     assert part(journey, "out") == ""
-    assert "No payment was under way" in part(journey, "stopped")
+    assert "Nothing that could be stopped here." in part(journey, "stopped")
 
 
 def test_who_is_at_the_bank_and_comes_back_with_a_code_has_it_exchanged_by_nobody(journey: Journey) -> None:
@@ -309,7 +309,7 @@ def test_the_bank_has_confirmed_nothing_where_it_never_told_an_id(journey: Journ
     with journey.services.reading() as uow:
         assert uow.session.get_one(Consent, standing.consent_id).state == "revoked"
     for name in ("stopped", "confirm"):
-        assert ("Standing consent for" in part(journey, name)) is (name == said_in)
+        assert ("Consent for" in part(journey, name)) is (name == said_in)
 
 
 def test_a_consent_that_was_being_taken_back_already_is_shown(journey: Journey) -> None:

@@ -129,7 +129,7 @@ def test_two_people_let_a_company_in_and_the_log_has_each_word(journey: Journey,
     assert f"{biller_id}: vetted" in say("approve", biller_id, "--by", "grace")
     assert "Soléa Distribution" in words(journey, "/companies/find?find=solea")
     shown = words(journey, f"/companies/{biller_id}")
-    assert "has been vetted since 23 November 2026: two people at Quittance looked who it is" in shown
+    assert "has been vetted since 23 November 2026: two people at Quittance checked who it is" in shown
     assert "SIREN 904172681 Its digits are right. No register was asked, or none could say." in shown
     assert "None is open for payments now." in shown
     assert "Not checked: whether its bills are right" in shown
@@ -584,7 +584,7 @@ def test_a_bill_of_a_suspended_one_says_nowhere_how_to_pay_it(journey: Journey, 
     invoice_id = journey.bill(number="A-1", early_payment={"until": "2026-11-30", "discount": "3.33"})
     other_way = journey.bill(number="A-2", payee=None, means="card")
     pages = [f"/bills/{invoice_id}", f"/bills/{other_way}", "/bills", f"/bills/{invoice_id}/bank?find=h"]
-    asking = ("Pay by", "The next page shows", "it is paid by card", "Review and pay", "This is what to write")
+    asking = ("Pay by", "You see everything once more", "it is paid by card", "Check and pay", "This is what to write")
     before = [words(journey, each) for each in pages]
     assert [each for each in asking if not any(each in page for page in before)] == []
     suspend(say, journey)
@@ -690,7 +690,7 @@ def test_no_sum_has_what_nothing_may_be_paid_for(journey: Journey, say: Say, own
     assert "Nothing to pay here." in page
     assert "Left out: 4 bills, because the company is suspended or the account is held" in page
     assert "Nothing is paid to its account now: open the bill to see why" in page
-    assert "Review and pay" not in page
+    assert "Check and pay" not in page
     assert own in str(journey.browser.page("/bills"))
 
 

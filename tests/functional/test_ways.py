@@ -158,9 +158,7 @@ def test_a_covered_bill_says_so_and_leads_to_one_signature(trams: Trams) -> None
 def test_a_bill_that_is_over_the_limit_says_by_how_much_and_what_can_be_done(trams: Trams) -> None:
     invoice_id, consent_id = trams.bill("w4", "62.40"), trams.agree()
     line = words(trams.page(f"/bills/{invoice_id}").select(".best-way")[0])
-    assert line == (
-        "Not covered by your consent at Albion Bank. £12.40 over the limit per payment, £50.00. How do you want to pay?"
-    )
+    assert line == ("Not covered by your consent at Albion Bank. £12.40 over the limit per payment, £50.00.")
     card = trams.page(f"/bills/{invoice_id}/bank").select(".way-card")[0]
     assert links(card) == [
         f"/bills/{invoice_id}/bank#banks-title",

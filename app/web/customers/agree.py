@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
@@ -32,7 +33,7 @@ from app.web.customers.verdicts import sentence
 from connectors.capabilities import Alignment, Period
 from connectors.money import Money
 from connectors.profile import BankProfile
-from consent.rules import Limit, Reason, Why, first_breach, span_of, spans_at
+from consent.rules import Limit, Reason, Why, breaches, first_breach, span_of, spans_at
 
 #: in the order of the form, where the month stands before the others
 PERIODS = (Period.DAY, Period.WEEK, Period.FORTNIGHT, Period.MONTH, Period.HALF_YEAR, Period.YEAR)
@@ -219,11 +220,13 @@ def _not_covered(uow: UnitOfWork, terms: Terms) -> list[tuple[InvoiceView, str]]
         bill = bill_of(view)
         if bill is None:
             continue
-        reason = first_breach(terms.frame, bill.order, days=[day], used=used)
-        if reason is None and bill.due_on is not None and today <= bill.due_on < day:
-            reason = Reason(why=Why.NOT_YET, day=day)
-        if reason is not None:
-            found.append((view, sentence(reason)))
+        against = breaches(terms.frame, bill.order, days=[day], used={})
+        if not against and bill.due_on is not None and today <= bill.due_on < day:
+            against = [Reason(why=Why.NOT_YET, day=day)]
+        if against:
+            found.append((view, " ".join(sentence(reason) for reason in against)))
+        elif together := first_breach(terms.frame, bill.order, days=[day], used=used):
+            found.append((view, gettext("After the bills before it: %(reason)s", reason=sentence(together))))
         else:
             used.update({span.key: bill.order.amount.minor for span in spans_at(terms.frame, [day])})
     return found

@@ -116,6 +116,7 @@ def _page(consent_id: str, refused: AppError | None = None) -> ResponseReturnVal
         "customers/consent.html",
         consent=view,
         covered=covered,
+        fits_together=_fits_together(view, covered),
         bank_name=bank_name(view.bank_id),
         profile=profile_of(view.bank_id),
         paid=paid,
@@ -144,6 +145,12 @@ def _covered_by(uow: UnitOfWork, view: ConsentView, customer: Customer) -> list[
     return [bill for bill in open_ones if bill.id in covered]
 
 
+def _fits_together(view: ConsentView, bills: list[InvoiceView]) -> bool:
+    """Whether what is left of each limit pays all of these bills."""
+    total = sum(bill.payable.minor for bill in bills)
+    return all(limit.left is None or total <= limit.left.minor for limit in view.limits)
+
+
 @blueprint.get("/consents/<con>/leave")
 def leave_for_consent(con: str) -> ResponseReturnValue:
     """Which bank comes next and what it will show, for the first approval. While the bank is being told, it waits."""
@@ -166,6 +173,7 @@ def _leaving(consent_id: str, *, renewing: bool) -> ResponseReturnValue:
         "customers/consent_leave.html",
         consent=view,
         bank_name=bank_name(view.bank_id),
+        bank_view=_view_of(view.bank_id),
         ready=not is_being_told,
         renewing=view.state is not StandingState.AWAITING,
         period_words=period_words,

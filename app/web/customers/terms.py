@@ -55,7 +55,7 @@ def _sentences(terms: Terms) -> list[str]:
     return [
         *said,
         gettext("You start every payment yourself, with your passkey. Nobody can take money by it."),
-        gettext("None of this can be changed later: for other limits you set up another one."),
+        gettext("Payee, limits and days cannot be changed later: for others you set up another one."),
         gettext("You can stop it at any time, here or at your bank. What was sent before may still be paid."),
     ]
 

@@ -75,8 +75,8 @@ SENTENCES: Mapping[Why, LazyString] = {
 STEPS: Mapping[Next, LazyString] = {
     Next.PAY: lazy_gettext("Pay this way"),
     Next.SINGLE: lazy_gettext("Approve this bill alone, at a bank"),
-    Next.SET_UP: lazy_gettext("Allow it at your bank"),
-    Next.SET_UP_HIGHER: lazy_gettext("Allow more, with a higher limit"),
+    Next.SET_UP: lazy_gettext("Set up a consent"),
+    Next.SET_UP_HIGHER: lazy_gettext("Set up another consent, with a higher limit"),
     Next.RENEW: lazy_gettext("Approve it at your bank again"),
     Next.GO_ON: lazy_gettext("Go on with the approval"),
     Next.WAIT: lazy_gettext("Wait until that day"),
