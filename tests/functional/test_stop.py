@@ -220,7 +220,7 @@ def test_what_had_ended_before_is_not_told(journey: Journey) -> None:
     journey.wait(60)
     stop(journey)
     assert part(journey, "out") == ""
-    assert "Nothing that could be stopped here." in part(journey, "stopped")
+    assert "No payment was under way" in part(journey, "stopped")
 
 
 def test_who_is_at_the_bank_and_comes_back_with_a_code_has_it_exchanged_by_nobody(journey: Journey) -> None:
