@@ -65,6 +65,12 @@ def refresh_token(
     return None if found is None or row is None or row.expires_at is None else (found, row.expires_at)
 
 
+def is_renewable(session: Session, consent_id: str, *, now: dt.datetime) -> bool:
+    """Whether something to renew its token with is here, be it one that does not open now."""
+    row = session.get(Sealed, _box_to_renew(consent_id))
+    return row is not None and row.expires_at is not None and row.expires_at - MARGIN > now
+
+
 def is_any_kept(session: Session, consent_id: str) -> bool:
     """Whether an approval of it left anything here, be it dead by now or not to be opened."""
     return consent_id in with_any_kept(session, [consent_id])
@@ -133,6 +139,11 @@ def forget_of_order(session: Session, order_id: str) -> None:
 def forget(session: Session, consent_id: str | None) -> None:
     """What it was given for will not be done."""
     session.execute(delete(Sealed).where(Sealed.id.in_((_box(consent_id), _box_to_renew(consent_id)))))
+
+
+def forget_access(session: Session, consent_id: str) -> None:
+    """The bank does not take it. What it is renewed with stays."""
+    session.execute(delete(Sealed).where(Sealed.id == _box(consent_id)))
 
 
 @functools.lru_cache(maxsize=1000)

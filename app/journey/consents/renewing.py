@@ -26,6 +26,7 @@ class _Old:
     bank_id: str
     refresh_token: str = field(repr=False)
     until: dt.datetime
+    asked_at: dt.datetime  #: from then on the life of what comes is counted: the bank may have begun it at once
 
 
 def fresh_token(services: Services, *, consent_id: str, deadline_s: float) -> str | None:
@@ -64,12 +65,14 @@ def _begin(services: Services, consent_id: str) -> _Old | str | None:
             uow.commit()
             return None
         found = tokens.refresh_token(uow.session, services.vault, consent_id, now=uow.now)
-        is_taken = standing.renewing_until is not None and uow.now < standing.renewing_until
+        # what lies further ahead was written by a clock that was ahead
+        until = standing.renewing_until
+        is_taken = until is not None and uow.now < until <= uow.now + 2 * rules.RENEWING
         if found is None or is_taken:
             return None
         standing.renewing_until = uow.now + rules.RENEWING
         uow.commit()
-        return _Old(consent.bank_id, *found)
+        return _Old(consent.bank_id, *found, asked_at=uow.now)
 
 
 def _end(services: Services, consent_id: str, old: _Old, renewed: Authorised | None) -> str | None:
@@ -81,7 +84,8 @@ def _end(services: Services, consent_id: str, old: _Old, renewed: Authorised | N
         if is_the_same:
             standing.renewing_until = None
         if renewed is not None and is_the_same and consent.state == StandingState.AUTHORISED:
-            tokens.keep_standing(uow.session, services.vault, consent_id, renewed, now=uow.now, until=old.until)
+            vault = services.vault
+            tokens.keep_standing(uow.session, vault, consent_id, renewed, now=old.asked_at, until=old.until)
         token = None
         if consent.state == StandingState.AUTHORISED:
             token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)

@@ -52,6 +52,11 @@ def never_let_in(session: Session, call_id: str) -> bool:
     return all(outcome in (_NOT_SENT, _NO_ACCESS) for outcome in _outcomes(session, call_id))
 
 
+def times_without_access(session: Session, call_id: str) -> int:
+    """How many of its sendings came with a token that the bank did not take."""
+    return _outcomes(session, call_id).count(_NO_ACCESS)
+
+
 def is_refused(session: Session, call_id: str) -> bool:
     """Whether the last sending was refused, and none may have been done."""
     outcomes = _outcomes(session, call_id)
@@ -65,11 +70,11 @@ def is_refused_again(session: Session, call_id: str) -> bool:
 
 
 def would_be_another_payment(session: Session, payment: Payment, profile: BankProfile, call_id: str) -> bool:
-    """Whether the same bytes could be executed once more: the bank forgets the key of what reached it, and no payment
+    """Whether the same bytes could be executed once more: the bank forgets the key of what it let in, and no payment
     uses up the consent."""
     if profile.keeps_keys or standing_of(session, payment) is None:
         return False
-    return not never_reached(session, call_id)
+    return not never_let_in(session, call_id)
 
 
 def is_another_day(uow: UnitOfWork, payment: Payment) -> bool:

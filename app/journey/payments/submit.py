@@ -38,9 +38,9 @@ from app.services import Task
 from connectors.capabilities import RecurringConsent
 from connectors.contract import ConsentStatus, Fact, PsuContext, Submitted
 from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable, BeyondLimits
+from consent import tokens
 from consent.models import Consent, Standing
 from consent.states import ConsentSource, StandingState
-from consent.tokens import access_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +88,23 @@ def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:
 
 
 def _leave(task: Task, uow: UnitOfWork, payment: Payment) -> None:
-    """It is not sent again. What never got to the bank ends; of anything else a statement or a person has to tell."""
-    if not repeats.never_reached(uow.session, _call_of(uow, payment).id):
+    """It is not sent again. What was never let in ends; of anything else a statement or a person has to tell."""
+    call_id = _call_of(uow, payment).id
+    if not repeats.never_let_in(uow.session, call_id):
         evidence = "nothing more is sent of it"
         _wait(task, uow, payment, evidence=evidence, silent=False, rest=rules.LATE_PAUSE, untold=True)
         return
     why = why_unwanted(uow.session, payment)
-    reason = Reason.DAY_OVER if repeats.is_another_day(uow, payment) else Reason.BANK_UNREACHABLE
+    got_there = not repeats.never_reached(uow.session, call_id)
+    reason = Reason.BANK_REFUSED if got_there else Reason.BANK_UNREACHABLE
+    if repeats.is_another_day(uow, payment):
+        reason = Reason.DAY_OVER
     step(
         uow,
         payment,
         PaymentStep.NOT_FOUND,
         source=Source.WORKER,
-        evidence="nothing of it ever got to the bank",
+        evidence="the bank took no token that it came with" if got_there else "nothing of it ever got to the bank",
         reason=reason if why is None else why.reason,
     )
     payment.next_look_at = None
@@ -187,7 +191,7 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
     if standing is not None and approval.claim_days(uow, payment, standing) is not None:
         return None  # the bank might execute it today, and today it is too much
     consent = uow.session.get_one(Consent, payment.consent_id)
-    token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    token = tokens.access_token(uow.session, task.services.vault, consent, now=uow.now)
     if token is None:
         return None
     task.hold(uow)
@@ -270,7 +274,7 @@ def _is_untold(task: Task, uow: UnitOfWork, payment: Payment, question: _Questio
     Then its consent tells nothing that decides, or that it is used up, and a statement or an operator has to."""
     if is_used(uow.session, payment, said):
         consent = uow.session.get_one(Consent, payment.consent_id)
-        if access_token(uow.session, task.services.vault, consent, now=uow.now) is None:
+        if tokens.access_token(uow.session, task.services.vault, consent, now=uow.now) is None:
             return True
     return said is not None and _is_past_fence(payment, question)
 
@@ -364,14 +368,24 @@ def _not_submitted(task: Task, payment_id: str, attempt: calls.Attempt, error: B
 def _without_access(
     task: Task, uow: UnitOfWork, payment: Payment, standing: Standing, attempt: calls.Attempt, error: AccessLost
 ) -> None:
-    """The bank does not take the customer's token. Is there another one by now, the same bytes go with that; else the
-    consent is not to be used any more, and what was never let in is at its end."""
+    """The bank does not take the customer's token. Is there another one by now, or something to renew it with, the same
+    bytes go with that; else the consent is not to be used any more, and what was never let in is at its end.
+
+    Renewed so often that no gateway's bad minute explains it, it is given up: the customer alone can mend that.
+    """
     _lock_line(uow, payment.invoice_id)  # before the consent, as who decides has them
     consent, standing = locked_consent(uow.session, standing.consent_id)
     # not before it is locked: who approves it anew, or renews its token, holds that lock
-    token = access_token(uow.session, task.services.vault, consent, now=uow.now)
+    token = tokens.access_token(uow.session, task.services.vault, consent, now=uow.now)
     if token not in (None, attempt.access_token):
         look_again(task, uow, payment, run_at=uow.now + rules.SEND_GAP)
+        return
+    times = repeats.times_without_access(uow.session, attempt.call_id)
+    is_renewable = tokens.is_renewable(uow.session, consent.id, now=uow.now)
+    if consent.state == StandingState.AUTHORISED and is_renewable and times <= len(rules.RENEWED_AGAIN_S):
+        tokens.forget_access(uow.session, consent.id)
+        again = dt.timedelta(seconds=rules.RENEWED_AGAIN_S[times - 1])
+        look_again(task, uow, payment, run_at=uow.now + again)
         return
     evidence = f"bank:{error.code}"
     if consent.state == StandingState.AUTHORISED:

@@ -89,7 +89,7 @@ def refused_once_is_the_end() -> Sequence[Change]:
     return [(repeats, "is_refused_again", repeats.is_refused)]
 
 
-@bug("a token that the bank does not take ends the payment, whatever was sent before", "T1", "A3")
+@bug("a token that the bank does not take ends the payment, whatever was sent before", "T1", "A3", "W4", "A1")
 def access_lost_is_no() -> Sequence[Change]:
     return [(repeats, "never_let_in", lambda session, call_id: True)]
 

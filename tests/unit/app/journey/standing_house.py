@@ -62,6 +62,9 @@ class _Recurring:
     def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
         return cast(BankStatus, self.bank.say("recurring.status", payment_id=payment_id, access_token=access_token))
 
+    def renew(self, refresh_token: str, *, timeout_s: float) -> Authorised:
+        return cast(Authorised, self.bank.say("recurring.renew", refresh_token=refresh_token))
+
 
 class RecurringBank(SubmittingBank):
     """Its verbs for recurring payments have answers of their own: no other is one of these."""

@@ -248,6 +248,29 @@ def test_a_worker_that_vanished_while_it_renewed_is_waited_for_a_minute(house: K
     assert house.fresh() is not None
 
 
+def test_a_mark_of_a_clock_that_was_ahead_is_not_waited_for(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.bank.answers["renew"] = rotating("r-1")
+
+    def taken(uow: UnitOfWork, standing: Standing) -> None:
+        standing.renewing_until = uow.now + DAY
+
+    house.change(taken)
+    assert house.fresh() is not None
+
+
+def test_the_life_of_a_renewed_token_is_counted_from_when_it_was_asked_for(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    asked_at = house.clock.now
+    house.bank.answers["renew"] = Authorised(access_token="new", expires_in_s=60, refresh_token="r-2")
+    house.bank.meanwhile = lambda: house.clock.tick(seconds=18)
+    assert house.fresh() == "new"
+    house.clock.now = asked_at + dt.timedelta(seconds=60) - tokens.MARGIN
+    assert house.token() is None
+
+
 def test_a_token_that_is_over_and_cannot_be_renewed_is_said(house: Keeping) -> None:
     house.standing_at(*STANDS)
     assert house.fresh() is None

@@ -24,9 +24,10 @@ from app.journey.receipts.read import receipts_of
 from app.journey.reconciliation import service as reconciliation
 from app.people.models import Customer
 from connectors.capabilities import Alignment, Event, EventKind, Period, PeriodicLimit, RecurringConsent, RecurringKind
-from connectors.contract import BankStatus, ConsentStatus, Fact, Submitted
-from connectors.errors import BankError, BankRefused, BankUnavailable
+from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
+from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable
 from connectors.money import Money
+from consent import tokens
 from tests.conftest import Clock
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, NOT_FOUND, REJECTED, SILENT, said
 from tests.unit.app.journey.standing_house import TOKEN, StandingHouse
@@ -86,6 +87,22 @@ def test_what_never_reached_it_is(house: StandingHouse) -> None:
     house.go_on(submit=BankUnavailable("nobody is there"))
     house.clock.now += rules.SEND_GAP
     house.go_on(consent_status=AUTHORISED, submit=taken(DEBITED))
+    assert (house.payment().state, len(house.outcomes("submit"))) == ("settled", 2)
+    holds(house)
+
+
+def test_nor_is_what_it_did_not_let_in(house: StandingHouse) -> None:
+    house.bank.profile = dataclasses.replace(house.bank.profile, keeps_keys=False)
+    with house.begin() as uow:
+        given = Authorised(access_token="dead", expires_in_s=3600, refresh_token="r-1")
+        until = uow.now + 400 * DAY
+        tokens.keep_standing(uow.session, house.services.vault, house.consent_id, given, now=uow.now, until=until)
+        uow.commit()
+    house.authorised()
+    house.go_on(submit=AccessLost("dead", code="401", http_status=401))
+    house.clock.now += rules.SEND_GAP
+    renewed = Authorised(access_token="new", expires_in_s=3600, refresh_token="r-2")
+    house.go_on(renew=renewed, consent_status=AUTHORISED, submit=taken(DEBITED))
     assert (house.payment().state, len(house.outcomes("submit"))) == ("settled", 2)
     holds(house)
 

@@ -16,6 +16,7 @@ from app.journey.consents.step import take_back
 from app.journey.payments import rules
 from app.journey.payments import service as payments
 from app.journey.payments.events import ConsentMoved
+from app.journey.payments.models import PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.people.models import Customer
 from app.people.stops import stop_everything
@@ -35,6 +36,7 @@ PENDING = said("RCVD", Fact.ACCEPTED)
 REFUSED = BankRefused("not this one", code="U001", http_status=400)
 BEYOND = BeyondLimits("too much", code="U014", http_status=400, parameter="PeriodicLimits[0]")
 LOST = AccessLost("approve again", code="U028", http_status=403)
+DEAD = AccessLost("the token is dead, or so a gateway says", code="401", http_status=401)
 AWAY = BankUnavailable("nobody is there")
 #: the last hour of a month: at this moment it is still that day in Paris
 LATE = dt.datetime(2026, 11, 30, 22, 30, tzinfo=dt.UTC)
@@ -376,6 +378,88 @@ def test_a_token_that_was_renewed_meanwhile_is_used(house: StandingHouse) -> Non
     again(house, submit=taken(DEBITED))
     stands(house, "settled")
     assert house.bank.asked[-1][1]["access_token"] == "an0ther"
+
+
+def keep_to_renew(house: StandingHouse) -> None:
+    """A token as long as any, and something to renew it with."""
+    with house.begin() as uow:
+        given = Authorised(access_token=TOKEN, expires_in_s=10_000_000, refresh_token="r-1")
+        until = uow.now + 400 * DAY
+        tokens.keep_standing(uow.session, house.services.vault, house.consent_id, given, now=uow.now, until=until)
+        uow.commit()
+
+
+RENEWED = Authorised(access_token="an0ther", expires_in_s=300, refresh_token="r-2")
+
+
+def test_a_token_that_died_on_its_way_is_renewed_and_the_same_bytes_go_again(house: StandingHouse) -> None:
+    keep_to_renew(house)
+    house.authorised()
+    house.go_on(submit=DEAD)
+    consent_is(house, "authorised")
+    assert (house.payment().state, house.due()["pay_1"]) == ("submitting", house.clock.now + rules.SEND_GAP)
+    again(house, renew=RENEWED, submit=taken(DEBITED))
+    stands(house, "settled")
+    tokens_sent = [asked["access_token"] for verb, asked in house.bank.asked if verb == "recurring.submit"]
+    requests = [asked["request"] for verb, asked in house.bank.asked if verb == "recurring.submit"]
+    assert tokens_sent == [TOKEN, "an0ther"]
+    assert requests[0] == requests[1]
+
+
+def test_where_it_cannot_be_renewed_access_is_lost_and_what_was_never_let_in_is_at_its_end(
+    house: StandingHouse,
+) -> None:
+    keep_to_renew(house)
+    house.authorised()
+    house.go_on(submit=DEAD)
+    again(house, renew=AccessLost("no more", code="invalid_grant", http_status=400))
+    consent_is(house, "stopped_at_bank")
+    stands(house, "rejected", Reason.CONSENT_ENDED)
+    assert (sent(house), house.due()) == (1, {})
+
+
+def test_a_bank_that_takes_no_renewed_token_either_is_asked_a_few_times_and_then_access_is_lost(
+    house: StandingHouse,
+) -> None:
+    keep_to_renew(house)
+    house.authorised()
+    house.go_on(submit=DEAD)
+    for number, pause in enumerate(rules.RENEWED_AGAIN_S):
+        consent_is(house, "authorised")
+        assert house.due()["pay_1"] == house.clock.now + pause * SECOND
+        house.clock.now += pause * SECOND
+        renewed = Authorised(access_token=f"t-{number}", expires_in_s=300, refresh_token=f"r-{number}")
+        house.go_on(consent_status=ConsentStatus.AUTHORISED, renew=renewed, submit=DEAD)
+    consent_is(house, "stopped_at_bank")
+    stands(house, "rejected", Reason.CONSENT_ENDED)
+    assert sent(house) == 1 + len(rules.RENEWED_AGAIN_S)
+
+
+def test_a_token_that_is_not_taken_after_a_lost_answer_is_renewed_for_the_same_bytes(house: StandingHouse) -> None:
+    keep_to_renew(house)
+    house.authorised()
+    house.go_on(submit=SILENT)
+    again(house, submit=DEAD)
+    stands(house, "unknown")
+    again(house, renew=RENEWED, submit=taken(DEBITED))
+    stands(house, "settled")
+
+
+def test_what_was_never_let_in_ends_with_its_time(house: StandingHouse) -> None:
+    """The token is not taken, and its bank does not renew it in time."""
+    keep_to_renew(house)
+    house.authorised()
+    house.go_on(submit=DEAD)
+    again(house, renew=AWAY)
+    assert house.payment().state == "unknown"
+    house.clock.now += rules.SEND_LIFE
+    house.go_on()
+    stands(house, "rejected", Reason.BANK_REFUSED)
+    assert house.due() == {}
+    consent_is(house, "authorised")
+    with house.services.reading() as uow:
+        last = select(PaymentHistory.evidence).order_by(PaymentHistory.sequence.desc()).limit(1)
+        assert uow.session.scalar(last) == "the bank took no token that it came with"
 
 
 def test_what_never_got_there_ends_with_its_time(house: StandingHouse) -> None:
