@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.journey.consents.agreeing import takes_new
 from app.journey.consents.models import CustomerBank
 from app.journey.invoices.read import InvoiceView
 from app.journey.invoices.states import InvoiceState
@@ -147,7 +148,7 @@ def _bank(profile: BankProfile, *, is_usable: bool, is_away: bool) -> Bank:
         id=profile.id,
         currencies=profile.currencies,
         journey=Why.SIGN_IN_FIRST if profile.sign_in_first else Why.IN_APP if profile.decoupled else Why.REDIRECT,
-        standing_in=_STANDING_IN if profile.recurring else (),
+        standing_in=_STANDING_IN if takes_new(profile) else (),
         is_usable=is_usable,
         is_away=is_away,
     )

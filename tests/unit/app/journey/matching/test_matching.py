@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,8 +25,9 @@ from app.journey.matching.rules import Preferred
 from app.journey.matching.service import prefer
 from app.people.models import Stop
 from app.people.sessions import SignedIn
-from connectors.capabilities import Alignment, Period
+from connectors.capabilities import Alignment, Period, RecurringKind
 from connectors.money import Money
+from connectors.profile import BankProfile
 from connectors.registry import Registry
 from consent.base import new_id
 from consent.models import ConsentUsage, Standing
@@ -35,7 +36,7 @@ from consent.states import StandingState, StandingStep
 from consent.verdicts import Bank, Way
 from tests.support import factories
 from tests.support.factories import agree_standing
-from tests.unit.app.journey.house import IBAN, House
+from tests.unit.app.journey.house import IBAN, PROFILE, House
 
 FRAME = Frame(
     payee_name="Lumen SA",
@@ -61,6 +62,19 @@ BANKS = Banks(
 )
 
 pytestmark = pytest.mark.each_database
+
+
+class Registered:
+    """A registry of one bank, whose file names these kinds."""
+
+    def __init__(self, *kinds: RecurringKind) -> None:
+        self.profile = replace(PROFILE, recurring=kinds, currencies=("GBP",))
+
+    def all_banks(self) -> list[BankProfile]:
+        return [self.profile]
+
+    def why_unusable(self, bank_id: str) -> None:
+        assert bank_id == self.profile.id
 
 
 def agree(house: House, *, steps: tuple[StandingStep, ...] | None = None, **changes: object) -> str:
@@ -351,3 +365,19 @@ def test_the_verdict_is_what_a_claim_would_say(house: House, amounts: list[int])
 def _has_bill(house: House) -> bool:
     with house.services.reading() as uow:
         return uow.session.get(Invoice, "inv_1") is not None
+
+
+@pytest.mark.parametrize(
+    ("kinds", "is_offered"),
+    [
+        ((), False),
+        ((RecurringKind.SWEEPING,), False),
+        ((RecurringKind.SWEEPING, RecurringKind.OTHER), True),
+        ((RecurringKind.COMMERCIAL_1,), True),
+    ],
+)
+def test_no_consent_is_offered_where_none_for_bills_can_be_set_up(
+    kinds: tuple[RecurringKind, ...], is_offered: bool
+) -> None:
+    banks = Banks.now(cast(Registry, Registered(*kinds)))
+    assert bool(banks.by_id["horizon"].standing_in) is is_offered
