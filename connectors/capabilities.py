@@ -248,7 +248,7 @@ class KeepsStandingOrders(Protocol):
 
 
 class Period(enum.StrEnum):
-    """How long a limit counts before it begins anew."""
+    """How long a limit counts before it begins anew. The shortest comes first."""
 
     DAY = "day"
     WEEK = "week"

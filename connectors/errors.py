@@ -48,6 +48,11 @@ class BeyondLimits(BankRefused):
         self.parameter = parameter
 
     @property
+    def is_individual(self) -> bool:
+        """Whether it is beyond what one payment may be, and not what is left of a period."""
+        return self.parameter == "MaximumIndividualAmount"
+
+    @property
     def limit_number(self) -> int | None:
         """Which of the periodic limits, from 0; None: it is not said, or it is the one for a single payment."""
         number = (self.parameter or "").removeprefix("PeriodicLimits[").removesuffix("]")

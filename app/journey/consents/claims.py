@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db.upsert import insert_once
 from app.services import WORKER_DEADLINE_S
+from connectors.capabilities import Period
 from consent.models import ConsentUsage, LimitClaim, Standing
 from consent.rules import Frame, Reason, Span, Used, days_at, over_period, spans_at
 
@@ -131,20 +132,29 @@ def restore(session: Session, *, payment_id: str) -> None:
 
 def refuse(session: Session, *, payment_id: str, number: int | None, now: dt.datetime) -> None:
     """The bank called the payment more than a period allows, though it was claimed: it counts otherwise than we do.
-    ``number``: of which limit; None: it did not say."""
+    ``number``: of which limit; None: it did not say, and then the one whose period is the shortest stands for all. A
+    longer one would keep its customer from paying for up to a year, on no more than a guess."""
     claims = session.execute(
         select(LimitClaim.number, LimitClaim.first, LimitClaim.consent_id)
         .where(LimitClaim.payment_id == payment_id)
         .order_by(LimitClaim.number, LimitClaim.first)
     ).all()
+    if number is None and claims:
+        number = _shortest(session.get_one(Standing, claims[0].consent_id).frame)
     for claimed, first, consent_id in claims:
-        if number in (None, claimed):
+        if claimed == number:
             session.execute(
                 update(ConsentUsage)
                 .where(_is_period(consent_id, claimed, first))
                 .values(refused_at=now)
                 .execution_options(synchronize_session=False)
             )
+
+
+def _shortest(frame: Frame) -> int:
+    """Which limit is the one of the shortest periods."""
+    lengths = list(Period)
+    return min(range(len(frame.limits)), key=lambda number: lengths.index(frame.limits[number].period))
 
 
 def _turn(session: Session, payment_id: str, *, stands: bool, released_at: dt.datetime | None) -> None:

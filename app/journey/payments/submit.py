@@ -408,12 +408,12 @@ def _lock_line(uow: UnitOfWork, invoice_id: str) -> None:
 
 
 def _end_refused(task: Task, uow: UnitOfWork, payment: Payment, error: BankError, *, answer: bytes) -> None:
-    """The same bytes were refused twice. Was it as beyond a limit, then the bank counts otherwise than we: it fits by
-    what we claimed."""
+    """The same bytes were refused twice. As beyond the limit of a period: then the bank counts otherwise than we, since
+    it fits by what we claimed. Beyond the one for a single payment it says nothing of any other."""
     reason = Reason.BANK_COUNTS_OTHERWISE if isinstance(error, BeyondLimits) else Reason.BANK_REFUSED
     evidence = "bank:refused twice"
     step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence=evidence, reason=reason, answer=answer)
-    if isinstance(error, BeyondLimits):
+    if isinstance(error, BeyondLimits) and not error.is_individual:
         claims.refuse(uow.session, payment_id=payment.id, number=error.limit_number, now=uow.now)
     look_again(task, uow, payment, run_at=uow.now)
 

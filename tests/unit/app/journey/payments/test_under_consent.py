@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,13 +21,16 @@ from app.journey.payments.models import PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.people.models import Customer
 from app.people.stops import stop_everything
+from connectors.capabilities import Alignment, Period
 from connectors.contract import Authorised, BankStatus, ConsentStatus, Fact, Submitted
 from connectors.errors import AccessLost, BankRefused, BankUnavailable, BeyondLimits
 from consent import tokens
 from consent.models import Consent, ConsentHistory, ConsentUsage, Sealed
+from consent.rules import Limit
 from consent.states import ConsentSource
 from consent.vault import Vault
 from tests.conftest import Clock
+from tests.unit.app.journey import standing_house
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, REJECTED, SILENT, said
 from tests.unit.app.journey.standing_house import TOKEN, StandingHouse
 
@@ -264,6 +268,37 @@ def test_the_bank_counts_more_than_we_do(house: StandingHouse) -> None:
     assert (usage.used_minor, usage.refused_at) == (0, house.clock.now)
     assert marked == {NOVEMBER}
     house.consent_stands()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "marked"),
+    [
+        ("MaximumIndividualAmount", set()),
+        (None, {Period.MONTH}),
+        ("PeriodicLimits[0]", {Period.YEAR}),
+        ("PeriodicLimits[1]", {Period.MONTH}),
+    ],
+)
+def test_no_more_is_kept_from_paying_than_the_bank_named(
+    engine: Engine,
+    customer: Customer,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    parameter: str | None,
+    marked: set[Period],
+) -> None:
+    year = Limit(period=Period.YEAR, alignment=Alignment.CALENDAR, minor=9000_00)
+    frame = replace(standing_house.FRAME, limits=(year, *standing_house.FRAME.limits))
+    monkeypatch.setattr(standing_house, "FRAME", frame)
+    house = StandingHouse(engine, clock, customer)
+    house.authorised()
+    beyond = BeyondLimits("too much", code="U014", http_status=400, parameter=parameter)
+    house.go_on(submit=beyond)
+    again(house, submit=beyond)
+    assert (house.payment().state, house.payment().reason) == ("rejected", Reason.BANK_COUNTS_OTHERWISE)
+    with house.services.reading() as uow:
+        refused = claims.refused(uow.session, consent_id=house.consent_id, days=[clock.now.date()])
+    assert {frame.limits[number].period for number, _ in refused} == marked
 
 
 def test_the_bank_takes_the_consent_no_more(house: StandingHouse) -> None:
