@@ -60,9 +60,8 @@ def next_look(*, consent_id: str, now: dt.datetime) -> dt.datetime:
     return now + LOOK_EVERY * (1 - spread / 6)
 
 
-def due_reminder(*, ends_on: dt.date, agreed_on: dt.date, today: dt.date) -> dt.date | None:
-    """The latest day, today or before, on which its customer was to be reminded of the end; None: none has come, or
-    the end is over. No day of before it was agreed on counts."""
+def reminder_day(*, ends_on: dt.date, today: dt.date) -> dt.date | None:
+    """The latest day, today or before, on which whoever has one that ends then was to be reminded of it; None: none
+    has come, or the end is over."""
     days = [ends_on - dt.timedelta(days=days) for days in REMIND_DAYS]
-    come = [day for day in days if agreed_on < day <= today <= ends_on]
-    return max(come, default=None)
+    return max((day for day in days if day <= today <= ends_on), default=None)

@@ -6,10 +6,10 @@ And what a bank does with it by itself: it says that there is news.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, TooLate
@@ -33,8 +33,8 @@ from consent.states import STANDING_OVER, STANDING_USABLE, ConsentSource, Standi
 
 #: of these the customer can be sent to the bank: to approve it, or to approve the same one again
 LEAVABLE = (StandingState.AWAITING, *STANDING_USABLE)
-#: that are reminded of in one transaction
-REMINDERS_MOST = 500
+#: that are reminded of in one hour, which is one transaction: two million that last a year need seven hundred
+REMINDERS_MOST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,26 +196,39 @@ def hear(services: Services, *, bank_id: str, event: Event) -> bool:
 
 
 def remind(uow: UnitOfWork) -> None:
-    """Whose last day is near: 30 days, 7 days and 1 day before, once each."""
-    today = uow.now.date()
-    near = uow.session.scalars(
-        select(Standing)
-        .join(Consent, Consent.id == Standing.consent_id)
-        .where(
-            Standing.ended_at.is_(None),
-            Standing.ends_on >= today,
-            Standing.ends_on <= today + dt.timedelta(days=max(rules.REMIND_DAYS)),
-            Consent.state.in_(STANDING_USABLE),
-        )
-        .order_by(Standing.ends_on, Standing.consent_id)
-        .with_for_update(skip_locked=True, of=Standing)
-    )
-    told = 0
-    for standing in near:
-        if standing.ends_on is None or told >= REMINDERS_MOST:
+    """Whose last day is near: 30 days, 7 days and 1 day before, once each. Whose end is next comes first."""
+    today, left = uow.now.date(), REMINDERS_MOST
+    for days in range(max(rules.REMIND_DAYS) + 1):
+        ends_on = today + dt.timedelta(days=days)
+        due = rules.reminder_day(ends_on=ends_on, today=today)
+        if due is None or left == 0:
             continue
-        due = rules.due_reminder(ends_on=standing.ends_on, agreed_on=standing.agreed_at.date(), today=today)
-        if due is not None and (standing.reminded_for is None or standing.reminded_for < due):
-            standing.reminded_for = due
-            uow.record(ConsentEnding(consent_id=standing.consent_id))
-            told += 1
+        # only what is due is locked, and so that who begins a period under it does not wait
+        found = uow.session.scalars(
+            select(Standing.consent_id)
+            .join(Consent, Consent.id == Standing.consent_id)
+            .where(
+                Standing.ended_at.is_(None),
+                Standing.ends_on == ends_on,
+                # no day of before it was agreed on counts
+                Standing.agreed_at < dt.datetime.combine(due, dt.time(), dt.UTC),
+                or_(Standing.reminded_for.is_(None), Standing.reminded_for < due),
+                Consent.state.in_(STANDING_USABLE),
+            )
+            .order_by(Standing.consent_id)
+            .limit(left)
+            .with_for_update(skip_locked=True, key_share=True, of=Standing)
+        ).all()
+        _reminded(uow, found, due=due)
+        left -= len(found)
+
+
+def _reminded(uow: UnitOfWork, consent_ids: Sequence[str], *, due: dt.date) -> None:
+    uow.session.execute(
+        update(Standing)
+        .where(Standing.consent_id.in_(consent_ids))
+        .values(reminded_for=due)
+        .execution_options(synchronize_session=False)
+    )
+    for consent_id in consent_ids:
+        uow.record(ConsentEnding(consent_id=consent_id))

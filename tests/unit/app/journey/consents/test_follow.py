@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from app.db import work
 from app.db.events import EventRow
@@ -34,7 +34,8 @@ from connectors.capabilities import PayerAccount, ToldConsent
 from connectors.contract import Authorised, ConsentStatus, Staged
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable
 from consent import tokens
-from consent.models import Consent, ConsentHistory, Standing, Trip
+from consent.models import Consent, ConsentHistory, ConsentUsage, Standing, Trip
+from consent.rules import spans_at
 from consent.states import ConsentSource, StandingStep
 from tests.conftest import Clock
 from tests.support.factories import FRAME, agree_standing, stop_everything
@@ -533,8 +534,51 @@ def test_no_end_is_told_of_what_its_customer_has_just_stopped(house: Keeping) ->
     assert not is_told()
 
 
-def test_what_is_set_up_shortly_before_its_end_is_not_reminded_of_at_once() -> None:
-    day = dt.date(2026, 11, 20)
-    assert rules.due_reminder(ends_on=day + 20 * DAY, agreed_on=day, today=day) is None
-    assert rules.due_reminder(ends_on=day + 20 * DAY, agreed_on=day, today=day + 13 * DAY) == day + 13 * DAY
-    assert rules.due_reminder(ends_on=day, agreed_on=day - 50 * DAY, today=day + DAY) is None
+def remind(house: Keeping) -> None:
+    with house.begin() as uow:
+        service.remind(uow)
+        uow.commit()
+
+
+def test_what_is_set_up_shortly_before_its_end_is_not_reminded_of_at_once(house: Keeping) -> None:
+    today = house.clock.now.date()
+    house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 20 * DAY))
+    remind(house)
+    house.clock.tick(days=12)
+    remind(house)
+    assert house.facts("ConsentEnding") == 0
+    house.clock.tick(days=1)
+    remind(house)
+    assert house.facts("ConsentEnding") == 1
+
+
+def test_what_is_not_due_takes_no_room_of_what_is(house: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "REMINDERS_MOST", 1)
+    today = house.clock.now.date()
+    house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 40 * DAY))
+    house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 40 * DAY))
+    house.clock.tick(days=10)
+    house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 20 * DAY))  # not in time for 30
+    for reminded in (1, 2, 2):
+        remind(house)
+        assert house.facts("ConsentEnding") == reminded
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("is_due", [False, True])
+def test_nobody_who_begins_a_period_waits_for_reminders(house: Keeping, is_due: bool) -> None:
+    today = house.clock.now.date()
+    frame = replace(FRAME, begins_on=today, ends_on=today + 40 * DAY)
+    house.standing_at(*STANDS, frame=frame)
+    house.clock.tick(days=10 if is_due else 9)
+    with house.begin() as reminding, house.begin() as paying:
+        service.remind(reminding)
+        paying.session.execute(text("SET LOCAL lock_timeout = '500ms'"))
+        (span,) = spans_at(frame, [house.clock.now.date()])
+        key = {"consent_id": house.consent_id, "number": span.number, "first": span.first}
+        paying.session.add(ConsentUsage(**key, last=span.last, limit_minor=span.limit_minor, used_minor=0))
+        paying.session.flush()
+        paying.commit()
+        reminding.commit()
+    assert house.facts("ConsentEnding") == is_due
