@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, literal, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import ScaOAuth
@@ -23,6 +23,8 @@ from consent.vault import Vault, VaultError
 
 #: a code is exchanged, or was lost with its worker, so long after that was begun
 EXCHANGING = dt.timedelta(minutes=1)
+#: what is sealed of one
+_SECRETS = ("state", "verifier", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +163,17 @@ def exchange_over_at(session: Session, consent_id: str) -> dt.datetime | None:
     return trip.exchanged_at if is_known else trip.exchanged_at + EXCHANGING
 
 
-def forget(session: Session, trip_id: str) -> None:
+def forget(session: Session, *trip_ids: str) -> None:
     """The payment is over: its secrets go."""
-    boxes = [_box(trip_id, name) for name in ("state", "verifier", "answer")]
+    boxes = sorted(_box(trip_id, name) for trip_id in trip_ids for name in _SECRETS)
     session.execute(delete(Sealed).where(Sealed.id.in_(boxes)))
 
 
 def forget_of_customer(session: Session, customer_id: str) -> None:
     """Nothing comes of a trip of theirs any more of which no code was exchanged."""
-    theirs = select(Trip.id).where(Trip.customer_id == customer_id, Trip.exchanged_at.is_(None)).order_by(Trip.id)
-    for trip_id in session.scalars(theirs).all():
-        forget(session, trip_id)
+    is_open = exists().where(Sealed.id.in_([literal("trip:") + Trip.id + literal(f":{name}") for name in _SECRETS]))
+    theirs = select(Trip.id).where(Trip.customer_id == customer_id, Trip.exchanged_at.is_(None), is_open)
+    forget(session, *session.scalars(theirs))
 
 
 def _box(trip_id: str, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from sqlalchemy import Engine, event
 
 from app.people.models import Customer
 from consent import trips
@@ -156,3 +157,29 @@ def test_where_the_bank_knows_the_address_beforehand_the_state_is_no_part_of_it(
         secrets = trips.secrets_of(uow.session, VAULT, made)
         assert made.redirect_uri == "https://bills.example/banks/albion/return"
         assert trips.find(uow.session, bank_id="albion", state=secrets.state) is made
+
+
+def test_all_trips_of_a_customer_whose_code_was_not_exchanged_are_forgotten_at_once(
+    begin: Begin, engine: Engine, customer: Customer, clock: Clock
+) -> None:
+    """While everything is being stopped others wait, so it takes as many statements however many trips there were."""
+    made = []
+    with begin() as uow:
+        for number in range(4):
+            of_it = {"customer_id": customer.id, "bank_id": "horizon", "return_url": RETURN_URL}
+            made.append(trips.plan(uow.session, VAULT, **of_it, state_in_path=True, now=clock.now, life=LIFE))
+            made[-1].exchanged_at = clock.now if number == 3 else None
+        uow.commit()
+    statements: list[str] = []
+
+    def heard(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    with begin() as uow:
+        event.listen(engine, "before_cursor_execute", heard)
+        trips.forget_of_customer(uow.session, customer.id)
+        event.remove(engine, "before_cursor_execute", heard)
+        uow.commit()
+    assert len(statements) == 2
+    with begin() as uow:
+        assert [trips.is_open(uow.session, trip) for trip in made] == [False, False, False, True]
