@@ -361,9 +361,15 @@ class RecurringPayments(Protocol):
         """As Connector.initiate: moves no money. The approval goes on with ``authorise_url`` and ``complete``, whose
         token lives as long as the consent, or is renewed with the refresh token beside it.
 
-        The same consent is approved again in the same way, by the ``sca`` that came with it: where access to it was
-        lost.
+        The same consent is approved again in the same way, where access to it was lost: by the ``sca`` that came with
+        it, brought up to date (``approval_now``).
         """
+        ...
+
+    def approval_now(self, sca: ScaOAuth, *, timeout_s: float) -> ScaOAuth:
+        """The same approval at the issuer and the addresses that the bank names now: a consent outlives them. What an
+        approval is for does not change. Keep it before a customer leaves by it: their answer is held against its
+        issuer, and their code goes to its token endpoint. Read only, may be repeated."""
         ...
 
     def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:

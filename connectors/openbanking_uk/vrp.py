@@ -7,13 +7,14 @@ being paid twice is the idempotency key alone.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from typing_extensions import override
 
 from connectors.capabilities import Funds, RecurringConsent, RecurringKind, ToldConsent
-from connectors.contract import Authorised, BankRequest, ConsentStatus, PaymentOrder, PsuContext, Submitted
+from connectors.contract import Authorised, BankRequest, ConsentStatus, PaymentOrder, PsuContext, ScaOAuth, Submitted
 from connectors.errors import AccessLost, BankRefused
 from connectors.http import Deadline
 from connectors.money import Money
@@ -48,6 +49,17 @@ class RecurringPayments(Orders):
             message = f"this bank takes no recurring payments of the kind {consent.kind}: its file does not name it"
             raise ValueError(message)
         return request(RECURRING.consents, vrp_messages.consent(consent, dialect=self._dialect), request_id=request_id)
+
+    def approval_now(self, sca: ScaOAuth, *, timeout_s: float) -> ScaOAuth:
+        """From the bank's metadata, as what a consent comes with."""
+        server = self._wire.server(deadline=Deadline(timeout_s))
+        return dataclasses.replace(
+            sca,
+            issuer=server.issuer,
+            authorization_endpoint=server.authorization_endpoint,
+            token_endpoint=server.token_endpoint,
+            iss_parameter_supported=server.iss_parameter_supported,
+        )
 
     def told(self, consent_id: str, *, asked: bytes, timeout_s: float) -> ToldConsent:
         """GET /domestic-vrp-consents/{id}: status, the payer's account, whether the bank holds what it was asked."""

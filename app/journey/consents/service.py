@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import or_, select, update
 
@@ -17,6 +17,7 @@ from app.failpoints import failpoint
 from app.journey.consents import rules
 from app.journey.consents.access import locked, standing_at_bank, standing_of_customer, takeable
 from app.journey.consents.events import ConsentEnding, ConsentReturned
+from app.journey.consents.follow import recurring_of
 from app.journey.consents.my_banks import has_removed
 from app.journey.consents.step import follow_from, lose_access, take_back
 from app.people import stops
@@ -25,6 +26,7 @@ from app.services import WEB_DEADLINE_S, Services
 from connectors.capabilities import Event, EventKind
 from connectors.contract import ScaOAuth
 from connectors.errors import BankError
+from connectors.registry import UnknownBank
 from connectors.security.pkce import challenge
 from consent import trips
 from consent.base import new_secret
@@ -51,31 +53,22 @@ def leave_to_approve(services: Services, *, signed_in: SignedIn, consent_id: str
     Conflict (everything is stopped, the bank is removed or away)."""
     signed_in.check_acts()
     customer_id, browser = signed_in.customer.id, new_secret()
+    with services.reading() as uow:
+        bank_id = standing_of_customer(uow.session, consent_id=consent_id, customer_id=customer_id).bank_id
+    try:
+        connector, recurring = services.banks.connector(bank_id), recurring_of(services, bank_id)
+    except UnknownBank as error:
+        raise _is_away() from error
     with services.unit_of_work() as uow:
-        standing_of_customer(uow.session, consent_id=consent_id, customer_id=customer_id)
-        consent, standing = locked(uow.session, consent_id)
+        consent, _ = locked(uow.session, consent_id)
         _must_be_leavable(uow, consent)
-        _forget_open_trips(uow, consent_id)  # the last one counts
-        profile = services.banks.profile(consent.bank_id)
-        trip = trips.plan(
-            uow.session,
-            services.vault,
-            customer_id=customer_id,
-            bank_id=consent.bank_id,
-            return_url=f"{services.settings.base_url}/banks/{consent.bank_id}/return",
-            state_in_path=not profile.return_is_registered,
-            now=uow.now,
-            life=rules.TRIP_LIFE + rules.RETURN_GRACE,
-        )
-        trip.consent_id = consent.id
-        trips.leave(trip, browser=browser, now=uow.now)
+        trip = _planned(services, uow, consent)
         secrets = trips.secrets_of(uow.session, services.vault, trip)
-        sca, redirect_uri, trip_id, bank_id = ScaOAuth(**consent.sca), trip.redirect_uri, trip.id, consent.bank_id
-        if consent.state == StandingState.AWAITING:
-            follow_from(uow, standing, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+        sca, redirect_uri, trip_id = ScaOAuth(**consent.sca), trip.redirect_uri, trip.id
         uow.commit()
     try:
-        url = services.banks.connector(bank_id).authorise_url(
+        sca = recurring.approval_now(sca, timeout_s=WEB_DEADLINE_S / 2)
+        url = connector.authorise_url(
             sca,
             redirect_uri=redirect_uri,
             state=secrets.state,
@@ -84,9 +77,42 @@ def leave_to_approve(services: Services, *, signed_in: SignedIn, consent_id: str
             timeout_s=WEB_DEADLINE_S,
         )
     except BankError as error:
-        raise Conflict("bank-away", "The bank cannot be reached just now. Nothing was changed: try again.") from error
+        with services.unit_of_work() as uow:
+            trips.forget(uow.session, trip_id)
+            uow.commit()
+        raise _is_away() from error
+    failpoint("consents.leave.asked")
+    with services.unit_of_work() as uow:
+        consent, standing = locked(uow.session, consent_id)
+        _must_be_leavable(uow, consent)
+        _forget_earlier_trips(uow, consent_id, is_elsewhere=consent.sca != asdict(sca))
+        consent.sca = asdict(sca)  # the answer of this browser is held against the issuer to which it goes
+        trips.leave(uow.session.get_one(Trip, trip_id), browser=browser, now=uow.now)
+        if consent.state == StandingState.AWAITING:
+            follow_from(uow, standing, run_at=consent.expires_at + rules.EXPIRY_MARGIN)
+        uow.commit()
     failpoint("consents.left")
     return Leaving(url, trip_id, browser)
+
+
+def _is_away() -> Conflict:
+    return Conflict("bank-away", "The bank cannot be reached just now. Nothing was changed: try again.")
+
+
+def _planned(services: Services, uow: UnitOfWork, consent: Consent) -> Trip:
+    """A trip that nobody is on yet."""
+    trip = trips.plan(
+        uow.session,
+        services.vault,
+        customer_id=consent.customer_id,
+        bank_id=consent.bank_id,
+        return_url=f"{services.settings.base_url}/banks/{consent.bank_id}/return",
+        state_in_path=not services.banks.profile(consent.bank_id).return_is_registered,
+        now=uow.now,
+        life=rules.TRIP_LIFE + rules.RETURN_GRACE,
+    )
+    trip.consent_id = consent.id
+    return trip
 
 
 def _must_be_leavable(uow: UnitOfWork, consent: Consent) -> None:
@@ -98,10 +124,12 @@ def _must_be_leavable(uow: UnitOfWork, consent: Consent) -> None:
         raise TooLate("not-approvable", "This consent cannot be approved at the bank, or the time for it is over.")
 
 
-def _forget_open_trips(uow: UnitOfWork, consent_id: str) -> None:
-    unreturned = select(Trip.id).where(Trip.consent_id == consent_id, Trip.returned_at.is_(None))
-    for trip_id in uow.session.scalars(unreturned).all():
-        trips.forget(uow.session, trip_id)
+def _forget_earlier_trips(uow: UnitOfWork, consent_id: str, *, is_elsewhere: bool) -> None:
+    """The last one counts. ``is_elsewhere``: it goes to other addresses than those before, so that no code which came
+    back from them is to be sent there either."""
+    earlier = select(Trip.id).where(Trip.consent_id == consent_id, Trip.left_at.is_not(None))
+    is_open = Trip.exchanged_at.is_(None) if is_elsewhere else Trip.returned_at.is_(None)
+    trips.forget(uow.session, *uow.session.scalars(earlier.where(is_open)))
 
 
 @dataclass(frozen=True, slots=True)

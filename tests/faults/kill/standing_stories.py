@@ -11,6 +11,7 @@ from tests.faults.kill.stories import (
     APPROVED,
     ASKED,
     FOLLOWED,
+    LEFT,
     SUBMITTED,
     TAKEN_BACK,
     UK_BANKS,
@@ -103,7 +104,7 @@ def _paying() -> Iterator[StandingStory]:
 
 def _setting_up() -> Iterator[StandingStory]:
     """From the company's page to the bank and back; then a bill is paid under it."""
-    alone = web("consents.left", "consents.returned")
+    alone = web(*LEFT, "consents.left", "consents.returned")
     kills = [*alone, *both(*FOLLOWED, *again(FOLLOWED), *APPROVED[2:])]
     yield StandingStory(name="albion: sets a consent up", customer="pays", deaths=kills)
     kills = [*alone, *both(*APPROVED[2:])]

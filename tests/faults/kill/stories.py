@@ -50,12 +50,13 @@ RAISED = ("work.failed",)
 #: and a standing consent on its own
 FOLLOWED = ("consents.intended", "consents.answered", "consents.written")
 APPROVED = ("consents.left", "consents.returned", *(f"consents.exchange.{done}" for done in ("taken", "sent", "kept")))
+LEFT = ("consents.leave.asked",)
 RENEWED = ("consents.renew.begun", "consents.renew.sent")
 TAKEN_BACK = ("consents.revoked",)
 KNOWN = frozenset(
     (
         *(*WORK, *GIVEN, *THERE, *BACK, *EXCHANGED, *ASKED, *DROPPED, *FAILED, *SUBMITTED, *UNANSWERED, *RAISED),
-        *(*FOLLOWED, *APPROVED, *RENEWED, *TAKEN_BACK),
+        *(*FOLLOWED, *LEFT, *APPROVED, *RENEWED, *TAKEN_BACK),
     )
 )
 

@@ -550,6 +550,9 @@ class Verbs:
         bank = self.bank
         return bank._call("pay_consent", lambda: bank.word_of(bank.held.get(consent_id)), timeout_s)
 
+    def approval_now(self, sca: ScaOAuth, *, timeout_s: float) -> ScaOAuth:
+        return sca
+
     def told(self, consent_id: str, *, asked: bytes, timeout_s: float) -> ToldConsent:
         return self.bank._call("told", lambda: self.bank.tell(consent_id, asked), timeout_s)
 

@@ -4,6 +4,7 @@ what it refuses.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Callable
@@ -14,12 +15,12 @@ import pytest
 from werkzeug.wrappers import Response
 
 from connectors.capabilities import Alignment, Period, RecurringKind
-from connectors.contract import ConsentStatus
+from connectors.contract import ConsentStatus, ScaOAuth
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable, BeyondLimits
 from connectors.money import Money
 from connectors.openbanking_uk.messages import Dialect
 from tests.support.openbanking_uk import consent, limit, order
-from tests.unit.connectors.uk_bank import KEY, PSU, UkBank, said_no, told
+from tests.unit.connectors.uk_bank import ISSUER, KEY, PSU, UkBank, said_no, told
 
 CONSENT, PAYMENTS = "/domestic-vrp-consents/c-1", "/domestic-vrps"
 FUNDS = f"{CONSENT}/funds-confirmation"
@@ -320,6 +321,22 @@ def test_a_token_is_renewed_and_the_next_refresh_token_kept(bank: UkBank) -> Non
         assert (form["grant_type"], form["refresh_token"]) == ("refresh_token", spent)
         assert form["client_assertion"]
         assert "scope" not in form
+
+
+def test_a_consent_is_approved_again_where_the_bank_is_now(bank: UkBank) -> None:
+    made = ScaOAuth(
+        issuer="https://old.bank.test",
+        authorization_endpoint="https://old.bank.test/authorize",
+        token_endpoint="https://old.bank.test/token",
+        scope="openid payments",
+        intent_id="c-1",
+    )
+    assert bank.connector.recurring.approval_now(made, timeout_s=5) == dataclasses.replace(
+        made,
+        issuer=ISSUER,
+        authorization_endpoint=f"{ISSUER}/authorize",
+        token_endpoint=f"{ISSUER}/token",
+    )
 
 
 def test_a_refresh_token_that_is_gone(bank: UkBank) -> None:

@@ -53,7 +53,7 @@ from connectors.contract import (
 from connectors.errors import BankSilent
 from connectors.money import Money
 from connectors.profile import BankProfile
-from connectors.registry import Registry, UnknownBank
+from connectors.registry import Registry, UnknownBank, UnusableBank
 from consent.models import Consent, Sealed, Trip
 from consent.vault import Vault
 from tests.conftest import Clock
@@ -117,6 +117,8 @@ class _EveryBank:
         self.profile = PROFILE
         #: whether the installation has its file
         self.is_known = True
+        #: and our keys for it
+        self.is_usable = True
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         #: called before each answer: what happens elsewhere while the bank thinks
@@ -206,6 +208,8 @@ class _Banks:
 
     def connector(self, bank_id: str) -> _EveryBank:
         assert bank_id == "horizon"
+        if not self._bank.is_usable:
+            raise UnusableBank(bank_id, "no keys")
         return self._bank
 
 

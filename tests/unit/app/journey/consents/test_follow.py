@@ -8,8 +8,9 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import Engine, select, text
@@ -18,8 +19,10 @@ from app.db import work
 from app.db.events import EventRow
 from app.db.unit_of_work import UnitOfWork
 from app.db.work import WorkRow
+from app.errors import Conflict
 from app.journey.consents import rules, service
 from app.journey.consents.access import locked, takeable
+from app.journey.consents.exchange import exchange_consent_code
 from app.journey.consents.follow import follow
 from app.journey.consents.models import CustomerBank
 from app.journey.consents.renewing import fresh_token
@@ -31,7 +34,7 @@ from app.journey.notices.service import is_still_so
 from app.people.models import Customer
 from app.services import Task
 from connectors.capabilities import PayerAccount, ToldConsent
-from connectors.contract import Authorised, ConsentStatus, Staged
+from connectors.contract import Authorised, ConsentStatus, ScaOAuth, Staged
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable
 from consent import tokens
 from consent.models import Consent, ConsentHistory, ConsentUsage, Standing, Trip
@@ -54,6 +57,9 @@ class Recurring:
 
     def initiate(self, request: Any, **_: Any) -> Any:
         return self.bank.say("initiate", body=request.body)
+
+    def approval_now(self, sca: ScaOAuth, **_: Any) -> Any:
+        return self.bank.say("approval_now", sca=sca)
 
     def told(self, consent_id: str, **_: Any) -> Any:
         return self.bank.say("told", consent_id=consent_id)
@@ -421,6 +427,113 @@ def test_what_expired_unapproved_is_taken_back_at_the_bank_once_nobody_can_come_
     house.go_on(revoke=None)
     assert (house.state(), house.bank.verbs()) == ("expired", ["revoke"])
     assert house.row().gone_at is not None
+
+
+# ------------------------------------------------------------------------------------------------------ approving it
+
+MOVED = replace(
+    SCA,
+    issuer="https://id.horizon.example",
+    authorization_endpoint="https://id.horizon.example/authorize",
+    token_endpoint="https://id.horizon.example/token",  # an address
+)
+
+
+def approvable(house: Keeping) -> None:
+    """It was stopped at the bank, where it was first approved by SCA."""
+    house.standing_at(*STANDS, S.LOSE_ACCESS)
+    with house.begin() as uow:
+        uow.session.get_one(Consent, house.consent_id).sca = asdict(SCA)
+        uow.commit()
+    house.bank.answers["approval_now"] = SCA
+
+
+def leave(house: Keeping) -> service.Leaving:
+    return service.leave_to_approve(house.services, signed_in=house.signed_in, consent_id=house.consent_id)
+
+
+def come_back(house: Keeping, leaving: service.Leaving, *, issuer: str) -> bool:
+    """With a code. Whether it is to be exchanged."""
+    returned = service.come_back(
+        house.services,
+        bank_id="horizon",
+        state=parse_qs(urlsplit(leaving.url).query)["state"][0],
+        browsers=[leaving.browser],
+        customer_id=house.customer.id,
+        answer={"code": "c0de", "iss": issuer},
+    )
+    assert returned is not None
+    with house.services.reading() as uow:
+        return uow.session.get_one(Trip, leaving.trip_id).outcome == "code"
+
+
+def exchanged(house: Keeping) -> list[Any]:
+    """What became of the codes that are here: the addresses to which they were sent."""
+    house.bank.answers["complete"] = Authorised(access_token="new", expires_in_s=None)
+    with house.services.reading() as uow:
+        keys = list(uow.session.scalars(select(WorkRow.key).where(WorkRow.handler == "consents.exchange_consent_code")))
+    for key in keys:
+        with house.begin() as uow:
+            claim = work.claim_key(uow.session, key=key, now=uow.now)
+            uow.commit()
+        assert claim is not None
+        exchange_consent_code(Task(services=house.services, claim=claim))
+    return [asked["sca"] for verb, asked in house.bank.asked if verb == "complete"]
+
+
+def test_a_consent_that_outlived_the_addresses_of_its_bank_is_approved_at_the_new_ones(house: Keeping) -> None:
+    approvable(house)
+    house.bank.answers["approval_now"] = MOVED
+    leaving = leave(house)
+    assert leaving.url.startswith(MOVED.authorization_endpoint)
+    assert come_back(house, leaving, issuer=MOVED.issuer)
+    assert exchanged(house) == [MOVED]
+    assert house.token() == "new"
+
+
+def test_an_answer_of_another_issuer_than_the_browser_went_to_is_not_believed(house: Keeping) -> None:
+    approvable(house)
+    house.bank.answers["approval_now"] = MOVED
+    assert not come_back(house, leave(house), issuer=SCA.issuer)
+    assert exchanged(house) == []
+
+
+def test_a_code_of_the_old_addresses_is_not_sent_to_the_new_ones(house: Keeping) -> None:
+    approvable(house)
+    assert come_back(house, leave(house), issuer=SCA.issuer)
+    house.bank.answers["approval_now"] = MOVED
+    leave(house)
+    assert exchanged(house) == []
+
+
+@pytest.mark.parametrize("verb", ["approval_now", "authorise_url"])
+def test_a_bank_that_cannot_be_reached_leaves_who_is_on_the_way_there_alone(house: Keeping, verb: str) -> None:
+    approvable(house)
+    first = leave(house)
+    house.bank.answers[verb] = BankUnavailable("away")
+    with pytest.raises(Conflict) as refused:
+        leave(house)
+    assert refused.value.code == "bank-away"
+    assert come_back(house, first, issuer=SCA.issuer)
+    assert exchanged(house) == [SCA]
+
+
+def test_nor_does_one_whose_keys_of_ours_are_missing(house: Keeping) -> None:
+    approvable(house)
+    first = leave(house)
+    house.bank.is_usable = False
+    with pytest.raises(Conflict) as refused:
+        leave(house)
+    assert refused.value.code == "bank-away"
+    house.bank.is_usable = True
+    assert come_back(house, first, issuer=SCA.issuer)
+
+
+def test_of_two_who_leave_the_last_one_counts(house: Keeping) -> None:
+    approvable(house)
+    first, second = leave(house), leave(house)
+    assert not come_back(house, first, issuer=SCA.issuer)
+    assert come_back(house, second, issuer=SCA.issuer)
 
 
 # ----------------------------------------------------------------------------------------------------- steps, reminders
