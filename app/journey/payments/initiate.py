@@ -377,6 +377,7 @@ def _not_staged(task: Task, intent: _Intent, error: BankError) -> None:
                     access_token=intent.token.access_token,
                     now=uow.now,
                 )
-            _give_up(uow, payment, reason, evidence=f"{type(error).__name__}; the link was given to nobody")
+            if payment.state == PaymentState.INITIATING:  # else somebody else was quicker
+                _give_up(uow, payment, reason, evidence=f"{type(error).__name__}; the link was given to nobody")
             task.finish(uow)
         uow.commit()

@@ -483,3 +483,24 @@ def test_a_worker_that_was_frozen_sends_nothing(house: House) -> None:
     assert "initiate" not in house.bank.verbs()
     with house.services.reading() as uow:
         assert uow.session.scalars(select(Payment)).all() == []
+
+
+@pytest.mark.parametrize("error", [REFUSED, SILENT])
+def test_whose_answer_comes_late_gives_nothing_up_that_another_one_has_staged(house: House, error: BankError) -> None:
+    house.bill()
+    house.decide()
+    later = house.clock.now + rules.SEND_LIFE
+
+    def staged_by_another() -> None:
+        house.bank.meanwhile = lambda: None
+        house.bank.answers["initiate"] = Staged(consent_id="1", transaction_status="RCVD", sca=SCA, raw_response=b"{}")
+        house.clock.tick(seconds=120)  # the lease is over
+        house.run(INITIATE)
+        house.clock.now = later  # too late to send it again
+        house.bank.answers["initiate"] = error
+
+    house.bank.meanwhile = staged_by_another
+    with pytest.raises(LostClaim):
+        house.run(INITIATE)
+    assert house.payment().state == "awaiting_customer"
+    assert house.outcomes("initiate") == [None, "staged"]
