@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Row, Select, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -291,38 +291,34 @@ def consents_now(session: Session, *, now: dt.datetime, only_stuck: bool, most: 
         .scalar_subquery()
     )
     to_take_back = (Consent.bank_consent_id.is_not(None)) & Standing.gone_at.is_(None)
-    rows = session.execute(
-        select(Standing, Consent, since.label("since"))
-        .join(Consent, Consent.id == Standing.consent_id)
+    is_unconfirmed = Consent.state.in_(_TO_CONFIRM) & (since < now - REVOKING_LONG)
+    was_due, has_lapsed = since < now - AWAITING_LONG, Consent.expires_at < now - AWAITING_LONG
+    is_unsaid = Consent.state.in_(_BEGUN) & was_due & has_lapsed
+    why = case((is_unconfirmed, literal(_UNCONFIRMED)), (is_unsaid, literal(_UNSAID)), else_=literal(""))
+    rows = (
+        select(
+            Consent.id,
+            Consent.bank_id,
+            Consent.state,
+            since.label("since"),
+            Standing.sends,
+            Standing.next_look_at,
+            why.label("why"),
+        )
+        .join(Standing, Consent.id == Standing.consent_id)
         .where(or_(Standing.ended_at.is_(None), to_take_back))
         .order_by(since, Standing.consent_id)
+        .limit(most)
     )
-    found: list[Stuck] = []
-    for standing, consent, at in rows:
-        why = _stuck(consent, at, now=now)
-        if (why or not only_stuck) and len(found) < most:
-            found.append(
-                Stuck(
-                    id=consent.id,
-                    bank_id=consent.bank_id,
-                    state=consent.state,
-                    since=at,
-                    sends=standing.sends,
-                    next_look_at=standing.next_look_at,
-                    why=why,
-                )
-            )
-    return found
+    if only_stuck:
+        rows = rows.where(or_(is_unconfirmed, is_unsaid))
+    return [Stuck(**row) for row in session.execute(rows).mappings()]
 
 
-def _stuck(consent: Consent, since: dt.datetime, *, now: dt.datetime) -> str:
-    state = StandingState(consent.state)
-    if state is StandingState.REVOKING or state in STANDING_OVER:
-        return "the bank has not confirmed for a day that it has it no more" if now > since + REVOKING_LONG else ""
-    is_begun = state in (StandingState.PREPARED, StandingState.AWAITING)
-    if is_begun and now > max(since, consent.expires_at) + AWAITING_LONG:
-        return "its time to be approved is over, and the bank does not say what became of it"
-    return ""
+_TO_CONFIRM = (StandingState.REVOKING, *STANDING_OVER)
+_BEGUN = (StandingState.PREPARED, StandingState.AWAITING)
+_UNCONFIRMED = "the bank has not confirmed for a day that it has it no more"
+_UNSAID = "its time to be approved is over, and the bank does not say what became of it"
 
 
 def history_of(session: Session, consent_id: str) -> Sequence[ConsentHistory]:

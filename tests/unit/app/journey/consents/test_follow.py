@@ -25,6 +25,7 @@ from app.journey.consents.access import locked, takeable
 from app.journey.consents.exchange import exchange_consent_code
 from app.journey.consents.follow import follow
 from app.journey.consents.models import CustomerBank
+from app.journey.consents.read import consents_now
 from app.journey.consents.renewing import fresh_token
 from app.journey.consents.step import follow_from, lose_access, step, take_back, work_key
 from app.journey.matching.read import _known
@@ -570,6 +571,27 @@ def test_while_a_code_is_exchanged_nothing_is_called_stopped(house: Keeping) -> 
     house.clock.tick(seconds=60)
     house.go_on()
     assert house.state() == "stopped_at_bank"
+
+
+def test_what_is_stuck_is_found_among_however_many_stand(house: Keeping) -> None:
+    for _ in range(3):
+        house.standing_at(*STANDS)
+    unconfirmed = house.standing_at(*STANDS)
+    house.change(revoked)
+    unsaid = house.standing_at(S.STAGE)
+    house.clock.tick(hours=24)
+    house.standing_at(S.STAGE)
+
+    def found(*, only_stuck: bool, most: int = 200) -> list[str]:
+        with house.services.reading() as uow:
+            return [each.id for each in consents_now(uow.session, now=uow.now, only_stuck=only_stuck, most=most)]
+
+    assert found(only_stuck=True) == [unsaid]
+    house.clock.tick(seconds=1)
+    assert set(found(only_stuck=True)) == {unconfirmed, unsaid}
+    assert len(found(only_stuck=True, most=1)) == 1
+    assert len(found(only_stuck=False)) == 6
+    assert len(found(only_stuck=False, most=2)) == 2
 
 
 def lines(house: Keeping) -> list[str]:
