@@ -79,9 +79,13 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
         look_again(task, uow, payment, run_at=rules.look_in_silence(silent_since=approved_at, now=uow.now))
         return None
     breach = None if standing is None else claim_days(uow, payment, standing)
+    if breach is not None and breach.why is Why.NOT_YET:  # by a clock behind that by which it was decided
+        look_again(task, uow, payment, run_at=uow.now + rules.HINT_PAUSE)
+        return None
     if breach is not None:
         evidence = f"its consent does not allow it now: {breach.why}"
-        withhold(task, uow, payment, Reason.LIMIT_REACHED, evidence=evidence)
+        reason = Reason.CONSENT_ENDED if breach.why is Why.ENDED else Reason.LIMIT_REACHED
+        withhold(task, uow, payment, reason, evidence=evidence)
         return None
     try:
         orders = orders_of(task.services, payment.bank_id, agreed=agreed_of(uow.session, payment))
@@ -104,6 +108,8 @@ def claim_days(uow: UnitOfWork, payment: Payment, standing: Standing) -> Breach 
     consent does not allow on one of them is told, and nothing is claimed."""
     days = claims.days_of_sending(standing, now=uow.now)
     frame = standing.frame
+    if min(days) < frame.begins_on:
+        return Breach(why=Why.NOT_YET, day=frame.begins_on)
     if frame.ends_on is not None and max(days) > frame.ends_on:
         return Breach(why=Why.ENDED, day=frame.ends_on)
     try:

@@ -179,6 +179,39 @@ def test_where_that_month_has_not_that_much_left_it_is_not_sent(house: StandingH
     holds(house, "E6")  # what is full was claimed by nobody
 
 
+def test_it_is_not_sent_when_the_bank_may_count_it_on_the_day_after_the_last(
+    engine: Engine, customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two minutes before midnight: what is allowed has ended, and no limit was reached."""
+    last = replace(standing_house.FRAME, ends_on=dt.date(2026, 11, 23))
+    monkeypatch.setattr(standing_house, "FRAME", last)
+    house = StandingHouse(engine, clock, customer)
+    _live_in(house, "America/New_York")
+    house.clock.now = dt.datetime(2026, 11, 23, 23, 50, tzinfo=dt.UTC)
+    house.authorised()
+    house.clock.now += dt.timedelta(minutes=9)
+    house.go_on(submit=taken())
+    assert sent(house) == 0
+    stands(house, "rejected", Reason.CONSENT_ENDED)
+
+
+def test_a_worker_whose_clock_is_behind_waits_for_the_first_day(
+    engine: Engine, customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = replace(standing_house.FRAME, begins_on=dt.date(2026, 11, 24))
+    monkeypatch.setattr(standing_house, "FRAME", first)
+    house = StandingHouse(engine, clock, customer)
+    house.clock.now = decided_at = dt.datetime(2026, 11, 24, 0, 2, tzinfo=dt.UTC)
+    house.authorised()
+    house.clock.now -= dt.timedelta(seconds=30)
+    house.go_on(submit=taken())
+    assert (sent(house), house.payment().state) == (0, "authorised")
+    assert house.due()["pay_1"] == house.clock.now + rules.HINT_PAUSE
+    house.clock.now = decided_at
+    house.go_on(submit=taken(DEBITED))
+    assert (sent(house), house.payment().state) == (1, "settled")
+
+
 def test_a_consent_that_was_taken_back_stops_what_was_not_sent(house: StandingHouse) -> None:
     house.authorised()
     take_it_back(house)
