@@ -75,8 +75,9 @@ KEY_LIFE = dt.timedelta(hours=23)
 #: how long it may take to get an order to its bank: a customer waits to go there, and may try again once it is given up
 SEND_LIFE = dt.timedelta(minutes=45)
 #: where the bank does not take the customer's token, it is renewed, and the same bytes go again so many seconds later:
-#: a gateway may have said so. What it does not take after the last of these, renewing does not help
-RENEWED_AGAIN_S = (1, 15, 60, 300)
+#: a gateway may have said so, for a while. What it does not take after the last of these, within SEND_LIFE, renewing
+#: does not help
+RENEWED_AGAIN_S = (1, 15, 60, 300, 900, 1200)
 #: initiation: how often identical bytes are sent again before anybody could approve them
 SENDS_MOST = 6
 SEND_AGAIN_S = (2, 5, 15, 60, 120)

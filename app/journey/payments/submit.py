@@ -42,6 +42,8 @@ from consent import tokens
 from consent.models import Consent, Standing
 from consent.states import ConsentSource, StandingState
 
+_HTTP_UNAUTHORIZED = 401
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
@@ -371,7 +373,8 @@ def _without_access(
     """The bank does not take the customer's token. Is there another one by now, or something to renew it with, the same
     bytes go with that; else the consent is not to be used any more, and what was never let in is at its end.
 
-    Renewed so often that no gateway's bad minute explains it, it is given up: the customer alone can mend that.
+    A 401 to one that was just renewed may be a gateway's bad hour, and is waited out for most of one. Any other such no
+    is the bank's own word that its customer is to approve again, and one renewal is all that is tried.
     """
     _lock_line(uow, payment.invoice_id)  # before the consent, as who decides has them
     consent, standing = locked_consent(uow.session, standing.consent_id)
@@ -382,12 +385,16 @@ def _without_access(
         return
     times = repeats.times_without_access(uow.session, attempt.call_id)
     is_renewable = tokens.is_renewable(uow.session, consent.id, now=uow.now)
-    if consent.state == StandingState.AUTHORISED and is_renewable and times <= len(rules.RENEWED_AGAIN_S):
-        tokens.forget_access(uow.session, consent.id)
-        again = dt.timedelta(seconds=rules.RENEWED_AGAIN_S[times - 1])
-        look_again(task, uow, payment, run_at=uow.now + again)
-        return
+    pauses = rules.RENEWED_AGAIN_S if error.http_status == _HTTP_UNAUTHORIZED else rules.RENEWED_AGAIN_S[:1]
     evidence = f"bank:{error.code}"
+    if consent.state == StandingState.AUTHORISED and is_renewable and times <= len(pauses):
+        tokens.forget_access(uow.session, consent.id)
+        pause = dt.timedelta(seconds=pauses[times - 1])
+        if times == 1:
+            look_again(task, uow, payment, run_at=uow.now + pause)
+        else:
+            _wait(task, uow, payment, evidence=evidence, silent=False, rest=pause)
+        return
     if consent.state == StandingState.AUTHORISED:
         lose_access(uow, standing, source=ConsentSource.BANK, evidence=evidence)
     if not repeats.never_let_in(uow.session, attempt.call_id):

@@ -492,8 +492,10 @@ def test_a_bank_that_takes_no_renewed_token_either_is_asked_a_few_times_and_then
     keep_to_renew(house)
     house.authorised()
     house.go_on(submit=DEAD)
+    assert sum(rules.RENEWED_AGAIN_S) * SECOND < rules.SEND_LIFE
     for number, pause in enumerate(rules.RENEWED_AGAIN_S):
         consent_is(house, "authorised")
+        assert house.payment().state == ("unknown" if number else "submitting")
         assert house.due()["pay_1"] == house.clock.now + pause * SECOND
         house.clock.now += pause * SECOND
         renewed = Authorised(access_token=f"t-{number}", expires_in_s=300, refresh_token=f"r-{number}")
@@ -501,6 +503,17 @@ def test_a_bank_that_takes_no_renewed_token_either_is_asked_a_few_times_and_then
     consent_is(house, "stopped_at_bank")
     stands(house, "rejected", Reason.CONSENT_ENDED)
     assert sent(house) == 1 + len(rules.RENEWED_AGAIN_S)
+
+
+def test_where_the_bank_says_that_it_is_to_be_approved_again_one_renewal_is_tried(house: StandingHouse) -> None:
+    keep_to_renew(house)
+    house.authorised()
+    house.go_on(submit=LOST)
+    consent_is(house, "authorised")
+    again(house, renew=RENEWED, submit=LOST)
+    consent_is(house, "stopped_at_bank")
+    stands(house, "rejected", Reason.CONSENT_ENDED)
+    assert sent(house) == 2
 
 
 def test_a_token_that_is_not_taken_after_a_lost_answer_is_renewed_for_the_same_bytes(house: StandingHouse) -> None:
