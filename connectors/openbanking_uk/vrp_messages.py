@@ -8,6 +8,7 @@ at the bank (SCANotRequired). References belong to payments: a consent that had 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 from connectors.capabilities import (
@@ -25,7 +26,7 @@ from connectors.money import Money
 from connectors.openbanking_uk import control_parameters, messages
 from connectors.openbanking_uk.messages import Dialect
 from connectors.openbanking_uk.status import CONSENTS
-from connectors.strict_json import JsonObject, read_object
+from connectors.strict_json import JsonObject, read_object, read_value
 
 VRP_TYPES = {
     RecurringKind.SWEEPING: "UK.OBIE.VRPType.Sweeping",
@@ -90,8 +91,30 @@ def read_told(body: bytes, *, asked: bytes) -> tuple[str, ToldConsent]:
         created_at=control_parameters.moment(data.text_or_none("CreationDateTime")),
         payer=_payer(data.object("DebtorAccount")),
         differences=control_parameters.differences(data, given),
-        raw_response=body,
+        raw_response=_kept(body),
     )
+
+
+def _kept(body: bytes) -> bytes:
+    """What is kept of it: all but the payer's account, whose whole number stands in no history."""
+    value = read_value(body)
+    masked = _masked(value)
+    return body if masked == value else json.dumps(masked, ensure_ascii=False, default=str).encode()
+
+
+def _masked(value: Any) -> Any:
+    """The same, with the last signs of each account's number that is a payer's, and nothing else of that."""
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _last_signs(each) if name == "DebtorAccount" else _masked(each) for name, each in value.items()}
+
+
+def _last_signs(account: Any) -> dict[str, str | None]:
+    read = JsonObject(account if isinstance(account, dict) else {})
+    number = read.text_or_none("Identification") or ""
+    return {"SchemeName": read.text_or_none("SchemeName"), "Identification": f"····{number[-4:]}"}
 
 
 def _payer(account: JsonObject) -> PayerAccount | None:

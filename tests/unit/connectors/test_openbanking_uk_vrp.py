@@ -166,6 +166,29 @@ def test_no_other_currency_is_carried(currency: str, minor: int) -> None:
         vrp_messages.funds("c-1", Money(minor, currency))
 
 
+def test_the_payers_account_is_told_and_does_not_stand_in_what_is_kept() -> None:
+    account = {
+        "SchemeName": "UK.OBIE.SortCodeAccountNumber",
+        "Identification": "99999941726053",
+        "SecondaryIdentification": "R0LL 17",
+        "Name": "C Laurent",
+        "Proxy": {"Identification": "+447700900123"},
+    }
+    data = {"ConsentId": "c-1", "Status": "AUTH", "CreationDateTime": "2026-11-23T10:00:00+00:00"}
+    within = {**data, "DebtorAccount": account, "Initiation": {"DebtorAccount": account}}
+    _, told = vrp_messages.read_told(json.dumps({"Data": within}).encode(), asked=b'{"Data":{}}')
+    assert told.payer is not None
+    assert (told.payer.identification, told.payer.name) == ("99999941726053", "C Laurent")
+    masked = {"SchemeName": "UK.OBIE.SortCodeAccountNumber", "Identification": "····6053"}
+    kept = {**data, "DebtorAccount": masked, "Initiation": {"DebtorAccount": masked}}
+    assert json.loads(told.raw_response) == {"Data": kept}
+
+
+def test_what_names_no_account_is_kept_letter_by_letter() -> None:
+    body = b'{"Data": {"ConsentId":"c-1", "Status":"AUTH" ,"More": [1.50]}}'
+    assert vrp_messages.read_told(body, asked=b'{"Data":{}}')[1].raw_response == body
+
+
 @given(st.dates(), st.sampled_from([V4, V3]))
 def test_a_scheduled_payment_says_its_day(day: dt.date, dialect: Dialect) -> None:
     assume(day.year >= 1000)
