@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import Authorised
@@ -80,6 +80,19 @@ def with_any_kept(session: Session, consent_ids: Iterable[str]) -> set[str]:
     """Those of these consents of which an approval left anything here."""
     box_of = {box(consent_id): consent_id for consent_id in consent_ids for box in (_box, _box_to_renew)}
     return {box_of[found] for found in session.scalars(select(Sealed.id).where(Sealed.id.in_(box_of)))}
+
+
+def lives_until(session: Session, consent_id: str) -> dt.datetime | None:
+    """Until when what an approval of it left here is of use: to pay with, or to renew that; None: nothing is left."""
+    boxes = [_box(consent_id), _box_to_renew(consent_id)]
+    last = session.scalar(select(func.max(Sealed.expires_at)).where(Sealed.id.in_(boxes)))
+    return None if last is None else last - MARGIN
+
+
+def is_over(session: Session, consent_id: str, *, now: dt.datetime) -> bool:
+    """Whether nothing that an approval of it left here is of use any more. What does not open may open again."""
+    until = lives_until(session, consent_id)
+    return until is None or until <= now
 
 
 def access_token(session: Session, vault: Vault, consent: Consent, *, now: dt.datetime) -> str | None:

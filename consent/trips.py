@@ -153,10 +153,15 @@ def take_answer(
         return None
 
 
+def last_exchanged(session: Session, consent_id: str) -> Trip | None:
+    """The trip whose code was the last of this consent to be exchanged, or is being exchanged now."""
+    exchanged = select(Trip).where(Trip.consent_id == consent_id, Trip.exchanged_at.is_not(None))
+    return session.scalar(exchanged.order_by(Trip.exchanged_at.desc(), Trip.id.desc()).limit(1))
+
+
 def exchange_over_at(session: Session, consent_id: str) -> dt.datetime | None:
     """From when on the last exchange of a code for this consent is over, whatever came of it; None: there was none."""
-    exchanged = select(Trip).where(Trip.consent_id == consent_id, Trip.exchanged_at.is_not(None))
-    trip = session.scalar(exchanged.order_by(Trip.exchanged_at.desc()).limit(1))
+    trip = last_exchanged(session, consent_id)
     if trip is None or trip.exchanged_at is None:
         return None
     is_known = trip.outcome != "code"  # what the exchange came to stands in place of what the redirect brought

@@ -15,7 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from joserfc import jwt
-from sqlalchemy import event
+from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from app.cli import main
@@ -25,7 +25,7 @@ from app.keys.installation import Keys
 from app.services import Services
 from app.worker import Worker
 from config.settings import Settings
-from consent.models import ShownText
+from consent.models import ConsentHistory, ShownText
 from tests.conftest import Clock
 from tests.support import factories
 from tests.support.consenting import Consenting
@@ -226,6 +226,12 @@ def test_nothing_whole_of_the_payers_account_stands_outside_of_the_vault(at: Con
         whole = json.loads(at.services.vault.get(uow.session, f"consent:{consent_id}:payer"))
     assert standing.payer_mask == f"····{whole['identification'][-4:]}"
     assert whole["identification"] not in at.said(consent_id)
+    with at.services.reading() as uow:
+        mine = select(ConsentHistory.answer).where(ConsentHistory.consent_id == consent_id)
+        answers = [answer for answer in uow.session.scalars(mine) if answer is not None]
+    assert answers
+    for said in ("identification", "name"):
+        assert not any(whole[said].encode() in answer for answer in answers)
 
 
 def test_what_was_shown_is_kept_by_the_hash_that_was_signed(at: Consenting) -> None:
@@ -566,7 +572,7 @@ def test_stopped_here_it_is_over_at_once_and_the_bank_has_it_no_more(at: Consent
     consent_id = at.set_up()
     at.stop(consent_id)
     assert at.state(consent_id) == "revoked"
-    assert at.boxes(consent_id) == {"payer"}
+    assert at.boxes(consent_id) == set()
     assert [each["deleted"] for each in at.at_the_bank()] == [1]
     at.stop(consent_id)  # once more changes nothing
     assert at.history(consent_id)[-2:] == ["revoke", "bank_gone"]
@@ -634,7 +640,7 @@ def test_looked_at_every_week_within_the_banks_budget(at: Consenting) -> None:
     at.change_at_bank("UPDATE consent SET deleted = 1")
     at.wait(7 * 86400)
     assert at.state(consent_id) == "revoked"
-    assert at.boxes(consent_id) == {"payer"}
+    assert at.boxes(consent_id) == set()
 
 
 def test_after_its_last_day_it_is_over_by_our_own_date_and_taken_back_at_the_bank(at: Consenting) -> None:
@@ -646,6 +652,7 @@ def test_after_its_last_day_it_is_over_by_our_own_date_and_taken_back_at_the_ban
     assert at.boxes(consent_id) == {"payer"}
     at.wait(2 * 3600)
     assert at.standing(consent_id).gone_at is not None
+    assert at.boxes(consent_id) == set()
 
 
 def test_a_bank_that_takes_no_new_ones_still_takes_those_back_that_are_there(

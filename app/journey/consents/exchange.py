@@ -16,6 +16,7 @@ from connectors.contract import Authorised, ScaOAuth
 from connectors.errors import BankError, NotApproved
 from consent import tokens, trips
 from consent.models import Consent, Standing, Trip
+from consent.payer import unname_payer
 from consent.states import ConsentSource, StandingState
 
 #: of these an approval that comes back is of use
@@ -92,6 +93,7 @@ def _keep(
     if standing.ends_on is not None:  # whoever's clock counts: it is of no use two days later
         until = dt.datetime.combine(standing.ends_on + dt.timedelta(days=2), dt.time(), dt.UTC)
     tokens.keep_standing(uow.session, task.services.vault, consent.id, authorised, now=asked_at, until=until)
+    unname_payer(standing)  # another account may have been chosen there: the bank's next word names it
     standing.renewing_until = None  # whoever renews the one of before finds another in its place
     if consent.state == StandingState.AUTHORISED:
         standing.authorised_at = uow.now

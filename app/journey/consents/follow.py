@@ -2,7 +2,7 @@
 
 It is given to the bank (its bytes were stored when it was agreed on: K1, K2), looked at while it stands, and taken back
 there until the bank has confirmed that. None of these calls moves money. The first transaction says what is called and
-the second what came of it; none is open while a bank is called.
+the second what came of it; none is open while a bank is called. What is believed of an answer: believing.py.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from sqlalchemy import select
 
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
-from app.journey.consents import budget, rules
+from app.journey.consents import believing, budget, rules
 from app.journey.consents.access import locked
-from app.journey.consents.my_banks import is_wanted
 from app.journey.consents.read import awaits_word
-from app.journey.consents.step import note, step, take_back
+from app.journey.consents.step import end_approval, step, take_back
 from app.people.stops import voids
 from app.services import Services, Task
 from connectors.capabilities import RecurringPayments, Recurs, ToldConsent
-from connectors.contract import BankRequest, ConsentStatus, PsuContext, Staged
+from connectors.contract import BankRequest, PsuContext, Staged
 from connectors.errors import BankError, BankRefused, BankUnavailable
 from consent import tokens, trips
 from consent.models import Consent, ConsentHistory, Standing
-from consent.payer import keep_payer
+from consent.payer import forget_payer
 from consent.rules import days_at
 from consent.states import STANDING_OVER, ConsentSource, StandingState, StandingStep
+
+_HTTP_CONFLICT = 409
 
 
 class _Verb(enum.Enum):
@@ -49,6 +50,8 @@ class _Call:
     bank_consent_id: str
     request: BankRequest
     psu: PsuContext | None  #: whose browser agreed, until the bank has answered
+    may_have_arrived: bool  #: the same bytes, at an earlier sending: then a no to this one says nothing of that
+    approval: str | None  #: the trip of the last approval that this question can be about
 
 
 _Answer = Staged | ToldConsent | BankError | None
@@ -64,7 +67,7 @@ def follow(task: Task) -> None:
     failpoint("consents.answered")
     with task.services.unit_of_work() as uow:
         consent, standing = locked(uow.session, call.consent_id)
-        _TAKEN_IN[call.verb](task, uow, consent, standing, answer)
+        _TAKEN_IN[call.verb](task, uow, consent, standing, call, answer)
         uow.commit()
     failpoint("consents.written")
 
@@ -85,9 +88,11 @@ def _intend(task: Task) -> _Call | None:
             uow.commit()
             return None
         task.hold(uow)  # a worker that was frozen must not send what another one has sent meanwhile
+        may_have_arrived = standing.sent_at is not None
         if verb is _Verb.SEND:
             standing.sent_at = standing.sent_at or uow.now
             standing.sends += 1
+        standing.next_look_at = None  # from here on it says what it is asked for meanwhile
         call = _Call(
             verb=verb,
             consent_id=consent.id,
@@ -95,6 +100,8 @@ def _intend(task: Task) -> _Call | None:
             bank_consent_id=consent.bank_consent_id or "",
             request=request_of(standing),
             psu=None if standing.psu is None else PsuContext(**standing.psu),
+            may_have_arrived=may_have_arrived,
+            approval=_last_approval(uow, consent.id),
         )
         uow.commit()
         return call
@@ -123,6 +130,8 @@ def _next(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing) -> 
     _end_by_date(uow, standing)
     if consent.state in STANDING_OVER:
         return _to_take_back(task, uow, consent, standing, StandingState(consent.state))
+    if state is StandingState.AUTHORISED and tokens.is_over(uow.session, consent.id, now=uow.now):
+        believing.end_with_token(uow, standing)
     return _to_look(task, uow, consent, standing)
 
 
@@ -131,7 +140,8 @@ def _to_send(task: Task, uow: UnitOfWork, standing: Standing) -> _Verb | None:
     if voids(uow.session, standing.customer_id, decided_at=standing.agreed_at):
         take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="everything was stopped")
     elif uow.now > standing.agreed_at + rules.SEND_LIFE or standing.sends > len(rules.SEND_AGAIN_S):
-        _give_up(uow, standing, "the bank did not answer; nobody was sent there to approve it")
+        evidence = "the bank did not tell its id; nobody was sent there to approve it"
+        step(uow, standing, StandingStep.GIVE_UP, source=ConsentSource.WORKER, evidence=evidence)
     else:
         return _Verb.SEND
     task.run_again(uow, run_at=uow.now)
@@ -186,11 +196,6 @@ def _end_by_date(uow: UnitOfWork, standing: Standing) -> None:
         )
 
 
-def _give_up(uow: UnitOfWork, standing: Standing, evidence: str, *, answer: bytes | None = None) -> None:
-    source = ConsentSource.BANK if answer is not None else ConsentSource.WORKER
-    step(uow, standing, StandingStep.GIVE_UP, source=source, evidence=evidence, answer=answer)
-
-
 # ----------------------------------------------------------------------------------------------------- the calls
 
 
@@ -212,27 +217,38 @@ def _made(task: Task, call: _Call) -> _Answer:
 # ----------------------------------------------------------------------------------------------------- what came of it
 
 
-def _sent(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: _Answer) -> None:
+def _sent(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, call: _Call, answer: _Answer) -> None:
     """Its id is kept whatever has become of it meanwhile: what the bank has can be taken back there."""
     if isinstance(answer, Staged):
         _staged(task, uow, consent, standing, answer)
         _run_again(task, uow, standing, run_at=_after_staging(uow, consent))
         return
-    if isinstance(answer, BankRefused):
-        standing.psu = None
-        if consent.state == StandingState.REVOKING:
-            step(uow, standing, StandingStep.BANK_GONE, source=ConsentSource.BANK, evidence=_refusal(answer))
-            standing.gone_at = uow.now
-        else:
-            _give_up(uow, standing, _refusal(answer), answer=str(answer).encode())
+    if isinstance(answer, BankRefused) and _is_no(call, answer):
+        _refused(uow, consent, standing, answer)
         _finish(task, uow, standing)
         return
-    again = rules.send_again_at(sends=standing.sends, now=uow.now)
-    if isinstance(answer, BankUnavailable) and answer.retry_after_s:
-        again = max(again, uow.now + dt.timedelta(seconds=answer.retry_after_s))
+    if isinstance(answer, BankUnavailable) and not call.may_have_arrived:
+        standing.sent_at = None  # nothing left: neither now nor before
     if consent.state == StandingState.REVOKING:
         again = rules.take_back_again_at(since=_since(uow, standing), now=uow.now)
-    _run_again(task, uow, standing, run_at=again)
+    else:
+        again = rules.send_again_at(sends=standing.sends, now=uow.now)
+    _run_again(task, uow, standing, run_at=max(again, uow.now + _rest(answer)))
+
+
+def _is_no(call: _Call, error: BankRefused) -> bool:
+    """Whether it is the bank's word that it has it not. Once the same bytes may have arrived, a no can be to us, or to
+    this sending alone; and "there is one already" is none at all."""
+    return not call.may_have_arrived and error.http_status != _HTTP_CONFLICT
+
+
+def _refused(uow: UnitOfWork, consent: Consent, standing: Standing, error: BankRefused) -> None:
+    said: dict[str, Any] = {"source": ConsentSource.BANK, "evidence": f"bank:{error.http_status} {error.code}"[:200]}
+    if consent.state == StandingState.REVOKING:
+        step(uow, standing, StandingStep.BANK_GONE, **said)
+        standing.gone_at = uow.now
+    else:
+        step(uow, standing, StandingStep.GIVE_UP, answer=str(error).encode(), **said)
 
 
 def _staged(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, staged: Staged) -> None:
@@ -249,7 +265,7 @@ def _staged(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, s
     evidence = f"bank:{staged.transaction_status}"
     step(uow, standing, StandingStep.STAGE, source=ConsentSource.BANK, evidence=evidence, answer=answer)
     if staged.differences or staged.sca is None:
-        _not_as_agreed(uow, standing, staged.differences or ("no way to approve",), answer=answer)
+        believing.not_as_agreed(uow, standing, staged.differences or ("no way to approve",), answer=answer)
 
 
 def _after_staging(uow: UnitOfWork, consent: Consent) -> dt.datetime:
@@ -257,41 +273,62 @@ def _after_staging(uow: UnitOfWork, consent: Consent) -> dt.datetime:
     return consent.expires_at + rules.EXPIRY_MARGIN if is_waiting else uow.now
 
 
-def _not_as_agreed(uow: UnitOfWork, standing: Standing, names: tuple[str, ...], *, answer: bytes) -> None:
-    """The bank would allow something else than its customer signed: it is not used, and taken back there."""
-    evidence = f"the bank holds otherwise: {', '.join(names)}"
-    step(uow, standing, StandingStep.REJECT, source=ConsentSource.BANK, evidence=evidence, answer=answer)
-
-
-def _looked(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: _Answer) -> None:
-    if not isinstance(answer, ToldConsent):
-        wait = answer.retry_after_s or 0 if isinstance(answer, BankUnavailable) else 0
-        if wait:
-            until = uow.now + dt.timedelta(seconds=wait)
-            budget.put_off(uow.session, bank_id=consent.bank_id, until=until, now=uow.now)
-        pause = max(rules.WAITING_AGAIN, dt.timedelta(seconds=wait))
-        if consent.state == StandingState.REVOKING:
-            pause = dt.timedelta()
-        elif not _is_urgent(uow, consent, standing):
-            pause = max(pause, dt.timedelta(hours=1))
-        _run_again(task, uow, standing, run_at=uow.now + pause)
+def _looked(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, call: _Call, answer: _Answer) -> None:
+    asked_for_at = standing.next_look_at  # since the question: nothing brings work forward that is under way
+    rest = _rest(answer)
+    if rest:
+        budget.put_off(uow.session, bank_id=consent.bank_id, until=uow.now + rest, now=uow.now)
+    if call.approval != _last_approval(uow, consent.id):  # it was approved anew since: of that the answer says nothing
+        _run_again(task, uow, standing, run_at=uow.now)
         return
-    standing.looked_at = uow.now
-    _believe(task.services, uow, consent, standing, answer)
-    # what happened while the bank thought is not left to the next look: nothing brings work forward that is under way
-    is_other = consent.state in STANDING_OVER | {StandingState.REVOKING}
-    _run_again(task, uow, standing, run_at=uow.now if is_other else _next_look(uow, consent, standing))
+    if isinstance(answer, ToldConsent):
+        standing.looked_at = uow.now
+        believing.believe(task.services, uow, consent, standing, answer)
+    _wait_no_longer(uow, consent, standing)
+    run_at = _next_look(uow, consent, standing, is_told=isinstance(answer, ToldConsent))
+    if asked_for_at is not None:
+        run_at = min(run_at, max(asked_for_at, uow.now + rules.HINT_PAUSE))
+    if consent.state != StandingState.REVOKING:  # what is taken back is told at once
+        run_at = max(run_at, uow.now + rest)
+    _run_again(task, uow, standing, run_at=run_at)
 
 
-def _is_urgent(uow: UnitOfWork, consent: Consent, standing: Standing) -> bool:
-    """Whether somebody waits for the bank's word."""
+def _last_approval(uow: UnitOfWork, consent_id: str) -> str | None:
+    trip = trips.last_exchanged(uow.session, consent_id)
+    return None if trip is None else trip.id
+
+
+def _waits_since(uow: UnitOfWork, consent: Consent, standing: Standing) -> dt.datetime | None:
+    """Since when somebody waits for the bank's word on what they approved; None: nobody does."""
+    trip = trips.last_exchanged(uow.session, consent.id)
+    exchanged_at = None if trip is None else trip.exchanged_at
+    if consent.state == StandingState.AUTHORISED:  # approved anew, perhaps from another account
+        is_unread = exchanged_at is not None and (standing.looked_at is None or standing.looked_at < exchanged_at)
+        return exchanged_at if is_unread else None
     waits = consent.state in (StandingState.AWAITING, StandingState.STOPPED_AT_BANK, StandingState.EXPIRED)
-    return waits and awaits_word(uow.session, consent, standing)
+    if not waits or not awaits_word(uow.session, consent, standing):
+        return None
+    return exchanged_at or _since(uow, standing)
 
 
-def _next_look(uow: UnitOfWork, consent: Consent, standing: Standing) -> dt.datetime:
-    if _is_urgent(uow, consent, standing):
-        return uow.now + rules.WAITING_AGAIN
+def _wait_no_longer(uow: UnitOfWork, consent: Consent, standing: Standing) -> None:
+    """Who approved what the bank does not speak of may approve it again. What is over by our clock has an end anyhow,
+    and what stands goes on standing."""
+    since = _waits_since(uow, consent, standing)
+    waits = since is not None and uow.now >= since + rules.WORD_LIFE
+    if waits and consent.state in (StandingState.AWAITING, StandingState.STOPPED_AT_BANK):
+        evidence = "approved, and the bank did not say in a day what it holds"
+        end_approval(uow, standing, StandingStep.LOSE_ACCESS, source=ConsentSource.WORKER, evidence=evidence)
+
+
+def _next_look(uow: UnitOfWork, consent: Consent, standing: Standing, *, is_told: bool) -> dt.datetime:
+    since = _waits_since(uow, consent, standing)
+    if since is not None:
+        return rules.look_again_at(since=since, now=uow.now)
+    if consent.state in STANDING_OVER | {StandingState.REVOKING}:
+        return uow.now
+    if not is_told:
+        return uow.now + rules.LOOK_FAILED
     run_at = rules.next_look(consent_id=consent.id, now=uow.now)
     if consent.state == StandingState.AWAITING:
         lapses_at = consent.expires_at + rules.EXPIRY_MARGIN
@@ -299,80 +336,17 @@ def _next_look(uow: UnitOfWork, consent: Consent, standing: Standing) -> dt.date
     if standing.ends_on is not None:
         after = dt.datetime.combine(standing.ends_on + dt.timedelta(days=1), dt.time(), dt.UTC)
         run_at = min(run_at, max(after, uow.now + dt.timedelta(hours=1)))
-    return run_at
+    token_ends_at = tokens.lives_until(uow.session, consent.id)
+    return run_at if token_ends_at is None else min(run_at, max(token_ends_at, uow.now))
 
 
-def _believe(services: Services, uow: UnitOfWork, consent: Consent, standing: Standing, told: ToldConsent) -> None:
-    """Take the steps that the bank's word asks for. That it is authorised is not the whole truth: by the standard it
-    says so also of what its customer stopped there."""
-    said: dict[str, Any] = {"source": ConsentSource.BANK, "evidence": f"bank:{told.status}"}
-
-    def go(taken: StandingStep) -> None:
-        step(uow, standing, taken, answer=told.raw_response or None, **said)
-
-    if told.status is ConsentStatus.NOT_FOUND:
-        standing.gone_at = uow.now
-        go(StandingStep.BANK_GONE)
-    elif told.differences:
-        _not_as_agreed(uow, standing, told.differences, answer=told.raw_response)
-    elif told.status is ConsentStatus.AUTHORISED:
-        _is_authorised(services, uow, consent, standing, told)
-    elif told.is_access_lost:
-        go(StandingStep.LOSE_ACCESS)
-    elif told.status is ConsentStatus.REJECTED:
-        go(StandingStep.REJECT)
-    elif told.status is ConsentStatus.EXPIRED:
-        go(StandingStep.EXPIRE)
-    elif told.status is ConsentStatus.WAITING and _is_past(consent, uow.now):
-        step(uow, standing, StandingStep.EXPIRE, source=ConsentSource.WORKER, evidence="not approved in time")
-
-
-def _is_authorised(
-    services: Services, uow: UnitOfWork, consent: Consent, standing: Standing, told: ToldConsent
+def _taken_back(
+    task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, call: _Call, answer: _Answer
 ) -> None:
-    if not is_wanted(uow.session, standing):
-        take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="approved, and not wanted any more")
-    elif tokens.is_any_kept(uow.session, consent.id):
-        news, account = _account(services, uow, standing, told)
-        evidence = f"bank:authorised; {account}"
-        said: dict[str, Any] = {"source": ConsentSource.BANK, "evidence": evidence, "answer": told.raw_response}
-        if not step(uow, standing, StandingStep.AUTHORISE, **said) and news is not None:
-            note(uow, standing, news, **said)
-    elif consent.state == StandingState.AWAITING and (_is_past(consent, uow.now) or _was_exchanged(uow, consent)):
-        evidence = "approved at the bank, whose answer did not reach us"
-        step(uow, standing, StandingStep.LOSE_ACCESS, source=ConsentSource.BANK, evidence=evidence)
-
-
-def _account(services: Services, uow: UnitOfWork, standing: Standing, told: ToldConsent) -> tuple[str | None, str]:
-    """Which account pays: what of it is news, if anything, and in words. A bank need not name it; one that did before
-    knows it no more."""
-    before = standing.payer_mask
-    if told.payer is not None:
-        was_lost = standing.payer_lost_at is not None
-        is_other = keep_payer(uow.session, services.vault, standing, told.payer, now=uow.now)
-        words = f"from {standing.payer_mask}" + (f", before from {before}" if is_other else "")
-        return "account" if is_other or was_lost else None, words
-    if before is None:
-        return None, "no account is named"
-    is_news = standing.payer_lost_at is None
-    standing.payer_lost_at = standing.payer_lost_at or uow.now
-    return "account_lost" if is_news else None, f"no account is named any more, before from {before}"
-
-
-def _is_past(consent: Consent, now: dt.datetime) -> bool:
-    return now >= consent.expires_at + rules.EXPIRY_MARGIN
-
-
-def _was_exchanged(uow: UnitOfWork, consent: Consent) -> bool:
-    """And nothing came of it, where nothing is kept."""
-    over_at = trips.exchange_over_at(uow.session, consent.id)
-    return over_at is not None and uow.now >= over_at
-
-
-def _taken_back(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: _Answer) -> None:
+    del call
     if isinstance(answer, BankError):
         again = rules.take_back_again_at(since=_since(uow, standing), now=uow.now)
-        _run_again(task, uow, standing, run_at=again)
+        _run_again(task, uow, standing, run_at=max(again, uow.now + _rest(answer)))
         return
     standing.gone_at = uow.now
     if consent.state == StandingState.REVOKING:
@@ -388,8 +362,10 @@ def _since(uow: UnitOfWork, standing: Standing) -> dt.datetime:
     return uow.session.scalars(last).one()
 
 
-def _refusal(error: BankRefused) -> str:
-    return f"bank:{error.http_status} {error.code}"[:200]
+def _rest(answer: _Answer) -> dt.timedelta:
+    """How long the bank wants to be left alone."""
+    seconds = answer.retry_after_s or 0 if isinstance(answer, BankUnavailable) else 0
+    return dt.timedelta(seconds=seconds)
 
 
 _TAKEN_IN = {_Verb.SEND: _sent, _Verb.LOOK: _looked, _Verb.TAKE_BACK: _taken_back}
@@ -404,5 +380,7 @@ def _run_again(task: Task, uow: UnitOfWork, standing: Standing, *, run_at: dt.da
 
 
 def _finish(task: Task, uow: UnitOfWork, standing: Standing) -> None:
-    standing.next_look_at = None
+    """It is over, and nobody has to be told: what was kept for that goes."""
+    standing.next_look_at = standing.psu = None
+    forget_payer(uow.session, standing)
     task.finish(uow)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from app.failpoints import failpoint
 from app.journey.consents import rules
 from app.journey.consents.access import locked
+from app.journey.consents.believing import end_with_token
 from app.journey.consents.follow import recurring_of
-from app.journey.consents.step import lose_access
+from app.journey.consents.step import follow_from, lose_access
 from app.services import Services
 from connectors.contract import Authorised
 from connectors.errors import AccessLost, BankError
@@ -59,9 +60,8 @@ def _begin(services: Services, consent_id: str) -> _Old | str | None:
         token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)
         if token is not None:
             return token
-        if not tokens.is_any_kept(uow.session, consent_id):  # one that is there and does not open may open again
-            evidence = "its token is over, and nothing is there to renew it with"
-            lose_access(uow, standing, source=ConsentSource.WORKER, evidence=evidence)
+        if tokens.is_over(uow.session, consent_id, now=uow.now):
+            end_with_token(uow, standing)
             uow.commit()
             return None
         found = tokens.refresh_token(uow.session, services.vault, consent_id, now=uow.now)
@@ -86,6 +86,8 @@ def _end(services: Services, consent_id: str, old: _Old, renewed: Authorised | N
         if renewed is not None and is_the_same and consent.state == StandingState.AUTHORISED:
             vault = services.vault
             tokens.keep_standing(uow.session, vault, consent_id, renewed, now=old.asked_at, until=old.until)
+            if (ends_at := tokens.lives_until(uow.session, consent_id)) is not None:
+                follow_from(uow, standing, run_at=ends_at)
         token = None
         if consent.state == StandingState.AUTHORISED:
             token = tokens.access_token(uow.session, services.vault, consent, now=uow.now)

@@ -26,6 +26,11 @@ HINT_PAUSE = dt.timedelta(seconds=60)
 LOOK_EVERY = dt.timedelta(days=7)
 #: while something waits for the bank's word
 WAITING_AGAIN = dt.timedelta(seconds=15)
+#: who approved it waits no longer than this for a bank that does not say what it holds, and may approve it again
+WORD_LIFE = dt.timedelta(days=1)
+#: by so much an event's own time may be before the moment that it is compared with: clocks differ, and some count whole
+#: seconds
+CLOCK_SKEW = dt.timedelta(seconds=60)
 #: one worker renews a token, and no other before this is over
 RENEWING = dt.timedelta(minutes=1)
 #: a token of a consent without an end is kept so long after its approval, at the most
@@ -38,6 +43,13 @@ _TAKE_BACK_PACE = (
     (dt.timedelta(hours=1), dt.timedelta(minutes=5)),
     (dt.timedelta(days=1), dt.timedelta(hours=1)),
 )
+#: (until so long after its customer came back, how long between two looks)
+_WORD_PACE = (
+    (dt.timedelta(minutes=10), WAITING_AGAIN),
+    (dt.timedelta(hours=1), dt.timedelta(minutes=5)),
+)
+#: after a look that told nothing
+LOOK_FAILED = dt.timedelta(hours=1)
 
 
 def send_again_at(*, sends: int, now: dt.datetime) -> dt.datetime:
@@ -47,10 +59,18 @@ def send_again_at(*, sends: int, now: dt.datetime) -> dt.datetime:
 
 def take_back_again_at(*, since: dt.datetime, now: dt.datetime) -> dt.datetime:
     """When to tell the bank again what it has not confirmed: for ever, and in the end once a day."""
-    for until, pause in _TAKE_BACK_PACE:
-        if now < since + until:
-            return now + pause
-    return now + dt.timedelta(days=1)
+    return now + _pause(_TAKE_BACK_PACE, now - since, at_last=dt.timedelta(days=1))
+
+
+def look_again_at(*, since: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """When to ask again for the word that somebody has waited for since then."""
+    return now + _pause(_WORD_PACE, now - since, at_last=LOOK_FAILED)
+
+
+def _pause(
+    pace: tuple[tuple[dt.timedelta, dt.timedelta], ...], waited: dt.timedelta, *, at_last: dt.timedelta
+) -> dt.timedelta:
+    return next((pause for until, pause in pace if waited < until), at_last)
 
 
 def next_look(*, consent_id: str, now: dt.datetime) -> dt.datetime:

@@ -19,7 +19,7 @@ from app.journey.consents.access import locked, standing_at_bank, standing_of_cu
 from app.journey.consents.events import ConsentEnding, ConsentReturned
 from app.journey.consents.follow import recurring_of
 from app.journey.consents.my_banks import has_removed
-from app.journey.consents.step import follow_from, lose_access, take_back
+from app.journey.consents.step import end_approval, follow_from, take_back
 from app.people import stops
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
@@ -28,13 +28,15 @@ from connectors.contract import ScaOAuth
 from connectors.errors import BankError
 from connectors.registry import UnknownBank
 from connectors.security.pkce import challenge
-from consent import trips
+from consent import tokens, trips
 from consent.base import new_secret
-from consent.models import Consent, Standing, Trip
-from consent.states import STANDING_OVER, STANDING_USABLE, ConsentSource, StandingState
+from consent.models import Consent, ConsentHistory, Standing, Trip
+from consent.states import STANDING_USABLE, ConsentSource, StandingState, StandingStep
 
 #: of these the customer can be sent to the bank: to approve it, or to approve the same one again
 LEAVABLE = (StandingState.AWAITING, *STANDING_USABLE)
+#: of these no event tells anything
+_DEAF = (StandingState.PREPARED, StandingState.REJECTED, StandingState.REVOKED)
 #: that are reminded of in one hour, which is one transaction: two million that last a year need seven hundred
 REMINDERS_MOST = 2000
 
@@ -202,7 +204,7 @@ def hear(services: Services, *, bank_id: str, event: Event) -> bool:
 
     That its customer stopped it there is believed at once, from the signed event alone: the consent's status need not
     tell, and the harm of a wrong word is one more approval. Everything else is a hint to look. An event of before the
-    last approval is old: it may be sent again by whoever kept it.
+    last approval is old: it may come late, or be sent again by whoever kept it.
     """
     with services.reading() as uow:
         consent_id = standing_at_bank(uow.session, bank_id=bank_id, resource_id=event.resource_id)
@@ -210,17 +212,35 @@ def hear(services: Services, *, bank_id: str, event: Event) -> bool:
         return False
     with services.unit_of_work() as uow:
         consent, standing = locked(uow.session, consent_id)
-        if consent.state in STANDING_OVER or consent.state == StandingState.PREPARED:
+        if consent.state in _DEAF or standing.gone_at is not None:
             return True
-        is_news = standing.authorised_at is not None and event.occurred_at >= standing.authorised_at
-        if event.kind is EventKind.CONSENT_REVOKED and is_news and consent.state == StandingState.AUTHORISED:
-            lose_access(uow, standing, source=ConsentSource.BANK, evidence=f"event:{event.event_id[:100]}")
+        if event.kind is EventKind.CONSENT_REVOKED and _is_of_last_approval(uow, consent, standing, event):
+            evidence = _event(event)
+            end_approval(uow, standing, StandingStep.LOSE_ACCESS, source=ConsentSource.BANK, evidence=evidence)
         last = standing.looked_at
         if last is None or last < event.occurred_at + rules.HINT_PAUSE:
             run_at = uow.now if last is None else max(uow.now, last + rules.HINT_PAUSE)
             follow_from(uow, standing, run_at=run_at)
         uow.commit()
     return True
+
+
+def _is_of_last_approval(uow: UnitOfWork, consent: Consent, standing: Standing, event: Event) -> bool:
+    """Whether it is of after the last approval, which has reached us. That was given at the bank before its code was
+    exchanged, so a moment earlier counts as after it; what was believed once is not believed again."""
+    is_approved = consent.state == StandingState.AUTHORISED or tokens.is_any_kept(uow.session, consent.id)
+    trip = trips.last_exchanged(uow.session, consent.id)
+    approved_at = standing.authorised_at if trip is None else trip.exchanged_at
+    is_old = approved_at is not None and event.occurred_at < approved_at - rules.CLOCK_SKEW
+    believed = select(ConsentHistory.sequence).where(
+        ConsentHistory.consent_id == consent.id, ConsentHistory.evidence == _event(event)
+    )
+    return is_approved and not is_old and uow.session.scalar(believed.limit(1)) is None
+
+
+def _event(event: Event) -> str:
+    """How it stands in the history."""
+    return f"event:{event.event_id[:100]}"
 
 
 def remind(uow: UnitOfWork) -> None:

@@ -27,12 +27,13 @@ def work_key(consent_id: str) -> str:
 
 
 def follow_from(uow: UnitOfWork, standing: Standing, *, run_at: dt.datetime) -> None:
-    """Go on with it from ``run_at`` on, or earlier when it was to be earlier."""
+    """Go on with it from ``run_at`` on, or earlier when it was to be earlier. While its work is under way, that sees by
+    ``next_look_at`` that it was asked for since."""
     key = work_key(standing.consent_id)
     payload = {"consent_id": standing.consent_id}
     work.enqueue(uow.session, handler=HANDLER, key=key, payload=payload, now=uow.now, run_at=run_at)
     work.bring_forward(uow.session, key=key, run_at=run_at)
-    standing.next_look_at = run_at
+    standing.next_look_at = min(standing.next_look_at or run_at, run_at)
 
 
 def begin(uow: UnitOfWork, standing: Standing) -> None:
@@ -82,6 +83,26 @@ def lose_access(uow: UnitOfWork, standing: Standing, *, source: ConsentSource, e
     return step(uow, standing, StandingStep.LOSE_ACCESS, source=source, evidence=evidence)
 
 
+def end_approval(
+    uow: UnitOfWork,
+    standing: Standing,
+    taken: StandingStep,
+    *,
+    source: ConsentSource,
+    evidence: str,
+    answer: bytes | None = None,
+) -> None:
+    """A step by which what its customer approved is of no use. What that left here is forgotten also where the step
+    changes nothing: they had approved anew what stands stopped, or late what our clock had ended."""
+    is_kept = tokens.is_any_kept(uow.session, standing.consent_id)
+    is_taken = step(uow, standing, taken, source=source, evidence=evidence, answer=answer)
+    if not is_kept:
+        return
+    tokens.forget(uow.session, standing.consent_id)
+    if not is_taken:
+        note(uow, standing, taken.name.lower(), source=source, evidence=evidence, answer=answer)
+
+
 def note(
     uow: UnitOfWork,
     standing: Standing,
@@ -91,7 +112,8 @@ def note(
     evidence: str,
     answer: bytes | None = None,
 ) -> None:
-    """A line of its history of what moved it nowhere: approved again while it stood, or from another account."""
+    """A line of its history of what moved it nowhere: it was approved again while it stood, or in vain, or from another
+    account."""
     state = StandingState(uow.session.get_one(Consent, standing.consent_id).state)
     _write_down(uow, standing, what, state, state, source=source, evidence=evidence, answer=answer)
 

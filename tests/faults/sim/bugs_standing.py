@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
-from app.journey.consents import claims, follow
+from app.journey.consents import believing, claims, follow
 from app.journey.payments import access, calls, repeats, step, submit
 from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.own_consent import UNUSED
@@ -140,23 +140,26 @@ def taken_back_and_not_told() -> Sequence[Change]:
 def silence_is_taken_back() -> Sequence[Change]:
     real = follow._taken_back
 
-    def taken_back(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, answer: Any) -> None:
-        real(task, uow, consent, standing, None if isinstance(answer, BankError) else answer)
+    def taken_back(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, call: Any, answer: Any) -> None:
+        real(task, uow, consent, standing, call, None if isinstance(answer, BankError) else answer)
 
     return [(follow._TAKEN_IN, follow._Verb.TAKE_BACK, taken_back)]
 
 
 @bug("that the bank holds otherwise than was agreed is not looked at", "W3")
 def held_otherwise_and_used() -> Sequence[Change]:
-    real = follow._believe
+    real = believing.believe
 
     def believe(services: Any, uow: UnitOfWork, consent: Consent, standing: Standing, told: Any) -> None:
         if told.differences and told.status is ConsentStatus.AUTHORISED:
-            follow._is_authorised(services, uow, consent, standing, told)
+            believing.is_authorised(services, uow, consent, standing, told)
         else:
             real(services, uow, consent, standing, told)
 
-    return [(follow, "_believe", believe), (follow, "_not_as_agreed", lambda uow, standing, names, *, answer: None)]
+    return [
+        (believing, "believe", believe),
+        (believing, "not_as_agreed", lambda uow, standing, names, *, answer: None),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------------- stops

@@ -25,25 +25,26 @@ from app.journey.consents.access import locked, takeable
 from app.journey.consents.exchange import exchange_consent_code
 from app.journey.consents.follow import follow
 from app.journey.consents.models import CustomerBank
-from app.journey.consents.read import consents_now
+from app.journey.consents.read import ConsentView, consent_view, consents_now
 from app.journey.consents.renewing import fresh_token
 from app.journey.consents.step import follow_from, lose_access, step, take_back, work_key
+from app.journey.consents.stopping import taken_back
 from app.journey.matching.read import _known
 from app.journey.notices.kinds import NoticeKind
 from app.journey.notices.models import Notice
 from app.journey.notices.service import is_still_so
-from app.people.models import Customer
+from app.people.models import Customer, Stop
 from app.services import Task
-from connectors.capabilities import PayerAccount, ToldConsent
+from connectors.capabilities import Event, EventKind, PayerAccount, ToldConsent
 from connectors.contract import Authorised, ConsentStatus, ScaOAuth, Staged
 from connectors.errors import AccessLost, BankRefused, BankSilent, BankUnavailable
-from consent import tokens
-from consent.models import Consent, ConsentHistory, ConsentUsage, Standing, Trip
+from consent import tokens, vault
+from consent.models import Consent, ConsentHistory, ConsentUsage, Sealed, Standing, Trip
 from consent.rules import spans_at
 from consent.states import ConsentSource, StandingStep
 from tests.conftest import Clock
 from tests.support.factories import FRAME, agree_standing, stop_everything
-from tests.unit.app.journey.house import PSU, SCA, House, SubmittingBank
+from tests.unit.app.journey.house import ISSUER, PSU, SCA, House, SubmittingBank
 
 S = StandingStep
 DAY = dt.timedelta(days=1)
@@ -110,6 +111,36 @@ class Keeping(House):
             tokens.keep_standing(uow.session, self.services.vault, self.consent_id, given, now=uow.now, until=until)
             uow.commit()
 
+    def leave_to_approve(self) -> service.Leaving:
+        """Its customer goes to the bank to approve it, for the first time or anew."""
+        with self.begin() as uow:
+            uow.session.get_one(Consent, self.consent_id).sca = asdict(SCA)
+            uow.commit()
+        return service.leave_to_approve(self.services, signed_in=self.signed_in, consent_id=self.consent_id)
+
+    def come_back_approved(self, leaving: service.Leaving, *, life_s: int | None = None) -> None:
+        """They approved it, and the code is exchanged for a token."""
+        state = parse_qs(urlsplit(leaving.url).query)["state"][0]
+        assert service.come_back(
+            self.services,
+            bank_id="horizon",
+            state=state,
+            browsers=[leaving.browser],
+            customer_id=self.customer.id,
+            answer={"code": "c0de", "iss": ISSUER},
+        )
+        self.bank.answers["complete"] = Authorised(access_token=f"of {leaving.trip_id}", expires_in_s=life_s)
+        self.hurry("consents.exchange_consent_code")
+        self.run("consents.exchange_consent_code")
+
+    def approve(self, *, life_s: int | None = None) -> None:
+        self.come_back_approved(self.leave_to_approve(), life_s=life_s)
+
+    def hear(self, event: Event) -> None:
+        with self.services.reading() as uow:
+            resource_id = uow.session.get_one(Consent, self.consent_id).bank_consent_id or ""
+        assert service.hear(self.services, bank_id="horizon", event=replace(event, resource_id=resource_id))
+
     def change(self, do: Callable[[UnitOfWork, Standing], object]) -> None:
         with self.begin() as uow:
             _, standing = locked(uow.session, self.consent_id)
@@ -145,6 +176,15 @@ class Keeping(House):
     def due_at(self) -> dt.datetime | None:
         with self.services.reading() as uow:
             return uow.session.scalar(select(WorkRow.run_at).where(WorkRow.key == work_key(self.consent_id)))
+
+    def story(self) -> list[ConsentHistory]:
+        with self.services.reading() as uow:
+            of_it = select(ConsentHistory).where(ConsentHistory.consent_id == self.consent_id)
+            return list(uow.session.scalars(of_it.order_by(ConsentHistory.sequence)))
+
+    def view(self) -> ConsentView:
+        with self.services.reading() as uow:
+            return consent_view(uow.session, consent_id=self.consent_id, customer_id=self.customer.id, now=uow.now)
 
     def facts(self, kind: str) -> int:
         with self.services.reading() as uow:
@@ -537,6 +577,366 @@ def test_of_two_who_leave_the_last_one_counts(house: Keeping) -> None:
     assert come_back(house, second, issuer=SCA.issuer)
 
 
+# ------------------------------------------------------------------------------------------- an approval of no use
+
+
+def said_of_it(status: ConsentStatus) -> ToldConsent:
+    return ToldConsent(status=status, raw_response=b"{}")
+
+
+ELSE = replace(AUTHORISED, differences=("PeriodicLimits",))
+CLEAR_NO = [
+    said_of_it(ConsentStatus.CANCELLED),
+    said_of_it(ConsentStatus.REJECTED),
+    said_of_it(ConsentStatus.EXPIRED),
+    ELSE,
+]
+
+
+def come_back_late(house: Keeping) -> None:
+    """Its time was over by our clock before its customer was back."""
+    house.standing_at(S.STAGE)
+    leaving = house.leave_to_approve()
+    house.change(lapsed)
+    house.come_back_approved(leaving)
+    assert (house.state(), house.token()) == ("expired", f"of {leaving.trip_id}")
+
+
+@pytest.mark.parametrize("told", CLEAR_NO, ids=lambda told: str(told.status))
+def test_a_clear_no_to_a_late_approval_ends_it_and_it_is_taken_back_at_the_bank(
+    house: Keeping, told: ToldConsent
+) -> None:
+    come_back_late(house)
+    house.go_on(told=told)
+    assert (house.state(), house.token(), house.bank.verbs().count("told")) == ("expired", None, 1)
+    assert [line.source for line in house.story()][-1] == "bank"  # of which there is a line, though it changed nothing
+    house.go_on()
+    ended_at = house.row().ended_at
+    assert ended_at is not None
+    assert house.due_at() == ended_at + rules.RETURN_GRACE
+    house.clock.now = ended_at + rules.RETURN_GRACE
+    house.go_on(revoke=None)
+    assert (house.bank.verbs().count("told"), house.bank.verbs()[-1], house.due_at()) == (1, "revoke", None)
+
+
+@pytest.mark.parametrize("answer", [said_of_it(ConsentStatus.WAITING), BankSilent("no answer")], ids=type)
+def test_a_late_approval_of_which_the_bank_says_nothing_is_asked_for_now_and_then_until_it_is_taken_back(
+    house: Keeping, answer: object
+) -> None:
+    come_back_late(house)
+    begun_at = house.clock.now
+    while house.bank.verbs()[-1] != "revoke":
+        house.go_on(told=answer, revoke=None)
+        if (due := house.due_at()) is not None and house.bank.verbs()[-1] == "told":
+            assert due >= house.clock.now + rules.WAITING_AGAIN
+            house.clock.now = due
+    assert house.clock.now - begun_at <= rules.RETURN_GRACE + 5 * dt.timedelta(minutes=1)
+    assert house.bank.verbs().count("told") < 60
+
+
+@pytest.mark.parametrize("told", CLEAR_NO[:1])
+def test_what_was_approved_anew_and_is_stopped_at_the_bank_again_can_be_approved_once_more(
+    house: Keeping, told: ToldConsent
+) -> None:
+    house.standing_at(*STANDS, S.LOSE_ACCESS)
+    house.approve()
+    assert house.view().waits_for_bank
+    house.go_on(told=told)
+    assert (house.state(), house.token(), house.view().waits_for_bank) == ("stopped_at_bank", None, False)
+    assert lines(house)[-1] == "lose_access"
+    due = house.due_at()
+    assert due is not None
+    assert due > house.clock.now + 5 * DAY
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    assert house.state() == "authorised"
+
+
+def wait_a_day(house: Keeping, told: object) -> int:
+    """Its work is done whenever it is due. Returns how often the bank was asked."""
+    before, until = len(house.bank.asked), house.clock.now + DAY
+    while (due := house.due_at()) is not None and due <= until:
+        house.clock.now = max(due, house.clock.now)
+        house.go_on(told=told)
+    house.clock.now = until
+    return len(house.bank.asked) - before
+
+
+@pytest.mark.parametrize("steps", [(S.STAGE,), (*STANDS, S.LOSE_ACCESS)], ids=["first", "anew"])
+@pytest.mark.parametrize("answer", [said_of_it(ConsentStatus.UNKNOWN), BankSilent("no answer")], ids=type)
+def test_a_bank_that_does_not_say_what_was_approved_is_asked_ever_less_and_after_a_day_it_can_be_approved_again(
+    house: Keeping, steps: tuple[StandingStep, ...], answer: object
+) -> None:
+    house.standing_at(*steps)
+    house.approve()
+    asked = wait_a_day(house, answer)
+    assert 24 <= asked < 100
+    house.go_on(told=answer)
+    assert (house.state(), house.token(), house.view().waits_for_bank) == ("stopped_at_bank", None, False)
+    last = house.story()[-1]
+    assert (last.step, last.source) == ("lose_access", "worker")
+    assert wait_a_day(house, answer) <= 24
+
+
+# ------------------------------------------------------------------------------------------- another account, no token
+
+
+def test_approved_anew_no_account_is_shown_until_the_bank_names_it(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    assert house.view().payer_mask == "····6053"
+    house.clock.tick(minutes=5)
+    house.approve()
+    assert (house.state(), house.view().payer_mask, house.view().payer_name) == ("authorised", None, None)
+    house.go_on(told=BankSilent("no answer"))
+    assert house.due_at() == house.clock.now + rules.WAITING_AGAIN
+    other = replace(PAYER, identification="99999811111234")
+    house.go_on(told=replace(AUTHORISED, payer=other))
+    assert house.view().payer_mask == "····1234"
+    last = house.story()[-1]
+    assert (last.step, last.evidence) == ("account", "bank:authorised; from ····1234, before from ····6053")
+
+
+def test_what_a_bank_says_of_before_an_approval_is_asked_anew(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    house.clock.tick(days=6)
+    house.bank.meanwhile = lambda: None if house.bank.asked[-1][0] != "told" else house.approve()
+    house.go_on(told=AUTHORISED)  # the account of before
+    house.bank.meanwhile = lambda: None
+    assert (house.due_at(), house.row().payer_mask) == (house.clock.now, None)
+    house.go_on(told=replace(AUTHORISED, payer=replace(PAYER, identification="99999811111234")))
+    assert house.row().payer_mask == "····1234"
+
+
+def test_nor_does_a_no_of_before_it_end_the_approval(house: Keeping) -> None:
+    house.standing_at(*STANDS, S.LOSE_ACCESS)
+    house.bank.meanwhile = lambda: None if house.bank.asked[-1][0] != "told" else house.approve()
+    house.go_on(told=CLEAR_NO[0])
+    house.bank.meanwhile = lambda: None
+    assert house.token() is not None
+    house.go_on(told=AUTHORISED)
+    assert house.state() == "authorised"
+
+
+def test_a_bank_that_names_no_account_any_more_has_lost_none_once_it_is_approved_anew(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    unnamed = replace(AUTHORISED, payer=None)
+    house.go_on(told=unnamed)
+    assert house.row().payer_lost_at is not None
+    house.clock.tick(hours=1)
+    house.approve()
+    for _ in range(2):
+        house.go_on(told=unnamed)
+        assert (house.row().payer_lost_at, house.row().payer_mask) == (None, None)
+    with house.services.reading() as uow:
+        (held,) = _known(uow.session, customer_id=house.customer.id, now=uow.now).held
+        assert held.knows_account
+        assert uow.session.get(Sealed, f"consent:{house.consent_id}:payer") is None  # nobody knows whether it is it
+
+
+def test_a_hint_that_comes_while_the_bank_thinks_is_followed(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.approve()
+    house.bank.meanwhile = lambda: house.change(lambda uow, row: follow_from(uow, row, run_at=uow.now))
+    house.go_on(told=AUTHORISED)
+    house.bank.meanwhile = lambda: None
+    assert house.due_at() == house.clock.now + rules.HINT_PAUSE
+    house.go_on(told=AUTHORISED)
+    due = house.due_at()
+    assert due is not None
+    assert due > house.clock.now + 5 * DAY
+
+
+@pytest.mark.parametrize("is_dropped", [True, False])
+def test_a_token_that_is_over_ends_what_stands_at_its_end(house: Keeping, is_dropped: bool) -> None:
+    house.standing_at(S.STAGE)
+    house.approve(life_s=3600)
+    house.go_on(told=AUTHORISED)
+    assert house.state() == "authorised"
+    due = house.due_at()
+    assert due is not None
+    assert house.clock.now + dt.timedelta(minutes=55) < due <= house.clock.now + dt.timedelta(hours=1)
+    house.clock.tick(hours=1)
+    if is_dropped:
+        with house.begin() as uow:
+            vault.drop_expired(uow.session, now=uow.now)
+            uow.commit()
+    house.go_on(told=BankSilent("no answer"))
+    assert (house.state(), house.token()) == ("stopped_at_bank", None)
+    assert (house.story()[-1].step, house.story()[-1].source) == ("lose_access", "worker")
+
+
+def test_a_token_that_is_renewed_with_nothing_beside_it_is_looked_at_at_its_end(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="old", refresh="r-1", life_s=5)
+    house.go_on(told=AUTHORISED)
+    house.bank.answers["renew"] = Authorised(access_token="new", expires_in_s=3600)
+    assert house.fresh() == "new"
+    due = house.due_at()
+    assert due is not None
+    assert due <= house.clock.now + dt.timedelta(hours=1)
+
+
+# ----------------------------------------------------------------------------------------- stopped at the bank: events
+
+
+def stopped_there(house: Keeping, **changes: Any) -> Event:
+    event = Event(
+        event_id="evt-1",
+        kind=EventKind.CONSENT_REVOKED,
+        resource_type="domestic-vrp-consent",
+        resource_id="",
+        occurred_at=house.clock.now,
+    )
+    return replace(event, **changes)
+
+
+@pytest.mark.parametrize("steps", [(S.STAGE,), (*STANDS, S.LOSE_ACCESS)], ids=["first", "anew"])
+def test_what_is_stopped_at_the_bank_before_it_said_what_it_holds_is_not_called_in_force(
+    house: Keeping, steps: tuple[StandingStep, ...]
+) -> None:
+    house.standing_at(*steps)
+    house.approve()
+    house.go_on(told=BankSilent("no answer"))
+    house.clock.tick(hours=1)
+    house.hear(stopped_there(house))
+    assert (house.state(), house.token()) == ("stopped_at_bank", None)
+    house.go_on(told=AUTHORISED)  # by the standard it says so all the same
+    assert house.state() == "stopped_at_bank"
+    last = [line for line in house.story() if line.evidence == "event:evt-1"]
+    assert [line.step for line in last] == ["lose_access"]
+
+
+def test_a_late_approval_that_was_stopped_at_the_bank_is_not_taken_up(house: Keeping) -> None:
+    come_back_late(house)
+    house.hear(stopped_there(house))
+    assert (house.state(), house.token()) == ("expired", None)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "state"),
+    [(0, "stopped_at_bank"), (-1, "stopped_at_bank"), (-59, "stopped_at_bank"), (-61, "authorised")],
+)
+def test_an_event_counts_from_a_moment_before_its_code_was_exchanged(house: Keeping, after_s: int, state: str) -> None:
+    """The bank may take a while until it says that it stands, its clock may be behind, and it may count in seconds."""
+    house.standing_at(S.STAGE)
+    exchanged_at = house.clock.now
+    house.approve()
+    house.clock.tick(minutes=3)
+    house.go_on(told=AUTHORISED)
+    house.hear(stopped_there(house, occurred_at=exchanged_at + dt.timedelta(seconds=after_s)))
+    assert house.state() == state
+
+
+def test_an_event_is_believed_once(house: Keeping) -> None:
+    house.standing_at(S.STAGE)
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    event = stopped_there(house)
+    house.hear(event)
+    assert house.state() == "stopped_at_bank"
+    house.clock.tick(seconds=5)
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    house.hear(event)
+    assert house.state() == "authorised"
+    house.hear(replace(event, event_id="evt-2"))
+    assert house.state() == "stopped_at_bank"
+
+
+# --------------------------------------------------------------------------------------- a no to what may have arrived
+
+NOT_US = BankRefused("our certificate", code="invalid_client", http_status=401)
+ONE_ALREADY = BankRefused("the first one is being worked on", code="U000", http_status=409)
+
+
+def confirmed(house: Keeping) -> list[bool]:
+    with house.services.reading() as uow:
+        stop = uow.session.scalars(select(Stop)).one()
+        return [each.is_confirmed for each in taken_back(uow.session, stop=stop)]
+
+
+@pytest.mark.parametrize("error", [NOT_US, ONE_ALREADY], ids=["not us", "one already"])
+def test_a_no_is_none_once_the_same_bytes_may_have_arrived(house: Keeping, error: BankRefused) -> None:
+    house.standing_at()
+    house.go_on(initiate=BankSilent("the bank took it, and its answer was lost"))
+    house.go_on(initiate=error)
+    assert house.state() == "prepared"
+    assert house.due_at() == house.clock.now + dt.timedelta(seconds=rules.SEND_AGAIN_S[1])
+    house.go_on(initiate=STAGED)
+    assert house.state() == "awaiting"
+
+
+@pytest.mark.parametrize(
+    ("before", "error"),
+    [([], ONE_ALREADY), ([BankSilent("lost")], NOT_US)],
+    ids=["one already", "may have arrived"],
+)
+def test_where_the_bank_never_tells_its_id_it_is_given_up_by_us(
+    house: Keeping, before: list[Exception], error: BankRefused
+) -> None:
+    house.standing_at()
+    for answer in (*before, *[error] * (len(rules.SEND_AGAIN_S) + 1 - len(before))):
+        house.go_on(initiate=answer)
+    house.go_on()
+    last = house.story()[-1]
+    assert (house.state(), last.step, last.source) == ("rejected", "give_up", "worker")
+    house.go_on()
+    assert (house.due_at(), house.row().psu) == (None, None)
+
+
+@pytest.mark.parametrize("before", [[], [BankUnavailable("away")]], ids=["at once", "it was away before"])
+def test_a_no_counts_where_nothing_of_it_can_have_arrived(house: Keeping, before: list[Exception]) -> None:
+    house.standing_at()
+    for answer in before:
+        house.go_on(initiate=answer)
+    house.go_on(initiate=NOT_US)
+    last = house.story()[-1]
+    assert (house.state(), last.step, last.source) == ("rejected", "give_up", "bank")
+
+
+def test_what_is_stopped_after_it_may_have_arrived_is_not_gone_by_a_refusal(house: Keeping) -> None:
+    house.standing_at()
+    house.go_on(initiate=BankSilent("the bank took it, and its answer was lost"))
+    stopped(house)
+    house.change(revoked)
+    house.clock.tick(seconds=30)
+    house.go_on(initiate=NOT_US)
+    assert (house.state(), house.row().gone_at, confirmed(house)) == ("revoking", None, [False])
+    house.clock.now += rules.KEY_LIFE
+    house.go_on()
+    last = house.story()[-1]
+    assert (house.state(), last.step, last.source) == ("revoked", "bank_gone", "worker")
+    assert (confirmed(house), house.row().psu, house.due_at()) == ([False], None, None)
+
+
+def test_what_is_stopped_after_the_bank_was_away_never_left(house: Keeping) -> None:
+    house.standing_at()
+    house.go_on(initiate=BankUnavailable("away"))
+    stopped(house)
+    house.change(revoked)
+    house.go_on()
+    assert (house.state(), house.bank.verbs(), confirmed(house)) == ("revoked", ["initiate"], [True])
+
+
+@pytest.mark.parametrize("steps", [(), STANDS], ids=["its id", "its end"])
+def test_a_bank_that_wants_to_be_left_alone_is_while_it_is_taken_back(
+    house: Keeping, steps: tuple[StandingStep, ...]
+) -> None:
+    house.standing_at(*steps)
+    if not steps:
+        house.go_on(initiate=BankSilent("lost"))
+    house.change(revoked)
+    busy = BankUnavailable("busy", retry_after_s=600)
+    house.go_on(initiate=busy, revoke=busy)
+    assert house.due_at() == house.clock.now + dt.timedelta(seconds=600)
+
+
 # ----------------------------------------------------------------------------------------------------- steps, reminders
 
 
@@ -595,9 +995,7 @@ def test_what_is_stuck_is_found_among_however_many_stand(house: Keeping) -> None
 
 
 def lines(house: Keeping) -> list[str]:
-    with house.services.reading() as uow:
-        of_it = select(ConsentHistory).where(ConsentHistory.consent_id == house.consent_id)
-        return [line.step for line in uow.session.scalars(of_it.order_by(ConsentHistory.sequence))]
+    return [line.step for line in house.story()]
 
 
 def test_a_bank_that_knows_the_account_no_more_is_told_of_once_and_nothing_is_offered(house: Keeping) -> None:
@@ -613,7 +1011,7 @@ def test_a_bank_that_knows_the_account_no_more_is_told_of_once_and_nothing_is_of
     with house.services.reading() as uow:
         (held,) = _known(uow.session, customer_id=house.customer.id, now=uow.now).held
     assert not held.knows_account
-    house.go_on(told=AUTHORISED)  # it is there again, or the customer has chosen it anew
+    house.go_on(told=AUTHORISED)  # it is there again
     assert house.row().payer_lost_at is None
     assert lines(house)[-1] == "account"
 
