@@ -17,13 +17,15 @@ from consent.models import Sealed, Standing
 from consent.vault import Vault, VaultError
 
 SHOWN = 4
+#: lines of a consent's history
+PAYER_NAMED, PAYER_LOST = "account", "account_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayerNews:
     """What a bank's word on the account changes."""
 
-    line: str | None  #: of the consent's history: account, or account_lost; None: nothing is new
+    line: str | None  #: of the consent's history, PAYER_NAMED or PAYER_LOST; None: nothing is new
     words: str
     is_other: bool = False  #: another account pays than before
 
@@ -38,7 +40,7 @@ def hear_payer(
     if standing.payer_mask is None:
         forget_payer(session, standing)  # that of the approval before: nobody knows whether it is the same
         return PayerNews(line=None, words="no account is named")
-    line = "account_lost" if standing.payer_lost_at is None else None
+    line = PAYER_LOST if standing.payer_lost_at is None else None
     standing.payer_lost_at = standing.payer_lost_at or now
     return PayerNews(line=line, words=f"no account is named any more, before from {standing.payer_mask}")
 
@@ -67,7 +69,7 @@ def _keep(session: Session, vault: Vault, standing: Standing, payer: PayerAccoun
     standing.payer_name = payer.name[:140] if payer.name else None
     standing.payer_lost_at = None
     words = f"from {standing.payer_mask}" + (f", before from {mask_before}" if is_other else "")
-    return PayerNews(line="account" if is_other or was_lost else None, words=words, is_other=is_other)
+    return PayerNews(line=PAYER_NAMED if is_other or was_lost else None, words=words, is_other=is_other)
 
 
 def _mask(identification: str) -> str:

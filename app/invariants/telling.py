@@ -80,7 +80,7 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
         " WHEN 'consent_ending' THEN 'ConsentEnding' WHEN 'consent_set_up' THEN 'ConsentChanged'"
         " WHEN 'consent_stopped' THEN 'ConsentChanged' WHEN 'consent_ended' THEN 'ConsentChanged'"
-        " WHEN 'consent_not_taken' THEN 'ConsentChanged'"
+        " WHEN 'consent_not_taken' THEN 'ConsentChanged' WHEN 'consent_account' THEN 'ConsentChanged'"
         " WHEN 'address_asked' THEN 'AddressAsked' WHEN 'all_stopped' THEN 'CustomerStopped'"
         " WHEN 'stop_lifted' THEN 'StopLifted' WHEN 'passkey_added' THEN 'PasskeyAdded'"
         " WHEN 'passkey_removed' THEN 'PasskeyRemoved' ELSE 'SafeWordsChanged' END",

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.consents import rules
+from app.journey.consents.events import ConsentChanged
 from app.journey.consents.my_banks import is_wanted
 from app.journey.consents.step import end_approval, note, step, take_back
 from app.services import Services
@@ -59,6 +60,8 @@ def is_authorised(services: Services, uow: UnitOfWork, consent: Consent, standin
         said: dict[str, Any] = {"source": ConsentSource.BANK, "evidence": evidence, "answer": told.raw_response}
         if not step(uow, standing, StandingStep.AUTHORISE, **said) and news.line is not None:
             note(uow, standing, news.line, **said)
+            if news.is_other:
+                uow.record(ConsentChanged(consent_id=consent.id, sequence=standing.sequence))
     elif tokens.is_any_kept(uow.session, consent.id):
         end_with_token(uow, standing)
     elif consent.state == StandingState.AWAITING and (_is_past(consent, uow.now) or _was_exchanged(uow, consent)):

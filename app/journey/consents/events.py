@@ -17,7 +17,8 @@ class ConsentReturned(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsentChanged(Event):
-    """It can be used from now on, or no longer, or it will never be: line ``sequence`` of its history says which."""
+    """It can be used from now on, or no longer, or it will never be, or pays from another account: line ``sequence`` of
+    its history says which."""
 
     consent_id: str
     sequence: int

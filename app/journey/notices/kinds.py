@@ -16,6 +16,7 @@ class NoticeKind(enum.StrEnum):
     CONSENT_SET_UP = "consent_set_up"  #: a standing one, approved at the bank
     CONSENT_ENDING = "consent_ending"
     CONSENT_STOPPED = "consent_stopped"  #: at the bank, by its customer or by the bank
+    CONSENT_ACCOUNT = "consent_account"  #: it is paid from another account than before
     CONSENT_ENDED = "consent_ended"
     CONSENT_NOT_TAKEN = "consent_not_taken"  #: the bank did not take it, or not as it was agreed on
     WORDS_CHANGED = "words_changed"

@@ -42,6 +42,7 @@ from app.services import Services, Task
 from config.mail import is_address
 from consent.base import new_id
 from consent.models import Consent, ConsentHistory, Standing
+from consent.payer import PAYER_NAMED
 from consent.states import STANDING_USABLE, StandingState
 
 SEND = "notices.send"
@@ -208,8 +209,8 @@ def _mailbox(address: str) -> tuple[str, ColumnElement[bool]]:
 
 
 def tell_consent_changed(task: Task) -> None:
-    """ConsentChanged: told where it can be used from now on, was stopped at the bank, or is over in another way than by
-    its customer's own hand."""
+    """ConsentChanged: told where it can be used from now on, is paid from another account, was stopped at the bank, or
+    is over in another way than by its customer's own hand."""
     with task.services.reading() as uow:
         kind = _told_of_consent(uow.session, task.payload)
     if kind is not None:
@@ -311,6 +312,8 @@ def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
 def _told_of_consent(session: Session, fact: dict[str, Any]) -> NoticeKind | None:
     """What is told of this line of a consent's history; None: nothing. Its customer knows what they did here."""
     line = session.get_one(ConsentHistory, (fact["consent_id"], fact["sequence"]))
+    if line.step == PAYER_NAMED:
+        return NoticeKind.CONSENT_ACCOUNT
     if line.after in (StandingState.REJECTED, StandingState.EXPIRED) and line.before in _NEVER_IN_FORCE:
         return NoticeKind.CONSENT_NOT_TAKEN
     if line.after == StandingState.REVOKED and line.before == StandingState.REVOKING:
@@ -370,6 +373,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.CONSENT_SET_UP: _whose_consent(NoticeKind.CONSENT_SET_UP),
     NoticeKind.CONSENT_ENDING: _whose_consents_end,
     NoticeKind.CONSENT_STOPPED: _whose_consent(NoticeKind.CONSENT_STOPPED),
+    NoticeKind.CONSENT_ACCOUNT: _whose_consent(NoticeKind.CONSENT_ACCOUNT),
     NoticeKind.CONSENT_ENDED: _whose_consent(NoticeKind.CONSENT_ENDED),
     NoticeKind.CONSENT_NOT_TAKEN: _whose_consent(NoticeKind.CONSENT_NOT_TAKEN),
     NoticeKind.WORDS_CHANGED: _whose_own(SafeWordsChanged),

@@ -197,6 +197,27 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ),
         ),
     },
+    NoticeKind.CONSENT_ACCOUNT: {
+        "en": Text(
+            "A consent now pays from another account",
+            (
+                "Under a consent that you gave at one of your banks, bills are now paid from another account than"
+                " before. You may have chosen it when you approved the consent again. Under Consents in your space you"
+                " see which one it is.",
+                "If it was not you, sign in, open Consents, and stop it there. Your bank can stop it, too.",
+            ),
+        ),
+        "fr": Text(
+            "Un accord paie désormais depuis un autre compte",
+            (
+                "Sous un accord que vous avez donné dans l’une de vos banques, les factures sont désormais payées"
+                " depuis un autre compte qu’auparavant. Vous l’avez peut-être choisi en approuvant l’accord de nouveau."
+                " Sous Accords, dans votre espace, vous voyez duquel il s’agit.",
+                "Si ce n’était pas vous, connectez-vous, ouvrez Accords et arrêtez-le. Votre banque peut aussi"
+                " l’arrêter.",
+            ),
+        ),
+    },
     NoticeKind.CONSENT_ENDED: {
         "en": Text(
             "A consent at your bank has ended",

@@ -698,6 +698,36 @@ def test_approved_anew_no_account_is_shown_until_the_bank_names_it(house: Keepin
     assert (last.step, last.evidence) == ("account", "bank:authorised; from ····1234, before from ····6053")
 
 
+def notice_kinds(house: Keeping) -> list[str]:
+    """What its customer would be told of, by now."""
+    with house.services.reading() as uow:
+        facts = uow.session.scalars(select(EventRow).where(EventRow.kind == "ConsentChanged").order_by(EventRow.id))
+        told = [
+            kind
+            for fact in facts
+            for kind in NoticeKind
+            if kind.startswith("consent_")
+            and kind is not NoticeKind.CONSENT_ENDING
+            and is_still_so(uow.session, Notice(kind=kind, customer_id=house.customer.id, event_id=fact.id))
+        ]
+    return [str(kind) for kind in told]
+
+
+def test_another_account_that_pays_is_told_of_once_and_the_same_one_is_not(house: Keeping) -> None:
+    house.standing_at(S.STAGE)
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    assert notice_kinds(house) == ["consent_set_up"]
+    house.clock.tick(minutes=5)
+    house.approve()
+    house.go_on(told=AUTHORISED)
+    assert notice_kinds(house) == []
+    other = replace(AUTHORISED, payer=replace(PAYER, identification="99999811111234"))
+    house.go_on(told=other)
+    house.go_on(told=other)
+    assert notice_kinds(house) == ["consent_account"]
+
+
 def test_what_a_bank_says_of_before_an_approval_is_asked_anew(house: Keeping) -> None:
     house.standing_at(*STANDS)
     house.approve()
