@@ -529,7 +529,10 @@ def test_an_approval_whose_exchange_is_lost_can_be_given_again(at: Consenting) -
     again()
     at.look(consent_id)
     assert at.state(consent_id) == "stopped_at_bank"
-    assert "Approve it again" in at.said(consent_id)
+    said = at.said(consent_id)
+    assert "Approve it again" in said
+    assert "It has to be approved again: nothing can be paid under it until then" in said
+    assert "It was stopped at" not in said
     at.approve(consent_id)
     assert at.state(consent_id) == "authorised"
 

@@ -51,6 +51,7 @@ class LineView:
 
     step: str
     at: dt.datetime
+    is_banks_word: bool  #: the bank said so itself; else it is what our own clock makes of it, or what never came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,10 @@ def consent_view(session: Session, *, consent_id: str, customer_id: str, now: dt
     text = session.get_one(ShownText, row[0].shown_hash)
     return ConsentView(
         **{name: getattr(view, name) for name in ConsentView.__dataclass_fields__ if name not in _OF_ONE},
-        lines=tuple(LineView(step=line.step, at=line.at) for line in lines),
+        lines=tuple(
+            LineView(step=line.step, at=line.at, is_banks_word=line.evidence.startswith(("bank:", "event:")))
+            for line in lines
+        ),
         sentences=tuple(json.loads(text.text)),
         language=text.language,
     )
