@@ -116,6 +116,7 @@ class Keeping(House):
         with self.begin() as uow:
             uow.session.get_one(Consent, self.consent_id).sca = asdict(SCA)
             uow.commit()
+        self.bank.answers["approval_now"] = SCA
         return service.leave_to_approve(self.services, signed_in=self.signed_in, consent_id=self.consent_id)
 
     def come_back_approved(self, leaving: service.Leaving, *, life_s: int | None = None) -> None:
