@@ -174,7 +174,7 @@ def test_one_signature_and_no_visit_to_the_bank(house: House) -> None:
     assert len(house.at_the_bank()) == 1
     assert house.payment(payment_id).trip_id is None
     words = house.words(payment_id)
-    assert "Allowed by you Payments to Thames Water Works" in words
+    assert "With your consent Consent for Thames Water Works" in words
     assert "Approved at your bank" not in words
 
 

@@ -70,11 +70,11 @@ def is_refused_again(session: Session, call_id: str) -> bool:
 
 
 def would_be_another_payment(session: Session, payment: Payment, profile: BankProfile, call_id: str) -> bool:
-    """Whether the same bytes could be executed once more: the bank forgets the key of what it let in, and no payment
-    uses up the consent."""
+    """Whether the same bytes could be executed once more: the bank forgets the key of what reached it, and no payment
+    uses up the consent. A no to a token is enough to end a payment, and not to send it again by ourselves."""
     if profile.keeps_keys or standing_of(session, payment) is None:
         return False
-    return not never_let_in(session, call_id)
+    return not never_reached(session, call_id)
 
 
 def is_another_day(uow: UnitOfWork, payment: Payment) -> bool:

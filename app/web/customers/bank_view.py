@@ -6,13 +6,16 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flask_babel import get_locale
 
 from app.journey.banks.rules import Trouble
 from app.journey.banks.search import words_of
+from app.web.context import services
 from app.web.customers.filters import initials
 from connectors.profile import BankProfile
+from connectors.registry import UnknownBank
 
 #: as many as the stylesheet has colours, and _bank.html shapes
 COLOURS, SHAPES = 7, 6
@@ -20,6 +23,8 @@ COLOURS, SHAPES = 7, 6
 _EVERY_BANKS = re.compile(
     r"\b(bank|banque|banca|banco|caisse|caixa|caja|cassa|crédit|credit|banking|société|groupe|group)\b", re.IGNORECASE
 )
+
+_NONE: Mapping[str, Trouble] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,14 @@ class BankView:
     in_app: bool  #: it asks for the approval in an app of its own
     sign_in_first: bool  #: it takes no payment before its customer has signed in there
     words: str  #: by which the page's script finds it
+
+
+def view_of_bank(bank_id: str, troubled: Mapping[str, Trouble] = _NONE) -> BankView | None:
+    """Of a bank whose file is here."""
+    try:
+        return bank_view(services().banks.profile(bank_id), troubled)
+    except UnknownBank:
+        return None
 
 
 def bank_view(bank: BankProfile, troubled: Mapping[str, Trouble]) -> BankView:

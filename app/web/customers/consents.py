@@ -24,7 +24,7 @@ from app.people.stops import is_stopped
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookie_name
-from app.web.customers.bank_view import BankView, bank_view
+from app.web.customers.bank_view import bank_view, view_of_bank
 from app.web.customers.pages import bank_name, blueprint, me, named_payment, set_cookie, typed_words
 from app.web.customers.terms import period_words
 from connectors.profile import BankProfile
@@ -60,7 +60,13 @@ def consents() -> ResponseReturnValue:
     return render_template(
         "customers/consents.html",
         banks=[
-            (bank_id, bank_name(bank_id), _view_of(bank_id, troubled), bool(mine.get(bank_id)), _at(open_ones, bank_id))
+            (
+                bank_id,
+                bank_name(bank_id),
+                view_of_bank(bank_id, troubled),
+                bool(mine.get(bank_id)),
+                _at(open_ones, bank_id),
+            )
             for bank_id in shown
         ],
         over=[(each, bank_name(each.bank_id)) for each in meant if each.is_over],
@@ -91,11 +97,6 @@ def profile_of(bank_id: str) -> BankProfile | None:
         return services().banks.profile(bank_id)
     except UnknownBank:
         return None
-
-
-def _view_of(bank_id: str, troubled: object = None) -> BankView | None:
-    profile = profile_of(bank_id)
-    return None if profile is None else bank_view(profile, troubled or {})  # type: ignore[arg-type]
 
 
 @blueprint.get("/consents/<con>")
@@ -173,7 +174,7 @@ def _leaving(consent_id: str, *, renewing: bool) -> ResponseReturnValue:
         "customers/consent_leave.html",
         consent=view,
         bank_name=bank_name(view.bank_id),
-        bank_view=_view_of(view.bank_id),
+        bank_view=view_of_bank(view.bank_id),
         ready=not is_being_told,
         renewing=view.state is not StandingState.AWAITING,
         period_words=period_words,

@@ -14,6 +14,7 @@ from app.journey.payments.read import PaymentView, is_decided, payment_view
 from app.journey.payments.states import PaymentState
 from app.journey.receipts.read import receipt_ids
 from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
+from app.web.customers.bank_view import view_of_bank
 from app.web.customers.pages import approves_in_app, blueprint, me, named_payment, set_cookie
 
 #: without script the page fetches itself again
@@ -29,10 +30,20 @@ def leave(pay: str) -> ResponseReturnValue:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
     if view.state in (PaymentState.PREPARED, PaymentState.INITIATING):
-        return render_template("customers/leave.html", payment=view, ready=False, in_app=approves_in_app(view))
+        return _crossing(view, ready=False)
     if not view.link_open:
         return redirect(url_for("customers.payment", pay=pay), 303)
-    return render_template("customers/leave.html", payment=view, ready=True, in_app=approves_in_app(view))
+    return _crossing(view, ready=True)
+
+
+def _crossing(view: PaymentView, *, ready: bool) -> str:
+    return render_template(
+        "customers/leave.html",
+        payment=view,
+        bank_view=view_of_bank(view.bank_id),
+        ready=ready,
+        in_app=approves_in_app(view),
+    )
 
 
 @blueprint.get("/payments/<pay>/bank")

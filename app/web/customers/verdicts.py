@@ -17,12 +17,11 @@ from app.journey.invoices.read import InvoiceView
 from app.journey.matching.read import Allowed, Banks, Matched, Ways, bill_of, match
 from app.journey.matching.rules import is_of_another
 from app.web.context import services
-from app.web.customers.bank_view import BankView, bank_view
+from app.web.customers.bank_view import BankView, view_of_bank
 from app.web.customers.filters import currency_name, long_day, money
 from app.web.customers.pages import bank_name
 from connectors.capabilities import Period
 from connectors.money import Money
-from connectors.registry import UnknownBank
 from consent.rules import Reason, Why
 from consent.states import StandingState
 from consent.verdicts import Next, Verdict, Way
@@ -236,7 +235,7 @@ def _way(
     held = allowed[verdict.consent_id] if verdict.consent_id else None
     return WayView(
         way=verdict.way,
-        bank=_bank(verdict.bank_id, troubled),
+        bank=view_of_bank(verdict.bank_id, troubled),
         bank_id=verdict.bank_id,
         bank_name=bank_name(verdict.bank_id),
         consent_id=verdict.consent_id,
@@ -251,13 +250,6 @@ def _way(
             for step in verdict.next
         ),
     )
-
-
-def _bank(bank_id: str, troubled: Mapping[str, Trouble]) -> BankView | None:
-    try:
-        return bank_view(services().banks.profile(bank_id), troubled)
-    except UnknownBank:
-        return None
 
 
 def _href(step: Next, verdict: Verdict, invoice_id: str, biller_id: str | None) -> str | None:

@@ -91,7 +91,9 @@ def test_what_never_reached_it_is(house: StandingHouse) -> None:
     holds(house)
 
 
-def test_nor_is_what_it_did_not_let_in(house: StandingHouse) -> None:
+def test_what_it_did_not_let_in_is_not_sent_again_and_its_customer_is_told_that_nothing_was_paid(
+    house: StandingHouse,
+) -> None:
     house.bank.profile = dataclasses.replace(house.bank.profile, keeps_keys=False)
     with house.begin() as uow:
         given = Authorised(access_token="dead", expires_in_s=3600, refresh_token="r-1")
@@ -103,7 +105,8 @@ def test_nor_is_what_it_did_not_let_in(house: StandingHouse) -> None:
     house.clock.now += rules.SEND_GAP
     renewed = Authorised(access_token="new", expires_in_s=3600, refresh_token="r-2")
     house.go_on(renew=renewed, consent_status=AUTHORISED, submit=taken(DEBITED))
-    assert (house.payment().state, len(house.outcomes("submit"))) == ("settled", 2)
+    payment = house.payment()
+    assert (payment.state, payment.reason, len(house.outcomes("submit"))) == ("rejected", "bank_refused", 1)
     holds(house)
 
 
