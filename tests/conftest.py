@@ -61,6 +61,7 @@ _WITH_A_DEMO = (
     "tests/browser/",
     "tests/functional/test_demo.py",
     "tests/faults/test_kill.py",
+    "tests/faults/test_kill_recurring.py",
     "tests/faults/test_promises.py",
 )
 
