@@ -322,7 +322,12 @@ def forget_forged(world: World) -> None:
 
 
 def tell_every_event(world: World) -> None:
-    """Signed by the bank, about everything that it has; at the door for them, and each twice."""
+    """Signed by the bank, about everything that it has; at the door for them, and each twice.
+
+    A revocation is told as one of before the approval: it is not believed, so that the consent can pay still, and it is
+    seen that nothing did.
+    """
+    now_ms = world.bank.inside.now_ms()
     about = [
         ("domestic-vrp-consents", world.standing.bank_consent_id),
         ("domestic-payment-consents", world.standing.bank_consent_id),
@@ -338,7 +343,7 @@ def tell_every_event(world: World) -> None:
             types=types,
             collection=collection,
             resource_id=resource_id,
-            toe_ms=world.bank.inside.now_ms(),
+            toe_ms=now_ms - (3_600_000 if events.REVOKED in types else 0),
             tries=1,
         )
         raw = events.token_of(world.bank.inside, event)
