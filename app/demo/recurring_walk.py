@@ -76,14 +76,14 @@ class RecurringWalk(Walk):
         return self.truth.services.banks.profile(self.at.id).name
 
     @property
-    def total(self) -> str:
-        """Of all that was paid, in words."""
-        return pounds(sum(_pence(bill) for bill in self.paid.values()))
+    def used(self) -> int:
+        """Of all that was paid, in pence."""
+        return sum(_pence(bill) for bill in self.paid.values())
 
     @property
-    def left(self) -> str:
-        """Of the two weeks, in words."""
-        return pounds(FORTNIGHT - sum(_pence(bill) for bill in self.paid.values()))
+    def left(self) -> int:
+        """Of the two weeks, in pence."""
+        return FORTNIGHT - self.used
 
 
 def begin(truth: Truth, running: Running, data: Path, bank_id: str) -> RecurringWalk:
@@ -208,7 +208,7 @@ def stands(walk: RecurringWalk) -> str:
                 again(walk)
         walk.browser.pause(f"the consent's page says: {said}")
     _both_say(walk, "authorised", ConsentStatus.AUTHORISED)
-    shows(walk.browser.open(walk.path), f"{walk.left} left")
+    shows(walk.browser.open(walk.path), f"{pounds(walk.left)} left")
     return "authorised, here and at the bank"
 
 
@@ -225,7 +225,8 @@ def pay(walk: RecurringWalk) -> str:
     )
     shows(bill, f"Covered by your consent at {walk.bank_name}: one signature")
     walk.page = walk.browser.wait_for(walk.confirm_at, _can_be_signed, what="the payment cannot be signed")
-    for said in (walk.bill.company.name, grouped(walk.bill.company.iban), money(walk.bill), f"{walk.left} left of"):
+    company, left = walk.bill.company, f"{pounds(walk.left)} left of"
+    for said in (company.name, grouped(company.iban), money(walk.bill), left):
         shows(walk.page, said)
     sign(walk)
     walk.paid[walk.end_to_end_id] = walk.bill
@@ -248,7 +249,9 @@ def over_period(walk: RecurringWalk) -> str:
     """A bill of a little more than is left of the two weeks: the page names the day on which they begin anew."""
     _another_bill(walk, OVER_FORTNIGHT)
     resets_on = _day(_ours(walk)["begins_on"] + dt.timedelta(days=14))
-    return _not_covered(walk, f"{walk.left} is left of the limit for two weeks, which resets on {resets_on}.")
+    over, left = pounds(_pence(walk.bill) - walk.left), pounds(walk.left)
+    why = f"{over} too much: {left} is left of the limit for two weeks, which resets on {resets_on}."
+    return _not_covered(walk, why)
 
 
 def stop(walk: RecurringWalk) -> str:
@@ -279,7 +282,7 @@ def books(walk: RecurringWalk) -> str:
     booked = sorted((each["endToEndId"], each["kind"], each["amount"], walk.at.credited(each)) for each in entries)
     account = walk.at.account(walk.bill.company.iban)
     same("bookings", booked, sorted((key, "debit", str(bill.total), account) for key, bill in walk.paid.items()))
-    return f"{walk.total} in {len(booked)} debits, and nothing else under this consent"
+    return f"{pounds(walk.used)} in {len(booked)} debits, and nothing else under this consent"
 
 
 def _another_bill(walk: RecurringWalk, net: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from app.demo import recurring_walk, runfile, steps
 from app.demo import walk as one_bill
 from app.demo.errors import DemoError, NotOffered
-from app.demo.recurring_walk import RECURRING_STEPS, USUAL_RECURRING_BANK, RecurringWalk, banks_of
+from app.demo.recurring_walk import RECURRING_STEPS, USUAL_RECURRING_BANK, RecurringWalk, banks_of, pounds
 from app.demo.runfile import Running
 from app.demo.shared_steps import Walk, money
 from app.demo.steps import AnyWalk, Steps
@@ -129,7 +129,7 @@ def _one_bill(running: Running, data: Path, bank_id: str) -> str:
 
 
 def _recurring(running: Running, data: Path, bank_id: str) -> str:
-    return f"paid {walk_recurring(running, data, bank_id=bank_id).total} within the limits of one consent"
+    return f"paid {pounds(walk_recurring(running, data, bank_id=bank_id).used)} within the limits of one consent"
 
 
 ONE_BILL = Kind(
