@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 VISIT_MAY_NOT_PAY = {
     "en": "This is a demo visit: it can look but not pay.",
-    "fr": "Ceci est une visite de démonstration\u00a0: elle peut regarder, mais pas payer.",
+    "fr": "Ceci est une visite de démonstration : elle peut regarder, mais pas payer.",
 }
 PAID = {"en": "Paid", "fr": "Payé"}
 RECEIPT = {"en": "Receipt of payment", "fr": "Reçu de paiement"}
