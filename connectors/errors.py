@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 
 class BankError(Exception):
     """The base; never raised itself. The text is for operators and carries no secret."""
@@ -19,6 +21,11 @@ class BankRefused(BankError):
         super().__init__(message)
         self.code = code
         self.http_status = http_status
+
+    @property
+    def is_no(self) -> bool:
+        """Whether it is the bank's word that this call did nothing. "There is one already" is no such word."""
+        return self.http_status != HTTPStatus.CONFLICT
 
 
 class NotApproved(BankRefused):

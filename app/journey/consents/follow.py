@@ -31,8 +31,6 @@ from consent.payer import forget_payer
 from consent.rules import days_at
 from consent.states import STANDING_OVER, ConsentSource, StandingState, StandingStep
 
-_HTTP_CONFLICT = 409
-
 
 class _Verb(enum.Enum):
     SEND = enum.auto()
@@ -238,8 +236,8 @@ def _sent(task: Task, uow: UnitOfWork, consent: Consent, standing: Standing, cal
 
 def _is_no(call: _Call, error: BankRefused) -> bool:
     """Whether it is the bank's word that it has it not. Once the same bytes may have arrived, a no can be to us, or to
-    this sending alone; and "there is one already" is none at all."""
-    return not call.may_have_arrived and error.http_status != _HTTP_CONFLICT
+    this sending alone."""
+    return not call.may_have_arrived and error.is_no
 
 
 def _refused(uow: UnitOfWork, consent: Consent, standing: Standing, error: BankRefused) -> None:

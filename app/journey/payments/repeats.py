@@ -21,12 +21,11 @@ from connectors.profile import BankProfile
 
 #: outcomes of a sending after which the bank certainly did not do it, as far as this one goes
 _NOT_SENT, _REFUSED, _NO_ACCESS = BankUnavailable.__name__, "refused", AccessLost.__name__
-_HTTP_CONFLICT = 409
 
 
 def is_no(error: BankError) -> bool:
     """Whether it is the bank's word that this sending did nothing. "There is one already" is no such word."""
-    return isinstance(error, BankRefused) and error.http_status != _HTTP_CONFLICT
+    return isinstance(error, BankRefused) and error.is_no
 
 
 def outcome_of(error: BankError) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from sqlalchemy import select
 
@@ -41,8 +42,6 @@ from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailabl
 from consent import tokens
 from consent.models import Consent, Standing
 from consent.states import ConsentSource, StandingState
-
-_HTTP_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,7 +384,7 @@ def _without_access(
         return
     times = repeats.times_without_access(uow.session, attempt.call_id)
     is_renewable = tokens.is_renewable(uow.session, consent.id, now=uow.now)
-    pauses = rules.RENEWED_AGAIN_S if error.http_status == _HTTP_UNAUTHORIZED else rules.RENEWED_AGAIN_S[:1]
+    pauses = rules.RENEWED_AGAIN_S if error.http_status == HTTPStatus.UNAUTHORIZED else rules.RENEWED_AGAIN_S[:1]
     evidence = f"bank:{error.code}"
     if consent.state == StandingState.AUTHORISED and is_renewable and times <= len(pauses):
         tokens.forget_access(uow.session, consent.id)

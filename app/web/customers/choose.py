@@ -16,12 +16,9 @@ from app.journey.matching.service import prefer
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.bank_view import BankView, bank_view
-from app.web.customers.pages import blueprint, me, typed_words
+from app.web.customers.pages import BANKS_MOST, blueprint, me, typed_words
 from app.web.customers.verdicts import ways_of_bill
 from connectors.profile import BankProfile
-
-#: on one page; the search finds the others
-BANKS_MOST = 40
 
 Search = Callable[[Iterable[BankProfile]], list[BankProfile]]
 

@@ -15,10 +15,7 @@ from app.people.billers import FOUND_MOST
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
 from app.web.context import services
-from app.web.customers.pages import blueprint, me, typed_words
-
-#: longer is no name of a company
-TYPED_MOST = 70
+from app.web.customers.pages import TYPED_MOST, blueprint, me, typed_words
 
 #: what the buttons of a company's page do, by the last part of their address
 STEPS = {

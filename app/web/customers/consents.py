@@ -25,7 +25,7 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, trip_cookie_name
 from app.web.customers.bank_view import bank_view, view_of_bank
-from app.web.customers.pages import bank_name, blueprint, me, named_payment, set_cookie, typed_words
+from app.web.customers.pages import BANKS_MOST, bank_name, blueprint, me, named_payment, set_cookie, typed_words
 from app.web.customers.terms import period_words
 from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
@@ -33,8 +33,6 @@ from consent.states import StandingState
 
 #: so many consents are more than one looks through
 FIND_FROM = 8
-#: banks on one page; the search finds the others
-BANKS_MOST = 40
 
 
 @blueprint.get("/consents")

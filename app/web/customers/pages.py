@@ -40,6 +40,8 @@ PUBLIC = frozenset(
 )  # fmt: skip
 #: of what is looked for: longer than any name of a bank, and than an IBAN in groups of four
 TYPED_MOST = 70
+#: banks on one page; the search finds the others
+BANKS_MOST = 40
 #: where a customer sends a file
 TAKES_FILES = ("customers.read_own_bill", "customers.is_it_real")
 #: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and what writes nothing
