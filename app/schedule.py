@@ -13,6 +13,7 @@ from app.audit.sequencer import number_waiting
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.invariants import INVARIANTS, check
+from app.journey.answers.service import report_overdue
 from app.journey.connections.leaks import trace_strays
 from app.journey.connections.service import lapse_offers
 from app.journey.consents import service as consents
@@ -68,6 +69,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     own_bills.drop_abandoned: dt.timedelta(hours=1),
     payee_checks.drop_stale: dt.timedelta(hours=1),
     lapse_offers: dt.timedelta(minutes=5),
+    report_overdue: dt.timedelta(hours=1),
     consents.remind: dt.timedelta(hours=1),
     notices.drop_old: dt.timedelta(hours=1),
 }

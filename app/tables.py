@@ -7,6 +7,7 @@ from __future__ import annotations
 import app.audit.models
 import app.db.events
 import app.db.work
+import app.journey.answers.models
 import app.journey.connections.models
 import app.journey.consents.models
 import app.journey.corrections.models

@@ -22,6 +22,8 @@ class Kind(enum.StrEnum):
     ACCOUNT_STEP = "account.step"
     BILL_DELIVERED = "bill.delivered"
     INVOICE_OPENED = "invoice.opened"
+    BILL_ANSWERED = "bill.answered"
+    ANSWER_ENDED = "answer.ended"
     PAYMENT_DECIDED = "payment.decided"
     BANK_CALL = "bank.call"
     BANK_ATTEMPT = "bank.attempt"
@@ -155,6 +157,33 @@ SOURCES = {
             "opened_at",
         ),
         only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
+    ),
+    Kind.BILL_ANSWERED: Source(
+        table="bill_answer",
+        key=("id",),
+        since="said_at",
+        columns=(
+            "id",
+            "invoice_id",
+            "customer_id",
+            "biller_id",
+            "kind",
+            "reason",
+            "words",
+            "lines",
+            "paid_on",
+            "until",
+            "reply_by",
+            "said_at",
+        ),
+        only="biller_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
+    ),
+    Kind.ANSWER_ENDED: Source(
+        table="bill_answer",
+        key=("id",),
+        since="ended_at",
+        columns=("id", "state", "ended_by", "reply", "ended_at"),
+        only="biller_id IS NOT NULL AND ended_at IS NOT NULL",
     ),
     Kind.PAYMENT_DECIDED: Source(
         table="decision",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from app.db.events import Event
 from app.db.unit_of_work import AtOnce
+from app.journey.answers.events import AnswerChanged, AnswerOverdue
 from app.journey.connections import invitations
 from app.journey.connections import service as connections
 from app.journey.connections.events import CodePresented, ConnectionChanged
@@ -61,6 +62,8 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     CorrectionDue: [corrections.apply_correction],
     BillCorrected: [webhooks.tell_bill_corrected],
     RefundOwed: [webhooks.tell_refund_owed],
+    AnswerChanged: [webhooks.tell_answer_changed, notices.tell_answer_ended],
+    AnswerOverdue: [webhooks.tell_answer_overdue],
     ConsentReturned: [exchange.exchange_consent_code],
     ConsentChanged: [step.look_at_consent, notices.tell_consent_changed],
     ConsentEnding: [notices.tell_consent_ending],

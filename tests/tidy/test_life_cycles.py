@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.journey.answers.states import ANSWER, AnswerState, AnswerStep
 from app.journey.connections.states import CONNECTION, ConnectionState, ConnectionStep
 from app.journey.corrections.states import CORRECTION, CorrectionState, CorrectionStep
 from app.journey.intake.states import UPLOAD, UploadState, UploadStep
@@ -30,6 +31,13 @@ KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
         NoticeStep,
         {NoticeState.WAITING},
         {NoticeState.SENT, NoticeState.REFUSED, NoticeState.GIVEN_UP, NoticeState.NOT_SENT},
+    ),
+    (
+        ANSWER,
+        AnswerState,
+        AnswerStep,
+        {AnswerState.OPEN},
+        {AnswerState.WITHDRAWN, AnswerState.ACCEPTED, AnswerState.REFUSED, AnswerState.LAPSED},
     ),
     (CORRECTION, CorrectionState, CorrectionStep, {CorrectionState.STANDING}, {CorrectionState.APPLIED}),
     # a paid one may be reopened

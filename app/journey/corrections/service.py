@@ -18,6 +18,7 @@ from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, FieldError, Invalid, NotFound
+from app.journey.answers import service as answers
 from app.journey.corrections.events import BillCorrected
 from app.journey.corrections.models import REASON_MAX, Correction
 from app.journey.corrections.read import whole_of
@@ -170,8 +171,9 @@ def _open_first(uow: UnitOfWork, vault: Vault, *, biller_id: str, bill_id: str) 
         _open(uow, vault, delivered, replaces_id=own.invoice_id if own else None)
 
 
-def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> Correction:
-    """Nothing is asked of this bill any more. Said again it is the same withdrawal, with its first reason.
+def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str | None) -> Correction:
+    """Nothing is asked of this bill any more. Said again it is the same withdrawal, with its first reason. ``reason``:
+    None where it is what its customer had said of it.
 
     Raises NotFound, Invalid, and Conflict for what cannot be withdrawn.
     """
@@ -180,7 +182,7 @@ def withdraw(uow: UnitOfWork, *, biller_id: str, bill_id: str, reason: str) -> C
         raise NotFound("bill")
     if delivered.kind == BillKind.CREDIT_NOTE:
         raise Conflict("credit-note", "A credit note cannot be withdrawn: deliver a bill for what is owed again.")
-    said = _words(reason)
+    said = _words(reason) if reason is not None else None
     invoice = uow.session.scalar(select(Invoice).where(Invoice.bill_id == bill_id))
     if invoice is None:
         raise Conflict("not-opened-yet", "This bill is still on its way into its customer's space: try again soon.")
@@ -382,6 +384,7 @@ def _apply(uow: UnitOfWork, correction: Correction, invoice: Invoice) -> None:
             opened.replaces_id = invoice.id
             uow.session.flush()
     if correction.taken_minor:
+        answers.end_by_correction(uow, invoice)
         stop_outdated(uow, invoice.id, evidence=f"corrected by {correction.id}")
     if opened is not None:
         stop_new_versions(uow, invoice.id, evidence=f"it replaces {invoice.id}, of which there is a payment")

@@ -19,7 +19,13 @@ from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.invoices import service as invoices
-from app.journey.invoices.access import invoice_of_customer, must_be_free, must_have_open_account, payee_of
+from app.journey.invoices.access import (
+    invoice_of_customer,
+    must_be_free,
+    must_have_open_account,
+    must_not_be_set_aside,
+    payee_of,
+)
 from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
@@ -71,6 +77,7 @@ def start_paying(
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     payee_of(invoice)
     must_be_free(invoice)
+    must_not_be_set_aside(invoice)
     must_have_open_account(uow, invoice)
     check = payee_checks.must_stand(uow, invoice, bank=bank)
     order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id)
@@ -109,6 +116,7 @@ def pay_now(
     payee_name, payee_iban = payee_of(invoice)
     # before all that says that nothing was paid: a payment that is under way may have moved money
     must_be_free(invoice)
+    must_not_be_set_aside(invoice)
     must_have_open_account(uow, invoice, lock=True)
     stops.hold_off(uow.session, customer.id)
     stops.must_not_stand(uow, customer.id)
@@ -269,6 +277,7 @@ def shown_now(
     drawn is noticed. None: it cannot be ordered now."""
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
     try:
+        must_not_be_set_aside(invoice)
         must_have_open_account(uow, invoice)
         check = payee_checks.must_stand(uow, invoice, bank=bank)
         order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id)

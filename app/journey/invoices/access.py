@@ -35,6 +35,14 @@ def must_be_free(invoice: Invoice) -> None:
         raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
 
 
+def must_not_be_set_aside(invoice: Invoice) -> None:
+    """Its customer has not said that it is paid elsewhere, declined or disputed it. Raises Conflict."""
+    if invoice.is_set_aside:
+        raise Conflict(
+            "set-aside", "You have answered this bill otherwise. No money moved: take that back before you pay it."
+        )
+
+
 def payee_of(invoice: Invoice) -> tuple[str, str]:
     """The vetted holder and account that a payment of it goes to. Raises Conflict where it is not paid here."""
     if invoice.payee_name is None or invoice.payee_iban is None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake.means import MeansKind
@@ -64,6 +64,7 @@ class Invoice(Base):
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
         CheckConstraint("retracted_minor BETWEEN 0 AND credited_minor", name="retracted_of_credited"),
         CheckConstraint("(bill_id IS NULL) = (biller_id IS NULL)", name="delivered_by_a_biller"),
+        CheckConstraint("extended_to IS NULL OR extended_to > due_on", name="extended_beyond_its_day"),
         CheckConstraint("(bill_id IS NULL) = (own_bill_id IS NOT NULL)", name="delivered_or_own"),
         CheckConstraint(
             "own_bill_id IS NULL OR (credited_minor = 0 AND discount_minor = 0 AND replaces_id IS NULL)",
@@ -92,6 +93,9 @@ class Invoice(Base):
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
     expires_on: Mapped[dt.date | None]  # the last day of a request to pay
+    extended_to: Mapped[dt.date | None]  # its company has given more time: the day until which it is to be paid
+    # by its customer, who says that it is paid elsewhere, declines or disputes it: not to be paid while that stands
+    is_set_aside: Mapped[bool] = mapped_column(default=False, server_default=false())
     means: Mapped[str] = mapped_column(
         String(15), default=MeansKind.CREDIT_TRANSFER, server_default=MeansKind.CREDIT_TRANSFER
     )
@@ -136,6 +140,11 @@ class Invoice(Base):
     def is_expired(self, day: dt.date) -> bool:
         """Whether it was asked for until a day that is over: its biller may have asked anew."""
         return self.expires_on is not None and self.expires_on < day
+
+    @property
+    def pay_by(self) -> dt.date | None:
+        """The day until which it is to be paid, with the time that its company has given since."""
+        return self.extended_to or self.due_on
 
     @property
     def amount(self) -> Money:

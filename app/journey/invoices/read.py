@@ -35,7 +35,7 @@ from consent.vault import Vault, VaultError
 INBOX_MOST = 100
 #: open bills of one company that stand beside a consent for it
 OPEN_MOST = 5
-_DAY = func.coalesce(Invoice.due_on, Invoice.issued_on)
+_DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,7 @@ class InvoiceView:
     number: str
     issued_on: dt.date
     due_on: dt.date | None
+    pay_by: dt.date | None  #: the same, or a later day until which its company has given more time
     late: bool
     expires_on: dt.date | None  #: the last day of a request to pay
     is_expired: bool  #: that day is over
@@ -111,6 +112,7 @@ class InvoiceView:
     seen: bool = False  #: its customer opened it before
     muted: bool = False  #: its biller is: it came without a notice, and stands behind the others
     is_suspended: bool = False  #: its biller is: nothing is paid to it now
+    is_set_aside: bool = False  #: by its customer's answer: not to be paid while that stands
     is_stopped: bool = False  #: nothing may be paid for it now: so is its biller, or its account is held; in lists only
     earlier: EarlierBill | None = None  #: the bill that this one stands in for
 
@@ -150,6 +152,7 @@ class OpenTotal:
     count: int
     not_here: int  #: bills besides whose day is not over and that are not paid here
     stopped: int  #: bills besides for which nothing may be paid now: in neither of the others
+    set_aside: int  #: bills besides that their customer has answered otherwise: in none of the others
 
 
 def is_bill_stopped(now: dt.datetime) -> ColumnElement[bool]:
@@ -174,7 +177,8 @@ def invoices_of(
     states: Sequence[InvoiceState],
     page: int = 1,
 ) -> list[InvoiceView]:
-    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by due day; then the others.
+    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by the day; what its customer has set
+    aside next; then the others.
 
     What is not paid here stands among the first until its day is over: nobody tells when it was paid. Those of a muted
     biller stand behind the others of their kind; none is left out.
@@ -182,7 +186,7 @@ def invoices_of(
     over = Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)) | (
         (Invoice.state == InvoiceState.NOT_HERE) & _is_day_over(today)
     )
-    still_open = case((over, 1), else_=0)
+    still_open = case((over, 2), (Invoice.is_set_aside, 1), else_=0)
     muted = muted_billers(session, customer_id=customer_id)
     behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
     rows = session.execute(
@@ -217,6 +221,7 @@ def open_bills_of(
             Invoice.biller_id == biller_id,
             Invoice.currency == currency,
             Invoice.state == InvoiceState.TO_PAY,
+            Invoice.is_set_aside.is_(False),
         )
         .order_by(_DAY, Invoice.id)
         .limit(OPEN_MOST)
@@ -300,7 +305,8 @@ def open_total(
     not paid here, and for what nothing may be paid now, is only counted. A bill whose seal does not fit its file is in
     the sum: only its own page reads the file (``origin_of``)."""
     of_kind = Invoice.bill_id.is_not(None) if delivered else Invoice.bill_id.is_(None)
-    of_customer = and_(Invoice.customer_id == customer_id, of_kind)
+    of_anybody = and_(Invoice.customer_id == customer_id, of_kind)
+    of_customer = and_(of_anybody, Invoice.is_set_aside.is_(False))
     to_pay = Invoice.state == InvoiceState.TO_PAY
     not_here = and_(Invoice.state == InvoiceState.NOT_HERE, ~_is_day_over(today))
     stopped = is_bill_stopped(now)
@@ -311,11 +317,13 @@ def open_total(
         .order_by(Invoice.currency)
     ).all()
     besides = select(func.count()).select_from(Invoice).where(of_customer)
+    aside = select(func.count()).select_from(Invoice).where(of_anybody, Invoice.is_set_aside, or_(to_pay, not_here))
     return OpenTotal(
         tuple(Total(int(minor), currency) for currency, minor, _ in rows),
         sum(row[2] for row in rows),
         session.scalars(besides.where(not_here, ~stopped)).one(),
         session.scalars(besides.where(or_(to_pay, not_here), stopped)).one(),
+        session.scalars(aside).one(),
     )
 
 
@@ -393,7 +401,11 @@ def _view(
         number=invoice.number,
         issued_on=invoice.issued_on,
         due_on=invoice.due_on,
-        late=invoice.state == InvoiceState.TO_PAY and invoice.due_on is not None and invoice.due_on < today,
+        pay_by=invoice.pay_by,
+        late=invoice.state == InvoiceState.TO_PAY
+        and not invoice.is_set_aside
+        and invoice.pay_by is not None
+        and invoice.pay_by < today,
         expires_on=invoice.expires_on,
         is_expired=invoice.is_expired(today),
         received_at=invoice.received_at,
@@ -421,6 +433,7 @@ def _view(
         muted=muted,
         is_suspended=biller_state in SUSPENDED,
         is_stopped=is_stopped,
+        is_set_aside=invoice.is_set_aside,
     )
 
 

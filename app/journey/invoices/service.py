@@ -346,6 +346,21 @@ def lock(uow: UnitOfWork, invoice_id: str) -> None:
     locked_invoice(uow.session, invoice_id)
 
 
+def set_aside(uow: UnitOfWork, *, invoice_id: str, aside: bool) -> None:
+    """Whether its customer's answer keeps it from being paid. The caller has locked the invoice."""
+    _write_down(uow, invoice_id, is_set_aside=aside)
+
+
+def extend(uow: UnitOfWork, *, invoice_id: str, until: dt.date) -> None:
+    """Its company gives more time. The caller has locked the invoice."""
+    _write_down(uow, invoice_id, extended_to=until)
+
+
+def _write_down(uow: UnitOfWork, invoice_id: str, **values: object) -> None:
+    uow.session.flush()
+    uow.session.execute(update(Invoice).where(Invoice.id == invoice_id).values(**values))
+
+
 def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int | None) -> int:
     """Its biller takes ``minor`` units off the invoice, or with None all that it still asks. Returns how many.
 

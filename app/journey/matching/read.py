@@ -137,7 +137,7 @@ def bill_of(view: InvoiceView) -> Bill | None:
     """What of an invoice meets consents, on the day of the view. None: it is not to be paid here, or not now."""
     if view.state != InvoiceState.TO_PAY or view.payee_name is None or view.payee_iban is None:
         return None
-    if view.waits_for_earlier:
+    if view.waits_for_earlier or view.is_set_aside:
         return None
     order = Order(payee_name=view.payee_name, payee_iban=view.payee_iban, amount=view.payable)
     return Bill(order=order, biller_id=view.biller_id, due_on=view.due_on)

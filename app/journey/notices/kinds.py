@@ -9,6 +9,7 @@ import enum
 class NoticeKind(enum.StrEnum):
     NEW_BILL = "new_bill"
     BILL_HELD = "bill_held"  #: because the account in it is not known, or not open
+    BILL_REPLY = "bill_reply"  #: its company replied to what the customer had said of a bill
     PAYMENT_SETTLED = "payment_settled"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REVERSED = "payment_reversed"

@@ -16,6 +16,7 @@ from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, TooMany
+from app.journey.answers.models import BillAnswer, EndedBy
 from app.journey.connections.models import Connection
 from app.journey.connections.states import OPEN, ConnectionState
 from app.journey.intake.models import HeldBill
@@ -114,6 +115,11 @@ def tell_held_bill(task: Task) -> None:
 def tell_held_bill_together(task: Task) -> None:
     """The same for bills that were held together: one message to each customer."""
     _tell_together(task, NoticeKind.BILL_HELD)
+
+
+def tell_answer_ended(task: Task) -> None:
+    """AnswerChanged: told where it was the company that ended it."""
+    _tell_one(task, NoticeKind.BILL_REPLY)
 
 
 def tell_payment_settled(task: Task) -> None:
@@ -294,6 +300,17 @@ def _held_by_account(session: Session, which: ColumnElement[bool]) -> list[Row[t
     return [row for row in rows if NOT_REGISTERED in {reason["code"] for reason in row.reasons}]
 
 
+def _whose_answers_ended(session: Session, facts: Facts) -> Whose:
+    """By their company's own word."""
+    found: Whose = {}
+    for fact in facts:
+        answer = session.get(BillAnswer, fact["answer_id"])  # one of a bill that was removed is gone
+        by_word = answer is not None and answer.ended_by in (EndedBy.BILLER, EndedBy.CORRECTION)
+        if answer is not None and by_word and answer.sequence == fact["sequence"]:
+            found[answer.customer_id] = fact["event"]
+    return found
+
+
 def _whose_payments(*states: PaymentState) -> WhoseOf:
     """Of payments that are so now: what was corrected since is not told any more."""
 
@@ -366,6 +383,7 @@ def _whose_own(event: type[Event]) -> WhoseOf:
 _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.NEW_BILL: _whose_invoices,
     NoticeKind.BILL_HELD: _whose_held_bills,
+    NoticeKind.BILL_REPLY: _whose_answers_ended,
     NoticeKind.PAYMENT_SETTLED: _whose_payments(PaymentState.SETTLED),
     NoticeKind.PAYMENT_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
     NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),

@@ -71,6 +71,13 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ),
         ),
     },
+    NoticeKind.BILL_REPLY: {
+        "en": Text("A company has replied to you", ("A company has replied to what you said of a bill.",)),
+        "fr": Text(
+            "Une entreprise vous a répondu",
+            ("Une entreprise a répondu à ce que vous aviez dit d’une facture.",),
+        ),
+    },
     NoticeKind.PAYMENT_SETTLED: {
         "en": Text("A payment is done", ("A payment of yours is done. Its receipt is in your space.",)),
         "fr": Text("Un paiement est fait", ("Un de vos paiements est fait. Son reçu est dans votre espace.",)),

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, Select, or_, select
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
+from app.journey.answers import service as answers
 from app.journey.consents import claims
 from app.journey.decisions.models import Decision
 from app.journey.invoices import service as invoices
@@ -234,6 +235,7 @@ def _write_down(
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
     if after in CLOSED:
         invoices.release(uow, claim_of(uow, payment))
+        answers.end_by_payment(uow, payment.invoice_id)  # it may be paid by another one
         _leave_to_doubted(uow, payment)
         _want_new_versions_again(uow, payment)
         _tell_twins(uow, payment)
@@ -252,6 +254,7 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             # first: what can still be stopped leaves the invoice to this one
             _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
             invoices.correct(uow, claim_of(uow, payment))
+        answers.end_by_payment(uow, payment.invoice_id)
         # in this order: who decides just now about what may be the same has locked the last one of the line, and is
         # waited for here
         stop_new_versions(uow, payment.invoice_id, evidence=f"the earlier bill is paid by {payment.id}")

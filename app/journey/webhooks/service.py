@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
@@ -17,6 +18,8 @@ from app.db.events import EventRow
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
+from app.journey.answers.models import BillAnswer
+from app.journey.answers.read import AnswerForBiller, answer_for_biller
 from app.journey.connections.models import Connection
 from app.journey.corrections.models import Correction
 from app.journey.corrections.read import status_of_bill
@@ -134,6 +137,46 @@ def tell_bill_corrected(task: Task) -> None:
         )
         task.finish(uow)
         uow.commit()
+
+
+def tell_answer_changed(task: Task) -> None:
+    """AnswerChanged: a customer has said something of a bill, or that has ended."""
+    state = task.payload["state"]
+    _tell_answer(task, kind=f"answer.{state}", now={"state": state, "sequence": task.payload["sequence"]})
+
+
+def tell_answer_overdue(task: Task) -> None:
+    """AnswerOverdue: nobody has replied in time."""
+    _tell_answer(task, kind="answer.overdue", now={})
+
+
+def _tell_answer(task: Task, *, kind: str, now: dict[str, Any]) -> None:
+    with task.services.unit_of_work() as uow:
+        answer = uow.session.get(BillAnswer, task.payload["answer_id"])
+        if answer is not None and answer.biller_id is not None:  # else there is nobody to tell
+            told = answer_for_biller(uow.session, answer_id=answer.id, biller_id=answer.biller_id)
+            data = _about_answer(told) | now
+            _write(task, uow, biller_id=answer.biller_id, kind=kind, subject=told.bill_id, data=data)
+        task.finish(uow)
+        uow.commit()
+
+
+def _about_answer(answer: AnswerForBiller) -> dict[str, Any]:
+    """What is said never changes; its words and the reply are fetched."""
+    said: dict[str, Any] = {
+        "answer_id": answer.id,
+        "bill_id": answer.bill_id,
+        "number": answer.number,
+        "kind": answer.kind,
+        "state": answer.state,
+        "reason": answer.reason,
+        "lines": list(answer.lines),
+        "paid_on": answer.paid_on,
+        "until": answer.until,
+        "reply_by": answer.reply_by,
+        "sequence": answer.sequence,
+    }
+    return {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in said.items()}
 
 
 def tell_refund_owed(task: Task) -> None:

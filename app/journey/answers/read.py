@@ -1,0 +1,210 @@
+"""Answers as customers and billers see them. Every list has a limit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from app.db.many import among
+from app.errors import NotFound
+from app.journey.answers.access import answer_to_biller, policy_of
+from app.journey.answers.models import BillAnswer
+from app.journey.answers.rules import Policy, kinds_for, later_days
+from app.journey.answers.states import AnswerKind, AnswerState
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+
+ANSWERS_MOST = 30
+PAGE_MOST = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerView:
+    """One answer, as the customer who said it sees it."""
+
+    id: str
+    kind: str  #: AnswerKind
+    state: str  #: AnswerState
+    reason: str | None  #: rules.Reason
+    words: str | None
+    lines: tuple[int, ...]  #: which lines of the bill are disputed, the first is 1; none: the whole bill
+    paid_on: dt.date | None
+    until: dt.date | None
+    reply_by: dt.date | None  #: None: there is no company that could reply
+    is_overdue: bool  #: that day is over, and nobody has replied
+    said_at: dt.datetime
+    ended_at: dt.datetime | None
+    ended_by: str | None  #: models.EndedBy
+    reply: str | None  #: the company's words
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == AnswerState.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sayable:
+    """What a customer may say of a bill now."""
+
+    kinds: tuple[AnswerKind, ...]
+    first_day: dt.date | None  #: until which more time may be asked for, at the least; None: for none
+    last_day: dt.date | None
+    granted_to: dt.date | None  #: until this day the company says yes by itself
+    policy: Policy | None  #: None: nobody delivered the bill
+
+
+def answers_of_invoice(
+    session: Session, *, invoice_id: str, customer_id: str, today: dt.date
+) -> tuple[AnswerView, ...]:
+    """All that its customer has said of a bill, the newest first."""
+    found = session.scalars(
+        select(BillAnswer)
+        .where(BillAnswer.invoice_id == invoice_id, BillAnswer.customer_id == customer_id)
+        .order_by(BillAnswer.id.desc())
+        .limit(ANSWERS_MOST)
+    )
+    return tuple(_view(each, today=today) for each in found)
+
+
+def open_answers(session: Session, *, invoice_ids: Collection[str], today: dt.date) -> dict[str, AnswerView]:
+    """For each of these bills that was answered what stands."""
+    found = session.scalars(
+        select(BillAnswer).where(
+            among(session, BillAnswer.invoice_id, invoice_ids), BillAnswer.state == AnswerState.OPEN
+        )
+    )
+    return {each.invoice_id: _view(each, today=today) for each in found}
+
+
+def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> Sayable:
+    """Raises NotFound."""
+    invoice = session.get(Invoice, invoice_id)
+    if invoice is None or invoice.customer_id != customer_id:
+        raise NotFound("bill")
+    kinds = kinds_for(
+        state=InvoiceState(invoice.state),
+        is_delivered=invoice.is_delivered,
+        due_on=invoice.due_on,
+        pay_by=invoice.pay_by,
+        today=today,
+    )
+    policy = policy_of(session, invoice.biller_id) if invoice.biller_id is not None else None
+    days = granted = None
+    if AnswerKind.MORE_TIME in kinds and invoice.due_on and invoice.pay_by:
+        days = later_days(due_on=invoice.due_on, pay_by=invoice.pay_by, today=today)
+        granted = invoice.due_on + dt.timedelta(days=policy.more_time_days) if policy else None
+    first, last = days or (None, None)
+    return Sayable(
+        kinds=kinds,
+        first_day=first,
+        last_day=last,
+        granted_to=granted if granted and first and granted >= first else None,
+        policy=policy,
+    )
+
+
+def _view(answer: BillAnswer, *, today: dt.date) -> AnswerView:
+    is_open = answer.state == AnswerState.OPEN
+    return AnswerView(
+        id=answer.id,
+        kind=answer.kind,
+        state=answer.state,
+        reason=answer.reason,
+        words=answer.words,
+        lines=tuple(answer.lines),
+        paid_on=answer.paid_on,
+        until=answer.until,
+        reply_by=answer.reply_by,
+        is_overdue=is_open and answer.reply_by is not None and answer.reply_by < today,
+        said_at=answer.said_at,
+        ended_at=answer.ended_at,
+        ended_by=answer.ended_by,
+        reply=answer.reply,
+    )
+
+
+# --- for billers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerForBiller:
+    """One answer, as the company of the bill sees it."""
+
+    id: str
+    bill_id: str
+    number: str
+    kind: str
+    state: str
+    reason: str | None
+    words: str | None
+    lines: tuple[int, ...]
+    paid_on: dt.date | None
+    until: dt.date | None
+    reply_by: dt.date
+    said_at: dt.datetime
+    ended_at: dt.datetime | None
+    ended_by: str | None
+    reply: str | None
+    sequence: int  #: 1 when it is said, 2 when it has ended
+
+
+def answer_for_biller(session: Session, *, answer_id: str, biller_id: str) -> AnswerForBiller:
+    """Raises NotFound."""
+    answer_to_biller(session, answer_id=answer_id, biller_id=biller_id)
+    (found,) = _for_biller(session, BillAnswer.id == answer_id, most=1)
+    return found
+
+
+def answers_for_biller(
+    session: Session,
+    *,
+    biller_id: str,
+    state: AnswerState | None = None,
+    bill_id: str | None = None,
+    after: str | None = None,
+) -> list[AnswerForBiller]:
+    """The answers to this biller's bills, the oldest first: at most PAGE_MOST of those said after ``after``."""
+    wanted = BillAnswer.biller_id == biller_id
+    if state is not None:
+        wanted &= BillAnswer.state == state
+    if bill_id is not None:
+        wanted &= Invoice.bill_id == bill_id
+    if after is not None:
+        wanted &= BillAnswer.id > after
+    return _for_biller(session, wanted, most=PAGE_MOST)
+
+
+def _for_biller(session: Session, wanted: ColumnElement[bool], *, most: int) -> list[AnswerForBiller]:
+    rows = session.execute(
+        select(BillAnswer, Invoice.bill_id, Invoice.number)
+        .join(Invoice, Invoice.id == BillAnswer.invoice_id)
+        .where(wanted, BillAnswer.reply_by.is_not(None))
+        .order_by(BillAnswer.id)
+        .limit(most)
+    ).all()
+    return [
+        AnswerForBiller(
+            id=answer.id,
+            bill_id=bill_id,
+            number=number,
+            kind=answer.kind,
+            state=answer.state,
+            reason=answer.reason,
+            words=answer.words,
+            lines=tuple(answer.lines),
+            paid_on=answer.paid_on,
+            until=answer.until,
+            reply_by=answer.reply_by,
+            said_at=answer.said_at,
+            ended_at=answer.ended_at,
+            ended_by=answer.ended_by,
+            reply=answer.reply,
+            sequence=answer.sequence,
+        )
+        for answer, bill_id, number in rows
+        if bill_id is not None and answer.reply_by is not None
+    ]

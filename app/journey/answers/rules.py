@@ -1,0 +1,83 @@
+"""What may be said of a bill, and until when. Pure: values in, a verdict out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from app.journey.answers.states import AnswerKind
+from app.journey.invoices.states import InvoiceState
+
+WORDS_MAX = 500
+LINES_MAX = 200
+#: days after a bill's own day: nobody asks for more time than that, and no company's policy gives more
+MORE_TIME_MOST = 365
+#: where a company has published nothing: it says yes to nothing by itself, and has ten days to reply
+ANSWER_DAYS, ANSWER_DAYS_MOST = 10, 60
+
+
+class Reason(enum.StrEnum):
+    """Why a bill is declined or disputed."""
+
+    NOT_ORDERED = "not_ordered"
+    NOT_MINE = "not_mine"  #: it is somebody else's
+    CANCELLED = "cancelled"  #: the customer had cancelled what it is for
+    NOT_RECEIVED = "not_received"
+    NOT_AS_AGREED = "not_as_agreed"
+    WRONG_AMOUNT = "wrong_amount"
+    TWICE = "twice"  #: it was billed before
+    OTHER = "other"  #: the words say it
+
+
+REASONS: Mapping[AnswerKind, tuple[Reason, ...]] = {
+    AnswerKind.DECLINED: (Reason.NOT_ORDERED, Reason.NOT_MINE, Reason.CANCELLED, Reason.TWICE, Reason.OTHER),
+    AnswerKind.DISPUTED: (
+        Reason.WRONG_AMOUNT,
+        Reason.NOT_RECEIVED,
+        Reason.NOT_AS_AGREED,
+        Reason.CANCELLED,
+        Reason.OTHER,
+    ),
+}
+#: of a bill in which state what may be said. One that is in payment is paid, or its payment stopped, first
+SAID_OF: Mapping[InvoiceState, tuple[AnswerKind, ...]] = {
+    InvoiceState.TO_PAY: tuple(AnswerKind),
+    InvoiceState.NOT_HERE: (AnswerKind.PAID_ELSEWHERE, AnswerKind.DECLINED, AnswerKind.DISPUTED),
+    InvoiceState.PAID: (AnswerKind.DISPUTED,),
+}
+#: of a bill that its customer added there is nobody to reply
+OF_OWN = (AnswerKind.PAID_ELSEWHERE, AnswerKind.DECLINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a company has published. A customer's answer is held to the policy of the moment at which it was said."""
+
+    more_time_days: int = 0  #: so many days after a bill's own day it says yes to by itself
+    answer_days: int = ANSWER_DAYS  #: within so many days it replies
+
+
+def kinds_for(
+    *, state: InvoiceState, is_delivered: bool, due_on: dt.date | None, pay_by: dt.date | None, today: dt.date
+) -> tuple[AnswerKind, ...]:
+    """What its customer may say of a bill. More time only of one that names a day, and while a later one is left."""
+    kinds: Collection[AnswerKind] = SAID_OF.get(state, ())
+    if not is_delivered:
+        kinds = [kind for kind in kinds if kind in OF_OWN]
+    if due_on is None or later_days(due_on=due_on, pay_by=pay_by or due_on, today=today) is None:
+        kinds = [kind for kind in kinds if kind is not AnswerKind.MORE_TIME]
+    return tuple(kinds)
+
+
+def later_days(*, due_on: dt.date, pay_by: dt.date, today: dt.date) -> tuple[dt.date, dt.date] | None:
+    """The first and the last day until which more time may be asked for. None: there is none."""
+    first = max(pay_by, today) + dt.timedelta(days=1)
+    last = due_on + dt.timedelta(days=MORE_TIME_MOST)
+    return (first, last) if first <= last else None
+
+
+def is_granted(policy: Policy, *, due_on: dt.date, until: dt.date) -> bool:
+    """Whether the published policy says yes by itself. It counts from the bill's own day, however often it is asked."""
+    return until <= due_on + dt.timedelta(days=policy.more_time_days)
