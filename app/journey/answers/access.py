@@ -28,7 +28,7 @@ def answer_to_biller(session: Session, *, answer_id: str, biller_id: str) -> Bil
 
 
 def open_answer(session: Session, invoice_id: str) -> BillAnswer | None:
-    """What stands of this bill now. The caller has locked the invoice."""
+    """What stands of this bill now. Who means to change it has locked the invoice."""
     return session.scalar(
         select(BillAnswer)
         .where(BillAnswer.invoice_id == invoice_id, BillAnswer.state == AnswerState.OPEN)

@@ -6,20 +6,27 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.many import among
 from app.errors import NotFound
 from app.journey.answers.access import answer_to_biller, policy_of
-from app.journey.answers.models import BillAnswer
+from app.journey.answers.models import AnswerPolicy, BillAnswer
 from app.journey.answers.rules import Policy, kinds_for, later_days
 from app.journey.answers.states import AnswerKind, AnswerState
+from app.journey.connections.access import is_silenced
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
+from app.people.biller_states import SUSPENDED
+from app.people.models import Biller
 
 ANSWERS_MOST = 30
 PAGE_MOST = 100
+_IS_UNHEARD = or_(
+    Biller.state.in_(SUSPENDED),
+    is_silenced(customer_id=BillAnswer.customer_id, biller_id=BillAnswer.biller_id, at=BillAnswer.ended_at),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +46,8 @@ class AnswerView:
     said_at: dt.datetime
     ended_at: dt.datetime | None
     ended_by: str | None  #: models.EndedBy
-    reply: str | None  #: the company's words
+    #: the company's words. None, too, while it is suspended, and of one that its customer had blocked by then
+    reply: str | None
 
     @property
     def is_open(self) -> bool:
@@ -61,13 +69,14 @@ def answers_of_invoice(
     session: Session, *, invoice_id: str, customer_id: str, today: dt.date
 ) -> tuple[AnswerView, ...]:
     """All that its customer has said of a bill, the newest first."""
-    found = session.scalars(
-        select(BillAnswer)
+    found = session.execute(
+        select(BillAnswer, _IS_UNHEARD)
+        .outerjoin(Biller, Biller.id == BillAnswer.biller_id)
         .where(BillAnswer.invoice_id == invoice_id, BillAnswer.customer_id == customer_id)
         .order_by(BillAnswer.id.desc())
         .limit(ANSWERS_MOST)
     )
-    return tuple(_view(each, today=today) for each in found)
+    return tuple(_view(each, today=today, is_unheard=is_unheard) for each, is_unheard in found)
 
 
 def open_answers(session: Session, *, invoice_ids: Collection[str], today: dt.date) -> dict[str, AnswerView]:
@@ -107,7 +116,7 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
     )
 
 
-def _view(answer: BillAnswer, *, today: dt.date) -> AnswerView:
+def _view(answer: BillAnswer, *, today: dt.date, is_unheard: bool = False) -> AnswerView:
     is_open = answer.state == AnswerState.OPEN
     return AnswerView(
         id=answer.id,
@@ -123,7 +132,7 @@ def _view(answer: BillAnswer, *, today: dt.date) -> AnswerView:
         said_at=answer.said_at,
         ended_at=answer.ended_at,
         ended_by=answer.ended_by,
-        reply=answer.reply,
+        reply=None if is_unheard else answer.reply,
     )
 
 
@@ -150,6 +159,25 @@ class AnswerForBiller:
     ended_by: str | None
     reply: str | None
     sequence: int  #: 1 when it is said, 2 when it has ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPolicy:
+    """What a company has published of how it takes answers."""
+
+    more_time_days: int
+    answer_days: int
+    published_at: dt.datetime | None  #: None: it has published nothing, and this is what counts then
+
+
+def policy_for_biller(session: Session, *, biller_id: str) -> PublishedPolicy:
+    """What counts for what its customers say now."""
+    published, policy = session.get(AnswerPolicy, biller_id), policy_of(session, biller_id)
+    return PublishedPolicy(
+        more_time_days=policy.more_time_days,
+        answer_days=policy.answer_days,
+        published_at=published.published_at if published is not None else None,
+    )
 
 
 def answer_for_biller(session: Session, *, answer_id: str, biller_id: str) -> AnswerForBiller:

@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
+from app.db.upsert import insert_once
 from app.errors import Conflict, FieldError, Invalid, TooLate
 from app.journey.answers.access import answer_of_customer, open_answer, policy_of
 from app.journey.answers.events import AnswerChanged, AnswerOverdue
@@ -38,6 +39,8 @@ from app.journey.invoices import service as invoices
 from app.journey.invoices.access import invoice_of_customer
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
+from app.people.biller_states import BillerState
+from app.people.billers import locked_to_read
 from app.people.customers import today_of
 from app.people.sessions import SignedIn
 from consent.base import new_id
@@ -155,15 +158,23 @@ def end_by_payment(uow: UnitOfWork, invoice_id: str) -> None:
 
 
 def publish_policy(uow: UnitOfWork, *, biller_id: str, policy: Policy) -> None:
-    """It counts for what is said from now on. Raises Invalid."""
+    """It counts for what is said from now on. The same again changes nothing.
+
+    Raises Invalid naming the field, and Conflict for a company that is suspended: what it had published stands.
+    """
     bounds = {"more_time_days": (0, MORE_TIME_MOST), "answer_days": (1, ANSWER_DAYS_MOST)}
     for name, (least, most) in bounds.items():
         if not least <= getattr(policy, name) <= most:
             raise _wrong(f"/{name}", f"Write a number of days from {least} to {most}.")
-    published = uow.session.get(AnswerPolicy, biller_id, with_for_update=True) or AnswerPolicy(biller_id=biller_id)
-    published.more_time_days, published.answer_days = policy.more_time_days, policy.answer_days
-    published.published_at = uow.now
-    uow.session.add(published)
+    if locked_to_read(uow.session, biller_id).state != BillerState.VETTED:
+        raise Conflict("biller-not-vetted", "You are suspended here: what you have published stands as it is.")
+    values = {"more_time_days": policy.more_time_days, "answer_days": policy.answer_days, "published_at": uow.now}
+    if insert_once(uow.session, AnswerPolicy, {"biller_id": biller_id, **values}, unique=["biller_id"]):
+        return
+    published = uow.session.get_one(AnswerPolicy, biller_id, with_for_update=True, populate_existing=True)
+    if published.policy != policy:
+        for name, value in values.items():
+            setattr(published, name, value)
 
 
 def report_overdue(uow: UnitOfWork) -> None:

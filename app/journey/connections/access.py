@@ -83,8 +83,8 @@ def delivering_billers(customer_id: str) -> Select[str]:
 def is_silenced(
     *,
     customer_id: InstrumentedAttribute[str],
-    biller_id: InstrumentedAttribute[str],
-    at: InstrumentedAttribute[dt.datetime],
+    biller_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    at: InstrumentedAttribute[dt.datetime] | InstrumentedAttribute[dt.datetime | None],
 ) -> ColumnElement[bool]:
     """For a query: whether the customer had blocked the biller when it said something ``at`` this moment, and still
     has. What it means for their bills they see, and none of its words."""

@@ -11,22 +11,31 @@ from app.journey.answers.states import AnswerKind, AnswerState
 from app.journey.corrections.service import withdraw
 from app.journey.invoices.models import Invoice
 from app.journey.payments.access import locked_with_invoice
+from app.people.biller_states import BillerState
+from app.people.billers import locked_to_read
 from app.services import Services
 
 
 def reply(services: Services, *, biller_id: str, answer_id: str, accepts: bool, words: str) -> None:
-    """Say yes or no. The same reply again changes nothing.
+    """Say yes or no. The same reply again changes nothing, and its first words stay.
 
-    Raises NotFound, Invalid naming the field, Conflict for a yes that only a correction can be, and TooLate where the
-    answer has ended in the meantime; then nothing is written.
+    A company that is suspended may still say yes, which is to its customer's good, and not no: its customer would be
+    asked to pay again, by somebody to whom nobody can pay.
+
+    Raises NotFound, Invalid naming the field, Conflict for a yes that only a correction can be and for a no that is not
+    taken, and TooLate where the answer has ended in the meantime; then nothing is written.
     """
     with services.unit_of_work() as uow:
         found = answer_to_biller(uow.session, answer_id=answer_id, biller_id=biller_id)
         said = answers.checked_words(words)
+        biller = locked_to_read(uow.session, biller_id)
         locked_with_invoice(uow, found.invoice_id)
         answer = answer_to_biller(uow.session, answer_id=answer_id, biller_id=biller_id)
         if not _is_said_already(answer, accepts=accepts):
-            _say(uow, answer, accepts=accepts, words=said)
+            if accepts:
+                _say_yes(uow, answer, words=said)
+            else:
+                _say_no(uow, answer, words=said, is_vetted=biller.state == BillerState.VETTED)
         uow.commit()
 
 
@@ -39,13 +48,16 @@ def _is_said_already(answer: BillAnswer, *, accepts: bool) -> bool:
     raise TooLate("answer-ended", f"This answer has ended: it is {answer.state}. Nothing was changed.")
 
 
-def _say(uow: UnitOfWork, answer: BillAnswer, *, accepts: bool, words: str | None) -> None:
-    if not accepts:
-        if words is None:
-            detail = "Tell your customer why."
-            raise Invalid("answer", detail, errors=(FieldError("/words", detail),))
-        answers.refuse(uow, answer, words=words)
-        return
+def _say_no(uow: UnitOfWork, answer: BillAnswer, *, words: str | None, is_vetted: bool) -> None:
+    if words is None:
+        detail = "Tell your customer why."
+        raise Invalid("answer", detail, errors=(FieldError("/words", detail),))
+    if not is_vetted:
+        raise Conflict("biller-not-vetted", "You are suspended here: a yes is taken, and a no only once you are back.")
+    answers.refuse(uow, answer, words=words)
+
+
+def _say_yes(uow: UnitOfWork, answer: BillAnswer, *, words: str | None) -> None:
     if answer.lines:
         raise Conflict(
             "correct-the-bill",

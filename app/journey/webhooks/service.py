@@ -20,6 +20,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
 from app.journey.answers.models import BillAnswer
 from app.journey.answers.read import AnswerForBiller, answer_for_biller
+from app.journey.answers.states import AnswerState
 from app.journey.connections.models import Connection
 from app.journey.corrections.models import Correction
 from app.journey.corrections.read import status_of_bill
@@ -142,39 +143,41 @@ def tell_bill_corrected(task: Task) -> None:
 def tell_answer_changed(task: Task) -> None:
     """AnswerChanged: a customer has said something of a bill, or that has ended."""
     state = task.payload["state"]
-    _tell_answer(task, kind=f"answer.{state}", now={"state": state, "sequence": task.payload["sequence"]})
+    _tell_answer(task, kind=f"answer.{state}", state=state, sequence=task.payload["sequence"])
 
 
 def tell_answer_overdue(task: Task) -> None:
-    """AnswerOverdue: nobody has replied in time."""
-    _tell_answer(task, kind="answer.overdue", now={})
+    """AnswerOverdue: nobody had replied in time. It was open then, whatever it is by now."""
+    _tell_answer(task, kind="answer.overdue", state=AnswerState.OPEN, sequence=1)
 
 
-def _tell_answer(task: Task, *, kind: str, now: dict[str, Any]) -> None:
+def _tell_answer(task: Task, *, kind: str, state: str, sequence: int) -> None:
     with task.services.unit_of_work() as uow:
         answer = uow.session.get(BillAnswer, task.payload["answer_id"])
         if answer is not None and answer.biller_id is not None:  # else there is nobody to tell
             told = answer_for_biller(uow.session, answer_id=answer.id, biller_id=answer.biller_id)
-            data = _about_answer(told) | now
+            data = _about_answer(told, state=state, sequence=sequence)
             _write(task, uow, biller_id=answer.biller_id, kind=kind, subject=told.bill_id, data=data)
         task.finish(uow)
         uow.commit()
 
 
-def _about_answer(answer: AnswerForBiller) -> dict[str, Any]:
-    """What is said never changes; its words and the reply are fetched."""
+def _about_answer(answer: AnswerForBiller, *, state: str, sequence: int) -> dict[str, Any]:
+    """What is said never changes, and it ends once; ``state`` and ``sequence`` are of the fact that is told. The words
+    of both sides are fetched: what is sent is written down in many places."""
     said: dict[str, Any] = {
         "answer_id": answer.id,
         "bill_id": answer.bill_id,
         "number": answer.number,
         "kind": answer.kind,
-        "state": answer.state,
+        "state": state,
+        "ended_by": answer.ended_by if state != AnswerState.OPEN else None,
         "reason": answer.reason,
         "lines": list(answer.lines),
         "paid_on": answer.paid_on,
         "until": answer.until,
         "reply_by": answer.reply_by,
-        "sequence": answer.sequence,
+        "sequence": sequence,
     }
     return {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in said.items()}
 

@@ -6,14 +6,16 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.journey.answers import service as answers
 from app.journey.answers.models import BillAnswer
+from app.journey.answers.read import answers_of_invoice
 from app.journey.answers.rules import Policy
 from app.journey.answers.service import ANSWERS_MOST, Said
 from app.journey.answers.states import AnswerKind
+from app.journey.connections.models import Connection
 from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
 from app.journey.invoices.access import must_not_be_set_aside
@@ -21,6 +23,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct
+from app.people import vetting
 from app.people.sessions import SignedIn
 from connectors.contract import Fact
 from tests.unit.app.journey.house import House, said
@@ -61,6 +64,15 @@ def ends(house: House) -> list[tuple[str, str | None]]:
 
 def biller_says(house: House, answer_id: str, *, accepts: bool, words: str = "") -> None:
     reply(house.services, biller_id="blr_1", answer_id=answer_id, accepts=accepts, words=words)
+
+
+def seen(house: House) -> list[str | None]:
+    """The replies that the customer reads, the newest first."""
+    with house.services.reading() as uow:
+        found = answers_of_invoice(
+            uow.session, invoice_id="inv_1", customer_id=house.customer.id, today=house.clock.now.date()
+        )
+        return [each.reply for each in found]
 
 
 def due_bill(house: House) -> None:
@@ -142,6 +154,39 @@ def test_a_policy_has_bounds(house: House, days: tuple[int, int], field: str) ->
     with house.begin() as uow, pytest.raises(Invalid) as refused:
         answers.publish_policy(uow, biller_id="blr_1", policy=Policy(more_time_days=days[0], answer_days=days[1]))
     assert refused.value.errors[0].pointer == field
+
+
+def test_who_is_suspended_changes_nothing_for_its_own_good(house: House) -> None:
+    """What it had published stands, a no is not taken and no word of its is shown; a yes is taken."""
+    house.bill()
+    one = say(house, "paid_elsewhere")
+    biller_says(house, one, accepts=False, words="Pay to our new account.")
+    assert seen(house) == ["Pay to our new account."]
+    two = say(house, "declined", reason="not_mine")
+    with house.begin() as uow:
+        vetting.suspend(uow, biller_id="blr_1", by="ada", note="its customers call")
+        uow.commit()
+    assert seen(house) == [None, None]
+    with house.begin() as uow, pytest.raises(Conflict) as refused:
+        answers.publish_policy(uow, biller_id="blr_1", policy=Policy(answer_days=60))
+    assert refused.value.code == "biller-not-vetted"
+    with pytest.raises(Conflict) as refused:
+        biller_says(house, two, accepts=False, words="You have to.")
+    assert refused.value.code == "biller-not-vetted"
+    biller_says(house, one, accepts=False, words="Said before.")  # the same: it changes nothing
+    biller_says(house, two, accepts=True)
+    assert ends(house) == [("refused", "biller"), ("accepted", "biller")]
+
+
+def test_who_is_blocked_has_no_words(house: House) -> None:
+    house.bill()
+    one = say(house, "paid_elsewhere")
+    with house.begin() as uow:
+        uow.session.execute(update(Connection).values(state="blocked", changed_at=uow.now))
+        uow.commit()
+    biller_says(house, one, accepts=False, words="You have to.")
+    assert ends(house) == [("refused", "biller")]
+    assert seen(house) == [None]
 
 
 @pytest.mark.parametrize("kind", ASIDE)
