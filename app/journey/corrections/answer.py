@@ -6,10 +6,14 @@ import datetime as dt
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
+from app.journey.answers.access import open_answer
+from app.journey.answers.models import BillAnswer
+from app.journey.answers.rules import Reason
+from app.journey.answers.states import AnswerKind, AnswerState
 from app.journey.decisions.models import Decision
 from app.journey.intake.formats import BYTES_MAX, bare, json_tree, payment_answer, payment_request, xml, xml_bill
 from app.journey.intake.formats.outcomes import Outcome
@@ -26,7 +30,9 @@ from consent.vault import Vault
 
 JSON, XML = "application/json", "application/xml"
 #: what became of a bill of which nothing has become yet, as of one that is not in the space
-_NOTHING_YET = (None, 0, 0, 0)
+_NOTHING_YET = (None, 0, 0, 0, 0)
+#: by which its customer will not pay what is asked, as long as it stands. A dispute leaves the request open
+_SAYS_NO = (AnswerKind.DECLINED, AnswerKind.PAID_ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,11 @@ def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
         invoice.sequence,
         invoice.credited_minor,
         times_closed(session, invoice_id=invoice.id),
+        _times_unsaid(session, invoice.id),
     )
+    answer = open_answer(session, invoice.id)
+    if answer is not None and answer.kind in _SAYS_NO:
+        return _Said(outcome=_outcome_of(answer), decided_at=answer.said_at, until_now=until_now)
     if invoice.state == InvoiceState.TO_PAY:
         return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
     payment_id = live_payments(session, invoice_ids=[invoice.id]).get(invoice.id)
@@ -125,6 +135,20 @@ def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
             until_now=until_now,
         )
     return _Said(outcome=Outcome.SCHEDULED, decided_at=chosen.decided_at, until_now=until_now)
+
+
+def _outcome_of(answer: BillAnswer) -> Outcome:
+    if answer.kind == AnswerKind.PAID_ELSEWHERE:
+        return Outcome.PAID_ELSEWHERE
+    return Outcome.DUPLICATE if answer.reason == Reason.TWICE else Outcome.DECLINED
+
+
+def _times_unsaid(session: Session, invoice_id: str) -> int:
+    """How often its customer has said no, and that has ended: what is said then was said before."""
+    ended = select(func.count()).where(
+        BillAnswer.invoice_id == invoice_id, BillAnswer.kind.in_(_SAYS_NO), BillAnswer.state != AnswerState.OPEN
+    )
+    return session.scalars(ended).one()
 
 
 def _nothing_asked() -> Conflict:

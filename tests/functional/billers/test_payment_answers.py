@@ -14,7 +14,12 @@ from lxml import etree
 from openapi_schema_validator import OAS31Validator
 from werkzeug.test import TestResponse
 
+from app.journey.answers import service as answers
+from app.journey.answers.service import Said
+from app.journey.answers.states import AnswerKind
+from app.journey.corrections.replies import reply
 from app.journey.intake.formats import payment_answer
+from app.people.sessions import SignedIn
 from tests.functional.billers.test_billers_api import refused
 from tests.functional.billers.test_billers_corrections import invoice_of
 from tests.functional.billers.test_billers_payments import program_of
@@ -108,6 +113,7 @@ SHAPES = {
     "ACTC": "PositiveSepaRequestToPayResponseResource_DS05",
     "ACCP": "PositiveSepaRequestToPayResponse_DS08P",
     "ACWC": "PositiveSepaRequestToPayResponse_DS08P",
+    "RJCT": "NegativeSepaRequestToPayResponse_DS08N",
 }
 
 
@@ -122,7 +128,8 @@ def of_json(app: Flask, answer: TestResponse) -> dict[str, Any]:
     assert "Camille" not in answer.text
     amount = said.get("PmtCondSts", {}).get("AccptdAmt")
     accepted = None if amount is None else f"{amount:.2f}"
-    found = {"status": said["TxSts"], "reason": None, "accepted": accepted}
+    reason = said["StsRsnInf"].get("Rsn", {}).get("Cd")
+    found = {"status": said["TxSts"], "reason": reason, "accepted": accepted}
     return found | {"id": report["GrpHdr"]["MsgId"], "decided": said.get("DbtrDcsnDtTm")}
 
 
@@ -352,6 +359,55 @@ def test_what_cannot_be_paid_here_is_not_accepted(app: Flask, journey: Journey) 
     bill_id, _ = asked(journey, program, XML, account="5050-1055")
     said = answered(app, program, bill_id, XML)
     assert (said["status"], said["reason"]) == ("RJCT", "MS03")
+
+
+def says(journey: Journey, invoice_id: str, kind: AnswerKind, reason: str | None = None) -> str:
+    with journey.services.unit_of_work() as uow:
+        signed_in = SignedIn(journey.customer, "ses_1", read_only=False)
+        said = Said(kind=kind, reason=reason)
+        answer = answers.say(uow, signed_in=signed_in, invoice_id=invoice_id, said=said)
+        uow.commit()
+    return answer.id
+
+
+def takes_back(journey: Journey, answer_id: str) -> None:
+    with journey.services.unit_of_work() as uow:
+        answers.take_back(uow, signed_in=SignedIn(journey.customer, "ses_1", read_only=False), answer_id=answer_id)
+        uow.commit()
+
+
+@BOTH
+def test_a_no_of_its_customer_is_a_rejection_until_it_ends(app: Flask, journey: Journey, media_type: str) -> None:
+    """Each time it is another message, also where it says what was said before."""
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, media_type)
+    ids = [answered(app, program, bill_id, media_type)["id"]]
+    for kind, reason, code in (
+        (AnswerKind.DECLINED, "not_ordered", "MS02"),
+        (AnswerKind.DECLINED, "twice", "AM05"),
+        (AnswerKind.PAID_ELSEWHERE, None, "MS02"),
+        (AnswerKind.PAID_ELSEWHERE, None, "MS02"),
+    ):
+        one = says(journey, invoice_id, kind, reason)
+        said = answered(app, program, bill_id, media_type)
+        assert (said["status"], said["reason"], said["accepted"]) == ("RJCT", code, None)
+        assert said["decided"] == journey.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        takes_back(journey, one)
+        again = answered(app, program, bill_id, media_type)
+        assert (again["status"], again["reason"], again["decided"]) == ("ACTC", None, None)
+        ids += [said["id"], again["id"]]
+    assert len(set(ids)) == 9
+    says(journey, invoice_id, AnswerKind.DISPUTED, "wrong_amount")  # of which it has no word
+    assert answered(app, program, bill_id, media_type)["id"] == ids[-1]
+
+
+def test_a_no_to_what_is_not_paid_here_and_a_no_that_was_accepted(app: Flask, journey: Journey) -> None:
+    program = program_of(journey)
+    bill_id, invoice_id = asked(journey, program, XML, account="5050-1055")
+    one = says(journey, invoice_id, AnswerKind.DECLINED, "not_mine")
+    assert answered(app, program, bill_id, XML)["reason"] == "MS03"
+    reply(journey.services, biller_id=journey.biller.id, answer_id=one, accepts=True, words="")
+    refused(app, program.get(f"{BILLS}/{bill_id}/answer"), 409, "nothing-asked")
 
 
 def test_what_is_no_request_or_asks_nothing_has_no_answer(app: Flask, journey: Journey) -> None:

@@ -21,6 +21,7 @@ class Outcome(enum.StrEnum):
     DISPUTED = "disputed"
     DECLINED = "declined"
     DUPLICATE = "duplicate"
+    PAID_ELSEWHERE = "paid_elsewhere"  #: as its customer says; nobody else has said so
     SCHEDULED = "scheduled"
     ACCEPTED_IN_PART = "accepted_in_part"
     PAID_IN_PART = "paid_in_part"
@@ -46,8 +47,12 @@ WORDS: Mapping[Outcome, Words] = MappingProxyType(
         Outcome.OPENED: Words(peppol="IP", cdar="204"),
         # a dispute leaves the request open: no answer of pain.014 says so
         Outcome.DISPUTED: Words(peppol="UQ", peppol_reason="OTH", peppol_action="OTH", cdar="207"),
-        Outcome.DECLINED: Words(pain_014="RJCT", pain_014_reason="UCRD", peppol="RE", peppol_reason="OTH", cdar="210"),
+        # its customer knows who asks, or it would not have arrived: not UCRD, "unknown creditor"
+        Outcome.DECLINED: Words(pain_014="RJCT", pain_014_reason="MS02", peppol="RE", peppol_reason="OTH", cdar="210"),
         Outcome.DUPLICATE: Words(pain_014="RJCT", pain_014_reason="AM05", peppol="RE", peppol_reason="OTH", cdar="210"),
+        # "already paid" is there for who asks alone (PAID, in a cancellation): a payer has "reason not specified". The
+        # others' word for paid is the buyer's own, as this is
+        Outcome.PAID_ELSEWHERE: Words(pain_014="RJCT", pain_014_reason="MS02", peppol="PD", cdar="211"),
         Outcome.SCHEDULED: Words(pain_014="ACCP", peppol="AP", cdar="205"),
         Outcome.ACCEPTED_IN_PART: Words(pain_014="ACWC", peppol="CA", cdar="206"),
         Outcome.PAID_IN_PART: Words(peppol="PD", peppol_reason="PPD", cdar="211"),

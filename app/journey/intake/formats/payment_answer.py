@@ -113,7 +113,7 @@ def as_xml(
     now: dt.datetime,
     decided_at: dt.datetime | None = None,
 ) -> bytes:
-    """A pain.014 document that answers this request. ``decided_at``: when its customer accepted it."""
+    """A pain.014 document that answers this request. ``decided_at``: when its customer accepted or declined it."""
     namespace = f"{_PREFIX}{_VERSIONS.get(request.message_name, _VERSION)}"
     root = etree.Element(f"{{{namespace}}}Document", nsmap=cast("dict[str, str]", {None: namespace}))
     us = {"Nm": "Quittance"}
@@ -171,7 +171,8 @@ def as_json(
     now: dt.datetime,
     decided_at: dt.datetime | None = None,
 ) -> bytes:
-    """The same in the JSON of the scheme: DS-05 (delivered), DS-08P (accepted), DS-04b (we cannot have it paid).
+    """The same in the JSON of the scheme: DS-05 (delivered), DS-08P (accepted), DS-08N (its customer says no), DS-04b
+    (we cannot have it paid). ``decided_at``: when its customer said so; None: it is we who say it.
 
     ``tree`` is the request as it came; its own words are given back.
     """
@@ -205,7 +206,7 @@ def as_json(
         },
         # the scheme writes a list here in one place, and there in the other
         "OrgnlPmtInfAndSts": of_instruction | {"TxInfAndSts": [status]}
-        if decided_at
+        if decided_at and said.reason is None
         else [of_instruction | {"TxInfAndSts": status}],
     }
     written = json.dumps({"Document": {_MESSAGE: report}}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
