@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from connectors.payee_name import NameAnswer
 
 
+#: of a program that is let in without another word
+SCOPE = "bills:write bills:read payments:read connections:read connections:write answers:read answers:write"
+
+
 def add(words: Any) -> None:
     biller = add_word(words, "biller", None, "billers, their programs and webhooks")
     verbs = biller.add_subparsers(metavar="COMMAND", required=True)
@@ -23,10 +27,10 @@ def add(words: Any) -> None:
     client = add_word(verbs, "client", _client, "let a program of a biller in, by its public keys")
     client.add_argument("biller", help="blr_…")
     client.add_argument("--jwks", required=True, type=Path, help="file with a JWK Set, public keys only")
-    client.add_argument("--scope", default="bills:write bills:read payments:read connections:read connections:write")
+    client.add_argument("--scope", default=SCOPE)
     scope = add_word(verbs, "scope", _scope, "say what a program of a biller may do from now on")
     scope.add_argument("client", help="cli_…")
-    scope.add_argument("scope", help='all of it: "bills:write bills:read connections:read connections:write"')
+    scope.add_argument("scope", help=f'all of it: "{SCOPE}"')
     _add_keys(verbs)
     webhook = add_word(verbs, "webhook", _webhook, "send a biller signed messages")
     webhook.add_argument("biller", help="blr_…")

@@ -30,6 +30,8 @@ SCOPES = {
     "payments:confirm": "Say whether the money of a payment has arrived.",
     "connections:read": "See the customers who are connected with you, and who asks to be.",
     "connections:write": "Redeem codes and addresses, answer customers who ask, and end connections.",
+    "answers:read": "See what your customers say of your bills instead of paying them.",
+    "answers:write": "Reply to that, and publish a policy for it.",
 }
 #: without both, nobody whom a customer asks could say yes
 _ANSWERING = {"connections:read", "connections:write"}

@@ -39,6 +39,10 @@ def test_the_description_is_valid_openapi(app: Flask) -> None:
 def test_every_operation_says_what_a_biller_must_know(app: Flask) -> None:
     spec = description(app)
     assert set(spec["paths"]) == {
+        "/api/v1/answer-policy",
+        "/api/v1/answers",
+        "/api/v1/answers/{answer_id}",
+        "/api/v1/answers/{answer_id}/reply",
         "/api/v1/bills",
         "/api/v1/bills/{bill_id}",
         "/api/v1/bills/{bill_id}/answer",
@@ -115,6 +119,24 @@ def test_nothing_about_what_a_customer_has_with_others(app: Flask) -> None:
         "address",
         "expected_on",
         "since",
+        "sequence",
+    }
+    assert set(schemas["BillAnswer"]["properties"]) == {
+        "id",
+        "bill_id",
+        "number",
+        "kind",
+        "state",
+        "reason",
+        "words",
+        "lines",
+        "paid_on",
+        "until",
+        "reply_by",
+        "said_at",
+        "ended_at",
+        "ended_by",
+        "reply",
         "sequence",
     }
     assert set(schemas["Redemption"]["properties"]) == {

@@ -71,7 +71,7 @@ def make_biller(
     services: Services,
     *,
     name: str = "Lumen Énergie",
-    scope: str = "bills:write bills:read payments:read connections:read connections:write",
+    scope: str = "bills:write bills:read payments:read connections:read connections:write answers:read answers:write",
     iban: str | None = None,
 ) -> BillerMade:
     number = next(_numbers)

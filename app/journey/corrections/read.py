@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.journey.answers.read import AnswerForBiller, answers_for_biller
+from app.journey.answers.states import AnswerState
 from app.journey.connections.access import delivering_billers, is_silenced
 from app.journey.corrections.models import Correction
 from app.journey.corrections.states import WHOLE, CorrectionKind, CorrectionState
@@ -243,6 +245,8 @@ class CorrectedBill(BillForBiller):
     taken_off: Money  #: of a credit note or a new version: what came off the bill that it was applied to
     sequence: int  #: of the last thing that was told of corrections of it
     not_applied_because: str | None  #: of a credit note or a new version
+    answer: AnswerForBiller | None  #: what its customer says of it, as long as that stands
+    extended_to: dt.date | None  #: the day until which its biller has given time
 
 
 def status_of_bill(state: InvoiceState) -> str:
@@ -298,6 +302,10 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         taken_off=own.taken if own is not None else Money(0, delivered.currency),
         sequence=sequence,
         not_applied_because=own.because if own is not None else None,
+        answer=next(
+            iter(answers_for_biller(session, biller_id=biller_id, bill_id=bill_id, state=AnswerState.OPEN)), None
+        ),
+        extended_to=invoice.extended_to if invoice is not None else None,
     )
 
 

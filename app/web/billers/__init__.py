@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.web.billers import (
+    answers,
     api,
     auth,
     bills,
@@ -19,6 +20,7 @@ from app.web.billers import (
 from app.web.billers.limits import limiter
 
 __all__ = [
+    "answers",
     "bills",
     "confirmations",
     "connections",

@@ -117,6 +117,10 @@ def _description() -> str:
             "tags": [
                 {"name": "Connections", "description": "Who accepted you, and who asks to be billed here."},
                 {"name": "Bills", "description": "Bills into your customers' spaces."},
+                {
+                    "name": "Answers",
+                    "description": "What your customers say of them instead of paying, and your reply.",
+                },
                 {"name": "Uploads", "description": "Many bills in one file."},
                 {"name": "Payments", "description": "What became of them."},
             ],

@@ -127,8 +127,8 @@ def deliver_bill() -> tuple[dict[str, object], int, dict[str, str]] | Response:
 def get_bill(bill_id: str) -> CorrectedBill:
     """See a bill
 
-    Open, paid or closed, the payments that were made for it, and what you said of it since: credit notes, a new
-    version, a withdrawal.
+    Open, paid or closed, the payments that were made for it, what your customer says of it instead, and what you said
+    of it since: credit notes, a new version, a withdrawal, more time.
     """
     if re.fullmatch(_BILL_ID, bill_id) is None:
         raise NotFound("bill")
@@ -156,9 +156,11 @@ def get_answer(bill_id: str) -> Response:
     """See the answer to a request to pay
 
     What its customer says of your pain.013: ACTC, it is in the customer's space · ACCP, a payment of it was decided ·
-    ACWC, the same of less, since a discount or what you took off · RJCT (MS03), it cannot be paid here. Asked again it
-    is the same message, by its MsgId, until something has changed. It is ACTC again when the payment is stopped, and
-    when a correction of yours makes the decision void.
+    ACWC, the same of less, since a discount or what you took off · RJCT, your customer declines it (AM05: it was billed
+    before; MS02: anything else, also that it was paid elsewhere) or it cannot be paid here (MS03). A dispute and a
+    request for more time leave it as it is: see the answers. Asked again it is the same message, by its MsgId, until
+    something has changed. It is ACTC again when the payment is stopped, when a correction of yours makes the decision
+    void, and when a no is taken back or refused.
     """
     if re.fullmatch(_BILL_ID, bill_id) is None:
         raise NotFound("bill")

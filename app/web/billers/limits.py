@@ -25,6 +25,8 @@ BILL_BYTES_MAX = BYTES_MAX
 UPLOAD_BYTES_MAX = bulk.BYTES_MAX
 #: four short values
 CONFIRMATION_BYTES_MAX = 4 * 1024
+#: a word and a sentence of 500 characters, however each of them is written
+REPLY_BYTES_MAX = 8 * 1024
 #: a code and a reference, or a day
 CONNECTION_BYTES_MAX = 4 * 1024
 #: an assertion is about 1 kB

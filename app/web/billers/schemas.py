@@ -10,6 +10,9 @@ from marshmallow import fields, validate
 from typing_extensions import override
 
 from app.audit.proofs import FORMAT
+from app.journey.answers.models import EndedBy
+from app.journey.answers.rules import ANSWER_DAYS, ANSWER_DAYS_MOST, MORE_TIME_MOST, WORDS_MAX, Reason
+from app.journey.answers.states import AnswerKind, AnswerState
 from app.journey.connections.models import REFERENCE_MAX
 from app.journey.connections.states import Told
 from app.journey.corrections.models import REASON_MAX
@@ -279,6 +282,20 @@ def _bill_link(description: str) -> fields.String:
     )
 
 
+def _day(description: str, *, allow_none: bool = True) -> fields.Date:
+    return fields.Date(
+        required=True, allow_none=allow_none, metadata={"example": "2026-12-15", "description": description}
+    )
+
+
+class OpenAnswerSchema(ma.Schema):
+    """What your customer says of a bill, as long as that stands. All of it under its id, for the scope answers:read."""
+
+    id = _Id("ans", "Our id of the answer.")
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in AnswerKind]))
+    until = _day("Of more_time: the day until which your customer asks for time.")
+
+
 class DeliveredBillSchema(ma.Schema):
     """A bill or a credit note that you delivered. Nothing about who pays it, or from where."""
 
@@ -373,6 +390,16 @@ class DeliveredBillSchema(ma.Schema):
             " higher one is the later.",
         },
     )
+    answer = fields.Nested(
+        OpenAnswerSchema,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What your customer says of it instead of paying it, which waits for your reply. It changes"
+            " nothing of what you ask; while it stands, one other than more_time keeps the bill from being paid here."
+        },
+    )
+    extended_to = _day("The day until which you have given time, by a yes or by your policy.")
     delivered_at = _moment("When we took it.")
     payments = fields.List(
         fields.String(), required=True, metadata={"description": "Ids of its payments, oldest first."}
@@ -437,6 +464,120 @@ class _YesOrNo(fields.Boolean):
         if type(value) is not bool:
             raise self.make_error("invalid", input=value)
         return value
+
+
+class BillAnswerSchema(ma.Schema):
+    """What a customer says of one of your bills instead of paying it. It never changes; it ends once."""
+
+    id = _Id("ans", "Our id of the answer.")
+    bill_id = _Id("bill", "The bill.")
+    number = _number()
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf([kind.value for kind in AnswerKind]),
+        metadata={
+            "description": "paid_elsewhere: it was paid in another way · declined: it will not be paid · disputed: it,"
+            " or some of its lines, is wrong · more_time: it will be paid until a later day."
+        },
+    )
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf([state.value for state in AnswerState]),
+        metadata={
+            "description": "open: it waits for your reply · withdrawn: your customer took it back, or said something"
+            " else · accepted · refused · lapsed: the bill was paid, or is asked no more."
+        },
+    )
+    reason = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf([reason.value for reason in Reason]),
+        metadata={"description": "Why it is declined or disputed."},
+    )
+    words = fields.String(
+        required=True, allow_none=True, metadata={"description": "What your customer wrote, for a person to read."}
+    )
+    lines = fields.List(
+        fields.Integer(metadata={"minimum": 1}),
+        required=True,
+        metadata={"description": "Which lines of the bill are disputed, from 1; none: all of it."},
+    )
+    paid_on = _day("Of paid_elsewhere: when, as your customer says.")
+    until = _day("Of more_time: the day until which your customer asks for time.")
+    reply_by = _day("By when you reply, as you have published: your customer sees this day.", allow_none=False)
+    said_at = _moment("When it was said.")
+    ended_at = _moment("When it ended.", allow_none=True)
+    ended_by = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf([by.value for by in EndedBy]),
+        metadata={"description": "What ended it: your reply (biller), your published policy, a correction of yours, …"},
+    )
+    reply = fields.String(required=True, allow_none=True, metadata={"description": "What you wrote to your customer."})
+    sequence = fields.Integer(
+        required=True,
+        metadata={
+            "example": 1,
+            "description": "1: it was said · 2: it ended. Webhooks carry it: the higher one is later.",
+        },
+    )
+
+
+class BillAnswersSchema(ma.Schema):
+    """Answers in the order in which they were said."""
+
+    answers = fields.List(fields.Nested(BillAnswerSchema), required=True)
+    after = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Ask with this ?after= for the next ones; null at the end. To see what was said meanwhile,"
+            " begin anew: webhooks tell of it."
+        },
+    )
+
+
+class ReplySchema(ma.Schema):
+    """Your yes or no to an answer."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    accepts = _YesOrNo(required=True, metadata={"description": "True: yes. What that does is said at the operation."})
+    words = fields.String(
+        validate=validate.Length(max=WORDS_MAX),
+        metadata={"example": "You are right.", "description": "Your customer reads it. A no needs words."},
+    )
+
+
+def _days(least: int, most: int, description: str, example: int) -> fields.Integer:
+    return fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(least, most),
+        metadata={"example": example, "description": description},
+    )
+
+
+class AnswerPolicySchema(ma.Schema):
+    """How you take answers. Your customers see it where they answer."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    more_time_days = _days(
+        0,
+        MORE_TIME_MOST,
+        "So many days after the day of the bill itself you say yes to more time by it, at once. 0: to none.",
+        14,
+    )
+    answer_days = _days(1, ANSWER_DAYS_MOST, "Within so many days you reply.", ANSWER_DAYS)
+
+
+class PublishedPolicySchema(AnswerPolicySchema):
+    """The same, and since when. Who has published nothing says yes to nothing by it, and has ten days to reply."""
+
+    published_at = _moment("When you published it; null: you have published nothing.", allow_none=True)
 
 
 class WordSchema(ma.Schema):
