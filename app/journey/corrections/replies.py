@@ -8,6 +8,7 @@ from app.journey.answers import service as answers
 from app.journey.answers.access import answer_to_biller
 from app.journey.answers.models import BillAnswer, EndedBy
 from app.journey.answers.states import AnswerKind, AnswerState
+from app.journey.corrections.read import whole_of
 from app.journey.corrections.service import withdraw
 from app.journey.invoices.models import Invoice
 from app.journey.payments.access import locked_with_invoice
@@ -58,12 +59,15 @@ def _say_no(uow: UnitOfWork, answer: BillAnswer, *, words: str | None, is_vetted
 
 
 def _say_yes(uow: UnitOfWork, answer: BillAnswer, *, words: str | None) -> None:
-    if answer.lines:
+    is_over = bool(
+        whole_of(uow.session, answer.invoice_id)
+    )  # nothing of it is asked any more, and what was paid is owed
+    if answer.lines and not is_over:
         raise Conflict(
             "correct-the-bill",
             "Some lines are disputed: say yes by a credit note or a new version of the bill, which ends the dispute.",
         )
     answers.accept(uow, answer, by=EndedBy.BILLER, words=words)
-    if answer.kind != AnswerKind.MORE_TIME:
+    if answer.kind != AnswerKind.MORE_TIME and not is_over:
         invoice = uow.session.get_one(Invoice, answer.invoice_id)
         withdraw(uow, biller_id=invoice.delivery.biller_id, bill_id=invoice.delivery.bill_id, reason=words)

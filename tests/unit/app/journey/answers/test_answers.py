@@ -16,6 +16,7 @@ from app.journey.answers.rules import Policy
 from app.journey.answers.service import ANSWERS_MOST, Said
 from app.journey.answers.states import AnswerKind
 from app.journey.connections.models import Connection
+from app.journey.corrections.models import Correction
 from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
 from app.journey.invoices.access import must_not_be_set_aside
@@ -291,6 +292,28 @@ def test_of_a_bill_in_payment_nothing_is_said_and_of_a_paid_one_only_that_it_is_
     one = say(house, "disputed", reason="not_as_agreed")
     biller_says(house, one, accepts=True)
     assert house.told()[-2:] == ["RefundOwed", "BillCorrected"]  # what was paid is to be given back
+
+
+def test_a_yes_to_what_was_replaced_since_it_was_paid_needs_no_withdrawal(house: House) -> None:
+    """Which there is not, of a bill that a new version stands in for; and its lines nobody can correct any more."""
+    house.approved()
+    house.follow(said("ACSC", Fact.DEBITED))
+    with house.begin() as uow:
+        invoice = uow.session.get_one(Invoice, "inv_1")
+        invoice.lines = [{"description": f"{n}", "quantity": None, "amount_minor": 3300} for n in range(3)]
+        words: dict[str, Any] = {
+            "customer_id": house.customer.id,
+            "biller_id": "blr_1",
+            "number": "2",
+            "names": invoice.number,
+        }
+        words |= {"currency": "EUR", "amount_minor": 9900, "said_at": uow.now, "applied_at": uow.now}
+        words |= {"invoice_id": "inv_1", "state": "applied", "kind": "new_version"}
+        uow.session.add(Correction(id="cor_1", bill_id="bill_1", **words))
+        uow.commit()
+    for lines in ((1,), ()):
+        biller_says(house, say(house, "disputed", reason="not_as_agreed", lines=lines), accepts=True)
+    assert ends(house) == [("accepted", "biller")] * 2
 
 
 def test_a_payment_that_turns_out_to_have_happened_ends_what_was_said_since(house: House) -> None:
