@@ -62,6 +62,15 @@ class BillersClient:
         path = f"/api/v1/connections/{connection['id']}/{word}"
         return self._call("POST", path, json={"sequence": connection["sequence"]})
 
+    def bill_answers(self, *, state: str) -> list[dict[str, Any]]:
+        """What customers say of bills instead of paying them: the first page of what is in this state."""
+        found: list[dict[str, Any]] = self._call("GET", f"/api/v1/answers?state={state}")["answers"]
+        return found
+
+    def reply(self, answer_id: str, *, accepts: bool, words: str = "") -> dict[str, Any]:
+        """Yes or no to such an answer. Safe to repeat."""
+        return self._call("POST", f"/api/v1/answers/{answer_id}/reply", json={"accepts": accepts, "words": words})
+
     def _call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         bearer = {"Authorization": f"Bearer {self._access_token()}"}
         answer = self._session.request(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, redirect, re
 from flask.typing import ResponseReturnValue
 
 from app.demo import files
+from app.demo.api_client import BillersClient
 from app.demo.biller_files import BILLERS_FILE, client_of, folder_of
 from app.demo.cast import COMPANIES
 from app.demo.clerk import Clerk
@@ -26,6 +29,7 @@ BODY_BYTES_MAX = 64 * 1024
 #: how many of the newest messages the page and the state show, per biller
 SHOWN_MAX = 200
 EXTENSION = "demo_biller"
+_ANSWER_ID = re.compile(r"ans_[0-9a-f]{32}")
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none';"
@@ -48,10 +52,18 @@ class Program:
         self.courier = Courier(folder, base_url=base_url)
         self.mailbox = Mailbox(folder / "webhooks.jsonl")
         self.clerk = Clerk(lambda slug: client_of(folder, base_url, slug))
+        self._clients: dict[str, BillersClient] = {}
 
     def billers(self) -> dict[str, Any]:
         found: dict[str, Any] = files.read_json(self.folder / BILLERS_FILE) or {}
         return found
+
+    def client(self, slug: str) -> BillersClient:
+        """The program of one of the billers, with the token that it has from before."""
+        client_id = self.billers()[slug]["client_id"]
+        if client_id not in self._clients:
+            self._clients[client_id] = client_of(self.folder, self.base_url, slug)
+        return self._clients[client_id]
 
 
 def create_biller(settings: Settings) -> Flask:
@@ -126,16 +138,34 @@ def page() -> str:
 @blueprint.post("/redeem")
 def redeem() -> ResponseReturnValue:
     """A clerk types a code that a customer reads out on the telephone."""
+    code = request.form.get("code", "")
+    return _done(lambda client: client.redeem(code), taken="taken", refused="refused")
+
+
+@blueprint.post("/reply")
+def reply() -> ResponseReturnValue:
+    """A clerk says yes or no to what a customer says of a bill."""
+    form = request.form
+    answer_id, accepts, words = form.get("answer", ""), form.get("says") == "yes", form.get("words", "")
+    if _ANSWER_ID.fullmatch(answer_id) is None:
+        return "no such answer\n", 404
+    return _done(
+        lambda client: client.reply(answer_id, accepts=accepts, words=words), taken="replied", refused="not-replied"
+    )
+
+
+def _done(call: Callable[[BillersClient], object], *, taken: str, refused: str) -> ResponseReturnValue:
+    """What a clerk does for the biller that the form names, and back to the page, which says what became of it."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         return "only from this page\n", 403
     program, slug = _program(), request.form.get("biller", "")
     if slug not in program.billers():
         return "no such biller\n", 404
     try:
-        client_of(program.folder, program.base_url, slug).redeem(request.form.get("code", ""))
-        said = "taken"
+        call(program.client(slug))
+        said = taken
     except requests.HTTPError as error:
-        said = "refused" if error.response.status_code < 500 else "later"
+        said = refused if error.response.status_code < 500 else "later"
     except requests.RequestException:
         said = "later"
     return redirect(f"/?{slug}={said}#{slug}", 303)
@@ -166,4 +196,22 @@ def _biller_state(program: Program, slug: str, name: str, client_id: str) -> dic
     messages = program.mailbox.of(slug)
     paid = {message["data"].get("number") for message in messages if message["type"] == "payment.settled"}
     bills = [{**bill, "paid": bill["number"] in paid} for bill in program.courier.delivered(client_id)]
-    return {"slug": slug, "name": name, "bills": bills, "messages": messages[::-1][:SHOWN_MAX]}
+    answers = _open_answers(program, slug, messages)
+    shown = messages[::-1][:SHOWN_MAX]
+    return {"slug": slug, "name": name, "bills": bills, "answers": answers, "messages": shown}
+
+
+def _open_answers(program: Program, slug: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """What customers say that waits for a reply, the words as well, which no webhook has: asked for only where one told
+    of something that has not ended. None: there is no answer just now."""
+    last: dict[str, int] = {}
+    for message in messages:
+        if message["type"].startswith("answer."):
+            data = message["data"]
+            last[data["answer_id"]] = max(last.get(data["answer_id"], 0), int(data["sequence"]))
+    if 1 not in last.values():
+        return []
+    try:
+        return program.client(slug).bill_answers(state="open")
+    except requests.RequestException:
+        return None

@@ -21,6 +21,9 @@ from app.db.unit_of_work import UnitOfWork
 from app.demo import files
 from app.demo.biller_files import BILLERS_FILE, private_key
 from app.demo.cast import COMPANIES, CONNECTIONS, OPERATORS, PEOPLE, Company, Person
+from app.journey.answers.read import policy_for_biller
+from app.journey.answers.rules import Policy
+from app.journey.answers.service import publish_policy
 from app.journey.connections.service import connect
 from app.journey.notices import service as notices
 from app.journey.notices.kinds import CHOICES
@@ -37,6 +40,8 @@ from connectors.company_register import CompanyRegister, Found, RegisterAnswer
 from connectors.http import Deadline
 from connectors.payee_name import NOT_POSSIBLE
 
+#: of every company: two weeks more are given at once, and longer is replied to within five days
+POLICY = Policy(more_time_days=14, answer_days=5)
 #: for the register beside the sandbox bank, which starts meanwhile; and between two questions
 REGISTER_S, PAUSE_S = 20, 0.1
 
@@ -91,6 +96,8 @@ def _biller(
     biller_id = uow.session.scalar(select(Biller.id).where(Biller.vat_id == company.vat_id))
     if biller_id is None:
         biller_id = _vetted(uow, company, said)
+    if policy_for_biller(uow.session, biller_id=biller_id).published_at is None:
+        publish_policy(uow, biller_id=biller_id, policy=POLICY)
     endpoint_id, secret = _endpoint(services, uow, biller_id=biller_id, slug=company.slug, known=known)
     return {
         "biller_id": biller_id,

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from app.demo import files
 from app.demo.biller_files import BILLERS_FILE
 from app.demo.seed import seed
+from app.journey.answers.models import AnswerPolicy
 from app.journey.connections.models import Connection
 from app.journey.webhooks.models import WebhookEndpoint
 from app.journey.webhooks.service import secret_row
@@ -19,7 +20,7 @@ from app.services import Services
 from connectors.company_register import NOT_POSSIBLE, Found, RegisterAnswer
 from connectors.sandbox_bank import company_register
 
-TABLES = (Customer, Biller, PayeeAccount, ApiClient, Connection, WebhookEndpoint)
+TABLES = (Customer, Biller, PayeeAccount, ApiClient, Connection, WebhookEndpoint, AnswerPolicy)
 
 
 def counts(services: Services) -> list[int | None]:
@@ -35,9 +36,9 @@ def secret_of(services: Services, endpoint_id: str) -> str:
 def test_makes_the_cast_once(services: Services, tmp_path: Path) -> None:
     seed(services, tmp_path)
     told = files.read_json(tmp_path / BILLERS_FILE)
-    assert counts(services) == [2, 5, 5, 5, 6, 5]
+    assert counts(services) == [2, 5, 5, 5, 6, 5, 5]
     seed(services, tmp_path)
-    assert counts(services) == [2, 5, 5, 5, 6, 5]
+    assert counts(services) == [2, 5, 5, 5, 6, 5, 5]
     assert files.read_json(tmp_path / BILLERS_FILE) == told
 
 
@@ -101,6 +102,6 @@ def test_another_folder_on_the_same_database_gets_programs_and_secrets_of_its_ow
 ) -> None:
     seed(services, tmp_path / "first")
     seed(services, tmp_path / "second")
-    assert counts(services) == [2, 5, 5, 10, 6, 5]
+    assert counts(services) == [2, 5, 5, 10, 6, 5, 5]
     for known in files.read_json(tmp_path / "second" / BILLERS_FILE).values():
         assert secret_of(services, known["endpoint_id"]) == known["webhook_secret"]

@@ -1,0 +1,108 @@
+"""The demo biller's page: what customers say of its bills, and its yes and no."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.demo import biller, files
+from app.demo.api_client import BillersClient
+from app.demo.biller_files import BILLERS_FILE
+from app.demo.cast import WATER
+
+ID = f"ans_{'0' * 32}"
+OPEN: dict[str, Any] = {
+    "id": ID,
+    "number": "EB-1",
+    "kind": "declined",
+    "reason": "not_ordered",
+    "words": "I moved <out>.",
+    "lines": [],
+    "until": None,
+    "paid_on": None,
+    "reply_by": "2026-12-03",
+}
+SAID = {"answer_id": ID, "number": "EB-1", "kind": "declined"}
+
+
+class _Api:
+    """What the biller's program asks, and what it is answered."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.status = 200
+
+    def bill_answers(self, *, state: str) -> list[dict[str, Any]]:
+        self.asked.append(state)
+        self._refuse()
+        return [OPEN]
+
+    def reply(self, answer_id: str, *, accepts: bool, words: str) -> None:
+        self.asked.append((answer_id, accepts, words))
+        self._refuse()
+
+    def _refuse(self) -> None:
+        if self.status != 200:
+            answer = requests.Response()
+            answer.status_code = self.status
+            raise requests.HTTPError(response=answer)
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> _Api:
+    found = _Api()
+    monkeypatch.setattr(biller.Program, "client", lambda _, slug: cast(BillersClient, found))
+    return found
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> biller.Program:
+    files.write_json(tmp_path / BILLERS_FILE, {WATER.slug: {"client_id": "cli_1", "addresses": {}}})
+    return biller.Program(tmp_path, base_url="http://127.0.0.1:1")
+
+
+@pytest.fixture
+def browser(program: biller.Program) -> FlaskClient:
+    app = Flask("app", template_folder="templates")
+    app.extensions[biller.EXTENSION] = program
+    app.register_blueprint(biller.blueprint)
+    return app.test_client()
+
+
+def hears(program: biller.Program, state: str, sequence: int) -> None:
+    message = {"type": f"answer.{state}", "data": SAID | {"state": state, "sequence": str(sequence)}}
+    program.mailbox.keep(WATER.slug, f"msg_{state}", message, received_at="2026-11-23T10:00:00+00:00")
+
+
+def test_what_waits_is_asked_for_once_a_webhook_told_of_it(
+    api: _Api, program: biller.Program, browser: FlaskClient
+) -> None:
+    assert "Nothing that waits for a reply." in browser.get("/").text
+    assert api.asked == []
+    hears(program, "open", 1)
+    page = browser.get("/").text
+    assert "will not pay</strong>, not ordered: “I moved &lt;out&gt;.”. Reply by 2026-12-03." in page
+    assert browser.get("/state.json").get_json()["billers"][WATER.slug]["answers"] == [OPEN]
+    api.status = 503
+    assert "No answer just now: reload." in browser.get("/").text
+    hears(program, "withdrawn", 2)
+    assert "Nothing that waits for a reply." in browser.get("/").text
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, "replied"), (409, "not-replied"), (503, "later")])
+def test_a_clerk_says_yes_or_no(api: _Api, browser: FlaskClient, status: int, said: str) -> None:
+    api.status = status
+    form = {"biller": WATER.slug, "answer": ID, "words": "You are right."}
+    for says in ("yes", "no"):
+        answer = browser.post("/reply", data={**form, "says": says})
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"/?{WATER.slug}={said}#{WATER.slug}")
+    assert api.asked == [(ID, True, "You are right."), (ID, False, "You are right.")]
+    assert browser.post("/reply", data={**form, "answer": "../x"}).status_code == 404
+    assert browser.post("/reply", data={**form, "biller": "x"}).status_code == 404
+    assert browser.post("/reply", data=form, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert len(api.asked) == 2
