@@ -117,6 +117,8 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
         "amount_paid": "0.00",
         "taken_off": "0.00",
         "sequence": 0,
+        "answer": None,
+        "extended_to": None,
         "delivered_at": clock().isoformat(),
         "payments": [],
     }
