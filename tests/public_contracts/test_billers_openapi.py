@@ -173,7 +173,8 @@ def test_schemathesis_finds_nothing(app: Flask, services: Services) -> None:
 
     schema: Any = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
     for operation in schema.get_all_operations():
-        for mode in GenerationMode:
+        takes = [*operation.ok().iter_parameters(), *operation.ok().body]
+        for mode in GenerationMode if takes else [GenerationMode.POSITIVE]:  # without input none is wrong
             cases = operation.ok().as_strategy(generation_mode=mode)
             _BOUNDED(given(case=cases)(call))()
     assert {200, 404, 422} <= set(called)
