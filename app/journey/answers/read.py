@@ -86,7 +86,7 @@ def open_answers(session: Session, *, invoice_ids: Collection[str], today: dt.da
             among(session, BillAnswer.invoice_id, invoice_ids), BillAnswer.state == AnswerState.OPEN
         )
     )
-    return {each.invoice_id: _view(each, today=today) for each in found}
+    return {each.invoice_id: _view(each, today=today) for each in found}  # nobody has replied yet
 
 
 def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> Sayable:
@@ -96,6 +96,7 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
         raise NotFound("bill")
     kinds = kinds_for(
         state=InvoiceState(invoice.state),
+        is_asked=bool(invoice.asked.minor),
         is_delivered=invoice.is_delivered,
         due_on=invoice.due_on,
         pay_by=invoice.pay_by,

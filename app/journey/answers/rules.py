@@ -60,10 +60,17 @@ class Policy:
 
 
 def kinds_for(
-    *, state: InvoiceState, is_delivered: bool, due_on: dt.date | None, pay_by: dt.date | None, today: dt.date
+    *,
+    state: InvoiceState,
+    is_asked: bool,
+    is_delivered: bool,
+    due_on: dt.date | None,
+    pay_by: dt.date | None,
+    today: dt.date,
 ) -> tuple[AnswerKind, ...]:
-    """What its customer may say of a bill. More time only of one that names a day, and while a later one is left."""
-    kinds: Collection[AnswerKind] = SAID_OF.get(state, ())
+    """What its customer may say of a bill of which something ``is_asked``; of a paid one that was taken back there is
+    nothing to say yes to any more. More time only of one that names a day, and while a later one is left."""
+    kinds: Collection[AnswerKind] = SAID_OF.get(state, ()) if is_asked else ()
     if not is_delivered:
         kinds = [kind for kind in kinds if kind in OF_OWN]
     if due_on is None or later_days(due_on=due_on, pay_by=pay_by or due_on, today=today) is None:

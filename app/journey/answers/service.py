@@ -214,6 +214,7 @@ def checked_words(words: str, *, pointer: str = "/words") -> str | None:
 def _must_be_sayable(invoice: Invoice, kind: AnswerKind, *, today: dt.date) -> None:
     may = kinds_for(
         state=InvoiceState(invoice.state),
+        is_asked=bool(invoice.asked.minor),
         is_delivered=invoice.is_delivered,
         due_on=invoice.due_on,
         pay_by=invoice.pay_by,

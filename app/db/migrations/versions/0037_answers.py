@@ -1,5 +1,8 @@
 """answers: what customers say of bills instead of paying them, and what companies publish about that
 
+A process of before pays a bill that its customer has declined, and ends no answer when it is paid. Stop every old
+process, migrate, start the new ones.
+
 Revision: 0037, after 0036
 """
 

@@ -15,10 +15,14 @@ from app.journey.answers.read import answers_of_invoice
 from app.journey.answers.rules import Policy
 from app.journey.answers.service import ANSWERS_MOST, Said
 from app.journey.answers.states import AnswerKind
+from app.journey.connections import service as connections
 from app.journey.connections.models import Connection
+from app.journey.connections.states import ConnectionStep
 from app.journey.corrections.models import Correction
 from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
+from app.journey.intake import own_bills
+from app.journey.invoices import own
 from app.journey.invoices.access import must_not_be_set_aside
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
@@ -27,7 +31,9 @@ from app.journey.payments.step import correct
 from app.people import vetting
 from app.people.sessions import SignedIn
 from connectors.contract import Fact
-from tests.unit.app.journey.house import House, said
+from tests.support.factories import OPERATORS
+from tests.support.pictures import epc_text
+from tests.unit.app.journey.house import IBAN, House, said
 
 DAY = dt.timedelta(days=1)
 ASIDE: dict[AnswerKind, dict[str, Any]] = {
@@ -378,3 +384,58 @@ def test_a_reply_that_does_not_come_is_noticed_once(house: House) -> None:
         reported.append(house.told().count("AnswerOverdue"))
     assert reported == [0, 0, 1, 1]
     assert answer(house, one).overdue_at is not None
+
+
+def test_of_a_paid_bill_that_was_taken_back_there_is_nothing_to_dispute(house: House) -> None:
+    house.settled()
+    one = say(house, "disputed", reason="not_as_agreed")
+    with house.begin() as uow:
+        withdraw(uow, biller_id="blr_1", bill_id="bill_1", reason="You are right.")
+        uow.commit()
+    assert (answer(house, one).state, answer(house, one).ended_by) == ("accepted", "correction")
+    with pytest.raises(Conflict) as refused:
+        say(house, "disputed", reason="not_as_agreed")
+    assert refused.value.code == "not-to-be-said"
+    with house.begin() as uow:
+        payment = uow.session.get_one(Payment, "pay_1", with_for_update=True)
+        correct(uow, payment, Fact.REJECTED, source=Source.STATEMENT, evidence="camt:1/2")
+        uow.commit()
+    assert (house.invoice().state, house.invoice().is_set_aside) == ("cleared", False)
+
+
+@pytest.mark.parametrize("how", ["suspended", "blocked"])
+def test_the_words_of_a_company_that_nobody_hears_are_not_shown(how: str, house: House) -> None:
+    house.bill()
+    one = say(house, "declined", reason="not_ordered")
+    if how == "blocked":
+        with house.begin() as uow:
+            connections.change(uow, customer_id=house.customer.id, biller_id="blr_1", step=ConnectionStep.BLOCK)
+            uow.commit()
+        house.clock.tick(seconds=1)
+    biller_says(house, one, accepts=False, words="Pay at once, to this account.")
+    if how == "suspended":
+        with house.begin() as uow:
+            vetting.suspend(uow, biller_id="blr_1", by=OPERATORS[0], note="a call")
+            uow.commit()
+    with house.services.reading() as uow:
+        [shown] = answers_of_invoice(
+            uow.session, invoice_id="inv_1", customer_id=house.customer.id, today=house.clock.now.date()
+        )
+    assert (shown.state, shown.ended_by, shown.reply) == ("refused", "biller", None)
+
+
+def test_what_was_said_of_a_bill_goes_with_it(house: House) -> None:
+    text = epc_text(iban=IBAN, amount="EUR99.00", reference="1")
+    own_bill_id = own_bills.add_code(house.services, customer_id=house.customer.id, written=text)
+    with house.begin() as uow:
+        form = own_bills.draft(uow.session, own_bill_id=own_bill_id, customer_id=house.customer.id).reading
+        values, day = own_bills.checked(form), house.clock.now.date()
+        kept = own.keep(uow, own_bill_id=own_bill_id, customer_id=house.customer.id, values=values, today=day)
+        uow.commit()
+    with pytest.raises(Conflict):
+        say(house, "disputed", kept, reason="wrong_amount")  # there is nobody to tell
+    say(house, "paid_elsewhere", kept)
+    with house.begin() as uow:
+        own.remove(uow, invoice_id=kept, customer_id=house.customer.id)
+        uow.commit()
+    assert ends(house) == []
