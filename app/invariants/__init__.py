@@ -2,8 +2,8 @@
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
 F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), M messages to customers,
-P payee accounts, S stops, V billers. Many are constraints of the tables as well: what two things keep, one mistake
-does not break. The queries read tables only, so that they judge the code and do not repeat it.
+N answers to bills, P payee accounts, S stops, V billers. Many are constraints of the tables as well: what two things
+keep, one mistake does not break. The queries read tables only, so that they judge the code and do not repeat it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, bindparam, text
 
+from app.invariants.answers import ANSWERS
 from app.invariants.connections import CONNECTIONS
 from app.invariants.ledger import LEDGER
 from app.invariants.liveness import LIVENESS
@@ -28,7 +29,7 @@ from app.invariants.telling import TELLING
 #: rows that are shown of a broken invariant
 ROWS_MOST = 20
 
-INVARIANTS: Sequence[Invariant] = (*CONNECTIONS, *PAYMENTS, *LEDGER, *TELLING, *LOG, *PEOPLE, *LIVENESS)
+INVARIANTS: Sequence[Invariant] = (*CONNECTIONS, *PAYMENTS, *LEDGER, *TELLING, *LOG, *PEOPLE, *ANSWERS, *LIVENESS)
 
 
 @dataclass(frozen=True, slots=True)

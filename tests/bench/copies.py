@@ -33,6 +33,7 @@ ONCE = frozenset(
         "address_leak",
         "stray_bill",
         "invitation",
+        "answer_policy",
         "webhook_endpoint",
         "used_assertion",
         "bank_budget",

@@ -7,6 +7,7 @@ A large database is made of copies of them (copies.py), and each invariant is br
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +22,18 @@ from app.audit.sequencer import number_waiting
 from app.db.engine import make_engine
 from app.db.migrate import upgrade
 from app.factory import create_app
+from app.journey.answers import service as answers
+from app.journey.answers.rules import Policy
+from app.journey.answers.service import Said
+from app.journey.answers.states import AnswerKind
+from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
 from app.journey.invoices.models import Invoice
 from app.journey.payments.looks import work_key
 from app.journey.reconciliation.service import import_statement
 from app.journey.webhooks.service import add_endpoint
 from app.keys.installation import Keys
+from app.people.sessions import SignedIn
 from app.schedule import Schedule
 from app.tables import metadata
 from app.tasks import run_now
@@ -181,6 +188,46 @@ def not_paid_here(journey: Journey) -> None:
     _credit(journey, _bill(journey, **collected))
     _credit(journey, _bill(journey, payee=None, means="card"), amount="84.20")
     _bill(journey, payee={"iban": None, "account": "5050-1055"}, currency="SEK")
+
+
+def answered(journey: Journey) -> None:
+    """Bills of which their customer says something else, in every state that this can be in."""
+    due = {"due_on": f"{journey.clock.now + dt.timedelta(days=9):%Y-%m-%d}"}
+    until = (journey.clock.now + dt.timedelta(days=30)).date()
+    taken_back = _bill(journey)
+    declined = Said(kind=AnswerKind.DECLINED, reason="not_ordered")
+    with journey.services.unit_of_work() as uow:
+        answers.publish_policy(uow, biller_id=journey.biller.id, policy=Policy(more_time_days=5))
+        uow.commit()
+    with journey.services.unit_of_work() as uow:
+        one = answers.say(uow, signed_in=_signed_in(journey), invoice_id=taken_back, said=declined)
+        answers.take_back(uow, signed_in=_signed_in(journey), answer_id=one.id)
+        uow.commit()
+    journey.wait(120)
+    _pay(journey, taken_back)
+    journey.wait(3)
+    _say(journey, taken_back, Said(kind=AnswerKind.DISPUTED, reason="not_received"))
+    _say(journey, _bill(journey, **due), Said(kind=AnswerKind.MORE_TIME, until=until))
+    _say(journey, _bill(journey), declined)
+    for bill, said, accepts in (
+        (_bill(journey), Said(kind=AnswerKind.PAID_ELSEWHERE), True),
+        (_bill(journey, **due), Said(kind=AnswerKind.MORE_TIME, until=until), True),
+        (_bill(journey), declined, False),
+    ):
+        answer_id = _say(journey, bill, said)
+        reply(journey.services, biller_id=journey.biller.id, answer_id=answer_id, accepts=accepts, words="We looked.")
+    journey.worker.run_until_idle()
+
+
+def _say(journey: Journey, invoice_id: str, said: Said) -> str:
+    with journey.services.unit_of_work() as uow:
+        answer = answers.say(uow, signed_in=_signed_in(journey), invoice_id=invoice_id, said=said)
+        uow.commit()
+        return answer.id
+
+
+def _signed_in(journey: Journey) -> SignedIn:
+    return SignedIn(journey.customer, "ses_1", read_only=False)
 
 
 def _credit(journey: Journey, invoice_id: str, *, amount: str = "30.00") -> None:
@@ -356,6 +403,7 @@ OLD: Sequence[Story] = (
 #: a few hours old: the bank is asked again
 RECENT: Sequence[Story] = (settled, settled, settled_early, settled_and_booked, credited, never_came_back, not_paid_yet)
 OPEN: Sequence[Story] = (
+    answered,
     not_paid_yet,
     not_paid_yet_early,
     added_by_its_customer,

@@ -137,6 +137,46 @@ def _breaks(name: str, *others: str) -> Callable[[Spoil], Spoil]:
     return keep
 
 
+@_breaks("N1")
+def paid_while_it_was_declined(books: Books) -> None:
+    taken_back = books.one("bill_answer", "state = 'withdrawn' AND invoice_id IN (SELECT invoice_id FROM payment)")
+    books.change("bill_answer", taken_back, ended_at=taken_back["ended_at"] + HOUR)
+
+
+@_breaks("N2")
+def aside_without_a_word(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'to_pay' AND NOT is_set_aside"), is_set_aside=True)
+
+
+@_breaks("N2")
+def declined_and_still_to_be_paid(books: Books) -> None:
+    books.change("invoice", books.one("invoice", "state = 'to_pay' AND is_set_aside"), is_set_aside=False)
+
+
+@_breaks("N3")
+def more_time_than_anybody_gave(books: Books) -> None:
+    later = books.one("invoice", "extended_to IS NOT NULL")
+    books.change("invoice", later, extended_to=later["extended_to"] + 24 * HOUR)
+
+
+@_breaks("N4", "N2")
+def declined_and_cleared(books: Books) -> None:
+    accepted = books.one("bill_answer", "state = 'accepted' AND kind = 'paid_elsewhere'")
+    books.change("bill_answer", accepted, state="open")
+
+
+@_breaks("N5")
+def a_yes_that_takes_nothing_off(books: Books) -> None:
+    refused = books.one("bill_answer", "state = 'refused'")
+    books.change("bill_answer", refused, state="accepted")
+
+
+@_breaks("N6")
+def nobody_noticed_that_no_reply_came(books: Books) -> None:
+    waiting = books.one("bill_answer", "state = 'open'")
+    books.change("bill_answer", waiting, reply_by=waiting["reply_by"] - 400 * HOUR)
+
+
 @_breaks("A1")
 def a_step_that_nobody_took(books: Books) -> None:
     books.change("connection", books.one("connection", "state = 'active'"), sequence=2)
@@ -1203,6 +1243,29 @@ def test_what_needs_no_trip_is_submitted_once_its_consent_was_approved(bare: Eng
         assert broken_in(connection, lived.clock.now) <= {"B2", "C13", "E11"}  # here it is that of a single payment
         books.change("trip", trip, exchanged_at=None)
         assert "C8" in broken_in(connection, lived.clock.now)
+
+
+def test_more_time_is_what_was_said_yes_to(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        later = books.one("invoice", "extended_to IS NOT NULL")
+        books.change("invoice", later, extended_to=None)
+        assert broken_in(connection, lived.clock.now) == {"N3"}
+        asked = books.one("bill_answer", "state = 'open' AND kind = 'more_time'")
+        books.change("invoice", later, extended_to=later["extended_to"])
+        books.change("invoice", {"id": asked["invoice_id"]}, extended_to=asked["until"])
+        assert broken_in(connection, lived.clock.now) == {"N3"}
+
+
+def test_of_a_paid_bill_a_dispute_may_stand(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        paid = books.one(
+            "bill_answer", "state = 'open' AND invoice_id IN (SELECT id FROM invoice WHERE state = 'paid')"
+        )
+        assert paid["kind"] == "disputed"
+        books.change("bill_answer", paid, kind="paid_elsewhere")
+        assert broken_in(connection, lived.clock.now) == {"N4"}
 
 
 def test_nothing_is_spoilt_for_an_invariant_that_is_gone() -> None:
