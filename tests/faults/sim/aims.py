@@ -115,6 +115,8 @@ STANDING = Aim(
 )
 #: of all seeds, STANDING_SHARE of those without a sign-in. By dice of their own: what other seeds are does not change
 SIGN_IN_SHARE, ADDING_SHARE, VETTING_SHARE, STANDING_SHARE, STOPPING_SHARE = 0.2, 0.25, 0.15, 0.25, 0.1
+#: of all seeds: people who answer their bills otherwise than by paying them
+ANSWERING_SHARE = 0.25
 
 
 def drawn(dice: random.Random, seed: int) -> Aim:
@@ -128,6 +130,9 @@ def drawn(dice: random.Random, seed: int) -> Aim:
     aside = random.Random(f"adding {seed}")  # noqa: S311  # as well
     if aside.random() < ADDING_SHARE:
         aim = _with_own_bills(aim)
+    aside = random.Random(f"answering {seed}")  # noqa: S311  # as well
+    if aside.random() < ANSWERING_SHARE:
+        aim = replace(aim, own_deeds={**aim.own_deeds, "answer": 10})
     aside = random.Random(f"vetting {seed}")  # noqa: S311  # as well
     return _with_operators(aim) if aside.random() < VETTING_SHARE else aim
 

@@ -88,6 +88,7 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
         found += broken_tables(world, watch)
         watch.rows = [Row(*row) for row in world.house.raw.execute(_PAYMENTS)]
         found += world.account.count()
+        found += world.answering.judge()
         found += world.vetting.judge()
         found += world.standing.truth.judge()
     return found + list(_broken_truth(world, watch)) + list(world.standing.truth.books())

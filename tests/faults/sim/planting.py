@@ -1,4 +1,4 @@
-"""How a mistake is planted in the real services, and taken out again; bugs.py and bugs_standing.py have them."""
+"""How a mistake is planted in the real services, and taken out again; bugs.py and the files beside it have them."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ from connectors.errors import BankSilent, BankUnavailable
 from tests.faults.sim import aims, chance, correcting, reconciling
 from tests.faults.sim.accounting import Account
 from tests.faults.sim.adding import Adding
+from tests.faults.sim.answering import Answering
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, PSU, House, Person
@@ -137,6 +138,7 @@ class World:
         self.followed: set[int] = set()  #: ways back that some browser took
         self.visits = Visits(self)
         self.adding = Adding(self)
+        self.answering = Answering(self)
         self.vetting = Vetting(self)
         self.standing = StandingConsents(self)
         self.receivers = {
@@ -852,6 +854,9 @@ class World:
 
     def do_add(self) -> bool:
         return self.adding.go_on()
+
+    def do_answer(self) -> bool:
+        return self.answering.go_on()
 
     def do_vet(self) -> bool:
         return self.vetting.go_on()
