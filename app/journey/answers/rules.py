@@ -16,6 +16,8 @@ LINES_MAX = 200
 MORE_TIME_MOST = 365
 #: where a company has published nothing: it says yes to nothing by itself, and has ten days to reply
 ANSWER_DAYS, ANSWER_DAYS_MOST = 10, 60
+#: a day that began then is over everywhere
+EVERYWHERE = dt.timedelta(days=1)
 
 
 class Reason(enum.StrEnum):
@@ -88,3 +90,8 @@ def later_days(*, due_on: dt.date, pay_by: dt.date, today: dt.date) -> tuple[dt.
 def is_granted(policy: Policy, *, due_on: dt.date, until: dt.date) -> bool:
     """Whether the published policy says yes by itself. It counts from the bill's own day, however often it is asked."""
     return until <= due_on + dt.timedelta(days=policy.more_time_days)
+
+
+def first_day_not_over(now: dt.datetime) -> dt.date:
+    """Every day before this one is over, wherever on earth its customer is."""
+    return (now - EVERYWHERE).date()

@@ -28,6 +28,7 @@ from app.journey.answers.rules import (
     WORDS_MAX,
     Policy,
     Reason,
+    first_day_not_over,
     is_granted,
     kinds_for,
     later_days,
@@ -49,8 +50,6 @@ from consent.base import new_id
 ANSWERS_MOST = 30
 #: in one transaction
 OVERDUE_AT_ONCE = 500
-#: a day is over everywhere
-EVERYWHERE = dt.timedelta(days=1)
 #: of a bill that was paid before it was added here
 PAID_LONG_AGO = dt.timedelta(days=10 * 366)
 
@@ -182,7 +181,7 @@ def report_overdue(uow: UnitOfWork) -> None:
     late = (
         BillAnswer.state == AnswerState.OPEN,
         BillAnswer.overdue_at.is_(None),
-        BillAnswer.reply_by < (uow.now - EVERYWHERE).date(),
+        BillAnswer.reply_by < first_day_not_over(uow.now),
     )
     oldest = (
         select(BillAnswer.id)

@@ -1,0 +1,146 @@
+"""What is said of a bill at every moment of a decision to pay it, and a reply at every moment of taking it back: two
+real transactions, on PostgreSQL; and from one starting line on both databases.
+
+However they meet, one of the two is refused, and nobody waits for somebody who waits for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from app import invariants
+from app.errors import Conflict, TooLate
+from app.journey.answers import service as answers
+from app.journey.answers.models import AnswerPolicy, BillAnswer
+from app.journey.answers.rules import Policy
+from app.journey.corrections.replies import reply
+from app.journey.decisions import service as decisions
+from app.journey.decisions.models import Decision
+from app.people.models import Customer
+from tests.conftest import Clock
+from tests.functional.test_connection_races import at_once
+from tests.unit.app.journey.answers.test_answers import answer, say, take_back
+from tests.unit.app.journey.corrections.test_correction_races import Act, Rounds
+from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
+from tests.unit.app.journey.house import House
+
+#: a decision takes as many statements, and the moments that count lie close together
+EVERY = 9
+
+
+def on_postgres(test: Any) -> Any:
+    """SQLite lets one writer in at a time: there is no moment between."""
+    return pytest.mark.postgres(pytest.mark.parametrize("database_url", ["postgres"], indirect=True)(test))
+
+
+@pytest.fixture
+def rounds(engine: Engine, clock: Clock, customer: Customer, every: int) -> Rounds:
+    return Rounds(engine, clock, customer, min(every, EVERY))
+
+
+def signed(house: House) -> Callable[[], object]:
+    """The bill, with an order that is about to be sent."""
+    house.bill()
+    device = passkey_of(house, house.customer)
+    started = start(house)
+    credential = device.sign(started.public_key)
+    return lambda: decide(house, started, credential)
+
+
+def decline(house: House) -> None:
+    say(house, "declined", reason="not_ordered")
+
+
+def outcome(house: House) -> tuple[int, int]:
+    """How many decisions and how many answers there are."""
+    assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
+    with house.services.reading() as uow:
+        return len(uow.session.scalars(select(Decision)).all()), len(uow.session.scalars(select(BillAnswer)).all())
+
+
+def outcomes(rounds: Rounds, *, answers_first: bool = False) -> set[tuple[int, int]]:
+    sends: list[Callable[[], object]] = []
+
+    def prepare(house: House) -> None:
+        sends[:] = [signed(house)]
+
+    def pay(_: House) -> None:
+        sends[0]()
+
+    acts: tuple[Act, Act] = (decline, pay) if answers_first else (pay, decline)
+    return {outcome(house) for house in rounds.moments(prepare, *acts)}
+
+
+@on_postgres
+@pytest.mark.parametrize("answers_first", [False, True])
+def test_nobody_pays_what_they_decline_at_that_moment(answers_first: bool, rounds: Rounds) -> None:
+    assert outcomes(rounds, answers_first=answers_first) == {(1, 0), (0, 1)}
+
+
+@on_postgres
+def test_without_the_question_they_would(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above sees what it looks for."""
+    monkeypatch.setattr(decisions, "must_not_be_set_aside", lambda _: None)
+    assert (1, 1) in outcomes(rounds)
+
+
+@on_postgres
+@pytest.mark.parametrize("accepts", [True, False])
+def test_a_reply_and_its_taking_back_have_one_end(accepts: bool, rounds: Rounds) -> None:
+    said: list[str] = []
+
+    def prepare(house: House) -> None:
+        house.bill()
+        said[:] = [say(house, "paid_elsewhere")]
+
+    def replied(house: House) -> None:
+        reply(house.services, biller_id="blr_1", answer_id=said[0], accepts=accepts, words="We looked.")
+
+    ends = set()
+    for house in rounds.moments(prepare, replied, lambda house: take_back(house, said[0])):
+        assert outcome(house) == (0, 1)
+        one, bill = answer(house, said[0]), house.invoice()
+        assert house.told().count("AnswerChanged") == 2
+        assert (one.state == "accepted") == (bill.state == "cleared")
+        assert not bill.is_set_aside
+        ends.add(one.state)
+    assert ends == {"withdrawn", "accepted" if accepts else "refused"}
+
+
+def test_of_all_at_once_one_has_it(house: House) -> None:
+    send = signed(house)
+
+    def pay() -> None:
+        send()
+
+    raised = at_once(pay, lambda: decline(house), lambda: decline(house))
+    assert {type(each) for each in raised} <= {Conflict}
+    decided, said = outcome(house)
+    assert (decided, said) in ((1, 0), (0, 2))
+    assert house.invoice().is_set_aside == (not decided)
+
+
+def test_of_a_reply_and_a_taking_back_at_once_one_has_it(house: House) -> None:
+    house.bill()
+    one = say(house, "declined", reason="not_ordered")
+    raised = at_once(
+        lambda: take_back(house, one),
+        lambda: reply(house.services, biller_id="blr_1", answer_id=one, accepts=True, words=""),
+    )
+    assert [type(each) for each in raised] == [TooLate]
+    assert outcome(house) == (0, 1)
+
+
+def test_the_first_policies_of_a_company_at_once_are_one(house: House) -> None:
+    def publish(days: int) -> None:
+        with house.begin() as uow:
+            answers.publish_policy(uow, biller_id="blr_1", policy=Policy(more_time_days=days))
+            uow.commit()
+
+    assert at_once(lambda: publish(1), lambda: publish(2)) == []
+    with house.services.reading() as uow:
+        assert uow.session.scalars(select(AnswerPolicy.more_time_days)).one() in (1, 2)
