@@ -52,6 +52,7 @@ def test_nothing_breaks_in_10_histories() -> None:
         "unknown-frees",
         "not-here-can-be-paid",
         "taken-back-and-not-told",
+        pytest.param("set-aside-not-asked", marks=pytest.mark.long),
         pytest.param("waiting-is-no", marks=pytest.mark.long),
     ],
 )

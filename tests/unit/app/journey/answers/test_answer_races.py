@@ -28,9 +28,6 @@ from tests.unit.app.journey.corrections.test_correction_races import Act, Rounds
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
 from tests.unit.app.journey.house import House
 
-#: a decision takes as many statements, and the moments that count lie close together
-EVERY = 9
-
 
 def on_postgres(test: Any) -> Any:
     """SQLite lets one writer in at a time: there is no moment between."""
@@ -39,7 +36,7 @@ def on_postgres(test: Any) -> Any:
 
 @pytest.fixture
 def rounds(engine: Engine, clock: Clock, customer: Customer, every: int) -> Rounds:
-    return Rounds(engine, clock, customer, min(every, EVERY))
+    return Rounds(engine, clock, customer, every)
 
 
 def signed(house: House) -> Callable[[], object]:
