@@ -103,6 +103,8 @@ class Answering:
                 answer = answers.say(uow, signed_in=person.signed_in, invoice_id=invoice_id, said=said)
                 answer_id, granted = answer.id, answer.state == "accepted"
                 uow.commit()
+            if not self.words:  # what was decided before anything was said
+                self.decided.update(each[0] for each in world.house.raw.execute("SELECT id FROM decision"))
             for before in self.words.values():
                 before.is_open &= before.invoice_id != invoice_id
             self.words[answer_id] = Word(
