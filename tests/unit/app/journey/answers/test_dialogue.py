@@ -381,7 +381,7 @@ def walk(dialogue: Dialogue, *, steps: int) -> Iterator[tuple[Reached, str, Stat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [2, pytest.param(40, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("steps", [2, pytest.param(4, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_both_sides_always_believe_the_same(steps: int, sqlite_template: Path) -> None:
     reached: set[State] = set()
     done: set[str] = set()
@@ -397,7 +397,7 @@ def test_both_sides_always_believe_the_same(steps: int, sqlite_template: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [8, pytest.param(400, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("times", [8, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_no_dialogue_pays_what_is_not_to_be_paid(times: int, sqlite_template: Path) -> None:
     """However long: nothing is paid after it was declined, disputed or paid elsewhere, nor more than is due."""
     dialogue = Dialogue(sqlite_template)
