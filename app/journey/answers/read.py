@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.many import among
@@ -14,8 +14,9 @@ from app.errors import NotFound
 from app.journey.answers.access import answer_to_biller, policy_of
 from app.journey.answers.models import AnswerPolicy, BillAnswer
 from app.journey.answers.rules import Policy, kinds_for, later_days
-from app.journey.answers.states import AnswerKind, AnswerState
+from app.journey.answers.states import BLOCKING, AnswerKind, AnswerState
 from app.journey.connections.access import is_silenced
+from app.journey.invoices.chain import lines_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.people.biller_states import SUSPENDED
@@ -79,14 +80,59 @@ def answers_of_invoice(
     return tuple(_view(each, today=today, is_unheard=is_unheard) for each, is_unheard in found)
 
 
-def open_answers(session: Session, *, invoice_ids: Collection[str], today: dt.date) -> dict[str, AnswerView]:
-    """For each of these bills that was answered what stands."""
-    found = session.scalars(
-        select(BillAnswer).where(
-            among(session, BillAnswer.invoice_id, invoice_ids), BillAnswer.state == AnswerState.OPEN
-        )
+def last_answers(session: Session, *, invoice_ids: Collection[str], today: dt.date) -> dict[str, AnswerView]:
+    """For each of these bills that was answered what was said last, unless it was taken back: it stands, or its company
+    has replied."""
+    last = (
+        select(func.max(BillAnswer.id))
+        .where(among(session, BillAnswer.invoice_id, invoice_ids))
+        .group_by(BillAnswer.invoice_id)
     )
-    return {each.invoice_id: _view(each, today=today) for each in found}  # nobody has replied yet
+    found = session.execute(
+        select(BillAnswer, _IS_UNHEARD)
+        .outerjoin(Biller, Biller.id == BillAnswer.biller_id)
+        .where(BillAnswer.id.in_(last), BillAnswer.state != AnswerState.WITHDRAWN)
+    )
+    return {each.invoice_id: _view(each, today=today, is_unheard=is_unheard) for each, is_unheard in found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidBefore:
+    """What its customer said of a bill that another one stands in for."""
+
+    invoice_id: str
+    number: str
+    kind: str  #: AnswerKind: one that sets a bill aside
+    said_at: dt.datetime
+
+
+def said_before(session: Session, *, invoice_ids: Collection[str]) -> dict[str, SaidBefore]:
+    """For each of these that stands in for bills which its customer had answered: the last answer that was not taken
+    back. Of several one that they are paid elsewhere comes first: who pays this one might pay twice."""
+    earlier = {each: line[: line.index(each)] for each, line in lines_of(session, invoice_ids).items()}
+    ids = {each for line in earlier.values() for each in line}
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(BillAnswer, Invoice.number)
+        .join(Invoice, Invoice.id == BillAnswer.invoice_id)
+        .where(
+            among(session, BillAnswer.invoice_id, ids),
+            BillAnswer.kind.in_(BLOCKING),
+            BillAnswer.state != AnswerState.WITHDRAWN,
+        )
+        .order_by(BillAnswer.id)
+    ).all()
+    found: dict[str, SaidBefore] = {}
+    for invoice_id, line in earlier.items():
+        of_line = [(answer, number) for answer, number in rows if answer.invoice_id in line]
+        of_line.sort(key=lambda one: one[0].kind == AnswerKind.PAID_ELSEWHERE)  # the last one of all counts
+        if of_line:
+            answer, number = of_line[-1]
+            found[invoice_id] = SaidBefore(
+                invoice_id=answer.invoice_id, number=number, kind=answer.kind, said_at=answer.said_at
+            )
+    return found
 
 
 def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.date) -> Sayable:
@@ -117,7 +163,7 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
     )
 
 
-def _view(answer: BillAnswer, *, today: dt.date, is_unheard: bool = False) -> AnswerView:
+def _view(answer: BillAnswer, *, today: dt.date, is_unheard: bool) -> AnswerView:
     is_open = answer.state == AnswerState.OPEN
     return AnswerView(
         id=answer.id,

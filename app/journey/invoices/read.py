@@ -175,13 +175,15 @@ def invoices_of(
     today: dt.date,
     now: dt.datetime,
     states: Sequence[InvoiceState],
+    with_set_aside: bool = True,
     page: int = 1,
 ) -> list[InvoiceView]:
     """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by the day; what its customer has set
     aside next; then the others.
 
     What is not paid here stands among the first until its day is over: nobody tells when it was paid. Those of a muted
-    biller stand behind the others of their kind; none is left out.
+    biller stand behind the others of their kind; none is left out. Without what is set aside: without such bills that
+    would be to pay.
     """
     over = Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)) | (
         (Invoice.state == InvoiceState.NOT_HERE) & _is_day_over(today)
@@ -189,10 +191,13 @@ def invoices_of(
     still_open = case((over, 2), (Invoice.is_set_aside, 1), else_=0)
     muted = muted_billers(session, customer_id=customer_id)
     behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
+    wanted = and_(Invoice.customer_id == customer_id, Invoice.state.in_(states))
+    if not with_set_aside:
+        wanted = and_(wanted, or_(Invoice.state != InvoiceState.TO_PAY, Invoice.is_set_aside.is_(False)))
     rows = session.execute(
         _select()
         .add_columns(is_bill_stopped(now))
-        .where(Invoice.customer_id == customer_id, Invoice.state.in_(states))
+        .where(wanted)
         .order_by(still_open, behind, _DAY, Invoice.id)
         .limit(INBOX_MOST)
         .offset((page - 1) * INBOX_MOST)

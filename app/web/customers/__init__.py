@@ -12,6 +12,7 @@ from app.people.customers import LOCALES
 from app.web.context import EXTENSION, cookie_name, signed_in
 from app.web.customers import (  # noqa: F401  (they add their pages)
     agree,
+    answers,
     choose,
     companies,
     consents,

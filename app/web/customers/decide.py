@@ -8,6 +8,7 @@ from flask import Response, abort, jsonify, make_response, redirect, render_temp
 from flask.typing import ResponseReturnValue
 
 from app.errors import AppError, Invalid, TooLate
+from app.journey.answers.read import said_before
 from app.journey.banks import sign_in
 from app.journey.banks.read import troubled_banks
 from app.journey.consents.my_banks import banks_of
@@ -152,6 +153,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
+        said = said_before(uow.session, invoice_ids=[invoice_id]).get(invoice_id)
         signed_in_until = None
         account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)
         bill = replace(bill, seal=origin_of(services().vault, uow.session, invoice_id=invoice_id).seal)  # checked anew
@@ -165,7 +167,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
-    if bill.state != InvoiceState.TO_PAY or bill.seal is Seal.WRONG or (account is not None and not account.is_open):
+    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open)
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says why
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
@@ -177,6 +180,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             "customers/confirm.html",
             bill=bill,
             chain=chain,
+            before=said,
             bank=bank_view(chosen, troubled) if chosen else None,
             consent=consent,
             not_covered=sentence(consent.reason) if consent and consent.reason else None,

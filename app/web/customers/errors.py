@@ -80,6 +80,10 @@ CODES = {
     "kept": lazy_gettext("This bill is among your bills already. Open it there."),
     "check-payee-first": lazy_gettext("Please check the payee of this bill first. Nothing was paid."),
     "already-in-payment": lazy_gettext("A payment of this bill is under way, or it is paid already."),
+    "set-aside": lazy_gettext(
+        "You have answered this bill otherwise, so nothing is paid for it. Nothing left your account. Take your answer"
+        " back on the page of the bill before you pay."
+    ),
     "not-paid-here": lazy_gettext("This bill is not paid from here. No money moved, and nothing was changed."),
     "earlier-in-payment": lazy_gettext(
         "A payment of the bill that this one replaces is under way. Please wait until it is known what became of it."

@@ -8,6 +8,7 @@ import io
 from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.answers.read import answers_of_invoice, last_answers, said_before, sayable
 from app.journey.banks.read import troubled_banks
 from app.journey.connections.read import waiting_for_answer
 from app.journey.corrections.read import (
@@ -74,8 +75,16 @@ def inbox() -> ResponseReturnValue:
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         bills = invoices_of(
-            uow.session, customer_id=customer.id, today=today, now=uow.now, states=SHOWN[show], page=page
+            uow.session,
+            customer_id=customer.id,
+            today=today,
+            now=uow.now,
+            states=SHOWN[show],
+            with_set_aside=show != "to-pay",
+            page=page,
         )
+        answers = last_answers(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
+        before = said_before(uow.session, invoice_ids=[bill.id for bill in bills])
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
@@ -103,6 +112,8 @@ def inbox() -> ResponseReturnValue:
             for bill in bills
         ],
         ways=ways,
+        answers=answers,
+        before=before,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,
         companies_waiting=waiting,
@@ -115,15 +126,26 @@ def inbox() -> ResponseReturnValue:
         own_to_pay_count=own_total.count,
         not_here_count=total.not_here,
         stopped_count=total.stopped + own_total.stopped,
+        set_aside_count=total.set_aside + own_total.set_aside,
         more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
     )
 
 
 @blueprint.get("/bills/<inv>")
 def bill(inv: str) -> ResponseReturnValue:
+    return bill_page(inv)
+
+
+def bill_page(inv: str, *, error: str | None = None) -> str:
+    """One bill. ``error`` is the code of what could not be said of it, or taken back: the page then begins with that.
+    Raises NotFound."""
     customer = me().customer
     with services().reading() as uow:
-        view = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today_of(customer, uow.now))
+        today = today_of(customer, uow.now)
+        view = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
+        answers = answers_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
+        may = sayable(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
+        before = said_before(uow.session, invoice_ids=[inv]).get(inv)
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, now=uow.now)
         payments = live_payments(uow.session, invoice_ids=[inv])
         decided = decided_amounts(uow.session, invoice_ids=[inv])
@@ -151,6 +173,11 @@ def bill(inv: str) -> ResponseReturnValue:
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
         ways=ways,
+        answers=answers,
+        may=may,
+        before=before,
+        error=error,
+        again=url_for("customers.bill", inv=inv) if error else "",
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
     )
 

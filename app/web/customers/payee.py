@@ -68,7 +68,7 @@ def _page(invoice_id: str, bank: BankProfile, *, faults: tuple[str, ...], typed:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
         need, _ = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=None)
-    if bill.state != InvoiceState.TO_PAY:
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))
     if need.is_nothing:
         consent = request.args.get("consent")

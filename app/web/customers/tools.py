@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.answers.read import AnswerView, last_answers
 from app.journey.banks.read import troubled_banks
 from app.journey.invoices.read import INBOX_MOST, InvoiceView, Seal, account_view, invoice_view, invoices_of, origin_of
 from app.journey.invoices.states import InvoiceState
@@ -136,17 +137,19 @@ def my_bills() -> ResponseReturnValue:
     """A page of the customer's bills, as the inbox has them."""
     page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
     with services().reading() as uow:
+        today = today_of(_customer(), uow.now)
         bills = invoices_of(
             uow.session,
             customer_id=_customer().id,
-            today=today_of(_customer(), uow.now),
+            today=today,
             now=uow.now,
             states=tuple(InvoiceState),
             page=page,
         )
+        answers = last_answers(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
     more = page < PAGES_MOST and len(bills) == INBOX_MOST
     return jsonify(
-        bills=[_bill(bill) for bill in bills],
+        bills=[_bill(bill, answers.get(bill.id)) for bill in bills],
         next=_absolute(url_for("tools.my_bills", page=page + 1)) if more else None,
     )
 
@@ -160,6 +163,7 @@ def my_ways(inv: str) -> ResponseReturnValue:
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
+        answer = last_answers(uow.session, invoice_ids=[inv], today=today).get(inv)
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
         seal = origin_of(services().vault, uow.session, invoice_id=inv).seal
         ways = ways_of_bill(
@@ -172,7 +176,7 @@ def my_ways(inv: str) -> ResponseReturnValue:
     is_closed = seal is Seal.WRONG or (account is not None and not account.is_open)
     bill = replace(bill, is_stopped=bill.is_suspended or is_closed)
     shown = [] if ways is None or bill.is_stopped else [_way(way) for way in _all(ways)]
-    return jsonify(bill=_bill(bill), ways=shown)
+    return jsonify(bill=_bill(bill, answer), ways=shown)
 
 
 def _all(ways: WaysView) -> list[WayView]:
@@ -182,8 +186,14 @@ def _all(ways: WaysView) -> list[WayView]:
     return [*(way for way in standing if way.covers), *ways.single, *rest, *ways.set_up]
 
 
-def _bill(bill: InvoiceView) -> dict[str, Any]:
-    held = "stopped" if bill.is_stopped else "earlier_in_payment" if bill.waits_for_earlier else None
+def _bill(bill: InvoiceView, answer: AnswerView | None) -> dict[str, Any]:
+    held = None
+    if bill.is_stopped:
+        held = "stopped"
+    elif bill.waits_for_earlier:
+        held = "earlier_in_payment"
+    elif bill.is_set_aside and bill.state == InvoiceState.TO_PAY:
+        held = "set_aside"
     return {
         "id": bill.id,
         "company": {"id": bill.biller_id, "name": bill.biller_name},
@@ -192,10 +202,21 @@ def _bill(bill: InvoiceView) -> dict[str, Any]:
         "state": bill.state,
         "issued_on": bill.issued_on.isoformat(),
         "due_on": bill.due_on.isoformat() if bill.due_on and bill.says_how else None,
+        "pay_by": bill.pay_by.isoformat() if bill.pay_by and bill.says_how else None,
         "asked": _money(bill.asked),
         "payable_today": _money(bill.payable) if bill.state == InvoiceState.TO_PAY and held is None else None,
         "held": held,
+        "answer": _answer(answer) if answer is not None else None,
         "page": _absolute(url_for("customers.bill", inv=bill.id)),
+    }
+
+
+def _answer(answer: AnswerView) -> dict[str, Any]:
+    return {
+        "kind": answer.kind,
+        "state": answer.state,
+        "until": answer.until.isoformat() if answer.until else None,
+        "reply_by": answer.reply_by.isoformat() if answer.reply_by else None,
     }
 
 
