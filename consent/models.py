@@ -155,7 +155,7 @@ class Standing(Base):
     next_look_at: Mapped[dt.datetime | None]
     renewing_until: Mapped[dt.datetime | None]  # until then one worker renews its token, and no other
     gone_at: Mapped[dt.datetime | None]  # the bank has confirmed that it has it no more
-    reminded_for: Mapped[dt.date | None]  # the latest day on which its customer was to be reminded of the end
+    reminded_for: Mapped[dt.date | None]  # the last day on which its customer was reminded of the end
     sequence: Mapped[int] = mapped_column(default=0)  # how many lines its history has
 
     @property

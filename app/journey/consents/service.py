@@ -6,10 +6,11 @@ And what a bank does with it by itself: it says that there is news.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Date, Integer, Select, bindparam, column, or_, select, update, values
 
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, TooLate
@@ -29,7 +30,7 @@ from connectors.errors import BankError
 from connectors.registry import UnknownBank
 from connectors.security.pkce import challenge
 from consent import tokens, trips
-from consent.base import new_secret
+from consent.base import UTCDateTime, new_secret
 from consent.models import Consent, ConsentHistory, Standing, Trip
 from consent.states import STANDING_USABLE, ConsentSource, StandingState, StandingStep
 
@@ -243,40 +244,59 @@ def _event(event: Event) -> str:
     return f"event:{event.event_id[:100]}"
 
 
+#: on how many days, from today on, something may end of which it is to be told
+_NEAR_DAYS = max(rules.REMIND_DAYS) + 1
+
+
+def _to_remind() -> Select[str]:
+    """For the days that are near: ``ends_on_0``, on which of them its customer was to be reminded of an end on it
+    (``due_0``, which begins ``from_0``), and so on. One question for all of them, and it is put together once."""
+    rows = [
+        (
+            bindparam(f"ends_on_{day}", type_=Date),
+            bindparam(f"due_{day}", type_=Date),
+            bindparam(f"from_{day}", type_=UTCDateTime),
+        )
+        for day in range(_NEAR_DAYS)
+    ]
+    near = values(column("ends_on", Date), column("due", Date), column("since", UTCDateTime)).data(rows).cte("near")
+    return (
+        select(Standing.consent_id)
+        .join(near, near.c.ends_on == Standing.ends_on)
+        .join(Consent, Consent.id == Standing.consent_id)
+        .where(
+            Standing.ended_at.is_(None),
+            Standing.agreed_at < near.c.since,  # no day of before it was agreed on counts
+            or_(Standing.reminded_for.is_(None), Standing.reminded_for < near.c.due),
+            Consent.state.in_(STANDING_USABLE),
+        )
+        .order_by(Standing.ends_on, Standing.consent_id)
+        .limit(bindparam("most", type_=Integer))
+        # only what is due is locked, and so that who begins a period under it does not wait
+        .with_for_update(skip_locked=True, key_share=True, of=Standing)
+    )
+
+
+_TO_REMIND = _to_remind()
+
+
 def remind(uow: UnitOfWork) -> None:
     """Whose last day is near: 30 days, 7 days and 1 day before, once each. Whose end is next comes first."""
-    today, left = uow.now.date(), REMINDERS_MOST
-    for days in range(max(rules.REMIND_DAYS) + 1):
-        ends_on = today + dt.timedelta(days=days)
+    today = uow.now.date()
+    given: dict[str, Any] = {"most": REMINDERS_MOST}
+    for day in range(_NEAR_DAYS):
+        ends_on = today + dt.timedelta(days=day)
         due = rules.reminder_day(ends_on=ends_on, today=today)
-        if due is None or left == 0:
-            continue
-        # only what is due is locked, and so that who begins a period under it does not wait
-        found = uow.session.scalars(
-            select(Standing.consent_id)
-            .join(Consent, Consent.id == Standing.consent_id)
-            .where(
-                Standing.ended_at.is_(None),
-                Standing.ends_on == ends_on,
-                # no day of before it was agreed on counts
-                Standing.agreed_at < dt.datetime.combine(due, dt.time(), dt.UTC),
-                or_(Standing.reminded_for.is_(None), Standing.reminded_for < due),
-                Consent.state.in_(STANDING_USABLE),
-            )
-            .order_by(Standing.consent_id)
-            .limit(left)
-            .with_for_update(skip_locked=True, key_share=True, of=Standing)
-        ).all()
-        _reminded(uow, found, due=due)
-        left -= len(found)
-
-
-def _reminded(uow: UnitOfWork, consent_ids: Sequence[str], *, due: dt.date) -> None:
+        since = due and dt.datetime.combine(due, dt.time(), dt.UTC)
+        given |= {f"ends_on_{day}": ends_on, f"due_{day}": due, f"from_{day}": since}
+    found = uow.session.scalars(_TO_REMIND, given).all()
+    if not found:
+        return
     uow.session.execute(
         update(Standing)
-        .where(Standing.consent_id.in_(consent_ids))
-        .values(reminded_for=due)
+        .where(Standing.consent_id.in_(found))
+        .values(reminded_for=today)
         .execution_options(synchronize_session=False)
     )
-    for consent_id in consent_ids:
+    for consent_id in found:
         uow.record(ConsentEnding(consent_id=consent_id))
