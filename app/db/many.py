@@ -10,7 +10,7 @@ from sqlalchemy import Row as DatabaseRow
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db.upsert import insert_once
+from app.db.upsert import insert_once, table_of
 from consent.base import Base
 
 Row = Mapping[str, Any]
@@ -24,9 +24,9 @@ def insert_many(session: Session, table: type[Base], rows: Sequence[Row]) -> Non
         return
     session.flush()  # what they refer to may still wait there
     if session.get_bind().dialect.name == "postgresql":
-        _copy(session, _table(table), _table(table).name, rows)
+        _copy(session, table_of(table), table_of(table).name, rows)
     else:
-        session.execute(insert(_table(table)), list(rows))
+        session.execute(insert(table_of(table)), list(rows))
 
 
 def insert_new(session: Session, table: type[Base], rows: Sequence[Row], *, unique: Sequence[str]) -> list[Row]:
@@ -37,10 +37,10 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Row], *, uniq
         return []
     session.flush()
     if session.get_bind().dialect.name == "postgresql":
-        written = _copy_new(session, _table(table), rows, unique)
+        written = _copy_new(session, table_of(table), rows, unique)
     else:
-        columns = [_table(table).columns[name] for name in unique]
-        once = sqlite.insert(_table(table)).on_conflict_do_nothing(index_elements=unique).returning(*columns)
+        columns = [table_of(table).columns[name] for name in unique]
+        once = sqlite.insert(table_of(table)).on_conflict_do_nothing(index_elements=unique).returning(*columns)
         written = session.execute(once, list(rows)).all()
     if len(written) == len(rows):
         return list(rows)
@@ -77,11 +77,6 @@ def among_named(dialect: str, column: InstrumentedAttribute[Any], name: str) -> 
     if dialect == "postgresql":
         return column == any_(bindparam(name, type_=ARRAY(column.type)))
     return column.in_(bindparam(name, expanding=True))
-
-
-def _table(table: type[Base]) -> Table:
-    made: Table = table.__table__  # type: ignore[assignment]  # every class of ours has a table
-    return made
 
 
 def _copy(session: Session, made: Table, target: str, rows: Sequence[Row]) -> None:

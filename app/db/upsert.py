@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column
+from sqlalchemy import ColumnElement, Table, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,10 +22,24 @@ def insert_once(
     where: ColumnElement[bool] | None = None,
 ) -> bool:
     """Write the row, unless there is one with the same values in the columns ``unique``. True when it was written.
-    ``where``: of rows that are unique among some alone, among which.
+    ``where``: of rows that are unique among some alone, among which; one object for all calls, the statement is kept.
 
     An insert of another transaction that is not over yet is waited for.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(table).values(**values).on_conflict_do_nothing(index_elements=unique, index_where=where)
-    return session.scalar(insert.returning(literal_column("1"))) is not None
+    session.flush()  # what it refers to may still wait there
+    insert = _insert(session.get_bind().dialect.name, table, tuple(unique), where)
+    return session.scalar(insert, dict(values)) is not None
+
+
+@functools.cache
+def _insert(dialect: str, table: type[Base], unique: tuple[str, ...], where: ColumnElement[bool] | None) -> Any:
+    """To put it together takes longer than to write the row."""
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table_of(table))
+    once = insert.on_conflict_do_nothing(index_elements=unique, index_where=where)
+    return once.returning(literal_column("1"))
+
+
+def table_of(table: type[Base]) -> Table:
+    """Of a mapped class: for statements that leave the objects of a session alone."""
+    made: Table = table.__table__  # type: ignore[assignment]  # every class of ours has a table
+    return made

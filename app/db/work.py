@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +21,16 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CursorResult,
+    Executable,
     Index,
     Integer,
     String,
     Text,
+    bindparam,
     case,
     delete,
     func,
-    literal,
     or_,
     select,
     text,
@@ -36,7 +39,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.db.many import insert_new
-from app.db.upsert import insert_once
+from app.db.upsert import insert_once, table_of
 from app.errors import Invalid
 from consent.base import Base
 
@@ -137,6 +140,35 @@ class Claim:
     lease: dt.timedelta = LEASE  #: how long it is ours without a sign of life
 
 
+# ------------------------------------------------------------------------------------- what the database is asked for
+# It is asked before and after every step of everything: these are put together once. They are none of the session's
+# own (``_execute``): no row of work is ever an object in it.
+
+_WORK = table_of(WorkRow)
+#: the row is still the claim's (``_of``)
+_STILL = (_WORK.c.id == bindparam("of_id"), _WORK.c.lock_token == bindparam("held_by"))
+#: in nobody's hands: never taken, or its lease is over (``_free_at``)
+_IS_FREE = or_(_WORK.c.lock_token.is_(None), _WORK.c.run_at <= bindparam("now"), _WORK.c.run_at > bindparam("latest"))
+_FREE = select(_WORK.c.id).where(*_STILL).with_for_update(skip_locked=True).cte("free")
+_EXTENDING = update(_WORK).where(_WORK.c.id.in_(select(_FREE.c.id))).values(run_at=bindparam("until"))
+_LOCKING = select(_WORK.c.id).where(*_STILL).with_for_update()
+_HOLDING = update(_WORK).where(*_STILL).values(run_at=bindparam("until"))
+_FINISHING = delete(_WORK).where(*_STILL)
+_WAITING = (
+    update(_WORK)
+    .where(*_STILL)
+    .values(run_at=bindparam("until"), lock_token=None, attempts=0, last_error=None, dead_at=None)
+)
+_GIVING_BACK = (
+    update(_WORK).where(*_STILL).values(run_at=bindparam("until"), lock_token=None, attempts=_WORK.c.attempts - 1)
+)
+_BRINGING_FORWARD = (
+    update(_WORK)
+    .where(_WORK.c.key == bindparam("of_key"), _WORK.c.lock_token.is_(None), _WORK.c.run_at > bindparam("until"))
+    .values(run_at=bindparam("until"), attempts=case((_WORK.c.dead_at.is_(None), 0), else_=_WORK.c.attempts))
+)
+
+
 # -------------------------------------------------------------------------------------------------------- asking for it
 
 
@@ -181,12 +213,7 @@ def bring_forward(session: Session, *, key: str, run_at: dt.datetime) -> None:
 
     Its failures so far are forgotten; but a dead letter gets this one try and stays what it is until it succeeds.
     """
-    moved = session.execute(
-        update(WorkRow)
-        .where(WorkRow.key == key, WorkRow.lock_token.is_(None), WorkRow.run_at > run_at)
-        .values(run_at=run_at, attempts=case((WorkRow.dead_at.is_(None), 0), else_=WorkRow.attempts))
-    )
-    if _count(moved):
+    if _count(_execute(session, _BRINGING_FORWARD, {"of_key": key, "until": run_at})):
         _call_workers(session)  # even when it is not due yet: they planned their next look without it
 
 
@@ -208,34 +235,39 @@ def claim_due(
     session: Session, *, now: dt.datetime, limit: int, lane: Lane = Lane.JOURNEY, lease: dt.timedelta = LEASE
 ) -> list[Claim]:
     """Take due rows of a lane, and rows whose worker's lease ran out."""
+    return _take(session, _taking_due(lane), {"now": now, "most": limit}, now=now, lease=lease)
+
+
+@functools.cache
+def _taking_due(lane: Lane) -> Executable:
     due = (
-        select(WorkRow.id)
-        .where(WorkRow.run_at <= now, _in(lane))
-        .order_by(WorkRow.run_at, WorkRow.id)
-        .limit(limit)
+        select(_WORK.c.id)
+        .where(_WORK.c.run_at <= bindparam("now"), _in(lane))
+        .order_by(_WORK.c.run_at, _WORK.c.id)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
         # a CTE that locks runs once; as a plain subquery a nested loop may run it once a row and take every due row
         .cte("due")
     )
-    return _take(session, WorkRow.id.in_(select(due.c.id)), now=now, lease=lease)
+    return _taking(_WORK.c.id.in_(select(due.c.id)))
 
 
 def _in(lane: Lane) -> ColumnElement[bool]:
     """By handler; what no other lane has is the journey's."""
     if lane is Lane.JOURNEY:
-        return WorkRow.handler.not_in([name for names in HANDLERS_OF.values() for name in names])
-    return WorkRow.handler.in_(HANDLERS_OF[lane])
+        return _WORK.c.handler.not_in([name for names in HANDLERS_OF.values() for name in names])
+    return _WORK.c.handler.in_(HANDLERS_OF[lane])
 
 
 def claim_key(session: Session, *, key: str, now: dt.datetime, lease: dt.timedelta = LEASE) -> Claim | None:
     """Take one row by name, unless a worker has it. For the web request that would rather not wait."""
-    claims = _take(session, (WorkRow.key == key) & _is_free(now), now=now, lease=lease)
+    claims = _take(session, _TAKING_KEY, {"of_key": key, **_free_at(now)}, now=now, lease=lease)
     return claims[0] if claims else None
 
 
-def _is_free(now: dt.datetime) -> ColumnElement[bool]:
-    """In nobody's hands: never taken, or its lease is over."""
-    return or_(WorkRow.lock_token.is_(None), WorkRow.run_at <= now, WorkRow.run_at > now + LEASE_MOST)
+def _free_at(now: dt.datetime) -> dict[str, dt.datetime]:
+    """What ``_IS_FREE`` is to be given."""
+    return {"now": now, "latest": now + LEASE_MOST}
 
 
 def end_wrong_leases(session: Session, *, now: dt.datetime) -> list[str]:
@@ -245,40 +277,51 @@ def end_wrong_leases(session: Session, *, now: dt.datetime) -> list[str]:
     stays, so whoever still works on one may end it until another worker takes it.
     """
     ended = session.scalars(
-        update(WorkRow)
-        .where(WorkRow.run_at > now + LEASE_MOST, WorkRow.lock_token.is_not(None))
+        update(_WORK)
+        .where(_WORK.c.run_at > now + LEASE_MOST, _WORK.c.lock_token.is_not(None))
         .values(run_at=now)
-        .returning(WorkRow.key)
-        .execution_options(synchronize_session=False)
+        .returning(_WORK.c.key)
     ).all()
     if ended:
         _call_workers(session)
     return sorted(ended)
 
 
-def _take(session: Session, condition: Any, *, now: dt.datetime, lease: dt.timedelta) -> list[Claim]:
+def _taking(condition: ColumnElement[bool]) -> Executable:
+    """What ``_take`` asks, of the rows for which it holds."""
+    return (
+        update(_WORK)
+        .where(condition)
+        .values(
+            run_at=bindparam("until"),
+            lock_token=case(
+                (_WORK.c.lock_token.is_(None), bindparam("fresh", type_=String)),
+                else_=bindparam("inherited", type_=String),
+            ),
+            attempts=_WORK.c.attempts + 1,
+        )
+        .returning(
+            _WORK.c.id,
+            _WORK.c.handler,
+            _WORK.c.key,
+            _WORK.c.payload,
+            _WORK.c.attempts,
+            _WORK.c.lock_token.label("token"),
+        )
+    )
+
+
+_TAKING_KEY = _taking((_WORK.c.key == bindparam("of_key")) & _IS_FREE)
+
+
+def _take(
+    session: Session, taking: Executable, given: Mapping[str, Any], *, now: dt.datetime, lease: dt.timedelta
+) -> list[Claim]:
     if lease > LEASE_MOST:
         raise ValueError(f"a lease of {lease} would count as over from the start")
     # two new tokens: which of them a row got says whether its last worker gave it back or vanished with it
     fresh, inherited = secrets.token_hex(16), secrets.token_hex(16)
-    rows = session.execute(
-        update(WorkRow)
-        .where(condition)
-        .values(
-            run_at=now + lease,
-            lock_token=case((WorkRow.lock_token.is_(None), literal(fresh)), else_=literal(inherited)),
-            attempts=WorkRow.attempts + 1,
-        )
-        .returning(
-            WorkRow.id,
-            WorkRow.handler,
-            WorkRow.key,
-            WorkRow.payload,
-            WorkRow.attempts,
-            WorkRow.lock_token.label("token"),
-        )
-        .execution_options(synchronize_session=False)
-    ).all()
+    rows = _execute(session, taking, {**given, "until": now + lease, "fresh": fresh, "inherited": inherited}).all()
     claims = [Claim(row.id, row.handler, row.key, row.payload, row.attempts, str(row.token), lease) for row in rows]
     # a row that kills who works on it never fails in words: without this it would kill a worker each lease for ever
     deadly = [claim for claim in claims if claim.lock_token == inherited and claim.attempts > TRIES_MOST]
@@ -294,13 +337,7 @@ def extend(session: Session, claims: Sequence[Claim], *, now: dt.datetime) -> No
     moment: its handler is about to end it, and the other leases must not wait for that.
     """
     for claim in claims:
-        free = select(WorkRow.id).where(*_still(claim)).with_for_update(skip_locked=True).cte("free")
-        session.execute(
-            update(WorkRow)
-            .where(WorkRow.id.in_(select(free.c.id)))
-            .values(run_at=now + claim.lease)
-            .execution_options(synchronize_session=False)
-        )
+        _execute(session, _EXTENDING, {**_of(claim), "until": now + claim.lease})
 
 
 def hold(session: Session, claim: Claim, *, clock: Callable[[], dt.datetime]) -> None:
@@ -309,8 +346,8 @@ def hold(session: Session, claim: Claim, *, clock: Callable[[], dt.datetime]) ->
     Raises LostClaim when it is not. In the caller's transaction; the time is read here, when the row is locked: since
     the transaction began, it may have waited for other rows for seconds.
     """
-    session.execute(select(WorkRow.id).where(*_still(claim)).with_for_update())
-    _must_be_one(session.execute(update(WorkRow).where(*_still(claim)).values(run_at=clock() + claim.lease)))
+    _execute(session, _LOCKING, _of(claim))
+    _must_be_one(_execute(session, _HOLDING, {**_of(claim), "until": clock() + claim.lease}))
 
 
 # ----------------------------------------------------------------------------------------------------------- ending it
@@ -318,13 +355,12 @@ def hold(session: Session, claim: Claim, *, clock: Callable[[], dt.datetime]) ->
 
 def finish(session: Session, claim: Claim) -> None:
     """End the row in the caller's transaction. Raises LostClaim when it is no longer ours."""
-    _must_be_one(session.execute(delete(WorkRow).where(*_still(claim))))
+    _must_be_one(_execute(session, _FINISHING, _of(claim)))
 
 
 def run_again(session: Session, claim: Claim, *, run_at: dt.datetime) -> None:
     """Not done yet, and nothing went wrong: look again at ``run_at``. Raises LostClaim when it is no longer ours."""
-    values = {"run_at": run_at, "lock_token": None, "attempts": 0, "last_error": None, "dead_at": None}
-    _must_be_one(session.execute(update(WorkRow).where(*_still(claim)).values(**values)))
+    _must_be_one(_execute(session, _WAITING, {**_of(claim), "until": run_at}))
 
 
 def put_back(session: Session, claim: Claim, *, now: dt.datetime, error: str) -> bool:
@@ -337,26 +373,31 @@ def put_back(session: Session, claim: Claim, *, now: dt.datetime, error: str) ->
     if dead:
         # not all at the same time of the day
         values["run_at"] = now + DEAD_PAUSE * (0.9 + _dice() / 5)
-        values["dead_at"] = func.coalesce(WorkRow.dead_at, now)
+        values["dead_at"] = func.coalesce(_WORK.c.dead_at, now)
     else:
         wait_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** min(claim.attempts - 1, 20))
         # the many that failed together do not come back together
         values["run_at"] = now + dt.timedelta(seconds=wait_s * (0.5 + _dice()))
-    session.execute(update(WorkRow).where(*_still(claim)).values(**values).execution_options(synchronize_session=False))
+    _execute(session, update(_WORK).where(*_STILL).values(**values), _of(claim))
     return dead
 
 
 def give_back(session: Session, claims: Sequence[Claim], *, now: dt.datetime) -> None:
     """Nobody has begun with these and we shall not: another worker may have them at once."""
     for claim in claims:
-        session.execute(
-            update(WorkRow).where(*_still(claim)).values(run_at=now, lock_token=None, attempts=WorkRow.attempts - 1)
-        )
+        _execute(session, _GIVING_BACK, {**_of(claim), "until": now})
     _call_workers(session)
 
 
-def _still(claim: Claim) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return (WorkRow.id == claim.work_id, WorkRow.lock_token == claim.lock_token)
+def _of(claim: Claim) -> dict[str, Any]:
+    """What ``_STILL`` is to be given."""
+    return {"of_id": claim.work_id, "held_by": claim.lock_token}
+
+
+def _execute(session: Session, statement: Executable, given: Mapping[str, Any]) -> CursorResult[Any]:
+    """After what waits in the session to be written, as with its own statements."""
+    session.flush()
+    return session.execute(statement, given)  # type: ignore[return-value]  # an UPDATE or a DELETE gives one
 
 
 def _dice() -> float:
@@ -473,17 +514,17 @@ def replay(session: Session, *, keys: Sequence[str] | None, now: dt.datetime) ->
     What a worker has in its hands is left to it. Raises Invalid when there is no work with one of the keys: then
     nothing is changed.
     """
-    wanted = WorkRow.dead_at.is_not(None) if keys is None else WorkRow.key.in_(keys)
+    wanted = _WORK.c.dead_at.is_not(None) if keys is None else _WORK.c.key.in_(keys)
     if keys is not None:
-        there = set(session.scalars(select(WorkRow.key).where(wanted)))
+        there = set(session.scalars(select(_WORK.c.key).where(wanted)))
         if unknown := [key for key in dict.fromkeys(keys) if key not in there]:
             raise Invalid("work", f"There is no work with the key {', '.join(unknown)}; nothing was changed.")
     replayed = session.scalars(
-        update(WorkRow)
-        .where(wanted, _is_free(now))
+        update(_WORK)
+        .where(wanted, _IS_FREE)
         .values(run_at=now, attempts=0, lock_token=None, last_error=None, dead_at=None)
-        .returning(WorkRow.key)
-        .execution_options(synchronize_session=False)
+        .returning(_WORK.c.key),
+        _free_at(now),
     ).all()
     if replayed:
         _call_workers(session)

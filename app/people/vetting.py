@@ -113,6 +113,8 @@ def identifiers_of(session: Session, biller_id: str) -> Sequence[BillerIdentifie
 _SAID = (Found.ACTIVE, Found.CEASED, Found.NOT_FOUND)
 #: on older answers nobody is approved: a company may have ceased, or have another name, since
 ANSWER_AGE = dt.timedelta(days=30)
+#: nobody else may have the number
+_HELD = BillerIdentifier.released_at.is_(None)
 
 
 # ------------------------------------------------------------------------------------------------------------- verbs
@@ -121,7 +123,6 @@ ANSWER_AGE = dt.timedelta(days=30)
 def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str], by: str) -> None:
     """The first line of a biller that was just written down, with its numbers. Raises Invalid, Conflict."""
     who = person(by)
-    held = BillerIdentifier.released_at.is_(None)
     # in one order: two who propose the same wait, and never in a ring
     for scheme, value in sorted(identifiers.items()):
         value_key = key_of(scheme, value)
@@ -132,9 +133,9 @@ def begin(uow: UnitOfWork, biller: Biller, *, identifiers: Mapping[Scheme, str],
             "value_key": value_key,
             "registered_at": uow.now,
         }
-        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value_key"], where=held):
+        if not insert_once(uow.session, BillerIdentifier, row, unique=["scheme", "value_key"], where=_HELD):
             taken = select(BillerIdentifier.biller_id).where(
-                BillerIdentifier.scheme == scheme, BillerIdentifier.value_key == value_key, held
+                BillerIdentifier.scheme == scheme, BillerIdentifier.value_key == value_key, _HELD
             )
             other = uow.session.scalar(taken)
             raise Conflict("biller-known", f"There is a biller with the {scheme} number {value} already: {other}.")
