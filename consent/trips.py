@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, literal, select
+from sqlalchemy import bindparam, delete, exists, literal, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import ScaOAuth
@@ -83,9 +83,18 @@ def leave(trip: Trip, *, browser: str, now: dt.datetime) -> None:
     trip.left_at = trip.left_at or now
 
 
+_OF_STATE = select(Trip).where(Trip.state_hash == bindparam("of_state"), Trip.bank_id == bindparam("of_bank"))
+_LAST_EXCHANGED = (
+    select(Trip)
+    .where(Trip.consent_id == bindparam("of_consent"), Trip.exchanged_at.is_not(None))
+    .order_by(Trip.exchanged_at.desc(), Trip.id.desc())
+    .limit(1)
+)
+
+
 def find(session: Session, *, bank_id: str, state: str) -> Trip | None:
     """The trip that this redirect belongs to; None for a state that we never gave, or gave for another bank."""
-    return session.scalar(select(Trip).where(Trip.state_hash == hash_of(state), Trip.bank_id == bank_id))
+    return session.scalar(_OF_STATE, {"of_state": hash_of(state), "of_bank": bank_id})
 
 
 def lock(session: Session, trip: Trip) -> None:
@@ -155,8 +164,7 @@ def take_answer(
 
 def last_exchanged(session: Session, consent_id: str) -> Trip | None:
     """The trip whose code was the last of this consent to be exchanged, or is being exchanged now."""
-    exchanged = select(Trip).where(Trip.consent_id == consent_id, Trip.exchanged_at.is_not(None))
-    return session.scalar(exchanged.order_by(Trip.exchanged_at.desc(), Trip.id.desc()).limit(1))
+    return session.scalar(_LAST_EXCHANGED, {"of_consent": consent_id})
 
 
 def exchange_over_at(session: Session, consent_id: str) -> dt.datetime | None:

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from stdnum import iban as iban_rules
 from stdnum.exceptions import ValidationError
@@ -43,7 +43,7 @@ def checked_iban(written: str) -> str:
 # ------------------------------------------------------------------------------------------------------- what is open
 
 
-def is_open(now: dt.datetime) -> ColumnElement[bool]:
+def is_open(now: dt.datetime | BindParameter[dt.datetime]) -> ColumnElement[bool]:
     """Whether bills may be paid to it at this moment: it, and its biller, are what two people said. To be asked of
     PayeeAccount joined with its Biller (``with_biller``)."""
     return and_(
@@ -89,17 +89,25 @@ def open_accounts(session: Session, *, biller_ids: Collection[str], now: dt.date
     return found
 
 
+_OPEN_SINCE = (
+    select(PayeeAccount.id)
+    .select_from(Biller)
+    .join(PayeeAccount, with_biller)
+    .where(
+        PayeeAccount.biller_id == bindparam("of_biller"),
+        PayeeAccount.iban == bindparam("of_iban"),
+        is_open(bindparam("moment")),
+    )
+)
+_OPEN_SINCE_LOCKED = _OPEN_SINCE.with_for_update(read=True)
+
+
 def is_open_since(session: Session, *, biller_id: str, iban: str, moment: dt.datetime, lock: bool = False) -> bool:
     """Whether it is open, and was so at ``moment``. With ``lock`` nobody freezes it, nor suspends its
     biller, before this transaction ends: who decides or prepares a payment has stood in line for the biller before all
     else (``biller_queue.wait_to_read``), and takes both rows after the invoice, the biller first."""
-    wanted = (
-        select(PayeeAccount.id)
-        .select_from(Biller)
-        .join(PayeeAccount, with_biller)
-        .where(PayeeAccount.biller_id == biller_id, PayeeAccount.iban == iban, is_open(moment))
-    )
-    return session.scalar(wanted.with_for_update(read=True) if lock else wanted) is not None
+    given = {"of_biller": biller_id, "of_iban": iban, "moment": moment}
+    return session.scalar(_OPEN_SINCE_LOCKED if lock else _OPEN_SINCE, given) is not None
 
 
 #: nothing is paid to it, whoever else says so; to be asked of PayeeAccount

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.audit import entries
@@ -53,10 +53,17 @@ def stops_of(session: Session, customer_id: str) -> list[Stop]:
     )
 
 
+_VOIDS = select(
+    exists().where(
+        Stop.customer_id == bindparam("of_customer"),
+        or_(Stop.lifted_at.is_(None), Stop.lifted_at >= bindparam("decided_at")),
+    )
+)
+
+
 def voids(session: Session, customer_id: str, *, decided_at: dt.datetime) -> bool:
     """Whether what they decided then is void: a stop stands, or was lifted only after it."""
-    since = or_(Stop.lifted_at.is_(None), Stop.lifted_at >= decided_at)
-    return bool(session.scalar(select(exists().where(Stop.customer_id == customer_id, since))))
+    return bool(session.scalar(_VOIDS, {"of_customer": customer_id, "decided_at": decided_at}))
 
 
 def must_not_stand(uow: UnitOfWork, customer_id: str) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from consent.models import Consent, Standing
 from consent.states import StandingState
 
+_LOCKED = (
+    select(Consent)
+    .where(Consent.id == bindparam("of_consent"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+
 
 def locked(session: Session, consent_id: str) -> tuple[Consent, Standing]:
     """The rows as they are now, for whoever wants to step them. The lock is that of the consent; a payment that is
     decided under it looks at it with a weaker one, and waits. Who only writes down something that refers to it does
     not (FOR NO KEY UPDATE)."""
-    wanted = select(Consent).where(Consent.id == consent_id).with_for_update(key_share=True)
-    consent = session.scalars(wanted.execution_options(populate_existing=True)).one()
+    consent = session.scalars(_LOCKED, {"of_consent": consent_id}).one()
     return consent, session.get_one(Standing, consent_id, populate_existing=True)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.audit.kinds import Kind
@@ -155,7 +155,7 @@ class OpenTotal:
     set_aside: int  #: bills besides that their customer has answered otherwise: in none of the others
 
 
-def is_bill_stopped(now: dt.datetime) -> ColumnElement[bool]:
+def is_bill_stopped(now: dt.datetime | BindParameter[dt.datetime]) -> ColumnElement[bool]:
     """In a query: nothing may be paid for it at this moment, in whatever way. Its biller is suspended, or its account
     is not open; of one that its customer added, somebody has stopped payments to its account."""
     suspended = select(Biller.id).where(Biller.id == Invoice.biller_id, Biller.state.in_(SUSPENDED))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from app.db.many import among
+from app.db.many import among, among_named
 from app.journey.invoices.chain import lines_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import NUMBER_LEAST, Paper, Word, may_be_same
@@ -82,14 +83,25 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     )
 
 
+_OWN_BILL = (
+    select(Invoice.id).where(Invoice.customer_id == bindparam("of_customer"), Invoice.own_bill_id.is_not(None)).limit(1)
+)
+
+
 def _has_own_bills(session: Session, customer_id: str) -> bool:
-    own = select(Invoice.id).where(Invoice.customer_id == customer_id, Invoice.own_bill_id.is_not(None))
-    return session.scalar(own.limit(1)) is not None
+    return session.scalar(_OWN_BILL, {"of_customer": customer_id}) is not None
 
 
 def _near_by(session: Session, own_line: Collection[str], *, only_own: bool) -> list[Row[Any]]:
     """All bills of their customer that may be the same as one of these by ``may_be_same``, each beside that one; and
     some that may not. The database looks through thousands of them in the time in which a few hundred are fetched."""
+    found = _found_near_by(session.get_bind().dialect.name, only_own)
+    return list(session.execute(found, {"own_line": list(own_line), "but": list(own_line)}))
+
+
+@functools.cache
+def _found_near_by(dialect: str, only_own: bool) -> Select[*tuple[Any, ...]]:
+    """The query of ``_near_by``, for any ``own_line``: every gate asks it, and it is long."""
     beside = aliased(Invoice)
     account, amount = Invoice.payee_iban == beside.payee_iban, Invoice.amount_minor == beside.amount_minor
     words = [
@@ -102,12 +114,12 @@ def _near_by(session: Session, own_line: Collection[str], *, only_own: bool) -> 
         .join(beside, and_(beside.customer_id == Invoice.customer_id, beside.currency == Invoice.currency))
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
         .where(
-            among(session, beside.id, own_line),
-            Invoice.id.not_in(own_line),
+            among_named(dialect, beside.id, "own_line"),
+            Invoice.id.not_in(bindparam("but", expanding=True)),
             or_(and_(account, amount), and_(or_(account, amount), or_(*words))),
         )
     )
-    return list(session.execute(found.where(Invoice.own_bill_id.is_not(None)) if only_own else found))
+    return found.where(Invoice.own_bill_id.is_not(None)) if only_own else found
 
 
 def _may_say(one: InstrumentedAttribute[str], other: InstrumentedAttribute[str]) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.many import among, insert_many
@@ -194,10 +194,14 @@ def executed_of(session: Session, invoice_ids: Collection[str]) -> tuple[str, ..
     return tuple(filter(None, session.scalars(standing.distinct().order_by(LedgerEntry.payment_id))))
 
 
+_BALANCE = select(LedgerBalance.balance_minor).where(LedgerBalance.account == bindparam("of_account"))
+_BALANCE_LOCKED = _BALANCE.with_for_update()
+_OWED = select(LedgerBalance.owed_minor).where(LedgerBalance.account == bindparam("of_account"))
+
+
 def balance_of(session: Session, account: str, *, lock: bool = False) -> int:
     """Minor units in an account that is a lock; 0 when it was never opened."""
-    query = select(LedgerBalance.balance_minor).where(LedgerBalance.account == account)
-    return session.scalar(query.with_for_update() if lock else query) or 0
+    return session.scalar(_BALANCE_LOCKED if lock else _BALANCE, {"of_account": account}) or 0
 
 
 def lock_balances(session: Session, accounts: Collection[str]) -> None:
@@ -208,8 +212,7 @@ def lock_balances(session: Session, accounts: Collection[str]) -> None:
 
 def owed_of(session: Session, invoice_id: str) -> int:
     """Minor units, zero or below, that its biller took off an invoice beyond what was free of it."""
-    owed = select(LedgerBalance.owed_minor).where(LedgerBalance.account == rules.due(invoice_id))
-    return -(session.scalar(owed) or 0)
+    return -(session.scalar(_OWED, {"of_account": rules.due(invoice_id)}) or 0)
 
 
 def let_off_of(session: Session, invoice_id: str) -> int:
@@ -293,12 +296,20 @@ def _post(
     uow.session.flush()
 
 
-def _move(session: Session, account: str, minor: int, *, owed_minor: int) -> None:
-    moved: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
-        update(LedgerBalance)
-        .where(LedgerBalance.account == account, LedgerBalance.balance_minor + minor >= 0)
-        .values(balance_minor=LedgerBalance.balance_minor + minor, owed_minor=LedgerBalance.owed_minor + owed_minor)
-        .execution_options(synchronize_session=False)
+_MINOR = bindparam("minor", type_=LedgerBalance.balance_minor.type)
+_MOVING = (
+    update(LedgerBalance)
+    .where(LedgerBalance.account == bindparam("of_account"), LedgerBalance.balance_minor + _MINOR >= 0)
+    .values(
+        balance_minor=LedgerBalance.balance_minor + _MINOR,
+        owed_minor=LedgerBalance.owed_minor + bindparam("more_owed", type_=LedgerBalance.owed_minor.type),
     )
+    .execution_options(synchronize_session=False)
+)
+
+
+def _move(session: Session, account: str, minor: int, *, owed_minor: int) -> None:
+    given = {"of_account": account, "minor": minor, "more_owed": owed_minor}
+    moved: CursorResult[Any] = session.execute(_MOVING, given)  # type: ignore[assignment]  # an UPDATE gives one
     if moved.rowcount != 1:
         raise Overdrawn(account)

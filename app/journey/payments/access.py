@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session, aliased
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import NotFound
@@ -26,6 +26,39 @@ from app.people.accounts import may_be_paid, was_held_since
 from consent import trips
 from consent.models import Consent, Trip
 from consent.states import StandingState
+
+# these are asked before and after every step of a payment, and each is put together once
+_LOCKED = select(Payment).order_by(Payment.id).with_for_update().execution_options(populate_existing=True)
+_LOCKED_OF_INVOICE = _LOCKED.where(Payment.invoice_id == bindparam("of_invoice"))
+_OF_PAYMENT = aliased(Payment)
+_LOCKED_WITH = _LOCKED.where(
+    Payment.invoice_id
+    == select(_OF_PAYMENT.invoice_id).where(_OF_PAYMENT.id == bindparam("of_payment")).scalar_subquery()
+)
+_PAID_BY_ANOTHER = (
+    select(Payment.id)
+    .where(
+        Payment.invoice_id == bindparam("of_invoice"),
+        Payment.id != bindparam("but"),
+        Payment.state == PaymentState.SETTLED,
+    )
+    .limit(1)
+)
+_DOUBTED = (
+    select(Payment)
+    .where(
+        Payment.invoice_id == bindparam("of_invoice"),
+        Payment.id != bindparam("but"),
+        Payment.state.in_(CLOSED),
+        Payment.doubted_since.is_not(None),
+    )
+    .order_by(Payment.id)
+)
+_CREDITED = select(Invoice.credited_minor).where(Invoice.id == bindparam("of_invoice"))
+_BILL = select(Invoice.bill_id).where(Invoice.id == bindparam("of_invoice"))
+_SOURCE = select(PaymentHistory.source).where(
+    PaymentHistory.payment_id == bindparam("of_payment"), PaymentHistory.sequence == bindparam("at")
+)
 
 
 def payment_of_customer(session: Session, *, payment_id: str, customer_id: str, lock: bool = False) -> Payment:
@@ -64,30 +97,18 @@ def payment_at_bank(session: Session, *, bank_id: str, resource_id: str) -> str 
 
 def paid_by_another(session: Session, payment: Payment) -> str | None:
     """The payment that has paid the same invoice already; None: there is none."""
-    paid = select(Payment.id).where(
-        Payment.invoice_id == payment.invoice_id, Payment.id != payment.id, Payment.state == PaymentState.SETTLED
-    )
-    return session.scalar(paid.limit(1))
+    return session.scalar(_PAID_BY_ANOTHER, {"of_invoice": payment.invoice_id, "but": payment.id})
 
 
 def doubted_of_invoice(session: Session, payment: Payment) -> Sequence[Payment]:
     """The other payments of its invoice that were closed as not done, and that the bank calls accepted after all."""
-    return session.scalars(
-        select(Payment)
-        .where(
-            Payment.invoice_id == payment.invoice_id,
-            Payment.id != payment.id,
-            Payment.state.in_(CLOSED),
-            Payment.doubted_since.is_not(None),
-        )
-        .order_by(Payment.id)
-    ).all()
+    return session.scalars(_DOUBTED, {"of_invoice": payment.invoice_id, "but": payment.id}).all()
 
 
 def is_outdated(session: Session, payment: Payment) -> bool:
     """Whether its biller has taken something off the invoice since its customer decided: the decision is void."""
     decision = session.get_one(Decision, payment.decision_id)
-    credited = session.scalars(select(Invoice.credited_minor).where(Invoice.id == payment.invoice_id)).one()
+    credited = session.scalars(_CREDITED, {"of_invoice": payment.invoice_id}).one()
     return credited > decision.credited_minor
 
 
@@ -101,7 +122,7 @@ def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
 
 def is_unchecked(session: Session, payment: Payment) -> bool:
     """Whether nobody delivered its bill, and its decision has no check of this very payee, account and amount."""
-    bill_id = session.scalars(select(Invoice.bill_id).where(Invoice.id == payment.invoice_id)).one()
+    bill_id = session.scalars(_BILL, {"of_invoice": payment.invoice_id}).one()
     if bill_id is not None:
         return False
     return not payee_checks.stands_behind(session, session.get_one(Decision, payment.decision_id))
@@ -130,11 +151,10 @@ def is_void(session: Session, payment: Payment) -> bool:
     return stops.voids(session, payment.customer_id, decided_at=decided_at)
 
 
-def paid_beside(session: Session, payment: Payment) -> str | None:
+def paid_beside(session: Session, payment: Payment, decision: Decision) -> str | None:
     """The payment that has paid a bill which may be the same, or may, and that its customer did not know of when they
     decided: it was decided earlier, and had been closed by then. None: there is none. Who decided later knew this one,
     or gives way to it."""
-    decision = session.get_one(Decision, payment.decision_id)
     taken = {twin.id for twin in twins(session, invoice_id=payment.invoice_id) if twin.is_taken}
     unknown = taken.difference(payee_checks.known_besides(session, decision)) if taken else taken
     if not unknown:
@@ -165,6 +185,7 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
     the same, or may have after all; or its decision is void, because of what its biller or its customer did; or its
     payee's account is held, or the standing consent that it is under is not to be used. None: to nothing. This is the
     one place that judges it."""
+    decision = session.get_one(Decision, payment.decision_id)  # held, so that all who ask for it find it in the session
     other = paid_by_another(session, payment)
     if other is not None:
         return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
@@ -180,7 +201,7 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
         return GivesWay(Reason.CONSENT_ENDED, "its standing consent is not to be used any more")
     if is_earlier_bill_taken(session, payment):
         return GivesWay(Reason.EARLIER_BILL, "a payment of the bill that this one replaces")
-    beside = paid_beside(session, payment)
+    beside = paid_beside(session, payment, decision)
     if beside is not None:
         return GivesWay(Reason.SAME_BILL, f"{beside} of a bill that may be the same")
     doubted = doubted_of_invoice(session, payment)
@@ -203,10 +224,7 @@ def why_unwanted(session: Session, payment: Payment) -> GivesWay | None:
 
 def source_of(session: Session, payment: Payment) -> Source:
     """By whose word the payment stands where it stands."""
-    line = select(PaymentHistory.source).where(
-        PaymentHistory.payment_id == payment.id, PaymentHistory.sequence == payment.sequence
-    )
-    return Source(session.scalars(line).one())
+    return Source(session.scalars(_SOURCE, {"of_payment": payment.id, "at": payment.sequence}).one())
 
 
 def was_closed_by_bank(session: Session, payment: Payment) -> bool:
@@ -225,19 +243,13 @@ def locked(session: Session, payment_id: str) -> Payment:
     What one of them becomes decides what may become of the others. All are locked in one order, so that two who step
     two of them wait for each other instead of seeing half.
     """
-    invoice_id = session.scalars(select(Payment.invoice_id).where(Payment.id == payment_id)).one()
-    return locked_of_invoice(session, invoice_id)[payment_id]
+    rows = session.scalars(_LOCKED_WITH, {"of_payment": payment_id}).all()
+    return next(payment for payment in rows if payment.id == payment_id)
 
 
 def locked_of_invoice(session: Session, invoice_id: str) -> dict[str, Payment]:
     """All payments of an invoice by their ids, as they are now and locked."""
-    rows = session.scalars(
-        select(Payment)
-        .where(Payment.invoice_id == invoice_id)
-        .order_by(Payment.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    rows = session.scalars(_LOCKED_OF_INVOICE, {"of_invoice": invoice_id})
     return {payment.id: payment for payment in rows}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.audit import entries
@@ -16,6 +16,11 @@ from app.journey.payments.own_consent import agreed_of
 from connectors.capabilities import RecurringConsent
 from connectors.contract import BankRequest, PsuContext
 from consent.base import new_id
+
+# each is put together once
+_OF_VERB = select(BankCall).where(BankCall.payment_id == bindparam("of_payment"), BankCall.verb == bindparam("of_verb"))
+_ATTEMPTS = select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == bindparam("of_call"))
+_SENT = select(BankAttempt.sent_at).where(BankAttempt.call_id == bindparam("of_call")).order_by(BankAttempt.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ def store(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) 
 
 def call_of(session: Session, *, payment_id: str, verb: str) -> BankCall | None:
     """The call of this verb, if it was ever made up."""
-    return session.scalar(select(BankCall).where(BankCall.payment_id == payment_id, BankCall.verb == verb))
+    return session.scalar(_OF_VERB, {"of_payment": payment_id, "of_verb": verb})
 
 
 def was_submitted(session: Session, *, payment_id: str) -> bool:
@@ -67,13 +72,12 @@ def was_submitted(session: Session, *, payment_id: str) -> bool:
 
 def attempts(session: Session, call: BankCall) -> int:
     """How often it was sent."""
-    return session.scalar(select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == call.id)) or 0
+    return session.scalar(_ATTEMPTS, {"of_call": call.id}) or 0
 
 
 def first_and_last(session: Session, call: BankCall) -> tuple[dt.datetime, dt.datetime] | None:
     """When it was sent the first and the last time; None when it never was."""
-    of_call = select(BankAttempt.sent_at).where(BankAttempt.call_id == call.id).order_by(BankAttempt.number)
-    sent = session.scalars(of_call).all()
+    sent = session.scalars(_SENT, {"of_call": call.id}).all()
     return (sent[0], sent[-1]) if sent else None
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -29,6 +30,7 @@ from app.journey.payments.way import Way, way_of
 from app.people.models import Biller
 from connectors.contract import Fact
 from connectors.money import Money
+from consent.base import UTCDateTime
 from consent.models import Consent
 
 PAYMENTS_MOST = 50
@@ -102,11 +104,17 @@ class PaymentView:
 
 def payment_view(session: Session, payment_id: str, *, now: dt.datetime) -> PaymentView:
     """One payment; whose it is was checked by access.py. Raises NotFound."""
-    row = session.execute(_select(now).where(Payment.id == payment_id)).one_or_none()
+    row = session.execute(_one(), {"of_payment": payment_id, "now": now}).one_or_none()
     if row is None:
         raise NotFound("payment")
     view = _seen_in_the_ledger(session, _view(way_of(session, row[0]), *row))
     return dataclasses.replace(view, earlier=earlier_bills(session, [view.invoice_id]).get(view.invoice_id))
+
+
+@functools.cache
+def _one() -> Select[*tuple[Any, ...]]:
+    """The query of ``payment_view``, which every page that follows a payment asks again and again."""
+    return _select(bindparam("now", type_=UTCDateTime)).where(Payment.id == bindparam("of_payment"))
 
 
 def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str, now: dt.datetime) -> list[PaymentView]:
@@ -176,7 +184,7 @@ def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:
     )
 
 
-def _select(now: dt.datetime) -> Select[*tuple[Any, ...]]:
+def _select(now: dt.datetime | BindParameter[dt.datetime]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Payment,
@@ -441,14 +449,17 @@ def bill_for_biller(session: Session, *, bill_id: str, biller_id: str) -> BillFo
     )
 
 
+_FOR_BILLER = (
+    select(Payment, Decision.decided_at, Invoice)
+    .join(Decision, Decision.id == Payment.decision_id)
+    .join(Invoice, Invoice.id == Payment.invoice_id)
+    .where(Payment.id == bindparam("of_payment"), Payment.biller_id == bindparam("of_biller"))
+)
+
+
 def payment_for_biller(session: Session, *, payment_id: str, biller_id: str) -> PaymentForBiller:
     """One payment of a bill of this biller. Raises NotFound."""
-    row = session.execute(
-        select(Payment, Decision.decided_at, Invoice)
-        .join(Decision, Decision.id == Payment.decision_id)
-        .join(Invoice, Invoice.id == Payment.invoice_id)
-        .where(Payment.id == payment_id, Payment.biller_id == biller_id)
-    ).one_or_none()
+    row = session.execute(_FOR_BILLER, {"of_payment": payment_id, "of_biller": biller_id}).one_or_none()
     if row is None:
         raise NotFound("payment")
     payment, decided_at, invoice = row

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.journey.payments import calls
@@ -15,6 +15,10 @@ from app.journey.payments.models import BankAttempt, BankCall, Payment
 from consent.models import Trip
 
 _APPROVED = "code"
+#: how far it is: asked for again and again while a payment is followed
+_OF_TRIP = select(Trip.left_at, Trip.returned_at, Trip.outcome, Trip.exchanged_at).where(
+    Trip.id == bindparam("of_trip")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +47,8 @@ def way_of(session: Session, payment: Payment) -> Way:
     if payment.trip_id is None:
         sent_at = _first_sent_at(session, payment)
         return Way(has_trip=False, given_out_at=sent_at, returned_at=sent_at, outcome=_APPROVED, exchanged_at=sent_at)
-    trip = trip_of(session, payment)
-    return Way(
-        has_trip=True,
-        given_out_at=trip.left_at,
-        returned_at=trip.returned_at,
-        outcome=trip.outcome,
-        exchanged_at=trip.exchanged_at,
-    )
+    left_at, returned_at, outcome, exchanged_at = session.execute(_OF_TRIP, {"of_trip": payment.trip_id}).one()
+    return Way(has_trip=True, given_out_at=left_at, returned_at=returned_at, outcome=outcome, exchanged_at=exchanged_at)
 
 
 def trip_of(session: Session, payment: Payment) -> Trip:
