@@ -29,7 +29,8 @@ class VaultError(Exception):
 
 def drop_expired(session: Session, *, now: dt.datetime) -> None:
     """Forget what nobody may use any more."""
-    session.execute(delete(Sealed).where(Sealed.expires_at <= now))
+    expired = delete(Sealed).where(Sealed.expires_at <= now)
+    session.execute(expired.execution_options(synchronize_session=False))
 
 
 @dataclass(frozen=True)

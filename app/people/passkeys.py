@@ -327,7 +327,8 @@ def passkeys_of(session: Session, customer_id: str) -> list[Passkey]:
 
 def drop_stale(uow: UnitOfWork) -> None:
     """Forget ceremonies that nobody finished."""
-    uow.session.execute(delete(Ceremony).where(Ceremony.expires_at <= uow.now))
+    stale = delete(Ceremony).where(Ceremony.expires_at <= uow.now)
+    uow.session.execute(stale.execution_options(synchronize_session=False))
 
 
 def _credential_ids(session: Session, customer_id: str) -> list[bytes]:

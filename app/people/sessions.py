@@ -129,4 +129,5 @@ def end_of_passkey(uow: UnitOfWork, credential_id: bytes, *, signed_in: SignedIn
 
 def drop_stale(uow: UnitOfWork) -> None:
     """Forget sessions that are over."""
-    uow.session.execute(delete(CustomerSession).where(CustomerSession.seen_at <= uow.now - LONGEST))
+    stale = delete(CustomerSession).where(CustomerSession.seen_at <= uow.now - LONGEST)
+    uow.session.execute(stale.execution_options(synchronize_session=False))

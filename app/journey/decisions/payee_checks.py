@@ -304,5 +304,5 @@ def account_key(typed: str) -> str:
 
 def drop_stale(uow: UnitOfWork) -> None:
     """Checks with which nothing was decided, and nothing can be any more."""
-    stale = PayeeCheck.checked_at <= uow.now - CHECK_LIFE
-    uow.session.execute(delete(PayeeCheck).where(stale, ~_IS_USED))
+    stale = delete(PayeeCheck).where(PayeeCheck.checked_at <= uow.now - CHECK_LIFE, ~_IS_USED)
+    uow.session.execute(stale.execution_options(synchronize_session=False))

@@ -162,7 +162,8 @@ def throw_away(uow: UnitOfWork, *, own_bill_id: str, customer_id: str) -> None:
 
 def drop_abandoned(uow: UnitOfWork) -> None:
     """What was begun a week ago and never confirmed."""
-    uow.session.execute(delete(OwnBill).where(OwnBill.kept_at.is_(None), OwnBill.added_at <= uow.now - DRAFT_LIFE))
+    abandoned = delete(OwnBill).where(OwnBill.kept_at.is_(None), OwnBill.added_at <= uow.now - DRAFT_LIFE)
+    uow.session.execute(abandoned.execution_options(synchronize_session=False))
 
 
 def content_of(vault: Vault, own: OwnBill) -> bytes:

@@ -496,4 +496,5 @@ def drop_old(uow: UnitOfWork) -> None:
     """Forget what was told long ago."""
     before = uow.now - KEPT
     # the one has an index; by the other, what was sent within that time is still in the list
-    uow.session.execute(delete(Notice).where(Notice.created_at <= before, Notice.ended_at <= before))
+    old = delete(Notice).where(Notice.created_at <= before, Notice.ended_at <= before)
+    uow.session.execute(old.execution_options(synchronize_session=False))
