@@ -1,4 +1,4 @@
-"""What the simulator knows of its own tables: which were written, and on which a query's answer depends."""
+"""What the simulator knows of its own tables: what was written, and on what a query's answer depends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pysqlite3 import dbapi2
 
-from tests.faults.sim.written import Written
+from tests.faults.sim.written import Kept, Written
 
 
 @pytest.fixture
@@ -21,27 +21,30 @@ def raw() -> Iterator[Any]:
     connection.close()
 
 
-def test_every_write_counts_also_by_cascade_and_none_that_was_rolled_back(raw: Any) -> None:
+def times_of(written: Written) -> dict[str, int]:
+    return {what: times for what, times in written.times.items() if times}
+
+
+def test_every_write_counts_by_its_columns_also_by_cascade(raw: Any) -> None:
     written = Written(raw)
-    assert written.times() == {"bill": 0, "payment": 0}
     raw.execute("INSERT INTO bill VALUES ('b', 'open')")
     raw.execute("INSERT INTO payment VALUES ('p', 'b')")
+    assert times_of(written) == {"bill": 1, "payment": 1}
     raw.execute("UPDATE bill SET state = 'paid'")
-    assert written.times() == {"bill": 2, "payment": 1}
-    raw.execute("BEGIN")
-    raw.execute("UPDATE payment SET bill = NULL")
-    raw.execute("ROLLBACK")
-    assert written.times() == {"bill": 2, "payment": 1}
+    raw.execute("INSERT INTO bill VALUES ('b', 'open') ON CONFLICT DO UPDATE SET state = 'closed'")
+    assert times_of(written) == {"bill": 1, "bill.state": 2, "payment": 1}
     raw.execute("DELETE FROM bill")
-    assert written.times() == {"bill": 3, "payment": 2}
+    assert times_of(written) == {"bill": 2, "bill.state": 2, "payment": 2}
 
 
 def test_a_query_depends_on_what_it_reads_and_on_the_time_it_asks_for(raw: Any) -> None:
     written = Written(raw)
     alone = written.reading("B1", "SELECT id FROM bill WHERE state = 'paid'")
-    assert (alone.tables, alone.has_time) == (("bill",), False)
+    assert (alone.of, alone.has_time) == (("bill", "bill.id", "bill.state"), False)
+    assert written.reading("B0", "SELECT count(*) FROM bill").of == ("bill",)
     joined = written.reading("B2", "SELECT p.id FROM payment p JOIN bill b ON b.id = p.bill WHERE b.state < :now")
-    assert (joined.tables, joined.has_time) == (("bill", "payment"), True)
+    assert joined.of == ("bill", "bill.id", "bill.state", "payment", "payment.bill", "payment.id")
+    assert joined.has_time
     assert raw.execute(alone.query).fetchall() == []
 
 
@@ -50,3 +53,15 @@ def test_a_query_of_what_nobody_counts_is_refused(raw: Any) -> None:
     raw.execute("CREATE TABLE late (id TEXT)")
     with pytest.raises(ValueError, match="late"):
         written.reading("B3", "SELECT id FROM late")
+
+
+def test_rows_are_kept_until_what_they_read_is_written(raw: Any) -> None:
+    kept = Kept(Written(raw), raw, {})
+    query = "SELECT id FROM bill"
+    none = kept.rows(query)
+    raw.execute("INSERT INTO bill VALUES ('b', 'open')")
+    one = kept.rows(query)
+    assert (none, one) == ([], [("b",)])
+    raw.execute("UPDATE bill SET state = 'paid'")
+    raw.execute("INSERT INTO payment VALUES ('p', 'b')")
+    assert kept.rows(query) is one

@@ -10,7 +10,7 @@ import zoneinfo
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.journey.corrections.read import chain_of
 from app.journey.invoices.chain import earlier_bills
@@ -107,21 +107,24 @@ class Account:
     open: set[str] = field(default_factory=set)  #: invoices of which a payment may still be executed
     executed: dict[str, int] = field(default_factory=lambda: defaultdict(int))  #: what banks did of each
     lied: set[str] = field(default_factory=set)  #: of whose payments a bank said what was not so
+    _rows: list[Any] = field(default_factory=list)  #: of ``bills``
     _chains: tuple[int, dict[Key, Collection[Key]]] = (0, {})
     _told: dict[str, tuple[object, int]] = field(default_factory=dict)
 
     # --------------------------------------------------------------------------------------------------- our own sums
 
     def count(self) -> Iterator[Found]:
-        raw, before, known = self.world.house.raw, self.decided, self.bills
-        self.bills = {row[0]: Bill(*row) for row in raw.execute(_BILLS)}
+        before, known, kept = self.decided, self.bills, self.world.kept
+        if self._rows is not kept.rows(_BILLS):
+            self._rows = kept.rows(_BILLS)
+            self.bills = {row[0]: Bill(*row) for row in self._rows}
         for bill in self.bills.values():
             if known and bill.id not in known and bill.state == InvoiceState.TO_PAY:
                 self.world.floor.counts["some new version opened late"] += bill.key in self.waiting
                 yield from self._alone(bill, "opened")
         yield from self._corrections(before)
         self.decided = defaultdict(list)
-        for row in raw.execute(_DECISIONS):
+        for row in kept.rows(_DECISIONS):
             one = Decided(*row)
             self.decided[one.invoice_id].append(one)
             if one.payment_id not in self.off_at:
@@ -146,10 +149,10 @@ class Account:
         return self.world.books.documents[bill.key]
 
     def _corrections(self, decided: Mapping[str, Sequence[Decided]]) -> Iterator[Found]:
-        [count] = self.world.house.raw.execute("SELECT count(*) FROM correction WHERE state = 'applied'").fetchone()
-        if count == len(self.applied):
+        applied = self.world.kept.rows(_CORRECTIONS)
+        if len(applied) == len(self.applied):
             return
-        for correction_id, kind, biller_id, number, invoice_id in self.world.house.raw.execute(_CORRECTIONS):
+        for correction_id, kind, biller_id, number, invoice_id in applied:
             if correction_id in self.applied:
                 continue
             self.applied.add(correction_id)

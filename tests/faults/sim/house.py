@@ -38,7 +38,7 @@ from connectors.registry import Registry
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
 from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space, written
-from tests.faults.sim.written import Reading, Written
+from tests.faults.sim.written import Kept, Reading, Written
 from tests.support import factories
 from tests.support.bills import json_bill
 from tests.support.installation import make_settings
@@ -120,6 +120,7 @@ class House:
         self.bills: list[Document] = []
         self.people = self._settle_in()
         self.written = Written(self.raw)
+        self._reads: dict[str, tuple[str, ...]] = {}
         self._readings = {
             late: [self.written.reading(each.name, each.query("sqlite")) for each in INVARIANTS if each.late is late]
             for late in (False, True)
@@ -151,6 +152,10 @@ class House:
     def invariants(self, *, late: bool) -> list[Reading]:
         """The product's own: those that hold at every moment, or those that are a matter of time."""
         return self._readings[late]
+
+    def kept(self) -> Kept:
+        """For the queries of one history."""
+        return Kept(self.written, self.raw, self._reads)
 
     def _engine(self) -> Engine:
         engine = create_engine(

@@ -62,7 +62,8 @@ class Watch:
     told: dict[str, tuple[Row, Told]] = field(default_factory=dict)
     returned: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     orders: set[str] = field(default_factory=set)
-    rows: list[Row] = field(default_factory=list)
+    payments: list[Any] = field(default_factory=list)  #: as the database gave them
+    rows: list[Row] = field(default_factory=list)  #: the same
     held: dict[str, tuple[object, ...]] = field(default_factory=dict)  #: of what each of the product's queries held
 
     def look(self) -> None:
@@ -86,7 +87,9 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
     found: list[Found] = []
     if tables:
         found += broken_tables(world, watch)
-        watch.rows = [Row(*row) for row in world.house.raw.execute(_PAYMENTS)]
+        payments = world.kept.rows(_PAYMENTS)
+        if payments is not watch.payments:
+            watch.payments, watch.rows = payments, [Row(*row) for row in payments]
         found += world.account.count()
         found += world.answering.judge()
         found += world.vetting.judge()
@@ -95,12 +98,12 @@ def check(world: World, watch: Watch | None = None, *, tables: bool = True) -> l
 
 
 def broken_tables(world: World, watch: Watch, *, late: bool = False) -> Iterator[Found]:
-    """The product's own queries; none is asked again of what it has held of: the same rows, and if it asks for the
-    time, at the same time."""
+    """The product's own queries; none is asked again of what it has held of: the same rows, and if it is a matter of
+    time, at the same time. What is to hold at every moment is broken by what is written, never by time that goes by."""
     now = f"{world.floor.now:%Y-%m-%d %H:%M:%S.%f}"
-    times = world.house.written.times()
+    written = world.house.written
     for reading in world.house.invariants(late=late):
-        of = (*map(times.get, reading.tables), now if reading.has_time else "")
+        of = (*written.times_of(reading.of), now if late else "")
         if watch.held.get(reading.name) == of:
             continue
         rows = world.house.raw.execute(reading.query, {"now": now} if reading.has_time else {}).fetchall()

@@ -73,7 +73,7 @@ class StandingTruth:
         yield from self._as_at_the_bank()
 
     def _note_stops(self) -> None:
-        stopped = dict(self.world.house.raw.execute("SELECT customer_id, id FROM stop WHERE lifted_at IS NULL"))
+        stopped = dict(self.world.kept.rows("SELECT customer_id, id FROM stop WHERE lifted_at IS NULL"))
         for customer_id in self.stopped.keys() - stopped.keys():
             self.void[customer_id] = self.decided
         self.world.floor.counts["some stopped everything"] += len(stopped.keys() - self.stopped.keys())
@@ -82,7 +82,7 @@ class StandingTruth:
     def _as_at_the_bank(self) -> Iterator[Found]:
         if not self.banks:
             return
-        for consent_id, state, bank_id, bank_consent_id, _, gone_at in self.world.house.raw.execute(_STANDING):
+        for consent_id, state, bank_id, bank_consent_id, _, gone_at in self.world.kept.rows(_STANDING):
             bank = self.world._bank(bank_id)
             held = bank.held.get(bank_consent_id or "") if isinstance(bank, Recurring) else None
             if state == "authorised" and (held is None or not held.is_approved or held.is_altered):

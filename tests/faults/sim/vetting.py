@@ -60,6 +60,7 @@ class Vetting:
 
     world: World
     standing: dict[str, Standing] = field(default_factory=dict)  #: by IBAN
+    _looked_at: dict[str, list[Any]] = field(default_factory=dict)  #: by invariant, the rows of the last time
     judged: set[str] = field(default_factory=set)  #: what was held against it already
 
     def __post_init__(self) -> None:
@@ -152,7 +153,11 @@ class Vetting:
         """V3: nobody decides to pay to an account that is not open at that moment. V4: neither is anything of such a
         payment sent, nor its customer given the link, while the account is not."""
         for name, query in (("V3", _DECIDED), ("V4", _WENT_ON)):
-            for what, biller_id, iban, *sending in self.world.house.raw.execute(query).fetchall():
+            rows = self.world.kept.rows(query)
+            if rows is self._looked_at.get(name):
+                continue
+            self._looked_at[name] = rows
+            for what, biller_id, iban, *sending in rows:
                 if what not in self.judged:
                     self.judged.add(what)
                     if self._is_held(biller_id, iban) and not (sending and self._only_tells(*sending)):

@@ -130,6 +130,7 @@ class World:
             self.banks.append(kind(self.floor, replace(profile_of(name, dice), **aim.profile(dice)), aim.nature(dice)))
         opened = house.open(self.floor.clock, self.banks, in_pounds=aim.in_pounds)
         handlers = {name: self._watched(name, handler) for name, handler in HANDLERS.items()}
+        self.kept = house.kept()
         self.services: Services = replace(opened, handlers=handlers)
         self.people = house.people
         self.shown: list[tuple[Person, str, Started]] = []  #: open tabs

@@ -1,18 +1,18 @@
-"""Which tables were written, and which ones a query reads: what held over tables that nobody wrote since holds still.
+"""What was written, and what a query reads: what held over columns that nobody wrote since holds still.
 
 SQLite itself says both: by triggers that count, cascades among them, and by what it asks leave for to read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pysqlite3 import dbapi2
 
-#: of a table: its number of writes; a write that was rolled back does not count
-Times = Mapping[str, int]
+#: what SQLite calls what is read of a row beside its columns: that it is there
+_NO_COLUMN = ("", "ROWID")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,48 +21,61 @@ class Reading:
 
     name: str
     query: str
-    tables: tuple[str, ...]
+    of: tuple[str, ...]  #: the tables, and the columns that it reads of them: table.column
     has_time: bool  #: asks what time it is
 
 
 class Written:
-    """Counts the writes of every table of a connection, for as long as it is open."""
+    """Counts what is written into every table of a connection, for as long as it is open: under the table's name the
+    rows that come and go, under table.column the updates of that column. What is rolled back counts as well."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self._tables = {
-            name
-            for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if not name.startswith("sqlite_")
-        }
-        raw.execute("CREATE TEMP TABLE written (name TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
-        for table in sorted(self._tables):
-            raw.execute("INSERT INTO written VALUES (?, 0)", (table,))
-            for verb in ("INSERT", "UPDATE", "DELETE"):
-                raw.execute(
-                    f"CREATE TEMP TRIGGER written_{table}_{verb} AFTER {verb} ON main.{table}"  # noqa: S608
-                    f" BEGIN UPDATE written SET times = times + 1 WHERE name = '{table}'; END"
-                )
+        self.times: dict[str, int] = {}
+        raw.create_function("note_written", 1, self._note)
+        tables = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        for (table,) in tables.fetchall():
+            for verb in ("INSERT", "DELETE"):
+                self._count(f"{table}_{verb}", f"{verb} ON main.{table}", table)
+            for row in raw.execute(f"PRAGMA table_info({table})").fetchall():
+                self._count(f"{table}_{row[1]}", f'UPDATE OF "{row[1]}" ON main.{table}', f"{table}.{row[1]}")
 
-    def times(self) -> Times:
-        """Of every table, up to now."""
-        return dict(self._raw.execute("SELECT name, times FROM written"))
+    def _count(self, name: str, after: str, what: str) -> None:
+        self.times[what] = 0
+        self._raw.execute(
+            f"CREATE TEMP TRIGGER \"written_{name}\" AFTER {after} BEGIN SELECT note_written('{what}'); END"
+        )
+
+    def _note(self, what: str) -> None:
+        self.times[what] += 1
 
     def reading(self, name: str, query: str) -> Reading:
         """A query with its name before each row, and what it reads. Raises ValueError when that is not counted."""
         named = f"SELECT '{name}', * FROM ({query})"  # noqa: S608
-        read = self._read_by(named)
-        unknown = read - self._tables - {"json_each"}  # which reads what it is given
+        return Reading(name=name, query=named, of=self.read_by(named), has_time=":now" in query)
+
+    def read_by(self, query: str) -> tuple[str, ...]:
+        """The tables that a query reads, and the columns of them. Raises ValueError when one is not counted."""
+        # json_each reads what it is given
+        read = {(table, column) for table, column in self._asks_for(query) if table != "json_each"}
+        tables = {table for table, _ in read}
+        columns = {f"{table}.{column}" for table, column in read if column not in _NO_COLUMN}
+        unknown = (tables | columns) - self.times.keys()
         if unknown or not read:
-            raise ValueError(f"{name} reads {sorted(unknown)}, and nobody counts how often those are written")
-        return Reading(name=name, query=named, tables=tuple(sorted(read & self._tables)), has_time=":now" in query)
+            raise ValueError(f"nobody counts how often {sorted(unknown)} is written, which is read by {query}")
+        return tuple(sorted(tables | columns))
 
-    def _read_by(self, query: str) -> set[str]:
-        read: set[str] = set()
+    def times_of(self, what: Iterable[str]) -> tuple[int, ...]:
+        """How often each of these was written."""
+        return tuple(map(self.times.__getitem__, what))
 
-        def may(action: int, table: str, *_: object) -> int:
+    def _asks_for(self, query: str) -> set[tuple[str, str]]:
+        """Each table with a column of it."""
+        read: set[tuple[str, str]] = set()
+
+        def may(action: int, table: str, column: str, *_: object) -> int:
             if action == dbapi2.SQLITE_READ:
-                read.add(table)
+                read.add((table, column))
             return int(dbapi2.SQLITE_OK)
 
         self._raw.set_authorizer(may)
@@ -71,3 +84,23 @@ class Written:
         finally:
             self._raw.set_authorizer(None)
         return read
+
+
+class Kept:
+    """Rows of queries of one history, asked again only where what they read was written since."""
+
+    def __init__(self, written: Written, raw: Any, reads: dict[str, tuple[str, ...]]) -> None:
+        self._written = written
+        self._raw = raw
+        self._reads = reads  #: by query: shared by all histories
+        self._kept: dict[str, tuple[tuple[int, ...], list[Any]]] = {}
+
+    def rows(self, query: str) -> list[Any]:
+        """As they are now: the same list as long as nothing was written. Only of what asks for no time."""
+        if query not in self._reads:
+            self._reads[query] = self._written.read_by(query)
+        times = self._written.times_of(self._reads[query])
+        kept = self._kept.get(query)
+        if kept is None or kept[0] != times:
+            kept = self._kept[query] = times, self._raw.execute(query).fetchall()
+        return kept[1]
