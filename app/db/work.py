@@ -31,6 +31,7 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    literal,
     or_,
     select,
     text,
@@ -253,10 +254,11 @@ def _taking_due(lane: Lane) -> Executable:
 
 
 def _in(lane: Lane) -> ColumnElement[bool]:
-    """By handler; what no other lane has is the journey's."""
+    """By handler; what no other lane has is the journey's. Each is a value of its own: a list of any length would be
+    written into the statement anew each time."""
     if lane is Lane.JOURNEY:
-        return _WORK.c.handler.not_in([name for names in HANDLERS_OF.values() for name in names])
-    return _WORK.c.handler.in_(HANDLERS_OF[lane])
+        return _WORK.c.handler.not_in([literal(name) for names in HANDLERS_OF.values() for name in names])
+    return _WORK.c.handler.in_([literal(name) for name in HANDLERS_OF[lane]])
 
 
 def claim_key(session: Session, *, key: str, now: dt.datetime, lease: dt.timedelta = LEASE) -> Claim | None:
@@ -346,7 +348,8 @@ def hold(session: Session, claim: Claim, *, clock: Callable[[], dt.datetime]) ->
     Raises LostClaim when it is not. In the caller's transaction; the time is read here, when the row is locked: since
     the transaction began, it may have waited for other rows for seconds.
     """
-    _execute(session, _LOCKING, _of(claim))
+    if session.get_bind().dialect.name == "postgresql":  # of SQLite's one writer the time was read when it began
+        _execute(session, _LOCKING, _of(claim))
     _must_be_one(_execute(session, _HOLDING, {**_of(claim), "until": clock() + claim.lease}))
 
 

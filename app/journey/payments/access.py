@@ -55,7 +55,6 @@ _DOUBTED = (
     .order_by(Payment.id)
 )
 _CREDITED = select(Invoice.credited_minor).where(Invoice.id == bindparam("of_invoice"))
-_BILL = select(Invoice.bill_id).where(Invoice.id == bindparam("of_invoice"))
 _SOURCE = select(PaymentHistory.source).where(
     PaymentHistory.payment_id == bindparam("of_payment"), PaymentHistory.sequence == bindparam("at")
 )
@@ -122,8 +121,7 @@ def is_earlier_bill_taken(session: Session, payment: Payment) -> bool:
 
 def is_unchecked(session: Session, payment: Payment) -> bool:
     """Whether nobody delivered its bill, and its decision has no check of this very payee, account and amount."""
-    bill_id = session.scalars(_BILL, {"of_invoice": payment.invoice_id}).one()
-    if bill_id is not None:
+    if payment.biller_id is not None:
         return False
     return not payee_checks.stands_behind(session, session.get_one(Decision, payment.decision_id))
 
