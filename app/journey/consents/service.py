@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Date, Integer, Select, bindparam, column, or_, select, update, values
+from sqlalchemy import Date, Integer, Select, bindparam, literal, or_, select, union_all, update
 
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import Conflict, TooLate
@@ -251,15 +251,16 @@ _NEAR_DAYS = max(rules.REMIND_DAYS) + 1
 def _to_remind() -> Select[str]:
     """For the days that are near: ``ends_on_0``, on which of them its customer was to be reminded of an end on it
     (``due_0``, which begins ``from_0``), and so on. One question for all of them, and it is put together once."""
-    rows = [
-        (
-            bindparam(f"ends_on_{day}", type_=Date),
-            bindparam(f"due_{day}", type_=Date),
-            bindparam(f"from_{day}", type_=UTCDateTime),
+    near = union_all(
+        *(
+            select(
+                bindparam(f"ends_on_{day}", type_=Date).label("ends_on"),
+                bindparam(f"due_{day}", type_=Date).label("due"),
+                bindparam(f"from_{day}", type_=UTCDateTime).label("since"),
+            )
+            for day in range(_NEAR_DAYS)
         )
-        for day in range(_NEAR_DAYS)
-    ]
-    near = values(column("ends_on", Date), column("due", Date), column("since", UTCDateTime)).data(rows).cte("near")
+    ).cte("near")
     return (
         select(Standing.consent_id)
         .join(near, near.c.ends_on == Standing.ends_on)
@@ -268,7 +269,7 @@ def _to_remind() -> Select[str]:
             Standing.ended_at.is_(None),
             Standing.agreed_at < near.c.since,  # no day of before it was agreed on counts
             or_(Standing.reminded_for.is_(None), Standing.reminded_for < near.c.due),
-            Consent.state.in_(STANDING_USABLE),
+            Consent.state.in_([literal(str(state)) for state in STANDING_USABLE]),
         )
         .order_by(Standing.ends_on, Standing.consent_id)
         .limit(bindparam("most", type_=Integer))
