@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -120,7 +120,7 @@ class House:
         self.bills: list[Document] = []
         self.people = self._settle_in()
         self.written = Written(self.raw)
-        self._reads: dict[str, tuple[str, ...]] = {}
+        self._reads: dict[str, Callable[[Mapping[str, int]], object]] = {}
         self._readings = {
             late: [self.written.reading(each.name, each.query("sqlite")) for each in INVARIANTS if each.late is late]
             for late in (False, True)

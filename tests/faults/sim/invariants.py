@@ -64,7 +64,7 @@ class Watch:
     orders: set[str] = field(default_factory=set)
     payments: list[Any] = field(default_factory=list)  #: as the database gave them
     rows: list[Row] = field(default_factory=list)  #: the same
-    held: dict[str, tuple[object, ...]] = field(default_factory=dict)  #: of what each of the product's queries held
+    held: dict[str, tuple[object, str]] = field(default_factory=dict)  #: of what each of the product's queries held
 
     def look(self) -> None:
         """Raises Violation for the first thing that is not so."""
@@ -101,9 +101,9 @@ def broken_tables(world: World, watch: Watch, *, late: bool = False) -> Iterator
     """The product's own queries; none is asked again of what it has held of: the same rows, and if it is a matter of
     time, at the same time. What is to hold at every moment is broken by what is written, never by time that goes by."""
     now = f"{world.floor.now:%Y-%m-%d %H:%M:%S.%f}"
-    written = world.house.written
+    times = world.house.written.times
     for reading in world.house.invariants(late=late):
-        of = (*written.times_of(reading.of), now if late else "")
+        of = (reading.seen(times), now if late else "")
         if watch.held.get(reading.name) == of:
             continue
         rows = world.house.raw.execute(reading.query, {"now": now} if reading.has_time else {}).fetchall()

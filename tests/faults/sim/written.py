@@ -5,8 +5,9 @@ SQLite itself says both: by triggers that count, cascades among them, and by wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from pysqlite3 import dbapi2
@@ -22,6 +23,7 @@ class Reading:
     name: str
     query: str
     of: tuple[str, ...]  #: the tables, and the columns that it reads of them: table.column
+    seen: Callable[[Mapping[str, int]], object]  #: how often each of these was written
     has_time: bool  #: asks what time it is
 
 
@@ -52,7 +54,8 @@ class Written:
     def reading(self, name: str, query: str) -> Reading:
         """A query with its name before each row, and what it reads. Raises ValueError when that is not counted."""
         named = f"SELECT '{name}', * FROM ({query})"  # noqa: S608
-        return Reading(name=name, query=named, of=self.read_by(named), has_time=":now" in query)
+        of = self.read_by(named)
+        return Reading(name=name, query=named, of=of, seen=itemgetter(*of), has_time=":now" in query)
 
     def read_by(self, query: str) -> tuple[str, ...]:
         """The tables that a query reads, and the columns of them. Raises ValueError when one is not counted."""
@@ -64,10 +67,6 @@ class Written:
         if unknown or not read:
             raise ValueError(f"nobody counts how often {sorted(unknown)} is written, which is read by {query}")
         return tuple(sorted(tables | columns))
-
-    def times_of(self, what: Iterable[str]) -> tuple[int, ...]:
-        """How often each of these was written."""
-        return tuple(map(self.times.__getitem__, what))
 
     def _asks_for(self, query: str) -> set[tuple[str, str]]:
         """Each table with a column of it."""
@@ -89,17 +88,17 @@ class Written:
 class Kept:
     """Rows of queries of one history, asked again only where what they read was written since."""
 
-    def __init__(self, written: Written, raw: Any, reads: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, written: Written, raw: Any, reads: dict[str, Callable[[Mapping[str, int]], object]]) -> None:
         self._written = written
         self._raw = raw
         self._reads = reads  #: by query: shared by all histories
-        self._kept: dict[str, tuple[tuple[int, ...], list[Any]]] = {}
+        self._kept: dict[str, tuple[object, list[Any]]] = {}
 
     def rows(self, query: str) -> list[Any]:
         """As they are now: the same list as long as nothing was written. Only of what asks for no time."""
         if query not in self._reads:
-            self._reads[query] = self._written.read_by(query)
-        times = self._written.times_of(self._reads[query])
+            self._reads[query] = itemgetter(*self._written.read_by(query))
+        times = self._reads[query](self._written.times)
         kept = self._kept.get(query)
         if kept is None or kept[0] != times:
             kept = self._kept[query] = times, self._raw.execute(query).fetchall()
