@@ -257,6 +257,7 @@ class SignIn(Base):
     bank_id: Mapped[str] = mapped_column(String(60))
     trip_id: Mapped[str] = mapped_column(ForeignKey("trip.id"), unique=True)
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoice.id"))  # to whose page the customer comes back
+    part: Mapped[str | None] = mapped_column(String(20))  # that they want to pay of it, like 40.00; None: all of it
     created_at: Mapped[dt.datetime]
     signed_in_at: Mapped[dt.datetime | None]  # the token is here since then
     expires_at: Mapped[dt.datetime] = mapped_column(index=True)  # of the token; before, of the time to get it

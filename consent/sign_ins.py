@@ -41,11 +41,12 @@ def plan(
     customer_id: str,
     bank_id: str,
     invoice_id: str,
+    part: str | None,
     return_url: str,
     state_in_path: bool,
     now: dt.datetime,
 ) -> SignIn:
-    """Prepare one. ``return_url`` as in trips.plan."""
+    """Prepare one. ``part``: what of the invoice is to be paid then. ``return_url`` as in trips.plan."""
     unfinished = select(SignIn).where(SignIn.customer_id == customer_id, SignIn.signed_in_at.is_(None))
     for old in session.scalars(unfinished.order_by(SignIn.id.desc()).offset(BEGUN_MOST - 1)).all():
         forget(session, old)
@@ -65,6 +66,7 @@ def plan(
         bank_id=bank_id,
         trip_id=trip.id,
         invoice_id=invoice_id,
+        part=part,
         created_at=now,
         expires_at=now + TRIP_LIFE,
     )

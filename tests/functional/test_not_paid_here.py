@@ -374,7 +374,8 @@ def test_no_claim_is_ever_made_on_it(journey: Journey, means: str) -> None:
         invoices.claim(uow, claim)
     invoice, horizon = journey.invoice(invoice_id), journey.services.banks.profile("horizon")
     with pytest.raises(Conflict) as refused:
-        decisions.order_of(invoice, bank=horizon, day=dt.date(2026, 11, 22))
+        day = dt.date(2026, 11, 22)
+        decisions.order_of(invoice, bank=horizon, day=day, price=decisions.price_of(invoice, day=day))
     assert refused.value.code == "not-paid-here"
     nothing_was_touched(journey)
 

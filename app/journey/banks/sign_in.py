@@ -29,6 +29,9 @@ from consent.base import new_secret
 from consent.models import SignIn, Trip
 from consent.vault import Vault
 
+#: characters of an amount
+PART_MAX = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
@@ -51,8 +54,10 @@ def good_until(uow: UnitOfWork, vault: Vault, *, customer_id: str, bank: BankPro
     return sign_ins.good_until(signed_in_at=found.signed_in_at, expires_at=found.expires_at, approval=approval)
 
 
-def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: str, bank: BankProfile) -> Leaving:
-    """Send this browser to sign in there; it comes back to the page where this invoice is paid.
+def leave_for_sign_in(
+    services: Services, *, signed_in: SignedIn, invoice_id: str, bank: BankProfile, part: str | None = None
+) -> Leaving:
+    """Send this browser to sign in there; it comes back to the page where this invoice, or ``part`` of it, is paid.
 
     Raises NotFound (also of a bank that wants no sign-in), TooLate, NotAllowed, Conflict (the bank is away; its
     customer has stopped everything).
@@ -74,6 +79,7 @@ def leave_for_sign_in(services: Services, *, signed_in: SignedIn, invoice_id: st
             customer_id=customer_id,
             bank_id=bank.id,
             invoice_id=invoice.id,
+            part=part[:PART_MAX] if part else None,
             return_url=f"{services.settings.base_url}/banks/{bank.id}/return",
             state_in_path=not bank.return_is_registered,
             now=uow.now,
@@ -100,6 +106,7 @@ class Returned:
     """A redirect that belongs to a sign-in. What came of it, the page where the customer goes on sees by itself."""
 
     invoice_id: str
+    part: str | None  #: that was to be paid of it, as it was asked for; None: all of it
     is_believed: bool  #: it is the browser that left, and nobody else is signed in here in it
 
 
@@ -126,8 +133,8 @@ def come_back(
         if trip is None:
             return None
         if not trips.is_same_browser(trip, browsers) or customer_id not in (None, found.customer_id):
-            return Returned(found.invoice_id, is_believed=False)
-        sign_in_id, trip_id, returned = found.id, trip.id, Returned(found.invoice_id, is_believed=True)
+            return Returned(found.invoice_id, found.part, is_believed=False)
+        sign_in_id, trip_id, returned = found.id, trip.id, Returned(found.invoice_id, found.part, is_believed=True)
         outcome = "code" if "code" in answer else answer.get("error") or "nothing"
         in_time = uow.now < found.expires_at
         trips.come_back(

@@ -22,6 +22,7 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
+from app.journey.ledger.service import taken_of
 from app.journey.payments.models import Payment
 from app.journey.payments.read import live_payments, times_closed
 from app.journey.payments.states import PaymentState
@@ -117,7 +118,8 @@ def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
     answer = open_answer(session, invoice.id)
     if answer is not None and answer.kind in _SAYS_NO:
         return _Said(outcome=_outcome_of(answer), decided_at=answer.said_at, until_now=until_now)
-    if invoice.state == InvoiceState.TO_PAY:
+    taken = Money(taken_of(session, invoice.id), invoice.currency)
+    if invoice.state == InvoiceState.TO_PAY and not taken.minor:
         return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
     payment_id = live_payments(session, invoice_ids=[invoice.id]).get(invoice.id)
     chosen = next(each for each in decisions if payment_id in (each.payment_id, None))
@@ -127,10 +129,11 @@ def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
         if not invoice.asked.minor:
             raise _nothing_asked()
         return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
-    if chosen.amount.minor < delivered.amount_minor:
+    accepted = taken if is_paid else taken + chosen.amount  # of parts all until now
+    if accepted.minor < delivered.amount_minor:
         return _Said(
             outcome=Outcome.ACCEPTED_IN_PART,
-            accepted=chosen.amount,
+            accepted=accepted,
             decided_at=chosen.decided_at,
             until_now=until_now,
         )

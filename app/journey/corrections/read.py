@@ -25,8 +25,8 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
 from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger.service import overpaid_of
-from app.journey.payments.read import BillForBiller, bill_for_biller, decided_amounts
+from app.journey.ledger.service import overpaid_of, taken_of
+from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
 from connectors.money import Money
@@ -241,7 +241,7 @@ class CorrectedBill(BillForBiller):
     withdrawal_reason: str | None
     refund_owed: Money  #: of what its biller took off
     paid_twice: Money  #: on top of another payment, and to be given back besides
-    amount_paid: Money  #: by the payment that has paid it
+    amount_paid: Money  #: by the payment that has paid it, or those of its parts until now
     taken_off: Money  #: of a credit note or a new version: what came off the bill that it was applied to
     sequence: int  #: of the last thing that was told of corrections of it
     not_applied_because: str | None  #: of a credit note or a new version
@@ -278,9 +278,8 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         owed, sequence = refund_owed(session, invoice), invoice.sequence
         if invoice.state != InvoiceState.IN_PAYMENT:
             twice = Money(overpaid_of(session, invoice.id), invoice.currency)
-        due = invoice.asked if status in ("open", NOT_PAID_HERE) else due
-        if invoice.state == InvoiceState.PAID:
-            paid = next(iter(decided_amounts(session, invoice_ids=[invoice.id]).values()), paid)
+        due = invoice.left if status in ("open", NOT_PAID_HERE) else due
+        paid = Money(taken_of(session, invoice.id), invoice.currency)
     elif delivered.kind == BillKind.INVOICE:
         status = "open" if delivered.means == MeansKind.CREDIT_TRANSFER else NOT_PAID_HERE
         due = Money(delivered.amount_minor, delivered.currency)

@@ -65,6 +65,9 @@ class Decision(Base):
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("discount_minor >= 0", name="discount_not_negative"),
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
+        CheckConstraint("paid_minor >= 0", name="paid_not_negative"),
+        CheckConstraint("rest_minor >= 0", name="rest_not_negative"),
+        CheckConstraint("discount_minor = 0 OR (rest_minor = 0 AND paid_minor = 0)", name="discount_of_the_whole"),
         CheckConstraint("verb IN ('pay_now')", name="verb_known"),
     )
 
@@ -81,6 +84,10 @@ class Decision(Base):
     earlier_paid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     # the bills that this one replaces and that were not to be paid from here: the same
     earlier_not_here: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    # what payments had paid of the invoice by then, and which: once there are others, it is to give way
+    paid_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    parts_paid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    rest_minor: Mapped[int] = mapped_column(default=0, server_default="0")  # that it leaves to pay: it is of a part
     pay_on: Mapped[dt.date]  # the customer's local day
     bank_id: Mapped[str] = mapped_column(String(60))
     payee_name: Mapped[str] = mapped_column(String(70))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, FieldError, Invalid
 from app.journey.consents.my_banks import has_removed
 from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
@@ -24,12 +24,14 @@ from app.journey.invoices.access import (
     must_be_free,
     must_have_open_account,
     must_not_be_set_aside,
+    must_take_parts,
     payee_of,
 )
 from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.ledger.rules import Claim
+from app.journey.ledger.service import executed_of
 from app.people import biller_queue, passkeys, stops
 from app.people.customers import today_of
 from app.people.models import Customer
@@ -51,6 +53,26 @@ class Decided:
     under_consent: bool  #: nobody is to approve it at the bank
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How the customer wants to pay an invoice."""
+
+    consent_id: object = None  #: of a standing consent; None: they approve the payment at their bank
+    part: object = None  #: so much of what is left, like ``40.00``; None: all of it. Both as they came in, unchecked
+
+
+ALL_AT_ONCE = Wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one payment takes of an invoice, and what it leaves: the three sum to what was left."""
+
+    amount: Money  #: leaves the customer's account
+    discount: Money  #: is let off
+    rest: Money
+
+
 def start_paying(
     uow: UnitOfWork,
     *,
@@ -59,10 +81,10 @@ def start_paying(
     invoice_id: str,
     bank: BankProfile,
     shown: object,
-    consent_id: object = None,
+    wanted: Wanted = ALL_AT_ONCE,
 ) -> Started:
     """Hand out the challenge that binds the customer's signature to payee, account, amount, currency, day and bank; and
-    to the standing consent ``consent_id``, where it is to be paid under one.
+    to the standing consent, where it is to be paid under one. Of a part what it leaves to pay is signed, too.
 
     ``shown`` is what ``shown_of`` said of the order when the page was drawn: nobody signs what they were not shown.
     Raises NotFound, Conflict (it is another order by now; a payment of it, or of a bill that it replaces, is under way;
@@ -80,7 +102,7 @@ def start_paying(
     must_not_be_set_aside(invoice)
     must_have_open_account(uow, invoice)
     check = payee_checks.must_stand(uow, invoice, bank=bank)
-    order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id)
+    order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, wanted=wanted)
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     if shown != shown_of(order):
         raise _changed()
@@ -98,8 +120,9 @@ def pay_now(
     banks: Mapping[str, BankProfile],
     psu: PsuContext,
 ) -> Decided:
-    """Decide to pay the whole invoice now. No money moves here; the claim keeps every other payment off. Under a
-    standing consent, which is then in the signed order, as much of its limits is claimed in the same transaction.
+    """Decide to pay the invoice now, or the part of it that was signed. No money moves here; the claim keeps every
+    other payment off. Under a standing consent, which is then in the signed order, as much of its limits is claimed in
+    the same transaction.
 
     The signature must be over the order as it is at this moment: when the day, the discount or the bill has changed
     since the page was shown, the customer is asked again. Raises NotFound, Invalid, NotAllowed, Conflict (NotCovered
@@ -129,18 +152,20 @@ def pay_now(
     consent_id = signed.get("consent")
     if consent_id is not None:
         under_consent.lock(uow.session, consent_id=consent_id, customer_id=customer.id)
-    if signed != order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id):
+    part = str(Money(int(signed["amount_minor"]), signed["currency"])) if "rest_minor" in signed else None
+    wanted = Wanted(consent_id=consent_id, part=part)
+    if signed != order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, wanted=wanted):
         raise _changed()
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
-    amount = payable(invoice, day=today)
+    price = price_of(invoice, day=today, part=part)
     payment_id = new_id("pay")
     claimed = Claim(
         invoice_id=invoice.id,
         payment_id=payment_id,
         creditor=invoice.creditor,
-        amount=Money(amount, invoice.currency),
-        discount=Money(invoice.asked.minor - amount, invoice.currency),
+        amount=price.amount,
+        discount=price.discount,
     )
     invoices.claim(uow, claimed)
     decision = Decision(
@@ -152,6 +177,9 @@ def pay_now(
         amount_minor=claimed.amount.minor,
         discount_minor=claimed.discount.minor,
         credited_minor=invoice.credited_minor,
+        paid_minor=invoice.paid_minor,
+        parts_paid=signed.get("parts_paid", "").split(),
+        rest_minor=price.rest.minor,
         earlier_paid=signed.get("earlier_paid", "").split(),
         earlier_not_here=signed.get("earlier_not_here", "").split(),
         pay_on=today,
@@ -171,7 +199,7 @@ def pay_now(
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     if consent_id is not None:
-        under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=amount)
+        under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=price.amount.minor)
     return Decided(decision.payment_id, recorded, under_consent=consent_id is not None)
 
 
@@ -208,17 +236,20 @@ def order_now(
     invoice: Invoice,
     bank: BankProfile,
     check: PayeeCheck | None,
-    consent_id: object = None,
+    wanted: Wanted = ALL_AT_ONCE,
 ) -> dict[str, str]:
     """The order to pay this invoice as it is at this moment. Raises Conflict (NotCovered among them), Invalid, and
     NotFound for a standing consent that is not this customer's at this bank."""
     earlier = earlier_of(uow.session, invoice)
     day = today_of(customer, uow.now)
-    order = order_of(invoice, bank=bank, day=day, earlier=earlier, check=check)
-    if consent_id is None:
+    price = price_of(invoice, day=day, part=wanted.part)
+    parts = executed_of(uow.session, [invoice.id]) if invoice.paid_minor else ()
+    order = order_of(invoice, bank=bank, day=day, price=price, parts=parts, earlier=earlier, check=check)
+    if wanted.consent_id is None:
         return order
-    amount = Money(payable(invoice, day=day), invoice.currency)
-    standing = under_consent.must_cover(uow, invoice=invoice, amount=amount, bank=bank, consent_id=consent_id)
+    standing = under_consent.must_cover(
+        uow, invoice=invoice, amount=price.amount, bank=bank, consent_id=wanted.consent_id
+    )
     return order | {"consent": standing.consent_id}
 
 
@@ -227,29 +258,35 @@ def order_of(
     *,
     bank: BankProfile,
     day: dt.date,
+    price: Price,
+    parts: Sequence[str] = (),
     earlier: EarlierPayments | None = None,
     check: PayeeCheck | None = None,
 ) -> dict[str, str]:
     """What is signed. Every field is text, so that its canonical form has one spelling. Raises Invalid.
 
-    The payments of bills which this one replaces stand in it where there are any, and those of these bills that were
-    not to be paid from here: the page warned of them. So does the last day of a request to pay, where that is over, and
-    what was checked of a payee that nobody verified.
+    Of a part what it leaves to pay stands in it, and the payments of the parts before it; the payments of bills which
+    this one replaces, where there are any, and those of these bills that were not to be paid from here: the page warned
+    of them. So does the last day of a request to pay, where that is over, and what was checked of a payee that nobody
+    verified.
     """
     if invoice.currency not in bank.currencies:
         raise Invalid("bank-currency", f"{bank.name} makes no payments in {invoice.currency}. Choose another bank.")
-    amount = payable(invoice, day=day)
     payee_name, payee_iban = payee_of(invoice)
     over = {"expired_on": invoice.expires_on.isoformat()} if invoice.expires_on and invoice.is_expired(day) else {}
+    rest = {"rest_minor": str(price.rest.minor)} if price.rest.minor else {}
+    paid = {"parts_paid": " ".join(parts)} if parts else {}
     return (
         _as_signed(earlier)
+        | rest
+        | paid
         | over
         | payee_checks.as_signed(check)
         | {
             "invoice": invoice.id,
             "payee": payee_name,
             "iban": payee_iban,
-            "amount_minor": str(amount),
+            "amount_minor": str(price.amount.minor),
             "currency": invoice.currency,
             "reference": invoice.reference or "",
             "day": day.isoformat(),
@@ -271,7 +308,7 @@ def shown_of(order: dict[str, str]) -> str:
 
 
 def shown_now(
-    uow: UnitOfWork, *, customer: Customer, invoice_id: str, bank: BankProfile, consent_id: object = None
+    uow: UnitOfWork, *, customer: Customer, invoice_id: str, bank: BankProfile, wanted: Wanted = ALL_AT_ONCE
 ) -> str | None:
     """For a page that is about to show the order: read before all else of it, so that whatever changes while it is
     drawn is noticed. None: it cannot be ordered now."""
@@ -280,7 +317,7 @@ def shown_now(
         must_not_be_set_aside(invoice)
         must_have_open_account(uow, invoice)
         check = payee_checks.must_stand(uow, invoice, bank=bank)
-        order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, consent_id=consent_id)
+        order = order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, wanted=wanted)
         return shown_of(order)
     except (Conflict, Invalid):
         return None
@@ -290,8 +327,27 @@ def _changed() -> Conflict:
     return Conflict("order-changed", "Something in this payment has changed since you saw it. Please check it again.")
 
 
-def payable(invoice: Invoice, *, day: dt.date) -> int:
-    """Minor units that paying the whole invoice on ``day`` takes."""
-    return payable_on(
-        amount=invoice.asked, discount=invoice.discount, discount_until=invoice.discount_until, day=day
-    ).minor
+def price_of(invoice: Invoice, *, day: dt.date, part: object = None) -> Price:
+    """Of all that is left, or of a ``part`` of it like ``40.00``, on the customer's local ``day``. A part has no
+    discount: that is for who pays all at once. Raises Invalid, Conflict."""
+    nothing, left = Money(0, invoice.currency), invoice.left
+    if part is None:
+        amount = payable_on(amount=left, discount=invoice.discount, discount_until=invoice.discount_until, day=day)
+        return Price(amount=amount, discount=left - amount, rest=nothing)
+    must_take_parts(invoice)
+    amount = _checked_part(part, left=left)
+    return Price(amount=amount, discount=nothing, rest=left - amount)
+
+
+def _checked_part(part: object, *, left: Money) -> Money:
+    try:
+        amount = Money.parse(str(part), left.currency)
+    except ValueError as error:
+        raise _wrong_part(f"{error}.") from None
+    if not 0 < amount.minor < left.minor:
+        raise _wrong_part(f"Write an amount that is less than what is left to pay: {left} {left.currency}.")
+    return amount
+
+
+def _wrong_part(detail: str) -> Invalid:
+    return Invalid("part", detail, errors=(FieldError("/part", detail),))

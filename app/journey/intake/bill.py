@@ -115,6 +115,7 @@ class Bill:
     tax_currency: str | None = None  #: BT-6
     due_dates: tuple[dt.date, ...] = ()  #: all that the bill names, in their order
     expires_on: dt.date | None = None  #: the last day of a request to pay; nothing else has one
+    is_amount_fixed: bool = False  #: a request to pay that says so: it is to be paid in one
     due_on_of_means: bool = False  #: BT-9 is absent, the day stands in the payment means of an invoice
     to: str | None = None  #: BT-49: the recipient's address, here the customer's space address
     to_scheme: str | None = None  #: BT-49-1

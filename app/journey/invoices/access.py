@@ -29,10 +29,14 @@ def not_paid_here() -> Conflict:
     return Conflict("not-paid-here", "This bill is not paid from here. No money moved, and nothing was changed.")
 
 
+def already_in_payment() -> Conflict:
+    return Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+
+
 def must_be_free(invoice: Invoice) -> None:
-    """Nobody pays it now, and nobody has. Raises Conflict."""
+    """Nobody pays it now, and something is left to pay. Raises Conflict."""
     if invoice.state != InvoiceState.TO_PAY:
-        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.")
+        raise already_in_payment()
 
 
 def must_not_be_set_aside(invoice: Invoice) -> None:
@@ -41,6 +45,18 @@ def must_not_be_set_aside(invoice: Invoice) -> None:
         raise Conflict(
             "set-aside", "You have answered this bill otherwise. No money moved: take that back before you pay it."
         )
+
+
+def takes_parts(invoice: Invoice) -> bool:
+    """Whether it may be paid in parts: its biller's own bill, unless a request to pay says that its amount is fixed. Of
+    a bill that its customer added the whole amount is what was checked."""
+    return invoice.is_delivered and not invoice.is_amount_fixed
+
+
+def must_take_parts(invoice: Invoice) -> None:
+    """Raises Conflict."""
+    if not takes_parts(invoice):
+        raise Conflict("not-in-parts", "This bill is to be paid in one. Nothing was paid.")
 
 
 def payee_of(invoice: Invoice) -> tuple[str, str]:

@@ -28,11 +28,8 @@ class Taken(enum.IntEnum):
     """What payments have of a bill, the more the worse for whoever pays its new version as well."""
 
     NOTHING = 0
-    PAID = 1  #: it is owed back, and the customer may know that
+    PAID = 1  #: be it in part: it is owed back, and the customer may know that
     IN_PAYMENT = 2  #: nobody knows yet
-
-
-_TAKEN = {InvoiceState.PAID: Taken.PAID, InvoiceState.IN_PAYMENT: Taken.IN_PAYMENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +115,9 @@ def earlier_bills(session: Session, invoice_ids: Collection[str]) -> dict[str, E
     ids = {earlier for _, earlier in walked}
     if not ids:
         return {}
-    columns = (Invoice.id, Invoice.number, Invoice.state, Invoice.means, Invoice.due_on)
+    columns = (Invoice.id, Invoice.number, Invoice.state, Invoice.paid_minor, Invoice.means, Invoice.due_on)
     rows = {row.id: row for row in session.execute(select(*columns).where(among(session, Invoice.id, ids)))}
-    taken = {each: _TAKEN.get(InvoiceState(row.state), Taken.NOTHING) for each, row in rows.items()}
+    taken = {each: _taken(row.state, paid_minor=row.paid_minor) for each, row in rows.items()}
     most: dict[str, str] = {}
     not_here: dict[str, NotHereBefore] = {}
     for invoice_id, earlier_id in walked:  # the nearest first
@@ -133,6 +130,12 @@ def earlier_bills(session: Session, invoice_ids: Collection[str]) -> dict[str, E
         invoice_id: EarlierBill(id=each, number=rows[each].number, taken=taken[each], not_here=not_here.get(invoice_id))
         for invoice_id, each in most.items()
     }
+
+
+def _taken(state: str, *, paid_minor: int) -> Taken:
+    if state == InvoiceState.IN_PAYMENT:
+        return Taken.IN_PAYMENT
+    return Taken.PAID if paid_minor else Taken.NOTHING
 
 
 def _walk(

@@ -28,6 +28,7 @@ from app.people.accounts import is_open, with_biller
 from app.people.biller_states import SUSPENDED
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
+from connectors.money import Money
 from consent.vault import Vault, VaultError
 
 #: bills of a customer that are looked through, the latest; and of those that come into question, how many are read
@@ -123,10 +124,18 @@ def _known(
         amount=invoice.amount,
         asked=invoice.asked,
         payable=payable_on(
-            amount=invoice.asked, discount=invoice.discount, discount_until=invoice.discount_until, day=today
+            amount=invoice.left, discount=invoice.discount, discount_until=invoice.discount_until, day=today
         ),
         discounted=invoice.asked - invoice.discount,
-        amounts=frozenset(amount for amount in (invoice.discount, invoice.amount - invoice.asked) if amount.minor),
+        amounts=frozenset(
+            amount
+            for amount in (
+                invoice.discount,
+                invoice.amount - invoice.asked,
+                Money(invoice.paid_minor, invoice.currency),
+            )
+            if amount.minor
+        ),
         days=frozenset([invoice.issued_on]),
         limits=frozenset(filter(None, (invoice.due_on, invoice.discount_until))),
         terms=frozenset(

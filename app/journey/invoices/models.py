@@ -62,6 +62,7 @@ class Invoice(Base):
             name="paid_here_or_never",
         ),
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
+        CheckConstraint("paid_minor >= 0", name="paid_not_negative"),
         CheckConstraint("retracted_minor BETWEEN 0 AND credited_minor", name="retracted_of_credited"),
         CheckConstraint("(bill_id IS NULL) = (biller_id IS NULL)", name="delivered_by_a_biller"),
         CheckConstraint("extended_to IS NULL OR extended_to > due_on", name="extended_beyond_its_day"),
@@ -84,6 +85,8 @@ class Invoice(Base):
     amount_minor: Mapped[int]
     # that its biller took off since. No default in the database: a process of before corrections is refused there
     credited_minor: Mapped[int] = mapped_column(default=0)
+    # that payments have paid of it, with the discount that they were let off. As before: no default in the database
+    paid_minor: Mapped[int] = mapped_column(default=0)
     # of that, by a withdrawal or a new version, which name no amount
     retracted_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     sequence: Mapped[int] = mapped_column(default=0, server_default="0")  # of what is told of corrections of it
@@ -93,6 +96,7 @@ class Invoice(Base):
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
     expires_on: Mapped[dt.date | None]  # the last day of a request to pay
+    is_amount_fixed: Mapped[bool] = mapped_column(default=False, server_default=false())  # to be paid in one
     extended_to: Mapped[dt.date | None]  # its company has given more time: the day until which it is to be paid
     # by its customer, who says that it is paid elsewhere, declines or disputes it: not to be paid while that stands
     is_set_aside: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -156,8 +160,15 @@ class Invoice(Base):
         return Money(max(self.amount_minor - self.credited_minor, 0), self.currency)
 
     @property
+    def left(self) -> Money:
+        """What of that is not paid yet. A payment that is under way has none of it paid."""
+        return Money(max(self.asked.minor - self.paid_minor, 0), self.currency)
+
+    @property
     def discount(self) -> Money:
-        """What early payment takes off what is asked."""
+        """What early payment takes off what is asked: of a bill that is paid in one, and not in parts."""
+        if self.paid_minor:
+            return Money(0, self.currency)
         left = discount_left(
             amount_minor=self.amount_minor, asked_minor=self.asked.minor, discount_minor=self.discount_minor
         )

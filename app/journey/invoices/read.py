@@ -19,6 +19,7 @@ from app.journey.connections.read import muted_billers
 from app.journey.intake import own_bills
 from app.journey.intake.models import DeliveredBill, OwnBill
 from app.journey.intake.originals import content_of
+from app.journey.invoices.access import takes_parts
 from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
@@ -90,6 +91,9 @@ class InvoiceView:
     received_at: dt.datetime
     amount: Money  #: as billed
     asked: Money  #: after all that its biller took off since
+    paid: Money  #: by payments of parts, or of all of it
+    left: Money  #: of what is asked
+    takes_parts: bool  #: it need not be paid in one
     payable: Money  #: what paying it today costs
     discount: DiscountView | None
     reference: str | None
@@ -122,8 +126,9 @@ class InvoiceView:
 
     @property
     def figure(self) -> Money:
-        """What stands large: what is asked, or what the payment takes that has the bill."""
-        return self.decided or self.asked
+        """What stands large: what is left to pay, or what the payment takes that has the bill, or all that have paid
+        it."""
+        return self.decided or self.left
 
     @property
     def taken_off(self) -> Money:
@@ -316,7 +321,9 @@ def open_total(
     not_here = and_(Invoice.state == InvoiceState.NOT_HERE, ~_is_day_over(today))
     stopped = is_bill_stopped(now)
     rows = session.execute(
-        select(Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor), func.count())
+        select(
+            Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor - Invoice.paid_minor), func.count()
+        )
         .where(of_customer, to_pay, ~stopped)
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
@@ -394,7 +401,7 @@ def _view(
     earlier: EarlierBill | None,
 ) -> InvoiceView:
     discount = None
-    if invoice.discount_until is not None:
+    if invoice.discount_until is not None and not invoice.paid_minor:
         discount = DiscountView(
             saves=invoice.discount, until=invoice.discount_until, open=today <= invoice.discount_until
         )
@@ -417,8 +424,11 @@ def _view(
         amount=invoice.amount,
         asked=invoice.asked,
         payable=payable_on(
-            amount=invoice.asked, discount=invoice.discount, discount_until=invoice.discount_until, day=today
+            amount=invoice.left, discount=invoice.discount, discount_until=invoice.discount_until, day=today
         ),
+        paid=Money(invoice.paid_minor, invoice.currency),
+        left=invoice.left,
+        takes_parts=takes_parts(invoice),
         discount=discount,
         reference=invoice.reference,
         means=invoice.means,

@@ -1,4 +1,4 @@
-"""Opening an invoice for a delivered bill, and the claim that lets exactly one payment at it.
+"""Opening an invoice for a delivered bill, and the claim that lets one payment at it at a time.
 
 The lock is the posting in the ledger; the state of the invoice follows it in the same transaction.
 """
@@ -10,25 +10,24 @@ import logging
 from collections.abc import Collection
 from typing import Any, TypedDict
 
-from sqlalchemy import CursorResult, exists, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
-from app.errors import Conflict
 from app.journey.intake import originals
 from app.journey.intake.bill import Bill, BillKind, Line
 from app.journey.intake.formats import read_bill
 from app.journey.intake.means import MeansKind, details_of
 from app.journey.intake.models import DeliveredBill
-from app.journey.invoices.access import locked_invoice
+from app.journey.invoices.access import already_in_payment, locked_invoice
 from app.journey.invoices.chain import earlier_ids, later_ids
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import Word
-from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
+from app.journey.invoices.states import InvoiceState, state_of
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim, due
 from app.people.models import PayeeAccount
@@ -214,11 +213,13 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: d
         "currency": bill.payable.currency,
         "amount_minor": bill.payable.minor,
         "credited_minor": 0,
+        "paid_minor": 0,
         "discount_minor": early.discount.minor if early else 0,
         "discount_until": early.until if early else None,
         "issued_on": bill.issued_on,
         "due_on": bill.due_on,
         "expires_on": bill.expires_on,
+        "is_amount_fixed": bill.is_amount_fixed,
         "means": delivered.means,
         "means_details": details_of(bill),
         "payee_name": holder,
@@ -286,12 +287,16 @@ def _report_some(services: Services, days: int) -> bool:
 
 
 def claim(uow: UnitOfWork, taken: Claim) -> None:
-    """Keep the invoice for one payment. Raises Conflict when another has it or it is paid."""
+    """Keep what a payment takes of the invoice for it alone. Raises Conflict when another one has the invoice or it is
+    paid: of two parts one is paid after the other. The caller has locked the invoice."""
+    state = uow.session.scalars(select(Invoice.state).where(Invoice.id == taken.invoice_id)).one()
     try:
+        if state != InvoiceState.TO_PAY:
+            raise already_in_payment()
         ledger.initiate(uow, taken)
     except ledger.Overdrawn:
-        raise Conflict("already-in-payment", "A payment of this bill is under way, or it is paid already.") from None
-    _must(uow.session, taken.invoice_id, InvoiceStep.CLAIM)
+        raise already_in_payment() from None
+    _follow_ledger(uow, taken.invoice_id)
 
 
 def is_free(uow: UnitOfWork, wanted: Claim) -> bool:
@@ -302,13 +307,12 @@ def is_free(uow: UnitOfWork, wanted: Claim) -> bool:
 def reclaim(uow: UnitOfWork, taken: Claim) -> None:
     """A payment that was closed as not done may happen after all: the invoice, which ``is_free``, is kept for it."""
     ledger.reclaim(uow, taken)
-    _must(uow.session, taken.invoice_id, InvoiceStep.RECLAIM)
+    _follow_ledger(uow, taken.invoice_id)
 
 
 def release(uow: UnitOfWork, taken: Claim) -> None:
-    """The payment will not happen: the invoice may be paid again, unless it turned out to be paid already."""
+    """The payment will not happen: what it took may be paid again, unless it turned out to be paid already."""
     ledger.release(uow, taken)
-    _must(uow.session, taken.invoice_id, InvoiceStep.RELEASE)
     _become_free(uow, taken.invoice_id)
     _payment_has_ended(uow, taken.invoice_id)
 
@@ -317,7 +321,7 @@ def settle(uow: UnitOfWork, taken: Claim) -> None:
     """The payment happened."""
     lock(uow, taken.invoice_id)  # what is due of it first: it may be taken back in this very transaction
     ledger.settle(uow, taken)
-    _must(uow.session, taken.invoice_id, InvoiceStep.SETTLE)
+    _pay(uow, taken.invoice_id, taken.whole)
     _tell_refund(uow, taken.invoice_id)
     _payment_has_ended(uow, taken.invoice_id)
 
@@ -326,16 +330,16 @@ def correct(uow: UnitOfWork, taken: Claim) -> bool:
     """A payment that was closed as not done happened after all. False when another one has taken the invoice."""
     free = ledger.correct(uow, taken)
     if free:
-        _must(uow.session, taken.invoice_id, InvoiceStep.CORRECT)
+        _pay(uow, taken.invoice_id, taken.whole)
         _tell_refund(uow, taken.invoice_id)
     return free
 
 
 def reopen(uow: UnitOfWork, taken: Claim) -> None:
-    """The bank took the payment back: the invoice is due again, unless another payment paid it too."""
+    """The bank took the payment back: what it paid is due again, unless another payment paid that too."""
     owed = ledger.owed_of(uow.session, taken.invoice_id)
     if ledger.reverse(uow, taken):
-        _must(uow.session, taken.invoice_id, InvoiceStep.REOPEN)
+        _pay(uow, taken.invoice_id, -taken.whole)
         _become_free(uow, taken.invoice_id)
         if owed and not ledger.owed_of(uow.session, taken.invoice_id):
             _record_refund(uow, taken.invoice_id, 0)  # nobody is to give back what came back
@@ -380,32 +384,29 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
     if minor is None:
         invoice.retracted_minor += taken
     uow.session.flush()
-    if invoice.state in (InvoiceState.TO_PAY, InvoiceState.NOT_HERE):
-        _clear(uow, invoice)
-    if invoice.state != InvoiceState.IN_PAYMENT:
-        _tell_refund(uow, invoice_id)
+    _follow_ledger(uow, invoice_id)
+    _tell_refund(uow, invoice_id)
     return taken
 
 
 def _become_free(uow: UnitOfWork, invoice_id: str) -> None:
-    """No payment has the invoice any more: is it paid all the same, and is anything left to pay?"""
-    if ledger.apply_overpaid(uow, invoice_id=invoice_id):
-        _must(uow.session, invoice_id, InvoiceStep.CORRECT)
-    else:
-        _clear(uow, uow.session.get_one(Invoice, invoice_id))
+    """A payment has it no more: is that paid all the same, and is anything left to pay?"""
+    applied = ledger.apply_overpaid(uow, invoice_id=invoice_id)
+    _pay(uow, invoice_id, applied.whole if applied else 0)
     _tell_refund(uow, invoice_id)
 
 
-def _clear(uow: UnitOfWork, invoice: Invoice) -> None:
-    """Where nothing is left to pay. The ledger knows nothing of what is not paid here."""
-    left = ledger.balance_of(uow.session, due(invoice.id)) if invoice.is_paid_here else invoice.asked.minor
-    if not left:
-        _must(uow.session, invoice.id, InvoiceStep.CLEAR)
+def _pay(uow: UnitOfWork, invoice_id: str, minor: int) -> None:
+    """So much of it is paid, or below zero, is not paid any more."""
+    if minor:
+        _write_down(uow, invoice_id, paid_minor=Invoice.paid_minor + minor)
+    _follow_ledger(uow, invoice_id)
 
 
 def _tell_refund(uow: UnitOfWork, invoice_id: str) -> None:
+    """Of what a payment under way holds nobody knows yet whether it is to be given back."""
     owed = refund_of(uow.session, invoice_id)
-    if owed.minor:
+    if owed.minor and not ledger.is_held(uow.session, invoice_id):
         _record_refund(uow, invoice_id, owed.minor)
 
 
@@ -452,16 +453,22 @@ def stand(session: Session, invoice_id: str) -> Stand:
     return Stand(state=row.state, sequence=row.sequence)
 
 
-def _must(session: Session, invoice_id: str, step: InvoiceStep) -> None:
-    """The state follows the ledger, which has let the step through; if they differ, one of them is wrong: stop."""
-    for before in InvoiceState:
-        if INVOICE.allows(before, step):
-            changed: CursorResult[Any] = session.execute(  # type: ignore[assignment]  # an UPDATE gives one
-                update(Invoice)
-                .where(Invoice.id == invoice_id, Invoice.state == before)
-                .values(state=INVOICE.next(before, step))
-                .execution_options(synchronize_session=False)
-            )
-            if changed.rowcount == 1:
-                return
-    raise RuntimeError(f"{step.name} of {invoice_id}: the ledger and the invoice differ")
+def _follow_ledger(uow: UnitOfWork, invoice_id: str) -> None:
+    """The state is what the ledger says. Where no step of the table leads there one of the two is wrong: it stops."""
+    state, means, paid_minor, asked_minor = uow.session.execute(
+        select(Invoice.state, Invoice.means, Invoice.paid_minor, Invoice.amount_minor - Invoice.credited_minor).where(
+            Invoice.id == invoice_id
+        )
+    ).one()
+    before = InvoiceState(state)
+    if means != MeansKind.CREDIT_TRANSFER:  # of what is not paid here the ledger knows nothing
+        after = before if asked_minor > 0 else InvoiceState.CLEARED
+    else:
+        after = state_of(
+            before,
+            is_held=ledger.is_held(uow.session, invoice_id),
+            left_minor=ledger.balance_of(uow.session, due(invoice_id)),
+            paid_minor=paid_minor,
+        )
+    if after is not before:
+        _write_down(uow, invoice_id, state=after)

@@ -27,6 +27,7 @@ _COLUMNS = (
     Invoice.currency,
     Invoice.amount_minor,
     Invoice.state,
+    Invoice.paid_minor,
     Invoice.bill_id,
     Invoice.received_at,
     Biller.name,
@@ -42,14 +43,15 @@ class Twin:
     number: str
     amount: Money
     state: str
+    is_paid_in_part: bool  #: of it something is paid, and something is left
     is_delivered: bool
     is_by_version: bool  #: not these two are alike, but one of them and a bill in whose line the other one is
     is_last: bool  #: of its line: the one of it that can be paid, if any can
 
     @property
     def is_taken(self) -> bool:
-        """Paid, or a payment of it is under way."""
-        return self.state in (InvoiceState.PAID, InvoiceState.IN_PAYMENT)
+        """Paid, be it in part, or a payment of it is under way."""
+        return self.is_paid_in_part or self.state in (InvoiceState.PAID, InvoiceState.IN_PAYMENT)
 
     @property
     def is_cleared(self) -> bool:
@@ -157,6 +159,7 @@ def _twin(row: Row[Any], *, is_by_version: bool, is_last: bool) -> Twin:
         number=row.number,
         amount=Money(row.amount_minor, row.currency),
         state=row.state,
+        is_paid_in_part=row.paid_minor > 0 and row.state == InvoiceState.TO_PAY,
         is_delivered=row.bill_id is not None,
         is_by_version=is_by_version,
         is_last=is_last,

@@ -129,16 +129,16 @@ def correct(uow: UnitOfWork, claim: Claim) -> bool:
     return free
 
 
-def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> bool:
+def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> Claim | None:
     """The invoice became free while a payment stands that was executed on top of another one: that one pays it.
 
-    True when there was one. Without this the invoice would be offered to be paid once more.
+    Returns what it takes of the invoice, when there was one. Without this it would be offered to be paid once more.
     """
     for claim in _overpaid(uow.session, invoice_id):
         if is_free(uow, claim):
             _post_claim(uow, "applied", claim, rules.applied(claim))
-            return True
-    return False
+            return claim
+    return None
 
 
 def _overpaid(session: Session, invoice_id: str) -> Iterator[Claim]:
@@ -186,6 +186,14 @@ def is_overpaid(session: Session, *, payment_id: str) -> bool:
     return session.scalar(on_top) is not None and session.scalar(applied) is None
 
 
+def is_held(session: Session, invoice_id: str) -> bool:
+    """Whether a payment under way holds a claim on the invoice."""
+    held = select(func.sum(LedgerEntry.amount_minor)).where(
+        LedgerEntry.invoice_id == invoice_id, LedgerEntry.account.startswith("inflight:")
+    )
+    return bool(session.scalar(held))
+
+
 def executed_of(session: Session, invoice_ids: Collection[str]) -> tuple[str, ...]:
     """The ids of the payments of these invoices that banks have executed and not taken back, in order."""
     executed = select(LedgerEntry.payment_id).where(LedgerEntry.invoice_id.in_(invoice_ids))
@@ -229,6 +237,15 @@ def let_off_of(session: Session, invoice_id: str) -> int:
     )
     # below zero: paid on top of another one, which is no discount
     return int(session.scalar(select(func.sum(of_each.c.minor)).where(of_each.c.minor > 0)) or 0)
+
+
+def taken_of(session: Session, invoice_id: str) -> int:
+    """Minor units that payments have taken from its customer's account and paid of the invoice; what was paid on top of
+    another one is not in it, and no discount."""
+    settled = select(func.sum(LedgerEntry.amount_minor)).where(
+        LedgerEntry.invoice_id == invoice_id, LedgerEntry.account.startswith("settled:")
+    )
+    return int(session.scalar(settled) or 0) - overpaid_of(session, invoice_id)
 
 
 def overpaid_of(session: Session, invoice_id: str) -> int:

@@ -35,12 +35,23 @@ _LOCKED_WITH = _LOCKED.where(
     Payment.invoice_id
     == select(_OF_PAYMENT.invoice_id).where(_OF_PAYMENT.id == bindparam("of_payment")).scalar_subquery()
 )
-_PAID_BY_ANOTHER = (
+_PAID_BESIDE = (
     select(Payment.id)
     .where(
         Payment.invoice_id == bindparam("of_invoice"),
         Payment.id != bindparam("but"),
         Payment.state == PaymentState.SETTLED,
+    )
+    .order_by(Payment.id)
+)
+_ALIVE_AGAIN = (
+    select(Payment.id)
+    .join(Decision, Decision.id == Payment.decision_id)
+    .where(
+        Payment.invoice_id == bindparam("of_invoice"),
+        Payment.id != bindparam("but"),
+        Payment.state.not_in((*CLOSED, PaymentState.SETTLED, PaymentState.REVERSED)),
+        Decision.decided_at < bindparam("decided_at"),
     )
     .limit(1)
 )
@@ -94,9 +105,18 @@ def payment_at_bank(session: Session, *, bank_id: str, resource_id: str) -> str 
     return session.scalar(by_payment) or session.scalar(by_consent)
 
 
-def paid_by_another(session: Session, payment: Payment) -> str | None:
-    """The payment that has paid the same invoice already; None: there is none."""
-    return session.scalar(_PAID_BY_ANOTHER, {"of_invoice": payment.invoice_id, "but": payment.id})
+def paid_by_another(session: Session, payment: Payment, decision: Decision) -> str | None:
+    """The payment that has paid of the same invoice, and that its customer did not know of when they decided: those of
+    the parts before this one they knew. None: there is none."""
+    paid = session.scalars(_PAID_BESIDE, {"of_invoice": payment.invoice_id, "but": payment.id}).all()
+    return next((each for each in paid if each not in decision.parts_paid), None)
+
+
+def _alive_again(session: Session, payment: Payment, decision: Decision) -> str | None:
+    """The payment of the same invoice that was decided before this one, so that it was closed by then, and that may
+    happen after all. None: there is none. Of two parts one is paid after the other."""
+    of = {"of_invoice": payment.invoice_id, "but": payment.id, "decided_at": decision.decided_at}
+    return session.scalar(_ALIVE_AGAIN, of)
 
 
 def doubted_of_invoice(session: Session, payment: Payment) -> Sequence[Payment]:
@@ -184,7 +204,7 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
     payee's account is held, or the standing consent that it is under is not to be used. None: to nothing. This is the
     one place that judges it."""
     decision = session.get_one(Decision, payment.decision_id)  # held, so that all who ask for it find it in the session
-    other = paid_by_another(session, payment)
+    other = paid_by_another(session, payment, decision)
     if other is not None:
         return GivesWay(Reason.PAID_OTHERWISE, f"paid by {other}")
     if is_void(session, payment):
@@ -202,10 +222,15 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
     beside = paid_beside(session, payment, decision)
     if beside is not None:
         return GivesWay(Reason.SAME_BILL, f"{beside} of a bill that may be the same")
+    return _another_under_way(session, payment, decision)
+
+
+def _another_under_way(session: Session, payment: Payment, decision: Decision) -> GivesWay | None:
     doubted = doubted_of_invoice(session, payment)
     if doubted:
         return GivesWay(Reason.ANOTHER_UNDER_WAY, f"the bank calls {doubted[0].id} accepted after all")
-    return None
+    alive = _alive_again(session, payment, decision)
+    return GivesWay(Reason.ANOTHER_UNDER_WAY, f"{alive} may happen after all") if alive is not None else None
 
 
 def why_unwanted(session: Session, payment: Payment) -> GivesWay | None:

@@ -168,10 +168,31 @@ def times_closed(session: Session, *, invoice_id: str) -> int:
 
 
 def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, Money]:
-    """For each invoice that has such a payment: what that takes from the account, as its customer decided."""
-    live = live_payments(session, invoice_ids=invoice_ids)
-    rows = session.scalars(select(Payment).where(Payment.id.in_(live.values())))
-    return {payment.invoice_id: payment.amount for payment in rows}
+    """For each invoice that is in payment: what that payment takes from the account, as its customer decided; for each
+    that is paid: what all that have paid it took."""
+    found = session.scalars(
+        select(Payment)
+        .join(Invoice, Invoice.id == Payment.invoice_id)
+        .where(
+            Payment.invoice_id.in_(invoice_ids),
+            Payment.state.not_in(_RELEASED),
+            Invoice.state.in_((InvoiceState.IN_PAYMENT, InvoiceState.PAID)),
+        )
+        .order_by(Payment.id)
+    ).all()
+    several = {invoice_id for invoice_id, count in Counter(each.invoice_id for each in found).items() if count > 1}
+    amounts: dict[str, Money] = {}
+    under_way: set[str] = set()
+    for payment in found:
+        of = payment.invoice_id
+        if of in several and is_overpaid(session, payment_id=payment.id):
+            continue
+        if payment.state != PaymentState.SETTLED:
+            under_way.add(of)
+            amounts[of] = payment.amount
+        elif of not in under_way:
+            amounts[of] = amounts[of] + payment.amount if of in amounts else payment.amount
+    return amounts
 
 
 def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:

@@ -29,7 +29,6 @@ from app.journey.payments.access import (
     is_earlier_bill_taken,
     locked,
     locked_with_invoice,
-    paid_by_another,
 )
 from app.journey.payments.events import (
     ConsentMoved,
@@ -162,12 +161,12 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
 
     The caller has written down the bank's word, and since when it is doubted.
     """
-    if paid_by_another(uow.session, payment) is not None:
-        return False
+    why = f"the bank calls {payment.id} accepted after all"
+    _stop_others(uow, payment, evidence=why, reason=Reason.ANOTHER_UNDER_WAY)
+    if payment.state == PaymentState.UNKNOWN:
+        return True  # what was stopped has left the invoice to it
     if not invoices.is_free(uow, claim_of(uow, payment)):
-        why = f"the bank calls {payment.id} accepted after all"
-        _stop_others(uow, payment, evidence=why, reason=Reason.ANOTHER_UNDER_WAY)
-        return payment.state == PaymentState.UNKNOWN  # what was stopped has left the invoice to it
+        return False
     payment.accepted_at = payment.accepted_at or uow.now
     payment.promises_broken = 0  # those of an earlier time are told no more
     evidence = "bank:consent consumed" if payment.is_to_submit else f"bank:{payment.transaction_status}"

@@ -99,7 +99,9 @@ def _from_sign_in(bank_id: str, state: str, answer: dict[str, str]) -> ResponseR
     if not returned.is_believed:
         bank_name = services().banks.profile(bank_id).name
         return render_template("customers/elsewhere.html", bank_name=bank_name, signing_in=True)
-    return redirect(url_for("customers.confirm", inv=returned.invoice_id, bank=bank_id, back=1), 303)
+    return redirect(
+        url_for("customers.confirm", inv=returned.invoice_id, bank=bank_id, part=returned.part, back=1), 303
+    )
 
 
 def _from_consent(bank_id: str, state: str, answer: dict[str, str]) -> ResponseReturnValue | None:

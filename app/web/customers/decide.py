@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 from flask import Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,6 +13,7 @@ from app.errors import AppError, Invalid, TooLate
 from app.journey.answers.read import said_before
 from app.journey.banks import sign_in
 from app.journey.banks.read import troubled_banks
+from app.journey.banks.sign_in import PART_MAX
 from app.journey.consents.my_banks import banks_of
 from app.journey.corrections.read import chain_of
 from app.journey.decisions import payee_checks
@@ -18,7 +21,8 @@ from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.under_consent import consent_of, shown_consent
 from app.journey.invoices.access import invoice_of_customer, not_paid_here
-from app.journey.invoices.read import Seal, account_view, invoice_view, origin_of
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
 from app.people import passkeys
 from app.people.customers import today_of
@@ -39,6 +43,22 @@ from app.web.customers.pages import (
 from app.web.customers.verdicts import LIMITS, sentence
 from connectors.profile import BankProfile
 from consent.sign_ins import TRIP_LIFE
+
+#: the pages of paying a bill, one after the other
+_PAYING = {
+    f"customers.{name}"
+    for name in (
+        "confirm",
+        "pay",
+        "bill",
+        "choose_bank",
+        "find_bank",
+        "pay_first",
+        "check_payee",
+        "payee_checked",
+        "sign_in_at_bank",
+    )
+}
 
 
 @blueprint.get("/bills/<inv>/pay")
@@ -64,7 +84,7 @@ def pay_ceremony(inv: str) -> ResponseReturnValue:
             invoice_id=inv,
             bank=bank,
             shown=wanted.get("shown"),
-            consent_id=consent_id or None,
+            wanted=decisions.Wanted(consent_id=consent_id or None, part=wanted.get("part") or None),
         )
         uow.commit()
     return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
@@ -105,7 +125,7 @@ def sign_in_at_bank(inv: str) -> ResponseReturnValue:
     if request.method == "HEAD" or bank is None:
         abort(405 if bank else 404)
     try:
-        leaving = sign_in.leave_for_sign_in(services(), signed_in=me(), invoice_id=inv, bank=bank)
+        leaving = sign_in.leave_for_sign_in(services(), signed_in=me(), invoice_id=inv, bank=bank, part=wanted_part())
     except TooLate:
         return redirect(url_for("customers.bill", inv=inv), 303)
     except AppError as error:
@@ -131,7 +151,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         return make_response(redirect(url_for("customers.stop"), 303))  # which says how to lift it
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
-        currency = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id).currency
+        invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
+        currency = invoice.currency
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=currency)
         is_removed = banks_of(uow.session, customer_id=who.customer.id)
         banks = [
@@ -146,10 +167,10 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         shown = None
         if chosen is not None:
             # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
-            shown = decisions.shown_now(
-                uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, consent_id=consent_id
-            )
+            how = decisions.Wanted(consent_id=consent_id, part=wanted_part())
+            shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
+        price = _price(invoice, bill, today=today)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
@@ -160,16 +181,18 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         need, check = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=chosen.id if chosen else None)
         consent = None
         if consent_id is not None and chosen is not None and bill.payee_iban is not None:
-            invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
-            consent = shown_consent(uow, invoice=invoice, amount=bill.payable, bank=chosen, consent_id=consent_id)
+            amount = price.amount if price else bill.payable
+            consent = shown_consent(uow, invoice=invoice, amount=amount, bank=chosen, consent_id=consent_id)
         elif chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
     is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open)
-    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
-        return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says why
+    if price is None or bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
+        # which says why: also where there is no such part of it, and it is asked for again
+        anchor = "part" if price is None else None
+        return make_response(redirect(url_for("customers.bill", inv=invoice_id, _anchor=anchor), 303))
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
     if chosen is not None and not need.is_nothing and check is None:
@@ -189,7 +212,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             others=len(banks) > 1,
             need=need,
             account=account,
-            pay=bill.payable,
+            pay=price.amount,
+            rest=price.rest if price.rest.minor else None,
             pay_on=today,
             has_passkey=has_passkey,
             needs_passkey=who.read_only or not has_passkey,
@@ -198,6 +222,29 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             error=error,
         )
     )
+
+
+def wanted_part() -> str | None:
+    """What of the bill is to be paid, as it was typed: with a comma or a dot, and spaces. None: all of it."""
+    typed = "".join(request.args.get("part", "").split())
+    return (typed.replace(",", ".") if "." not in typed else typed.replace(",", ""))[:PART_MAX] or None
+
+
+@blueprint.url_defaults
+def _keep_part(endpoint: str, values: dict[str, Any]) -> None:
+    """What is to be paid goes along from page to page until it is signed."""
+    if endpoint in _PAYING and request.endpoint in _PAYING and "part" in request.args:
+        values.setdefault("part", request.args["part"])
+
+
+def _price(invoice: Invoice, bill: InvoiceView, *, today: dt.date) -> decisions.Price | None:
+    """Of what is to be paid today. None: there is no such part of it."""
+    if bill.state != InvoiceState.TO_PAY:
+        return decisions.price_of(invoice, day=today)
+    try:
+        return decisions.price_of(invoice, day=today, part=wanted_part())
+    except AppError:
+        return None
 
 
 def usable_bank(bank_id: object) -> BankProfile | None:

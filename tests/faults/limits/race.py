@@ -213,7 +213,12 @@ def _sign(engine: Engine, customer: Customer, device: Authenticator, consent_id:
     with _begin(engine) as uow:
         invoice = _bill(uow, customer.id, number)
         order = decisions.order_now(
-            uow, customer=customer, invoice=invoice, bank=PROFILE, check=None, consent_id=consent_id
+            uow,
+            customer=customer,
+            invoice=invoice,
+            bank=PROFILE,
+            check=None,
+            wanted=decisions.Wanted(consent_id=consent_id),
         )
         started = passkeys.start_payment(uow, party=PARTY, customer_id=customer.id, order=order)
         uow.commit()

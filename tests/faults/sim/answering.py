@@ -38,6 +38,10 @@ _BILLS = (
 )
 
 
+#: the tables that are judged
+_READ = ("bill_answer", "invoice", "decision")
+
+
 @dataclass(eq=False, kw_only=True)
 class Word:
     """One answer, as those who said it and replied to it know of it."""
@@ -167,8 +171,8 @@ class Answering:
     def judge(self) -> Iterator[Found]:
         if not self.words:
             return
-        times = self.world.house.written.times()
-        written = tuple(times[name] for name in ("bill_answer", "invoice", "decision"))
+        times = self.world.house.written.times
+        written = tuple(count for what, count in times.items() if what.partition(".")[0] in _READ)
         if written == self.written:
             return
         self.written = written

@@ -29,7 +29,7 @@ from app.journey.corrections.models import Correction
 from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision, PayeeCheck
-from app.journey.decisions.service import payable
+from app.journey.decisions.service import price_of
 from app.journey.intake import taking
 from app.journey.intake.bill import Bill, Payee
 from app.journey.intake.means import MeansKind
@@ -150,7 +150,7 @@ def discount_of_another_day() -> Sequence[Change]:
     def prepared(services: Services, uow: UnitOfWork, decision: Decision) -> Payment:
         customer = uow.session.get_one(Customer, decision.customer_id)
         invoice = uow.session.get_one(Invoice, decision.invoice_id)
-        now = payable(invoice, day=today_of(customer, uow.now))
+        now = price_of(invoice, day=today_of(customer, uow.now)).amount.minor
 
         def ordered(payment: Payment, of: Decision) -> PaymentOrder:
             return dataclasses.replace(order(payment, of), amount=Money(now, payment.currency))

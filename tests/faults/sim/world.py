@@ -547,10 +547,9 @@ class World:
         def show() -> None:
             services = self.services
             bank, customer = services.banks.profile(bank_id), person.signed_in.customer
+            how = decisions.Wanted(consent_id=consent_id)
             with services.reading() as uow:
-                seen = decisions.shown_now(
-                    uow, customer=customer, invoice_id=invoice_id, bank=bank, consent_id=consent_id
-                )
+                seen = decisions.shown_now(uow, customer=customer, invoice_id=invoice_id, bank=bank, wanted=how)
             self.floor.point("web.drawn")
             with services.unit_of_work() as uow:
                 started = decisions.start_paying(
@@ -560,7 +559,7 @@ class World:
                     invoice_id=invoice_id,
                     bank=bank,
                     shown=seen,
-                    consent_id=consent_id,
+                    wanted=how,
                 )
                 uow.commit()
             self.floor.point("web.shown")

@@ -121,6 +121,7 @@ def as_bill(request: PaymentRequest) -> Bill:
         due_on=request.requested_on,
         due_dates=(request.requested_on,) if request.requested_on else (),
         expires_on=request.expires_on,
+        is_amount_fixed=request.amount_may_change is False,
         payable=request.amount,
         to=request.to,
         seller=Seller(legal_name=request.creditor, vat_id=request.creditor_id),

@@ -19,7 +19,7 @@ from app.journey.consents.models import BankBudget
 from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
-from app.journey.decisions.service import earlier_of
+from app.journey.decisions.service import earlier_of, price_of
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
@@ -339,11 +339,19 @@ class House:
             uow.commit()
         return invoice_id
 
-    def decide(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", consent_id: str | None = None) -> None:
-        """The customer decided: the claim is taken and the work is asked for. ``consent_id``: of a standing one."""
+    def decide(
+        self,
+        payment_id: str = "pay_1",
+        *,
+        invoice_id: str = "inv_1",
+        consent_id: str | None = None,
+        part: str | None = None,
+    ) -> None:
+        """The customer decided: the claim is taken and the work is asked for. ``consent_id``: of a standing one;
+        ``part``: of what is left so much, like ``40.00``."""
         with self.begin() as uow:
             invoice = uow.session.get_one(Invoice, invoice_id)
-            amount = invoice.asked - invoice.discount
+            price = price_of(invoice, day=self.clock.now.date(), part=part)
             earlier = earlier_of(uow.session, invoice)
             decision = Decision(
                 id=f"dec_{payment_id}",
@@ -351,9 +359,12 @@ class House:
                 invoice_id=invoice_id,
                 verb="pay_now",
                 currency="EUR",
-                amount_minor=amount.minor,
-                discount_minor=invoice.discount.minor,
+                amount_minor=price.amount.minor,
+                discount_minor=price.discount.minor,
                 credited_minor=invoice.credited_minor,
+                paid_minor=invoice.paid_minor,
+                parts_paid=list(ledger.executed_of(uow.session, [invoice_id])),
+                rest_minor=price.rest.minor,
                 earlier_paid=list(earlier.executed),
                 earlier_not_here=list(earlier.not_here),
                 pay_on=self.clock.now.date(),
@@ -375,13 +386,13 @@ class House:
                     invoice_id=invoice_id,
                     payment_id=payment_id,
                     creditor="blr_1",
-                    amount=amount,
-                    discount=invoice.discount,
+                    amount=price.amount,
+                    discount=price.discount,
                 ),
             )
             uow.record(PaymentDecided(decision_id=decision.id, payment_id=payment_id))
             if consent_id is not None:
-                under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=amount.minor)
+                under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=price.amount.minor)
             log_all(uow)
             uow.commit()
 
@@ -404,9 +415,11 @@ class House:
             log_all(uow)
             uow.commit()
 
-    def stage(self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", **changes: Any) -> None:
+    def stage(
+        self, payment_id: str = "pay_1", *, invoice_id: str = "inv_1", part: str | None = None, **changes: Any
+    ) -> None:
         """Decided, and given to the bank, which waits for the customer."""
-        self.decide(payment_id, invoice_id=invoice_id)
+        self.decide(payment_id, invoice_id=invoice_id, part=part)
         self.bank.answers["initiate"] = replace(self.staged(payment_id), **changes)
         self.run("payments.initiate")
 

@@ -48,7 +48,8 @@ def device(house: StandingHouse) -> Authenticator:
 
 def start(house: StandingHouse, *, invoice_id: str = "inv_1", consent_id: object = None) -> passkeys.Started:
     """The page was drawn, and its button pressed."""
-    asked: dict[str, Any] = {"invoice_id": invoice_id, "bank": PROFILE, "consent_id": consent_id or house.consent_id}
+    wanted = decisions.Wanted(consent_id=consent_id or house.consent_id)
+    asked: dict[str, Any] = {"invoice_id": invoice_id, "bank": PROFILE, "wanted": wanted}
     with house.begin() as uow:
         shown = decisions.shown_now(uow, customer=house.customer, **asked)
         started = decisions.start_paying(uow, signed_in=house.signed_in, party=PARTY, shown=shown, **asked)
@@ -136,7 +137,13 @@ def test_the_same_bill_without_the_consent_is_another_order(house: StandingHouse
     house.bill()
     with house.services.reading() as uow:
         of_one = [
-            decisions.shown_now(uow, customer=house.customer, invoice_id="inv_1", bank=PROFILE, consent_id=consent_id)
+            decisions.shown_now(
+                uow,
+                customer=house.customer,
+                invoice_id="inv_1",
+                bank=PROFILE,
+                wanted=decisions.Wanted(consent_id=consent_id),
+            )
             for consent_id in (house.consent_id, None)
         ]
     assert len(set(of_one)) == 2
@@ -148,7 +155,7 @@ def test_the_same_bill_without_the_consent_is_another_order(house: StandingHouse
             invoice_id="inv_1",
             bank=PROFILE,
             shown=of_one[1],
-            consent_id=house.consent_id,
+            wanted=decisions.Wanted(consent_id=house.consent_id),
         )
 
 

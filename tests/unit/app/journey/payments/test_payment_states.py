@@ -153,8 +153,11 @@ def test_an_invoice_is_claimed_released_settled_and_reopened_only_from_where_it_
         (InvoiceState.IN_PAYMENT, InvoiceState.TO_PAY),
         (InvoiceState.IN_PAYMENT, InvoiceState.PAID),
         (InvoiceState.PAID, InvoiceState.TO_PAY),
-        (InvoiceState.TO_PAY, InvoiceState.PAID),  # a correction
+        (InvoiceState.TO_PAY, InvoiceState.PAID),  # what happened after all, or the rest was credited
         (InvoiceState.TO_PAY, InvoiceState.CLEARED),
+        # its biller had taken it back, and the payment did not happen or was taken back
+        (InvoiceState.IN_PAYMENT, InvoiceState.CLEARED),
+        (InvoiceState.PAID, InvoiceState.CLEARED),
         (InvoiceState.NOT_HERE, InvoiceState.CLEARED),
         # what the bank does after all, though nothing is asked any more
         (InvoiceState.CLEARED, InvoiceState.IN_PAYMENT),
