@@ -41,7 +41,7 @@ def plan(
     customer_id: str,
     bank_id: str,
     invoice_id: str,
-    part: str | None,
+    part: str | None = None,
     return_url: str,
     state_in_path: bool,
     now: dt.datetime,

@@ -191,7 +191,8 @@ PAYMENTS: tuple[Invariant, ...] = (
         " JOIN decision d ON d.id = p.decision_id LEFT JOIN ledger_balance due ON due.account = 'due:' || i.id"
         " WHERE i.state = 'to_pay' AND p.id NOT IN {overpaid}"
         " GROUP BY i.id, i.amount_minor, i.credited_minor, due.balance_minor"
-        " HAVING due.balance_minor > i.amount_minor - i.credited_minor - sum(d.amount_minor + d.discount_minor)",
+        " HAVING due.balance_minor > i.amount_minor - i.credited_minor - sum(d.amount_minor + d.discount_minor)"
+        " OR i.amount_minor - i.credited_minor <= sum(d.amount_minor + d.discount_minor)",
     ),
     holds(
         "B9",

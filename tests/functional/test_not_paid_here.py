@@ -373,9 +373,10 @@ def test_no_claim_is_ever_made_on_it(journey: Journey, means: str) -> None:
     with pytest.raises(Conflict), journey.services.unit_of_work() as uow:
         invoices.claim(uow, claim)
     invoice, horizon = journey.invoice(invoice_id), journey.services.banks.profile("horizon")
+    day = dt.date(2026, 11, 22)
+    price = decisions.price_of(invoice, day=day)
     with pytest.raises(Conflict) as refused:
-        day = dt.date(2026, 11, 22)
-        decisions.order_of(invoice, bank=horizon, day=day, price=decisions.price_of(invoice, day=day))
+        decisions.order_of(invoice, bank=horizon, day=day, price=price)
     assert refused.value.code == "not-paid-here"
     nothing_was_touched(journey)
 

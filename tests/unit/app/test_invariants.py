@@ -210,7 +210,7 @@ def a_code_that_nobody_looked_at(books: Books) -> None:
     books.copy("redemption", {"id": "rdm_x", "presented_at": books.now})
 
 
-@_breaks("B1", "B3", "F3")
+@_breaks("B1", "B3", "F3", "B7")
 def more_is_paid_than_was_billed(books: Books) -> None:
     payment = books.payment("settled")
     books.change("payment", payment, amount_minor=payment["amount_minor"] + 1)
@@ -249,12 +249,18 @@ def paid_and_offered_again(books: Books) -> None:
     books.change("invoice", books.one("invoice", "state = 'paid'"), state="to_pay")
 
 
+@_breaks("B21", "F3", "G6", "H2")
+def two_parts_at_once(books: Books) -> None:
+    waiting = books.of("decision", books.payment("awaiting_customer", f"{NOT_GONE} AND biller_id IS NOT NULL"))
+    books.copy("decision", waiting, id="dec_z", payment_id="pay_z", decided_at=waiting["decided_at"] + SECOND)
+
+
 @_breaks("B9")
 def called_accepted_and_offered(books: Books) -> None:
     books.change("payment", books.payment("rejected"), doubted_since=books.now)
 
 
-@_breaks("B10", "B1", "B2", "B4", "D1", "D6", "E11", "F3", "F8", "L1")
+@_breaks("B10", "B1", "B2", "B4", "D1", "D6", "E11", "F3", "F8", "L1", "B7")
 def taken_back_from_the_payment_that_paid_it(books: Books) -> None:
     paid = books.payment("settled")
     books.copy("payment", paid, id="pay_x", state="unknown", settled_at=None)
@@ -275,12 +281,12 @@ def withdrawn_and_asked_for(books: Books) -> None:
     books.change("invoice", books.one("invoice", WITHDRAWN), credited_minor=0, state="to_pay")
 
 
-@_breaks("B13", "B1", "D1", "F3", "F8", "L1")
+@_breaks("B13", "B1", "D1", "F3", "F8", "L1", "B7")
 def void_and_waiting_for_its_customer(books: Books) -> None:
     books.change("payment", books.one("payment", "reason = 'bill_corrected'"), state="awaiting_customer")
 
 
-@_breaks("B13", "B1", "D1", "F3", "F8", "L1", "C5", "B2", "C13")
+@_breaks("B13", "B1", "D1", "F3", "F8", "L1", "C5", "B2", "C13", "B7")
 def void_and_needs_no_trip(books: Books) -> None:
     payment = books.one("payment", "reason = 'bill_corrected'")
     books.change("payment", payment, state="authorised", submitted_apart=True, trip_id=None, bank_payment_id=None)
