@@ -63,6 +63,7 @@ class PaymentView:
     number: str
     invoice_id: str
     amount: Money
+    rest: Money | None  #: that it left to pay of its bill, as its customer decided; None: it was for all of that
     payee_name: str
     payee_iban: str
     reference: str | None
@@ -283,6 +284,7 @@ def _view(
         number=number,
         invoice_id=payment.invoice_id,
         amount=payment.amount,
+        rest=Money(decision.rest_minor, decision.currency) if decision.rest_minor else None,
         payee_name=decision.payee_name,
         payee_iban=decision.payee_iban,
         reference=decision.reference,

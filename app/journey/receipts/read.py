@@ -37,6 +37,8 @@ class ReceiptView:
     billed: Money
     credited: Money | None  #: what its biller had taken off the bill before
     discount: Money | None
+    before: Money | None  #: what payments of other parts of the bill had paid before
+    rest: Money | None  #: what it left to pay then
     payee_name: str
     payee_iban: str
     reference: str | None
@@ -121,6 +123,8 @@ def _view(
         billed=invoice.amount,
         credited=Money(decision.credited_minor, decision.currency) if decision.credited_minor else None,
         discount=Money(decision.discount_minor, decision.currency) if decision.discount_minor else None,
+        before=Money(decision.paid_minor, decision.currency) if decision.paid_minor else None,
+        rest=Money(decision.rest_minor, decision.currency) if decision.rest_minor else None,
         payee_name=decision.payee_name,
         payee_iban=decision.payee_iban,
         reference=decision.reference,

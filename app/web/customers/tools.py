@@ -204,6 +204,7 @@ def _bill(bill: InvoiceView, answer: AnswerView | None) -> dict[str, Any]:
         "due_on": bill.due_on.isoformat() if bill.due_on and bill.says_how else None,
         "pay_by": bill.pay_by.isoformat() if bill.pay_by and bill.says_how else None,
         "asked": _money(bill.asked),
+        "left": _money(bill.left),
         "payable_today": _money(bill.payable) if bill.state == InvoiceState.TO_PAY and held is None else None,
         "held": held,
         "answer": _answer(answer) if answer is not None else None,
