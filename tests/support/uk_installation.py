@@ -83,8 +83,8 @@ class UkJourney(Journey):
         return super().deliver(**{"payee": payee, "currency": "GBP", **changes})
 
     @override
-    def confirm(self, invoice_id: str) -> str:
-        answer = self.browser.confirm(invoice_id, bank=self.bank_id)
+    def confirm(self, invoice_id: str, *, part: str | None = None) -> str:
+        answer = self.browser.confirm(invoice_id, bank=self.bank_id, part=part)
         assert answer.status_code == 303, answer.text
         found = re.fullmatch(r"/payments/(pay_[0-9a-f]{32})/leave", answer.headers["Location"])
         assert found is not None
