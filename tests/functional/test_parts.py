@@ -100,7 +100,9 @@ def test_what_is_no_part_leads_back_to_the_bill_and_nothing_is_signed(journey: J
     invoice_id = journey.bill(amount="100.00")
     answer = journey.browser.get(f"/bills/{invoice_id}/pay?bank=horizon&part={part}")
     assert answer.status_code == 303
-    assert answer.headers["Location"].startswith(f"/bills/{invoice_id}?part=")
+    assert answer.headers["Location"].startswith(f"/bills/{invoice_id}/part?part=")
+    page = text(journey, answer.headers["Location"])
+    assert "Write an amount that is less than €100.00." in page
     token, shown = journey.browser.see_order(invoice_id)
     refused = journey.browser.start_signing(invoice_id, token, shown, part=part)
     assert refused.status_code == 422

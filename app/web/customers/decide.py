@@ -48,9 +48,9 @@ from consent.sign_ins import TRIP_LIFE
 _PAYING = {
     f"customers.{name}"
     for name in (
+        "part",
         "confirm",
         "pay",
-        "bill",
         "choose_bank",
         "find_bank",
         "pay_first",
@@ -59,6 +59,19 @@ _PAYING = {
         "sign_in_at_bank",
     )
 }
+
+
+@blueprint.get("/bills/<inv>/part")
+def part(inv: str) -> ResponseReturnValue:
+    """How much of it is to be paid now; with what was typed when that is no part of it."""
+    customer = me().customer
+    with services().reading() as uow:
+        today = today_of(customer, uow.now)
+        bill = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not bill.takes_parts:
+        return redirect(url_for("customers.bill", inv=inv), 303)
+    kept = {name: request.args[name] for name in ("bank", "consent") if name in request.args}
+    return render_template("customers/part.html", bill=bill, kept=kept, typed=request.args.get("part", "")[:PART_MAX])
 
 
 @blueprint.get("/bills/<inv>/pay")
@@ -190,9 +203,9 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         raise not_paid_here()
     is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open)
     if price is None or bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
-        # which says why: also where there is no such part of it, and it is asked for again
-        anchor = "part" if price is None else None
-        return make_response(redirect(url_for("customers.bill", inv=invoice_id, _anchor=anchor), 303))
+        # which says why; or where there is no such part of it, to ask for it again
+        page = "customers.part" if price is None else "customers.bill"
+        return make_response(redirect(url_for(page, inv=invoice_id), 303))
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
     if chosen is not None and not need.is_nothing and check is None:
