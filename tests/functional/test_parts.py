@@ -73,7 +73,10 @@ def test_a_bill_is_paid_in_two_parts_and_everybody_reads_so(journey: Journey) ->
     assert (told.status, str(told.amount_paid), str(told.amount_due)) == ("paid", "100.00", "0.00")
     assert "€100.00" in text(journey, f"/bills/{invoice_id}")
     with journey.services.reading() as uow:
-        bodies = [json.loads(body) for body in uow.session.scalars(select(WebhookMessage.body))]
+        bodies = [
+            json.loads(body)
+            for body in uow.session.scalars(select(WebhookMessage.body).order_by(WebhookMessage.event_id))
+        ]
     settled = [body["data"] for body in bodies if body["type"] == "payment.settled"]
     assert [(each["payment_id"], each["amount"]) for each in settled] == [(first, "40.00"), (second, "60.00")]
     with journey.services.reading() as uow:

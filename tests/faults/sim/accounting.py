@@ -31,7 +31,7 @@ _BILLS = (
 )
 _CORRECTIONS = "SELECT id, kind, biller_id, number, invoice_id FROM correction WHERE state = 'applied' ORDER BY id"
 _DECISIONS = (
-    "SELECT d.payment_id, d.invoice_id, d.amount_minor, d.discount_minor, d.decided_at, p.state, p.doubted_since,"
+    "SELECT d.payment_id, d.invoice_id, d.amount_minor, d.discount_minor, d.rest_minor, d.decided_at, p.state, p.doubted_since,"
     " t.left_at FROM decision d LEFT JOIN payment p ON p.decision_id = d.id LEFT JOIN trip t ON t.id = p.trip_id"
 )
 _ATTEMPTS = (
@@ -65,6 +65,7 @@ class Decided(NamedTuple):
     invoice_id: str
     amount: int
     discount: int
+    rest: int  #: that it leaves to pay, as it was signed
     decided_at: str
     state: str | None
     doubted_since: str | None
@@ -190,9 +191,12 @@ class Account:
         person = next(each for each in self.world.people if each.signed_in.customer.id == bill.customer_id)
         at = dt.datetime.fromisoformat(one.decided_at).replace(tzinfo=dt.UTC)
         day = at.astimezone(zoneinfo.ZoneInfo(person.signed_in.customer.time_zone)).date()
-        discount = document.discount_minor * asked // document.minor if day <= DISCOUNT_UNTIL else 0
-        if (one.amount, one.discount) != (asked - discount, discount):
-            yield "R1", f"{one.payment_id} is over {one.amount}, and {bill.number} asks {asked} less {discount}"
+        early = document.discount_minor * asked // document.minor if day <= DISCOUNT_UNTIL else 0
+        settled = [each for each in self.decided[bill.id] if each is not one and each.state == PaymentState.SETTLED]
+        paid = self._sums(bill, settled) if settled else {0}
+        discount = early if paid == {0} and not one.rest else 0
+        if asked - one.amount - one.rest - discount not in paid or one.discount != discount:
+            yield "R1", f"{one.payment_id} is over {one.amount} and leaves {one.rest}, and {bill.number} asks {asked}"
         yield from self._alone(bill, "decided")
         yield from self.world.adding.judge(one, bill, self.bills)
 
@@ -206,7 +210,7 @@ class Account:
         """R2: billed, less what was taken off, less what the payment has that holds or has paid it. Where two were
         executed, one of them has it, and the other is to be given back."""
         asked = self.document(bill).minor - self.off[bill.id]
-        right = {asked - one.amount - one.discount for one in holding} or {asked}
+        right = {asked - paid for paid in self._sums(bill, holding)} if holding else {asked}
         if (
             bill.due is None
             or bill.due + bill.owed not in right
@@ -215,6 +219,14 @@ class Account:
             or (bill.due and bill.owed)
         ):
             yield "R2", f"of {bill.number} {bill.due} is due and {bill.owed} owed; it should be {sorted(right)}"
+
+    def _sums(self, bill: Bill, payments: Sequence[Decided]) -> set[int]:
+        """What these may have of a bill together: one of them, or several that were parts of it. What does not go into
+        the bill beside others is to be given back."""
+        billed, sums = self.document(bill).minor, {0}
+        for one in payments:
+            sums |= {before + one.amount + one.discount for before in sums}
+        return {minor for minor in sums if 0 < minor <= billed}
 
     def _never_here(self, bill: Bill) -> Iterator[Found]:
         """R8: what its biller collects is never offered, decided, claimed or called paid here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ Found = tuple[str, str]
 
 _PAYMENTS = (
     "SELECT p.id, p.state, p.invoice_id, p.biller_id, p.end_to_end_id, p.sequence, p.updated_at, p.know_by,"
-    " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, p.bank_payment_id, p.trip_id, i.state"
+    " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, p.bank_payment_id, p.trip_id, i.state, d.parts_paid,"
+    " i.amount_minor"
     " FROM payment p LEFT JOIN trip t ON t.id = p.trip_id JOIN invoice i ON i.id = p.invoice_id"
-    " LEFT JOIN consent c ON c.id = p.consent_id ORDER BY p.id"
+    " JOIN decision d ON d.id = p.decision_id LEFT JOIN consent c ON c.id = p.consent_id ORDER BY p.id"
 )
 
 
@@ -41,6 +42,8 @@ class Row(NamedTuple):
     bank_payment_id: str | None
     trip_id: str | None  #: None: it is paid under a standing consent
     invoice_state: str
+    parts_paid: str  #: JSON: the payments that its customer knew to have paid of the bill when they decided
+    billed_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +126,28 @@ def _broken_truth(world: World, watch: Watch) -> Iterator[Found]:
                 watch.orders.add(order.id)
                 yield from _other_than_decided(world, order)
     by_reference = {row.end_to_end_id for row in watch.rows}
-    standing: dict[str, list[Order]] = collections.defaultdict(list)
+    standing: dict[str, list[tuple[Row, Order]]] = collections.defaultdict(list)
     for reference, group in orders.items():
         if reference not in by_reference and any(order.executed(now) for order in group):
             yield "A3", f"the bank executed {reference}, and we know no such payment"
     for row in watch.rows:
         mine = orders.get(row.end_to_end_id, [])
         yield from _twice(mine, now)
-        standing[row.invoice_id] += [order for order in mine if order.stands(now)]
+        standing[row.invoice_id] += [(row, order) for order in mine if order.stands(now)]
         yield from _of_payment(world, watch, row, mine)
-    for invoice_id, group in standing.items():
+    for invoice_id, stands in standing.items():
         lied = any(
             order.lied for row in watch.rows if row.invoice_id == invoice_id for order in orders[row.end_to_end_id]
         )
-        if len(group) > 1 and not lied:
-            yield "A2", f"{invoice_id} is paid {len(group)} times: {', '.join(order.id for order in group)}"
+        if len(stands) > 1 and not lied and not _are_parts(stands):
+            yield "A2", f"{invoice_id} is paid {len(stands)} times: {', '.join(order.id for _, order in stands)}"
     yield from world.account.against(watch.rows, orders)
+
+
+def _are_parts(group: Sequence[tuple[Row, Order]]) -> bool:
+    """Whether whoever decided on each of these knew of those before it, and all of them are no more than the bill."""
+    known = all(earlier.id in later.parts_paid for at, (later, _) in enumerate(group) for earlier, _ in group[:at])
+    return known and sum(order.amount.minor for _, order in group) <= group[0][0].billed_minor
 
 
 def _other_than_decided(world: World, order: Order) -> Iterator[Found]:

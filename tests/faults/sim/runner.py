@@ -63,6 +63,8 @@ def run(seed: int, *, steps: int = STEPS, known: frozenset[str] = frozenset()) -
     world.floor.counts["some own bill paid"] += _count(world, own_paid)
     settled = "SELECT count(*) FROM payment WHERE trip_id IS NULL AND state = 'settled'"
     world.floor.counts["some settled under a standing consent"] += _count(world, settled)
+    in_parts = "SELECT count(*) FROM payment WHERE state = 'settled' GROUP BY invoice_id HAVING count(*) > 1"
+    world.floor.counts["some paid in parts"] += len(world.house.raw.execute(in_parts).fetchall())
     outcome.payments = _count(world, "SELECT count(*) FROM payment")
     outcome.executed = sum(order.executed(world.floor.now) for bank in world.banks for order in bank.orders)
     outcome.hash = world.floor.history_hash()

@@ -121,6 +121,7 @@ _NAMED = (
     "some own bill kept again",
     "some own bill removed",
     "some own bill paid",
+    "some paid in parts",
     "some payee warned of",
     "some twin warned",
     "some twin paid as well",

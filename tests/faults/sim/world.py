@@ -31,6 +31,7 @@ from app.schedule import JOBS
 from app.services import WEB_DEADLINE_S, Handler, Services, Task
 from app.tasks import run_now, run_task
 from connectors.errors import BankSilent, BankUnavailable
+from connectors.money import Money
 from tests.faults.sim import aims, chance, correcting, reconciling
 from tests.faults.sim.accounting import Account
 from tests.faults.sim.adding import Adding
@@ -157,6 +158,7 @@ class World:
             if weight
         }
         self.impatient = dice.choice((0.0, 0.3, 0.8))  #: how often a customer opens two tabs
+        self.in_parts = dice.choice((0.0, 0.0, 0.4))  #: how often a customer wants to pay a part of a bill
         self.eager = dice.choice((0.2, 0.5, 0.9))  #: how seldom customers wait
         self.calm = False  #: healing: no faults, nobody does anything new
         self.healed_at = FAR_PAST  #: since when
@@ -543,11 +545,12 @@ class World:
         if isinstance(bank, SigningIn) and self.dice.random() < 0.95:
             self.visits.before(person, invoice_id, bank)
         self.adding.before(person, invoice_id, bank)
+        share = self.dice.uniform(0.05, 0.95) if self.dice.random() < self.in_parts else None
 
         def show() -> None:
             services = self.services
             bank, customer = services.banks.profile(bank_id), person.signed_in.customer
-            how = decisions.Wanted(consent_id=consent_id)
+            how = decisions.Wanted(consent_id=consent_id, part=self._part_of(invoice_id, share))
             with services.reading() as uow:
                 seen = decisions.shown_now(uow, customer=customer, invoice_id=invoice_id, bank=bank, wanted=how)
             self.floor.point("web.drawn")
@@ -566,6 +569,17 @@ class World:
             self.shown.append((person, invoice_id, started))
 
         return show
+
+    def _part_of(self, invoice_id: str, share: float | None) -> str | None:
+        """So much of what is left of it; None: all of it, or it is to be paid in one."""
+        row = self.house.raw.execute(
+            "SELECT amount_minor - credited_minor - paid_minor, currency, bill_id FROM invoice WHERE id = ?",
+            (invoice_id,),
+        ).fetchone()
+        if share is None or row is None or row[2] is None or row[0] < 2:
+            return None
+        self.floor.counts["some shown a part"] += 1
+        return str(Money(max(int(row[0] * share), 1), row[1]))
 
     def do_sign(self) -> bool:
         """A customer signs what a tab shows; the other tab may be signed as well."""
