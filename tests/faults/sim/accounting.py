@@ -31,8 +31,9 @@ _BILLS = (
 )
 _CORRECTIONS = "SELECT id, kind, biller_id, number, invoice_id FROM correction WHERE state = 'applied' ORDER BY id"
 _DECISIONS = (
-    "SELECT d.payment_id, d.invoice_id, d.amount_minor, d.discount_minor, d.rest_minor, d.decided_at, p.state, p.doubted_since,"
-    " t.left_at FROM decision d LEFT JOIN payment p ON p.decision_id = d.id LEFT JOIN trip t ON t.id = p.trip_id"
+    "SELECT d.payment_id, d.invoice_id, d.amount_minor, d.discount_minor, d.rest_minor, d.decided_at, p.state,"
+    " p.doubted_since, t.left_at"
+    " FROM decision d LEFT JOIN payment p ON p.decision_id = d.id LEFT JOIN trip t ON t.id = p.trip_id"
 )
 _ATTEMPTS = (
     "SELECT a.rowid, c.payment_id, c.verb FROM bank_attempt a JOIN bank_call c ON c.id = a.call_id"

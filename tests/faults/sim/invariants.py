@@ -20,7 +20,7 @@ Found = tuple[str, str]
 _PAYMENTS = (
     "SELECT p.id, p.state, p.invoice_id, p.biller_id, p.end_to_end_id, p.sequence, p.updated_at, p.know_by,"
     " t.left_at, t.returned_at, t.outcome, c.bank_consent_id, p.bank_payment_id, p.trip_id, i.state, d.parts_paid,"
-    " i.amount_minor"
+    " d.rest_minor, i.amount_minor"
     " FROM payment p LEFT JOIN trip t ON t.id = p.trip_id JOIN invoice i ON i.id = p.invoice_id"
     " JOIN decision d ON d.id = p.decision_id LEFT JOIN consent c ON c.id = p.consent_id ORDER BY p.id"
 )
@@ -43,7 +43,12 @@ class Row(NamedTuple):
     trip_id: str | None  #: None: it is paid under a standing consent
     invoice_state: str
     parts_paid: str  #: JSON: the payments that its customer knew to have paid of the bill when they decided
+    rest_minor: int
     billed_minor: int
+
+    @property
+    def is_part(self) -> bool:
+        return self.rest_minor > 0 or self.parts_paid != "[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,8 @@ def _of_payment(world: World, watch: Watch, row: Row, mine: list[Order]) -> Iter
         yield "A4", f"{row.id} is settled, and the bank did not execute it"
     if row.state == PaymentState.ACCEPTED and not any(order.approved for order in mine):
         yield "A4", f"{row.id} is accepted, and nobody approved it"
-    if row.invoice_state == "to_pay" and open_ and not lied:
+    has_paid_its_part = row.is_part and row.state == PaymentState.SETTLED
+    if row.invoice_state == "to_pay" and open_ and not lied and not has_paid_its_part:
         yield "T1", f"{row.invoice_id} may be paid again, and {row.id} is or may be executed ({row.state})"
     told = _told(world, watch, row)
     if not executed and (told.truth is Truth.DONE or told.outside == "paid"):

@@ -158,7 +158,7 @@ class World:
             if weight
         }
         self.impatient = dice.choice((0.0, 0.3, 0.8))  #: how often a customer opens two tabs
-        self.in_parts = dice.choice((0.0, 0.0, 0.4))  #: how often a customer wants to pay a part of a bill
+        self.in_parts = dice.choice((0.0, 0.0, 0.7))  #: how often a customer wants to pay a part of a bill
         self.eager = dice.choice((0.2, 0.5, 0.9))  #: how seldom customers wait
         self.calm = False  #: healing: no faults, nobody does anything new
         self.healed_at = FAR_PAST  #: since when
