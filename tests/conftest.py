@@ -36,6 +36,7 @@ from tests.support.engines import engine_for, let_go
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.once import make_once
 from tests.support.postgres import running_postgres
+from tests.support.thorough import OPTION, be_thorough
 from tests.support.wsgi_adapter import WSGIAdapter
 
 # no test asserts how long something takes, on a machine that does other things as well
@@ -77,6 +78,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return _Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(OPTION, action="store_true", help="as often as `make test-long` asks: tests/support/thorough.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption(OPTION):
+        be_thorough()
+
+
 def pytest_collection_finish() -> None:
     """What lives as long as the process, and that is most of it, is not looked through again and again for garbage."""
     gc.collect()
@@ -88,13 +98,13 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test of both kinds of database runs on both in `make test-long`, and in `make test` on one of them by turns.
 
-    Its name says on which one: always the same, and about half of a file's tests on each. What is about the database
-    itself (``each_database``) runs on both all the time; what is about a bank or a process is long on PostgreSQL.
+    Its name says on which one, always the same: about a third of a file's tests on PostgreSQL, where they take twice as
+    long. What is about the database itself (``each_database``) runs on both all the time; what is about a bank or a
+    process is long on PostgreSQL.
     """
     twins: dict[str, dict[str, pytest.Item]] = {}
     for item in items:
-        kind = item.callspec.params.get("database_url") if hasattr(item, "callspec") else None
-        if isinstance(kind, str):
+        if kind := _kind_of_database(item):
             twins.setdefault(item.nodeid.replace(kind, ""), {})[kind] = item
     for name, kinds in twins.items():
         if len(kinds) == 1:
@@ -105,9 +115,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             elif item.get_closest_marker("each_database"):
                 waits = False
             else:
-                waits = kind != ("sqlite", "postgres")[zlib.crc32(name.encode()) % 2]
+                waits = kind != ("sqlite", "sqlite", "postgres")[zlib.crc32(name.encode()) % 3]
             if waits:
                 item.add_marker(pytest.mark.long)
+
+
+def _kind_of_database(item: pytest.Item) -> str | None:
+    """Also of a fixture that makes one of its own."""
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return next((each for each in given if each in ("sqlite", "postgres")), None)
 
 
 @pytest.fixture(autouse=True)

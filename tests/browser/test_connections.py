@@ -132,6 +132,7 @@ def test_a_person_says_who_may_send_bills(
     screen.check_page()
 
 
+@pytest.mark.long
 def test_an_address_that_somebody_else_uses_is_seen(screens: Screens, world: World) -> None:
     screen = screens.new()
     screen.sign_up("Noa Petit", "noa-leak@example.org")

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.browser
 # ------------------------------------------------------------------------------------------------------- saying no
 
 
+@pytest.mark.long  # the functional tests have it without a browser
 def test_refused_at_the_bank_is_not_done_and_may_be_paid_again(screen: Screen, world: World) -> None:
     number = world.deliver(JONAS, "21.07")
     payment = screen.begin_payment(JONAS, number)
@@ -153,6 +154,7 @@ def _confirm_page_of(screen: Screen, payment: str) -> str:
     return f"{found.removesuffix('/pay')}/pay"
 
 
+@pytest.mark.long  # the functional tests have it without a browser
 def test_a_second_tab_cannot_pay_the_same_bill(screens: Screens, screen: Screen, world: World) -> None:
     number = world.deliver(JONAS, "27.07")
     screen.visit(JONAS)
@@ -232,6 +234,7 @@ def test_making_a_passkey_does_not_change_the_language(screen: Screen, world: Wo
     assert screen.language == "en"
 
 
+@pytest.mark.long  # the functional tests have it without a browser
 def test_coming_back_in_another_browser_shows_nothing(screens: Screens, screen: Screen, world: World) -> None:
     """Somebody who was sent a link to the bank learns nothing from it, and the one who began is told nothing wrong."""
     number = world.deliver(JONAS, "29.07")
@@ -338,6 +341,7 @@ def test_a_payment_without_script_refreshes_itself(screens: Screens, screen: Scr
     expect(plain.page.locator("[data-print]")).to_be_hidden()
 
 
+@pytest.mark.long  # the functional tests have it without a browser
 def test_accepted_is_not_paid_until_the_bank_says_so(screen: Screen, world: World) -> None:
     """999.07: the bank takes twenty seconds to settle. Nobody may say "paid" before."""
     number = world.deliver(CAMILLE, "999.07")

@@ -115,7 +115,10 @@ def pay_under_it(screen: Screen, number: str) -> None:
     screen.expect_truth("done")
 
 
-@pytest.mark.parametrize(("size", "language"), [(DESKTOP, "en"), (PHONE, "fr")], ids=["desktop-en", "phone-fr"])
+@pytest.mark.parametrize(
+    ("size", "language"),
+    [pytest.param(DESKTOP, "en", id="desktop-en", marks=pytest.mark.long), pytest.param(PHONE, "fr", id="phone-fr")],
+)
 def test_a_consent_is_set_up_used_exceeded_approved_anew_and_taken_back(
     screens: Screens, world: World, size: tuple[int, int], language: Language
 ) -> None:
@@ -166,6 +169,7 @@ def test_a_consent_is_set_up_used_exceeded_approved_anew_and_taken_back(
     expect(screen.page.locator("a[href*='/pay?consent=con_']")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_two_banks_stand_side_by_side_and_one_is_removed(screen: Screen, world: World) -> None:
     email = customer(screen)
     paid, still_open = (world.deliver_to_new(email, amount, TRAMS) for amount in ("11.17", "12.18"))

@@ -30,6 +30,7 @@ from connectors.security.detached_jws import Signer
 from tests.support.judges import Judge, clock, running_judge, running_prism
 from tests.support.openbanking_uk import DIALECTS, consent, order
 from tests.support.shared import shared_folder
+from tests.support.thorough import spread
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
 
@@ -49,7 +50,9 @@ FILES = {
     "cvrp": {"/domestic-vrp": "cvrp/cvrp-openapi.yaml"},
 }
 #: cvrp has recurring payments alone
-ALL_RESOURCES = pytest.mark.parametrize("version", sorted(DIALECTS), indirect=True, scope="module")
+ALL_RESOURCES = pytest.mark.parametrize(
+    "version", spread(sorted(DIALECTS), every=2, first=1), indirect=True, scope="module"
+)
 
 
 class _Listening(HTTPAdapter):
@@ -94,7 +97,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
         yield running
 
 
-@pytest.fixture(scope="module", params=sorted(FILES))
+@pytest.fixture(scope="module", params=spread(sorted(FILES), every=2))
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

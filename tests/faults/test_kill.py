@@ -27,6 +27,7 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from tests.support.demo import Demo, running_demo
+from tests.support.thorough import spread
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -43,10 +44,6 @@ class Kill:
 
     def __str__(self) -> str:
         return f"{self.victim} {self.after_ms} ms into {self.step}"
-
-
-#: every so many-th step is one of those that CI has time for
-FEW = 6
 
 
 def chosen_kills() -> list[Kill]:
@@ -68,11 +65,7 @@ def walked() -> list[Kill]:
 
 
 @pytest.mark.parametrize(
-    "planned",
-    [
-        pytest.param(each, id=str(each), marks=[pytest.mark.long] if number % FEW else [])
-        for number, each in enumerate(chosen_kills())
-    ],
+    "planned", spread([pytest.param(each, id=str(each)) for each in chosen_kills()], every=6, first=2)
 )
 def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, planned: Kill, walked: list[Kill]) -> None:
     walked.append(planned)

@@ -107,8 +107,13 @@ def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
 @pytest.mark.parametrize(
     ("bug", "cell", "says"),
     [
-        ("unknown-frees", "worker status.asked:1 / status: answer lost / sqlite", "was debited 2 times"),
-        ("code-sent-twice", "web exchange.sent:1 / pays / sqlite", "invariant D4"),
+        pytest.param(
+            "unknown-frees",
+            "worker status.asked:1 / status: answer lost / sqlite",
+            "was debited 2 times",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("code-sent-twice", "web exchange.sent:1 / pays / sqlite", "invariant D4", marks=pytest.mark.long),
         pytest.param(
             "silent-submission-is-no",
             "worker submit.kept:1 / albion: executed and silent / sqlite",

@@ -16,13 +16,12 @@ import pytest
 from app.demo.recurring_walk import RECURRING_STEPS
 from app.demo.walks import walk_recurring
 from tests.support.demo import Demo, running_demo
+from tests.support.thorough import spread
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 
 VICTIMS = ("web workers", "worker", "uk-sandbox-bank")
 DELAY_MOST_MS = 250
-#: every so many-th step is one of those that CI has time for
-FEW = 12
 
 dice = random.Random(os.environ.get("FAULTS_SEED", "1"))  # noqa: S311  (the same choice for the same seed is the point)
 PLANNED = [(step, dice.choice(VICTIMS), dice.randrange(DELAY_MOST_MS)) for step in RECURRING_STEPS]
@@ -36,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.mark.parametrize(
     ("step", "victim", "after_ms"),
-    [pytest.param(*each, marks=[pytest.mark.long] if number % FEW else []) for number, each in enumerate(PLANNED)],
+    spread(PLANNED, every=18, first=9),
 )
 def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, step: str, victim: str, after_ms: int) -> None:
     timer = threading.Timer(after_ms / 1000, demo.kill, (victim,))

@@ -29,7 +29,7 @@ def url(postgres_template: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "tries",
-    [40, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
+    [12, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
 )
 def test_no_limit_is_overspent_and_each_is_used_up(url: str, tries: int) -> None:
     found = race(url, tries=tries)

@@ -18,7 +18,9 @@ from app.demo.loopback import new_session
 from app.demo.processes import free_ports
 from app.demo.recurring_walk import RECURRING_STEPS
 from config.settings import ROOT
+from tests.faults.test_promises import Promise, promises
 from tests.support.demo import PORT_NAMES, Demo, children_of, environment_for, process_exists, quittance, running_demo
+from tests.support.thorough import spread
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +74,10 @@ def test_a_message_without_the_right_signature_is_refused(demo: Demo) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["web", "worker", "sandbox-bank", "uk-sandbox-bank", "stet-sandbox-bank", "nextgen-sandbox-bank", "demo-biller"],
+    [
+        *("web", "worker", "sandbox-bank", "demo-biller"),
+        *spread(["uk-sandbox-bank", "stet-sandbox-bank", "nextgen-sandbox-bank"], every=3),
+    ],
 )
 def test_a_killed_program_comes_back(demo: Demo, name: str) -> None:
     before = demo.running.children[name]
@@ -121,6 +126,12 @@ def test_walk_pays_one_bill_and_every_side_agrees(demo: Demo) -> None:
     assert len(lines) == 21
 
 
+@pytest.mark.parametrize("promise", [each for each in promises() if each.is_of_an_installation], ids=str)
+def test_what_the_readme_promises_of_an_installation_is_kept(demo: Demo, promise: Promise) -> None:
+    """After the walk: its payment is in the books."""
+    promise.run(demo.environment)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(330)  # nineteen payments, and nobody says how busy the machine is
 def test_every_bank_that_ships_is_walked(demo: Demo) -> None:
@@ -131,7 +142,7 @@ def test_every_bank_that_ships_is_walked(demo: Demo) -> None:
     assert walked.stdout.splitlines()[-1] == f"{files_there} of {files_there} banks walked"
 
 
-@pytest.mark.parametrize("bank", ["albion", "alpenkasse", "canaux"])
+@pytest.mark.parametrize("bank", spread(["albion", "alpenkasse", "canaux"], every=3))
 def test_a_bank_of_each_standard_is_walked(demo: Demo, bank: str) -> None:
     """UK Open Banking, NextGenPSD2, STET."""
     walked = quittance("demo", "--walk", "--bank", bank, environment=demo.environment)

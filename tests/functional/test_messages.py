@@ -61,7 +61,11 @@ def mail_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["smtps", "smtp+starttls"])
+#: where it matters how a mail server is spoken to
+BOTH_TRANSPORTS = pytest.mark.parametrize("mail", ["smtps", "smtp+starttls"], indirect=True)
+
+
+@pytest.fixture(params=[pytest.param("smtps", marks=pytest.mark.long), "smtp+starttls"])
 def mail(request: pytest.FixtureRequest, mail_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     monkeypatch.setenv("SSL_CERT_FILE", str(mail_folder / authority.CA))
     with serve_mail(mail_folder, starttls=request.param == "smtp+starttls") as server:
@@ -111,6 +115,7 @@ def page(journey: Journey) -> str:
     return " ".join(journey.browser.page("/messages").get_text(" ").split())
 
 
+@BOTH_TRANSPORTS
 def test_a_message_arrives_with_both_words_and_no_link(told: Journey, mail: MailServer) -> None:
     mail.password = "open sesame"
     told = with_mail(told, mail.url.replace("open sesame", "open%20sesame"))
@@ -267,6 +272,7 @@ def test_what_is_not_so_any_more_when_it_can_be_sent_is_not_sent(told: Journey, 
     ]
 
 
+@pytest.mark.long_on_postgres  # ninety-six deliveries, and the database has no part in it
 def test_a_thousand_bills_of_one_company_are_no_flood(told: Journey, mail: MailServer) -> None:
     choose(told, "new_bill")
     for number in range(24 * 4):
@@ -920,6 +926,7 @@ def test_a_server_that_never_comes_to_an_end_holds_nobody_up(
     assert states(told) == [("new_bill", "sent")]
 
 
+@BOTH_TRANSPORTS
 def test_a_server_without_starttls_is_told_nothing(told: Journey, mail: MailServer) -> None:
     """As if somebody on the way had taken the offer out of its answer."""
     mail.offers_tls = False

@@ -57,6 +57,7 @@ from tests.conftest import Clock
 from tests.support.camt import Line, camt
 from tests.support.installation import BASE_URL, make_settings
 from tests.support.standing import AMOUNT, BANK, PAYEE_IBAN, Caller, World, begin, bill_for
+from tests.support.thorough import thorough
 from tests.support.uk_bank import make_folder
 from tests.support.uk_socket import CountedBank, serve_counted
 
@@ -206,17 +207,18 @@ def bodies(world: World, ids: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 _ENDS_ALL = {"customers.stop_everything", "customers.stop_consent", "customers.remove_bank"}
 
 
-def call_every_route(world: World, *, every: int = 1) -> None:
-    """As everybody, with everything. ``every`` so many-th filling of an address alone, where others tried them all."""
-    tried, callers = 0, world.callers()
+def call_every_route(world: World, *, every: int) -> None:
+    """As everybody, with everything: each route, but ``every`` so many-th filling of its address alone."""
+    tried, callers, turn = 0, world.callers(), itertools.count()
     for rule in world.app.url_map.iter_rules():
         if rule.endpoint in _ENDS_ALL:
             continue
         for method in sorted(rule.methods or set()):
             for caller in callers.values():
                 here = caller()  # anew: some routes end the session
-                filled = itertools.islice(values_of(rule, world), 0, None, every)
-                for values in itertools.islice(filled, 1) if method == "OPTIONS" else filled:  # the same for all
+                filled = list(values_of(rule, world))
+                filled = filled[next(turn) % min(every, len(filled)) :: every]
+                for values in filled[:1] if method == "OPTIONS" else filled:  # the same for all
                     tried += call(world, here, rule, method, values)
     assert tried >= 1000 // every
 
@@ -289,10 +291,13 @@ def payloads(world: World) -> Iterator[dict[str, Any]]:
 
 
 def forge_work(world: World) -> None:
+    """For each handler, with every payload or so many of them, other ones for each."""
+    every = thorough(4, 1)
     with world.services.unit_of_work() as uow:
-        for handler, (number, payload) in itertools.product(HANDLERS, enumerate(payloads(world))):
-            key = f"forged:{handler}:{number}:{secrets.token_hex(4)}"
-            work.enqueue(uow.session, handler=handler, key=key, payload=payload, now=uow.now)
+        for turn, handler in enumerate(HANDLERS):
+            for number, payload in list(enumerate(payloads(world)))[turn % every :: every]:
+                key = f"forged:{handler}:{number}:{secrets.token_hex(4)}"
+                work.enqueue(uow.session, handler=handler, key=key, payload=payload, now=uow.now)
         uow.commit()
 
 
@@ -598,7 +603,7 @@ def test_every_command_is_known_here() -> None:
 
 
 def test_no_route_pays(world: World) -> None:
-    call_every_route(world)
+    call_every_route(world, every=thorough(7, 1))
     sign_something_else(world)
     days_go_by(world)
     assert world.moved() == NOTHING
@@ -693,7 +698,7 @@ def test_one_decision_submits_once_whatever_comes_again(world: World, tmp_path: 
 
     for _ in range(2):
         assert post_again().status_code in (303, 400, 409)
-    call_every_route(world, every=5)
+    call_every_route(world, every=thorough(29, 5))  # the test before has the others
     run_every_handler(world)
     forget_forged(world)
     tell_every_event(world)

@@ -17,9 +17,10 @@ from app.services import Services
 from app.web.billers.limits import limiter
 from tests.support.billers_spec import description
 from tests.support.billers_world import World, json_bill
+from tests.support.thorough import thorough
 
 #: requests for each operation, right ones and wrong ones: about 90 in all
-EXAMPLES_MAX = 15
+EXAMPLES_MAX = thorough(5, 15)
 
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -28,6 +28,7 @@ from tests.support.judges import clock, running_prism
 from tests.support.openbanking_uk import consent, limit, order
 from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding
 from tests.support.shared import shared_folder
+from tests.support.thorough import spread
 from tests.support.uk_served import ServedBank
 
 pytestmark = [pytest.mark.judges, pytest.mark.shared]
@@ -63,7 +64,7 @@ def forwarder(served: ServedBank) -> Iterator[Forwarder]:
         yield running
 
 
-@pytest.fixture(scope="module", params=sorted(BANKS))
+@pytest.fixture(scope="module", params=spread(sorted(BANKS), every=2))
 def bank_id(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

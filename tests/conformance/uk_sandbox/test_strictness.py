@@ -7,6 +7,7 @@ about every request that was answered with 201, and about every answer.
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.thorough import thorough
 from tests.support.uk_orders import Orders, OrdersAt, periodic, scheduled_consent_body, vrp_body, vrp_consent_body
 from tests.support.uk_tpp import consent_body
 
@@ -83,7 +85,7 @@ def tried(orders: Orders, path: str, token: str, body: dict[str, Any]) -> dict[i
     """{status: how often}. The body itself is good, and nothing is an error of the bank."""
     assert orders.post(path, token, body).status == 201
     counted: dict[int, int] = {}
-    for way, odd in odd_bodies(body):
+    for way, odd in itertools.islice(odd_bodies(body), 0, None, thorough(7, 1)):  # prime to len(ODD): all in turn
         answer = orders.post(path, token, odd)
         counted[answer.status] = counted.get(answer.status, 0) + 1
         assert answer.status in (201, 400, 403), (way, answer.status)

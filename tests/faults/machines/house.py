@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import hashlib
+import math
 import os
 from typing import Any
 
@@ -27,6 +28,7 @@ from consent.base import new_id
 from tests.conftest import Clock
 from tests.support.factories import open_account, vet, write_down
 from tests.support.logged import log_all
+from tests.support.thorough import thorough
 
 _LONGER = int(os.environ.get("FAULTS_LONGER", "1"))
 
@@ -35,10 +37,11 @@ CUSTOMER = "cus_1"
 BILLERS = ("blr_1", "blr_2")
 
 
-def runs(most: int, *, steps: int) -> settings:
-    """So many runs of at most so many calls: the same ones each time, unless more of them are wished for."""
+def runs(most: int, *, steps: int, few: int | None = None) -> settings:
+    """So many runs of at most so many calls: the same ones each time, unless more of them are wished for. `make test`
+    has a ``few``, or a quarter of them: enough to have seen what a test says that it sees."""
     return settings(
-        max_examples=most * _LONGER,
+        max_examples=thorough(few or math.ceil(most / 4), most) * _LONGER,
         stateful_step_count=steps,
         derandomize=_LONGER == 1,
         database=None,

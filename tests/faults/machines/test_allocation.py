@@ -343,7 +343,7 @@ class Wholes(_Books):
 
 
 def test_parts_of_invoices() -> None:
-    run_state_machine_as_test(Parts, settings=runs(25, steps=25))
+    run_state_machine_as_test(Parts, settings=runs(25, steps=25, few=16))
     assert Parts.seen == STANDS | {"applied"}
 
 

@@ -342,7 +342,7 @@ class Words(RuleBasedStateMachine):
 
 
 def test_any_words_of_a_bank() -> None:
-    run_state_machine_as_test(Words, settings=runs(20, steps=25))
+    run_state_machine_as_test(Words, settings=runs(20, steps=25, few=16))
     assert Words.steps_seen == {
         (OPEN, ACCEPTED),
         (OPEN, PAID_UP),

@@ -50,7 +50,7 @@ def run(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=sources,
-        env={"PYTHONPATH": str(sources), "PATH": str(Path(sys.executable).parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(sources), "PATH": str(Path(sys.executable).parent)},
         capture_output=True,
         text=True,
         check=False,

@@ -15,7 +15,7 @@ def house(engine: Engine, customer: Customer, clock: Clock) -> House:
     return House(engine, clock, customer)
 
 
-@pytest.fixture(params=[16, pytest.param(1, marks=pytest.mark.long)])
+@pytest.fixture(params=[32, pytest.param(1, marks=pytest.mark.long)])
 def every(request: pytest.FixtureRequest) -> int:
     """From every so many-th moment: a race takes a third of a second. `make test-long` begins at each of them."""
     every: int = request.param

@@ -327,6 +327,7 @@ def test_an_order_against_the_payment_of_its_twin_that_is_executed_after_all(
         twins.tabs[DELIVERED].send()
 
     acts = (executed_after_all, sign) if evidence_first else (sign, executed_after_all)
+    rounds.every = min(rounds.every, 16)  # both ends are to be met
     ends = {gives_way(house) for house in rounds.moments(prepare, *acts)}
     assert ends == {"refused", "rejected"}  # the page again, with why; or given up before anything was sent
 
@@ -340,6 +341,7 @@ def test_an_order_on_its_way_to_the_bank_against_it(rounds: Rounds, twins: Twins
         twins.tabs[DELIVERED].send()
 
     acts = (executed_after_all, ordered) if evidence_first else (ordered, executed_after_all)
+    rounds.every = min(rounds.every, 16)  # both ends are to be met
     ends = {gives_way(house) for house in rounds.moments(prepare, *acts)}
     assert "rejected" in ends
     assert ends <= {"rejected", "cancelled"}  # given up before, or stopped once it was there
@@ -361,7 +363,7 @@ def test_the_link_that_is_given_away_against_it(rounds: Rounds, twins: Twins, ev
             house.leave(payment.id)
 
     acts = (executed_after_all, leave) if evidence_first else (leave, executed_after_all)
-    rounds.every = min(rounds.every, 4)  # few of its moments come after the link was given
+    rounds.every = min(rounds.every, 5)  # few of its moments come after the link was given
     ends = {gives_way(house) for house in rounds.moments(prepare, *acts)}
     assert "awaiting_customer, unwanted" in ends
     assert ends <= {"cancelled", "awaiting_customer, unwanted"}  # stopped before the link was given, or not wanted

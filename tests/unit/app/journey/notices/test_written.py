@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.journey.notices.compose import Letter
 from app.journey.notices.smtp import Envelope, written
 from config.mail import _ADDRESS, is_address
+from tests.support.thorough import thorough
 
 LETTER = Letter("Cette adresse est-elle la vôtre ?", "Oui.\n")
 NOW = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
@@ -22,7 +23,7 @@ HEADERS = [
 _LOCAL = st.text("abz019!#$%&'*+/=?^_`{|}~.-", min_size=1, max_size=64)
 
 
-@settings(max_examples=25)  # the parser of the standard library takes its time over some of them
+@settings(max_examples=thorough(8, 25))  # the parser of the standard library takes its time over some of them
 @given(to=st.from_regex(_ADDRESS, fullmatch=True) | st.builds("{}@x.example".format, _LOCAL))
 @example(to="=?utf-8?q?a=40evil.example?=@x.org")
 @example(to="a" * 64 + "@" + ".".join(["b" * 60] * 3) + ".org")

@@ -1,16 +1,15 @@
 """Each format under fire: whatever bytes come, a reader answers with what it reads or with a refusal, and nothing else.
 
 The bytes are honest documents, hurt: pieces cut out, doubled, moved, replaced by what has fooled others. That gets
-deeper than random bytes do. FUZZ_EXAMPLES makes it as long as somebody has patience.
+deeper than random bytes do.
 
-``python -m tests.unit.app.journey.intake.formats.test_fuzz ubl`` is one target in a process that has little memory, and
-little time for each document: whoever needs more is killed, and that is a finding.
+``python -m tests.unit.app.journey.intake.formats.test_fuzz 100000 ubl`` is so many documents of one target in a process
+that has little memory, and little time for each of them: whoever needs more is killed, and that is a finding.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 import signal
 import subprocess
@@ -42,6 +41,7 @@ from app.journey.intake.formats.outcomes import Outcome
 from config.settings import ROOT
 from tests.support.bills import cii_bill, pdf_bill, ubl_bill
 from tests.support.bills import json_bill as our_json
+from tests.support.thorough import thorough
 from tests.unit.app.journey.intake.formats import test_bulk, test_orders_and_responses, test_payment_request
 from tests.unit.app.journey.intake.formats.test_payment_code import EPC, SWISS
 
@@ -50,7 +50,7 @@ Reader: TypeAlias = Callable[[bytes], object]
 #: what is around each reading
 Around: TypeAlias = Callable[[], AbstractContextManager[None]]
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+EXAMPLES = thorough(20, 2_000)
 
 #: what has fooled readers of others
 TRICKS = (
@@ -176,7 +176,7 @@ def test_under_fire(target: str) -> None:
 
 @pytest.mark.slow  # a process for each
 def test_pdfs_under_fire() -> None:
-    fuzz(PDF, read_any, examples=max(EXAMPLES // 10, 10))
+    fuzz(PDF, read_any, examples=thorough(5, 200))
 
 
 # ---------------------------------------------------------------------------------------- with little memory and time
@@ -206,17 +206,19 @@ def little_time() -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", TARGETS)
-def test_under_fire_with_little_memory_and_time(target: str) -> None:
-    done = subprocess.run([sys.executable, "-m", MODULE, target], cwd=ROOT, capture_output=True, check=False)
+@pytest.mark.timeout(3600)  # of a thorough run
+def test_under_fire_with_little_memory_and_time() -> None:
+    command = [sys.executable, "-m", MODULE, str(EXAMPLES), *TARGETS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-4000:]
 
 
-def main(target: str) -> None:
+def main(examples: int, targets: Sequence[str]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
-    for whole, read in TARGETS[target]:
-        fuzz(whole, read, around=little_time)
+    for target in targets:
+        for whole, read in TARGETS[target]:
+            fuzz(whole, read, examples=examples, around=little_time)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(int(sys.argv[1]), sys.argv[2:])
