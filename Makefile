@@ -12,6 +12,8 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reord
 
 VENV := .venv
 BIN := $(VENV)/bin
+# A container's wish for no .pyc files would have every program that a test starts compile all of Quittance anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Quiet twice: errors only, no notices about indexes of this machine.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
 TRANSLATIONS := $(wildcard app/translations/*/LC_MESSAGES/*.po)
@@ -63,8 +65,8 @@ test: $(VENV)/.installed-for-tests browser judges ## check: lint, types, contrac
 	@$(MAKE) --no-print-directory lint
 	@$(PYTEST) -m "not long" $(ARGS)
 
-test-fast: $(VENV)/.installed-for-tests ## the tests without browser, judges, faults and slow ones
-	@$(PYTEST) -m "not browser and not judges and not faults and not slow" $(ARGS)
+test-fast: $(VENV)/.installed-for-tests ## the rules alone, in under three minutes: units on SQLite, without slow ones
+	@$(PYTEST) tests/unit tests/tidy -m "not slow and not long and not postgres" $(ARGS)
 
 # The long versions of what `make test` runs in small: hours, both cores. SEEDS and MINUTES make them shorter.
 SEEDS ?= 20000
@@ -75,8 +77,8 @@ faults: $(VENV)/.installed-for-tests ## the simulator, the kill matrix, the stor
 	@$(BIN)/python -m tests.faults.storm --minutes $(MINUTES)
 	@$(BIN)/python -m tests.faults.bugs
 
-test-long: $(VENV)/.installed-for-tests browser judges ## the tests that `make test` has no time for: an hour or two
-	@$(PYTEST) -m long $(ARGS)
+test-long: $(VENV)/.installed-for-tests browser judges ## every test, on both databases, as often as is thorough: some hours
+	@$(PYTEST) --thorough $(ARGS)
 
 mutants: $(VENV)/.installed-for-tests ## plant small faults in the money modules and count those that no test notices
 	@$(BIN)/mutmut run --max-children 2

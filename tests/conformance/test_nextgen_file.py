@@ -25,6 +25,7 @@ from tests.support.bench import NEXTGEN, PSU, RETURN, Bench, open_bench
 from tests.support.nextgen_judge import FILE, check_answer, check_request
 from tests.support.sandbox_tpp import Answer, answer_to_tpp
 from tests.support.shared import shared_folder
+from tests.support.thorough import spread
 
 pytestmark = pytest.mark.shared
 
@@ -80,7 +81,7 @@ ORDERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("name", spread(list(ORDERS), every=3))
 def test_an_initiation_is_as_the_file_says(bench: Bench, name: str) -> None:
     order = bench.order_with(**ORDERS[name])
     request = bench.connector.draft(order, request_id=str(uuid.uuid4()), redirect_uri=RETURN)

@@ -36,6 +36,7 @@ from tests.support.sandbox_tpp import Answer, answer_to_tpp
 from tests.support.served_banks import ServedBanks, serving
 from tests.support.stet_bank import OTHER
 from tests.support.stet_tpp import StetTpp
+from tests.support.thorough import spread
 from tests.support.uk_wire import OverTls
 
 STRANGER = "PSDFR-ACPR-000009"
@@ -575,7 +576,7 @@ def named(world: World) -> str:
     return f"SN={read.serial_number:X},CA={issuer}"
 
 
-@pytest.mark.parametrize("fault", NEXTGEN)
+@pytest.mark.parametrize("fault", spread(list(NEXTGEN), every=3))
 def test_nextgen_refuses(nextgen: World, fault: str) -> None:
     do, status, code, text = NEXTGEN[fault]
     got = do(nextgen)
@@ -721,7 +722,7 @@ STET: dict[str, tuple[Do, int, str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", STET)
+@pytest.mark.parametrize("fault", spread(list(STET), every=3))
 def test_stet_refuses(stet: World, fault: str) -> None:
     do, status, text = STET[fault]
     got = do(stet)
@@ -733,7 +734,9 @@ def test_stet_refuses(stet: World, fault: str) -> None:
 BODIES = [one for one in STET_BODIES if one[0] != "requestedExecutionDate"]
 
 
-@pytest.mark.parametrize(("path", "value"), BODIES, ids=[f"{path}={value!r:.30}" for path, value in BODIES])
+@pytest.mark.parametrize(
+    ("path", "value"), spread(BODIES, every=3), ids=[f"{path}={value!r:.30}" for path, value in BODIES]
+)
 def test_stet_refuses_a_body_with(stet: World, path: str, value: object) -> None:
     made = changed(path, value, creationDateTime=now().isoformat(timespec="milliseconds"))
     got = stet.stet().call("POST", "", made)

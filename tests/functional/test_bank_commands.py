@@ -26,6 +26,7 @@ from connectors.openbanking_uk.wire import SCOPE as UK_SCOPE
 from connectors.stet.wire import SCOPE as STET_SCOPE
 from tests.support.bank_keys import CLIENT, SERVER, SIGNING, make_bank_keys, make_certificate
 from tests.support.judges import certificate, clock
+from tests.support.thorough import spread
 from tests.support.uk_bank_door import Door, json_answer, open_door
 
 FILE = """
@@ -220,60 +221,81 @@ OPENID = "/.well-known/openid-configuration"
 
 @pytest.mark.parametrize(
     ("fault", "told"),
-    [
-        (lost("signing.json"), "wrong keys          .*signing.json cannot be read: No such file"),
-        (lost("client.pem"), "wrong keys          .*client.pem cannot be read: No such file"),
-        (mixed_up, "wrong keys          .*client.key is not the key of client.pem"),
-        (our_certificate(begins=-9, ends=-1), "wrong certificate   .*it has ended; get a new one"),
-        (our_certificate(begins=1), "wrong certificate   .*begins on .*: is the clock right"),
-        (our_certificate(uses=SERVER), "wrong certificate   .*not for TLS clients"),
-        (our_certificate(), "wrong connection    .* ends the TLS handshake .*: does it want our certificate"),
-        (foreign_authority, "wrong connection    the certificate of 127.0.0.1:.* is not accepted: .*is it for ca.pem"),
-        (nobody_listens, "wrong connection    127.0.0.1:.* does not pick up"),
-        (answer(OPENID, status=404), "wrong metadata      .* answers 404: is issuer right\\? else try openid = false"),
-        (answer(OPENID, status=500), "wrong metadata      the bank answered 500; they should be at https"),
-        (answer(OPENID, body=[]), "wrong metadata      they cannot be read: the answer is not a JSON object"),
-        (metadata(issuer="https://other.example"), "wrong metadata      .* of the issuer 'https://other.example'"),
-        (file('issuer = "URL"', 'issuer = "URL/"'), "wrong metadata      .* of the issuer 'https://127.0.0.1:\\d+'"),
-        (metadata(token_endpoint="https://evil.example/token"), "wrong metadata      .*token_endpoint.*file's hosts"),
-        (metadata(jwks_uri=None), "wrong metadata      jwks_uri is missing: fapi1_advanced needs it"),
-        (
-            metadata(token_endpoint_auth_methods_supported=["tls_client_auth"]),
-            "wrong metadata      token_endpoint_auth_methods_supported is tls_client_auth, without private_key_jwt",
-        ),
-        (
-            metadata(token_endpoint_auth_signing_alg_values_supported=["RS256"]),
-            "wrong metadata      token_endpoint_auth_signing_alg_values_supported is RS256, without PS256",
-        ),
-        (
-            metadata(request_object_signing_alg_values_supported=["ES256"]),
-            "wrong metadata      request_object_signing_alg_values_supported is ES256, without PS256",
-        ),
-        (
-            metadata(id_token_signing_alg_values_supported=["RS256"]),
-            "wrong metadata      id_token_signing_alg_values_supported is RS256, without PS256 or ES256",
-        ),
-        (
-            metadata(response_types_supported=["code"]),
-            "wrong metadata      response_types_supported is code, without code id_token",
-        ),
-        (metadata(scopes_supported=["accounts"]), "wrong metadata      scopes_supported is accounts, without payments"),
-        (
-            metadata(code_challenge_methods_supported=[]),
-            "wrong metadata      code_challenge_methods_supported is nothing",
-        ),
-        (answer("/jwks", body={"keys": []}), "wrong jwks          .*has no key that may sign"),
-        (answer("/jwks", status=500), "wrong jwks          .*the bank answered 500"),
-        (
-            answer("/token", body={"error": "invalid_client"}, status=401),
-            "wrong token         the bank refused a token: invalid_client: is client_id right",
-        ),
-        (
-            answer("/token", body={"error": "odd"}, status=400),
-            "wrong token         the bank refused a token: odd: ask the bank",
-        ),
-        (answer("/token", body={"access_token": "x", "token_type": "mac"}), "wrong token         .*not a token of the"),
-    ],
+    spread(
+        [
+            (lost("signing.json"), "wrong keys          .*signing.json cannot be read: No such file"),
+            (lost("client.pem"), "wrong keys          .*client.pem cannot be read: No such file"),
+            (mixed_up, "wrong keys          .*client.key is not the key of client.pem"),
+            (our_certificate(begins=-9, ends=-1), "wrong certificate   .*it has ended; get a new one"),
+            (our_certificate(begins=1), "wrong certificate   .*begins on .*: is the clock right"),
+            (our_certificate(uses=SERVER), "wrong certificate   .*not for TLS clients"),
+            (our_certificate(), "wrong connection    .* ends the TLS handshake .*: does it want our certificate"),
+            (
+                foreign_authority,
+                "wrong connection    the certificate of 127.0.0.1:.* is not accepted: .*is it for ca.pem",
+            ),
+            (nobody_listens, "wrong connection    127.0.0.1:.* does not pick up"),
+            (
+                answer(OPENID, status=404),
+                "wrong metadata      .* answers 404: is issuer right\\? else try openid = false",
+            ),
+            (answer(OPENID, status=500), "wrong metadata      the bank answered 500; they should be at https"),
+            (answer(OPENID, body=[]), "wrong metadata      they cannot be read: the answer is not a JSON object"),
+            (metadata(issuer="https://other.example"), "wrong metadata      .* of the issuer 'https://other.example'"),
+            (
+                file('issuer = "URL"', 'issuer = "URL/"'),
+                "wrong metadata      .* of the issuer 'https://127.0.0.1:\\d+'",
+            ),
+            (
+                metadata(token_endpoint="https://evil.example/token"),
+                "wrong metadata      .*token_endpoint.*file's hosts",
+            ),
+            (metadata(jwks_uri=None), "wrong metadata      jwks_uri is missing: fapi1_advanced needs it"),
+            (
+                metadata(token_endpoint_auth_methods_supported=["tls_client_auth"]),
+                "wrong metadata      token_endpoint_auth_methods_supported is tls_client_auth, without private_key_jwt",
+            ),
+            (
+                metadata(token_endpoint_auth_signing_alg_values_supported=["RS256"]),
+                "wrong metadata      token_endpoint_auth_signing_alg_values_supported is RS256, without PS256",
+            ),
+            (
+                metadata(request_object_signing_alg_values_supported=["ES256"]),
+                "wrong metadata      request_object_signing_alg_values_supported is ES256, without PS256",
+            ),
+            (
+                metadata(id_token_signing_alg_values_supported=["RS256"]),
+                "wrong metadata      id_token_signing_alg_values_supported is RS256, without PS256 or ES256",
+            ),
+            (
+                metadata(response_types_supported=["code"]),
+                "wrong metadata      response_types_supported is code, without code id_token",
+            ),
+            (
+                metadata(scopes_supported=["accounts"]),
+                "wrong metadata      scopes_supported is accounts, without payments",
+            ),
+            (
+                metadata(code_challenge_methods_supported=[]),
+                "wrong metadata      code_challenge_methods_supported is nothing",
+            ),
+            (answer("/jwks", body={"keys": []}), "wrong jwks          .*has no key that may sign"),
+            (answer("/jwks", status=500), "wrong jwks          .*the bank answered 500"),
+            (
+                answer("/token", body={"error": "invalid_client"}, status=401),
+                "wrong token         the bank refused a token: invalid_client: is client_id right",
+            ),
+            (
+                answer("/token", body={"error": "odd"}, status=400),
+                "wrong token         the bank refused a token: odd: ask the bank",
+            ),
+            (
+                answer("/token", body={"access_token": "x", "token_type": "mac"}),
+                "wrong token         .*not a token of the",
+            ),
+        ],
+        every=3,
+    ),
 )
 def test_one_thing_is_wrong(fault: Fault, told: str, here: Here) -> None:
     fault(here)

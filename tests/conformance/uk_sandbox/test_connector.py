@@ -25,6 +25,7 @@ from connectors.openbanking_uk.connector import OpenBankingUkConnector
 from connectors.registry import Registry
 from connectors.sandbox_bank.openbanking_uk import brands as sandbox_brands
 from connectors.security import pkce
+from tests.support.thorough import spread
 from tests.support.uk_served import ServedBank
 from tests.support.uk_tpp import BRANDS
 from tests.support.uk_wire import UkPerson
@@ -122,7 +123,7 @@ class Customer:
         return self.connector.status(payment_id, access_token=None, timeout_s=WAIT_S).fact
 
 
-@pytest.mark.parametrize("bank_id", BRANDS)
+@pytest.mark.parametrize("bank_id", spread(list(BRANDS), every=4))
 def test_a_payment_is_made(banks: Registry, served: ServedBank, bank_id: str) -> None:
     customer = Customer(banks, served, bank_id, 84_20)
     staged = customer.stage()

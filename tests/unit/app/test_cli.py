@@ -23,6 +23,8 @@ from app.worker import Worker
 from tests.support import factories
 from tests.support.demo import PORT_NAMES, environment_for
 
+pytestmark = pytest.mark.slow  # an installation for each
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -34,6 +34,8 @@ from app.tables import metadata
 from tests.bench import stories
 from tests.bench.stories import Lived
 
+pytestmark = pytest.mark.slow  # it lives through many payments first
+
 BARE = MetaData()
 for table in metadata.sorted_tables:
     Table(table.name, BARE, *(Column(column.name, column.type) for column in table.columns))

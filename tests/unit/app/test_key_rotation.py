@@ -19,6 +19,8 @@ from app.keys.vault_keys import VaultKeys
 from consent.models import Sealed
 from consent.vault import Vault
 
+pytestmark = pytest.mark.slow  # hundreds of secrets for each
+
 NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
 SECRETS = {f"consent:con_{number:04}:token": f"token {number}" for number in range(450)}  # more than two pages
 

@@ -12,6 +12,7 @@ import pytest
 
 from app.cli import main
 from config.settings import ROOT
+from tests.support.thorough import spread
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -105,6 +106,7 @@ LISTED = """
 from pathlib import Path
 from connectors.registry import Registry
 from tests.support.sandbox_tpp import new_key
+from tests.support.thorough import spread
 banks = Registry.from_folder(
     Path("config/banks"),
     sandbox_bank_url="http://127.0.0.1:9",
@@ -151,14 +153,17 @@ def test_a_bad_name_is_refused_and_nothing_is_written(
 
 @pytest.mark.parametrize(
     ("name", "there"),
-    [
-        (NAME, "connectors/polish_api"),
-        ("stet", "connectors/stet"),
-        ("security", "connectors/security"),
-        ("money", "connectors/money.py"),
-        ("horizon", "config/banks/horizon.toml"),
-        ("connector", "tests/conformance/test_connector.py"),
-    ],
+    spread(
+        [
+            (NAME, "connectors/polish_api"),
+            ("stet", "connectors/stet"),
+            ("security", "connectors/security"),
+            ("money", "connectors/money.py"),
+            ("horizon", "config/banks/horizon.toml"),
+            ("connector", "tests/conformance/test_connector.py"),
+        ],
+        every=4,
+    ),
 )
 def test_what_is_there_is_never_written_over(laid: object, sources: Path, name: str, there: str) -> None:
     before = contents(sources)

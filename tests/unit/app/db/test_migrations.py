@@ -49,6 +49,8 @@ from consent.models import Consent, Trip
 from tests.conftest import Clock
 from tests.support import factories
 
+pytestmark = pytest.mark.slow  # every migration for each
+
 MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
 IBAN = "FR1420041010050500013M02606"
 #: of the order that is still being given to its bank: how often it was sent, and from the first time to the last

@@ -663,6 +663,7 @@ def wait_a_day(house: Keeping, told: object) -> int:
     return len(house.bank.asked) - before
 
 
+@pytest.mark.long_on_postgres  # of a day, and the database has no part in it
 @pytest.mark.parametrize("steps", [(S.STAGE,), (*STANDS, S.LOSE_ACCESS)], ids=["first", "anew"])
 @pytest.mark.parametrize("answer", [said_of_it(ConsentStatus.UNKNOWN), BankSilent("no answer")], ids=type)
 def test_a_bank_that_does_not_say_what_was_approved_is_asked_ever_less_and_after_a_day_it_can_be_approved_again(
@@ -1064,6 +1065,7 @@ def test_another_account_with_the_same_last_signs_is_another(house: Keeping) -> 
     assert lines(house).count("account") == 1
 
 
+@pytest.mark.long_on_postgres  # of forty days, and the database has no part in it
 def test_the_end_is_reminded_of_thirty_seven_and_one_day_before_once_each(house: Keeping) -> None:
     today = house.clock.now.date()
     house.standing_at(*STANDS, frame=replace(FRAME, begins_on=today, ends_on=today + 40 * DAY))

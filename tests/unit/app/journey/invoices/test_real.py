@@ -49,6 +49,8 @@ from tests.support.shown import (
 )
 from tests.support.thorough import thorough
 
+pytestmark = pytest.mark.slow  # hundreds of letters and photos
+
 SPACE = space()
 BILLS = [known for _, known in SPACE]
 COMPANIES = [firm.company for firm in FIRMS]

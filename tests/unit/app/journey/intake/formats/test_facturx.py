@@ -8,6 +8,8 @@ from app.journey.intake.bill import Bill, BillRefused
 from app.journey.intake.formats import facturx, pdf_child
 from tests.support.bills import IBAN, NUMBER, cii_bill, pdf_bill, ubl_bill
 
+pytestmark = pytest.mark.slow  # a process for each PDF
+
 XML = ("factur-x.xml", cii_bill())
 
 

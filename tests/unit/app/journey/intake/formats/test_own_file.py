@@ -23,6 +23,9 @@ from connectors.money import Money
 from tests.support import bills
 from tests.support.pictures import IBAN, REFERENCE, as_file, epc_text, page
 from tests.support.shared import shared_folder
+from tests.support.thorough import spread
+
+pytestmark = pytest.mark.slow  # a process for each file
 
 FOUND = Reading(payee="Dachdeckerei Brandt", iban=IBAN, amount=Money(18450, "EUR"), reference=REFERENCE)
 OTHER_IBAN = "FR1420041010050500013M02606"
@@ -161,10 +164,13 @@ def test_what_asks_for_nothing_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("means_code", "doubt"),
-    [
-        *(("59", "collected"), ("49", "collected")),
-        *(("48", "by-card"), ("54", "by-card"), ("10", "paid-elsewhere"), ("20", "paid-elsewhere")),
-    ],
+    spread(
+        [
+            *(("59", "collected"), ("48", "by-card"), ("10", "paid-elsewhere")),
+            *(("49", "collected"), ("54", "by-card"), ("20", "paid-elsewhere")),
+        ],
+        every=2,
+    ),
 )
 def test_what_is_not_paid_by_a_transfer_says_so(means_code: str, doubt: str) -> None:
     inner = ("factur-x.xml", bills.cii_bill(means_code=means_code))

@@ -20,6 +20,8 @@ from PIL import Image
 from app.journey.intake.formats import own_file
 from tests.support.pictures import epc_text, page
 
+pytestmark = pytest.mark.slow  # a process for each look
+
 MEMORY_KB_MOST, CPU_S_MOST = 300_000, 2.0
 SIDE = 8_000
 MUST_BE_REFUSED = {
