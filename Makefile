@@ -5,9 +5,9 @@
 
 PYTHON ?= python3
 ARGS ?=
-# How many tests at once: one more than the cores of a small machine, since some wait for a browser or a bank. Each process
+# How many tests at once: two more than the cores of a small machine, since some wait for a browser or a bank. Each process
 # has a database server of its own; a file's tests stay together, in order: the small ones come last and fill the gaps.
-JOBS ?= 3
+JOBS ?= 4
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 VENV := .venv

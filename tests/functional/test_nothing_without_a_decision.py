@@ -208,17 +208,19 @@ _ENDS_ALL = {"customers.stop_everything", "customers.stop_consent", "customers.r
 
 
 def call_every_route(world: World, *, every: int) -> None:
-    """As everybody, with everything: each route, but ``every`` so many-th filling of its address alone."""
+    """As everybody, with everything: each method of each route, but of those who call and what fills its address
+    ``every`` so many-th pair alone, other ones at each."""
     tried, callers, turn = 0, world.callers(), itertools.count()
     for rule in world.app.url_map.iter_rules():
         if rule.endpoint in _ENDS_ALL:
             continue
         for method in sorted(rule.methods or set()):
-            for caller in callers.values():
+            filled = itertools.islice(values_of(rule, world), 1 if method == "OPTIONS" else None)  # the same for all
+            pairs = list(itertools.product(callers.values(), filled))
+            chosen = pairs[next(turn) % min(every, len(pairs)) :: every]
+            for caller, asked in itertools.groupby(chosen, key=lambda pair: pair[0]):
                 here = caller()  # anew: some routes end the session
-                filled = list(values_of(rule, world))
-                filled = filled[next(turn) % min(every, len(filled)) :: every]
-                for values in filled[:1] if method == "OPTIONS" else filled:  # the same for all
+                for _, values in asked:
                     tried += call(world, here, rule, method, values)
     assert tried >= 1000 // every
 

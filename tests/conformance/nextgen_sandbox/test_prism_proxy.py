@@ -29,7 +29,8 @@ from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding, judgi
 from tests.support.sandbox_tpp import answer_to_tpp
 from tests.support.served_banks import ServedBanks, serving
 
-pytestmark = [pytest.mark.judges, pytest.mark.shared]
+#: long: the same official files judge our requests in tests/conformance/test_*_prism.py all the time
+pytestmark = [pytest.mark.judges, pytest.mark.shared, pytest.mark.long]
 
 PSU = PsuContext(ip_address="192.0.2.7", user_agent="Firefox/140")
 RETURN = "https://localhost:8000/banks/tested/return/s"

@@ -28,10 +28,10 @@ from tests.support.judges import clock, running_prism
 from tests.support.openbanking_uk import consent, limit, order
 from tests.support.prism_proxy import Forwarder, ThroughPrism, forwarding
 from tests.support.shared import shared_folder
-from tests.support.thorough import spread
 from tests.support.uk_served import ServedBank
 
-pytestmark = [pytest.mark.judges, pytest.mark.shared]
+#: long: the same official files judge our requests in tests/conformance/test_*_prism.py all the time
+pytestmark = [pytest.mark.judges, pytest.mark.shared, pytest.mark.long]
 
 PSU = PsuContext(ip_address="203.0.113.7", user_agent="a browser")
 RETURN = "http://localhost:8000/banks/return/one"
@@ -64,7 +64,7 @@ def forwarder(served: ServedBank) -> Iterator[Forwarder]:
         yield running
 
 
-@pytest.fixture(scope="module", params=spread(sorted(BANKS), every=2))
+@pytest.fixture(scope="module", params=sorted(BANKS))
 def bank_id(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

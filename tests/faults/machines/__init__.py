@@ -2,5 +2,5 @@
 to be wrong.
 
 A run that breaks something is made as short as it can be and printed as the calls that led there. `make test` makes the
-same runs every time, and `make test-long` more of them; ``FAULTS_LONGER=20`` makes twenty times as many, and other ones.
+same runs every time, `make test-long` more of them, and ``FAULTS_LONGER=20`` twenty times as many, and other ones.
 """
