@@ -66,7 +66,7 @@ test: $(VENV)/.installed-for-tests browser judges ## check: lint, types, contrac
 	@$(PYTEST) -m "not long" $(ARGS)
 
 test-fast: $(VENV)/.installed-for-tests ## the rules alone, in under three minutes: units on SQLite, without slow ones
-	@$(PYTEST) tests/unit tests/tidy -m "not slow and not long and not postgres" $(ARGS)
+	@$(PYTEST) -n 2 tests/unit tests/tidy -m "not slow and not long and not postgres and not shared" $(ARGS)
 
 # The long versions of what `make test` runs in small: hours, both cores. SEEDS and MINUTES make them shorter.
 SEEDS ?= 20000
