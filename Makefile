@@ -65,7 +65,7 @@ test: $(VENV)/.installed-for-tests browser judges ## check: lint, types, contrac
 	@$(MAKE) --no-print-directory lint
 	@$(PYTEST) -m "not long" $(ARGS)
 
-test-fast: $(VENV)/.installed-for-tests ## the rules alone, in under three minutes: units on SQLite, without slow ones
+test-fast: $(VENV)/.installed-for-tests ## the rules alone, in about three minutes: units on SQLite, without slow ones
 	@$(PYTEST) -n 2 tests/unit tests/tidy -m "not slow and not long and not postgres and not shared" $(ARGS)
 
 # The long versions of what `make test` runs in small: hours, both cores. SEEDS and MINUTES make them shorter.
