@@ -101,7 +101,7 @@ def today(journey: Journey) -> dt.date:
 def test_all_answers_stand_side_by_side_and_paying_is_one_of_them(journey: Journey) -> None:
     invoice_id = bill(journey)
     kinds = ["answers/more-time", "answers/paid-elsewhere", "answers/declined", "answers/disputed"]
-    assert offered(journey, invoice_id) == ["pay", *kinds]
+    assert offered(journey, invoice_id) == ["pay", "part", *kinds]
     page = journey.browser.page(f"/bills/{invoice_id}")
     assert {tuple(each["class"]) for each in page.select(".choices a")} == {("button", "quiet")}
     assert page.select("main .button:not(.quiet)") == []  # nothing on the page outranks them
