@@ -153,7 +153,7 @@ PAYMENTS: tuple[Invariant, ...] = (
         " WHERE o.own_bill_id IS NOT NULL UNION SELECT s.own, i.id, i.replaces_id FROM same s"
         " JOIN invoice i ON i.id = s.earlier OR i.replaces_id = s.id)"
         " SELECT own AS one, id AS other FROM same UNION SELECT id, own FROM same) s"
-        " JOIN invoice o ON o.id = s.other AND o.state IN ('paid', 'in_payment')"
+        " JOIN invoice o ON o.id = s.other AND (o.state IN ('paid', 'in_payment') OR o.paid_minor > 0)"
         " JOIN payment p ON p.invoice_id = s.one JOIN decision d ON d.id = p.decision_id"
         " LEFT JOIN trip t ON t.id = p.trip_id JOIN payment q ON q.invoice_id = o.id AND q.state IN {held}"
         " JOIN decision e ON e.id = q.decision_id AND e.decided_at < d.decided_at"

@@ -61,6 +61,9 @@ def answer(hand: Hand, number: str, kind: str) -> None:
     hand.press(screen.page.locator(f".choices a[href$='/answers/{kind}']"))
     screen.at(f"/bills/inv_[0-9a-f]+/answers/{kind}")
     screen.check_page()
+    if kind == "more-time":  # more than the company gives at once, so that it waits for the reply
+        day = screen.page.locator("input[name=until]")
+        day.fill(day.get_attribute("max") or "")
     if kind in ("declined", "disputed"):
         hand.choose(screen.page.locator("input[name=reason]").first)
     if kind == "disputed":

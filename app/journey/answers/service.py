@@ -142,7 +142,7 @@ def end_by_correction(uow: UnitOfWork, invoice: Invoice) -> None:
         return
     if answer.kind == AnswerKind.DISPUTED:
         accept(uow, answer, by=EndedBy.CORRECTION)
-    elif not invoice.asked.minor:
+    elif not invoice.left.minor:
         _end(uow, answer, AnswerStep.LAPSE, by=EndedBy.CORRECTION)
 
 

@@ -116,9 +116,9 @@ def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
         _times_unsaid(session, invoice.id),
     )
     answer = open_answer(session, invoice.id)
-    if answer is not None and answer.kind in _SAYS_NO:
-        return _Said(outcome=_outcome_of(answer), decided_at=answer.said_at, until_now=until_now)
     taken = Money(taken_of(session, invoice.id), invoice.currency)
+    if answer is not None and answer.kind in _SAYS_NO and not taken.minor:
+        return _Said(outcome=_outcome_of(answer), decided_at=answer.said_at, until_now=until_now)
     if invoice.state == InvoiceState.TO_PAY and not taken.minor:
         return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
     payment_id = live_payments(session, invoice_ids=[invoice.id]).get(invoice.id)
@@ -128,7 +128,9 @@ def _said_of(session: Session, delivered: DeliveredBill) -> _Said:
     if invoice.credited_minor > chosen.credited_minor and not is_paid:  # its customer accepted what is asked no more
         if not invoice.asked.minor:
             raise _nothing_asked()
-        return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
+        if not taken.minor:
+            return _Said(outcome=Outcome.DELIVERED, until_now=until_now)
+        is_paid = True  # of parts what was paid before stays accepted
     accepted = taken if is_paid else taken + chosen.amount  # of parts all until now
     if accepted.minor < delivered.amount_minor:
         return _Said(

@@ -85,7 +85,9 @@ class Decision(Base):
     # the bills that this one replaces and that were not to be paid from here: the same
     earlier_not_here: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     # what payments had paid of the invoice by then, and which: once there are others, it is to give way
-    paid_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    paid_minor: Mapped[int] = mapped_column(
+        default=0
+    )  # no default in the database: who knows no parts is refused there
     parts_paid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     rest_minor: Mapped[int] = mapped_column(default=0, server_default="0")  # that it leaves to pay: it is of a part
     pay_on: Mapped[dt.date]  # the customer's local day

@@ -97,7 +97,7 @@ class Needed:
             [self.name.outcome, self.name.name or ""] if self.name else [],
             [self.likeness.biller_name, self.likeness.by_number] if self.likeness else [],
             self.doubts,
-            sorted([each.id, each.state] for each in self.besides),
+            sorted([each.id, "paid in part" if each.is_paid_in_part else each.state] for each in self.besides),
         ]
         return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 

@@ -23,6 +23,7 @@ from app.journey.invoices.access import (
     invoice_of_customer,
     must_be_free,
     must_have_open_account,
+    must_not_be_paid_on_top,
     must_not_be_set_aside,
     must_take_parts,
     payee_of,
@@ -38,7 +39,7 @@ from app.people.models import Customer
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
-from connectors.money import Money
+from connectors.money import Money, exponent_of
 from connectors.profile import BankProfile
 from consent import sign_ins
 from consent.base import new_id
@@ -241,6 +242,9 @@ def order_now(
     """The order to pay this invoice as it is at this moment. Raises Conflict (NotCovered among them), Invalid, and
     NotFound for a standing consent that is not this customer's at this bank."""
     earlier = earlier_of(uow.session, invoice)
+    must_not_be_paid_on_top(uow.session, invoice)
+    if wanted.part is not None:
+        must_take_parts(uow.session, invoice)
     day = today_of(customer, uow.now)
     price = price_of(invoice, day=day, part=wanted.part)
     parts = executed_of(uow.session, [invoice.id]) if invoice.paid_minor else ()
@@ -329,19 +333,21 @@ def _changed() -> Conflict:
 
 def price_of(invoice: Invoice, *, day: dt.date, part: object = None) -> Price:
     """Of all that is left, or of a ``part`` of it like ``40.00``, on the customer's local ``day``. A part has no
-    discount: that is for who pays all at once. Raises Invalid, Conflict."""
+    discount: that is for who pays all at once. Raises Invalid."""
     nothing, left = Money(0, invoice.currency), invoice.left
     if part is None:
         amount = payable_on(amount=left, discount=invoice.discount, discount_until=invoice.discount_until, day=day)
         return Price(amount=amount, discount=left - amount, rest=nothing)
-    must_take_parts(invoice)
     amount = _checked_part(part, left=left)
     return Price(amount=amount, discount=nothing, rest=left - amount)
 
 
 def _checked_part(part: object, *, left: Money) -> Money:
+    written = str(part)
+    if len(written.partition(".")[2]) > exponent_of(left.currency):  # 1.000 is a thousand to many
+        raise _wrong_part(f"Write {left.currency} with {exponent_of(left.currency)} decimals at the most.")
     try:
-        amount = Money.parse(str(part), left.currency)
+        amount = Money.parse(written, left.currency)
     except ValueError as error:
         raise _wrong_part(f"{error}.") from None
     if not 0 < amount.minor < left.minor:

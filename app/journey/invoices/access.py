@@ -47,16 +47,37 @@ def must_not_be_set_aside(invoice: Invoice) -> None:
         )
 
 
-def takes_parts(invoice: Invoice) -> bool:
+def takes_parts(session: Session, invoice: Invoice) -> bool:
     """Whether it may be paid in parts: its biller's own bill, unless a request to pay says that its amount is fixed. Of
-    a bill that its customer added the whole amount is what was checked."""
-    return invoice.is_delivered and not invoice.is_amount_fixed
+    a bill that its customer added the whole amount is what was checked.
+
+    Once a payment of it was closed as not done, what is left is paid in one: should that payment have happened after
+    all, it takes all that is left or finds nothing, and nobody is asked for a rest that it has paid.
+    """
+    if not invoice.is_delivered or invoice.is_amount_fixed:
+        return False
+    return not ledger.was_released(session, invoice.id)
 
 
-def must_take_parts(invoice: Invoice) -> None:
+def must_take_parts(session: Session, invoice: Invoice) -> None:
     """Raises Conflict."""
-    if not takes_parts(invoice):
+    if not takes_parts(session, invoice):
         raise Conflict("not-in-parts", "This bill is to be paid in one. Nothing was paid.")
+
+
+def is_paid_on_top(session: Session, invoice: Invoice) -> bool:
+    """Whether a payment was executed on top of those that have paid of it: only of one that was paid in parts can
+    something seem to be left all the same."""
+    return invoice.paid_minor > 0 and ledger.overpaid_of(session, invoice.id) > 0
+
+
+def must_not_be_paid_on_top(session: Session, invoice: Invoice) -> None:
+    """No payment was executed on top of others: what seems to be left its customer has paid, and it is owed back.
+    Raises Conflict."""
+    if is_paid_on_top(session, invoice):
+        raise Conflict(
+            "paid-on-top", "A payment of this bill happened after all: you have paid what is left. Ask the company."
+        )
 
 
 def payee_of(invoice: Invoice) -> tuple[str, str]:

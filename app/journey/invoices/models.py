@@ -85,7 +85,8 @@ class Invoice(Base):
     amount_minor: Mapped[int]
     # that its biller took off since. No default in the database: a process of before corrections is refused there
     credited_minor: Mapped[int] = mapped_column(default=0)
-    # that payments have paid of it, with the discount that they were let off. As before: no default in the database
+    # that payments have paid of it, with the discount that they were let off. No default in the database: a process of
+    # before parts is refused there
     paid_minor: Mapped[int] = mapped_column(default=0)
     # of that, by a withdrawal or a new version, which name no amount
     retracted_minor: Mapped[int] = mapped_column(default=0, server_default="0")

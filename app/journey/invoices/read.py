@@ -19,7 +19,6 @@ from app.journey.connections.read import muted_billers
 from app.journey.intake import own_bills
 from app.journey.intake.models import DeliveredBill, OwnBill
 from app.journey.intake.originals import content_of
-from app.journey.invoices.access import takes_parts
 from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
@@ -93,7 +92,6 @@ class InvoiceView:
     asked: Money  #: after all that its biller took off since
     paid: Money  #: by payments of parts, or of all of it
     left: Money  #: of what is asked
-    takes_parts: bool  #: it need not be paid in one
     payable: Money  #: what paying it today costs
     discount: DiscountView | None
     reference: str | None
@@ -428,7 +426,6 @@ def _view(
         ),
         paid=Money(invoice.paid_minor, invoice.currency),
         left=invoice.left,
-        takes_parts=takes_parts(invoice),
         discount=discount,
         reference=invoice.reference,
         means=invoice.means,

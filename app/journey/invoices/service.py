@@ -327,7 +327,7 @@ def settle(uow: UnitOfWork, taken: Claim) -> None:
 
 
 def correct(uow: UnitOfWork, taken: Claim) -> bool:
-    """A payment that was closed as not done happened after all. False when another one has taken the invoice."""
+    """A payment that was closed as not done happened after all. False when others have left too little for it."""
     free = ledger.correct(uow, taken)
     if free:
         _pay(uow, taken.invoice_id, taken.whole)
@@ -391,8 +391,7 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, minor: int |
 
 def _become_free(uow: UnitOfWork, invoice_id: str) -> None:
     """A payment has it no more: is that paid all the same, and is anything left to pay?"""
-    applied = ledger.apply_overpaid(uow, invoice_id=invoice_id)
-    _pay(uow, invoice_id, applied.whole if applied else 0)
+    _pay(uow, invoice_id, ledger.apply_overpaid(uow, invoice_id=invoice_id))
     _tell_refund(uow, invoice_id)
 
 

@@ -129,16 +129,23 @@ def correct(uow: UnitOfWork, claim: Claim) -> bool:
     return free
 
 
-def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> Claim | None:
-    """The invoice became free while a payment stands that was executed on top of another one: that one pays it.
-
-    Returns what it takes of the invoice, when there was one. Without this it would be offered to be paid once more.
+def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> int:
+    """The invoice became free while payments stand that were executed on top of others: as far as they go into it they
+    pay it, the largest first. Returns how much they take of it, in minor units. Without this it would be offered to be
+    paid once more.
     """
-    for claim in _overpaid(uow.session, invoice_id):
+    taken = 0
+    for claim in sorted(_overpaid(uow.session, invoice_id), key=lambda claim: -claim.whole):
         if is_free(uow, claim):
             _post_claim(uow, "applied", claim, rules.applied(claim))
-            return claim
-    return None
+            taken += claim.whole
+    return taken
+
+
+def was_released(session: Session, invoice_id: str) -> bool:
+    """Whether a payment of the invoice was ever closed as not done."""
+    released = select(LedgerEntry.id).where(LedgerEntry.invoice_id == invoice_id, LedgerEntry.kind == "released")
+    return session.scalar(released.limit(1)) is not None
 
 
 def _overpaid(session: Session, invoice_id: str) -> Iterator[Claim]:

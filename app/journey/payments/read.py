@@ -143,11 +143,16 @@ def waiting_at_banks(session: Session, *, customer_id: str, now: dt.datetime) ->
     return [_view(way_of(session, row[0]), *row) for row in rows]
 
 
+#: of an invoice in payment not those that have paid parts of it before
+_HAS_THE_BILL = or_(Invoice.state != InvoiceState.IN_PAYMENT, Payment.state != PaymentState.SETTLED)
+
+
 def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
     """For each invoice that has one: the payment that holds or has settled it, not one that was executed on top."""
     found = session.execute(
         select(Payment.invoice_id, Payment.id)
-        .where(Payment.invoice_id.in_(invoice_ids), Payment.state.not_in(_RELEASED))
+        .join(Invoice, Invoice.id == Payment.invoice_id)
+        .where(Payment.invoice_id.in_(invoice_ids), Payment.state.not_in(_RELEASED), _HAS_THE_BILL)
         .order_by(Payment.id)
     ).all()
     several = {invoice_id for invoice_id, count in Counter(row[0] for row in found).items() if count > 1}
@@ -178,21 +183,17 @@ def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str
             Payment.invoice_id.in_(invoice_ids),
             Payment.state.not_in(_RELEASED),
             Invoice.state.in_((InvoiceState.IN_PAYMENT, InvoiceState.PAID)),
+            _HAS_THE_BILL,
         )
         .order_by(Payment.id)
     ).all()
     several = {invoice_id for invoice_id, count in Counter(each.invoice_id for each in found).items() if count > 1}
     amounts: dict[str, Money] = {}
-    under_way: set[str] = set()
     for payment in found:
         of = payment.invoice_id
         if of in several and is_overpaid(session, payment_id=payment.id):
             continue
-        if payment.state != PaymentState.SETTLED:
-            under_way.add(of)
-            amounts[of] = payment.amount
-        elif of not in under_way:
-            amounts[of] = amounts[of] + payment.amount if of in amounts else payment.amount
+        amounts[of] = amounts[of] + payment.amount if of in amounts else payment.amount
     return amounts
 
 

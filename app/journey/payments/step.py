@@ -261,6 +261,7 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
             _tell_twins(uow, payment)
     elif after is PaymentState.REVERSED:
         invoices.reopen(uow, claim_of(uow, payment))
+        answers.end_by_payment(uow, payment.invoice_id)  # it may be paid by another one
         want_others_again(uow, payment)
         _leave_to_doubted(uow, payment)
         _want_new_versions_again(uow, payment)

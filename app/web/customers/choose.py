@@ -16,6 +16,7 @@ from app.journey.matching.service import prefer
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.bank_view import BankView, bank_view
+from app.web.customers.decide import as_wanted
 from app.web.customers.pages import BANKS_MOST, blueprint, me, typed_words
 from app.web.customers.verdicts import ways_of_bill
 from connectors.profile import BankProfile
@@ -69,6 +70,7 @@ def _page(invoice_id: str, find: Search, *, words: str | None) -> ResponseReturn
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
+        bill = as_wanted(uow.session, bill, today=today)
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
         troubled = troubled_banks(uow.session, now=uow.now)
         account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)

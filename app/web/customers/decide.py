@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from app.errors import AppError, Invalid, TooLate
 from app.journey.answers.read import said_before
@@ -20,7 +21,7 @@ from app.journey.decisions import payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.under_consent import consent_of, shown_consent
-from app.journey.invoices.access import invoice_of_customer, not_paid_here
+from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, not_paid_here, takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
@@ -68,7 +69,8 @@ def part(inv: str) -> ResponseReturnValue:
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
-    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not bill.takes_parts:
+        in_parts = takes_parts(uow.session, invoice_of_customer(uow.session, invoice_id=inv, customer_id=customer.id))
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not in_parts:
         return redirect(url_for("customers.bill", inv=inv), 303)
     kept = {name: request.args[name] for name in ("bank", "consent") if name in request.args}
     return render_template("customers/part.html", bill=bill, kept=kept, typed=request.args.get("part", "")[:PART_MAX])
@@ -183,7 +185,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             how = decisions.Wanted(consent_id=consent_id, part=wanted_part())
             shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
-        price = _price(invoice, bill, today=today)
+        price, on_top = _price(invoice, bill, today=today), is_paid_on_top(uow.session, invoice)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
@@ -201,11 +203,12 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
-    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open)
+    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open) or on_top
     if price is None or bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
         # which says why; or where there is no such part of it, to ask for it again
         page = "customers.part" if price is None else "customers.bill"
-        return make_response(redirect(url_for(page, inv=invoice_id), 303))
+        kept_bank, kept_consent = (request.args.get(name) if price is None else None for name in ("bank", "consent"))
+        return make_response(redirect(url_for(page, inv=invoice_id, bank=kept_bank, consent=kept_consent), 303))
     if chosen is None and error is None:
         return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
     if chosen is not None and not need.is_nothing and check is None:
@@ -239,8 +242,10 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
 
 def wanted_part() -> str | None:
     """What of the bill is to be paid, as it was typed: with a comma or a dot, and spaces. None: all of it."""
-    typed = "".join(request.args.get("part", "").split())
-    return (typed.replace(",", ".") if "." not in typed else typed.replace(",", ""))[:PART_MAX] or None
+    if "part" not in request.args:
+        return None
+    typed = "".join(request.args["part"].split())
+    return (typed.replace(",", ".") if "." not in typed else typed.replace(",", ""))[:PART_MAX]
 
 
 @blueprint.url_defaults
@@ -248,6 +253,12 @@ def _keep_part(endpoint: str, values: dict[str, Any]) -> None:
     """What is to be paid goes along from page to page until it is signed."""
     if endpoint in _PAYING and request.endpoint in _PAYING and "part" in request.args:
         values.setdefault("part", request.args["part"])
+
+
+def as_wanted(session: Session, bill: InvoiceView, *, today: dt.date) -> InvoiceView:
+    """The bill, for the pages on the way to paying it: what paying it today costs is then the part that is wanted."""
+    price = _price(session.get_one(Invoice, bill.id), bill, today=today)
+    return bill if price is None else replace(bill, payable=price.amount)
 
 
 def _price(invoice: Invoice, bill: InvoiceView, *, today: dt.date) -> decisions.Price | None:

@@ -20,7 +20,9 @@ from app.journey.corrections.read import (
     standing_credits,
 )
 from app.journey.intake.holding import held_bills
+from app.journey.invoices.access import takes_parts
 from app.journey.invoices.alike import likeness
+from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import doubts_of
 from app.journey.invoices.read import (
     INBOX_MOST,
@@ -157,6 +159,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         origin = origin_of(services().vault, uow.session, invoice_id=inv)
         vetting = vetting_of(uow.session, biller_id=view.biller_id, now=uow.now) if view.biller_id else None
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
+        in_parts = takes_parts(uow.session, uow.session.get_one(Invoice, inv))
         ways = None
         if view.state == InvoiceState.TO_PAY:
             troubled = troubled_banks(uow.session, now=uow.now)
@@ -173,6 +176,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         bill=_linked(view, payments, decided, receipts),
         chain=chain,
         ways=ways,
+        in_parts=in_parts,
         answers=answers,
         may=may,
         before=before,

@@ -13,7 +13,7 @@ from app.journey.invoices.states import InvoiceState
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.bank_view import bank_view
-from app.web.customers.decide import usable_bank
+from app.web.customers.decide import as_wanted, usable_bank
 from app.web.customers.limits import asking_limit, limiter
 from app.web.customers.pages import blueprint, me
 from connectors.profile import BankProfile
@@ -67,6 +67,7 @@ def _page(invoice_id: str, bank: BankProfile, *, faults: tuple[str, ...], typed:
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
+        bill = as_wanted(uow.session, bill, today=today)
         need, _ = payee_checks.state_of(uow, invoice_id=invoice_id, bank_id=None)
     if bill.state != InvoiceState.TO_PAY or bill.is_set_aside:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))

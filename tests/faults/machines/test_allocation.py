@@ -107,15 +107,16 @@ class _Books(RuleBasedStateMachine):
         """The newest ones first: they are those to which something may still happen."""
         return list(reversed(self.taken.values()))[pick % len(self.taken)]
 
-    def _goes_to_who_paid_twice(self, invoice_id: str) -> bool:
-        """What is free is taken by the first that has paid for it already: it is not paid for once more."""
-        owed = self.owed[invoice_id]
-        for one in self.twice:
+    def _goes_to_who_paid_twice(self, invoice_id: str) -> int:
+        """What is free is taken by those that have paid for it already, as far as they go into it, the largest first:
+        it is not paid for once more."""
+        owed, taken = self.owed[invoice_id], 0
+        for one in sorted(self.twice, key=lambda one: -one.claim.whole):
             if one.claim.invoice_id == invoice_id and one.stands == "paid twice" and one.claim.whole <= owed.due:
                 one.stands = "paid"
                 owed.due -= one.claim.whole
-                return True
-        return False
+                taken += one.claim.whole
+        return taken
 
     def _post(self, work: Callable[[UnitOfWork], Any]) -> Any:
         with self.house.begin() as uow:
@@ -254,7 +255,7 @@ class Parts(_Books):
         if apply:
             invoice_id = one.claim.invoice_id
             applied = self._post(lambda uow: ledger.apply_overpaid(uow, invoice_id=invoice_id))
-            assert applied is self._goes_to_who_paid_twice(invoice_id)
+            assert applied == self._goes_to_who_paid_twice(invoice_id)
             self.seen.update({"applied"} if applied else ())
 
     def _stands(self, one: Taken, now: str, told: str) -> None:

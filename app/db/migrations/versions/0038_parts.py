@@ -25,6 +25,8 @@ def upgrade() -> None:
         " JOIN payment p ON p.id = e.payment_id AND p.state = 'settled' WHERE e.invoice_id = invoice.id"
         " AND e.account IN ('due:' || invoice.id, 'owed:' || invoice.id)), 0) WHERE state = 'paid'"
     )
+    # requests to pay of before say no more whether their amount is fixed: such a one is paid in one, as it was
+    op.execute("UPDATE invoice SET is_amount_fixed = true WHERE expires_on IS NOT NULL")
     with op.batch_alter_table("invoice") as batch:
         batch.alter_column("paid_minor", server_default=None)
     op.add_column("sign_in", sa.Column("part", sa.String(20), nullable=True))
@@ -37,6 +39,8 @@ def upgrade() -> None:
         batch.create_check_constraint(
             op.f("ck_decision_discount_of_the_whole"), "discount_minor = 0 OR (rest_minor = 0 AND paid_minor = 0)"
         )
+    with op.batch_alter_table("decision") as batch:
+        batch.alter_column("paid_minor", server_default=None)
 
 
 def downgrade() -> None:

@@ -139,7 +139,7 @@ def apply(house: House) -> bool:
     with house.begin() as uow:
         done = ledger.apply_overpaid(uow, invoice_id="inv_1")
         uow.commit()
-    return done is not None
+    return done > 0
 
 
 def overpaid(house: House) -> None:

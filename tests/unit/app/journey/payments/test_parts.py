@@ -13,6 +13,7 @@ from app.errors import Conflict, Invalid
 from app.journey.corrections.service import withdraw
 from app.journey.decisions.service import price_of
 from app.journey.invoices import service as invoices
+from app.journey.invoices.access import must_not_be_paid_on_top, must_take_parts
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.payments.states import PaymentStep, Source
@@ -85,9 +86,49 @@ def test_a_bill_with_a_fixed_amount_is_paid_in_one(house: House) -> None:
     with house.begin() as uow:
         uow.session.get_one(Invoice, "inv_1").is_amount_fixed = True
         uow.commit()
-    with pytest.raises(Conflict) as refused:
-        house.decide(part="40.00")
+    with pytest.raises(Conflict) as refused, house.services.reading() as uow:
+        must_take_parts(uow.session, uow.session.get_one(Invoice, "inv_1"))
     assert refused.value.code == "not-in-parts"
+
+
+def test_once_a_payment_was_closed_what_is_left_is_paid_in_one(house: House) -> None:
+    """Should that one have happened after all, it takes all that is left or finds nothing."""
+    house.bill()
+    pay(house, "pay_1", "40.00")
+    with house.services.reading() as uow:
+        must_take_parts(uow.session, uow.session.get_one(Invoice, "inv_1"))
+    house.stage("pay_2", part="10.00")
+    house.leave("pay_2")
+    house.not_found("pay_2")
+    with pytest.raises(Conflict), house.services.reading() as uow:
+        must_take_parts(uow.session, uow.session.get_one(Invoice, "inv_1"))
+
+
+def test_what_seems_left_beside_a_payment_on_top_is_not_paid(house: House) -> None:
+    house.bill()
+    house.stage("pay_1", part="60.00")
+    house.leave("pay_1")
+    house.not_found("pay_1")
+    pay(house, "pay_2", "50.00")
+    record(house, Fact.DEBITED, "pay_1")  # 110 of 99
+    with pytest.raises(Conflict) as refused, house.services.reading() as uow:
+        must_not_be_paid_on_top(uow.session, uow.session.get_one(Invoice, "inv_1"))
+    assert refused.value.code == "paid-on-top"
+
+
+def test_all_that_was_paid_on_top_goes_into_what_becomes_free(house: House) -> None:
+    house.bill()
+    for payment_id, part in (("pay_1", "40.00"), ("pay_2", "30.00")):
+        house.stage(payment_id, part=part)
+        house.leave(payment_id)
+        house.not_found(payment_id)
+        house.clock.tick(minutes=1)
+    house.stage("pay_3")
+    house.leave("pay_3")  # it cannot be stopped here any more
+    for payment_id in ("pay_1", "pay_2"):
+        record(house, Fact.DEBITED, payment_id)
+    record(house, Fact.REJECTED, "pay_3")
+    assert stand(house) == ("to_pay", 7000, 2900)
 
 
 def test_a_part_that_is_taken_back_is_due_again(house: House) -> None:
