@@ -19,7 +19,7 @@ def part_not_written_down() -> Sequence[Change]:
     return [(invoices, "_pay", lambda uow, invoice_id, minor: real(uow, invoice_id, 0))]
 
 
-@bug("the next part is decided while the one before is under way", "B21", "R1")
+@bug("the next part is decided while the one before is under way", "B21", "R1", "X1")
 def two_parts_at_once() -> Sequence[Change]:
     def claim(uow: UnitOfWork, taken: Claim) -> None:
         ledger.initiate(uow, taken)
