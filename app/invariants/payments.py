@@ -58,7 +58,8 @@ PAYMENTS: tuple[Invariant, ...] = (
         "B21",
         "of two payments of one invoice no decision was taken while the other one was under way",
         # what was closed may come alive again. A minute: who decides may have waited for the one that has ended
-        "SELECT e.id FROM decision d JOIN decision e ON e.invoice_id = d.invoice_id AND e.id > d.id WHERE NOT EXISTS"
+        "SELECT e.id FROM decision d JOIN decision e ON e.invoice_id = d.invoice_id AND e.decided_at > d.decided_at"
+        " WHERE NOT EXISTS"
         " (SELECT 1 FROM payment_history h WHERE h.payment_id = d.payment_id AND h.after IN {ended}"
         " AND {seconds:h.at,e.decided_at} <= 60)",
     ),

@@ -584,7 +584,13 @@ def test_a_bill_of_a_suspended_one_says_nowhere_how_to_pay_it(journey: Journey, 
     invoice_id = journey.bill(number="A-1", early_payment={"until": "2026-11-30", "discount": "3.33"})
     other_way = journey.bill(number="A-2", payee=None, means="card")
     pages = [f"/bills/{invoice_id}", f"/bills/{other_way}", "/bills", f"/bills/{invoice_id}/bank?find=h"]
-    asking = ("Pay by", "You see everything once more", "it is paid by card", "Check and pay", "This is what to write")
+    asking = (
+        "Pay by",
+        "You see all of it before you sign",
+        "it is paid by card",
+        "Check and pay",
+        "This is what to write",
+    )
     before = [words(journey, each) for each in pages]
     assert [each for each in asking if not any(each in page for page in before)] == []
     suspend(say, journey)

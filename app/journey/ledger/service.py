@@ -198,7 +198,7 @@ def is_held(session: Session, invoice_id: str) -> bool:
     held = select(func.sum(LedgerEntry.amount_minor)).where(
         LedgerEntry.invoice_id == invoice_id, LedgerEntry.account.startswith("inflight:")
     )
-    return bool(session.scalar(held))
+    return (session.scalar(held) or 0) > 0
 
 
 def executed_of(session: Session, invoice_ids: Collection[str]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from app.journey.payments.access import (
     is_earlier_bill_taken,
     locked,
     locked_with_invoice,
+    paid_by_another,
 )
 from app.journey.payments.events import (
     ConsentMoved,
@@ -161,6 +162,8 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
 
     The caller has written down the bank's word, and since when it is doubted.
     """
+    if paid_by_another(uow.session, payment, uow.session.get_one(Decision, payment.decision_id)) is not None:
+        return False
     why = f"the bank calls {payment.id} accepted after all"
     _stop_others(uow, payment, evidence=why, reason=Reason.ANOTHER_UNDER_WAY)
     if payment.state == PaymentState.UNKNOWN:

@@ -70,7 +70,7 @@ def judged_of(inputs: Iterable[Input], *, step: int) -> list[tuple[Input, Answer
 
 
 #: of 500 each one, and every so many of them where there is less time: a step that meets each kind and each doctoring
-STEPS = [pytest.param(1, marks=pytest.mark.long), 7]
+STEPS = [pytest.param(1, marks=pytest.mark.long), 3]
 
 
 @pytest.mark.parametrize("step", STEPS)

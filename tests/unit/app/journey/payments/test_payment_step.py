@@ -56,6 +56,7 @@ class World:
         invoice = uow.session.get_one(Invoice, payment.invoice_id)
         payment.state = state
         invoice.state = InvoiceState.PAID if state is PaymentState.SETTLED else InvoiceState.IN_PAYMENT
+        invoice.paid_minor = 9900 if state is PaymentState.SETTLED else 0
         due, held = (0, 9900) if state is not PaymentState.SETTLED else (0, 0)
         if state in CLOSED:
             invoice.state, due, held = InvoiceState.TO_PAY, 9900, 0
