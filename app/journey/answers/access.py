@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.journey.answers.models import AnswerPolicy, BillAnswer
-from app.journey.answers.rules import Policy
-from app.journey.answers.states import AnswerState
+from app.journey.answers.rules import Policy, kinds_for, later_days
+from app.journey.answers.states import AnswerKind, AnswerState
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
 
 
 def answer_of_customer(session: Session, *, answer_id: str, customer_id: str) -> BillAnswer:
@@ -34,6 +38,25 @@ def open_answer(session: Session, invoice_id: str) -> BillAnswer | None:
         .where(BillAnswer.invoice_id == invoice_id, BillAnswer.state == AnswerState.OPEN)
         .execution_options(populate_existing=True)
     )
+
+
+def kinds_of(invoice: Invoice, *, today: dt.date) -> tuple[AnswerKind, ...]:
+    """What its customer may say of this bill, as it is now."""
+    return kinds_for(
+        state=InvoiceState(invoice.state),
+        is_asked=bool(invoice.asked.minor),
+        is_delivered=invoice.is_delivered,
+        due_on=invoice.due_on,
+        pay_by=invoice.pay_by,
+        today=today,
+    )
+
+
+def days_of(invoice: Invoice, *, today: dt.date) -> tuple[dt.date, dt.date] | None:
+    """The first and the last day until which more time may be asked for. None: it names no day, or there is none."""
+    if invoice.due_on is None or invoice.pay_by is None:
+        return None
+    return later_days(due_on=invoice.due_on, pay_by=invoice.pay_by, today=today)
 
 
 def policy_of(session: Session, biller_id: str) -> Policy:

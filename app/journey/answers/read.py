@@ -11,18 +11,16 @@ from sqlalchemy.orm import Session
 
 from app.db.many import among
 from app.errors import NotFound
-from app.journey.answers.access import answer_to_biller, policy_of
+from app.journey.answers.access import answer_to_biller, days_of, kinds_of, policy_of
 from app.journey.answers.models import AnswerPolicy, BillAnswer
-from app.journey.answers.rules import Policy, kinds_for, later_days
+from app.journey.answers.rules import ANSWERS_MOST, Policy
 from app.journey.answers.states import BLOCKING, AnswerKind, AnswerState
 from app.journey.connections.access import is_silenced
 from app.journey.invoices.chain import lines_of
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.states import InvoiceState
 from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
 
-ANSWERS_MOST = 30
 PAGE_MOST = 100
 _IS_UNHEARD = or_(
     Biller.state.in_(SUSPENDED),
@@ -140,18 +138,11 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
     invoice = session.get(Invoice, invoice_id)
     if invoice is None or invoice.customer_id != customer_id:
         raise NotFound("bill")
-    kinds = kinds_for(
-        state=InvoiceState(invoice.state),
-        is_asked=bool(invoice.asked.minor),
-        is_delivered=invoice.is_delivered,
-        due_on=invoice.due_on,
-        pay_by=invoice.pay_by,
-        today=today,
-    )
+    kinds = kinds_of(invoice, today=today)
     policy = policy_of(session, invoice.biller_id) if invoice.biller_id is not None else None
     days = granted = None
-    if AnswerKind.MORE_TIME in kinds and invoice.due_on and invoice.pay_by:
-        days = later_days(due_on=invoice.due_on, pay_by=invoice.pay_by, today=today)
+    if AnswerKind.MORE_TIME in kinds and invoice.due_on:
+        days = days_of(invoice, today=today)
         granted = invoice.due_on + dt.timedelta(days=policy.more_time_days) if policy else None
     first, last = days or (None, None)
     return Sayable(

@@ -12,6 +12,8 @@ from app.journey.invoices.states import InvoiceState
 
 WORDS_MAX = 500
 LINES_MAX = 200
+#: to one bill: each of them is told to its company
+ANSWERS_MOST = 30
 #: days after a bill's own day: nobody asks for more time than that, and no company's policy gives more
 MORE_TIME_MOST = 365
 #: where a company has published nothing: it says yes to nothing by itself, and has ten days to reply

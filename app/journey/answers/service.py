@@ -17,11 +17,12 @@ from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, FieldError, Invalid, TooLate
-from app.journey.answers.access import answer_of_customer, open_answer, policy_of
+from app.journey.answers.access import answer_of_customer, days_of, kinds_of, open_answer, policy_of
 from app.journey.answers.events import AnswerChanged, AnswerOverdue
 from app.journey.answers.models import AnswerPolicy, BillAnswer, EndedBy
 from app.journey.answers.rules import (
     ANSWER_DAYS_MOST,
+    ANSWERS_MOST,
     LINES_MAX,
     MORE_TIME_MOST,
     REASONS,
@@ -30,8 +31,6 @@ from app.journey.answers.rules import (
     Reason,
     first_day_not_over,
     is_granted,
-    kinds_for,
-    later_days,
 )
 from app.journey.answers.states import ANSWER, BLOCKING, AnswerKind, AnswerState, AnswerStep
 from app.journey.intake.bill import BillRefused
@@ -46,8 +45,6 @@ from app.people.customers import today_of
 from app.people.sessions import SignedIn
 from consent.base import new_id
 
-#: to one bill: each of them is told to its company
-ANSWERS_MOST = 30
 #: in one transaction
 OVERDUE_AT_ONCE = 500
 #: of a bill that was paid before it was added here
@@ -211,15 +208,7 @@ def checked_words(words: str, *, pointer: str = "/words") -> str | None:
 
 
 def _must_be_sayable(invoice: Invoice, kind: AnswerKind, *, today: dt.date) -> None:
-    may = kinds_for(
-        state=InvoiceState(invoice.state),
-        is_asked=bool(invoice.asked.minor),
-        is_delivered=invoice.is_delivered,
-        due_on=invoice.due_on,
-        pay_by=invoice.pay_by,
-        today=today,
-    )
-    if kind in may:
+    if kind in kinds_of(invoice, today=today):
         return
     if invoice.state == InvoiceState.IN_PAYMENT:
         raise Conflict(
@@ -266,9 +255,7 @@ def _checked_paid_on(said: Said, *, today: dt.date) -> dt.date | None:
 def _checked_until(invoice: Invoice, said: Said, *, today: dt.date) -> dt.date | None:
     if said.kind is not AnswerKind.MORE_TIME:
         return None
-    days = None
-    if invoice.due_on is not None and invoice.pay_by is not None:
-        days = later_days(due_on=invoice.due_on, pay_by=invoice.pay_by, today=today)
+    days = days_of(invoice, today=today)
     if days is None or said.until is None or not days[0] <= said.until <= days[1]:
         raise _wrong("/until", "Choose a day after the one by which the bill is to be paid, within a year of it.")
     return said.until

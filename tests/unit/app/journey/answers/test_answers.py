@@ -12,8 +12,8 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.journey.answers import service as answers
 from app.journey.answers.models import BillAnswer
 from app.journey.answers.read import answers_of_invoice
-from app.journey.answers.rules import Policy
-from app.journey.answers.service import ANSWERS_MOST, Said
+from app.journey.answers.rules import ANSWERS_MOST, Policy
+from app.journey.answers.service import Said
 from app.journey.answers.states import AnswerKind
 from app.journey.connections import service as connections
 from app.journey.connections.models import Connection
