@@ -18,6 +18,7 @@ import app.journey.ledger.models
 import app.journey.matching.models
 import app.journey.notices.models
 import app.journey.payments.models
+import app.journey.plans.models
 import app.journey.receipts.models
 import app.journey.reconciliation.models
 import app.journey.webhooks.models

@@ -2,7 +2,7 @@
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
 F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), M messages to customers,
-N answers to bills, P payee accounts, S stops, V billers. Many are constraints of the tables as well: what two things
+N answers to bills, P payee accounts, S stops, V billers, Y plans. Many are constraints of the tables as well: what two things
 keep, one mistake does not break. The queries read tables only, so that they judge the code and do not repeat it.
 """
 
@@ -23,13 +23,24 @@ from app.invariants.liveness import LIVENESS
 from app.invariants.log import LOG
 from app.invariants.payments import PAYMENTS
 from app.invariants.people import PEOPLE
+from app.invariants.plans import PLANS
 from app.invariants.query import Invariant
 from app.invariants.telling import TELLING
 
 #: rows that are shown of a broken invariant
 ROWS_MOST = 20
 
-INVARIANTS: Sequence[Invariant] = (*CONNECTIONS, *PAYMENTS, *LEDGER, *TELLING, *LOG, *PEOPLE, *ANSWERS, *LIVENESS)
+INVARIANTS: Sequence[Invariant] = (
+    *CONNECTIONS,
+    *PAYMENTS,
+    *LEDGER,
+    *TELLING,
+    *LOG,
+    *PEOPLE,
+    *ANSWERS,
+    *PLANS,
+    *LIVENESS,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ TELLING: tuple[Invariant, ...] = (
         " UNION ALL SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id WHERE e.kind <> CASE n.kind"
         " WHEN 'new_bill' THEN 'InvoiceOpened' WHEN 'bill_held' THEN 'BillHeld'"
         " WHEN 'bill_reply' THEN 'AnswerChanged'"
+        " WHEN 'plan_due' THEN 'PlanDue' WHEN 'plan_missed' THEN 'PlanChanged'"
         " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
         " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
         " WHEN 'consent_ending' THEN 'ConsentEnding' WHEN 'consent_set_up' THEN 'ConsentChanged'"

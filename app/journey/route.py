@@ -36,6 +36,8 @@ from app.journey.payments.events import (
     PaymentUnknown,
     TwinMoved,
 )
+from app.journey.plans import service as plans
+from app.journey.plans.events import PlanChanged, PlanDue
 from app.journey.receipts import service as receipts
 from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
@@ -60,10 +62,12 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     BillUnseen: [webhooks.tell_bill_unseen],
     CorrectionDelivered: [corrections.apply_correction],
     CorrectionDue: [corrections.apply_correction],
-    BillCorrected: [webhooks.tell_bill_corrected],
+    BillCorrected: [plans.follow_correction, webhooks.tell_bill_corrected],
     RefundOwed: [webhooks.tell_refund_owed],
-    AnswerChanged: [webhooks.tell_answer_changed, notices.tell_answer_ended],
+    AnswerChanged: [plans.follow_answer, webhooks.tell_answer_changed, notices.tell_answer_ended],
     AnswerOverdue: [webhooks.tell_answer_overdue],
+    PlanChanged: [webhooks.tell_plan_changed, notices.tell_plan_missed],
+    PlanDue: [notices.tell_plan_due],
     ConsentReturned: [exchange.exchange_consent_code],
     ConsentChanged: [step.look_at_consent, notices.tell_consent_changed],
     ConsentEnding: [notices.tell_consent_ending],
@@ -80,7 +84,12 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     PasskeyRemoved: [notices.tell_passkey_removed],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
-    PaymentSettled: [receipts.issue_receipt, webhooks.tell_payment_settled, notices.tell_payment_settled],
+    PaymentSettled: [
+        receipts.issue_receipt,
+        plans.follow_payment,
+        webhooks.tell_payment_settled,
+        notices.tell_payment_settled,
+    ],
     PaymentFailed: [webhooks.tell_payment_failed, notices.tell_payment_failed],
     PaymentUnknown: [webhooks.tell_payment_updated],
     PaymentReversed: [webhooks.tell_payment_failed, notices.tell_payment_reversed],

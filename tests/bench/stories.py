@@ -30,6 +30,8 @@ from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
 from app.journey.invoices.models import Invoice
 from app.journey.payments.looks import work_key
+from app.journey.plans import service as plans
+from app.journey.plans.rules import PlannedDay
 from app.journey.reconciliation.service import import_statement
 from app.journey.webhooks.service import add_endpoint
 from app.keys.installation import Keys
@@ -53,6 +55,7 @@ Rows = dict[str, list[dict[str, Any]]]
 Story = Callable[[Journey], None]
 
 DAY_S = 24 * 3600.0
+DAY = dt.timedelta(days=1)
 EARLY = {"until": "2026-12-31", "discount": "4.20"}
 
 
@@ -217,6 +220,33 @@ def answered(journey: Journey) -> None:
         answer_id = _say(journey, bill, said)
         reply(journey.services, biller_id=journey.biller.id, answer_id=answer_id, accepts=accepts, words="We looked.")
     journey.worker.run_until_idle()
+
+
+def planned(journey: Journey) -> None:
+    """A day that is kept, one that is missed, a plan that stands, and one that was dropped."""
+    tomorrow = journey.clock.now.date() + DAY
+    kept, missed, stands, dropped = (_bill(journey) for _ in range(4))
+    _plan(journey, kept, PlannedDay(tomorrow, 20_00), PlannedDay(tomorrow + 3 * DAY))
+    _plan(journey, missed, PlannedDay(tomorrow))
+    _plan(journey, stands, PlannedDay(tomorrow, 20_00), PlannedDay(tomorrow + 60 * DAY))
+    plan_id = _plan(journey, dropped, PlannedDay(tomorrow))
+    with journey.services.unit_of_work() as uow:
+        plans.withdraw(uow, signed_in=_signed_in(journey), plan_id=plan_id)
+        uow.commit()
+    _pay(journey, kept)
+    for _ in range(3):
+        journey.wait(DAY_S)
+        with journey.services.unit_of_work() as uow:
+            plans.look_at_days(uow)
+            uow.commit()
+    journey.worker.run_until_idle()
+
+
+def _plan(journey: Journey, invoice_id: str, *days: PlannedDay) -> str:
+    with journey.services.unit_of_work() as uow:
+        plan = plans.make(uow, signed_in=_signed_in(journey), invoice_id=invoice_id, days=days)
+        uow.commit()
+        return plan.id
 
 
 def _say(journey: Journey, invoice_id: str, said: Said) -> str:
@@ -404,6 +434,7 @@ OLD: Sequence[Story] = (
 RECENT: Sequence[Story] = (settled, settled, settled_early, settled_and_booked, credited, never_came_back, not_paid_yet)
 OPEN: Sequence[Story] = (
     answered,
+    planned,
     not_paid_yet,
     not_paid_yet_early,
     added_by_its_customer,

@@ -15,6 +15,7 @@ from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
+from app.journey.plans.states import DAY, PLAN, DayState, DayStep, PlanState, PlanStep
 from consent.lifecycle import Lifecycle
 from consent.states import CONSENT, STANDING, ConsentState, ConsentStep, StandingState, StandingStep
 from tests.tidy.conftest import module_of, name_of, sources
@@ -39,6 +40,14 @@ KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
         {AnswerState.OPEN},
         {AnswerState.WITHDRAWN, AnswerState.ACCEPTED, AnswerState.REFUSED, AnswerState.LAPSED},
     ),
+    (
+        PLAN,
+        PlanState,
+        PlanStep,
+        {PlanState.STANDING},
+        {PlanState.KEPT, PlanState.MISSED, PlanState.WITHDRAWN, PlanState.LAPSED},
+    ),
+    (DAY, DayState, DayStep, {DayState.WAITING}, {DayState.KEPT, DayState.MISSED}),
     (CORRECTION, CorrectionState, CorrectionStep, {CorrectionState.STANDING}, {CorrectionState.APPLIED}),
     # a paid one may be reopened
     (INVOICE, InvoiceState, InvoiceStep, {InvoiceState.TO_PAY, InvoiceState.NOT_HERE}, set()),

@@ -27,6 +27,7 @@ from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import overpaid_of, taken_of
 from app.journey.payments.read import BillForBiller, bill_for_biller
+from app.journey.plans.read import PlanForBiller, standing_for_biller
 from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
 from connectors.money import Money
@@ -247,6 +248,7 @@ class CorrectedBill(BillForBiller):
     not_applied_because: str | None  #: of a credit note or a new version
     answer: AnswerForBiller | None  #: what its customer says of it, as long as that stands
     extended_to: dt.date | None  #: the day until which its biller has given time
+    plan: PlanForBiller | None  #: when its customer means to pay it, as long as that stands
 
 
 def status_of_bill(state: InvoiceState) -> str:
@@ -305,6 +307,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
             iter(answers_for_biller(session, biller_id=biller_id, bill_id=bill_id, state=AnswerState.OPEN)), None
         ),
         extended_to=invoice.extended_to if invoice is not None else None,
+        plan=standing_for_biller(session, invoice_id=invoice.id) if invoice is not None else None,
     )
 
 

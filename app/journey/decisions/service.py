@@ -338,11 +338,12 @@ def price_of(invoice: Invoice, *, day: dt.date, part: object = None) -> Price:
     if part is None:
         amount = payable_on(amount=left, discount=invoice.discount, discount_until=invoice.discount_until, day=day)
         return Price(amount=amount, discount=left - amount, rest=nothing)
-    amount = _checked_part(part, left=left)
+    amount = checked_part(part, left=left)
     return Price(amount=amount, discount=nothing, rest=left - amount)
 
 
-def _checked_part(part: object, *, left: Money) -> Money:
+def checked_part(part: object, *, left: Money) -> Money:
+    """An amount like ``40.00`` that is less than what is left. Raises Invalid."""
     written = str(part)
     if len(written.partition(".")[2]) > exponent_of(left.currency):  # 1.000 is a thousand to many
         raise _wrong_part(f"Write {left.currency} with {exponent_of(left.currency)} decimals at the most.")

@@ -10,6 +10,8 @@ class NoticeKind(enum.StrEnum):
     NEW_BILL = "new_bill"
     BILL_HELD = "bill_held"  #: because the account in it is not known, or not open
     BILL_REPLY = "bill_reply"  #: its company replied to what the customer had said of a bill
+    PLAN_DUE = "plan_due"  #: today is a day on which the customer meant to pay
+    PLAN_MISSED = "plan_missed"  #: such a day is over, and it was not paid
     PAYMENT_SETTLED = "payment_settled"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REVERSED = "payment_reversed"

@@ -28,6 +28,8 @@ from app.journey.notices.states import NoticeState
 from app.journey.payments.access import is_account_held
 from app.journey.payments.models import Payment
 from app.journey.payments.states import PaymentState
+from app.journey.plans.models import Plan, PlanDay
+from app.journey.plans.states import DayState, PlanState
 from app.people import safe_words
 from app.people.customers import lock_customer
 from app.people.events import (
@@ -120,6 +122,16 @@ def tell_held_bill_together(task: Task) -> None:
 def tell_answer_ended(task: Task) -> None:
     """AnswerChanged: told where it was the company that ended it."""
     _tell_one(task, NoticeKind.BILL_REPLY)
+
+
+def tell_plan_due(task: Task) -> None:
+    """PlanDue: told while it is that day, and as long as that is what its customer means to do."""
+    _tell_one(task, NoticeKind.PLAN_DUE)
+
+
+def tell_plan_missed(task: Task) -> None:
+    """PlanChanged: told of a day that was missed."""
+    _tell_one(task, NoticeKind.PLAN_MISSED)
 
 
 def tell_payment_settled(task: Task) -> None:
@@ -311,6 +323,24 @@ def _whose_answers_ended(session: Session, facts: Facts) -> Whose:
     return found
 
 
+def _whose_plans_are_due(session: Session, facts: Facts) -> Whose:
+    """Of days that are asked about still: what was paid, taken back or is over is not told any more."""
+    found: Whose = {}
+    for fact in facts:
+        plan = session.get(Plan, fact["plan_id"])  # one of a bill that was removed is gone
+        if plan is None or plan.state != PlanState.STANDING:
+            continue
+        day = session.get_one(PlanDay, (plan.id, fact["number"]))
+        if day.state == DayState.ASKED:
+            found[plan.customer_id] = fact["event"]
+    return found
+
+
+def _whose_plans_were_missed(session: Session, facts: Facts) -> Whose:
+    plans = {fact["event"]: session.get(Plan, fact["plan_id"]) for fact in facts if fact["missed"] is not None}
+    return {plan.customer_id: event for event, plan in plans.items() if plan is not None}
+
+
 def _whose_payments(*states: PaymentState) -> WhoseOf:
     """Of payments that are so now: what was corrected since is not told any more."""
 
@@ -384,6 +414,8 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.NEW_BILL: _whose_invoices,
     NoticeKind.BILL_HELD: _whose_held_bills,
     NoticeKind.BILL_REPLY: _whose_answers_ended,
+    NoticeKind.PLAN_DUE: _whose_plans_are_due,
+    NoticeKind.PLAN_MISSED: _whose_plans_were_missed,
     NoticeKind.PAYMENT_SETTLED: _whose_payments(PaymentState.SETTLED),
     NoticeKind.PAYMENT_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
     NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),

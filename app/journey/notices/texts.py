@@ -78,6 +78,39 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ("Une entreprise a répondu à ce que vous aviez dit d’une facture.",),
         ),
     },
+    NoticeKind.PLAN_DUE: {
+        "en": Text(
+            "You meant to pay today",
+            (
+                "Today is a day on which you meant to pay a bill. Nothing is paid by itself: as long as you do not sign"
+                " in your space, the bill stays unpaid.",
+            ),
+        ),
+        "fr": Text(
+            "Vous vouliez payer aujourd’hui",
+            (
+                "C’est aujourd’hui que vous vouliez payer une facture. Rien ne se paie tout seul : tant que vous ne"
+                " signez pas dans votre espace, la facture reste impayée.",
+            ),
+        ),
+    },
+    NoticeKind.PLAN_MISSED: {
+        "en": Text(
+            "A planned payment was not made",
+            (
+                "A day on which you meant to pay a bill is over, and it was not paid. Nothing was taken from your"
+                " account. In your space you can pay it, plan another day or ask for more time.",
+            ),
+        ),
+        "fr": Text(
+            "Un paiement prévu n’a pas été fait",
+            (
+                "Le jour où vous vouliez payer une facture est passé, et elle n’a pas été payée. Rien n’a été prélevé"
+                " sur votre compte. Dans votre espace, vous pouvez la payer, prévoir un autre jour ou demander un"
+                " délai.",
+            ),
+        ),
+    },
     NoticeKind.PAYMENT_SETTLED: {
         "en": Text("A payment is done", ("A payment of yours is done. Its receipt is in your space.",)),
         "fr": Text("Un paiement est fait", ("Un de vos paiements est fait. Son reçu est dans votre espace.",)),

@@ -29,6 +29,8 @@ from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_for_biller
 from app.journey.payments.reasons import Reason
+from app.journey.plans.read import PlanForBiller, plan_for_biller
+from app.journey.plans.states import PlanState
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
 from app.journey.webhooks.rules import may_be_called
 from app.services import Services, Task
@@ -180,6 +182,44 @@ def _about_answer(answer: AnswerForBiller, *, state: str, sequence: int) -> dict
         "sequence": sequence,
     }
     return {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in said.items()}
+
+
+def tell_plan_changed(task: Task) -> None:
+    """PlanChanged: a customer plans to pay a bill, missed a day of it, or the plan has ended."""
+    fact = task.payload
+    with task.services.unit_of_work() as uow:
+        plan = plan_for_biller(uow.session, plan_id=fact["plan_id"])
+        if plan is not None:
+            _write(
+                task,
+                uow,
+                biller_id=plan.biller_id,
+                kind=_kind_of_plan(fact),
+                subject=plan.bill_id,
+                data=_about_plan(plan, fact),
+            )
+        task.finish(uow)
+        uow.commit()
+
+
+def _kind_of_plan(fact: Mapping[str, Any]) -> str:
+    if fact["missed"] is not None:
+        return "plan.missed"
+    return "plan.made" if fact["state"] == PlanState.STANDING else "plan.ended"
+
+
+def _about_plan(plan: PlanForBiller, fact: Mapping[str, Any]) -> dict[str, Any]:
+    """What it says never changes; state, day missed and sequence are of the fact that is told."""
+    return {
+        "plan_id": plan.id,
+        "bill_id": plan.bill_id,
+        "number": plan.number,
+        "state": fact["state"],
+        "missed": fact["missed"],
+        "currency": plan.currency,
+        "days": [{"pay_on": day.pay_on.isoformat(), "amount": str(day.planned)} for day in plan.days],
+        "sequence": fact["sequence"],
+    }
 
 
 def tell_refund_owed(task: Task) -> None:

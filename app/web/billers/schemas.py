@@ -296,6 +296,23 @@ class OpenAnswerSchema(ma.Schema):
     until = _day("Of more_time: the day until which your customer asks for time.")
 
 
+class PlannedDaySchema(ma.Schema):
+    """One day on which your customer means to pay."""
+
+    pay_on = _day("In your customer's own calendar.", allow_none=False)
+    amount = Amount(required=True, metadata={"example": "40.00", "description": "That is left to pay for that day."})
+
+
+class PlanSchema(ma.Schema):
+    """When your customer means to pay the bill. They are asked on each day, and promise nothing by it."""
+
+    id = _Id("pln", "Our id of the plan.")
+    made_at = _moment("When it was made.")
+    days = fields.List(
+        fields.Nested(PlannedDaySchema), required=True, metadata={"description": "One to twelve, in their order."}
+    )
+
+
 class DeliveredBillSchema(ma.Schema):
     """A bill or a credit note that you delivered. Nothing about who pays it, or from where."""
 
@@ -400,6 +417,12 @@ class DeliveredBillSchema(ma.Schema):
         },
     )
     extended_to = _day("The day until which you have given time, by a yes or by your policy.")
+    plan = fields.Nested(
+        PlanSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "When your customer means to pay it, as long as that stands."},
+    )
     delivered_at = _moment("When we took it.")
     payments = fields.List(
         fields.String(), required=True, metadata={"description": "Ids of its payments, oldest first."}

@@ -27,6 +27,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     pages,
     payee,
     payment,
+    plans,
     real,
     receipts,
     security,

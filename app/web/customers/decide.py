@@ -40,6 +40,7 @@ from app.web.customers.pages import (
     relying_party,
     sent_credential,
     set_cookie,
+    typed_amount,
 )
 from app.web.customers.verdicts import LIMITS, sentence
 from connectors.profile import BankProfile
@@ -244,8 +245,7 @@ def wanted_part() -> str | None:
     """What of the bill is to be paid, as it was typed: with a comma or a dot, and spaces. None: all of it."""
     if "part" not in request.args:
         return None
-    typed = "".join(request.args["part"].split())
-    return (typed.replace(",", ".") if "." not in typed else typed.replace(",", ""))[:PART_MAX]
+    return typed_amount(request.args["part"])[:PART_MAX]
 
 
 @blueprint.url_defaults

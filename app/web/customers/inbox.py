@@ -39,6 +39,7 @@ from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice
+from app.journey.plans.read import last_plans
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
@@ -87,6 +88,7 @@ def inbox() -> ResponseReturnValue:
         )
         answers = last_answers(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
         before = said_before(uow.session, invoice_ids=[bill.id for bill in bills])
+        plans = last_plans(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
@@ -116,6 +118,7 @@ def inbox() -> ResponseReturnValue:
         ways=ways,
         answers=answers,
         before=before,
+        plans=plans,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,
         companies_waiting=waiting,
@@ -148,6 +151,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         answers = answers_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
         may = sayable(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
         before = said_before(uow.session, invoice_ids=[inv]).get(inv)
+        plan = last_plans(uow.session, invoice_ids=[inv], today=today).get(inv)
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, now=uow.now)
         payments = live_payments(uow.session, invoice_ids=[inv])
         decided = decided_amounts(uow.session, invoice_ids=[inv])
@@ -180,6 +184,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         answers=answers,
         may=may,
         before=before,
+        plan=plan,
         error=error,
         again=url_for("customers.bill", inv=inv) if error else "",
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],

@@ -199,6 +199,12 @@ def typed_words(sent: Mapping[str, str]) -> str:
     return typed if typed.isprintable() else ""
 
 
+def typed_amount(typed: str) -> str:
+    """An amount as people write it, with a comma or a dot and spaces, as ``Money.parse`` wants it."""
+    written = "".join(typed.split())
+    return written.replace(",", ".") if "." not in written else written.replace(",", "")
+
+
 def sent_file() -> bytes | None:
     """The file that was chosen in a form, or the photo that was taken; None: neither."""
     chosen = (request.files.get(name) for name in ("file", "photo"))

@@ -179,6 +179,47 @@ def nobody_noticed_that_no_reply_came(books: Books) -> None:
     books.change("bill_answer", waiting, reply_by=waiting["reply_by"] - 400 * HOUR)
 
 
+@_breaks("Y1")
+def a_part_of_a_plan_without_an_amount(books: Books) -> None:
+    first = books.one("plan_day", "number = 1 AND minor IS NOT NULL")
+    books.change("plan_day", first, minor=None)
+
+
+@_breaks("Y1")
+def days_of_a_plan_out_of_order(books: Books) -> None:
+    second = books.one("plan_day", "number = 2")
+    books.change("plan_day", second, pay_on=second["pay_on"] - 2000 * HOUR)
+
+
+@_breaks("Y1")
+def more_planned_than_was_left(books: Books) -> None:
+    plan = books.one("plan", "state = 'kept'")
+    books.change("plan", plan, left_minor=1)
+
+
+@_breaks("Y2")
+def a_plan_that_nobody_looks_at(books: Books) -> None:
+    books.change("plan_day", books.one("plan_day", "look_at IS NOT NULL"), look_at=None)
+
+
+@_breaks("Y2")
+def a_plan_that_is_over_and_looked_at(books: Books) -> None:
+    over = books.one("plan_day", "look_at IS NULL")
+    books.change("plan_day", over, look_at=books.now + HOUR)
+
+
+@_breaks("Y3")
+def asked_too_early(books: Books) -> None:
+    asked = books.one("plan_day", "number = 1 AND state = 'missed' AND minor IS NULL")
+    books.change("plan_day", asked, pay_on=asked["pay_on"] + 24 * HOUR)
+
+
+@_breaks("Y4")
+def a_day_that_was_forgotten(books: Books) -> None:
+    waiting = books.one("plan_day", "look_at IS NOT NULL")
+    books.change("plan_day", waiting, look_at=books.now - 2 * HOUR)
+
+
 @_breaks("A1")
 def a_step_that_nobody_took(books: Books) -> None:
     books.change("connection", books.one("connection", "state = 'active'"), sequence=2)

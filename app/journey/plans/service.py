@@ -1,0 +1,248 @@
+"""Making a plan, and what becomes of it. No verb here moves money, holds any of a bill, or changes what is owed.
+
+Whoever makes or ends a plan has locked its invoice. Who looks at its days has locked the plan alone, and waits for
+nobody: what is read of the invoice then may be a moment old, and only decides whether its customer is asked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from itertools import pairwise
+
+from sqlalchemy import func, select
+
+from app.db.unit_of_work import UnitOfWork
+from app.errors import Conflict, FieldError, Invalid, TooLate
+from app.journey.answers.models import BillAnswer
+from app.journey.invoices.access import (
+    invoice_of_customer,
+    locked_invoice,
+    must_be_free,
+    must_not_be_set_aside,
+    must_take_parts,
+    payee_of,
+)
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+from app.journey.payments.models import Payment
+from app.journey.plans.access import days_of, plan_of_customer, standing_plan
+from app.journey.plans.events import PlanChanged, PlanDue
+from app.journey.plans.models import Plan, PlanDay
+from app.journey.plans.rules import AHEAD_MOST, DAYS_MOST, PLANS_MOST, PlannedDay, amounts, asks_at, over_at
+from app.journey.plans.states import DAY, PLAN, DayState, DayStep, PlanState, PlanStep
+from app.people.customers import today_of
+from app.people.models import Customer
+from app.people.sessions import SignedIn
+from app.services import Task
+from consent.base import new_id
+
+#: days that are looked at in one transaction
+LOOKS_AT_ONCE = 500
+#: while a payment of its bill is under way a day that is over is neither kept nor missed
+PAUSE = dt.timedelta(hours=1)
+
+
+def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequence[PlannedDay]) -> Plan:
+    """Plan to pay a bill. What was planned until now is taken back by it.
+
+    Raises NotFound, NotAllowed (demo visit), Invalid naming the field, and Conflict where the bill as it is now is not
+    to be paid, or not in parts; then nothing is written.
+    """
+    signed_in.check_acts()
+    customer = signed_in.customer
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
+    payee_of(invoice)
+    must_be_free(invoice)
+    must_not_be_set_aside(invoice)
+    _check(days, left_minor=invoice.left.minor, today=today_of(customer, uow.now))
+    if len(days) > 1:
+        must_take_parts(uow.session, invoice)
+    _must_not_be_too_many(uow, invoice.id)
+    before = standing_plan(uow.session, invoice.id)
+    if before is not None:
+        _end(uow, before, PlanStep.WITHDRAW)
+    plan = Plan(
+        id=new_id("pln"),
+        invoice_id=invoice.id,
+        customer_id=customer.id,
+        biller_id=invoice.biller_id,
+        state=PlanState.STANDING,
+        left_minor=invoice.left.minor,
+        paid_minor=invoice.paid_minor,
+        made_at=uow.now,
+        sequence=0,
+    )
+    uow.session.add(plan)
+    uow.session.flush()
+    for number, day in enumerate(days, start=1):
+        look_at = asks_at(day.pay_on, time_zone=customer.time_zone)
+        uow.session.add(
+            PlanDay(
+                plan_id=plan.id,
+                number=number,
+                pay_on=day.pay_on,
+                minor=day.minor,
+                state=DayState.WAITING,
+                look_at=look_at,
+            )
+        )
+    _record(uow, plan)
+    return plan
+
+
+def withdraw(uow: UnitOfWork, *, signed_in: SignedIn, plan_id: str) -> Plan:
+    """Its customer does not mean it any more. Taken back again it is the same. Raises NotFound, NotAllowed, and TooLate
+    where it has ended otherwise."""
+    signed_in.check_acts()
+    customer_id = signed_in.customer.id
+    found = plan_of_customer(uow.session, plan_id=plan_id, customer_id=customer_id)
+    locked_invoice(uow.session, found.invoice_id)
+    plan = standing_plan(uow.session, found.invoice_id)
+    if plan is None or plan.id != plan_id:
+        ended = plan_of_customer(uow.session, plan_id=plan_id, customer_id=customer_id)
+        if ended.state != PlanState.WITHDRAWN:
+            raise TooLate("plan-ended", "This plan has an end already: it cannot be taken back any more.")
+        return ended
+    _end(uow, plan, PlanStep.WITHDRAW)
+    return plan
+
+
+def follow_payment(task: Task) -> None:
+    """PaymentSettled: perhaps nothing is left to pay."""
+    with task.services.unit_of_work() as uow:
+        _reconsider(uow, uow.session.get_one(Payment, task.payload["payment_id"]).invoice_id)
+        task.finish(uow)
+        uow.commit()
+
+
+def follow_correction(task: Task) -> None:
+    """BillCorrected: perhaps nothing is asked any more."""
+    with task.services.unit_of_work() as uow:
+        _reconsider(uow, task.payload["invoice_id"])
+        task.finish(uow)
+        uow.commit()
+
+
+def follow_answer(task: Task) -> None:
+    """AnswerChanged: perhaps its customer has said that it is not to be paid."""
+    with task.services.unit_of_work() as uow:
+        answer = uow.session.get(BillAnswer, task.payload["answer_id"])  # one of a bill that was removed is gone
+        if answer is not None:
+            _reconsider(uow, answer.invoice_id)
+        task.finish(uow)
+        uow.commit()
+
+
+def look_at_days(uow: UnitOfWork) -> None:
+    """Ask for what is planned for today, and say of what is over whether it was paid."""
+    due = uow.session.scalars(
+        select(PlanDay)
+        .where(PlanDay.look_at <= uow.now)
+        .order_by(PlanDay.look_at, PlanDay.plan_id, PlanDay.number)
+        .limit(LOOKS_AT_ONCE)
+    ).all()
+    for plan_id in dict.fromkeys(day.plan_id for day in due):
+        plan = uow.session.scalar(
+            select(Plan)
+            .where(Plan.id == plan_id, Plan.state == PlanState.STANDING)
+            .with_for_update(skip_locked=True)  # whoever has it ends it, or looks at it just now
+            .execution_options(populate_existing=True)
+        )
+        if plan is not None:
+            _look_at(uow, plan)
+
+
+def _look_at(uow: UnitOfWork, plan: Plan) -> None:
+    customer = uow.session.get_one(Customer, plan.customer_id)
+    invoice = uow.session.get_one(Invoice, plan.invoice_id, populate_existing=True)
+    days = days_of(uow.session, plan.id)
+    missing = _missing(plan, days, invoice)
+    in_payment = invoice.state == InvoiceState.IN_PAYMENT
+    for day, minor in zip(days, missing, strict=True):
+        if day.look_at is None or day.look_at > uow.now:
+            continue
+        if uow.now < over_at(day.pay_on, time_zone=customer.time_zone):
+            _come(uow, plan, day, customer, asks=minor > 0 and not in_payment)
+        elif in_payment:
+            day.look_at = uow.now + PAUSE
+        else:
+            _be_over(uow, plan, day, missed=minor > 0)
+    if all(day.look_at is None for day in days):
+        _end(uow, plan, PlanStep.MISS if invoice.left.minor else PlanStep.KEEP)
+
+
+def _come(uow: UnitOfWork, plan: Plan, day: PlanDay, customer: Customer, *, asks: bool) -> None:
+    day.look_at = over_at(day.pay_on, time_zone=customer.time_zone)
+    if asks and day.state == DayState.WAITING:
+        day.state = DAY.next(DayState.WAITING, DayStep.ASK)
+        uow.session.flush()
+        uow.record(PlanDue(plan_id=plan.id, number=day.number))
+
+
+def _be_over(uow: UnitOfWork, plan: Plan, day: PlanDay, *, missed: bool) -> None:
+    day.state = DAY.next(DayState(day.state), DayStep.MISS if missed else DayStep.KEEP)
+    day.look_at = None
+    if missed:
+        _record(uow, plan, missed=day.number)
+
+
+def _missing(plan: Plan, days: Sequence[PlanDay], invoice: Invoice) -> tuple[int, ...]:
+    """How much falls to each day of what is left."""
+    return amounts(
+        [PlannedDay(day.pay_on, day.minor) for day in days],
+        left_minor=invoice.left.minor,
+        paid_minor=invoice.paid_minor - plan.paid_minor,
+    )
+
+
+def _reconsider(uow: UnitOfWork, invoice_id: str) -> None:
+    """End the plan of this bill where it has no object any more."""
+    invoice = locked_invoice(uow.session, invoice_id)
+    plan = standing_plan(uow.session, invoice_id)
+    if plan is None or invoice is None:
+        return
+    if invoice.state == InvoiceState.PAID:
+        _end(uow, plan, PlanStep.KEEP)
+    elif invoice.is_set_aside or invoice.state not in (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT):
+        _end(uow, plan, PlanStep.LAPSE)
+
+
+def _end(uow: UnitOfWork, plan: Plan, step: PlanStep) -> None:
+    """The one place where a plan ends: none of its days is looked at any more."""
+    plan.state = PLAN.next(PlanState(plan.state), step)
+    plan.ended_at = uow.now
+    for day in days_of(uow.session, plan.id):
+        day.look_at = None
+    _record(uow, plan)
+
+
+def _record(uow: UnitOfWork, plan: Plan, *, missed: int | None = None) -> None:
+    plan.sequence += 1
+    uow.session.flush()
+    uow.record(PlanChanged(plan_id=plan.id, state=plan.state, missed=missed, sequence=plan.sequence))
+
+
+def _check(days: Sequence[PlannedDay], *, left_minor: int, today: dt.date) -> None:
+    """Raises Invalid."""
+    if not 1 <= len(days) <= DAYS_MOST:
+        raise _wrong("/days", f"Plan one to {DAYS_MOST} days.")
+    if any(not today < day.pay_on <= today + AHEAD_MOST for day in days):
+        raise _wrong("/days", "Choose days from tomorrow on, within a year.")
+    if any(one.pay_on >= other.pay_on for one, other in pairwise(days)):
+        raise _wrong("/days", "Choose days one after the other.")
+    if days[-1].minor is not None or any(day.minor is None for day in days[:-1]):
+        raise _wrong("/amounts", "Give each day an amount but the last: that one is what is left then.")
+    parts = [day.minor for day in days if day.minor is not None]
+    if any(minor <= 0 for minor in parts) or sum(parts) >= left_minor:
+        raise _wrong("/amounts", "Choose amounts that leave something for the last day.")
+
+
+def _must_not_be_too_many(uow: UnitOfWork, invoice_id: str) -> None:
+    count = select(func.count()).select_from(Plan).where(Plan.invoice_id == invoice_id)
+    if uow.session.scalars(count).one() >= PLANS_MOST:
+        raise Conflict("plans-most", "This bill was planned too often. Pay it, or answer it. Nothing was changed.")
+
+
+def _wrong(pointer: str, detail: str) -> Invalid:
+    return Invalid("plan", detail, errors=(FieldError(pointer, detail),))

@@ -1,0 +1,219 @@
+"""Planning to pay a bill, on one day or in parts, and not meaning it any more. No page here moves money."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.errors import Conflict, FieldError, Invalid
+from app.journey.decisions.service import checked_part, price_of
+from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, takes_parts
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.read import InvoiceView, invoice_view
+from app.journey.invoices.states import InvoiceState
+from app.journey.plans import service
+from app.journey.plans.bank_days import carried_out_on, in_time_for
+from app.journey.plans.read import last_plans
+from app.journey.plans.rules import AHEAD_MOST, PlannedDay, each_month, evenly, in_equal_parts
+from app.people.customers import today_of
+from app.web.context import services
+from app.web.customers.inbox import bill_page
+from app.web.customers.pages import blueprint, me, typed_amount
+from connectors.money import Money
+
+#: rows of the form for parts of one's own choice
+ROWS = 4
+#: into how many parts a bill is split without typing
+SPLITS = (2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOffered:
+    """A day that can be chosen with one click."""
+
+    key: str  #: due, in_time, discount, week or month: why it is offered
+    pay_on: dt.date
+    amount: Money
+    carried_out_on: dt.date | None  #: where banks do not work on it; None: they do
+    is_late: bool  #: after the day by which the bill is to be paid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitOffered:
+    """A split that can be chosen with one click."""
+
+    count: int
+    days: tuple[tuple[dt.date, Money], ...]
+
+
+@blueprint.get("/bills/<inv>/later")
+def later(inv: str) -> ResponseReturnValue:
+    """On which day; nothing is decided by it."""
+    return _page(inv, "customers/later.html")
+
+
+@blueprint.get("/bills/<inv>/parts")
+def in_parts(inv: str) -> ResponseReturnValue:
+    """On which days, and how much on each."""
+    return _page(inv, "customers/in_parts.html")
+
+
+@blueprint.post("/bills/<inv>/later")
+def plan_day(inv: str) -> ResponseReturnValue:
+    try:
+        days = [PlannedDay(_day(request.form.get("day") or request.form.get("other", ""), "/day"))]
+        return _made(inv, days)
+    except Invalid as refused:
+        return _page(inv, "customers/later.html", refused)
+
+
+@blueprint.post("/bills/<inv>/parts")
+def plan_parts(inv: str) -> ResponseReturnValue:
+    try:
+        return _made(inv, _parts(inv))
+    except Invalid as refused:
+        return _page(inv, "customers/in_parts.html", refused)
+
+
+@blueprint.post("/bills/<inv>/plans/<pln>/withdraw")
+def withdraw_plan(inv: str, pln: str) -> ResponseReturnValue:
+    try:
+        with services().unit_of_work() as uow:
+            service.withdraw(uow, signed_in=me(), plan_id=pln)
+            uow.commit()
+    except Conflict as refused:
+        return bill_page(inv, error=refused.code), refused.status
+    return redirect(url_for("customers.bill", inv=inv), 303)
+
+
+def _made(invoice_id: str, days: Sequence[PlannedDay]) -> ResponseReturnValue:
+    try:
+        with services().unit_of_work() as uow:
+            service.make(uow, signed_in=me(), invoice_id=invoice_id, days=days)
+            uow.commit()
+    except Conflict as refused:
+        return bill_page(invoice_id, error=refused.code), refused.status
+    return redirect(url_for("customers.bill", inv=invoice_id), 303)
+
+
+def _parts(invoice_id: str) -> Sequence[PlannedDay]:
+    """What was chosen: one of the splits, or rows. Raises Invalid."""
+    customer = me().customer
+    with services().reading() as uow:
+        today = today_of(customer, uow.now)
+        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
+    count = request.form.get("split", "")
+    if count:
+        offered = {str(each.count): each for each in splits_offered(bill, today=today)}
+        if count not in offered:
+            raise _wrong("/split", "Choose one of the splits.")
+        return in_equal_parts(bill.left.minor, [pay_on for pay_on, _ in offered[count].days])
+    rows = [
+        (day.strip(), amount.strip())
+        for day, amount in zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False)
+        if day.strip() or amount.strip()
+    ]
+    if len(rows) < 2:
+        raise _wrong("/days", "Plan two days at least.")
+    days = [PlannedDay(_day(day, "/days"), _amount(amount, bill.left)) for day, amount in rows[:-1]]
+    return [*days, PlannedDay(_day(rows[-1][0], "/days"))]
+
+
+def _day(written: str, pointer: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(written.strip())
+    except ValueError as error:
+        raise _wrong(pointer, "Choose a day.") from error
+
+
+def _amount(written: str, left: Money) -> int:
+    try:
+        return checked_part(typed_amount(written), left=left).minor
+    except Invalid as refused:
+        raise _wrong("/amounts", refused.detail) from refused
+
+
+def _wrong(pointer: str, detail: str) -> Invalid:
+    return Invalid("plan", detail, errors=(FieldError(pointer, detail),))
+
+
+def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Response:
+    """The form; after a refusal with what was typed, and what is to be mended."""
+    customer = me().customer
+    with services().reading() as uow:
+        today = today_of(customer, uow.now)
+        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
+        invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+        plan = last_plans(uow.session, invoice_ids=[invoice_id], today=today).get(invoice_id)
+        days = days_offered(invoice, bill, today=today)
+        may = takes_parts(uow.session, invoice) or template == "customers/later.html"
+        on_top = is_paid_on_top(uow.session, invoice)
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not may or on_top:
+        return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
+    rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
+    page = render_template(
+        template,
+        bill=bill,
+        plan=plan if plan is not None and plan.stands else None,
+        days=days,
+        splits=splits_offered(bill, today=today),
+        first_day=today + dt.timedelta(days=1),
+        last_day=today + AHEAD_MOST,
+        typed=request.form.get("other", ""),
+        rows=(rows + [("", "")] * ROWS)[:ROWS],
+        wrong={error.pointer.removeprefix("/"): error.detail for error in refused.errors} if refused else {},
+    )
+    return make_response(page, refused.status if refused else 200)
+
+
+def days_offered(invoice: Invoice, bill: InvoiceView, *, today: dt.date) -> tuple[DayOffered, ...]:
+    """Days on which it makes sense to pay this bill, each once, the first one first."""
+    currency, tomorrow = bill.left.currency, today + dt.timedelta(days=1)
+    wanted: dict[dt.date, str] = {}
+    if bill.pay_by:
+        wanted[bill.pay_by] = "due"
+        wanted.setdefault(in_time_for(bill.pay_by, currency=currency), "in_time")
+    if bill.discount:
+        wanted.setdefault(bill.discount.until, "discount")
+    wanted.setdefault(today + dt.timedelta(days=7), "week")
+    wanted.setdefault(each_month(today.replace(day=1), 2)[1], "month")
+    found = []
+    for day, key in sorted(wanted.items()):
+        if day >= tomorrow:
+            done_on = carried_out_on(day, currency=currency)
+            found.append(
+                DayOffered(
+                    key=key,
+                    pay_on=day,
+                    amount=price_of(invoice, day=day).amount,
+                    carried_out_on=done_on if done_on != day else None,
+                    is_late=bill.pay_by is not None and done_on > bill.pay_by,
+                )
+            )
+    return tuple(found)
+
+
+def splits_offered(bill: InvoiceView, *, today: dt.date) -> tuple[SplitOffered, ...]:
+    """Equal parts, the last one on the day by which it is to be paid, as many as there are days for."""
+    if bill.pay_by is None:
+        return ()
+    found = []
+    for count in SPLITS:
+        days = evenly(today, bill.pay_by, count)
+        if len(set(days)) == count and bill.left.minor >= count and days[0] > today:
+            parts = in_equal_parts(bill.left.minor, days)
+            known = sum(part.minor or 0 for part in parts)
+            amounts = [part.minor if part.minor is not None else bill.left.minor - known for part in parts]
+            found.append(
+                SplitOffered(
+                    count=count,
+                    days=tuple(
+                        (day, Money(minor, bill.left.currency)) for day, minor in zip(days, amounts, strict=True)
+                    ),
+                )
+            )
+    return tuple(found)
