@@ -2,8 +2,8 @@
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
 F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), M messages to customers,
-N answers to bills, P payee accounts, S stops, V billers, Y plans. Many are constraints of the tables as well: what two things
-keep, one mistake does not break. The queries read tables only, so that they judge the code and do not repeat it.
+N answers to bills, P payee accounts, S stops, V billers, Y plans. Many are constraints of the tables as well: what two
+things keep, one mistake does not break. The queries read tables only, so that they judge the code and do not repeat it.
 """
 
 from __future__ import annotations
