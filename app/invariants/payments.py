@@ -282,11 +282,20 @@ PAYMENTS: tuple[Invariant, ...] = (
     holds(
         "C12",
         "what is paid under a standing consent is first sent on the day that its customer signed, wherever on earth"
-        " they are, within three quarters of an hour, and with a fence",
+        " they are, with a fence, and within three quarters of an hour where it was not decided for a later day",
         "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id JOIN bank_call c ON c.payment_id = p.id"
         " JOIN bank_attempt a ON a.call_id = c.id AND a.number = 1 WHERE p.trip_id IS NULL AND c.verb = 'submit'"
-        " AND (p.fence_at IS NULL OR {seconds:a.sent_at,d.decided_at} > 2760"
+        " AND (p.fence_at IS NULL OR (p.send_from IS NULL AND {seconds:a.sent_at,d.decided_at} > 2760)"
         " OR {seconds:a.sent_at,d.pay_on} < -50400 OR {seconds:a.sent_at,d.pay_on} >= 129600)",
+    ),
+    holds(
+        "C14",
+        "what was decided for a later day is under a standing consent, and was not sent before that day had come",
+        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id"
+        " WHERE (d.verb = 'pay_on_day') <> (p.send_from IS NOT NULL)"
+        " OR (p.send_from IS NOT NULL AND (p.trip_id IS NOT NULL OR {seconds:p.send_from,d.decided_at} <= 0))"
+        " UNION ALL SELECT p.id FROM payment p JOIN bank_call c ON c.payment_id = p.id"
+        " JOIN bank_attempt a ON a.call_id = c.id WHERE {seconds:a.sent_at,p.send_from} < 0",
     ),
     holds(
         "C13",

@@ -16,6 +16,8 @@ from consent.base import new_id
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 LOCALES = ("en", "fr")
+#: by their own clock
+MORNING = dt.time(6)
 
 
 def checked_name_and_email(name: object, email: object) -> tuple[str, str]:
@@ -55,6 +57,11 @@ def demo_customers(session: Session) -> list[Customer]:
 def today_of(customer: Customer, now: dt.datetime) -> dt.date:
     """The customer's own calendar day: what "today" means on every page and in every decision."""
     return now.astimezone(zoneinfo.ZoneInfo(customer.time_zone)).date()
+
+
+def morning_of(day: dt.date, *, time_zone: str) -> dt.datetime:
+    """When what a customer means to pay on that day of theirs begins: before banks close for it, wherever they are."""
+    return dt.datetime.combine(day, MORNING, zoneinfo.ZoneInfo(time_zone)).astimezone(dt.UTC)
 
 
 def _field(name: str, detail: str) -> Invalid:

@@ -69,10 +69,10 @@ const ceremonies = {
   },
   async pay(form) {
     const { pathname } = new URL(form.action);
-    const { bank, shown, consent, part } = form.dataset;
+    const { bank, shown, consent, part, on } = form.dataset;
     let start;
     try {
-      start = await post(`${pathname}/ceremony`, { bank, shown, consent, part });
+      start = await post(`${pathname}/ceremony`, { bank, shown, consent, part, on });
     } catch (error) {
       if (error.code !== "order-changed" && error.code !== "not-covered") throw error;
       location.replace(`${form.action}&changed`); // nobody signs what they were not shown: the page is drawn anew

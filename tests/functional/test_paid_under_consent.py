@@ -102,20 +102,21 @@ class House:
     consent_id: str
     bank_consent_id: str
 
-    def page(self, invoice_id: str) -> Any:
-        return self.world.browser.page(f"/bills/{invoice_id}/pay?consent={self.consent_id}")
+    def page(self, invoice_id: str, on: dt.date | None = None) -> Any:
+        later = f"&on={on}" if on else ""
+        return self.world.browser.page(f"/bills/{invoice_id}/pay?consent={self.consent_id}{later}")
 
-    def start(self, invoice_id: str) -> tuple[str, TestResponse]:
-        page = self.page(invoice_id)
+    def start(self, invoice_id: str, on: dt.date | None = None) -> tuple[str, TestResponse]:
+        page = self.page(invoice_id, on)
         token, form = page.select_one('meta[name="csrf-token"]')["content"], page.select_one("form[data-shown]")
         shown = form["data-shown"] if form else ""
-        asked = {"bank": BANK, "shown": shown, "consent": self.consent_id}
+        asked = {"bank": BANK, "shown": shown, "consent": self.consent_id} | ({"on": str(on)} if on else {})
         path = f"/bills/{invoice_id}/pay/ceremony"
         return token, self.world.browser.post(path, token=token, data=asked)
 
-    def pay(self, invoice_id: str) -> str:
+    def pay(self, invoice_id: str, on: dt.date | None = None) -> str:
         """One signature. Returns the payment's id."""
-        token, started = self.start(invoice_id)
+        token, started = self.start(invoice_id, on)
         assert started.status_code == 200, started.text
         decided = self.world.browser.decide(invoice_id, token, started.get_json())
         assert decided.status_code == 303

@@ -34,7 +34,7 @@ from app.journey.invoices.rules import payable_on
 from app.journey.ledger.rules import Claim
 from app.journey.ledger.service import executed_of
 from app.people import biller_queue, passkeys, stops
-from app.people.customers import today_of
+from app.people.customers import morning_of, today_of
 from app.people.models import Customer
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
@@ -43,6 +43,9 @@ from connectors.money import Money, exponent_of
 from connectors.profile import BankProfile
 from consent import sign_ins
 from consent.base import new_id
+
+#: from today
+LATER_MOST = dt.timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ class Wanted:
     """How the customer wants to pay an invoice."""
 
     consent_id: object = None  #: of a standing consent; None: they approve the payment at their bank
-    part: object = None  #: so much of what is left, like ``40.00``; None: all of it. Both as they came in, unchecked
+    part: object = None  #: so much of what is left, like ``40.00``; None: all of it
+    #: a later day, like ``2026-12-05``, which only a standing consent allows; None: today. All three unchecked
+    pay_on: object = None
 
 
 ALL_AT_ONCE = Wanted()
@@ -110,7 +115,7 @@ def start_paying(
     return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
 
 
-def pay_now(
+def decide(
     uow: UnitOfWork,
     *,
     signed_in: SignedIn,
@@ -121,9 +126,9 @@ def pay_now(
     banks: Mapping[str, BankProfile],
     psu: PsuContext,
 ) -> Decided:
-    """Decide to pay the invoice now, or the part of it that was signed. No money moves here; the claim keeps every
-    other payment off. Under a standing consent, which is then in the signed order, as much of its limits is claimed in
-    the same transaction.
+    """Decide to pay the invoice, or the part of it that was signed, now or on the day that was signed. No money moves
+    here; the claim keeps every other payment off. Under a standing consent, which is then in the signed order, as much
+    of its limits on that day is claimed in the same transaction.
 
     The signature must be over the order as it is at this moment: when the day, the discount or the bill has changed
     since the page was shown, the customer is asked again. Raises NotFound, Invalid, NotAllowed, Conflict (NotCovered
@@ -154,12 +159,14 @@ def pay_now(
     if consent_id is not None:
         under_consent.lock(uow.session, consent_id=consent_id, customer_id=customer.id)
     part = str(Money(int(signed["amount_minor"]), signed["currency"])) if "rest_minor" in signed else None
-    wanted = Wanted(consent_id=consent_id, part=part)
+    later = signed["day"] if signed["day"] > today.isoformat() else None
+    wanted = Wanted(consent_id=consent_id, part=part, pay_on=later)
     if signed != order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, wanted=wanted):
         raise _changed()
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
-    price = price_of(invoice, day=today, part=part)
+    day = _day_of(wanted, today=today)
+    price = price_of(invoice, day=day, part=part)
     payment_id = new_id("pay")
     claimed = Claim(
         invoice_id=invoice.id,
@@ -173,7 +180,7 @@ def pay_now(
         id=new_id("dec"),
         customer_id=customer.id,
         invoice_id=invoice.id,
-        verb=Verb.PAY_NOW,
+        verb=Verb.PAY_NOW if day == today else Verb.PAY_ON_DAY,
         currency=invoice.currency,
         amount_minor=claimed.amount.minor,
         discount_minor=claimed.discount.minor,
@@ -183,7 +190,7 @@ def pay_now(
         rest_minor=price.rest.minor,
         earlier_paid=signed.get("earlier_paid", "").split(),
         earlier_not_here=signed.get("earlier_not_here", "").split(),
-        pay_on=today,
+        pay_on=day,
         bank_id=bank.id,
         payee_name=payee_name,
         payee_iban=payee_iban,
@@ -200,7 +207,8 @@ def pay_now(
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     if consent_id is not None:
-        under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=price.amount.minor)
+        at = sent_from(day, customer=customer, decided_at=uow.now) or uow.now
+        under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=price.amount.minor, at=at)
     return Decided(decision.payment_id, recorded, under_consent=consent_id is not None)
 
 
@@ -245,16 +253,44 @@ def order_now(
     must_not_be_paid_on_top(uow.session, invoice)
     if wanted.part is not None:
         must_take_parts(uow.session, invoice)
-    day = today_of(customer, uow.now)
+    day = _day_of(wanted, today=today_of(customer, uow.now))
     price = price_of(invoice, day=day, part=wanted.part)
     parts = executed_of(uow.session, [invoice.id]) if invoice.paid_minor else ()
     order = order_of(invoice, bank=bank, day=day, price=price, parts=parts, earlier=earlier, check=check)
     if wanted.consent_id is None:
         return order
     standing = under_consent.must_cover(
-        uow, invoice=invoice, amount=price.amount, bank=bank, consent_id=wanted.consent_id
+        uow,
+        invoice=invoice,
+        amount=price.amount,
+        bank=bank,
+        consent_id=wanted.consent_id,
+        at=sent_from(day, customer=customer, decided_at=uow.now) or uow.now,
     )
     return order | {"consent": standing.consent_id}
+
+
+def _day_of(wanted: Wanted, *, today: dt.date) -> dt.date:
+    """The customer's local day on which it is to be paid. Raises Invalid."""
+    if wanted.pay_on is None:
+        return today
+    try:
+        day = dt.date.fromisoformat(str(wanted.pay_on))
+    except ValueError as error:
+        raise _wrong_day() from error
+    if wanted.consent_id is None or not today < day <= today + LATER_MOST:
+        raise _wrong_day()
+    return day
+
+
+def _wrong_day() -> Invalid:
+    detail = "Choose a day from tomorrow on, within a year, on which your standing consent allows the payment."
+    return Invalid("pay_on", detail, errors=(FieldError("/pay_on", detail),))
+
+
+def sent_from(day: dt.date, *, customer: Customer, decided_at: dt.datetime) -> dt.datetime | None:
+    """From when on what is decided for that day of its customer's is given to the bank. None: at once."""
+    return morning_of(day, time_zone=customer.time_zone) if day > today_of(customer, decided_at) else None
 
 
 def order_of(

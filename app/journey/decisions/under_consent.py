@@ -45,14 +45,16 @@ def lock(session: Session, *, consent_id: object, customer_id: str) -> None:
     session.refresh(consent, with_for_update={"read": True})
 
 
-def must_cover(uow: UnitOfWork, *, invoice: Invoice, amount: Money, bank: BankProfile, consent_id: object) -> Standing:
-    """The standing consent, if the customer may pay the amount of this invoice under it now. Raises NotFound, and
-    NotCovered with what speaks against it."""
+def must_cover(
+    uow: UnitOfWork, *, invoice: Invoice, amount: Money, bank: BankProfile, consent_id: object, at: dt.datetime
+) -> Standing:
+    """The standing consent, if the customer may pay the amount of this invoice under it ``at`` that moment. Raises
+    NotFound, and NotCovered with what speaks against it."""
     consent = consent_of(uow.session, consent_id=consent_id, customer_id=invoice.customer_id)
     if consent.bank_id != bank.id:
         raise NotFound("consent")
     standing = uow.session.get_one(Standing, consent.id)
-    reason = _what_speaks_against(uow, standing, consent, invoice=invoice, amount=amount, bank=bank)
+    reason = _what_speaks_against(uow, standing, consent, invoice=invoice, amount=amount, bank=bank, at=at)
     if reason is not None:
         raise NotCovered(reason)
     return standing
@@ -77,18 +79,18 @@ class ConsentShown:
     payee_name: str
     payer_mask: str | None
     each: Money
-    limits: tuple[LimitLeft, ...]  #: of today; none before its first day
+    limits: tuple[LimitLeft, ...]  #: of the day of the payment; none before its first day
     ends_on: dt.date | None
-    reason: Reason | None  #: why it does not allow this payment now; None: it does
+    reason: Reason | None  #: why it does not allow this payment; None: it does
 
 
 def shown_consent(
-    uow: UnitOfWork, *, invoice: Invoice, amount: Money, bank: BankProfile, consent_id: object
+    uow: UnitOfWork, *, invoice: Invoice, amount: Money, bank: BankProfile, consent_id: object, at: dt.datetime
 ) -> ConsentShown:
-    """The consent and what is left of it. Raises NotFound."""
+    """The consent, and what is left of it for a payment ``at`` that moment. Raises NotFound."""
     reason = None
     try:
-        must_cover(uow, invoice=invoice, amount=amount, bank=bank, consent_id=consent_id)
+        must_cover(uow, invoice=invoice, amount=amount, bank=bank, consent_id=consent_id, at=at)
     except NotCovered as refused:
         reason = refused.reason
     consent = consent_of(uow.session, consent_id=consent_id, customer_id=invoice.customer_id)
@@ -99,15 +101,15 @@ def shown_consent(
         payee_name=standing.payee_name,
         payer_mask=standing.payer_mask,
         each=Money(standing.each_minor, standing.currency),
-        limits=_limits_left(uow, standing),
+        limits=_limits_left(uow, standing, at=at),
         ends_on=standing.ends_on,
         reason=reason,
     )
 
 
-def _limits_left(uow: UnitOfWork, standing: Standing) -> tuple[LimitLeft, ...]:
+def _limits_left(uow: UnitOfWork, standing: Standing, *, at: dt.datetime) -> tuple[LimitLeft, ...]:
     """Near midnight, by each day that it may be at the bank, the least."""
-    days = days_at(uow.now, days=standing.days)
+    days = days_at(at, days=standing.days)
     if min(days) < standing.begins_on:
         return ()
     used = claims.used(uow.session, consent_id=standing.consent_id, days=days)
@@ -124,11 +126,11 @@ def _limits_left(uow: UnitOfWork, standing: Standing) -> tuple[LimitLeft, ...]:
     return tuple(found.values())
 
 
-def take(uow: UnitOfWork, *, consent_id: str, payment_id: str, minor: int) -> None:
-    """Claim what a decided payment takes of the limits: the last thing in its transaction. Raises NotCovered where
-    another payment was quicker; then nothing may be committed."""
+def take(uow: UnitOfWork, *, consent_id: str, payment_id: str, minor: int, at: dt.datetime) -> None:
+    """Claim what a decided payment takes of the limits when it is sent, ``at``: the last thing in its transaction.
+    Raises NotCovered where another payment was quicker; then nothing may be committed."""
     standing = uow.session.get_one(Standing, consent_id)
-    days = claims.days_of_sending(standing, now=uow.now)
+    days = claims.days_of_sending(standing, now=at)
     try:
         claims.take(uow.session, standing, payment_id=payment_id, minor=minor, days=days, now=uow.now)
     except LimitReached as reached:
@@ -136,13 +138,20 @@ def take(uow: UnitOfWork, *, consent_id: str, payment_id: str, minor: int) -> No
 
 
 def _what_speaks_against(
-    uow: UnitOfWork, standing: Standing, consent: Consent, *, invoice: Invoice, amount: Money, bank: BankProfile
+    uow: UnitOfWork,
+    standing: Standing,
+    consent: Consent,
+    *,
+    invoice: Invoice,
+    amount: Money,
+    bank: BankProfile,
+    at: dt.datetime,
 ) -> Reason | None:
     if standing.ended_at is not None:
         return Reason(why=Why.ENDED, day=standing.ended_at.date())
     payee_name, payee_iban = payee_of(invoice)
     order = Order(payee_name=payee_name, payee_iban=payee_iban, amount=amount)
-    days = claims.days_of_sending(standing, now=uow.now)
+    days = claims.days_of_sending(standing, now=at)
     used = claims.used(uow.session, consent_id=consent.id, days=days)
     verdict = under_consent(
         Bill(order=order, biller_id=invoice.biller_id, due_on=invoice.due_on),
@@ -157,7 +166,7 @@ def _what_speaks_against(
             knows_account=standing.payer_lost_at is None,
         ),
         Bank(id=bank.id, currencies=bank.currencies, journey=Why.REDIRECT),
-        now=uow.now,
+        now=at,
         is_stopped=stops.is_stopped(uow.session, consent.customer_id),
     )
     if not verdict.covers:

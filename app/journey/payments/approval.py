@@ -54,6 +54,15 @@ def wait_for_approval(task: Task, uow: UnitOfWork, payment: Payment) -> None:
         look_again(task, uow, payment, run_at=max(over_at, uow.now + rules.HINT_PAUSE))
 
 
+def wait_for_day(task: Task, uow: UnitOfWork, payment: Payment) -> None:
+    """It was decided for a later day. What speaks against it meanwhile ends it at once."""
+    why = why_unwanted(uow.session, payment)
+    if why is not None:
+        give_way(task, uow, payment, why)
+    else:
+        look_again(task, uow, payment, run_at=payment.send_from or uow.now)
+
+
 def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt | None:
     """Settle the bytes and the key, for life. Not when the customer has been waiting for too long, or has paid."""
     stops.hold_off(uow.session, payment.customer_id)
@@ -64,13 +73,14 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
     decision = uow.session.get_one(Decision, payment.decision_id)
     why = why_unwanted(uow.session, payment)
-    if why is None and standing is not None and repeats.is_another_day(uow, payment):
+    if why is None and standing is not None and repeats.is_day_over(uow, payment):
         why = GivesWay(Reason.DAY_OVER, f"it was for {decision.pay_on} alone, and nothing was sent on that day")
     if why is not None:
         give_way(task, uow, payment, why)
         return None
-    approved_at = payment.updated_at if standing is None else decision.decided_at
-    is_old = uow.now > approved_at + rules.SEND_LIFE
+    approved_at = payment.updated_at if standing is None else payment.send_from or decision.decided_at
+    # what was decided for a day of its own may go on all of that day
+    is_old = payment.send_from is None and uow.now > approved_at + rules.SEND_LIFE
     if is_old or (token is None and standing is None):
         evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
         withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence=evidence)

@@ -17,6 +17,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision
+from app.journey.decisions.service import sent_from
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
@@ -33,6 +34,7 @@ from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
 from app.journey.payments.way import trip_of
 from app.people import biller_queue, stops
+from app.people.models import Customer
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
@@ -172,6 +174,7 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
     """The payment; where its customer is to approve it at the bank, with its key, its exact bytes and the trip."""
     profile = _profile(services, decision, now=uow.now)
     trip = None if decision.consent_id is not None else _plan(services, uow, decision, profile)
+    customer = uow.session.get_one(Customer, decision.customer_id)
     payment = Payment(
         id=decision.payment_id,
         decision_id=decision.id,
@@ -182,6 +185,7 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         consent_id=decision.consent_id,
         trip_id=None if trip is None else trip.id,
         submitted_apart=trip is None,
+        send_from=sent_from(decision.pay_on, customer=customer, decided_at=decision.decided_at),
         currency=decision.currency,
         amount_minor=decision.amount_minor,
         end_to_end_id=rules.end_to_end_id(decision.payment_id),
@@ -200,9 +204,10 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
 
 
 def _approve(uow: UnitOfWork, payment: Payment) -> None:
-    """It needs no approval of its own: the standing consent that was decided on is one, and nobody is sent anywhere."""
+    """It needs no approval of its own: the standing consent that was decided on is one, and nobody is sent anywhere.
+    What was decided for a later day waits for it: until it is sent its customer can cancel it."""
     step(uow, payment, PaymentStep.AUTHORISE, source=Source.CUSTOMER, evidence=f"consent:{payment.consent_id}")
-    follow_from(uow, payment, run_at=uow.now)
+    follow_from(uow, payment, run_at=payment.send_from or uow.now)
 
 
 def _draft(services: Services, uow: UnitOfWork, payment: Payment, decision: Decision, trip: Trip) -> None:

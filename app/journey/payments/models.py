@@ -49,6 +49,8 @@ class Payment(Base):
     # null: it is paid under a standing consent, so that nobody is sent to the bank
     trip_id: Mapped[str | None] = mapped_column(ForeignKey("trip.id"), unique=True)
     submitted_apart: Mapped[bool] = mapped_column(default=False)  # its approval executes nothing: we submit it
+    # decided for a later day: it is not first sent before. Null: at once
+    send_from: Mapped[dt.datetime | None]
     bank_payment_id: Mapped[str | None] = mapped_column(String(140))  # the bank's own, once it has what it may execute
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]

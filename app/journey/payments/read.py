@@ -197,6 +197,20 @@ def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str
     return amounts
 
 
+def scheduled_days(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, dt.date]:
+    """For each of these invoices that is to be paid on a later day, as its customer decided: that day."""
+    rows = session.execute(
+        select(Payment.invoice_id, Decision.pay_on)
+        .join(Decision, Decision.id == Payment.decision_id)
+        .where(
+            Payment.invoice_id.in_(invoice_ids),
+            Payment.state == PaymentState.AUTHORISED,
+            Payment.send_from.is_not(None),
+        )
+    )
+    return {row.invoice_id: row.pay_on for row in rows}
+
+
 def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:
     """Whether this customer decided this payment, though the bank may not have been told yet."""
     return (
@@ -271,6 +285,8 @@ def _view(
     corrected = credited_minor > decision.credited_minor
     # back from the bank and its answer is not read yet: nobody may say "not approved" to somebody who has approved
     truth = Truth.NOT_KNOWN if waiting and way.returned_at is not None else meaning.truth
+    if state is PaymentState.AUTHORISED and payment.send_from is not None:
+        truth = Truth.SCHEDULED
     return PaymentView(
         id=payment.id,
         state=state,
@@ -442,6 +458,7 @@ class PaymentForBiller:
     amount: Money
     end_to_end_id: str
     decided_at: dt.datetime
+    pay_on: dt.date  #: the day for which its customer decided it
     settled_at: dt.datetime | None
     updated_at: dt.datetime
     sequence: int  #: grows with each step: which of two messages is the later one
@@ -474,7 +491,7 @@ def bill_for_biller(session: Session, *, bill_id: str, biller_id: str) -> BillFo
 
 
 _FOR_BILLER = (
-    select(Payment, Decision.decided_at, Invoice)
+    select(Payment, Decision.decided_at, Decision.pay_on, Invoice)
     .join(Decision, Decision.id == Payment.decision_id)
     .join(Invoice, Invoice.id == Payment.invoice_id)
     .where(Payment.id == bindparam("of_payment"), Payment.biller_id == bindparam("of_biller"))
@@ -486,7 +503,7 @@ def payment_for_biller(session: Session, *, payment_id: str, biller_id: str) -> 
     row = session.execute(_FOR_BILLER, {"of_payment": payment_id, "of_biller": biller_id}).one_or_none()
     if row is None:
         raise NotFound("payment")
-    payment, decided_at, invoice = row
+    payment, decided_at, pay_on, invoice = row
     return PaymentForBiller(
         id=payment.id,
         bill_id=invoice.delivery.bill_id,
@@ -495,6 +512,7 @@ def payment_for_biller(session: Session, *, payment_id: str, biller_id: str) -> 
         amount=payment.amount,
         end_to_end_id=payment.end_to_end_id,
         decided_at=decided_at,
+        pay_on=pay_on,
         settled_at=payment.settled_at,
         updated_at=payment.updated_at,
         sequence=payment.sequence,

@@ -76,10 +76,10 @@ def would_be_another_payment(session: Session, payment: Payment, profile: BankPr
     return not never_reached(session, call_id)
 
 
-def is_another_day(uow: UnitOfWork, payment: Payment) -> bool:
+def is_day_over(uow: UnitOfWork, payment: Payment) -> bool:
     """Whether the day that its customer signed is over for them."""
     decision = uow.session.get_one(Decision, payment.decision_id)
-    return today_of(uow.session.get_one(Customer, payment.customer_id), uow.now) != decision.pay_on
+    return today_of(uow.session.get_one(Customer, payment.customer_id), uow.now) > decision.pay_on
 
 
 def is_left(uow: UnitOfWork, payment: Payment, profile: BankProfile, call: BankCall) -> bool:
@@ -88,7 +88,7 @@ def is_left(uow: UnitOfWork, payment: Payment, profile: BankProfile, call: BankC
     sent = calls.first_and_last(uow.session, call)
     if standing_of(uow.session, payment) is None or sent is None:
         return False
-    is_late = uow.now > sent[0] + rules.SEND_LIFE or is_another_day(uow, payment)
+    is_late = uow.now > sent[0] + rules.SEND_LIFE or is_day_over(uow, payment)
     return (
         uow.now > sent[0] + rules.KEY_LIFE
         or (is_late and not may_have_been_done(uow.session, call.id))

@@ -223,7 +223,7 @@ def _is_news(uow: UnitOfWork, payment: Payment, event: Event) -> bool:
     return not (is_known or is_over or payment.is_to_submit or way.given_out_at is None)
 
 
-def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
+def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> Payment:
     """Stop a payment that nobody could make happen but us: its link was given to nobody, or it is for us to submit.
 
     Raises NotFound, TooLate (then the bank decides).
@@ -246,6 +246,7 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> None:
         evidence="stopped here; " + ("the link was given to nobody" if way.keeps_link else "nothing was submitted"),
         reason=Reason.STOPPED_BY_CUSTOMER,
     )
+    return payment
 
 
 def resolve(uow: UnitOfWork, *, payment_id: str, executed: bool, because: str) -> bool:

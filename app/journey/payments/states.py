@@ -104,10 +104,11 @@ STEP_OF_FACT = {
 
 
 class Truth(enum.StrEnum):
-    """What the customer is told. Four outcomes, and two for the time before there can be any."""
+    """What the customer is told. Four outcomes, and three for the time before there can be any."""
 
     AT_BANK = "at_bank"
     APPROVED = "approved"  #: and on its way to be executed
+    SCHEDULED = "scheduled"  #: decided for a later day: nothing was sent, and it can be cancelled
     DONE = "done"
     ACCEPTED = "accepted"
     NOT_DONE = "not_done"

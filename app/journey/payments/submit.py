@@ -78,6 +78,8 @@ def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:
             task.finish(uow)
         elif payment.state == PaymentState.AWAITING_CUSTOMER:
             approval.wait_for_approval(task, uow, payment)
+        elif payment.state == PaymentState.AUTHORISED and payment.send_from and uow.now < payment.send_from:
+            approval.wait_for_day(task, uow, payment)
         elif payment.state == PaymentState.AUTHORISED:
             found = approval.use_approval(task, uow, payment)
         elif repeats.is_left(uow, payment, task.services.banks.profile(payment.bank_id), _call_of(uow, payment)):
@@ -98,7 +100,7 @@ def _leave(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     why = why_unwanted(uow.session, payment)
     got_there = not repeats.never_reached(uow.session, call_id)
     reason = Reason.BANK_REFUSED if got_there else Reason.BANK_UNREACHABLE
-    if repeats.is_another_day(uow, payment):
+    if repeats.is_day_over(uow, payment):
         reason = Reason.DAY_OVER
     step(
         uow,

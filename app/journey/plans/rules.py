@@ -14,8 +14,6 @@ DAYS_MOST = 12
 AHEAD_MOST = dt.timedelta(days=366)
 #: plans of one bill: each of them is told to its company
 PLANS_MOST = 50
-#: when its customer is asked, by their clock: before banks close for the day, and before they go to work
-ASK_AT = dt.time(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +64,6 @@ def amounts(days: Sequence[PlannedDay], *, left_minor: int, paid_minor: int) -> 
         paid, left = paid - covered, left - amount
         found.append(amount)
     return tuple(found)
-
-
-def asks_at(day: dt.date, *, time_zone: str) -> dt.datetime:
-    """When its customer is asked on that day."""
-    return dt.datetime.combine(day, ASK_AT, zoneinfo.ZoneInfo(time_zone)).astimezone(dt.UTC)
 
 
 def over_at(day: dt.date, *, time_zone: str) -> dt.datetime:

@@ -29,9 +29,9 @@ from app.journey.payments.models import Payment
 from app.journey.plans.access import days_of, plan_of_customer, standing_plan
 from app.journey.plans.events import PlanChanged, PlanDue
 from app.journey.plans.models import Plan, PlanDay
-from app.journey.plans.rules import AHEAD_MOST, DAYS_MOST, PLANS_MOST, PlannedDay, amounts, asks_at, over_at
+from app.journey.plans.rules import AHEAD_MOST, DAYS_MOST, PLANS_MOST, PlannedDay, amounts, over_at
 from app.journey.plans.states import DAY, PLAN, DayState, DayStep, PlanState, PlanStep
-from app.people.customers import today_of
+from app.people.customers import morning_of, today_of
 from app.people.models import Customer
 from app.people.sessions import SignedIn
 from app.services import Task
@@ -76,7 +76,7 @@ def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequenc
     uow.session.add(plan)
     uow.session.flush()
     for number, day in enumerate(days, start=1):
-        look_at = asks_at(day.pay_on, time_zone=customer.time_zone)
+        look_at = morning_of(day.pay_on, time_zone=customer.time_zone)
         uow.session.add(
             PlanDay(
                 plan_id=plan.id,

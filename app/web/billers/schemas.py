@@ -455,6 +455,10 @@ class PaymentSchema(ma.Schema):
         },
     )
     decided_at = _moment("When the customer decided to pay.")
+    pay_on = _day(
+        "The day for which they decided it, in their own calendar. Until a later one has come they may cancel it.",
+        allow_none=False,
+    )
     settled_at = _moment("When the bank said that the money moved.", allow_none=True)
     updated_at = _moment("When the status last changed.")
     sequence = fields.Integer(

@@ -63,6 +63,9 @@ _PAYING = {
 }
 
 
+_OF_A_DAY = ("customers.confirm", "customers.pay")
+
+
 @blueprint.get("/bills/<inv>/part")
 def part(inv: str) -> ResponseReturnValue:
     """How much of it is to be paid now; with what was typed when that is no part of it."""
@@ -100,7 +103,9 @@ def pay_ceremony(inv: str) -> ResponseReturnValue:
             invoice_id=inv,
             bank=bank,
             shown=wanted.get("shown"),
-            wanted=decisions.Wanted(consent_id=consent_id or None, part=wanted.get("part") or None),
+            wanted=decisions.Wanted(
+                consent_id=consent_id or None, part=wanted.get("part") or None, pay_on=wanted.get("on") or None
+            ),
         )
         uow.commit()
     return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
@@ -113,7 +118,7 @@ def pay(inv: str) -> ResponseReturnValue:
     try:
         ceremony, credential = sent_credential(so="Nothing was paid.")
         with services().unit_of_work() as uow:
-            decided = decisions.pay_now(
+            decided = decisions.decide(
                 uow,
                 signed_in=me(),
                 party=relying_party(),
@@ -183,10 +188,11 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         shown = None
         if chosen is not None:
             # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
-            how = decisions.Wanted(consent_id=consent_id, part=wanted_part())
+            how = decisions.Wanted(consent_id=consent_id, part=wanted_part(), pay_on=request.args.get("on"))
             shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
-        price, on_top = _price(invoice, bill, today=today), is_paid_on_top(uow.session, invoice)
+        day = _wanted_day(today=today) if consent_id is not None else today
+        price, on_top = _price(invoice, bill, day=day), is_paid_on_top(uow.session, invoice)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
@@ -198,7 +204,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         consent = None
         if consent_id is not None and chosen is not None and bill.payee_iban is not None:
             amount = price.amount if price else bill.payable
-            consent = shown_consent(uow, invoice=invoice, amount=amount, bank=chosen, consent_id=consent_id)
+            at = decisions.sent_from(day, customer=who.customer, decided_at=uow.now) or uow.now
+            consent = shown_consent(uow, invoice=invoice, amount=amount, bank=chosen, consent_id=consent_id, at=at)
         elif chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
     note_seen(bill)
@@ -231,7 +238,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             account=account,
             pay=price.amount,
             rest=price.rest if price.rest.minor else None,
-            pay_on=today,
+            pay_on=day,
             has_passkey=has_passkey,
             needs_passkey=who.read_only or not has_passkey,
             signed_in_until=signed_in_until,
@@ -239,6 +246,14 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             error=error,
         )
     )
+
+
+def _wanted_day(*, today: dt.date) -> dt.date:
+    """On which it is to be paid; today, where none was chosen, or none that may be."""
+    try:
+        return max(today, dt.date.fromisoformat(request.args.get("on", "")))
+    except ValueError:
+        return today
 
 
 def wanted_part() -> str | None:
@@ -250,23 +265,26 @@ def wanted_part() -> str | None:
 
 @blueprint.url_defaults
 def _keep_part(endpoint: str, values: dict[str, Any]) -> None:
-    """What is to be paid goes along from page to page until it is signed."""
+    """What is to be paid goes along from page to page until it is signed. On which day, as long as it is to be paid
+    under the same standing consent: no single payment waits for one."""
     if endpoint in _PAYING and request.endpoint in _PAYING and "part" in request.args:
         values.setdefault("part", request.args["part"])
+    if endpoint in _OF_A_DAY and values.get("consent") and values["consent"] == request.args.get("consent"):
+        values.setdefault("on", request.args.get("on"))
 
 
 def as_wanted(session: Session, bill: InvoiceView, *, today: dt.date) -> InvoiceView:
     """The bill, for the pages on the way to paying it: what paying it today costs is then the part that is wanted."""
-    price = _price(session.get_one(Invoice, bill.id), bill, today=today)
+    price = _price(session.get_one(Invoice, bill.id), bill, day=today)
     return bill if price is None else replace(bill, payable=price.amount)
 
 
-def _price(invoice: Invoice, bill: InvoiceView, *, today: dt.date) -> decisions.Price | None:
-    """Of what is to be paid today. None: there is no such part of it."""
+def _price(invoice: Invoice, bill: InvoiceView, *, day: dt.date) -> decisions.Price | None:
+    """Of what is to be paid that day. None: there is no such part of it."""
     if bill.state != InvoiceState.TO_PAY:
-        return decisions.price_of(invoice, day=today)
+        return decisions.price_of(invoice, day=day)
     try:
-        return decisions.price_of(invoice, day=today, part=wanted_part())
+        return decisions.price_of(invoice, day=day, part=wanted_part())
     except AppError:
         return None
 

@@ -38,7 +38,7 @@ from app.journey.invoices.read import (
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
-from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice
+from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice, scheduled_days
 from app.journey.plans.read import last_plans
 from app.journey.receipts.read import receipt_ids
 from app.people.customers import today_of
@@ -91,6 +91,7 @@ def inbox() -> ResponseReturnValue:
         plans = last_plans(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
+        scheduled = scheduled_days(uow.session, invoice_ids=[bill.id for bill in bills])
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now)
         own_total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now, delivered=False)
@@ -119,6 +120,7 @@ def inbox() -> ResponseReturnValue:
         answers=answers,
         before=before,
         plans=plans,
+        scheduled=scheduled,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,
         companies_waiting=waiting,

@@ -11,7 +11,7 @@ from app.errors import NotFound, TooLate
 from app.journey.payments import access
 from app.journey.payments import service as payments
 from app.journey.payments.read import PaymentView, is_decided, payment_view
-from app.journey.payments.states import PaymentState
+from app.journey.payments.states import PaymentState, Truth
 from app.journey.receipts.read import receipt_ids
 from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
 from app.web.customers.bank_view import view_of_bank
@@ -72,7 +72,7 @@ def payment(pay: str) -> ResponseReturnValue:
         "customers/payment.html",
         payment=view,
         just_back="back" in request.args,
-        refresh_s=None if view.final else REFRESH_S,
+        refresh_s=None if view.final or view.truth is Truth.SCHEDULED else REFRESH_S,
         limited=limited,
         in_app=approves_in_app(view),
     )
@@ -91,13 +91,18 @@ def payment_state(pay: str) -> ResponseReturnValue:
 
 @blueprint.post("/payments/<pay>/cancel")
 def cancel(pay: str) -> ResponseReturnValue:
-    """Stop a payment before going to the bank. Too late is no error: the page tells the truth."""
+    """Stop a payment before going to the bank; then on to paying, if that is wanted. Too late is no error: the page
+    tells the truth."""
+    invoice_id = None
     try:
         with services().unit_of_work() as uow:
-            payments.cancel(uow, signed_in=me(), payment_id=pay)
+            stopped = payments.cancel(uow, signed_in=me(), payment_id=pay)
             uow.commit()
+            invoice_id = stopped.invoice_id
     except TooLate:
         pass
+    if invoice_id is not None and "pay" in request.form:
+        return redirect(url_for("customers.confirm", inv=invoice_id), 303)
     return redirect(url_for("customers.payment", pay=pay), 303)
 
 

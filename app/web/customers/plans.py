@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid
 from app.journey.decisions.service import checked_part, price_of
+from app.journey.decisions.under_consent import shown_consent
 from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, invoice_view
@@ -19,14 +21,18 @@ from app.journey.plans import service
 from app.journey.plans.bank_days import carried_out_on, in_time_for
 from app.journey.plans.read import last_plans
 from app.journey.plans.rules import AHEAD_MOST, PlannedDay, each_month, evenly, in_equal_parts
-from app.people.customers import today_of
+from app.people import stops
+from app.people.customers import morning_of, today_of
 from app.web.context import services
 from app.web.customers.inbox import bill_page
 from app.web.customers.pages import blueprint, me, typed_amount
+from app.web.customers.verdicts import WayView, ways_of_bill
 from connectors.money import Money
 
 #: rows of the form for parts of one's own choice
 ROWS = 4
+#: standing consents for which days are looked at
+CONSENTS_MOST = 3
 #: into how many parts a bill is split without typing
 SPLITS = (2, 3, 4)
 
@@ -40,6 +46,14 @@ class DayOffered:
     amount: Money
     carried_out_on: dt.date | None  #: where banks do not work on it; None: they do
     is_late: bool  #: after the day by which the bill is to be paid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCovered:
+    """Such a day, on which a standing consent allows the payment."""
+
+    day: DayOffered
+    way: WayView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +166,7 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         days = days_offered(invoice, bill, today=today)
         may = takes_parts(uow.session, invoice) or template == "customers/later.html"
         on_top = is_paid_on_top(uow.session, invoice)
+        covered = _covered(uow, invoice, bill, days) if template == "customers/later.html" else ()
     if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not may or on_top:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
@@ -160,6 +175,7 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         bill=bill,
         plan=plan if plan is not None and plan.stands else None,
         days=days,
+        covered=covered,
         splits=splits_offered(bill, today=today),
         first_day=today + dt.timedelta(days=1),
         last_day=today + AHEAD_MOST,
@@ -195,6 +211,29 @@ def days_offered(invoice: Invoice, bill: InvoiceView, *, today: dt.date) -> tupl
                 )
             )
     return tuple(found)
+
+
+def _covered(
+    uow: UnitOfWork, invoice: Invoice, bill: InvoiceView, days: Sequence[DayOffered]
+) -> tuple[DayCovered, ...]:
+    """On which of these days the bill could be paid without asking its customer again."""
+    customer = me().customer
+    ways = ways_of_bill(uow, bill, customer_id=customer.id, troubled={}) if bill.state == InvoiceState.TO_PAY else None
+    if ways is None or stops.is_stopped(uow.session, customer.id):
+        return ()
+    found = []
+    for way in ways.standing[:CONSENTS_MOST]:
+        bank = next((bank for bank in services().banks.banks() if bank.id == way.bank_id), None)
+        for day in days:
+            at = morning_of(day.pay_on, time_zone=customer.time_zone)
+            if bank is None:
+                continue
+            consent = shown_consent(
+                uow, invoice=invoice, amount=day.amount, bank=bank, consent_id=way.consent_id, at=at
+            )
+            if consent.reason is None:
+                found.append(DayCovered(day=day, way=way))
+    return tuple(sorted(found, key=lambda one: one.day.pay_on))
 
 
 def splits_offered(bill: InvoiceView, *, today: dt.date) -> tuple[SplitOffered, ...]:

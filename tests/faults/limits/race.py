@@ -145,7 +145,7 @@ def _pay(run: _Run, ready: Barrier, start: Barrier, took: Any) -> None:
     for each in signed:
         start.wait(WAIT_S)
         with contextlib.suppress(NotCovered), _begin(engine) as uow:
-            decisions.pay_now(
+            decisions.decide(
                 uow, signed_in=_session(customer), party=PARTY, banks={PROFILE.id: PROFILE}, psu=PSU, **each
             )
             uow.commit()

@@ -276,7 +276,7 @@ class Accounts(RuleBasedStateMachine):
             iban = uow.session.get_one(Invoice, invoice_id).payee_iban
             is_open = self.models[iban or ""].is_open(self.now)
             try:
-                decisions.pay_now(
+                decisions.decide(
                     uow,
                     signed_in=self.house.signed_in,
                     party=PARTY,

@@ -77,7 +77,7 @@ from consent.lifecycle import Lifecycle
 from consent.models import Trip
 from consent.tokens import CustomersToken
 from consent.vault import Vault
-from tests.faults.sim import bugs_answering, bugs_parts, bugs_standing  # noqa: F401  # their own are among BUGS
+from tests.faults.sim import bugs_answering, bugs_later, bugs_parts, bugs_standing  # noqa: F401  # their own are among BUGS
 from tests.faults.sim.bank import OVER_WORDS
 from tests.faults.sim.planting import BUGS, Change, bug, planted
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.journey.payments.access import gives_way
 from app.journey.payments.models import Payment
+from app.people.customers import today_of
 from tests.faults.sim.bank import Order
 from tests.faults.sim.standing_bank import Recurring
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from tests.faults.sim.world import World
 
 _FIRST_SENT = (
-    "SELECT a.rowid, c.verb, p.id, p.customer_id, p.consent_id, d.rowid FROM bank_attempt a"
+    "SELECT a.rowid, c.verb, p.id, p.customer_id, p.consent_id, d.rowid, a.sent_at,"
+    " CASE WHEN p.trip_id IS NULL THEN d.pay_on END FROM bank_attempt a"
     " JOIN bank_call c ON c.id = a.call_id AND c.verb IN ('initiate', 'submit')"
     " JOIN payment p ON p.id = c.payment_id JOIN decision d ON d.id = p.decision_id"
     " WHERE a.number = 1 AND a.rowid > ? ORDER BY a.rowid"
@@ -50,14 +52,18 @@ class StandingTruth:
     def judge(self) -> Iterator[Found]:
         """W1: nothing is first sent under a consent that was taken back here. W2: nothing of theirs is decided while a
         customer has stopped everything, nor first sent, also of what they decided before they lifted that. W3: what
-        stands here as authorised was approved at the bank as it was agreed on, and what we call gone there is."""
+        stands here as authorised was approved at the bank as it was agreed on, and what we call gone there is. W5: what
+        needs no approval of its own is first sent on the very day that its customer signed."""
         raw = self.world.house.raw
-        for number, verb, payment_id, customer_id, consent_id, decision in raw.execute(_FIRST_SENT, (self.sent,)):
+        first_sent = raw.execute(_FIRST_SENT, (self.sent,))
+        for number, verb, payment_id, customer_id, consent_id, decision, sent_at, pay_on in first_sent:
             self.sent = number
             if consent_id in self.taken_back:
                 yield "W1", f"{verb} of {payment_id}, and {consent_id} was taken back before"
             if customer_id in self.stopped or decision <= self.void.get(customer_id, 0):
                 yield "W2", f"{verb} of {payment_id}, and {customer_id} had stopped everything"
+            if pay_on is not None and self._day(customer_id, sent_at) != pay_on:
+                yield "W5", f"{verb} of {payment_id} at {sent_at}, and it was signed for {pay_on}"
         query = "SELECT rowid, customer_id, payment_id FROM decision WHERE rowid > ? ORDER BY rowid"
         for number, customer_id, payment_id in raw.execute(query, (self.decided,)):
             self.decided = number
@@ -71,6 +77,13 @@ class StandingTruth:
                 self.taken_back.add(consent_id)
         self._note_stops()
         yield from self._as_at_the_bank()
+
+    def _day(self, customer_id: str, moment: str) -> str:
+        """Which day that was for them."""
+        person = next(each for each in self.world.people if each.signed_in.customer.id == customer_id)
+        at = dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
+        self.world.floor.counts["some sent on a day of its own"] += 1
+        return today_of(person.signed_in.customer, at).isoformat()
 
     def _note_stops(self) -> None:
         stopped = dict(self.world.kept.rows("SELECT customer_id, id FROM stop WHERE lifted_at IS NULL"))

@@ -26,6 +26,7 @@ from app.journey.payments.looks import work_key
 from app.journey.payments.read import OpenOutcome, open_outcomes
 from app.journey.route import HANDLERS
 from app.journey.webhooks import delivery
+from app.people.customers import today_of
 from app.people.passkeys import Started
 from app.schedule import JOBS
 from app.services import WEB_DEADLINE_S, Handler, Services, Task
@@ -58,6 +59,8 @@ STARTS = (
 FREEZES_S = (5, 31, 120, 1200, 7200, 26 * 3600)
 HEARTBEAT = dt.timedelta(seconds=10)
 FAR_PAST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+#: how often a payment under a standing consent is decided for a later day
+LATER = 0.35
 BUSY_MOST = 3  #: pieces of work that a worker does at once
 LANES = {handler: lane for lane, handlers in HANDLERS_OF.items() for handler in handlers}
 
@@ -546,11 +549,14 @@ class World:
             self.visits.before(person, invoice_id, bank)
         self.adding.before(person, invoice_id, bank)
         share = self.dice.uniform(0.05, 0.95) if self.dice.random() < self.in_parts else None
+        ahead = self.dice.randint(1, 3) if consent_id is not None and self.dice.random() < LATER else None
 
         def show() -> None:
             services = self.services
             bank, customer = services.banks.profile(bank_id), person.signed_in.customer
-            how = decisions.Wanted(consent_id=consent_id, part=self._part_of(invoice_id, share))
+            how = decisions.Wanted(
+                consent_id=consent_id, part=self._part_of(invoice_id, share), pay_on=self._day_ahead(person, ahead)
+            )
             with services.reading() as uow:
                 seen = decisions.shown_now(uow, customer=customer, invoice_id=invoice_id, bank=bank, wanted=how)
             self.floor.point("web.drawn")
@@ -569,6 +575,13 @@ class World:
             self.shown.append((person, invoice_id, started))
 
         return show
+
+    def _day_ahead(self, person: Person, ahead: int | None) -> str | None:
+        """So many days from their own today; None: today."""
+        if ahead is None:
+            return None
+        self.floor.counts["some shown for a later day"] += 1
+        return (today_of(person.signed_in.customer, self.floor.now) + dt.timedelta(days=ahead)).isoformat()
 
     def _part_of(self, invoice_id: str, share: float | None) -> str | None:
         """So much of what is left of it; None: all of it, or it is to be paid in one."""
@@ -592,7 +605,7 @@ class World:
             services = self.services
             with services.unit_of_work() as uow:
                 try:
-                    decided = decisions.pay_now(
+                    decided = decisions.decide(
                         uow,
                         signed_in=person.signed_in,
                         party=PARTY,

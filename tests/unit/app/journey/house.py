@@ -392,7 +392,9 @@ class House:
             )
             uow.record(PaymentDecided(decision_id=decision.id, payment_id=payment_id))
             if consent_id is not None:
-                under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=price.amount.minor)
+                under_consent.take(
+                    uow, consent_id=consent_id, payment_id=payment_id, minor=price.amount.minor, at=uow.now
+                )
             log_all(uow)
             uow.commit()
 

@@ -85,7 +85,7 @@ def start(
 def decide(house: House, started: passkeys.Started, credential: dict[str, Any], **changes: Any) -> Decided:
     given: dict[str, Any] = {"signed_in": house.signed_in, "banks": {"horizon": PROFILE}, "invoice_id": "inv_1"}
     with house.begin() as uow:
-        decided = decisions.pay_now(
+        decided = decisions.decide(
             uow, party=PARTY, ceremony=started.ceremony, credential=credential, psu=PSU, **{**given, **changes}
         )
         uow.commit()

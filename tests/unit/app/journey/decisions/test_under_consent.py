@@ -60,7 +60,7 @@ def start(house: StandingHouse, *, invoice_id: str = "inv_1", consent_id: object
 def send(house: StandingHouse, device: Authenticator, started: passkeys.Started, invoice_id: str = "inv_1") -> Decided:
     credential = device.sign(started.public_key)
     with house.begin() as uow:
-        decided = decisions.pay_now(
+        decided = decisions.decide(
             uow,
             signed_in=house.signed_in,
             party=PARTY,

@@ -14,7 +14,6 @@ from app.journey.plans.rules import (
     DAYS_MOST,
     PlannedDay,
     amounts,
-    asks_at,
     each_month,
     evenly,
     in_equal_parts,
@@ -22,6 +21,7 @@ from app.journey.plans.rules import (
     split,
 )
 from app.journey.plans.states import DAY, PLAN, DayState, PlanState
+from app.people.customers import morning_of
 from tests.support.thorough import thorough
 
 MINOR = st.integers(1, 10**15 - 1)
@@ -125,7 +125,7 @@ def test_even_days_end_with_the_last_one(today: dt.date, days: int, count: int) 
 @given(day=DAYS, zone=st.sampled_from(ZONES))
 @settings(max_examples=thorough(100, 100_000), deadline=None)
 def test_a_day_is_its_customers_own_also_when_clocks_change(day: dt.date, zone: str) -> None:
-    asked, over = asks_at(day, time_zone=zone), over_at(day, time_zone=zone)
+    asked, over = morning_of(day, time_zone=zone), over_at(day, time_zone=zone)
     there = zoneinfo.ZoneInfo(zone)
     assert asked.astimezone(there).date() == day
     assert (asked.astimezone(there).hour, asked.astimezone(there).minute) == (6, 0)
