@@ -22,6 +22,7 @@ from app.journey.intake import own_bills, uploads
 from app.journey.invoices.service import report_unseen
 from app.journey.notices import service as notices
 from app.journey.payments.service import renew_promises
+from app.journey.plans import rounds
 from app.journey.plans.service import look_at_days
 from app.people import clients, passkeys, sessions
 from app.services import Services
@@ -72,6 +73,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     lapse_offers: dt.timedelta(minutes=5),
     report_overdue: dt.timedelta(hours=1),
     look_at_days: dt.timedelta(minutes=5),
+    rounds.drop_stale: dt.timedelta(hours=1),
     consents.remind: dt.timedelta(hours=1),
     notices.drop_old: dt.timedelta(hours=1),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -65,3 +66,13 @@ class PlanDay(Base):
     minor: Mapped[int | None]  # None, of the last day alone: all that is left then
     state: Mapped[str] = mapped_column(String(7), default=DayState.WAITING)
     look_at: Mapped[dt.datetime | None]  # when it has come, then when it is over; None: it is over, or the plan is
+
+
+class Round(Base):
+    """Bills that a customer chose to pay one after the other. One at a time; forgotten once they have done with it."""
+
+    __tablename__ = "paying_round"
+
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id", ondelete="CASCADE"), primary_key=True)
+    invoice_ids: Mapped[list[Any]]  # in the order in which they were chosen
+    begun_at: Mapped[dt.datetime] = mapped_column(index=True)

@@ -33,6 +33,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     security,
     sign_in,
     stop,
+    together,
     tools,
     verify,
 )

@@ -45,6 +45,7 @@ from app.people.customers import today_of
 from app.people.vetting import vetting_of
 from app.web.context import services
 from app.web.customers.pages import blueprint, me, named_payment, note_seen
+from app.web.customers.together import round_now
 from app.web.customers.verdicts import allowed_views, ways_of_bill, ways_view
 from connectors.money import Money
 
@@ -100,6 +101,7 @@ def inbox() -> ResponseReturnValue:
         held = held_bills(uow.session, now=uow.now, customer_id=customer.id) if first else []
         most = CORRECTIONS_MOST if request.args.get("credits") == "all" else STANDING_MOST
         standing = standing_credits(uow.session, customer_id=customer.id, most=most) if first else []
+        chosen, next_href = round_now(uow) if page == 1 else (None, None)
         kinds = corrected(uow.session, invoice_ids=[bill.id for bill in bills])
         matched = match(
             uow.session,
@@ -120,6 +122,8 @@ def inbox() -> ResponseReturnValue:
         answers=answers,
         before=before,
         plans=plans,
+        round=chosen,
+        next_href=next_href,
         scheduled=scheduled,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,

@@ -16,6 +16,7 @@ from app.journey.receipts.read import receipt_ids
 from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
 from app.web.customers.bank_view import view_of_bank
 from app.web.customers.pages import approves_in_app, blueprint, me, named_payment, set_cookie
+from app.web.customers.together import round_now
 
 #: without script the page fetches itself again
 REFRESH_S = 4
@@ -68,12 +69,18 @@ def payment(pay: str) -> ResponseReturnValue:
     except NotFound:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
+    chosen, next_href = None, None
+    if not limited:
+        with services().reading() as uow:
+            chosen, next_href = round_now(uow)
     return render_template(
         "customers/payment.html",
         payment=view,
         just_back="back" in request.args,
         refresh_s=None if view.final or view.truth is Truth.SCHEDULED else REFRESH_S,
         limited=limited,
+        round=chosen,
+        next_href=next_href,
         in_app=approves_in_app(view),
     )
 

@@ -119,6 +119,7 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
         "sequence": 0,
         "answer": None,
         "extended_to": None,
+        "plan": None,
         "delivered_at": clock().isoformat(),
         "payments": [],
     }
