@@ -101,7 +101,7 @@ def today(journey: Journey) -> dt.date:
 def test_all_answers_stand_side_by_side_and_paying_is_one_of_them(journey: Journey) -> None:
     invoice_id = bill(journey)
     kinds = ["answers/more-time", "answers/paid-elsewhere", "answers/declined", "answers/disputed"]
-    assert offered(journey, invoice_id) == ["pay", "part", *kinds]
+    assert offered(journey, invoice_id) == ["pay", "bank", "later", "parts", "part", *kinds]
     page = journey.browser.page(f"/bills/{invoice_id}")
     assert {tuple(each["class"]) for each in page.select(".choices a")} == {("button", "quiet")}
     assert page.select("main .button:not(.quiet)") == []  # nothing on the page outranks them
@@ -109,7 +109,7 @@ def test_all_answers_stand_side_by_side_and_paying_is_one_of_them(journey: Journ
 
 def test_of_a_bill_that_its_customer_added_nobody_is_told(journey: Journey) -> None:
     own = add(journey.browser)
-    assert offered(journey, own) == ["pay", "answers/paid-elsewhere", "answers/declined"]
+    assert offered(journey, own) == ["pay", "bank", "later", "answers/paid-elsewhere", "answers/declined"]
     form = shown(journey, f"/bills/{own}/answers/declined")
     assert "Nobody sees it but you" in form
     assert "replies" not in form
