@@ -45,6 +45,7 @@ class Source:
     key: tuple[str, ...]  #: columns of the primary key: together the subject of the entry
     since: str  #: the column with the time from which on each row has an entry
     columns: tuple[str, ...]  #: what is said
+    added: tuple[str, ...] = ()  #: of these, columns that entries of before they were there do not say
     digests: tuple[str, ...] = ()  #: columns with bytes or JSON, of which the SHA-256 is said
     only: str = ""  #: SQL: which rows are facts of this kind
 
@@ -143,6 +144,7 @@ SOURCES = {
             "amount_minor",
             "discount_minor",
             "discount_until",
+            "later_discounts",
             "issued_on",
             "due_on",
             "expires_on",
@@ -156,6 +158,7 @@ SOURCES = {
             "terms",
             "opened_at",
         ),
+        added=("later_discounts",),
         only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
     ),
     Kind.BILL_ANSWERED: Source(
@@ -197,6 +200,7 @@ SOURCES = {
             "currency",
             "amount_minor",
             "discount_minor",
+            "discount_until",
             "credited_minor",
             "earlier_paid",
             "earlier_not_here",
@@ -209,6 +213,7 @@ SOURCES = {
             "payee_check_id",
             "decided_at",
         ),
+        added=("discount_until",),
         digests=("evidence",),  # it names the passkey, by which strangers could link receipts
     ),
     Kind.BANK_CALL: Source(

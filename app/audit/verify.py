@@ -189,10 +189,12 @@ def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Seque
         which = subject(source, opening)
         if (entry.kind, entry.subject) != (kind.value, which):
             audit.say(f"{_name(entry)} is of {kind.value} {which}, and is kept as one of {entry.kind} {entry.subject}")
-        row = rows.get(which)
-        if row is None:
+        if which not in rows:
             audit.say(f"{_name(entry)}: its row in {source.table}, {which}, is gone")
-        elif row != entry.opening:
+            continue
+        unsaid = set(source.added) - opening.keys()
+        row = canonical({name: value for name, value in rows[which].items() if name not in unsaid})
+        if row != entry.opening:
             audit.say(f"{source.table} {which} was changed: {_difference(entry.opening, row)}")
 
 
@@ -204,14 +206,14 @@ def _opening(source: Source, entry: Any) -> dict[str, Any] | None:
     return read if isinstance(read, dict) and read.keys() >= set(source.key) else None
 
 
-def _rows(connection: Connection, source: Source, openings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _rows(connection: Connection, source: Source, openings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """What their rows say now, by subject."""
     table: Table = Base.metadata.tables[source.table]
     key = [table.columns[name] for name in source.key]
     wanted = [tuple(opening[name] for name in source.key) for opening in openings]
     columns = [table.columns[name] for name in dict.fromkeys((*source.key, *source.columns, *source.digests))]
     found = [row._asdict() for row in connection.execute(select(*columns).where(tuple_(*key).in_(wanted)))]
-    return {subject(source, row): canonical(said(source, row)) for row in found}
+    return {subject(source, row): said(source, row) for row in found}
 
 
 def _name(entry: Any) -> str:

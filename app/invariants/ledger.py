@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from app.invariants.query import Invariant, holds
 
+#: the discounts of bills as these were delivered, in the order in which they stand there; their days as text
+_TIERS = (
+    "(SELECT i.id, i.amount_minor, -1 AS place, CAST(i.discount_until AS text) AS until, i.discount_minor AS minor"
+    " FROM invoice i WHERE i.discount_until IS NOT NULL UNION ALL"
+    " SELECT i.id, i.amount_minor, tier.key, tier.value ->> 'until', CAST(tier.value ->> 'minor' AS bigint)"
+    " FROM invoice i CROSS JOIN {later:i})"
+)
+#: of one of them (t) what is left by what of the bill was asked at a decision (d): the same share, rounded down. In two
+#: steps, since the whole product of two large amounts has more digits than the database counts
+_ASKED = "(t.amount_minor - d.credited_minor)"
+_HIGH = f"(t.minor * ({_ASKED} / 1000000))"
+_SHARE = (
+    f"({_HIGH} / t.amount_minor * 1000000"
+    f" + ({_HIGH} % t.amount_minor * 1000000 + t.minor * ({_ASKED} % 1000000)) / t.amount_minor)"
+)
+
 LEDGER: tuple[Invariant, ...] = (
     holds(
         "F1",
@@ -103,5 +119,24 @@ LEDGER: tuple[Invariant, ...] = (
         " WHERE named.biller_id = c.biller_id AND named.number = c.names) OR EXISTS (SELECT 1 FROM correction beside"
         " WHERE beside.biller_id = c.biller_id AND beside.customer_id = c.customer_id AND beside.names = c.names"
         " AND beside.kind = 'new_version' AND beside.id <> c.id))))",
+    ),
+    holds(
+        "F12",
+        "of the discounts of a bill each later one takes off less, and each something, but not everything",
+        f"SELECT t.id FROM {_TIERS} t WHERE t.minor <= 0 OR t.minor >= t.amount_minor"  # noqa: S608  # our own text
+        f" UNION ALL SELECT t.id FROM {_TIERS} t JOIN {_TIERS} next ON next.id = t.id AND next.place > t.place"
+        " WHERE next.until <= t.until OR next.minor >= t.minor",
+    ),
+    holds(
+        "F13",
+        "a decision took the discount of its day and no other one, to the cent; none, where none held or it is of a"
+        " part",
+        f"SELECT d.id FROM decision d LEFT JOIN (SELECT d.id, max({_SHARE}) AS minor FROM decision d"  # noqa: S608
+        f" JOIN {_TIERS} t ON t.id = d.invoice_id AND t.until >= CAST(d.pay_on AS text)"
+        " WHERE d.rest_minor = 0 AND d.paid_minor = 0 GROUP BY d.id) held ON held.id = d.id"
+        " WHERE d.discount_minor >= 0 AND d.discount_minor <> COALESCE(held.minor, 0)"
+        f" UNION ALL SELECT d.id FROM decision d LEFT JOIN {_TIERS} t"
+        " ON t.id = d.invoice_id AND t.until = CAST(d.discount_until AS text) WHERE d.discount_minor > 0"
+        f" AND (d.discount_until < d.pay_on OR d.discount_minor <> COALESCE({_SHARE}, 0))",
     ),
 )

@@ -19,6 +19,7 @@ _WORDS = {
 }
 _TOGETHER = re.compile(r"\{together:([^,}]+),([^}]+)\}")
 _ASKED = re.compile(r"\{asked:([^,}]+),([^}]+)\}")
+_LATER = re.compile(r"\{later:(\w+)\}")
 _SECONDS = re.compile(r"\{seconds:([^,}]+),([^}]+)\}")
 
 
@@ -26,7 +27,8 @@ _SECONDS = re.compile(r"\{seconds:([^,}]+),([^}]+)\}")
 class Invariant:
     """``sql`` returns the ids of what breaks it.
 
-    In it ``{live}`` and its like are lists, ``{seconds:a,b}`` is a − b in seconds, ``:now`` is the time, and
+    In it ``{live}`` and its like are lists, ``{seconds:a,b}`` is a − b in seconds, ``:now`` is the time,
+    ``{later:i}`` are the later discounts of the invoices ``i``, each a ``tier.value`` in the order of ``tier.key``, and
     ``{asked:handler,field}`` selects the ids that stand in this field of the handler's work, ``{together:…}`` those in
     the many facts of its work. EXCEPT takes them away as one set: to look through all work for each id takes minutes
     among many payments.
@@ -48,6 +50,11 @@ class Invariant:
             "sqlite": "json_each(payload, '$.facts') AS fact",
         }[dialect]
         query = _TOGETHER.sub(rf"SELECT fact.value ->> '\2' FROM work, {facts} WHERE handler = '\1'", query)  # noqa: S608
+        later = {
+            "postgresql": r"json_array_elements(\1.later_discounts) WITH ORDINALITY AS tier(value, key)",
+            "sqlite": r"json_each(\1.later_discounts) AS tier",
+        }[dialect]
+        query = _LATER.sub(later, query)
         query = _ASKED.sub(r"SELECT payload ->> '\2' FROM work WHERE handler = '\1'", query)
         if dialect == "postgresql":
             difference = r"EXTRACT(EPOCH FROM (CAST(\1 AS timestamptz) - CAST(\2 AS timestamptz)))"

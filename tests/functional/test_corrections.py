@@ -291,9 +291,11 @@ def test_a_credit_note_that_came_before_its_bill_is_applied_to_it(journey: Journ
 
 
 def test_the_new_amount_has_the_same_share_of_the_discount(journey: Journey) -> None:
-    invoice_id = bill(journey, early_payment={"until": "2026-11-30", "discount": "3.33"})
+    tiers = [{"until": "2026-11-30", "amount": "3.33"}, {"until": "2026-12-05", "amount": "1.67"}]
+    invoice_id = bill(journey, discounts=tiers)
     credit(journey)
-    assert journey.invoice(invoice_id).discount.minor == 233  # 3.33 × 70/100, rounded down
+    # 3.33 × 70/100 and 1.67 × 70/100, rounded down
+    assert [each.saves.minor for each in journey.invoice(invoice_id).discounts] == [233, 116]
     journey.pay(invoice_id)
     journey.wait(3)
     assert [entry["amount"] for entry in journey.ledger()] == ["67.67"]

@@ -180,7 +180,7 @@ def _delivered(rng: random.Random, firm: Firm, at: int, place: int) -> Known:
         amount=amount,
         asked=amount,
         payable=amount,
-        discounted=Money(minor - minor // 50, firm.currency) if place % 4 == 1 else amount,
+        discounted=frozenset([Money(minor - minor // 50, firm.currency)] if place % 4 == 1 else []),
         amounts=frozenset([Money(minor // 50, firm.currency)]) if place % 4 == 1 else frozenset(),
         limits=frozenset([DUE, DISCOUNT_UNTIL] if place % 4 == 1 else [DUE]),
         terms=frozenset([(DUE - ISSUED).days]),
@@ -198,7 +198,7 @@ def original_of(firm: Firm, known: Known) -> str:
             "number": known.number,
             "issue_date": ISSUED.isoformat(),
             "due_date": DUE.isoformat(),
-            "discount_until": DISCOUNT_UNTIL.isoformat() if known.discounted != known.amount else None,
+            "discount_until": DISCOUNT_UNTIL.isoformat() if known.discounted else None,
             "amount": str(known.amount),
             "lines": lines,
             "note": f"{firm.phone}, {customer_of(known)}, {firm.street}, {firm.city}, index relevé 12350, ancien 12329",
@@ -281,10 +281,10 @@ def _usual_lines(rng: random.Random, firm: Firm, known: Known) -> tuple[str, ...
         if firm.vat_id[:2] == "FR"
         else "Bien à vous",
     ]
-    if known.discounted != known.amount:
-        may.append(
-            f"Escompte : {amount_as_written(rng, known.amount - known.discounted)} jusqu’au {DISCOUNT_UNTIL:%d.%m.%Y}"
-        )
+    may += [
+        f"Escompte : {amount_as_written(rng, known.amount - less)} jusqu’au {DISCOUNT_UNTIL:%d.%m.%Y}"
+        for less in known.discounted
+    ]
     return tuple(rng.sample(may, rng.randrange(2, len(may))))
 
 

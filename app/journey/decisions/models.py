@@ -65,6 +65,7 @@ class Decision(Base):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("discount_minor >= 0", name="discount_not_negative"),
+        CheckConstraint("(discount_minor = 0) = (discount_until IS NULL)", name="discount_has_its_day"),
         CheckConstraint("credited_minor >= 0", name="credited_not_negative"),
         CheckConstraint("paid_minor >= 0", name="paid_not_negative"),
         CheckConstraint("rest_minor >= 0", name="rest_not_negative"),
@@ -80,6 +81,7 @@ class Decision(Base):
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]  # what is to leave the account, after the discount
     discount_minor: Mapped[int]  # fixed now, whatever the clock says when the bank acts
+    discount_until: Mapped[dt.date | None]  # which of the bill's discounts it is: the last day of that one
     # what the biller had taken off the bill until then: once it takes off more, the decision is void
     credited_minor: Mapped[int] = mapped_column(default=0)
     # the payments of bills that this one replaces, as the page warned of them: once there are others, it is to give way

@@ -30,7 +30,7 @@ from app.journey.invoices.access import (
 )
 from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.rules import payable_on
+from app.journey.invoices.rules import discount_on
 from app.journey.ledger.rules import Claim
 from app.journey.ledger.service import executed_of
 from app.people import biller_queue, passkeys, stops
@@ -77,6 +77,7 @@ class Price:
     amount: Money  #: leaves the customer's account
     discount: Money  #: is let off
     rest: Money
+    discount_until: dt.date | None = None  #: the last day of the discount that it is
 
 
 def start_paying(
@@ -184,6 +185,7 @@ def decide(
         currency=invoice.currency,
         amount_minor=claimed.amount.minor,
         discount_minor=claimed.discount.minor,
+        discount_until=price.discount_until,
         credited_minor=invoice.credited_minor,
         paid_minor=invoice.paid_minor,
         parts_paid=signed.get("parts_paid", "").split(),
@@ -372,8 +374,10 @@ def price_of(invoice: Invoice, *, day: dt.date, part: object = None) -> Price:
     discount: that is for who pays all at once. Raises Invalid."""
     nothing, left = Money(0, invoice.currency), invoice.left
     if part is None:
-        amount = payable_on(amount=left, discount=invoice.discount, discount_until=invoice.discount_until, day=day)
-        return Price(amount=amount, discount=left - amount, rest=nothing)
+        taken = discount_on(invoice.discounts, day)
+        if taken is None:
+            return Price(amount=left, discount=nothing, rest=nothing)
+        return Price(amount=left - taken.saves, discount=taken.saves, rest=nothing, discount_until=taken.until)
     amount = checked_part(part, left=left)
     return Price(amount=amount, discount=nothing, rest=left - amount)
 

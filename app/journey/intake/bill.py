@@ -77,7 +77,7 @@ class Means:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyPayment:
-    """One tier: who pays by the end of ``until`` pays ``discount`` less."""
+    """One tier: who pays by the end of ``until`` pays ``discount`` less. Each later one of a bill takes off less."""
 
     until: dt.date
     discount: Money
@@ -128,7 +128,7 @@ class Bill:
     means: tuple[Means, ...] = ()
     creditor_id: str | None = None  #: BT-90, who collects by direct debit; unchecked
     remittance_reference: str | None = None  #: BT-83, as written
-    early_payments: tuple[EarlyPayment, ...] = ()  #: structured tiers, the earliest first
+    early_payments: tuple[EarlyPayment, ...] = ()  #: tiers that leave nothing to guess, the earliest first
     terms: str | None = None  #: BT-20 as written: shown, never computed with
     order_reference: str | None = None  #: BT-13
     preceding_numbers: tuple[str, ...] = ()  #: BT-25
@@ -150,11 +150,6 @@ class Bill:
     @property
     def means_codes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(each.code for each in self.means if each.code))
-
-    @property
-    def early_payment(self) -> EarlyPayment | None:
-        """The discount that can be offered: where there are several, the customer reads the terms."""
-        return self.early_payments[0] if len(self.early_payments) == 1 else None
 
 
 class BillRefused(Exception):

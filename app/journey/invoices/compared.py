@@ -115,6 +115,7 @@ def _bills(session: Session, companies: dict[str, Company], *, customer_id: str,
 def _known(
     invoice: Invoice, sha256: str, key: SealingKey | None, companies: dict[str, Company], today: dt.date
 ) -> Known:
+    limits = frozenset(filter(None, (invoice.due_on, *invoice.discount_days)))
     return Known(
         id=invoice.id,
         company=companies[invoice.delivery.biller_id],
@@ -123,24 +124,20 @@ def _known(
         account=invoice.payee_iban,
         amount=invoice.amount,
         asked=invoice.asked,
-        payable=payable_on(
-            amount=invoice.left, discount=invoice.discount, discount_until=invoice.discount_until, day=today
-        ),
-        discounted=invoice.asked - invoice.discount,
+        payable=payable_on(amount=invoice.left, discounts=invoice.discounts, day=today),
+        discounted=frozenset(invoice.asked - each.saves for each in invoice.discounts),
         amounts=frozenset(
             amount
             for amount in (
-                invoice.discount,
+                *(each.saves for each in invoice.discounts),
                 invoice.amount - invoice.asked,
                 Money(invoice.paid_minor, invoice.currency),
             )
             if amount.minor
         ),
         days=frozenset([invoice.issued_on]),
-        limits=frozenset(filter(None, (invoice.due_on, invoice.discount_until))),
-        terms=frozenset(
-            (day - invoice.issued_on).days for day in (invoice.due_on, invoice.discount_until) if day is not None
-        ),
+        limits=limits,
+        terms=frozenset((day - invoice.issued_on).days for day in limits),
         sha256=sha256,
         is_genuine=key is None or is_good(key, at=invoice.received_at),
     )

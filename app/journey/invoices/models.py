@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.intake.means import MeansKind
 from app.journey.intake.models import MEANS
-from app.journey.invoices.rules import Word, discount_left
+from app.journey.invoices.rules import Discount, Word, discount_left
 from app.journey.invoices.states import InvoiceState
 from connectors.money import Money
 from consent.base import Base, Id
@@ -34,6 +34,9 @@ class Invoice(Base):
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("discount_minor >= 0 AND discount_minor < amount_minor", name="discount_within_amount"),
         CheckConstraint("(discount_minor = 0) = (discount_until IS NULL)", name="discount_has_its_day"),
+        CheckConstraint(
+            "discount_until IS NOT NULL OR CAST(later_discounts AS TEXT) = '[]'", name="later_discounts_follow_one"
+        ),
         Index(
             "ix_invoice_unseen",
             "opened_at",
@@ -92,8 +95,12 @@ class Invoice(Base):
     retracted_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     sequence: Mapped[int] = mapped_column(default=0, server_default="0")  # of what is told of corrections of it
     replaces_id: Mapped[str | None] = mapped_column(ForeignKey("invoice.id"))  # of which this is the new version
-    discount_minor: Mapped[int] = mapped_column(default=0)  # early payment, one tier
+    # early payment: the first tier, which most bills have alone, and those after it as {"until": "2026-12-05", "minor":
+    # 100}, the earliest first. In the row itself: it is locked and logged with it, and a list asks nothing besides for
+    # it. That of each two the later one saves less is F12 of `quittance check`
+    discount_minor: Mapped[int] = mapped_column(default=0)
     discount_until: Mapped[dt.date | None]
+    later_discounts: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
     expires_on: Mapped[dt.date | None]  # the last day of a request to pay
@@ -166,11 +173,28 @@ class Invoice(Base):
         return Money(max(self.asked.minor - self.paid_minor, 0), self.currency)
 
     @property
-    def discount(self) -> Money:
-        """What early payment takes off what is asked: of a bill that is paid in one, and not in parts."""
+    def discounts(self) -> tuple[Discount, ...]:
+        """What early payment takes off what is asked, the earliest day first: of a bill that is paid in one, and not in
+        parts. One of which nothing is left is none any more."""
         if self.paid_minor:
-            return Money(0, self.currency)
+            return ()
+        return tuple(each for each in map(self._left_of, self._tiers()) if each.saves.minor)
+
+    @property
+    def discount_days(self) -> tuple[dt.date, ...]:
+        """The last days of all discounts that it names, whatever has been taken off it since."""
+        return tuple(each.until for each in self._tiers())
+
+    def _tiers(self) -> Iterator[Discount]:
+        """As its biller delivered them."""
+        if self.discount_until is None:
+            return
+        yield Discount(self.discount_until, Money(self.discount_minor, self.currency))
+        for each in self.later_discounts:
+            yield Discount(dt.date.fromisoformat(each["until"]), Money(each["minor"], self.currency))
+
+    def _left_of(self, tier: Discount) -> Discount:
         left = discount_left(
-            amount_minor=self.amount_minor, asked_minor=self.asked.minor, discount_minor=self.discount_minor
+            amount_minor=self.amount_minor, asked_minor=self.asked.minor, discount_minor=tier.saves.minor
         )
-        return Money(left, self.currency)
+        return Discount(tier.until, Money(left, self.currency))

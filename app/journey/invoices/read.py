@@ -20,6 +20,7 @@ from app.journey.intake import own_bills
 from app.journey.intake.models import DeliveredBill, OwnBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import EarlierBill, earlier_bills
+from app.journey.invoices.discounts import DiscountView, discounts_on
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
@@ -36,13 +37,6 @@ INBOX_MOST = 100
 #: open bills of one company that stand beside a consent for it
 OPEN_MOST = 5
 _DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscountView:
-    saves: Money
-    until: dt.date
-    open: bool  #: can still be won today
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +87,7 @@ class InvoiceView:
     paid: Money  #: by payments of parts, or of all of it
     left: Money  #: of what is asked
     payable: Money  #: what paying it today costs
-    discount: DiscountView | None
+    discounts: tuple[DiscountView, ...]  #: for paying early, the earliest day first; also those that are over
     reference: str | None
     means: str  #: MeansKind
     elsewhere: dict[str, str]  #: what it says of a means that is not offered: intake/means.py
@@ -127,6 +121,21 @@ class InvoiceView:
         """What stands large: what is left to pay, or what the payment takes that has the bill, or all that have paid
         it."""
         return self.decided or self.left
+
+    @property
+    def discount(self) -> DiscountView | None:
+        """The one that holds today, else the last one, which is over."""
+        return next((each for each in self.discounts if each.holds), self.discounts[-1] if self.discounts else None)
+
+    @property
+    def later_discounts(self) -> tuple[DiscountView, ...]:
+        """Those that hold once the one of today is over."""
+        return tuple(each for each in self.discounts if each.open and not each.holds)
+
+    @property
+    def price_after(self) -> Money:
+        """What paying all of it costs once the discount of today is over."""
+        return self.later_discounts[0].price if self.later_discounts else self.left
 
     @property
     def taken_off(self) -> Money:
@@ -398,11 +407,6 @@ def _view(
     is_stopped: bool = False,
     earlier: EarlierBill | None,
 ) -> InvoiceView:
-    discount = None
-    if invoice.discount_until is not None and not invoice.paid_minor:
-        discount = DiscountView(
-            saves=invoice.discount, until=invoice.discount_until, open=today <= invoice.discount_until
-        )
     return InvoiceView(
         id=invoice.id,
         biller_id=invoice.biller_id,
@@ -421,12 +425,10 @@ def _view(
         received_at=invoice.received_at,
         amount=invoice.amount,
         asked=invoice.asked,
-        payable=payable_on(
-            amount=invoice.left, discount=invoice.discount, discount_until=invoice.discount_until, day=today
-        ),
+        payable=payable_on(amount=invoice.left, discounts=invoice.discounts, day=today),
         paid=Money(invoice.paid_minor, invoice.currency),
         left=invoice.left,
-        discount=discount,
+        discounts=discounts_on(invoice, today),
         reference=invoice.reference,
         means=invoice.means,
         elsewhere=invoice.means_details,

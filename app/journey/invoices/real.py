@@ -85,7 +85,7 @@ class Known:
     amount: Money  #: as billed
     asked: Money  #: after all that its biller took off since
     payable: Money  #: today
-    discounted: Money  #: with the discount for early payment, open or over
+    discounted: frozenset[Money]  #: with each discount for early payment, open or over
     sha256: str = ""  #: of what was delivered
     is_genuine: bool = True  #: False: its seal does not count any more
     said: frozenset[str] = field(default=frozenset(), repr=False)  #: words and numbers of it, as ``said.runs_in``
@@ -97,7 +97,7 @@ class Known:
 
     @property
     def dues(self) -> frozenset[Money]:
-        return frozenset({self.amount, self.asked, self.payable, self.discounted})
+        return frozenset({self.amount, self.asked, self.payable}) | self.discounted
 
     @property
     def words(self) -> tuple[str, ...]:

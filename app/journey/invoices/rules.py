@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,11 +25,24 @@ def discount_left(*, amount_minor: int, asked_minor: int, discount_minor: int) -
     return discount_minor * asked_minor // amount_minor
 
 
-def payable_on(*, amount: Money, discount: Money, discount_until: dt.date | None, day: dt.date) -> Money:
-    """The exact price of paying the whole invoice on the customer's local ``day``; the last discount day counts."""
-    if discount_until is not None and day <= discount_until:
-        return amount - discount
-    return amount
+class Discount(NamedTuple):
+    """One tier of early payment: who pays by the end of ``until`` pays ``saves`` less. Of several the earlier one is
+    the larger one."""
+
+    until: dt.date
+    saves: Money
+
+
+def discount_on(discounts: Sequence[Discount], day: dt.date) -> Discount | None:
+    """The one that holds on the customer's local ``day``, of those of a bill, the earliest first; its last day
+    counts."""
+    return next((each for each in discounts if day <= each.until), None)
+
+
+def payable_on(*, amount: Money, discounts: Sequence[Discount], day: dt.date) -> Money:
+    """The exact price of paying the whole invoice on the customer's local ``day``."""
+    discount = discount_on(discounts, day)
+    return amount if discount is None else amount - discount.saves
 
 
 class Word(NamedTuple):

@@ -197,7 +197,7 @@ def _holder(uow: UnitOfWork, delivered: DeliveredBill, bill: Bill) -> str:
 
 def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: dt.datetime) -> dict[str, Any]:
     """The invoice of a bill, column by column. ``holder``: of the account to which it is paid from here."""
-    early = bill.early_payment
+    first = bill.early_payments[0] if bill.early_payments else None
     is_paid_here = delivered.means == MeansKind.CREDIT_TRANSFER
     iban = bill.payee.iban if bill.payee and is_paid_here else None
     if is_paid_here and iban is None:
@@ -214,8 +214,11 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: d
         "amount_minor": bill.payable.minor,
         "credited_minor": 0,
         "paid_minor": 0,
-        "discount_minor": early.discount.minor if early else 0,
-        "discount_until": early.until if early else None,
+        "discount_minor": first.discount.minor if first else 0,
+        "discount_until": first.until if first else None,
+        "later_discounts": [
+            {"until": each.until.isoformat(), "minor": each.discount.minor} for each in bill.early_payments[1:]
+        ],
         "issued_on": bill.issued_on,
         "due_on": bill.due_on,
         "expires_on": bill.expires_on,

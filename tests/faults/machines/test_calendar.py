@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from app.journey.invoices.rules import payable_on
+from app.journey.invoices.rules import Discount, payable_on
 from app.journey.payments import rules
 from app.journey.webhooks.delivery import PAUSES_S
 from app.people.customers import today_of
@@ -209,7 +210,9 @@ def test_a_message_is_tried_twelve_times_with_ever_longer_pauses() -> None:
 
 # --------------------------------------------------------------------------------------------- days, and where they are
 
-AMOUNT, DISCOUNT = Money(100_00, "EUR"), Money(3_00, "EUR")
+AMOUNT = Money(100_00, "EUR")
+#: by the last day, and two days later
+DISCOUNTS = (Money(3_00, "EUR"), Money(1_50, "EUR"))
 #: east and west of everything, whole hours and not, clocks that change at midnight, by half an hour or by two hours
 ZONES = (
     "Europe/Paris",
@@ -222,6 +225,7 @@ ZONES = (
     "Asia/Beirut",
     "Asia/Kathmandu",
     "Australia/Lord_Howe",
+    "Pacific/Auckland",
     "Pacific/Chatham",
     "Pacific/Kiritimati",
     "Pacific/Pago_Pago",
@@ -236,7 +240,8 @@ def resident(zone: str) -> Customer:
 
 
 def price(customer: Customer, now: dt.datetime, *, until: dt.date) -> int:
-    return payable_on(amount=AMOUNT, discount=DISCOUNT, discount_until=until, day=today_of(customer, now)).minor
+    tiers = tuple(Discount(until + place * 2 * DAY, saves) for place, saves in enumerate(DISCOUNTS))
+    return payable_on(amount=AMOUNT, discounts=tiers, day=today_of(customer, now)).minor
 
 
 def end_of(day: dt.date, zone: str) -> dt.datetime:
@@ -245,7 +250,7 @@ def end_of(day: dt.date, zone: str) -> dt.datetime:
 
 
 class Day(RuleBasedStateMachine):
-    """A bill with a discount, a customer somewhere, a clock: the price goes up once, when their last day is over."""
+    """A bill with two discounts, a customer somewhere, a clock: the price goes up when the last day of each is over."""
 
     now: dt.datetime
 
@@ -263,20 +268,42 @@ class Day(RuleBasedStateMachine):
         assert self.seen <= today <= self.seen + 2 * DAY, "days come one after the other and never back"
         self.seen = today
 
-    @rule(moments=st.sampled_from((-1, -0.000001, 0, 1)))
-    def look_at_the_end_of_the_last_day(self, moments: float) -> None:
-        end = end_of(self.until, self.zone)
+    @rule(moments=st.sampled_from((-1, -0.000001, 0, 1)), days=st.sampled_from((0, 2)))
+    def look_at_the_end_of_a_last_day(self, moments: float, days: int) -> None:
+        end = end_of(self.until + days * DAY, self.zone)
         self.now = max(self.now, end + dt.timedelta(seconds=moments))
         self.seen = today_of(self.customer, self.now)
 
     @invariant()
     def the_discount_ends_with_the_customers_day(self) -> None:
-        over = self.now >= end_of(self.until, self.zone)
-        assert price(self.customer, self.now, until=self.until) == (AMOUNT.minor if over else 97_00)
+        over = sum(self.now >= end_of(self.until + days * DAY, self.zone) for days in (0, 2))
+        assert price(self.customer, self.now, until=self.until) == (97_00, 98_50, 100_00)[over]
 
 
 def test_the_last_day_of_a_discount() -> None:
     run_state_machine_as_test(Day, settings=runs(100, steps=15))
+
+
+@pytest.mark.parametrize(
+    ("zone", "until"),
+    [
+        ("Pacific/Auckland", dt.date(2026, 11, 27)),
+        ("Pacific/Auckland", dt.date(2026, 9, 27)),  # a day of 23 hours
+        ("Pacific/Auckland", dt.date(2027, 4, 4)),  # of 25
+        ("Europe/Paris", dt.date(2026, 10, 25)),
+        ("Europe/Paris", dt.date(2027, 3, 28)),
+        ("Australia/Lord_Howe", dt.date(2027, 4, 4)),
+        ("Africa/Cairo", dt.date(2027, 4, 29)),  # there is no midnight after it: at 00:00 it is 01:00
+        ("Pacific/Kiritimati", dt.date(2026, 12, 31)),
+    ],
+)
+def test_the_last_second_of_a_discount_and_the_first_of_the_next_one(zone: str, until: dt.date) -> None:
+    customer, there = resident(zone), zoneinfo.ZoneInfo(zone)
+    last = dt.datetime.combine(until, dt.time(23, 59, 59), tzinfo=there).astimezone(dt.UTC)
+    assert end_of(until, zone) - last == SECOND
+    assert [price(customer, last + seconds * SECOND, until=until) for seconds in (0, 1)] == [97_00, 98_50]
+    end = end_of(until + 2 * DAY, zone)
+    assert [price(customer, end - seconds * SECOND, until=until) for seconds in (1, 0)] == [98_50, 100_00]
 
 
 @given(zone=st.sampled_from(ZONES), year=st.integers(2026, 2037))
@@ -296,5 +323,5 @@ def test_two_customers_pay_two_prices_at_one_moment() -> None:
     """It is tomorrow in the east while it is yesterday in the west."""
     until = dt.date(2026, 12, 31)
     now = dt.datetime(2026, 12, 31, 10, 30, tzinfo=dt.UTC)
-    assert price(resident("Pacific/Kiritimati"), now, until=until) == 100_00  # 1 January, 00:30
+    assert price(resident("Pacific/Kiritimati"), now, until=until) == 98_50  # 1 January, 00:30
     assert price(resident("Pacific/Pago_Pago"), now, until=until) == 97_00  # 30 December, 23:30

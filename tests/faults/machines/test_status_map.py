@@ -36,7 +36,7 @@ from connectors.contract import BankStatus, Fact
 from connectors.money import Money
 from consent.base import new_id
 from consent.models import Consent, Trip
-from tests.faults.machines.house import BILLERS, CUSTOMER, House, house, runs
+from tests.faults.machines.house import BILLERS, CUSTOMER, DISCOUNT_UNTIL, House, house, runs
 from tests.support.logged import log_all
 
 pytestmark = pytest.mark.timeout(600)  # to make a run that breaks something short takes minutes
@@ -145,6 +145,7 @@ class Words(RuleBasedStateMachine):
                 currency="EUR",
                 amount_minor=money.minor,
                 discount_minor=self.discount,
+                discount_until=DISCOUNT_UNTIL if self.discount else None,
                 pay_on=uow.now.date(),
                 payee_name="Lumen",
                 payee_iban="FR1420041010050500013M02606",

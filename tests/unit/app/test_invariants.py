@@ -828,6 +828,61 @@ def a_discount_below_zero(books: Books) -> None:
     books.change("decision", decision, amount_minor=payment["amount_minor"] + 1, discount_minor=-1)
 
 
+EARLY = "discount_minor > 0 AND discount_until IS NOT NULL"
+
+
+@_breaks("F12")
+def who_pays_later_is_let_off_more(books: Books) -> None:
+    bill = books.one("invoice", EARLY)
+    later = {"until": f"{bill['discount_until'] + 24 * HOUR}", "minor": bill["discount_minor"]}
+    books.change("invoice", bill, later_discounts=[later])
+
+
+@_breaks("F12")
+def a_later_discount_of_an_earlier_day(books: Books) -> None:
+    bill = books.one("invoice", EARLY)
+    later = [
+        {"until": f"{bill['discount_until'] + days * 24 * HOUR}", "minor": 3 - at} for at, days in enumerate((2, 1))
+    ]
+    books.change("invoice", bill, later_discounts=later)
+
+
+@_breaks("F12")
+def a_later_discount_of_nothing(books: Books) -> None:
+    bill = books.one("invoice", EARLY)
+    books.change("invoice", bill, later_discounts=[{"until": f"{bill['discount_until'] + 24 * HOUR}", "minor": 0}])
+
+
+def _decided_early(books: Books) -> Row:
+    return books.one("decision", EARLY)
+
+
+@_breaks("F13")
+def the_discount_of_a_later_day_was_taken(books: Books) -> None:
+    decision = _decided_early(books)
+    bill = books.one("invoice", f"id = '{decision['invoice_id']}'")
+    later = {"until": f"{bill['discount_until']}", "minor": bill["discount_minor"]}
+    earlier = {"discount_until": decision["pay_on"], "discount_minor": bill["discount_minor"] + 1}
+    books.change("invoice", bill, later_discounts=[later], **earlier)
+
+
+@_breaks("F13")
+def a_discount_whose_day_was_over_was_taken(books: Books) -> None:
+    decision = _decided_early(books)
+    bill = books.one("invoice", f"id = '{decision['invoice_id']}'")
+    over = decision["pay_on"] - 24 * HOUR
+    books.change("invoice", bill, discount_until=over)
+    books.change("decision", decision, discount_until=over)
+
+
+@_breaks("F13", "B3", "F3", "B7")
+def a_cent_more_than_the_discount_was_let_off(books: Books) -> None:
+    decision = books.of(
+        "decision", books.payment("settled", "decision_id IN (SELECT id FROM decision WHERE discount_minor > 0)")
+    )
+    books.change("decision", decision, discount_minor=decision["discount_minor"] + 1)
+
+
 @_breaks("F8")
 def a_payment_under_way_holds_less_than_its_amount(books: Books) -> None:
     with_discount = "id IN (SELECT payment_id FROM ledger_entry WHERE account LIKE 'adjust:%')"

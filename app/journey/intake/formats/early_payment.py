@@ -4,7 +4,7 @@ Three spellings are computed: the German ``#SKONTO#`` lines in the payment terms
 BR-DE-18), the percentage or amount with an end date of UBL, and the discount terms of CII EXTENDED. Everything else
 (free text, a line that breaks the rule, a percentage and an amount that differ, terms about an instalment) is shown as
 written: a discount read wrongly is an amount paid short. One tier that cannot be computed leaves all of them to the
-reader.
+reader, and so does one that takes off no less than an earlier one: nobody would pay early for it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from connectors.money import Money, exponent_of
 
 #: days of one tier; more is a typing mistake, and far beyond it the calendar ends
 DAYS_MAX = 366
+
+#: of one bill; two are usual
+TIERS_MAX = 10
 
 #: minor units by which a stated amount may differ from its percentage
 ROUNDING_MAX = 1
@@ -82,13 +85,18 @@ def after(day: dt.date, days: str) -> dt.date | None:
 def offers(tiers: Iterable[Tier], *, payable: Money, total: Money | None = None) -> tuple[EarlyPayment, ...]:
     """The discounts, the earliest first, when each takes off something but not everything; else none.
 
-    The same tier written in two spellings is one. Two for one day leave open which holds. Rounded half up.
+    The same tier written in two spellings is one. Two for one day leave open which holds. Each later one takes off
+    less. Rounded half up.
     """
     found = {_offer(tier, payable=payable, most=total or payable) for tier in tiers}
     offered = sorted((each for each in found if each), key=lambda each: each.until)
-    if len(offered) != len(found) or len({each.until for each in offered}) != len(offered):
+    if len(offered) != len(found) or len(offered) > TIERS_MAX or not all(map(_goes_down, offered, offered[1:])):
         return ()
     return tuple(offered)
+
+
+def _goes_down(one: EarlyPayment, later: EarlyPayment) -> bool:
+    return one.until < later.until and one.discount.minor > later.discount.minor
 
 
 def _offer(tier: Tier, *, payable: Money, most: Money) -> EarlyPayment | None:

@@ -49,7 +49,7 @@ def _bill(found: Mapping[str, Any]) -> Bill:
         means=_all_means(found),
         creditor_id=found.get("creditor_id"),
         remittance_reference=found.get("reference"),
-        early_payments=(_early_payment(found, payable),) if "early_payment" in found else (),
+        early_payments=_early_payments(found, payable),
         order_reference=found.get("order_reference"),
         lines=tuple(_bill_line(index, each, currency) for index, each in enumerate(found.get("lines", ()))),
         note=found.get("note"),
@@ -110,15 +110,36 @@ def _preceding(found: Mapping[str, Any], kind: BillKind) -> tuple[str, ...]:
     return (found[word],) if word in found else ()
 
 
-def _early_payment(found: Mapping[str, Any], payable: Money) -> EarlyPayment:
-    until, written = found["early_payment"]["until"], found["early_payment"]["discount"]
-    discount = checks.json_amount(written, payable.currency, element="/early_payment/discount")
+def _early_payments(found: Mapping[str, Any], payable: Money) -> tuple[EarlyPayment, ...]:
+    """One discount, or the list of several: the same said in two places could be two things."""
+    if "early_payment" in found:
+        if "discounts" in found:
+            detail = "'early_payment' is one discount, 'discounts' are all of them: leave one of the two out."
+            raise BillRefused("value-refused", detail, element="/discounts")
+        return (_early_payment(found, found["early_payment"], payable, at="/early_payment", amount="discount"),)
+    tiers: list[EarlyPayment] = []
+    for index, each in enumerate(found.get("discounts", ())):
+        tier = _early_payment(found, each, payable, at=f"/discounts/{index}", amount="amount")
+        if tiers and tier.until <= tiers[-1].until:
+            detail = "The discounts go by their days, the earliest first, one for each day."
+            raise BillRefused("date-refused", detail, element=f"/discounts/{index}/until")
+        if tiers and tier.discount.minor >= tiers[-1].discount.minor:
+            detail = "Who pays later takes off less: the amount must be below that of the discount before."
+            raise BillRefused("amounts-do-not-add-up", detail, element=f"/discounts/{index}/amount")
+        tiers.append(tier)
+    return tuple(tiers)
+
+
+def _early_payment(
+    found: Mapping[str, Any], said: Mapping[str, Any], payable: Money, *, at: str, amount: str
+) -> EarlyPayment:
+    discount = checks.json_amount(said[amount], payable.currency, element=f"{at}/{amount}")
     if not 0 < discount.minor < payable.minor:
         detail = "The discount must be more than nothing and less than the amount."
-        raise BillRefused("amounts-do-not-add-up", detail, element="/early_payment/discount")
-    if until < found["issued_on"]:
-        raise BillRefused("date-refused", "The discount ends before the bill begins.", element="/early_payment/until")
-    return EarlyPayment(until=until, discount=discount)
+        raise BillRefused("amounts-do-not-add-up", detail, element=f"{at}/{amount}")
+    if said["until"] < found["issued_on"]:
+        raise BillRefused("date-refused", "The discount ends before the bill begins.", element=f"{at}/until")
+    return EarlyPayment(until=said["until"], discount=discount)
 
 
 def _bill_line(index: int, found: Mapping[str, Any], currency: str) -> Line:

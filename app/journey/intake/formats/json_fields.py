@@ -13,6 +13,7 @@ from marshmallow import RAISE, Schema, fields
 
 from app.journey.intake.bill import BillKind, BillRefused
 from app.journey.intake.formats import checks, json_tree, text
+from app.journey.intake.formats.early_payment import TIERS_MAX
 from app.journey.intake.means import MeansKind
 
 LINES_MAX = 1_000
@@ -55,11 +56,11 @@ class _Nested(_Field, fields.Nested):
 
 
 class _List(_Field, fields.List[Any]):
-    """A list of at most LINES_MAX objects."""
+    """A list of objects, so many at most."""
 
-    def __init__(self, nested: type[Schema], description: str) -> None:
-        super().__init__(fields.Nested(nested), metadata={"description": description, "maxItems": LINES_MAX})
-        self.reader = _list_reader(_object_reader(nested()))
+    def __init__(self, nested: type[Schema], description: str, *, most: int = LINES_MAX) -> None:
+        super().__init__(fields.Nested(nested), metadata={"description": description, "maxItems": most})
+        self.reader = _list_reader(_object_reader(nested()), most)
 
 
 class _Text(_Field, fields.String):
@@ -103,12 +104,12 @@ def _object_reader(schema: Schema) -> _Reader:
     return read
 
 
-def _list_reader(reader: _Reader) -> _Reader:
+def _list_reader(reader: _Reader, most: int) -> _Reader:
     def read(value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise BillRefused("type-refused", "The value must be a list.")
-        if len(value) > LINES_MAX:
-            raise BillRefused("too-large", f"The list is longer than {LINES_MAX}.")
+        if len(value) > most:
+            raise BillRefused("too-large", f"The list is longer than {most}.")
         found = []
         for index, each in enumerate(value):
             try:
@@ -254,6 +255,20 @@ class EarlyPaymentSchema(_Strict):
     )
 
 
+class DiscountSchema(_Strict):
+    """One of several discounts for paying early. Until its day your customer pays the amount of the bill less this."""
+
+    until = _Date("Last day on which it holds, on your customer's own calendar.", required=True)
+    amount = _Text(
+        _exact(text.QUOTE_MAX),
+        "What the customer may take off: more than nothing, less than the amount of the bill, and less than by the"
+        " discount before.",
+        required=True,
+        pattern=_AMOUNT_PATTERN,
+        example="1.68",
+    )
+
+
 class BillSchema(_Strict):
     """A bill. Every value is a text in quotes, amounts included, so that no program rounds them."""
 
@@ -331,4 +346,10 @@ class BillSchema(_Strict):
     order_reference = _Text(_exact(text.ID_MAX), "The customer's order.", maxLength=text.ID_MAX, example="PO-7")
     note = _Text(partial(text.paragraph, element=""), "A message to the customer.", maxLength=text.PARAGRAPH_MAX)
     lines = _List(LineSchema, "What the bill is for.")
-    early_payment = _Nested(EarlyPaymentSchema, "A discount for paying early.")
+    early_payment = _Nested(EarlyPaymentSchema, "A discount for paying early. Of several: discounts.")
+    discounts = _List(
+        DiscountSchema,
+        "All discounts for paying early, the earliest day first; each later one takes off less. Not beside"
+        " early_payment.",
+        most=TIERS_MAX,
+    )

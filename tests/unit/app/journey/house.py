@@ -361,6 +361,7 @@ class House:
                 currency="EUR",
                 amount_minor=price.amount.minor,
                 discount_minor=price.discount.minor,
+                discount_until=price.discount_until,
                 credited_minor=invoice.credited_minor,
                 paid_minor=invoice.paid_minor,
                 parts_paid=list(ledger.executed_of(uow.session, [invoice_id])),

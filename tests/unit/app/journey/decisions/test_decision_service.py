@@ -137,6 +137,7 @@ def test_what_is_signed_is_what_is_decided_and_claimed(house: House, device: Aut
         "currency": "EUR",
         "amount_minor": 9700,
         "discount_minor": 200,
+        "discount_until": dt.date(2026, 11, 23),
         "credited_minor": 0,
         "paid_minor": 0,
         "parts_paid": [],

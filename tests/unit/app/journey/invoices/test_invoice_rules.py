@@ -10,46 +10,126 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.journey.invoices.rules import Paper, Word, may_be_same, payable_on
+from app.journey.decisions.service import price_of
+from app.journey.invoices.discounts import discounts_on
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.rules import Discount, Paper, Word, may_be_same, payable_on
 from connectors.money import Money
 
-AMOUNT, DISCOUNT, NOTHING = Money(10000, "EUR"), Money(200, "EUR"), Money(0, "EUR")
+AMOUNT = Money(10000, "EUR")
 UNTIL = dt.date(2026, 11, 30)
+
+
+DAYS = st.dates(dt.date(2026, 1, 1), dt.date(2027, 12, 31))
 
 
 @pytest.mark.parametrize(
     ("day", "minor"),
     [
-        (dt.date(2026, 11, 1), 9800),
-        (dt.date(2026, 11, 29), 9800),
-        (dt.date(2026, 11, 30), 9800),  # the last day counts
-        (dt.date(2026, 12, 1), 10000),
+        (dt.date(2026, 11, 1), 9700),
+        (dt.date(2026, 11, 29), 9700),
+        (dt.date(2026, 11, 30), 9700),  # the last day counts
+        (dt.date(2026, 12, 1), 9850),
+        (dt.date(2026, 12, 10), 9850),
+        (dt.date(2026, 12, 11), 10000),
         (dt.date(2027, 11, 30), 10000),
     ],
 )
-def test_the_discount_is_taken_off_up_to_and_on_its_last_day(day: dt.date, minor: int) -> None:
-    assert payable_on(amount=AMOUNT, discount=DISCOUNT, discount_until=UNTIL, day=day) == Money(minor, "EUR")
+def test_the_first_discount_whose_last_day_is_not_over_is_taken_off(day: dt.date, minor: int) -> None:
+    discounts = (Discount(UNTIL, Money(300, "EUR")), Discount(dt.date(2026, 12, 10), Money(150, "EUR")))
+    assert payable_on(amount=AMOUNT, discounts=discounts, day=day) == Money(minor, "EUR")
 
 
-@given(amount=st.integers(1, 10**12), discount=st.data(), day=st.dates(), until=st.none() | st.dates())
-def test_it_is_the_amount_or_the_amount_less_the_discount_and_never_nothing(
-    amount: int, discount: st.DataObject, day: dt.date, until: dt.date | None
+@st.composite
+def billed(draw: st.DrawFn) -> Invoice:
+    """An invoice with no discount, one or several, of which anything between nothing and all was credited."""
+    amount = draw(st.integers(1, 10**11 - 1))
+    days = sorted(draw(st.sets(DAYS, max_size=min(5, amount - 1))))
+    saves = draw(st.sets(st.integers(1, amount - 1), min_size=len(days), max_size=len(days))) if days else set()
+    tiers = list(zip(days, sorted(saves, reverse=True), strict=True))
+    return Invoice(
+        currency="EUR",
+        amount_minor=amount,
+        credited_minor=draw(st.sampled_from((0, amount)) | st.integers(0, amount + 1)),
+        paid_minor=0,
+        discount_minor=tiers[0][1] if tiers else 0,
+        discount_until=tiers[0][0] if tiers else None,
+        later_discounts=[{"until": day.isoformat(), "minor": minor} for day, minor in tiers[1:]],
+    )
+
+
+@given(invoice=billed(), day=DAYS)
+def test_what_is_paid_and_what_is_let_off_are_all_that_is_left_to_the_cent(invoice: Invoice, day: dt.date) -> None:
+    price = price_of(invoice, day=day)
+    assert price.amount.minor + price.discount.minor == invoice.left.minor
+    assert price.rest.minor == 0
+    assert price.amount == payable_on(amount=invoice.left, discounts=invoice.discounts, day=day)
+    assert (price.amount.minor > 0) is (invoice.left.minor > 0)
+    assert (price.discount_until is None) is (price.discount.minor == 0)
+    held = [minor for until, minor in delivered(invoice) if day <= until]
+    share = held[0] * invoice.asked.minor // invoice.amount_minor if held else 0
+    assert price.discount.minor == share
+    if price.discount_until is not None:
+        assert day <= price.discount_until
+        assert price.discount_until in invoice.discount_days
+
+
+@given(invoice=billed(), one=DAYS, other=DAYS)
+def test_who_waits_never_pays_less(invoice: Invoice, one: dt.date, other: dt.date) -> None:
+    earlier, later = sorted((one, other))
+    assert price_of(invoice, day=earlier).amount.minor <= price_of(invoice, day=later).amount.minor
+
+
+@given(invoice=billed(), day=DAYS, more=st.integers(0, 10**11))
+def test_a_further_credit_note_makes_nobody_pay_more(invoice: Invoice, day: dt.date, more: int) -> None:
+    before = price_of(invoice, day=day)
+    invoice.credited_minor += more
+    after = price_of(invoice, day=day)
+    assert after.amount.minor <= before.amount.minor
+    assert after.discount.minor <= before.discount.minor
+
+
+@given(invoice=billed(), day=DAYS, data=st.data())
+def test_a_part_has_no_discount_and_neither_has_what_is_left_after_one(
+    invoice: Invoice, day: dt.date, data: st.DataObject
 ) -> None:
-    less = discount.draw(st.integers(1, amount - 1)) if until and amount > 1 else 0
-    price = payable_on(amount=Money(amount, "EUR"), discount=Money(less, "EUR"), discount_until=until, day=day)
-    in_time = until is not None and day <= until
-    assert price.minor == (amount - less if in_time else amount)
-    assert price.minor > 0
+    if invoice.left.minor < 2:
+        return
+    part = Money(data.draw(st.integers(1, invoice.left.minor - 1)), "EUR")
+    price = price_of(invoice, day=day, part=str(part))
+    assert (price.amount, price.discount.minor, price.discount_until) == (part, 0, None)
+    assert price.rest == invoice.left - part
+    invoice.paid_minor = part.minor
+    rest = price_of(invoice, day=day)
+    assert (rest.amount, rest.discount.minor, rest.discount_until) == (invoice.left, 0, None)
 
 
-@given(day=st.dates())
-def test_without_a_last_day_there_is_no_discount(day: dt.date) -> None:
-    assert payable_on(amount=AMOUNT, discount=NOTHING, discount_until=None, day=day) == AMOUNT
+@given(invoice=billed(), day=DAYS)
+def test_what_the_customer_sees_is_what_they_would_pay(invoice: Invoice, day: dt.date) -> None:
+    shown = discounts_on(invoice, day)
+    assert [each.until for each in shown] == sorted({each.until for each in shown})
+    for each in shown:
+        assert price_of(invoice, day=each.until).amount == each.price
+        assert each.price + each.saves == invoice.left
+        assert each.open is (day <= each.until)
+    assert [each.price for each in shown if each.holds] == [price_of(invoice, day=day).amount] * any(
+        each.open for each in shown
+    )
+
+
+def delivered(invoice: Invoice) -> list[tuple[dt.date, int]]:
+    first = [(invoice.discount_until, invoice.discount_minor)] if invoice.discount_until else []
+    return first + [(dt.date.fromisoformat(each["until"]), each["minor"]) for each in invoice.later_discounts]
+
+
+@given(day=DAYS)
+def test_without_a_discount_it_is_the_amount(day: dt.date) -> None:
+    assert payable_on(amount=AMOUNT, discounts=(), day=day) == AMOUNT
 
 
 def test_a_discount_in_another_currency_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="cannot be mixed"):
-        payable_on(amount=AMOUNT, discount=Money(2, "JPY"), discount_until=UNTIL, day=UNTIL)
+        payable_on(amount=AMOUNT, discounts=(Discount(UNTIL, Money(2, "JPY")),), day=UNTIL)
 
 
 CAME = dt.datetime(2026, 11, 1, 9, tzinfo=dt.UTC)

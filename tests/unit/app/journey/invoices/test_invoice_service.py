@@ -89,6 +89,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "replaces_id": None,
         "discount_minor": 168,
         "discount_until": dt.date(2026, 11, 20),
+        "later_discounts": [],
         "issued_on": dt.date(2026, 11, 1),
         "due_on": dt.date(2026, 12, 1),
         "expires_on": None,

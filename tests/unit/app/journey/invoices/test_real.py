@@ -608,7 +608,7 @@ def test_a_bill_of_the_same_company_with_a_longer_number_warns_of_nothing() -> N
         amount=little,
         asked=little,
         payable=little,
-        discounted=little,
+        discounted=frozenset(),
     )
     assert judged(words_of(dice(1), letter_of(dice(1), firm, known)), bills=[short, known]).bill_id == (known.id)
     assert judged(a_letter(), bills=[short]).verdict is Verdict.UNKNOWN

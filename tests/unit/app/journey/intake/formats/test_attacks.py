@@ -153,4 +153,4 @@ def test_what_the_bill_says_by_itself(attacks: dict[Path, str]) -> None:
 def test_only_the_discount_by_the_rule_is_a_discount(attacks: dict[Path, str]) -> None:
     names = [path.name for path in attacks if path.name.startswith("skonto_")]
     bills = {name: outcome(next(path for path in attacks if path.name == name)) for name in names}
-    assert [name for name, bill in bills.items() if isinstance(bill, Bill) and bill.early_payment] == ["skonto_ok.xml"]
+    assert [name for name, bill in bills.items() if isinstance(bill, Bill) and bill.early_payments] == ["skonto_ok.xml"]

@@ -204,5 +204,16 @@ def test_a_discount_for_paying_another_payee_is_only_shown() -> None:
     assert read(terms=terms.replace("</ram:SpecifiedT", factor + "</ram:SpecifiedT")).early_payments == ()
 
 
+def test_several_discount_terms_are_as_many_discounts() -> None:
+    first, second = measure("7") + percent("3.00"), measure("14") + percent("2.00")
+    terms = cii_terms(discount=second) + cii_terms(discount=first) + cii_terms(due_on="20261201")
+    assert read(terms=terms).early_payments == (
+        EarlyPayment(until=dt.date(2026, 11, 8), discount=Money(253, "EUR")),  # 2.526
+        EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(168, "EUR")),
+    )
+    more_later = cii_terms(discount=first) + cii_terms(discount=measure("14") + percent("3.01"))
+    assert read(terms=more_later).early_payments == ()
+
+
 def test_a_credit_has_no_discount() -> None:
     assert read(type_code="381", terms=cii_terms(discount=measure("14") + percent("2.00"))).early_payments == ()

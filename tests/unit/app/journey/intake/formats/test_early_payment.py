@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.journey.intake.bill import BillRefused, EarlyPayment
 from app.journey.intake.formats import early_payment
@@ -103,6 +106,53 @@ def test_several_tiers_are_several_discounts_the_earliest_first() -> None:
         EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(268, "EUR")),
         EarlyPayment(until=dt.date(2026, 11, 29), discount=Money(119, "EUR")),
     )
+
+
+def test_a_later_discount_that_takes_off_no_less_leaves_all_to_the_reader() -> None:
+    later = dt.date(2026, 11, 29)
+    for percent in ("2.25", "2.26", "3.00"):
+        other = Tier(until=later, percent=Decimal(percent))
+        assert early_payment.offers([TIER, other], payable=Money(11900, "EUR")) == ()
+    # by the percentages it would be less, and to the cent it is the same
+    assert early_payment.offers([TIER, Tier(until=later, percent=Decimal("2.00"))], payable=Money(30, "EUR")) == ()
+
+
+def test_there_are_ten_discounts_at_the_most() -> None:
+    many = [Tier(until=TIER.until + dt.timedelta(days=days), amount=Money(100 - days, "EUR")) for days in range(11)]
+    assert len(early_payment.offers(many[:10], payable=Money(11900, "EUR"))) == 10
+    assert early_payment.offers(many, payable=Money(11900, "EUR")) == ()
+
+
+DAYS = st.dates(dt.date(2026, 11, 1), dt.date(2027, 10, 31))
+TIERS = st.lists(
+    st.builds(
+        Tier,
+        until=DAYS,
+        percent=st.decimals("0.01", "99.99", places=2),
+        base=st.none() | st.decimals("0.01", "999.99", places=2),
+    ),
+    max_size=5,
+)
+
+
+@given(stated=TIERS, payable=st.integers(1, 10**6))
+def test_what_is_offered_is_all_of_it_goes_down_and_is_the_same_in_any_order(stated: list[Tier], payable: int) -> None:
+    found = early_payment.offers(stated, payable=Money(payable, "EUR"))
+    assert found == early_payment.offers(stated[::-1], payable=Money(payable, "EUR"))
+    assert {each.until for each in found} in ({each.until for each in stated}, set())
+    assert all(0 < each.discount.minor < payable for each in found)
+    for one, later in itertools.pairwise(found):
+        assert one.until < later.until
+        assert one.discount.minor > later.discount.minor
+
+
+@given(days=st.dictionaries(st.integers(0, 366), st.decimals("0.00", "99.99", places=2), max_size=5))
+def test_skonto_lines_say_their_days_and_percentages(days: dict[int, Decimal]) -> None:
+    lines = "".join(f"#SKONTO#TAGE={day}#PROZENT={each}#\n" for day, each in days.items())
+    expected = [
+        Tier(until=ISSUED_ON + dt.timedelta(days=day), percent=each, base=None) for day, each in days.items() if each
+    ]
+    assert tiers(lines) == tuple(expected)
 
 
 @pytest.mark.parametrize(

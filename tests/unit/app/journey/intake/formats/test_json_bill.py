@@ -93,6 +93,18 @@ def test_a_printed_iban_is_taken() -> None:
     assert found.payee == Payee(name=SELLER_NAME, iban=IBAN)
 
 
+def several(*euros: int) -> list[dict[str, str]]:
+    """Discounts of so many euros each, one for each day from the 10th on."""
+    return [{"until": f"2026-11-{day}", "amount": f"{each}.00"} for day, each in enumerate(euros, start=10)]
+
+
+def test_several_discounts_are_as_many_tiers_and_none_are_none() -> None:
+    found = reader.read(json_bill(discounts=several(3, 2, 1)))
+    assert [(each.until.day, each.discount.minor) for each in found.early_payments] == [(10, 300), (11, 200), (12, 100)]
+    assert reader.read(json_bill(discounts=[])).early_payments == ()
+    assert len(reader.read(json_bill(discounts=several(*range(20, 10, -1)))).early_payments) == 10
+
+
 REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"to": None}, "element-missing", "/to"),
     ({"number": "  "}, "element-missing", "/number"),
@@ -148,6 +160,25 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
             "/early_payment/discount",
         )
         for discount in ("0.00", "84.20", "99.00")
+    ),
+    ({"discounts": {"until": "2026-11-15", "amount": "1.00"}}, "type-refused", "/discounts"),
+    ({"discounts": [{"until": "2026-11-15"}]}, "element-missing", "/discounts/0/amount"),
+    ({"discounts": [{"until": "2026-11-15", "discount": "1.00"}]}, "element-missing", "/discounts/0/amount"),
+    ({"discounts": [{"until": "2026-10-31", "amount": "1.00"}]}, "date-refused", "/discounts/0/until"),
+    ({"discounts": several(2, 2), "early_payment": several(1)[0]}, "element-missing", "/early_payment/discount"),
+    (
+        {"discounts": several(2), "early_payment": {"until": "2026-11-15", "discount": "1.00"}},
+        "value-refused",
+        "/discounts",
+    ),
+    ({"discounts": several(*range(20, 9, -1))}, "too-large", "/discounts"),
+    ({"discounts": several(2, 2)}, "amounts-do-not-add-up", "/discounts/1/amount"),
+    ({"discounts": several(3, 2, 5)}, "amounts-do-not-add-up", "/discounts/2/amount"),
+    ({"discounts": several(2) + several(1)}, "date-refused", "/discounts/1/until"),
+    ({"discounts": several(3, 2)[::-1]}, "date-refused", "/discounts/1/until"),
+    *(
+        ({"discounts": [{"until": "2026-11-15", "amount": amount}]}, "amounts-do-not-add-up", "/discounts/0/amount")
+        for amount in ("0.00", "84.20", "99.00")
     ),
     ({"lines": [{"description": "x"}] * 1001}, "too-large", "/lines"),
     ({"note": [[[[[[[[[]]]]]]]]]}, "too-large", "/note/0/0/0/0/0/0/0"),
@@ -208,7 +239,7 @@ def test_the_schema_describes_every_field() -> None:
     assert list(fields) == [
         *("to", "number", "issued_on", "kind", "corrects", "replaces", "due_on", "currency", "amount", "payee"),
         *("means", "mandate", "creditor_id", "reference"),
-        *("order_reference", "note", "lines", "early_payment"),
+        *("order_reference", "note", "lines", "early_payment", "discounts"),
     ]
     assert all(field.metadata["description"] for field in fields.values())
 
@@ -224,8 +255,12 @@ def bills(draw: st.DrawFn) -> Bill:
     currency = draw(st.sampled_from(sorted(EXPONENTS)))
     payable = Money(draw(st.integers(2, 10**12)), currency)
     issued_on = draw(DAYS)
-    discounts = st.builds(Money, st.integers(1, payable.minor - 1), st.just(currency))
-    tiers = st.builds(EarlyPayment, until=DAYS.filter(lambda day: day >= issued_on), discount=discounts)
+    days = sorted(draw(st.sets(DAYS.filter(lambda day: day >= issued_on), max_size=min(3, payable.minor - 1))))
+    saves = draw(st.sets(st.integers(1, payable.minor - 1), min_size=len(days), max_size=len(days)))
+    tiers = (
+        EarlyPayment(until=until, discount=Money(minor, currency))
+        for until, minor in zip(days, sorted(saves, reverse=True), strict=True)
+    )
     amounts = st.builds(Money, st.integers(-(10**12), 10**12), st.just(currency))
     lines = st.builds(Line, description=WORDS, quantity=st.none() | WORDS, amount=st.none() | amounts)
     return Bill(
@@ -237,7 +272,7 @@ def bills(draw: st.DrawFn) -> Bill:
         to=draw(WORDS),
         payee=Payee(name=draw(WORDS), iban=IBAN),
         remittance_reference=draw(st.none() | WORDS.filter(lambda word: not word.upper().startswith("R"))),
-        early_payments=draw(st.just(()) | st.tuples(tiers)),
+        early_payments=tuple(tiers),
         order_reference=draw(st.none() | WORDS),
         lines=tuple(draw(st.lists(lines, max_size=3))),
         note=draw(st.none() | WORDS),
@@ -246,7 +281,7 @@ def bills(draw: st.DrawFn) -> Bill:
 
 def as_json(bill: Bill) -> bytes:
     """The bill as a biller would write it."""
-    early = bill.early_payment
+    tiers = [{"until": each.until.isoformat(), "amount": str(each.discount)} for each in bill.early_payments]
     lines = [
         {
             "description": line.description,
@@ -268,7 +303,7 @@ def as_json(bill: Bill) -> bytes:
         order_reference=bill.order_reference,
         note=bill.note,
         lines=lines or None,
-        early_payment={"until": early.until.isoformat(), "discount": str(early.discount)} if early else None,
+        discounts=tiers or None,
     )
 
 

@@ -291,7 +291,7 @@ def test_no_account_is_no_payee(account: str | None) -> None:
 
 def test_a_skonto_line_is_a_discount_on_the_amount_due() -> None:
     found = read(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n#SKONTO#TAGE=30#PROZENT=0.00#\n")
-    assert found.early_payment == EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(168, "EUR"))
+    assert found.early_payments == (EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(168, "EUR")),)
     assert found.terms == "#SKONTO#TAGE=14#PROZENT=2.00#\n#SKONTO#TAGE=30#PROZENT=0.00#"
 
 
@@ -303,20 +303,33 @@ SETTLEMENT = (
 
 def test_a_percentage_with_an_end_date_is_one_too() -> None:
     found = read(extra_terms=SETTLEMENT)
-    assert found.early_payment == EarlyPayment(until=dt.date(2026, 11, 10), discount=Money(211, "EUR"))  # 2.105
+    assert found.early_payments == (EarlyPayment(until=dt.date(2026, 11, 10), discount=Money(211, "EUR")),)  # 2.105
+
+
+def test_several_skonto_lines_are_as_many_discounts() -> None:
+    terms = "3 Stufen:\n#SKONTO#TAGE=14#PROZENT=1.00#\n#SKONTO#TAGE=7#PROZENT=2.00#BASISBETRAG=80.00#\n"
+    found = read(terms=terms + "#SKONTO#TAGE=30#PROZENT=0.00#\n")
+    assert found.early_payments == (
+        EarlyPayment(until=dt.date(2026, 11, 8), discount=Money(160, "EUR")),
+        EarlyPayment(until=dt.date(2026, 11, 15), discount=Money(84, "EUR")),
+    )
+    assert found.terms is not None
+    assert found.terms.startswith(terms)
 
 
 @pytest.mark.parametrize(
     "terms",
     [
-        "#SKONTO#TAGE=7#PROZENT=2.00#\n#SKONTO#TAGE=14#PROZENT=1.00#\n",
         "#SKONTO#TAGE=14#PROZENT=2,25#\n",
+        "#SKONTO#TAGE=7#PROZENT=2.00#\n#SKONTO#TAGE=14#PROZENT=2,25#\n",
+        "#SKONTO#TAGE=7#PROZENT=2.00#\n#SKONTO#TAGE=14#PROZENT=3.00#\n",  # nobody would pay early
+        "#SKONTO#TAGE=7#PROZENT=2.00#\n#SKONTO#TAGE=7#PROZENT=3.00#\n",
         "3% Skonto innerhalb 10 Tagen bis 15.03.2026",
     ],
 )
-def test_several_tiers_and_free_text_are_only_shown(terms: str) -> None:
+def test_what_leaves_something_to_guess_is_only_shown(terms: str) -> None:
     found = read(terms=terms)
-    assert (found.early_payment, found.terms) == (None, terms.strip())
+    assert (found.early_payments, found.terms) == ((), terms.strip())
 
 
 def test_an_amount_with_an_end_date_is_one_too() -> None:
@@ -334,7 +347,8 @@ def test_a_percentage_without_a_day_is_only_shown() -> None:
 
 
 def test_both_spellings_with_different_days_are_two_tiers() -> None:
-    assert read(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n", extra_terms=SETTLEMENT).early_payment is None
+    found = read(terms="#SKONTO#TAGE=14#PROZENT=2.00#\n", extra_terms=SETTLEMENT).early_payments
+    assert [(each.until.day, each.discount.minor) for each in found] == [(10, 211), (15, 168)]
 
 
 HALF = '<cbc:Amount currencyID="EUR">42.10</cbc:Amount>'
@@ -376,11 +390,11 @@ def test_the_german_text_beside_instalments_is_only_shown() -> None:
 def test_a_discount_of_all_that_is_due_is_one_of_the_bill(around: str) -> None:
     means = ubl_means().replace("<cac:PaymentMeans>", "<cac:PaymentMeans><cbc:ID>1</cbc:ID>")
     found = read(means=means, extra_terms=around + SETTLEMENT)
-    assert found.early_payment == EarlyPayment(until=dt.date(2026, 11, 10), discount=Money(211, "EUR"))
+    assert found.early_payments == (EarlyPayment(until=dt.date(2026, 11, 10), discount=Money(211, "EUR")),)
 
 
 def test_a_credit_has_no_discount() -> None:
-    assert read(root="CreditNote", extra_terms=SETTLEMENT).early_payment is None
+    assert read(root="CreditNote", extra_terms=SETTLEMENT).early_payments == ()
 
 
 def test_an_end_date_that_is_none_is_refused() -> None:
