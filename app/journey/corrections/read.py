@@ -16,6 +16,7 @@ from app.journey.answers.states import AnswerState
 from app.journey.connections.access import delivering_billers, is_silenced
 from app.journey.corrections.models import Correction
 from app.journey.corrections.states import WHOLE, CorrectionKind, CorrectionState
+from app.journey.decisions.models import Decision
 from app.journey.intake.bill import BillKind
 from app.journey.intake.means import MeansKind
 from app.journey.intake.models import DeliveredBill, HeldBill
@@ -25,7 +26,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
 from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger.service import overpaid_of, taken_of
+from app.journey.ledger.service import executed_of, is_overpaid, overpaid_of, taken_of
 from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.journey.plans.read import PlanForBiller, standing_for_biller
 from app.people.biller_states import SUSPENDED
@@ -229,6 +230,13 @@ def _views(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenDiscount:
+    until: dt.date  #: the last day of that discount
+    amount: Money
+    day: dt.date  #: of the customer, on which it held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedBill(BillForBiller):
     """A delivered bill or credit note as its biller sees it, with what it said of it later."""
 
@@ -243,6 +251,7 @@ class CorrectedBill(BillForBiller):
     refund_owed: Money  #: of what its biller took off
     paid_twice: Money  #: on top of another payment, and to be given back besides
     amount_paid: Money  #: by the payment that has paid it, or those of its parts until now
+    discount_taken: TakenDiscount | None  #: for early payment, by the payment that has paid it
     taken_off: Money  #: of a credit note or a new version: what came off the bill that it was applied to
     sequence: int  #: of the last thing that was told of corrections of it
     not_applied_because: str | None  #: of a credit note or a new version
@@ -266,7 +275,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
     credit_notes: Sequence[str | None] = ()
     whole: dict[str, Correction] = {}
     owed = twice = due = paid = Money(0, delivered.currency)
-    sequence = 0
+    sequence, discount = 0, None
     status = "closed" if own is not None and own.state == CorrectionState.APPLIED else "open"
     if invoice is not None:
         credit_notes = session.scalars(
@@ -282,6 +291,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
             twice = Money(overpaid_of(session, invoice.id), invoice.currency)
         due = invoice.left if status in ("open", NOT_PAID_HERE) else due
         paid = Money(taken_of(session, invoice.id), invoice.currency)
+        discount = _discount_taken(session, invoice) if invoice.discount_days else None
     elif delivered.kind == BillKind.INVOICE:
         status = "open" if delivered.means == MeansKind.CREDIT_TRANSFER else NOT_PAID_HERE
         due = Money(delivered.amount_minor, delivered.currency)
@@ -300,6 +310,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         refund_owed=owed,
         paid_twice=twice,
         amount_paid=paid,
+        discount_taken=discount,
         taken_off=own.taken if own is not None else Money(0, delivered.currency),
         sequence=sequence,
         not_applied_because=own.because if own is not None else None,
@@ -309,6 +320,17 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         extended_to=invoice.extended_to if invoice is not None else None,
         plan=standing_for_biller(session, invoice_id=invoice.id) if invoice is not None else None,
     )
+
+
+def _discount_taken(session: Session, invoice: Invoice) -> TakenDiscount | None:
+    """One at the most: it is for who pays all at once."""
+    paid_by = [each for each in executed_of(session, [invoice.id]) if not is_overpaid(session, payment_id=each)]
+    for one in session.scalars(select(Decision).where(Decision.payment_id.in_(paid_by))):
+        if one.discount_until is not None:
+            return TakenDiscount(
+                until=one.discount_until, amount=Money(one.discount_minor, one.currency), day=one.pay_on
+            )
+    return None
 
 
 def _bill_of(session: Session, invoice_id: str | None) -> str | None:

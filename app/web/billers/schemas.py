@@ -313,6 +313,17 @@ class PlanSchema(ma.Schema):
     )
 
 
+class TakenDiscountSchema(ma.Schema):
+    """One of the discounts of a bill, as it was taken."""
+
+    until = _day("The last day of that discount, as you delivered it.", allow_none=False)
+    amount = Amount(
+        required=True,
+        metadata={"example": "1.68", "description": "What it took off: of what you asked then, the share of it."},
+    )
+    day = _day("Your customer's own calendar day that counted.", allow_none=False)
+
+
 class DeliveredBillSchema(ma.Schema):
     """A bill or a credit note that you delivered. Nothing about who pays it, or from where."""
 
@@ -381,6 +392,15 @@ class DeliveredBillSchema(ma.Schema):
             "example": "0.00",
             "description": "What your customer paid of it, by the payment that has paid it: less a discount, and less"
             " what you had taken off before.",
+        },
+    )
+    discount_taken = fields.Nested(
+        TakenDiscountSchema,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The discount for early payment that your customer was let off, by the payment that has paid"
+            " it. It is that of their own calendar day when they decided, and stays so whenever the money arrives."
         },
     )
     taken_off = Amount(
