@@ -37,6 +37,7 @@ class ReceiptView:
     billed: Money
     credited: Money | None  #: what its biller had taken off the bill before
     discount: Money | None
+    discount_until: dt.date | None  #: which of the bill's it was: the last day of that one
     before: Money | None  #: what payments of other parts of the bill had paid before
     rest: Money | None  #: what it left to pay then
     payee_name: str
@@ -123,6 +124,7 @@ def _view(
         billed=invoice.amount,
         credited=Money(decision.credited_minor, decision.currency) if decision.credited_minor else None,
         discount=Money(decision.discount_minor, decision.currency) if decision.discount_minor else None,
+        discount_until=decision.discount_until,
         before=Money(decision.paid_minor, decision.currency) if decision.paid_minor else None,
         rest=Money(decision.rest_minor, decision.currency) if decision.rest_minor else None,
         payee_name=decision.payee_name,
