@@ -72,8 +72,8 @@ class DemoBill:
     contract: str | None = None
     note: str | None = None
     terms: str
-    #: days and percent of the one tier of a discount for paying early
-    early: tuple[int, str] | None = None
+    #: days and percent of each discount for paying early, the earliest first
+    early: tuple[tuple[int, str], ...] = ()
     exempt_because: str | None = None
 
     @property
@@ -98,9 +98,12 @@ class DemoBill:
         return self.net + self.tax
 
     @property
-    def discount(self) -> Decimal:
-        """What paying early takes off, rounded as everywhere."""
-        return _cents(self.total * Decimal(self.early[1]) / 100) if self.early else Decimal(0)
+    def discounts(self) -> list[tuple[dt.date, Decimal]]:
+        """What paying by which day takes off, rounded as everywhere."""
+        return [
+            (self.issued_on + dt.timedelta(days=days), _cents(self.total * Decimal(percent) / 100))
+            for days, percent in self.early
+        ]
 
     def content(self, to: str) -> bytes:
         """The file as it is delivered to the space address ``to``. The same call gives the same bytes."""
@@ -185,7 +188,7 @@ def _internet(today: dt.date) -> DemoBill:
         order_reference="CDE-118204-1",
         note=f"2 % de moins en cas de paiement au plus tard le {issued + dt.timedelta(days=12):%d/%m/%Y}.",
         terms="",
-        early=(12, "2.00"),
+        early=((12, "2.00"),),
     )
 
 
@@ -258,8 +261,8 @@ def _electricity(today: dt.date) -> DemoBill:
             Item(text="Grundpreis", quantity="2", unit="MON", price="9.90", rate="19.00"),
         ),
         contract="V-55810",
-        terms="Zahlbar innerhalb von 30 Tagen; 2 % Skonto bei Zahlung innerhalb von 10 Tagen.",
-        early=(10, "2.00"),
+        terms="Zahlbar innerhalb von 30 Tagen; innerhalb von 10 Tagen 2 % Skonto, innerhalb von 20 Tagen 1 %.",
+        early=((10, "2.00"), (20, "1.00")),
         note="Zählerstand 18.204 kWh, abgelesen.",
     )
 
@@ -376,9 +379,11 @@ def _json(bill: DemoBill, to: str) -> bytes:
         document["order_reference"] = bill.order_reference
     if bill.note:
         document["note"] = bill.note
-    if bill.early:
-        until = bill.issued_on + dt.timedelta(days=bill.early[0])
-        document["early_payment"] = {"until": until.isoformat(), "discount": str(bill.discount)}
+    if len(bill.discounts) == 1:
+        ((until, discount),) = bill.discounts
+        document["early_payment"] = {"until": until.isoformat(), "discount": str(discount)}
+    elif bill.discounts:
+        document["discounts"] = [{"until": day.isoformat(), "amount": str(amount)} for day, amount in bill.discounts]
     return json.dumps(document, ensure_ascii=False, indent=2).encode()
 
 
@@ -462,10 +467,9 @@ def _means(means: etree._Element, bill: DemoBill) -> None:
 
 def _terms(bill: DemoBill) -> str:
     """In words, and for the machine the German way (XRechnung BR-DE-18): every entry ends with a line break."""
-    if bill.early is None:
+    if not bill.early:
         return bill.terms
-    days, percent = bill.early
-    return f"{bill.terms}\n#SKONTO#TAGE={days}#PROZENT={percent}#\n"
+    return f"{bill.terms}\n" + "".join(f"#SKONTO#TAGE={days}#PROZENT={percent}#\n" for days, percent in bill.early)
 
 
 def _tax_total(total: etree._Element, bill: DemoBill) -> None:

@@ -16,7 +16,7 @@ from app.journey.corrections.read import chain_of
 from app.journey.invoices.chain import earlier_bills
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.states import CLOSED, PaymentState
-from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Key
+from tests.faults.sim.correcting import Document, Key
 
 if TYPE_CHECKING:
     from tests.faults.sim.adding import Paper
@@ -192,7 +192,7 @@ class Account:
         person = next(each for each in self.world.people if each.signed_in.customer.id == bill.customer_id)
         at = dt.datetime.fromisoformat(one.decided_at).replace(tzinfo=dt.UTC)
         day = at.astimezone(zoneinfo.ZoneInfo(person.signed_in.customer.time_zone)).date()
-        early = document.discount_minor * asked // document.minor if day <= DISCOUNT_UNTIL else 0
+        early = next((less for until, less in document.tiers if day <= until), 0) * asked // document.minor
         settled = [each for each in self.decided[bill.id] if each is not one and each.state == PaymentState.SETTLED]
         paid = self._sums(bill, settled) if settled else {0}
         discount = early if paid == {0} and not one.rest else 0

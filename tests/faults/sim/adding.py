@@ -19,7 +19,7 @@ from app.journey.invoices.states import InvoiceState
 from app.people.customers import today_of
 from connectors.profile import BankProfile
 from tests.faults.sim.bank import Bank
-from tests.faults.sim.correcting import Key
+from tests.faults.sim.correcting import Key, Tier
 from tests.faults.sim.house import Person
 from tests.support.bills import REFERENCE
 
@@ -50,7 +50,7 @@ class Paper:
     minor: int
     number: str
     reference: str
-    discount_minor: int = 0
+    tiers: tuple[Tier, ...] = ()
     is_collected: bool = False
 
     @property

@@ -37,6 +37,7 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.invoices import models as invoice_models
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.rules import Discount
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger import service as ledger
 from app.journey.ledger.models import LedgerEntry
@@ -618,6 +619,14 @@ def credit_in_payment_lost() -> Sequence[Change]:
         return 0 if lost else real(uow, invoice_id=invoice_id, minor=minor, **how)
 
     return [(invoices, "credit", credit)]
+
+
+@bug("of several discounts the largest is taken for as long as there is any", "R1", "F13")
+def largest_discount() -> Sequence[Change]:
+    def largest(discounts: Sequence[Discount], day: dt.date) -> Discount | None:
+        return discounts[0] if discounts and day <= discounts[-1].until else None
+
+    return [(decisions, "discount_on", largest)]
 
 
 @bug("the discount for early payment stays whole though part of the bill was credited", "R1")

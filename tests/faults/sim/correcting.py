@@ -40,6 +40,8 @@ WORDS: Mapping[str, float] = {
 
 #: a biller and a number of its
 Key = tuple[str, str]
+#: a discount for early payment: its last day, and what it takes off
+Tier = tuple[dt.date, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Document:
     space: Space
     number: str
     minor: int
-    discount_minor: int = 0
+    tiers: tuple[Tier, ...] = ()  #: the earliest first
     is_credit: bool = False
     is_collected: bool = False  #: by its biller: it is not paid here
     names: str | None = None  #: the number of the bill that it is about
@@ -198,18 +200,20 @@ def _promise(world: World, space: Space) -> Document:
 
 
 def _bill(world: World, space: Space, number: str, minor: int, *, names: str | None = None) -> Document:
-    discount = minor // 30 if world.dice.random() < 0.4 else 0
-    early = {"until": f"{DISCOUNT_UNTIL}", "discount": written(discount)} if discount else None
+    # the first is over when today is, in the midst of the history
+    first = min(world.floor.clock().date(), DISCOUNT_UNTIL - dt.timedelta(days=1))
+    several = ((first, minor // 20), (DISCOUNT_UNTIL, minor // 30))
+    tiers = several if world.dice.random() < 0.4 else ()
     content = json_bill(
         to=space.address,
         number=number,
         currency=space.currency,
         amount=written(minor),
         payee={"name": space.biller_name, "iban": space.iban},
-        early_payment=early,
+        discounts=[{"until": f"{day}", "amount": written(less)} for day, less in tiers] or None,
         replaces=names,
     )
-    return Document(space=space, number=number, minor=minor, discount_minor=discount, names=names, content=content)
+    return Document(space=space, number=number, minor=minor, tiers=tiers, names=names, content=content)
 
 
 def _collected(world: World, space: Space, minor: int, *, names: str | None = None) -> Document:

@@ -201,10 +201,8 @@ class House:
                     biller_name=biller.name,
                     iban=biller.iban,
                 )
-                minor, discount_minor = ((8420, 420), (125_000, 0))[index]
-                self._deliver(
-                    Document(space=space, number=f"{number}-{index}", minor=minor, discount_minor=discount_minor)
-                )
+                minor, tiers = ((8420, ((DISCOUNT_UNTIL, 420),)), (125_000, ()))[index]
+                self._deliver(Document(space=space, number=f"{number}-{index}", minor=minor, tiers=tiers))
             people.append(Person(signed_in=SignedIn(customer, "ses_sim", False), device=device))
         self._be_quiet()
         return people
@@ -234,8 +232,8 @@ class House:
 
     def _deliver(self, bill: Document) -> None:
         space, early = bill.space, None
-        if bill.discount_minor:
-            early = {"until": f"{DISCOUNT_UNTIL}", "discount": written(bill.discount_minor)}
+        for day, less in bill.tiers:  # one at the most
+            early = {"until": f"{day}", "discount": written(less)}
         content = json_bill(
             to=space.address,
             number=bill.number,

@@ -200,7 +200,7 @@ def _bill(number: str, company: Company, person: Person, dice: random.Random) ->
     special = dice.random() < SPECIAL
     scenarios = SCENARIOS if company.currency == "EUR" else {**SCENARIOS, **UK_SCENARIOS}
     cents = dice.choice(sorted(scenarios)) if special else dice.randrange(CENTS_MIN, CENTS_MAX)
-    early = None if special or dice.random() < 0.9 else (10, "2.00")
+    early = () if special or dice.random() < 0.9 else ((10, "2.00"), (12, "1.00"))[: dice.choice((1, 2))]
     return DemoBill(
         number=number,
         company=company,

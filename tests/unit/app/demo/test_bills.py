@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from decimal import Decimal
@@ -17,7 +18,6 @@ from app.demo.cast import CAMILLE, COMPANIES, CONNECTIONS, PEOPLE
 from app.journey.intake import rules
 from app.journey.intake.formats import read_bill
 from connectors import sepa
-from connectors.money import Money
 
 TODAY = dt.date(2026, 11, 22)
 TO = "k3jq7m2xw5ta@space.quittance.example"
@@ -80,17 +80,29 @@ def test_each_customer_has_every_kind_of_bill(person: object) -> None:
     read = [read_bill(bill.content(TO), bill.media_type) for bill in bills]
     assert len(bills) == 4
     assert sum(each.due_on is not None and each.due_on < TODAY for each in read) == 1
-    discounts = [each.early_payment for each in read if each.early_payment]
+    discounts = [each.early_payments for each in read if each.early_payments]
     assert len(discounts) == 1
-    assert discounts[0].until > TODAY
+    assert discounts[0][0].until > TODAY
     assert sum(iso11649.is_valid(each.remittance_reference or "") for each in read) == 1
     assert max(len(each.lines) for each in read) >= 4
 
 
-def test_the_discounts_are_two_percent() -> None:
+def test_the_discounts_are_two_percent_and_one_for_a_while_longer() -> None:
     read = [read_bill(bill.content(TO), bill.media_type) for bill in bills_of_today(TODAY)]
-    found = {str(each.payable): each.early_payment.discount for each in read if each.early_payment}
-    assert found == {"48.00": Money(96, "EUR"), "148.58": Money(297, "EUR")}
+    found = {
+        str(each.payable): [str(early.discount) for early in each.early_payments]
+        for each in read
+        if each.early_payments
+    }
+    assert found == {"48.00": ["0.96"], "148.58": ["2.97", "1.49"]}
+
+
+def test_several_discounts_are_in_our_json_as_they_are_in_the_german_text() -> None:
+    (german,) = (bill for bill in bills_of_today(TODAY) if len(bill.early) > 1)
+    ours = dataclasses.replace(german, media_type=JSON)
+    both = [read_bill(bill.content(TO), bill.media_type).early_payments for bill in (german, ours)]
+    assert both[0] == both[1]
+    assert len(both[0]) == 2
 
 
 def test_numbers_are_unique_and_connections_fit() -> None:
