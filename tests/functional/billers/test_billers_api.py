@@ -115,6 +115,7 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
         "refund_owed": "0.00",
         "paid_twice": "0.00",
         "amount_paid": "0.00",
+        "discount_taken": None,
         "taken_off": "0.00",
         "sequence": 0,
         "answer": None,
