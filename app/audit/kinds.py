@@ -7,7 +7,8 @@ operator who edits the row is found out. Tables go by their names here: the log 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 class Kind(enum.StrEnum):
@@ -45,7 +46,8 @@ class Source:
     key: tuple[str, ...]  #: columns of the primary key: together the subject of the entry
     since: str  #: the column with the time from which on each row has an entry
     columns: tuple[str, ...]  #: what is said
-    added: tuple[str, ...] = ()  #: of these, columns that entries of before they were there do not say
+    #: of these, columns that entries of before they were there do not say, with what the rows of such entries have
+    added: Mapping[str, object] = field(default_factory=dict)
     digests: tuple[str, ...] = ()  #: columns with bytes or JSON, of which the SHA-256 is said
     only: str = ""  #: SQL: which rows are facts of this kind
 
@@ -158,7 +160,7 @@ SOURCES = {
             "terms",
             "opened_at",
         ),
-        added=("later_discounts",),
+        added={"later_discounts": []},
         only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
     ),
     Kind.BILL_ANSWERED: Source(
@@ -200,7 +202,6 @@ SOURCES = {
             "currency",
             "amount_minor",
             "discount_minor",
-            "discount_until",
             "credited_minor",
             "earlier_paid",
             "earlier_not_here",
@@ -213,7 +214,6 @@ SOURCES = {
             "payee_check_id",
             "decided_at",
         ),
-        added=("discount_until",),
         digests=("evidence",),  # it names the passkey, by which strangers could link receipts
     ),
     Kind.BANK_CALL: Source(

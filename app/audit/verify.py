@@ -192,8 +192,8 @@ def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Seque
         if which not in rows:
             audit.say(f"{_name(entry)}: its row in {source.table}, {which}, is gone")
             continue
-        unsaid = set(source.added) - opening.keys()
-        row = canonical({name: value for name, value in rows[which].items() if name not in unsaid})
+        of_before = {name: value for name, value in source.added.items() if name not in opening}
+        row = canonical({name: value for name, value in rows[which].items() if of_before.get(name, ...) != value})
         if row != entry.opening:
             audit.say(f"{source.table} {which} was changed: {_difference(entry.opening, row)}")
 

@@ -15,7 +15,7 @@ _TIERS = (
 #: steps, since the whole product of two large amounts has more digits than the database counts
 _ASKED = "(t.amount_minor - d.credited_minor)"
 _HIGH = f"(t.minor * ({_ASKED} / 1000000))"
-_SHARE = (
+SHARE = (
     f"({_HIGH} / t.amount_minor * 1000000"
     f" + ({_HIGH} % t.amount_minor * 1000000 + t.minor * ({_ASKED} % 1000000)) / t.amount_minor)"
 )
@@ -131,12 +131,12 @@ LEDGER: tuple[Invariant, ...] = (
         "F13",
         "a decision took the discount of its day and no other one, to the cent; none, where none held or it is of a"
         " part",
-        f"SELECT d.id FROM decision d LEFT JOIN (SELECT d.id, max({_SHARE}) AS minor FROM decision d"  # noqa: S608
+        f"SELECT d.id FROM decision d LEFT JOIN (SELECT d.id, max({SHARE}) AS minor FROM decision d"  # noqa: S608
         f" JOIN {_TIERS} t ON t.id = d.invoice_id AND t.until >= CAST(d.pay_on AS text)"
         " WHERE d.rest_minor = 0 AND d.paid_minor = 0 GROUP BY d.id) held ON held.id = d.id"
         " WHERE d.discount_minor >= 0 AND d.discount_minor <> COALESCE(held.minor, 0)"
         f" UNION ALL SELECT d.id FROM decision d LEFT JOIN {_TIERS} t"
         " ON t.id = d.invoice_id AND t.until = CAST(d.discount_until AS text) WHERE d.discount_minor > 0"
-        f" AND (d.discount_until < d.pay_on OR d.discount_minor <> COALESCE({_SHARE}, 0))",
+        f" AND (d.discount_until < d.pay_on OR d.discount_minor <> COALESCE({SHARE}, 0))",
     ),
 )

@@ -214,6 +214,7 @@ def test_of_what_a_credit_note_leaves_each_discount_keeps_its_share(journey: Jou
 
 def test_a_part_has_none_of_them(journey: Journey) -> None:
     invoice_id = bill(journey)
+    assert "if it leaves by" not in said(journey, f"/bills/{invoice_id}/bank?part=40.00")
     first = journey.pay(invoice_id, part="40.00")
     journey.wait(600)
     assert decision_of(journey, first).discount_until is None
@@ -278,8 +279,12 @@ def test_an_entry_of_before_there_were_several_says_nothing_of_them_and_holds(
     with journey.services.reading() as uow:
         said_of = uow.session.scalars(select(LogEntry.opening).where(LogEntry.subject == invoice_id)).one()
     assert "later_discounts" not in str(said_of)
+    verifier = journey.services.keys.log.verifier
     with journey.services.engine.connect() as connection:
-        assert verify(connection, journey.services.keys.log.verifier).wrong == []
+        assert verify(connection, verifier).wrong == []
+        connection.execute(update(Invoice).values(later_discounts=TIERS[1:]))
+        assert any("was changed: later_discounts" in each for each in verify(connection, verifier).wrong)
+        connection.rollback()
 
 
 def test_the_database_has_no_later_discount_without_a_first_one(journey: Journey) -> None:

@@ -5,6 +5,7 @@ The tables here are bare, without a single constraint: what the database itself 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pysqlite3 import dbapi2
 from sqlalchemy import (
     Column,
     Connection,
@@ -29,7 +33,8 @@ from sqlalchemy import (
 )
 
 from app.db.engine import make_engine
-from app.invariants import INVARIANTS, found
+from app.invariants import INVARIANTS, found, ledger
+from app.journey.invoices.rules import discount_left
 from app.tables import metadata
 from tests.bench import stories
 from tests.bench.stories import Lived
@@ -875,12 +880,21 @@ def a_discount_whose_day_was_over_was_taken(books: Books) -> None:
     books.change("decision", decision, discount_until=over)
 
 
-@_breaks("F13", "B3", "F3", "B7")
+@_breaks("F13", "B1", "B3", "B7", "F3")
 def a_cent_more_than_the_discount_was_let_off(books: Books) -> None:
     decision = books.of(
         "decision", books.payment("settled", "decision_id IN (SELECT id FROM decision WHERE discount_minor > 0)")
     )
     books.change("decision", decision, discount_minor=decision["discount_minor"] + 1)
+
+
+@given(amount=st.integers(2, 10**11 - 1), data=st.data())
+def test_the_share_of_a_discount_is_counted_to_the_cent_in_the_database(amount: int, data: st.DataObject) -> None:
+    minor, credited = data.draw(st.integers(1, amount - 1)), data.draw(st.integers(0, amount))
+    values = f"(SELECT {amount} AS amount_minor, {minor} AS minor) t, (SELECT {credited} AS credited_minor) d"
+    with contextlib.closing(dbapi2.connect(":memory:")) as connection:
+        (share,) = connection.execute(f"SELECT {ledger.SHARE} FROM {values}").fetchone()  # noqa: S608
+    assert share == discount_left(amount_minor=amount, asked_minor=amount - credited, discount_minor=minor)
 
 
 @_breaks("F8")

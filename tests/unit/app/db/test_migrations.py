@@ -156,12 +156,17 @@ def _payment(old: Old, services: Services, *, name: str, state: str, now: dt.dat
     begun, end_to_end_id = old.now, f"pay{STATES.index(name)}"
     people = {"customer_id": "cus", "currency": "EUR", "amount_minor": 100}
     payee = {"payee_name": "Lumen", "payee_iban": IBAN, "reference": None}
-    old.put("delivered_bill", id=f"bil_{name}", biller_id="blr", client_id="cli", number=name, sha256=name, **people)
-    invoice = {"state": INVOICE.get(state, "in_payment"), "number": name, "lines": []}
-    old.put("invoice", id=f"inv_{name}", bill_id=f"bil_{name}", biller_id="blr", **invoice, **people, **payee)
+    # the settled one was paid early
+    bill, early, taken = people, {}, {}
+    if name == "settled":
+        bill, taken = people | {"amount_minor": 102}, {"discount_minor": 2}
+        early = taken | {"discount_until": begun.date()}
+    old.put("delivered_bill", id=f"bil_{name}", biller_id="blr", client_id="cli", number=name, sha256=name, **bill)
+    invoice = early | {"state": INVOICE.get(state, "in_payment"), "number": name, "lines": []}
+    old.put("invoice", id=f"inv_{name}", bill_id=f"bil_{name}", biller_id="blr", **invoice, **bill, **payee)
     ids = {"invoice_id": f"inv_{name}", "payment_id": f"pay_{name}", "bank_id": "horizon"}
     psu = {"ip_address": "192.0.2.1", "user_agent": ""}
-    old.put("decision", id=f"dec_{name}", verb="pay_now", psu=psu, **ids, **people, **payee)
+    old.put("decision", id=f"dec_{name}", verb="pay_now", psu=psu, **ids, **people, **payee, **taken)
     consent = None
     if state not in ("prepared", "initiating"):
         consent = f"con_{name}"
