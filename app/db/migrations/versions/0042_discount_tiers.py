@@ -1,6 +1,6 @@
 """discount tiers: a bill may have several discounts for early payment, and a decision says which it took
 
-Revision: 0041, after 0038
+Revision: 0042, after 0041
 
 The first one stays where it is, with the checks of the database; those after it are a list in the same row, which is
 locked, logged and read with it. Rows of before have one at the most, and keep it.
@@ -9,8 +9,8 @@ locked, logged and read with it. Rows of before have one at the most, and keep i
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0041"
-down_revision = "0038"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
