@@ -24,6 +24,8 @@ from app.journey.notices import service as notices
 from app.journey.payments.service import renew_promises
 from app.journey.plans import rounds
 from app.journey.plans.service import look_at_days
+from app.journey.refunds import accounts as refund_accounts
+from app.journey.refunds import service as refunds
 from app.people import clients, passkeys, sessions
 from app.services import Services
 from consent import sign_ins, vault
@@ -74,6 +76,8 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     report_overdue: dt.timedelta(hours=1),
     look_at_days: dt.timedelta(minutes=5),
     rounds.drop_stale: dt.timedelta(hours=1),
+    refunds.report_overdue: dt.timedelta(hours=1),
+    refund_accounts.erase_over: dt.timedelta(minutes=5),
     consents.remind: dt.timedelta(hours=1),
     notices.drop_old: dt.timedelta(hours=1),
 }

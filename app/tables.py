@@ -21,6 +21,7 @@ import app.journey.payments.models
 import app.journey.plans.models
 import app.journey.receipts.models
 import app.journey.reconciliation.models
+import app.journey.refunds.models
 import app.journey.webhooks.models
 import app.people.models
 import consent.models

@@ -25,6 +25,9 @@ class Kind(enum.StrEnum):
     INVOICE_OPENED = "invoice.opened"
     BILL_ANSWERED = "bill.answered"
     ANSWER_ENDED = "answer.ended"
+    REFUND_PROMISED = "refund.promised"
+    REFUND_STEP = "refund.step"
+    REFUND_ACCOUNT = "refund.account"
     PAYMENT_DECIDED = "payment.decided"
     BANK_CALL = "bank.call"
     BANK_ATTEMPT = "bank.attempt"
@@ -189,6 +192,50 @@ SOURCES = {
         since="ended_at",
         columns=("id", "state", "ended_by", "reply", "ended_at"),
         only="biller_id IS NOT NULL AND ended_at IS NOT NULL",
+    ),
+    Kind.REFUND_PROMISED: Source(
+        table="refund",
+        key=("id",),
+        since="said_at",
+        columns=(
+            "id",
+            "invoice_id",
+            "customer_id",
+            "biller_id",
+            "number",
+            "currency",
+            "amount_minor",
+            "owed_minor",
+            "promised_by",
+            "said_at",
+        ),
+    ),
+    Kind.REFUND_STEP: Source(
+        table="refund_history",
+        key=("refund_id", "sequence"),
+        since="at",
+        columns=(
+            "refund_id",
+            "sequence",
+            "step",
+            "before",
+            "after",
+            "source",
+            "words",
+            "sent_on",
+            "way",
+            "reference",
+            "at",
+        ),
+    ),
+    # that one was released, and by which signature: nothing of the account itself
+    Kind.REFUND_ACCOUNT: Source(
+        table="refund_account",
+        key=("id",),
+        since="released_at",
+        columns=("id", "refund_id", "released_at"),
+        digests=("evidence",),
+        only="released_at IS NOT NULL",
     ),
     Kind.PAYMENT_DECIDED: Source(
         table="decision",

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 #: of a program that is let in without another word
-SCOPE = "bills:write bills:read payments:read connections:read connections:write answers:read answers:write"
+SCOPE = (
+    "bills:write bills:read payments:read connections:read connections:write answers:read answers:write"
+    " refunds:read refunds:write"
+)
 
 
 def add(words: Any) -> None:

@@ -1,9 +1,10 @@
 """What must always be true of the database, each as one query that finds no row. `quittance check` runs them all.
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
-F ledger and receipts, G telling, H the log, L liveness (nothing waits longer than it may), M messages to customers,
-N answers to bills, P payee accounts, S stops, V billers, Y plans. Many are constraints of the tables as well: what two
-things keep, one mistake does not break. The queries read tables only, so that they judge the code and do not repeat it.
+F ledger and receipts, G telling, H the log, J refunds, L liveness (nothing waits longer than it may), M messages to
+customers, N answers to bills, P payee accounts, S stops, V billers, Y plans. Many are constraints of the tables as
+well: what two things keep, one mistake does not break. The queries read tables only, so that they judge the code and do
+not repeat it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from app.invariants.payments import PAYMENTS
 from app.invariants.people import PEOPLE
 from app.invariants.plans import PLANS
 from app.invariants.query import Invariant
+from app.invariants.refunds import REFUNDS
 from app.invariants.telling import TELLING
 
 #: rows that are shown of a broken invariant
@@ -39,6 +41,7 @@ INVARIANTS: Sequence[Invariant] = (
     *PEOPLE,
     *ANSWERS,
     *PLANS,
+    *REFUNDS,
     *LIVENESS,
 )
 

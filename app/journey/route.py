@@ -39,6 +39,8 @@ from app.journey.payments.events import (
 from app.journey.plans import service as plans
 from app.journey.plans.events import PlanChanged, PlanDue
 from app.journey.receipts import service as receipts
+from app.journey.refunds import accounts as refund_accounts
+from app.journey.refunds.events import RefundMoved, RefundOverdue
 from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
 from app.people.events import (
@@ -68,6 +70,8 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     AnswerOverdue: [webhooks.tell_answer_overdue],
     PlanChanged: [webhooks.tell_plan_changed, notices.tell_plan_missed],
     PlanDue: [notices.tell_plan_due],
+    RefundMoved: [webhooks.tell_refund_moved],
+    RefundOverdue: [webhooks.tell_refund_overdue],
     ConsentReturned: [exchange.exchange_consent_code],
     ConsentChanged: [step.look_at_consent, notices.tell_consent_changed],
     ConsentEnding: [notices.tell_consent_ending],
@@ -100,7 +104,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 #: what nobody may see undone, in the transaction of the fact itself: work comes too late for it
 AT_ONCE: dict[type[Event], list[AtOnce]] = {
     InvoiceOpened: [corrections.replace_at_once],
-    CustomerStopped: [stopping.take_back_at_once],
+    CustomerStopped: [stopping.take_back_at_once, refund_accounts.take_back_at_once],
 }
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event

@@ -32,6 +32,8 @@ SCOPES = {
     "connections:write": "Redeem codes and addresses, answer customers who ask, and end connections.",
     "answers:read": "See what your customers say of your bills instead of paying them.",
     "answers:write": "Reply to that, and publish a policy for it.",
+    "refunds:read": "See the refunds that you have promised, and what your customers say of them.",
+    "refunds:write": "Promise refunds, say that they were sent, and take promises back.",
 }
 #: without both, nobody whom a customer asks could say yes
 _ANSWERING = {"connections:read", "connections:write"}

@@ -118,10 +118,13 @@ BEGINS_NOTHING = {
     *("make_code", "withdraw_code", "invite"),
     *("stop_consent", "add_bank", "remove_bank", "pay_first"),  # what is allowed at banks ends; what comes first
     *("make_tool", "tool_ceremony", "end_tool"),  # programs read
+    "say_of_refund",  # what is said of a refund, and an account that is taken back
     "check_terms",  # which draws a page
 }
 #: of standing consents, at a bank that takes such: tests/functional/test_consents.py
 STARTS_ELSEWHERE = {"agree_ceremony", "agree"}
+#: an account for a refund, which nobody releases while everything is stopped: tests/functional/test_refunds.py
+STARTS_ELSEWHERE |= {"type_refund_account", "release_refund_account", "release_refund_account_ceremony"}
 
 
 def test_every_post_of_the_customers_door_is_known_here(app: Flask) -> None:

@@ -18,7 +18,10 @@ from werkzeug.test import TestResponse
 
 ISSUER = "http://localhost:8000"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ALL_SCOPES = "bills:write bills:read payments:read connections:read connections:write answers:read answers:write"
+ALL_SCOPES = (
+    "bills:write bills:read payments:read connections:read connections:write answers:read answers:write"
+    " refunds:read refunds:write"
+)
 #: no value: the claim or parameter is left out
 ABSENT: Any = object()
 

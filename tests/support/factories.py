@@ -71,7 +71,10 @@ def make_biller(
     services: Services,
     *,
     name: str = "Lumen Énergie",
-    scope: str = "bills:write bills:read payments:read connections:read connections:write answers:read answers:write",
+    scope: str = (
+        "bills:write bills:read payments:read connections:read connections:write answers:read answers:write"
+        " refunds:read refunds:write"
+    ),
     iban: str | None = None,
 ) -> BillerMade:
     number = next(_numbers)

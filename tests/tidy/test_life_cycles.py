@@ -16,6 +16,7 @@ from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
 from app.journey.plans.states import DAY, PLAN, DayState, DayStep, PlanState, PlanStep
+from app.journey.refunds.states import ACCOUNT, REFUND, AccountState, AccountStep, RefundState, RefundStep
 from consent.lifecycle import Lifecycle
 from consent.states import CONSENT, STANDING, ConsentState, ConsentStep, StandingState, StandingStep
 from tests.tidy.conftest import module_of, name_of, sources
@@ -48,6 +49,8 @@ KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
         {PlanState.KEPT, PlanState.MISSED, PlanState.WITHDRAWN, PlanState.LAPSED},
     ),
     (DAY, DayState, DayStep, {DayState.WAITING}, {DayState.KEPT, DayState.MISSED}),
+    (REFUND, RefundState, RefundStep, {RefundState.PROMISED}, {RefundState.RECEIVED, RefundState.WITHDRAWN}),
+    (ACCOUNT, AccountState, AccountStep, {AccountState.TYPED}, {AccountState.TAKEN_BACK, AccountState.ERASED}),
     (CORRECTION, CorrectionState, CorrectionStep, {CorrectionState.STANDING}, {CorrectionState.APPLIED}),
     # a paid one may be reopened
     (INVOICE, InvoiceState, InvoiceStep, {InvoiceState.TO_PAY, InvoiceState.NOT_HERE}, set()),

@@ -24,11 +24,11 @@ from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import earlier_ids
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
-from app.journey.invoices.service import refund_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import executed_of, is_overpaid, overpaid_of, taken_of
 from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.journey.plans.read import PlanForBiller, standing_for_biller
+from app.journey.refunds.access import refund_owed, unpromised
 from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
 from connectors.money import Money
@@ -126,11 +126,6 @@ def _off_earlier(session: Session, invoice: Invoice) -> list[CorrectionView]:
         & (Correction.kind == CorrectionKind.CREDIT_NOTE)
         & (Correction.taken_minor == 0),
     )
-
-
-def refund_owed(session: Session, invoice: Invoice) -> Money:
-    """What its biller took off and cannot be left unpaid any more. Nothing as long as a payment is under way."""
-    return Money(0, invoice.currency) if invoice.state == InvoiceState.IN_PAYMENT else refund_of(session, invoice.id)
 
 
 def corrected(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
@@ -249,6 +244,7 @@ class CorrectedBill(BillForBiller):
     withdrawn_at: dt.datetime | None
     withdrawal_reason: str | None
     refund_owed: Money  #: of what its biller took off
+    refund_unpromised: Money  #: of that and of what was paid twice, what no refund is promised for
     paid_twice: Money  #: on top of another payment, and to be given back besides
     amount_paid: Money  #: by the payment that has paid it, or those of its parts until now
     discount_taken: TakenDiscount | None  #: for early payment, by the payment that has paid it
@@ -274,7 +270,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
     own = session.scalar(select(Correction).where(Correction.bill_id == bill_id))
     credit_notes: Sequence[str | None] = ()
     whole: dict[str, Correction] = {}
-    owed = twice = due = paid = Money(0, delivered.currency)
+    owed = open_ = twice = due = paid = Money(0, delivered.currency)
     sequence, discount = 0, None
     status = "closed" if own is not None and own.state == CorrectionState.APPLIED else "open"
     if invoice is not None:
@@ -286,7 +282,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         ).all()
         whole = whole_of(session, invoice.id)
         status = status_of_bill(InvoiceState(invoice.state))
-        owed, sequence = refund_owed(session, invoice), invoice.sequence
+        owed, open_, sequence = refund_owed(session, invoice), unpromised(session, invoice), invoice.sequence
         if invoice.state != InvoiceState.IN_PAYMENT:
             twice = Money(overpaid_of(session, invoice.id), invoice.currency)
         due = invoice.left if status in ("open", NOT_PAID_HERE) else due
@@ -308,6 +304,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         withdrawn_at=withdrawal.applied_at if withdrawal else None,
         withdrawal_reason=withdrawal.reason if withdrawal else None,
         refund_owed=owed,
+        refund_unpromised=open_,
         paid_twice=twice,
         amount_paid=paid,
         discount_taken=discount,

@@ -31,6 +31,7 @@ from app.journey.payments.read import payment_for_biller
 from app.journey.payments.reasons import Reason
 from app.journey.plans.read import PlanForBiller, plan_for_biller
 from app.journey.plans.states import PlanState
+from app.journey.refunds.models import Refund, RefundHistory
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
 from app.journey.webhooks.rules import may_be_called
 from app.services import Services, Task
@@ -220,6 +221,53 @@ def _about_plan(plan: PlanForBiller, fact: Mapping[str, Any]) -> dict[str, Any]:
         "days": [{"pay_on": day.pay_on.isoformat(), "amount": str(day.planned)} for day in plan.days],
         "sequence": fact["sequence"],
     }
+
+
+#: what a line of a refund's history is called outside
+REFUND_KINDS = {
+    "promise": "refund.promised",
+    "send": "refund.sent",
+    "arrive": "refund.received",
+    "miss": "refund.missing",
+    "withdraw": "refund.withdrawn",
+    "release": "refund.account_released",
+    "take_back": "refund.account_withdrawn",
+    "erase": "refund.account_withdrawn",
+}
+
+
+def tell_refund_moved(task: Task) -> None:
+    """RefundMoved: somebody said something of a refund, or an account was released for it, or is not there any more."""
+    _tell_refund(task)
+
+
+def tell_refund_overdue(task: Task) -> None:
+    """RefundOverdue: it was only promised then, whatever it is by now."""
+    _tell_refund(task, kind="refund.overdue")
+
+
+def _tell_refund(task: Task, *, kind: str | None = None) -> None:
+    """One line of its history, as it was then. None of the words, no reference, and nothing of an account: what is sent
+    is written down in many places."""
+    with task.services.unit_of_work() as uow:
+        line = uow.session.get_one(RefundHistory, (task.payload["refund_id"], task.payload["sequence"]))
+        refund = uow.session.get_one(Refund, line.refund_id)
+        invoice = uow.session.get_one(Invoice, refund.invoice_id)
+        bill_id = invoice.delivery.bill_id
+        data = {
+            "refund_id": refund.id,
+            "bill_id": bill_id,
+            "number": invoice.number,
+            "amount": str(refund.amount),
+            "currency": refund.currency,
+            "promised_by": refund.promised_by.isoformat(),
+            "state": line.after,
+            "sent_on": line.sent_on.isoformat() if line.sent_on else None,
+            "sequence": line.sequence,
+        }
+        _write(task, uow, biller_id=refund.biller_id, kind=kind or REFUND_KINDS[line.step], subject=bill_id, data=data)
+        task.finish(uow)
+        uow.commit()
 
 
 def tell_refund_owed(task: Task) -> None:

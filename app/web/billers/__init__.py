@@ -14,6 +14,7 @@ from app.web.billers import (
     oauth,
     payments,
     problems,
+    refunds,
     uploads,
     withdrawals,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "confirmations",
     "connections",
     "payments",
+    "refunds",
     "register",
     "uploads",
     "withdrawals",

@@ -121,6 +121,10 @@ def _description() -> str:
                     "name": "Answers",
                     "description": "What your customers say of them instead of paying, and your reply.",
                 },
+                {
+                    "name": "Refunds",
+                    "description": "What you give back, and what your customers say of it.",
+                },
                 {"name": "Uploads", "description": "Many bills in one file."},
                 {"name": "Payments", "description": "What became of them."},
             ],

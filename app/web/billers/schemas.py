@@ -383,7 +383,15 @@ class DeliveredBillSchema(ma.Schema):
         metadata={
             "example": "0.00",
             "description": "What you owe your customer of what you took off: by credit notes what they say, by a"
-            " withdrawal or a new version what was paid. We are not told when you have given it back.",
+            " withdrawal or a new version what was paid. It stays as it is when you have given it back: that you say"
+            " as a refund.",
+        },
+    )
+    refund_unpromised = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "What of refund_owed and paid_twice no refund of yours is for: so much you may promise.",
         },
     )
     amount_paid = Amount(

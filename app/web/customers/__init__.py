@@ -30,6 +30,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     plans,
     real,
     receipts,
+    refunds,
     security,
     sign_in,
     stop,

@@ -11,6 +11,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, Invalid
 from app.journey.connections import invitations, leaks, read, rules, service
 from app.journey.connections.states import ConnectionStep
+from app.journey.refunds.read import accounts_of_company
 from app.people.billers import FOUND_MOST
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
@@ -161,8 +162,17 @@ def _page(biller_id: str, refused: AppError | None = None, *, typed: str = "") -
         view = read.connection_view(uow.session, biller_id=biller_id, customer_id=customer.id, today=today)
         vetting = vetting_of(uow.session, biller_id=biller_id, now=uow.now)
         over = view.offered_until is not None and view.offered_until <= uow.now
+        accounts = accounts_of_company(uow.session, biller_id=biller_id, customer_id=customer.id)
     error = refused.code if refused is not None else None
-    return render_template("customers/company.html", company=view, vetting=vetting, over=over, error=error, typed=typed)
+    return render_template(
+        "customers/company.html",
+        company=view,
+        vetting=vetting,
+        over=over,
+        accounts=accounts,
+        error=error,
+        typed=typed,
+    )
 
 
 def _codes(error: str | None = None) -> str:

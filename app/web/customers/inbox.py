@@ -41,6 +41,7 @@ from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice, scheduled_days
 from app.journey.plans.read import last_plans
 from app.journey.receipts.read import receipt_ids
+from app.journey.refunds.read import refunds_of_bill
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
 from app.web.context import services
@@ -158,6 +159,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         may = sayable(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
         before = said_before(uow.session, invoice_ids=[inv]).get(inv)
         plan = last_plans(uow.session, invoice_ids=[inv], today=today).get(inv)
+        refunds = refunds_of_bill(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, now=uow.now)
         payments = live_payments(uow.session, invoice_ids=[inv])
         decided = decided_amounts(uow.session, invoice_ids=[inv])
@@ -191,6 +193,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         may=may,
         before=before,
         plan=plan,
+        refunds=refunds,
         error=error,
         again=url_for("customers.bill", inv=inv) if error else "",
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],

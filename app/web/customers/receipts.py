@@ -12,6 +12,8 @@ from flask.typing import ResponseReturnValue
 from app.journey.corrections.read import chain_of
 from app.journey.receipts.proofs import proof_of_bill, proof_of_receipt
 from app.journey.receipts.read import receipt_view, receipts_of
+from app.journey.refunds.read import refunds_of_bill
+from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.pages import blueprint, me, named_receipt
 
@@ -46,4 +48,7 @@ def receipt(rcp: str) -> ResponseReturnValue:
     with services().reading() as uow:
         view = receipt_view(uow.session, receipt_id=rcp, customer_id=me().customer.id)
         chain = chain_of(uow.session, invoice_id=view.invoice_id, customer_id=me().customer.id)
-    return render_template("customers/receipt.html", receipt=named_receipt(view), refund_owed=chain.refund_owed)
+        today = today_of(me().customer, uow.now)
+        refunds = refunds_of_bill(uow.session, invoice_id=view.invoice_id, customer_id=me().customer.id, today=today)
+    owed = chain.refund_owed if refunds.still_owed.minor else None
+    return render_template("customers/receipt.html", receipt=named_receipt(view), refund_owed=owed)

@@ -7,6 +7,7 @@ verb, so that whoever finds a token can read bills, and neither pay one nor chan
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.journey.answers.read import AnswerView, last_answers
 from app.journey.banks.read import troubled_banks
 from app.journey.invoices.read import INBOX_MOST, InvoiceView, Seal, account_view, invoice_view, invoices_of, origin_of
 from app.journey.invoices.states import InvoiceState
+from app.journey.refunds.read import RefundInShort, refunds_in_short
 from app.people import tool_tokens
 from app.people.customers import today_of
 from app.people.models import Customer
@@ -147,9 +149,10 @@ def my_bills() -> ResponseReturnValue:
             page=page,
         )
         answers = last_answers(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
+        refunds = refunds_in_short(uow.session, invoice_ids=[bill.id for bill in bills])
     more = page < PAGES_MOST and len(bills) == INBOX_MOST
     return jsonify(
-        bills=[_bill(bill, answers.get(bill.id)) for bill in bills],
+        bills=[_bill(bill, answers.get(bill.id), refunds.get(bill.id, [])) for bill in bills],
         next=_absolute(url_for("tools.my_bills", page=page + 1)) if more else None,
     )
 
@@ -164,6 +167,7 @@ def my_ways(inv: str) -> ResponseReturnValue:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
         answer = last_answers(uow.session, invoice_ids=[inv], today=today).get(inv)
+        refunds = refunds_in_short(uow.session, invoice_ids=[inv]).get(inv, [])
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
         seal = origin_of(services().vault, uow.session, invoice_id=inv).seal
         ways = ways_of_bill(
@@ -176,7 +180,7 @@ def my_ways(inv: str) -> ResponseReturnValue:
     is_closed = seal is Seal.WRONG or (account is not None and not account.is_open)
     bill = replace(bill, is_stopped=bill.is_suspended or is_closed)
     shown = [] if ways is None or bill.is_stopped else [_way(way) for way in _all(ways)]
-    return jsonify(bill=_bill(bill, answer), ways=shown)
+    return jsonify(bill=_bill(bill, answer, refunds), ways=shown)
 
 
 def _all(ways: WaysView) -> list[WayView]:
@@ -186,7 +190,7 @@ def _all(ways: WaysView) -> list[WayView]:
     return [*(way for way in standing if way.covers), *ways.single, *rest, *ways.set_up]
 
 
-def _bill(bill: InvoiceView, answer: AnswerView | None) -> dict[str, Any]:
+def _bill(bill: InvoiceView, answer: AnswerView | None, refunds: Sequence[RefundInShort]) -> dict[str, Any]:
     held = None
     if bill.is_stopped:
         held = "stopped"
@@ -208,6 +212,7 @@ def _bill(bill: InvoiceView, answer: AnswerView | None) -> dict[str, Any]:
         "payable_today": _money(bill.payable) if bill.state == InvoiceState.TO_PAY and held is None else None,
         "held": held,
         "answer": _answer(answer) if answer is not None else None,
+        "refunds": [_refund(refund) for refund in refunds],
         "page": _absolute(url_for("customers.bill", inv=bill.id)),
     }
 
@@ -218,6 +223,15 @@ def _answer(answer: AnswerView) -> dict[str, Any]:
         "state": answer.state,
         "until": answer.until.isoformat() if answer.until else None,
         "reply_by": answer.reply_by.isoformat() if answer.reply_by else None,
+    }
+
+
+def _refund(refund: RefundInShort) -> dict[str, Any]:
+    return {
+        "state": refund.state,
+        "amount": _money(refund.amount),
+        "promised_by": refund.promised_by.isoformat(),
+        "sent_on": refund.sent_on.isoformat() if refund.sent_on else None,
     }
 
 

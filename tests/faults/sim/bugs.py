@@ -23,7 +23,6 @@ from app.db.work import WorkRow
 from app.errors import Conflict
 from app.journey import route
 from app.journey.consents import budget
-from app.journey.corrections import read as corrections_read
 from app.journey.corrections import service as corrections
 from app.journey.corrections.models import Correction
 from app.journey.decisions import payee_checks
@@ -61,6 +60,7 @@ from app.journey.payments.events import PaymentAccepted, PaymentFailed, PaymentS
 from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.states import CLOSED, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.receipts.models import Receipt
+from app.journey.refunds import access as refund_access
 from app.journey.webhooks import delivery
 from app.people import accounts
 from app.people.account_states import ACCOUNT, AccountState, AccountStep
@@ -642,7 +642,7 @@ def discount_given_back() -> Sequence[Change]:
     def refund_of(session: Session, invoice_id: str) -> Money:
         return Money(-ledger.owed_of(session, invoice_id), session.get_one(Invoice, invoice_id).currency)
 
-    return [(invoices, "refund_of", refund_of), (corrections_read, "refund_of", refund_of)]
+    return [(invoices, "refund_of", refund_of), (refund_access, "refund_of", refund_of)]
 
 
 @bug("bills that replace each other wait for each other", "R5", "L7")
