@@ -71,6 +71,24 @@ class BillersClient:
         """Yes or no to such an answer. Safe to repeat."""
         return self._call("POST", f"/api/v1/answers/{answer_id}/reply", json={"accepts": accepts, "words": words})
 
+    def refunds(self) -> list[dict[str, Any]]:
+        """The first page of what was promised back."""
+        found: list[dict[str, Any]] = self._call("GET", "/api/v1/refunds")["refunds"]
+        return found
+
+    def promise_refund(self, bill_id: str, *, amount: str, currency: str, promised_by: str) -> dict[str, Any]:
+        """Give back so much of a bill by a day. Safe to repeat."""
+        terms = {"bill_id": bill_id, "amount": amount, "currency": currency, "promised_by": promised_by}
+        return self._call("POST", "/api/v1/refunds", json=terms)
+
+    def refund(self, refund_id: str) -> dict[str, Any]:
+        """With the account that its customer released for it, if there is one: they are shown that it was read."""
+        return self._call("GET", f"/api/v1/refunds/{refund_id}")
+
+    def refund_sent(self, refund_id: str, *, sent_on: str, way: str) -> dict[str, Any]:
+        """Say that it was sent. Safe to repeat."""
+        return self._call("POST", f"/api/v1/refunds/{refund_id}/sent", json={"sent_on": sent_on, "way": way})
+
     def _call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         bearer = {"Authorization": f"Bearer {self._access_token()}"}
         answer = self._session.request(

@@ -30,6 +30,12 @@ BODY_BYTES_MAX = 64 * 1024
 SHOWN_MAX = 200
 EXTENSION = "demo_biller"
 _ANSWER_ID = re.compile(r"ans_[0-9a-f]{32}")
+_REFUND_ID = re.compile(r"rfd_[0-9a-f]{32}")
+_BILL_ID = re.compile(r"bill_[0-9a-f]{32}")
+#: within so many days the demo billers give back what they owe
+REFUND_DAYS = 10
+#: bills of which something may be owed that the page asks about
+OWING_MOST = 10
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none';"
@@ -154,6 +160,40 @@ def reply() -> ResponseReturnValue:
     )
 
 
+@blueprint.post("/promise")
+def promise() -> ResponseReturnValue:
+    """A clerk promises to give back all that is owed of a bill and not promised yet."""
+    bill_id = request.form.get("bill", "")
+    if _BILL_ID.fullmatch(bill_id) is None:
+        return "no such bill\n", 404
+    day = (_today() + dt.timedelta(days=REFUND_DAYS)).isoformat()
+
+    def call(client: BillersClient) -> None:
+        bill = client.bill(bill_id)
+        amount, currency = bill["refund_unpromised"], bill["currency"]
+        client.promise_refund(bill_id, amount=amount, currency=currency, promised_by=day)
+
+    return _done(call, taken="refund-said", refused="refund-not-said")
+
+
+@blueprint.post("/sent")
+def sent() -> ResponseReturnValue:
+    """A clerk says that a refund was sent today: to the account that its customer released, if there is one."""
+    refund_id = request.form.get("refund", "")
+    if _REFUND_ID.fullmatch(refund_id) is None:
+        return "no such refund\n", 404
+
+    def call(client: BillersClient) -> None:
+        way = "released_account" if client.refund(refund_id)["account"] else "payer_account"
+        client.refund_sent(refund_id, sent_on=_today().isoformat(), way=way)
+
+    return _done(call, taken="refund-said", refused="refund-not-said")
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
+
+
 def _done(call: Callable[[BillersClient], object], *, taken: str, refused: str) -> ResponseReturnValue:
     """What a clerk does for the biller that the form names, and back to the page, which says what became of it."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
@@ -197,8 +237,37 @@ def _biller_state(program: Program, slug: str, name: str, client_id: str) -> dic
     paid = {message["data"].get("number") for message in messages if message["type"] == "payment.settled"}
     bills = [{**bill, "paid": bill["number"] in paid} for bill in program.courier.delivered(client_id)]
     answers = _open_answers(program, slug, messages)
+    refunds = _refunds(program, slug, messages)
     shown = messages[::-1][:SHOWN_MAX]
-    return {"slug": slug, "name": name, "bills": bills, "answers": answers, "messages": shown}
+    return {
+        "slug": slug,
+        "name": name,
+        "bills": bills,
+        "answers": answers,
+        "refunds": refunds,
+        "messages": shown,
+    }
+
+
+def _refunds(program: Program, slug: str, messages: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]] | None:
+    """What is owed and not promised, by bill, and what was promised: asked for only where a webhook told of either.
+    None: there is no answer just now."""
+    told = [message["data"] for message in messages if message["type"] == "bill.refund_owed"]
+    if not told:
+        return {"owing": [], "promised": []}
+    owing = list(dict.fromkeys(data["bill_id"] for data in told))[-OWING_MOST:]
+    try:
+        client = program.client(slug)
+        bills = [client.bill(bill_id) for bill_id in owing]
+        promised = client.refunds()
+    except requests.RequestException:
+        return None
+    return {"owing": [bill for bill in bills if _is_some(bill["refund_unpromised"])], "promised": promised}
+
+
+def _is_some(amount: str) -> bool:
+    """Whether an amount, as a decimal string, is more than nothing."""
+    return bool(amount.strip("0."))
 
 
 def _open_answers(program: Program, slug: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]] | None:

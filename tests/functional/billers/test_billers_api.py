@@ -113,6 +113,7 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
         "withdrawn_at": None,
         "withdrawal_reason": None,
         "refund_owed": "0.00",
+        "refund_unpromised": "0.00",
         "paid_twice": "0.00",
         "amount_paid": "0.00",
         "discount_taken": None,

@@ -36,6 +36,9 @@ class _Api:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.status = 200
+        self.unpromised = "30.00"
+        self.promised: list[dict[str, Any]] = []
+        self.account: str | None = None
 
     def bill_answers(self, *, state: str) -> list[dict[str, Any]]:
         self.asked.append(state)
@@ -45,6 +48,23 @@ class _Api:
     def reply(self, answer_id: str, *, accepts: bool, words: str) -> None:
         self.asked.append((answer_id, accepts, words))
         self._refuse()
+
+    def bill(self, bill_id: str) -> dict[str, Any]:
+        self._refuse()
+        return {"id": bill_id, "number": "EB-1", "refund_unpromised": self.unpromised, "currency": "EUR"}
+
+    def refunds(self) -> list[dict[str, Any]]:
+        return self.promised
+
+    def refund(self, refund_id: str) -> dict[str, Any]:
+        return {"id": refund_id, "account": self.account}
+
+    def promise_refund(self, bill_id: str, **terms: str) -> None:
+        self.asked.append((bill_id, terms["amount"], terms["currency"]))
+
+    def refund_sent(self, refund_id: str, **said: str) -> None:
+        self._refuse()
+        self.asked.append((refund_id, said["way"]))
 
     def _refuse(self) -> None:
         if self.status != 200:
@@ -106,3 +126,30 @@ def test_a_clerk_says_yes_or_no(api: _Api, browser: FlaskClient, status: int, sa
     assert browser.post("/reply", data={**form, "biller": "x"}).status_code == 404
     assert browser.post("/reply", data=form, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert len(api.asked) == 2
+
+
+def test_a_clerk_promises_what_is_owed_and_says_that_it_was_sent(
+    api: _Api, program: biller.Program, browser: FlaskClient
+) -> None:
+    assert "Nothing is owed." in browser.get("/").text
+    bill, refund = f"bill_{'0' * 32}", f"rfd_{'0' * 32}"
+    message = {"type": "bill.refund_owed", "data": {"bill_id": bill, "number": "EB-1", "refund_owed": "30.00"}}
+    program.mailbox.keep(WATER.slug, "msg_1", message, received_at="2026-11-23T10:00:00+00:00")
+    assert "<strong>30.00 EUR</strong> is owed to the customer." in browser.get("/").text
+    form = {"biller": WATER.slug, "bill": bill, "refund": refund}
+    done = f"/?{WATER.slug}=refund-said#{WATER.slug}"
+    assert browser.post("/promise", data=form).headers["Location"] == done
+    api.unpromised = "0.00"
+    api.promised = [{"id": refund, "number": "EB-1", "amount": "30.00", "currency": "EUR", "state": "promised"}]
+    page = browser.get("/").text
+    assert "is owed to the customer" not in page
+    assert "30.00 EUR, <strong>promised</strong>" in page
+    assert browser.post("/sent", data=form).headers["Location"] == done
+    api.account = "FR7630006000011234567890189"
+    browser.post("/sent", data=form)
+    assert api.asked == [(bill, "30.00", "EUR"), (refund, "payer_account"), (refund, "released_account")]
+    for path, name in (("/promise", "bill"), ("/sent", "refund")):
+        assert browser.post(path, data={**form, name: "../x"}).status_code == 404
+    api.status = 409
+    assert "refund-not-said" in browser.post("/sent", data=form).headers["Location"]
+    assert "No answer just now: reload." in browser.get("/").text
