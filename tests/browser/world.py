@@ -116,6 +116,36 @@ class World:
             truth.close()
         return self._deliver(company, to=address, amount=amount, **changes)
 
+    def owe(self, email: str, company: Company, number: str, amount: str) -> str:
+        """The company credits more than one of its bills was for. Returns the id of that bill, once it owes that."""
+        truth = Truth.of(self.running.environment)
+        try:
+            address = truth.connect(email=email, vat_id=company.vat_id)
+        finally:
+            truth.close()
+        note = {"kind": "credit_note", "number": f"C-{number}", "corrects": number, "amount": amount, "to": address}
+        note |= {"currency": company.currency, "issued_on": dt.datetime.now(dt.UTC).date().isoformat()}
+        self._programs[company.slug].deliver(json.dumps(note).encode(), "application/json")
+        self.wait_until_biller_knows(number, "bill.refund_owed")
+        messages = self.biller_state()["billers"][company.slug]["messages"]
+        [told] = [
+            each["data"] for each in messages if each["type"] == "bill.refund_owed" and each["data"]["number"] == number
+        ]
+        return str(told["bill_id"])
+
+    def at_the_desk(self, company: Company, what: str, **form: str) -> None:
+        """Somebody at the desk of a company presses one of the buttons of its page."""
+        data = {"biller": company.slug, **form}
+        answer = new_session().post(
+            f"{self.running.biller_url}/{what}", data=data, timeout=TIMEOUT_S, allow_redirects=False
+        )
+        assert "refund-said" in answer.headers["Location"], answer.headers["Location"]
+
+    def refund_of(self, company: Company, bill_id: str) -> dict[str, Any]:
+        """As its program sees it in a list."""
+        [found] = [each for each in self._programs[company.slug].refunds() if each["bill_id"] == bill_id]
+        return dict(found)
+
     def deliver_at(self, company: Company, *, to: str, amount: str) -> str:
         """The same at an address that a customer's page shows."""
         return self._deliver(company, to=to, amount=amount)

@@ -223,6 +223,121 @@ def asked_too_early(books: Books) -> None:
 def a_day_that_was_forgotten(books: Books) -> None:
     waiting = books.one("plan_day", "look_at IS NOT NULL")
     books.change("plan_day", waiting, look_at=books.now - 2 * HOUR)
+def _given_back(books: Books) -> tuple[Row, Row]:
+    """As if two refunds were promised of a bill long ago, before there was a log; an account was released for the
+    second, which was sent, and all were well. Their rows."""
+    bill = books.one("invoice", "biller_id IS NOT NULL")
+    same = {name: bill[name] for name in ("customer_id", "biller_id", "currency")}
+    at, day = books.now - 5000 * HOUR, (books.now - 5000 * HOUR).date()
+    terms = {"invoice_id": bill["id"], "owed_minor": 3000, "promised_by": day, "said_at": at}
+    rows = []
+    for number, steps in ((1, ("promise", "arrive")), (2, ("promise", "release", "send"))):
+        refund_id, before = f"rfd_{number}", None
+        for sequence, step in enumerate(steps, 1):
+            state = {"promise": "promised", "arrive": "received", "send": "sent"}.get(step, before)
+            line = {"refund_id": refund_id, "sequence": sequence, "step": step, "before": before, "after": state}
+            source = "customer" if step in ("arrive", "release") else "biller"
+            books.copy("refund_history", line, source=source, at=at + sequence * HOUR)
+            before = state
+        row = {
+            "id": refund_id,
+            "number": number,
+            "amount_minor": number * 1000,
+            "state": before,
+            "sequence": len(steps),
+        }
+        books.copy("refund", row, **same, **terms)
+        rows.append(row)
+    account = {"id": "rfa_2", "refund_id": "rfd_2", "state": "released", "released_at": at, "mask": "····0189"}
+    books.copy("refund_account", account, erase_at=books.now + HOUR)
+    books.copy("sealed", {"id": "refund:rfa_2", "box": b"x", "created_at": at})
+    return rows[0], rows[1]
+
+
+@_breaks("J1")
+def more_is_promised_than_is_owed(books: Books) -> None:
+    _, second = _given_back(books)
+    books.change("refund", second, owed_minor=2999)
+
+
+@_breaks("J1")
+def what_was_taken_back_later_counts_until_then(books: Books) -> None:
+    first, second = _given_back(books)
+    books.change("refund_history", {"refund_id": first["id"], "sequence": 2}, step="withdraw", after="withdrawn")
+    books.change("refund_history", {"refund_id": first["id"], "sequence": 2}, source="biller")
+    books.change("refund", first, state="withdrawn")
+    books.change("refund", second, amount_minor=2001)
+
+
+@_breaks("J2")
+def a_refund_of_another_customer(books: Books) -> None:
+    books.change("refund", _given_back(books)[0], customer_id="cus_x")
+
+
+@_breaks("J2")
+def a_refund_in_another_currency(books: Books) -> None:
+    books.change("refund", _given_back(books)[0], currency="GBP")
+
+
+@_breaks("J3")
+def received_without_a_word(books: Books) -> None:
+    books.change("refund", _given_back(books)[1], state="missing")
+
+
+@_breaks("J3")
+def a_line_of_a_refund_is_gone(books: Books) -> None:
+    books.drop("refund_history", {"refund_id": _given_back(books)[1]["id"], "sequence": 1})
+
+
+@_breaks("J3")
+def a_line_of_a_refund_too_many(books: Books) -> None:
+    first, _ = _given_back(books)
+    line = books.one("refund_history", f"refund_id = '{first['id']}' AND sequence = 2")
+    books.copy("refund_history", line, sequence=3, before="received", after="received")
+
+
+@_breaks("J4")
+def a_company_says_that_it_has_arrived(books: Books) -> None:
+    books.change("refund_history", {"refund_id": _given_back(books)[0]["id"], "sequence": 2}, source="biller")
+
+
+@_breaks("J4")
+def sending_it_makes_it_received(books: Books) -> None:
+    first, _ = _given_back(books)
+    books.change("refund_history", {"refund_id": first["id"], "sequence": 2}, step="send", source="biller")
+
+
+@_breaks("J5")
+def a_number_outlives_its_account(books: Books) -> None:
+    _given_back(books)
+    books.change("refund_account", {"id": "rfa_2"}, state="taken_back")
+
+
+@_breaks("J6")
+def the_number_of_a_released_account_is_gone(books: Books) -> None:
+    _given_back(books)
+    books.drop("sealed", {"id": "refund:rfa_2"})
+
+
+@_breaks("J5", "J6")
+def an_account_outlives_its_refund(books: Books) -> None:
+    _, second = _given_back(books)
+    line = {"refund_id": second["id"], "sequence": 3}
+    books.change("refund_history", line, step="arrive", after="received", source="customer")
+    books.change("refund", second, state="received")
+
+
+@_breaks("J7")
+def an_account_that_nobody_erased(books: Books) -> None:
+    _given_back(books)
+    books.change("refund_account", {"id": "rfa_2"}, erase_at=books.now - 3 * HOUR)
+
+
+@_breaks("J8")
+def nobody_noticed_that_nothing_was_sent(books: Books) -> None:
+    first, _ = _given_back(books)
+    books.drop("refund_history", {"refund_id": first["id"], "sequence": 2})
+    books.change("refund", first, state="promised", sequence=1)
 
 
 @_breaks("A1")
@@ -1211,6 +1326,7 @@ def test_all_are_silent_where_all_is_well(bare: Engine, lived: Lived) -> None:
     with bare.connect() as connection:
         assert broken_in(connection, lived.clock.now) == set()
         _paid_under(Books(connection, lived.clock.now))
+        _given_back(Books(connection, lived.clock.now))
         assert broken_in(connection, lived.clock.now) == set()
 
 
