@@ -313,6 +313,7 @@ def test_a_suspended_company_promises_and_sends_and_takes_nothing_back(owing: Ow
 def test_the_words_of_a_company_that_is_blocked_are_not_shown(owing: Owing) -> None:
     one, two = owing.promise("10.00"), owing.promise("20.00")
     owing.send(one, reference="Before")
+    owing.journey.clock.tick(seconds=60)
     block(owing)
     owing.journey.clock.tick(seconds=60)
     owing.send(two, reference="Behind")
@@ -346,7 +347,7 @@ def test_an_account_is_released_for_one_refund_and_read_by_its_company_alone(owi
     assert owing.refund(two)["account"] is None
     assert owing.refund(one)["account"] == IBAN
     assert "read it" in owing.page()
-    journey.clock.tick(seconds=3600)
+    owing.later(1 / 24)
     assert owing.refund(one)["account"] == IBAN
     assert "read it first" in owing.page()
     page = words(journey.browser.page(company))
@@ -410,7 +411,7 @@ def test_what_was_typed_and_not_released_is_forgotten(owing: Owing) -> None:
     owing.type_in(one)
     owing.type_in(one, CANARY)
     assert len(sealed(owing.journey)) == 1
-    owing.journey.clock.tick(seconds=31 * 60)
+    owing.later(1 / 24)
     assert owing.ceremony(one).status_code == 409
     with owing.journey.services.unit_of_work() as uow:
         accounts.erase_over(uow)
@@ -490,6 +491,7 @@ def test_the_number_stands_nowhere_but_in_the_vault(owing: Owing, caplog: pytest
         seen += [
             journey.browser.get(f"/bills/{owing.invoice_id}").text,
             journey.browser.get(owing.account_path(one)).text,
+            journey.browser.get(f"/bills/{owing.invoice_id}/proof").text,
             journey.browser.get(f"/companies/{owing.program.biller_id}").text,
             owing.program.get(REFUNDS).text,
             owing.program.get(f"{BILLS}/{owing.bill_id}").text,
