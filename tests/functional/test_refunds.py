@@ -9,17 +9,16 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
-from app.journey.corrections.read import corrected_bill
 from app.journey.refunds import accounts, service
 from app.people import vetting
 from app.services import Services
 from app.tables import metadata
 from connectors.contract import Fact
-from connectors.money import Money
 from consent.models import Sealed
 from tests.functional.billers.test_billers_api import refused
 from tests.functional.billers.test_billers_payments import program_of
 from tests.functional.test_corrections import bill, credit, on_a_statement
+from tests.functional.test_corrections_said import rejected, settled
 from tests.functional.test_stop import lift, stop
 from tests.functional.test_tools import ask, made
 from tests.support.billers_world import World
@@ -238,13 +237,23 @@ def test_what_the_bank_took_back_is_not_owed_any_more_and_the_page_says_so(journ
     owing.say(sent, "arrived")  # it is what happened all the same
 
 
-def test_what_was_paid_twice_can_be_promised_too(owing: Owing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.journey.refunds.access.overpaid_of", lambda *_: 500)
-    monkeypatch.setattr("app.journey.refunds.access.refund_of", lambda *_: Money(0, "EUR"))
-    with owing.journey.services.reading() as uow:
-        shown = corrected_bill(uow.session, bill_id=owing.bill_id, biller_id=owing.program.biller_id)
-    assert str(shown.refund_unpromised) == "5.00"
-    assert "owes you €5.00." in owing.page()
+def test_what_was_paid_twice_can_be_promised_too(journey: Journey) -> None:
+    owing = Owing(journey, program_of(journey), bill(journey))
+    first = journey.confirm(owing.invoice_id)
+    journey.worker.run_until_idle()
+    journey.browser.leave(first)
+    rejected(journey, first)
+    settled(journey, owing.invoice_id)
+    on_a_statement(journey, first, Fact.DEBITED)
+    assert owing.seen(f"{BILLS}/{owing.bill_id}")["refund_unpromised"] == "100.00"
+    name = journey.biller.name
+    assert owing.page().startswith(f"Refund {name} owes you €100.00. So much was paid on top of another payment.")
+    credit(journey)
+    assert "It took €30.00 off the bill; the rest was paid on top of another payment." in owing.page()
+    one = owing.promise("130.00")
+    assert owing.seen(f"{BILLS}/{owing.bill_id}")["refund_unpromised"] == "0.00"
+    owing.say(one, "arrived")
+    assert "has arrived, as you said." in owing.page()
 
 
 # ---------------------------------------------------------------------------------------------- whose word it is
