@@ -3,14 +3,14 @@
 A process of before would stop everything of a customer's and leave the account that is released. Stop every old
 process, migrate, start the new ones.
 
-Revision: 0040, after 0038
+Revision: 0043, after 0042
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0040"
-down_revision = "0038"
+revision = "0043"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
