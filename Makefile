@@ -21,7 +21,7 @@ BROWSER_PACKAGES := chromium libatomic1
 UV := $(firstword $(wildcard $(BIN)/uv) uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast test-long faults mutants bench lint format lock clean browser judges
+.PHONY: help run install test test-fast test-long faults mutants bench lint types style compiled format lock clean browser judges
 .DELETE_ON_ERROR:
 
 # A virtual environment does not survive being moved: its programs name their folder. One that was made elsewhere is made anew.
@@ -62,7 +62,7 @@ run: export QUITTANCE_DATA := $(DATA)
 endif
 
 test: $(VENV)/.installed-for-tests browser judges ## check: lint, types, contracts, every test but the longest, on one of two databases by turns; ARGS go to pytest
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint compiled
 	@$(PYTEST) -m "not long" $(ARGS)
 
 test-fast: $(VENV)/.installed-for-tests ## the rules alone, in about three minutes: units on SQLite, without slow ones
@@ -90,11 +90,25 @@ bench: $(VENV)/.installed-for-tests ## measure, as ratios in one run
 	@$(BIN)/python -m tests.bench.match_one
 	@$(BIN)/python -m tests.bench.check $(ARGS)
 
+# A new clone's tests are compiled once, beside the types: each process of pytest would else compile all of them for itself.
+# What is wrong with one of them is pytest's to say.
+compiled: .cache/compiled
+	@:
+
+.cache/compiled: | $(VENV)/.installed-for-tests
+	@mkdir -p .cache
+	@$(BIN)/python -m pytest --collect-only --quiet --quiet >/dev/null 2>&1 || true
+	@touch $@
+
 # -------------------------------------------------------------------------------------------------------------------- the checks
-lint: $(VENV)/.installed-for-tests ## format, style, types, import contracts, security
+lint: types style ## format, style, types, import contracts, security
+
+types: $(VENV)/.installed-for-tests
+	@$(BIN)/mypy --no-error-summary
+
+style: $(VENV)/.installed-for-tests
 	@$(BIN)/ruff format --check --quiet . || { echo "lint: 'make format' formats these files:" >&2; $(BIN)/ruff format --check . >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy --no-error-summary
 	@mkdir -p .cache && { $(BIN)/lint-imports --cache-dir .cache/import-linter >.cache/lint-imports.txt 2>&1 || { cat .cache/lint-imports.txt >&2; exit 1; }; }
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app connectors consent config $(wildcard wsgi.py)
 

@@ -85,13 +85,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption(OPTION):
         be_thorough()
+    gc.set_threshold(200_000, 20, 20)  # nine thousand tests are made while they are collected, and none is garbage
 
 
 def pytest_collection_finish() -> None:
     """What lives as long as the process, and that is most of it, is not looked through again and again for garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses among them
