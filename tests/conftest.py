@@ -31,6 +31,7 @@ from app.tables import metadata
 from app.worker import Worker
 from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION as BANK
+from tests.support.books import prepared_engine
 from tests.support.chromium import find_chromium, launch_flags
 from tests.support.engines import engine_for, let_go
 from tests.support.installation import make_bank, make_services, make_settings
@@ -230,6 +231,14 @@ def postgres_database(postgres_template: str) -> str:
 def postgres_cleaner(postgres_database: str) -> Iterator[Engine]:
     """It keeps its connection: to make one for each test takes longer than to empty all tables."""
     engine = create_engine(postgres_database, pool_pre_ping=True)  # tests may end every connection
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_reader(postgres_database: str) -> Iterator[Engine]:
+    """For what is asked after every test."""
+    engine = prepared_engine(postgres_database)
     yield engine
     engine.dispose()
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, bindparam, text
+from sqlalchemy import Connection, DateTime, Engine, TextClause, bindparam, text
 
 from app.invariants.answers import ANSWERS
 from app.invariants.connections import CONNECTIONS
@@ -77,9 +78,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def found(connection: Connection, invariant: Invariant, *, now: dt.datetime) -> tuple[str, ...]:
     """What breaks one of them, at most ROWS_MOST ids; empty when it holds."""
     dialect = connection.dialect.name
-    query = text(f"SELECT * FROM ({invariant.query(dialect)}) AS found LIMIT {ROWS_MOST}")  # noqa: S608  # our own text
+    query = _question(invariant, dialect)
     values: dict[str, Any] = {}
     if ":now" in query.text:
-        query = query.bindparams(bindparam("now", type_=DateTime(timezone=True)))
         values["now"] = now if dialect == "postgresql" else now.replace(tzinfo=None)
     return tuple(str(row[0]) for row in connection.execute(query, values))
+
+
+@functools.cache
+def _question(invariant: Invariant, dialect: str) -> TextClause:
+    query = text(f"SELECT * FROM ({invariant.query(dialect)}) AS found LIMIT {ROWS_MOST}")  # noqa: S608  # our own text
+    if ":now" in query.text:
+        return query.bindparams(bindparam("now", type_=DateTime(timezone=True)))
+    return query

@@ -98,7 +98,9 @@ def race(url: str, *, tries: int, naive: bool = False) -> Found:
         open_account(uow, biller_id="blr_1", iban=IBAN, holder="Lumen SA")
         uow.session.add(ApiClient(client_id="cli_1", biller_id="blr_1", jwks={}, scope="bills:write", created_at=NOW))
         uow.commit()
-    processes = multiprocessing.get_context("spawn")  # nothing of this process: not its connections either
+    # nothing of this process, not its connections either; all forks of one that has nothing but this module
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
     ready, took = processes.Barrier(PAIR * PAIRS), processes.Value("d", 0.0)
     starts = [processes.Barrier(PAIR) for _ in range(PAIRS)]  # kept here: a child finds them by name
     made = []
