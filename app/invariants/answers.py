@@ -8,18 +8,21 @@ ANSWERS: tuple[Invariant, ...] = (
     # ------------------------------------------------------------------------------------------------------- N answers
     holds(
         "N1",
-        "nobody decided to pay a bill while what its customer had said of it kept it from being paid",
+        "nobody decided to pay a bill while what its customer had said of it kept it from being paid, nor, where they"
+        " disputed lines, more of it than leaves unpaid what these come to",
         # what came at the same moment: its order within a minute is not told by the clock
         "SELECT d.id FROM bill_answer a JOIN decision d ON d.invoice_id = a.invoice_id WHERE a.kind <> 'more_time'"
+        " AND (a.disputed_minor IS NULL OR d.rest_minor < a.disputed_minor)"
         " AND {seconds:d.decided_at,a.said_at} > 60 AND (a.ended_at IS NULL OR {seconds:a.ended_at,d.decided_at} > 60)",
     ),
     holds(
         "N2",
-        "a bill is set aside exactly while its customer says that it is paid elsewhere, declines or disputes it",
-        "SELECT id FROM invoice WHERE is_set_aside"
+        "a bill is set aside, or some of it held back, exactly while its customer says that it is paid elsewhere,"
+        " declines or disputes it",
+        "SELECT id FROM invoice WHERE is_set_aside OR held_back_minor > 0"
         " EXCEPT SELECT invoice_id FROM bill_answer WHERE state = 'open' AND kind <> 'more_time'"
         " UNION ALL SELECT i.id FROM bill_answer a JOIN invoice i ON i.id = a.invoice_id"
-        " WHERE a.state = 'open' AND a.kind <> 'more_time' AND NOT i.is_set_aside",
+        " WHERE a.state = 'open' AND a.kind <> 'more_time' AND NOT i.is_set_aside AND i.held_back_minor = 0",
     ),
     holds(
         "N3",
@@ -47,5 +50,15 @@ ANSWERS: tuple[Invariant, ...] = (
         "of every answer it was noticed that its company's time to reply is over",
         # a day ends everywhere half a day after it does here; that is looked for every hour
         "SELECT id FROM bill_answer WHERE state = 'open' AND overdue_at IS NULL AND {seconds::now,reply_by} > 259200",
+    ),
+    holds(
+        "N7",
+        "of a bill is held back what its disputed lines come to, where that is not all that is left and it takes parts",
+        "SELECT i.id FROM bill_answer a JOIN invoice i ON i.id = a.invoice_id WHERE a.state = 'open'"
+        " AND a.kind <> 'more_time' AND i.held_back_minor <> CASE WHEN i.means = 'credit_transfer'"
+        " AND i.bill_id IS NOT NULL AND NOT i.is_amount_fixed"
+        " AND a.disputed_minor < i.amount_minor - i.credited_minor - i.paid_minor"
+        " AND NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.invoice_id = i.id AND e.kind = 'released')"
+        " THEN a.disputed_minor ELSE 0 END",
     ),
 )

@@ -43,6 +43,9 @@ class BillAnswer(Base):
         CheckConstraint("(state = 'open') = (ended_by IS NULL)", name="ended_by_something"),
         CheckConstraint(f"ended_by IS NULL OR ended_by IN ({_known(EndedBy)})", name="ended_by_known"),
         CheckConstraint("(biller_id IS NULL) = (reply_by IS NULL)", name="a_biller_has_its_time"),
+        CheckConstraint(
+            "disputed_minor IS NULL OR (disputed_minor > 0 AND kind = 'disputed')", name="disputed_minor_of_lines"
+        ),
         Index(
             "uq_bill_answer_open",
             "invoice_id",
@@ -76,6 +79,8 @@ class BillAnswer(Base):
     words: Mapped[str | None] = mapped_column(Text)  # the customer's
     # which lines of the bill are disputed, the first is 1. None of them: the whole bill
     lines: Mapped[list[Any]] = mapped_column(default=list)
+    # what these lines come to with their tax, at the most. None: the whole bill, or the bill does not tell
+    disputed_minor: Mapped[int | None]
     paid_on: Mapped[dt.date | None]  # as the customer says
     until: Mapped[dt.date | None]  # the day until which the customer asks for time
     reply_by: Mapped[dt.date | None]  # the customer's local day, by the company's policy of then

@@ -16,10 +16,14 @@ from app.journey.answers.models import AnswerPolicy, BillAnswer
 from app.journey.answers.rules import ANSWERS_MOST, Policy
 from app.journey.answers.states import BLOCKING, AnswerKind, AnswerState
 from app.journey.connections.access import is_silenced
+from app.journey.invoices.access import is_paid_apart
 from app.journey.invoices.chain import lines_of
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.rules import worth_of_lines
+from app.journey.invoices.states import InvoiceState
 from app.people.biller_states import SUSPENDED
 from app.people.models import Biller
+from connectors.money import Money
 
 PAGE_MOST = 100
 _IS_UNHEARD = or_(
@@ -38,6 +42,7 @@ class AnswerView:
     reason: str | None  #: rules.Reason
     words: str | None
     lines: tuple[int, ...]  #: which lines of the bill are disputed, the first is 1; none: the whole bill
+    disputed_minor: int | None  #: what these come to with their tax, at the most; None: the bill does not tell
     paid_on: dt.date | None
     until: dt.date | None
     reply_by: dt.date | None  #: None: there is no company that could reply
@@ -62,6 +67,8 @@ class Sayable:
     last_day: dt.date | None
     granted_to: dt.date | None  #: until this day the company says yes by itself
     policy: Policy | None  #: None: nobody delivered the bill
+    is_apart: bool  #: lines may be disputed and the rest be paid meanwhile
+    worths: tuple[Money | None, ...]  #: what each line comes to with its tax, at the most; None: the bill does not tell
 
 
 def answers_of_invoice(
@@ -151,6 +158,11 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
         last_day=last,
         granted_to=granted if granted and first and granted >= first else None,
         policy=policy,
+        is_apart=invoice.state == InvoiceState.TO_PAY and is_paid_apart(session, invoice),
+        worths=tuple(
+            None if each is None else Money(each, invoice.currency)
+            for each in worth_of_lines(invoice.lines, amount_minor=invoice.amount_minor)
+        ),
     )
 
 
@@ -163,6 +175,7 @@ def _view(answer: BillAnswer, *, today: dt.date, is_unheard: bool) -> AnswerView
         reason=answer.reason,
         words=answer.words,
         lines=tuple(answer.lines),
+        disputed_minor=answer.disputed_minor,
         paid_on=answer.paid_on,
         until=answer.until,
         reply_by=answer.reply_by,

@@ -36,8 +36,9 @@ from app.journey.answers.states import ANSWER, BLOCKING, AnswerKind, AnswerState
 from app.journey.intake.bill import BillRefused
 from app.journey.intake.formats import text
 from app.journey.invoices import service as invoices
-from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.access import invoice_of_customer, is_paid_apart
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.rules import held_back, worth_of
 from app.journey.invoices.states import InvoiceState
 from app.people.biller_states import BillerState
 from app.people.billers import locked_to_read
@@ -95,7 +96,7 @@ def say(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, said: Said) ->
     uow.session.flush()
     if answer.biller_id is not None:
         entries.write(uow, Kind.BILL_ANSWERED, answer)
-    invoices.set_aside(uow, invoice_id=invoice.id, aside=said.kind in BLOCKING)
+    _keep(uow, invoice.id)
     if policy and answer.until and invoice.due_on and is_granted(policy, due_on=invoice.due_on, until=answer.until):
         accept(uow, answer, by=EndedBy.POLICY)
     else:
@@ -144,9 +145,14 @@ def end_by_correction(uow: UnitOfWork, invoice: Invoice) -> None:
 
 
 def end_by_payment(uow: UnitOfWork, invoice_id: str) -> None:
-    """A payment of the bill has ended. Where it is paid now only a dispute is still about something."""
+    """A payment of the bill has ended. Where it is paid now only a dispute is still about something; of some lines it
+    keeps what is left now from being paid, or some of that."""
     answer = open_answer(uow.session, invoice_id)
-    if answer is None or answer.kind == AnswerKind.DISPUTED:
+    if answer is None:
+        return
+    if answer.kind == AnswerKind.DISPUTED:
+        if answer.lines:
+            _keep(uow, invoice_id)
         return
     state = uow.session.scalars(select(Invoice.state).where(Invoice.id == invoice_id)).one()
     if state == InvoiceState.PAID:
@@ -226,10 +232,12 @@ def _checked(invoice: Invoice, said: Said, *, today: dt.date) -> dict[str, objec
         raise _wrong("/reason", "Choose one of the reasons.")
     if said.reason == Reason.OTHER and reasons is not None and words is None:
         raise _wrong("/words", "Write in a few words why.")
+    lines = _checked_lines(invoice, said)
     return {
         "reason": Reason(said.reason) if reasons is not None and said.reason else None,
         "words": words,
-        "lines": _checked_lines(invoice, said),
+        "lines": lines,
+        "disputed_minor": worth_of(invoice.lines, lines, amount_minor=invoice.amount_minor),
         "paid_on": _checked_paid_on(said, today=today),
         "until": _checked_until(invoice, said, today=today),
     }
@@ -268,14 +276,31 @@ def _must_not_be_too_many(uow: UnitOfWork, invoice_id: str) -> None:
 
 
 def _end(uow: UnitOfWork, answer: BillAnswer, step: AnswerStep, *, by: EndedBy, words: str | None = None) -> None:
-    """The one place where an answer ends. Its invoice is locked, and is not set aside any more."""
+    """The one place where an answer ends. Its invoice is locked, and nothing keeps it from being paid any more."""
     answer.state = ANSWER.next(AnswerState(answer.state), step)
     answer.ended_at, answer.ended_by, answer.reply = uow.now, by, words
     uow.session.flush()
     if answer.biller_id is not None:
         entries.write(uow, Kind.ANSWER_ENDED, answer)
-    invoices.set_aside(uow, invoice_id=answer.invoice_id, aside=False)
+    _keep(uow, answer.invoice_id)
     _record(uow, answer)
+
+
+def _keep(uow: UnitOfWork, invoice_id: str) -> None:
+    """The one place where a bill is kept from being paid by what stands of it, whole or as far as its disputed lines
+    go, and where it is free again. Its invoice is locked."""
+    answer = open_answer(uow.session, invoice_id)
+    if answer is None or answer.kind not in BLOCKING:
+        invoices.set_aside(uow, invoice_id=invoice_id, aside=False)
+        return
+    uow.session.flush()
+    invoice = uow.session.get_one(Invoice, invoice_id, populate_existing=True)
+    held_minor = held_back(
+        disputed_minor=answer.disputed_minor,
+        left_minor=invoice.left.minor,
+        is_apart=is_paid_apart(uow.session, invoice),
+    )
+    invoices.set_aside(uow, invoice_id=invoice_id, aside=not held_minor, held_minor=held_minor)
 
 
 def _record(uow: UnitOfWork, answer: BillAnswer) -> None:

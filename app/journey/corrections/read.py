@@ -238,6 +238,7 @@ class CorrectedBill(BillForBiller):
     kind: str
     means: str | None  #: how it is paid; nobody pays a credit note
     amount_due: Money  #: what is still asked of its customer
+    held_back: Money  #: of that, while its customer disputes some lines: what these come to, and the rest can be paid
     corrects: str | None  #: of a credit note or a new version: the bill that it was applied to
     corrected_by: tuple[str, ...]  #: the credit notes that were applied to it, the last of them
     superseded_by: str | None
@@ -270,7 +271,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
     own = session.scalar(select(Correction).where(Correction.bill_id == bill_id))
     credit_notes: Sequence[str | None] = ()
     whole: dict[str, Correction] = {}
-    owed = open_ = twice = due = paid = Money(0, delivered.currency)
+    owed = open_ = twice = due = paid = held = Money(0, delivered.currency)
     sequence, discount = 0, None
     status = "closed" if own is not None and own.state == CorrectionState.APPLIED else "open"
     if invoice is not None:
@@ -286,6 +287,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         if invoice.state != InvoiceState.IN_PAYMENT:
             twice = Money(overpaid_of(session, invoice.id), invoice.currency)
         due = invoice.left if status in ("open", NOT_PAID_HERE) else due
+        held = invoice.held_back
         paid = Money(taken_of(session, invoice.id), invoice.currency)
         discount = _discount_taken(session, invoice) if invoice.discount_days else None
     elif delivered.kind == BillKind.INVOICE:
@@ -298,6 +300,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
         kind=delivered.kind,
         means=delivered.means if delivered.kind == BillKind.INVOICE else None,
         amount_due=due,
+        held_back=held,
         corrects=_bill_of(session, own.invoice_id) if own is not None else None,
         corrected_by=tuple(filter(None, reversed(credit_notes))),
         superseded_by=new_version.bill_id if new_version else None,

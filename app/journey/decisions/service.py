@@ -253,7 +253,7 @@ def order_now(
     NotFound for a standing consent that is not this customer's at this bank."""
     earlier = earlier_of(uow.session, invoice)
     must_not_be_paid_on_top(uow.session, invoice)
-    if wanted.part is not None:
+    if wanted.part is not None or invoice.held_back_minor:
         must_take_parts(uow.session, invoice)
     day = _day_of(wanted, today=today_of(customer, uow.now))
     price = price_of(invoice, day=day, part=wanted.part)
@@ -371,19 +371,23 @@ def _changed() -> Conflict:
 
 def price_of(invoice: Invoice, *, day: dt.date, part: object = None) -> Price:
     """Of all that is left, or of a ``part`` of it like ``40.00``, on the customer's local ``day``. A part has no
-    discount: that is for who pays all at once. Raises Invalid."""
-    nothing, left = Money(0, invoice.currency), invoice.left
+    discount: that is for who pays all at once. What is held back while lines are disputed is left in any case: all the
+    rest is a part then. Raises Invalid."""
+    nothing, left, held = Money(0, invoice.currency), invoice.left, invoice.held_back
+    if part is None and held.minor:
+        return Price(amount=left - held, discount=nothing, rest=held)
     if part is None:
         taken = discount_on(invoice.discounts, day)
         if taken is None:
             return Price(amount=left, discount=nothing, rest=nothing)
         return Price(amount=left - taken.saves, discount=taken.saves, rest=nothing, discount_until=taken.until)
-    amount = checked_part(part, left=left)
+    amount = checked_part(part, left=left, held=held)
     return Price(amount=amount, discount=nothing, rest=left - amount)
 
 
-def checked_part(part: object, *, left: Money) -> Money:
-    """An amount like ``40.00`` that is less than what is left. Raises Invalid."""
+def checked_part(part: object, *, left: Money, held: Money) -> Money:
+    """An amount like ``40.00`` that is less than what is left, and no more than what is not held back of it. Raises
+    Invalid."""
     written = str(part)
     if len(written.partition(".")[2]) > exponent_of(left.currency):  # 1.000 is a thousand to many
         raise _wrong_part(f"Write {left.currency} with {exponent_of(left.currency)} decimals at the most.")
@@ -391,6 +395,9 @@ def checked_part(part: object, *, left: Money) -> Money:
         amount = Money.parse(written, left.currency)
     except ValueError as error:
         raise _wrong_part(f"{error}.") from None
+    most = left - held
+    if held.minor and not 0 < amount.minor <= most.minor:
+        raise _wrong_part(f"Write {most} {left.currency} at the most: {held} is held back while you dispute lines.")
     if not 0 < amount.minor < left.minor:
         raise _wrong_part(f"Write an amount that is less than what is left to pay: {left} {left.currency}.")
     return amount

@@ -88,6 +88,8 @@ class Line:
     description: str
     quantity: str | None = None  #: as written, with its unit: ``21 m³``
     amount: Money | None = None  #: net of the line (BT-131); may be negative
+    #: of its VAT in per cent (BT-152), a plain decimal like ``5.5``. None: it names none that can be reckoned with
+    vat_rate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,11 @@ def takes_parts(session: Session, invoice: Invoice) -> bool:
     return not ledger.was_released(session, invoice.id)
 
 
+def is_paid_apart(session: Session, invoice: Invoice) -> bool:
+    """Whether some of its lines may be disputed and the rest be paid meanwhile: as a part of it."""
+    return invoice.is_paid_here and takes_parts(session, invoice)
+
+
 def must_take_parts(session: Session, invoice: Invoice) -> None:
     """Raises Conflict."""
     if not takes_parts(session, invoice):

@@ -68,6 +68,7 @@ class Invoice(Base):
         CheckConstraint("paid_minor >= 0", name="paid_not_negative"),
         CheckConstraint("retracted_minor BETWEEN 0 AND credited_minor", name="retracted_of_credited"),
         CheckConstraint("(bill_id IS NULL) = (biller_id IS NULL)", name="delivered_by_a_biller"),
+        CheckConstraint("held_back_minor = 0 OR (held_back_minor > 0 AND NOT is_set_aside)", name="held_back_or_aside"),
         CheckConstraint("extended_to IS NULL OR extended_to > due_on", name="extended_beyond_its_day"),
         CheckConstraint("(bill_id IS NULL) = (own_bill_id IS NOT NULL)", name="delivered_or_own"),
         CheckConstraint(
@@ -108,6 +109,8 @@ class Invoice(Base):
     extended_to: Mapped[dt.date | None]  # its company has given more time: the day until which it is to be paid
     # by its customer, who says that it is paid elsewhere, declines or disputes it: not to be paid while that stands
     is_set_aside: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # of what is left: what the lines come to that its customer disputes, where the rest may be paid meanwhile
+    held_back_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     means: Mapped[str] = mapped_column(
         String(15), default=MeansKind.CREDIT_TRANSFER, server_default=MeansKind.CREDIT_TRANSFER
     )
@@ -171,6 +174,11 @@ class Invoice(Base):
     def left(self) -> Money:
         """What of that is not paid yet. A payment that is under way has none of it paid."""
         return Money(max(self.asked.minor - self.paid_minor, 0), self.currency)
+
+    @property
+    def held_back(self) -> Money:
+        """What of that its customer disputes: it is not paid while that stands."""
+        return Money(min(self.held_back_minor, self.left.minor), self.currency)
 
     @property
     def discounts(self) -> tuple[Discount, ...]:

@@ -86,6 +86,7 @@ class InvoiceView:
     asked: Money  #: after all that its biller took off since
     paid: Money  #: by payments of parts, or of all of it
     left: Money  #: of what is asked
+    held_back: Money  #: of what is left: its customer disputes these lines, and the rest can be paid
     payable: Money  #: what paying it today costs
     discounts: tuple[DiscountView, ...]  #: for paying early, the earliest day first; also those that are over
     reference: str | None
@@ -118,9 +119,14 @@ class InvoiceView:
 
     @property
     def figure(self) -> Money:
-        """What stands large: what is left to pay, or what the payment takes that has the bill, or all that have paid
-        it."""
-        return self.decided or self.left
+        """What stands large: what can be paid of what is left, or what the payment takes that has the bill, or all that
+        have paid it."""
+        return self.decided or self.to_pay
+
+    @property
+    def to_pay(self) -> Money:
+        """What is left, without what is held back of it."""
+        return self.left - self.held_back
 
     @property
     def discount(self) -> DiscountView | None:
@@ -165,6 +171,7 @@ class OpenTotal:
     not_here: int  #: bills besides whose day is not over and that are not paid here
     stopped: int  #: bills besides for which nothing may be paid now: in neither of the others
     set_aside: int  #: bills besides that their customer has answered otherwise: in none of the others
+    held_back: int  #: of the bills in the sum those of which lines are disputed: what these come to is not in it
 
 
 def is_bill_stopped(now: dt.datetime | BindParameter[dt.datetime]) -> ColumnElement[bool]:
@@ -329,7 +336,10 @@ def open_total(
     stopped = is_bill_stopped(now)
     rows = session.execute(
         select(
-            Invoice.currency, func.sum(Invoice.amount_minor - Invoice.credited_minor - Invoice.paid_minor), func.count()
+            Invoice.currency,
+            func.sum(Invoice.amount_minor - Invoice.credited_minor - Invoice.paid_minor - Invoice.held_back_minor),
+            func.count(),
+            func.count().filter(Invoice.held_back_minor > 0),
         )
         .where(of_customer, to_pay, ~stopped)
         .group_by(Invoice.currency)
@@ -338,11 +348,12 @@ def open_total(
     besides = select(func.count()).select_from(Invoice).where(of_customer)
     aside = select(func.count()).select_from(Invoice).where(of_anybody, Invoice.is_set_aside, or_(to_pay, not_here))
     return OpenTotal(
-        tuple(Total(int(minor), currency) for currency, minor, _ in rows),
+        tuple(Total(int(minor), currency) for currency, minor, *_ in rows),
         sum(row[2] for row in rows),
         session.scalars(besides.where(not_here, ~stopped)).one(),
         session.scalars(besides.where(or_(to_pay, not_here), stopped)).one(),
         session.scalars(aside).one(),
+        sum(row[3] for row in rows),
     )
 
 
@@ -425,10 +436,13 @@ def _view(
         received_at=invoice.received_at,
         amount=invoice.amount,
         asked=invoice.asked,
-        payable=payable_on(amount=invoice.left, discounts=invoice.discounts, day=today),
+        held_back=invoice.held_back,
+        payable=invoice.left - invoice.held_back
+        if invoice.held_back_minor
+        else payable_on(amount=invoice.left, discounts=invoice.discounts, day=today),
         paid=Money(invoice.paid_minor, invoice.currency),
         left=invoice.left,
-        discounts=discounts_on(invoice, today),
+        discounts=() if invoice.held_back_minor else discounts_on(invoice, today),
         reference=invoice.reference,
         means=invoice.means,
         elsewhere=invoice.means_details,

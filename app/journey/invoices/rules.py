@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from app.people import lookalikes
 from connectors.money import Money
@@ -43,6 +45,38 @@ def payable_on(*, amount: Money, discounts: Sequence[Discount], day: dt.date) ->
     """The exact price of paying the whole invoice on the customer's local ``day``."""
     discount = discount_on(discounts, day)
     return amount if discount is None else amount - discount.saves
+
+
+def worth_of_lines(lines: Sequence[Mapping[str, Any]], *, amount_minor: int) -> tuple[int | None, ...]:
+    """What each line of a bill over ``amount_minor`` units comes to with its tax, at the most; None: the bill does not
+    tell. ``lines`` as an invoice has them.
+
+    Net plus VAT, rounded up to the minor unit; a line that takes something off comes to nothing. Amounts that sum to
+    the bill, and say nothing of tax, are what is asked for them. What a document takes off or adds is no line's.
+    """
+    nets, rates = [line["amount_minor"] for line in lines], [line.get("vat_rate") for line in lines]
+    if not any(rates) and None not in nets and sum(nets) == amount_minor:
+        rates = ["0"] * len(nets)
+    return tuple(
+        None if net is None or rate is None else max(math.ceil(net * (1 + Fraction(rate) / 100)), 0)
+        for net, rate in zip(nets, rates, strict=True)
+    )
+
+
+def worth_of(lines: Sequence[Mapping[str, Any]], chosen: Collection[int], *, amount_minor: int) -> int | None:
+    """The same of some of the lines together, of which the first is 1: no more than the bill. None, too, where it is
+    nothing."""
+    worths = worth_of_lines(lines, amount_minor=amount_minor) if chosen else ()
+    found = [worths[number - 1] for number in chosen]
+    if any(each is None for each in found):
+        return None
+    return min(sum(each or 0 for each in found), amount_minor) or None
+
+
+def held_back(*, disputed_minor: int | None, left_minor: int, is_apart: bool) -> int:
+    """Of what is left to pay, while lines are disputed that come to ``disputed_minor``. 0: all of it, since nobody
+    knows what they come to, nothing else is left, or it is to be paid in one."""
+    return disputed_minor if disputed_minor and is_apart and disputed_minor < left_minor else 0
 
 
 class Word(NamedTuple):

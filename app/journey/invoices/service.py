@@ -244,6 +244,7 @@ def _line(line: Line) -> dict[str, str | int | None]:
         "description": line.description,
         "quantity": line.quantity,
         "amount_minor": line.amount.minor if line.amount else None,
+        "vat_rate": line.vat_rate,
     }
 
 
@@ -353,9 +354,9 @@ def lock(uow: UnitOfWork, invoice_id: str) -> None:
     locked_invoice(uow.session, invoice_id)
 
 
-def set_aside(uow: UnitOfWork, *, invoice_id: str, aside: bool) -> None:
-    """Whether its customer's answer keeps it from being paid. The caller has locked the invoice."""
-    _write_down(uow, invoice_id, is_set_aside=aside)
+def set_aside(uow: UnitOfWork, *, invoice_id: str, aside: bool, held_minor: int = 0) -> None:
+    """Whether its customer's answer keeps it from being paid, or else what of it. The caller has locked the invoice."""
+    _write_down(uow, invoice_id, is_set_aside=aside, held_back_minor=held_minor)
 
 
 def extend(uow: UnitOfWork, *, invoice_id: str, until: dt.date) -> None:

@@ -55,7 +55,7 @@ def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequenc
     payee_of(invoice)
     must_be_free(invoice)
     must_not_be_set_aside(invoice)
-    _check(days, left_minor=invoice.left.minor, today=today_of(customer, uow.now))
+    _check(days, left_minor=_to_pay(invoice), today=today_of(customer, uow.now))
     if len(days) > 1:
         must_take_parts(uow.session, invoice)
     _must_not_be_too_many(uow, invoice.id)
@@ -68,7 +68,7 @@ def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequenc
         customer_id=customer.id,
         biller_id=invoice.biller_id,
         state=PlanState.STANDING,
-        left_minor=invoice.left.minor,
+        left_minor=_to_pay(invoice),
         paid_minor=invoice.paid_minor,
         made_at=uow.now,
         sequence=0,
@@ -169,7 +169,7 @@ def _look_at(uow: UnitOfWork, plan: Plan) -> None:
         else:
             _be_over(uow, plan, day, missed=minor > 0)
     if all(day.look_at is None for day in days):
-        _end(uow, plan, PlanStep.MISS if invoice.left.minor else PlanStep.KEEP)
+        _end(uow, plan, PlanStep.MISS if _to_pay(invoice) else PlanStep.KEEP)
 
 
 def _come(uow: UnitOfWork, plan: Plan, day: PlanDay, customer: Customer, *, asks: bool) -> None:
@@ -191,9 +191,14 @@ def _missing(plan: Plan, days: Sequence[PlanDay], invoice: Invoice) -> tuple[int
     """How much falls to each day of what is left."""
     return amounts(
         [PlannedDay(day.pay_on, day.minor) for day in days],
-        left_minor=invoice.left.minor,
+        left_minor=_to_pay(invoice),
         paid_minor=invoice.paid_minor - plan.paid_minor,
     )
+
+
+def _to_pay(invoice: Invoice) -> int:
+    """What is left of it, without what is held back while lines of it are disputed."""
+    return (invoice.left - invoice.held_back).minor
 
 
 def _reconsider(uow: UnitOfWork, invoice_id: str) -> None:

@@ -356,6 +356,15 @@ class DeliveredBillSchema(ma.Schema):
         required=True,
         metadata={"example": "54.20", "description": "What is asked of the customer: less all that you took off."},
     )
+    held_back = Amount(
+        required=True,
+        metadata={
+            "example": "0.00",
+            "description": "Of that, while your customer disputes some lines (answer): what these lines come to, with"
+            " their VAT rounded up. It is not paid before that has an end; the rest can be. 0.00, too, where the whole"
+            " bill is set aside.",
+        },
+    )
     corrects = _bill_link(
         "Of a credit note or a new version: the bill that it was applied to. A further new version stands in for the"
         " last one, whichever of them it names."

@@ -139,6 +139,7 @@ def inbox() -> ResponseReturnValue:
         not_here_count=total.not_here,
         stopped_count=total.stopped + own_total.stopped,
         set_aside_count=total.set_aside + own_total.set_aside,
+        held_back_count=total.held_back,
         more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
     )
 

@@ -125,7 +125,7 @@ def _parts(invoice_id: str) -> Sequence[PlannedDay]:
         offered = {str(each.count): each for each in splits_offered(bill, today=today)}
         if count not in offered:
             raise _wrong("/split", "Choose one of the splits.")
-        return in_equal_parts(bill.left.minor, [pay_on for pay_on, _ in offered[count].days])
+        return in_equal_parts(bill.to_pay.minor, [pay_on for pay_on, _ in offered[count].days])
     rows = [
         (day.strip(), amount.strip())
         for day, amount in zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False)
@@ -133,7 +133,7 @@ def _parts(invoice_id: str) -> Sequence[PlannedDay]:
     ]
     if len(rows) < 2:
         raise _wrong("/days", "Plan two days at least.")
-    days = [PlannedDay(_day(day, "/days"), _amount(amount, bill.left)) for day, amount in rows[:-1]]
+    days = [PlannedDay(_day(day, "/days"), _amount(amount, bill)) for day, amount in rows[:-1]]
     return [*days, PlannedDay(_day(rows[-1][0], "/days"))]
 
 
@@ -144,9 +144,9 @@ def _day(written: str, pointer: str) -> dt.date:
         raise _wrong(pointer, "Choose a day.") from error
 
 
-def _amount(written: str, left: Money) -> int:
+def _amount(written: str, bill: InvoiceView) -> int:
     try:
-        return checked_part(typed_amount(written), left=left).minor
+        return checked_part(typed_amount(written), left=bill.left, held=bill.held_back).minor
     except Invalid as refused:
         raise _wrong("/amounts", refused.detail) from refused
 
@@ -193,8 +193,8 @@ def days_offered(invoice: Invoice, bill: InvoiceView, *, today: dt.date) -> tupl
     if bill.pay_by:
         wanted[bill.pay_by] = "due"
         wanted.setdefault(in_time_for(bill.pay_by, currency=currency), "in_time")
-    if bill.discount:
-        wanted.setdefault(bill.discount.until, "discount")
+    for discount in bill.discounts:
+        wanted.setdefault(discount.until, "discount")
     wanted.setdefault(today + dt.timedelta(days=7), "week")
     wanted.setdefault(each_month(today.replace(day=1), 2)[1], "month")
     found = []
@@ -243,10 +243,10 @@ def splits_offered(bill: InvoiceView, *, today: dt.date) -> tuple[SplitOffered, 
     found = []
     for count in SPLITS:
         days = evenly(today, bill.pay_by, count)
-        if len(set(days)) == count and bill.left.minor >= count and days[0] > today:
-            parts = in_equal_parts(bill.left.minor, days)
+        if len(set(days)) == count and bill.to_pay.minor >= count and days[0] > today:
+            parts = in_equal_parts(bill.to_pay.minor, days)
             known = sum(part.minor or 0 for part in parts)
-            amounts = [part.minor if part.minor is not None else bill.left.minor - known for part in parts]
+            amounts = [part.minor if part.minor is not None else bill.to_pay.minor - known for part in parts]
             found.append(
                 SplitOffered(
                     count=count,

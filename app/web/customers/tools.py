@@ -209,6 +209,7 @@ def _bill(bill: InvoiceView, answer: AnswerView | None, refunds: Sequence[Refund
         "pay_by": bill.pay_by.isoformat() if bill.pay_by and bill.says_how else None,
         "asked": _money(bill.asked),
         "left": _money(bill.left),
+        "held_back": _money(bill.held_back) if bill.held_back.minor else None,
         "payable_today": _money(bill.payable) if bill.state == InvoiceState.TO_PAY and held is None else None,
         "held": held,
         "answer": _answer(answer) if answer is not None else None,

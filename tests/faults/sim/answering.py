@@ -19,6 +19,7 @@ from app.journey.answers.states import BLOCKING, AnswerKind
 from app.journey.corrections.replies import reply
 from app.journey.invoices.read import invoice_view
 from app.people.customers import today_of
+from tests.faults.sim.correcting import worths
 from tests.faults.sim.house import Person
 
 if TYPE_CHECKING:
@@ -27,13 +28,21 @@ if TYPE_CHECKING:
 
 #: what somebody does, and how often
 DEEDS = {"say": 5.0, "take back": 2.5, "reply": 4.0, "publish": 0.5}
+#: which lines are disputed, one after the other: none of them is the whole bill
+LINES: tuple[tuple[int, ...], ...] = ((2,), (), (3, 1), (1,))
 #: days more that are asked for
 MORE_DAYS = (3, 10, 40)
 KINDS = (*AnswerKind, AnswerKind.MORE_TIME)
 _ANSWERS = "SELECT a.id, a.state, a.ended_by, a.invoice_id FROM bill_answer a ORDER BY a.id"
+_DECISIONS = (
+    "SELECT d.id, d.invoice_id, d.rest_minor, i.amount_minor FROM decision d JOIN invoice i ON i.id = d.invoice_id"
+)
 _BILLS = (
     "SELECT i.id, i.customer_id, i.is_set_aside, i.due_on, i.extended_to, i.credited_minor < i.amount_minor, i.state,"
-    " EXISTS (SELECT 1 FROM correction c WHERE c.invoice_id = i.id AND c.taken_minor > 0)"
+    " EXISTS (SELECT 1 FROM correction c WHERE c.invoice_id = i.id AND c.taken_minor > 0), i.held_back_minor,"
+    " i.amount_minor - i.credited_minor - i.paid_minor, i.amount_minor, i.state IN ('to_pay', 'in_payment') AND"
+    " NOT EXISTS (SELECT 1 FROM payment p JOIN payment_history h ON h.payment_id = p.id WHERE p.invoice_id = i.id"
+    " AND h.after IN ('rejected', 'cancelled', 'expired'))"
     " FROM invoice i WHERE i.id IN (SELECT invoice_id FROM bill_answer) ORDER BY i.id"
 )
 
@@ -49,6 +58,7 @@ class Word:
     invoice_id: str
     kind: AnswerKind
     until: dt.date | None
+    lines: tuple[int, ...] = ()  #: that are disputed; none: the whole bill
     terms: tuple[object, ...] = ()  #: as they were shown first
     is_open: bool = True
     accepted: bool = False  #: by its company, or by its policy
@@ -98,7 +108,8 @@ class Answering:
         if until is not None:
             until = max(until, world.floor.now.date()) + dt.timedelta(days=world.dice.choice(MORE_DAYS))
         until = until if kind is AnswerKind.MORE_TIME else None
-        said = Said(kind=kind, reason=reason, words="As I told you.", until=until)
+        lines = LINES[len(self.words) % len(LINES)] if kind is AnswerKind.DISPUTED else ()
+        said = Said(kind=kind, reason=reason, words="As I told you.", until=until, lines=lines)
         person = world._person(customer_id)
 
         def say() -> None:
@@ -112,12 +123,16 @@ class Answering:
             for before in self.words.values():
                 before.is_open &= before.invoice_id != invoice_id
             self.words[answer_id] = Word(
-                invoice_id=invoice_id, kind=kind, until=until, is_open=not granted, accepted=granted
+                invoice_id=invoice_id, kind=kind, until=until, lines=lines, is_open=not granted, accepted=granted
             )
+            world.floor.counts["some disputed lines"] += bool(lines)
             world.floor.counts[f"some said {kind}"] += 1
             world.floor.counts["some time given by policy"] += granted
 
-        return world.request(f"say {kind}", say)
+        began = world.request(f"say {kind}", say)
+        if lines:  # who disputes some of a bill often wants to pay the rest
+            world.request("show", world.showing(person, invoice_id))
+        return began
 
     def _take_back(self, answer_id: str) -> bool:
         person, world = self._person(answer_id), self.world
@@ -186,10 +201,16 @@ class Answering:
                 if self.shown.get(answer_id) != (state, ended_by):
                     self.shown[answer_id] = (state, ended_by)
                     yield from self._both_sides(answer_id, invoice_id, bills[invoice_id])
-        for invoice_id, _, aside, due_on, extended_to, is_asked, *_ in bills.values():
+        for invoice_id, _, aside, due_on, extended_to, is_asked, *_, held, left, amount, is_apart in bills.values():
             mine = [word for word in self.words.values() if word.invoice_id == invoice_id]
-            if bool(aside) != any(word.is_open and word.kind in BLOCKING for word in mine):
-                yield "Y1", f"{invoice_id} is set aside: {bool(aside)}, and its customer says otherwise"
+            standing = [word for word in mine if word.is_open and word.kind in BLOCKING]
+            disputed = sum(_worth(word, amount) for word in standing)
+            kept = disputed if is_apart and 0 < disputed < left else 0
+            if (bool(aside), held) != (bool(standing) and not kept, kept):
+                yield (
+                    "Y1",
+                    f"{invoice_id} is set aside: {bool(aside)}, or {held} of it, and its customer says otherwise",
+                )
             until = max((word.until for word in mine if word.accepted and word.until), default=None)
             if (extended_to or due_on) != (until.isoformat() if until else due_on):
                 yield "Y4", f"{invoice_id} is to be paid until {extended_to or due_on}, and {until} was agreed"
@@ -197,13 +218,16 @@ class Answering:
                 yield "Y3", f"{invoice_id} is asked for, and its company said yes to its customer"
 
     def _decided(self) -> Iterator[Found]:
-        for decision_id, invoice_id in self.world.house.raw.execute("SELECT id, invoice_id FROM decision"):
+        for decision_id, invoice_id, rest, amount in self.world.house.raw.execute(_DECISIONS):
             if decision_id in self.decided:
                 continue
             self.decided.add(decision_id)
             for word in self.words.values():
                 if word.invoice_id == invoice_id and word.is_open and word.kind in BLOCKING:
-                    yield "Y2", f"{decision_id} is taken while {invoice_id} is {word.kind}"
+                    disputed = _worth(word, amount)
+                    if not disputed or rest < disputed:
+                        yield "Y2", f"{decision_id} is taken while {invoice_id} is {word.kind}, and leaves {rest}"
+                    self.world.floor.counts["some rest decided beside disputed lines"] += 1
 
     def _ended(self, answer_id: str, state: str, ended_by: str | None, bill: Any) -> Iterator[Found]:
         """What nobody of the two has ended was ended by a payment that paid the bill, or by a correction of it."""
@@ -248,3 +272,8 @@ class Answering:
         )
         if terms != told or (mine.state, mine.ended_by, mine.reply) != (theirs.state, theirs.ended_by, theirs.reply):
             yield "Y1", f"of {answer_id} its customer sees {mine}, its company {theirs}"
+
+
+def _worth(word: Word, amount: int) -> int:
+    """What the lines come to that it disputes. 0: of a word about the whole bill."""
+    return sum(worths(amount)[line - 1] for line in word.lines)

@@ -212,6 +212,7 @@ def _bill(world: World, space: Space, number: str, minor: int, *, names: str | N
         payee={"name": space.biller_name, "iban": space.iban},
         discounts=[{"until": f"{day}", "amount": written(less)} for day, less in tiers] or None,
         replaces=names,
+        lines=in_lines(minor),
     )
     return Document(space=space, number=number, minor=minor, tiers=tiers, names=names, content=content)
 
@@ -242,6 +243,15 @@ def _credit(space: Space, number: str, minor: int, *, names: str) -> Document:
         corrects=names,
     )
     return Document(space=space, number=number, minor=minor, is_credit=True, names=names, content=content)
+
+
+def worths(minor: int) -> tuple[int, ...]:
+    """What the three lines of a bill come to."""
+    return (minor // 2, minor // 3, minor - minor // 2 - minor // 3)
+
+
+def in_lines(minor: int) -> list[dict[str, str]]:
+    return [{"description": f"{n}", "amount": written(worth)} for n, worth in enumerate(worths(minor), start=1)]
 
 
 def written(minor: int) -> str:

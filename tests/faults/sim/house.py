@@ -37,7 +37,7 @@ from connectors.profile import BankProfile
 from connectors.registry import Registry
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
-from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space, written
+from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space, in_lines, written
 from tests.faults.sim.written import Kept, Reading, Written
 from tests.support import factories
 from tests.support.bills import json_bill
@@ -241,6 +241,7 @@ class House:
             amount=written(bill.minor),
             payee={"name": space.biller_name, "iban": space.iban},
             early_payment=early,
+            lines=in_lines(bill.minor),
         )
         self.bills.append(bill)
         client = self.clients[space.biller_id]

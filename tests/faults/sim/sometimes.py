@@ -138,6 +138,8 @@ _NAMED = (
     "some said declined",
     "some said disputed",
     "some said more_time",
+    "some disputed lines",
+    "some rest decided beside disputed lines",
     "some time given by policy",
     "some answer taken back",
     "some answer lapsed by payment",

@@ -161,6 +161,15 @@ def declined_and_still_to_be_paid(books: Books) -> None:
     books.change("invoice", books.one("invoice", "state = 'to_pay' AND is_set_aside"), is_set_aside=False)
 
 
+@_breaks("N7")
+def a_disputed_line_is_left_to_pay(books: Books) -> None:
+    waiting = books.one(
+        "bill_answer",
+        "state = 'open' AND kind <> 'more_time' AND invoice_id IN (SELECT id FROM invoice WHERE state = 'to_pay')",
+    )
+    books.change("bill_answer", waiting, kind="disputed", disputed_minor=1)
+
+
 @_breaks("N3")
 def more_time_than_anybody_gave(books: Books) -> None:
     later = books.one("invoice", "extended_to IS NOT NULL")

@@ -365,4 +365,10 @@ def _line(node: xml.Node, currency: str) -> Line:
         description=description,
         quantity=codes.quantity(given(node, "ram:SpecifiedLineTradeDelivery/ram:BilledQuantity")),
         amount=_amount(node, total, currency),
+        vat_rate=codes.vat_rate(
+            [
+                (plain(each, "ram:CategoryCode"), plain(each, "ram:RateApplicablePercent"))
+                for each in node.all("ram:SpecifiedLineTradeSettlement/ram:ApplicableTradeTax")
+            ]
+        ),
     )

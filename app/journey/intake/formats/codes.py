@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from app.journey.intake.formats import text, xml
 
 LINES_MAX = 10_000
@@ -30,6 +33,22 @@ _UNIT_SYMBOLS = dict.fromkeys(("", "C62", "H87", "EA", "NAR", "XPP", "ZZ"), "") 
     "SEC": "s",
     "TNE": "t",
 }
+
+#: UNCL 5305: of what is in one of these categories no VAT is asked, also where no rate is named
+_NO_VAT = frozenset({"Z", "E", "AE", "K", "G", "O"})
+_RATE = re.compile(r"0*(?P<rate>\d{1,2}(?:\.\d{1,6})?|100(?:\.0{1,6})?)", re.ASCII)
+
+
+def vat_rate(taxes: Sequence[tuple[str, str]]) -> str | None:
+    """BT-152 of a line, from the category and the rate of each of its taxes, as written. None, and nothing refused,
+    where there is not the one that can be reckoned with: it is asked only once somebody disputes the line."""
+    if len(taxes) != 1:
+        return None
+    ((category, written),) = taxes
+    if not written:
+        return "0" if category in _NO_VAT else None
+    found = _RATE.fullmatch(written)
+    return found["rate"] if found else None
 
 
 def quantity(node: xml.Node | None) -> str | None:

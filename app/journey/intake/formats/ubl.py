@@ -268,6 +268,12 @@ def _line(node: xml.Node, quantity: str, currency: str) -> Line:
         description=description,
         quantity=codes.quantity(given(node, quantity)),
         amount=_amount(node, "cbc:LineExtensionAmount", currency),
+        vat_rate=codes.vat_rate(
+            [
+                (plain(each, "cbc:ID"), plain(each, "cbc:Percent"))
+                for each in node.all("cac:Item/cac:ClassifiedTaxCategory")
+            ]
+        ),
     )
 
 

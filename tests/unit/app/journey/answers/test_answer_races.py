@@ -6,6 +6,7 @@ However they meet, one of the two is refused, and nobody waits for somebody who 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,13 +14,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from app import invariants
-from app.errors import Conflict, TooLate
+from app.errors import Conflict, Invalid, TooLate
 from app.journey.answers import service as answers
 from app.journey.answers.models import AnswerPolicy, BillAnswer
 from app.journey.answers.rules import Policy
 from app.journey.corrections.replies import reply
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
+from app.journey.invoices.models import Invoice
 from app.people.models import Customer
 from tests.conftest import Clock
 from tests.functional.test_connection_races import at_once
@@ -50,6 +52,14 @@ def signed(house: House) -> Callable[[], object]:
 
 def decline(house: House) -> None:
     say(house, "declined", reason="not_ordered")
+
+
+def with_lines(house: House) -> None:
+    """The bill of 99.00 is for three things that cost the same."""
+    with house.begin() as uow:
+        lines = [{"description": f"{n}", "quantity": None, "amount_minor": 3300} for n in range(3)]
+        uow.session.get_one(Invoice, "inv_1").lines = lines
+        uow.commit()
 
 
 def outcome(house: House) -> tuple[int, int]:
@@ -84,6 +94,43 @@ def test_without_the_question_they_would(rounds: Rounds, monkeypatch: pytest.Mon
     """The test above sees what it looks for."""
     monkeypatch.setattr(decisions, "must_not_be_set_aside", lambda _: None)
     assert (1, 1) in outcomes(rounds)
+
+
+def dispute(house: House, *lines: int) -> None:
+    say(house, "disputed", reason="wrong_amount", lines=lines)
+
+
+@on_postgres
+@pytest.mark.parametrize("disputes_first", [False, True])
+def test_nobody_pays_a_line_that_they_dispute_at_that_moment(disputes_first: bool, rounds: Rounds) -> None:
+    """What is signed is the rest beside one disputed line; a second one is disputed meanwhile."""
+    rounds.every = min(rounds.every, 5)  # both ends are to be met
+    sends: list[Callable[[], object]] = []
+
+    def prepare(house: House) -> None:
+        house.bill()
+        with_lines(house)
+        dispute(house, 2)
+        device = passkey_of(house, house.customer)
+        started = start(house)
+        credential = device.sign(started.public_key)
+        sends[:] = [lambda: decide(house, started, credential)]
+
+    def pay(_: House) -> None:
+        with contextlib.suppress(Invalid):  # it is more than can be paid by now
+            sends[0]()
+
+    def dispute_more(house: House) -> None:
+        dispute(house, 2, 3)
+
+    acts: tuple[Act, Act] = (dispute_more, pay) if disputes_first else (pay, dispute_more)
+    ends = set()
+    for house in rounds.moments(prepare, *acts):
+        ends.add(outcome(house))
+        with house.services.reading() as uow:
+            decided = uow.session.scalars(select(Decision.rest_minor)).all()
+        assert (decided, house.invoice().held_back_minor) in (([3300], 3300), ([], 6600))
+    assert ends == {(1, 1), (0, 2)}
 
 
 @on_postgres

@@ -37,9 +37,10 @@ from app.journey.answers.states import BLOCKING, AnswerKind
 from app.journey.corrections.read import corrected_bill
 from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
-from app.journey.decisions.service import shown_now
+from app.journey.decisions.service import price_of, shown_now
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import invoice_view
+from app.journey.ledger import service as ledger
 from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
 from app.journey.payments.states import CLOSED, MEANING, PaymentState, Source
@@ -69,6 +70,7 @@ class State(NamedTuple):
     bill: str
     asked: int
     aside: bool
+    held: int  #: back, of what is left
     extended_to: dt.date | None
     standing: tuple[str, int] | None  #: the kind of the open answer, and of how many lines
     last: str | None  #: how the last answer stands
@@ -126,8 +128,9 @@ class Dialogue:
 
     def state(self) -> State:
         ask = self.raw.execute
-        bill, aside, extended_to, asked = ask(
-            "SELECT state, is_set_aside, extended_to, amount_minor - credited_minor FROM invoice WHERE id = 'inv_1'"
+        bill, aside, held, extended_to, asked = ask(
+            "SELECT state, is_set_aside, held_back_minor, extended_to, amount_minor - credited_minor FROM invoice"
+            " WHERE id = 'inv_1'"
         ).fetchone()
         said = ask("SELECT kind, lines, state FROM bill_answer ORDER BY id").fetchall()
         standing = [(kind, len(json.loads(lines))) for kind, lines, state in said if state == "open"]
@@ -135,6 +138,7 @@ class Dialogue:
             bill=bill,
             asked=asked,
             aside=bool(aside),
+            held=held,
             extended_to=extended_to and dt.date.fromisoformat(extended_to),
             standing=standing[0] if standing else None,
             last=said[-1][2] if said else None,
@@ -163,6 +167,8 @@ class Dialogue:
             view = invoice_view(session, invoice_id="inv_1", customer_id=customer.id, today=today)
             bill = corrected_bill(session, bill_id="bill_1", biller_id="blr_1")
             can_be_paid = shown_now(uow, customer=customer, invoice_id="inv_1", bank=PROFILE) is not None
+            price = price_of(session.get_one(Invoice, "inv_1"), day=today)
+            was_closed = ledger.was_released(session, "inv_1")
         both = [field.name for field in dataclasses.fields(theirs[0]) if hasattr(mine[0], field.name)] if mine else []
         assert {"id", "kind", "state", "until", "lines", "reason", "words", "paid_on", "reply_by"} <= set(
             both
@@ -175,12 +181,18 @@ class Dialogue:
             assert terms.setdefault(each.id, said) == said
         standing = [each for each in theirs if each.state == "open"]
         assert len(standing) <= 1
-        aside = any(each.kind in BLOCKING for each in standing)
-        assert view.is_set_aside == aside
+        blocks = any(each.kind in BLOCKING for each in standing)
+        lines = sum(len(each.lines) for each in standing)  # of 33.00 each
+        held = lines * 3300 if not was_closed and lines * 3300 < view.left.minor else 0
+        aside = blocks and not held
+        assert (view.is_set_aside, view.held_back.minor, bill.held_back.minor) == (aside, held, held)
+        assert (view.payable.minor, view.to_pay.minor) == (view.left.minor - held,) * 2
+        if view.state == "to_pay":
+            assert (price.amount.minor, price.rest.minor) == (view.left.minor - held, held)
         given = [each.until for each in theirs if each.state == "accepted" and each.until is not None]
         assert view.pay_by == max([self.due_on, *given])
         assert (bill.status == "closed") == (view.state == "cleared")
-        assert bill.amount_due == (view.asked if bill.status == "open" else dataclasses.replace(view.asked, minor=0))
+        assert bill.amount_due == (view.left if bill.status == "open" else dataclasses.replace(view.left, minor=0))
         assert (can_be_paid and view.state == "to_pay") == (view.state == "to_pay" and not aside)
         agreed = any(each.state == "accepted" and each.until is None and each.ended_by == "biller" for each in theirs)
         assert not (agreed and view.asked.minor)
@@ -328,8 +340,14 @@ def bank_calls_it_accepted_after_all(of: Dialogue) -> None:
 # --------------------------------------------------------------------------------------------------------- all of them
 
 
-#: dialogues begin with a bill that nobody has paid yet, that somebody meant to pay, and that is paid
-BEGINNINGS: tuple[tuple[str, ...], ...] = ((), ("pay", "payment_is_closed"), ("pay", "payment_is_settled"))
+#: dialogues begin with a bill that nobody has paid yet, that somebody meant to pay, that is paid, and of which all is
+#: paid but a line that is disputed
+BEGINNINGS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("pay", "payment_is_closed"),
+    ("pay", "payment_is_settled"),
+    ("dispute_a_line", "pay", "payment_is_settled"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""What lines of a bill come to with their tax, and what of a bill is held back while they are disputed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.journey.intake.formats.codes import vat_rate
+from app.journey.invoices.rules import held_back, worth_of, worth_of_lines
+
+RATES = ("0", "2.1", "5.5", "10", "19", "20", "25", "8.1", "100")
+
+
+def line(minor: int | None, rate: str | None = None) -> dict[str, Any]:
+    return {"description": "x", "quantity": None, "amount_minor": minor, "vat_rate": rate}
+
+
+def total(lines: list[dict[str, Any]]) -> int:
+    """As EN 16931 has it: of each rate the tax on the sum of its lines, rounded once."""
+    nets: dict[str, int] = defaultdict(int)
+    for each in lines:
+        nets[each["vat_rate"]] += each["amount_minor"]
+    taxes = ((net * Decimal(rate) / 100).quantize(Decimal(1), ROUND_HALF_UP) for rate, net in nets.items())
+    return sum(nets.values()) + int(sum(taxes))
+
+
+LINES = st.lists(st.builds(line, st.integers(1, 10**7), st.sampled_from(RATES)), min_size=1, max_size=12)
+
+
+@given(st.data())
+def test_what_is_held_back_is_no_less_than_the_disputed_lines_and_no_more_than_a_cent_beside_each(
+    data: st.DataObject,
+) -> None:
+    lines = data.draw(LINES)
+    chosen = data.draw(st.lists(st.integers(1, len(lines)), unique=True, min_size=1))
+    of_bill = total(lines)
+    worth = worth_of(lines, chosen, amount_minor=of_bill)
+    gross = sum(
+        lines[n - 1]["amount_minor"] * (1 + Decimal(lines[n - 1]["vat_rate"]) / 100) for n in chosen
+    )  # to the last digit
+    assert worth is not None
+    assert worth >= min(gross, Decimal(of_bill))
+    assert worth < gross + len(chosen)
+    # what remains to be paid is no more than the other lines: of the disputed ones not a cent is paid
+    others = total([each for n, each in enumerate(lines, 1) if n not in chosen])
+    assert of_bill - worth <= others + len(RATES)
+    left = data.draw(st.integers(0, of_bill))
+    held = held_back(disputed_minor=worth, left_minor=left, is_apart=True)
+    assert held in (0, worth)
+    assert (held == 0) == (worth >= left)
+    assert not held or (left - held) + worth == left
+    assert held_back(disputed_minor=worth, left_minor=left, is_apart=False) == 0
+
+
+def test_the_tax_is_rounded_up_line_by_line() -> None:
+    lines = [line(333, "20"), line(1, "5.5"), line(1000, "0")]
+    assert worth_of_lines(lines, amount_minor=1402) == (400, 2, 1000)
+    assert worth_of(lines, (1, 2), amount_minor=1402) == 402
+
+
+@pytest.mark.parametrize(
+    ("lines", "chosen", "worth"),
+    [
+        ([line(5000), line(5000)], (1,), 5000),  # they sum to the bill: that is asked for them
+        ([line(5000), line(4000)], (1,), None),  # they do not, and nobody knows what the tax is on
+        ([line(5000, "20"), line(4000)], (2,), None),
+        ([line(5000, "20"), line(4000)], (1,), 6000),
+        ([line(None), line(10_000)], (1,), None),
+        ([line(None, "20"), line(10_000, "0")], (1, 2), None),
+        ([line(12_000, "0"), line(-2000, "0")], (2,), None),  # it takes something off: held back is nothing by it
+        ([line(9000, "20"), line(-2000, "20")], (1, 2), 10_000),  # no more than the bill
+        ([line(5000), line(5000)], (), None),
+    ],
+)
+def test_where_the_bill_does_not_tell_nothing_is_guessed(
+    lines: list[dict[str, Any]], chosen: tuple[int, ...], worth: int | None
+) -> None:
+    assert worth_of(lines, chosen, amount_minor=10_000) == worth
+
+
+def test_lines_of_before_have_no_rate() -> None:
+    assert worth_of_lines([{"description": "x", "quantity": None, "amount_minor": 5}], amount_minor=6) == (None,)
+
+
+@pytest.mark.parametrize(
+    ("taxes", "rate"),
+    [
+        ([("S", "20")], "20"),
+        ([("S", "020.00")], "20.00"),
+        ([("AA", "5.5")], "5.5"),
+        ([("O", "")], "0"),
+        ([("AE", "")], "0"),
+        ([("E", "0")], "0"),
+        ([("S", "100")], "100"),
+        ([("S", "")], None),
+        ([("S", "101")], None),
+        ([("S", "-20")], None),
+        ([("S", "2e1")], None),
+        ([("S", "٢٠")], None),
+        ([("S", "20"), ("S", "5.5")], None),
+        ([], None),
+    ],
+)
+def test_a_rate_is_read_where_there_is_one(taxes: list[tuple[str, str]], rate: str | None) -> None:
+    assert vat_rate(taxes) == rate
