@@ -360,7 +360,12 @@ def _cents(value: Decimal) -> Decimal:
 def _json(bill: DemoBill, to: str) -> bytes:
     company = bill.company
     lines = [
-        {"description": item.text, "quantity": f"{item.quantity} {_UNITS[item.unit]}".strip(), "amount": str(item.net)}
+        {
+            "description": item.text,
+            "quantity": f"{item.quantity} {_UNITS[item.unit]}".strip(),
+            "amount": str(item.net),
+            "vat_rate": item.rate or "0",
+        }
         for item in bill.items
     ]
     lines += [{"description": f"TVA {vat.rate} %", "amount": str(vat.tax)} for vat in bill.vat if vat.rate]

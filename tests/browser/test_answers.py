@@ -111,3 +111,34 @@ def test_each_answer_takes_three_clicks_and_one_takes_it_back(
     screen.at("/bills/inv_[0-9a-f]+/bank")  # one click from paying it after all
     screen.open_bill(number)
     expect(screen.page.locator(".choices a[href$='/pay']")).to_be_visible()
+
+
+@pytest.mark.parametrize(("size", "language"), [(DESKTOP, "en"), (PHONE, "fr")], ids=["desktop-en", "phone-fr"])
+def test_a_line_is_disputed_and_the_rest_can_be_paid(
+    screens: Screens, world: World, size: tuple[int, int], language: Language
+) -> None:
+    """The last line comes to 12.00 and its tax: 12.66."""
+    screen = screens.new(size=size, language=language)
+    email = f"{secrets.token_hex(4)}@example.org"
+    screen.sign_up("Morgan Reed", email)
+    lines = [{**line, "vat_rate": "5.5"} for line in LINES]
+    number = world.deliver_to_new(email, "77.13", WATER, lines=lines)
+    hand = Hand(screen)
+    answer(hand, number, "disputed")
+    assert hand.pressed == CLICKS_MOST
+    screen.check_page()
+    held, rest = {"en": ("€12.66", "€64.47"), "fr": ("12,66 €", "64,47 €")}[language]
+    assert rest in screen.text("main .sum .figure")
+    first = screen.text(".choices li:first-child")
+    assert held in first
+    assert rest in first
+    screen.page.locator(".choices li:first-child a").click()
+    screen.at("/bills/inv_[0-9a-f]+/bank")
+    assert rest in screen.text("main")
+    screen.open("/bills")
+    assert held in screen.text("li.card")
+    assert rest in screen.text("li.card")
+    screen.check_page()
+    screen.open_bill(number)
+    screen.page.locator(".said button").click()
+    expect(screen.page.locator(".said")).to_have_count(0)

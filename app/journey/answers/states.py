@@ -28,7 +28,7 @@ class AnswerKind(enum.StrEnum):
     MORE_TIME = "more_time"
 
 
-#: while one of these stands its bill is not paid from here
+#: while one of these stands its bill is not paid from here; of one that disputes lines the rest may be
 BLOCKING = (AnswerKind.PAID_ELSEWHERE, AnswerKind.DECLINED, AnswerKind.DISPUTED)
 
 

@@ -47,26 +47,26 @@ def payable_on(*, amount: Money, discounts: Sequence[Discount], day: dt.date) ->
     return amount if discount is None else amount - discount.saves
 
 
-def worth_of_lines(lines: Sequence[Mapping[str, Any]], *, amount_minor: int) -> tuple[int | None, ...]:
-    """What each line of a bill over ``amount_minor`` units comes to with its tax, at the most; None: the bill does not
-    tell. ``lines`` as an invoice has them.
+def worth_of_lines(lines: Sequence[Mapping[str, Any]]) -> tuple[int | None, ...]:
+    """What each line of a bill comes to with its tax, at the most; None: the bill does not tell. ``lines`` as an
+    invoice has them.
 
-    Net plus VAT, rounded up to the minor unit; a line that takes something off comes to nothing. Amounts that sum to
-    the bill, and say nothing of tax, are what is asked for them. What a document takes off or adds is no line's.
+    Net plus VAT, rounded up to the minor unit; a line that takes something off comes to nothing. What a document takes
+    off or adds besides is no line's. Nothing is guessed of a line without a rate: its tax may stand in another one.
     """
-    nets, rates = [line["amount_minor"] for line in lines], [line.get("vat_rate") for line in lines]
-    if not any(rates) and None not in nets and sum(nets) == amount_minor:
-        rates = ["0"] * len(nets)
-    return tuple(
-        None if net is None or rate is None else max(math.ceil(net * (1 + Fraction(rate) / 100)), 0)
-        for net, rate in zip(nets, rates, strict=True)
-    )
+    return tuple(_worth_of_line(line["amount_minor"], line.get("vat_rate")) for line in lines)
+
+
+def _worth_of_line(net_minor: int | None, rate: str | None) -> int | None:
+    if net_minor is None or rate is None:
+        return None
+    return max(math.ceil(net_minor * (1 + Fraction(rate) / 100)), 0)
 
 
 def worth_of(lines: Sequence[Mapping[str, Any]], chosen: Collection[int], *, amount_minor: int) -> int | None:
     """The same of some of the lines together, of which the first is 1: no more than the bill. None, too, where it is
     nothing."""
-    worths = worth_of_lines(lines, amount_minor=amount_minor) if chosen else ()
+    worths = worth_of_lines(lines)
     found = [worths[number - 1] for number in chosen]
     if any(each is None for each in found):
         return None

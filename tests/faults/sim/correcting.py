@@ -251,7 +251,10 @@ def worths(minor: int) -> tuple[int, ...]:
 
 
 def in_lines(minor: int) -> list[dict[str, str]]:
-    return [{"description": f"{n}", "amount": written(worth)} for n, worth in enumerate(worths(minor), start=1)]
+    return [
+        {"description": f"{n}", "amount": written(worth), "vat_rate": "0"}
+        for n, worth in enumerate(worths(minor), start=1)
+    ]
 
 
 def written(minor: int) -> str:

@@ -35,6 +35,7 @@ _BBAN_KINDS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 _RF_SHAPE = re.compile(r"RF[0-9]{2}[A-Z0-9]+", re.ASCII)
 _QRR_LENGTH = 27
 _BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
+_RATE = re.compile(r"0*(?P<rate>[0-9]{1,2}(?:\.[0-9]{1,6})?|100(?:\.0{1,6})?)", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
@@ -92,6 +93,15 @@ def json_amount(value: str, code: str, *, element: str, signed: bool = False) ->
         raise BillRefused("amount-refused", f"'{value}' has a comma: write {mended}, with a dot.", element=element)
     negative = signed and value.startswith("-")
     return _signed(_money(value[negative:], code, exact=True, element=element), negative=negative)
+
+
+def rate(value: str, *, element: str) -> str:
+    """A rate of VAT in per cent, from 0 to 100: a plain decimal like ``5.5``."""
+    found = _RATE.fullmatch(value)
+    if found is None:
+        detail = "The rate of VAT is a number of per cent from 0 to 100, with a dot: write 20 or 5.5."
+        raise BillRefused("value-refused", detail, element=element)
+    return found["rate"]
 
 
 def account(value: str, *, element: str) -> Account:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from app.journey.intake.formats import text, xml
+from app.journey.intake.bill import BillRefused
+from app.journey.intake.formats import checks, text, xml
 
 LINES_MAX = 10_000
 XRECHNUNG_EXTENSION = "#conformant#urn:xeinkauf.de:kosit:extension:xrechnung_3.0"
@@ -36,7 +36,6 @@ _UNIT_SYMBOLS = dict.fromkeys(("", "C62", "H87", "EA", "NAR", "XPP", "ZZ"), "") 
 
 #: UNCL 5305: of what is in one of these categories no VAT is asked, also where no rate is named
 _NO_VAT = frozenset({"Z", "E", "AE", "K", "G", "O"})
-_RATE = re.compile(r"0*(?P<rate>\d{1,2}(?:\.\d{1,6})?|100(?:\.0{1,6})?)", re.ASCII)
 
 
 def vat_rate(taxes: Sequence[tuple[str, str]]) -> str | None:
@@ -47,8 +46,10 @@ def vat_rate(taxes: Sequence[tuple[str, str]]) -> str | None:
     ((category, written),) = taxes
     if not written:
         return "0" if category in _NO_VAT else None
-    found = _RATE.fullmatch(written)
-    return found["rate"] if found else None
+    try:
+        return checks.rate(written, element="")
+    except BillRefused:
+        return None
 
 
 def quantity(node: xml.Node | None) -> str | None:

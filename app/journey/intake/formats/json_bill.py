@@ -145,4 +145,9 @@ def _early_payment(
 def _bill_line(index: int, found: Mapping[str, Any], currency: str) -> Line:
     element = f"/lines/{index}/amount"
     amount = checks.json_amount(found["amount"], currency, element=element, signed=True) if "amount" in found else None
-    return Line(description=found["description"], quantity=found.get("quantity"), amount=amount)
+    return Line(
+        description=found["description"],
+        quantity=found.get("quantity"),
+        amount=amount,
+        vat_rate=found.get("vat_rate"),
+    )

@@ -240,6 +240,13 @@ class LineSchema(_Strict):
         pattern=_SIGNED_AMOUNT_PATTERN,
         example="84.20",
     )
+    vat_rate = _Text(
+        partial(checks.rate, element=""),
+        "Per cent of VAT that comes to the amount of the line; 0 where none does. Where a line has both, your customer"
+        " can dispute it and pay the rest of the bill meanwhile.",
+        pattern=r"^0*([0-9]{1,2}(\.[0-9]{1,6})?|100(\.0{1,6})?)$",
+        example="5.5",
+    )
 
 
 class EarlyPaymentSchema(_Strict):

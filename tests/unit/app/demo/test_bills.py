@@ -40,6 +40,8 @@ def test_the_intake_takes_it_and_reads_what_was_meant(bill: DemoBill) -> None:
     assert read.to == TO
     assert read.remittance_reference == (bill.reference or bill.number)
     assert len(read.lines) >= len(bill.items)
+    rates = [Decimal(line.vat_rate) for line in read.lines[: len(bill.items)] if line.vat_rate is not None]
+    assert rates == [Decimal(item.rate or 0) for item in bill.items]
 
 
 @pytest.mark.parametrize("bill", BILLS, ids=lambda bill: bill.number)

@@ -57,7 +57,7 @@ def decline(house: House) -> None:
 def with_lines(house: House) -> None:
     """The bill of 99.00 is for three things that cost the same."""
     with house.begin() as uow:
-        lines = [{"description": f"{n}", "quantity": None, "amount_minor": 3300} for n in range(3)]
+        lines = [{"description": f"{n}", "quantity": None, "amount_minor": 3300, "vat_rate": "0"} for n in range(3)]
         uow.session.get_one(Invoice, "inv_1").lines = lines
         uow.commit()
 

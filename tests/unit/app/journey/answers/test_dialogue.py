@@ -97,7 +97,9 @@ class Dialogue:
         with self.house.begin() as uow:
             bill = uow.session.get_one(Invoice, "inv_1")
             bill.due_on = self.due_on
-            bill.lines = [{"description": f"{n}", "quantity": None, "amount_minor": 3300} for n in range(3)]
+            bill.lines = [
+                {"description": f"{n}", "quantity": None, "amount_minor": 3300, "vat_rate": "0"} for n in range(3)
+            ]
             answers.publish_policy(uow, biller_id="blr_1", policy=Policy(more_time_days=GIVEN))
             uow.commit()
         self._queries = {each.name: each.query("sqlite") for each in invariants.INVARIANTS if not each.late}
