@@ -106,6 +106,7 @@ def test_a_bill_and_nothing_about_who_pays(app: Flask, aquarelle: Program, addre
         "amount": "84.20",
         "currency": "EUR",
         "amount_due": "84.20",
+        "held_back": "0.00",
         "corrects": None,
         "not_applied_because": None,
         "corrected_by": [],

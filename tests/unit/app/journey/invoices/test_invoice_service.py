@@ -96,6 +96,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "extended_to": None,
         "is_amount_fixed": False,
         "is_set_aside": False,
+        "held_back_minor": 0,
         "paid_minor": 0,
         "payee_name": "Lumen SA",  # the holder of the account, whatever the bill calls it
         "payee_iban": IBAN,
@@ -106,8 +107,8 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "reference_letters": "rf18539007547034",
         "order_reference": "PO 7",
         "lines": [
-            {"description": "Water", "quantity": "21 m³", "amount_minor": 7981},
-            {"description": "Service", "quantity": None, "amount_minor": None},
+            {"description": "Water", "quantity": "21 m³", "amount_minor": 7981, "vat_rate": None},
+            {"description": "Service", "quantity": None, "amount_minor": None, "vat_rate": None},
         ],
         "note": "Thank you.",
         "terms": None,
