@@ -3,14 +3,14 @@
 A process of before pays what is held back. Stop every old process, migrate, start the new ones. A dispute of lines that
 stands keeps its bill set aside as a whole, as it was said.
 
-Revision: 0042, after 0038
+Revision: 0044, after 0043
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0042"
-down_revision = "0038"
+revision = "0044"
+down_revision = "0043"
 branch_labels = None
 depends_on = None
 
