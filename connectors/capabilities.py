@@ -109,7 +109,7 @@ class ScheduledPayments(Protocol):
         """As Submits.draft_submission."""
         ...
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         """As Submits.submit: from now on the bank WILL MOVE MONEY, on the day, whatever we do."""
         ...
 
@@ -308,6 +308,9 @@ class RecurringConsent:
     valid_from: dt.date
     valid_to: dt.date | None = None  #: the last day; None: until taken back
     refund_account: bool = False  #: as PaymentOrder has it, for each payment
+    off_session: bool = (
+        False  #: payments may come, too, when the customer is not there: on a day that they signed before
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +401,7 @@ class RecurringPayments(Protocol):
         as that is plain from itself: another payee, above the individual maximum. The periods only the bank counts."""
         ...
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         """As Submits.submit: THIS MOVES MONEY. No consent is used up by it, so the idempotency key alone keeps it from
         happening twice: connectors/idempotency.py has the rules. BeyondLimits, AccessLost and BankRefused say that this
         very call did nothing."""

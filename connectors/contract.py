@@ -40,6 +40,7 @@ class PaymentOrder:
     end_to_end_id: str  #: EndToEndIdentification, at most 35 characters, unique for ever
     remittance_unstructured: str | None = None  #: at most 140 characters
     remittance_structured: str | None = None  #: a creditor reference (ISO 11649 or national), at most 35 characters
+    off_session: bool = False  #: its customer is not there as it is sent: they signed it before, for this day
     refund_account: bool = False  #: ask where a refund would go, where the bank tells it; comes back with Submitted
 
 
@@ -227,10 +228,10 @@ class Submits(Protocol):
         """The exact request that executes. Sends nothing; ``request_id`` becomes the idempotency key."""
         ...
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
-        """Execute: THIS MOVES MONEY. After BankSilent the identical request may be sent again as long as
-        connectors/idempotency.py says; never another one for the same consent. A word of rejection is an answer, not an
-        error: ``status`` carries it."""
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
+        """Execute: THIS MOVES MONEY. ``psu`` is None where no customer is there. After BankSilent the identical request
+        may be sent again as long as connectors/idempotency.py says; never another one for the same consent. A word of
+        rejection is an answer, not an error: ``status`` carries it."""
         ...
 
     def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:

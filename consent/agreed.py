@@ -10,10 +10,10 @@ from consent.rules import Frame
 
 def agreed(standing: Standing) -> RecurringConsent:
     """What its customer agreed to, in the words in which its bank is told of it."""
-    return agreed_in(standing.frame, RecurringKind(standing.vrp_type))
+    return agreed_in(standing.frame, RecurringKind(standing.vrp_type), off_session=standing.off_session)
 
 
-def agreed_in(frame: Frame, kind: RecurringKind) -> RecurringConsent:
+def agreed_in(frame: Frame, kind: RecurringKind, *, off_session: bool = True) -> RecurringConsent:
     """The same, of what is only about to be agreed on."""
     return RecurringConsent(
         creditor_name=frame.payee_name,
@@ -26,4 +26,5 @@ def agreed_in(frame: Frame, kind: RecurringKind) -> RecurringConsent:
         kind=kind,
         valid_from=frame.begins_on,
         valid_to=frame.ends_on,
+        off_session=off_session,
     )

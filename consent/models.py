@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -131,6 +132,8 @@ class Standing(Base):
     each_minor: Mapped[int]
     limits: Mapped[list[Any]]  # of rules.Limit: {"period", "alignment", "minor"}, one to six
     vrp_type: Mapped[str] = mapped_column(String(12))  # RecurringKind
+    # payments may be sent, too, when its customer is not there: on a day that they signed before
+    off_session: Mapped[bool] = mapped_column(default=False, server_default=false())
     days: Mapped[str] = mapped_column(String(40))  # by whose clock its days are counted (rules.days_at)
     begins_on: Mapped[dt.date]
     ends_on: Mapped[dt.date | None]  # the last day

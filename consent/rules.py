@@ -94,6 +94,7 @@ class Why(enum.StrEnum):
     PAYEE_DIFFERS = "payee_differs"  #: ``name``: whom the consent is for
     PAYEE_NAME_DIFFERS = "payee_name_differs"  #: the same account has another holder's name; ``name``: the consent's
     ENDED = "ended"  #: ``day``: the last one
+    IN_SESSION_ONLY = "in_session_only"  #: it is for payments while the customer is there, and not for a later day
     STOPPING = "stopping"  #: the customer took it back, and the bank has not confirmed that yet
     BANK_UNUSABLE = "bank_unusable"  #: it is not set up here at the moment
     OVER_EACH = "over_each"  #: ``over`` the limit of one payment, which is ``amount``

@@ -52,6 +52,7 @@ NEXT: Mapping[Why, tuple[Next, ...]] = MappingProxyType(
         Why.PAYEE_UNREACHABLE: (Next.OTHER_BANK,),
         Why.PAYEE_NAME_DIFFERS: (Next.SINGLE, Next.SET_UP),
         Why.ENDED: (Next.SINGLE, Next.SET_UP),
+        Why.IN_SESSION_ONLY: (Next.SINGLE, Next.SET_UP),
         Why.STOPPING: (Next.SINGLE,),
         Why.BANK_UNUSABLE: (Next.OTHER_BANK, Next.LATER),
         Why.OVER_EACH: (Next.SINGLE, Next.SET_UP_HIGHER),

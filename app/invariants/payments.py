@@ -293,7 +293,8 @@ PAYMENTS: tuple[Invariant, ...] = (
         "what was decided for a later day is under a standing consent, and was not sent before that day had come",
         "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id"
         " WHERE (d.verb = 'pay_on_day') <> (p.send_from IS NOT NULL)"
-        " OR (p.send_from IS NOT NULL AND (p.trip_id IS NOT NULL OR {seconds:p.send_from,d.decided_at} <= 0))"
+        " OR (p.send_from IS NOT NULL AND (p.trip_id IS NOT NULL OR {seconds:p.send_from,d.decided_at} <= 0"
+        " OR {seconds:p.send_from,d.pay_on} NOT BETWEEN -50400 AND 129600))"
         " UNION ALL SELECT p.id FROM payment p JOIN bank_call c ON c.payment_id = p.id"
         " JOIN bank_attempt a ON a.call_id = c.id WHERE {seconds:a.sent_at,p.send_from} < 0",
     ),

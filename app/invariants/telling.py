@@ -79,6 +79,7 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'bill_reply' THEN 'AnswerChanged'"
         " WHEN 'plan_due' THEN 'PlanDue' WHEN 'plan_missed' THEN 'PlanChanged'"
         " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
+        " WHEN 'later_failed' THEN 'PaymentFailed'"
         " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
         " WHEN 'consent_ending' THEN 'ConsentEnding' WHEN 'consent_set_up' THEN 'ConsentChanged'"
         " WHEN 'consent_stopped' THEN 'ConsentChanged' WHEN 'consent_ended' THEN 'ConsentChanged'"

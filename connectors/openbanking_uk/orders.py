@@ -97,7 +97,7 @@ class Orders:
         check_same(consent.consent_id, consent_id)
         return CONSENTS.get(consent.status, ConsentStatus.UNKNOWN)
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         """MOVES MONEY. After silence: the same bytes under the same key, as connectors/idempotency.py says.
 
         ValueError for a request that is not such a payment.

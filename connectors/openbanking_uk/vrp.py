@@ -95,7 +95,7 @@ class RecurringPayments(Orders):
         return request(RECURRING.payments, body, request_id=request_id)
 
     @override
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         """As it is for others. The same bytes again, after a 401 also with a token that was renewed."""
         with _told_apart():
             return super().submit(request, access_token=access_token, psu=psu, timeout_s=timeout_s)

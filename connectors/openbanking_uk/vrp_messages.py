@@ -1,8 +1,9 @@
 """The JSON of variable recurring payments: limits that the customer approves once, and payments within them.
 
 Resources and Data Models, VRP; the commercial types are those of the cVRP profile, whose messages are 4.0's. Customers
-start every payment here, so the consent asks for payments in their presence alone (InSession), without another approval
-at the bank (SCANotRequired). References belong to payments: a consent that had one would fix it for all of them.
+start every payment here: in their presence (InSession), or before, for a day of which the payment then says that nobody
+is there (OffSession), where the consent was asked for that, too; without another approval at the bank (SCANotRequired).
+References belong to payments: a consent that had one would fix it for all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ PERIOD_TYPES = {
 }
 ALIGNMENTS = {Alignment.CONSENT: "Consent", Alignment.CALENDAR: "Calendar"}
 AUTHENTICATION = "UK.OBIE.SCANotRequired"
-INTERACTION = "InSession"
+IN_SESSION, OFF_SESSION = "InSession", "OffSession"
 
 
 def consent(wanted: RecurringConsent, *, dialect: Dialect) -> bytes:
@@ -68,7 +69,7 @@ def payment(order: PaymentOrder, *, wanted: RecurringConsent, consent_id: str, d
     data = {
         "ConsentId": consent_id,
         "PSUAuthenticationMethod": AUTHENTICATION,
-        "PSUInteractionType": INTERACTION,
+        "PSUInteractionType": OFF_SESSION if order.off_session else IN_SESSION,
         "VRPType": VRP_TYPES[wanted.kind],
         "Initiation": _initiation(wanted),
         "Instruction": {
@@ -151,7 +152,7 @@ def _control_parameters(wanted: RecurringConsent, *, dialect: Dialect) -> dict[s
         "PeriodicLimits": [_limit(limit, wanted) for limit in _distinct(wanted.periodic_limits)],
         "VRPType": [VRP_TYPES[wanted.kind]],
         "PSUAuthenticationMethods": [AUTHENTICATION],
-        "PSUInteractionTypes": [INTERACTION],
+        "PSUInteractionTypes": [IN_SESSION, OFF_SESSION] if wanted.off_session else [IN_SESSION],
     }
 
 
@@ -190,3 +191,5 @@ def _check_covered(order: PaymentOrder, wanted: RecurringConsent) -> None:
         raise ValueError(message)
     if (order.creditor_name, order.creditor_iban) != (wanted.creditor_name, wanted.creditor_iban):
         raise ValueError("the consent is for another payee: the customer must approve one for this payee first")
+    if order.off_session and not wanted.off_session:
+        raise ValueError("the consent is for payments while the customer is there, and for no others")

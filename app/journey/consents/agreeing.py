@@ -362,6 +362,7 @@ def _write(
         limits=[{"period": limit.period, "alignment": limit.alignment, "minor": limit.minor} for limit in frame.limits],
         vrp_type=terms.kind,
         days=terms.days,
+        off_session=True,
         begins_on=frame.begins_on,
         ends_on=frame.ends_on,
         shown_hash=evidence["order"]["text"],

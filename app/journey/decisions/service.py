@@ -160,7 +160,9 @@ def decide(
     if consent_id is not None:
         under_consent.lock(uow.session, consent_id=consent_id, customer_id=customer.id)
     part = str(Money(int(signed["amount_minor"]), signed["currency"])) if "rest_minor" in signed else None
-    later = signed["day"] if signed["day"] > today.isoformat() else None
+    later = signed["day"] if "sent_from" in signed else None
+    if later is not None and later <= today.isoformat():
+        raise _changed()  # it was to wait for its day, and could be cancelled until then
     wanted = Wanted(consent_id=consent_id, part=part, pay_on=later)
     if signed != order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, wanted=wanted):
         raise _changed()
@@ -261,13 +263,16 @@ def order_now(
     order = order_of(invoice, bank=bank, day=day, price=price, parts=parts, earlier=earlier, check=check)
     if wanted.consent_id is None:
         return order
+    begins_at = sent_from(day, customer=customer, decided_at=uow.now)
+    if begins_at is not None:
+        order |= {"sent_from": begins_at.isoformat()}
     standing = under_consent.must_cover(
         uow,
         invoice=invoice,
         amount=price.amount,
         bank=bank,
         consent_id=wanted.consent_id,
-        at=sent_from(day, customer=customer, decided_at=uow.now) or uow.now,
+        at=begins_at or uow.now,
     )
     return order | {"consent": standing.consent_id}
 

@@ -149,6 +149,8 @@ def _what_speaks_against(
 ) -> Reason | None:
     if standing.ended_at is not None:
         return Reason(why=Why.ENDED, day=standing.ended_at.date())
+    if at > uow.now and not standing.off_session:
+        return Reason(why=Why.IN_SESSION_ONLY)
     payee_name, payee_iban = payee_of(invoice)
     order = Order(payee_name=payee_name, payee_iban=payee_iban, amount=amount)
     days = claims.days_of_sending(standing, now=at)

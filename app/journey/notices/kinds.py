@@ -15,6 +15,7 @@ class NoticeKind(enum.StrEnum):
     PAYMENT_SETTLED = "payment_settled"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REVERSED = "payment_reversed"
+    LATER_FAILED = "later_failed"  #: a payment that the customer had signed for a later day was not made
     ACCOUNT_FROZEN = "account_frozen"  #: while a payment to it was under way
     CONSENT_SET_UP = "consent_set_up"  #: a standing one, approved at the bank
     CONSENT_ENDING = "consent_ending"
@@ -30,9 +31,10 @@ class NoticeKind(enum.StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
 
 
-#: told whatever its customer chose: that who signs in, pays or writes may be somebody else
+#: told whatever its customer chose: that who signs in, pays or writes may be somebody else, or what they rely on
 ALWAYS = frozenset(
     {
+        NoticeKind.LATER_FAILED,  # whoever signed for a later day has gone away
         NoticeKind.WORDS_CHANGED,
         NoticeKind.ALL_STOPPED,
         NoticeKind.STOP_LIFTED,

@@ -27,6 +27,7 @@ from app.journey.notices.models import Notice, NoticeChoice
 from app.journey.notices.states import NoticeState
 from app.journey.payments.access import is_account_held
 from app.journey.payments.models import Payment
+from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentState
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.states import DayState, PlanState
@@ -140,8 +141,11 @@ def tell_payment_settled(task: Task) -> None:
 
 
 def tell_payment_failed(task: Task) -> None:
-    """PaymentFailed."""
-    _tell_one(task, NoticeKind.PAYMENT_FAILED)
+    """PaymentFailed. Of what they decided for a later day customers are told in any case, unless they stopped it."""
+    with task.services.reading() as uow:
+        payment = uow.session.get_one(Payment, task.payload["payment_id"])
+        is_later = payment.send_from is not None and payment.reason != Reason.STOPPED_BY_CUSTOMER
+    _tell_one(task, NoticeKind.LATER_FAILED if is_later else NoticeKind.PAYMENT_FAILED)
 
 
 def tell_payment_reversed(task: Task) -> None:
@@ -338,7 +342,8 @@ def _whose_plans_are_due(session: Session, facts: Facts) -> Whose:
 
 def _whose_plans_were_missed(session: Session, facts: Facts) -> Whose:
     plans = {fact["event"]: session.get(Plan, fact["plan_id"]) for fact in facts if fact["missed"] is not None}
-    return {plan.customer_id: event for event, plan in plans.items() if plan is not None}
+    told = (PlanState.STANDING, PlanState.MISSED)  # else it was paid, or answered, since
+    return {plan.customer_id: event for event, plan in plans.items() if plan is not None and plan.state in told}
 
 
 def _whose_payments(*states: PaymentState) -> WhoseOf:
@@ -418,6 +423,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.PLAN_MISSED: _whose_plans_were_missed,
     NoticeKind.PAYMENT_SETTLED: _whose_payments(PaymentState.SETTLED),
     NoticeKind.PAYMENT_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
+    NoticeKind.LATER_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
     NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),
     NoticeKind.ACCOUNT_FROZEN: _whose_payments_are_held_up,
     NoticeKind.CONSENT_SET_UP: _whose_consent(NoticeKind.CONSENT_SET_UP),

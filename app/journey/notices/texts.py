@@ -128,6 +128,22 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ),
         ),
     },
+    NoticeKind.LATER_FAILED: {
+        "en": Text(
+            "A payment was not made on its day",
+            (
+                "A payment that you had signed for a later day was not made. Nothing was taken from your account. Your"
+                " space says why, and whether the bill can be paid again.",
+            ),
+        ),
+        "fr": Text(
+            "Un paiement n’a pas été fait le jour prévu",
+            (
+                "Un paiement que vous aviez signé pour un autre jour n’a pas été fait. Rien n’a été prélevé sur votre"
+                " compte. Votre espace dit pourquoi, et si la facture peut être payée à nouveau.",
+            ),
+        ),
+    },
     NoticeKind.PAYMENT_REVERSED: {
         "en": Text(
             "A payment was taken back",

@@ -24,7 +24,7 @@ from app.journey.payments.way import trip_of
 from app.people import stops
 from app.people.accounts import may_be_paid, was_held_since
 from consent import trips
-from consent.models import Consent, Trip
+from consent.models import Consent, Standing, Trip
 from consent.states import StandingState
 
 # these are asked before and after every step of a payment, and each is put together once
@@ -157,10 +157,18 @@ def is_account_held(session: Session, payment: Payment, *, lock: bool = False) -
 
 
 def is_consent_ended(session: Session, payment: Payment) -> bool:
-    """Whether it is to be paid under a standing consent that nobody may use now."""
-    if payment.trip_id is not None:
+    """Whether it is to be paid under a standing consent that nobody may use now; or is still to be sent under one that
+    was approved anew since its customer decided, perhaps for another account, or whose account the bank has lost."""
+    if payment.trip_id is not None or payment.consent_id is None:
         return False
-    return session.get_one(Consent, payment.consent_id).state != StandingState.AUTHORISED
+    if session.get_one(Consent, payment.consent_id).state != StandingState.AUTHORISED:
+        return True
+    if payment.state not in (PaymentState.PREPARED, PaymentState.AUTHORISED):
+        return False  # it was sent by what was approved then, and the same bytes may still tell
+    standing = session.get_one(Standing, payment.consent_id)
+    decided_at = session.get_one(Decision, payment.decision_id).decided_at
+    is_anew = standing.authorised_at is not None and standing.authorised_at > decided_at
+    return is_anew or standing.payer_lost_at is not None
 
 
 def is_void(session: Session, payment: Payment) -> bool:

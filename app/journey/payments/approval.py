@@ -15,7 +15,7 @@ from app.journey.consents.claims import LimitReached
 from app.journey.decisions.models import Decision
 from app.journey.payments import calls, repeats, rules
 from app.journey.payments.access import GivesWay, why_unwanted
-from app.journey.payments.initiate import order_of
+from app.journey.payments.initiate import order_of, psu_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
 from app.journey.payments.own_consent import agreed_of, standing_of
@@ -26,7 +26,6 @@ from app.journey.payments.step import raise_fence, step
 from app.journey.payments.way import way_of
 from app.people import stops
 from app.services import Task
-from connectors.contract import PsuContext
 from consent.models import Consent, Standing
 from consent.rules import Reason as Breach
 from consent.rules import Why
@@ -60,7 +59,7 @@ def wait_for_day(task: Task, uow: UnitOfWork, payment: Payment) -> None:
     if why is not None:
         give_way(task, uow, payment, why)
     else:
-        look_again(task, uow, payment, run_at=payment.send_from or uow.now)
+        look_again(task, uow, payment, run_at=payment.send_from or uow.now + rules.EXPIRY_MARGIN)
 
 
 def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt | None:
@@ -110,7 +109,7 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     task.hold(uow)
     call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
     step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
-    return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu))
+    return calls.submission(uow, payment, call, token=token, psu=psu_of(payment, decision))
 
 
 def claim_days(uow: UnitOfWork, payment: Payment, standing: Standing) -> Breach | None:

@@ -33,7 +33,7 @@ class Attempt:
     number: int
     request: BankRequest
     access_token: str
-    psu: PsuContext
+    psu: PsuContext | None  #: None: its customer is not there
     intended_at: dt.datetime
     only_tells: bool = False  #: the consent is used up: the bank has the payment, whatever it answers to this
 
@@ -112,7 +112,7 @@ def request_of(call: BankCall) -> BankRequest:
 
 
 def submission(
-    uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, psu: PsuContext, only_tells: bool = False
+    uow: UnitOfWork, payment: Payment, call: BankCall, *, token: str, psu: PsuContext | None, only_tells: bool = False
 ) -> Attempt:
     """Write down that it is about to be submitted, once more or for the first time."""
     return Attempt(

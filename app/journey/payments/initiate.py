@@ -261,6 +261,11 @@ def _give_way(uow: UnitOfWork, payment: Payment) -> None:
         _give_up(uow, payment, why.reason, evidence=why.evidence)
 
 
+def psu_of(payment: Payment, decision: Decision) -> PsuContext | None:
+    """Whose browser it is; None where its customer signed for a later day, and is not there as it is sent."""
+    return PsuContext(**decision.psu) if payment.send_from is None else None
+
+
 def order_of(payment: Payment, decision: Decision) -> PaymentOrder:
     """Exactly what the customer signed."""
     structured = decision.reference if decision.reference and iso11649.is_valid(decision.reference) else None
@@ -269,6 +274,7 @@ def order_of(payment: Payment, decision: Decision) -> PaymentOrder:
         creditor_name=decision.payee_name,
         creditor_iban=decision.payee_iban,
         end_to_end_id=payment.end_to_end_id,
+        off_session=payment.send_from is not None,
         remittance_structured=iso11649.compact(structured) if structured else None,
         remittance_unstructured=None if structured else decision.reference,
     )

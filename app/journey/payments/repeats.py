@@ -76,6 +76,16 @@ def would_be_another_payment(session: Session, payment: Payment, profile: BankPr
     return not never_reached(session, call_id)
 
 
+def is_day_to_come(uow: UnitOfWork, payment: Payment) -> bool:
+    """Whether what needs no approval of its own was decided for a day, or an hour of it, that has not come."""
+    if payment.trip_id is not None:
+        return False
+    decision = uow.session.get_one(Decision, payment.decision_id)
+    if today_of(uow.session.get_one(Customer, payment.customer_id), uow.now) < decision.pay_on:
+        return True
+    return payment.send_from is not None and uow.now < payment.send_from
+
+
 def is_day_over(uow: UnitOfWork, payment: Payment) -> bool:
     """Whether the day that its customer signed is over for them."""
     decision = uow.session.get_one(Decision, payment.decision_id)
@@ -88,7 +98,9 @@ def is_left(uow: UnitOfWork, payment: Payment, profile: BankProfile, call: BankC
     sent = calls.first_and_last(uow.session, call)
     if standing_of(uow.session, payment) is None or sent is None:
         return False
-    is_late = uow.now > sent[0] + rules.SEND_LIFE or is_day_over(uow, payment)
+    # what was signed for a day of its own may go on all of that day, however long its bank is out of reach
+    is_old = payment.send_from is None and uow.now > sent[0] + rules.SEND_LIFE
+    is_late = is_old or is_day_over(uow, payment)
     return (
         uow.now > sent[0] + rules.KEY_LIFE
         or (is_late and not may_have_been_done(uow.session, call.id))

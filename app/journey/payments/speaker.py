@@ -71,7 +71,7 @@ class _UnderStanding:
     def draft_submission(self, order: PaymentOrder, *, consent_id: str, request_id: str) -> BankRequest:
         return self.recurring.draft_payment(order, consent=self.agreed, consent_id=consent_id, request_id=request_id)
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         return self.recurring.submit(request, access_token=access_token, psu=psu, timeout_s=timeout_s)
 
     def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:

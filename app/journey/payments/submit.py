@@ -26,6 +26,7 @@ from app.journey.decisions.models import Decision
 from app.journey.invoices.chain import later_ids
 from app.journey.payments import approval, calls, repeats, rules
 from app.journey.payments.access import locked, locked_with_invoice, why_unwanted
+from app.journey.payments.initiate import psu_of
 from app.journey.payments.look_back import look_back
 from app.journey.payments.looks import follow_from, look_again
 from app.journey.payments.models import BankCall, Payment
@@ -37,7 +38,7 @@ from app.journey.payments.step import believe, keep_promise, promise_again, prom
 from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.capabilities import RecurringConsent
-from connectors.contract import ConsentStatus, Fact, PsuContext, Submitted
+from connectors.contract import ConsentStatus, Fact, Submitted
 from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable, BeyondLimits
 from consent import tokens
 from consent.models import Consent, Standing
@@ -78,7 +79,7 @@ def _intend(task: Task, payment_id: str) -> calls.Attempt | _Question | None:
             task.finish(uow)
         elif payment.state == PaymentState.AWAITING_CUSTOMER:
             approval.wait_for_approval(task, uow, payment)
-        elif payment.state == PaymentState.AUTHORISED and payment.send_from and uow.now < payment.send_from:
+        elif payment.state == PaymentState.AUTHORISED and repeats.is_day_to_come(uow, payment):
             approval.wait_for_day(task, uow, payment)
         elif payment.state == PaymentState.AUTHORISED:
             found = approval.use_approval(task, uow, payment)
@@ -186,7 +187,8 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
     sent = calls.first_and_last(uow.session, call)
     if sent is None or uow.now > sent[0] + rules.KEY_LIFE or uow.now < sent[1] + rules.SEND_GAP:
         return None
-    if not only_tells and uow.now > sent[0] + rules.SEND_LIFE and not repeats.may_have_been_done(uow.session, call.id):
+    is_old = payment.send_from is None and uow.now > sent[0] + rules.SEND_LIFE
+    if not only_tells and is_old and not repeats.may_have_been_done(uow.session, call.id):
         return None
     if repeats.is_left(uow, payment, task.services.banks.profile(payment.bank_id), call):
         return None
@@ -199,7 +201,7 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
         return None
     task.hold(uow)
     decision = uow.session.get_one(Decision, payment.decision_id)
-    return calls.submission(uow, payment, call, token=token, psu=PsuContext(**decision.psu), only_tells=only_tells)
+    return calls.submission(uow, payment, call, token=token, psu=psu_of(payment, decision), only_tells=only_tells)
 
 
 def _is_refused(uow: UnitOfWork, payment: Payment, said: ConsentStatus | None) -> bool:

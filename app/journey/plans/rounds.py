@@ -85,6 +85,14 @@ def leave(uow: UnitOfWork, *, signed_in: SignedIn) -> None:
     uow.session.execute(delete(Round).where(Round.customer_id == signed_in.customer.id))
 
 
+def skip(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str) -> None:
+    """Go on without this bill. Raises NotAllowed."""
+    signed_in.check_acts()
+    row = uow.session.get(Round, signed_in.customer.id, with_for_update=True, populate_existing=True)
+    if row is not None:
+        row.invoice_ids = [each for each in row.invoice_ids if each != invoice_id]
+
+
 def drop_stale(uow: UnitOfWork) -> None:
     uow.session.execute(delete(Round).where(Round.begun_at < uow.now - LIFE))
 

@@ -23,6 +23,7 @@ from app.journey.invoices.access import (
     must_take_parts,
     payee_of,
 )
+from app.journey.invoices.chain import earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment
@@ -31,6 +32,8 @@ from app.journey.plans.events import PlanChanged, PlanDue
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.rules import AHEAD_MOST, DAYS_MOST, PLANS_MOST, PlannedDay, amounts, over_at
 from app.journey.plans.states import DAY, PLAN, DayState, DayStep, PlanState, PlanStep
+from app.people import stops
+from app.people.accounts import may_be_paid
 from app.people.customers import morning_of, today_of
 from app.people.models import Customer
 from app.people.sessions import SignedIn
@@ -39,7 +42,7 @@ from consent.base import new_id
 
 #: days that are looked at in one transaction
 LOOKS_AT_ONCE = 500
-#: while a payment of its bill is under way a day that is over is neither kept nor missed
+#: while a payment of its bill is under way, or nothing may be paid of it: nobody is asked, and nothing kept or missed
 PAUSE = dt.timedelta(hours=1)
 
 
@@ -158,13 +161,13 @@ def _look_at(uow: UnitOfWork, plan: Plan) -> None:
     invoice = uow.session.get_one(Invoice, plan.invoice_id, populate_existing=True)
     days = days_of(uow.session, plan.id)
     missing = _missing(plan, days, invoice)
-    in_payment = invoice.state == InvoiceState.IN_PAYMENT
+    waits = invoice.state == InvoiceState.IN_PAYMENT or not _may_be_paid(uow, invoice)
     for day, minor in zip(days, missing, strict=True):
         if day.look_at is None or day.look_at > uow.now:
             continue
         if uow.now < over_at(day.pay_on, time_zone=customer.time_zone):
-            _come(uow, plan, day, customer, asks=minor > 0 and not in_payment)
-        elif in_payment:
+            _come(uow, plan, day, customer, asks=minor > 0 and not waits)
+        elif waits:
             day.look_at = uow.now + PAUSE
         else:
             _be_over(uow, plan, day, missed=minor > 0)
@@ -172,8 +175,17 @@ def _look_at(uow: UnitOfWork, plan: Plan) -> None:
         _end(uow, plan, PlanStep.MISS if _to_pay(invoice) else PlanStep.KEEP)
 
 
+def _may_be_paid(uow: UnitOfWork, invoice: Invoice) -> bool:
+    """Whether its customer could pay it just now: else nobody asks them, and nothing is missed."""
+    if stops.is_stopped(uow.session, invoice.customer_id) or earlier_payments(uow.session, invoice.id).in_payment:
+        return False
+    _, iban = payee_of(invoice)
+    return may_be_paid(uow.session, biller_id=invoice.biller_id, iban=iban, moment=uow.now)
+
+
 def _come(uow: UnitOfWork, plan: Plan, day: PlanDay, customer: Customer, *, asks: bool) -> None:
-    day.look_at = over_at(day.pay_on, time_zone=customer.time_zone)
+    over = over_at(day.pay_on, time_zone=customer.time_zone)
+    day.look_at = over if asks else min(over, uow.now + PAUSE)
     if asks and day.state == DayState.WAITING:
         day.state = DAY.next(DayState.WAITING, DayStep.ASK)
         uow.session.flush()

@@ -173,6 +173,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
         invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
+        later = _later_day(today=today)
+        day = later or today
         currency = invoice.currency
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=currency)
         is_removed = banks_of(uow.session, customer_id=who.customer.id)
@@ -188,10 +190,9 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         shown = None
         if chosen is not None:
             # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
-            how = decisions.Wanted(consent_id=consent_id, part=wanted_part(), pay_on=request.args.get("on"))
+            how = decisions.Wanted(consent_id=consent_id, part=wanted_part(), pay_on=later)
             shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
-        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
-        day = _wanted_day(today=today) if consent_id is not None else today
+        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=day)
         price, on_top = _price(invoice, bill, day=day), is_paid_on_top(uow.session, invoice)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
@@ -248,12 +249,14 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     )
 
 
-def _wanted_day(*, today: dt.date) -> dt.date:
-    """On which it is to be paid; today, where none was chosen, or none that may be."""
+def _later_day(*, today: dt.date) -> dt.date | None:
+    """The later day on which it is to be paid, under a standing consent. None: today, which it is, too, where the
+    address names none that may be."""
     try:
-        return max(today, dt.date.fromisoformat(request.args.get("on", "")))
+        day = dt.date.fromisoformat(request.args.get("on", ""))
     except ValueError:
-        return today
+        return None
+    return day if "consent" in request.args and today < day <= today + decisions.LATER_MOST else None
 
 
 def wanted_part() -> str | None:

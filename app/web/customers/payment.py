@@ -100,16 +100,15 @@ def payment_state(pay: str) -> ResponseReturnValue:
 def cancel(pay: str) -> ResponseReturnValue:
     """Stop a payment before going to the bank; then on to paying, if that is wanted. Too late is no error: the page
     tells the truth."""
-    invoice_id = None
+    stopped = None
     try:
         with services().unit_of_work() as uow:
             stopped = payments.cancel(uow, signed_in=me(), payment_id=pay)
             uow.commit()
-            invoice_id = stopped.invoice_id
     except TooLate:
         pass
-    if invoice_id is not None and "pay" in request.form:
-        return redirect(url_for("customers.confirm", inv=invoice_id), 303)
+    if stopped is not None and "pay" in request.form:
+        return redirect(url_for("customers.confirm", inv=stopped.invoice_id, consent=stopped.consent_id), 303)
     return redirect(url_for("customers.payment", pay=pay), 303)
 
 

@@ -134,7 +134,11 @@ def _parts(invoice_id: str) -> Sequence[PlannedDay]:
     if len(rows) < 2:
         raise _wrong("/days", "Plan two days at least.")
     days = [PlannedDay(_day(day, "/days"), _amount(amount, bill)) for day, amount in rows[:-1]]
-    return [*days, PlannedDay(_day(rows[-1][0], "/days"))]
+    last_day, last_amount = rows[-1]
+    rest = bill.to_pay.minor - sum(day.minor or 0 for day in days)
+    if last_amount and _amount(last_amount, bill) != rest:  # they would not sum to the bill, and who is right?
+        raise _wrong("/amounts", "Write no amount for the last day, or what is left then.")
+    return [*days, PlannedDay(_day(last_day, "/days"))]
 
 
 def _day(written: str, pointer: str) -> dt.date:

@@ -55,6 +55,7 @@ def _sentences(terms: Terms) -> list[str]:
     return [
         *said,
         gettext("You start every payment yourself, with your passkey. Nobody can take money by it."),
+        gettext("You can sign a payment for a later day: it is then sent on that day while you are not here."),
         gettext("Payee, limits and days cannot be changed later: for others you set up another one."),
         gettext("You can stop it at any time, here or at your bank. What was sent before may still be paid."),
     ]

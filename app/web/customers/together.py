@@ -30,6 +30,8 @@ def pay_together() -> ResponseReturnValue:
         with services().unit_of_work() as uow:
             if "leave" in request.form:
                 rounds.leave(uow, signed_in=me())
+            elif "skip" in request.form:
+                rounds.skip(uow, signed_in=me(), invoice_id=request.form["skip"])
             else:
                 rounds.begin(uow, signed_in=me(), invoice_ids=request.form.getlist("bill"))
             uow.commit()

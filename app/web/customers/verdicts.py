@@ -48,6 +48,10 @@ SENTENCES: Mapping[Why, LazyString] = {
     Why.PAYEE_DIFFERS: lazy_gettext("What you allowed there is for another payee: %(name)s."),
     Why.PAYEE_NAME_DIFFERS: lazy_gettext("The account is in another name now. You allowed payments to %(name)s."),
     Why.ENDED: lazy_gettext("What you allowed there ended on %(day)s."),
+    Why.IN_SESSION_ONLY: lazy_gettext(
+        "What you allowed there is for payments while you are here, and not for a later day. For that, set up another"
+        " one."
+    ),
     Why.STOPPING: lazy_gettext("You have taken this back. Your bank has not confirmed that yet."),
     Why.BANK_UNUSABLE: lazy_gettext("Out of order at Quittance for now. It is our fault, and not your bank’s."),
     Why.OVER_EACH: lazy_gettext("%(over)s over the limit per payment, %(amount)s."),

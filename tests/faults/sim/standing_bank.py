@@ -580,7 +580,7 @@ class Verbs:
         body = json.dumps(said).encode()
         return BankRequest(method="POST", path="/vrps", headers={}, body=body, request_id=request_id)
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         bank, sent_at = self.bank, self.bank.floor.now
         bank._must_be_stored(request)
         done = bank._call("pay", lambda: bank.pay(request, access_token, sent_at), timeout_s)

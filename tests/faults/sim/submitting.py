@@ -28,7 +28,7 @@ class Submitting(Bank):
         body = json.dumps(said).encode()
         return BankRequest(method="POST", path="/payments", headers={}, body=body, request_id=request_id)
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         self._must_be_stored(request)
         done = self._call("submit", lambda: self._execute(request, access_token), timeout_s)
         if self.floor.dice.random() < self.nature.refuses_done:

@@ -233,6 +233,8 @@ def asked_too_early(books: Books) -> None:
 def a_day_that_was_forgotten(books: Books) -> None:
     waiting = books.one("plan_day", "look_at IS NOT NULL")
     books.change("plan_day", waiting, look_at=books.now - 2 * HOUR)
+
+
 def _given_back(books: Books) -> tuple[Row, Row]:
     """As if two refunds were promised of a bill long ago, before there was a log; an account was released for the
     second, which was sent, and all were well. Their rows."""

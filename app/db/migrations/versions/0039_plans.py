@@ -90,6 +90,10 @@ def downgrade() -> None:
         "DELETE FROM work WHERE key IN"  # noqa: S608  # nosec B608  # our own names
         f" (SELECT 'notices.send:' || id FROM notice WHERE kind IN ({gone}))"
     )
+    op.execute(  # which no program of before has a handler for
+        "DELETE FROM work WHERE handler IN ('plans.follow_payment', 'plans.follow_correction', 'plans.follow_answer',"
+        " 'notices.tell_plan_due', 'notices.tell_plan_missed', 'webhooks.tell_plan_changed')"
+    )
     before = tuple(kind for kind in CHOICES if kind not in NEW)
     for table, known in (("notice_choice", before), ("notice", (*before, *OWN))):
         op.execute(f"DELETE FROM {table} WHERE kind IN ({gone})")  # noqa: S608  # nosec B608  # our own names

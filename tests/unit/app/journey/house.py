@@ -186,7 +186,7 @@ class SubmittingBank(_EveryBank):
         body = f"{consent_id}: {order.amount} to {order.creditor_iban}".encode()
         return BankRequest(method="POST", path="/submissions", headers={}, body=body, request_id=request_id)
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         asked = {"request": request, "access_token": access_token, "psu": psu, "timeout_s": timeout_s}
         return cast(Submitted, self._answer("submit", **asked))
 

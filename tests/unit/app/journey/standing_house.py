@@ -53,7 +53,7 @@ class _Recurring:
         self.bank.asked.append(("recurring.draft_payment", asked))
         return BankRequest(method="POST", path="/recurring", headers={}, body=b"an order", request_id=request_id)
 
-    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext, timeout_s: float) -> Submitted:
+    def submit(self, request: BankRequest, *, access_token: str, psu: PsuContext | None, timeout_s: float) -> Submitted:
         return cast(Submitted, self.bank.say("recurring.submit", request=request, access_token=access_token))
 
     def consent_status(self, consent_id: str, *, timeout_s: float) -> ConsentStatus:
