@@ -28,13 +28,12 @@ from app.factory import create_app
 from app.keys.installation import Keys
 from app.schedule import Schedule
 from app.services import Services
-from app.tables import metadata
 from app.worker import Worker
 from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION as BANK
 from tests.support.books import prepared_engine
 from tests.support.chromium import find_chromium, launch_flags
-from tests.support.engines import engine_for, let_go
+from tests.support.engines import empty, engine_for, let_go
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.once import make_once
 from tests.support.postgres import running_postgres
@@ -163,13 +162,6 @@ _LEFT_OPEN = (
     " AND pid <> pg_backend_pid() AND state <> 'idle'"
 )
 
-#: all tables in one message to the server
-_EMPTY = ";".join(
-    f"DELETE FROM {table.name}"  # noqa: S608  # our own
-    for table in reversed(metadata.sorted_tables)
-    if table.name != "log_head"  # the row of a migration
-)
-
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # folders of our own are made there
 _ROOM = 1 << 30
 #: where the files of a test lie: in memory, as far as the machine has room there, since no test is about the power
@@ -283,7 +275,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     yield request.getfixturevalue("postgres_database")
     with cleaner.begin() as connection:
         connection.execute(text(_LEFT_OPEN))
-        connection.exec_driver_sql(_EMPTY)
+        empty(connection)
 
 
 @pytest.fixture

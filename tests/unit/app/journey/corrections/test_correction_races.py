@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Engine, delete, event, select, text
+from sqlalchemy import Engine, event, select, text
 
 from app import invariants
 from app.db import work
@@ -34,10 +34,10 @@ from app.journey.payments.step import correct
 from app.journey.route import HANDLERS
 from app.people.models import Customer
 from app.services import Task
-from app.tables import metadata
 from connectors.contract import Authorised, Fact
 from tests.conftest import Clock
 from tests.support.bills import json_bill
+from tests.support.engines import empty
 from tests.support.logged import log_all
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
 from tests.unit.app.journey.house import ACCEPTED, DEBITED, IBAN, House, SubmittingBank
@@ -84,9 +84,7 @@ class Rounds:
     def fresh(self) -> House:
         """As if nothing had happened."""
         with self.engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
-                if table.name not in ("customer", "log_head"):  # the latter is a row of a migration
-                    connection.execute(delete(table))
+            empty(connection, but=("customer", "log_head"))
         bank = {"bank": SubmittingBank()} if self.submits else {}
         return House(self.engine, self.clock, self.customer, **bank)
 
