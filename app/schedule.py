@@ -74,7 +74,6 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     payee_checks.drop_stale: dt.timedelta(hours=1),
     lapse_offers: dt.timedelta(minutes=5),
     report_overdue: dt.timedelta(hours=1),
-    look_at_days: dt.timedelta(minutes=5),
     rounds.drop_stale: dt.timedelta(hours=1),
     refunds.report_overdue: dt.timedelta(hours=1),
     refund_accounts.erase_over: dt.timedelta(minutes=5),
@@ -85,6 +84,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
 OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
     number_waiting: dt.timedelta(seconds=1),
     report_unseen: dt.timedelta(hours=1),
+    look_at_days: dt.timedelta(minutes=5),
     trace_strays: dt.timedelta(minutes=1),
 }
 

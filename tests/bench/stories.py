@@ -236,9 +236,7 @@ def planned(journey: Journey) -> None:
     _pay(journey, kept)
     for _ in range(3):
         journey.wait(DAY_S)
-        with journey.services.unit_of_work() as uow:
-            plans.look_at_days(uow)
-            uow.commit()
+        plans.look_at_days(journey.services)
     journey.worker.run_until_idle()
 
 

@@ -72,9 +72,7 @@ def at(journey: Journey, day: dt.date, hour: int = 6, minute: int = 0) -> None:
 
 
 def look(journey: Journey) -> None:
-    with journey.services.unit_of_work() as uow:
-        look_at_days(uow)
-        uow.commit()
+    look_at_days(journey.services)
     journey.worker.run_until_idle()
 
 

@@ -195,6 +195,7 @@ def agree_standing(
         each_minor=frame.each_minor,
         limits=[{"period": limit.period, "alignment": limit.alignment, "minor": limit.minor} for limit in frame.limits],
         vrp_type=RecurringKind.OTHER,
+        off_session=True,
         days=days,
         begins_on=frame.begins_on,
         ends_on=frame.ends_on,

@@ -281,6 +281,7 @@ def begin(*, app: Flask, services: Services, worker: Worker, clock: Any, bank: C
         ),
         kind=RecurringKind.OTHER,
         valid_from=today,
+        off_session=True,
     )
     tls = OverTls(bank.folder / "ca.pem")
     standing = approve(services, tls, agreed, exchange=True)

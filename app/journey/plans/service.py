@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from itertools import pairwise
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid, TooLate
@@ -37,11 +37,11 @@ from app.people.accounts import may_be_paid
 from app.people.customers import morning_of, today_of
 from app.people.models import Customer
 from app.people.sessions import SignedIn
-from app.services import Task
+from app.services import Services, Task
 from consent.base import new_id
 
-#: days that are looked at in one transaction
-LOOKS_AT_ONCE = 500
+#: plans that are looked at in one transaction
+LOOKS_AT_ONCE = 50
 #: while a payment of its bill is under way, or nothing may be paid of it: nobody is asked, and nothing kept or missed
 PAUSE = dt.timedelta(hours=1)
 
@@ -137,23 +137,29 @@ def follow_answer(task: Task) -> None:
         uow.commit()
 
 
-def look_at_days(uow: UnitOfWork) -> None:
-    """Ask for what is planned for today, and say of what is over whether it was paid."""
-    due = uow.session.scalars(
-        select(PlanDay)
-        .where(PlanDay.look_at <= uow.now)
-        .order_by(PlanDay.look_at, PlanDay.plan_id, PlanDay.number)
-        .limit(LOOKS_AT_ONCE)
-    ).all()
-    for plan_id in dict.fromkeys(day.plan_id for day in due):
-        plan = uow.session.scalar(
+def look_at_days(services: Services) -> None:
+    """Ask for what is planned for today, and say of what is over whether it was paid. In small transactions: whoever
+    makes or drops a plan meanwhile waits for one of them at the most."""
+    while _look_at_some(services):
+        pass
+
+
+def _look_at_some(services: Services) -> bool:
+    """Whether there may be more. Each day that is looked at now is looked at later, or no more."""
+    with services.unit_of_work() as uow:
+        due = exists().where(PlanDay.plan_id == Plan.id, PlanDay.look_at <= uow.now)
+        plans = uow.session.scalars(
             select(Plan)
-            .where(Plan.id == plan_id, Plan.state == PlanState.STANDING)
+            .where(Plan.state == PlanState.STANDING, due)
+            .order_by(Plan.id)
+            .limit(LOOKS_AT_ONCE)
             .with_for_update(skip_locked=True)  # whoever has it ends it, or looks at it just now
             .execution_options(populate_existing=True)
-        )
-        if plan is not None:
+        ).all()
+        for plan in plans:
             _look_at(uow, plan)
+        uow.commit()
+        return len(plans) == LOOKS_AT_ONCE
 
 
 def _look_at(uow: UnitOfWork, plan: Plan) -> None:

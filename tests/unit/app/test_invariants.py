@@ -849,6 +849,25 @@ def first_sent_long_after_it_was_signed(books: Books) -> None:
     books.change("payment", payment, fence_at=decision["decided_at"] + HOUR)
 
 
+@_breaks("C14")
+def decided_for_a_later_day_and_not_kept_for_it(books: Books) -> None:
+    _, decision = _paid_under(books)
+    books.change("decision", decision, verb="pay_on_day")
+
+
+@_breaks("C14")
+def kept_for_a_later_day_that_nobody_decided(books: Books) -> None:
+    payment, decision = _paid_under(books)
+    books.change("payment", payment, send_from=decision["decided_at"] + SECOND)
+
+
+@_breaks("C14")
+def sent_before_its_day_had_come(books: Books) -> None:
+    payment, decision = _paid_under(books)
+    books.change("decision", decision, verb="pay_on_day")
+    books.change("payment", payment, send_from=_first_sending(books)["sent_at"] + SECOND)
+
+
 @_breaks("C13", "B2")
 def submitted_though_nobody_approved_it(books: Books) -> None:
     submission(books, SECOND)

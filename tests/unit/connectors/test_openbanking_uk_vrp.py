@@ -77,6 +77,19 @@ def test_a_payment_says_what_the_customer_confirmed() -> None:
     assert "RemittanceInformation" not in data["Initiation"]  # else all payments would have to carry the same
 
 
+def test_where_a_later_day_may_be_signed_the_consent_says_so_and_the_payment_says_that_nobody_is_there() -> None:
+    wanted = consent(off_session=True)
+    asked = json.loads(vrp_messages.consent(wanted, dialect=V4))["Data"]["ControlParameters"]
+    assert asked["PSUInteractionTypes"] == ["InSession", "OffSession"]
+    made = order(off_session=True)
+    data = json.loads(vrp_messages.payment(made, wanted=wanted, consent_id="c-1", dialect=V4))["Data"]
+    assert data["PSUInteractionType"] == "OffSession"
+    here = json.loads(vrp_messages.payment(order(), wanted=wanted, consent_id="c-1", dialect=V4))["Data"]
+    assert here["PSUInteractionType"] == "InSession"
+    with pytest.raises(ValueError, match="while the customer is there"):
+        vrp_messages.payment(made, wanted=consent(), consent_id="c-1", dialect=V4)
+
+
 def test_a_payment_in_the_words_of_3_1() -> None:
     made = order(remittance_structured="RF18539007547034")
     instruction = json.loads(vrp_messages.payment(made, wanted=consent(), consent_id="c-1", dialect=V3))["Data"]

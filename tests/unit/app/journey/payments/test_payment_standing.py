@@ -244,6 +244,7 @@ def test_the_bank_is_spoken_to_by_its_verbs_for_recurring_payments(house: Standi
         ),
         kind=RecurringKind.OTHER,
         valid_from=dt.date(2026, 1, 1),
+        off_session=True,
     )
     assert drafted["consent_id"] == house.consent().bank_consent_id
     assert (first["access_token"], first["request"]) == (TOKEN, house.bank.asked[3][1]["request"])
