@@ -122,6 +122,7 @@ class Held:
     used: Used
     refused: Collection[tuple[int, dt.date]] = ()  #: the periods in which the bank refused what our count allowed
     knows_account: bool  #: whether the bank still knows the account that it pays from
+    off_session: bool = True  #: whether a payment may be sent under it while its customer is not there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +147,11 @@ class Verdict:
         return tuple(each for each in following if self.is_offered or each not in _SETS_UP)
 
 
-def under_consent(bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_stopped: bool) -> Verdict:
-    """Whether a standing consent covers a bill that is paid ``now``. ``is_stopped``: the customer stopped everything.
+def under_consent(
+    bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_stopped: bool, is_later: bool = False
+) -> Verdict:
+    """Whether a standing consent covers a bill that is paid ``now``. ``is_stopped``: the customer stopped everything;
+    ``is_later``: they sign it before, and are not there then.
 
     Exact to the second. What is claimed when the bill is paid looks a moment around, and may be refused in the first
     and the last minute and a half of a day (rules.days_at, ``margin``). Raises ValueError for a consent that is over.
@@ -157,6 +161,8 @@ def under_consent(bill: Bill, held: Held, bank: Bank, *, now: dt.datetime, is_st
         *_of_state(held),
         *_of_frame(bill, held, now),
     ]
+    if is_later and not held.off_session:
+        reasons.append(Reason(why=Why.IN_SESSION_ONLY))
     if bill.due_on is not None and held.frame.ends_on is not None and held.frame.ends_on < bill.due_on:
         reasons.append(Reason(why=Why.ENDS_BEFORE, day=held.frame.ends_on))
     is_offered = next(_of_offer(bill, bank), None) is None

@@ -149,8 +149,6 @@ def _what_speaks_against(
 ) -> Reason | None:
     if standing.ended_at is not None:
         return Reason(why=Why.ENDED, day=standing.ended_at.date())
-    if at > uow.now and not standing.off_session:
-        return Reason(why=Why.IN_SESSION_ONLY)
     payee_name, payee_iban = payee_of(invoice)
     order = Order(payee_name=payee_name, payee_iban=payee_iban, amount=amount)
     days = claims.days_of_sending(standing, now=at)
@@ -166,10 +164,12 @@ def _what_speaks_against(
             used=used,
             refused=claims.refused(uow.session, consent_id=consent.id, days=days),
             knows_account=standing.payer_lost_at is None,
+            off_session=standing.off_session,
         ),
         Bank(id=bank.id, currencies=bank.currencies, journey=Why.REDIRECT),
         now=at,
         is_stopped=stops.is_stopped(uow.session, consent.customer_id),
+        is_later=at > uow.now,
     )
     if not verdict.covers:
         return verdict.reasons[0]

@@ -56,9 +56,11 @@ def verdict(
     bank: dict[str, Any] | None = None,
     now: dt.datetime = NOW,
     is_stopped: bool = False,
+    is_later: bool = False,
 ) -> Verdict:
     mine = replace(HELD, frame=replace(FRAME, **frame or {}), **held or {})
-    return under_consent(bill, mine, replace(BANK, **bank or {}), now=now, is_stopped=is_stopped)
+    there = replace(BANK, **bank or {})
+    return under_consent(bill, mine, there, now=now, is_stopped=is_stopped, is_later=is_later)
 
 
 def pounds(minor: int) -> Money:
@@ -74,6 +76,9 @@ STANDING_CASES: list[tuple[dict[str, Any], Reason]] = [
     ({"frame": {"ends_on": dt.date(2026, 12, 7)}, "bill": bill(due_on=None)}, Reason(why=Why.COVERS)),
     ({"bank": {"is_away": True}}, Reason(why=Why.BANK_AWAY)),
     ({"is_stopped": True}, Reason(why=Why.STOPPED_ALL)),
+    ({"is_later": True}, Reason(why=Why.COVERS)),
+    ({"held": {"off_session": False}}, Reason(why=Why.COVERS)),
+    ({"is_later": True, "held": {"off_session": False}}, Reason(why=Why.IN_SESSION_ONLY)),
     ({"bill": bill(biller_id=None)}, Reason(why=Why.UNVERIFIED)),
     ({"bill": bill(payee_iban="GB94BARC10201530093459")}, Reason(why=Why.PAYEE_DIFFERS, name="Trams")),
     ({"bill": bill(biller_id="blr_2")}, Reason(why=Why.PAYEE_DIFFERS, name="Trams")),
