@@ -183,7 +183,10 @@ SOURCES = {
             "until",
             "reply_by",
             "said_at",
+            "instalments",
+            "paid_minor",
         ),
+        added={"instalments": None, "paid_minor": None},
         only="biller_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
     ),
     Kind.ANSWER_ENDED: Source(

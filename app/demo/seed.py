@@ -40,8 +40,9 @@ from connectors.company_register import CompanyRegister, Found, RegisterAnswer
 from connectors.http import Deadline
 from connectors.payee_name import NOT_POSSIBLE
 
-#: of every company: two weeks more are given at once, and longer is replied to within five days
-POLICY = Policy(more_time_days=14, answer_days=5)
+#: of every company: two weeks more, or three parts within two months, are given at once, and all else is replied to
+#: within five days
+POLICY = Policy(more_time_days=14, answer_days=5, instalments_most=3, instalments_days=62)
 #: for the register beside the sandbox bank, which starts meanwhile; and between two questions
 REGISTER_S, PAUSE_S = 20, 0.1
 

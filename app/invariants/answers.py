@@ -11,7 +11,8 @@ ANSWERS: tuple[Invariant, ...] = (
         "nobody decided to pay a bill while what its customer had said of it kept it from being paid, nor, where they"
         " disputed lines, more of it than leaves unpaid what these come to",
         # what came at the same moment: its order within a minute is not told by the clock
-        "SELECT d.id FROM bill_answer a JOIN decision d ON d.invoice_id = a.invoice_id WHERE a.kind <> 'more_time'"
+        "SELECT d.id FROM bill_answer a JOIN decision d ON d.invoice_id = a.invoice_id"
+        " WHERE a.kind IN ('paid_elsewhere', 'declined', 'disputed')"
         " AND (a.disputed_minor IS NULL OR d.rest_minor < a.disputed_minor)"
         " AND {seconds:d.decided_at,a.said_at} > 60 AND (a.ended_at IS NULL OR {seconds:a.ended_at,d.decided_at} > 60)",
     ),
@@ -20,9 +21,11 @@ ANSWERS: tuple[Invariant, ...] = (
         "a bill is set aside, or some of it held back, exactly while its customer says that it is paid elsewhere,"
         " declines or disputes it",
         "SELECT id FROM invoice WHERE is_set_aside OR held_back_minor > 0"
-        " EXCEPT SELECT invoice_id FROM bill_answer WHERE state = 'open' AND kind <> 'more_time'"
+        " EXCEPT SELECT invoice_id FROM bill_answer WHERE state = 'open'"
+        " AND kind IN ('paid_elsewhere', 'declined', 'disputed')"
         " UNION ALL SELECT i.id FROM bill_answer a JOIN invoice i ON i.id = a.invoice_id"
-        " WHERE a.state = 'open' AND a.kind <> 'more_time' AND NOT i.is_set_aside AND i.held_back_minor = 0",
+        " WHERE a.state = 'open' AND a.kind IN ('paid_elsewhere', 'declined', 'disputed')"
+        " AND NOT i.is_set_aside AND i.held_back_minor = 0",
     ),
     holds(
         "N3",
@@ -43,7 +46,8 @@ ANSWERS: tuple[Invariant, ...] = (
         "N5",
         "nothing is asked of a bill once its company has said yes to what its customer says of it",
         "SELECT a.id FROM bill_answer a JOIN invoice i ON i.id = a.invoice_id WHERE a.state = 'accepted'"
-        " AND a.kind <> 'more_time' AND a.ended_by <> 'correction' AND i.credited_minor < i.amount_minor",
+        " AND a.kind IN ('paid_elsewhere', 'declined', 'disputed') AND a.ended_by <> 'correction'"
+        " AND i.credited_minor < i.amount_minor",
     ),
     in_time(
         "N6",

@@ -29,6 +29,17 @@ PLANS: tuple[Invariant, ...] = (
         "SELECT d.plan_id FROM plan_day d JOIN event e ON e.kind = 'PlanDue' AND e.payload ->> 'plan_id' = d.plan_id"
         " AND CAST(e.payload ->> 'number' AS integer) = d.number WHERE {seconds:d.pay_on,e.recorded_at} > 28800",
     ),
+    holds(
+        "Y5",
+        "a company has said yes to the days of an agreed plan, and of every yes to instalments one was made",
+        "SELECT p.id FROM plan p JOIN bill_answer a ON a.id = p.answer_id WHERE a.kind <> 'instalments'"
+        " OR a.state <> 'accepted' OR a.invoice_id <> p.invoice_id"
+        " OR a.until <> (SELECT max(d.pay_on) FROM plan_day d WHERE d.plan_id = p.id)"
+        # but where nothing was asked any more, or all of their days were over by then
+        " UNION ALL SELECT a.id FROM bill_answer a JOIN invoice i ON i.id = a.invoice_id"
+        " LEFT JOIN plan p ON p.answer_id = a.id WHERE a.kind = 'instalments' AND a.state = 'accepted' AND p.id IS NULL"
+        " AND i.credited_minor < i.amount_minor AND {seconds:a.until,a.ended_at} > 0",
+    ),
     in_time(
         "Y4",
         "no planned day has come, or is over, without being looked at",

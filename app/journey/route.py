@@ -104,6 +104,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 #: what nobody may see undone, in the transaction of the fact itself: work comes too late for it
 AT_ONCE: dict[type[Event], list[AtOnce]] = {
     InvoiceOpened: [corrections.replace_at_once],
+    AnswerChanged: [plans.agree_at_once],
     CustomerStopped: [stopping.take_back_at_once, refund_accounts.take_back_at_once],
 }
 

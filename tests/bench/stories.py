@@ -23,7 +23,7 @@ from app.db.engine import make_engine
 from app.db.migrate import upgrade
 from app.factory import create_app
 from app.journey.answers import service as answers
-from app.journey.answers.rules import Policy
+from app.journey.answers.rules import Instalment, Policy
 from app.journey.answers.service import Said
 from app.journey.answers.states import AnswerKind
 from app.journey.corrections.replies import reply
@@ -240,6 +240,16 @@ def planned(journey: Journey) -> None:
     journey.worker.run_until_idle()
 
 
+def agreed(journey: Journey) -> None:
+    """Instalments that wait for a reply, and some to which the company has said yes."""
+    due_on = journey.clock.now.date() + 9 * DAY
+    parts = [Instalment(due_on + 30 * DAY, 20_00), Instalment(due_on + 60 * DAY)]
+    said = Said(kind=AnswerKind.INSTALMENTS, instalments=parts)
+    _, answer_id = (_say(journey, _bill(journey, due_on=due_on.isoformat()), said) for _ in range(2))
+    reply(journey.services, biller_id=journey.biller.id, answer_id=answer_id, accepts=True, words="")
+    journey.worker.run_until_idle()
+
+
 def _plan(journey: Journey, invoice_id: str, *days: PlannedDay) -> str:
     with journey.services.unit_of_work() as uow:
         plan = plans.make(uow, signed_in=_signed_in(journey), invoice_id=invoice_id, days=days)
@@ -433,6 +443,7 @@ RECENT: Sequence[Story] = (settled, settled, settled_early, settled_and_booked, 
 OPEN: Sequence[Story] = (
     answered,
     planned,
+    agreed,
     not_paid_yet,
     not_paid_yet_early,
     added_by_its_customer,

@@ -11,6 +11,7 @@ from app.errors import NotFound
 from app.journey.answers.models import AnswerPolicy, BillAnswer
 from app.journey.answers.rules import Policy, kinds_for, later_days
 from app.journey.answers.states import AnswerKind, AnswerState
+from app.journey.invoices.access import is_paid_on_top, takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 
@@ -40,7 +41,7 @@ def open_answer(session: Session, invoice_id: str) -> BillAnswer | None:
     )
 
 
-def kinds_of(invoice: Invoice, *, today: dt.date) -> tuple[AnswerKind, ...]:
+def kinds_of(session: Session, invoice: Invoice, *, today: dt.date) -> tuple[AnswerKind, ...]:
     """What its customer may say of this bill, as it is now."""
     return kinds_for(
         state=InvoiceState(invoice.state),
@@ -48,12 +49,21 @@ def kinds_of(invoice: Invoice, *, today: dt.date) -> tuple[AnswerKind, ...]:
         is_delivered=invoice.is_delivered,
         due_on=invoice.due_on,
         pay_by=invoice.pay_by,
+        takes_parts=_takes_parts(session, invoice),
         today=today,
     )
 
 
+def _takes_parts(session: Session, invoice: Invoice) -> bool:
+    """Whether what is left can be, and may be, paid in parts. Not while lines are disputed: a proposal would take that
+    back."""
+    is_free = invoice.left.minor > 1 and not invoice.held_back_minor
+    return is_free and takes_parts(session, invoice) and not is_paid_on_top(session, invoice)
+
+
 def days_of(invoice: Invoice, *, today: dt.date) -> tuple[dt.date, dt.date] | None:
-    """The first and the last day until which more time may be asked for. None: it names no day, or there is none."""
+    """The first and the last day until which more time may be asked for, and on which instalments may end. None: it
+    names no day, or there is none."""
     if invoice.due_on is None or invoice.pay_by is None:
         return None
     return later_days(due_on=invoice.due_on, pay_by=invoice.pay_by, today=today)

@@ -13,7 +13,7 @@ from app.db.many import among
 from app.errors import NotFound
 from app.journey.answers.access import answer_to_biller, days_of, kinds_of, policy_of
 from app.journey.answers.models import AnswerPolicy, BillAnswer
-from app.journey.answers.rules import ANSWERS_MOST, Policy
+from app.journey.answers.rules import ANSWERS_MOST, INSTALMENTS_LEAST, Policy
 from app.journey.answers.states import BLOCKING, AnswerKind, AnswerState
 from app.journey.connections.access import is_silenced
 from app.journey.invoices.access import is_paid_apart
@@ -33,6 +33,14 @@ _IS_UNHEARD = or_(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstalmentView:
+    """One part that is proposed."""
+
+    pay_on: dt.date
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerView:
     """One answer, as the customer who said it sees it."""
 
@@ -44,7 +52,8 @@ class AnswerView:
     lines: tuple[int, ...]  #: which lines of the bill are disputed, the first is 1; none: the whole bill
     disputed_minor: int | None  #: what these come to with their tax, at the most; None: the bill does not tell
     paid_on: dt.date | None
-    until: dt.date | None
+    until: dt.date | None  #: of more time and of instalments, of which it is the last day
+    instalments: tuple[InstalmentView, ...]  #: none of any other kind
     reply_by: dt.date | None  #: None: there is no company that could reply
     is_overdue: bool  #: that day is over, and nobody has replied
     said_at: dt.datetime
@@ -66,6 +75,8 @@ class Sayable:
     first_day: dt.date | None  #: until which more time may be asked for, at the least; None: for none
     last_day: dt.date | None
     granted_to: dt.date | None  #: until this day the company says yes by itself
+    #: to parts that end on this day at the latest, as many as its policy says, it says yes by itself
+    instalments_to: dt.date | None
     policy: Policy | None  #: None: nobody delivered the bill
     is_apart: bool  #: lines may be disputed and the rest be paid meanwhile
     worths: tuple[Money | None, ...]  #: what each line comes to with its tax, at the most; None: the bill does not tell
@@ -76,13 +87,16 @@ def answers_of_invoice(
 ) -> tuple[AnswerView, ...]:
     """All that its customer has said of a bill, the newest first."""
     found = session.execute(
-        select(BillAnswer, _IS_UNHEARD)
+        select(BillAnswer, Invoice.currency, _IS_UNHEARD)
+        .join(Invoice, Invoice.id == BillAnswer.invoice_id)
         .outerjoin(Biller, Biller.id == BillAnswer.biller_id)
         .where(BillAnswer.invoice_id == invoice_id, BillAnswer.customer_id == customer_id)
         .order_by(BillAnswer.id.desc())
         .limit(ANSWERS_MOST)
     )
-    return tuple(_view(each, today=today, is_unheard=is_unheard) for each, is_unheard in found)
+    return tuple(
+        _view(each, currency=currency, today=today, is_unheard=is_unheard) for each, currency, is_unheard in found
+    )
 
 
 def last_answers(session: Session, *, invoice_ids: Collection[str], today: dt.date) -> dict[str, AnswerView]:
@@ -94,11 +108,15 @@ def last_answers(session: Session, *, invoice_ids: Collection[str], today: dt.da
         .group_by(BillAnswer.invoice_id)
     )
     found = session.execute(
-        select(BillAnswer, _IS_UNHEARD)
+        select(BillAnswer, Invoice.currency, _IS_UNHEARD)
+        .join(Invoice, Invoice.id == BillAnswer.invoice_id)
         .outerjoin(Biller, Biller.id == BillAnswer.biller_id)
         .where(BillAnswer.id.in_(last), BillAnswer.state != AnswerState.WITHDRAWN)
     )
-    return {each.invoice_id: _view(each, today=today, is_unheard=is_unheard) for each, is_unheard in found}
+    return {
+        each.invoice_id: _view(each, currency=currency, today=today, is_unheard=is_unheard)
+        for each, currency, is_unheard in found
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,25 +163,35 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
     invoice = session.get(Invoice, invoice_id)
     if invoice is None or invoice.customer_id != customer_id:
         raise NotFound("bill")
-    kinds = kinds_of(invoice, today=today)
+    kinds = kinds_of(session, invoice, today=today)
     policy = policy_of(session, invoice.biller_id) if invoice.biller_id is not None else None
-    days = granted = None
+    days = granted = in_parts = None
     if AnswerKind.MORE_TIME in kinds and invoice.due_on:
         days = days_of(invoice, today=today)
         granted = invoice.due_on + dt.timedelta(days=policy.more_time_days) if policy else None
+        if AnswerKind.INSTALMENTS in kinds and policy and policy.instalments_most >= INSTALMENTS_LEAST:
+            in_parts = invoice.due_on + dt.timedelta(days=policy.instalments_days)
     first, last = days or (None, None)
     return Sayable(
         kinds=kinds,
         first_day=first,
         last_day=last,
         granted_to=granted if granted and first and granted >= first else None,
+        instalments_to=in_parts if in_parts and first and in_parts >= first else None,
         policy=policy,
         is_apart=invoice.state == InvoiceState.TO_PAY and is_paid_apart(session, invoice),
         worths=tuple(None if each is None else Money(each, invoice.currency) for each in worth_of_lines(invoice.lines)),
     )
 
 
-def _view(answer: BillAnswer, *, today: dt.date, is_unheard: bool) -> AnswerView:
+def _instalments(answer: BillAnswer, currency: str) -> tuple[InstalmentView, ...]:
+    return tuple(
+        InstalmentView(pay_on=dt.date.fromisoformat(each["pay_on"]), amount=Money(each["minor"], currency))
+        for each in answer.instalments or ()
+    )
+
+
+def _view(answer: BillAnswer, *, currency: str, today: dt.date, is_unheard: bool) -> AnswerView:
     is_open = answer.state == AnswerState.OPEN
     return AnswerView(
         id=answer.id,
@@ -175,6 +203,7 @@ def _view(answer: BillAnswer, *, today: dt.date, is_unheard: bool) -> AnswerView
         disputed_minor=answer.disputed_minor,
         paid_on=answer.paid_on,
         until=answer.until,
+        instalments=_instalments(answer, currency),
         reply_by=answer.reply_by,
         is_overdue=is_open and answer.reply_by is not None and answer.reply_by < today,
         said_at=answer.said_at,
@@ -201,6 +230,7 @@ class AnswerForBiller:
     lines: tuple[int, ...]
     paid_on: dt.date | None
     until: dt.date | None
+    instalments: tuple[InstalmentView, ...]
     reply_by: dt.date
     said_at: dt.datetime
     ended_at: dt.datetime | None
@@ -215,6 +245,8 @@ class PublishedPolicy:
 
     more_time_days: int
     answer_days: int
+    instalments_most: int
+    instalments_days: int
     published_at: dt.datetime | None  #: None: it has published nothing, and this is what counts then
 
 
@@ -224,6 +256,8 @@ def policy_for_biller(session: Session, *, biller_id: str) -> PublishedPolicy:
     return PublishedPolicy(
         more_time_days=policy.more_time_days,
         answer_days=policy.answer_days,
+        instalments_most=policy.instalments_most,
+        instalments_days=policy.instalments_days,
         published_at=published.published_at if published is not None else None,
     )
 
@@ -256,7 +290,7 @@ def answers_for_biller(
 
 def _for_biller(session: Session, wanted: ColumnElement[bool], *, most: int) -> list[AnswerForBiller]:
     rows = session.execute(
-        select(BillAnswer, Invoice.bill_id, Invoice.number)
+        select(BillAnswer, Invoice.bill_id, Invoice.number, Invoice.currency)
         .join(Invoice, Invoice.id == BillAnswer.invoice_id)
         .where(wanted, BillAnswer.reply_by.is_not(None))
         .order_by(BillAnswer.id)
@@ -274,6 +308,7 @@ def _for_biller(session: Session, wanted: ColumnElement[bool], *, most: int) -> 
             lines=tuple(answer.lines),
             paid_on=answer.paid_on,
             until=answer.until,
+            instalments=_instalments(answer, currency),
             reply_by=answer.reply_by,
             said_at=answer.said_at,
             ended_at=answer.ended_at,
@@ -281,6 +316,6 @@ def _for_biller(session: Session, wanted: ColumnElement[bool], *, most: int) -> 
             reply=answer.reply,
             sequence=answer.sequence,
         )
-        for answer, bill_id, number in rows
+        for answer, bill_id, number, currency in rows
         if bill_id is not None and answer.reply_by is not None
     ]

@@ -7,10 +7,12 @@ that moment, and nobody declines what is being paid.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from app.audit import entries
 from app.audit.kinds import Kind
@@ -23,12 +25,16 @@ from app.journey.answers.models import AnswerPolicy, BillAnswer, EndedBy
 from app.journey.answers.rules import (
     ANSWER_DAYS_MOST,
     ANSWERS_MOST,
+    INSTALMENTS_LEAST,
+    INSTALMENTS_MOST,
     LINES_MAX,
     MORE_TIME_MOST,
     REASONS,
     WORDS_MAX,
+    Instalment,
     Policy,
     Reason,
+    are_granted,
     first_day_not_over,
     is_granted,
 )
@@ -62,6 +68,7 @@ class Said:
     lines: Collection[int] = ()  #: which are disputed, the first is 1; none: the whole bill
     paid_on: dt.date | None = None
     until: dt.date | None = None
+    instalments: Sequence[Instalment] = ()  #: the last one without an amount: it is what is left
 
 
 def say(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, said: Said) -> BillAnswer:
@@ -74,7 +81,7 @@ def say(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, said: Said) ->
     customer = signed_in.customer
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     today = today_of(customer, uow.now)
-    _must_be_sayable(invoice, said.kind, today=today)
+    _must_be_sayable(uow.session, invoice, said.kind, today=today)
     values = _checked(invoice, said, today=today)
     _must_not_be_too_many(uow, invoice.id)
     before = open_answer(uow.session, invoice.id)
@@ -97,7 +104,7 @@ def say(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, said: Said) ->
     if answer.biller_id is not None:
         entries.write(uow, Kind.BILL_ANSWERED, answer)
     _keep(uow, invoice.id)
-    if policy and answer.until and invoice.due_on and is_granted(policy, due_on=invoice.due_on, until=answer.until):
+    if policy and _is_granted(policy, invoice, answer):
         accept(uow, answer, by=EndedBy.POLICY)
     else:
         _record(uow, answer)
@@ -121,7 +128,8 @@ def take_back(uow: UnitOfWork, *, signed_in: SignedIn, answer_id: str) -> BillAn
 
 
 def accept(uow: UnitOfWork, answer: BillAnswer, *, by: EndedBy, words: str | None = None) -> None:
-    """The company says yes. What that does to the bill, the caller does in the same transaction; time is given here."""
+    """The company says yes. What that does to the bill, the caller does in the same transaction; time is given here. Of
+    instalments a plan is made when the yes is recorded (app/journey/route.py)."""
     if answer.until is not None:
         invoices.extend(uow, invoice_id=answer.invoice_id, until=answer.until)
     _end(uow, answer, AnswerStep.ACCEPT, by=by, words=words)
@@ -164,13 +172,18 @@ def publish_policy(uow: UnitOfWork, *, biller_id: str, policy: Policy) -> None:
 
     Raises Invalid naming the field, and Conflict for a company that is suspended: what it had published stands.
     """
-    bounds = {"more_time_days": (0, MORE_TIME_MOST), "answer_days": (1, ANSWER_DAYS_MOST)}
+    bounds = {
+        "more_time_days": (0, MORE_TIME_MOST),
+        "answer_days": (1, ANSWER_DAYS_MOST),
+        "instalments_most": (0, INSTALMENTS_MOST),
+        "instalments_days": (0, MORE_TIME_MOST),
+    }
     for name, (least, most) in bounds.items():
         if not least <= getattr(policy, name) <= most:
-            raise _wrong(f"/{name}", f"Write a number of days from {least} to {most}.")
+            raise _wrong(f"/{name}", f"Write a number from {least} to {most}.")
     if locked_to_read(uow.session, biller_id).state != BillerState.VETTED:
         raise Conflict("biller-not-vetted", "You are suspended here: what you have published stands as it is.")
-    values = {"more_time_days": policy.more_time_days, "answer_days": policy.answer_days, "published_at": uow.now}
+    values = {**asdict(policy), "published_at": uow.now}
     if insert_once(uow.session, AnswerPolicy, {"biller_id": biller_id, **values}, unique=["biller_id"]):
         return
     published = uow.session.get_one(AnswerPolicy, biller_id, with_for_update=True, populate_existing=True)
@@ -213,8 +226,8 @@ def checked_words(words: str, *, pointer: str = "/words") -> str | None:
         raise _wrong(pointer, f"Write at most {WORDS_MAX} ordinary characters.") from refused
 
 
-def _must_be_sayable(invoice: Invoice, kind: AnswerKind, *, today: dt.date) -> None:
-    if kind in kinds_of(invoice, today=today):
+def _must_be_sayable(session: Session, invoice: Invoice, kind: AnswerKind, *, today: dt.date) -> None:
+    if kind in kinds_of(session, invoice, today=today):
         return
     if invoice.state == InvoiceState.IN_PAYMENT:
         raise Conflict(
@@ -240,6 +253,7 @@ def _checked(invoice: Invoice, said: Said, *, today: dt.date) -> dict[str, objec
         "disputed_minor": worth_of(invoice.lines, lines, amount_minor=invoice.amount_minor),
         "paid_on": _checked_paid_on(said, today=today),
         "until": _checked_until(invoice, said, today=today),
+        **_checked_instalments(invoice, said, today=today),
     }
 
 
@@ -267,6 +281,36 @@ def _checked_until(invoice: Invoice, said: Said, *, today: dt.date) -> dt.date |
     if days is None or said.until is None or not days[0] <= said.until <= days[1]:
         raise _wrong("/until", "Choose a day after the one by which the bill is to be paid, within a year of it.")
     return said.until
+
+
+def _checked_instalments(invoice: Invoice, said: Said, *, today: dt.date) -> dict[str, object]:
+    """Of instalments their day is that of the last one."""
+    if said.kind is not AnswerKind.INSTALMENTS:
+        return {}
+    parts, days = said.instalments, days_of(invoice, today=today)
+    if not INSTALMENTS_LEAST <= len(parts) <= INSTALMENTS_MOST:
+        raise _wrong("/days", f"Propose {INSTALMENTS_LEAST} to {INSTALMENTS_MOST} parts.")
+    if parts[0].pay_on <= today or any(one.pay_on >= other.pay_on for one, other in pairwise(parts)):
+        raise _wrong("/days", "Choose days one after the other, from tomorrow on.")
+    if days is None or not days[0] <= parts[-1].pay_on <= days[1]:
+        raise _wrong("/days", "End after the day by which the bill is to be paid, within a year of it.")
+    minors = [part.minor for part in parts[:-1] if part.minor is not None and part.minor > 0]
+    rest = invoice.left.minor - sum(minors)
+    if parts[-1].minor is not None or len(minors) < len(parts) - 1 or rest <= 0:
+        raise _wrong("/amounts", "Give each day an amount but the last: something must be left for that one.")
+    instalments = [
+        {"pay_on": part.pay_on.isoformat(), "minor": minor} for part, minor in zip(parts, (*minors, rest), strict=True)
+    ]
+    return {"until": parts[-1].pay_on, "instalments": instalments, "paid_minor": invoice.paid_minor}
+
+
+def _is_granted(policy: Policy, invoice: Invoice, answer: BillAnswer) -> bool:
+    """Whether its company has published that it says yes to it."""
+    if answer.until is None or invoice.due_on is None:
+        return False
+    if answer.instalments is None:
+        return is_granted(policy, due_on=invoice.due_on, until=answer.until)
+    return are_granted(policy, due_on=invoice.due_on, count=len(answer.instalments), until=answer.until)
 
 
 def _must_not_be_too_many(uow: UnitOfWork, invoice_id: str) -> None:

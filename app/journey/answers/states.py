@@ -9,6 +9,8 @@ declined        the customer will not pay it. Yes: the same
 disputed        the bill, or some lines of it, is wrong. Yes: the same for a whole bill; of lines the company corrects
                 the bill, and that is its yes
 more time       the customer asks to pay until a later day. Yes: the bill is to be paid until then
+instalments     the customer proposes to pay in parts, the last one on a later day. Yes: the bill is to be paid until
+                that day, and these days are what is planned for it
 ==============  =======================================================================================================
 
 None of them moves money, and none changes what is owed: only the company's yes does.
@@ -26,6 +28,7 @@ class AnswerKind(enum.StrEnum):
     DECLINED = "declined"
     DISPUTED = "disputed"
     MORE_TIME = "more_time"
+    INSTALMENTS = "instalments"
 
 
 #: while one of these stands its bill is not paid from here; of one that disputes lines the rest may be

@@ -7,7 +7,7 @@ from app.errors import Conflict, FieldError, Invalid, TooLate
 from app.journey.answers import service as answers
 from app.journey.answers.access import answer_to_biller
 from app.journey.answers.models import BillAnswer, EndedBy
-from app.journey.answers.states import AnswerKind, AnswerState
+from app.journey.answers.states import BLOCKING, AnswerState
 from app.journey.corrections.read import whole_of
 from app.journey.corrections.service import withdraw
 from app.journey.invoices.models import Invoice
@@ -68,6 +68,6 @@ def _say_yes(uow: UnitOfWork, answer: BillAnswer, *, words: str | None) -> None:
             "Some lines are disputed: say yes by a credit note or a new version of the bill, which ends the dispute.",
         )
     answers.accept(uow, answer, by=EndedBy.BILLER, words=words)
-    if answer.kind != AnswerKind.MORE_TIME and not is_over:
+    if answer.kind in BLOCKING and not is_over:
         invoice = uow.session.get_one(Invoice, answer.invoice_id)
         withdraw(uow, biller_id=invoice.delivery.biller_id, bill_id=invoice.delivery.bill_id, reason=words)

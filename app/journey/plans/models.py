@@ -40,7 +40,9 @@ class Plan(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
     biller_id: Mapped[str | None] = mapped_column(ForeignKey("biller.id"))  # None: its customer added the bill
     state: Mapped[str] = mapped_column(String(9), default=PlanState.STANDING)
-    left_minor: Mapped[int]  # that was left to pay of the bill when it was made
+    # to these days its company has said yes: the proposal that it said yes to. None: its customer's own plan
+    answer_id: Mapped[str | None] = mapped_column(ForeignKey("bill_answer.id", ondelete="CASCADE"), unique=True)
+    left_minor: Mapped[int]  # that was left to pay of the bill when it was made; of an agreed one, when it was proposed
     paid_minor: Mapped[int]  # that had been paid of it by then
     made_at: Mapped[dt.datetime]
     ended_at: Mapped[dt.datetime | None]

@@ -37,6 +37,8 @@ class PlanView:
     state: str  #: PlanState
     made_at: dt.datetime
     ended_at: dt.datetime | None
+    answer_id: str | None  #: the proposal that its company has said yes to; None: its customer's own plan
+    took_place: bool  #: and another one stood until then
     days: tuple[PlanDayView, ...]
     due: Money  #: that is meant to be paid by today
     is_all: bool  #: and that is all that is left
@@ -57,7 +59,11 @@ def last_plans(session: Session, *, invoice_ids: Collection[str], today: dt.date
     rows = session.execute(select(Plan, Invoice).join(Invoice, Invoice.id == Plan.invoice_id).where(Plan.id.in_(last)))
     found = [(plan, invoice) for plan, invoice in rows]
     days = _days(session, [plan.id for plan, _ in found])
-    return {plan.invoice_id: _view(plan, invoice, days[plan.id], today=today) for plan, invoice in found}
+    before = _replaced(session, [plan for plan, _ in found if plan.answer_id is not None])
+    return {
+        plan.invoice_id: _view(plan, invoice, days[plan.id], today=today, took_place=plan.id in before)
+        for plan, invoice in found
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,7 @@ class PlanForBiller:
     state: str  #: PlanState
     made_at: dt.datetime
     ended_at: dt.datetime | None
+    answer_id: str | None
     sequence: int
     currency: str
     days: tuple[PlanDayView, ...]
@@ -91,6 +98,7 @@ def plan_for_biller(session: Session, *, plan_id: str) -> PlanForBiller | None:
         state=plan.state,
         made_at=plan.made_at,
         ended_at=plan.ended_at,
+        answer_id=plan.answer_id,
         sequence=plan.sequence,
         currency=invoice.currency,
         days=view.days,
@@ -103,6 +111,15 @@ def standing_for_biller(session: Session, *, invoice_id: str) -> PlanForBiller |
     return plan_for_biller(session, plan_id=plan_id) if plan_id is not None else None
 
 
+def _replaced(session: Session, plans: Sequence[Plan]) -> set[str]:
+    """Those of them in whose place another one had stood."""
+    ended = select(Plan.invoice_id, Plan.ended_at).where(
+        among(session, Plan.invoice_id, [plan.invoice_id for plan in plans]), Plan.state == PlanState.WITHDRAWN
+    )
+    found = {(invoice_id, at) for invoice_id, at in session.execute(ended)} if plans else set()
+    return {plan.id for plan in plans if (plan.invoice_id, plan.made_at) in found}
+
+
 def _days(session: Session, plan_ids: Collection[str]) -> dict[str, list[PlanDay]]:
     rows = session.scalars(
         select(PlanDay).where(among(session, PlanDay.plan_id, plan_ids)).order_by(PlanDay.plan_id, PlanDay.number)
@@ -113,7 +130,9 @@ def _days(session: Session, plan_ids: Collection[str]) -> dict[str, list[PlanDay
     return found
 
 
-def _view(plan: Plan, invoice: Invoice, days: Sequence[PlanDay], *, today: dt.date) -> PlanView:
+def _view(
+    plan: Plan, invoice: Invoice, days: Sequence[PlanDay], *, today: dt.date, took_place: bool = False
+) -> PlanView:
     planned = [PlannedDay(day.pay_on, day.minor) for day in days]
     left = amounts(
         planned, left_minor=(invoice.left - invoice.held_back).minor, paid_minor=invoice.paid_minor - plan.paid_minor
@@ -137,6 +156,8 @@ def _view(plan: Plan, invoice: Invoice, days: Sequence[PlanDay], *, today: dt.da
         state=plan.state,
         made_at=plan.made_at,
         ended_at=plan.ended_at,
+        answer_id=plan.answer_id,
+        took_place=took_place,
         days=views,
         due=Money(due, invoice.currency),
         is_all=all(view.pay_on <= today for view in views if view.amount.minor),

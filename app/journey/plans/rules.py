@@ -53,6 +53,18 @@ def in_equal_parts(minor: int, days: Sequence[dt.date]) -> tuple[PlannedDay, ...
     return (*map(PlannedDay, days[:-1], amounts), PlannedDay(days[-1]))
 
 
+def agreed(days: Sequence[PlannedDay], *, today: dt.date) -> tuple[PlannedDay, ...]:
+    """What is left of days with their amounts, to which a company says yes only today: what had fallen to days that are
+    over falls to the next one. None, where all of them are over."""
+    found, carried = [], 0
+    for day in days:
+        carried += day.minor or 0
+        if day.pay_on >= today:
+            found.append(PlannedDay(day.pay_on, carried))
+            carried = 0
+    return (*found[:-1], PlannedDay(found[-1].pay_on)) if found else ()
+
+
 def amounts(days: Sequence[PlannedDay], *, left_minor: int, paid_minor: int) -> tuple[int, ...]:
     """How much of what is left falls to each day, once ``paid_minor`` was paid since the plan was made: they sum to
     what is left. What was paid, on whatever day, counts for the first days; what was taken off, for the last ones."""

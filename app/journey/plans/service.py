@@ -1,4 +1,5 @@
-"""Making a plan, and what becomes of it. No verb here moves money, holds any of a bill, or changes what is owed.
+"""Making a plan, or proposing it to a bill's company, and what becomes of it. No verb here moves money, holds any of a
+bill, or changes what is owed.
 
 Whoever makes or ends a plan has locked its invoice. Who looks at its days has locked the plan alone, and waits for
 nobody: what is read of the invoice then may be a moment old, and only decides whether its customer is asked.
@@ -12,9 +13,16 @@ from itertools import pairwise
 
 from sqlalchemy import exists, func, select
 
+from app.db.events import Event
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid, TooLate
+from app.journey.answers import service as answers
+from app.journey.answers.access import kinds_of
+from app.journey.answers.events import AnswerChanged
 from app.journey.answers.models import BillAnswer
+from app.journey.answers.rules import Instalment
+from app.journey.answers.service import Said
+from app.journey.answers.states import AnswerKind, AnswerState
 from app.journey.invoices.access import (
     invoice_of_customer,
     locked_invoice,
@@ -30,7 +38,7 @@ from app.journey.payments.models import Payment
 from app.journey.plans.access import days_of, plan_of_customer, standing_plan
 from app.journey.plans.events import PlanChanged, PlanDue
 from app.journey.plans.models import Plan, PlanDay
-from app.journey.plans.rules import AHEAD_MOST, DAYS_MOST, PLANS_MOST, PlannedDay, amounts, over_at
+from app.journey.plans.rules import AHEAD_MOST, DAYS_MOST, PLANS_MOST, PlannedDay, agreed, amounts, over_at
 from app.journey.plans.states import DAY, PLAN, DayState, DayStep, PlanState, PlanStep
 from app.people import stops
 from app.people.accounts import may_be_paid
@@ -44,6 +52,22 @@ from consent.base import new_id
 LOOKS_AT_ONCE = 50
 #: while a payment of its bill is under way, or nothing may be paid of it: nobody is asked, and nothing kept or missed
 PAUSE = dt.timedelta(hours=1)
+
+
+def arrange(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequence[PlannedDay]) -> Plan | BillAnswer:
+    """Pay in parts: what ends by the day by which the bill is to be paid is planned, and what ends later is proposed to
+    its company, where that may be. A proposal that its policy says yes to is the plan at once. Raises what both raise.
+    """
+    signed_in.check_acts()
+    customer = signed_in.customer
+    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
+    must_not_be_set_aside(invoice)
+    is_late = len(days) > 1 and invoice.pay_by is not None and days[-1].pay_on > invoice.pay_by
+    if is_late and AnswerKind.INSTALMENTS in kinds_of(uow.session, invoice, today=today_of(customer, uow.now)):
+        instalments = [Instalment(day.pay_on, day.minor) for day in days]
+        said = Said(kind=AnswerKind.INSTALMENTS, instalments=instalments)
+        return answers.say(uow, signed_in=signed_in, invoice_id=invoice_id, said=said)
+    return make(uow, signed_in=signed_in, invoice_id=invoice_id, days=days)
 
 
 def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequence[PlannedDay]) -> Plan:
@@ -62,22 +86,57 @@ def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequenc
     if len(days) > 1:
         must_take_parts(uow.session, invoice)
     _must_not_be_too_many(uow, invoice.id)
+    plan = _new(uow, invoice, left_minor=_to_pay(invoice), paid_minor=invoice.paid_minor)
+    _write(uow, plan, customer, days)
+    return plan
+
+
+def agree_at_once(uow: UnitOfWork, events: Sequence[Event]) -> None:
+    """AnswerChanged: its company has said yes to instalments. They are what is planned from that very moment on, and
+    take the place of what its customer had planned; nobody sees the time given, and nothing planned for it."""
+    for event in events:
+        if isinstance(event, AnswerChanged) and event.state == AnswerState.ACCEPTED:
+            answer = uow.session.get_one(BillAnswer, event.answer_id)
+            if answer.kind == AnswerKind.INSTALMENTS:
+                _agree(uow, answer)
+
+
+def _agree(uow: UnitOfWork, answer: BillAnswer) -> None:
+    """Whoever says yes has locked the invoice. What was paid since they were proposed counts for the first days."""
+    invoice = uow.session.get_one(Invoice, answer.invoice_id, populate_existing=True)
+    customer = uow.session.get_one(Customer, answer.customer_id)
+    proposed = [PlannedDay(dt.date.fromisoformat(each["pay_on"]), each["minor"]) for each in answer.instalments or ()]
+    days = agreed(proposed, today=today_of(customer, uow.now))
+    if not days or not invoice.left.minor:
+        return
+    left = sum(day.minor or 0 for day in proposed)
+    plan = _new(uow, invoice, left_minor=left, paid_minor=answer.paid_minor or 0, answer_id=answer.id)
+    _write(uow, plan, customer, days)
+
+
+def _new(uow: UnitOfWork, invoice: Invoice, *, left_minor: int, paid_minor: int, answer_id: str | None = None) -> Plan:
+    """In the place of what stands."""
     before = standing_plan(uow.session, invoice.id)
     if before is not None:
         _end(uow, before, PlanStep.WITHDRAW)
     plan = Plan(
         id=new_id("pln"),
         invoice_id=invoice.id,
-        customer_id=customer.id,
+        customer_id=invoice.customer_id,
         biller_id=invoice.biller_id,
         state=PlanState.STANDING,
-        left_minor=_to_pay(invoice),
-        paid_minor=invoice.paid_minor,
+        answer_id=answer_id,
+        left_minor=left_minor,
+        paid_minor=paid_minor,
         made_at=uow.now,
         sequence=0,
     )
     uow.session.add(plan)
     uow.session.flush()
+    return plan
+
+
+def _write(uow: UnitOfWork, plan: Plan, customer: Customer, days: Sequence[PlannedDay]) -> None:
     for number, day in enumerate(days, start=1):
         look_at = morning_of(day.pay_on, time_zone=customer.time_zone)
         uow.session.add(
@@ -91,7 +150,6 @@ def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequenc
             )
         )
     _record(uow, plan)
-    return plan
 
 
 def withdraw(uow: UnitOfWork, *, signed_in: SignedIn, plan_id: str) -> Plan:

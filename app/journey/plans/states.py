@@ -1,4 +1,5 @@
-"""The life cycle of a plan and of its days. A plan is what its customer means to do: nothing is paid by it, and nothing
+"""The life cycle of a plan and of its days. A plan is what its customer means to do, also where its
+company has said yes to it: nothing is paid by it, and nothing
 follows for the bill from its end. On each of its days its customer is asked; unanswered means unpaid.
 """
 

@@ -179,6 +179,7 @@ def _about_answer(answer: AnswerForBiller, *, state: str, sequence: int) -> dict
         "lines": list(answer.lines),
         "paid_on": answer.paid_on,
         "until": answer.until,
+        "instalments": [{"pay_on": each.pay_on.isoformat(), "amount": str(each.amount)} for each in answer.instalments],
         "reply_by": answer.reply_by,
         "sequence": sequence,
     }
@@ -216,6 +217,7 @@ def _about_plan(plan: PlanForBiller, fact: Mapping[str, Any]) -> dict[str, Any]:
         "bill_id": plan.bill_id,
         "number": plan.number,
         "state": fact["state"],
+        "answer_id": plan.answer_id,
         "missed": fact["missed"],
         "currency": plan.currency,
         "days": [{"pay_on": day.pay_on.isoformat(), "amount": str(day.planned)} for day in plan.days],

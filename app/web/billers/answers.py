@@ -71,7 +71,7 @@ _BILL_ID = r"^bill_[0-9a-f]{32}$"
 def list_bill_answers() -> dict[str, Any]:
     """List what your customers say of your bills
 
-    In pages, the oldest first: paid elsewhere, declined, disputed, more time.
+    In pages, the oldest first: paid elsewhere, declined, disputed, more time, instalments.
     """
     after, bill_id, state = (request.args.get(name) for name in ("after", "bill_id", "state"))
     if after is not None and re.fullmatch(_ANSWER_ID, after) is None:
@@ -129,9 +129,10 @@ def get_bill_answer(answer_id: str) -> AnswerForBiller:
 def reply_to_bill_answer(answer_id: str) -> AnswerForBiller:
     """Say yes or no to it
 
-    Your yes is done at once: more_time gives the time; any other withdraws the bill, as if you had done that yourself,
-    so that you owe what was paid of it. Where some lines are disputed a yes is a credit note or a new version of the
-    bill (409 correct-the-bill), which ends the dispute by itself. Your no, with words, leaves the bill as it was.
+    Your yes is done at once: more_time gives the time, and instalments give it until the last of them, which are then
+    what your customer plans; any other withdraws the bill, as if you had done that yourself, so that you owe what was
+    paid of it. Where some lines are disputed a yes is a credit note or a new version of the bill (409
+    correct-the-bill), which ends the dispute by itself. Your no, with words, leaves the bill as it was.
 
     Send it again whenever you are not sure: it is one reply, with its first words. Where the answer has ended otherwise
     meanwhile nothing is changed (409 answer-ended): look at it. While you are suspended only a yes is taken.
@@ -175,7 +176,12 @@ def get_answer_policy() -> PublishedPolicy:
     operationId="publishAnswerPolicy",
     requestBody={
         "required": True,
-        "content": {JSON: {"schema": AnswerPolicySchema, "example": {"more_time_days": 14, "answer_days": 10}}},
+        "content": {
+            JSON: {
+                "schema": AnswerPolicySchema,
+                "example": {"more_time_days": 14, "answer_days": 10, "instalments_most": 3, "instalments_days": 62},
+            }
+        },
     },
 )
 @limiter.limit(delivery_limit, key_func=client_id)
@@ -183,7 +189,8 @@ def publish_answer_policy() -> PublishedPolicy:
     """Publish your policy
 
     Your customers see it, and it counts for what they say from now on; what was said before keeps what you had
-    published then. Inside its bounds more time is given at once, in your name. The same again changes nothing.
+    published then. Inside its bounds more time is given, and instalments are agreed, at once, in your name. The same
+    again changes nothing.
     """
     found = loaded(AnswerPolicySchema(), most=CONFIRMATION_BYTES_MAX, what="A policy", code="answer-policy")
     with services().unit_of_work() as uow:

@@ -11,7 +11,14 @@ from typing_extensions import override
 
 from app.audit.proofs import FORMAT
 from app.journey.answers.models import EndedBy
-from app.journey.answers.rules import ANSWER_DAYS, ANSWER_DAYS_MOST, MORE_TIME_MOST, WORDS_MAX, Reason
+from app.journey.answers.rules import (
+    ANSWER_DAYS,
+    ANSWER_DAYS_MOST,
+    INSTALMENTS_MOST,
+    MORE_TIME_MOST,
+    WORDS_MAX,
+    Reason,
+)
 from app.journey.answers.states import AnswerKind, AnswerState
 from app.journey.connections.models import REFERENCE_MAX
 from app.journey.connections.states import Told
@@ -275,10 +282,14 @@ class UploadLinesSchema(ma.Schema):
 
 
 def _bill_link(description: str) -> fields.String:
+    return _link("bill", description)
+
+
+def _link(kind: str, description: str) -> fields.String:
     return fields.String(
         required=True,
         allow_none=True,
-        metadata={"pattern": "^bill_[0-9a-f]{32}$", "description": description},
+        metadata={"pattern": f"^{kind}_[0-9a-f]{{32}}$", "description": description},
     )
 
 
@@ -293,7 +304,7 @@ class OpenAnswerSchema(ma.Schema):
 
     id = _Id("ans", "Our id of the answer.")
     kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in AnswerKind]))
-    until = _day("Of more_time: the day until which your customer asks for time.")
+    until = _day("Of more_time: the day until which your customer asks for time; of instalments: the last one's.")
 
 
 class PlannedDaySchema(ma.Schema):
@@ -308,6 +319,7 @@ class PlanSchema(ma.Schema):
 
     id = _Id("pln", "Our id of the plan.")
     made_at = _moment("When it was made.")
+    answer_id = _link("ans", "The instalments that you said yes to; null: your customer's own plan.")
     days = fields.List(
         fields.Nested(PlannedDaySchema), required=True, metadata={"description": "One to twelve, in their order."}
     )
@@ -450,7 +462,8 @@ class DeliveredBillSchema(ma.Schema):
         allow_none=True,
         metadata={
             "description": "What your customer says of it instead of paying it, which waits for your reply. It changes"
-            " nothing of what you ask; while it stands, one other than more_time keeps the bill from being paid here."
+            " nothing of what you ask; while it stands, one other than more_time and instalments keeps the bill from"
+            " being paid here."
         },
     )
     extended_to = _day("The day until which you have given time, by a yes or by your policy.")
@@ -530,6 +543,13 @@ class _YesOrNo(fields.Boolean):
         return value
 
 
+class InstalmentSchema(ma.Schema):
+    """One of the parts in which your customer proposes to pay."""
+
+    pay_on = _day("In your customer's own calendar.", allow_none=False)
+    amount = Amount(required=True, metadata={"example": "40.00", "description": "In the currency of the bill."})
+
+
 class BillAnswerSchema(ma.Schema):
     """What a customer says of one of your bills instead of paying it. It never changes; it ends once."""
 
@@ -541,7 +561,8 @@ class BillAnswerSchema(ma.Schema):
         validate=validate.OneOf([kind.value for kind in AnswerKind]),
         metadata={
             "description": "paid_elsewhere: it was paid in another way · declined: it will not be paid · disputed: it,"
-            " or some of its lines, is wrong · more_time: it will be paid until a later day."
+            " or some of its lines, is wrong · more_time: it will be paid until a later day · instalments: it will be"
+            " paid in parts, the last one on a later day."
         },
     )
     state = fields.String(
@@ -567,7 +588,12 @@ class BillAnswerSchema(ma.Schema):
         metadata={"description": "Which lines of the bill are disputed, from 1; none: all of it."},
     )
     paid_on = _day("Of paid_elsewhere: when, as your customer says.")
-    until = _day("Of more_time: the day until which your customer asks for time.")
+    until = _day("Of more_time: the day until which your customer asks for time; of instalments: the last one's.")
+    instalments = fields.List(
+        fields.Nested(InstalmentSchema),
+        required=True,
+        metadata={"description": "Of instalments: two to twelve, in their order. They sum to what was left to pay."},
+    )
     reply_by = _day("By when you reply, as you have published: your customer sees this day.", allow_none=False)
     said_at = _moment("When it was said.")
     ended_at = _moment("When it ended.", allow_none=True)
@@ -614,9 +640,11 @@ class ReplySchema(ma.Schema):
     )
 
 
-def _days(least: int, most: int, description: str, example: int) -> fields.Integer:
+def _upto(least: int, most: int, description: str, example: int, *, required: bool = True) -> fields.Integer:
+    """Where it may be left out that is 0."""
     return fields.Integer(
-        required=True,
+        required=required,
+        load_default=ma.missing if required else 0,
         strict=True,
         validate=validate.Range(least, most),
         metadata={"example": example, "description": description},
@@ -629,13 +657,21 @@ class AnswerPolicySchema(ma.Schema):
     class Meta:
         unknown = ma.RAISE
 
-    more_time_days = _days(
+    more_time_days = _upto(
         0,
         MORE_TIME_MOST,
         "So many days after the day of the bill itself you say yes to more time by it, at once. 0: to none.",
         14,
     )
-    answer_days = _days(1, ANSWER_DAYS_MOST, "Within so many days you reply.", ANSWER_DAYS)
+    answer_days = _upto(1, ANSWER_DAYS_MOST, "Within so many days you reply.", ANSWER_DAYS)
+    instalments_most = _upto(
+        0,
+        INSTALMENTS_MOST,
+        "To so many instalments you say yes by it, at once, where the last one is within instalments_days. 0: to none.",
+        3,
+        required=False,
+    )
+    instalments_days = _upto(0, MORE_TIME_MOST, "So many days after the day of the bill itself.", 62, required=False)
 
 
 class PublishedPolicySchema(AnswerPolicySchema):

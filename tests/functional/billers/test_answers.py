@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from app.errors import AppError, TooLate
 from app.journey.answers import read, service
 from app.journey.answers.models import AnswerPolicy, BillAnswer
-from app.journey.answers.rules import WORDS_MAX, Policy
+from app.journey.answers.rules import WORDS_MAX, Instalment, Policy
 from app.journey.answers.service import Said
 from app.journey.answers.states import AnswerKind
 from app.journey.corrections.replies import reply
@@ -46,6 +46,7 @@ SAID: dict[str, dict[str, Any]] = {
     "declined": {"reason": "cancelled"},
     "disputed": {"reason": "wrong_amount"},
     "more_time": {"until": DUE + dt.timedelta(days=10)},
+    "instalments": {"instalments": [Instalment(DUE, 4000), Instalment(DUE + dt.timedelta(days=10))]},
 }
 LINES = [{"description": f"{n}", "amount": "42.10"} for n in range(2)]
 
@@ -147,6 +148,7 @@ def test_what_is_said_is_shown_to_the_biller_of_the_bill_alone(app: Flask, talk:
         "lines": [2],
         "paid_on": None,
         "until": None,
+        "instalments": [],
         "reply_by": "2026-12-03",
         "said_at": talk.services.clock().isoformat(),
         "ended_at": None,
@@ -200,7 +202,7 @@ def test_a_yes_is_done_at_once_and_said_again_it_is_the_same(app: Flask, talk: D
         assert ended == ["accepted", "biller", "You are right.", 2]
         bill = talk.shown(f"{BILLS}/{talk.bill_id}")
         assert bill["answer"] is None
-        if kind == "more_time":
+        if kind in ("more_time", "instalments"):
             assert (bill["status"], bill["amount_due"], bill["extended_to"]) == ("open", "84.20", "2026-12-12")
         else:
             assert (bill["status"], bill["amount_due"], bill["extended_to"]) == ("closed", "0.00", None)
@@ -288,8 +290,10 @@ def publish(talk: Dialogue, body: Any) -> TestResponse:
 
 
 def test_a_published_policy_says_yes_by_itself(app: Flask, talk: Dialogue, clock: Clock) -> None:
-    assert talk.shown(POLICY) == {"more_time_days": 0, "answer_days": 10, "published_at": None}
-    policy = {"more_time_days": 14, "answer_days": 5}
+    none = {"instalments_most": 0, "instalments_days": 0}
+    assert talk.shown(POLICY) == {"more_time_days": 0, "answer_days": 10, **none, "published_at": None}
+    assert publish(talk, {"more_time_days": 14, "answer_days": 4}).get_json().items() >= none.items()
+    policy = {"more_time_days": 14, "answer_days": 5, "instalments_most": 2, "instalments_days": 30}
     first = publish(talk, policy)
     conforms(app, first)
     assert (first.status_code, first.get_json()) == (200, {**policy, "published_at": clock().isoformat()})
@@ -310,6 +314,39 @@ def test_a_published_policy_says_yes_by_itself(app: Flask, talk: Dialogue, clock
     ]
 
 
+def test_instalments_are_shown_replied_to_and_told_with_the_plan_that_they_become(talk: Dialogue, clock: Clock) -> None:
+    publish(talk, {"more_time_days": 14, "answer_days": 5, "instalments_most": 2, "instalments_days": 30})
+    beyond = talk.say("instalments", instalments=[Instalment(DUE, 4000), Instalment(DUE + dt.timedelta(days=31))])
+    days = [{"pay_on": "2026-12-02", "amount": "40.00"}, {"pay_on": "2027-01-02", "amount": "44.20"}]
+    shown = talk.shown(f"{ANSWERS}/{beyond}")
+    assert (shown["state"], shown["until"], shown["instalments"]) == ("open", "2027-01-02", days)
+    bill = talk.shown(f"{BILLS}/{talk.bill_id}")
+    assert (bill["answer"], bill["plan"], bill["extended_to"]) == (
+        {"id": beyond, "kind": "instalments", "until": "2027-01-02"},
+        None,
+        None,
+    )
+    clock.tick(seconds=60)
+    assert talk.reply(beyond, YES).get_json()["state"] == "accepted"
+    bill = talk.shown(f"{BILLS}/{talk.bill_id}")
+    assert (bill["answer"], bill["extended_to"], bill["amount_due"]) == (None, "2027-01-02", "84.20")
+    assert (bill["plan"]["answer_id"], bill["plan"]["days"]) == (beyond, days)
+    told = talk.told()
+    assert [(each["type"], each["data"]["instalments"]) for each in told] == [
+        ("answer.open", days),
+        ("answer.accepted", days),
+    ]
+    with talk.services.reading() as uow:
+        bodies = uow.session.scalars(select(WebhookMessage.body).where(WebhookMessage.type == "plan.made")).all()
+    [made] = [json.loads(body)["data"] for body in bodies]
+    assert (made["answer_id"], made["days"]) == (beyond, days)
+    talk.bill(number="AQ-2", lines=LINES)
+    inside = talk.say("instalments", instalments=[Instalment(DUE, 4000), Instalment(DUE + dt.timedelta(days=30))])
+    shown = talk.shown(f"{ANSWERS}/{inside}")
+    assert (shown["state"], shown["ended_by"]) == ("accepted", "policy")
+    assert talk.shown(f"{BILLS}/{talk.bill_id}")["plan"]["answer_id"] == inside
+
+
 def test_what_is_wrong_with_a_policy_is_said_and_nothing_is_written(app: Flask, world: World, talk: Dialogue) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"more_time_days": 14}, "/answer_days"),
@@ -317,6 +354,10 @@ def test_what_is_wrong_with_a_policy_is_said_and_nothing_is_written(app: Flask, 
         ({"more_time_days": 14, "answer_days": 0}, "/answer_days"),
         ({"more_time_days": 14, "answer_days": "10"}, "/answer_days"),
         ({"more_time_days": 14, "answer_days": True}, "/answer_days"),
+        ({"more_time_days": 14, "answer_days": 5, "instalments_most": 13, "instalments_days": 9}, "/instalments_most"),
+        ({"more_time_days": 14, "answer_days": 5, "instalments_most": -1}, "/instalments_most"),
+        ({"more_time_days": 14, "answer_days": 5, "instalments_days": 366}, "/instalments_days"),
+        ({"more_time_days": 14, "answer_days": 5, "instalments_days": None}, "/instalments_days"),
         ({"more_time_days": 14, "answer_days": 10, "published_at": None}, "/published_at"),
     ]
     for body, pointer in wrong:
@@ -349,6 +390,7 @@ def test_the_webhooks_say_what_was_said_and_none_of_the_words(talk: Dialogue, cl
         "lines": [],
         "paid_on": "2026-11-20",
         "until": None,
+        "instalments": [],
         "reply_by": "2026-12-03",
     }
     assert (opened["type"], opened["data"]) == (

@@ -229,6 +229,18 @@ def asked_too_early(books: Books) -> None:
     books.change("plan_day", asked, pay_on=asked["pay_on"] + 24 * HOUR)
 
 
+@_breaks("Y5")
+def a_yes_to_instalments_without_a_plan(books: Books) -> None:
+    books.change("plan", books.one("plan", "answer_id IS NOT NULL"), answer_id=None)
+
+
+@_breaks("Y5")
+def a_plan_that_ends_later_than_was_agreed(books: Books) -> None:
+    plan = books.one("plan", "answer_id IS NOT NULL")
+    last = books.one("plan_day", f"plan_id = '{plan['id']}' AND minor IS NULL")
+    books.change("plan_day", last, pay_on=last["pay_on"] + 24 * HOUR)
+
+
 @_breaks("Y4")
 def a_day_that_was_forgotten(books: Books) -> None:
     waiting = books.one("plan_day", "look_at IS NOT NULL")
@@ -1528,6 +1540,17 @@ def test_more_time_is_what_was_said_yes_to(bare: Engine, lived: Lived) -> None:
         books.change("invoice", later, extended_to=later["extended_to"])
         books.change("invoice", {"id": asked["invoice_id"]}, extended_to=asked["until"])
         assert broken_in(connection, lived.clock.now) == {"N3"}
+
+
+def test_of_instalments_that_were_refused_there_is_no_plan_nor_time(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        plan = books.one("plan", "answer_id IS NOT NULL")
+        answer = {"id": plan["answer_id"]}
+        books.change("bill_answer", answer, state="refused")
+        assert broken_in(connection, lived.clock.now) == {"N3", "Y5"}
+        books.change("bill_answer", answer, state="accepted", kind="more_time")
+        assert broken_in(connection, lived.clock.now) == {"Y5"}
 
 
 def test_of_a_paid_bill_a_dispute_may_stand(bare: Engine, lived: Lived) -> None:

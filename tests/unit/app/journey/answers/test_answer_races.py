@@ -17,15 +17,19 @@ from app import invariants
 from app.errors import Conflict, Invalid, TooLate
 from app.journey.answers import service as answers
 from app.journey.answers.models import AnswerPolicy, BillAnswer
-from app.journey.answers.rules import Policy
+from app.journey.answers.rules import Instalment, Policy
 from app.journey.corrections.replies import reply
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
+from app.journey.plans import service as plans
+from app.journey.plans.models import Plan
+from app.journey.plans.rules import PlannedDay
+from app.journey.plans.states import PlanState
 from app.people.models import Customer
 from tests.conftest import Clock
 from tests.functional.test_connection_races import at_once
-from tests.unit.app.journey.answers.test_answers import answer, say, take_back
+from tests.unit.app.journey.answers.test_answers import DAY, answer, say, take_back
 from tests.unit.app.journey.corrections.test_correction_races import Act, Rounds
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
 from tests.unit.app.journey.house import House
@@ -133,15 +137,35 @@ def test_nobody_pays_a_line_that_they_dispute_at_that_moment(disputes_first: boo
     assert ends == {(1, 1), (0, 2)}
 
 
+def proposed(house: House) -> str:
+    """Two parts that end after the day of the only bill, which wait for a reply."""
+    house.bill()
+    due_on = house.clock.now.date() + 7 * DAY
+    with house.begin() as uow:
+        uow.session.get_one(Invoice, "inv_1").due_on = due_on
+        uow.commit()
+    return say(house, "instalments", instalments=[Instalment(due_on, 4000), Instalment(due_on + 30 * DAY)])
+
+
+def agreed(house: House) -> list[str | None]:
+    """Of the plans that stand, to which proposals they were agreed."""
+    with house.services.reading() as uow:
+        return list(uow.session.scalars(select(Plan.answer_id).where(Plan.state == PlanState.STANDING)))
+
+
 @on_postgres
+@pytest.mark.parametrize("kind", ["paid_elsewhere", "instalments"])
 @pytest.mark.parametrize("accepts", [True, False])
-def test_a_reply_and_its_taking_back_have_one_end(accepts: bool, rounds: Rounds) -> None:
+def test_a_reply_and_its_taking_back_have_one_end(accepts: bool, kind: str, rounds: Rounds) -> None:
     rounds.every = min(rounds.every, 5)  # both ends are to be met
     said: list[str] = []
 
     def prepare(house: House) -> None:
-        house.bill()
-        said[:] = [say(house, "paid_elsewhere")]
+        if kind == "instalments":
+            said[:] = [proposed(house)]
+        else:
+            house.bill()
+            said[:] = [say(house, kind)]
 
     def replied(house: House) -> None:
         reply(house.services, biller_id="blr_1", answer_id=said[0], accepts=accepts, words="We looked.")
@@ -151,10 +175,43 @@ def test_a_reply_and_its_taking_back_have_one_end(accepts: bool, rounds: Rounds)
         assert outcome(house) == (0, 1)
         one, bill = answer(house, said[0]), house.invoice()
         assert house.told().count("AnswerChanged") == 2
-        assert (one.state == "accepted") == (bill.state == "cleared")
+        has_its_yes = one.state == "accepted"
+        assert (bill.state == "cleared") == (has_its_yes and kind != "instalments")
+        assert bill.extended_to == (one.until if has_its_yes else None)
+        assert agreed(house) == ([one.id] if has_its_yes and kind == "instalments" else [])
         assert not bill.is_set_aside
         ends.add(one.state)
     assert ends == {"withdrawn", "accepted" if accepts else "refused"}
+
+
+@on_postgres
+@pytest.mark.parametrize("reply_first", [True, False])
+def test_of_a_yes_to_instalments_and_a_plan_of_ones_own_at_once_one_stands(reply_first: bool, rounds: Rounds) -> None:
+    rounds.every = min(rounds.every, 7)
+    said: list[str] = []
+
+    def prepare(house: House) -> None:
+        said[:] = [proposed(house)]
+
+    def replied(house: House) -> None:
+        reply(house.services, biller_id="blr_1", answer_id=said[0], accepts=True, words="")
+
+    def planned(house: House) -> None:
+        with house.begin() as uow:
+            day = PlannedDay(uow.now.date() + DAY)
+            plans.make(uow, signed_in=house.signed_in, invoice_id="inv_1", days=[day])
+            uow.commit()
+
+    acts: tuple[Act, Act] = (replied, planned) if reply_first else (planned, replied)
+    ends = set()
+    for house in rounds.moments(prepare, *acts):
+        assert outcome(house) == (0, 1)
+        assert answer(house, said[0]).state == "accepted"
+        [stands] = agreed(house)
+        with house.services.reading() as uow:
+            assert sorted(uow.session.scalars(select(Plan.state))) == ["standing", "withdrawn"]
+        ends.add(stands is None)
+    assert ends == {True, False}
 
 
 def test_of_all_at_once_one_has_it(house: House) -> None:

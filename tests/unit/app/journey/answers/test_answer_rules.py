@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.journey.answers.rules import (
+    INSTALMENTS_LEAST,
+    INSTALMENTS_MOST,
     MORE_TIME_MOST,
     OF_OWN,
     SAID_OF,
     Policy,
+    are_granted,
     first_day_not_over,
     is_granted,
     kinds_for,
@@ -95,15 +98,45 @@ def test_no_reply_is_called_late_before_its_day_is_over_for_its_customer(
     is_asked=st.booleans(),
     is_delivered=st.booleans(),
     due_on=st.none() | days,
+    takes_parts=st.booleans(),
     today=days,
 )
 def test_what_may_be_said(
-    state: InvoiceState, is_asked: bool, is_delivered: bool, due_on: dt.date | None, today: dt.date
+    state: InvoiceState, is_asked: bool, is_delivered: bool, due_on: dt.date | None, takes_parts: bool, today: dt.date
 ) -> None:
     kinds = kinds_for(
-        state=state, is_asked=is_asked, is_delivered=is_delivered, due_on=due_on, pay_by=due_on, today=today
+        state=state,
+        is_asked=is_asked,
+        is_delivered=is_delivered,
+        due_on=due_on,
+        pay_by=due_on,
+        takes_parts=takes_parts,
+        today=today,
     )
     assert set(kinds) <= set(SAID_OF.get(state, ()))
     assert not kinds or is_asked
     assert is_delivered or set(kinds) <= set(OF_OWN)
     assert AnswerKind.MORE_TIME not in kinds or (due_on is not None and today < due_on + MORE_TIME_MOST * DAY)
+    assert (AnswerKind.INSTALMENTS in kinds) == (AnswerKind.MORE_TIME in kinds and takes_parts)
+
+
+@given(
+    due_on=days,
+    most=st.integers(0, INSTALMENTS_MOST),
+    within=st.integers(0, MORE_TIME_MOST),
+    count=st.integers(INSTALMENTS_LEAST, INSTALMENTS_MOST),
+    later=st.integers(1, MORE_TIME_MOST),
+)
+def test_a_policy_says_yes_to_so_many_parts_within_so_many_days_and_to_not_one_more(
+    due_on: dt.date, most: int, within: int, count: int, later: int
+) -> None:
+    policy = Policy(more_time_days=MORE_TIME_MOST, instalments_most=most, instalments_days=within)
+    granted = are_granted(policy, due_on=due_on, count=count, until=due_on + later * DAY)
+    assert granted == (count <= most and later <= within)
+
+
+@pytest.mark.parametrize(("count", "later", "granted"), [(3, 60, True), (4, 60, False), (3, 61, False), (2, 1, True)])
+def test_the_edges_of_a_policy_for_parts(count: int, later: int, granted: bool) -> None:
+    policy, due_on = Policy(instalments_most=3, instalments_days=60), dt.date(2026, 12, 31)
+    assert are_granted(policy, due_on=due_on, count=count, until=due_on + later * DAY) == granted
+    assert not are_granted(Policy(), due_on=due_on, count=count, until=due_on + later * DAY)

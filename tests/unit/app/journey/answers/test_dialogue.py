@@ -31,7 +31,7 @@ from app.invariants.answers import ANSWERS
 from app.journey.answers import service as answers
 from app.journey.answers.models import BillAnswer
 from app.journey.answers.read import answers_for_biller, answers_of_invoice
-from app.journey.answers.rules import Policy
+from app.journey.answers.rules import Instalment, Policy
 from app.journey.answers.service import Said
 from app.journey.answers.states import BLOCKING, AnswerKind
 from app.journey.corrections.read import corrected_bill
@@ -56,9 +56,11 @@ from tests.unit.app.journey.house import PROFILE, House
 DAY = dt.timedelta(days=1)
 #: more than a minute, within which the clock does not tell what came first; on the day on which all begins
 BETWEEN_S = 61
-#: what the policy gives by itself, and what its company is asked for
+#: what the policy gives by itself, and what its company is asked for; and so many days in parts
 GIVEN, ASKED_FOR = 2, 5
+GIVEN_IN_PARTS = 30
 PAYMENTS_MOST = 2
+POLICY = Policy(more_time_days=GIVEN, instalments_most=2, instalments_days=GIVEN_IN_PARTS)
 
 Verb = Callable[["Dialogue"], None]
 VERBS: dict[str, Verb] = {}
@@ -100,7 +102,7 @@ class Dialogue:
             bill.lines = [
                 {"description": f"{n}", "quantity": None, "amount_minor": 3300, "vat_rate": "0"} for n in range(3)
             ]
-            answers.publish_policy(uow, biller_id="blr_1", policy=Policy(more_time_days=GIVEN))
+            answers.publish_policy(uow, biller_id="blr_1", policy=POLICY)
             uow.commit()
         self._queries = {each.name: each.query("sqlite") for each in invariants.INVARIANTS if not each.late}
         self._ours = {each.name for each in ANSWERS}
@@ -172,14 +174,13 @@ class Dialogue:
             price = price_of(session.get_one(Invoice, "inv_1"), day=today)
             was_closed = ledger.was_released(session, "inv_1")
         both = [field.name for field in dataclasses.fields(theirs[0]) if hasattr(mine[0], field.name)] if mine else []
-        assert {"id", "kind", "state", "until", "lines", "reason", "words", "paid_on", "reply_by"} <= set(
-            both
-        ) or not mine
+        terms_shown = {"kind", "until", "instalments", "lines", "reason", "words", "paid_on", "reply_by"}
+        assert {"id", "state", *terms_shown} <= set(both) or not mine
         assert [[getattr(each, name) for name in both] for each in reversed(mine)] == [
             [getattr(each, name) for name in both] for each in theirs
         ]
         for each in theirs:
-            said = each.kind, each.reason, each.words, each.lines, each.paid_on, each.until, each.reply_by, each.said_at
+            said = tuple(getattr(each, name) for name in (*sorted(terms_shown), "said_at"))
             assert terms.setdefault(each.id, said) == said
         standing = [each for each in theirs if each.state == "open"]
         assert len(standing) <= 1
@@ -196,6 +197,16 @@ class Dialogue:
         assert (bill.status == "closed") == (view.state == "cleared")
         assert bill.amount_due == (view.left if bill.status == "open" else dataclasses.replace(view.left, minor=0))
         assert (can_be_paid and view.state == "to_pay") == (view.state == "to_pay" and not aside)
+        plan = bill.plan
+        agreed_to = [each for each in theirs if each.state == "accepted" and each.instalments]
+        if plan is not None:  # nobody plans anything here but by a yes to the last of them
+            assert plan.answer_id == agreed_to[-1].id
+            assert [(day.pay_on, day.planned) for day in plan.days] == [
+                (each.pay_on, each.amount) for each in agreed_to[-1].instalments
+            ]
+            assert sum(day.amount.minor for day in plan.days) == view.to_pay.minor
+        elif agreed_to:
+            assert view.state not in ("to_pay", "in_payment") or self.was_ended(agreed_to[-1].id)
         agreed = any(each.state == "accepted" and each.until is None and each.ended_by == "biller" for each in theirs)
         assert not (agreed and view.asked.minor)
 
@@ -206,6 +217,11 @@ class Dialogue:
             said = Said(kind=kind, words="As I told you.", **more)
             answers.say(uow, signed_in=self.house.signed_in, invoice_id="inv_1", said=said)
             uow.commit()
+
+    def was_ended(self, answer_id: str) -> bool:
+        """Whether there was a plan by this yes, and has ended."""
+        query = "SELECT count(*) FROM plan WHERE answer_id = ? AND state <> 'standing'"
+        return bool(self.raw.execute(query, (answer_id,)).fetchone()[0])
 
     def last_answer(self) -> str:
         with self.house.services.reading() as uow:
@@ -244,6 +260,23 @@ def more_time(of: Dialogue) -> None:
 @_verb
 def much_more_time(of: Dialogue) -> None:
     of.say(AnswerKind.MORE_TIME, until=of.due_on + ASKED_FOR * DAY)
+
+
+@_verb
+def two_parts(of: Dialogue) -> None:
+    of.say(AnswerKind.INSTALMENTS, instalments=_parts(of, 2))
+
+
+@_verb
+def three_parts(of: Dialogue) -> None:
+    of.say(AnswerKind.INSTALMENTS, instalments=_parts(of, 3))
+
+
+def _parts(of: Dialogue, count: int) -> list[Instalment]:
+    """Of which the last one is later than whatever was given, and in two within what the policy says yes to."""
+    pay_by = max(of.due_on, of.state().extended_to or of.due_on)
+    days = [pay_by + number * DAY for number in range(count)]
+    return [*(Instalment(day, 1000) for day in days[:-1]), Instalment(days[-1])]
 
 
 @_verb

@@ -13,6 +13,7 @@ from app.journey.plans.bank_days import carried_out_on, in_time_for, is_bank_day
 from app.journey.plans.rules import (
     DAYS_MOST,
     PlannedDay,
+    agreed,
     amounts,
     each_month,
     evenly,
@@ -47,6 +48,26 @@ def plans(draw: st.DrawFn) -> tuple[list[PlannedDay], int]:
     minors = [after - before for before, after in zip([0, *cuts], cuts, strict=False)]
     days = [PlannedDay(first + dt.timedelta(days=number), minor) for number, minor in enumerate(minors)]
     return [*days, PlannedDay(first + dt.timedelta(days=count))], left
+
+
+@given(made=plans(), later=st.integers(-3, DAYS_MOST + 3))
+def test_of_days_that_are_agreed_to_later_those_that_are_over_fall_to_the_next(
+    made: tuple[list[PlannedDay], int], later: int
+) -> None:
+    """Nothing is lost, nothing is asked for on a day that is over, and nothing earlier than it was proposed."""
+    days, left = made
+    known = sum(day.minor or 0 for day in days)
+    proposed = [*days[:-1], PlannedDay(days[-1].pay_on, left - known)]
+    today = days[0].pay_on + dt.timedelta(days=later)
+    found = agreed(proposed, today=today)
+    assert [day.pay_on for day in found] == [day.pay_on for day in days if day.pay_on >= today]
+    assert all(day.minor for day in found[:-1])
+    for number, day in enumerate(found):
+        until_then = left if day.minor is None else sum(each.minor or 0 for each in found[: number + 1])
+        assert until_then == sum(each.minor or 0 for each in proposed if each.pay_on <= day.pay_on)
+    if found:
+        assert found[-1] == PlannedDay(days[-1].pay_on)
+        assert sum(amounts(found, left_minor=left, paid_minor=0)) == left
 
 
 @given(made=plans(), data=st.data())
