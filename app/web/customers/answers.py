@@ -19,8 +19,8 @@ from app.web.context import services
 from app.web.customers.inbox import bill_page
 from app.web.customers.pages import blueprint, me
 
-#: how they stand in addresses
-KINDS = {kind.replace("_", "-"): kind for kind in AnswerKind}
+#: how they stand in addresses; instalments are proposed where parts are planned (plans.py)
+KINDS = {kind.replace("_", "-"): kind for kind in AnswerKind if kind is not AnswerKind.INSTALMENTS}
 #: what stands in the form until another day is chosen: where the company says yes to none by itself
 MORE_TIME = dt.timedelta(days=14)
 

@@ -1,9 +1,10 @@
-"""Planning to pay a bill, on one day or in parts, and not meaning it any more. No page here moves money."""
+"""Planning to pay a bill, on one day or in parts, proposing parts that end after its day, and not meaning a plan any
+more. No page here moves money."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask import Response, make_response, redirect, render_template, request, url_for
@@ -11,6 +12,9 @@ from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid
+from app.journey.answers.read import Sayable, last_answers, sayable
+from app.journey.answers.rules import are_granted
+from app.journey.answers.states import AnswerKind
 from app.journey.decisions.service import checked_part, price_of
 from app.journey.decisions.under_consent import shown_consent
 from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, takes_parts
@@ -20,7 +24,7 @@ from app.journey.invoices.states import InvoiceState
 from app.journey.plans import service
 from app.journey.plans.bank_days import carried_out_on, in_time_for
 from app.journey.plans.read import last_plans
-from app.journey.plans.rules import AHEAD_MOST, PlannedDay, each_month, evenly, in_equal_parts
+from app.journey.plans.rules import AHEAD_MOST, PlannedDay, each_month, evenly, in_equal_parts, split
 from app.people import stops
 from app.people.customers import morning_of, today_of
 from app.web.context import services
@@ -30,11 +34,11 @@ from app.web.customers.verdicts import WayView, ways_of_bill
 from connectors.money import Money
 
 #: rows of the form for parts of one's own choice
-ROWS = 4
+ROWS = 6
 #: standing consents for which days are looked at
 CONSENTS_MOST = 3
-#: into how many parts a bill is split without typing
-SPLITS = (2, 3, 4)
+#: into how many parts a bill is split without typing: until the day by which it is to be paid, and after it
+SPLITS, LATER_SPLITS = (2, 3, 4), (2, 3, 4, 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,12 @@ class SplitOffered:
 
     count: int
     days: tuple[tuple[dt.date, Money], ...]
+    granted: bool = False  #: its company says yes to it at once
+
+    @property
+    def shown(self) -> str:
+        """What was shown when it is chosen: should anything be otherwise by then, nothing else is proposed for it."""
+        return f"{self.count} {self.days[0][0]} {self.days[-1][0]} {sum(amount.minor for _, amount in self.days)}"
 
 
 @blueprint.get("/bills/<inv>/later")
@@ -80,7 +90,7 @@ def in_parts(inv: str) -> ResponseReturnValue:
 def plan_day(inv: str) -> ResponseReturnValue:
     try:
         days = [PlannedDay(_day(request.form.get("day") or request.form.get("other", ""), "/day"))]
-        return _made(inv, days)
+        return _done(inv, days, service.make)
     except Invalid as refused:
         return _page(inv, "customers/later.html", refused)
 
@@ -88,7 +98,7 @@ def plan_day(inv: str) -> ResponseReturnValue:
 @blueprint.post("/bills/<inv>/parts")
 def plan_parts(inv: str) -> ResponseReturnValue:
     try:
-        return _made(inv, _parts(inv))
+        return _done(inv, _parts(inv), service.arrange)
     except Invalid as refused:
         return _page(inv, "customers/in_parts.html", refused)
 
@@ -104,10 +114,10 @@ def withdraw_plan(inv: str, pln: str) -> ResponseReturnValue:
     return redirect(url_for("customers.bill", inv=inv), 303)
 
 
-def _made(invoice_id: str, days: Sequence[PlannedDay]) -> ResponseReturnValue:
+def _done(invoice_id: str, days: Sequence[PlannedDay], verb: Callable[..., object]) -> ResponseReturnValue:
     try:
         with services().unit_of_work() as uow:
-            service.make(uow, signed_in=me(), invoice_id=invoice_id, days=days)
+            verb(uow, signed_in=me(), invoice_id=invoice_id, days=days)
             uow.commit()
     except Conflict as refused:
         return bill_page(invoice_id, error=refused.code), refused.status
@@ -120,9 +130,13 @@ def _parts(invoice_id: str) -> Sequence[PlannedDay]:
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
-    count = request.form.get("split", "")
+        may = sayable(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
+    until, after = request.form.get("split", ""), request.form.get("after", "")
+    count = until or after
     if count:
         offered = {str(each.count): each for each in splits_offered(bill, today=today)}
+        if not until:
+            offered = {each.shown: each for each in later_splits(bill, may, today=today)}
         if count not in offered:
             raise _wrong("/split", "Choose one of the splits.")
         return in_equal_parts(bill.to_pay.minor, [pay_on for pay_on, _ in offered[count].days])
@@ -167,13 +181,16 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
         invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
         plan = last_plans(uow.session, invoice_ids=[invoice_id], today=today).get(invoice_id)
+        may = sayable(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
+        said = last_answers(uow.session, invoice_ids=[invoice_id], today=today).get(invoice_id)
         days = days_offered(invoice, bill, today=today)
-        may = takes_parts(uow.session, invoice) or template == "customers/later.html"
+        is_offered = takes_parts(uow.session, invoice) or template == "customers/later.html"
         on_top = is_paid_on_top(uow.session, invoice)
         covered = _covered(uow, invoice, bill, days) if template == "customers/later.html" else ()
-    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not may or on_top:
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or on_top:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
+    proposes = AnswerKind.INSTALMENTS in may.kinds and may.last_day is not None
     page = render_template(
         template,
         bill=bill,
@@ -181,8 +198,13 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         days=days,
         covered=covered,
         splits=splits_offered(bill, today=today),
+        later_splits=later_splits(bill, may, today=today),
+        may=may,
+        proposes=proposes,
+        reply_by=today + dt.timedelta(days=may.policy.answer_days) if may.policy else None,
+        stands=said if said is not None and said.is_open else None,
         first_day=today + dt.timedelta(days=1),
-        last_day=today + AHEAD_MOST,
+        last_day=may.last_day if proposes and template == "customers/in_parts.html" else today + AHEAD_MOST,
         typed=request.form.get("other", ""),
         rows=(rows + [("", "")] * ROWS)[:ROWS],
         wrong={error.pointer.removeprefix("/"): error.detail for error in refused.errors} if refused else {},
@@ -248,15 +270,26 @@ def splits_offered(bill: InvoiceView, *, today: dt.date) -> tuple[SplitOffered, 
     for count in SPLITS:
         days = evenly(today, bill.pay_by, count)
         if len(set(days)) == count and bill.to_pay.minor >= count and days[0] > today:
-            parts = in_equal_parts(bill.to_pay.minor, days)
-            known = sum(part.minor or 0 for part in parts)
-            amounts = [part.minor if part.minor is not None else bill.to_pay.minor - known for part in parts]
-            found.append(
-                SplitOffered(
-                    count=count,
-                    days=tuple(
-                        (day, Money(minor, bill.left.currency)) for day, minor in zip(days, amounts, strict=True)
-                    ),
-                )
-            )
+            found.append(SplitOffered(count=count, days=_in_equal_parts(bill.to_pay, days)))
     return tuple(found)
+
+
+def later_splits(bill: InvoiceView, may: Sayable, *, today: dt.date) -> tuple[SplitOffered, ...]:
+    """Proposals: equal parts, one a month from the day by which it is to be paid; where that is over, from tomorrow."""
+    if AnswerKind.INSTALMENTS not in may.kinds or bill.pay_by is None or bill.due_on is None or may.last_day is None:
+        return ()
+    found = []
+    for count in LATER_SPLITS:
+        days = each_month(max(bill.pay_by, today + dt.timedelta(days=1)), count)
+        if days[-1] <= may.last_day and bill.to_pay.minor >= count:
+            granted = may.policy is not None and are_granted(
+                may.policy, due_on=bill.due_on, count=count, until=days[-1]
+            )
+            found.append(SplitOffered(count=count, days=_in_equal_parts(bill.to_pay, days), granted=granted))
+    return tuple(found)
+
+
+def _in_equal_parts(left: Money, days: Sequence[dt.date]) -> tuple[tuple[dt.date, Money], ...]:
+    return tuple(
+        (day, Money(minor, left.currency)) for day, minor in zip(days, split(left.minor, len(days)), strict=True)
+    )

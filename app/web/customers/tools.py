@@ -223,6 +223,9 @@ def _answer(answer: AnswerView) -> dict[str, Any]:
         "kind": answer.kind,
         "state": answer.state,
         "until": answer.until.isoformat() if answer.until else None,
+        "instalments": [
+            {"pay_on": each.pay_on.isoformat(), "amount": _money(each.amount)} for each in answer.instalments
+        ],
         "reply_by": answer.reply_by.isoformat() if answer.reply_by else None,
     }
 
