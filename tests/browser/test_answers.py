@@ -142,3 +142,27 @@ def test_a_line_is_disputed_and_the_rest_can_be_paid(
     screen.open_bill(number)
     screen.page.locator(".said button").click()
     expect(screen.page.locator(".said")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("size", "language"), [(DESKTOP, "en"), (PHONE, "fr")], ids=["desktop-en", "phone-fr"])
+def test_instalments_are_proposed_in_three_clicks_and_agreed_at_once_inside_the_policy(
+    screens: Screens, world: World, size: tuple[int, int], language: Language
+) -> None:
+    screen = screens.new(size=size, language=language)
+    email = f"{secrets.token_hex(4)}@example.org"
+    screen.sign_up("Morgan Reed", email)
+    number = world.deliver_to_new(email, "73.11", WATER, lines=LINES)
+    for count, stands in (
+        (4, ".said form[action$='/take-back']"),
+        (2, ".notice.good"),
+    ):  # the company gives three at once
+        hand = Hand(screen)
+        screen.open("/bills")
+        hand.press(screen.card(number).locator("h2 a"))
+        hand.press(screen.page.locator(".choices a[href$='/parts']"))
+        screen.check_page()
+        hand.press(screen.page.locator(f"button[name=after][value^='{count} ']"))
+        screen.at("/bills/inv_[0-9a-f]+")
+        expect(screen.page.locator(stands)).to_be_visible()
+        assert hand.pressed <= CLICKS_MOST
+        screen.check_page()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.journey.answers import service as answers
-from app.journey.answers.read import answer_for_biller, answers_of_invoice
-from app.journey.answers.rules import REASONS, Policy
+from app.journey.answers.read import AnswerForBiller, AnswerView, answer_for_biller, answers_of_invoice
+from app.journey.answers.rules import LATER, REASONS, Instalment, Policy
 from app.journey.answers.service import Said
 from app.journey.answers.states import BLOCKING, AnswerKind
 from app.journey.corrections.replies import reply
@@ -32,7 +32,7 @@ DEEDS = {"say": 5.0, "take back": 2.5, "reply": 4.0, "publish": 0.5}
 LINES: tuple[tuple[int, ...], ...] = ((2,), (), (3, 1), (1,))
 #: days more that are asked for
 MORE_DAYS = (3, 10, 40)
-KINDS = (*AnswerKind, AnswerKind.MORE_TIME)
+KINDS = (*AnswerKind, AnswerKind.MORE_TIME, AnswerKind.INSTALMENTS)
 _ANSWERS = "SELECT a.id, a.state, a.ended_by, a.invoice_id FROM bill_answer a ORDER BY a.id"
 _DECISIONS = (
     "SELECT d.id, d.invoice_id, d.rest_minor, i.amount_minor FROM decision d JOIN invoice i ON i.id = d.invoice_id"
@@ -47,8 +47,14 @@ _BILLS = (
 )
 
 
+#: what of an answer never changes
+_TERMS = ("kind", "reason", "words", "lines", "paid_on", "until", "instalments", "reply_by", "said_at")
 #: the tables that are judged
 _READ = ("bill_answer", "invoice", "decision")
+
+
+def _terms(answer: AnswerView | AnswerForBiller) -> tuple[object, ...]:
+    return tuple(getattr(answer, name) for name in _TERMS)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -107,9 +113,10 @@ class Answering:
         until = dt.date.fromisoformat(extended_to or due_on) if due_on else None
         if until is not None:
             until = max(until, world.floor.now.date()) + dt.timedelta(days=world.dice.choice(MORE_DAYS))
-        until = until if kind is AnswerKind.MORE_TIME else None
+        until = until if kind in LATER else None
+        parts = self._parts(until) if kind is AnswerKind.INSTALMENTS else ()
         lines = LINES[len(self.words) % len(LINES)] if kind is AnswerKind.DISPUTED else ()
-        said = Said(kind=kind, reason=reason, words="As I told you.", until=until, lines=lines)
+        said = Said(kind=kind, reason=reason, words="As I told you.", until=until, lines=lines, instalments=parts)
         person = world._person(customer_id)
 
         def say() -> None:
@@ -128,11 +135,20 @@ class Answering:
             world.floor.counts["some disputed lines"] += bool(lines)
             world.floor.counts[f"some said {kind}"] += 1
             world.floor.counts["some time given by policy"] += granted
+            world.floor.counts["some instalments agreed by policy"] += granted and bool(parts)
 
         began = world.request(f"say {kind}", say)
         if lines:  # who disputes some of a bill often wants to pay the rest
             world.request("show", world.showing(person, invoice_id))
         return began
+
+    def _parts(self, until: dt.date | None) -> list[Instalment]:
+        """Two or three, of which the last one is for that day."""
+        if until is None:
+            return []
+        dice = self.world.dice
+        days = [until - dt.timedelta(days=before) for before in range(dice.choice((1, 2)), 0, -1)]
+        return [*(Instalment(day, dice.choice((1, 500))) for day in days), Instalment(until)]
 
     def _take_back(self, answer_id: str) -> bool:
         person, world = self._person(answer_id), self.world
@@ -161,13 +177,20 @@ class Answering:
             if accepts and word.until is None:
                 world.books.withdrawn.add((biller_id, number))
             world.floor.counts[f"some replied {'yes' if accepts else 'no'}"] += 1
+            agreed = accepts and word.kind is AnswerKind.INSTALMENTS
+            world.floor.counts["some instalments agreed by a reply"] += agreed
 
         return world.request("reply", send)
 
     def _publish(self) -> bool:
         world = self.world
         biller_id = world.dice.choice(sorted(world.house.clients))
-        policy = Policy(more_time_days=world.dice.choice((0, 5, 30)), answer_days=world.dice.choice((1, 10)))
+        policy = Policy(
+            more_time_days=world.dice.choice((0, 5, 30)),
+            answer_days=world.dice.choice((1, 10)),
+            instalments_most=world.dice.choice((0, 2)),
+            instalments_days=world.dice.choice((5, 30)),
+        )
 
         def publish() -> None:
             with world.services.unit_of_work() as uow:
@@ -254,23 +277,17 @@ class Answering:
             theirs = None
             if view.biller_id is not None:
                 theirs = answer_for_biller(session, answer_id=answer_id, biller_id=view.biller_id)
-        terms = (mine.kind, mine.reason, mine.words, mine.lines, mine.paid_on, mine.until, mine.reply_by, mine.said_at)
+        terms = _terms(mine)
         word.terms = word.terms or terms
         if terms != word.terms:
             yield "Y1", f"{answer_id} says {terms}, and said {word.terms}"
         if theirs is None:
             return
-        told = (
-            theirs.kind,
-            theirs.reason,
-            theirs.words,
-            theirs.lines,
-            theirs.paid_on,
-            theirs.until,
-            theirs.reply_by,
-            theirs.said_at,
-        )
-        if terms != told or (mine.state, mine.ended_by, mine.reply) != (theirs.state, theirs.ended_by, theirs.reply):
+        if terms != _terms(theirs) or (mine.state, mine.ended_by, mine.reply) != (
+            theirs.state,
+            theirs.ended_by,
+            theirs.reply,
+        ):
             yield "Y1", f"of {answer_id} its customer sees {mine}, its company {theirs}"
 
 
