@@ -114,6 +114,24 @@ def test_what_waits_is_asked_for_once_a_webhook_told_of_it(
     assert "Nothing that waits for a reply." in browser.get("/").text
 
 
+def test_the_desk_shows_the_days_that_are_proposed(
+    monkeypatch: pytest.MonkeyPatch, program: biller.Program, browser: FlaskClient, api: _Api
+) -> None:
+    parts = [{"pay_on": "2026-12-15", "amount": "40.00"}, {"pay_on": "2027-01-15", "amount": "33.11"}]
+    proposed = OPEN | {
+        "kind": "instalments",
+        "reason": None,
+        "words": None,
+        "until": "2027-01-15",
+        "instalments": parts,
+    }
+    monkeypatch.setattr(api, "bill_answers", lambda state: [proposed])
+    hears(program, "open", 1)
+    page = browser.get("/").text
+    assert "proposes to pay in parts</strong>, 40.00 on 2026-12-15, 33.11 on 2027-01-15. Reply by 2026-12-03." in page
+    assert "Say yes" in page
+
+
 @pytest.mark.parametrize(("status", "said"), [(200, "replied"), (409, "not-replied"), (503, "later")])
 def test_a_clerk_says_yes_or_no(api: _Api, browser: FlaskClient, status: int, said: str) -> None:
     api.status = status
