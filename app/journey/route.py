@@ -94,9 +94,9 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
         webhooks.tell_payment_settled,
         notices.tell_payment_settled,
     ],
-    PaymentFailed: [webhooks.tell_payment_failed, notices.tell_payment_failed],
+    PaymentFailed: [plans.follow_payment, webhooks.tell_payment_failed, notices.tell_payment_failed],
     PaymentUnknown: [webhooks.tell_payment_updated],
-    PaymentReversed: [webhooks.tell_payment_failed, notices.tell_payment_reversed],
+    PaymentReversed: [plans.follow_payment, webhooks.tell_payment_failed, notices.tell_payment_reversed],
     AddressAsked: [],  # its message is written with it
     SafeWordsChanged: [notices.tell_words_changed],
 }

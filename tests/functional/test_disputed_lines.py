@@ -53,7 +53,7 @@ def test_the_rest_is_paid_while_a_line_is_disputed_and_everybody_reads_so(journe
     assert "€24.01 held back while you dispute it, €75.99 to pay by 1 December 2026." in page
     assert "While it stands, €24.01 is held back, the most that this comes to with tax. You can pay the rest." in page
     assert "Pay the rest €75.99 now; €24.01 stays held back" in page
-    assert offered(journey, invoice_id)[:2] == ["pay", "part"]
+    assert {"pay", "part"} <= set(offered(journey, invoice_id))
     inbox = shown(journey, "/bills")
     assert "€75.99 to pay, on 1 bill" in inbox
     assert "Left out: what you dispute of 1 bill; the rest of it is in the sum" in inbox

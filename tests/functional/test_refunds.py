@@ -451,9 +451,11 @@ def test_what_is_no_iban_is_said_clearly_and_not_kept(owing: Owing, typed: str, 
 def test_only_a_passkey_over_this_very_account_releases_it(owing: Owing) -> None:
     one = owing.promise()
     owing.type_in(one)
-    started = owing.ceremony(one).get_json()
+    started, drawn = owing.ceremony(one).get_json(), owing.shown(one)
     owing.type_in(one, CANARY)  # somebody else, in another window
     assert owing.sign(one, started).status_code == 409
+    assert owing.start(one, drawn).status_code == 409  # nor over what the page showed before
+    assert owing.start(one, "").status_code == 409
     token = owing.journey.browser.token("/bills")
     path = f"{owing.account_path(one)}/release"
     assert owing.journey.browser.post(path, token=token, form={"ceremony": "x"}).status_code == 422

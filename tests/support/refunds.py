@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,8 +135,18 @@ class Owing:
         return self.journey.browser.post(self.account_path(refund_id), token=token, form={"iban": iban})
 
     def ceremony(self, refund_id: str) -> TestResponse:
-        token = self.journey.browser.token("/bills")
-        return self.journey.browser.post(f"{self.account_path(refund_id)}/release/ceremony", token=token, data={})
+        """Over the account that the page shows."""
+        return self.start(refund_id, self.shown(refund_id))
+
+    def shown(self, refund_id: str) -> str:
+        """The id of the account on the page of the release; empty: it shows none."""
+        page = self.journey.browser.get(self.account_path(refund_id))
+        found = re.search(r'data-of="(rfa_[0-9a-f]+)"', page.text)
+        return found[1] if found else ""
+
+    def start(self, refund_id: str, shown: str) -> TestResponse:
+        token, path = self.journey.browser.token("/bills"), f"{self.account_path(refund_id)}/release/ceremony"
+        return self.journey.browser.post(path, token=token, data={"passkey": shown})
 
     def sign(self, refund_id: str, started: dict[str, Any]) -> TestResponse:
         token = self.journey.browser.token("/bills")

@@ -170,7 +170,7 @@ def withdraw(uow: UnitOfWork, *, signed_in: SignedIn, plan_id: str) -> Plan:
 
 
 def follow_payment(task: Task) -> None:
-    """PaymentSettled: perhaps nothing is left to pay."""
+    """PaymentSettled, PaymentFailed, PaymentReversed: perhaps nothing is left to pay, or the bill is set aside now."""
     with task.services.unit_of_work() as uow:
         _reconsider(uow, uow.session.get_one(Payment, task.payload["payment_id"]).invoice_id)
         task.finish(uow)
@@ -241,7 +241,9 @@ def _look_at(uow: UnitOfWork, plan: Plan) -> None:
 
 def _may_be_paid(uow: UnitOfWork, invoice: Invoice) -> bool:
     """Whether its customer could pay it just now: else nobody asks them, and nothing is missed."""
-    if stops.is_stopped(uow.session, invoice.customer_id) or earlier_payments(uow.session, invoice.id).in_payment:
+    if invoice.is_set_aside or stops.is_stopped(uow.session, invoice.customer_id):
+        return False
+    if earlier_payments(uow.session, invoice.id).in_payment:
         return False
     _, iban = payee_of(invoice)
     return may_be_paid(uow.session, biller_id=invoice.biller_id, iban=iban, moment=uow.now)

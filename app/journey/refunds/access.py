@@ -54,7 +54,8 @@ def all_owed(session: Session, invoice: Invoice) -> Money:
     if not invoice.is_delivered:
         return Money(0, invoice.currency)
     twice = overpaid_of(session, invoice.id) if invoice.is_paid_here else 0
-    return Money(refund_of(session, invoice.id).minor + twice, invoice.currency)
+    # of that its customer still owes what is left of the bill, where a part was taken back
+    return Money(refund_of(session, invoice.id).minor + max(twice - invoice.left.minor, 0), invoice.currency)
 
 
 def standing_minor(session: Session, invoice_id: str) -> int:

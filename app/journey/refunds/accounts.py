@@ -80,11 +80,14 @@ def type_in(services: Services, *, signed_in: SignedIn, refund_id: str, typed: s
         uow.commit()
 
 
-def start_release(uow: UnitOfWork, *, signed_in: SignedIn, refund_id: str, party: RelyingParty) -> Started:
-    """Ask for a passkey of theirs, over this very account. Raises NotFound, NotAllowed, Conflict."""
+def start_release(
+    uow: UnitOfWork, *, signed_in: SignedIn, refund_id: str, party: RelyingParty, shown: object
+) -> Started:
+    """Ask for a passkey of theirs, over this very account. ``shown`` is the id of the one on their page: what somebody
+    who found their space open typed since is not what they mean. Raises NotFound, NotAllowed, Conflict."""
     refund = _wanted(uow, signed_in=signed_in, refund_id=refund_id)
     account = account_of(uow.session, refund.id, AccountState.TYPED)
-    if account is None or account.erase_at <= uow.now:
+    if account is None or account.id != shown or account.erase_at <= uow.now:
         raise _not_typed()
     return passkeys.start_approval(
         uow, party=party, customer_id=refund.customer_id, purpose=PURPOSE, data={"account": account.id}

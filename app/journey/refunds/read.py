@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
@@ -203,10 +204,17 @@ def _account_view(account: RefundAccount, refund: Refund, invoice: Invoice) -> A
     )
 
 
-def typed_mask(session: Session, *, refund_id: str, now: dt.datetime) -> str | None:
-    """The last signs of what was typed and waits for its customer's passkey. None: nothing does."""
+class TypedAccount(NamedTuple):
+    """What was typed and waits for its customer's passkey."""
+
+    id: str
+    mask: str  #: its last signs
+
+
+def typed_account(session: Session, *, refund_id: str, now: dt.datetime) -> TypedAccount | None:
+    """None: nothing waits."""
     account = account_of(session, refund_id, AccountState.TYPED)
-    return account.mask if account is not None and account.erase_at > now else None
+    return TypedAccount(account.id, account.mask) if account is not None and account.erase_at > now else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

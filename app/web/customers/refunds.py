@@ -9,13 +9,13 @@ from app.errors import Conflict
 from app.journey.invoices.read import invoice_view
 from app.journey.refunds import accounts, service
 from app.journey.refunds.accounts import NotAnIban
-from app.journey.refunds.read import RefundView, refunds_of_bill, typed_mask
+from app.journey.refunds.read import RefundView, refunds_of_bill, typed_account
 from app.journey.refunds.rules import ACCOUNT_KEPT, IBAN_TYPED_MOST
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.inbox import bill_page
 from app.web.customers.limits import asking_limit, limiter
-from app.web.customers.pages import blueprint, me, relying_party, sent_credential
+from app.web.customers.pages import blueprint, json_body, me, relying_party, sent_credential
 
 #: what the buttons say, by the last part of their address
 SAYS = {"arrived": service.arrived, "missing": service.not_arrived, "take-account-back": accounts.take_back}
@@ -59,7 +59,8 @@ def type_refund_account(inv: str, rfd: str) -> ResponseReturnValue:
 def release_refund_account_ceremony(inv: str, rfd: str) -> Response:
     _of_bill(inv, rfd)
     with services().unit_of_work() as uow:
-        started = accounts.start_release(uow, signed_in=me(), refund_id=rfd, party=relying_party())
+        shown = body.get("passkey") if isinstance(body := json_body(), dict) else None
+        started = accounts.start_release(uow, signed_in=me(), refund_id=rfd, party=relying_party(), shown=shown)
         uow.commit()
     return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
 
@@ -87,7 +88,7 @@ def _page(invoice_id: str, refund_id: str, *, fault: str | None = None, typed: s
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
-        waiting = typed_mask(uow.session, refund_id=refund_id, now=uow.now)
+        waiting = typed_account(uow.session, refund_id=refund_id, now=uow.now)
     refund = _of_bill(invoice_id, refund_id)
     if not refund.wants_account:
         return _to_bill(invoice_id)  # which says how it stands
