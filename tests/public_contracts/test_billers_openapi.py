@@ -106,6 +106,7 @@ def test_nothing_about_the_payer(app: Flask) -> None:
         "currency",
         "end_to_end_id",
         "decided_at",
+        "pay_on",  # a day that the payer chose, and on which the biller is paid
         "settled_at",
         "updated_at",
         "sequence",
@@ -137,6 +138,7 @@ def test_nothing_about_what_a_customer_has_with_others(app: Flask) -> None:
         "lines",
         "paid_on",
         "until",
+        "instalments",  # proposed to this biller
         "reply_by",
         "said_at",
         "ended_at",

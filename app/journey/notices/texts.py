@@ -89,7 +89,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "fr": Text(
             "Vous vouliez payer aujourd’hui",
             (
-                "C’est aujourd’hui que vous vouliez payer une facture. Rien ne se paie tout seul : tant que vous ne"
+                "C’est aujourd’hui que vous vouliez payer une facture. Rien ne se paie tout seul : tant que vous ne"
                 " signez pas dans votre espace, la facture reste impayée.",
             ),
         ),

@@ -52,6 +52,7 @@ def billed(draw: st.DrawFn) -> Invoice:
         amount_minor=amount,
         credited_minor=draw(st.sampled_from((0, amount)) | st.integers(0, amount + 1)),
         paid_minor=0,
+        held_back_minor=0,
         discount_minor=tiers[0][1] if tiers else 0,
         discount_until=tiers[0][0] if tiers else None,
         later_discounts=[{"until": day.isoformat(), "minor": minor} for day, minor in tiers[1:]],
