@@ -205,7 +205,7 @@ def test_some_lines_are_disputed(journey: Journey) -> None:
     assert "You said that 1 line of this bill is wrong I did not get what it is for. Film package" in page
     credit(journey, "50.00")
     page = shown(journey, f"/bills/{invoice_id}")
-    assert f"{journey.biller.name} has corrected the bill, as you asked." in page
+    assert f"{journey.biller.name} has corrected the bill since." in page
     assert offered(journey, invoice_id)[0] == "pay"
 
 
