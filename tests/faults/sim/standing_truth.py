@@ -52,7 +52,7 @@ class StandingTruth:
     def judge(self) -> Iterator[Found]:
         """W1: nothing is first sent under a consent that was taken back here. W2: nothing of theirs is decided while a
         customer has stopped everything, nor first sent, also of what they decided before they lifted that. W3: what
-        stands here as authorised was approved at the bank as it was agreed on, and what we call gone there is. W5: what
+        stands here as authorised was approved at the bank as it was agreed on, and what we call gone there is. W7: what
         needs no approval of its own is first sent on the very day that its customer signed."""
         raw = self.world.house.raw
         first_sent = raw.execute(_FIRST_SENT, (self.sent,))
@@ -63,7 +63,7 @@ class StandingTruth:
             if customer_id in self.stopped or decision <= self.void.get(customer_id, 0):
                 yield "W2", f"{verb} of {payment_id}, and {customer_id} had stopped everything"
             if pay_on is not None and self._day(customer_id, sent_at) != pay_on:
-                yield "W5", f"{verb} of {payment_id} at {sent_at}, and it was signed for {pay_on}"
+                yield "W7", f"{verb} of {payment_id} at {sent_at}, and it was signed for {pay_on}"
         query = "SELECT rowid, customer_id, payment_id FROM decision WHERE rowid > ? ORDER BY rowid"
         for number, customer_id, payment_id in raw.execute(query, (self.decided,)):
             self.decided = number
