@@ -380,7 +380,7 @@ def price_of(invoice: Invoice, *, day: dt.date, part: object = None) -> Price:
     rest is a part then. Raises Invalid."""
     nothing, left, held = Money(0, invoice.currency), invoice.left, invoice.held_back
     if part is None and held.minor:
-        return Price(amount=left - held, discount=nothing, rest=held)
+        return Price(amount=invoice.to_pay, discount=nothing, rest=held)
     if part is None:
         taken = discount_on(invoice.discounts, day)
         if taken is None:

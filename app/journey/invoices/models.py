@@ -181,6 +181,11 @@ class Invoice(Base):
         return Money(min(self.held_back_minor, self.left.minor), self.currency)
 
     @property
+    def to_pay(self) -> Money:
+        """What is left, without what is held back of it."""
+        return self.left - self.held_back
+
+    @property
     def discounts(self) -> tuple[Discount, ...]:
         """What early payment takes off what is asked, the earliest day first: of a bill that is paid in one, and not in
         parts. One of which nothing is left is none any more."""

@@ -437,7 +437,7 @@ def _view(
         amount=invoice.amount,
         asked=invoice.asked,
         held_back=invoice.held_back,
-        payable=invoice.left - invoice.held_back
+        payable=invoice.to_pay
         if invoice.held_back_minor
         else payable_on(amount=invoice.left, discounts=invoice.discounts, day=today),
         paid=Money(invoice.paid_minor, invoice.currency),

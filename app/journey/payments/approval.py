@@ -78,8 +78,7 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
         give_way(task, uow, payment, why)
         return None
     approved_at = payment.updated_at if standing is None else payment.send_from or decision.decided_at
-    # what was decided for a day of its own may go on all of that day
-    is_old = payment.send_from is None and uow.now > approved_at + rules.SEND_LIFE
+    is_old = repeats.is_too_old(uow, payment, since=approved_at)
     if is_old or (token is None and standing is None):
         evidence = "its token is dead, or does not open" if token is None else "the approval is too old to be used"
         withhold(task, uow, payment, Reason.APPROVAL_LOST, evidence=evidence)

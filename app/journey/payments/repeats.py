@@ -5,6 +5,8 @@ Of a single payment its consent says the rest (own_consent.py). Under a standing
 
 from __future__ import annotations
 
+import datetime as dt
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -92,15 +94,19 @@ def is_day_over(uow: UnitOfWork, payment: Payment) -> bool:
     return today_of(uow.session.get_one(Customer, payment.customer_id), uow.now) > decision.pay_on
 
 
+def is_too_old(uow: UnitOfWork, payment: Payment, *, since: dt.datetime) -> bool:
+    """Whether it is too long after ``since``, when it was approved or sent first, to send it: its customer went away.
+    What was decided for a day of its own may go on all of that day, however long its bank is out of reach."""
+    return payment.send_from is None and uow.now > since + rules.SEND_LIFE
+
+
 def is_left(uow: UnitOfWork, payment: Payment, profile: BankProfile, call: BankCall) -> bool:
     """Whether it is under a standing consent and, as things are, not sent again: then nobody can be asked about it. On
     another day only what may have arrived goes again, and nothing once the bank may have forgotten its key."""
     sent = calls.first_and_last(uow.session, call)
     if standing_of(uow.session, payment) is None or sent is None:
         return False
-    # what was signed for a day of its own may go on all of that day, however long its bank is out of reach
-    is_old = payment.send_from is None and uow.now > sent[0] + rules.SEND_LIFE
-    is_late = is_old or is_day_over(uow, payment)
+    is_late = is_too_old(uow, payment, since=sent[0]) or is_day_over(uow, payment)
     return (
         uow.now > sent[0] + rules.KEY_LIFE
         or (is_late and not may_have_been_done(uow.session, call.id))

@@ -187,7 +187,7 @@ def _next_attempt(task: Task, uow: UnitOfWork, payment: Payment, said: ConsentSt
     sent = calls.first_and_last(uow.session, call)
     if sent is None or uow.now > sent[0] + rules.KEY_LIFE or uow.now < sent[1] + rules.SEND_GAP:
         return None
-    is_old = payment.send_from is None and uow.now > sent[0] + rules.SEND_LIFE
+    is_old = repeats.is_too_old(uow, payment, since=sent[0])
     if not only_tells and is_old and not repeats.may_have_been_done(uow.session, call.id):
         return None
     if repeats.is_left(uow, payment, task.services.banks.profile(payment.bank_id), call):

@@ -134,9 +134,7 @@ def _view(
     plan: Plan, invoice: Invoice, days: Sequence[PlanDay], *, today: dt.date, took_place: bool = False
 ) -> PlanView:
     planned = [PlannedDay(day.pay_on, day.minor) for day in days]
-    left = amounts(
-        planned, left_minor=(invoice.left - invoice.held_back).minor, paid_minor=invoice.paid_minor - plan.paid_minor
-    )
+    left = amounts(planned, left_minor=invoice.to_pay.minor, paid_minor=invoice.paid_minor - plan.paid_minor)
     before = amounts(planned, left_minor=plan.left_minor, paid_minor=0)
     if len(days) == 1:  # all at once: what early payment takes off on that day is taken off
         left = (price_of(invoice, day=max(today, days[0].pay_on)).amount.minor,)

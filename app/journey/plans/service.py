@@ -82,11 +82,11 @@ def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequenc
     payee_of(invoice)
     must_be_free(invoice)
     must_not_be_set_aside(invoice)
-    _check(days, left_minor=_to_pay(invoice), today=today_of(customer, uow.now))
+    _check(days, left_minor=invoice.to_pay.minor, today=today_of(customer, uow.now))
     if len(days) > 1:
         must_take_parts(uow.session, invoice)
     _must_not_be_too_many(uow, invoice.id)
-    plan = _new(uow, invoice, left_minor=_to_pay(invoice), paid_minor=invoice.paid_minor)
+    plan = _new(uow, invoice, left_minor=invoice.to_pay.minor, paid_minor=invoice.paid_minor)
     _write(uow, plan, customer, days)
     return plan
 
@@ -236,7 +236,7 @@ def _look_at(uow: UnitOfWork, plan: Plan) -> None:
         else:
             _be_over(uow, plan, day, missed=minor > 0)
     if all(day.look_at is None for day in days):
-        _end(uow, plan, PlanStep.MISS if _to_pay(invoice) else PlanStep.KEEP)
+        _end(uow, plan, PlanStep.MISS if invoice.to_pay.minor else PlanStep.KEEP)
 
 
 def _may_be_paid(uow: UnitOfWork, invoice: Invoice) -> bool:
@@ -269,14 +269,9 @@ def _missing(plan: Plan, days: Sequence[PlanDay], invoice: Invoice) -> tuple[int
     """How much falls to each day of what is left."""
     return amounts(
         [PlannedDay(day.pay_on, day.minor) for day in days],
-        left_minor=_to_pay(invoice),
+        left_minor=invoice.to_pay.minor,
         paid_minor=invoice.paid_minor - plan.paid_minor,
     )
-
-
-def _to_pay(invoice: Invoice) -> int:
-    """What is left of it, without what is held back while lines of it are disputed."""
-    return (invoice.left - invoice.held_back).minor
 
 
 def _reconsider(uow: UnitOfWork, invoice_id: str) -> None:

@@ -28,6 +28,7 @@ from app.journey.plans.rules import AHEAD_MOST, PlannedDay, each_month, evenly, 
 from app.people import stops
 from app.people.customers import morning_of, today_of
 from app.web.context import services
+from app.web.customers.decide import usable_bank
 from app.web.customers.inbox import bill_page
 from app.web.customers.pages import blueprint, me, typed_amount
 from app.web.customers.verdicts import WayView, ways_of_bill
@@ -249,11 +250,11 @@ def _covered(
         return ()
     found = []
     for way in ways.standing[:CONSENTS_MOST]:
-        bank = next((bank for bank in services().banks.banks() if bank.id == way.bank_id), None)
+        bank = usable_bank(way.bank_id)
+        if bank is None:
+            continue
         for day in days:
             at = morning_of(day.pay_on, time_zone=customer.time_zone)
-            if bank is None:
-                continue
             consent = shown_consent(
                 uow, invoice=invoice, amount=day.amount, bank=bank, consent_id=way.consent_id, at=at
             )
