@@ -232,8 +232,10 @@ class Screen:
 
     def check_bank_page(self) -> None:
         """The same but for what is a matter of taste, for the pages of the sandbox bank."""
+        self.page.wait_for_load_state()  # half of a page names what is not there yet
         expect(self.page.locator("h1")).to_have_count(1)
-        assert self.violations() == [], self.page.url
+        violations = self.violations()
+        assert violations == [], "\n".join([self.page.url, *violations])
         size = self.page.viewport_size
         assert size is not None
         for width in {size["width"], NARROWEST}:

@@ -38,8 +38,10 @@ class Hand:
     pressed: int = 0
 
     def press(self, what: Locator) -> None:
+        """A link, or what sends a form: the next page is there, and whole, when this returns."""
         self.pressed += 1
-        self._do(what, "Enter")
+        with self.screen.page.expect_navigation():
+            self._do(what, "Enter")
 
     def choose(self, what: Locator) -> None:
         """Within a form."""
