@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict, Invalid
 from app.invariants import check
-from app.journey.decisions import service as decisions
+from app.journey.decisions import orders
 from app.journey.decisions.models import Decision
 from app.journey.intake import holding, rules
 from app.journey.intake.models import DeliveredBill
@@ -374,9 +374,9 @@ def test_no_claim_is_ever_made_on_it(journey: Journey, means: str) -> None:
         invoices.claim(uow, claim)
     invoice, horizon = journey.invoice(invoice_id), journey.services.banks.profile("horizon")
     day = dt.date(2026, 11, 22)
-    price = decisions.price_of(invoice, day=day)
+    price = orders.price_of(invoice, day=day)
     with pytest.raises(Conflict) as refused:
-        decisions.order_of(invoice, bank=horizon, day=day, price=price)
+        orders.order_of(invoice, bank=horizon, day=day, price=price)
     assert refused.value.code == "not-paid-here"
     nothing_was_touched(journey)
 

@@ -17,7 +17,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision
-from app.journey.decisions.service import sent_from
+from app.journey.decisions.orders import sent_from
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.many import among
-from app.journey.decisions.service import price_of
+from app.journey.decisions.orders import price_of
 from app.journey.invoices.models import Invoice
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.rules import PlannedDay, amounts

@@ -16,7 +16,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import FieldError, Invalid
 from app.journey.decisions.models import Decision
-from app.journey.decisions.service import price_of
+from app.journey.decisions.orders import price_of
 from app.journey.invoices.access import invoice_of_customer, must_be_free, must_not_be_set_aside, payee_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState

@@ -17,7 +17,7 @@ from app.journey.banks.read import troubled_banks
 from app.journey.banks.sign_in import PART_MAX
 from app.journey.consents.my_banks import banks_of
 from app.journey.corrections.read import chain_of
-from app.journey.decisions import payee_checks
+from app.journey.decisions import orders, payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.under_consent import consent_of, shown_consent
@@ -103,7 +103,7 @@ def pay_ceremony(inv: str) -> ResponseReturnValue:
             invoice_id=inv,
             bank=bank,
             shown=wanted.get("shown"),
-            wanted=decisions.Wanted(
+            wanted=orders.Wanted(
                 consent_id=consent_id or None, part=wanted.get("part") or None, pay_on=wanted.get("on") or None
             ),
         )
@@ -190,7 +190,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         shown = None
         if chosen is not None:
             # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
-            how = decisions.Wanted(consent_id=consent_id, part=wanted_part(), pay_on=later)
+            how = orders.Wanted(consent_id=consent_id, part=wanted_part(), pay_on=later)
             shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=day)
         price, on_top = _price(invoice, bill, day=day), is_paid_on_top(uow.session, invoice)
@@ -205,7 +205,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         consent = None
         if consent_id is not None and chosen is not None and bill.payee_iban is not None:
             amount = price.amount if price else bill.payable
-            at = decisions.sent_from(day, customer=who.customer, decided_at=uow.now) or uow.now
+            at = orders.sent_from(day, customer=who.customer, decided_at=uow.now) or uow.now
             consent = shown_consent(uow, invoice=invoice, amount=amount, bank=chosen, consent_id=consent_id, at=at)
         elif chosen is not None and chosen.sign_in_first:
             signed_in_until = sign_in.good_until(uow, services().vault, customer_id=who.customer.id, bank=chosen)
@@ -256,7 +256,7 @@ def _later_day(*, today: dt.date) -> dt.date | None:
         day = dt.date.fromisoformat(request.args.get("on", ""))
     except ValueError:
         return None
-    return day if "consent" in request.args and today < day <= today + decisions.LATER_MOST else None
+    return day if "consent" in request.args and today < day <= today + orders.LATER_MOST else None
 
 
 def wanted_part() -> str | None:
@@ -282,12 +282,12 @@ def as_wanted(session: Session, bill: InvoiceView, *, today: dt.date) -> Invoice
     return bill if price is None else replace(bill, payable=price.amount)
 
 
-def _price(invoice: Invoice, bill: InvoiceView, *, day: dt.date) -> decisions.Price | None:
+def _price(invoice: Invoice, bill: InvoiceView, *, day: dt.date) -> orders.Price | None:
     """Of what is to be paid that day. None: there is no such part of it."""
     if bill.state != InvoiceState.TO_PAY:
-        return decisions.price_of(invoice, day=day)
+        return orders.price_of(invoice, day=day)
     try:
-        return decisions.price_of(invoice, day=day, part=wanted_part())
+        return orders.price_of(invoice, day=day, part=wanted_part())
     except AppError:
         return None
 

@@ -15,7 +15,7 @@ from app.errors import Conflict, FieldError, Invalid
 from app.journey.answers.read import Sayable, last_answers, sayable
 from app.journey.answers.rules import are_granted
 from app.journey.answers.states import AnswerKind
-from app.journey.decisions.service import checked_part, price_of
+from app.journey.decisions.orders import checked_part, price_of
 from app.journey.decisions.under_consent import shown_consent
 from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, takes_parts
 from app.journey.invoices.models import Invoice

@@ -26,6 +26,7 @@ from app.db.engine import make_engine
 from app.db.unit_of_work import UnitOfWork
 from app.demo.authenticator import Authenticator
 from app.journey.consents import claims
+from app.journey.decisions import orders
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.decisions.under_consent import NotCovered
@@ -214,13 +215,13 @@ def _sign(engine: Engine, customer: Customer, device: Authenticator, consent_id:
     """A bill, and all that is sent by the last click."""
     with _begin(engine) as uow:
         invoice = _bill(uow, customer.id, number)
-        order = decisions.order_now(
+        order = orders.order_now(
             uow,
             customer=customer,
             invoice=invoice,
             bank=PROFILE,
             check=None,
-            wanted=decisions.Wanted(consent_id=consent_id),
+            wanted=orders.Wanted(consent_id=consent_id),
         )
         started = passkeys.start_payment(uow, party=PARTY, customer_id=customer.id, order=order)
         uow.commit()

@@ -25,10 +25,10 @@ from app.journey import route
 from app.journey.consents import budget
 from app.journey.corrections import service as corrections
 from app.journey.corrections.models import Correction
-from app.journey.decisions import payee_checks
+from app.journey.decisions import orders, payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision, PayeeCheck
-from app.journey.decisions.service import price_of
+from app.journey.decisions.orders import price_of
 from app.journey.intake import taking
 from app.journey.intake.bill import Bill, Payee
 from app.journey.intake.means import MeansKind
@@ -626,7 +626,7 @@ def largest_discount() -> Sequence[Change]:
     def largest(discounts: Sequence[Discount], day: dt.date) -> Discount | None:
         return discounts[0] if discounts and day <= discounts[-1].until else None
 
-    return [(decisions, "discount_on", largest)]
+    return [(orders, "discount_on", largest)]
 
 
 @bug("the discount for early payment stays whole though part of the bill was credited", "R1")

@@ -11,8 +11,9 @@ from app.journey.answers import service as answers
 from app.journey.answers.access import open_answer
 from app.journey.answers.models import BillAnswer
 from app.journey.corrections import replies
+from app.journey.decisions import orders
 from app.journey.decisions import service as decisions
-from app.journey.decisions.service import Price
+from app.journey.decisions.orders import Price
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from connectors.money import Money
@@ -58,8 +59,8 @@ def disputed_line_paid() -> Sequence[Change]:
         with mock.patch.object(Invoice, "held_back", Money(0, invoice.currency)):
             return real(invoice, day=day, part=part)
 
-    real = decisions.price_of
-    return [(decisions, "price_of", price_of)]
+    real = orders.price_of
+    return [(orders, "price_of", price_of)]
 
 
 @bug("once the rest of a bill is paid, the disputed lines are free to be paid as well", "N2", "N7", "Y1")

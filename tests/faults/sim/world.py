@@ -19,6 +19,7 @@ from app.audit.sequencer import number_waiting
 from app.db import work
 from app.db.work import HANDLERS_OF, Claim, Lane, LostClaim
 from app.errors import AppError, Conflict, TooLate
+from app.journey.decisions import orders
 from app.journey.decisions import service as decisions
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments import service as payments
@@ -554,7 +555,7 @@ class World:
         def show() -> None:
             services = self.services
             bank, customer = services.banks.profile(bank_id), person.signed_in.customer
-            how = decisions.Wanted(
+            how = orders.Wanted(
                 consent_id=consent_id, part=self._part_of(invoice_id, share), pay_on=self._day_ahead(person, ahead)
             )
             with services.reading() as uow:

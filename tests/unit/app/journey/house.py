@@ -19,7 +19,7 @@ from app.journey.consents.models import BankBudget
 from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
 from app.journey.decisions.models import Decision
-from app.journey.decisions.service import earlier_of, price_of
+from app.journey.decisions.orders import earlier_of, price_of
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice

@@ -37,7 +37,8 @@ from app.journey.answers.states import BLOCKING, AnswerKind
 from app.journey.corrections.read import corrected_bill
 from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
-from app.journey.decisions.service import price_of, shown_now
+from app.journey.decisions.orders import price_of
+from app.journey.decisions.service import shown_now
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import invoice_view
 from app.journey.ledger import service as ledger

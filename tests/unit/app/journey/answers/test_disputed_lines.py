@@ -18,7 +18,7 @@ from app.journey.answers import service as answers
 from app.journey.answers.read import sayable
 from app.journey.corrections.service import withdraw
 from app.journey.decisions.models import Decision
-from app.journey.decisions.service import price_of
+from app.journey.decisions.orders import price_of
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import must_be_free, must_not_be_set_aside
 from app.journey.invoices.models import Invoice

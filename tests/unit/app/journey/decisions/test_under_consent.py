@@ -16,6 +16,7 @@ from app.errors import AppError, Conflict, NotFound
 from app.journey.consents import claims
 from app.journey.consents.access import locked
 from app.journey.consents.step import lose_access, take_back
+from app.journey.decisions import orders
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.decisions.service import Decided
@@ -48,7 +49,7 @@ def device(house: StandingHouse) -> Authenticator:
 
 def start(house: StandingHouse, *, invoice_id: str = "inv_1", consent_id: object = None) -> passkeys.Started:
     """The page was drawn, and its button pressed."""
-    wanted = decisions.Wanted(consent_id=consent_id or house.consent_id)
+    wanted = orders.Wanted(consent_id=consent_id or house.consent_id)
     asked: dict[str, Any] = {"invoice_id": invoice_id, "bank": PROFILE, "wanted": wanted}
     with house.begin() as uow:
         shown = decisions.shown_now(uow, customer=house.customer, **asked)
@@ -142,7 +143,7 @@ def test_the_same_bill_without_the_consent_is_another_order(house: StandingHouse
                 customer=house.customer,
                 invoice_id="inv_1",
                 bank=PROFILE,
-                wanted=decisions.Wanted(consent_id=consent_id),
+                wanted=orders.Wanted(consent_id=consent_id),
             )
             for consent_id in (house.consent_id, None)
         ]
@@ -155,7 +156,7 @@ def test_the_same_bill_without_the_consent_is_another_order(house: StandingHouse
             invoice_id="inv_1",
             bank=PROFILE,
             shown=of_one[1],
-            wanted=decisions.Wanted(consent_id=house.consent_id),
+            wanted=orders.Wanted(consent_id=house.consent_id),
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.journey.decisions.service import price_of
+from app.journey.decisions.orders import price_of
 from app.journey.invoices.discounts import discounts_on
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import Discount, Paper, Word, may_be_same, payable_on

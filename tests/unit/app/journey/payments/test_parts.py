@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.errors import Conflict, Invalid
 from app.journey.corrections.service import withdraw
-from app.journey.decisions.service import price_of
+from app.journey.decisions.orders import price_of
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import must_not_be_paid_on_top, must_take_parts
 from app.journey.invoices.models import Invoice
