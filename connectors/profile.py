@@ -76,6 +76,7 @@ class BankProfile:
     sign_in_first: bool = False
     signed: bool = False  #: our messages bear an HTTP signature, where its standard leaves that to the bank
     instant: bool = False  #: payments go as instant credit transfers
+    keeps_days: bool = False  #: it keeps a payment from its approval until a later day, and carries it out then
     tpp_token: bool = True  #: an initiation needs a token of our own (client_credentials)
     #: "client_credentials": we may always ask; "psu_token": only with the customer's token; "certificate": we may
     #: always ask, by our TLS certificate alone
@@ -277,6 +278,10 @@ def _contradictions(bank: BankProfile) -> Iterator[_Fault]:
     yield from _contradictions_of_sign_in(bank)
     yield from _contradictions_of_seal(bank)
     yield from _contradictions_of_recurring(bank)
+    if bank.keeps_days and (bank.sign_in_first or bank.status_access == "psu_token"):
+        yield ("keeps_days",), "nobody could ask on that day: its customers' tokens are dead by then"
+    if bank.keeps_days and bank.version == "3.1":
+        yield ("keeps_days",), "3.1 does not tell what becomes of a scheduled payment on its day"
     yield from _quirks_without_effect(bank)
 
 

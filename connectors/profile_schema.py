@@ -192,6 +192,7 @@ class _BerlinGroupSchema(_BankSchema):
     sign_in_first = _Flag(load_default=False)
     signed = _Flag(load_default=False)
     instant = _Flag(load_default=False)
+    keeps_days = _Flag(load_default=False)
     authorization_endpoint = _Url(load_default="")
     token_endpoint = _Url(load_default="")
     tpp_token = _Flag(load_default=True)
@@ -217,6 +218,7 @@ class _OpenBankingUkSchema(_BankSchema):
         load_default=list,
         validate=[validate.Length(1), _no_repeats],
     )
+    keeps_days = _Flag(load_default=False)
     limit_days = _Zone(load_default=UNSURE)
     keeps_keys = _Flag(load_default=True)
     quirks = fields.Nested(_quirks_schema(Quirks), load_default=Quirks)

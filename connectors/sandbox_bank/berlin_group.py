@@ -5,6 +5,7 @@ Every answer carries X-Request-ID; every refusal is a `tppMessages` body with a 
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
 from flask import Blueprint, Response, jsonify, request
@@ -40,7 +41,8 @@ def initiate() -> tuple[Response, int]:
         raise _unauthorised("TOKEN_INVALID", "a payment is initiated with the TPP's own token")
     if request.mimetype != "application/json":
         raise BerlinGroupError(415, "FORMAT_ERROR", "the body must be application/json", path="Content-Type")
-    order = read_order(request.headers, request.get_data())
+    today = dt.datetime.fromtimestamp(bank.now_ms() / 1000, dt.UTC).date()
+    order = read_order(request.headers, request.get_data(), today=today)
     fault = scenario_of(order.amount_minor).initiation
     if fault is Fault.REFUSED:
         raise BerlinGroupError(400, "PAYMENT_FAILED", "the bank does not take this payment")
@@ -87,13 +89,15 @@ def read_status(payment_id: str) -> Response:
 
 @blueprint.delete(f"{PRODUCT_PATH}/<payment_id>")
 def cancel(payment_id: str) -> tuple[str, int]:
-    """Only before the customer approved; a repeat is no error."""
+    """Only before the customer approved, or before the day until which it is kept; a repeat is no error."""
     bank = current_bank()
     token = _token(bank)
     now_ms = bank.now_ms()
     with bank.store.write() as connection:
         payment = _own(payments.find(connection, payment_id), token)
-        if payment.decision != "cancelled":
+        if payment.is_kept(now_ms):
+            payments.cancel_kept(connection, payment_id)
+        elif payment.decision != "cancelled":
             if not payment.may_be_decided(now_ms):
                 raise BerlinGroupError(405, "CANCELLATION_INVALID", "the payment can no longer be cancelled")
             payments.cancel(connection, payment_id)

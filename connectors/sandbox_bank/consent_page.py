@@ -112,6 +112,7 @@ def decide(handle: str) -> BaseResponse:
                 account_id=request.form.get("account", ""),
                 now_ms=here.now_ms,
                 settle_ms=here.bank.settle_ms,
+                execute_ms=payment.execute_ms,
             )
             if done:
                 code = visits.code_of(here.secret)

@@ -5,6 +5,7 @@ NextGenPSD2 1.3.12, `paymentInitiation_json` of sepa-credit-transfers. Pure: val
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from stdnum import iban as iban_number
 from werkzeug.datastructures import Headers
 
 from connectors.sandbox_bank.errors import BerlinGroupError, format_error
-from connectors.sandbox_bank.payments import Order
+from connectors.sandbox_bank.payments import EXECUTION_DATE, Order
 
 #: the largest SEPA credit transfer, 999 999 999.99 EUR
 AMOUNT_MINOR_MAX = 999_999_999_99
@@ -48,11 +49,12 @@ _NOT_SUPPORTED = (
     "purposeCode",
     "remittanceInformationStructuredArray",
     "remittanceInformationUnstructuredArray",
-    "requestedExecutionDate",
     "requestedExecutionTime",
     "ultimateCreditor",
     "ultimateDebtor",
 )
+#: how far ahead it takes a payment
+AHEAD_MOST = dt.timedelta(days=365)
 _BOOLEAN_HEADERS = (
     "TPP-Decoupled-Preferred",
     "TPP-Explicit-Authorisation-Preferred",
@@ -81,19 +83,40 @@ def check_headers(headers: Headers) -> None:
             raise format_error(name, "must be true or false")
 
 
-def read_order(headers: Headers, raw_body: bytes) -> Order:
+def read_order(headers: Headers, raw_body: bytes, *, today: dt.date) -> Order:
     """Raises BerlinGroupError that names the first header or field which is wrong."""
     if "PSU-IP-Address" not in headers:
         raise format_error("PSU-IP-Address", "PSU-IP-Address is mandatory")
     _check_approach(headers)
     way_back = redirect_uri(headers.get("TPP-Redirect-URI", ""))
     body = json_object(raw_body)
+    amount_minor = check_transfer(body, more={EXECUTION_DATE: False})
+    execution_date(body, today=today)
     return Order(
-        amount_minor=check_transfer(body),
+        amount_minor=amount_minor,
         body=body,
         redirect_uri=way_back,
         brand=headers.get("TPP-Brand-Logging-Information", "")[:70],
     )
+
+
+def execution_date(body: Mapping[str, Any], *, today: dt.date) -> dt.date | None:
+    """The later day on which it is to be executed; None: at once. Raises BerlinGroupError."""
+    if EXECUTION_DATE not in body:
+        return None
+    day = day_in(body, EXECUTION_DATE)
+    if not today <= day <= today + AHEAD_MOST:
+        text = "must be today or a later day within a year"
+        raise BerlinGroupError(400, "EXECUTION_DATE_INVALID", text, path=EXECUTION_DATE)
+    return day if day > today else None
+
+
+def day_in(body: Mapping[str, Any], name: str) -> dt.date:
+    """Raises BerlinGroupError."""
+    try:
+        return dt.datetime.strptime(body[name], "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+    except (TypeError, ValueError):
+        raise format_error(name, "must be a day, as 2026-11-22") from None
 
 
 def _check_approach(headers: Headers) -> None:

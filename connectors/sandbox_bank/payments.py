@@ -6,6 +6,7 @@ Time does the rest: any read first books what is due. So a kill at any moment lo
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from connectors.sandbox_bank.scenarios import Fault, Reason, Step, scenario_of
 from connectors.sandbox_bank.store import Connection, Row, Store
 
 MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 #: paymentInitiationStatusResponse-200: SCA not completed "within the required timeframe" must become RJCT
 AUTHORISATION_MS = timedelta(minutes=15) // MILLISECOND
 LEDGER_ENTRIES_MAX = 200
@@ -36,6 +38,8 @@ class Status:
     reason: Reason | None = None
 
 
+#: in the body of an order
+EXECUTION_DATE = "requestedExecutionDate"
 #: of an order that waits for its day
 _KEPT = Status(code="ACTC")
 
@@ -88,6 +92,19 @@ class Payment:
 
     def may_be_decided(self, now_ms: int) -> bool:
         return self.status_at(now_ms).code == "RCVD" and self.decision == "open"
+
+    @property
+    def execute_ms(self) -> int | None:
+        """The beginning of the later day, by UTC, for which it was given; None: it is executed at once."""
+        if EXECUTION_DATE not in self.body:
+            return None
+        begins = dt.datetime.fromisoformat(self.body[EXECUTION_DATE]).replace(tzinfo=dt.UTC)
+        begins_ms = (begins - _EPOCH) // MILLISECOND
+        return begins_ms if begins_ms > self.created_ms else None
+
+    def is_kept(self, now_ms: int) -> bool:
+        """Approved, and its day has not come."""
+        return self.decision == "approved" and self.execute_ms is not None and now_ms < self.execute_ms
 
     @property
     def wanted_debtor_iban(self) -> str | None:

@@ -164,8 +164,8 @@ def test_a_name_that_occurs_twice_is_refused(tpp: Tpp) -> None:
 
 
 def test_a_field_of_the_standard_that_this_bank_does_not_take(tpp: Tpp) -> None:
-    got = tpp.initiate(order(requestedExecutionDate="2027-01-01"))
-    assert refusal(got) == (400, "PARAMETER_NOT_SUPPORTED", "requestedExecutionDate")
+    got = tpp.initiate(order(requestedExecutionTime="2027-01-01T12:00:00Z"))
+    assert refusal(got) == (400, "PARAMETER_NOT_SUPPORTED", "requestedExecutionTime")
 
 
 def test_a_debtor_account_elsewhere_is_refused(tpp: Tpp) -> None:

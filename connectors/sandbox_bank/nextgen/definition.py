@@ -13,12 +13,18 @@ from typing import Any
 from werkzeug.datastructures import Headers
 
 from connectors.sandbox_bank.errors import BerlinGroupError, format_error
-from connectors.sandbox_bank.initiation import check_transfer, json_object, redirect_uri
+from connectors.sandbox_bank.initiation import (
+    AHEAD_MOST,
+    check_transfer,
+    day_in,
+    execution_date,
+    json_object,
+    redirect_uri,
+)
 from connectors.sandbox_bank.nextgen.brands import Brand
-from connectors.sandbox_bank.payments import Order
+from connectors.sandbox_bank.payments import EXECUTION_DATE, Order
 
 PAYMENTS, PERIODIC = "payments", "periodic-payments"
-AHEAD_MOST = dt.timedelta(days=365)
 
 _FREQUENCIES = (
     "Daily",
@@ -32,7 +38,7 @@ _FREQUENCIES = (
 )
 #: the fields of each service beside those of a transfer, and whether they must be there
 _MORE: Mapping[str, Mapping[str, bool]] = {
-    PAYMENTS: {"requestedExecutionDate": False},
+    PAYMENTS: {EXECUTION_DATE: False},
     PERIODIC: {
         "startDate": True,
         "frequency": True,
@@ -65,7 +71,7 @@ def read(headers: Headers, raw_body: bytes, *, brand: Brand, service: str, now: 
         amount_is_number=brand.amounts_as_numbers,
         account_open=brand.debtor_account_wanted,
     )
-    execute_on = _standing(body, now=now) if service == PERIODIC else _later(body, now=now)
+    execute_on = _standing(body, now=now) if service == PERIODIC else execution_date(body, today=now.date())
     return Asked(
         order=Order(
             body=body,
@@ -90,21 +96,11 @@ def ways_back(headers: Headers, *, brand: Brand) -> tuple[str, str]:
     return back, redirect_uri(headers.get("TPP-Nok-Redirect-URI", back), name="TPP-Nok-Redirect-URI")
 
 
-def _later(body: dict[str, Any], *, now: dt.datetime) -> dt.date | None:
-    if "requestedExecutionDate" not in body:
-        return None
-    day = _day(body, "requestedExecutionDate")
-    if not now.date() <= day <= now.date() + AHEAD_MOST:
-        text = "must be today or a later day within a year"
-        raise BerlinGroupError(400, "EXECUTION_DATE_INVALID", text, path="requestedExecutionDate")
-    return day if day > now.date() else None
-
-
 def _standing(body: dict[str, Any], *, now: dt.datetime) -> dt.date:
-    first = _day(body, "startDate")
+    first = day_in(body, "startDate")
     if not now.date() < first <= now.date() + AHEAD_MOST:
         raise BerlinGroupError(400, "PERIOD_INVALID", "must be a later day within a year", path="startDate")
-    if "endDate" in body and _day(body, "endDate") < first:
+    if "endDate" in body and day_in(body, "endDate") < first:
         raise BerlinGroupError(400, "PERIOD_INVALID", "must not lie before startDate", path="endDate")
     allowed: dict[str, tuple[str, ...]] = {
         "frequency": _FREQUENCIES,
@@ -115,10 +111,3 @@ def _standing(body: dict[str, Any], *, now: dt.datetime) -> dt.date:
         if name in body and body[name] not in values:
             raise format_error(name, f"must be one of {', '.join(values)}")
     return first
-
-
-def _day(body: dict[str, Any], name: str) -> dt.date:
-    try:
-        return dt.datetime.strptime(body[name], "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
-    except (TypeError, ValueError):
-        raise format_error(name, "must be a day, as 2026-11-22") from None
