@@ -290,13 +290,22 @@ PAYMENTS: tuple[Invariant, ...] = (
     ),
     holds(
         "C14",
-        "what was decided for a later day is under a standing consent, and was not sent before that day had come",
+        "what was decided for a later day is kept by its bank, or is under a standing consent and was not sent before"
+        " that day had come",
         "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id"
-        " WHERE (d.verb = 'pay_on_day') <> (p.send_from IS NOT NULL)"
+        " WHERE (d.verb = 'pay_on_day') <> (p.send_from IS NOT NULL OR p.kept_until IS NOT NULL)"
         " OR (p.send_from IS NOT NULL AND (p.trip_id IS NOT NULL OR {seconds:p.send_from,d.decided_at} <= 0"
         " OR {seconds:p.send_from,d.pay_on} NOT BETWEEN -50400 AND 129600))"
         " UNION ALL SELECT p.id FROM payment p JOIN bank_call c ON c.payment_id = p.id"
         " JOIN bank_attempt a ON a.call_id = c.id WHERE {seconds:a.sent_at,p.send_from} < 0",
+    ),
+    holds(
+        "C15",
+        "what a bank keeps until a later day was approved by itself for that day, and nothing else is wanted back",
+        "SELECT p.id FROM payment p JOIN decision d ON d.id = p.decision_id WHERE p.kept_until IS NOT NULL"
+        " AND (p.trip_id IS NULL OR p.send_from IS NOT NULL OR {seconds:p.kept_until,d.decided_at} <= 0"
+        " OR {seconds:p.kept_until,d.pay_on} NOT BETWEEN -50400 AND 129600)"
+        " UNION ALL SELECT id FROM payment WHERE take_back_since IS NOT NULL AND kept_until IS NULL",
     ),
     holds(
         "C13",

@@ -64,6 +64,11 @@ def morning_of(day: dt.date, *, time_zone: str) -> dt.datetime:
     return dt.datetime.combine(day, MORNING, zoneinfo.ZoneInfo(time_zone)).astimezone(dt.UTC)
 
 
+def start_of(day: dt.date, *, time_zone: str) -> dt.datetime:
+    """When that day of a customer's begins."""
+    return dt.datetime.combine(day, dt.time(), zoneinfo.ZoneInfo(time_zone)).astimezone(dt.UTC)
+
+
 def _field(name: str, detail: str) -> Invalid:
     return Invalid("field", detail, errors=(FieldError(f"/{name}", detail),))
 

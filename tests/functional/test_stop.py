@@ -108,7 +108,7 @@ STARTS: dict[str, Start] = {
 BEGINS_NOTHING = {
     *("sign_out", "demo_sign_in", "end_session", "passkey_remove", "passkey_remove_ceremony"),  # who can sign in
     *("passkey_new", "passkey_new_done", "passkey_add", "passkey_add_done", "passkey_use", "passkey_use_done"),
-    *("stop_everything", "lift", "lift_ceremony", "cancel"),  # they end something, or end the stop itself
+    *("stop_everything", "lift", "lift_ceremony", "cancel", "take_back"),  # they end something, or end the stop itself
     *("find_bank", "find_another_bank", "is_it_real"),  # they look
     *("payee_checked",),  # a check of a payee, without which nobody could decide afterwards
     *("read_own_bill", "keep_own_bill", "discard_own_bill", "remove_own_bill"),  # bills

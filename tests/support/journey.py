@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from dataclasses import dataclass, field
@@ -85,29 +86,43 @@ class Browser:
         )
 
     def start_paying(
-        self, invoice_id: str, *, bank: str = "horizon", part: str | None = None
+        self, invoice_id: str, *, bank: str = "horizon", part: str | None = None, on: dt.date | None = None
     ) -> tuple[str, TestResponse]:
         """The confirm page and its ceremony. Returns the form token and the ceremony's answer."""
-        token, shown = self.see_order(invoice_id, bank=bank, part=part)
-        return token, self.start_signing(invoice_id, token, shown, bank=bank, part=part)
+        token, shown = self.see_order(invoice_id, bank=bank, part=part, on=on)
+        return token, self.start_signing(invoice_id, token, shown, bank=bank, part=part, on=on)
 
-    def see_order(self, invoice_id: str, *, bank: str = "horizon", part: str | None = None) -> tuple[str, str]:
+    def see_order(
+        self, invoice_id: str, *, bank: str = "horizon", part: str | None = None, on: dt.date | None = None
+    ) -> tuple[str, str]:
         """The confirm page: its form token, and the hash of the order that it shows; empty where none can be signed."""
-        page = self.page(f"/bills/{invoice_id}/pay?bank={bank}" + (f"&part={part}" if part else ""))
+        wanted = (f"&part={part}" if part else "") + (f"&on={on}" if on else "")
+        page = self.page(f"/bills/{invoice_id}/pay?bank={bank}{wanted}")
         token, form = page.select_one('meta[name="csrf-token"]'), page.select_one("form[data-shown]")
         assert token is not None
         return str(token["content"]), str(form["data-shown"]) if form else ""
 
     def start_signing(
-        self, invoice_id: str, token: str, shown: str, *, bank: str = "horizon", part: str | None = None
+        self,
+        invoice_id: str,
+        token: str,
+        shown: str,
+        *,
+        bank: str = "horizon",
+        part: str | None = None,
+        on: dt.date | None = None,
     ) -> TestResponse:
         """Ask for the challenge over the order that the page shows."""
-        data = {"bank": bank, "shown": shown} | ({"part": part} if part else {})
+        wanted = {"part": part, "on": str(on) if on else None}
+        data = {"bank": bank, "shown": shown} | {name: value for name, value in wanted.items() if value}
         return self.post(f"/bills/{invoice_id}/pay/ceremony", token=token, data=data)
 
-    def confirm(self, invoice_id: str, *, bank: str = "horizon", part: str | None = None) -> TestResponse:
-        """Sign the order and decide. ``part``: of what is left only so much, like ``40.00``."""
-        token, started = self.start_paying(invoice_id, bank=bank, part=part)
+    def confirm(
+        self, invoice_id: str, *, bank: str = "horizon", part: str | None = None, on: dt.date | None = None
+    ) -> TestResponse:
+        """Sign the order and decide. ``part``: of what is left only so much, like ``40.00``. ``on``: a later day, until
+        which the bank is to keep it."""
+        token, started = self.start_paying(invoice_id, bank=bank, part=part, on=on)
         assert started.status_code == 200, started.get_json()
         return self.decide(invoice_id, token, started.get_json())
 
@@ -146,6 +161,7 @@ class Journey:
     biller: BillerMade
     address: str
     bank: Flask
+    bank_id: str = "horizon"
 
     @classmethod
     def begin(
@@ -181,9 +197,9 @@ class Journey:
         with self.services.reading() as uow:
             return uow.session.scalars(select(Invoice.id).where(Invoice.bill_id == acknowledged.bill_id)).one()
 
-    def confirm(self, invoice_id: str, *, part: str | None = None) -> str:
+    def confirm(self, invoice_id: str, *, part: str | None = None, on: dt.date | None = None) -> str:
         """Decide to pay. Returns the payment's id."""
-        answer = self.browser.confirm(invoice_id, part=part)
+        answer = self.browser.confirm(invoice_id, bank=self.bank_id, part=part, on=on)
         assert answer.status_code == 303, BeautifulSoup(answer.data, "html.parser").get_text(" ", strip=True)
         found = re.fullmatch(r"/payments/(pay_[0-9a-f]{32})/leave", answer.headers["Location"])
         assert found is not None
@@ -197,9 +213,11 @@ class Journey:
         assert link is not None, last.content
         return str(link["href"])
 
-    def pay(self, invoice_id: str, *, decision: str = "approve", part: str | None = None) -> str:
+    def pay(
+        self, invoice_id: str, *, decision: str = "approve", part: str | None = None, on: dt.date | None = None
+    ) -> str:
         """All the way to the return. Returns the payment's id."""
-        payment_id = self.confirm(invoice_id, part=part)
+        payment_id = self.confirm(invoice_id, part=part, on=on)
         way_back = self.at_bank(self.browser.leave(payment_id), decision=decision)
         answer = self.browser.come_back(way_back)
         assert answer.status_code == 303, answer.status_code

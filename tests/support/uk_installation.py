@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,14 +80,6 @@ class UkJourney(Journey):
     def deliver(self, **changes: Any) -> Acknowledgement:
         payee = {"name": self.biller.name, "iban": IBAN}
         return super().deliver(**{"payee": payee, "currency": "GBP", **changes})
-
-    @override
-    def confirm(self, invoice_id: str, *, part: str | None = None) -> str:
-        answer = self.browser.confirm(invoice_id, bank=self.bank_id, part=part)
-        assert answer.status_code == 303, answer.text
-        found = re.fullmatch(r"/payments/(pay_[0-9a-f]{32})/leave", answer.headers["Location"])
-        assert found is not None
-        return found.group(1)
 
     @override
     def at_bank(self, url: str, *, decision: str = "approve", account: str = "camille-current") -> str:

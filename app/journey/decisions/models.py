@@ -15,7 +15,8 @@ from consent.base import Base, Id
 
 class Verb(enum.StrEnum):
     PAY_NOW = "pay_now"
-    PAY_ON_DAY = "pay_on_day"  #: later, under a standing consent: until then it can be cancelled
+    #: later: under a standing consent, and until then it is ours alone; or by itself, at a bank that keeps the day
+    PAY_ON_DAY = "pay_on_day"
 
 
 class PayeeName(Base):
@@ -71,7 +72,6 @@ class Decision(Base):
         CheckConstraint("rest_minor >= 0", name="rest_not_negative"),
         CheckConstraint("discount_minor = 0 OR (rest_minor = 0 AND paid_minor = 0)", name="discount_of_the_whole"),
         CheckConstraint("verb IN ('pay_now', 'pay_on_day')", name="verb_known"),
-        CheckConstraint("verb = 'pay_now' OR consent_id IS NOT NULL", name="later_under_a_consent"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)

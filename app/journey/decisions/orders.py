@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, FieldError, Invalid
 from app.journey.decisions import payee_checks, under_consent
+from app.journey.decisions.bank_days import is_bank_day
 from app.journey.decisions.models import PayeeCheck
 from app.journey.invoices.access import must_not_be_paid_on_top, must_take_parts, payee_of
 from app.journey.invoices.chain import EarlierPayments, earlier_payments
@@ -35,7 +36,8 @@ class Wanted:
 
     consent_id: object = None  #: of a standing consent; None: they approve the payment at their bank
     part: object = None  #: so much of what is left, like ``40.00``; None: all of it
-    #: a later day, like ``2026-12-05``, which only a standing consent allows; None: today. All three unchecked
+    #: a later day, like ``2026-12-05``: under a standing consent, or at a bank that keeps a payment until then;
+    #: None: today. All three unchecked
     pay_on: object = None
 
 
@@ -78,12 +80,13 @@ def order_now(
     must_not_be_paid_on_top(uow.session, invoice)
     if wanted.part is not None or invoice.held_back_minor:
         must_take_parts(uow.session, invoice)
-    day = day_of(wanted, today=today_of(customer, uow.now))
+    today = today_of(customer, uow.now)
+    day = day_of(wanted, bank=bank, currency=invoice.currency, today=today, now=uow.now)
     price = price_of(invoice, day=day, part=wanted.part)
     parts = executed_of(uow.session, [invoice.id]) if invoice.paid_minor else ()
     order = order_of(invoice, bank=bank, day=day, price=price, parts=parts, earlier=earlier, check=check)
     if wanted.consent_id is None:
-        return order
+        return order if day == today else order | {"kept_by": bank.id}
     begins_at = sent_from(day, customer=customer, decided_at=uow.now)
     if begins_at is not None:
         order |= {"sent_from": begins_at.isoformat()}
@@ -98,7 +101,7 @@ def order_now(
     return order | {"consent": standing.consent_id}
 
 
-def day_of(wanted: Wanted, *, today: dt.date) -> dt.date:
+def day_of(wanted: Wanted, *, bank: BankProfile, currency: str, today: dt.date, now: dt.datetime) -> dt.date:
     """The customer's local day on which it is to be paid. Raises Invalid."""
     if wanted.pay_on is None:
         return today
@@ -106,13 +109,23 @@ def day_of(wanted: Wanted, *, today: dt.date) -> dt.date:
         day = dt.date.fromisoformat(str(wanted.pay_on))
     except ValueError as error:
         raise _wrong_day() from error
-    if wanted.consent_id is None or not today < day <= today + LATER_MOST:
+    may_be_kept = bank.keeps_days and is_kept_day(day, currency=currency, now=now)
+    if not today < day <= today + LATER_MOST or (wanted.consent_id is None and not may_be_kept):
         raise _wrong_day()
     return day
 
 
+def is_kept_day(day: dt.date, *, currency: str, now: dt.datetime) -> bool:
+    """Whether a bank that keeps payments can be given one for this day: it has not come by the bank's clock, either,
+    and banks work on it, so that it need not be shifted."""
+    return day > now.date() and is_bank_day(day, currency=currency)
+
+
 def _wrong_day() -> Invalid:
-    detail = "Choose a day from tomorrow on, within a year, on which your standing consent allows the payment."
+    detail = (
+        "Choose a day from tomorrow on, within a year: one on which your standing consent allows the payment; or, at a"
+        " bank that keeps payments until their day, one on which banks work."
+    )
     return Invalid("pay_on", detail, errors=(FieldError("/pay_on", detail),))
 
 

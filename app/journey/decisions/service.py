@@ -126,7 +126,7 @@ def decide(
     if consent_id is not None:
         under_consent.lock(uow.session, consent_id=consent_id, customer_id=customer.id)
     part = str(Money(int(signed["amount_minor"]), signed["currency"])) if "rest_minor" in signed else None
-    later = signed["day"] if "sent_from" in signed else None
+    later = signed["day"] if "sent_from" in signed or "kept_by" in signed else None
     if later is not None and later <= today.isoformat():
         raise _changed()  # it was to wait for its day, and could be cancelled until then
     wanted = Wanted(consent_id=consent_id, part=part, pay_on=later)
@@ -134,7 +134,7 @@ def decide(
         raise _changed()
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
     _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
-    day = orders.day_of(wanted, today=today)
+    day = orders.day_of(wanted, bank=bank, currency=invoice.currency, today=today, now=uow.now)
     price = orders.price_of(invoice, day=day, part=part)
     payment_id = new_id("pay")
     claimed = Claim(

@@ -34,7 +34,7 @@ class NoticeKind(enum.StrEnum):
 #: told whatever its customer chose: that who signs in, pays or writes may be somebody else, or what they rely on
 ALWAYS = frozenset(
     {
-        NoticeKind.LATER_FAILED,  # whoever signed for a later day has gone away
+        NoticeKind.LATER_FAILED,  # whoever signed or approved for a later day has gone away
         NoticeKind.WORDS_CHANGED,
         NoticeKind.ALL_STOPPED,
         NoticeKind.STOP_LIFTED,

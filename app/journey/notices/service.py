@@ -141,10 +141,13 @@ def tell_payment_settled(task: Task) -> None:
 
 
 def tell_payment_failed(task: Task) -> None:
-    """PaymentFailed. Of what they decided for a later day customers are told in any case, unless they stopped it."""
+    """PaymentFailed. Of what they decided for a later day, and left to us or to their bank, customers are told in any
+    case, unless they stopped it."""
     with task.services.reading() as uow:
         payment = uow.session.get_one(Payment, task.payload["payment_id"])
-        is_later = payment.send_from is not None and payment.reason != Reason.STOPPED_BY_CUSTOMER
+        is_kept = payment.kept_until is not None and payment.accepted_at is not None
+        own = (Reason.STOPPED_BY_CUSTOMER, Reason.CANCELLED_AT_BANK)
+        is_later = (payment.send_from is not None or is_kept) and payment.reason not in own
     _tell_one(task, NoticeKind.LATER_FAILED if is_later else NoticeKind.PAYMENT_FAILED)
 
 

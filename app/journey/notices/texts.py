@@ -132,15 +132,15 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "en": Text(
             "A payment was not made on its day",
             (
-                "A payment that you had signed for a later day was not made. Nothing was taken from your account. Your"
-                " space says why, and whether the bill can be paid again.",
+                "A payment that you had signed for a later day was not made. Your space says why, and whether the bill"
+                " can be paid again.",
             ),
         ),
         "fr": Text(
             "Un paiement n’a pas été fait le jour prévu",
             (
-                "Un paiement que vous aviez signé pour un autre jour n’a pas été fait. Rien n’a été prélevé sur votre"
-                " compte. Votre espace dit pourquoi, et si la facture peut être payée à nouveau.",
+                "Un paiement que vous aviez signé pour un autre jour n’a pas été fait. Votre espace dit pourquoi, et si"
+                " la facture peut être payée à nouveau.",
             ),
         ),
     },

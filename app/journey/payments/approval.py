@@ -18,11 +18,12 @@ from app.journey.payments.access import GivesWay, why_unwanted
 from app.journey.payments.initiate import order_of, psu_of
 from app.journey.payments.looks import look_again
 from app.journey.payments.models import Payment
-from app.journey.payments.own_consent import agreed_of, standing_of
+from app.journey.payments.own_consent import standing_of
 from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import raise_fence, step
+from app.journey.payments.terms import terms_of
 from app.journey.payments.way import way_of
 from app.people import stops
 from app.services import Task
@@ -96,7 +97,7 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
         withhold(task, uow, payment, reason, evidence=evidence)
         return None
     try:
-        orders = orders_of(task.services, payment.bank_id, agreed=agreed_of(uow.session, payment))
+        orders = orders_of(task.services, payment.bank_id, terms_of(uow.session, payment))
         request = orders.draft_submission(
             order_of(payment, decision), consent_id=consent.at_bank, request_id=str(uuid.uuid4())
         )

@@ -12,11 +12,12 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
 from app.journey.payments.models import BankAttempt, BankCall, Payment
-from app.journey.payments.own_consent import agreed_of
-from connectors.capabilities import RecurringConsent
+from app.journey.payments.terms import Terms, terms_of
 from connectors.contract import BankRequest, PsuContext
 from consent.base import new_id
 
+#: the outcome of asking a bank to drop an order that it does not drop
+KEPT = "kept"
 # each is put together once
 _OF_VERB = select(BankCall).where(BankCall.payment_id == bindparam("of_payment"), BankCall.verb == bindparam("of_verb"))
 _ATTEMPTS = select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == bindparam("of_call"))
@@ -28,7 +29,7 @@ class Attempt:
     """A submission as it was committed before the call."""
 
     bank_id: str
-    agreed: RecurringConsent | None  #: what the standing consent allows under which it is paid, if one
+    terms: Terms
     call_id: str
     number: int
     request: BankRequest
@@ -87,6 +88,15 @@ def last_attempt(session: Session, call: BankCall) -> BankAttempt | None:
     return session.scalars(of_call.limit(1)).first()
 
 
+def is_kept_by_bank(session: Session, payment: Payment) -> bool:
+    """Whether the bank, asked to drop what it had accepted, has said that it keeps it."""
+    call = call_of(session, payment_id=payment.id, verb="cancel")
+    last = None if call is None else last_attempt(session, call)
+    if last is None or payment.accepted_at is None:
+        return False
+    return last.outcome == KEPT and last.sent_at >= payment.accepted_at
+
+
 def attempt(uow: UnitOfWork, call: BankCall) -> int:
     """Write down that it is about to be sent, and commit before sending. Returns the attempt's number."""
     number = attempts(uow.session, call) + 1
@@ -117,7 +127,7 @@ def submission(
     """Write down that it is about to be submitted, once more or for the first time."""
     return Attempt(
         bank_id=payment.bank_id,
-        agreed=agreed_of(uow.session, payment),
+        terms=terms_of(uow.session, payment),
         call_id=call.id,
         number=attempt(uow, call),
         request=request_of(call),

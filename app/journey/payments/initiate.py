@@ -16,7 +16,7 @@ from stdnum import iso11649
 from app.db.unit_of_work import UnitOfWork
 from app.failpoints import failpoint
 from app.journey.decisions import payee_checks
-from app.journey.decisions.models import Decision
+from app.journey.decisions.models import Decision, Verb
 from app.journey.decisions.orders import sent_from
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
@@ -29,11 +29,13 @@ from app.journey.payments.access import (
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
-from app.journey.payments.speaker import speaker
+from app.journey.payments.speaker import beginner
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
+from app.journey.payments.terms import Terms, terms_of
 from app.journey.payments.way import trip_of
 from app.people import biller_queue, stops
+from app.people.customers import start_of
 from app.people.models import Customer
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
@@ -57,6 +59,7 @@ class _Intent:
     attempt: int
     request: BankRequest
     psu: PsuContext
+    terms: Terms
     token: CustomersToken | None  #: with which the order is given, at a bank that takes none otherwise
 
 
@@ -67,9 +70,9 @@ def initiate(task: Task) -> None:
         return
     failpoint("initiate.intended")
     customer_token = None if intent.token is None else intent.token.access_token
-    connector = speaker(task.services, intent.bank_id, customer_token=customer_token)
+    begins = beginner(task.services, intent.bank_id, intent.terms, customer_token=customer_token)
     try:
-        staged = connector.initiate(intent.request, psu=intent.psu, timeout_s=task.deadline_s)
+        staged = begins.initiate(intent.request, psu=intent.psu, timeout_s=task.deadline_s)
     except BankError as error:
         failpoint("initiate.failed")
         _not_staged(task, intent, error)
@@ -139,6 +142,7 @@ def _intend(task: Task) -> _Intent | None:
             attempt=number,
             request=calls.request_of(call),
             psu=PsuContext(**decision.psu),
+            terms=terms_of(uow.session, payment),
             token=token,
         )
 
@@ -175,6 +179,8 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
     profile = _profile(services, decision, now=uow.now)
     trip = None if decision.consent_id is not None else _plan(services, uow, decision, profile)
     customer = uow.session.get_one(Customer, decision.customer_id)
+    begins_at = sent_from(decision.pay_on, customer=customer, decided_at=decision.decided_at)
+    is_kept = trip is not None and decision.verb == Verb.PAY_ON_DAY
     payment = Payment(
         id=decision.payment_id,
         decision_id=decision.id,
@@ -185,7 +191,8 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         consent_id=decision.consent_id,
         trip_id=None if trip is None else trip.id,
         submitted_apart=trip is None,
-        send_from=sent_from(decision.pay_on, customer=customer, decided_at=decision.decided_at),
+        send_from=begins_at if trip is None else None,
+        kept_until=start_of(decision.pay_on, time_zone=customer.time_zone) if is_kept else None,
         currency=decision.currency,
         amount_minor=decision.amount_minor,
         end_to_end_id=rules.end_to_end_id(decision.payment_id),
@@ -212,7 +219,7 @@ def _approve(uow: UnitOfWork, payment: Payment) -> None:
 
 def _draft(services: Services, uow: UnitOfWork, payment: Payment, decision: Decision, trip: Trip) -> None:
     try:
-        request = services.banks.connector(payment.bank_id).draft(
+        request = beginner(services, payment.bank_id, terms_of(uow.session, payment)).draft(
             order_of(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
         )
     except ValueError as error:

@@ -51,6 +51,9 @@ class Payment(Base):
     submitted_apart: Mapped[bool] = mapped_column(default=False)  # its approval executes nothing: we submit it
     # decided for a later day: it is not first sent before. Null: at once
     send_from: Mapped[dt.datetime | None]
+    # approved by itself for a later day: its bank keeps it until then, and carries it out. Null: at once
+    kept_until: Mapped[dt.datetime | None]
+    take_back_since: Mapped[dt.datetime | None]  # its customer wants back what the bank keeps
     bank_payment_id: Mapped[str | None] = mapped_column(String(140))  # the bank's own, once it has what it may execute
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[int]

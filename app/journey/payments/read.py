@@ -21,11 +21,13 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import is_bill_stopped
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import is_overpaid
+from app.journey.payments import calls
 from app.journey.payments.access import gives_way
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
+from app.journey.payments.terms import is_kept
 from app.journey.payments.way import Way, way_of
 from app.people.models import Biller
 from connectors.contract import Fact
@@ -94,11 +96,16 @@ class PaymentView:
     account_held: bool  #: unwanted, since nothing is paid to its payee's account any more
     stopped_all: bool  #: unwanted, since its customer stopped everything
     corrected: bool  #: decided before its biller took something off the bill
+    is_kept_payment: bool  #: its bank keeps it from its approval until its day, or has
+    is_wanted_back: bool  #: its bank keeps it until a day, and its customer wants it back
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
     approved: bool  #: at the bank, as far as we know
     final: bool
     steps: tuple[StepView, ...]
+    is_kept_on: bool = False  #: its bank was asked to drop what it keeps, and has said that it does not
+    #: filled in by the door: the bank can be asked to drop what it keeps; else only its customer can have that, there
+    bank_takes_back: bool = False
     receipt_id: str | None = None  #: filled in by the door from a later stage
     earlier: EarlierBill | None = None  #: the bill that its own one stands in for
 
@@ -108,7 +115,7 @@ def payment_view(session: Session, payment_id: str, *, now: dt.datetime) -> Paym
     row = session.execute(_one(), {"of_payment": payment_id, "now": now}).one_or_none()
     if row is None:
         raise NotFound("payment")
-    view = _seen_in_the_ledger(session, _view(way_of(session, row[0]), *row))
+    view = _seen_in_the_ledger(session, _view(now, way_of(session, row[0]), *row))
     return dataclasses.replace(view, earlier=earlier_bills(session, [view.invoice_id]).get(view.invoice_id))
 
 
@@ -126,21 +133,21 @@ def payments_of_invoice(session: Session, *, invoice_id: str, customer_id: str, 
         .order_by(Payment.id.desc())
         .limit(PAYMENTS_MOST)
     ).all()
-    return [_seen_in_the_ledger(session, _view(way_of(session, row[0]), *row)) for row in rows]
+    return [_seen_in_the_ledger(session, _view(now, way_of(session, row[0]), *row)) for row in rows]
 
 
 def payments_under(session: Session, *, consent_id: str, now: dt.datetime) -> list[PaymentView]:
     """Those that were started under a standing consent, newest first."""
     under = _select(now).where(Payment.consent_id == consent_id).order_by(Payment.id.desc()).limit(PAYMENTS_MOST)
     rows = session.execute(under).all()
-    return [_seen_in_the_ledger(session, _view(way_of(session, row[0]), *row)) for row in rows]
+    return [_seen_in_the_ledger(session, _view(now, way_of(session, row[0]), *row)) for row in rows]
 
 
 def waiting_at_banks(session: Session, *, customer_id: str, now: dt.datetime) -> list[PaymentView]:
     """Single payments that wait for their customer's approval, newest first."""
     waiting = _select(now).where(Payment.customer_id == customer_id, Payment.state == PaymentState.AWAITING_CUSTOMER)
     rows = session.execute(waiting.order_by(Payment.id.desc()).limit(PAYMENTS_MOST)).all()
-    return [_view(way_of(session, row[0]), *row) for row in rows]
+    return [_view(now, way_of(session, row[0]), *row) for row in rows]
 
 
 #: of an invoice in payment not those that have paid parts of it before
@@ -197,15 +204,18 @@ def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str
     return amounts
 
 
-def scheduled_days(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, dt.date]:
-    """For each of these invoices that is to be paid on a later day, as its customer decided: that day."""
+def scheduled_days(session: Session, *, invoice_ids: Sequence[str], now: dt.datetime) -> dict[str, dt.date]:
+    """For each of these invoices that is to be paid on a later day, as its customer decided and, where its bank keeps
+    it until then, approved: that day."""
     rows = session.execute(
         select(Payment.invoice_id, Decision.pay_on)
         .join(Decision, Decision.id == Payment.decision_id)
         .where(
             Payment.invoice_id.in_(invoice_ids),
-            Payment.state == PaymentState.AUTHORISED,
-            Payment.send_from.is_not(None),
+            or_(
+                and_(Payment.state == PaymentState.AUTHORISED, Payment.send_from.is_not(None)),
+                and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until > now),
+            ),
         )
     )
     return {row.invoice_id: row.pay_on for row in rows}
@@ -250,6 +260,9 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
     """With what only the books know: whether it, or another payment instead, was executed."""
     if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=view.id):
         return dataclasses.replace(view, paid_twice=True)
+    if view.truth is Truth.KEPT and (view.unwanted or view.is_wanted_back):
+        is_kept_on = calls.is_kept_by_bank(session, session.get_one(Payment, view.id))
+        view = dataclasses.replace(view, is_kept_on=is_kept_on)
     if not view.unwanted:
         return view
     why = gives_way(session, session.get_one(Payment, view.id))
@@ -266,6 +279,7 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
 
 
 def _view(
+    now: dt.datetime,
     way: Way,
     payment: Payment,
     decision: Decision,
@@ -281,17 +295,20 @@ def _view(
     state = PaymentState(payment.state)
     meaning = MEANING[state]
     waiting = state is PaymentState.AWAITING_CUSTOMER
-    unwanted = payment.unwanted_since is not None and (waiting or state is PaymentState.UNKNOWN)
+    kept = is_kept(payment, now=now)
+    unwanted = payment.unwanted_since is not None and (waiting or kept or state is PaymentState.UNKNOWN)
     corrected = credited_minor > decision.credited_minor
     # back from the bank and its answer is not read yet: nobody may say "not approved" to somebody who has approved
     truth = Truth.NOT_KNOWN if waiting and way.returned_at is not None else meaning.truth
     if state is PaymentState.AUTHORISED and payment.send_from is not None:
         truth = Truth.SCHEDULED
+    if kept:
+        truth = Truth.KEPT
     return PaymentView(
         id=payment.id,
         state=state,
         version=f"{state}-{bill_state}-{payment.updated_at.timestamp():.6f}{'-unwanted' if unwanted else ''}"
-        f"{f'-{credited_minor}' if corrected else ''}",
+        f"{f'-{credited_minor}' if corrected else ''}{'-kept' if kept else ''}",
         truth=truth,
         may_pay_again=meaning.may_pay_again and bill_state == InvoiceState.TO_PAY and not is_held_off,
         bill_state=bill_state,
@@ -332,6 +349,8 @@ def _view(
         account_held=False,
         stopped_all=False,
         corrected=corrected,
+        is_kept_payment=payment.kept_until is not None,
+        is_wanted_back=kept and payment.take_back_since is not None,
         link_open=waiting and way.returned_at is None and not unwanted,
         cancellable=(waiting and way.given_out_at is None) or may_withhold(payment),
         approved=_is_approved(payment, way),

@@ -15,6 +15,7 @@ class Reason(enum.StrEnum):
     BANK_REFUSED = "bank_refused"  #: the bank would not take the order
     NOT_APPROVED_IN_TIME = "not_approved_in_time"
     STOPPED_BY_CUSTOMER = "stopped_by_customer"  #: here, as long as nothing could move
+    CANCELLED_AT_BANK = "cancelled_at_bank"  #: there, by its customer, while the bank kept it until a day
     APPROVAL_LOST = (
         "approval_lost"  #: the customer approved, and the bank's permission did not reach us in time, or does not open
     )

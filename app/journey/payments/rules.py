@@ -15,6 +15,8 @@ FIRST_LOOKS_S = (0, 2, 7, 22, 67)
 AWAY_FIRST_LOOK_S = 120
 #: a bank may take back what it settled: it is asked this long after settlement, in seconds from then
 LATE_LOOKS_S = (3600, 24 * 3600, 3 * 24 * 3600, 6 * 24 * 3600)
+#: what a bank keeps until a day is asked about so often until then: its customer may have cancelled it there
+KEPT_PACE = dt.timedelta(hours=12)
 #: a bank that says it took back what it had settled is asked once more, so much later, before anybody is told
 SECOND_LOOK = dt.timedelta(minutes=5)
 #: and where it gives no answer to a late question, it is asked every so often, for so long after the end; as often

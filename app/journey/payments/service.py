@@ -26,8 +26,10 @@ from app.journey.payments.events import CustomerReturned
 from app.journey.payments.looks import follow_from, look_on_hint, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import takes_back
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import correct, keep_promise, may_withhold, raise_fence, step
+from app.journey.payments.terms import is_kept
 from app.journey.payments.way import trip_of, way_of
 from app.people import stops
 from app.people.sessions import SignedIn
@@ -246,6 +248,21 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> Payment:
         evidence="stopped here; " + ("the link was given to nobody" if way.keeps_link else "nothing was submitted"),
         reason=Reason.STOPPED_BY_CUSTOMER,
     )
+    return payment
+
+
+def want_back(services: Services, uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> Payment:
+    """Have the bank asked to drop a payment that it keeps until a day. Whether it does, it says: until then the payment
+    stands. Wanted again it is the same. Raises NotFound, TooLate, and Conflict where only its customer can, there."""
+    signed_in.check_acts()
+    payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
+    if not is_kept(payment, now=uow.now):
+        raise TooLate("too-late", "It is too late to take this payment back: your bank decides.")
+    if not takes_back(services, payment.bank_id):
+        raise Conflict("kept-at-bank", "Your bank keeps this payment, and only you can cancel it, at the bank.")
+    if payment.take_back_since is None:
+        payment.take_back_since = payment.updated_at = uow.now
+    follow_from(uow, payment, run_at=uow.now)
     return payment
 
 

@@ -109,6 +109,7 @@ class Truth(enum.StrEnum):
     AT_BANK = "at_bank"
     APPROVED = "approved"  #: and on its way to be executed
     SCHEDULED = "scheduled"  #: decided for a later day: nothing was sent, and it can be cancelled
+    KEPT = "kept"  #: approved for a later day, until which the bank keeps it
     DONE = "done"
     ACCEPTED = "accepted"
     NOT_DONE = "not_done"

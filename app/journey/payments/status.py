@@ -14,15 +14,15 @@ from app.journey.payments import calls, rules
 from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_unwanted
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
-from app.journey.payments.own_consent import agreed_of, forget_token, standing_of
+from app.journey.payments.own_consent import forget_token, standing_of
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.speaker import teller
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_again, promise_nothing, step
 from app.journey.payments.submit import submit
+from app.journey.payments.terms import Terms, is_kept, terms_of
 from app.journey.payments.way import Way, way_of
 from app.services import Task
-from connectors.capabilities import RecurringConsent
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
 from connectors.profile import BankProfile
@@ -38,13 +38,13 @@ _AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_F
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     bank_id: str
-    agreed: RecurringConsent | None  #: what the standing consent allows under which it is paid, if one
+    terms: Terms
     bank_consent_id: str
     bank_payment_id: str
     access_token: str | None = field(repr=False)
     asked_at: dt.datetime  #: what is heard was so then: whoever hears it may have been frozen since
     is_past_fence: bool
-    take_back: bool  #: nobody may approve it any more: where the bank still waits, it is asked to drop the order
+    take_back: tuple[Fact, ...]  #: at which of the bank's words it is asked to drop the order
     of_sign_in: bool  #: it is asked with the token of a sign-in, and shows an order perhaps to that customer alone
     may_tell_later: bool  #: without a token now: one is to come, or it is asked, as ourselves, to drop the order
 
@@ -99,7 +99,7 @@ def follow(task: Task) -> None:
 def _ask(task: Task, question: _Question) -> _Heard:
     """One question. "Still waiting" never means "nobody approved": only the bank can free the claim, so we ask it to
     take the order back, and believe its word that it did."""
-    connector = teller(task.services, question.bank_id, agreed=question.agreed, customer_token=question.access_token)
+    connector = teller(task.services, question.bank_id, question.terms, customer_token=question.access_token)
     timeout_s = task.deadline_s / 2
     try:
         status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
@@ -115,7 +115,7 @@ def _ask(task: Task, question: _Question) -> _Heard:
     if status.fact is Fact.NOT_FOUND and question.of_sign_in:
         # no word that it is not there, but that this customer is not shown it: past the fence there is no other to come
         return _Heard(status=None, untold=question.is_past_fence)
-    if status.fact is Fact.WAITING and question.take_back and isinstance(connector, Cancels):
+    if status.fact in question.take_back and isinstance(connector, Cancels):
         answer = _taken_back(task, connector, question)
         return answer if answer.taken_back else _Heard(status=status, retry_after_s=answer.retry_after_s)
     return _Heard(status=status)
@@ -141,7 +141,7 @@ def _taken_back(task: Task, connector: Cancels, question: _Question, *, untold: 
         uow.commit()
     failpoint("cancel.intended")
     heard = _Heard(status=None)
-    outcome = "kept"
+    outcome = calls.KEPT
     try:
         cancelled = connector.cancel(question.bank_consent_id, timeout_s=task.deadline_s / 2)
     except BankError as error:
@@ -212,13 +212,13 @@ def _question(task: Task) -> _Question | None:
             payment.bank_payment_id = payment.bank_payment_id or consent.at_bank
         question = _Question(
             bank_id=payment.bank_id,
-            agreed=agreed_of(uow.session, payment),
+            terms=terms_of(uow.session, payment),
             bank_consent_id=consent.at_bank,
             bank_payment_id=payment.bank_payment_id or consent.at_bank,
             access_token=token,
             asked_at=uow.now,
             is_past_fence=_is_past_fence(payment, uow.now),
-            take_back=_is_to_be_taken_back(uow, payment, consent, way),
+            take_back=_taken_back_at(uow, payment, consent, way),
             of_sign_in=of_sign_in,
             may_tell_later=not of_sign_in and _may_tell_later(uow, payment, way),
         )
@@ -245,7 +245,25 @@ def _may_tell_later(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
     return way.exchanged_at is None or uow.now < way.exchanged_at + rules.HINT_PAUSE
 
 
-def _is_to_be_taken_back(uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> bool:
+def _taken_back_at(uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> tuple[Fact, ...]:
+    """At "waiting" where nobody may approve it any more. Is it for a day to come, and not wanted, then also where its
+    bank has accepted it."""
+    waits = (Fact.WAITING,) if _may_not_be_approved(uow, payment, consent, way) else ()
+    is_to_come = payment.kept_until is not None and uow.now < payment.kept_until
+    if is_to_come and payment.unwanted_since is not None and waits:
+        return (*waits, Fact.ACCEPTED)
+    return (Fact.ACCEPTED,) if is_wanted_back(uow, payment) else waits
+
+
+def is_wanted_back(uow: UnitOfWork, payment: Payment) -> bool:
+    """Whether its bank, which keeps it until a day, is still to be asked to drop it: by the wish of its customer, or as
+    it is not wanted any more. It is asked until it has said whether it does."""
+    if not is_kept(payment, now=uow.now) or (payment.take_back_since or payment.unwanted_since) is None:
+        return False
+    return not calls.is_kept_by_bank(uow.session, payment)
+
+
+def _may_not_be_approved(uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> bool:
     """Nobody came back with an approval in time; or somebody did, and it cannot be of any use any more.
 
     Never once the bank has accepted it: a stale "waiting" does not undo that. Nor what waits for nobody's approval.
@@ -371,12 +389,23 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
         return None
     if payment.state == PaymentState.SETTLED:
         return Reason.REVERSED
+    was_kept = payment.kept_until is not None and payment.accepted_at is not None
+    if was_kept and status.fact is Fact.CANCELLED:
+        return _reason_of_taking_back(uow, payment)
     asked = payment.accepted_at is None and calls.call_of(uow.session, payment_id=payment.id, verb="cancel") is not None
     if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
         why = None if payment.unwanted_since is None else why_unwanted(uow.session, payment)
         return Reason.NOT_APPROVED_IN_TIME if why is None else why.reason
     outcome = way_of(uow.session, payment).outcome
     return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
+
+
+def _reason_of_taking_back(uow: UnitOfWork, payment: Payment) -> Reason:
+    """Why the bank, which kept it until a day, has dropped it. If nobody here wanted that, its customer did, there."""
+    why = None if payment.unwanted_since is None else why_unwanted(uow.session, payment)
+    if why is not None:
+        return why.reason
+    return Reason.CANCELLED_AT_BANK if payment.take_back_since is None else Reason.STOPPED_BY_CUSTOMER
 
 
 def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.datetime) -> None:
@@ -410,8 +439,14 @@ def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.da
     soon = payment.silent_since or payment.doubted_since
     if soon is not None:
         return rules.look_in_silence(silent_since=soon, now=uow.now)
+    if is_wanted_back(uow, payment):
+        since = payment.take_back_since or payment.unwanted_since or uow.now
+        return rules.look_in_silence(silent_since=since, now=uow.now)
+    if payment.kept_until is not None and is_kept(payment, now=uow.now):
+        return min(uow.now + rules.KEPT_PACE, payment.kept_until)
+    is_its_day = payment.kept_until is not None and payment.state == PaymentState.ACCEPTED
     return rules.next_look(
-        anchor=way.returned_at or way.given_out_at or payment.created_at,
+        anchor=(payment.kept_until if is_its_day else way.returned_at) or way.given_out_at or payment.created_at,
         returned=way.returned_at is not None,
         now=uow.now,
         pace_s=profile.poll_s,

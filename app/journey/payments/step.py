@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 
 from app.audit import entries
 from app.audit.kinds import Kind
@@ -47,6 +47,7 @@ from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.own_consent import forget_token, own_consent
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
+from app.journey.payments.terms import is_kept
 from app.journey.payments.way import way_of
 from app.people.models import PayeeAccount
 from app.services import Task
@@ -304,14 +305,14 @@ def _leave_to_doubted(uow: UnitOfWork, payment: Payment) -> None:
 
 def _stop_others(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> None:
     """The bill is paid, or may be, while another payment of it is under way: that one is stopped while it can be."""
-    others = _stoppable(payment.invoice_id).where(Payment.id != payment.id)
+    others = _stoppable(uow, payment.invoice_id).where(Payment.id != payment.id)
     _stop(uow, uow.session.scalars(others).all(), evidence=evidence, reason=reason)
 
 
 def stop_outdated(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> None:
     """The bill was corrected after its customer had decided: what is under way is stopped while it can be. The caller
     has locked the payments of the invoice."""
-    under_way = uow.session.scalars(_stoppable(invoice_id)).all()
+    under_way = uow.session.scalars(_stoppable(uow, invoice_id)).all()
     _stop(uow, under_way, evidence=evidence, reason=Reason.BILL_CORRECTED)
 
 
@@ -320,7 +321,7 @@ def stop_new_versions(uow: UnitOfWork, invoice_id: str, *, evidence: str) -> Non
     it when they decided. The caller has locked its payments, what is due of it and the invoice."""
     for later_id in later_ids(uow.session, invoice_id):
         locked_with_invoice(uow, later_id)
-        under_way = uow.session.scalars(_stoppable(later_id)).all()
+        under_way = uow.session.scalars(_stoppable(uow, later_id)).all()
         unaware = [other for other in under_way if is_earlier_bill_taken(uow.session, other)]
         _stop(uow, unaware, evidence=evidence, reason=Reason.EARLIER_BILL)
 
@@ -355,7 +356,7 @@ def look_at_account(task: Task) -> None:
             .where(
                 or_(Payment.biller_id == account.biller_id, Payment.biller_id.is_(None)),
                 Decision.payee_iban == account.iban,
-                Payment.state.in_(_STOPPABLE),
+                _is_stoppable(uow),
             )
             .order_by(Payment.id)
         ).all()
@@ -387,7 +388,7 @@ def look_at_customer(task: Task) -> None:
 def _under_way(uow: UnitOfWork, whose: ColumnElement[bool]) -> Sequence[Row[str, str]]:
     """All of these payments that can still be stopped, or be wanted no more."""
     return uow.session.execute(
-        select(Payment.id, Payment.invoice_id).where(whose, Payment.state.in_(_STOPPABLE)).order_by(Payment.id)
+        select(Payment.id, Payment.invoice_id).where(whose, _is_stoppable(uow)).order_by(Payment.id)
     ).all()
 
 
@@ -406,14 +407,21 @@ def reconsider(task: Task) -> None:
             if payment.unwanted_since is not None and payment.trip_id is None:
                 follow_from(uow, payment, run_at=uow.now)  # the same bytes may go again, and would tell
             payment.unwanted_since = None
-        elif payment.state in _STOPPABLE:
+        elif payment.state in _STOPPABLE or is_kept(payment, now=uow.now):
             _stop(uow, [payment], evidence=why.evidence, reason=why.reason)
         task.finish(uow)
         uow.commit()
 
 
-def _stoppable(invoice_id: str) -> Select[Payment]:
-    return select(Payment).where(Payment.invoice_id == invoice_id, Payment.state.in_(_STOPPABLE)).order_by(Payment.id)
+def _stoppable(uow: UnitOfWork, invoice_id: str) -> Select[Payment]:
+    return select(Payment).where(Payment.invoice_id == invoice_id, _is_stoppable(uow)).order_by(Payment.id)
+
+
+def _is_stoppable(uow: UnitOfWork) -> ColumnElement[bool]:
+    """Of the payments of a query: what can be stopped, or its bank be asked to drop. What its bank keeps until a day is
+    approved, and yet such a one."""
+    kept = and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until > uow.now)
+    return or_(Payment.state.in_(_STOPPABLE), kept)
 
 
 def _stop(uow: UnitOfWork, payments: Sequence[Payment], *, evidence: str, reason: Reason) -> None:

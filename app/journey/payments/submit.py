@@ -30,14 +30,14 @@ from app.journey.payments.initiate import psu_of
 from app.journey.payments.look_back import look_back
 from app.journey.payments.looks import follow_from, look_again
 from app.journey.payments.models import BankCall, Payment
-from app.journey.payments.own_consent import agreed_of, is_unused, is_used, own_consent, standing_of
+from app.journey.payments.own_consent import is_unused, is_used, own_consent, standing_of
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import believe, keep_promise, promise_again, promise_nothing, step
+from app.journey.payments.terms import Terms, terms_of
 from app.journey.payments.way import way_of
 from app.services import Task
-from connectors.capabilities import RecurringConsent
 from connectors.contract import ConsentStatus, Fact, Submitted
 from connectors.errors import AccessLost, BankError, BankRefused, BankUnavailable, BeyondLimits
 from consent import tokens
@@ -48,7 +48,7 @@ from consent.states import ConsentSource, StandingState
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     bank_id: str
-    agreed: RecurringConsent | None  #: what the standing consent allows under which it is paid, if one
+    terms: Terms
     bank_consent_id: str
     asked_at: dt.datetime
 
@@ -132,7 +132,7 @@ def _question(task: Task, uow: UnitOfWork, payment: Payment) -> _Question | None
     consent = uow.session.get_one(Consent, payment.consent_id)
     return _Question(
         bank_id=payment.bank_id,
-        agreed=agreed_of(uow.session, payment),
+        terms=terms_of(uow.session, payment),
         bank_consent_id=consent.at_bank,
         asked_at=uow.now,
     )
@@ -141,7 +141,7 @@ def _question(task: Task, uow: UnitOfWork, payment: Payment) -> _Question | None
 def _ask(task: Task, question: _Question) -> tuple[ConsentStatus | None, int]:
     """What the bank says of the consent, and for how long it wants to be left alone. None: nothing."""
     try:
-        orders = orders_of(task.services, question.bank_id, agreed=question.agreed)
+        orders = orders_of(task.services, question.bank_id, question.terms)
         return orders.consent_status(question.bank_consent_id, timeout_s=task.deadline_s / 2), 0
     except BankUnavailable as error:
         return None, error.retry_after_s or 0
@@ -291,7 +291,7 @@ def _send(task: Task, payment_id: str, attempt: calls.Attempt) -> None:
         _not_submitted(task, payment_id, attempt, error)
         return
     try:
-        submitted = orders_of(task.services, attempt.bank_id, agreed=attempt.agreed).submit(
+        submitted = orders_of(task.services, attempt.bank_id, attempt.terms).submit(
             attempt.request, access_token=attempt.access_token, psu=attempt.psu, timeout_s=task.deadline_s
         )
     except BankError as raised:

@@ -25,6 +25,7 @@ from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, not
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
+from app.journey.payments.speaker import takes_back
 from app.people import passkeys
 from app.people.customers import today_of
 from app.services import WEB_DEADLINE_S
@@ -173,8 +174,6 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     with services().reading() as uow:
         today = today_of(who.customer, uow.now)
         invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
-        later = _later_day(today=today)
-        day = later or today
         currency = invoice.currency
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=currency)
         is_removed = banks_of(uow.session, customer_id=who.customer.id)
@@ -187,6 +186,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             wanted = consent_of(uow.session, consent_id=consent_id, customer_id=who.customer.id).bank_id
         alone = banks[0] if len(banks) == 1 and consent_id is None else None
         chosen = next((bank for bank in banks if bank.id == wanted), alone)
+        later = _later_day(chosen, currency=currency, today=today, now=uow.now)
+        day = later or today
         shown = None
         if chosen is not None:
             # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
@@ -242,6 +243,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             pay_on=day,
             has_passkey=has_passkey,
             needs_passkey=who.read_only or not has_passkey,
+            bank_takes_back=chosen is not None and day > today and takes_back(services(), chosen.id),
             signed_in_until=signed_in_until,
             just_back="back" in request.args,
             error=error,
@@ -249,14 +251,17 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     )
 
 
-def _later_day(*, today: dt.date) -> dt.date | None:
-    """The later day on which it is to be paid, under a standing consent. None: today, which it is, too, where the
-    address names none that may be."""
+def _later_day(bank: BankProfile | None, *, currency: str, today: dt.date, now: dt.datetime) -> dt.date | None:
+    """The later day on which it is to be paid, under a standing consent or by a bank that keeps it until then. None:
+    today, which it is, too, where the address names none that may be."""
     try:
         day = dt.date.fromisoformat(request.args.get("on", ""))
     except ValueError:
         return None
-    return day if "consent" in request.args and today < day <= today + orders.LATER_MOST else None
+    if not today < day <= today + orders.LATER_MOST:
+        return None
+    is_kept = bank is not None and bank.keeps_days and orders.is_kept_day(day, currency=currency, now=now)
+    return day if "consent" in request.args or is_kept else None
 
 
 def wanted_part() -> str | None:
@@ -269,10 +274,11 @@ def wanted_part() -> str | None:
 @blueprint.url_defaults
 def _keep_part(endpoint: str, values: dict[str, Any]) -> None:
     """What is to be paid goes along from page to page until it is signed. On which day, as long as it is to be paid
-    under the same standing consent: no single payment waits for one."""
+    under the same standing consent, or by the same bank, which keeps it until then."""
     if endpoint in _PAYING and request.endpoint in _PAYING and "part" in request.args:
         values.setdefault("part", request.args["part"])
-    if endpoint in _OF_A_DAY and values.get("consent") and values["consent"] == request.args.get("consent"):
+    same = (name for name in ("consent", "bank") if values.get(name) and values[name] == request.args.get(name))
+    if endpoint in _OF_A_DAY and any(same):
         values.setdefault("on", request.args.get("on"))
 
 

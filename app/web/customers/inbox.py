@@ -93,7 +93,7 @@ def inbox() -> ResponseReturnValue:
         plans = last_plans(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
-        scheduled = scheduled_days(uow.session, invoice_ids=[bill.id for bill in bills])
+        scheduled = scheduled_days(uow.session, invoice_ids=[bill.id for bill in bills], now=uow.now)
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now)
         own_total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now, delivered=False)

@@ -17,6 +17,7 @@ from app.errors import Invalid
 from app.journey.invoices.read import InvoiceView
 from app.journey.invoices.service import see
 from app.journey.payments.read import PaymentView
+from app.journey.payments.speaker import takes_back
 from app.journey.payments.states import PaymentState, Truth
 from app.journey.receipts.read import ReceiptView
 from app.people.customers import today_of
@@ -146,9 +147,21 @@ def approves_in_app(view: PaymentView) -> bool:
 
 
 def named_payment(view: PaymentView, receipt_id: str | None) -> PaymentView:
-    """Completed with what earlier stages do not know: the bank's name and way to approve, and the receipt."""
+    """Completed with what earlier stages do not know: the bank's name and ways, and the receipt."""
     seen = _in_app(view) if approves_in_app(view) else view
-    return dataclasses.replace(seen, bank_name=bank_name(view.bank_id), receipt_id=receipt_id)
+    return dataclasses.replace(
+        seen,
+        bank_name=bank_name(view.bank_id),
+        bank_takes_back=view.truth is Truth.KEPT and _takes_back(view.bank_id),
+        receipt_id=receipt_id,
+    )
+
+
+def _takes_back(bank_id: str) -> bool:
+    try:
+        return takes_back(services(), bank_id)
+    except UnknownBank:
+        return False
 
 
 def _in_app(view: PaymentView) -> PaymentView:

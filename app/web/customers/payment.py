@@ -7,12 +7,15 @@ import dataclasses
 from flask import abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.errors import NotFound, TooLate
+from app.errors import Conflict, NotFound, TooLate
 from app.journey.payments import access
 from app.journey.payments import service as payments
+from app.journey.payments.looks import work_key
 from app.journey.payments.read import PaymentView, is_decided, payment_view
 from app.journey.payments.states import PaymentState, Truth
 from app.journey.receipts.read import receipt_ids
+from app.services import WEB_DEADLINE_S
+from app.tasks import run_now
 from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
 from app.web.customers.bank_view import view_of_bank
 from app.web.customers.pages import approves_in_app, blueprint, me, named_payment, set_cookie
@@ -77,7 +80,7 @@ def payment(pay: str) -> ResponseReturnValue:
         "customers/payment.html",
         payment=view,
         just_back="back" in request.args,
-        refresh_s=None if view.final or view.truth is Truth.SCHEDULED else REFRESH_S,
+        refresh_s=REFRESH_S if _may_change_soon(view) else None,
         limited=limited,
         round=chosen,
         next_href=next_href,
@@ -110,6 +113,27 @@ def cancel(pay: str) -> ResponseReturnValue:
     if stopped is not None and "pay" in request.form:
         return redirect(url_for("customers.confirm", inv=stopped.invoice_id, consent=stopped.consent_id), 303)
     return redirect(url_for("customers.payment", pay=pay), 303)
+
+
+@blueprint.post("/payments/<pay>/take-back")
+def take_back(pay: str) -> ResponseReturnValue:
+    """Have the bank asked to drop what it keeps until a day. Too late, or not by us, is no error: the page says so."""
+    try:
+        with services().unit_of_work() as uow:
+            payments.want_back(services(), uow, signed_in=me(), payment_id=pay)
+            uow.commit()
+    except (Conflict, TooLate):
+        pass
+    else:
+        run_now(services(), work_key(pay), deadline_s=WEB_DEADLINE_S)
+    return redirect(url_for("customers.payment", pay=pay), 303)
+
+
+def _may_change_soon(view: PaymentView) -> bool:
+    """While somebody looks at it. What waits for its day changes before by what its customer does."""
+    if view.truth is Truth.KEPT:
+        return (view.is_wanted_back or (view.unwanted and view.bank_takes_back)) and not view.is_kept_on
+    return not view.final and view.truth is not Truth.SCHEDULED
 
 
 def _must_be_decided(payment_id: str) -> None:

@@ -15,19 +15,22 @@ from app.errors import Conflict, FieldError, Invalid
 from app.journey.answers.read import Sayable, last_answers, sayable
 from app.journey.answers.rules import are_granted
 from app.journey.answers.states import AnswerKind
-from app.journey.decisions.orders import checked_part, price_of
+from app.journey.decisions.bank_days import carried_out_on, in_time_for
+from app.journey.decisions.orders import LATER_MOST, checked_part, is_kept_day, price_of
+from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.under_consent import shown_consent
 from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, invoice_view
 from app.journey.invoices.states import InvoiceState
+from app.journey.payments.speaker import takes_back
 from app.journey.plans import service
-from app.journey.plans.bank_days import carried_out_on, in_time_for
 from app.journey.plans.read import last_plans
 from app.journey.plans.rules import AHEAD_MOST, PlannedDay, each_month, evenly, in_equal_parts, split
 from app.people import stops
 from app.people.customers import morning_of, today_of
 from app.web.context import services
+from app.web.customers.bank_view import BankView
 from app.web.customers.decide import usable_bank
 from app.web.customers.inbox import bill_page
 from app.web.customers.pages import blueprint, me, typed_amount
@@ -38,6 +41,8 @@ from connectors.money import Money
 ROWS = 6
 #: standing consents for which days are looked at
 CONSENTS_MOST = 3
+#: further banks that are named as keeping a payment until its day
+KEEPERS_MOST = 6
 #: into how many parts a bill is split without typing: until the day by which it is to be paid, and after it
 SPLITS, LATER_SPLITS = (2, 3, 4), (2, 3, 4, 6)
 
@@ -59,6 +64,16 @@ class DayCovered:
 
     day: DayOffered
     way: WayView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """A bank that keeps the payment until its day, and the days on which it works."""
+
+    bank: BankView | None  #: None: nobody knows yet which one is its customer's
+    days: tuple[DayOffered, ...]
+    takes_back: bool  #: it can be asked from here to give it up
+    others: tuple[BankView, ...]  #: further banks that keep it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +104,10 @@ def in_parts(inv: str) -> ResponseReturnValue:
 
 @blueprint.post("/bills/<inv>/later")
 def plan_day(inv: str) -> ResponseReturnValue:
+    """A day to be asked on; or one until which a bank is to keep it, which is looked at and signed on the next page."""
     try:
+        if "bank" in request.form:
+            return _to_be_kept(inv)
         days = [PlannedDay(_day(request.form.get("day") or request.form.get("other", ""), "/day"))]
         return _done(inv, days, service.make)
     except Invalid as refused:
@@ -113,6 +131,18 @@ def withdraw_plan(inv: str, pln: str) -> ResponseReturnValue:
     except Conflict as refused:
         return bill_page(inv, error=refused.code), refused.status
     return redirect(url_for("customers.bill", inv=inv), 303)
+
+
+def _to_be_kept(invoice_id: str) -> ResponseReturnValue:
+    day, bank = _day(request.form.get("other", ""), "/day"), usable_bank(request.form["bank"])
+    customer = me().customer
+    with services().reading() as uow:
+        today = today_of(customer, uow.now)
+        bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
+        may_be = is_kept_day(day, currency=bill.left.currency, now=uow.now) and today < day <= today + LATER_MOST
+    if bank is None or not bank.keeps_days or not may_be:
+        raise _wrong("/bank_day", "Choose a day on which banks work, from tomorrow on, within a year.")
+    return redirect(url_for("customers.confirm", inv=invoice_id, bank=bank.id, on=day.isoformat()), 303)
 
 
 def _done(invoice_id: str, days: Sequence[PlannedDay], verb: Callable[..., object]) -> ResponseReturnValue:
@@ -187,7 +217,9 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         days = days_offered(invoice, bill, today=today)
         is_offered = takes_parts(uow.session, invoice) or template == "customers/later.html"
         on_top = is_paid_on_top(uow.session, invoice)
-        covered = _covered(uow, invoice, bill, days) if template == "customers/later.html" else ()
+        is_later = template == "customers/later.html"
+        covered = _covered(uow, invoice, bill, days) if is_later else ()
+        keeper = _keeper(uow, bill, days) if is_later else None
     if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or on_top:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
@@ -198,6 +230,7 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         plan=plan if plan is not None and plan.stands else None,
         days=days,
         covered=covered,
+        keeper=keeper,
         splits=splits_offered(bill, today=today),
         later_splits=later_splits(bill, may, today=today),
         may=may,
@@ -261,6 +294,25 @@ def _covered(
             if consent.reason is None:
                 found.append(DayCovered(day=day, way=way))
     return tuple(sorted(found, key=lambda one: one.day.pay_on))
+
+
+def _keeper(uow: UnitOfWork, bill: InvoiceView, days: Sequence[DayOffered]) -> Keeper | None:
+    """The bank that was asked for, else the one used last. None: no bank keeps a payment of this bill."""
+    customer, keeps = me().customer, [bank.id for bank in services().banks.banks() if bank.keeps_days]
+    ways = ways_of_bill(uow, bill, customer_id=customer.id, troubled={}, ask=keeps) if keeps else None
+    if ways is None or stops.is_stopped(uow.session, customer.id):
+        return None
+    banks = {way.bank_id: way.bank for way in ways.single if way.covers and way.bank is not None}
+    used_last = bank_used_last(uow.session, customer_id=customer.id, currency=bill.left.currency)
+    chosen = banks.pop(request.args.get("bank", used_last or ""), None)
+    if chosen is None and not banks:
+        return None
+    return Keeper(
+        bank=chosen,
+        days=tuple(day for day in days if is_kept_day(day.pay_on, currency=bill.left.currency, now=uow.now)),
+        takes_back=chosen is not None and takes_back(services(), chosen.id),
+        others=tuple(banks.values())[:KEEPERS_MOST],
+    )
 
 
 def splits_offered(bill: InvoiceView, *, today: dt.date) -> tuple[SplitOffered, ...]:

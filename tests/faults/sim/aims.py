@@ -30,6 +30,7 @@ class Aim:
     corrects_between: float = 0.0  #: how often a bill is corrected between two steps of its payment
     vets_between: float = 0.0  #: how often an operator does something about an account between two steps of a payment
     in_pounds: bool = False  #: a company in Britain bills as well: standing consents can pay to it
+    keeps: float = 0.0  #: how often a customer wants the bank to keep a single payment until a day
     stops_between: float = 0.0  #: how often a customer means to end a payment between two of its steps
 
     def is_about(self, point: str) -> bool:
@@ -115,8 +116,8 @@ STANDING = Aim(
 )
 #: of all seeds, STANDING_SHARE of those without a sign-in. By dice of their own: what other seeds are does not change
 SIGN_IN_SHARE, ADDING_SHARE, VETTING_SHARE, STANDING_SHARE, STOPPING_SHARE = 0.2, 0.25, 0.15, 0.25, 0.1
-#: of all seeds: people who answer their bills otherwise than by paying them
-ANSWERING_SHARE = 0.25
+#: of all seeds: people who answer their bills otherwise than by paying them; and who have banks keep payments
+ANSWERING_SHARE, KEEPING_SHARE = 0.25, 0.2
 
 
 def drawn(dice: random.Random, seed: int) -> Aim:
@@ -133,6 +134,10 @@ def drawn(dice: random.Random, seed: int) -> Aim:
     aside = random.Random(f"answering {seed}")  # noqa: S311  # as well
     if aside.random() < ANSWERING_SHARE:
         aim = replace(aim, own_deeds={**aim.own_deeds, "answer": 10})
+    aside = random.Random(f"keeping {seed}")  # noqa: S311  # as well
+    if aside.random() < KEEPING_SHARE:
+        deeds = {**aim.deeds, "hurry": aim.deeds.get("hurry", 1) * 3}  # people who get there
+        aim = replace(aim, keeps=0.9, deeds=deeds, own_deeds={**aim.own_deeds, "keep": 8})
     aside = random.Random(f"vetting {seed}")  # noqa: S311  # as well
     return _with_operators(aim) if aside.random() < VETTING_SHARE else aim
 

@@ -34,10 +34,13 @@ from connectors.money import Money
 from connectors.profile import POLL_S, BankProfile
 from connectors.security.pkce import challenge
 from tests.faults.sim.floor import Floor
+from tests.faults.sim.keeping import Dated
 
 T = TypeVar("T")
 
 FORGOTTEN = "404"
+#: of what is kept until a day
+KEPT, _DAY = "ACTC", "requestedExecutionDate"
 PAID = ("ACSC", "ACCC")
 DEAD = ("RJCT", "CANC", FORGOTTEN)
 S, M, H, D = 1, 60, 3600, 86_400
@@ -307,9 +310,14 @@ class Order:
     submitted_at: dt.datetime | None = None
     owner: str | None = None  #: who was signed in when it was given, where that is wanted
     given_with: str | None = None  #: and the token
+    execute_on: dt.date | None = None  #: the later day until which it is kept once it is approved
     asked_in_app: bool = False  #: the bank's app asks for its approval
     lied: bool = False  #: the bank said that it will not happen, or that it knows nothing of it, and that was not so
     confessed: bool = False  #: and told since that it was executed
+
+    def is_kept(self, at: dt.datetime) -> bool:
+        """Approved, and its day has not come by the bank's clock."""
+        return self.approved and self.execute_on is not None and at.date() < self.execute_on and self.word(at) == KEPT
 
     @property
     def is_undecided(self) -> bool:
@@ -539,6 +547,14 @@ class Bank:
     def _paid_by(self, bank_payment_id: str) -> Order | None:
         return self.by_id.get(bank_payment_id)
 
+    def cancelled_there(self, order: Order) -> bool:
+        """Its customer cancels, at the bank, what it keeps until a day."""
+        if not order.is_kept(self.floor.now):
+            return False
+        self.version += 1
+        self._gone(order, "bank cancelled by customer")
+        return True
+
     def second_approval(self) -> None:
         """The second person signs one order, or never."""
         for order in self.orders:
@@ -678,6 +694,7 @@ class Bank:
             made_at=now,
             deadline=now + life,
             log=[(now, "RCVD")],
+            execute_on=dt.date.fromisoformat(body[_DAY]) if _DAY in body else None,
         )
         if self.nature.after_deadline != "RCVD":
             order.log.append((order.deadline + dt.timedelta(seconds=1), self.nature.after_deadline))
@@ -708,6 +725,10 @@ class Bank:
         order.approved = True
         order.cut(self.floor.now)
         at = self.floor.now
+        if order.execute_on is not None and at.date() < order.execute_on:
+            self.floor.counts["bank kept until a day"] += 1
+            order.log.append((at, KEPT))
+            at = dt.datetime.combine(order.execute_on, dt.time(), dt.UTC)
         for word, least, most in PATHS[name]:
             at += dt.timedelta(seconds=dice.uniform(least, most))
             order.log.append((at, word))
@@ -717,6 +738,8 @@ class Bank:
         if order is None or order.word(now) in DEAD:
             self.floor.counts["bank nothing to drop"] += 1
             return None
+        if order.is_kept(now) and self.nature.takes_back and not self.nature.lies:
+            return self._gone(order, "bank dropped what it kept")
         if order.approved or not self.nature.takes_back:
             if self.nature.lies and self.nature.takes_back and not order.executed(now):
                 self.floor.counts["lie dropped"] += 1
@@ -724,9 +747,12 @@ class Bank:
                 return status_of_word("CANC")
             self.floor.counts["bank kept"] += 1
             return None
-        self.floor.counts["bank dropped"] += 1
-        order.cut(now)
-        order.log.append((now, "CANC"))
+        return self._gone(order, "bank dropped")
+
+    def _gone(self, order: Order, how: str) -> BankStatus:
+        self.floor.counts[how] += 1
+        order.cut(self.floor.now)
+        order.log.append((self.floor.now, "CANC"))
         return status_of_word("CANC")
 
     def _status_of(self, order: Order | None) -> BankStatus:
@@ -763,6 +789,10 @@ class Bank:
 
 class Executing(Bank):
     """One where the customer's approval executes, and that can be asked to drop what nobody has approved."""
+
+    @property
+    def future_dated(self) -> Dated:
+        return Dated(self)
 
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
         return self._call("cancel", lambda: self._drop(self.by_id.get(consent_id)), timeout_s)

@@ -157,10 +157,13 @@ def _are_parts(group: Sequence[tuple[Row, Order]]) -> bool:
 
 def _other_than_decided(world: World, order: Order) -> Iterator[Found]:
     row = world.house.raw.execute(
-        "SELECT amount_minor, currency, payee_iban, payee_name FROM decision WHERE 'pay' || substr(payment_id, 5) = ?",
+        "SELECT amount_minor, currency, payee_iban, payee_name,"
+        " CASE WHEN verb = 'pay_on_day' AND consent_id IS NULL THEN pay_on END"
+        " FROM decision WHERE 'pay' || substr(payment_id, 5) = ?",
         (order.end_to_end_id,),
     ).fetchone()
-    asked = (order.amount.minor, order.amount.currency, order.iban, order.name)
+    day = None if order.execute_on is None else order.execute_on.isoformat()
+    asked = (order.amount.minor, order.amount.currency, order.iban, order.name, day)
     if row is None or tuple(row) != asked:
         yield "A5", f"{order.id}: decided {row}, ordered {asked}"
 
@@ -216,7 +219,7 @@ def _promised_too_late(world: World, row: Row) -> Iterator[Found]:
 
 def _told(world: World, watch: Watch, row: Row) -> Told:
     known = watch.told.get(row.id)
-    if known is not None and known[0] == row:
+    if known is not None and known[0] == row and known[1].truth is not Truth.KEPT:
         return known[1]
     with world.services.reading() as uow:
         view = payment_view(uow.session, row.id, now=uow.now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from connectors.contract import BankRequest, ConsentStatus, PaymentOrder, PsuContext, Submitted
 from connectors.errors import BankRefused
 from tests.faults.sim.bank import DEAD, Bank, Order, status_of_word
+from tests.faults.sim.keeping import Scheduled
 
 #: a bank keeps an idempotency key for so long
 KEY_LIFE = dt.timedelta(hours=24)
@@ -22,6 +23,10 @@ class Submitting(Bank):
 
     keys: dict[str, tuple[bytes, Order, dt.datetime]] = field(default_factory=dict)
     by_payment_id: dict[str, Order] = field(default_factory=dict)
+
+    @property
+    def scheduled(self) -> Scheduled:
+        return Scheduled(self)
 
     def draft_submission(self, order: PaymentOrder, *, consent_id: str, request_id: str) -> BankRequest:
         said = {"consent": consent_id, "amount": str(order.amount), "end_to_end_id": order.end_to_end_id}

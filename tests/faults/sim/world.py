@@ -41,6 +41,7 @@ from tests.faults.sim.answering import Answering
 from tests.faults.sim.bank import FORGOTTEN, Bank, Executing, Order, WayBack, profile_of
 from tests.faults.sim.floor import Fiber, Floor, Process
 from tests.faults.sim.house import PARTY, PSU, House, Person
+from tests.faults.sim.keeping import Keeping
 from tests.faults.sim.signing_in import LAST_LOOKS, SigningIn
 from tests.faults.sim.standing import StandingConsents
 from tests.faults.sim.submitting import Submitting
@@ -132,7 +133,9 @@ class World:
         self.banks: list[Bank] = []
         for name in ("north", "south"):
             kind = aim.kind or (Submitting if dice.random() < 0.3 else Executing)
-            self.banks.append(kind(self.floor, replace(profile_of(name, dice), **aim.profile(dice)), aim.nature(dice)))
+            profile = replace(profile_of(name, dice), **aim.profile(dice))
+            keeps = not profile.sign_in_first and profile.status_access != "psu_token"
+            self.banks.append(kind(self.floor, replace(profile, keeps_days=keeps), aim.nature(dice)))
         opened = house.open(self.floor.clock, self.banks, in_pounds=aim.in_pounds)
         handlers = {name: self._watched(name, handler) for name, handler in HANDLERS.items()}
         self.kept = house.kept()
@@ -147,6 +150,7 @@ class World:
         self.answering = Answering(self)
         self.vetting = Vetting(self)
         self.standing = StandingConsents(self)
+        self.keeping = Keeping(self)
         self.receivers = {
             url: Receiver(biller_id=biller_id, secret=secret) for url, (biller_id, secret) in house.endpoints.items()
         }
@@ -551,12 +555,15 @@ class World:
         self.adding.before(person, invoice_id, bank)
         share = self.dice.uniform(0.05, 0.95) if self.dice.random() < self.in_parts else None
         ahead = self.dice.randint(1, 3) if consent_id is not None and self.dice.random() < LATER else None
+        kept = self.keeping.day(person, bank) if consent_id is None else None
 
         def show() -> None:
             services = self.services
             bank, customer = services.banks.profile(bank_id), person.signed_in.customer
             how = orders.Wanted(
-                consent_id=consent_id, part=self._part_of(invoice_id, share), pay_on=self._day_ahead(person, ahead)
+                consent_id=consent_id,
+                part=self._part_of(invoice_id, share),
+                pay_on=kept or self._day_ahead(person, ahead),
             )
             with services.reading() as uow:
                 seen = decisions.shown_now(uow, customer=customer, invoice_id=invoice_id, bank=bank, wanted=how)
@@ -774,6 +781,9 @@ class World:
     def _is_issuer_right(self, bank_id: str, way: WayBack) -> bool:
         bank = self._bank(bank_id)
         return way.issuer == bank.profile.issuer or (way.issuer is None and not bank.nature.names_issuer)
+
+    def do_keep(self) -> bool:
+        return self.keeping.deed()
 
     def do_cancel(self) -> bool:
         found = self._payments("awaiting_customer", "authorised", "submitting", "unknown", "initiating", "accepted")

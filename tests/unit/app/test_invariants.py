@@ -880,6 +880,25 @@ def sent_before_its_day_had_come(books: Books) -> None:
     books.change("payment", payment, send_from=_first_sending(books)["sent_at"] + SECOND)
 
 
+@_breaks("C14", "C15")
+def kept_by_its_bank_though_it_was_decided_for_today(books: Books) -> None:
+    payment = books.payment("settled")
+    books.change("payment", payment, kept_until=books.of("decision", payment)["decided_at"] - SECOND)
+
+
+@_breaks("C15")
+def kept_until_another_day_than_was_decided(books: Books) -> None:
+    payment = books.payment("settled")
+    decision = books.of("decision", payment)
+    books.change("decision", decision, verb="pay_on_day")
+    books.change("payment", payment, kept_until=decision["decided_at"] + 100 * HOUR)
+
+
+@_breaks("C15")
+def wanted_back_though_no_bank_keeps_it(books: Books) -> None:
+    books.change("payment", books.payment("settled"), take_back_since=books.payment("settled")["created_at"])
+
+
 @_breaks("C13", "B2")
 def submitted_though_nobody_approved_it(books: Books) -> None:
     submission(books, SECOND)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.journey.plans.bank_days import carried_out_on, in_time_for, is_bank_day
+from app.journey.decisions.bank_days import carried_out_on, in_time_for, is_bank_day
 from app.journey.plans.rules import (
     DAYS_MOST,
     PlannedDay,
