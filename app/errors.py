@@ -31,6 +31,7 @@ class AppError(Exception):
         self.detail = detail
         self.errors = errors
         self.actions = actions  # what can be done instead, for a program: public and stable
+        self.about: str | None = None  # where several were meant at once: the id of the one that it is about
 
 
 class Invalid(AppError):

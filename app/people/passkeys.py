@@ -164,27 +164,45 @@ def start_payment(
     The challenge is SHA-256 over a fresh salt and the canonical JSON of ``order``: payee, account, amount, currency,
     date, bank. Nobody can get the signature of one order and use it for another.
     """
+    return _start_linked(uow, party=party, customer_id=customer_id, purpose=purpose, over=order, name="order")
+
+
+def start_payments(uow: UnitOfWork, *, party: RelyingParty, customer_id: str, orders: list[dict[str, Any]]) -> Started:
+    """The same for several orders that are signed at once: over the canonical JSON of their list."""
+    return _start_linked(uow, party=party, customer_id=customer_id, purpose="pay-together", over=orders, name="orders")
+
+
+def _start_linked(
+    uow: UnitOfWork,
+    *,
+    party: RelyingParty,
+    customer_id: str,
+    purpose: str,
+    over: dict[str, Any] | list[dict[str, Any]],
+    name: str,
+) -> Started:
     known = _credential_ids(uow.session, customer_id)
     if not known:
         raise NotAllowed("no-passkey", "Create a passkey first: it is what signs a payment.")
     salt = new_secret()
     options = webauthn.generate_authentication_options(
         rp_id=party.host,
-        challenge=linked_challenge(salt, order),
+        challenge=linked_challenge(salt, over),
         allow_credentials=[PublicKeyCredentialDescriptor(id=credential) for credential in known],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return _hand_out(uow, options, purpose=purpose, customer_id=customer_id, data={"salt": salt, "order": order})
+    return _hand_out(uow, options, purpose=purpose, customer_id=customer_id, data={"salt": salt, name: over})
 
 
-def linked_challenge(salt: str, order: dict[str, Any]) -> bytes:
-    """The challenge that binds a signature to one order; recomputed by whoever checks the evidence."""
-    return hashlib.sha256(f"{salt}\n".encode() + canonical(order)).digest()
+def linked_challenge(salt: str, over: dict[str, Any] | list[dict[str, Any]]) -> bytes:
+    """The challenge that binds a signature to one order, or to a list of them; recomputed by whoever checks the
+    evidence: over its ``orders`` where several were signed at once, with its ``order`` among them, else over that."""
+    return hashlib.sha256(f"{salt}\n".encode() + canonical(over)).digest()
 
 
-def canonical(order: dict[str, Any]) -> bytes:
-    """The one spelling of an order."""
-    return json.dumps(order, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+def canonical(over: dict[str, Any] | list[dict[str, Any]]) -> bytes:
+    """The one spelling of an order, or of a list of them: no list is spelled as an order is."""
+    return json.dumps(over, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def take(uow: UnitOfWork, *, token: object, purpose: str, customer_id: str | None) -> Ceremony:

@@ -316,13 +316,13 @@ def test_who_decides_about_one_of_two_that_may_be_the_same_has_locked_both(journ
     own = add(journey.browser, iban=account, number="A-1", reference="Lumen")
     other = journey.bill(number="A-2", amount="7.00")
     with journey.services.unit_of_work() as first:
-        payee_checks.lock_with_twins(first.session, first.session.get_one(Invoice, own))
+        payee_checks.lock_with_twins(first.session, [first.session.get_one(Invoice, own)])
         for invoice_id, waits in ((delivered, True), (own, True), (other, False)):
             with journey.services.unit_of_work() as second:
                 second.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
                 invoice = second.session.get_one(Invoice, invoice_id)
                 with pytest.raises(OperationalError) if waits else contextlib.nullcontext():
-                    payee_checks.lock_with_twins(second.session, invoice)
+                    payee_checks.lock_with_twins(second.session, [invoice])
 
 
 def test_however_many_may_be_the_same_they_are_locked_by_two_statements(journey: Journey) -> None:
@@ -340,7 +340,7 @@ def test_however_many_may_be_the_same_they_are_locked_by_two_statements(journey:
             invoice = uow.session.get_one(Invoice, delivered)
             engine = uow.session.get_bind()
             event.listen(engine, "before_cursor_execute", hear)
-            payee_checks.lock_with_twins(uow.session, invoice)
+            payee_checks.lock_with_twins(uow.session, [invoice])
             event.remove(engine, "before_cursor_execute", hear)
         assert len([each for each in said if "FROM ledger_balance" in each]) == 1
         said.clear()

@@ -73,9 +73,11 @@ def order_now(
     bank: BankProfile,
     check: PayeeCheck | None,
     wanted: Wanted = ALL_AT_ONCE,
+    besides_minor: int = 0,
 ) -> dict[str, str]:
-    """The order to pay this invoice as it is at this moment. Raises Conflict (NotCovered among them), Invalid, and
-    NotFound for a standing consent that is not this customer's at this bank."""
+    """The order to pay this invoice as it is at this moment. ``besides_minor``: what other bills that are signed with
+    it take of the same standing consent. Raises Conflict (NotCovered among them), Invalid, and NotFound for a standing
+    consent that is not this customer's at this bank."""
     earlier = earlier_of(uow.session, invoice)
     must_not_be_paid_on_top(uow.session, invoice)
     if wanted.part is not None or invoice.held_back_minor:
@@ -97,6 +99,7 @@ def order_now(
         bank=bank,
         consent_id=wanted.consent_id,
         at=begins_at or uow.now,
+        besides_minor=besides_minor,
     )
     return order | {"consent": standing.consent_id}
 
@@ -183,8 +186,8 @@ def _as_signed(earlier: EarlierPayments | None) -> dict[str, str]:
     return {name: " ".join(ids) for name, ids in known.items() if ids}
 
 
-def shown_of(order: dict[str, str]) -> str:
-    """The hash of an order. The page that shows it carries this to the ceremony."""
+def shown_of(order: dict[str, str] | list[dict[str, str]]) -> str:
+    """The hash of an order, or of several. The page that shows it carries this to the ceremony."""
     return hashlib.sha256(passkeys.canonical(order)).hexdigest()
 
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import and_, delete, exists, or_, select
@@ -21,7 +22,13 @@ from sqlalchemy.orm import Session
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, NotFound
 from app.journey.decisions.models import Decision, PayeeCheck, PayeeName
-from app.journey.invoices.access import invoice_of_customer, lock_invoices, must_be_free, payee_of
+from app.journey.invoices.access import (
+    already_in_payment,
+    invoice_of_customer,
+    lock_invoices,
+    must_be_free,
+    payee_of,
+)
 from app.journey.invoices.alike import Likeness, likeness
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import doubts_of
@@ -286,15 +293,24 @@ def as_signed(check: PayeeCheck | None) -> dict[str, str]:
     }
 
 
-def lock_with_twins(session: Session, invoice: Invoice) -> None:
-    """Nobody decides about it, nor about a bill that may be the same, takes one of them or takes something off it until
-    this transaction ends.
+def lock_with_twins(session: Session, invoices: Collection[Invoice]) -> None:
+    """Nobody decides about these, nor about a bill that may be the same, takes one of them or takes something off it
+    until this transaction ends.
 
     Of bills that replace each other only the last one is locked: no other can be decided on, and whoever locks two of
-    them begins with the earlier one.
+    them begins with the earlier one. So of several each must be free before any is locked: one that was replaced
+    meanwhile could stand here beside its new version. Raises Conflict.
     """
-    same = twins(session, invoice_id=invoice.id)
-    lock_invoices(session, {invoice.id, *(each.id for each in same if each.is_last)})
+    ids = {invoice.id for invoice in invoices}
+    same = {each.id for invoice in invoices for each in twins(session, invoice_id=invoice.id) if each.is_last}
+    if len(ids) > 1:
+        states = session.execute(select(Invoice.id, Invoice.state).where(Invoice.id.in_(ids)))
+        for invoice_id, state in states:
+            if state != InvoiceState.TO_PAY:
+                taken = already_in_payment()
+                taken.about = invoice_id
+                raise taken
+    lock_invoices(session, ids | same)
 
 
 def account_key(typed: str) -> str:

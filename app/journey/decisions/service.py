@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
-from app.errors import Conflict, Invalid
+from app.errors import AppError, Conflict, Invalid
 from app.journey.consents.my_banks import has_removed
 from app.journey.decisions import orders, payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided
-from app.journey.decisions.models import Decision, Verb
-from app.journey.decisions.orders import ALL_AT_ONCE, Wanted
+from app.journey.decisions.models import Decision, PayeeCheck, Verb
+from app.journey.decisions.orders import ALL_AT_ONCE, Price, Wanted
 from app.journey.invoices import service as invoices
 from app.journey.invoices.access import (
     invoice_of_customer,
@@ -24,10 +26,11 @@ from app.journey.invoices.access import (
     must_not_be_set_aside,
     payee_of,
 )
+from app.journey.invoices.models import Invoice
 from app.journey.ledger.rules import Claim
 from app.people import biller_queue, passkeys, stops
 from app.people.customers import today_of
-from app.people.models import Customer
+from app.people.models import Ceremony, Customer
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
 from connectors.contract import PsuContext
@@ -44,6 +47,15 @@ class Decided:
     payment_id: str
     work: Recorded
     under_consent: bool  #: nobody is to approve it at the bank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToPay:
+    """A bill, from which bank it is to be paid, and how."""
+
+    invoice_id: str
+    bank: BankProfile
+    wanted: Wanted = ALL_AT_ONCE
 
 
 def start_paying(
@@ -68,18 +80,33 @@ def start_paying(
     signed_in.check_acts()
     customer = signed_in.customer
     stops.must_not_stand(uow, customer.id)
-    _must_not_be_removed(uow, customer_id=customer.id, bank=bank)
-    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
+    order = order_to_sign(uow, customer=customer, bill=ToPay(invoice_id=invoice_id, bank=bank, wanted=wanted))
+    if shown != orders.shown_of(order):
+        raise changed()
+    return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
+
+
+def order_to_sign(uow: UnitOfWork, *, customer: Customer, bill: ToPay, besides_minor: int = 0) -> dict[str, str]:
+    """The order of a bill that could be decided on at this moment. ``besides_minor``: what other bills that are signed
+    with it take of the same standing consent. Raises as ``start_paying`` does."""
+    _must_not_be_removed(uow, customer_id=customer.id, bank=bill.bank)
+    invoice = invoice_of_customer(uow.session, invoice_id=bill.invoice_id, customer_id=customer.id)
     payee_of(invoice)
     must_be_free(invoice)
     must_not_be_set_aside(invoice)
     must_have_open_account(uow, invoice)
-    check = payee_checks.must_stand(uow, invoice, bank=bank)
-    order = orders.order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, wanted=wanted)
-    _check_signed_in(uow, customer_id=customer.id, bank=bank)
-    if shown != orders.shown_of(order):
-        raise _changed()
-    return passkeys.start_payment(uow, party=party, customer_id=customer.id, order=order)
+    check = payee_checks.must_stand(uow, invoice, bank=bill.bank)
+    order = orders.order_now(
+        uow,
+        customer=customer,
+        invoice=invoice,
+        bank=bill.bank,
+        check=check,
+        wanted=bill.wanted,
+        besides_minor=besides_minor,
+    )
+    _check_signed_in(uow, customer_id=customer.id, bank=bill.bank)
+    return order
 
 
 def decide(
@@ -102,40 +129,146 @@ def decide(
     among them); then nothing is written.
     """
     signed_in.check_acts()
-    customer = signed_in.customer
-    taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=customer.id)
-    signed: dict[str, Any] = taken.data["order"]
-    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id)
-    biller_queue.wait_to_read(uow.session, invoice.biller_id)
-    payee_checks.lock_with_twins(uow.session, invoice)
-    invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
-    payee_name, payee_iban = payee_of(invoice)
-    # before all that says that nothing was paid: a payment that is under way may have moved money
-    must_be_free(invoice)
-    must_not_be_set_aside(invoice)
-    must_have_open_account(uow, invoice, lock=True)
+    taken = passkeys.take(uow, token=ceremony, purpose="pay", customer_id=signed_in.customer.id)
+    signature = Signature(party=party, ceremony=taken, credential=credential, psu=psu)
+    signed = {invoice_id: taken.data["order"]}
+    [decided] = decide_all(uow, customer=signed_in.customer, signed=signed, signature=signature, banks=banks)
+    return decided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What came back from the customer's device, and the challenge that it is over; not checked yet."""
+
+    party: RelyingParty
+    ceremony: Ceremony
+    credential: dict[str, Any]
+    psu: PsuContext
+
+
+def decide_all(
+    uow: UnitOfWork,
+    *,
+    customer: Customer,
+    signed: Mapping[str, dict[str, str]],
+    signature: Signature,
+    banks: Mapping[str, BankProfile],
+) -> list[Decided]:
+    """Decide to pay each of these invoices, by its id, as its order was signed: all of them, or none. What is refused
+    says of which it is (``AppError.about``); then nothing may be committed.
+
+    Locked in everybody's order: the queues of the billers, what is due of all these bills and of those that may be the
+    same, the invoices, the accounts, the customer's stop, the consents, the passkey, and last the limits.
+    """
+    found = [invoice_of_customer(uow.session, invoice_id=each, customer_id=customer.id) for each in signed]
+    for biller_id in sorted({invoice.biller_id for invoice in found if invoice.biller_id is not None}):
+        biller_queue.wait_to_read(uow.session, biller_id)
+    payee_checks.lock_with_twins(uow.session, found)
+    locked = {each: _to_be_decided(uow, each, customer_id=customer.id) for each in sorted(signed)}
     stops.hold_off(uow.session, customer.id)
     stops.must_not_stand(uow, customer.id)
-    bank = banks.get(signed["bank"])
-    today = today_of(customer, uow.now)
+    for consent_id in sorted({order["consent"] for order in signed.values() if "consent" in order}):
+        under_consent.lock(uow.session, consent_id=consent_id, customer_id=customer.id)
+    besides: Counter[str | None] = Counter()  # by consent
+    agreed = []
+    for invoice_id, order in signed.items():
+        of, invoice = order.get("consent"), locked[invoice_id]
+        with _about(invoice_id):
+            one = _as_signed(
+                uow, customer=customer, invoice=invoice, signed=order, banks=banks, besides_minor=besides[of]
+            )
+        besides[of] += one.price.amount.minor
+        agreed.append(one)
+    party, ceremony, credential = signature.party, signature.ceremony, signature.credential
+    _, evidence = passkeys.verify(uow, party=party, ceremony=ceremony, credential=credential, customer_id=customer.id)
+    decided = [_write_down(uow, each, customer=customer, evidence=evidence, psu=signature.psu) for each in agreed]
+    of_consents = [each for each in zip(agreed, decided, strict=True) if each[1].under_consent]
+    for each, made in sorted(of_consents, key=lambda pair: pair[0].signed["consent"]):
+        with _about(each.invoice.id):
+            at = orders.sent_from(each.day, customer=customer, decided_at=uow.now) or uow.now
+            minor = each.price.amount.minor
+            consent_id = each.signed["consent"]
+            under_consent.take(uow, consent_id=consent_id, payment_id=made.payment_id, minor=minor, at=at)
+    return decided
+
+
+@contextlib.contextmanager
+def _about(invoice_id: str) -> Iterator[None]:
+    try:
+        yield
+    except AppError as error:
+        error.about = invoice_id
+        raise
+
+
+def _to_be_decided(uow: UnitOfWork, invoice_id: str, *, customer_id: str) -> Invoice:
+    """The invoice as it is now, locked together with the account that it is paid to."""
+    with _about(invoice_id):
+        invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id, lock=True)
+        payee_of(invoice)
+        # before all that says that nothing was paid: a payment that is under way may have moved money
+        must_be_free(invoice)
+        must_not_be_set_aside(invoice)
+        must_have_open_account(uow, invoice, lock=True)
+        return invoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agreed:
+    """One signed order, which is still what would be ordered now."""
+
+    invoice: Invoice
+    signed: dict[str, str]
+    bank: BankProfile
+    check: PayeeCheck | None
+    price: Price
+    day: dt.date
+    is_today: bool
+
+
+def _as_signed(
+    uow: UnitOfWork,
+    *,
+    customer: Customer,
+    invoice: Invoice,
+    signed: dict[str, str],
+    banks: Mapping[str, BankProfile],
+    besides_minor: int,
+) -> _Agreed:
+    """Raises Conflict where anything of it has changed."""
+    bank, today = banks.get(signed["bank"]), today_of(customer, uow.now)
     if bank is None:
-        raise _changed()
+        raise changed()
     _must_not_be_removed(uow, customer_id=customer.id, bank=bank)
     check = payee_checks.must_stand(uow, invoice, bank=bank)
-    consent_id = signed.get("consent")
-    if consent_id is not None:
-        under_consent.lock(uow.session, consent_id=consent_id, customer_id=customer.id)
     part = str(Money(int(signed["amount_minor"]), signed["currency"])) if "rest_minor" in signed else None
     later = signed["day"] if "sent_from" in signed or "kept_by" in signed else None
     if later is not None and later <= today.isoformat():
-        raise _changed()  # it was to wait for its day, and could be cancelled until then
-    wanted = Wanted(consent_id=consent_id, part=part, pay_on=later)
-    if signed != orders.order_now(uow, customer=customer, invoice=invoice, bank=bank, check=check, wanted=wanted):
-        raise _changed()
+        raise changed()  # it was to wait for its day, and could be cancelled until then
+    wanted = Wanted(consent_id=signed.get("consent"), part=part, pay_on=later)
+    order = orders.order_now(
+        uow,
+        customer=customer,
+        invoice=invoice,
+        bank=bank,
+        check=check,
+        wanted=wanted,
+        besides_minor=besides_minor,
+    )
+    if signed != order:
+        raise changed()
     _check_signed_in(uow, customer_id=customer.id, bank=bank)
-    _, evidence = passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer.id)
     day = orders.day_of(wanted, bank=bank, currency=invoice.currency, today=today, now=uow.now)
     price = orders.price_of(invoice, day=day, part=part)
+    return _Agreed(invoice=invoice, signed=signed, bank=bank, check=check, price=price, day=day, is_today=day == today)
+
+
+def _write_down(
+    uow: UnitOfWork, agreed: _Agreed, *, customer: Customer, evidence: dict[str, Any], psu: PsuContext
+) -> Decided:
+    """Claim what it takes of the invoice, and keep the decision with its evidence."""
+    invoice, signed, price = agreed.invoice, agreed.signed, agreed.price
+    payee_name, payee_iban = payee_of(invoice)
     payment_id = new_id("pay")
     claimed = Claim(
         invoice_id=invoice.id,
@@ -144,12 +277,13 @@ def decide(
         amount=price.amount,
         discount=price.discount,
     )
-    invoices.claim(uow, claimed)
+    with _about(invoice.id):
+        invoices.claim(uow, claimed)
     decision = Decision(
         id=new_id("dec"),
         customer_id=customer.id,
         invoice_id=invoice.id,
-        verb=Verb.PAY_NOW if day == today else Verb.PAY_ON_DAY,
+        verb=Verb.PAY_NOW if agreed.is_today else Verb.PAY_ON_DAY,
         currency=invoice.currency,
         amount_minor=claimed.amount.minor,
         discount_minor=claimed.discount.minor,
@@ -160,15 +294,15 @@ def decide(
         rest_minor=price.rest.minor,
         earlier_paid=signed.get("earlier_paid", "").split(),
         earlier_not_here=signed.get("earlier_not_here", "").split(),
-        pay_on=day,
-        bank_id=bank.id,
+        pay_on=agreed.day,
+        bank_id=agreed.bank.id,
         payee_name=payee_name,
         payee_iban=payee_iban,
         reference=invoice.reference,
         payment_id=payment_id,
-        consent_id=consent_id,
-        payee_check_id=check.id if check is not None else None,
-        evidence=evidence,
+        consent_id=signed.get("consent"),
+        payee_check_id=agreed.check.id if agreed.check is not None else None,
+        evidence=evidence | {"order": signed},  # its own, also where several were signed at once
         psu=asdict(psu),
         decided_at=uow.now,
     )
@@ -176,10 +310,7 @@ def decide(
     entries.write(uow, Kind.PAYMENT_DECIDED, decision)
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
-    if consent_id is not None:
-        at = orders.sent_from(day, customer=customer, decided_at=uow.now) or uow.now
-        under_consent.take(uow, consent_id=consent_id, payment_id=payment_id, minor=price.amount.minor, at=at)
-    return Decided(decision.payment_id, recorded, under_consent=consent_id is not None)
+    return Decided(decision.payment_id, recorded, under_consent=decision.consent_id is not None)
 
 
 def _must_not_be_removed(uow: UnitOfWork, *, customer_id: str, bank: BankProfile) -> None:
@@ -213,5 +344,5 @@ def shown_now(
         return None
 
 
-def _changed() -> Conflict:
+def changed() -> Conflict:
     return Conflict("order-changed", "Something in this payment has changed since you saw it. Please check it again.")

@@ -46,15 +46,24 @@ def lock(session: Session, *, consent_id: object, customer_id: str) -> None:
 
 
 def must_cover(
-    uow: UnitOfWork, *, invoice: Invoice, amount: Money, bank: BankProfile, consent_id: object, at: dt.datetime
+    uow: UnitOfWork,
+    *,
+    invoice: Invoice,
+    amount: Money,
+    bank: BankProfile,
+    consent_id: object,
+    at: dt.datetime,
+    besides_minor: int = 0,
 ) -> Standing:
-    """The standing consent, if the customer may pay the amount of this invoice under it ``at`` that moment. Raises
-    NotFound, and NotCovered with what speaks against it."""
+    """The standing consent, if the customer may pay the amount of this invoice under it ``at`` that moment, and besides
+    ``besides_minor`` for other bills. Raises NotFound, and NotCovered with what speaks against it."""
     consent = consent_of(uow.session, consent_id=consent_id, customer_id=invoice.customer_id)
     if consent.bank_id != bank.id:
         raise NotFound("consent")
     standing = uow.session.get_one(Standing, consent.id)
-    reason = _what_speaks_against(uow, standing, consent, invoice=invoice, amount=amount, bank=bank, at=at)
+    reason = _what_speaks_against(
+        uow, standing, consent, invoice=invoice, amount=amount, bank=bank, at=at, besides_minor=besides_minor
+    )
     if reason is not None:
         raise NotCovered(reason)
     return standing
@@ -146,13 +155,16 @@ def _what_speaks_against(
     amount: Money,
     bank: BankProfile,
     at: dt.datetime,
+    besides_minor: int,
 ) -> Reason | None:
     if standing.ended_at is not None:
         return Reason(why=Why.ENDED, day=standing.ended_at.date())
     payee_name, payee_iban = payee_of(invoice)
     order = Order(payee_name=payee_name, payee_iban=payee_iban, amount=amount)
     days = claims.days_of_sending(standing, now=at)
-    used = claims.used(uow.session, consent_id=consent.id, days=days)
+    used = dict(claims.used(uow.session, consent_id=consent.id, days=days))
+    for span in spans_at(standing.frame, days) if besides_minor else ():
+        used[span.key] = used.get(span.key, 0) + besides_minor
     verdict = under_consent(
         Bill(order=order, biller_id=invoice.biller_id, due_on=invoice.due_on),
         Held(

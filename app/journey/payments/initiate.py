@@ -92,7 +92,7 @@ def _intend(task: Task) -> _Intent | None:
         payment = locked_of_invoice(uow.session, decision.invoice_id).get(decision.payment_id)
         if payment is None:
             # whoever corrects the bill at this moment, or finds what may be the same to be paid, sees it, or is seen
-            payee_checks.lock_with_twins(uow.session, invoice)
+            payee_checks.lock_with_twins(uow.session, [invoice])
             payment = _prepare(services, uow, decision)
             is_account_held(uow.session, payment, lock=True)  # who freezes the account finds it, or it gives way below
         stops.hold_off(uow.session, payment.customer_id)
