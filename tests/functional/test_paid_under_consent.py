@@ -124,9 +124,9 @@ class House:
         assert payment_id.startswith("pay_")
         return payment_id
 
-    def another_bill(self, number: str) -> str:
+    def another_bill(self, number: str, **what: Any) -> str:
         world = self.world
-        delivered = world.program.deliver(bill_for(world.address, number=number, today=world.clock().date()))
+        delivered = world.program.deliver(bill_for(world.address, number=number, today=world.clock().date(), **what))
         assert delivered.status_code == 201
         world.worker.run_until_idle()
         with world.services.reading() as uow:

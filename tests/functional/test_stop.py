@@ -113,12 +113,7 @@ BEGINS_NOTHING = {
     *("payee_checked",),  # a check of a payee, without which nobody could decide afterwards
     *("read_own_bill", "keep_own_bill", "discard_own_bill", "remove_own_bill"),  # bills
     *("say_answer", "take_answer_back"),  # what is said of a bill moves no money
-    *(
-        "plan_day",
-        "plan_parts",
-        "withdraw_plan",
-        "pay_together",
-    ),  # nor what is planned: each payment is decided by itself
+    *("plan_day", "plan_parts", "withdraw_plan", "pay_together"),  # nor what is planned or chosen: a signature decides
     *("draw_words", "choose_messages", "ask_address", "prove_address"),  # messages
     *("accept_company", "ask_company", "hand_address", "change_company", "leaks_read"),  # who may deliver
     *("make_code", "withdraw_code", "invite"),
@@ -129,6 +124,8 @@ BEGINS_NOTHING = {
 }
 #: of standing consents, at a bank that takes such: tests/functional/test_consents.py
 STARTS_ELSEWHERE = {"agree_ceremony", "agree"}
+#: of several bills under such: tests/functional/test_signed_together.py
+STARTS_ELSEWHERE |= {"together_ceremony", "pay_signed"}
 #: an account for a refund, which nobody releases while everything is stopped: tests/functional/test_refunds.py
 STARTS_ELSEWHERE |= {"type_refund_account", "release_refund_account", "release_refund_account_ceremony"}
 

@@ -346,14 +346,15 @@ def keep(services: Services, *, customer_id: str, biller_id: str, agreed: Recurr
         return standing.consent_id
 
 
-def bill_for(address: str, *, number: str, today: dt.date) -> bytes:
+def bill_for(address: str, *, number: str, today: dt.date, amount: str = AMOUNT, **more: Any) -> bytes:
     return json_bill(
         to=address,
         number=number,
         issued_on=today.isoformat(),
         due_on=(today + dt.timedelta(days=60)).isoformat(),
         currency="GBP",
-        amount=AMOUNT,
+        amount=amount,
         payee={"name": "Thames Water Works", "iban": PAYEE_IBAN},
         reference="2026-1",
+        **more,
     )

@@ -4,7 +4,7 @@ with the consent locked, in the transaction that decides. What it does not allow
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -114,6 +114,13 @@ def shown_consent(
         ends_on=standing.ends_on,
         reason=reason,
     )
+
+
+def shown_after(consent: ConsentShown, *, minor: int) -> ConsentShown:
+    """What is left of it once so many minor units are paid under it."""
+    taken = Money(minor, consent.each.currency)
+    limits = tuple(replace(each, left=each.left - taken) for each in consent.limits)
+    return replace(consent, limits=limits)
 
 
 def _limits_left(uow: UnitOfWork, standing: Standing, *, at: dt.datetime) -> tuple[LimitLeft, ...]:

@@ -47,6 +47,7 @@ class RoundBill:
     number: str
     amount: Money  #: that paying all of it takes today
     place: Place
+    payment_id: str | None = None  #: that was decided last of it in this round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +109,12 @@ def round_of(session: Session, *, customer_id: str, today: dt.date, now: dt.date
         .where(among(session, Invoice.id, row.invoice_ids), Invoice.customer_id == customer_id)
     )
     found = {invoice.id: (invoice, name) for invoice, name in rows}
-    tried = set(
-        session.scalars(
-            select(Decision.invoice_id).where(
-                among(session, Decision.invoice_id, row.invoice_ids), Decision.decided_at >= row.begun_at
-            )
-        )
+    decided = session.execute(
+        select(Decision.invoice_id, Decision.payment_id)
+        .where(among(session, Decision.invoice_id, row.invoice_ids), Decision.decided_at >= row.begun_at)
+        .order_by(Decision.decided_at, Decision.id)
     )
+    tried = {each.invoice_id: each.payment_id for each in decided}
     bills = [
         RoundBill(
             invoice_id=invoice.id,
@@ -122,6 +122,7 @@ def round_of(session: Session, *, customer_id: str, today: dt.date, now: dt.date
             number=invoice.number,
             amount=price_of(invoice, day=today).amount,
             place=_place(invoice, is_tried=invoice.id in tried),
+            payment_id=tried.get(invoice.id),
         )
         for invoice, name in (found[each] for each in row.invoice_ids if each in found)
     ]

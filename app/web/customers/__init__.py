@@ -33,6 +33,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     refunds,
     security,
     sign_in,
+    sign_together,
     stop,
     together,
     tools,

@@ -102,7 +102,7 @@ def inbox() -> ResponseReturnValue:
         held = held_bills(uow.session, now=uow.now, customer_id=customer.id) if first else []
         most = CORRECTIONS_MOST if request.args.get("credits") == "all" else STANDING_MOST
         standing = standing_credits(uow.session, customer_id=customer.id, most=most) if first else []
-        chosen, next_href = round_now(uow) if page == 1 else (None, None)
+        chosen = round_now(uow) if page == 1 else None
         kinds = corrected(uow.session, invoice_ids=[bill.id for bill in bills])
         matched = match(
             uow.session,
@@ -123,8 +123,9 @@ def inbox() -> ResponseReturnValue:
         answers=answers,
         before=before,
         plans=plans,
-        round=chosen,
-        next_href=next_href,
+        round=chosen.view if chosen else None,
+        next_href=chosen.next_href if chosen else None,
+        at_once=chosen.at_once if chosen else 0,
         scheduled=scheduled,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,

@@ -72,18 +72,19 @@ def payment(pay: str) -> ResponseReturnValue:
     except NotFound:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
-    chosen, next_href = None, None
+    chosen = None
     if not limited:
         with services().reading() as uow:
-            chosen, next_href = round_now(uow)
+            chosen = round_now(uow)
     return render_template(
         "customers/payment.html",
         payment=view,
         just_back="back" in request.args,
         refresh_s=REFRESH_S if _may_change_soon(view) else None,
         limited=limited,
-        round=chosen,
-        next_href=next_href,
+        round=chosen.view if chosen else None,
+        next_href=chosen.next_href if chosen else None,
+        at_once=chosen.at_once if chosen else 0,
         in_app=approves_in_app(view),
     )
 

@@ -1,6 +1,8 @@
-"""Paying several bills, one after the other: choosing them, and never losing the place."""
+"""Paying several bills: choosing them, and never losing the place. Those that are signed at once: sign_together.py."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,9 +12,10 @@ from app.errors import Conflict, Invalid
 from app.journey.invoices.read import invoice_view, invoices_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.plans import rounds
-from app.journey.plans.rounds import BILLS_MOST, RoundView
+from app.journey.plans.rounds import BILLS_MOST, Place, RoundView
 from app.people.customers import today_of
 from app.web.context import services
+from app.web.customers.bundle import bundle_of
 from app.web.customers.pages import blueprint, me
 from app.web.customers.verdicts import ways_of_bill
 
@@ -20,7 +23,7 @@ from app.web.customers.verdicts import ways_of_bill
 @blueprint.get("/together")
 def together() -> ResponseReturnValue:
     """Which bills, and how far they are."""
-    return _page()
+    return together_page(error="order-changed" if "changed" in request.args else None)
 
 
 @blueprint.post("/together")
@@ -36,24 +39,43 @@ def pay_together() -> ResponseReturnValue:
                 rounds.begin(uow, signed_in=me(), invoice_ids=request.form.getlist("bill"))
             uow.commit()
     except (Conflict, Invalid) as refused:
-        return _page(refused)
-    return redirect(url_for("customers.inbox" if "leave" in request.form else "customers.together"), 303)
+        return together_page(error=refused.code, status=refused.status)
+    if "leave" in request.form:
+        return redirect(url_for("customers.inbox"), 303)
+    with services().reading() as uow:
+        now = round_now(uow)
+    is_all = now.view is not None and now.at_once == sum(each.place is Place.WAITING for each in now.view.bills)
+    is_chosen = "skip" not in request.form and now.at_once and is_all
+    return redirect(url_for("customers.sign_together" if is_chosen else "customers.together"), 303)
 
 
-def round_now(uow: UnitOfWork) -> tuple[RoundView | None, str | None]:
-    """The bills that the signed-in customer goes through, and where the next one is looked at and signed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundNow:
+    """The bills that the signed-in customer goes through."""
+
+    view: RoundView | None
+    next_href: str | None  #: where the next one is looked at and signed; None: none is left
+    at_once: int  #: how many of those that wait can be signed at once; 0: that is not offered
+
+
+def round_now(uow: UnitOfWork) -> RoundNow:
     customer = me().customer
     today = today_of(customer, uow.now)
     view = rounds.round_of(uow.session, customer_id=customer.id, today=today, now=uow.now)
     if view is None or view.next is None:
-        return view, None
+        return RoundNow(view=view, next_href=None, at_once=0)
+    found = bundle_of(uow, view, customer=customer).sorted
     bill = invoice_view(uow.session, invoice_id=view.next.invoice_id, customer_id=customer.id, today=today)
     ways = ways_of_bill(uow, bill, customer_id=customer.id, troubled={})
     covering = ways.covering if ways else None
-    return view, url_for("customers.confirm", inv=bill.id, consent=covering.consent_id if covering else None)
+    next_href = url_for("customers.confirm", inv=bill.id, consent=covering.consent_id if covering else None)
+    return RoundNow(view=view, next_href=next_href, at_once=len(found.signable) if found.is_offered else 0)
 
 
-def _page(refused: Conflict | Invalid | None = None) -> Response:
+def together_page(
+    *, error: str | None = None, about: str | None = None, is_signed: bool = False, status: int = 200
+) -> Response:
+    """``error``: what was refused; ``about``: the id of which bill; ``is_signed``: it was to be signed with others."""
     customer = me().customer
     with services().reading() as uow:
         bills = invoices_of(
@@ -65,15 +87,19 @@ def _page(refused: Conflict | Invalid | None = None) -> Response:
             with_set_aside=False,
             page=1,
         )
-        view, next_href = round_now(uow)
+        now = round_now(uow)
     payable = [bill for bill in bills if not bill.is_stopped and not bill.waits_for_earlier]
     page = render_template(
         "customers/together.html",
         bills=payable,
-        round=view,
-        next_href=next_href,
+        round=now.view,
+        next_href=now.next_href,
+        at_once=now.at_once,
+        signed="signed" in request.args,
         chosen=request.form.getlist("bill"),
-        error=refused.code if refused else None,
+        error=error,
+        named=next((each for each in now.view.bills if each.invoice_id == about), None) if now.view else None,
+        is_signed=is_signed,
         most=BILLS_MOST,
     )
-    return make_response(page, refused.status if refused else 200)
+    return make_response(page, status)
