@@ -1,0 +1,215 @@
+"""Several bills that are signed at once, each moment of it against something else: two real transactions.
+
+However they meet, all of a bundle is taken or nothing of it; no limit is exceeded; who comes second is told why, and of
+which bill; and nobody waits for somebody who waits for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from app import invariants
+from app.demo.authenticator import Authenticator
+from app.journey.consents.access import locked
+from app.journey.consents.step import take_back
+from app.people.models import Customer
+from consent.models import ConsentUsage
+from consent.states import ConsentSource
+from tests.conftest import Clock
+from tests.functional.test_connection_races import at_once
+from tests.support.engines import empty
+from tests.support.factories import agree_standing
+from tests.unit.app.journey.corrections.test_correction_races import Rounds
+from tests.unit.app.journey.decisions.bundles import Bundle, agree, decisions
+from tests.unit.app.journey.decisions.test_decision_service import passkey_of
+from tests.unit.app.journey.decisions.test_stop_races import stop
+from tests.unit.app.journey.decisions.test_twin_races import on_postgres
+from tests.unit.app.journey.decisions.test_under_consent import send as send_one
+from tests.unit.app.journey.decisions.test_under_consent import start as start_one
+from tests.unit.app.journey.house import House
+from tests.unit.app.journey.standing_house import FRAME, StandingHouse
+
+#: why somebody is not let on
+TOLD = {"already-in-payment", "not-covered", "order-changed", "stopped-all", "ceremony-over"}
+
+
+class StandingRounds(Rounds):
+    def fresh(self) -> StandingHouse:
+        with self.engine.begin() as connection:
+            empty(connection, but=("customer", "log_head"))
+        return StandingHouse(self.engine, self.clock, self.customer)
+
+
+@pytest.fixture
+def rounds(engine: Engine, clock: Clock, customer: Customer, every: int) -> StandingRounds:
+    return StandingRounds(engine, clock, customer, every)
+
+
+@dataclasses.dataclass
+class Table:
+    """What was signed in one round, in order."""
+
+    bundles: list[Bundle] = dataclasses.field(default_factory=list)
+    device: Authenticator | None = None
+
+    def lay(self, house: House, *bundles: Sequence[str], minor: int = 9900) -> StandingHouse:
+        assert isinstance(house, StandingHouse)
+        for number in sorted({each.removeprefix("inv_") for bundle in bundles for each in bundle}):
+            house.bill(number, minor=minor)
+        self.device = passkey_of(house, house.customer)
+        # each by a device of its own: of one the counter tells which signature was the later one
+        self.bundles = [Bundle.signed(house, passkey_of(house, house.customer), *each) for each in bundles]
+        return house
+
+    def send(self, which: int) -> Callable[[House], None]:
+        return lambda _: self.bundles[which].send()
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def another_consent(house: StandingHouse) -> str:
+    with house.begin() as uow:
+        standing = agree_standing(uow, customer_id=house.customer.id, biller_id="blr_1", bank_id="horizon", frame=FRAME)
+        uow.commit()
+        return standing.consent_id
+
+
+def in_order(house: House) -> StandingHouse:
+    assert isinstance(house, StandingHouse)
+    assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
+    agree(house)
+    return house
+
+
+@on_postgres
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_bundles_that_overlap(rounds: StandingRounds, table: Table, first: int) -> None:
+    def prepare(house: House) -> None:
+        table.lay(house, ("inv_1", "inv_2"), ("inv_3", "inv_2"))
+
+    ends = set()
+    for house in rounds.moments(prepare, table.send(first), table.send(1 - first)):
+        in_order(house)
+        whole = [each.is_whole() for each in table.bundles]
+        assert sorted(whole) == [False, True]
+        [refused] = [each for each in table.bundles if each.told]
+        assert (refused.told, refused.about) == ("already-in-payment", "inv_2")
+        ends.add(whole.index(True))
+    assert ends
+
+
+@on_postgres
+@pytest.mark.parametrize("bundle_first", [True, False])
+def test_a_bundle_and_one_of_its_bills_by_itself(rounds: StandingRounds, table: Table, bundle_first: bool) -> None:
+    single: dict[str, Any] = {}
+
+    def prepare(house: House) -> None:
+        standing = table.lay(house, ("inv_2", "inv_1"))
+        single["started"] = start_one(standing, invoice_id="inv_1")
+
+    def alone(house: House) -> None:
+        assert isinstance(house, StandingHouse)
+        assert table.device is not None
+        send_one(house, table.device, single["started"], "inv_1")
+
+    acts = (table.send(0), alone) if bundle_first else (alone, table.send(0))
+    for house in rounds.moments(prepare, *acts):
+        in_order(house)
+        [bundle] = table.bundles
+        assert decisions(house) == (2 if bundle.is_whole() else 1)  # type: ignore[arg-type]
+        assert (bundle.told, bundle.about) in {(None, None), ("already-in-payment", "inv_1")}
+
+
+@on_postgres
+@pytest.mark.parametrize("bundle_first", [True, False])
+def test_a_bundle_and_a_stop(rounds: StandingRounds, table: Table, bundle_first: bool) -> None:
+    def prepare(house: House) -> None:
+        table.lay(house, ("inv_1", "inv_2"))
+
+    acts = (table.send(0), stop) if bundle_first else (stop, table.send(0))
+    for house in rounds.moments(prepare, *acts):
+        [bundle] = table.bundles
+        in_order(house)
+        bundle.is_whole()
+        assert bundle.told in {None, "stopped-all", "ceremony-over"}
+
+
+@on_postgres
+@pytest.mark.parametrize("bundle_first", [True, False])
+def test_a_bundle_and_a_consent_that_is_taken_back(rounds: StandingRounds, table: Table, bundle_first: bool) -> None:
+    other: dict[str, str] = {}
+
+    def prepare(house: House) -> None:
+        """The two bills are under two consents, and one of these ends."""
+        assert isinstance(house, StandingHouse)
+        for number in ("1", "2"):
+            house.bill(number)
+        other["id"] = another_consent(house)
+        consents = {"inv_1": other["id"], "inv_2": house.consent_id}
+        table.bundles = [Bundle.signed(house, passkey_of(house, house.customer), "inv_1", "inv_2", consents=consents)]
+
+    def end(house: House) -> None:
+        with house.begin() as uow:
+            _, standing = locked(uow.session, other["id"])
+            take_back(uow, standing, source=ConsentSource.CUSTOMER, evidence="a test")
+            uow.commit()
+
+    acts = (table.send(0), end) if bundle_first else (end, table.send(0))
+    ends = set()
+    for house in rounds.moments(prepare, *acts):
+        [bundle] = table.bundles
+        agree(house)  # type: ignore[arg-type]
+        ends.add(bundle.is_whole())
+        assert (bundle.told, bundle.about) in {(None, None), ("not-covered", "inv_1")}
+    assert ends
+
+
+@on_postgres
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_bundles_that_do_not_fit_into_one_limit(rounds: StandingRounds, table: Table, first: int) -> None:
+    """€1000.00 a month, and twice €600.00: by the last of its bills the second one is too much."""
+
+    def prepare(house: House) -> None:
+        table.lay(house, ("inv_1", "inv_2"), ("inv_4", "inv_3"), minor=300_00)
+
+    for house in rounds.moments(prepare, table.send(first), table.send(1 - first)):
+        in_order(house)
+        assert sorted(each.is_whole() for each in table.bundles) == [False, True]
+        [refused] = [each for each in table.bundles if each.told]
+        assert refused.told == "not-covered"
+        assert refused.about == refused.bills[1]
+
+
+def test_many_bundles_and_single_ones_at_once_in_every_order(rounds: StandingRounds, table: Table) -> None:
+    """Under two consents, in opposite orders, overlapping: nobody waits in a ring, and no limit is exceeded."""
+    for _ in range(8):
+        house = rounds.fresh()
+        for each in range(1, 7):
+            house.bill(str(each), minor=150_00)
+        other = another_consent(house)
+        devices = [passkey_of(house, house.customer) for _ in range(4)]
+        of = {f"inv_{each}": (house.consent_id, other)[each % 2] for each in range(1, 7)}
+        asked_for = [
+            ("inv_1", "inv_2", "inv_3", "inv_4"),
+            ("inv_6", "inv_5", "inv_4"),
+            ("inv_3", "inv_6"),
+            ("inv_2", "inv_5", "inv_1"),
+        ]
+        bundles = [
+            Bundle.signed(house, device, *bills, consents=of) for device, bills in zip(devices, asked_for, strict=True)
+        ]
+        assert at_once(*(each.send for each in bundles)) == []
+        agree(house)
+        assert any(each.is_whole() for each in bundles)
+        assert {each.told for each in bundles} - {None} <= TOLD
+        with house.services.reading() as uow:
+            for usage in uow.session.scalars(select(ConsentUsage)):
+                assert usage.used_minor <= usage.limit_minor
