@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from typing_extensions import override
 
@@ -17,6 +19,8 @@ from tests.faults.storm.compare import NOT_KNOWN
 TERMS = {"each": "1200.00", "limit_month": "", "limit_fortnight": "4000.00", "until": "day", "ends_on": "2027-12-23"}
 #: who has set up so many, or has been at the bank so often for one, gives up: a kill and a fault cost one of each
 CONSENTS_MOST, VISITS_MOST = 3, 4
+#: of the bill that is paid with another one
+OTHER_AMOUNT = "61.10"
 #: until a person who has come back, and sees no change, goes on
 MOMENT_S = 15
 
@@ -53,6 +57,8 @@ class StandingCourse(Course):
             case "stops everything":
                 self._stop_everything()
                 self._try_in_vain()
+            case "pays two at once":
+                self._pay_two()
             case _:
                 self._pay_under(way)
 
@@ -67,6 +73,54 @@ class StandingCourse(Course):
             self._take_back()
         elif does == "pays and stops everything":
             self._stop_everything()
+
+    def _pay_two(self) -> None:
+        """This bill and another one, with one signature: both are decided, or none is."""
+        self._see_that_it_stands()
+        first = self._invoice
+        self.house.deliver(number="K-2", amount=OTHER_AMOUNT, bank=self.story.bank)
+        self._invoice = ""
+        self._find("K-2")
+        second, self._invoice = self._invoice, first
+        while not (taken := self._payments_of(second, first)):
+            with contextlib.suppress(LostError):
+                self._sign_both(first, second)
+        self.payments += taken
+
+    def _payments_of(self, *bills: str) -> list[str]:
+        """One of each; none where nobody decided about any of them. Raises Broken for anything between."""
+        while True:
+            pages = {bill: self.customer.open(bill) for bill in bills}
+            free = [bool(page.links(f"{bill}/pay")) for bill, page in pages.items()]
+            if all(free):
+                return []
+            if any(free):
+                raise Broken(f"of {len(bills)} bills that were signed at once {free.count(False)} are decided")
+            links = [link for page in pages.values() for link in page.links("/payments/pay_")]
+            taken = list(dict.fromkeys(link.removeprefix("/payments/").partition("/")[0] for link in links))
+            if len(taken) == len(bills):
+                return taken
+            self.customer.pause("not every payment that was decided is prepared")
+
+    def _sign_both(self, *bills: str) -> None:
+        page = self.customer.open("/together")
+        form = page.form("bill")
+        if form is None:
+            raise Broken("no bills can be chosen")
+        chosen: dict[str, Any] = {**form[1], "bill": [bill.removeprefix("/bills/") for bill in bills]}
+        self.customer.ask("POST", form[0], data=chosen)
+        page = self.customer.open("/together/sign")
+        signed = page.form("credential")
+        if signed is None:
+            raise Broken("they cannot be signed at once")
+        address, fields = signed
+        asked = self.customer.post_json("/together/sign/ceremony", page.order, csrf=csrf_of(page))
+        credential = json.dumps(self.house.passkey.sign(asked["publicKey"]))
+        done = self.customer.post_form(address, {**fields, "ceremony": asked["ceremony"], "credential": credential})
+        if "/together?signed" not in (done.location or ""):
+            raise Broken(f"the decisions led to {done.location}")
+        for payment in self._payments_of(*bills):
+            self.acknowledged[payment] = self.now
 
     @override
     def _under(self) -> str:

@@ -40,7 +40,7 @@ from app.schedule import Schedule
 from app.services import Services, build_services
 from app.tasks import run_task
 from app.web.banks import redirect
-from app.web.customers import agree, consents, decide
+from app.web.customers import agree, consents, decide, sign_together
 from app.worker import Worker
 from config.settings import ROOT
 from consent.models import Consent
@@ -275,7 +275,7 @@ def serve(house: House, *, failpoint: str | None, hurried: bool, worker_is_quick
 
     def live(line: socket.socket) -> None:
         for name, value in changes.items():
-            for door in (decide, redirect, agree, consents):
+            for door in (decide, redirect, agree, consents, sign_together):
                 setattr(door, name, value)
         failpoints.hook = killing(failpoint) if failpoint else None
         _server(house).serve_forever()
