@@ -14,7 +14,7 @@ from typing import Any
 
 from lxml import etree
 
-from app.demo.cast import CAMILLE, ENERGY, INTERNET, JONAS, MUSIC, TRAMS, WATER, Company, Person
+from app.demo.cast import CAMILLE, ENERGY, INTERNET, JONAS, MUSIC, ROWAN, TRAMS, WATER, Company, Person
 
 UBL = "application/xml"
 JSON = "application/json"
@@ -122,6 +122,7 @@ def bills_of_today(today: dt.date) -> Iterator[DemoBill]:
     """Every bill that the demo delivers on its first day."""
     yield from (_water(today), _meter(today), _internet(today), _lessons(today))
     yield from (_electricity(today), _gas(today), _piano(today), _sim(today))
+    yield from _tram_tickets(today)
 
 
 def _water(today: dt.date) -> DemoBill:
@@ -307,6 +308,27 @@ def _sim(today: dt.date) -> DemoBill:
         order_reference="CDE-118977-2",
         terms="Payable à 20 jours, sans escompte.",
     )
+
+
+def _tram_tickets(today: dt.date) -> Iterator[DemoBill]:
+    """Three in pounds that one standing consent can cover."""
+    for days_ago, name, price in (
+        (4, "Season ticket", "46.50"),
+        (3, "Bicycle pass", "12.80"),
+        (2, "Harbour night line", "7.35"),
+    ):
+        issued = today - dt.timedelta(days=days_ago)
+        yield DemoBill(
+            number=f"SST-{issued:%y%m%d}-5512",
+            company=TRAMS,
+            customer=ROWAN,
+            customer_number="5512",
+            issued_on=issued,
+            due_on=today + dt.timedelta(days=14 - days_ago),
+            period=_months_before(issued, 1),
+            items=(Item(text=name, price=price),),
+            terms="Payable within 14 days.",
+        )
 
 
 def walk_bill(*, token: str, today: dt.date, customer: Person, cents: int, currency: str = "EUR") -> DemoBill:

@@ -1,4 +1,4 @@
-"""Who plays in the demo: two customers and five billers. Every name, account and number is made up.
+"""Who plays in the demo: three customers and five billers. Every name, account and number is made up.
 
 The accounts have right check digits and bank codes that no bank has; the VAT numbers are right in form only.
 """
@@ -67,7 +67,19 @@ JONAS = Person(
     city="Berlin",
     country="DE",
 )
-PEOPLE = (CAMILLE, JONAS)
+#: bills in pounds, so that she can allow payments in advance, and sign several bills at once
+ROWAN = Person(
+    key="rowan",
+    name="Rowan Ellis",
+    email="rowan.ellis@example.org",
+    locale="en",
+    time_zone="Europe/London",
+    street="3 Ropewalk Lane",
+    postcode="BS1 6XQ",
+    city="Bristol",
+    country="GB",
+)
+PEOPLE = (CAMILLE, JONAS, ROWAN)
 #: who vetted the companies: two different people have to
 OPERATORS = ("ada", "grace")
 
@@ -158,4 +170,5 @@ COMPANIES = (WATER, INTERNET, ENERGY, MUSIC, TRAMS)
 CONNECTIONS = {
     CAMILLE.key: (WATER.slug, INTERNET.slug, MUSIC.slug),
     JONAS.key: (ENERGY.slug, MUSIC.slug, INTERNET.slug),
+    ROWAN.key: (TRAMS.slug,),
 }

@@ -10,7 +10,7 @@ import secrets
 import pytest
 from playwright.sync_api import expect
 
-from app.demo.cast import TRAMS
+from app.demo.cast import TRAMS, WATER
 from tests.browser.conftest import Screens
 from tests.browser.screen import DESKTOP, PHONE, PIN, Language, Screen
 from tests.browser.world import World
@@ -209,3 +209,44 @@ def test_who_stops_everything_starts_nothing(screen: Screen, world: World) -> No
     for path in (f"{invoice}/pay?consent={consent.rpartition('/')[2]}", f"{invoice}/pay?bank=albion"):
         screen.open(path)
         expect(screen.pay_form).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("size", "language"),
+    [pytest.param(DESKTOP, "en", id="desktop-en", marks=pytest.mark.long), pytest.param(PHONE, "fr", id="phone-fr")],
+)
+def test_several_bills_are_signed_at_once(
+    screens: Screens, world: World, size: tuple[int, int], language: Language
+) -> None:
+    """Three clicks from the inbox, besides the ticks; and what the consent does not cover keeps its place."""
+    screen = screens.new(size=size, language=language, trusts_all=True)
+    email = customer(screen)
+    first, second = (world.deliver_to_new(email, amount, TRAMS) for amount in ("21.07", "32.08"))
+    other = world.deliver_to_new(email, "14.50", WATER)
+    set_up(screen, first)
+    page = screen.page
+
+    screen.open("/bills")
+    page.locator("main a[href='/together']").click()
+    for number in (first, second, other):
+        page.locator("label.tick", has_text=number).locator("input").check()
+    page.locator("main form button.button:not([name=leave])").last.click()
+    screen.at("/together")
+    expect(page.locator("#round")).to_be_visible()
+    screen.check_page()
+    page.locator("main a[href='/together/sign']").click()
+    screen.at("/together/sign")
+    said = screen.text("main").replace(",", ".")
+    for told in (first, second, other, "53.15", "46.85"):  # in all, and what is left of 100.00
+        assert told in said
+    screen.check_page()
+
+    screen.pay_form.locator("[data-go]").click()
+    screen.at(r"/together\?signed=2")
+    expect(page.locator("main [role=status].good")).to_be_visible()
+    screen.check_page()
+    for number in (first, second):
+        world.wait_until_biller_knows(number)
+    screen.open("/together")
+    expect(page.locator("main a[href='/together/sign']")).to_have_count(0)
+    assert other in screen.text("#round ~ ol")

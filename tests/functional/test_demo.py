@@ -24,7 +24,7 @@ from tests.support.thorough import spread
 
 pytestmark = pytest.mark.slow
 
-BILLS = 8
+BILLS = 11
 BANKS = ROOT / "config" / "banks"
 
 

@@ -36,9 +36,9 @@ def secret_of(services: Services, endpoint_id: str) -> str:
 def test_makes_the_cast_once(services: Services, tmp_path: Path) -> None:
     seed(services, tmp_path)
     told = files.read_json(tmp_path / BILLERS_FILE)
-    assert counts(services) == [2, 5, 5, 5, 6, 5, 5]
+    assert counts(services) == [3, 5, 5, 5, 7, 5, 5]
     seed(services, tmp_path)
-    assert counts(services) == [2, 5, 5, 5, 6, 5, 5]
+    assert counts(services) == [3, 5, 5, 5, 7, 5, 5]
     assert files.read_json(tmp_path / BILLERS_FILE) == told
 
 
@@ -83,7 +83,11 @@ def test_the_bill_customers_are_demo_customers(services: Services, tmp_path: Pat
     seed(services, tmp_path)
     with services.reading() as uow:
         found = uow.session.execute(select(Customer.name, Customer.locale, Customer.demo).order_by(Customer.name)).all()
-    assert [tuple(row) for row in found] == [("Camille Laurent", "fr", True), ("Jonas Weber", "en", True)]
+    assert [tuple(row) for row in found] == [
+        ("Camille Laurent", "fr", True),
+        ("Jonas Weber", "en", True),
+        ("Rowan Ellis", "en", True),
+    ]
 
 
 def test_another_port_moves_the_webhooks_and_keeps_their_secrets(services: Services, tmp_path: Path) -> None:
@@ -102,6 +106,6 @@ def test_another_folder_on_the_same_database_gets_programs_and_secrets_of_its_ow
 ) -> None:
     seed(services, tmp_path / "first")
     seed(services, tmp_path / "second")
-    assert counts(services) == [2, 5, 5, 10, 6, 5, 5]
+    assert counts(services) == [3, 5, 5, 10, 7, 5, 5]
     for known in files.read_json(tmp_path / "second" / BILLERS_FILE).values():
         assert secret_of(services, known["endpoint_id"]) == known["webhook_secret"]
