@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
@@ -23,9 +25,11 @@ from consent.models import LimitClaim
 from tests.functional.test_answers import token_of, words
 from tests.functional.test_paid_under_consent import House, clock, services, settings, uk_bank  # noqa: F401
 from tests.functional.test_paid_under_consent import house as both  # noqa: F401
+from tests.support import factories
 from tests.support.evidence import signed_by
 from tests.support.installation import BASE_URL
 from tests.support.journey import Browser
+from tests.support.standing import approve, bill_for, keep
 
 pytestmark = [pytest.mark.slow, pytest.mark.long_on_postgres, pytest.mark.timeout(400)]
 
@@ -232,6 +236,54 @@ def test_a_discount_of_the_day_is_taken_and_shown(house: House) -> None:
     assert "You pay £84.50" in said
     sign(house)
     assert {each.amount_minor for each in decided(house)} == {4900, 3550}
+
+
+def test_bills_of_two_companies_under_a_consent_each(house: House) -> None:
+    world = house.world
+    iban = "GB33BUKB20201555555555"
+    biller = factories.make_biller(world.services, name="Fenland Rail", iban=iban)
+    address = factories.connect(world.services, customer_id=world.customer.id, biller_id=biller.id)
+    program = replace(
+        world.program,
+        http=world.app.test_client(),
+        biller_id=biller.id,
+        iban=iban,
+        vat_id=biller.vat_id,
+        client_id=biller.client_id,
+        key=ECKey.import_key(biller.private_jwk),
+    )
+    payee = {"name": "Fenland Rail", "iban": iban}
+    today = world.clock().date()
+    delivered = program.deliver(bill_for(address, number="F-1", today=today, amount="12.00", payee=payee))
+    assert delivered.status_code == 201, delivered.text
+    world.worker.run_until_idle()
+    with world.services.reading() as uow:
+        other = uow.session.scalars(select(Invoice).where(Invoice.number == "F-1")).one()
+    agreed = replace(world.agreed, creditor_name=other.payee_name or "", creditor_iban=iban)
+    approved = approve(world.services, world.tls, agreed, exchange=True)
+    consent_id = keep(
+        world.services, customer_id=world.customer.id, biller_id=biller.id, agreed=agreed, approved=approved
+    )
+    own = house.another_bill("2026-2", amount="60.00")
+    assert choose(house, own, other.id).location == SIGN
+    said = words(world.browser.page(SIGN))
+    for told in (
+        "You pay £72.00",
+        "£60.00 for 1 bill",
+        "£12.00 for 1 bill",
+        "£100.00 left of £160.00",
+        "£4,988.00 left",
+    ):
+        assert told in said, told
+    assert sign(house).status_code == 303
+    assert {each.invoice_id: each.consent_id for each in decided(house)} == {
+        own: house.consent_id,
+        other.id: consent_id,
+    }
+    ids = [each.payment_id for each in decided(house)]
+    house.until(lambda: all(house.payment(each).state == "settled" for each in ids))
+    assert len(house.at_the_bank()) == 2
+    in_order(house)
 
 
 # ------------------------------------------------------------------------------------------- what changes meanwhile

@@ -346,15 +346,15 @@ def keep(services: Services, *, customer_id: str, biller_id: str, agreed: Recurr
         return standing.consent_id
 
 
-def bill_for(address: str, *, number: str, today: dt.date, amount: str = AMOUNT, **more: Any) -> bytes:
-    return json_bill(
-        to=address,
-        number=number,
-        issued_on=today.isoformat(),
-        due_on=(today + dt.timedelta(days=60)).isoformat(),
-        currency="GBP",
-        amount=amount,
-        payee={"name": "Thames Water Works", "iban": PAYEE_IBAN},
-        reference="2026-1",
-        **more,
-    )
+def bill_for(address: str, *, number: str, today: dt.date, **changes: Any) -> bytes:
+    said: dict[str, Any] = {
+        "to": address,
+        "number": number,
+        "issued_on": today.isoformat(),
+        "due_on": (today + dt.timedelta(days=60)).isoformat(),
+        "currency": "GBP",
+        "amount": AMOUNT,
+        "payee": {"name": "Thames Water Works", "iban": PAYEE_IBAN},
+        "reference": "2026-1",
+    }
+    return json_bill(**{**said, **changes})
