@@ -79,7 +79,7 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'bill_reply' THEN 'AnswerChanged'"
         " WHEN 'plan_due' THEN 'PlanDue' WHEN 'plan_missed' THEN 'PlanChanged'"
         " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
-        " WHEN 'later_failed' THEN 'PaymentFailed'"
+        " WHEN 'later_failed' THEN 'PaymentFailed' WHEN 'payment_coming' THEN 'PaymentScheduled'"
         " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
         " WHEN 'consent_ending' THEN 'ConsentEnding' WHEN 'consent_set_up' THEN 'ConsentChanged'"
         " WHEN 'consent_stopped' THEN 'ConsentChanged' WHEN 'consent_ended' THEN 'ConsentChanged'"
@@ -103,5 +103,24 @@ TELLING: tuple[Invariant, ...] = (
         " AND n.begun_at IS NOT NULL"
         " AND n.kind <> 'address_asked' AND (c.email_proven_at IS NULL"
         " OR {seconds:c.email_proven_at,n.ended_at} > 60)",
+    ),
+    holds(
+        "M5",
+        "of no payment that waits for its day it is forgotten to tell, the day before, that it comes",
+        # from one morning to the next there are 25 hours at the most
+        "SELECT d.id FROM payment p JOIN decision d ON d.id = p.decision_id"
+        " WHERE p.state IN {live} AND ({seconds:p.send_from,:now} > 90000 OR {seconds:p.kept_until,:now} > 90000)"
+        " EXCEPT {asked:notices.tell_payment_coming,decision_id}",
+    ),
+    holds(
+        "M6",
+        "that a payment comes was told the day before, not after it could be sent, and of none that had ended",
+        # a minute, since it may end on one machine and be told by another
+        "SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id"
+        " JOIN payment p ON p.id = e.payload ->> 'payment_id' WHERE n.kind = 'payment_coming'"
+        " AND (COALESCE(p.send_from, p.kept_until) IS NULL"
+        " OR {seconds:p.send_from,n.created_at} NOT BETWEEN 0 AND 90000"
+        " OR {seconds:p.kept_until,n.created_at} NOT BETWEEN 0 AND 90000 OR EXISTS (SELECT 1 FROM payment_history h"
+        " WHERE h.payment_id = p.id AND h.after IN {closed} AND {seconds:n.created_at,h.at} > 60))",
     ),
 )

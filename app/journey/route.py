@@ -16,7 +16,7 @@ from app.journey.consents import exchange, follow, stopping
 from app.journey.consents.events import ConsentChanged, ConsentEnding, ConsentReturned
 from app.journey.corrections import service as corrections
 from app.journey.corrections.events import BillCorrected
-from app.journey.decisions.events import PaymentDecided
+from app.journey.decisions.events import PaymentDecided, PaymentScheduled
 from app.journey.intake import conformance, uploads
 from app.journey.intake.events import BillDelivered, BillHeld, CorrectionDelivered
 from app.journey.invoices import service as invoices
@@ -76,6 +76,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     ConsentChanged: [step.look_at_consent, notices.tell_consent_changed],
     ConsentEnding: [notices.tell_consent_ending],
     PaymentDecided: [initiate.initiate],
+    PaymentScheduled: [notices.tell_payment_coming],
     TwinMoved: [step.reconsider],
     BillerVetted: [invitations.accept_invitations],
     PayeeAccountMoved: [step.look_at_account],

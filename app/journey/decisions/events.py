@@ -11,3 +11,11 @@ class PaymentDecided(Event):
 
     decision_id: str
     payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentScheduled(Event):
+    """And it is for a later day, on which nobody will ask them again."""
+
+    decision_id: str
+    payment_id: str

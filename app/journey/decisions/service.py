@@ -16,7 +16,7 @@ from app.errors import AppError, Conflict, Invalid
 from app.failpoints import failpoint
 from app.journey.consents.my_banks import has_removed
 from app.journey.decisions import orders, payee_checks, under_consent
-from app.journey.decisions.events import PaymentDecided
+from app.journey.decisions.events import PaymentDecided, PaymentScheduled
 from app.journey.decisions.models import Decision, PayeeCheck, Verb
 from app.journey.decisions.orders import ALL_AT_ONCE, Price, Wanted
 from app.journey.invoices import service as invoices
@@ -311,6 +311,8 @@ def _write_down(
     entries.write(uow, Kind.PAYMENT_DECIDED, decision)
     uow.session.flush()
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
+    if decision.verb == Verb.PAY_ON_DAY:
+        uow.record(PaymentScheduled(decision_id=decision.id, payment_id=decision.payment_id))
     failpoint("decide.written")
     return Decided(decision.payment_id, recorded, under_consent=decision.consent_id is not None)
 

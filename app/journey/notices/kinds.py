@@ -12,6 +12,7 @@ class NoticeKind(enum.StrEnum):
     BILL_REPLY = "bill_reply"  #: its company replied to what the customer had said of a bill
     PLAN_DUE = "plan_due"  #: today is a day on which the customer meant to pay
     PLAN_MISSED = "plan_missed"  #: such a day is over, and it was not paid
+    PAYMENT_COMING = "payment_coming"  #: what the customer signed for a later day is made tomorrow
     PAYMENT_SETTLED = "payment_settled"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REVERSED = "payment_reversed"

@@ -82,8 +82,8 @@ def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | Non
     if kind is NoticeKind.WORDS_CHANGED:  # those that its customer knows
         row = uow.session.get_one(EventRow, notice.event_id).payload["before"]
     words = safe_words.find(services.vault, uow.session, row)
-    wanted = is_wanted(uow.session, customer_id=notice.customer_id, kind=kind) and is_still_so(uow.session, notice)
-    if words is None or not wanted:
+    wanted = is_wanted(uow.session, customer_id=notice.customer_id, kind=kind)
+    if words is None or not wanted or not is_still_so(uow.session, notice, now=uow.now):
         return None
     return compose(text_of(kind, notice.locale), words, locale=notice.locale)
 

@@ -19,13 +19,15 @@ from app.errors import Conflict, Invalid, TooMany
 from app.journey.answers.models import BillAnswer, EndedBy
 from app.journey.connections.models import Connection
 from app.journey.connections.states import OPEN, ConnectionState
+from app.journey.decisions.models import Decision
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
 from app.journey.notices.kinds import APART, CHOICES, GATHER, NoticeKind
 from app.journey.notices.models import Notice, NoticeChoice
 from app.journey.notices.states import NoticeState
-from app.journey.payments.access import is_account_held
+from app.journey.payments.access import is_account_held, locked
+from app.journey.payments.coming import is_to_come, told_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentState
@@ -60,6 +62,9 @@ ASKED_MOST_BY_ONE = 5
 
 #: for how long a message may be in its tries: one that is older and has not ended is a dead letter
 UNENDED_MOST = dt.timedelta(days=2)
+
+#: a payment that was decided and is not there yet is looked for again
+NOT_MADE_YET = dt.timedelta(minutes=1)
 
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
@@ -133,6 +138,31 @@ def tell_plan_due(task: Task) -> None:
 def tell_plan_missed(task: Task) -> None:
     """PlanChanged: told of a day that was missed."""
     _tell_one(task, NoticeKind.PLAN_MISSED)
+
+
+def tell_payment_coming(task: Task) -> None:
+    """PaymentScheduled: told in the morning of the day before, and later only as long as it waits for its own."""
+    fact = task.payload
+    with task.services.unit_of_work() as uow:
+        decision = uow.session.get_one(Decision, fact["decision_id"])
+        customer = uow.session.get_one(Customer, decision.customer_id)
+        moment = told_from(decision.pay_on, customer=customer, decided_at=decision.decided_at)
+        if moment is not None and uow.now < moment:
+            task.run_again(uow, run_at=moment)
+        elif moment is not None and uow.session.get(Payment, fact["payment_id"]) is None:  # it is about to be made
+            task.run_again(uow, run_at=uow.now + NOT_MADE_YET)
+        else:
+            if moment is not None and is_wanted(uow.session, customer_id=customer.id, kind=NoticeKind.PAYMENT_COMING):
+                _write_coming(uow, fact)
+            task.finish(uow)
+        uow.commit()
+
+
+def _write_coming(uow: UnitOfWork, fact: dict[str, Any]) -> None:
+    """Whoever cancels or ends the payment waits for this, or is seen."""
+    payment = locked(uow.session, fact["payment_id"])
+    if is_to_come(uow.session, payment, now=uow.now):
+        _write(uow, NoticeKind.PAYMENT_COMING, customer_id=payment.customer_id, event_id=fact["event"])
 
 
 def tell_payment_settled(task: Task) -> None:
@@ -444,7 +474,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
 }
 
 
-def is_still_so(session: Session, notice: Notice) -> bool:
+def is_still_so(session: Session, notice: Notice, *, now: dt.datetime) -> bool:
     """Whether what it says is true now: it may have waited for hours, and nobody is told what a bank contradicts."""
     kind = NoticeKind(notice.kind)
     if kind is NoticeKind.NEW_BILL:
@@ -452,6 +482,8 @@ def is_still_so(session: Session, notice: Notice) -> bool:
     if kind is NoticeKind.BILL_HELD:  # it speaks for all that came while it waited
         return bool(_held_by_account(session, HeldBill.customer_id == notice.customer_id))
     fact = {**session.get_one(EventRow, notice.event_id).payload, "event": notice.event_id}
+    if kind is NoticeKind.PAYMENT_COMING:
+        return is_to_come(session, session.get_one(Payment, fact["payment_id"]), now=now)
     return notice.customer_id in _WHOSE[kind](session, [fact])
 
 

@@ -111,6 +111,27 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ),
         ),
     },
+    NoticeKind.PAYMENT_COMING: {
+        "en": Text(
+            "A payment of yours is about to be made",
+            (
+                "A payment that you decided on for a later day will be made on that day: tomorrow, or today if you read"
+                " this after midnight. You are not asked again.",
+                # one that we keep can be cancelled until it is sent, one that a bank keeps until its day begins
+                "Before that it can be cancelled: open its bill or the payment in your space, which says until when,"
+                " and where.",
+            ),
+        ),
+        "fr": Text(
+            "Un de vos paiements va bientôt être fait",
+            (
+                "Un paiement que vous avez décidé pour un autre jour sera fait ce jour-là : demain, ou aujourd’hui si"
+                " vous lisez ceci après minuit. Rien ne vous sera plus demandé.",
+                "Avant cela, il peut être annulé : ouvrez la facture ou le paiement dans votre espace, qui dit"
+                " jusqu’à quand et où.",
+            ),
+        ),
+    },
     NoticeKind.PAYMENT_SETTLED: {
         "en": Text("A payment is done", ("A payment of yours is done. Its receipt is in your space.",)),
         "fr": Text("Un paiement est fait", ("Un de vos paiements est fait. Son reçu est dans votre espace.",)),

@@ -25,6 +25,7 @@ from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, not
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
+from app.journey.payments.coming import told_from
 from app.journey.payments.speaker import takes_back
 from app.people import passkeys
 from app.people.customers import today_of
@@ -188,6 +189,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         chosen = next((bank for bank in banks if bank.id == wanted), alone)
         later = _later_day(chosen, currency=currency, today=today, now=uow.now)
         day = later or today
+        tells_before = told_from(day, customer=who.customer, decided_at=uow.now) is not None
         shown = None
         if chosen is not None:
             # before what the page says: what happens meanwhile is then on the page and not in this, and asked about
@@ -241,6 +243,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             pay=price.amount,
             rest=price.rest if price.rest.minor else None,
             pay_on=day,
+            tells_before=tells_before,
             has_passkey=has_passkey,
             needs_passkey=who.read_only or not has_passkey,
             bank_takes_back=chosen is not None and day > today and takes_back(services(), chosen.id),

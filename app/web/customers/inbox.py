@@ -38,6 +38,7 @@ from app.journey.invoices.read import (
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
+from app.journey.payments.coming import coming_payments
 from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice, scheduled_days
 from app.journey.plans.read import last_plans
 from app.journey.receipts.read import receipt_ids
@@ -94,6 +95,7 @@ def inbox() -> ResponseReturnValue:
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         scheduled = scheduled_days(uow.session, invoice_ids=[bill.id for bill in bills], now=uow.now)
+        coming = coming_payments(uow.session, customer=customer, now=uow.now) if page == 1 else []
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now)
         own_total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now, delivered=False)
@@ -127,6 +129,7 @@ def inbox() -> ResponseReturnValue:
         next_href=chosen.next_href if chosen else None,
         at_once=chosen.at_once if chosen else 0,
         scheduled=scheduled,
+        coming=coming,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,
         companies_waiting=waiting,

@@ -23,6 +23,7 @@ from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, tak
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, invoice_view
 from app.journey.invoices.states import InvoiceState
+from app.journey.payments.coming import told_from
 from app.journey.payments.speaker import takes_back
 from app.journey.plans import service
 from app.journey.plans.read import last_plans
@@ -220,6 +221,8 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         is_later = template == "customers/later.html"
         covered = _covered(uow, invoice, bill, days) if is_later else ()
         keeper = _keeper(uow, bill, days) if is_later else None
+        soonest = min((each.day.pay_on for each in covered), default=today)
+        tells_before = told_from(soonest, customer=customer, decided_at=uow.now) is not None
     if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or on_top:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
@@ -231,6 +234,7 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         days=days,
         covered=covered,
         keeper=keeper,
+        tells_before=tells_before,
         splits=splits_offered(bill, today=today),
         later_splits=later_splits(bill, may, today=today),
         may=may,

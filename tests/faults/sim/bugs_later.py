@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
+from app.journey.notices import service as notices
 from app.journey.payments import initiate, repeats, terms
 from app.journey.payments.models import Payment
 from app.journey.payments.terms import Terms
@@ -37,3 +38,13 @@ def kept_a_day_longer() -> Sequence[Change]:
 @bug("what was decided for a day that a bank keeps is executed at once", "A5", "C14")
 def kept_is_now() -> Sequence[Change]:
     return [(initiate, "start_of", lambda *_, **__: None)]
+
+
+@bug("nobody is told the day before that it comes", "M5")
+def day_before_forgotten() -> Sequence[Change]:
+    return [(notices, "told_from", lambda *_, **__: None)]
+
+
+@bug("what was cancelled, or was sent, is told to come all the same", "M6")
+def told_whatever_became_of_it() -> Sequence[Change]:
+    return [(notices, "is_to_come", lambda *_, **__: True)]

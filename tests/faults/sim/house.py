@@ -21,6 +21,8 @@ from app.db.migrate import upgrade
 from app.demo.authenticator import Authenticator
 from app.invariants import INVARIANTS
 from app.journey.intake.service import ClientIdentity, deliver
+from app.journey.notices.kinds import NoticeKind
+from app.journey.notices.models import NoticeChoice
 from app.journey.route import HANDLERS, ROUTE
 from app.journey.webhooks.service import add_endpoint
 from app.keys.installation import Keys
@@ -277,6 +279,8 @@ class House:
                 customer=customer,
                 name="phone",
             )
+            chosen = {"customer_id": customer.id, "kind": NoticeKind.PAYMENT_COMING, "chosen_at": uow.now}
+            uow.session.add(NoticeChoice(**chosen))
             uow.commit()
         return customer, device
 

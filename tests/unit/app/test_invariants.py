@@ -1213,6 +1213,38 @@ def told_as_what_it_was_not(books: Books) -> None:
     told(books, kind="payment_failed", ended_at=books.now)
 
 
+@_breaks("M5", "C14")
+def nobody_is_told_the_day_before(books: Books) -> None:
+    books.change("payment", books.payment("accepted"), send_from=books.now + 26 * HOUR)
+
+
+def coming(books: Books, **values: Any) -> dict[str, Any]:
+    """A message that the first payment under a standing consent comes, an hour before that."""
+    payment, decision = _paid_under(books)
+    books.change("payment", payment, send_from=books.now + HOUR)
+    fact = {"decision_id": decision["id"], "payment_id": payment["id"]}
+    books.copy("event", books.one("event", "1 = 1"), id="evt_x", kind="PaymentScheduled", payload=fact)
+    told(books, event_id="evt_x", kind="payment_coming", ended_at=books.now, **values)
+    return payment
+
+
+@_breaks("M6", "C14")
+def told_of_a_payment_that_could_be_sent_by_then(books: Books) -> None:
+    coming(books, created_at=books.now + 2 * HOUR)
+
+
+@_breaks("M6", "C14")
+def told_of_a_payment_two_days_before(books: Books) -> None:
+    coming(books, created_at=books.now - 48 * HOUR)
+
+
+@_breaks("M6", "C14", "D1")
+def told_of_a_payment_that_had_ended(books: Books) -> None:
+    payment = coming(books)
+    line = books.of("payment_history", payment, "sequence = 1")
+    books.change("payment_history", line, after="cancelled", at=books.now - HOUR)
+
+
 @_breaks("M3")
 def a_message_that_nobody_sends(books: Books) -> None:
     told(books, state="waiting")

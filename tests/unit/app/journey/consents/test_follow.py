@@ -704,14 +704,13 @@ def notice_kinds(house: Keeping) -> list[str]:
     """What its customer would be told of, by now."""
     with house.services.reading() as uow:
         facts = uow.session.scalars(select(EventRow).where(EventRow.kind == "ConsentChanged").order_by(EventRow.id))
-        told = [
-            kind
-            for fact in facts
-            for kind in NoticeKind
-            if kind.startswith("consent_")
-            and kind is not NoticeKind.CONSENT_ENDING
-            and is_still_so(uow.session, Notice(kind=kind, customer_id=house.customer.id, event_id=fact.id))
+        kinds = [kind for kind in NoticeKind if kind.startswith("consent_") and kind is not NoticeKind.CONSENT_ENDING]
+        every = [
+            (kind, Notice(kind=kind, customer_id=house.customer.id, event_id=each.id))
+            for each in facts
+            for kind in kinds
         ]
+        told = [kind for kind, notice in every if is_still_so(uow.session, notice, now=uow.now)]
     return [str(kind) for kind in told]
 
 
@@ -1093,7 +1092,7 @@ def test_no_end_is_told_of_what_its_customer_has_just_stopped(house: Keeping) ->
         with house.services.reading() as uow:
             event_id = uow.session.scalars(select(EventRow.id).where(EventRow.kind == "ConsentEnding")).one()
             notice = Notice(kind=NoticeKind.CONSENT_ENDING, customer_id=house.customer.id, event_id=event_id)
-            return is_still_so(uow.session, notice)
+            return is_still_so(uow.session, notice, now=uow.now)
 
     assert is_told()
     house.change(revoked)
