@@ -27,6 +27,12 @@ def discount_left(*, amount_minor: int, asked_minor: int, discount_minor: int) -
     return discount_minor * asked_minor // amount_minor
 
 
+def to_give_back(*, owed_minor: int, retracted_minor: int, let_off_minor: int) -> int:
+    """Of what its biller took off beyond what is free. What a credit note took off is given back as it stands there; of
+    what was taken off without an amount (``retracted_minor``) the discount that was let off was paid by nobody."""
+    return owed_minor - min(let_off_minor, retracted_minor) if owed_minor else 0
+
+
 class Discount(NamedTuple):
     """One tier of early payment: who pays by the end of ``until`` pays ``saves`` less. Of several the earlier one is
     the larger one."""

@@ -26,7 +26,7 @@ from app.journey.invoices.access import already_in_payment, locked_invoice
 from app.journey.invoices.chain import earlier_ids, later_ids
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.rules import Word
+from app.journey.invoices.rules import Word, to_give_back
 from app.journey.invoices.states import InvoiceState, state_of
 from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim, due
@@ -432,9 +432,10 @@ def refund_of(session: Session, invoice_id: str) -> Money:
     if row.means != MeansKind.CREDIT_TRANSFER:
         return Money(max(row.credited_minor - row.amount_minor, 0), row.currency)
     owed = -ledger.owed_of(session, invoice_id)
-    if owed and row.retracted_minor:
-        owed -= min(ledger.let_off_of(session, invoice_id), row.retracted_minor)
-    return Money(owed, row.currency)
+    let_off = ledger.let_off_of(session, invoice_id) if owed and row.retracted_minor else 0
+    return Money(
+        to_give_back(owed_minor=owed, retracted_minor=row.retracted_minor, let_off_minor=let_off), row.currency
+    )
 
 
 class Stand(TypedDict):

@@ -81,12 +81,13 @@ class RecurringBank(SubmittingBank):
 class StandingHouse(House):
     bank: RecurringBank = field(default_factory=RecurringBank)
     consent_id: str = ""
+    frame: Frame = FRAME
 
     def __post_init__(self) -> None:
         super().__post_init__()
         with self.begin() as uow:
             standing = agree_standing(
-                uow, customer_id=self.customer.id, biller_id="blr_1", bank_id="horizon", frame=FRAME
+                uow, customer_id=self.customer.id, biller_id="blr_1", bank_id="horizon", frame=self.frame
             )
             self.consent_id = standing.consent_id
             consent = uow.session.get_one(Consent, standing.consent_id)

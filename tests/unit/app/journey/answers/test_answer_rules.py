@@ -6,7 +6,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.journey.answers.rules import (
@@ -26,8 +26,10 @@ from app.journey.answers.states import AnswerKind
 from app.journey.invoices.states import InvoiceState
 from app.people.customers import today_of
 from app.people.models import Customer
+from tests.support.thorough import thorough
 
 DAY = dt.timedelta(days=1)
+MANY = settings(max_examples=thorough(100, 100_000), deadline=None)
 #: the ends of the earth, half hours, and those whose clocks change, in either half of the year
 ZONES = (
     "Etc/GMT+12",
@@ -45,6 +47,7 @@ moments = st.integers(0, 9 * 365 * 24 * 60).map(
 
 
 @given(due_on=days, given_days=st.integers(0, 400), today=days)
+@MANY
 def test_more_time_is_later_than_what_there_is_and_within_a_year_of_the_bills_own_day(
     due_on: dt.date, given_days: int, today: dt.date
 ) -> None:
@@ -56,6 +59,7 @@ def test_more_time_is_later_than_what_there_is_and_within_a_year_of_the_bills_ow
 
 
 @given(due_on=days, until=days, more_time_days=st.integers(0, MORE_TIME_MOST))
+@MANY
 def test_a_policy_gives_so_many_days_and_not_one_more(due_on: dt.date, until: dt.date, more_time_days: int) -> None:
     assert is_granted(Policy(more_time_days=more_time_days), due_on=due_on, until=until) == (
         (until - due_on).days <= more_time_days
@@ -80,6 +84,7 @@ def test_days_are_counted_by_the_calendar(due_on: str, more: int, until: str) ->
 
 
 @given(said_at=moments, zone=st.sampled_from(ZONES), answer_days=st.integers(1, 60), later=st.integers(0, 70 * 24))
+@MANY
 def test_no_reply_is_called_late_before_its_day_is_over_for_its_customer(
     said_at: dt.datetime, zone: str, answer_days: int, later: int
 ) -> None:
@@ -101,6 +106,7 @@ def test_no_reply_is_called_late_before_its_day_is_over_for_its_customer(
     takes_parts=st.booleans(),
     today=days,
 )
+@MANY
 def test_what_may_be_said(
     state: InvoiceState, is_asked: bool, is_delivered: bool, due_on: dt.date | None, takes_parts: bool, today: dt.date
 ) -> None:
@@ -127,6 +133,7 @@ def test_what_may_be_said(
     count=st.integers(INSTALMENTS_LEAST, INSTALMENTS_MOST),
     later=st.integers(1, MORE_TIME_MOST),
 )
+@MANY
 def test_a_policy_says_yes_to_so_many_parts_within_so_many_days_and_to_not_one_more(
     due_on: dt.date, most: int, within: int, count: int, later: int
 ) -> None:

@@ -48,6 +48,7 @@ from app.journey.payments.states import CLOSED, MEANING, PaymentState, Source
 from app.journey.payments.step import correct, doubt
 from app.journey.route import ROUTE
 from app.people.customers import add_customer, today_of
+from app.people.models import Customer
 from connectors.contract import Fact
 from tests.conftest import Clock
 from tests.unit.app.journey.corrections.test_correction_service import APPLY, send
@@ -84,16 +85,19 @@ class State(NamedTuple):
 class Dialogue:
     """One bill of 99.00 in three lines, in a database that can be put back."""
 
-    def __init__(self, migrated: Path) -> None:
+    zone = "Europe/Paris"
+
+    def __init__(self, migrated: Path, *, begins_at: dt.datetime | None = None) -> None:
         self.raw: Any = dbapi2.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.raw.execute("PRAGMA foreign_keys=ON")
         dbapi2.connect(migrated).backup(self.raw)
         self.clock = Clock()
+        self.clock.now = begins_at or self.clock.now
         engine = self._engine()
         with UnitOfWork(engine, route=ROUTE, clock=self.clock) as uow:
-            customer = add_customer(uow, name="Camille", email="c@example.org", locale="fr", time_zone="Europe/Paris")
+            customer = add_customer(uow, name="Camille", email="c@example.org", locale="fr", time_zone=self.zone)
             uow.commit()
-        self.house = House(engine, self.clock, customer)
+        self.house = self._house(engine, customer)
         self.house.bill()
         self.device = passkey_of(self.house, customer)
         self.due_on = self.clock.now.date() + 7 * DAY
@@ -107,6 +111,9 @@ class Dialogue:
             uow.commit()
         self._queries = {each.name: each.query("sqlite") for each in invariants.INVARIANTS if not each.late}
         self._ours = {each.name for each in ANSWERS}
+
+    def _house(self, engine: Engine, customer: Customer) -> House:
+        return House(engine, self.clock, customer)
 
     def _engine(self) -> Engine:
         engine = create_engine(

@@ -15,6 +15,7 @@ from app.journey.intake.events import CorrectionDelivered
 from app.journey.invoices.events import CorrectionDue, InvoiceOpened
 from app.people.models import Biller, Customer
 from connectors.contract import Authorised
+from connectors.money import Money
 from tests.conftest import Clock
 from tests.support.bills import json_bill
 from tests.unit.app.journey.house import IBAN, House, SubmittingBank
@@ -28,7 +29,8 @@ def send(house: House, number: str = "C-1", **changes: Any) -> str:
     written = {"number": number, "amount": "30.00", "payee": {"iban": IBAN}, **changes}
     if "replaces" not in written:
         written = {"kind": "credit_note", "corrects": "1", "note": "The meter was read wrongly.", **written}
-    row = house.deliver_row(number, minor=3000, content=json_bill(**written))
+    minor = Money.parse(str(written["amount"]), "EUR").minor
+    row = house.deliver_row(number, minor=minor, content=json_bill(**written))
     row.kind = written.get("kind", "invoice")
     row.corrects_number = written.get("replaces", written.get("corrects"))
     with house.begin() as uow:

@@ -7,11 +7,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.journey.intake.formats.codes import vat_rate
 from app.journey.invoices.rules import held_back, worth_of, worth_of_lines
+from tests.support.thorough import thorough
 
 RATES = ("0", "2.1", "5.5", "10", "19", "20", "25", "8.1", "100")
 
@@ -33,6 +34,7 @@ LINES = st.lists(st.builds(line, st.integers(1, 10**7), st.sampled_from(RATES)),
 
 
 @given(st.data())
+@settings(max_examples=thorough(100, 100_000), deadline=None)
 def test_what_is_held_back_is_no_less_than_the_disputed_lines_and_no_more_than_a_cent_beside_each(
     data: st.DataObject,
 ) -> None:

@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.journey.decisions.orders import price_of
@@ -15,7 +15,9 @@ from app.journey.invoices.discounts import discounts_on
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import Discount, Paper, Word, may_be_same, payable_on
 from connectors.money import Money
+from tests.support.thorough import thorough
 
+MANY = settings(max_examples=thorough(100, 100_000), deadline=None)
 AMOUNT = Money(10000, "EUR")
 UNTIL = dt.date(2026, 11, 30)
 
@@ -60,6 +62,7 @@ def billed(draw: st.DrawFn) -> Invoice:
 
 
 @given(invoice=billed(), day=DAYS)
+@MANY
 def test_what_is_paid_and_what_is_let_off_are_all_that_is_left_to_the_cent(invoice: Invoice, day: dt.date) -> None:
     price = price_of(invoice, day=day)
     assert price.amount.minor + price.discount.minor == invoice.left.minor
@@ -76,12 +79,14 @@ def test_what_is_paid_and_what_is_let_off_are_all_that_is_left_to_the_cent(invoi
 
 
 @given(invoice=billed(), one=DAYS, other=DAYS)
+@MANY
 def test_who_waits_never_pays_less(invoice: Invoice, one: dt.date, other: dt.date) -> None:
     earlier, later = sorted((one, other))
     assert price_of(invoice, day=earlier).amount.minor <= price_of(invoice, day=later).amount.minor
 
 
 @given(invoice=billed(), day=DAYS, more=st.integers(0, 10**11))
+@MANY
 def test_a_further_credit_note_makes_nobody_pay_more(invoice: Invoice, day: dt.date, more: int) -> None:
     before = price_of(invoice, day=day)
     invoice.credited_minor += more
@@ -91,6 +96,7 @@ def test_a_further_credit_note_makes_nobody_pay_more(invoice: Invoice, day: dt.d
 
 
 @given(invoice=billed(), day=DAYS, data=st.data())
+@MANY
 def test_a_part_has_no_discount_and_neither_has_what_is_left_after_one(
     invoice: Invoice, day: dt.date, data: st.DataObject
 ) -> None:
@@ -106,6 +112,7 @@ def test_a_part_has_no_discount_and_neither_has_what_is_left_after_one(
 
 
 @given(invoice=billed(), day=DAYS)
+@MANY
 def test_what_the_customer_sees_is_what_they_would_pay(invoice: Invoice, day: dt.date) -> None:
     shown = discounts_on(invoice, day)
     assert [each.until for each in shown] == sorted({each.until for each in shown})

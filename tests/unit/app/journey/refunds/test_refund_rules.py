@@ -25,12 +25,13 @@ from app.journey.refunds.rules import (
     sent_days,
 )
 from app.journey.refunds.states import REFUND, WHOSE, AccountStep, By, RefundState, RefundStep
-from tests.unit.app.journey.answers.test_answer_rules import ZONES, days, moments
+from tests.unit.app.journey.answers.test_answer_rules import MANY, ZONES, days, moments
 
 IBANS = ("FR7630006000011234567890189", "GB33BUKB20201555555555", "DE89370400440532013000", "NO9386011117947")
 
 
 @given(owed=st.integers(0, 10**9), promised=st.lists(st.integers(1, 10**9), max_size=5))
+@MANY
 def test_whatever_is_promised_one_after_the_other_is_never_more_than_is_owed(owed: int, promised: list[int]) -> None:
     standing = 0
     for amount in promised:
@@ -42,6 +43,7 @@ def test_whatever_is_promised_one_after_the_other_is_never_more_than_is_owed(owe
 
 
 @given(sent_on=days, later=st.integers(-3, 30), state=st.sampled_from(RefundState))
+@MANY
 def test_only_what_was_sent_days_ago_is_missing(sent_on: dt.date, later: int, state: RefundState) -> None:
     today = sent_on + dt.timedelta(days=later)
     found = may_be_missing(state, sent_on=sent_on, today=today)
@@ -51,6 +53,7 @@ def test_only_what_was_sent_days_ago_is_missing(sent_on: dt.date, later: int, st
 
 
 @given(promised_by=days, now=moments, zone=st.sampled_from(ZONES))
+@MANY
 def test_nobody_is_told_that_it_is_late_before_their_own_day_is_over(
     promised_by: dt.date, now: dt.datetime, zone: str
 ) -> None:
@@ -62,6 +65,7 @@ def test_nobody_is_told_that_it_is_late_before_their_own_day_is_over(
 
 
 @given(now=moments, zone=st.sampled_from(ZONES), companys=st.sampled_from(ZONES))
+@MANY
 def test_today_can_be_said_wherever_the_company_is(now: dt.datetime, zone: str, companys: str) -> None:
     today, theirs = (now.astimezone(ZoneInfo(each)).date() for each in (zone, companys))
     for first, last in (promised_days(today), sent_days(today)):
@@ -69,6 +73,7 @@ def test_today_can_be_said_wherever_the_company_is(now: dt.datetime, zone: str, 
 
 
 @given(now=moments, promised_by=days)
+@MANY
 def test_an_account_is_there_when_it_is_needed_and_not_for_ever(now: dt.datetime, promised_by: dt.date) -> None:
     erase_at = erased_at(now, promised_by=promised_by)
     assert erase_at >= now + ACCOUNT_KEPT
@@ -83,6 +88,7 @@ def test_an_iban_is_taken_however_it_is_written(right: str) -> None:
 
 
 @given(right=st.sampled_from(IBANS), data=st.data())
+@MANY
 def test_no_slip_of_one_sign_is_taken(right: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(4, len(right) - 1))
     other = data.draw(st.sampled_from([each for each in "0123456789" if each != right[at]]))
@@ -94,6 +100,7 @@ def test_no_slip_of_one_sign_is_taken(right: str, data: st.DataObject) -> None:
 
 
 @given(typed=st.text(max_size=60))
+@MANY
 def test_anything_can_be_typed(typed: str) -> None:
     found = checked_iban(typed)
     assert isinstance(found, IbanFault) or (found.isascii() and found.isalnum() and iban.is_valid(found))
