@@ -42,8 +42,8 @@ def told_from(pay_on: dt.date, *, customer: Customer, decided_at: dt.datetime) -
 
 
 def is_to_come(session: Session, payment: Payment, *, now: dt.datetime) -> bool:
-    """Whether it waits for its day, here or at its bank, and nothing speaks against it. From the moment on from which it
-    is sent, or may be carried out, nobody can say any more that it can be cancelled."""
+    """Whether it waits for its day, here or at its bank, and nothing speaks against it. From the moment on from which
+    it is sent, or may be carried out, nobody can say any more that it can be cancelled."""
     waits = payment.state == PaymentState.AUTHORISED and payment.send_from is not None and now < payment.send_from
     is_wanted = payment.take_back_since is None and why_unwanted(session, payment) is None
     return (waits or is_kept(payment, now=now)) and is_wanted
