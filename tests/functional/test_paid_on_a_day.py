@@ -141,9 +141,9 @@ def test_a_day_that_is_none_is_not_signed(house: House, on: str) -> None:
     assert answer.status_code == 422, answer.text
 
 
-def test_without_a_standing_consent_no_later_day_is_signed(house: House) -> None:
+def test_without_a_standing_consent_no_later_day_is_signed_at_a_bank_that_keeps_none(house: House) -> None:
     token, shown = house.world.browser.token(f"/bills/{house.world.invoice_id}"), "0" * 64
-    asked = {"bank": "albion", "shown": shown, "on": str(in_days(house, 2))}
+    asked = {"bank": "avon", "shown": shown, "on": str(in_days(house, 2))}
     answer = house.world.browser.post(f"/bills/{house.world.invoice_id}/pay/ceremony", token=token, data=asked)
     assert answer.status_code == 422, answer.text
 

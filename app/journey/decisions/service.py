@@ -13,7 +13,6 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import Recorded, UnitOfWork
 from app.errors import AppError, Conflict, Invalid
-from app.failpoints import failpoint
 from app.journey.consents.my_banks import has_removed
 from app.journey.decisions import orders, payee_checks, under_consent
 from app.journey.decisions.events import PaymentDecided, PaymentScheduled
@@ -313,7 +312,6 @@ def _write_down(
     recorded = uow.record(PaymentDecided(decision_id=decision.id, payment_id=decision.payment_id), head_start=True)
     if decision.verb == Verb.PAY_ON_DAY:
         uow.record(PaymentScheduled(decision_id=decision.id, payment_id=decision.payment_id))
-    failpoint("decide.written")
     return Decided(decision.payment_id, recorded, under_consent=decision.consent_id is not None)
 
 

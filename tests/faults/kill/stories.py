@@ -34,8 +34,6 @@ FAULTS: dict[str, Sequence[str]] = {
     "token": ("answer lost", "429"),
 }
 
-#: within the transaction of a decision: of each of several that are signed at once
-DECIDED = ("decide.written",)
 #: what a payment passes on its way. A point that is not named here is new: it is tried everywhere
 WORK = ("work.claimed", "work.taken")
 GIVEN = ("initiate.intended", "initiate.sent", "initiate.written")
@@ -58,7 +56,7 @@ TAKEN_BACK = ("consents.revoked",)
 KNOWN = frozenset(
     (
         *(*WORK, *GIVEN, *THERE, *BACK, *EXCHANGED, *ASKED, *DROPPED, *FAILED, *SUBMITTED, *UNANSWERED, *RAISED),
-        *(*DECIDED, *FOLLOWED, *LEFT, *APPROVED, *RENEWED, *TAKEN_BACK),
+        *(*FOLLOWED, *LEFT, *APPROVED, *RENEWED, *TAKEN_BACK),
     )
 )
 

@@ -67,8 +67,6 @@ BUSY_MOST = 3  #: pieces of work that a worker does at once
 LANES = {handler: lane for lane, handlers in HANDLERS_OF.items() for handler in handlers}
 
 #: deeds and how often each is drawn, before the seed bends them
-#: points within a transaction: nobody else gets a turn there, where a single writer would wait for ever
-WITHIN = ("decide.written",)
 DEEDS: Mapping[str, float] = {
     "hurry": 3,
     "decide": 9,
@@ -181,8 +179,6 @@ class World:
 
     def hook(self, name: str) -> None:
         """app.failpoints.hook."""
-        if name in WITHIN:
-            return
         fiber = self.floor.current
         if name in ("status.asked", "submit.asked"):
             self._count_question(fiber)
