@@ -12,6 +12,8 @@ from app.journey.intake.formats.checks import iban_length
 from app.journey.refunds.states import RefundState
 
 DAY = dt.timedelta(days=1)
+#: days of two places on earth are that far apart at the most, and for two hours of each day some are
+APART = dt.timedelta(days=2)
 WORDS_MAX = 500
 REFERENCE_MAX = 140
 #: of one bill: each of them is told to its customer
@@ -45,13 +47,14 @@ def left_to_promise(*, owed_minor: int, standing_minor: int) -> int:
 
 
 def promised_days(today: dt.date) -> tuple[dt.date, dt.date]:
-    """The first and the last day by which a refund may be promised; it may be yesterday still where its company is."""
-    return today - DAY, today + AHEAD_MOST
+    """The first and the last day by which a refund may be promised; where its company is it may be an earlier
+    one still."""
+    return today - APART, today + AHEAD_MOST
 
 
 def sent_days(today: dt.date) -> tuple[dt.date, dt.date]:
-    """The first and the last day on which it may be said to be sent; it may be tomorrow already where it is said."""
-    return today - AGO_MOST, today + DAY
+    """The first and the last day on which it may be said to be sent; where it is said it may be a later one already."""
+    return today - AGO_MOST, today + APART
 
 
 def missing_from(sent_on: dt.date) -> dt.date:

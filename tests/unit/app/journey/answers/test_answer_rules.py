@@ -28,6 +28,8 @@ from app.people.customers import today_of
 from app.people.models import Customer
 from tests.support.thorough import thorough
 
+pytestmark = pytest.mark.timeout(1800)  # a hundred thousand times each in `make test-long`
+
 DAY = dt.timedelta(days=1)
 MANY = settings(max_examples=thorough(100, 100_000), deadline=None)
 #: the ends of the earth, half hours, and those whose clocks change, in either half of the year

@@ -14,6 +14,8 @@ from app.journey.intake.formats.codes import vat_rate
 from app.journey.invoices.rules import held_back, worth_of, worth_of_lines
 from tests.support.thorough import thorough
 
+pytestmark = pytest.mark.timeout(1800)  # a hundred thousand times each in `make test-long`
+
 RATES = ("0", "2.1", "5.5", "10", "19", "20", "25", "8.1", "100")
 
 

@@ -17,6 +17,8 @@ from app.journey.invoices.rules import Discount, Paper, Word, may_be_same, payab
 from connectors.money import Money
 from tests.support.thorough import thorough
 
+pytestmark = pytest.mark.timeout(1800)  # a hundred thousand times each in `make test-long`
+
 MANY = settings(max_examples=thorough(100, 100_000), deadline=None)
 AMOUNT = Money(10000, "EUR")
 UNTIL = dt.date(2026, 11, 30)

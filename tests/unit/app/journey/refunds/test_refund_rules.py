@@ -27,6 +27,8 @@ from app.journey.refunds.rules import (
 from app.journey.refunds.states import REFUND, WHOSE, AccountStep, By, RefundState, RefundStep
 from tests.unit.app.journey.answers.test_answer_rules import MANY, ZONES, days, moments
 
+pytestmark = pytest.mark.timeout(1800)  # a hundred thousand times each in `make test-long`
+
 IBANS = ("FR7630006000011234567890189", "GB33BUKB20201555555555", "DE89370400440532013000", "NO9386011117947")
 
 
