@@ -8,8 +8,8 @@ import pytest
 
 from app.demo.cast import JONAS, WATER
 from tests.browser.conftest import Screens
+from tests.browser.hand import CLICKS_MOST, Hand
 from tests.browser.screen import DESKTOP, PHONE, Language
-from tests.browser.test_answers import CLICKS_MOST, Hand
 from tests.browser.world import World
 
 pytestmark = pytest.mark.browser

@@ -37,7 +37,7 @@ from app.db.work import WorkRow
 from app.errors import AppError, Conflict
 from app.journey.answers.states import BLOCKING
 from app.journey.decisions import service as decisions
-from app.journey.decisions.service import Wanted, price_of
+from app.journey.decisions.orders import Wanted, price_of
 from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from app.journey.ledger import service as ledger

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import Invalid
-from app.journey.decisions.service import checked_part, price_of
+from app.journey.decisions.orders import checked_part, price_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import held_back, to_give_back
 from app.journey.ledger import rules
