@@ -167,6 +167,11 @@ class FutureDatedPayments(Protocol):
         Only the status CANCELLED says that it is gone."""
         ...
 
+    def drop(self, payment_id: str, *, timeout_s: float) -> BankStatus | None:
+        """The same where no customer is there: the bank's word that it is gone; None when it keeps it, or would have
+        its customer say so. BankRefused for any other no, which says nothing of the payment."""
+        ...
+
 
 @runtime_checkable
 class FutureDates(Protocol):

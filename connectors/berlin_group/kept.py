@@ -8,15 +8,25 @@ from __future__ import annotations
 import datetime as dt
 
 from connectors.berlin_group import messages
-from connectors.berlin_group.orders import Orders
+from connectors.berlin_group.orders import Orders, gone
 from connectors.capabilities import Cancellation, StandingOrder
-from connectors.contract import BankRequest, PaymentOrder, PsuContext
+from connectors.contract import BankRequest, BankStatus, PaymentOrder, PsuContext
+from connectors.http import Deadline
 
 
 class _Kept(Orders):
     def cancel(self, payment_id: str, *, redirect_uri: str, psu: PsuContext, timeout_s: float) -> Cancellation:
         """DELETE …/{paymentId}: 204, it is gone; 202, its customer must say so at the bank; anything else, it stays."""
         return self._cancellation(payment_id, redirect_uri=redirect_uri, psu=psu, timeout_s=timeout_s)
+
+    def drop(self, payment_id: str, *, timeout_s: float) -> BankStatus | None:
+        """DELETE …/{paymentId}: 204, it is gone; 202, its customer would have to say so, and 405, it stays."""
+        response = self._delete(payment_id, {}, deadline=Deadline(timeout_s))
+        if response.status == 204:
+            return gone(response)
+        if response.status in (202, 405):
+            return None
+        raise messages.refusal(response)
 
     def _check_day(self, day: dt.date) -> None:
         """By UTC, and a day of grace to none: what is due today is paid at once."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
-from app.demo.cast import TRAMS
+from app.demo.cast import JONAS, TRAMS
 from tests.browser.conftest import Screens
 from tests.browser.hand import Hand, words
 from tests.browser.screen import DESKTOP, PHONE, Language
@@ -159,6 +159,24 @@ def signed_for_a_day_and_cancelled(hand: Hand) -> None:
     hand.press(screen.page.locator("form[action$='/cancel'] button:not([name])"))
     is_not_paid(hand)
     hand.is_told("Nothing left your account.")
+
+
+@walk
+def kept_by_its_bank_and_taken_back(hand: Hand) -> None:
+    """Approved there now, for a later day. Of somebody who has paid from that bank before."""
+    pay_now(hand)
+    screen = hand.screen
+    hand.begin(hand.bill("40.00"))
+    hand.go("later")
+    hand.press(screen.page.locator("ul[aria-labelledby=kept] a").first)
+    hand.sign()
+    screen.at("/payments/pay_[0-9a-f]+/leave")
+    expect(screen.to_bank).to_be_visible()
+    screen.pay_at_bank(JONAS)
+    screen.expect_truth("kept")
+    hand.is_told("Until then you can ask %(bank)s here to cancel it. Whether it does, the bank says.", where=".truth")
+    hand.undo(screen.page.locator("form[action$='/take-back'] button"))
+    is_not_paid(hand)
 
 
 # ------------------------------------------------------------------------------------------------------------ answering

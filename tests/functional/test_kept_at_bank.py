@@ -119,7 +119,7 @@ def test_the_bank_is_asked_rarely_until_the_day(journey: Journey) -> None:
     for _ in range(10 * 24):
         journey.wait(HOUR_S)
         looks.add(journey.payment(payment_id).looked_at)
-    assert len(looks) <= 10 * 2 + 1
+    assert len(looks) <= 10 * 2 + 5  # the first ones after the approval among them
     assert journey.payment(payment_id).state == "accepted"
 
 

@@ -175,9 +175,8 @@ def tell_payment_failed(task: Task) -> None:
     case, unless they stopped it."""
     with task.services.reading() as uow:
         payment = uow.session.get_one(Payment, task.payload["payment_id"])
-        is_kept = payment.kept_until is not None and payment.accepted_at is not None
-        own = (Reason.STOPPED_BY_CUSTOMER, Reason.CANCELLED_AT_BANK)
-        is_later = (payment.send_from is not None or is_kept) and payment.reason not in own
+        was_kept = payment.kept_until is not None and payment.accepted_at is not None
+        is_later = (payment.send_from is not None or was_kept) and payment.reason != Reason.STOPPED_BY_CUSTOMER
     _tell_one(task, NoticeKind.LATER_FAILED if is_later else NoticeKind.PAYMENT_FAILED)
 
 

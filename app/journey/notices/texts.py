@@ -151,16 +151,16 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
     },
     NoticeKind.LATER_FAILED: {
         "en": Text(
-            "A payment was not made on its day",
+            "A payment for a later day is not made",
             (
-                "A payment that you had signed for a later day was not made. Your space says why, and whether the bill"
-                " can be paid again.",
+                "A payment that you had decided on for a later day is not made. Your space says why, and whether the"
+                " bill can be paid again.",
             ),
         ),
         "fr": Text(
-            "Un paiement n’a pas été fait le jour prévu",
+            "Un paiement prévu pour un autre jour n’est pas fait",
             (
-                "Un paiement que vous aviez signé pour un autre jour n’a pas été fait. Votre espace dit pourquoi, et si"
+                "Un paiement que vous aviez décidé pour un autre jour n’est pas fait. Votre espace dit pourquoi, et si"
                 " la facture peut être payée à nouveau.",
             ),
         ),

@@ -23,7 +23,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import orders_of
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import raise_fence, step
-from app.journey.payments.terms import terms_of
+from app.journey.payments.terms import is_day_begun, terms_of
 from app.journey.payments.way import way_of
 from app.people import stops
 from app.services import Task
@@ -72,9 +72,7 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
         uow.session.refresh(consent, with_for_update={"read": True})  # nobody ends it before this is written down
     token = access_token(uow.session, task.services.vault, consent, now=uow.now)
     decision = uow.session.get_one(Decision, payment.decision_id)
-    why = why_unwanted(uow.session, payment)
-    if why is None and standing is not None and repeats.is_day_over(uow, payment):
-        why = GivesWay(Reason.DAY_OVER, f"it was for {decision.pay_on} alone, and nothing was sent on that day")
+    why = why_unwanted(uow.session, payment) or _not_its_day(uow, payment, standing, decision)
     if why is not None:
         give_way(task, uow, payment, why)
         return None
@@ -110,6 +108,14 @@ def use_approval(task: Task, uow: UnitOfWork, payment: Payment) -> calls.Attempt
     call = calls.store(uow, payment_id=payment.id, verb="submit", request=request)
     step(uow, payment, PaymentStep.SUBMIT, source=Source.WORKER, evidence="bytes stored")
     return calls.submission(uow, payment, call, token=token, psu=psu_of(payment, decision))
+
+
+def _not_its_day(uow: UnitOfWork, payment: Payment, standing: Standing | None, decision: Decision) -> GivesWay | None:
+    if standing is not None and repeats.is_day_over(uow, payment):
+        return GivesWay(Reason.DAY_OVER, f"it was for {decision.pay_on} alone, and nothing was sent on that day")
+    if is_day_begun(payment, now=uow.now):
+        return GivesWay(Reason.DAY_OVER, f"it was to be kept until {decision.pay_on}, and that day has begun")
+    return None
 
 
 def claim_days(uow: UnitOfWork, payment: Payment, standing: Standing) -> Breach | None:

@@ -16,8 +16,8 @@ from app.journey.payments.terms import Terms, terms_of
 from connectors.contract import BankRequest, PsuContext
 from consent.base import new_id
 
-#: the outcome of asking a bank to drop an order that it does not drop
-KEPT = "kept"
+#: what a bank says to the wish to drop an order
+KEPT, DROPPED = "kept", "dropped"
 # each is put together once
 _OF_VERB = select(BankCall).where(BankCall.payment_id == bindparam("of_payment"), BankCall.verb == bindparam("of_verb"))
 _ATTEMPTS = select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == bindparam("of_call"))
@@ -88,13 +88,22 @@ def last_attempt(session: Session, call: BankCall) -> BankAttempt | None:
     return session.scalars(of_call.limit(1)).first()
 
 
-def is_kept_by_bank(session: Session, payment: Payment) -> bool:
-    """Whether the bank, asked to drop what it had accepted, has said that it keeps it."""
+def drop_answered(session: Session, payment: Payment) -> BankAttempt | None:
+    """The last time that the bank, asked to drop what it had accepted for a later day, has said whether it does. None:
+    it was not asked, or has not said so."""
     call = call_of(session, payment_id=payment.id, verb="cancel")
-    last = None if call is None else last_attempt(session, call)
-    if last is None or payment.accepted_at is None:
-        return False
-    return last.outcome == KEPT and last.sent_at >= payment.accepted_at
+    last = None if call is None or payment.accepted_at is None else last_attempt(session, call)
+    if last is None or last.outcome not in (KEPT, DROPPED):
+        return None
+    # of what it had not accepted yet it may have said otherwise; that it dropped it, it says once
+    return last if last.outcome == DROPPED or (payment.accepted_at and last.sent_at >= payment.accepted_at) else None
+
+
+def was_asked_to_drop(session: Session, payment: Payment) -> bool:
+    """Whether the bank was asked to drop what it had accepted for a later day, and has not said that it keeps it."""
+    call = call_of(session, payment_id=payment.id, verb="cancel")
+    last = None if call is None or payment.accepted_at is None else last_attempt(session, call)
+    return last is not None and last.outcome != KEPT and last.sent_at >= (payment.accepted_at or last.sent_at)
 
 
 def attempt(uow: UnitOfWork, call: BankCall) -> int:

@@ -27,15 +27,14 @@ from app.journey.payments.access import (
     locked_of_invoice,
 )
 from app.journey.payments.looks import follow_from
-from app.journey.payments.models import Payment
+from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import beginner
 from app.journey.payments.states import PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
-from app.journey.payments.terms import Terms, terms_of
+from app.journey.payments.terms import Terms, is_day_begun, kept_until, terms_of
 from app.journey.payments.way import trip_of
 from app.people import biller_queue, stops
-from app.people.customers import start_of
 from app.people.models import Customer
 from app.services import Services, Task
 from connectors.contract import BankRequest, PaymentOrder, PsuContext, Staged, Submits
@@ -114,9 +113,9 @@ def _intend(task: Task) -> _Intent | None:
             task.run_again(uow, run_at=sent[1] + rules.SEND_GAP)
             uow.commit()
             return None
-        if uow.now > payment.created_at + rules.SEND_LIFE or calls.attempts(uow.session, call) >= rules.SENDS_MOST:
-            # whatever went wrong after sending, the same bytes do not go for ever
-            _give_up(uow, payment, Reason.BANK_UNREACHABLE, evidence="unanswered; the link was given to nobody")
+        late = _why_not_sent(uow, payment, call)
+        if late is not None:
+            _give_up(uow, payment, late, evidence="unanswered; the link was given to nobody")
             task.finish(uow)
             uow.commit()
             return None
@@ -145,6 +144,15 @@ def _intend(task: Task) -> _Intent | None:
             terms=terms_of(uow.session, payment),
             token=token,
         )
+
+
+def _why_not_sent(uow: UnitOfWork, payment: Payment, call: BankCall) -> Reason | None:
+    """Whatever went wrong after sending, the same bytes do not go for ever; nor on the day until which the bank was to
+    keep it."""
+    if is_day_begun(payment, now=uow.now):
+        return Reason.DAY_OVER
+    is_old = uow.now > payment.created_at + rules.SEND_LIFE
+    return Reason.BANK_UNREACHABLE if is_old or calls.attempts(uow.session, call) >= rules.SENDS_MOST else None
 
 
 def _token(
@@ -192,7 +200,7 @@ def _prepare(services: Services, uow: UnitOfWork, decision: Decision) -> Payment
         trip_id=None if trip is None else trip.id,
         submitted_apart=trip is None,
         send_from=begins_at if trip is None else None,
-        kept_until=start_of(decision.pay_on, time_zone=customer.time_zone) if is_kept else None,
+        kept_until=kept_until(decision.pay_on, time_zone=customer.time_zone) if is_kept else None,
         currency=decision.currency,
         amount_minor=decision.amount_minor,
         end_to_end_id=rules.end_to_end_id(decision.payment_id),
@@ -223,7 +231,8 @@ def _draft(services: Services, uow: UnitOfWork, payment: Payment, decision: Deci
             order_of(payment, decision), request_id=str(uuid.uuid4()), redirect_uri=trip.redirect_uri
         )
     except ValueError as error:
-        _give_up(uow, payment, Reason.BANK_REFUSED, evidence=f"it cannot be sent: {error}")
+        reason = Reason.DAY_OVER if is_day_begun(payment, now=uow.now) else Reason.BANK_REFUSED
+        _give_up(uow, payment, reason, evidence=f"it cannot be sent: {error}")
         return
     calls.store(uow, payment_id=payment.id, verb="initiate", request=request)
 

@@ -72,4 +72,9 @@ def late_look(payment: Payment, way: Way, *, now: dt.datetime) -> dt.datetime | 
         return max(again, payment.doubted_since + rules.SECOND_LOOK) if is_settled else again
     if payment.silent_since is not None and now < ended_at + rules.LATE_SILENCE:
         return now + rules.LATE_PAUSE
-    return rules.late_look(ended_at=ended_at, now=now)
+    looks = [rules.late_look(ended_at=ended_at, now=now)]
+    if payment.kept_until is not None and payment.state in CLOSED:
+        # soon, since to be asked to drop it is no proof that it has; and on its day, on which it would show
+        looks += [max(ended_at + rules.DROP_LOOK, now) if now < ended_at + rules.DROP_LOOK else None]
+        looks += [rules.late_look(ended_at=max(payment.kept_until, ended_at), now=now)]
+    return min((look for look in looks if look is not None), default=None)

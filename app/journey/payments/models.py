@@ -22,6 +22,7 @@ class Payment(Base):
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint(f"state IN ({_STATES})", name="state_known"),
         CheckConstraint("trip_id IS NOT NULL OR consent_id IS NOT NULL", name="has_its_approval"),
+        CheckConstraint("send_from IS NULL OR trip_id IS NULL", name="sent_later_without_a_trip"),
         UniqueConstraint("bank_id", "bank_payment_id"),  # a bank that repeats an id must not settle two payments
         Index(
             "uq_payment_single_consent",

@@ -97,13 +97,14 @@ class PaymentView:
     stopped_all: bool  #: unwanted, since its customer stopped everything
     corrected: bool  #: decided before its biller took something off the bill
     is_kept_payment: bool  #: its bank keeps it from its approval until its day, or has
+    bank_had_it: bool  #: the bank has said that it accepted it
     is_wanted_back: bool  #: its bank keeps it until a day, and its customer wants it back
     link_open: bool  #: the customer may go to the bank
     cancellable: bool
     approved: bool  #: at the bank, as far as we know
     final: bool
     steps: tuple[StepView, ...]
-    is_kept_on: bool = False  #: its bank was asked to drop what it keeps, and has said that it does not
+    drop_refused: bool = False  #: its bank was asked to drop what it keeps, and keeps it all the same
     #: filled in by the door: the bank can be asked to drop what it keeps; else only its customer can have that, there
     bank_takes_back: bool = False
     receipt_id: str | None = None  #: filled in by the door from a later stage
@@ -261,8 +262,8 @@ def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
     if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=view.id):
         return dataclasses.replace(view, paid_twice=True)
     if view.truth is Truth.KEPT and (view.unwanted or view.is_wanted_back):
-        is_kept_on = calls.is_kept_by_bank(session, session.get_one(Payment, view.id))
-        view = dataclasses.replace(view, is_kept_on=is_kept_on)
+        answered = calls.drop_answered(session, session.get_one(Payment, view.id))
+        view = dataclasses.replace(view, drop_refused=answered is not None)
     if not view.unwanted:
         return view
     why = gives_way(session, session.get_one(Payment, view.id))
@@ -350,6 +351,7 @@ def _view(
         stopped_all=False,
         corrected=corrected,
         is_kept_payment=payment.kept_until is not None,
+        bank_had_it=payment.accepted_at is not None,
         is_wanted_back=kept and payment.take_back_since is not None,
         link_open=waiting and way.returned_at is None and not unwanted,
         cancellable=(waiting and way.given_out_at is None) or may_withhold(payment),

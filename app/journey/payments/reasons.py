@@ -16,6 +16,8 @@ class Reason(enum.StrEnum):
     NOT_APPROVED_IN_TIME = "not_approved_in_time"
     STOPPED_BY_CUSTOMER = "stopped_by_customer"  #: here, as long as nothing could move
     CANCELLED_AT_BANK = "cancelled_at_bank"  #: there, by its customer, while the bank kept it until a day
+    #: it was not wanted for a while, and its bank, which kept it until a day, was asked to drop it and did
+    DROPPED_MEANWHILE = "dropped_meanwhile"
     APPROVAL_LOST = (
         "approval_lost"  #: the customer approved, and the bank's permission did not reach us in time, or does not open
     )

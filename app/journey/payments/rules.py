@@ -17,6 +17,12 @@ AWAY_FIRST_LOOK_S = 120
 LATE_LOOKS_S = (3600, 24 * 3600, 3 * 24 * 3600, 6 * 24 * 3600)
 #: what a bank keeps until a day is asked about so often until then: its customer may have cancelled it there
 KEPT_PACE = dt.timedelta(hours=12)
+#: and on the day, on which each bank has hours of its own: so often, each payment at a moment of its own
+DAY_PACE = dt.timedelta(minutes=30)
+#: so long after the beginning of its day a bank has carried it out, or will not, wherever on earth that day is
+KEPT_MARGIN = dt.timedelta(hours=48)
+#: a bank that has dropped what it kept, or says that it does not, is asked what is so, so much later
+DROP_LOOK = dt.timedelta(minutes=1)
 #: a bank that says it took back what it had settled is asked once more, so much later, before anybody is told
 SECOND_LOOK = dt.timedelta(minutes=5)
 #: and where it gives no answer to a late question, it is asked every so often, for so long after the end; as often
@@ -103,6 +109,12 @@ def next_look(*, anchor: dt.datetime, returned: bool, now: dt.datetime, pace_s: 
 def late_look(*, ended_at: dt.datetime, now: dt.datetime) -> dt.datetime | None:
     """The next time to see whether the bank says something else of what has ended; None when it is past that."""
     return next((look for s in LATE_LOOKS_S if (look := ended_at + dt.timedelta(seconds=s)) > now), None)
+
+
+def look_on_its_day(*, kept_until: dt.datetime, payment_id: str, now: dt.datetime) -> dt.datetime:
+    """The next time to ask for what a bank has kept until ``kept_until``, while that day may last somewhere."""
+    first = kept_until + dt.timedelta(seconds=int(payment_id[-6:], 16) % DAY_PACE.total_seconds())
+    return first if now < first else first + ((now - first) // DAY_PACE + 1) * DAY_PACE
 
 
 def look_in_silence(*, silent_since: dt.datetime, now: dt.datetime) -> dt.datetime:

@@ -29,7 +29,7 @@ from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import takes_back
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, PaymentState, PaymentStep, Source
 from app.journey.payments.step import correct, keep_promise, may_withhold, raise_fence, step
-from app.journey.payments.terms import is_kept
+from app.journey.payments.terms import is_day_begun, is_kept
 from app.journey.payments.way import trip_of, way_of
 from app.people import stops
 from app.people.sessions import SignedIn
@@ -136,6 +136,8 @@ def _leavable(uow: UnitOfWork, *, payment_id: str, customer_id: str) -> tuple[Pa
     why = why_unwanted(uow.session, payment)
     if why is not None:
         raise TooLate(*_GIVES_WAY[why.reason])
+    if is_day_begun(payment, now=uow.now):
+        raise TooLate("not-awaiting", "The day that this payment was for has begun.")
     if trip.returned_at is not None or uow.now >= consent.expires_at:
         raise TooLate("not-awaiting", "You have been to the bank for this payment, or the time for it is over.")
     return payment, consent, trip
@@ -251,19 +253,21 @@ def cancel(uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> Payment:
     return payment
 
 
-def want_back(services: Services, uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> Payment:
+def want_back(services: Services, uow: UnitOfWork, *, signed_in: SignedIn, payment_id: str) -> bool:
     """Have the bank asked to drop a payment that it keeps until a day. Whether it does, it says: until then the payment
-    stands. Wanted again it is the same. Raises NotFound, TooLate, and Conflict where only its customer can, there."""
+    stands. False: that was wanted before, and nobody is asked sooner. Raises NotFound, TooLate, and Conflict where only
+    its customer can, there."""
     signed_in.check_acts()
     payment = payment_of_customer(uow.session, payment_id=payment_id, customer_id=signed_in.customer.id, lock=True)
     if not is_kept(payment, now=uow.now):
         raise TooLate("too-late", "It is too late to take this payment back: your bank decides.")
     if not takes_back(services, payment.bank_id):
         raise Conflict("kept-at-bank", "Your bank keeps this payment, and only you can cancel it, at the bank.")
-    if payment.take_back_since is None:
-        payment.take_back_since = payment.updated_at = uow.now
+    if payment.take_back_since is not None:
+        return False
+    payment.take_back_since = payment.updated_at = uow.now
     follow_from(uow, payment, run_at=uow.now)
-    return payment
+    return True
 
 
 def resolve(uow: UnitOfWork, *, payment_id: str, executed: bool, because: str) -> bool:

@@ -23,7 +23,6 @@ from connectors.capabilities import (
 from connectors.contract import (
     BankRequest,
     BankStatus,
-    Cancels,
     Connector,
     ConsentStatus,
     PaymentOrder,
@@ -111,7 +110,7 @@ def _kept(services: Services, bank_id: str, terms: Terms) -> _Scheduled | _Futur
     if isinstance(connector, Schedules):
         return _Scheduled(connector.scheduled, terms.kept_on)
     if isinstance(connector, FutureDates):
-        return _FutureDated(connector.future_dated, terms.kept_on, cast("Cancels", connector))
+        return _FutureDated(connector.future_dated, terms.kept_on)
     message = f"{bank_id} keeps no payments until a day"
     raise ValueError(message)
 
@@ -151,7 +150,6 @@ class _FutureDated:
 
     future_dated: FutureDatedPayments
     execute_on: dt.date
-    cancels: Cancels
 
     def draft(self, order: PaymentOrder, *, request_id: str, redirect_uri: str) -> BankRequest:
         return self.future_dated.draft(
@@ -165,8 +163,8 @@ class _FutureDated:
         return self.future_dated.status(bank_payment_id, access_token=access_token, timeout_s=timeout_s)
 
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
-        """None, too, where the bank would have its customer say so there."""
-        return self.cancels.cancel(consent_id, timeout_s=timeout_s)
+        """As Cancels.cancel, also of what was approved."""
+        return self.future_dated.drop(consent_id, timeout_s=timeout_s)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,15 @@ from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.own_consent import forget_token, standing_of
 from app.journey.payments.reasons import Reason, reason_of
-from app.journey.payments.speaker import teller
+from app.journey.payments.speaker import takes_back, teller
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_again, promise_nothing, step
 from app.journey.payments.submit import submit
-from app.journey.payments.terms import Terms, is_kept, terms_of
+from app.journey.payments.terms import Terms, may_be_dropped, terms_of
 from app.journey.payments.way import Way, way_of
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
 from connectors.errors import BankError, BankRefused, BankUnavailable, NotSignedIn
-from connectors.profile import BankProfile
 from consent import tokens
 from consent.models import Consent
 
@@ -99,8 +98,11 @@ def follow(task: Task) -> None:
 def _ask(task: Task, question: _Question) -> _Heard:
     """One question. "Still waiting" never means "nobody approved": only the bank can free the claim, so we ask it to
     take the order back, and believe its word that it did."""
-    connector = teller(task.services, question.bank_id, question.terms, customer_token=question.access_token)
     timeout_s = task.deadline_s / 2
+    try:
+        connector = teller(task.services, question.bank_id, question.terms, customer_token=question.access_token)
+    except ValueError:  # its file names another standard by now
+        return _Heard(status=None, untold=True)
     try:
         status = connector.status(question.bank_payment_id, access_token=question.access_token, timeout_s=timeout_s)
     except BankUnavailable as error:
@@ -150,11 +152,12 @@ def _taken_back(task: Task, connector: Cancels, question: _Question, *, untold: 
             heard = _Heard(status=None, retry_after_s=error.retry_after_s or 0)
     else:
         if cancelled is not None:
-            outcome, heard = "dropped", _Heard(status=cancelled, taken_back=True)
+            outcome, heard = calls.DROPPED, _Heard(status=cancelled, taken_back=True)
         else:
             heard = _Heard(status=None, untold=untold)
     failpoint("cancel.sent")
     with task.services.unit_of_work() as uow:
+        locked(uow.session, payment_id).updated_at = uow.now  # its page says something else from now on
         calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
         uow.commit()
     return heard
@@ -218,7 +221,7 @@ def _question(task: Task) -> _Question | None:
             access_token=token,
             asked_at=uow.now,
             is_past_fence=_is_past_fence(payment, uow.now),
-            take_back=_taken_back_at(uow, payment, consent, way),
+            take_back=_taken_back_at(task, uow, payment, consent, way),
             of_sign_in=of_sign_in,
             may_tell_later=not of_sign_in and _may_tell_later(uow, payment, way),
         )
@@ -245,22 +248,24 @@ def _may_tell_later(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
     return way.exchanged_at is None or uow.now < way.exchanged_at + rules.HINT_PAUSE
 
 
-def _taken_back_at(uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> tuple[Fact, ...]:
-    """At "waiting" where nobody may approve it any more. Is it for a day to come, and not wanted, then also where its
-    bank has accepted it."""
-    waits = (Fact.WAITING,) if _may_not_be_approved(uow, payment, consent, way) else ()
+def _taken_back_at(task: Task, uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> tuple[Fact, ...]:
+    """At "waiting" where nobody may approve it any more. Is it for a later day, and not wanted, then also where its
+    bank has accepted it; or waits for a second person after all."""
+    if _is_to_be_dropped(task, uow, payment):
+        return (Fact.WAITING, Fact.ACCEPTED)
+    if not _may_not_be_approved(uow, payment, consent, way):
+        return ()
     is_to_come = payment.kept_until is not None and uow.now < payment.kept_until
-    if is_to_come and payment.unwanted_since is not None and waits:
-        return (*waits, Fact.ACCEPTED)
-    return (Fact.ACCEPTED,) if is_wanted_back(uow, payment) else waits
+    is_unwanted = payment.unwanted_since is not None
+    return (Fact.WAITING, Fact.ACCEPTED) if is_to_come and is_unwanted else (Fact.WAITING,)
 
 
-def is_wanted_back(uow: UnitOfWork, payment: Payment) -> bool:
+def _is_to_be_dropped(task: Task, uow: UnitOfWork, payment: Payment) -> bool:
     """Whether its bank, which keeps it until a day, is still to be asked to drop it: by the wish of its customer, or as
-    it is not wanted any more. It is asked until it has said whether it does."""
-    if not is_kept(payment, now=uow.now) or (payment.take_back_since or payment.unwanted_since) is None:
+    it is not wanted any more. It is asked until it has said whether it does; a bank that nobody can ask is not."""
+    if not may_be_dropped(payment, now=uow.now) or (payment.take_back_since or payment.unwanted_since) is None:
         return False
-    return not calls.is_kept_by_bank(uow.session, payment)
+    return takes_back(task.services, payment.bank_id) and calls.drop_answered(uow.session, payment) is None
 
 
 def _may_not_be_approved(uow: UnitOfWork, payment: Payment, consent: Consent, way: Way) -> bool:
@@ -389,9 +394,9 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
         return None
     if payment.state == PaymentState.SETTLED:
         return Reason.REVERSED
-    was_kept = payment.kept_until is not None and payment.accepted_at is not None
-    if was_kept and status.fact is Fact.CANCELLED:
-        return _reason_of_taking_back(uow, payment)
+    dropped = _reason_of_dropping(uow, payment, heard, status)
+    if dropped is not None:
+        return dropped
     asked = payment.accepted_at is None and calls.call_of(uow.session, payment_id=payment.id, verb="cancel") is not None
     if heard.taken_back or (status.fact is Fact.CANCELLED and asked):  # its own answer to our wish may have been lost
         why = None if payment.unwanted_since is None else why_unwanted(uow.session, payment)
@@ -400,18 +405,26 @@ def _reason(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus
     return reason_of(status, outcome=outcome, accepted=payment.accepted_at is not None)
 
 
-def _reason_of_taking_back(uow: UnitOfWork, payment: Payment) -> Reason:
-    """Why the bank, which kept it until a day, has dropped it. If nobody here wanted that, its customer did, there."""
+def _reason_of_dropping(uow: UnitOfWork, payment: Payment, heard: _Heard, status: BankStatus) -> Reason | None:
+    """Why a bank has dropped what it kept until a day. If nobody here had it asked to, its customer did that there.
+    None: it kept nothing, or its day had come."""
+    if payment.kept_until is None or payment.accepted_at is None:
+        return None
+    is_early = uow.now < payment.kept_until
+    if not heard.taken_back and not calls.was_asked_to_drop(uow.session, payment):
+        return Reason.CANCELLED_AT_BANK if status.fact is Fact.CANCELLED and is_early else None
+    if status.fact is Fact.REJECTED and not is_early:  # some banks call so what was cancelled; and what they refuse
+        return None
     why = None if payment.unwanted_since is None else why_unwanted(uow.session, payment)
     if why is not None:
         return why.reason
-    return Reason.CANCELLED_AT_BANK if payment.take_back_since is None else Reason.STOPPED_BY_CUSTOMER
+    return Reason.DROPPED_MEANWHILE if payment.take_back_since is None else Reason.STOPPED_BY_CUSTOMER
 
 
 def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.datetime) -> None:
     """End the work, or say when the bank is asked again: never before it wants to be (Retry-After)."""
     keep_promise(payment, now=uow.now)
-    run_at = _next_look(task.services.banks.profile(payment.bank_id), uow, payment)
+    run_at = _next_look(task, uow, payment)
     if run_at is None:  # nobody asks any more
         forget_token(uow.session, payment)
         payment.next_look_at = None
@@ -428,7 +441,7 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
     look_again(task, uow, payment, run_at=run_at)
 
 
-def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
+def _next_look(task: Task, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
     way = way_of(uow.session, payment)
     if payment.state in OVER:
         return late_look(payment, way, now=uow.now)
@@ -439,15 +452,26 @@ def _next_look(profile: BankProfile, uow: UnitOfWork, payment: Payment) -> dt.da
     soon = payment.silent_since or payment.doubted_since
     if soon is not None:
         return rules.look_in_silence(silent_since=soon, now=uow.now)
-    if is_wanted_back(uow, payment):
-        since = payment.take_back_since or payment.unwanted_since or uow.now
-        return rules.look_in_silence(silent_since=since, now=uow.now)
-    if payment.kept_until is not None and is_kept(payment, now=uow.now):
-        return min(uow.now + rules.KEPT_PACE, payment.kept_until)
-    is_its_day = payment.kept_until is not None and payment.state == PaymentState.ACCEPTED
-    return rules.next_look(
-        anchor=(payment.kept_until if is_its_day else way.returned_at) or way.given_out_at or payment.created_at,
+    usual = rules.next_look(
+        anchor=way.returned_at or way.given_out_at or payment.created_at,
         returned=way.returned_at is not None,
         now=uow.now,
-        pace_s=profile.poll_s,
+        pace_s=task.services.banks.profile(payment.bank_id).poll_s,
     )
+    return _look_at_kept(task, uow, payment, payment.kept_until, usual=usual) if payment.kept_until else usual
+
+
+def _look_at_kept(
+    task: Task, uow: UnitOfWork, payment: Payment, kept_until: dt.datetime, *, usual: dt.datetime
+) -> dt.datetime:
+    """What a bank keeps: soon after its approval as any payment, then seldom, and on its day often again."""
+    if not may_be_dropped(payment, now=uow.now):
+        return usual
+    if _is_to_be_dropped(task, uow, payment):
+        since = payment.take_back_since or payment.unwanted_since or uow.now
+        return rules.look_in_silence(silent_since=since, now=uow.now)
+    answered = calls.drop_answered(uow.session, payment)
+    if answered is not None and uow.now < answered.sent_at + rules.DROP_LOOK:  # and what does its status say?
+        return answered.sent_at + rules.DROP_LOOK
+    on_its_day = rules.look_on_its_day(kept_until=kept_until, payment_id=payment.id, now=uow.now)
+    return min(usual, uow.now + rules.KEPT_PACE, on_its_day)

@@ -47,7 +47,7 @@ from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.own_consent import forget_token, own_consent
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
-from app.journey.payments.terms import is_kept
+from app.journey.payments.terms import may_be_dropped
 from app.journey.payments.way import way_of
 from app.people.models import PayeeAccount
 from app.services import Task
@@ -172,6 +172,7 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
     if not invoices.is_free(uow, claim_of(uow, payment)):
         return False
     payment.accepted_at = payment.accepted_at or uow.now
+    _raise_fence_to_its_day(payment)
     payment.promises_broken = 0  # those of an earlier time are told no more
     evidence = "bank:consent consumed" if payment.is_to_submit else f"bank:{payment.transaction_status}"
     return step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer)
@@ -272,6 +273,7 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
         _tell_twins(uow, payment)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
+        _raise_fence_to_its_day(payment)
 
 
 def _move_limits(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
@@ -407,7 +409,7 @@ def reconsider(task: Task) -> None:
             if payment.unwanted_since is not None and payment.trip_id is None:
                 follow_from(uow, payment, run_at=uow.now)  # the same bytes may go again, and would tell
             payment.unwanted_since = None
-        elif payment.state in _STOPPABLE or is_kept(payment, now=uow.now):
+        elif payment.state in _STOPPABLE or may_be_dropped(payment, now=uow.now):
             _stop(uow, [payment], evidence=why.evidence, reason=why.reason)
         task.finish(uow)
         uow.commit()
@@ -419,8 +421,8 @@ def _stoppable(uow: UnitOfWork, invoice_id: str) -> Select[Payment]:
 
 def _is_stoppable(uow: UnitOfWork) -> ColumnElement[bool]:
     """Of the payments of a query: what can be stopped, or its bank be asked to drop. What its bank keeps until a day is
-    approved, and yet such a one."""
-    kept = and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until > uow.now)
+    approved, and yet such a one (``may_be_dropped``)."""
+    kept = and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until > uow.now - rules.KEPT_MARGIN)
     return or_(Payment.state.in_(_STOPPABLE), kept)
 
 
@@ -508,6 +510,12 @@ def promise_again(payment: Payment, *, now: dt.datetime) -> None:
 def _promise(payment: Payment, *, now: dt.datetime) -> dt.datetime | None:
     by = rules.promise(now=now, fence_at=payment.fence_at)
     return rules.promised(by, told_until=payment.told_until)
+
+
+def _raise_fence_to_its_day(payment: Payment) -> None:
+    """What a bank has accepted for a later day may move money on that day, whatever we do until then (K4)."""
+    if payment.kept_until is not None:
+        raise_fence(payment, payment.kept_until + rules.KEPT_MARGIN)
 
 
 def raise_fence(payment: Payment, until: dt.datetime) -> None:

@@ -65,9 +65,6 @@ _PAYING = {
 }
 
 
-_OF_A_DAY = ("customers.confirm", "customers.pay")
-
-
 @blueprint.get("/bills/<inv>/part")
 def part(inv: str) -> ResponseReturnValue:
     """How much of it is to be paid now; with what was typed when that is no part of it."""
@@ -221,11 +218,10 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         page = "customers.part" if price is None else "customers.bill"
         kept_bank, kept_consent = (request.args.get(name) if price is None else None for name in ("bank", "consent"))
         return make_response(redirect(url_for(page, inv=invoice_id, bank=kept_bank, consent=kept_consent), 303))
-    if chosen is None and error is None:
-        return make_response(redirect(url_for("customers.choose_bank", inv=invoice_id), 303))
-    if chosen is not None and not need.is_nothing and check is None:
-        to_check = url_for("customers.check_payee", inv=invoice_id, bank=chosen.id, consent=consent_id)
-        return make_response(redirect(to_check, 303))
+    is_unchecked = not need.is_nothing and check is None
+    first = _page_before(invoice_id, chosen, has_day=later is not None, is_unchecked=is_unchecked, error=error)
+    if first is not None:
+        return make_response(redirect(first, 303))
     return make_response(
         render_template(
             "customers/confirm.html",
@@ -254,6 +250,18 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     )
 
 
+def _page_before(
+    invoice_id: str, bank: BankProfile | None, *, has_day: bool, is_unchecked: bool, error: str | None
+) -> str | None:
+    """Where something is to be chosen, or checked, before it can be confirmed. None: nothing is."""
+    if bank is None:
+        return url_for("customers.choose_bank", inv=invoice_id) if error is None else None
+    if request.args.get("on") and not has_day:  # which says that it cannot be that day
+        return url_for("customers.later", inv=invoice_id, bank=bank.id, no="day")
+    consent_id = request.args.get("consent")
+    return url_for("customers.check_payee", inv=invoice_id, bank=bank.id, consent=consent_id) if is_unchecked else None
+
+
 def _later_day(bank: BankProfile | None, *, currency: str, today: dt.date, now: dt.datetime) -> dt.date | None:
     """The later day on which it is to be paid, under a standing consent or by a bank that keeps it until then. None:
     today, which it is, too, where the address names none that may be."""
@@ -275,14 +283,13 @@ def wanted_part() -> str | None:
 
 
 @blueprint.url_defaults
-def _keep_part(endpoint: str, values: dict[str, Any]) -> None:
-    """What is to be paid goes along from page to page until it is signed. On which day, as long as it is to be paid
-    under the same standing consent, or by the same bank, which keeps it until then."""
-    if endpoint in _PAYING and request.endpoint in _PAYING and "part" in request.args:
-        values.setdefault("part", request.args["part"])
-    same = (name for name in ("consent", "bank") if values.get(name) and values[name] == request.args.get(name))
-    if endpoint in _OF_A_DAY and any(same):
-        values.setdefault("on", request.args.get("on"))
+def _keep_wanted(endpoint: str, values: dict[str, Any]) -> None:
+    """What is to be paid, and on which day, goes along from page to page until it is signed. A day that turns out not
+    to be possible in the way that is chosen then is said, where days are chosen: never is it today instead."""
+    if endpoint in _PAYING and request.endpoint in _PAYING:
+        for name in ("part", "on"):
+            if name in request.args:
+                values.setdefault(name, request.args[name])
 
 
 def as_wanted(session: Session, bill: InvoiceView, *, today: dt.date) -> InvoiceView:

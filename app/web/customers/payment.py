@@ -119,13 +119,14 @@ def cancel(pay: str) -> ResponseReturnValue:
 @blueprint.post("/payments/<pay>/take-back")
 def take_back(pay: str) -> ResponseReturnValue:
     """Have the bank asked to drop what it keeps until a day. Too late, or not by us, is no error: the page says so."""
+    is_new = False
     try:
         with services().unit_of_work() as uow:
-            payments.want_back(services(), uow, signed_in=me(), payment_id=pay)
+            is_new = payments.want_back(services(), uow, signed_in=me(), payment_id=pay)
             uow.commit()
     except (Conflict, TooLate):
         pass
-    else:
+    if is_new:
         run_now(services(), work_key(pay), deadline_s=WEB_DEADLINE_S)
     return redirect(url_for("customers.payment", pay=pay), 303)
 
@@ -133,7 +134,7 @@ def take_back(pay: str) -> ResponseReturnValue:
 def _may_change_soon(view: PaymentView) -> bool:
     """While somebody looks at it. What waits for its day changes before by what its customer does."""
     if view.truth is Truth.KEPT:
-        return (view.is_wanted_back or (view.unwanted and view.bank_takes_back)) and not view.is_kept_on
+        return (view.is_wanted_back or (view.unwanted and view.bank_takes_back)) and not view.drop_refused
     return not view.final and view.truth is not Truth.SCHEDULED
 
 

@@ -234,6 +234,7 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         days=days,
         covered=covered,
         keeper=keeper,
+        no_day="no" in request.args and refused is None,
         tells_before=tells_before,
         splits=splits_offered(bill, today=today),
         later_splits=later_splits(bill, may, today=today),
@@ -308,7 +309,7 @@ def _keeper(uow: UnitOfWork, bill: InvoiceView, days: Sequence[DayOffered]) -> K
         return None
     banks = {way.bank_id: way.bank for way in ways.single if way.covers and way.bank is not None}
     used_last = bank_used_last(uow.session, customer_id=customer.id, currency=bill.left.currency)
-    chosen = banks.pop(request.args.get("bank", used_last or ""), None)
+    chosen = banks.pop(request.values.get("bank", used_last or ""), None)
     if chosen is None and not banks:
         return None
     return Keeper(

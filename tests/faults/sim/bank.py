@@ -749,6 +749,9 @@ class Bank:
             return None
         return self._gone(order, "bank dropped")
 
+    def drop(self, order_id: str, *, timeout_s: float) -> BankStatus | None:
+        return self._call("cancel", lambda: self._drop(self.by_id.get(order_id)), timeout_s)
+
     def _gone(self, order: Order, how: str) -> BankStatus:
         self.floor.counts[how] += 1
         order.cut(self.floor.now)
@@ -795,7 +798,7 @@ class Executing(Bank):
         return Dated(self)
 
     def cancel(self, consent_id: str, *, timeout_s: float) -> BankStatus | None:
-        return self._call("cancel", lambda: self._drop(self.by_id.get(consent_id)), timeout_s)
+        return self.drop(consent_id, timeout_s=timeout_s)
 
 
 def query_of(url: str) -> dict[str, str]:

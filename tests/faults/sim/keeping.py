@@ -45,6 +45,9 @@ class Dated:
     def status(self, payment_id: str, *, access_token: str | None, timeout_s: float) -> BankStatus:
         return self.bank.status(payment_id, access_token=access_token, timeout_s=timeout_s)
 
+    def drop(self, payment_id: str, *, timeout_s: float) -> BankStatus | None:
+        return self.bank.drop(payment_id, timeout_s=timeout_s)
+
 
 @dataclass(frozen=True, eq=False)
 class Scheduled(Dated):

@@ -1213,9 +1213,9 @@ def told_as_what_it_was_not(books: Books) -> None:
     told(books, kind="payment_failed", ended_at=books.now)
 
 
-@_breaks("M5", "C14")
+@_breaks("M5", "C14", "C15")
 def nobody_is_told_the_day_before(books: Books) -> None:
-    books.change("payment", books.payment("accepted"), send_from=books.now + 26 * HOUR)
+    books.change("payment", books.payment("accepted"), kept_until=books.now + 26 * HOUR)
 
 
 def coming(books: Books, **values: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """kept at the bank: a payment is approved now for a later day, until which its bank keeps it
 
-A process of before asks the bank of such a payment where it is not to be found. Stop every old process, migrate, start
-the new ones.
+A process of before would draft such a decision for at once, which its customer then approves for today: the database
+refuses it that payment. And it asks the bank where what is kept is not to be found. Stop every old process, migrate,
+start the new ones.
 
 Revision: 0047, after 0046
 """
@@ -18,6 +19,10 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("payment", sa.Column("kept_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("payment", sa.Column("take_back_since", sa.DateTime(timezone=True), nullable=True))
+    with op.batch_alter_table("payment") as batch:
+        batch.create_check_constraint(
+            op.f("ck_payment_sent_later_without_a_trip"), "send_from IS NULL OR trip_id IS NULL"
+        )
     with op.batch_alter_table("decision") as batch:
         batch.drop_constraint(op.f("ck_decision_later_under_a_consent"), type_="check")
 
@@ -30,5 +35,7 @@ def downgrade() -> None:
         batch.create_check_constraint(
             op.f("ck_decision_later_under_a_consent"), "verb = 'pay_now' OR consent_id IS NOT NULL"
         )
-    op.drop_column("payment", "take_back_since")
-    op.drop_column("payment", "kept_until")
+    with op.batch_alter_table("payment") as batch:
+        batch.drop_constraint(op.f("ck_payment_sent_later_without_a_trip"), type_="check")
+        batch.drop_column("take_back_since")
+        batch.drop_column("kept_until")
