@@ -26,7 +26,7 @@ def _unknown(_: argparse.Namespace) -> int:
     from app.journey.payments.read import open_outcomes
 
     with machinery.services().reading() as uow:
-        found = open_outcomes(uow.session)
+        found = open_outcomes(uow.session, now=uow.now)
     for one in found:
         promise = f"promised by {one.know_by:%Y-%m-%d %H:%M}Z" if one.know_by else "promised by nothing"
         if one.told_until and not one.know_by:

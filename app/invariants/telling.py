@@ -80,6 +80,7 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'plan_due' THEN 'PlanDue' WHEN 'plan_missed' THEN 'PlanChanged'"
         " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
         " WHEN 'later_failed' THEN 'PaymentFailed' WHEN 'payment_coming' THEN 'PaymentScheduled'"
+        " WHEN 'kept_unwanted' THEN 'KeptUnwanted'"
         " WHEN 'payment_reversed' THEN 'PaymentReversed' WHEN 'account_frozen' THEN 'PayeeMoved'"
         " WHEN 'consent_ending' THEN 'ConsentEnding' WHEN 'consent_set_up' THEN 'ConsentChanged'"
         " WHEN 'consent_stopped' THEN 'ConsentChanged' WHEN 'consent_ended' THEN 'ConsentChanged'"

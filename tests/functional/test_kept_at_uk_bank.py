@@ -6,7 +6,9 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from sqlalchemy import select
 
+from app.journey.notices.models import Notice
 from tests.functional.test_bank_events import at, authority, brands, services, uk_bank, wire  # noqa: F401
 from tests.support.uk_installation import UkJourney
 
@@ -72,9 +74,14 @@ def test_a_correction_is_told_with_what_its_customer_can_do(at: UkJourney) -> No
     at.deliver(number="C-1", amount="10.00", kind="credit_note", corrects="2026-1", reference=None)
     at.wait(60)
     assert at.payment(payment_id).state == "accepted"
+    with at.services.reading() as uow:  # whatever they have chosen: nobody but them can undo it
+        assert list(uow.session.scalars(select(Notice.kind))) == ["kept_unwanted"]
+    sent = len(at.bank_wire.sent)
+    at.wait(24 * 3600)
+    assert len(at.bank_wire.sent) <= sent + 4, "a bank that drops nothing for us is not asked to"
     for path in (f"/payments/{payment_id}", f"/bills/{invoice_id}"):
         assert "Please cancel it at Mersey Bank" in words(at, path)
-    at.wait(6 * 24 * 3600)
+    at.wait(5 * 24 * 3600)
     assert at.payment(payment_id).state == "settled"
     assert at.invoice(invoice_id).state == "paid"
     assert "owes you" in words(at, f"/bills/{invoice_id}")

@@ -17,6 +17,7 @@ class NoticeKind(enum.StrEnum):
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REVERSED = "payment_reversed"
     LATER_FAILED = "later_failed"  #: a payment that the customer had signed for a later day was not made
+    KEPT_UNWANTED = "kept_unwanted"  #: what a bank keeps until a day is not wanted any more, and it has not dropped it
     ACCOUNT_FROZEN = "account_frozen"  #: while a payment to it was under way
     CONSENT_SET_UP = "consent_set_up"  #: a standing one, approved at the bank
     CONSENT_ENDING = "consent_ending"
@@ -36,6 +37,7 @@ class NoticeKind(enum.StrEnum):
 ALWAYS = frozenset(
     {
         NoticeKind.LATER_FAILED,  # whoever signed or approved for a later day has gone away
+        NoticeKind.KEPT_UNWANTED,  # as well, and only they can undo it
         NoticeKind.WORDS_CHANGED,
         NoticeKind.ALL_STOPPED,
         NoticeKind.STOP_LIFTED,

@@ -30,6 +30,7 @@ from app.journey.payments.access import is_account_held, locked
 from app.journey.payments.coming import is_to_come, told_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
+from app.journey.payments.speaker import takes_back
 from app.journey.payments.states import PaymentState
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.states import DayState, PlanState
@@ -63,6 +64,8 @@ ASKED_MOST_BY_ONE = 5
 #: for how long a message may be in its tries: one that is older and has not ended is a dead letter
 UNENDED_MOST = dt.timedelta(days=2)
 
+#: in which a bank that can be asked to drop what it keeps has said whether it does
+TIME_TO_DROP = dt.timedelta(minutes=15)
 #: a payment that was decided and is not there yet is looked for again
 NOT_MADE_YET = dt.timedelta(minutes=1)
 
@@ -178,6 +181,18 @@ def tell_payment_failed(task: Task) -> None:
         was_kept = payment.kept_until is not None and payment.accepted_at is not None
         is_later = (payment.send_from is not None or was_kept) and payment.reason != Reason.STOPPED_BY_CUSTOMER
     _tell_one(task, NoticeKind.LATER_FAILED if is_later else NoticeKind.PAYMENT_FAILED)
+
+
+def tell_kept_unwanted(task: Task) -> None:
+    """KeptUnwanted: told once the bank has had the time to drop it, if it can be asked to."""
+    with task.services.unit_of_work() as uow:
+        payment = uow.session.get_one(Payment, task.payload["payment_id"])
+        since = payment.unwanted_since
+        if since is not None and uow.now < since + TIME_TO_DROP and takes_back(task.services, payment.bank_id):
+            task.run_again(uow, run_at=since + TIME_TO_DROP)
+            uow.commit()
+            return
+    _tell_one(task, NoticeKind.KEPT_UNWANTED)
 
 
 def tell_payment_reversed(task: Task) -> None:
@@ -388,6 +403,15 @@ def _whose_payments(*states: PaymentState) -> WhoseOf:
     return whose
 
 
+def _whose_payments_are_kept_on(session: Session, facts: Facts) -> Whose:
+    payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
+    return {
+        each.customer_id: event
+        for event, each in payments.items()
+        if each.state == PaymentState.ACCEPTED and each.unwanted_since is not None
+    }
+
+
 def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
     payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
     return {each.customer_id: event for event, each in payments.items() if is_account_held(session, each)}
@@ -457,6 +481,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.PAYMENT_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
     NoticeKind.LATER_FAILED: _whose_payments(PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED),
     NoticeKind.PAYMENT_REVERSED: _whose_payments(PaymentState.REVERSED),
+    NoticeKind.KEPT_UNWANTED: _whose_payments_are_kept_on,
     NoticeKind.ACCOUNT_FROZEN: _whose_payments_are_held_up,
     NoticeKind.CONSENT_SET_UP: _whose_consent(NoticeKind.CONSENT_SET_UP),
     NoticeKind.CONSENT_ENDING: _whose_consents_end,

@@ -175,6 +175,26 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ("Un de vos paiements, déjà fait, a été repris. Votre espace dit où en est sa facture.",),
         ),
     },
+    NoticeKind.KEPT_UNWANTED: {
+        "en": Text(
+            "Your bank keeps a payment that should not be made",
+            (
+                "Your bank keeps a payment for a later day, and something has happened since you approved it: it should"
+                " not be made any more. The bank has not dropped it for us.",
+                "Open the payment in your space: it says what has happened. Then cancel it at your bank before its"
+                " day.",
+            ),
+        ),
+        "fr": Text(
+            "Votre banque garde un paiement qui ne devrait pas être fait",
+            (
+                "Votre banque garde un paiement pour un autre jour, et quelque chose s’est passé depuis que vous l’avez"
+                " approuvé : il ne devrait plus être fait. La banque ne l’a pas abandonné à notre demande.",
+                "Ouvrez le paiement dans votre espace : il dit ce qui s’est passé. Annulez-le ensuite à votre banque"
+                " avant son jour.",
+            ),
+        ),
+    },
     NoticeKind.ACCOUNT_FROZEN: {
         "en": Text(
             "Nothing more is paid to an account",

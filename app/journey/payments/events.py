@@ -51,6 +51,13 @@ class PaymentAccepted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptUnwanted(Event):
+    """What a bank keeps until a day is not wanted any more: it gives way to something, or its decision is void."""
+
+    payment_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentSettled(Event):
     """The bank says that the money moved; the invoice is paid."""
 

@@ -36,6 +36,8 @@ from consent.base import UTCDateTime
 from consent.models import Consent
 
 PAYMENTS_MOST = 50
+#: so long after its day what a bank has kept is an operator's business: the bank neither settles it nor says no
+KEPT_OVERDUE = dt.timedelta(days=3)
 _RELEASED = tuple(state for state, meaning in MEANING.items() if meaning.may_pay_again)
 #: how the history has it: ISO 20022's word for what is settled on the payee's account
 _ARRIVED = "bank:ACCC"
@@ -402,10 +404,11 @@ class OpenOutcome:
     promises_broken: int
 
 
-def open_outcomes(session: Session, *, most: int = 200) -> list[OpenOutcome]:
-    """Unknown outcomes, and those of accepted payments that nobody can be asked about: first those that wait for an
-    operator, then the most often promised, then the oldest."""
-    untold = and_(Payment.state == PaymentState.ACCEPTED, Payment.untold_since.is_not(None))
+def open_outcomes(session: Session, *, now: dt.datetime, most: int = 200) -> list[OpenOutcome]:
+    """Unknown outcomes, and those of accepted payments that nobody can be asked about, or that a bank has kept longer
+    than until their day: first those that wait for an operator, then the most often promised, then the oldest."""
+    overdue = Payment.kept_until < now - KEPT_OVERDUE
+    untold = and_(Payment.state == PaymentState.ACCEPTED, or_(Payment.untold_since.is_not(None), overdue))
     rows = session.scalars(
         select(Payment)
         .where(or_(Payment.state == PaymentState.UNKNOWN, untold))

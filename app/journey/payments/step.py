@@ -34,6 +34,7 @@ from app.journey.payments.access import (
 from app.journey.payments.events import (
     ConsentMoved,
     DecisionVoid,
+    KeptUnwanted,
     PayeeMoved,
     PaymentAccepted,
     PaymentFailed,
@@ -432,6 +433,8 @@ def _stop(uow: UnitOfWork, payments: Sequence[Payment], *, evidence: str, reason
     for payment in left:
         if payment.unwanted_since is None:
             payment.unwanted_since = uow.now
+            if may_be_dropped(payment, now=uow.now):
+                uow.record(KeptUnwanted(payment_id=payment.id))
             follow_from(uow, payment, run_at=uow.now)
 
 

@@ -937,7 +937,7 @@ class World:
 
     def _queue(self) -> list[OpenOutcome]:
         with self.services.reading() as uow:
-            return open_outcomes(uow.session)
+            return open_outcomes(uow.session, now=uow.now)
 
     def resolve_one(self, queue: list[OpenOutcome]) -> bool:
         if not queue:

@@ -1,6 +1,6 @@
-"""the day before: a payment that was signed for a later day is told of before it is made
+"""the day before: a payment that was decided for a later day is told of before it is made
 
-Also of those that wait for their day now.
+Also of those that wait for their day now. And one that a bank keeps is told of when it is not wanted any more.
 
 Revision: 0048, after 0047
 """
@@ -13,7 +13,7 @@ down_revision = "0047"
 branch_labels = None
 depends_on = None
 
-NEW = "payment_coming"
+NEW, UNWANTED = "payment_coming", "kept_unwanted"
 CHOICES = (
     "new_bill",
     "bill_held",
@@ -33,7 +33,7 @@ CHOICES = (
     "consent_not_taken",
 )
 #: in the order of the program
-KINDS = (*CHOICES[:9], "later_failed", *CHOICES[9:])
+KINDS = (*CHOICES[:9], "later_failed", UNWANTED, *CHOICES[9:])
 #: which nobody chooses
 OWN = (
     "words_changed",
@@ -87,13 +87,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(  # nobody of before has a handler for the one
-        f"DELETE FROM work WHERE handler = '{HANDLER}' OR key IN"  # noqa: S608  # nosec B608  # our own names
-        f" (SELECT 'notices.send:' || id FROM notice WHERE kind = '{NEW}')"
+        f"DELETE FROM work WHERE handler IN ('{HANDLER}', 'notices.tell_kept_unwanted') OR key IN"  # noqa: S608  # nosec B608  # our own names
+        f" (SELECT 'notices.send:' || id FROM notice WHERE kind IN ('{NEW}', '{UNWANTED}'))"
     )
     for table, known in (("notice_choice", CHOICES), ("notice", (*KINDS, *OWN))):
-        op.execute(f"DELETE FROM {table} WHERE kind = '{NEW}'")  # noqa: S608  # nosec B608  # our own names
-        _kinds(table, tuple(kind for kind in known if kind != NEW))
-    op.execute(f"DELETE FROM event WHERE kind = '{FACT}'")  # noqa: S608  # nosec B608  # our own names
+        op.execute(f"DELETE FROM {table} WHERE kind IN ('{NEW}', '{UNWANTED}')")  # noqa: S608  # nosec B608  # our own names
+        _kinds(table, tuple(kind for kind in known if kind not in (NEW, UNWANTED)))
+    op.execute(f"DELETE FROM event WHERE kind IN ('{FACT}', 'KeptUnwanted')")  # noqa: S608  # nosec B608  # our own names
 
 
 def _kinds(table: str, kinds: tuple[str, ...]) -> None:

@@ -465,7 +465,7 @@ def untold(house: House) -> bool:
     assert payment.know_by is None or payment.know_by > house.clock.now
     with house.services.reading() as uow:
         view = payment_view(uow.session, "pay_1", now=uow.now)
-        [listed] = open_outcomes(uow.session)
+        [listed] = open_outcomes(uow.session, now=uow.now)
     assert view.untold == (payment.untold_since is not None)
     assert listed.untold_since == payment.untold_since
     holds(house)
