@@ -19,6 +19,8 @@ from tests.support.journey import Journey
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+pytestmark = pytest.mark.long_on_postgres
+
 #: the clock of these tests stands on 23 November 2026, a Monday
 TODAY, THURSDAY, SATURDAY = dt.date(2026, 11, 23), dt.date(2026, 11, 26), dt.date(2026, 11, 28)
 HOUR_S = 3600

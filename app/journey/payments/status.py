@@ -157,7 +157,8 @@ def _taken_back(task: Task, connector: Cancels, question: _Question, *, untold: 
             heard = _Heard(status=None, untold=untold)
     failpoint("cancel.sent")
     with task.services.unit_of_work() as uow:
-        locked(uow.session, payment_id).updated_at = uow.now  # its page says something else from now on
+        if question.terms.kept_on is not None:  # its page says something else from now on
+            locked(uow.session, payment_id).updated_at = uow.now
         calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
         uow.commit()
     return heard

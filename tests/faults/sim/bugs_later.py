@@ -37,7 +37,7 @@ def kept_a_day_longer() -> Sequence[Change]:
 
 @bug("what was decided for a day that a bank keeps is executed at once", "A5", "C14")
 def kept_is_now() -> Sequence[Change]:
-    return [(initiate, "start_of", lambda *_, **__: None)]
+    return [(initiate, "kept_until", lambda *_, **__: None)]
 
 
 @bug("nobody is told the day before that it comes", "M5")
