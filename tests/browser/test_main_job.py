@@ -160,7 +160,7 @@ def test_a_payment_is_signed_by_keyboard_alone(screen: Screen, world: World) -> 
     """From the inbox to the bank without a pointer."""
     number = world.deliver(JONAS, "12.30")
     screen.visit(JONAS)
-    screen.card(number).locator("a.button").focus()
+    screen.card(number).locator("a.button").first.focus()
     screen.page.keyboard.press("Enter")
     screen.at("/bills/inv_[0-9a-f]+/(pay|bank)")
     screen.choose_bank()

@@ -532,7 +532,7 @@ def test_it_is_said_in_french(journey: Journey, kind: str) -> None:
     titles = {
         "paid-elsewhere": "Déjà payée autrement",
         "declined": "Je ne dois pas cette facture",
-        "disputed": "Contester",
+        "disputed": "Quelque chose ne va pas",
         "more-time": "Demander un délai",
     }
     assert titles[kind] in shown(journey, f"/bills/{invoice_id}")

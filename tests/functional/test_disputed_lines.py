@@ -144,4 +144,4 @@ def test_it_is_said_in_french(journey: Journey) -> None:
     say(journey, invoice_id, "disputed", line="2", reason="not_received")
     page = shown(journey, f"/bills/{invoice_id}")
     assert "24,01 € en attente tant que vous le contestez, 75,99 € à payer au plus tard le 1er décembre 2026." in page
-    assert "Payer le reste 75,99 € maintenant ; 24,01 € restent en attente" in page
+    assert "Payer le reste 75,99 € maintenant ; 24,01 € restent retenus" in page

@@ -19,8 +19,8 @@ from app.people.models import Biller, Customer
 from connectors.money import Money
 
 _ONE = dt.timedelta(days=1)
-#: from one morning to the next, where clocks are set back between them
-_LONGEST_DAY = dt.timedelta(hours=25)
+#: that are shown
+COMING_MOST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class ComingPayment:
     payee_name: str
     pay_on: dt.date  #: the customer's local day
     is_kept: bool  #: by its bank
+    is_soon: bool  #: its customer is told of it now, since they had decided before the day before
 
 
 def told_from(pay_on: dt.date, *, customer: Customer, decided_at: dt.datetime) -> dt.datetime | None:
@@ -50,7 +51,7 @@ def is_to_come(session: Session, payment: Payment, *, now: dt.datetime) -> bool:
 
 
 def coming_payments(session: Session, *, customer: Customer, now: dt.datetime) -> list[ComingPayment]:
-    """Those of which this customer is told now, the first to be sent first."""
+    """Those that wait for a later day, the first to be made first; the last ones, of very many, are left out."""
     rows = session.execute(
         select(Payment, Decision, func.coalesce(Biller.name, Invoice.payee_name))
         .join(Decision, Decision.id == Payment.decision_id)
@@ -59,16 +60,17 @@ def coming_payments(session: Session, *, customer: Customer, now: dt.datetime) -
         .where(
             Payment.customer_id == customer.id,
             or_(
-                and_(Payment.state == PaymentState.AUTHORISED, Payment.send_from.between(now, now + _LONGEST_DAY)),
-                and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until.between(now, now + _LONGEST_DAY)),
+                and_(Payment.state == PaymentState.AUTHORISED, Payment.send_from > now),
+                and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until > now),
             ),
         )
         .order_by(Decision.pay_on, Payment.id)
+        .limit(COMING_MOST)
     )
     found = []
     for payment, decision, payee_name in rows:
         moment = told_from(decision.pay_on, customer=customer, decided_at=decision.decided_at)
-        if moment is not None and moment <= now and is_to_come(session, payment, now=now):
+        if is_to_come(session, payment, now=now):
             found.append(
                 ComingPayment(
                     id=payment.id,
@@ -76,6 +78,7 @@ def coming_payments(session: Session, *, customer: Customer, now: dt.datetime) -
                     payee_name=payee_name,
                     pay_on=decision.pay_on,
                     is_kept=payment.kept_until is not None,
+                    is_soon=moment is not None and moment <= now,
                 )
             )
     return found
