@@ -27,11 +27,13 @@ from app.journey.notices.kinds import APART, CHOICES, GATHER, NoticeKind
 from app.journey.notices.models import Notice, NoticeChoice
 from app.journey.notices.states import NoticeState
 from app.journey.payments.access import is_account_held, locked
+from app.journey.payments.calls import drop_answered
 from app.journey.payments.coming import is_to_come, told_from
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import takes_back
-from app.journey.payments.states import PaymentState
+from app.journey.payments.states import OVER, PaymentState
+from app.journey.payments.terms import is_kept
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.states import DayState, PlanState
 from app.people import safe_words
@@ -67,7 +69,9 @@ UNENDED_MOST = dt.timedelta(days=2)
 #: in which a bank that can be asked to drop what it keeps has said whether it does
 TIME_TO_DROP = dt.timedelta(minutes=15)
 #: a payment that was decided and is not there yet is looked for again
-NOT_MADE_YET = dt.timedelta(minutes=1)
+NOT_MADE_YET, NOT_MADE_MOST = dt.timedelta(minutes=1), dt.timedelta(days=1)
+#: and one that does not come as things are, but may
+MAY_COME_YET = dt.timedelta(hours=1)
 
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
@@ -150,22 +154,29 @@ def tell_payment_coming(task: Task) -> None:
         decision = uow.session.get_one(Decision, fact["decision_id"])
         customer = uow.session.get_one(Customer, decision.customer_id)
         moment = told_from(decision.pay_on, customer=customer, decided_at=decision.decided_at)
-        if moment is not None and uow.now < moment:
-            task.run_again(uow, run_at=moment)
-        elif moment is not None and uow.session.get(Payment, fact["payment_id"]) is None:  # it is about to be made
-            task.run_again(uow, run_at=uow.now + NOT_MADE_YET)
-        else:
-            if moment is not None and is_wanted(uow.session, customer_id=customer.id, kind=NoticeKind.PAYMENT_COMING):
-                _write_coming(uow, fact)
+        again = None if moment is None else _coming_again(uow, fact, moment=moment)
+        if again is None:
             task.finish(uow)
+        else:
+            task.run_again(uow, run_at=again)
         uow.commit()
 
 
-def _write_coming(uow: UnitOfWork, fact: dict[str, Any]) -> None:
-    """Whoever cancels or ends the payment waits for this, or is seen."""
+def _coming_again(uow: UnitOfWork, fact: dict[str, Any], *, moment: dt.datetime) -> dt.datetime | None:
+    """Write it down if it is so; else when to look again. Whoever cancels or ends the payment waits for this, or is
+    seen."""
+    if uow.now < moment:
+        return moment
+    if uow.session.get(Payment, fact["payment_id"]) is None:  # it is about to be made
+        return uow.now + NOT_MADE_YET if uow.now < moment + NOT_MADE_MOST else None
     payment = locked(uow.session, fact["payment_id"])
     if is_to_come(uow.session, payment, now=uow.now):
-        _write(uow, NoticeKind.PAYMENT_COMING, customer_id=payment.customer_id, event_id=fact["event"])
+        if is_wanted(uow.session, customer_id=payment.customer_id, kind=NoticeKind.PAYMENT_COMING):
+            _write(uow, NoticeKind.PAYMENT_COMING, customer_id=payment.customer_id, event_id=fact["event"])
+        return None
+    waits_until = payment.send_from or payment.kept_until
+    may_come = payment.state not in OVER and waits_until is not None and uow.now < waits_until
+    return uow.now + MAY_COME_YET if may_come else None
 
 
 def tell_payment_settled(task: Task) -> None:
@@ -184,12 +195,18 @@ def tell_payment_failed(task: Task) -> None:
 
 
 def tell_kept_unwanted(task: Task) -> None:
-    """KeptUnwanted: told once the bank has had the time to drop it, if it can be asked to."""
+    """KeptUnwanted: at once where the bank has said that it keeps it, or nobody can ask it; else once it has had the
+    time to say so, and has not."""
     with task.services.unit_of_work() as uow:
         payment = uow.session.get_one(Payment, task.payload["payment_id"])
-        since = payment.unwanted_since
-        if since is not None and uow.now < since + TIME_TO_DROP and takes_back(task.services, payment.bank_id):
+        since = max(filter(None, (payment.unwanted_since, payment.accepted_at)), default=uow.now)
+        waits = not task.payload["refused"] and takes_back(task.services, payment.bank_id)
+        if waits and uow.now < since + TIME_TO_DROP:
             task.run_again(uow, run_at=since + TIME_TO_DROP)
+            uow.commit()
+            return
+        if (waits and drop_answered(uow.session, payment) is not None) or not is_kept(payment, now=uow.now):
+            task.finish(uow)  # it was told with the answer, or it is its day
             uow.commit()
             return
     _tell_one(task, NoticeKind.KEPT_UNWANTED)
@@ -404,11 +421,12 @@ def _whose_payments(*states: PaymentState) -> WhoseOf:
 
 
 def _whose_payments_are_kept_on(session: Session, facts: Facts) -> Whose:
+    """As long as its bank keeps it: the day is looked at by who asks this."""
     payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
     return {
         each.customer_id: event
         for event, each in payments.items()
-        if each.state == PaymentState.ACCEPTED and each.unwanted_since is not None
+        if each.state == PaymentState.ACCEPTED and (each.unwanted_since or each.take_back_since) is not None
     }
 
 
@@ -508,6 +526,8 @@ def is_still_so(session: Session, notice: Notice, *, now: dt.datetime) -> bool:
     fact = {**session.get_one(EventRow, notice.event_id).payload, "event": notice.event_id}
     if kind is NoticeKind.PAYMENT_COMING:
         return is_to_come(session, session.get_one(Payment, fact["payment_id"]), now=now)
+    if kind is NoticeKind.KEPT_UNWANTED and not is_kept(session.get_one(Payment, fact["payment_id"]), now=now):
+        return False
     return notice.customer_id in _WHOSE[kind](session, [fact])
 
 

@@ -189,7 +189,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Votre banque garde un paiement qui ne devrait pas être fait",
             (
                 "Votre banque garde un paiement pour un autre jour, et quelque chose s’est passé depuis que vous l’avez"
-                " approuvé : il ne devrait plus être fait. La banque ne l’a pas abandonné à notre demande.",
+                " approuvé : il ne devrait plus être fait. La banque ne l’a pas annulé.",
                 "Ouvrez le paiement dans votre espace : il dit ce qui s’est passé. Annulez-le ensuite à votre banque"
                 " avant son jour.",
             ),

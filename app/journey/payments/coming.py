@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.access import why_unwanted
+from app.journey.payments.calls import drop_answered
 from app.journey.payments.models import Payment
 from app.journey.payments.states import PaymentState
 from app.journey.payments.terms import is_kept
@@ -46,8 +47,10 @@ def is_to_come(session: Session, payment: Payment, *, now: dt.datetime) -> bool:
     """Whether it waits for its day, here or at its bank, and nothing speaks against it. From the moment on from which
     it is sent, or may be carried out, nobody can say any more that it can be cancelled."""
     waits = payment.state == PaymentState.AUTHORISED and payment.send_from is not None and now < payment.send_from
-    is_wanted = payment.take_back_since is None and why_unwanted(session, payment) is None
-    return (waits or is_kept(payment, now=now)) and is_wanted
+    if not waits and not is_kept(payment, now=now):
+        return False
+    is_wanted_back = payment.take_back_since is not None and drop_answered(session, payment) is None
+    return not is_wanted_back and why_unwanted(session, payment) is None
 
 
 def coming_payments(session: Session, *, customer: Customer, now: dt.datetime) -> list[ComingPayment]:

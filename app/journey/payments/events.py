@@ -52,9 +52,11 @@ class PaymentAccepted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class KeptUnwanted(Event):
-    """What a bank keeps until a day is not wanted any more: it gives way to something, or its decision is void."""
+    """What a bank keeps until a day is not wanted any more: it gives way to something, or its decision is void. Or
+    its customer wants it back. ``refused``: the bank was asked to drop it, and keeps it."""
 
     payment_id: str
+    refused: bool
 
 
 @dataclass(frozen=True, kw_only=True)

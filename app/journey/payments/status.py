@@ -12,6 +12,7 @@ from app.journey.consents import budget
 from app.journey.consents.renewing import fresh_token
 from app.journey.payments import calls, rules
 from app.journey.payments.access import locked, source_of, was_closed_by_bank, why_unwanted
+from app.journey.payments.events import KeptUnwanted
 from app.journey.payments.looks import late_look, look_again, may_end_otherwise
 from app.journey.payments.models import Payment
 from app.journey.payments.own_consent import forget_token, standing_of
@@ -20,7 +21,7 @@ from app.journey.payments.speaker import takes_back, teller
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
 from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_again, promise_nothing, step
 from app.journey.payments.submit import submit
-from app.journey.payments.terms import Terms, may_be_dropped, terms_of
+from app.journey.payments.terms import Terms, is_kept, may_be_dropped, terms_of
 from app.journey.payments.way import Way, way_of
 from app.services import Task
 from connectors.contract import BankRequest, BankStatus, Cancels, Fact
@@ -158,7 +159,10 @@ def _taken_back(task: Task, connector: Cancels, question: _Question, *, untold: 
     failpoint("cancel.sent")
     with task.services.unit_of_work() as uow:
         if question.terms.kept_on is not None:  # its page says something else from now on
-            locked(uow.session, payment_id).updated_at = uow.now
+            payment = locked(uow.session, payment_id)
+            payment.updated_at = uow.now
+            if outcome == calls.KEPT and is_kept(payment, now=uow.now):
+                uow.record(KeptUnwanted(payment_id=payment_id, refused=True))
         calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
         uow.commit()
     return heard

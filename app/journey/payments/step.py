@@ -48,7 +48,7 @@ from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.own_consent import forget_token, own_consent
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
-from app.journey.payments.terms import may_be_dropped
+from app.journey.payments.terms import is_kept, may_be_dropped
 from app.journey.payments.way import way_of
 from app.people.models import PayeeAccount
 from app.services import Task
@@ -275,6 +275,8 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
         _raise_fence_to_its_day(payment)
+        if payment.unwanted_since is not None and is_kept(payment, now=uow.now):
+            uow.record(KeptUnwanted(payment_id=payment.id, refused=False))
 
 
 def _move_limits(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
@@ -433,8 +435,8 @@ def _stop(uow: UnitOfWork, payments: Sequence[Payment], *, evidence: str, reason
     for payment in left:
         if payment.unwanted_since is None:
             payment.unwanted_since = uow.now
-            if may_be_dropped(payment, now=uow.now):
-                uow.record(KeptUnwanted(payment_id=payment.id))
+            if is_kept(payment, now=uow.now):
+                uow.record(KeptUnwanted(payment_id=payment.id, refused=False))
             follow_from(uow, payment, run_at=uow.now)
 
 

@@ -83,6 +83,8 @@ def _ways(uow: UnitOfWork, bill: RoundBill, *, customer: Customer) -> _Tried:
     if not covering:
         told = [way.sentences[0] for way in ways.standing if way.sentences]
         return _Tried(ways=(), why=told[0] if told else str(APART["no-consent"]))
+    if view.elsewhere.get("besides"):  # its company says that it collects it as well: a warning of its own
+        return _Tried(ways=(), why=str(OTHERWISE))
     said = said_before(uow.session, invoice_ids=[view.id]).get(view.id)
     if said is not None and said.kind == AnswerKind.PAID_ELSEWHERE:  # who pays this one might pay twice
         return _Tried(ways=(), why=str(SAID_PAID))

@@ -27,7 +27,7 @@ from app.web.context import services
 from app.web.customers.bank_view import BankView, bank_view
 from app.web.customers.bundle import Bundle, bundle_of
 from app.web.customers.pages import blueprint, json_body, me, note_seen, psu, relying_party, sent_credential
-from app.web.customers.together import together_page
+from app.web.customers.together import is_begun, together_page
 from app.web.customers.verdicts import LIMITS
 from connectors.money import Money, Total
 
@@ -115,6 +115,8 @@ def _page(*, error: str | None, about: str | None = None, status: int = 200) -> 
         signable = bundle.sorted.signable if bundle.sorted.is_offered else ()
         bills = [_to_sign(uow, each) for each in signable]
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
+    if error == "ceremony-over" and is_begun(view):  # perhaps by that very signature, sent twice: the round says it
+        return make_response(redirect(url_for("customers.together"), 303))
     named = next((each for each in view.bills if each.invoice_id == about), None) if view else None
     if not bills and status != 200:
         return together_page(error=error, about=about, is_signed=True, status=status)

@@ -49,6 +49,11 @@ def pay_together() -> ResponseReturnValue:
     return redirect(url_for("customers.sign_together" if is_chosen else "customers.together"), 303)
 
 
+def is_begun(view: RoundView | None) -> bool:
+    """Whether any of its bills is in payment, or was paid."""
+    return view is not None and any(bill.place in (Place.UNDER_WAY, Place.PAID) for bill in view.bills)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundNow:
     """The bills that the signed-in customer goes through."""
@@ -95,7 +100,7 @@ def together_page(
         round=now.view,
         next_href=now.next_href,
         at_once=now.at_once,
-        signed="signed" in request.args,
+        signed="signed" in request.args and is_begun(now.view),
         chosen=request.form.getlist("bill"),
         error=error,
         named=next((each for each in now.view.bills if each.invoice_id == about), None) if now.view else None,

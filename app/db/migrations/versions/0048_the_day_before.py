@@ -53,8 +53,9 @@ EVENT = sa.table(
     sa.column("recorded_at", MOMENT),
 )
 WAITING = sa.text(
-    "SELECT p.id, d.id, d.decided_at FROM payment p JOIN decision d ON d.id = p.decision_id"
-    " WHERE p.state = 'authorised' AND p.send_from IS NOT NULL ORDER BY p.id"
+    "SELECT d.payment_id, d.id, d.decided_at FROM decision d LEFT JOIN payment p ON p.id = d.payment_id"
+    " WHERE d.verb = 'pay_on_day' AND (p.id IS NULL"
+    " OR p.state NOT IN ('settled', 'rejected', 'cancelled', 'expired', 'reversed')) ORDER BY d.payment_id"
 ).columns(sa.column("p", sa.String), sa.column("d", sa.String), sa.column("decided_at", MOMENT))
 WORK = sa.table(
     "work",
