@@ -63,7 +63,9 @@ LOADING = {
 }
 #: these are the same for all, and may be kept
 FOR_EVERYBODY = ("/static/", "/api/v1/openapi.json", "/.well-known/")
-PAGES_MOST = 300
+PAGES_MOST = 600
+#: the page is the same for each of the days that a bank keeps or a consent covers: one of them is looked at
+DAY = re.compile(r"on(?:=|%3D)\d{4}-\d{2}-\d{2}")
 
 
 @dataclass
@@ -76,12 +78,15 @@ class Crawl:
     hops: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     _wanted: deque[tuple[str, str]] = field(default_factory=deque)
+    _shapes: set[str] = field(default_factory=set)
 
     def run(self, *paths: str) -> None:
         self._wanted.extend((path, "") for path in paths)
         while self._wanted:
             path, linked_from = self._wanted.popleft()
-            if path not in self.seen:
+            shape = DAY.sub("on=", path)
+            if path not in self.seen and shape not in self._shapes:
+                self._shapes.add(shape)
                 assert len(self.seen) < PAGES_MOST, (
                     f"more than {PAGES_MOST} pages: does one make new addresses for ever?"
                 )

@@ -180,12 +180,11 @@ def test_where_that_month_has_not_that_much_left_it_is_not_sent(house: StandingH
 
 
 def test_it_is_not_sent_when_the_bank_may_count_it_on_the_day_after_the_last(
-    engine: Engine, customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, customer: Customer, clock: Clock
 ) -> None:
     """Two minutes before midnight: what is allowed has ended, and no limit was reached."""
     last = replace(standing_house.FRAME, ends_on=dt.date(2026, 11, 23))
-    monkeypatch.setattr(standing_house, "FRAME", last)
-    house = StandingHouse(engine, clock, customer)
+    house = StandingHouse(engine, clock, customer, frame=last)
     _live_in(house, "America/New_York")
     house.clock.now = dt.datetime(2026, 11, 23, 23, 50, tzinfo=dt.UTC)
     house.authorised()
@@ -196,11 +195,10 @@ def test_it_is_not_sent_when_the_bank_may_count_it_on_the_day_after_the_last(
 
 
 def test_a_worker_whose_clock_is_behind_waits_for_the_first_day(
-    engine: Engine, customer: Customer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, customer: Customer, clock: Clock
 ) -> None:
     first = replace(standing_house.FRAME, begins_on=dt.date(2026, 11, 24))
-    monkeypatch.setattr(standing_house, "FRAME", first)
-    house = StandingHouse(engine, clock, customer)
+    house = StandingHouse(engine, clock, customer, frame=first)
     house.clock.now = decided_at = dt.datetime(2026, 11, 24, 0, 2, tzinfo=dt.UTC)
     house.authorised()
     house.clock.now -= dt.timedelta(seconds=30)
@@ -316,14 +314,12 @@ def test_no_more_is_kept_from_paying_than_the_bank_named(
     engine: Engine,
     customer: Customer,
     clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
     parameter: str | None,
     marked: set[Period],
 ) -> None:
     year = Limit(period=Period.YEAR, alignment=Alignment.CALENDAR, minor=9000_00)
     frame = replace(standing_house.FRAME, limits=(year, *standing_house.FRAME.limits))
-    monkeypatch.setattr(standing_house, "FRAME", frame)
-    house = StandingHouse(engine, clock, customer)
+    house = StandingHouse(engine, clock, customer, frame=frame)
     house.authorised()
     beyond = BeyondLimits("too much", code="U014", http_status=400, parameter=parameter)
     house.go_on(submit=beyond)
