@@ -338,7 +338,10 @@ def passkeys_of(session: Session, customer_id: str) -> list[Passkey]:
     """The customer's passkeys, oldest first."""
     return list(
         session.scalars(
-            select(Passkey).where(Passkey.customer_id == customer_id).order_by(Passkey.created_at).limit(PASSKEYS_MOST)
+            select(Passkey)
+            .where(Passkey.customer_id == customer_id)
+            .order_by(Passkey.created_at, Passkey.credential_id)
+            .limit(PASSKEYS_MOST)
         )
     )
 

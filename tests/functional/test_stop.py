@@ -441,6 +441,7 @@ def add_passkey(journey: Journey) -> Authenticator:
     proof = {"ceremony": asked["ceremony"], "credential": browser.device.sign(asked["publicKey"])}
     made = browser.post("/passkeys/add", token=token, data=proof).get_json()
     done = {"ceremony": made["ceremony"], "credential": new.make(made["publicKey"])}
+    journey.clock.tick(seconds=1)  # the newest is the last one shown
     assert browser.post("/passkeys/add/done", token=token, data=done).status_code == 200
     return new
 
