@@ -44,7 +44,7 @@ from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim
 from app.journey.payments import service as payments
 from app.journey.payments.models import Payment
-from app.journey.payments.states import MEANING, PaymentState
+from app.journey.payments.states import CLOSED, MEANING, PaymentState
 from app.journey.plans import service as plans
 from app.journey.plans.models import Plan
 from app.journey.plans.rules import PlannedDay
@@ -86,6 +86,7 @@ BEGINNINGS = (
 )
 #: the verbs of a dialogue, by whom; for paying and taking off there are others here
 BY_BANK = sorted(name for name in VERBS if name.startswith(("payment_", "bank_")))
+LATE_WORDS = ("payment_happened_after_all", "bank_calls_it_accepted_after_all")
 BY_COMPANY = ["yes", "no"]
 #: after which there is little left to do about this very bill
 ENDING = ["new_version", "withdrawal"]
@@ -126,6 +127,14 @@ class OneBill(Dialogue):
         query = "SELECT d.pay_on FROM payment p JOIN decision d ON d.id = p.decision_id"
         found = self.raw.execute(f"{query} WHERE p.state = 'authorised' AND p.trip_id IS NULL").fetchone()
         return None if found is None else dt.date.fromisoformat(found[0])
+
+    def was_given(self, *states: PaymentState) -> bool:
+        """Whether the bank was given the last payment in one of these states."""
+        among = ", ".join(f"'{state}'" for state in states)
+        query = f"SELECT id FROM payment WHERE state IN ({among}) ORDER BY id DESC LIMIT 1"  # noqa: S608
+        found = self.raw.execute(query).fetchone()
+        calls = "SELECT count(*) FROM bank_call WHERE payment_id = ?"
+        return found is not None and bool(self.raw.execute(calls, found).fetchone()[0])
 
     def has_plan(self) -> bool:
         return bool(self.raw.execute("SELECT count(*) FROM plan WHERE state = 'standing'").fetchone()[0])
@@ -223,7 +232,9 @@ class Everything(RuleBasedStateMachine):
     @precondition(lambda self: self.of.state().payments)
     @rule(name=st.sampled_from(BY_BANK))
     def hear(self, name: str) -> None:
-        self.attempt(name, lambda: VERBS[name](self.of))
+        """Of what it was given: no bank says anything of a payment that was withheld."""
+        if self.of.was_given(*(CLOSED if name in LATE_WORDS else PaymentState)):
+            self.attempt(name, lambda: VERBS[name](self.of))
 
     @rule(share=PARTS)
     def pay_at_the_bank(self, share: float | None) -> None:
