@@ -20,6 +20,7 @@ from app.db.events import EventRow
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
+from app.people import passkeys
 from app.people.models import Stop
 from consent.models import LimitClaim
 from tests.functional.test_answers import token_of, words
@@ -431,3 +432,17 @@ def test_nobody_else_sees_or_signs_them(house: House) -> None:
     )
     assert answer.status_code == 422
     nothing(house, *bills)
+
+
+def test_who_has_no_passkey_makes_one_first_or_goes_back(house: House) -> None:
+    two(house)
+    with house.world.services.unit_of_work() as uow:
+        for passkey in passkeys.passkeys_of(uow.session, house.world.customer.id):
+            uow.session.delete(passkey)
+        uow.commit()
+    page = house.world.browser.page(SIGN)
+    first = page.select_one("section[aria-labelledby=key]")
+    assert first is not None
+    assert first.select_one("[data-passkey=add] [data-go]") is not None
+    assert [str(link["href"]) for link in first.select("a")] == ["/together"]
+    assert page.select_one("[data-passkey=pay]") is None

@@ -161,7 +161,7 @@ def order_of(
     rest = {"rest_minor": str(price.rest.minor)} if price.rest.minor else {}
     paid = {"parts_paid": " ".join(parts)} if parts else {}
     return (
-        _as_signed(earlier)
+        _earlier_as_signed(earlier)
         | rest
         | paid
         | over
@@ -179,7 +179,7 @@ def order_of(
     )
 
 
-def _as_signed(earlier: EarlierPayments | None) -> dict[str, str]:
+def _earlier_as_signed(earlier: EarlierPayments | None) -> dict[str, str]:
     if earlier is None:
         return {}
     known = {"earlier_paid": earlier.executed, "earlier_not_here": earlier.not_here}

@@ -174,7 +174,7 @@ def decide_all(
     for invoice_id, order in signed.items():
         of, invoice = order.get("consent"), locked[invoice_id]
         with _about(invoice_id):
-            one = _as_signed(
+            one = _still_agreed(
                 uow, customer=customer, invoice=invoice, signed=order, banks=banks, besides_minor=besides[of]
             )
         besides[of] += one.price.amount.minor
@@ -226,7 +226,7 @@ class _Agreed:
     is_today: bool
 
 
-def _as_signed(
+def _still_agreed(
     uow: UnitOfWork,
     *,
     customer: Customer,
