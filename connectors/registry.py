@@ -137,6 +137,10 @@ class Registry:
         """The banks that customers can be sent to, by the name that they see."""
         return [bank for bank in self.all_banks() if bank.id not in self._unusable]
 
+    def banks_by_id(self) -> dict[str, BankProfile]:
+        """The same by their ids."""
+        return {bank.id: bank for bank in self.banks()}
+
     def all_banks(self) -> list[BankProfile]:
         """Also those that cannot be used."""
         return sorted(self._profiles.values(), key=lambda bank: (bank.name.casefold(), bank.id))

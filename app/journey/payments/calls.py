@@ -91,19 +91,26 @@ def last_attempt(session: Session, call: BankCall) -> BankAttempt | None:
 def drop_answered(session: Session, payment: Payment) -> BankAttempt | None:
     """The last time that the bank, asked to drop what it had accepted for a later day, has said whether it does. None:
     it was not asked, or has not said so."""
-    call = call_of(session, payment_id=payment.id, verb="cancel")
-    last = None if call is None or payment.accepted_at is None else last_attempt(session, call)
+    last, is_of_accepted = _last_wish_to_drop(session, payment)
     if last is None or last.outcome not in (KEPT, DROPPED):
         return None
     # of what it had not accepted yet it may have said otherwise; that it dropped it, it says once
-    return last if last.outcome == DROPPED or (payment.accepted_at and last.sent_at >= payment.accepted_at) else None
+    return last if last.outcome == DROPPED or is_of_accepted else None
 
 
 def was_asked_to_drop(session: Session, payment: Payment) -> bool:
     """Whether the bank was asked to drop what it had accepted for a later day, and has not said that it keeps it."""
+    last, is_of_accepted = _last_wish_to_drop(session, payment)
+    return last is not None and last.outcome != KEPT and is_of_accepted
+
+
+def _last_wish_to_drop(session: Session, payment: Payment) -> tuple[BankAttempt | None, bool]:
+    """When the bank was last asked to drop what it has accepted, and whether that was after it had."""
+    if payment.accepted_at is None:
+        return None, False
     call = call_of(session, payment_id=payment.id, verb="cancel")
-    last = None if call is None or payment.accepted_at is None else last_attempt(session, call)
-    return last is not None and last.outcome != KEPT and last.sent_at >= (payment.accepted_at or last.sent_at)
+    last = None if call is None else last_attempt(session, call)
+    return last, last is not None and last.sent_at >= payment.accepted_at
 
 
 def attempt(uow: UnitOfWork, call: BankCall) -> int:

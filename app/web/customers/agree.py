@@ -101,7 +101,7 @@ def agree(biller: str) -> ResponseReturnValue:
                 party=relying_party(),
                 ceremony=ceremony,
                 credential=credential,
-                banks={bank.id: bank for bank in services().banks.banks()},
+                banks=services().banks.banks_by_id(),
                 psu=psu(),
                 words=words,
             )

@@ -90,7 +90,7 @@ def _ways(uow: UnitOfWork, bill: RoundBill, *, customer: Customer) -> _Tried:
         return _Tried(ways=(), why=str(SAID_PAID))
     if origin_of(services().vault, uow.session, invoice_id=view.id).seal is Seal.WRONG:
         return _Tried(ways=(), why=str(OTHERWISE))
-    banks = {bank.id: bank for bank in services().banks.banks()}
+    banks = services().banks.banks_by_id()
     tried = [
         ToPay(invoice_id=view.id, bank=banks[way.bank_id], wanted=Wanted(consent_id=way.consent_id))
         for way in covering

@@ -124,7 +124,7 @@ def pay(inv: str) -> ResponseReturnValue:
                 invoice_id=inv,
                 ceremony=ceremony,
                 credential=credential,
-                banks={bank.id: bank for bank in services().banks.banks()},
+                banks=services().banks.banks_by_id(),
                 psu=psu(),
             )
             uow.commit()

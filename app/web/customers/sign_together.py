@@ -87,7 +87,7 @@ def pay_signed() -> ResponseReturnValue:
                 party=relying_party(),
                 ceremony=ceremony,
                 credential=credential,
-                banks={bank.id: bank for bank in services().banks.banks()},
+                banks=services().banks.banks_by_id(),
                 psu=psu(),
             )
             uow.commit()
