@@ -19,6 +19,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     decide,
     errors,
     filters,
+    french,
     helping,
     inbox,
     limits,
@@ -64,6 +65,7 @@ def register(app: Flask) -> None:
     limits.limiter.init_app(app)
     Babel(app, locale_selector=lambda: BABEL_LOCALES[language()], timezone_selector=time_zone)
     filters.register(app)
+    french.register(app)
     errors.register(app)
     app.context_processor(pages.common)
     app.register_blueprint(pages.blueprint)
