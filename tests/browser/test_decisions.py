@@ -212,7 +212,7 @@ def paid_elsewhere(hand: Hand) -> None:
 
 @walk
 def declined_with_a_reason(hand: Hand) -> None:
-    answer(hand, "declined", "You said: not owed", lambda form: hand.choose(form.locator("input[name=reason]").first))
+    answer(hand, "declined", "You declined it", lambda form: hand.choose(form.locator("input[name=reason]").first))
 
 
 @walk

@@ -115,7 +115,8 @@ def test_of_a_bill_that_its_customer_added_nobody_is_told(journey: Journey) -> N
     assert "replies" not in form
     say(journey, own, "declined", words="A forgery.")
     page = shown(journey, f"/bills/{own}")
-    assert "You said that you do not owe this bill It is somebody else’s. A forgery. Nobody delivered this bill" in page
+    declined = "You declined this bill: you do not owe it It is somebody else’s. A forgery."
+    assert f"{declined} Nobody delivered this bill" in page
     assert "Left out: 1 bill that you have answered otherwise" in shown(journey, "/bills")
     take_back(journey, own)
     assert offered(journey, own)[0] == "pay"
@@ -143,7 +144,7 @@ def test_whoever_has_stopped_everything_can_still_answer(journey: Journey) -> No
     assert "pay" not in offered(journey, invoice_id)
     say(journey, invoice_id, "declined")
     page = shown(journey, f"/bills/{invoice_id}")
-    assert "You said that you do not owe this bill" in page
+    assert "You declined this bill: you do not owe it" in page
     assert "Take it back and pay" not in page  # that would lead nowhere
 
 
@@ -155,15 +156,15 @@ def test_what_is_said_stands_at_once_and_nothing_is_paid_until_it_is_taken_back(
     invoice_id = bill(journey)
     form = shown(journey, f"/bills/{invoice_id}/answers/{kind}")
     by = (today(journey) + 10 * DAY).strftime("%A, %-d %B %Y").replace("  ", " ")
-    assert f"{journey.biller.name} sees what you say here, and replies by {by}." in form
+    assert f"{journey.biller.name} sees what you say here, and is asked to reply by {by}." in form
     assert "What you owe is not changed by what you say" in form
     assert f"You can take it back until {journey.biller.name} has replied." in form
     answer_id = say(journey, invoice_id, kind, words="I told you by telephone.")
     page = journey.browser.page(f"/bills/{invoice_id}")
     box = words(BeautifulSoup(str(page.select(".said")[0]), "html.parser"))
-    assert box.startswith("You said that")
+    assert box.startswith(("You said that", "You declined this bill"))
     assert "I told you by telephone." in box
-    assert f"{journey.biller.name} sees it, and replies by {by}." in box
+    assert f"{journey.biller.name} sees it, and is asked to reply by {by}." in box
     assert "nothing is paid for this bill from here. What you owe is not changed by it." in box
     assert f"Reference {answer_id[-8:].upper()}" in box
     assert [each.get_text() for each in page.select(".said button")] == ["Take it back and pay", "Take it back"]
@@ -216,7 +217,8 @@ def test_another_answer_takes_the_place_of_the_first(journey: Journey) -> None:
     assert "You said that you have paid this bill elsewhere. What you send now takes its place." in form
     say(journey, invoice_id, "declined")
     page = journey.browser.page(f"/bills/{invoice_id}")
-    assert "You said that you do not owe this bill" in words(BeautifulSoup(str(page.select(".said")[0]), "html.parser"))
+    said = words(BeautifulSoup(str(page.select(".said")[0]), "html.parser"))
+    assert "You declined this bill: you do not owe it" in said
     [before] = page.select("section[aria-labelledby=answers] li")
     assert "You said that you have paid this bill elsewhere. You took that back on" in before.get_text(" ", strip=True)
 
@@ -278,7 +280,7 @@ def test_a_no_is_shown_with_its_words_and_the_bill_is_as_before(journey: Journey
     invoice_id = bill(journey)
     replies(journey, say(journey, invoice_id, "declined"), accepts=False, said="You ordered it on 3 May.")
     page = shown(journey, f"/bills/{invoice_id}")
-    assert f"{journey.biller.name} said no. You said that you do not owe this bill." in page
+    assert f"{journey.biller.name} said no. You declined this bill: you do not owe it." in page
     assert "You ordered it on 3 May." in page
     assert offered(journey, invoice_id)[0] == "pay"
     assert f"{journey.biller.name} said no to what you had said" in shown(journey, "/bills")
@@ -302,7 +304,7 @@ def test_a_reply_that_is_late_is_called_late(journey: Journey) -> None:
     journey.browser.sign_in()
     page = shown(journey, f"/bills/{invoice_id}")
     assert f"{journey.biller.name} should have replied by" in page
-    assert "replies by" not in page
+    assert "asked to reply by" not in page
     assert "No reply in time" in shown(journey, "/bills")
 
 
@@ -321,7 +323,7 @@ def test_what_has_lost_its_object_says_why(journey: Journey) -> None:
     ("kind", "said"),
     [
         ("paid-elsewhere", "You said of its earlier version, 2026-1, that it is paid elsewhere"),
-        ("declined", "You said that you do not owe its earlier version, 2026-1"),
+        ("declined", "You declined its earlier version, 2026-1"),
         ("disputed", "You said that something was wrong in its earlier version, 2026-1"),
     ],
 )
@@ -530,9 +532,9 @@ def test_it_is_said_in_french(journey: Journey, kind: str) -> None:
     invoice_id = bill(journey)
     journey.browser.get("/language/fr?next=/bills")
     titles = {
-        "paid-elsewhere": "Déjà payée autrement",
-        "declined": "Je ne dois pas cette facture",
-        "disputed": "Quelque chose ne va pas",
+        "paid-elsewhere": "Dire qu’elle est déjà payée",
+        "declined": "Refuser la facture",
+        "disputed": "Contester la facture",
         "more-time": "Demander un délai",
     }
     assert titles[kind] in shown(journey, f"/bills/{invoice_id}")

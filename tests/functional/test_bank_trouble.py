@@ -98,9 +98,12 @@ def test_the_bank_does_not_tell_and_then_does(journey: Journey, amount: str) -> 
     assert journey.payment(payment_id).state == "unknown"
     assert journey.truth(payment_id) == "not_known"
     assert journey.invoice(invoice_id).state == "in_payment"  # the claim stays: it must not be paid again
+    warned = "Not known yet whether it is paid: do not pay it again"
+    assert warned in journey.browser.page("/bills").get_text(" ")
     for seconds in (3, 6, 16, 50, 310):
         journey.wait(seconds)
     assert journey.truth(payment_id) == "done"
+    assert warned not in journey.browser.page("/bills").get_text(" ")
     assert len(journey.ledger(journey.payment(payment_id).end_to_end_id)) == 1
 
 

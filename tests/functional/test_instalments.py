@@ -76,10 +76,12 @@ def test_monthly_parts_are_one_click_and_inside_the_policy_agreed_at_once(journe
         "4": False,
         "6": False,
     }
-    assert f"{name} says yes or no by" in said["4"]
+    assert f"{name} is asked to say yes or no by" in said["4"]
     text = words(page)
     assert f"Ends after {start:%-d %B %Y}: then it is a proposal to {name}." in text
-    assert re.search(r"To at most 3 parts until \d+ \w+ \d+ it says yes at once, to others by", text)
+    assert re.search(
+        r"To at most 3 parts until \d+ \w+ \d+ it says yes at once; of others it is asked to say yes or no by", text
+    )
     answer = one_click(journey, invoice_id, 3)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
     one, plan = last_answer(journey), last_plan(journey)
@@ -117,7 +119,7 @@ def test_outside_the_policy_the_company_answers_and_until_then_the_day_stays(jou
     assert f"You proposed to pay in 2 parts, the last one on {last:%-d %B %Y}" in told
     assert "€10.00" in told
     assert "€90.00" in told
-    assert f"{name} sees it, and replies by" in told
+    assert f"{name} sees it, and is asked to reply by" in told
     assert (
         f"Until it says yes, {start:%-d %B %Y} stays the day. You can pay the bill, or a part of it, meanwhile." in told
     )
@@ -384,7 +386,7 @@ def test_it_is_said_in_french(journey: Journey) -> None:
     page = shown(journey, f"/bills/{invoice_id}/parts")
     assert f": une proposition à {name}" in page
     assert f"En 3 fois, une par mois {name} dit oui aussitôt." in page
-    assert f"{name} dit oui ou non au plus tard le" in page
+    assert f"La réponse de {name}, oui ou non, est attendue au plus tard le" in page
     assert "Prévoir ou proposer ainsi" in page
     propose(journey, invoice_id, (0, "10"), (63, ""))
     told = shown(journey, f"/bills/{invoice_id}")

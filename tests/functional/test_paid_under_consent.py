@@ -168,6 +168,7 @@ def test_one_signature_and_no_visit_to_the_bank(house: House) -> None:
     page = house.page(invoice_id).get_text(" ")
     assert "····4417" in page
     assert "£160.00 left of £160.00" in " ".join(page.split())
+    assert "£75.80 left of it after this payment" in " ".join(page.split())
     payment_id = house.pay(invoice_id)
     assert house.payment(payment_id).state == "authorised"
     assert "Cancel this payment" in house.words(payment_id)

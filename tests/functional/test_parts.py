@@ -61,11 +61,14 @@ def test_a_bill_is_paid_in_two_parts_and_everybody_reads_so(journey: Journey) ->
     assert (told.status, str(told.amount_paid), str(told.amount_due)) == ("open", "40.00", "60.00")
     assert "€60.00" in text(journey, f"/bills/{invoice_id}")
     assert "€60.00" in text(journey, "/bills")
-    assert "See what is left to pay" in text(journey, f"/payments/{first}")
+    said = text(journey, f"/payments/{first}")
+    assert "A part is paid" in said
+    assert "See what is left to pay" in said
     page = text(journey, f"/bills/{invoice_id}/pay?bank=horizon")
     assert "€40.00 of €100.00 is paid already." in page
     assert "With this payment all of it is paid." in page
     second = paid(journey, invoice_id)
+    assert "A part is paid" not in text(journey, f"/payments/{first}") + text(journey, f"/payments/{second}")
     two = decision_of(journey, second)
     assert (two.amount_minor, two.rest_minor, two.paid_minor, two.parts_paid) == (6000, 0, 4000, [first])
     assert two.evidence["order"]["parts_paid"] == first

@@ -144,6 +144,15 @@ class InvoiceView:
         return self.later_discounts[0].price if self.later_discounts else self.left
 
     @property
+    def beside_lines(self) -> Money | None:
+        """What the bill asks for more than its lines come to: tax, as a rule; below nothing, where something was paid
+        before. None: not all of its lines say an amount."""
+        amounts = [line.amount for line in self.lines if line.amount is not None]
+        if not self.lines or len(amounts) < len(self.lines):
+            return None
+        return Money(self.amount.minor - sum(each.minor for each in amounts), self.amount.currency)
+
+    @property
     def taken_off(self) -> Money:
         return self.amount - self.asked
 

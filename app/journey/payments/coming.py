@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, func, or_, select
@@ -85,3 +86,20 @@ def coming_payments(session: Session, *, customer: Customer, now: dt.datetime) -
                 )
             )
     return found
+
+
+def scheduled_days(session: Session, *, invoice_ids: Sequence[str], now: dt.datetime) -> dict[str, dt.date]:
+    """For each of these invoices that is to be paid on a later day, as its customer decided and, where its bank keeps
+    it until then, approved: that day."""
+    rows = session.execute(
+        select(Payment.invoice_id, Decision.pay_on)
+        .join(Decision, Decision.id == Payment.decision_id)
+        .where(
+            Payment.invoice_id.in_(invoice_ids),
+            or_(
+                and_(Payment.state == PaymentState.AUTHORISED, Payment.send_from.is_not(None)),
+                and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until > now),
+            ),
+        )
+    )
+    return {row.invoice_id: row.pay_on for row in rows}

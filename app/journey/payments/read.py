@@ -207,21 +207,10 @@ def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str
     return amounts
 
 
-def scheduled_days(session: Session, *, invoice_ids: Sequence[str], now: dt.datetime) -> dict[str, dt.date]:
-    """For each of these invoices that is to be paid on a later day, as its customer decided and, where its bank keeps
-    it until then, approved: that day."""
-    rows = session.execute(
-        select(Payment.invoice_id, Decision.pay_on)
-        .join(Decision, Decision.id == Payment.decision_id)
-        .where(
-            Payment.invoice_id.in_(invoice_ids),
-            or_(
-                and_(Payment.state == PaymentState.AUTHORISED, Payment.send_from.is_not(None)),
-                and_(Payment.state == PaymentState.ACCEPTED, Payment.kept_until > now),
-            ),
-        )
-    )
-    return {row.invoice_id: row.pay_on for row in rows}
+def not_known(session: Session, *, invoice_ids: Sequence[str]) -> set[str]:
+    """Those of these invoices of whose payment nobody knows yet what became of it."""
+    unknown = Payment.state == PaymentState.UNKNOWN
+    return set(session.scalars(select(Payment.invoice_id).where(Payment.invoice_id.in_(invoice_ids), unknown)))
 
 
 def is_decided(session: Session, *, payment_id: str, customer_id: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.journey.answers.read import sayable
 from app.journey.banks import search
 from app.journey.banks.read import troubled_banks
 from app.journey.decisions.read import bank_used_last
@@ -72,6 +73,7 @@ def _page(invoice_id: str, find: Search, *, words: str | None) -> ResponseReturn
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
         bill = as_wanted(uow.session, bill, today=today)
         before = bank_used_last(uow.session, customer_id=who.customer.id, currency=bill.payable.currency)
+        may = sayable(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=today)
         troubled = troubled_banks(uow.session, now=uow.now)
         account = account_view(uow.session, invoice_id=invoice_id, customer=who.customer, now=uow.now)
         seal = origin_of(services().vault, uow.session, invoice_id=invoice_id).seal
@@ -86,6 +88,7 @@ def _page(invoice_id: str, find: Search, *, words: str | None) -> ResponseReturn
     return render_template(
         "customers/bank.html",
         bill=bill,
+        may=may,
         ways=ways,
         asked=words,
         banks=here[:BANKS_MOST],

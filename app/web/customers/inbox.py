@@ -38,8 +38,8 @@ from app.journey.invoices.read import (
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
-from app.journey.payments.coming import coming_payments
-from app.journey.payments.read import decided_amounts, live_payments, payments_of_invoice, scheduled_days
+from app.journey.payments.coming import coming_payments, scheduled_days
+from app.journey.payments.read import decided_amounts, live_payments, not_known, payments_of_invoice
 from app.journey.plans.read import last_plans
 from app.journey.receipts.read import receipt_ids
 from app.journey.refunds.read import refunds_of_bill
@@ -95,6 +95,7 @@ def inbox() -> ResponseReturnValue:
         payments = live_payments(uow.session, invoice_ids=[bill.id for bill in bills])
         decided = decided_amounts(uow.session, invoice_ids=[bill.id for bill in bills])
         scheduled = scheduled_days(uow.session, invoice_ids=[bill.id for bill in bills], now=uow.now)
+        unknown = not_known(uow.session, invoice_ids=[bill.id for bill in bills])
         coming = coming_payments(uow.session, customer=customer, now=uow.now) if page == 1 else []
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now)
@@ -129,6 +130,7 @@ def inbox() -> ResponseReturnValue:
         next_href=chosen.next_href if chosen else None,
         at_once=chosen.at_once if chosen else 0,
         scheduled=scheduled,
+        not_known=unknown,
         coming=coming,
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,

@@ -101,7 +101,9 @@ def together_page(
         next_href=now.next_href,
         at_once=now.at_once,
         signed="signed" in request.args and is_begun(now.view),
-        chosen=request.form.getlist("bill"),
+        chosen=request.form.getlist("bill") or [each.invoice_id for each in now.view.bills]
+        if now.view
+        else request.form.getlist("bill"),
         error=error,
         named=next((each for each in now.view.bills if each.invoice_id == about), None) if now.view else None,
         is_signed=is_signed,
