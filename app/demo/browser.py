@@ -23,6 +23,8 @@ PAUSE_S = 0.15
 REDIRECTS_MOST = 5
 #: what a first-time visitor sends; the language decides nothing here
 _HEADERS = {"User-Agent": "Quittance walk", "Accept-Language": "en"}
+#: what the script of a page hands over, of what it says beside its form
+_SIGNED = ("bank", "shown", "consent", "part", "on", "language")
 
 
 class LostError(Exception):
@@ -70,7 +72,7 @@ class Page:
         """What the script of the page says of all that a passkey is to sign; empty where nothing can be signed."""
         said: dict[str, str] = {}
         for form in self.tree.xpath("//form[@data-passkey]"):
-            told = {name: form.get(f"data-{name}") for name in ("bank", "shown", "consent", "language")}
+            told = {name: form.get(f"data-{name}") for name in _SIGNED}
             said |= {name: str(value) for name, value in told.items() if value is not None}
             said |= {str(each.name): str(each.value) for each in form.xpath(".//input[@data-terms]")}
         return said

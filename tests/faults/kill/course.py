@@ -18,11 +18,15 @@ from tests.faults.kill.house import House, Resident, serve, work
 from tests.faults.kill.plan import Cell
 from tests.faults.kill.processes import GONE_S, Died, Process, forked
 from tests.faults.kill.stories import HORIZON, WEB, WORKER, Story
-from tests.faults.storm.compare import MAY_PAY, NOT_DONE, NOT_KNOWN, PAID, Said
+from tests.faults.storm.compare import KEPT, MAY_PAY, NOT_DONE, NOT_KNOWN, PAID, Said
 
 PIN = "1234"
 #: between two things that a person does
 MOMENT_S = 0.05
+#: what is paid of a bill first, where it is paid in parts
+PART = "30.00"
+#: until which day, the second after the begin on which banks work, the bank keeps what it is given for later
+KEPT_UNTIL = "2026-11-03"
 #: looks for work until everything has ended: many more than any bank needs here
 ROUNDS_MOST = 150
 #: for real, of a whole cell
@@ -222,6 +226,8 @@ class Course:
         for _ in range(2 if way == "comes back twice" else 1):
             browser.come_back(way_back)
         self._look(payment)
+        if way == "has it kept and takes it back":
+            self._take_back_kept(payment)
 
     def _decide(self) -> str:
         """Sign exactly this order. After a lost answer the bill is looked at before anything is repeated."""
@@ -254,8 +260,15 @@ class Course:
         return found[1]
 
     def _under(self) -> str:
-        """By what it is paid, as the address of the page says it that is signed."""
-        return f"bank={self.story.bank}"
+        """By what it is paid, as the address of the page says it that is signed: the first time as the story goes."""
+        bank = f"bank={self.story.bank}"
+        if self.payments:
+            return bank
+        if self.story.customer == "pays a part":
+            return f"{bank}&part={PART}"
+        if self.story.customer.startswith("has it kept"):
+            return f"{bank}&on={KEPT_UNTIL}"
+        return bank
 
     def _stop(self, payment: str) -> None:
         """Here, while nobody but us could make it happen."""
@@ -264,6 +277,20 @@ class Course:
             if self._stopped(page) or self._word(page) == NOT_DONE:
                 return
             self.customer.pause("the payment can not be stopped")
+
+    def _take_back_kept(self, payment: str) -> None:
+        """Pressed on the page of what the bank keeps, once that stands there, until it is not offered any more."""
+        path = f"/payments/{payment}"
+        while (word := self._look(payment)) not in (PAID, NOT_DONE):
+            page = self.customer.open(path)
+            form = next((form for form in page.tree.forms if form.get("action") == f"{path}/take-back"), None)
+            if form is not None:
+                with contextlib.suppress(LostError):
+                    self.customer.post_form(f"{path}/take-back", dict(form.form_values()))
+            elif word == KEPT:
+                return
+            else:
+                self.customer.pause("the bank does not keep the payment yet")
 
     def _stop_at_once(self, payment: str, way_back: str) -> None:
         """Before anybody has more time than the redirect itself takes; too late more often than not."""

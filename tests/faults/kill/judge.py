@@ -146,6 +146,7 @@ def _books(session: Session, *, without: Collection[str]) -> Books:
             invoice_id=decision.invoice_id,
             bill_id=bill,
             amount_minor=decision.amount_minor,
+            rest_minor=decision.rest_minor,
             state=state,
             bank_id=decision.bank_id,
             steps=steps[decision.payment_id],

@@ -34,6 +34,9 @@ FAULTS: dict[str, Sequence[str]] = {
     "token": ("answer lost", "429"),
 }
 
+#: the same of what a bank keeps for a later day and is asked to drop
+KEPT_FAULTS = ("request lost", "answer lost", "5xx after", "late")
+
 #: what a payment passes on its way. A point that is not named here is new: it is tried everywhere
 WORK = ("work.claimed", "work.taken")
 GIVEN = ("initiate.intended", "initiate.sent", "initiate.written")
@@ -91,6 +94,10 @@ class Story:
         return self.fault is not None and self.fault[1] in ("slow", "late")
 
 
+#: of a bill that is paid twice, each a part: all of the way
+_PARTS = (*WORK, *GIVEN, *THERE, *BACK, *EXCHANGED, *ASKED)
+
+
 def _people() -> Iterator[Story]:
     """What customers do. Who does not pay as one should is met by kills from where the ways part."""
     yield Story(name="pays", thorough=True)
@@ -107,6 +114,14 @@ def _people() -> Iterator[Story]:
     yield Story(name="stops it here", customer="stops", kills=(*WORK, *GIVEN))
     yield Story(name="comes back twice", customer="comes back twice", kills=(*WORK, *BACK, *EXCHANGED, *ASKED))
     yield Story(name="comes back in another browser", customer="other browser", kills=(*WORK, *THERE, *ASKED))
+    yield Story(name="pays a part, then the rest", customer="pays a part", kills=_PARTS)
+    yield Story(name="has it kept for a day", customer="has it kept", kills=(*WORK, *GIVEN, *BACK, *EXCHANGED, *ASKED))
+    yield Story(
+        name="has it kept and takes it back",
+        customer="has it kept and takes it back",
+        kills=(*WORK, *BACK, *ASKED, *DROPPED),
+        thorough=True,
+    )
     yield Story(name="approves in the last minute", customer="hesitates", kills=(*WORK, *BACK, *ASKED))
 
 
@@ -153,3 +168,7 @@ def stories() -> Iterator[Story]:
     yield from _people()
     yield from _outcomes()
     yield from _faults()
+    for fault in KEPT_FAULTS:
+        name = f"has it kept, cancel: {fault}"
+        kills = ("work.claimed", *ASKED, *DROPPED)
+        yield Story(name=name, customer="has it kept and takes it back", fault=("cancel", fault), kills=kills)

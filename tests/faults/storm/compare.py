@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 #: what is said of a payment, in the words of our pages
-PAID, NOT_DONE, NOT_KNOWN, ACCEPTED, AT_BANK = "done", "not_done", "not_known", "accepted", "at_bank"
+PAID, NOT_DONE, NOT_KNOWN, ACCEPTED, AT_BANK, KEPT = "done", "not_done", "not_known", "accepted", "at_bank", "kept"
 #: of a bill: it may be paid (again)
 MAY_PAY = "may_pay"
 
@@ -51,6 +51,7 @@ class OurPayment:
     bill_id: str
     amount_minor: int
     state: str | None
+    rest_minor: int = 0  #: that is left to pay of its bill after it, as it was signed
     bank_id: str = "horizon"
     #: (state, since when), the whole history
     steps: Sequence[tuple[str, float]] = ()
@@ -153,8 +154,13 @@ def compare(orders: Sequence[Order], books: Books, heard: Heard, *, now: float) 
 def _double(case: _Case) -> Iterator[str]:
     for bill, payments in case.of_bill.items():
         gone = [order for payment in payments for order in case.executed(payment) if order.money_is_gone]
-        if len(gone) > 1:
+        if sum(order.amount_minor for order in gone) > _whole(payments):
             yield f"bill {bill} was debited {len(gone)} times, by orders {', '.join(order.id for order in gone)}"
+
+
+def _whole(payments: Sequence[OurPayment]) -> int:
+    """What all payments of one bill may come to: the first of them was signed for all of it, or a part and its rest."""
+    return max((payment.amount_minor + payment.rest_minor for payment in payments), default=0)
 
 
 # ------------------------------------------------------------------------------------------------------------ lost
@@ -259,18 +265,24 @@ def _judge_payment(said: Said, executed: Sequence[Order]) -> str | None:
 
 def _judge_bill(case: _Case, said: Said, payments: Sequence[OurPayment]) -> str | None:
     if said.word == PAID:
-        executed = [order for payment in payments for order in case.executed(payment)]
-        if not _paid_by(executed, said.heard_at):
+        gone = [
+            order.amount_minor
+            for payment in payments
+            for order in case.executed(payment)
+            if _paid_by([order], said.heard_at)
+        ]
+        if not gone or sum(gone) < _whole(payments):
             return f"{said.by} called bill {said.bill} paid at {said.heard_at:.3f}, before the bank executed a payment"
     if said.word == MAY_PAY:
-        for payment in payments:
-            decided_at = case.heard.decisions.get(payment.id)
-            if decided_at is not None and decided_at < said.asked_at:
-                executed = case.executed(payment)
-                if _contradicted(executed, said.asked_at):
-                    return (
-                        f"{said.by} offered to pay bill {said.bill} at {said.heard_at:.3f}; {payment.id} was executed"
-                    )
+        before = [
+            payment for payment in payments if case.heard.decisions.get(payment.id, said.asked_at) < said.asked_at
+        ]
+        executed = [
+            order for payment in before for order in case.executed(payment) if _contradicted([order], said.asked_at)
+        ]
+        if executed and sum(order.amount_minor for order in executed) >= _whole(payments):
+            last = executed[-1].id
+            return f"{said.by} offered to pay bill {said.bill} at {said.heard_at:.3f}; order {last} was executed"
     return None
 
 
