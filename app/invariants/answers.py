@@ -62,7 +62,6 @@ ANSWERS: tuple[Invariant, ...] = (
         " AND a.kind <> 'more_time' AND i.held_back_minor <> CASE WHEN i.means = 'credit_transfer'"
         " AND i.bill_id IS NOT NULL AND NOT i.is_amount_fixed"
         " AND a.disputed_minor < i.amount_minor - i.credited_minor - i.paid_minor"
-        " AND NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.invoice_id = i.id AND e.kind = 'released')"
         " THEN a.disputed_minor ELSE 0 END",
     ),
 )

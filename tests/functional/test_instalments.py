@@ -321,12 +321,15 @@ def test_where_no_parts_may_be_paid_none_are_proposed(journey: Journey) -> None:
     start = today(journey) + DAY
     assert parts(journey, no_day, (start, "10"), (start + 300 * DAY, "")).status_code == 303
     assert last_plan(journey).answer_id is None  # of a bill that names no day nothing is late
-    closed = bill(journey, "B-3")
-    journey.pay(closed, decision="refuse")
-    journey.wait(600)
-    assert journey.browser.get(f"/bills/{closed}/parts").status_code == 303
     for kind in ("instalments", "instalment"):
-        assert journey.browser.get(f"/bills/{closed}/answers/{kind}").status_code == 404
+        assert journey.browser.get(f"/bills/{no_day}/answers/{kind}").status_code == 404
+
+
+def test_after_a_payment_that_did_not_go_through_parts_are_proposed_as_before(journey: Journey) -> None:
+    refused = bill(journey)
+    journey.pay(refused, decision="refuse")
+    journey.wait(600)
+    assert "proposal" in shown(journey, f"/bills/{refused}/parts")
 
 
 def test_of_a_bill_in_payment_or_answered_otherwise_nothing_is_proposed(journey: Journey) -> None:

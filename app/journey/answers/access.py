@@ -58,7 +58,7 @@ def _takes_parts(session: Session, invoice: Invoice) -> bool:
     """Whether what is left can be, and may be, paid in parts. Not while lines are disputed: a proposal would take that
     back."""
     is_free = invoice.left.minor > 1 and not invoice.held_back_minor
-    return is_free and takes_parts(session, invoice) and not is_paid_on_top(session, invoice)
+    return is_free and takes_parts(invoice) and not is_paid_on_top(session, invoice)
 
 
 def days_of(invoice: Invoice, *, today: dt.date) -> tuple[dt.date, dt.date] | None:

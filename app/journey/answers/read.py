@@ -179,7 +179,7 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
         granted_to=granted if granted and first and granted >= first else None,
         instalments_to=in_parts if in_parts and first and in_parts >= first else None,
         policy=policy,
-        is_apart=invoice.state == InvoiceState.TO_PAY and is_paid_apart(session, invoice),
+        is_apart=invoice.state == InvoiceState.TO_PAY and is_paid_apart(invoice),
         worths=tuple(None if each is None else Money(each, invoice.currency) for each in worth_of_lines(invoice.lines)),
     )
 

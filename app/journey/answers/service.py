@@ -342,7 +342,7 @@ def _keep(uow: UnitOfWork, invoice_id: str) -> None:
     held_minor = held_back(
         disputed_minor=answer.disputed_minor,
         left_minor=invoice.left.minor,
-        is_apart=is_paid_apart(uow.session, invoice),
+        is_apart=is_paid_apart(invoice),
     )
     invoices.set_aside(uow, invoice_id=invoice_id, aside=not held_minor, held_minor=held_minor)
 

@@ -81,7 +81,7 @@ def order_now(
     earlier = earlier_of(uow.session, invoice)
     must_not_be_paid_on_top(uow.session, invoice)
     if wanted.part is not None or invoice.held_back_minor:
-        must_take_parts(uow.session, invoice)
+        must_take_parts(invoice)
     today = today_of(customer, uow.now)
     day = day_of(wanted, bank=bank, currency=invoice.currency, today=today, now=uow.now)
     price = price_of(invoice, day=day, part=wanted.part)

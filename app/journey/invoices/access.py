@@ -47,26 +47,20 @@ def must_not_be_set_aside(invoice: Invoice) -> None:
         )
 
 
-def takes_parts(session: Session, invoice: Invoice) -> bool:
+def takes_parts(invoice: Invoice) -> bool:
     """Whether it may be paid in parts: its biller's own bill, unless a request to pay says that its amount is fixed. Of
-    a bill that its customer added the whole amount is what was checked.
-
-    Once a payment of it was closed as not done, what is left is paid in one: should that payment have happened after
-    all, it takes all that is left or finds nothing, and nobody is asked for a rest that it has paid.
-    """
-    if not invoice.is_delivered or invoice.is_amount_fixed:
-        return False
-    return not ledger.was_released(session, invoice.id)
+    a bill that its customer added the whole amount is what was checked."""
+    return invoice.is_delivered and not invoice.is_amount_fixed
 
 
-def is_paid_apart(session: Session, invoice: Invoice) -> bool:
+def is_paid_apart(invoice: Invoice) -> bool:
     """Whether some of its lines may be disputed and the rest be paid meanwhile: as a part of it."""
-    return invoice.is_paid_here and takes_parts(session, invoice)
+    return invoice.is_paid_here and takes_parts(invoice)
 
 
-def must_take_parts(session: Session, invoice: Invoice) -> None:
+def must_take_parts(invoice: Invoice) -> None:
     """Raises Conflict."""
-    if not takes_parts(session, invoice):
+    if not takes_parts(invoice):
         raise Conflict("not-in-parts", "This bill is to be paid in one. Nothing was paid.")
 
 

@@ -142,12 +142,6 @@ def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> int:
     return taken
 
 
-def was_released(session: Session, invoice_id: str) -> bool:
-    """Whether a payment of the invoice was ever closed as not done."""
-    released = select(LedgerEntry.id).where(LedgerEntry.invoice_id == invoice_id, LedgerEntry.kind == "released")
-    return session.scalar(released.limit(1)) is not None
-
-
 def _overpaid(session: Session, invoice_id: str) -> Iterator[Claim]:
     """The payments of an invoice that the biller would have to give back, the earliest first."""
     entries = session.scalars(

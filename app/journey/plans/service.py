@@ -84,7 +84,7 @@ def make(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequenc
     must_not_be_set_aside(invoice)
     _check(days, left_minor=invoice.to_pay.minor, today=today_of(customer, uow.now))
     if len(days) > 1:
-        must_take_parts(uow.session, invoice)
+        must_take_parts(invoice)
     _must_not_be_too_many(uow, invoice.id)
     plan = _new(uow, invoice, left_minor=invoice.to_pay.minor, paid_minor=invoice.paid_minor)
     _write(uow, plan, customer, days)

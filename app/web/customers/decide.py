@@ -26,6 +26,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.coming import told_from
+from app.journey.payments.read import is_doubted
 from app.journey.payments.speaker import takes_back
 from app.people import passkeys
 from app.people.customers import today_of
@@ -72,7 +73,7 @@ def part(inv: str) -> ResponseReturnValue:
     with services().reading() as uow:
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
-        in_parts = takes_parts(uow.session, invoice_of_customer(uow.session, invoice_id=inv, customer_id=customer.id))
+        in_parts = takes_parts(invoice_of_customer(uow.session, invoice_id=inv, customer_id=customer.id))
     if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not in_parts:
         return redirect(url_for("customers.bill", inv=inv), 303)
     kept = {name: request.args[name] for name in ("bank", "consent") if name in request.args}
@@ -193,7 +194,8 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             how = orders.Wanted(consent_id=consent_id, part=wanted_part(), pay_on=later)
             shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=day)
-        price, on_top = _price(invoice, bill, day=day), is_paid_on_top(uow.session, invoice)
+        price = _price(invoice, bill, day=day)
+        must_wait = is_paid_on_top(uow.session, invoice) or is_doubted(uow.session, invoice_id=invoice_id)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
@@ -212,7 +214,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
-    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open) or on_top
+    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open) or must_wait
     if price is None or bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
         # which says why; or where there is no such part of it, to ask for it again
         page = "customers.part" if price is None else "customers.bill"

@@ -24,6 +24,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, invoice_view
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.coming import told_from
+from app.journey.payments.read import is_doubted
 from app.journey.payments.speaker import takes_back
 from app.journey.plans import service
 from app.journey.plans.read import last_plans
@@ -216,14 +217,14 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         may = sayable(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
         said = last_answers(uow.session, invoice_ids=[invoice_id], today=today).get(invoice_id)
         days = days_offered(invoice, bill, today=today)
-        is_offered = takes_parts(uow.session, invoice) or template == "customers/later.html"
-        on_top = is_paid_on_top(uow.session, invoice)
+        is_offered = takes_parts(invoice) or template == "customers/later.html"
+        must_wait = is_paid_on_top(uow.session, invoice) or is_doubted(uow.session, invoice_id=invoice_id)
         is_later = template == "customers/later.html"
         covered = _covered(uow, invoice, bill, days) if is_later else ()
         keeper = _keeper(uow, bill, days) if is_later else None
         soonest = min((each.day.pay_on for each in covered), default=today)
         tells_before = told_from(soonest, customer=customer, decided_at=uow.now) is not None
-    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or on_top:
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or must_wait:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
     proposes = AnswerKind.INSTALMENTS in may.kinds and may.last_day is not None

@@ -46,7 +46,6 @@ class Life:
     noted: int = 0  #: taken off by credit notes
     retracted: int = 0  #: and without an amount
     disputed: int = 0
-    was_released: bool = False
 
     def __post_init__(self) -> None:
         dice = self.dice
@@ -90,7 +89,7 @@ class Life:
             return  # paid on top: nothing more is taken
         most = min(invoice.to_pay.minor, invoice.left.minor - 1)
         part = None
-        if most and not self.was_released and self.dice.random() < 0.6:
+        if most and self.dice.random() < 0.6:
             part = str(Money(self.dice.choice((1, most, self.dice.randint(1, most))), EUR))
         price = price_of(invoice, day=self.day, part=part)
         self.taken.append(
@@ -117,7 +116,6 @@ class Life:
         if one.stands == "held":
             self.post(rules.settled(one.claim) if well else rules.released(one.claim))
             one.stands = "paid" if well else "released"
-            self.was_released |= not well
         elif one.stands == "released" and well:
             free = self.is_free(one.claim)
             self.post(rules.corrected(one.claim) if free else rules.overpaid(one.claim))
@@ -154,7 +152,7 @@ class Life:
         self.invoice.credited_minor = self.noted + self.retracted
         self.invoice.paid_minor = sum(one.claim.whole for one in self.having("paid"))
         left = self.invoice.left.minor
-        held = held_back(disputed_minor=self.disputed, left_minor=left, is_apart=not self.was_released)
+        held = held_back(disputed_minor=self.disputed, left_minor=left, is_apart=True)
         self.invoice.held_back_minor = held
 
     def having(self, *stands: str) -> list[Taken]:
