@@ -21,6 +21,9 @@ AtOnce = Callable[["UnitOfWork", Sequence[Event]], None]
 #: event -> what is done at once and the names of its handlers; app/journey/route.py is the one that is used
 Route = Mapping[type[Event], Sequence[AtOnce | str]]
 
+#: what stands in line at the end of a transaction, by a key that is compared with others of its kind
+LastOrder = tuple[str, int, dt.date]
+
 #: work that a web request wants to do itself waits this long for it before a worker may take it
 HEAD_START = dt.timedelta(seconds=2)
 #: the handler that does for many facts at once what the handler before this ending does for one
@@ -44,8 +47,10 @@ class UnitOfWork:
         self._engine = engine
         self._route = route
         self._clock = clock
+        self._last: list[tuple[LastOrder, Callable[[], object]]] = []
 
     def __enter__(self) -> UnitOfWork:
+        self._last = []
         self.session = Session(self._engine, expire_on_commit=False)
         self.session.connection()  # begins: on SQLite this may wait for other writers, and the time is read after it
         self.now = self._clock()
@@ -57,7 +62,18 @@ class UnitOfWork:
         self.session.close()  # rolls back what was not committed
 
     def commit(self) -> None:
+        if self._last:
+            self.session.flush()
+            for _, act in sorted(self._last, key=lambda each: each[0]):
+                act()
+            self._last = []
         self.session.commit()
+
+    def at_the_end(self, order: LastOrder, act: Callable[[], object]) -> None:
+        """Do this when all else of the transaction is written, right before it is committed: for rows that everybody
+        locks last. In this order, whatever asked for which of them first, so that no two transactions wait for each
+        other. Not from within a savepoint that may be rolled back: it would be done all the same."""
+        self._last.append((order, act))
 
     def record(self, event: Event, *, head_start: bool = False) -> Recorded:
         """Write the fact down and ask for the work of every handler that route.py names for it.

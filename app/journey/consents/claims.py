@@ -1,18 +1,22 @@
 """How much of a standing consent's limits is claimed: two payments can never together exceed one (K6).
 
 What is used of a period is added to only where it fits, in the database itself: to read it first and write it then
-would let two pass that do not fit together. The rows of periods are locked last, after all others, and in one order.
+would let two pass that do not fit together. The rows of periods are locked last, after all others, and in one order:
+consent by consent, limit by limit, day by day. Who decides takes them as the last thing; what is given back, or counts
+again, moves them at the end of its transaction (``UnitOfWork.at_the_end``): one word about a payment may end another
+one, under another consent, and goes on to lock the bills that replace this one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, and_, select, update
 from sqlalchemy.orm import Session
 
+from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.services import WORKER_DEADLINE_S
 from connectors.capabilities import Period
@@ -116,39 +120,34 @@ def _take(
         raise LimitReached(over_period(frame, span, left_minor=left_minor, minor=minor, days=days))
 
 
-def release(session: Session, *, payment_id: str, now: dt.datetime) -> None:
-    """The payment is closed as not done: what it claimed is free again. May be repeated.
+def release(uow: UnitOfWork, *, payment_id: str) -> None:
+    """The payment is closed as not done: what it claimed is free again once this is committed. May be repeated.
 
     Not for one that was paid and came back: the standard gives no room back for a refund.
     """
-    _turn(session, payment_id, stands=False, released_at=now)
+    _turn(uow, payment_id, stands=False)
 
 
-def restore(session: Session, *, payment_id: str) -> None:
-    """The bank calls it done after all, or may: what it claimed counts again, whether there is room or not. May be
-    repeated."""
-    _turn(session, payment_id, stands=True, released_at=None)
+def restore(uow: UnitOfWork, *, payment_id: str) -> None:
+    """The bank calls it done after all, or may: what it claimed counts again once this is committed, whether there is
+    room or not. May be repeated."""
+    _turn(uow, payment_id, stands=True)
 
 
-def refuse(session: Session, *, payment_id: str, number: int | None, now: dt.datetime) -> None:
+def refuse(uow: UnitOfWork, *, payment_id: str, number: int | None) -> None:
     """The bank called the payment more than a period allows, though it was claimed: it counts otherwise than we do.
     ``number``: of which limit; None: it did not say, and then the one whose period is the shortest stands for all. A
     longer one would keep its customer from paying for up to a year, on no more than a guess."""
-    claims = session.execute(
+    claims = uow.session.execute(
         select(LimitClaim.number, LimitClaim.first, LimitClaim.consent_id)
         .where(LimitClaim.payment_id == payment_id)
         .order_by(LimitClaim.number, LimitClaim.first)
     ).all()
     if number is None and claims:
-        number = _shortest(session.get_one(Standing, claims[0].consent_id).frame)
+        number = _shortest(uow.session.get_one(Standing, claims[0].consent_id).frame)
     for claimed, first, consent_id in claims:
         if claimed == number:
-            session.execute(
-                update(ConsentUsage)
-                .where(_is_period(consent_id, claimed, first))
-                .values(refused_at=now)
-                .execution_options(synchronize_session=False)
-            )
+            _change_at_the_end(uow, consent_id, claimed, first, {"refused_at": uow.now})
 
 
 def _shortest(frame: Frame) -> int:
@@ -157,25 +156,33 @@ def _shortest(frame: Frame) -> int:
     return min(range(len(frame.limits)), key=lambda number: lengths.index(frame.limits[number].period))
 
 
-def _turn(session: Session, payment_id: str, *, stands: bool, released_at: dt.datetime | None) -> None:
+def _turn(uow: UnitOfWork, payment_id: str, *, stands: bool) -> None:
     """Have all of its claims stand or not, and what is used follow."""
-    turned = session.execute(
+    turned = uow.session.execute(
         update(LimitClaim)
         .where(
             LimitClaim.payment_id == payment_id,
             LimitClaim.released_at.is_not(None) if stands else LimitClaim.released_at.is_(None),
         )
-        .values(released_at=released_at)
+        .values(released_at=None if stands else uow.now)
         .returning(LimitClaim.number, LimitClaim.first, LimitClaim.consent_id, LimitClaim.minor)
         .execution_options(synchronize_session=False)
     ).all()
-    for number, first, consent_id, minor in sorted(turned):
-        session.execute(
-            update(ConsentUsage)
-            .where(_is_period(consent_id, number, first))
-            .values(used_minor=ConsentUsage.used_minor + (minor if stands else -minor))
-            .execution_options(synchronize_session=False)
-        )
+    for number, first, consent_id, minor in turned:
+        used_minor = ConsentUsage.used_minor + (minor if stands else -minor)
+        _change_at_the_end(uow, consent_id, number, first, {"used_minor": used_minor})
+
+
+def _change_at_the_end(
+    uow: UnitOfWork, consent_id: str, number: int, first: dt.date, values: Mapping[str, object]
+) -> None:
+    changing = (
+        update(ConsentUsage)
+        .where(_is_period(consent_id, number, first))
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
+    uow.at_the_end((consent_id, number, first), lambda: uow.session.execute(changing))
 
 
 def _is_period(consent_id: str, number: int, first: dt.date) -> ColumnElement[bool]:

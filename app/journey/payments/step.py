@@ -284,9 +284,9 @@ def _move_limits(uow: UnitOfWork, payment: Payment, before: PaymentState, after:
     if payment.trip_id is not None:
         return
     if after in CLOSED:
-        claims.release(uow.session, payment_id=payment.id, now=uow.now)
+        claims.release(uow, payment_id=payment.id)
     elif before in CLOSED:
-        claims.restore(uow.session, payment_id=payment.id)
+        claims.restore(uow, payment_id=payment.id)
 
 
 def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:

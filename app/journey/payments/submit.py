@@ -424,7 +424,7 @@ def _end_refused(task: Task, uow: UnitOfWork, payment: Payment, error: BankError
     evidence = "bank:refused twice"
     step(uow, payment, PaymentStep.BANK_REJECT, source=Source.BANK, evidence=evidence, reason=reason, answer=answer)
     if isinstance(error, BeyondLimits) and not error.is_individual:
-        claims.refuse(uow.session, payment_id=payment.id, number=error.limit_number, now=uow.now)
+        claims.refuse(uow, payment_id=payment.id, number=error.limit_number)
     look_again(task, uow, payment, run_at=uow.now)
 
 

@@ -50,7 +50,7 @@ def unknown_frees_the_limits() -> Sequence[Change]:
     def move(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
         real(uow, payment, before, after)
         if payment.trip_id is None and after is PaymentState.UNKNOWN:
-            claims.release(uow.session, payment_id=payment.id, now=uow.now)
+            claims.release(uow, payment_id=payment.id)
 
     return [(step, "_move_limits", move)]
 

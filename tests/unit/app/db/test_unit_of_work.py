@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from sqlalchemy import func, select
 
@@ -54,6 +56,30 @@ def test_without_commit_nothing_happened(begin: Begin) -> None:
         uow.session.flush()
     with begin() as uow:
         assert count(uow) == (0, 0)
+
+
+def test_what_is_done_at_the_end_is_done_once_in_order_and_after_all_else(begin: Begin) -> None:
+    day, done = dt.date(2026, 1, 1), []
+    with begin() as uow:
+        for order in (("b", 0, day), ("a", 1, day), ("a", 0, day + dt.timedelta(days=1)), ("a", 0, day)):
+            uow.at_the_end(order, lambda order=order: done.append((order, count(uow))))  # type: ignore[misc]
+        uow.session.add(EventRow(id="evt_1", kind="PaymentSettled", payload=SETTLED.payload(), recorded_at=uow.now))
+        assert done == []
+        uow.commit()
+        uow.commit()
+    assert [order[:2] for order, _ in done] == [("a", 0), ("a", 0), ("a", 1), ("b", 0)]
+    assert [order[2] for order, _ in done[:2]] == [day, day + dt.timedelta(days=1)]
+    assert {counted for _, counted in done} == {(1, 0)}
+
+
+def test_what_was_to_be_done_at_the_end_is_not_where_nothing_is_committed(begin: Begin) -> None:
+    done: list[str] = []
+    uow = begin()
+    with uow:
+        uow.at_the_end(("a", 0, dt.date(2026, 1, 1)), lambda: done.append("a"))
+    with uow:
+        uow.commit()
+    assert done == []
 
 
 def test_an_error_takes_fact_and_work_with_it(begin: Begin) -> None:

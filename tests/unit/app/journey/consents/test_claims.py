@@ -81,12 +81,12 @@ class Books:
 
     def release(self, payment_id: str) -> None:
         with self.house.begin() as uow:
-            claims.release(uow.session, payment_id=payment_id, now=uow.now)
+            claims.release(uow, payment_id=payment_id)
             uow.commit()
 
     def restore(self, payment_id: str) -> None:
         with self.house.begin() as uow:
-            claims.restore(uow.session, payment_id=payment_id)
+            claims.restore(uow, payment_id=payment_id)
             uow.commit()
 
     def used(self, *days: dt.date) -> dict[tuple[int, dt.date], int]:

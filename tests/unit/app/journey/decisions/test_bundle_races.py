@@ -7,24 +7,30 @@ which bill; and nobody waits for somebody who waits for them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 
 from app import invariants
 from app.demo.authenticator import Authenticator
 from app.journey.consents.access import locked
 from app.journey.consents.step import take_back
+from app.journey.payments.access import locked as locked_payment
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentStep, Source
+from app.journey.payments.step import correct, step
 from app.people.models import Customer
+from connectors.contract import Fact
 from consent.models import ConsentUsage
 from consent.states import ConsentSource
 from tests.conftest import Clock
 from tests.functional.test_connection_races import at_once
 from tests.support.engines import empty
 from tests.support.factories import agree_standing
-from tests.unit.app.journey.corrections.test_correction_races import Rounds
+from tests.unit.app.journey.corrections.test_correction_races import Act, Rounds
 from tests.unit.app.journey.decisions.bundles import Bundle, agree, decisions
 from tests.unit.app.journey.decisions.test_decision_service import passkey_of
 from tests.unit.app.journey.decisions.test_stop_races import stop
@@ -43,6 +49,35 @@ class StandingRounds(Rounds):
         with self.engine.begin() as connection:
             empty(connection, but=("customer", "log_head"))
         return StandingHouse(self.engine, self.clock, self.customer)
+
+    def before(self, words: str, prepare: Act, act: Act, other: Act) -> Iterator[StandingHouse]:
+        """The same, but only before those statements of the first one in which these words stand."""
+        house = self.fresh()
+        prepare(house)
+        moments = [number for number, each in enumerate(statements(self.engine, act, house)) if words in each]
+        assert moments
+        for moment in moments:
+            house = self.fresh()
+            prepare(house)
+            assert self._meet(house, act, other, moment)
+            yield house
+
+
+def statements(engine: Engine, act: Act, house: House) -> list[str]:
+    """What this sends to the database, in order, and in this thread."""
+    sent: list[str] = []
+    me = threading.get_ident()
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if threading.get_ident() == me:
+            sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        act(house)
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+    return sent
 
 
 @pytest.fixture
@@ -186,6 +221,81 @@ def test_two_bundles_that_do_not_fit_into_one_limit(rounds: StandingRounds, tabl
         [refused] = [each for each in table.bundles if each.told]
         assert refused.told == "not-covered"
         assert refused.about == refused.bills[1]
+
+
+TAKES = "UPDATE consent_usage"
+
+
+def stopped(house: StandingHouse, payment_id: str) -> None:
+    with house.begin() as uow:
+        step(
+            uow,
+            locked_payment(uow.session, payment_id),
+            PaymentStep.WITHHOLD,
+            source=Source.WORKER,
+            evidence="a test",
+            reason=Reason.APPROVAL_LOST,
+        )
+        uow.commit()
+
+
+def two_tries(house: StandingHouse, *, first: str, second: str) -> None:
+    """Bill 9: a payment under the one consent was closed, and it is paid again under the other one."""
+    house.bill("9")
+    house.decide("pay_9", invoice_id="inv_9", consent_id=first)
+    house.run("payments.initiate")
+    stopped(house, "pay_9")
+    house.clock.tick(seconds=1)
+    house.decide("pay_10", invoice_id="inv_9", consent_id=second)
+    house.run("payments.initiate")
+
+
+def happened_after_all(house: House) -> None:
+    """The bank's record of the first one. The second one is stopped by it: two consents in one transaction, and that of
+    the second one before that of the first."""
+    with house.begin() as uow:
+        assert correct(
+            uow, locked_payment(uow.session, "pay_9"), Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1"
+        )
+        uow.commit()
+
+
+def test_limits_are_the_last_that_is_locked_and_in_one_order(engine: Engine, customer: Customer, clock: Clock) -> None:
+    """Also where a word about one payment ends another one before it counts itself."""
+    house = StandingHouse(engine, clock, customer)
+    low, high = sorted((house.consent_id, another_consent(house)))
+    two_tries(house, first=low, second=high)
+    sent = statements(engine, happened_after_all, house)
+    of_limits = [each.partition(" SET ")[0] for each in sent if each.startswith(TAKES)]
+    assert len(of_limits) == 2
+    assert all(each.startswith(TAKES) for each in sent[-2:])
+    with house.services.reading() as uow:
+        used = {each.consent_id: each.used_minor for each in uow.session.scalars(select(ConsentUsage))}
+    assert used == {low: 9900, high: 0}
+
+
+@on_postgres
+@pytest.mark.parametrize("bundle_first", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.parametrize("is_up", [True, pytest.param(False, marks=pytest.mark.long)], ids=["up", "down"])
+def test_a_late_word_about_two_consents_and_a_bundle_under_both(
+    rounds: StandingRounds, table: Table, bundle_first: bool, is_up: bool
+) -> None:
+    """About a bill that is none of the bundle: they meet at the limits alone, and nobody waits in a ring."""
+
+    def prepare(house: House) -> None:
+        assert isinstance(house, StandingHouse)
+        low, high = sorted((house.consent_id, another_consent(house)))
+        two_tries(house, first=low if is_up else high, second=high if is_up else low)
+        bills = [house.bill(number) for number in ("1", "2")]
+        of = dict(zip(bills, (high, low), strict=True))
+        table.bundles = [Bundle.signed(house, passkey_of(house, house.customer), *bills, consents=of)]
+
+    acts = (table.send(0), happened_after_all) if bundle_first else (happened_after_all, table.send(0))
+    for house in rounds.before(TAKES, prepare, *acts):
+        [bundle] = table.bundles
+        assert bundle.is_whole()
+        assert (house.payment("pay_9").state, house.payment("pay_10").state) == ("settled", "rejected")
+        assert [str(each) for each in invariants.check(house.engine, now=house.clock(), late=False)] == []
 
 
 def test_many_bundles_and_single_ones_at_once_in_every_order(rounds: StandingRounds, table: Table) -> None:

@@ -256,7 +256,7 @@ def test_one_that_waits_to_be_approved(house: StandingHouse) -> None:
 def test_one_of_which_the_bank_counts_otherwise(house: StandingHouse) -> None:
     house.authorised("0", minor=1)
     with house.begin() as uow:
-        claims.refuse(uow.session, payment_id="pay_0", number=0, now=uow.now)
+        claims.refuse(uow, payment_id="pay_0", number=0)
         uow.commit()
     house.bill()
     with pytest.raises(NotCovered) as caught:
