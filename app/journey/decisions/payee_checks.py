@@ -304,11 +304,11 @@ def lock_with_twins(session: Session, invoices: Collection[Invoice]) -> None:
     ids = {invoice.id for invoice in invoices}
     same = {each.id for invoice in invoices for each in twins(session, invoice_id=invoice.id) if each.is_last}
     if len(ids) > 1:
-        states = session.execute(select(Invoice.id, Invoice.state).where(Invoice.id.in_(ids)))
-        for invoice_id, state in states:
-            if state != InvoiceState.TO_PAY:
+        states = dict(session.execute(select(Invoice.id, Invoice.state).where(Invoice.id.in_(ids))).all())
+        for invoice in invoices:  # in the order in which they were signed: of several the first one is named
+            if states[invoice.id] != InvoiceState.TO_PAY:
                 taken = already_in_payment()
-                taken.about = invoice_id
+                taken.about = invoice.id
                 raise taken
     lock_invoices(session, ids | same)
 

@@ -77,7 +77,7 @@ class Bundle:
         """Whether all of it was taken. Anything between all and nothing fails."""
         with self.house.services.reading() as uow:
             decided = list(uow.session.scalars(select(Decision).where(Decision.invoice_id.in_(self.bills))))
-        mine = [each for each in decided if each.evidence["client_data_json"] == self._client_data()]
+        mine = [each for each in decided if each.evidence.get("client_data_json") == self._client_data()]
         assert len(mine) in (0, len(self.bills))
         assert (self.told is None) == bool(mine)
         return bool(mine)

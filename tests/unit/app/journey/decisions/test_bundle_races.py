@@ -46,6 +46,7 @@ TOLD = {"already-in-payment", "not-covered", "order-changed", "stopped-all", "ce
 
 class StandingRounds(Rounds):
     def fresh(self) -> StandingHouse:
+        self.clock.now = Clock().now  # of the same day in each round, however many there are
         with self.engine.begin() as connection:
             empty(connection, but=("customer", "log_head"))
         return StandingHouse(self.engine, self.clock, self.customer)
