@@ -71,7 +71,8 @@ class PlanDay(Base):
 
 
 class Round(Base):
-    """Bills that a customer chose to pay one after the other. One at a time; forgotten once they have done with it."""
+    """Bills that a customer chose to pay: at once, or one after the other. One choice at a time, forgotten once they
+    have done with it."""
 
     __tablename__ = "paying_round"
 

@@ -1,5 +1,6 @@
-"""Several bills, one after the other: which ones their customer chose, so that whoever comes back from a bank goes on
-with the next one. Nothing is decided or held by it; each bill is looked at and signed by itself."""
+"""Several bills that their customer chose to pay: which ones, and how far each is. Those that standing consents cover
+may be signed at once (app/journey/decisions/together.py); the others are looked at and signed one after the other, and
+whoever comes back from a bank goes on with the next one. Nothing is decided or held by the choice."""
 
 from __future__ import annotations
 
