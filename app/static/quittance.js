@@ -3,11 +3,12 @@
 
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 
-/** What the server says went wrong, in the customer's language, and its word for programs. */
+/** What the server says went wrong, in the customer's language, its word for programs, and of several bills which. */
 class Problem extends Error {
-  constructor({ detail = "", code = "" }) {
+  constructor({ detail = "", code = "", about = "" }) {
     super(detail);
     this.code = code;
+    this.about = about;
   }
 }
 
@@ -75,7 +76,8 @@ const ceremonies = {
       start = await post(`${pathname}/ceremony`, { bank, shown, consent, part, on });
     } catch (error) {
       if (error.code !== "order-changed" && error.code !== "not-covered") throw error;
-      location.replace(`${form.action}&changed`); // nobody signs what they were not shown: the page is drawn anew
+      // nobody signs what they were not shown: the page is drawn anew
+      location.replace(`${form.action}&changed=${encodeURIComponent(error.about)}`);
       return;
     }
     submitSigned(form, await sign(start));

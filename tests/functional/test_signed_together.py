@@ -188,6 +188,17 @@ def test_what_does_not_fit_besides_the_others_goes_one_after_the_other(house: Ho
     in_order(house)
 
 
+def test_what_is_left_beside_them_is_said_by_all_that_is_signed(house: House) -> None:
+    """Also by what comes after the bill: £80.00 and £50.00 are signed, and £85.00 between them is not."""
+    amounts = {"2026-2": "80.00", "2026-3": "85.00", "2026-4": "50.00"}
+    bills = [house.another_bill(number, amount=amount) for number, amount in amounts.items()]
+    choose(house, *bills)
+    said = words(house.world.browser.page(SIGN))
+    assert "You pay £130.00" in said
+    assert "£30.00 left of £160.00, the limit for a week" in said
+    assert "£55.00 too much: £30.00 is left of the limit for a week" in said
+
+
 def test_what_one_consent_does_not_cover_besides_goes_under_the_next_one(both: House) -> None:
     """Each bill in the first way that still holds: £500.00 for one payment and £5000.00 a month, or the smaller one."""
     amounts = {"2026-2": "60.00", "2026-3": "70.00", "2026-4": "80.00"}
@@ -224,6 +235,34 @@ def test_what_asks_for_a_word_of_its_own_is_not_among_them(house: House) -> None
     assert "There is something to be read first that is about this bill alone." in said
     assert sign(house).status_code == 303
     assert {each.invoice_id for each in decided(house)} == {second, third}
+
+
+def collected_besides(house: House, invoice_id: str) -> None:
+    with house.world.services.unit_of_work() as uow:
+        besides = {"besides": "direct_debit"}
+        uow.session.execute(update(Invoice).where(Invoice.id == invoice_id).values(means_details=besides))
+        uow.commit()
+
+
+def test_what_its_company_collects_as_well_is_not_signed_among_others_whatever_is_sent(house: House) -> None:
+    """Neither by a page that was drawn before, nor by a signature that was given before: no order has changed."""
+    first, second = two(house)
+    third = house.another_bill("2026-4", amount="20.00")
+    choose(house, first, second, third)
+    form = house.world.browser.page(SIGN).select_one("form[data-shown]")
+    assert form is not None
+    token, started = start(house)
+    collected_besides(house, second)
+    told = "It is about Thames Water Works, 2026-3. Its company says that it collects it as well"
+    _, refused = start(house, shown=str(form["data-shown"]))
+    assert told in drawn_anew(house, refused)
+    answer = send(house, token, started)
+    assert answer.status_code == 409
+    assert told in words(answer)
+    nothing(house, first, second, third)
+    assert sign(house).status_code == 303
+    assert {each.invoice_id for each in decided(house)} == {first, third}
+    in_order(house)
 
 
 def test_a_discount_of_the_day_is_taken_and_shown(house: House) -> None:
@@ -298,10 +337,69 @@ def test_nobody_signs_what_they_were_not_shown(house: House) -> None:
     third = house.another_bill("2026-4", amount="20.00")
     choose(house, first, second, third)  # in another tab
     _, started = start(house, shown=str(form["data-shown"]))
-    assert (started.status_code, started.get_json()["code"]) == (409, "order-changed")
-    anew = words(house.world.browser.page(f"{SIGN}?bills=2&changed"))  # as the script goes on
-    assert "Something in these payments has changed since you saw them." in anew
+    said = started.get_json()
+    assert (started.status_code, said["code"], said["about"]) == (409, "order-changed", third)
+    anew = words(house.world.browser.page(f"{SIGN}?bills=2&changed={third}"))  # as the script goes on
+    assert "Something in these payments has changed since you saw them. It is about Thames Water Works, 2026-4." in anew
     assert "You pay £115.50" in anew
+
+
+def drawn_anew(house: House, started: TestResponse) -> str:
+    """What the page says that the script goes to, once the challenge was refused."""
+    said, browser = started.get_json(), house.world.browser
+    assert (started.status_code, said["code"]) == (409, "order-changed")
+    answer = browser.get(f"{SIGN}?bills=2&changed={said['about']}")
+    return words(answer) if answer.status_code == 200 else words(browser.page(answer.location))
+
+
+def test_before_the_signature_the_bill_that_was_corrected_is_named(house: House) -> None:
+    first, second = two(house)
+    form = house.world.browser.page(SIGN).select_one("form[data-shown]")
+    assert form is not None
+    world = house.world
+    asked = {"kind": "credit_note", "corrects": "2026-3", "amount": "5.00", "reference": None}
+    delivered = world.program.deliver(bill_for(world.address, number="C-1", today=world.clock().date(), **asked))
+    assert delivered.status_code == 201
+    world.worker.run_until_idle()
+    _, started = start(house, shown=str(form["data-shown"]))
+    said = drawn_anew(house, started)
+    assert "It is about Thames Water Works, 2026-3. Nothing was paid just now." in said
+    assert "You pay £90.50" in said
+    nothing(house, first, second)
+
+
+@pytest.mark.long
+def test_before_the_signature_the_bill_that_is_not_covered_any_more_is_named_with_why(house: House) -> None:
+    first, second = two(house)
+    third = house.another_bill("2026-4", amount="10.00")
+    choose(house, first, second, third)
+    form = house.world.browser.page(SIGN).select_one("form[data-shown]")
+    assert form is not None
+    house.pay(house.world.invoice_id)  # £84.20 of £160.00
+    _, started = start(house, shown=str(form["data-shown"]))
+    said = drawn_anew(house, started)
+    assert "It is about Thames Water Works, 2026-3. £29.70 too much: £5.80 is left of the limit for a week" in said
+    assert "Check and sign 2 bills at once" in said
+
+
+def test_before_the_signature_the_bill_that_was_paid_is_named_also_where_too_few_are_left(house: House) -> None:
+    first, second = two(house)
+    form = house.world.browser.page(SIGN).select_one("form[data-shown]")
+    assert form is not None
+    house.pay(second)
+    _, started = start_anyhow(house, token_of(house.world.browser.page("/together")), shown=str(form["data-shown"]))
+    said = drawn_anew(house, started)
+    assert "It is about Thames Water Works, 2026-3. A payment of it is under way. Nothing was paid just now." in said
+    nothing(house, first)
+
+
+def test_a_name_that_is_made_up_names_nothing(house: House) -> None:
+    two(house)
+    not_chosen = house.world.invoice_id
+    for about in ("inv_x", "", "%3Cb%3E", not_chosen):
+        said = words(house.world.browser.page(f"{SIGN}?bills=2&changed={about}"))
+        assert "Something in these payments has changed since you saw them." in said
+        assert "It is about" not in said
 
 
 def test_one_that_was_paid_meanwhile_names_itself_and_nothing_is_written_of_the_other(house: House) -> None:
@@ -314,7 +412,7 @@ def test_one_that_was_paid_meanwhile_names_itself_and_nothing_is_written_of_the_
     assert answer.status_code == 409
     said = words(answer)
     assert "A payment of one of these bills is already under way." in said
-    assert "It is about Thames Water Works, 2026-3." in said
+    assert "It is about Thames Water Works, 2026-3. A payment of it is under way." in said
     nothing(house, first, third)
     assert "You pay £80.00" in said  # what is left of them, drawn anew
     in_order(house)
@@ -385,8 +483,8 @@ def test_while_all_is_stopped_nothing_is_begun(house: House) -> None:
     nothing(house, *bills)
 
 
-def start_anyhow(house: House, token: str) -> tuple[str, TestResponse]:
-    return token, house.world.browser.post(f"{SIGN}/ceremony", token=token, data={"shown": ""})
+def start_anyhow(house: House, token: str, shown: str = "") -> tuple[str, TestResponse]:
+    return token, house.world.browser.post(f"{SIGN}/ceremony", token=token, data={"shown": shown})
 
 
 def test_a_consent_that_was_taken_back_covers_nothing(house: House) -> None:
@@ -401,12 +499,14 @@ def test_a_consent_that_was_taken_back_covers_nothing(house: House) -> None:
     assert house.world.browser.get(SIGN).location == "/together"
 
 
-@pytest.mark.parametrize("body", [None, [], {"shown": 7}, {"shown": None}, "x"])
-def test_a_body_that_is_no_such_page(house: House, body: Any) -> None:
+def test_a_body_that_is_no_such_page(house: House) -> None:
     two(house)
     browser = house.world.browser
-    answer = browser.post(f"{SIGN}/ceremony", token=browser.token(SIGN), data=body)
-    assert answer.status_code == 409
+    token = browser.token(SIGN)
+    bodies: list[Any] = [None, [], {"shown": 7}, {"shown": None}, {"shown": ": :"}, "x"]
+    for body in bodies:
+        answer = browser.post(f"{SIGN}/ceremony", token=token, data=body)
+        assert answer.status_code == 409, body
     assert decided(house) == []
 
 

@@ -173,7 +173,7 @@ def decide_all(
     agreed = []
     for invoice_id, order in signed.items():
         of, invoice = order.get("consent"), locked[invoice_id]
-        with _about(invoice_id):
+        with about(invoice_id):
             one = _still_agreed(
                 uow, customer=customer, invoice=invoice, signed=order, banks=banks, besides_minor=besides[of]
             )
@@ -184,7 +184,7 @@ def decide_all(
     decided = [_write_down(uow, each, customer=customer, evidence=evidence, psu=signature.psu) for each in agreed]
     of_consents = [each for each in zip(agreed, decided, strict=True) if each[1].under_consent]
     for each, made in sorted(of_consents, key=lambda pair: pair[0].signed["consent"]):
-        with _about(each.invoice.id):
+        with about(each.invoice.id):
             at = orders.sent_from(each.day, customer=customer, decided_at=uow.now) or uow.now
             minor = each.price.amount.minor
             consent_id = each.signed["consent"]
@@ -193,7 +193,8 @@ def decide_all(
 
 
 @contextlib.contextmanager
-def _about(invoice_id: str) -> Iterator[None]:
+def about(invoice_id: str) -> Iterator[None]:
+    """Whatever is refused in it says that it is about this invoice."""
     try:
         yield
     except AppError as error:
@@ -203,7 +204,7 @@ def _about(invoice_id: str) -> Iterator[None]:
 
 def _to_be_decided(uow: UnitOfWork, invoice_id: str, *, customer_id: str) -> Invoice:
     """The invoice as it is now, locked together with the account that it is paid to."""
-    with _about(invoice_id):
+    with about(invoice_id):
         invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id, lock=True)
         payee_of(invoice)
         # before all that says that nothing was paid: a payment that is under way may have moved money
@@ -277,7 +278,7 @@ def _write_down(
         amount=price.amount,
         discount=price.discount,
     )
-    with _about(invoice.id):
+    with about(invoice.id):
         invoices.claim(uow, claimed)
     decision = Decision(
         id=new_id("dec"),

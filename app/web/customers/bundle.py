@@ -3,21 +3,19 @@ cannot: for the pages that offer it and the one on which it is done."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask_babel import LazyString, lazy_gettext
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError
-from app.journey.answers.read import said_before
-from app.journey.answers.states import AnswerKind
 from app.journey.decisions import together
 from app.journey.decisions.orders import Wanted
 from app.journey.decisions.service import ToPay
 from app.journey.decisions.together import Sorted
 from app.journey.decisions.under_consent import NotCovered
-from app.journey.invoices.read import Seal, invoice_view, origin_of
+from app.journey.invoices.read import invoice_view
 from app.journey.plans.rounds import Place, RoundBill, RoundView
 from app.people.customers import today_of
 from app.people.models import Customer
@@ -31,9 +29,37 @@ APART: Mapping[str, LazyString] = {
     "check-payee-first": lazy_gettext("Another bill may be the same one: you are asked about that."),
     "sign-in-first": lazy_gettext("Its bank wants you to sign in there first."),
     "account-held": lazy_gettext("Nothing is paid to its account now."),
+    "said-paid": lazy_gettext("You said of an earlier version of it that you had paid that elsewhere."),
+    "collected-besides": lazy_gettext("Its company says that it collects it as well: you could pay twice."),
+    "seal-wrong": lazy_gettext("It is not what its company sealed, so nothing is paid of it."),
 }
-SAID_PAID = lazy_gettext("You said of an earlier version of it that you had paid that elsewhere.")
 OTHERWISE = lazy_gettext("It is not to be paid like this now.")
+
+
+#: what is so of a bill that does not wait any more
+_PLACES: Mapping[Place, LazyString] = {
+    Place.UNDER_WAY: lazy_gettext("A payment of it is under way."),
+    Place.PAID: lazy_gettext("It is paid already."),
+    Place.NOT_PAID: lazy_gettext("It is not to be paid now."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The bill of a round because of which nothing was begun."""
+
+    bill: RoundBill
+    why: str | None  #: in a sentence; None: it can still be signed with the others, as it is now
+
+
+def named_of(view: RoundView | None, apart: Sequence[ApartView], *, about: str | None) -> Named | None:
+    """``about``: the id of the bill, as it came in. None: it is none of theirs, or nobody knows which one."""
+    bill = next((each for each in view.bills if each.invoice_id == about), None) if view else None
+    if bill is None:
+        return None
+    place = _PLACES.get(bill.place)
+    why = next((each.why for each in apart if each.bill.invoice_id == about), None)
+    return Named(bill=bill, why=str(place) if place else why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +89,7 @@ def bundle_of(uow: UnitOfWork, view: RoundView | None, *, customer: Customer) ->
     waiting = [bill for bill in view.bills if bill.place is Place.WAITING] if view else []
     found = {bill.invoice_id: _ways(uow, bill, customer=customer) for bill in waiting}
     ways = {invoice_id: each.ways for invoice_id, each in found.items()}
-    made = together.sort_out(uow, customer=customer, ways=ways)
+    made = together.sort_out(uow, customer=customer, vault=services().vault, ways=ways)
     apart = [
         ApartView(bill=bill, why=found[bill.invoice_id].why or _why(made.apart[bill.invoice_id]))
         for bill in waiting
@@ -83,13 +109,6 @@ def _ways(uow: UnitOfWork, bill: RoundBill, *, customer: Customer) -> _Tried:
     if not covering:
         told = [way.sentences[0] for way in ways.standing if way.sentences]
         return _Tried(ways=(), why=told[0] if told else str(APART["no-consent"]))
-    if view.elsewhere.get("besides"):  # its company says that it collects it as well: a warning of its own
-        return _Tried(ways=(), why=str(OTHERWISE))
-    said = said_before(uow.session, invoice_ids=[view.id]).get(view.id)
-    if said is not None and said.kind == AnswerKind.PAID_ELSEWHERE:  # who pays this one might pay twice
-        return _Tried(ways=(), why=str(SAID_PAID))
-    if origin_of(services().vault, uow.session, invoice_id=view.id).seal is Seal.WRONG:
-        return _Tried(ways=(), why=str(OTHERWISE))
     banks = services().banks.banks_by_id()
     tried = [
         ToPay(invoice_id=view.id, bank=banks[way.bank_id], wanted=Wanted(consent_id=way.consent_id))

@@ -121,6 +121,7 @@ def app_error(error: AppError) -> ResponseReturnValue:
         error.status,
         code=error.code,
         detail=str(CODES.get(error.code) or DETAILS.get(error.status, error.detail)),
+        about=error.about,
     )
 
 
@@ -169,16 +170,17 @@ def surprise(error: Exception) -> ResponseReturnValue:
     return _answer(500, code="surprise", detail=str(DETAILS[500]), reference=reference)
 
 
-def problem(status: int, *, code: str, title: str, detail: str) -> Response:
-    """RFC 9457, for whoever is no person."""
+def problem(status: int, *, code: str, title: str, detail: str, about: str | None = None) -> Response:
+    """RFC 9457, for whoever is no person. ``about``: of several that were meant the id of the one that it is about."""
     said = {"type": f"urn:quittance:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    said |= {"about": about} if about is not None else {}
     return Response(json.dumps(said), status, mimetype="application/problem+json")
 
 
-def _answer(status: int, *, code: str, detail: str, reference: str | None = None) -> Response:
+def _answer(status: int, *, code: str, detail: str, reference: str | None = None, about: str | None = None) -> Response:
     title = str(TITLES.get(status) or TITLES[500])
     wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
     if wants_json or request.is_json or request.path.startswith(PROGRAMS):
-        return problem(status, code=code, title=title, detail=detail)
+        return problem(status, code=code, title=title, detail=detail, about=about)
     page = render_template("customers/error.html", code=status, title=title, detail=detail, reference=reference)
     return Response(page, status, mimetype="text/html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -25,7 +26,7 @@ from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services
 from app.web.customers.bank_view import BankView, bank_view
-from app.web.customers.bundle import Bundle, bundle_of
+from app.web.customers.bundle import Bundle, bundle_of, named_of
 from app.web.customers.pages import blueprint, json_body, me, note_seen, psu, relying_party, sent_credential
 from app.web.customers.together import is_begun, together_page
 from app.web.customers.verdicts import LIMITS
@@ -59,7 +60,8 @@ class Taken:
 @blueprint.get("/together/sign")
 def sign_together() -> ResponseReturnValue:
     """Everything that is to happen, before it is asked for."""
-    return _page(error="order-changed" if "changed" in request.args else None)
+    changed = request.args.get("changed")
+    return _page(error="order-changed" if changed is not None else None, about=changed)
 
 
 @blueprint.post("/together/sign/ceremony")
@@ -69,7 +71,9 @@ def together_ceremony() -> ResponseReturnValue:
     shown = body.get("shown") if isinstance(body, dict) else None
     with services().unit_of_work() as uow:
         _, bundle = _now(uow)
-        started = together.start_paying(uow, signed_in=me(), party=relying_party(), ways=bundle.ways, shown=shown)
+        started = together.start_paying(
+            uow, signed_in=me(), party=relying_party(), vault=services().vault, ways=bundle.ways, shown=shown
+        )
         uow.commit()
     return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
 
@@ -85,6 +89,7 @@ def pay_signed() -> ResponseReturnValue:
                 uow,
                 signed_in=me(),
                 party=relying_party(),
+                vault=services().vault,
                 ceremony=ceremony,
                 credential=credential,
                 banks=services().banks.banks_by_id(),
@@ -117,11 +122,10 @@ def _page(*, error: str | None, about: str | None = None, status: int = 200) -> 
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
     if error == "ceremony-over" and is_begun(view):  # perhaps by that very signature, sent twice: the round says it
         return make_response(redirect(url_for("customers.together"), 303))
-    named = next((each for each in view.bills if each.invoice_id == about), None) if view else None
     if not bills and status != 200:
         return together_page(error=error, about=about, is_signed=True, status=status)
     if not bills:  # they go one after the other
-        return make_response(redirect(url_for("customers.together", changed="" if error else None), 303))
+        return make_response(redirect(url_for("customers.together", changed=(about or "") if error else None), 303))
     for each in bills:
         note_seen(each.bill)
     page = render_template(
@@ -134,7 +138,8 @@ def _page(*, error: str | None, about: str | None = None, status: int = 200) -> 
         limit_words=LIMITS,
         needs_passkey=who.read_only or not has_passkey,
         error=error,
-        named=named,
+        named=named_of(view, bundle.apart, about=about),
+        is_signed=status != HTTPStatus.OK,
     )
     return make_response(page, status)
 

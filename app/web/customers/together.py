@@ -15,7 +15,7 @@ from app.journey.plans import rounds
 from app.journey.plans.rounds import BILLS_MOST, Place, RoundView
 from app.people.customers import today_of
 from app.web.context import services
-from app.web.customers.bundle import bundle_of
+from app.web.customers.bundle import ApartView, bundle_of, named_of
 from app.web.customers.pages import blueprint, me
 from app.web.customers.verdicts import ways_of_bill
 
@@ -23,7 +23,8 @@ from app.web.customers.verdicts import ways_of_bill
 @blueprint.get("/together")
 def together() -> ResponseReturnValue:
     """Which bills, and how far they are."""
-    return together_page(error="order-changed" if "changed" in request.args else None)
+    changed = request.args.get("changed")
+    return together_page(error="order-changed" if changed is not None else None, about=changed)
 
 
 @blueprint.post("/together")
@@ -61,6 +62,7 @@ class RoundNow:
     view: RoundView | None
     next_href: str | None  #: where the next one is looked at and signed; None: none is left
     at_once: int  #: how many of those that wait can be signed at once; 0: that is not offered
+    apart: tuple[ApartView, ...] = ()  #: those that wait and are signed by themselves
 
 
 def round_now(uow: UnitOfWork) -> RoundNow:
@@ -69,12 +71,13 @@ def round_now(uow: UnitOfWork) -> RoundNow:
     view = rounds.round_of(uow.session, customer_id=customer.id, today=today, now=uow.now)
     if view is None or view.next is None:
         return RoundNow(view=view, next_href=None, at_once=0)
-    found = bundle_of(uow, view, customer=customer).sorted
+    bundle = bundle_of(uow, view, customer=customer)
     bill = invoice_view(uow.session, invoice_id=view.next.invoice_id, customer_id=customer.id, today=today)
     ways = ways_of_bill(uow, bill, customer_id=customer.id, troubled={})
     covering = ways.covering if ways else None
     next_href = url_for("customers.confirm", inv=bill.id, consent=covering.consent_id if covering else None)
-    return RoundNow(view=view, next_href=next_href, at_once=len(found.signable) if found.is_offered else 0)
+    at_once = len(bundle.sorted.signable) if bundle.sorted.is_offered else 0
+    return RoundNow(view=view, next_href=next_href, at_once=at_once, apart=bundle.apart)
 
 
 def together_page(
@@ -105,7 +108,7 @@ def together_page(
         if now.view
         else request.form.getlist("bill"),
         error=error,
-        named=next((each for each in now.view.bills if each.invoice_id == about), None) if now.view else None,
+        named=named_of(now.view, now.apart, about=about),
         is_signed=is_signed,
         most=BILLS_MOST,
     )

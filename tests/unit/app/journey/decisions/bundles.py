@@ -18,7 +18,7 @@ from app.journey.decisions.service import ToPay
 from app.journey.invoices.models import Invoice
 from consent.models import LimitClaim
 from tests.unit.app.journey.decisions.test_decision_service import PARTY, PSU
-from tests.unit.app.journey.house import PROFILE
+from tests.unit.app.journey.house import PROFILE, VAULT
 from tests.unit.app.journey.standing_house import StandingHouse
 
 
@@ -52,8 +52,10 @@ class Bundle:
     ) -> Bundle:
         ways = ways_of(house, bills, consents)
         with house.begin() as uow:
-            shown = together.sort_out(uow, customer=house.customer, ways=ways).shown
-            started = together.start_paying(uow, signed_in=house.signed_in, party=PARTY, ways=ways, shown=shown)
+            shown = together.sort_out(uow, customer=house.customer, vault=VAULT, ways=ways).shown
+            started = together.start_paying(
+                uow, signed_in=house.signed_in, party=PARTY, vault=VAULT, ways=ways, shown=shown
+            )
             uow.commit()
         return cls(house, bills, started.ceremony, device.sign(started.public_key))
 
@@ -64,6 +66,7 @@ class Bundle:
                     uow,
                     signed_in=self.house.signed_in,
                     party=PARTY,
+                    vault=VAULT,
                     ceremony=self.ceremony,
                     credential=self.credential,
                     banks={"horizon": PROFILE},

@@ -34,6 +34,7 @@ from tests.unit.app.journey.decisions.bundles import Bundle, agree, decisions, w
 from tests.unit.app.journey.decisions.test_decision_service import PARTY, passkey_of
 from tests.unit.app.journey.decisions.test_under_consent import send as send_one
 from tests.unit.app.journey.decisions.test_under_consent import start as start_one
+from tests.unit.app.journey.house import VAULT
 from tests.unit.app.journey.standing_house import FRAME, StandingHouse
 
 
@@ -49,7 +50,7 @@ def device(house: StandingHouse) -> Authenticator:
 
 def sorted_out(house: StandingHouse, *bills: str) -> together.Sorted:
     with house.services.reading() as uow:
-        return together.sort_out(uow, customer=house.customer, ways=ways_of(house, bills))
+        return together.sort_out(uow, customer=house.customer, vault=VAULT, ways=ways_of(house, bills))
 
 
 def test_the_challenge_is_over_the_very_orders_that_are_signed_one_by_one(
@@ -158,7 +159,7 @@ def test_whatever_bills_and_limits_there_are(engine: Engine, customer: Customer,
     consents = [agreed(house, *limits) for limits in (drawn.first, drawn.second)]
     of = {each: consents[drawn.of[number]] for number, each in enumerate(ids)}
     with house.services.reading() as uow:
-        found = together.sort_out(uow, customer=customer, ways=ways_of(house, ids, of))
+        found = together.sort_out(uow, customer=customer, vault=VAULT, ways=ways_of(house, ids, of))
     offered = [each.order["invoice"] for each in found.signable]
     assert offered == fitting(drawn, ids)
     assert set(offered) | set(found.apart) == set(ids)
