@@ -18,6 +18,7 @@ from app import invariants
 from app.demo.authenticator import Authenticator
 from app.journey.consents.access import locked
 from app.journey.consents.step import take_back
+from app.journey.invoices.models import Invoice
 from app.journey.payments.access import locked as locked_payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.states import PaymentStep, Source
@@ -31,6 +32,8 @@ from tests.functional.test_connection_races import at_once
 from tests.support.engines import empty
 from tests.support.factories import agree_standing
 from tests.unit.app.journey.corrections.test_correction_races import Act, Rounds
+from tests.unit.app.journey.corrections.test_correction_service import APPLY
+from tests.unit.app.journey.corrections.test_correction_service import send as send_correction
 from tests.unit.app.journey.decisions.bundles import Bundle, agree, decisions
 from tests.unit.app.journey.decisions.test_decision_service import passkey_of
 from tests.unit.app.journey.decisions.test_stop_races import stop
@@ -261,15 +264,34 @@ def happened_after_all(house: House) -> None:
         uow.commit()
 
 
-def test_limits_are_the_last_that_is_locked_and_in_one_order(engine: Engine, customer: Customer, clock: Clock) -> None:
-    """Also where a word about one payment ends another one before it counts itself."""
+def paid_anew(house: StandingHouse, *, first: str, second: str) -> None:
+    """Bill 9: a payment of it was closed, and its new version is being paid under another consent."""
+    house.bill("9")
+    house.decide("pay_9", invoice_id="inv_9", consent_id=first)
+    house.run("payments.initiate")
+    stopped(house, "pay_9")
+    send_correction(house, "9-B", amount="99.00", replaces="9")
+    house.run(APPLY)
+    house.clock.tick(seconds=1)
+    with house.services.reading() as uow:
+        version = uow.session.scalars(select(Invoice.id).where(Invoice.number == "9-B")).one()
+    house.decide("pay_10", invoice_id=version, consent_id=second)
+    house.run("payments.initiate")
+
+
+@pytest.mark.parametrize("tried", [two_tries, paid_anew])
+def test_limits_are_the_last_that_is_locked(
+    engine: Engine, customer: Customer, clock: Clock, tried: Callable[..., None]
+) -> None:
+    """Also where a word about one payment ends another one before it counts itself: nothing comes after them that
+    somebody may hold who waits for a limit."""
     house = StandingHouse(engine, clock, customer)
     low, high = sorted((house.consent_id, another_consent(house)))
-    two_tries(house, first=low, second=high)
+    tried(house, first=low, second=high)
     sent = statements(engine, happened_after_all, house)
-    of_limits = [each.partition(" SET ")[0] for each in sent if each.startswith(TAKES)]
-    assert len(of_limits) == 2
+    assert sum(each.startswith(TAKES) for each in sent) == 2
     assert all(each.startswith(TAKES) for each in sent[-2:])
+    assert (house.payment("pay_9").state, house.payment("pay_10").state) == ("settled", "rejected")
     with house.services.reading() as uow:
         used = {each.consent_id: each.used_minor for each in uow.session.scalars(select(ConsentUsage))}
     assert used == {low: 9900, high: 0}

@@ -122,6 +122,35 @@ def test_a_request_whose_last_day_is_over_goes_alone(house: StandingHouse) -> No
     assert sorted_out(house, "inv_1", "inv_2").apart["inv_2"].code == "own-word"
 
 
+def test_what_is_left_of_a_limit_is_told_beside_all_that_is_signed(house: StandingHouse) -> None:
+    """Of €1000.00 a month: €900.00 before the third bill, and €50.00 after it."""
+    for number, minor in (("1", 400_00), ("2", 500_00), ("3", 200_00), ("4", 50_00)):
+        house.bill(number, minor=minor)
+    found = sorted_out(house, "inv_1", "inv_2", "inv_3", "inv_4")
+    assert [each.order["invoice"] for each in found.signable] == ["inv_1", "inv_2", "inv_4"]
+    refused = found.apart["inv_3"]
+    assert isinstance(refused, NotCovered)
+    assert (str(refused.reason.amount), str(refused.reason.over)) == ("50.00", "150.00")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "bill"),
+    [
+        ("a:1 b:2", "a:1 b:3", "b"),
+        ("a:1 b:2", "a:1", "b"),
+        ("a:1", "a:1 b:2", "b"),
+        ("a:1 b:2", "c:3", "a"),
+        ("a:1 b:2", "b:2 a:1", None),
+        ("a:1 b:2", "a:1 b:2", None),
+        ("", "a:1", None),
+        (None, "a:1", None),
+        (7, "a:1", None),
+    ],
+)
+def test_of_two_pages_the_bill_that_differs_is_named(before: object, now: str, bill: str | None) -> None:
+    assert together.first_changed(before, now) == bill
+
+
 # ------------------------------------------------------------------------------------------------ all of it, or nothing
 
 AMOUNTS = st.integers(1, 700)
