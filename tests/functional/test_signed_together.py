@@ -188,6 +188,7 @@ def test_what_does_not_fit_besides_the_others_goes_one_after_the_other(house: Ho
     in_order(house)
 
 
+@pytest.mark.long
 def test_what_is_left_beside_them_is_said_by_all_that_is_signed(house: House) -> None:
     """Also by what comes after the bill: £80.00 and £50.00 are signed, and £85.00 between them is not."""
     amounts = {"2026-2": "80.00", "2026-3": "85.00", "2026-4": "50.00"}
@@ -393,6 +394,7 @@ def test_before_the_signature_the_bill_that_was_paid_is_named_also_where_too_few
     nothing(house, first)
 
 
+@pytest.mark.long
 def test_a_name_that_is_made_up_names_nothing(house: House) -> None:
     two(house)
     not_chosen = house.world.invoice_id
