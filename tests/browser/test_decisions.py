@@ -132,7 +132,9 @@ def several_in_one_go(hand: Hand) -> None:
         hand.choose(each)
     hand.press(screen.page.locator("main form button.button:not([name=leave])"))
     screen.at("/together")
-    hand.is_told("Next: check and pay %(name)s", where="section[aria-labelledby=round] form a.button")
+    hand.is_told(
+        "Next: check and pay %(amount)s to %(name)s, %(number)s", where="section[aria-labelledby=round] form a.button"
+    )
     assert {number, second} <= set(screen.text("section[aria-labelledby=round]").split())
     hand.undo(screen.page.locator("button[name=leave]"))
     screen.at("/bills")

@@ -66,6 +66,8 @@ def test_it_is_promised_sent_to_another_account_and_there(
     expect(screen.page.locator("section[aria-labelledby=accounts]")).to_be_visible()
     screen.check_page()
     screen.open(path)
+    refund.locator("details.sure summary").click()
+    screen.check_page()
     refund.locator("form[action$='/arrived'] button").click()
     expect(refund.locator("[data-refund=received]")).to_be_visible()
     assert SAID["received"][language] in screen.text("section[aria-labelledby=refund]")

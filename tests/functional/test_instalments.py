@@ -102,6 +102,23 @@ def test_monthly_parts_are_one_click_and_inside_the_policy_agreed_at_once(journe
     assert journey.ledger() == []
 
 
+def test_what_was_agreed_stands_on_the_page_also_where_its_plan_is_dropped(journey: Journey) -> None:
+    publish(journey, POLICY)
+    invoice_id = bill(journey)
+    one_click(journey, invoice_id, 3)
+    plan = last_plan(journey)
+    token = token_of(journey.browser.page(f"/bills/{invoice_id}"))
+    journey.browser.post(f"/bills/{invoice_id}/plans/{plan.id}/withdraw", token=token)
+    page = shown(journey, f"/bills/{invoice_id}")
+    agreed = last_answer(journey).instalments
+    assert agreed is not None
+    first = dt.date.fromisoformat(agreed[0]["pay_on"])
+    assert f"€33.34 agreed for {first:%-d %B}" in page
+    assert "These days stand as agreed, and you have planned none of them" in page
+    assert "Parts agreed until" in page
+    assert "days" not in page.partition("says yes to such parts at once")[0].partition("€100.00")[2]
+
+
 def test_outside_the_policy_the_company_answers_and_until_then_the_day_stays(journey: Journey) -> None:
     publish(journey, POLICY)
     invoice_id = bill(journey)

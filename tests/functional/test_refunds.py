@@ -91,7 +91,7 @@ def test_owed_promised_sent_received_and_who_said_so(owing: Owing) -> None:
     by = (owing.today + 10 * DAY).strftime("%A, %-d %B %Y")
     assert f"{name} promises €30.00 by {by}" in owing.page()
     assert "It has not said yet" not in owing.page()
-    assert owing.buttons() == ["It has arrived", "Have it sent to another account"]
+    assert owing.buttons() == ["Yes, €30.00 has arrived", "Have it sent to another account"]
 
     owing.later(1)
     owing.send(one, reference="Refund 2026-1", way="payer_account")
@@ -100,7 +100,7 @@ def test_owed_promised_sent_received_and_who_said_so(owing: Owing) -> None:
     assert "to the account that the bill was paid from, with the reference Refund 2026-1" in page
     day = (owing.today + 5 * DAY).strftime("%A, %-d %B %Y")
     assert f"From {day} on you can say here if it has not arrived." in page
-    assert owing.buttons() == ["It has arrived"]
+    assert owing.buttons() == ["Yes, €30.00 has arrived"]
     owing.say(one, "arrived")
     owing.say(one, "arrived")
     page = owing.page()
@@ -138,7 +138,7 @@ def test_what_has_not_come_is_sent_again(owing: Owing) -> None:
     assert answer.status_code == 409
     assert "a transfer takes some days" in words(answer)
     owing.later(5)
-    assert owing.buttons() == ["It has arrived", "It has not arrived"]
+    assert owing.buttons() == ["Yes, €30.00 has arrived", "It has not arrived"]
     owing.say(one, "missing")
     owing.say(one, "missing")
     assert "You said that €30.00 has not arrived" in owing.page()
@@ -147,7 +147,7 @@ def test_what_has_not_come_is_sent_again(owing: Owing) -> None:
     owing.send(one, sent_on=first_day)  # a repeat of what was said before
     assert owing.refund(one)["state"] == "missing"
     owing.send(one, reference="Again")
-    assert owing.buttons() == ["It has arrived"]
+    assert owing.buttons() == ["Yes, €30.00 has arrived"]
     owing.say(one, "arrived")
     kinds = [told["type"].removeprefix("refund.") for told in owing.told()]
     assert kinds == ["promised", "sent", "missing", "sent", "received"]
@@ -473,7 +473,7 @@ def test_a_stop_takes_released_accounts_back_and_none_is_released_while_it_stand
     assert answer.status_code == 409
     assert "You have stopped everything" in words(answer)
     assert owing.ceremony(one).status_code == 409
-    assert owing.buttons() == ["It has arrived"]
+    assert owing.buttons() == ["Yes, €30.00 has arrived"]
     owing.journey.clock.tick(seconds=1)
     assert lift(owing.journey).status_code == 303
     owing.journey.clock.tick(seconds=1)

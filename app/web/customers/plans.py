@@ -322,30 +322,41 @@ def _keeper(uow: UnitOfWork, bill: InvoiceView, days: Sequence[DayOffered]) -> K
 
 
 def splits_offered(bill: InvoiceView, *, today: dt.date) -> tuple[SplitOffered, ...]:
-    """Equal parts, the last one on the day by which it is to be paid, as many as there are days for."""
+    """Equal parts until the day by which it is to be paid, each on a day on which banks work, as many as there are days
+    for."""
     if bill.pay_by is None:
         return ()
     found = []
     for count in SPLITS:
-        days = evenly(today, bill.pay_by, count)
+        last = in_time_for(bill.pay_by, currency=bill.to_pay.currency)
+        days = _in_time(evenly(today, last, count), bill.to_pay.currency)
         if len(set(days)) == count and bill.to_pay.minor >= count and days[0] > today:
             found.append(SplitOffered(count=count, days=_in_equal_parts(bill.to_pay, days)))
     return tuple(found)
 
 
 def later_splits(bill: InvoiceView, may: Sayable, *, today: dt.date) -> tuple[SplitOffered, ...]:
-    """Proposals: equal parts, one a month from the day by which it is to be paid; where that is over, from tomorrow."""
+    """Proposals: equal parts, one a month from the day by which it is to be paid, or the last before it on which banks
+    work; where that is over, from tomorrow."""
     if AnswerKind.INSTALMENTS not in may.kinds or bill.pay_by is None or bill.due_on is None or may.last_day is None:
         return ()
     found = []
     for count in LATER_SPLITS:
-        days = each_month(max(bill.pay_by, today + dt.timedelta(days=1)), count)
+        first = max(bill.pay_by, today + dt.timedelta(days=1))
+        days = _in_time(each_month(first, count), bill.to_pay.currency)
+        if days[0] <= today:  # banks do not work from tomorrow until the day from which the months are counted
+            days = (first, *days[1:])
         if days[-1] <= may.last_day and bill.to_pay.minor >= count:
             granted = may.policy is not None and are_granted(
                 may.policy, due_on=bill.due_on, count=count, until=days[-1]
             )
             found.append(SplitOffered(count=count, days=_in_equal_parts(bill.to_pay, days), granted=granted))
     return tuple(found)
+
+
+def _in_time(days: Sequence[dt.date], currency: str) -> tuple[dt.date, ...]:
+    """The same days, or the last before each on which banks work: what is carried out later would be late."""
+    return tuple(in_time_for(day, currency=currency) for day in days)
 
 
 def _in_equal_parts(left: Money, days: Sequence[dt.date]) -> tuple[tuple[dt.date, Money], ...]:
