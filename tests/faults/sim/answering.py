@@ -40,9 +40,8 @@ _DECISIONS = (
 _BILLS = (
     "SELECT i.id, i.customer_id, i.is_set_aside, i.due_on, i.extended_to, i.credited_minor < i.amount_minor, i.state,"
     " EXISTS (SELECT 1 FROM correction c WHERE c.invoice_id = i.id AND c.taken_minor > 0), i.held_back_minor,"
-    " i.amount_minor - i.credited_minor - i.paid_minor, i.amount_minor, i.state IN ('to_pay', 'in_payment') AND"
-    " NOT EXISTS (SELECT 1 FROM payment p JOIN payment_history h ON h.payment_id = p.id WHERE p.invoice_id = i.id"
-    " AND h.after IN ('rejected', 'cancelled', 'expired'))"
+    " i.amount_minor - i.credited_minor - i.paid_minor, i.amount_minor,"
+    " i.state IN ('to_pay', 'in_payment')"
     " FROM invoice i WHERE i.id IN (SELECT invoice_id FROM bill_answer) ORDER BY i.id"
 )
 
