@@ -456,9 +456,9 @@ def test_a_payment_that_failed_is_not_offered_again_while_the_bill_is_set_aside(
     invoice_id = bill(journey)
     payment_id = journey.pay(invoice_id, decision="refuse")
     journey.wait(3)
-    assert "Check and pay again" in shown(journey, f"/payments/{payment_id}")
+    assert "Check and pay €" in shown(journey, f"/payments/{payment_id}")
     say(journey, invoice_id, "declined")
-    assert "Check and pay again" not in shown(journey, f"/payments/{payment_id}")
+    assert "Check and pay" not in shown(journey, f"/payments/{payment_id}")
 
 
 def test_a_visit_of_the_demo_looks_and_says_nothing(journey: Journey) -> None:
