@@ -205,6 +205,7 @@ def answer(hand: Hand, kind: str, says: str, fill: Callable[[Locator], None] = l
     screen.open(bill)
     hand.undo(screen.page.locator(".said button:not([name=pay])"))
     expect(screen.page.locator(".said")).to_have_count(0)
+    assert words(hand.language, "Withdrawn; %(biller)s can see that.") in screen.text("main .notice[role=status]")
     expect(screen.page.locator(".choices a[href$='/pay']")).to_be_visible()
 
 

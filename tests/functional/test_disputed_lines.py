@@ -30,7 +30,7 @@ def to_the_biller(journey: Journey, invoice_id: str) -> tuple[str, str, str, str
 
 def test_the_form_says_before_what_is_held_back(journey: Journey) -> None:
     invoice_id = bill(journey, lines=LINES, early_payment={"until": "2026-12-24", "discount": "2.00"})
-    assert "Besides, such as tax €11.25 Amount of the bill €100.00" in shown(journey, f"/bills/{invoice_id}")
+    assert "Tax and other charges €11.25 Amount of the bill €100.00" in shown(journey, f"/bills/{invoice_id}")
     path = f"/bills/{invoice_id}/answers/disputed"
     form = journey.browser.page(path)
     assert [each.get_text(" ", strip=True).replace("\xa0", " ") for each in form.select(".tick.line")] == [

@@ -98,7 +98,7 @@ def test_monthly_parts_are_one_click_and_inside_the_policy_agreed_at_once(journe
     assert "It has published that it says yes to such parts at once." in told
     assert f"{name} has said yes to these days." in told
     assert "took the place" not in told
-    assert "Take it back" not in told
+    assert "Withdraw this" not in told
     assert journey.ledger() == []
 
 
@@ -186,7 +186,7 @@ def test_a_proposal_is_taken_back_while_it_is_open(journey: Journey) -> None:
     one = propose(journey, invoice_id, (0, "10"), (30, ""))
     take_back(journey, invoice_id)
     assert last_answer(journey).state == "withdrawn"
-    assert "You took that back on" in shown(journey, f"/bills/{invoice_id}")
+    assert "You withdrew it on" in shown(journey, f"/bills/{invoice_id}")
     two = propose(journey, invoice_id, (0, "20"), (30, ""))
     replies(journey, two.id, accepts=True)
     page = journey.browser.page(f"/bills/{invoice_id}")
