@@ -118,7 +118,7 @@ def test_of_a_bill_that_its_customer_added_nobody_is_told(journey: Journey) -> N
     page = shown(journey, f"/bills/{own}")
     declined = "You declined this bill, saying that you do not owe it It is somebody else’s. A forgery."
     assert f"{declined} Nobody delivered this bill" in page
-    assert "Left out: 1 bill that you have answered otherwise" in shown(journey, "/bills")
+    assert "Not counted: 1 bill that you answered without paying it." in shown(journey, "/bills")
     take_back(journey, own)
     assert offered(journey, own)[0] == "pay"
 
@@ -173,8 +173,8 @@ def test_what_is_said_stands_at_once_and_nothing_is_paid_until_it_is_taken_back(
     assert [each.get_text() for each in page.select(".said button")] == [WITHDRAW[kind], "Withdraw it and pay"]
     assert not page.select(f"a[href^='/bills/{invoice_id}/pay'], a[href='/bills/{invoice_id}/bank']")
     inbox = shown(journey, "/bills")
-    assert "Nothing to pay here." in inbox
-    assert "Left out: 1 bill that you have answered otherwise" in inbox
+    assert "Nothing to pay for now." in inbox
+    assert "Not counted: 1 bill that you answered without paying it." in inbox
     assert "Check and pay" not in inbox
     assert "No bill waits for you." in shown(journey, "/bills?show=to-pay")
 
@@ -184,7 +184,7 @@ def test_what_is_said_stands_at_once_and_nothing_is_paid_until_it_is_taken_back(
     assert f"Withdrawn; {journey.biller.name} can see that. The bill is still to be paid, by " in page_now
     assert "You withdrew it on" in page_now
     assert offered(journey, invoice_id)[0] == "pay"
-    assert "Left out" not in shown(journey, "/bills")
+    assert "Not counted" not in shown(journey, "/bills")
 
     say(journey, invoice_id, kind)  # what the address says is not believed
     assert "can see that" not in shown(journey, answer.headers["Location"])

@@ -57,7 +57,7 @@ def test_the_rest_is_paid_while_a_line_is_disputed_and_everybody_reads_so(journe
     assert {"pay", "part"} <= set(offered(journey, invoice_id))
     inbox = shown(journey, "/bills")
     assert "€75.99 to pay, on 1 bill" in inbox
-    assert "Left out: what you dispute of 1 bill; the rest of it is in the sum" in inbox
+    assert "Not counted: what you dispute of 1 bill. The rest of it is in the sum." in inbox
     assert "€24.01 held back" in inbox
     assert to_the_biller(journey, invoice_id) == ("open", "0.00", "100.00", "24.01")
     page = shown(journey, f"/bills/{invoice_id}/pay?bank=horizon")
