@@ -144,5 +144,5 @@ def test_it_is_said_in_french(journey: Journey) -> None:
     journey.browser.get("/language/fr?next=/bills")
     say(journey, invoice_id, "disputed", line="2", reason="not_received")
     page = shown(journey, f"/bills/{invoice_id}")
-    assert "24,01 € retenus tant que vous contestez, 75,99 € à payer au plus tard le 1er décembre 2026." in page
-    assert "Payer le reste 75,99 € maintenant ; 24,01 € restent retenus" in page
+    assert "24,01 € contestés, non payés pour l’instant ; 75,99 € à payer au plus tard le 1er décembre 2026." in page
+    assert "Payer le reste 75,99 € maintenant ; 24,01 € contestés, non payés pour l’instant" in page
