@@ -176,7 +176,10 @@ def kept_by_its_bank_and_taken_back(hand: Hand) -> None:
     expect(screen.to_bank).to_be_visible()
     screen.pay_at_bank(JONAS)
     screen.expect_truth("kept")
-    hand.is_told("Until then you can ask %(bank)s here to cancel it. Whether it does, the bank says.", where=".truth")
+    hand.is_told(
+        "By the day before at the latest you can ask %(bank)s here to cancel it; it then tells us whether it has.",
+        where=".truth",
+    )
     hand.undo(screen.page.locator("form[action$='/take-back'] button"))
     is_not_paid(hand)
 
@@ -204,6 +207,7 @@ def answer(hand: Hand, kind: str, says: str, fill: Callable[[Locator], None] = l
     screen.open(bill)
     hand.undo(screen.page.locator(".said button:not([name=pay])"))
     expect(screen.page.locator(".said")).to_have_count(0)
+    assert words(hand.language, "Withdrawn; %(biller)s can see that.") in screen.text("main .notice[role=status]")
     expect(screen.page.locator(".choices a[href$='/pay']")).to_be_visible()
 
 

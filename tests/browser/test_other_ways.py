@@ -32,7 +32,7 @@ def test_refused_at_the_bank_is_not_done_and_may_be_paid_again(screen: Screen, w
     expect(screen.page.locator("main a[href^='/receipts/']")).to_have_count(0)
     screen.check_page()
 
-    screen.page.get_by_role("link", name="Check and pay again").click()
+    screen.page.get_by_role("link", name="Check and pay").click()
     screen.at("/bills/inv_[0-9a-f]+/pay")
     screen.sign()
 
@@ -51,7 +51,7 @@ def test_a_payment_is_stopped_before_it_leaves(screen: Screen, world: World) -> 
     screen.at(re.escape(payment))
     screen.open(f"{payment}/bank")
     screen.at(re.escape(payment))
-    screen.page.get_by_role("link", name="Check and pay again").click()
+    screen.page.get_by_role("link", name="Check and pay").click()
     expect(screen.pay_form).to_be_visible()
 
 
@@ -367,5 +367,5 @@ def test_a_payment_that_the_bank_stops_is_said_in_words(screen: Screen, world: W
     screen.expect_truth("not-done")
     assert "The payment did not go through." in screen.text(".truth")
     assert "Horizon Bank stopped the payment" in screen.text(".truth")
-    expect(screen.page.get_by_role("link", name="Check and pay again")).to_be_visible()
+    expect(screen.page.get_by_role("link", name="Check and pay")).to_be_visible()
     screen.check_page()

@@ -271,7 +271,7 @@ def test_before_its_waiting_time_is_over(journey: Journey) -> None:
     with journey.services.reading() as uow:
         invoice_id = uow.session.scalars(select(Invoice.id)).one()
     journey.browser.sign_in()
-    assert "Account known since 26 November 2026" in words(journey, f"/bills/{invoice_id}")
+    assert "Account new here: known since today" in words(journey, f"/bills/{invoice_id}")
     journey.pay(invoice_id)
     journey.wait(60)
     assert [each["creditorIban"] for each in journey.ledger()] == [NEW]
@@ -537,14 +537,14 @@ def test_what_did_not_happen_is_not_offered_again_while_nothing_may_be_paid_for_
         invoice_id = journey.bill()
     payment_id = journey.confirm(invoice_id)
     journey.browser.post(f"/payments/{payment_id}/cancel", token=journey.browser.token("/bills"))
-    assert "Check and pay again" in words(journey, f"/payments/{payment_id}")
+    assert "Check and pay €" in words(journey, f"/payments/{payment_id}")
     act(journey, accounts.freeze, iban=OWN_IBAN if own else None, by="ada", note="a call")
     page = words(journey, f"/payments/{payment_id}")
     assert "You cancelled the payment here" in page
     assert "again" not in page
     act(journey, accounts.unfreeze, iban=OWN_IBAN if own else None, by="ada", note="it is theirs")
     act(journey, accounts.unfreeze, iban=OWN_IBAN if own else None, by="grace", note="it is theirs")
-    assert "Check and pay again" in words(journey, f"/payments/{payment_id}")
+    assert "Check and pay €" in words(journey, f"/payments/{payment_id}")
 
 
 def test_what_was_stopped_by_a_freeze_is_told_so_after_it_is_over(journey: Journey) -> None:

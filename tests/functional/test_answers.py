@@ -30,6 +30,7 @@ SAID: dict[str, dict[str, Any]] = {
 }
 #: while one of these stands, nothing is paid
 ASIDE = ("paid-elsewhere", "declined", "disputed")
+WITHDRAW = dict(zip(ASIDE, ("Withdraw this answer", "Withdraw this answer", "Withdraw this dispute"), strict=True))
 
 
 def send(journey: Journey, invoice_id: str, kind: str, **more: Any) -> TestResponse:
@@ -115,9 +116,9 @@ def test_of_a_bill_that_its_customer_added_nobody_is_told(journey: Journey) -> N
     assert "replies" not in form
     say(journey, own, "declined", words="A forgery.")
     page = shown(journey, f"/bills/{own}")
-    declined = "You declined this bill: you do not owe it It is somebody else’s. A forgery."
+    declined = "You declined this bill, saying that you do not owe it It is somebody else’s. A forgery."
     assert f"{declined} Nobody delivered this bill" in page
-    assert "Left out: 1 bill that you have answered otherwise" in shown(journey, "/bills")
+    assert "Not counted: 1 bill that you answered without paying it." in shown(journey, "/bills")
     take_back(journey, own)
     assert offered(journey, own)[0] == "pay"
 
@@ -133,7 +134,7 @@ def test_what_is_not_paid_here_can_be_answered_and_what_is_paid_only_disputed(jo
     assert "Your payment stays as it is." in shown(journey, f"/bills/{paid}/answers/disputed")
     say(journey, paid, "disputed", reason="not_received")
     assert "You said that something in this bill is wrong" in shown(journey, f"/bills/{paid}")
-    assert "Take it back and pay" not in shown(journey, f"/bills/{paid}")
+    assert "Withdraw it and pay" not in shown(journey, f"/bills/{paid}")
 
 
 def test_whoever_has_stopped_everything_can_still_answer(journey: Journey) -> None:
@@ -144,8 +145,8 @@ def test_whoever_has_stopped_everything_can_still_answer(journey: Journey) -> No
     assert "pay" not in offered(journey, invoice_id)
     say(journey, invoice_id, "declined")
     page = shown(journey, f"/bills/{invoice_id}")
-    assert "You declined this bill: you do not owe it" in page
-    assert "Take it back and pay" not in page  # that would lead nowhere
+    assert "You declined this bill, saying that you do not owe it" in page
+    assert "Withdraw it and pay" not in page  # that would lead nowhere
 
 
 # ----------------------------------------------------------------------------------------------- said and taken back
@@ -158,29 +159,35 @@ def test_what_is_said_stands_at_once_and_nothing_is_paid_until_it_is_taken_back(
     by = (today(journey) + 10 * DAY).strftime("%A, %-d %B %Y").replace("  ", " ")
     assert f"{journey.biller.name} sees what you say here, and is asked to reply by {by}." in form
     assert "What you owe is not changed by what you say" in form
-    assert f"You can take it back until {journey.biller.name} has replied." in form
+    assert f"You can withdraw it until {journey.biller.name} has replied." in form
     answer_id = say(journey, invoice_id, kind, words="I told you by telephone.")
     page = journey.browser.page(f"/bills/{invoice_id}")
     box = words(BeautifulSoup(str(page.select(".said")[0]), "html.parser"))
     assert box.startswith(("You said that", "You declined this bill"))
     assert "I told you by telephone." in box
     assert f"{journey.biller.name} sees it, and is asked to reply by {by}." in box
-    assert "nothing is paid for this bill from here. What you owe is not changed by it." in box
+    assert "nothing is paid for this bill from here." in box
+    assert ("If you have paid it, do not pay it here as well." in box) is (kind == "paid-elsewhere")
+    assert "What you owe is not changed by it." in box
     assert f"Reference {answer_id[-8:].upper()}" in box
-    assert [each.get_text() for each in page.select(".said button")] == ["Take it back and pay", "Take it back"]
+    assert [each.get_text() for each in page.select(".said button")] == [WITHDRAW[kind], "Withdraw it and pay"]
     assert not page.select(f"a[href^='/bills/{invoice_id}/pay'], a[href='/bills/{invoice_id}/bank']")
     inbox = shown(journey, "/bills")
-    assert "Nothing to pay here." in inbox
-    assert "Left out: 1 bill that you have answered otherwise" in inbox
+    assert "Nothing to pay for now." in inbox
+    assert "Not counted: 1 bill that you answered without paying it." in inbox
     assert "Check and pay" not in inbox
     assert "No bill waits for you." in shown(journey, "/bills?show=to-pay")
 
     answer = take_back(journey, invoice_id)
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}")
-    page_now = shown(journey, f"/bills/{invoice_id}")
-    assert "You took that back on" in page_now
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}?undone=answer")
+    page_now = shown(journey, answer.headers["Location"])
+    assert f"Withdrawn; {journey.biller.name} can see that. The bill is still to be paid, by " in page_now
+    assert "You withdrew it on" in page_now
     assert offered(journey, invoice_id)[0] == "pay"
-    assert "Left out" not in shown(journey, "/bills")
+    assert "Not counted" not in shown(journey, "/bills")
+
+    say(journey, invoice_id, kind)  # what the address says is not believed
+    assert "can see that" not in shown(journey, answer.headers["Location"])
 
 
 def test_one_button_takes_it_back_and_leads_to_paying(journey: Journey) -> None:
@@ -218,9 +225,9 @@ def test_another_answer_takes_the_place_of_the_first(journey: Journey) -> None:
     say(journey, invoice_id, "declined")
     page = journey.browser.page(f"/bills/{invoice_id}")
     said = words(BeautifulSoup(str(page.select(".said")[0]), "html.parser"))
-    assert "You declined this bill: you do not owe it" in said
+    assert "You declined this bill, saying that you do not owe it" in said
     [before] = page.select("section[aria-labelledby=answers] li")
-    assert "You said that you have paid this bill elsewhere. You took that back on" in before.get_text(" ", strip=True)
+    assert "You said that you have paid this bill elsewhere. You withdrew it on" in before.get_text(" ", strip=True)
 
 
 # ------------------------------------------------------------------------------------------------------- more time
@@ -265,7 +272,7 @@ def test_inside_a_published_policy_the_yes_comes_at_once(journey: Journey) -> No
     say(journey, invoice_id, "more-time")
     page = shown(journey, f"/bills/{invoice_id}")
     assert "It has published that it says yes to so much time at once." in page
-    assert "Take it back" not in page
+    assert "Withdraw this" not in page
     # and one day more is asked for
     say(journey, invoice_id, "more-time", until=(due + 21 * DAY).isoformat())
     page = shown(journey, f"/bills/{invoice_id}")
@@ -280,7 +287,7 @@ def test_a_no_is_shown_with_its_words_and_the_bill_is_as_before(journey: Journey
     invoice_id = bill(journey)
     replies(journey, say(journey, invoice_id, "declined"), accepts=False, said="You ordered it on 3 May.")
     page = shown(journey, f"/bills/{invoice_id}")
-    assert f"{journey.biller.name} said no. You declined this bill: you do not owe it." in page
+    assert f"{journey.biller.name} said no. You declined this bill, saying that you do not owe it." in page
     assert "You ordered it on 3 May." in page
     assert offered(journey, invoice_id)[0] == "pay"
     assert f"{journey.biller.name} said no to what you had said" in shown(journey, "/bills")
@@ -456,9 +463,9 @@ def test_a_payment_that_failed_is_not_offered_again_while_the_bill_is_set_aside(
     invoice_id = bill(journey)
     payment_id = journey.pay(invoice_id, decision="refuse")
     journey.wait(3)
-    assert "Check and pay again" in shown(journey, f"/payments/{payment_id}")
+    assert "Check and pay €" in shown(journey, f"/payments/{payment_id}")
     say(journey, invoice_id, "declined")
-    assert "Check and pay again" not in shown(journey, f"/payments/{payment_id}")
+    assert "Check and pay" not in shown(journey, f"/payments/{payment_id}")
 
 
 def test_a_visit_of_the_demo_looks_and_says_nothing(journey: Journey) -> None:

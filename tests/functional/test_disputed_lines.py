@@ -30,7 +30,7 @@ def to_the_biller(journey: Journey, invoice_id: str) -> tuple[str, str, str, str
 
 def test_the_form_says_before_what_is_held_back(journey: Journey) -> None:
     invoice_id = bill(journey, lines=LINES, early_payment={"until": "2026-12-24", "discount": "2.00"})
-    assert "Besides, such as tax €11.25 Amount of the bill €100.00" in shown(journey, f"/bills/{invoice_id}")
+    assert "Tax and other charges €11.25 Amount of the bill €100.00" in shown(journey, f"/bills/{invoice_id}")
     path = f"/bills/{invoice_id}/answers/disputed"
     form = journey.browser.page(path)
     assert [each.get_text(" ", strip=True).replace("\xa0", " ") for each in form.select(".tick.line")] == [
@@ -57,7 +57,7 @@ def test_the_rest_is_paid_while_a_line_is_disputed_and_everybody_reads_so(journe
     assert {"pay", "part"} <= set(offered(journey, invoice_id))
     inbox = shown(journey, "/bills")
     assert "€75.99 to pay, on 1 bill" in inbox
-    assert "Left out: what you dispute of 1 bill; the rest of it is in the sum" in inbox
+    assert "Not counted: what you dispute of 1 bill. The rest of it is in the sum." in inbox
     assert "€24.01 held back" in inbox
     assert to_the_biller(journey, invoice_id) == ("open", "0.00", "100.00", "24.01")
     page = shown(journey, f"/bills/{invoice_id}/pay?bank=horizon")
@@ -146,5 +146,5 @@ def test_it_is_said_in_french(journey: Journey) -> None:
     journey.browser.get("/language/fr?next=/bills")
     say(journey, invoice_id, "disputed", line="2", reason="not_received")
     page = shown(journey, f"/bills/{invoice_id}")
-    assert "24,01 € retenus tant que vous contestez, 75,99 € à payer au plus tard le 1er décembre 2026." in page
-    assert "Payer le reste 75,99 € maintenant ; 24,01 € restent retenus" in page
+    assert "24,01 € contestés, non payés pour l’instant ; 75,99 € à payer au plus tard le 1er décembre 2026." in page
+    assert "Payer le reste 75,99 € maintenant ; 24,01 € contestés, non payés pour l’instant" in page

@@ -222,14 +222,15 @@ def test_nobody_is_asked_to_pay_what_another_payment_holds_or_has_paid(journey: 
         f"/payments/{cancelled}/cancel", token=journey.browser.token(f"/payments/{cancelled}/leave"), form={}
     )
     for closed in (payment_id, cancelled):
-        assert "Check and pay again" in words(journey, f"/payments/{closed}")
-    assert "The bill is open again" in words(journey, f"/payments/{cancelled}")
+        assert "Check and pay €" in words(journey, f"/payments/{closed}")
+        assert "The bill is still to be paid, by " in words(journey, f"/payments/{closed}")
+    assert "Cancelled by you" in words(journey, f"/payments/{cancelled}")
 
     other = journey.confirm(invoice_id)
     for closed in (payment_id, cancelled):
         said = words(journey, f"/payments/{closed}")
         assert "pay again" not in said
-        assert "open again" not in said
+        assert "still to be paid" not in said
         assert "Another payment of this bill is under way. Please do not pay this bill again." in said
 
     journey.browser.come_back(journey.at_bank(journey.browser.leave(other)))
@@ -238,7 +239,7 @@ def test_nobody_is_asked_to_pay_what_another_payment_holds_or_has_paid(journey: 
     for closed in (payment_id, cancelled):
         said = words(journey, f"/payments/{closed}")
         assert "pay again" not in said
-        assert "open again" not in said
+        assert "still to be paid" not in said
         assert "Another payment has paid this bill: nothing is left to pay." in said
 
 
@@ -248,8 +249,9 @@ def reversed_and_paid_otherwise(journey: Journey) -> str:
     journey.wait(600)
     booked(journey, first, Fact.REJECTED)
     said = words(journey, f"/payments/{first}")
-    assert "The bill is open again. Ask Horizon Bank what happened" in said
-    assert "Check and pay again" in said
+    assert "Ask Horizon Bank what happened, with the references below, before you pay again." in said
+    assert "The bill is still to be paid, by " in said
+    assert "Check and pay €" in said
     journey.pay(invoice_id)
     assert "Another payment of this bill is under way" in words(journey, f"/payments/{first}")
     journey.wait(600)
@@ -260,7 +262,7 @@ def reversed_and_paid_otherwise(journey: Journey) -> str:
 def test_a_reversed_payment_of_a_bill_that_another_one_paid_says_so(journey: Journey) -> None:
     said = words(journey, f"/payments/{reversed_and_paid_otherwise(journey)}")
     assert "Another payment has paid this bill: nothing is left to pay." in said
-    assert "open again" not in said
+    assert "still to be paid" not in said
     assert "pay again" not in said
 
 

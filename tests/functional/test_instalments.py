@@ -98,7 +98,7 @@ def test_monthly_parts_are_one_click_and_inside_the_policy_agreed_at_once(journe
     assert "It has published that it says yes to such parts at once." in told
     assert f"{name} has said yes to these days." in told
     assert "took the place" not in told
-    assert "Take it back" not in told
+    assert "Withdraw this" not in told
     assert journey.ledger() == []
 
 
@@ -203,7 +203,7 @@ def test_a_proposal_is_taken_back_while_it_is_open(journey: Journey) -> None:
     one = propose(journey, invoice_id, (0, "10"), (30, ""))
     take_back(journey, invoice_id)
     assert last_answer(journey).state == "withdrawn"
-    assert "You took that back on" in shown(journey, f"/bills/{invoice_id}")
+    assert "You withdrew it on" in shown(journey, f"/bills/{invoice_id}")
     two = propose(journey, invoice_id, (0, "20"), (30, ""))
     replies(journey, two.id, accepts=True)
     page = journey.browser.page(f"/bills/{invoice_id}")
@@ -405,8 +405,8 @@ def test_it_is_said_in_french(journey: Journey) -> None:
     journey.browser.get("/language/fr?next=/bills")
     page = shown(journey, f"/bills/{invoice_id}/parts")
     assert f": une proposition à {name}" in page
-    assert f"En 3 fois, une par mois {name} dit oui aussitôt." in page
-    assert f"La réponse de {name}, oui ou non, est attendue au plus tard le" in page
+    assert f"En 3 mensualités {name} accepte aussitôt." in page
+    assert f"La réponse de {name} est attendue au plus tard le" in page
     assert "Prévoir ou proposer ainsi" in page
     propose(journey, invoice_id, (0, "10"), (63, ""))
     told = shown(journey, f"/bills/{invoice_id}")
@@ -415,9 +415,9 @@ def test_it_is_said_in_french(journey: Journey) -> None:
     assert "Vous proposez 2 paiements" in shown(journey, "/bills")
     one_click(journey, invoice_id, 2)
     told = shown(journey, f"/bills/{invoice_id}")
-    assert f"{name} a dit oui à 2 paiements, le dernier le" in told
-    assert "Ses règles publiées disent oui aussitôt à de tels paiements." in told
-    assert f"{name} a dit oui à ces jours." in told
+    assert f"{name} a accepté 2 paiements, le dernier le" in told
+    assert "Ses conditions publiées prévoient un accord immédiat pour cet échéancier." in told
+    assert f"{name} a accepté ces dates." in told
 
 
 def test_while_lines_are_disputed_nothing_is_proposed_and_the_dispute_stands(journey: Journey) -> None:

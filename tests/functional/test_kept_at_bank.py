@@ -82,12 +82,12 @@ def cancellations(journey: Journey, payment_id: str) -> list[str | None]:
 
 def test_it_is_approved_now_kept_by_the_bank_and_paid_on_its_day(journey: Journey) -> None:
     invoice_id = journey.bill(number="2026-1", amount="84.20")
-    assert "Or approve it now, and your bank keeps it until that day" in words(journey, f"/bills/{invoice_id}/later")
+    assert "Or approve it now: your bank keeps it until that day" in words(journey, f"/bills/{invoice_id}/later")
     offered = words(journey, f"/bills/{invoice_id}/later?bank=horizon")
-    assert "Or approve it now, and Horizon Bank keeps it until that day" in offered
+    assert "Or approve it now: Horizon Bank keeps it until that day" in offered
     shown = words(journey, f"/bills/{invoice_id}/pay?bank=horizon&on={THURSDAY}")
     assert "Then Horizon Bank keeps it, and carries it out on that day by itself." in shown
-    assert "Until that day you can ask the bank to cancel it" in shown
+    assert "By the day before at the latest you can ask the bank to cancel it" in shown
 
     payment_id = journey.pay(invoice_id, on=THURSDAY)
     journey.wait(5)

@@ -603,7 +603,7 @@ def test_a_payment_that_nobody_has_the_link_of_is_stopped(journey: Journey, rebo
     page = words(journey.browser, f"/payments/{waiting}")
     assert "you could have paid it twice" in page
     assert "See the bill" in page  # which one that is; nobody is led on to pay before
-    assert "Check and pay again" not in page
+    assert "Check and pay" not in page
     said = words(journey.browser, f"/bills/{delivered}")
     assert "You may have paid this bill already." in said
     # paid all the same, by an explicit word; of the payee of a delivered bill nothing is said

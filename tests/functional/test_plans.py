@@ -157,9 +157,12 @@ def test_it_is_dropped_and_another_one_takes_its_place(journey: Journey) -> None
         assert uow.session.get_one(Plan, first.id).state == "withdrawn"
     page = journey.browser.page(f"/bills/{invoice_id}")
     [form] = page.select("form[action$='/withdraw']")
+    undone = f"/bills/{invoice_id}?undone=plan"
+    assert "The plan is dropped" not in shown(journey, undone)  # it stands, whatever the address says
     for _ in range(2):  # the button is pressed twice
         answer = journey.browser.post(str(form["action"]), token=token_of(page))
-        assert answer.status_code == 303
+        assert (answer.status_code, answer.headers["Location"]) == (303, undone)
+    assert "The plan is dropped; Lumen" in shown(journey, undone)
     assert last(journey).id == second.id
     assert last(journey).state == "withdrawn"
     at(journey, today(journey) + 3 * DAY)

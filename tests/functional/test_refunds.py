@@ -342,6 +342,8 @@ def test_an_account_is_released_for_one_refund_and_read_by_its_company_alone(owi
     two = owing.promise("20.00")
     company = f"/companies/{owing.program.biller_id}"
     assert "not your e-mail address, your bank or account" in words(journey.browser.page(company))
+    form = words(journey.browser.page(f"/bills/{owing.invoice_id}/refunds/{one}/account"))
+    assert "This bill was not paid from here." in form  # so that nothing is said of where it came from
     assert owing.type_in(one, "fr76 3000 6000 0112 3456 7890 189").status_code == 303
     page = words(journey.browser.page(owing.account_path(one)))
     assert f"Read by {name} , and nobody else For this refund alone, €10.00" in page
@@ -362,7 +364,7 @@ def test_an_account_is_released_for_one_refund_and_read_by_its_company_alone(owi
     page = words(journey.browser.page(company))
     assert "Accounts of yours that you released to it ····0189" in page
     assert "read it first" in page
-    assert "of the accounts below those that it has read" in page
+    assert "the accounts below that it has read, whose numbers name their banks" in page
     refused(journey.app, owing.sending(two, way="released_account"), 422, "refund")
     owing.send(one, way="released_account")
     assert owing.refund(one)["account"] is None

@@ -646,12 +646,12 @@ def test_nobody_is_told_to_start_again_while_the_company_is_suspended(journey: J
     assert (
         journey.browser.post(f"/payments/{payment_id}/cancel", token=journey.browser.token("/bills")).status_code == 303
     )
-    assert "pay it whenever you like" in words(journey, f"/payments/{payment_id}")
+    assert "The bill is still to be paid" in words(journey, f"/payments/{payment_id}")
     suspend(say, journey)
     page = words(journey, f"/payments/{payment_id}")
     assert "You cancelled the payment" in page
-    assert "pay it whenever you like" not in page
-    assert "Check and pay again" not in page
+    assert "still to be paid" not in page
+    assert "Check and pay" not in page
 
 
 def test_what_was_paid_keeps_all_that_it_said(journey: Journey, say: Say) -> None:
@@ -681,11 +681,11 @@ def test_no_sum_has_what_nothing_may_be_paid_for(journey: Journey, say: Say, own
         "Besides, 1 bill is not paid from here",
     ):
         assert said in before
-    assert "Left out" not in before
+    assert "Not counted" not in before
     suspend(say, journey)
     page = words(journey, "/bills")
     assert "€10.00 to pay, on 1 bill" in page
-    assert "Left out: 3 bills, because the company is suspended or the account is held" in page
+    assert "Not counted: 3 bills, because the company is suspended or the account is held." in page
     assert "that you added yourself, which nobody has verified" not in page
     assert "Besides" not in page
     with journey.services.unit_of_work() as uow:
@@ -694,7 +694,7 @@ def test_no_sum_has_what_nothing_may_be_paid_for(journey: Journey, say: Say, own
         uow.commit()
     page = words(journey, "/bills")
     assert "Nothing to pay here." in page
-    assert "Left out: 4 bills, because the company is suspended or the account is held" in page
+    assert "Not counted: 4 bills, because the company is suspended or the account is held." in page
     assert "Nothing is paid to its account now: open the bill to see why" in page
     assert "Check and pay" not in page
     assert own in str(journey.browser.page("/bills"))

@@ -66,6 +66,12 @@ def last_plans(session: Session, *, invoice_ids: Collection[str], today: dt.date
     }
 
 
+def is_withdrawn_last(session: Session, *, invoice_id: str) -> bool:
+    """Whether what was planned last of this bill is not meant any more."""
+    states = select(Plan.state).where(Plan.invoice_id == invoice_id).order_by(Plan.id.desc()).limit(1)
+    return session.scalar(states) == PlanState.WITHDRAWN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanForBiller:
     """A plan, as the company that sent the bill sees it."""

@@ -56,8 +56,9 @@ def take_answer_back(inv: str, ans: str) -> ResponseReturnValue:
             uow.commit()
     except Conflict as refused:
         return bill_page(inv, error=refused.code), refused.status
-    page = "customers.confirm" if "pay" in request.form else "customers.bill"
-    return redirect(url_for(page, inv=inv), 303)
+    if "pay" in request.form:
+        return redirect(url_for("customers.confirm", inv=inv), 303)
+    return redirect(url_for("customers.bill", inv=inv, undone="answer"), 303)
 
 
 def _kind(written: str) -> AnswerKind:

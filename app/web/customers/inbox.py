@@ -9,6 +9,7 @@ from flask import render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from app.journey.answers.read import answers_of_invoice, last_answers, said_before, sayable
+from app.journey.answers.states import AnswerState
 from app.journey.banks.read import troubled_banks
 from app.journey.connections.read import waiting_for_answer
 from app.journey.corrections.read import (
@@ -40,7 +41,7 @@ from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.coming import coming_payments, scheduled_days
 from app.journey.payments.read import decided_amounts, is_doubted, live_payments, not_known, payments_of_invoice
-from app.journey.plans.read import last_plans
+from app.journey.plans.read import is_withdrawn_last, last_plans
 from app.journey.receipts.read import receipt_ids
 from app.journey.refunds.read import refunds_of_bill
 from app.people.customers import today_of
@@ -166,6 +167,12 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         may = sayable(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
         before = said_before(uow.session, invoice_ids=[inv]).get(inv)
         plan = last_plans(uow.session, invoice_ids=[inv], today=today).get(inv)
+        undone = request.args.get("undone") if error is None else None
+        if not (
+            (undone == "answer" and answers and answers[0].state == AnswerState.WITHDRAWN)
+            or (undone == "plan" and is_withdrawn_last(uow.session, invoice_id=inv))
+        ):
+            undone = None  # whatever the address says
         refunds = refunds_of_bill(uow.session, invoice_id=inv, customer_id=customer.id, today=today)
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, now=uow.now)
         payments = live_payments(uow.session, invoice_ids=[inv])
@@ -204,6 +211,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         plan=plan,
         refunds=refunds,
         error=error,
+        undone=undone,
         again=url_for("customers.bill", inv=inv) if error else "",
         payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
     )

@@ -8,12 +8,14 @@ from flask import abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import Conflict, NotFound, TooLate
+from app.journey.invoices.read import invoice_view
 from app.journey.payments import access
 from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
 from app.journey.payments.read import PaymentView, is_decided, payment_view
 from app.journey.payments.states import PaymentState, Truth
 from app.journey.receipts.read import receipt_ids
+from app.people.customers import today_of
 from app.services import WEB_DEADLINE_S
 from app.tasks import run_now
 from app.web.context import services, signed_in, trip_cookie_name, trip_cookies
@@ -72,13 +74,18 @@ def payment(pay: str) -> ResponseReturnValue:
     except NotFound:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
-    chosen = None
+    chosen = bill = None
     if not limited:
         with services().reading() as uow:
             chosen = round_now(uow)
+            if view.may_pay_again:  # until when it is still to be paid, and what paying it takes now
+                customer = me().customer
+                today = today_of(customer, uow.now)
+                bill = invoice_view(uow.session, invoice_id=view.invoice_id, customer_id=customer.id, today=today)
     return render_template(
         "customers/payment.html",
         payment=view,
+        bill=bill,
         just_back="back" in request.args,
         refresh_s=REFRESH_S if _may_change_soon(view) else None,
         limited=limited,

@@ -132,7 +132,7 @@ def withdraw_plan(inv: str, pln: str) -> ResponseReturnValue:
             uow.commit()
     except Conflict as refused:
         return bill_page(inv, error=refused.code), refused.status
-    return redirect(url_for("customers.bill", inv=inv), 303)
+    return redirect(url_for("customers.bill", inv=inv, undone="plan"), 303)
 
 
 def _to_be_kept(invoice_id: str) -> ResponseReturnValue:

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import Conflict
 from app.journey.invoices.read import invoice_view
+from app.journey.payments.read import payments_of_invoice
 from app.journey.refunds import accounts, service
 from app.journey.refunds.accounts import NotAnIban
 from app.journey.refunds.read import RefundView, refunds_of_bill, typed_account
@@ -89,6 +90,7 @@ def _page(invoice_id: str, refund_id: str, *, fault: str | None = None, typed: s
         today = today_of(customer, uow.now)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=customer.id, today=today)
         waiting = typed_account(uow.session, refund_id=refund_id, now=uow.now)
+        tries = payments_of_invoice(uow.session, invoice_id=invoice_id, customer_id=customer.id, now=uow.now)
     refund = _of_bill(invoice_id, refund_id)
     if not refund.wants_account:
         return _to_bill(invoice_id)  # which says how it stands
@@ -97,6 +99,7 @@ def _page(invoice_id: str, refund_id: str, *, fault: str | None = None, typed: s
         bill=bill,
         refund=refund,
         waiting=None if fault else waiting,
+        was_paid_here=any(each.settled_at is not None for each in tries),
         fault=fault,
         typed=typed,
         kept_days=ACCOUNT_KEPT.days,
