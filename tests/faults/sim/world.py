@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app import failpoints
-from app.audit.sequencer import number_waiting
 from app.db import work
 from app.db.work import HANDLERS_OF, Claim, Lane, LostClaim
 from app.errors import AppError, Conflict, TooLate
@@ -29,7 +28,7 @@ from app.journey.route import HANDLERS
 from app.journey.webhooks import delivery
 from app.people.customers import today_of
 from app.people.passkeys import Started
-from app.schedule import JOBS
+from app.schedule import JOBS, OF_SERVICES
 from app.services import WEB_DEADLINE_S, Handler, Services, Task
 from app.tasks import run_now, run_task
 from connectors.errors import BankSilent, BankUnavailable
@@ -915,7 +914,8 @@ class World:
             with self.services.unit_of_work() as uow:
                 job(uow)
                 uow.commit()
-        number_waiting(self.services)
+        for of_services in OF_SERVICES:
+            of_services(self.services)
         return True
 
     def do_ask(self) -> bool:
