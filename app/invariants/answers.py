@@ -61,7 +61,7 @@ ANSWERS: tuple[Invariant, ...] = (
         "SELECT i.id FROM bill_answer a JOIN invoice i ON i.id = a.invoice_id WHERE a.state = 'open'"
         " AND a.kind <> 'more_time' AND i.held_back_minor <> CASE WHEN i.means = 'credit_transfer'"
         " AND i.bill_id IS NOT NULL AND NOT i.is_amount_fixed"
-        " AND a.disputed_minor < i.amount_minor - i.credited_minor - i.paid_minor"
+        " AND NOT i.may_have_been_paid AND a.disputed_minor < i.amount_minor - i.credited_minor - i.paid_minor"
         " THEN a.disputed_minor ELSE 0 END",
     ),
 )

@@ -64,6 +64,15 @@ PAYMENTS: tuple[Invariant, ...] = (
         " AND {seconds:h.at,e.decided_at} <= 60)",
     ),
     holds(
+        "B22",
+        "of a bill that takes parts no payment was closed that others than we could have made happen",
+        "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id LEFT JOIN trip t ON t.id = p.trip_id"
+        " WHERE NOT i.may_have_been_paid AND (t.left_at IS NOT NULL OR (t.id IS NULL AND EXISTS"
+        " (SELECT 1 FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id"
+        " WHERE c.payment_id = p.id AND c.verb = 'submit')))"
+        " AND EXISTS (SELECT 1 FROM payment_history h WHERE h.payment_id = p.id AND h.after IN {closed})",
+    ),
+    holds(
         "B11",
         "a cleared invoice is one of which its biller asks nothing any more, and no payment has it",
         "SELECT i.id FROM invoice i WHERE i.state = 'cleared' AND (i.credited_minor < i.amount_minor OR EXISTS"

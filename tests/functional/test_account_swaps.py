@@ -271,7 +271,7 @@ def test_before_its_waiting_time_is_over(journey: Journey) -> None:
     with journey.services.reading() as uow:
         invoice_id = uow.session.scalars(select(Invoice.id)).one()
     journey.browser.sign_in()
-    assert "Account new here: known since today" in words(journey, f"/bills/{invoice_id}")
+    assert "Account new here since today: compare it with an earlier bill" in words(journey, f"/bills/{invoice_id}")
     journey.pay(invoice_id)
     journey.wait(60)
     assert [each["creditorIban"] for each in journey.ledger()] == [NEW]

@@ -118,7 +118,7 @@ def test_of_a_bill_that_its_customer_added_nobody_is_told(journey: Journey) -> N
     page = shown(journey, f"/bills/{own}")
     declined = "You declined this bill, saying that you do not owe it It is somebody else’s. A forgery."
     assert f"{declined} Nobody delivered this bill" in page
-    assert "Not counted: 1 bill that you answered without paying it." in shown(journey, "/bills")
+    assert "Not counted: 1 bill that you have answered." in shown(journey, "/bills")
     take_back(journey, own)
     assert offered(journey, own)[0] == "pay"
 
@@ -158,7 +158,7 @@ def test_what_is_said_stands_at_once_and_nothing_is_paid_until_it_is_taken_back(
     form = shown(journey, f"/bills/{invoice_id}/answers/{kind}")
     by = (today(journey) + 10 * DAY).strftime("%A, %-d %B %Y").replace("  ", " ")
     assert f"{journey.biller.name} sees what you say here, and is asked to reply by {by}." in form
-    assert "What you owe is not changed by what you say" in form
+    assert "What you say does not change what you owe, nor your rights." in form
     assert f"You can withdraw it until {journey.biller.name} has replied." in form
     answer_id = say(journey, invoice_id, kind, words="I told you by telephone.")
     page = journey.browser.page(f"/bills/{invoice_id}")
@@ -168,20 +168,24 @@ def test_what_is_said_stands_at_once_and_nothing_is_paid_until_it_is_taken_back(
     assert f"{journey.biller.name} sees it, and is asked to reply by {by}." in box
     assert "nothing is paid for this bill from here." in box
     assert ("If you have paid it, do not pay it here as well." in box) is (kind == "paid-elsewhere")
-    assert "What you owe is not changed by it." in box
+    owed = "Saying so does not settle the bill" if kind == "paid-elsewhere" else "What you owe is not changed by it."
+    assert owed in box
     assert f"Reference {answer_id[-8:].upper()}" in box
-    assert [each.get_text() for each in page.select(".said button")] == [WITHDRAW[kind], "Withdraw it and pay"]
+    assert [each.get_text() for each in page.select(".said button")] == [
+        WITHDRAW[kind],
+        *(["Withdraw it and pay"] if kind != "paid-elsewhere" else []),
+    ]
     assert not page.select(f"a[href^='/bills/{invoice_id}/pay'], a[href='/bills/{invoice_id}/bank']")
     inbox = shown(journey, "/bills")
-    assert "Nothing to pay for now." in inbox
-    assert "Not counted: 1 bill that you answered without paying it." in inbox
+    assert "Nothing else to pay for now." in inbox
+    assert "Not counted: 1 bill that you have answered. What you owe is as it was." in inbox
     assert "Check and pay" not in inbox
     assert "No bill waits for you." in shown(journey, "/bills?show=to-pay")
 
     answer = take_back(journey, invoice_id)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills/{invoice_id}?undone=answer")
     page_now = shown(journey, answer.headers["Location"])
-    assert f"Withdrawn; {journey.biller.name} can see that. The bill is still to be paid, by " in page_now
+    assert f"Withdrawn; {journey.biller.name} can see that. €100.00 of the bill is still to be paid, by " in page_now
     assert "You withdrew it on" in page_now
     assert offered(journey, invoice_id)[0] == "pay"
     assert "Not counted" not in shown(journey, "/bills")
@@ -547,4 +551,9 @@ def test_it_is_said_in_french(journey: Journey, kind: str) -> None:
     assert titles[kind] in shown(journey, f"/bills/{invoice_id}")
     assert shown(journey, f"/bills/{invoice_id}/answers/{kind}").count(titles[kind]) == 1
     say(journey, invoice_id, kind)
-    assert "Cela ne change pas ce que vous devez." in shown(journey, f"/bills/{invoice_id}")
+    told = (
+        "Le dire ne règle pas la facture"
+        if kind == "paid-elsewhere"
+        else "Votre réponse ne change pas ce que vous devez."
+    )
+    assert told in shown(journey, f"/bills/{invoice_id}")

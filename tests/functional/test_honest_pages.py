@@ -223,7 +223,7 @@ def test_nobody_is_asked_to_pay_what_another_payment_holds_or_has_paid(journey: 
     )
     for closed in (payment_id, cancelled):
         assert "Check and pay €" in words(journey, f"/payments/{closed}")
-        assert "The bill is still to be paid, by " in words(journey, f"/payments/{closed}")
+        assert "of the bill is still to be paid, by " in words(journey, f"/payments/{closed}")
     assert "Cancelled by you" in words(journey, f"/payments/{cancelled}")
 
     other = journey.confirm(invoice_id)
@@ -250,7 +250,7 @@ def reversed_and_paid_otherwise(journey: Journey) -> str:
     booked(journey, first, Fact.REJECTED)
     said = words(journey, f"/payments/{first}")
     assert "Ask Horizon Bank what happened, with the references below, before you pay again." in said
-    assert "The bill is still to be paid, by " in said
+    assert "of the bill is still to be paid, by " in said
     assert "Check and pay €" in said
     journey.pay(invoice_id)
     assert "Another payment of this bill is under way" in words(journey, f"/payments/{first}")

@@ -342,11 +342,18 @@ def test_where_no_parts_may_be_paid_none_are_proposed(journey: Journey) -> None:
         assert journey.browser.get(f"/bills/{no_day}/answers/{kind}").status_code == 404
 
 
-def test_after_a_payment_that_did_not_go_through_parts_are_proposed_as_before(journey: Journey) -> None:
-    refused = bill(journey)
-    journey.pay(refused, decision="refuse")
+def test_after_a_payment_that_was_cancelled_before_the_bank_parts_are_proposed_as_before(journey: Journey) -> None:
+    cancelled, refused = bill(journey), bill(journey, "B-2")
+    payment_id = journey.confirm(cancelled)
+    page = journey.browser.page(f"/payments/{payment_id}")
+    journey.browser.post(f"/payments/{payment_id}/cancel", token=token_of(page))
+    journey.wait(60)
+    assert journey.truth(payment_id) == "not_done"
+    assert "proposal" in shown(journey, f"/bills/{cancelled}/parts")
+    journey.pay(refused, decision="refuse")  # there: the bank could have executed it
     journey.wait(600)
-    assert "proposal" in shown(journey, f"/bills/{refused}/parts")
+    assert journey.browser.get(f"/bills/{refused}/parts").status_code == 303
+    assert "It can be paid in one only: you went to the bank" in shown(journey, f"/bills/{refused}")
 
 
 def test_of_a_bill_in_payment_or_answered_otherwise_nothing_is_proposed(journey: Journey) -> None:

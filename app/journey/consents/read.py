@@ -153,6 +153,11 @@ def _select() -> Select[Standing, Consent, str]:
     )
 
 
+def payer_mask_of(session: Session, consent_id: str) -> str | None:
+    """The account that payments under this standing consent are from, as far as it is shown."""
+    return session.scalar(select(Standing.payer_mask).where(Standing.consent_id == consent_id))
+
+
 def awaits_word(session: Session, consent: Consent, standing: Standing) -> bool:
     """Whether its customer has come back with an approval, and the bank has still to say what it holds: its token is
     here; or the code was sent, and nobody could ask since that was over."""

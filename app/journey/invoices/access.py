@@ -49,8 +49,13 @@ def must_not_be_set_aside(invoice: Invoice) -> None:
 
 def takes_parts(invoice: Invoice) -> bool:
     """Whether it may be paid in parts: its biller's own bill, unless a request to pay says that its amount is fixed. Of
-    a bill that its customer added the whole amount is what was checked."""
-    return invoice.is_delivered and not invoice.is_amount_fixed
+    a bill that its customer added the whole amount is what was checked.
+
+    Once a payment of it was closed that others than we could have made happen, what is left is paid in one: should that
+    payment have happened after all, it takes all that is left or finds nothing, and nobody is asked for a rest that it
+    has paid. Whoever cancels before the bank's link is given out loses nothing by it.
+    """
+    return invoice.is_delivered and not invoice.is_amount_fixed and not invoice.may_have_been_paid
 
 
 def is_paid_apart(invoice: Invoice) -> bool:

@@ -106,6 +106,8 @@ class Invoice(Base):
     due_on: Mapped[dt.date | None]
     expires_on: Mapped[dt.date | None]  # the last day of a request to pay
     is_amount_fixed: Mapped[bool] = mapped_column(default=False, server_default=false())  # to be paid in one
+    # a payment of it was closed as not done that others than we could have made happen: what is left is paid in one
+    may_have_been_paid: Mapped[bool] = mapped_column(default=False, server_default=false())
     extended_to: Mapped[dt.date | None]  # its company has given more time: the day until which it is to be paid
     # by its customer, who says that it is paid elsewhere, declines or disputes it: not to be paid while that stands
     is_set_aside: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -108,6 +108,7 @@ class InvoiceView:
     corrected: str | None = None  #: the kind of its last correction, filled in by the door from a later stage
     seen: bool = False  #: its customer opened it before
     muted: bool = False  #: its biller is: it came without a notice, and stands behind the others
+    may_have_been_paid: bool = False  #: by a payment that was closed: what is left is paid in one
     is_suspended: bool = False  #: its biller is: nothing is paid to it now
     is_set_aside: bool = False  #: by its customer's answer: not to be paid while that stands
     is_stopped: bool = False  #: nothing may be paid for it now: so is its biller, or its account is held; in lists only
@@ -471,6 +472,7 @@ def _view(
         is_suspended=biller_state in SUSPENDED,
         is_stopped=is_stopped,
         is_set_aside=invoice.is_set_aside,
+        may_have_been_paid=invoice.may_have_been_paid,
     )
 
 

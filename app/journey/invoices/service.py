@@ -314,9 +314,12 @@ def reclaim(uow: UnitOfWork, taken: Claim) -> None:
     _follow_ledger(uow, taken.invoice_id)
 
 
-def release(uow: UnitOfWork, taken: Claim) -> None:
-    """The payment will not happen: what it took may be paid again, unless it turned out to be paid already."""
+def release(uow: UnitOfWork, taken: Claim, *, is_sure: bool) -> None:
+    """The payment will not happen: what it took may be paid again, unless it turned out to be paid already.
+    ``is_sure``: nobody but we could have made it happen."""
     ledger.release(uow, taken)
+    if not is_sure:
+        _write_down(uow, taken.invoice_id, may_have_been_paid=True)
     _become_free(uow, taken.invoice_id)
     _payment_has_ended(uow, taken.invoice_id)
 

@@ -25,7 +25,7 @@ from app.journey.payments import calls
 from app.journey.payments.access import gives_way
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import CLOSED, MEANING, OVER, PaymentState, Source, Truth
+from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
 from app.journey.payments.terms import is_kept
 from app.journey.payments.way import Way, way_of
@@ -205,15 +205,6 @@ def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str
             continue
         amounts[of] = amounts[of] + payment.amount if of in amounts else payment.amount
     return amounts
-
-
-def is_doubted(session: Session, *, invoice_id: str) -> bool:
-    """Whether its bank calls a payment of this invoice accepted after all that was closed as not done, where the
-    invoice has no room for it any more: nobody pays the rest before that is known (``gives_way`` would stop it)."""
-    doubted = select(Payment.id).where(
-        Payment.invoice_id == invoice_id, Payment.state.in_(CLOSED), Payment.doubted_since.is_not(None)
-    )
-    return session.scalar(doubted.limit(1)) is not None
 
 
 def not_known(session: Session, *, invoice_ids: Sequence[str]) -> set[str]:

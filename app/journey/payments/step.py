@@ -239,7 +239,8 @@ def _write_down(
 
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
     if after in CLOSED:
-        invoices.release(uow, claim_of(uow, payment))
+        is_sure = not may_end_otherwise(payment, way_of(uow.session, payment))
+        invoices.release(uow, claim_of(uow, payment), is_sure=is_sure)
         answers.end_by_payment(uow, payment.invoice_id)  # it may be paid by another one
         _leave_to_doubted(uow, payment)
         _want_new_versions_again(uow, payment)

@@ -26,7 +26,6 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.coming import told_from
-from app.journey.payments.read import is_doubted
 from app.journey.payments.speaker import takes_back
 from app.people import passkeys
 from app.people.customers import today_of
@@ -195,7 +194,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=day)
         price = _price(invoice, bill, day=day)
-        must_wait = is_paid_on_top(uow.session, invoice) or is_doubted(uow.session, invoice_id=invoice_id)
+        on_top = is_paid_on_top(uow.session, invoice)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
@@ -214,7 +213,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
-    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open) or must_wait
+    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open) or on_top
     if price is None or bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
         # which says why; or where there is no such part of it, to ask for it again
         page = "customers.part" if price is None else "customers.bill"

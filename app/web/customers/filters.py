@@ -15,6 +15,8 @@ from babel.numbers import format_currency, get_currency_name
 from flask_babel import get_locale, get_timezone, gettext, ngettext
 from jinja2 import pass_context
 
+from app.journey.decisions.bank_days import in_time_for
+
 if TYPE_CHECKING:
     from flask import Flask
     from jinja2.runtime import Context
@@ -70,6 +72,7 @@ def register(app: Flask) -> None:
         days_left=days_left,
         device=device,
         country=country,
+        in_time=in_time,
     )
     app.jinja_env.globals.update(time_zone=time_zone)
 
@@ -145,6 +148,12 @@ def days_left(context: Context, value: dt.date) -> str:
     if days > 1:
         return str(ngettext("in %(num)s day", "in %(num)s days", days))
     return str(ngettext("%(num)s day late", "%(num)s days late", -days))
+
+
+def in_time(value: dt.date, currency: str) -> dt.date | None:
+    """The last day before this one on which banks carry out a payment in this currency; None: they do on this one."""
+    day = in_time_for(value, currency=currency)
+    return day if day != value else None
 
 
 def country(code: str) -> str:

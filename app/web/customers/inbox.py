@@ -40,7 +40,7 @@ from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
 from app.journey.payments.coming import coming_payments, scheduled_days
-from app.journey.payments.read import decided_amounts, is_doubted, live_payments, not_known, payments_of_invoice
+from app.journey.payments.read import decided_amounts, live_payments, not_known, payments_of_invoice
 from app.journey.plans.read import is_withdrawn_last, last_plans
 from app.journey.receipts.read import receipt_ids
 from app.journey.refunds.read import refunds_of_bill
@@ -185,7 +185,6 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         origin = origin_of(services().vault, uow.session, invoice_id=inv)
         vetting = vetting_of(uow.session, biller_id=view.biller_id, now=uow.now) if view.biller_id else None
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
-        doubted = is_doubted(uow.session, invoice_id=inv)
         in_parts = takes_parts(uow.session.get_one(Invoice, inv))
         ways = None
         if view.state == InvoiceState.TO_PAY:
@@ -204,7 +203,6 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         chain=chain,
         ways=ways,
         in_parts=in_parts,
-        doubted=doubted,
         answers=answers,
         may=may,
         before=before,

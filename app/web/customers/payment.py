@@ -8,6 +8,7 @@ from flask import abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import Conflict, NotFound, TooLate
+from app.journey.consents.read import payer_mask_of
 from app.journey.invoices.read import invoice_view
 from app.journey.payments import access
 from app.journey.payments import service as payments
@@ -74,10 +75,11 @@ def payment(pay: str) -> ResponseReturnValue:
     except NotFound:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
-    chosen = bill = None
+    chosen = bill = mask = None
     if not limited:
         with services().reading() as uow:
             chosen = round_now(uow)
+            mask = payer_mask_of(uow.session, view.consent_id) if view.consent_id else None
             if view.may_pay_again:  # until when it is still to be paid, and what paying it takes now
                 customer = me().customer
                 today = today_of(customer, uow.now)
@@ -86,6 +88,7 @@ def payment(pay: str) -> ResponseReturnValue:
         "customers/payment.html",
         payment=view,
         bill=bill,
+        payer_mask=mask,
         just_back="back" in request.args,
         refresh_s=REFRESH_S if _may_change_soon(view) else None,
         limited=limited,

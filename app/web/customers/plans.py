@@ -23,8 +23,9 @@ from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, tak
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, invoice_view
 from app.journey.invoices.states import InvoiceState
+from app.journey.notices.kinds import NoticeKind
+from app.journey.notices.read import chosen_by
 from app.journey.payments.coming import told_from
-from app.journey.payments.read import is_doubted
 from app.journey.payments.speaker import takes_back
 from app.journey.plans import service
 from app.journey.plans.read import last_plans
@@ -218,19 +219,21 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         said = last_answers(uow.session, invoice_ids=[invoice_id], today=today).get(invoice_id)
         days = days_offered(invoice, bill, today=today)
         is_offered = takes_parts(invoice) or template == "customers/later.html"
-        must_wait = is_paid_on_top(uow.session, invoice) or is_doubted(uow.session, invoice_id=invoice_id)
+        on_top = is_paid_on_top(uow.session, invoice)
         is_later = template == "customers/later.html"
         covered = _covered(uow, invoice, bill, days) if is_later else ()
         keeper = _keeper(uow, bill, days) if is_later else None
         soonest = min((each.day.pay_on for each in covered), default=today)
+        by_mail = NoticeKind.PLAN_DUE in chosen_by(uow.session, customer_id=customer.id)
         tells_before = told_from(soonest, customer=customer, decided_at=uow.now) is not None
-    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or must_wait:
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or on_top:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
     proposes = AnswerKind.INSTALMENTS in may.kinds and may.last_day is not None
     page = render_template(
         template,
         bill=bill,
+        by_mail=by_mail and customer.email_proven_at is not None,
         plan=plan if plan is not None and plan.stands else None,
         days=days,
         covered=covered,

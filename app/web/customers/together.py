@@ -42,7 +42,7 @@ def pay_together() -> ResponseReturnValue:
     except (Conflict, Invalid) as refused:
         return together_page(error=refused.code, status=refused.status)
     if "leave" in request.form:
-        return redirect(url_for("customers.inbox"), 303)
+        return redirect(url_for("customers.inbox", stopped=""), 303)
     with services().reading() as uow:
         now = round_now(uow)
     is_all = now.view is not None and now.at_once == sum(each.place is Place.WAITING for each in now.view.bills)

@@ -311,7 +311,7 @@ class Wholes(_Books):
             self._post(lambda uow: invoices.settle(uow, one.claim))
             one.stands = "paid"
         elif one.stands == "held":
-            self._post(lambda uow: invoices.release(uow, one.claim))
+            self._post(lambda uow: invoices.release(uow, one.claim, is_sure=False))
             one.stands, owed.due = "released", owed.billed
             self._goes_to_who_paid_twice(one.claim.invoice_id)
         elif one.stands == "released":
@@ -332,7 +332,7 @@ class Wholes(_Books):
         """Whatever its end was, it has no other one."""
         one = self._one(pick)
         if one.stands != "held":
-            self._refuse(lambda uow: invoices.release(uow, one.claim), Overdrawn, IntegrityError)
+            self._refuse(lambda uow: invoices.release(uow, one.claim, is_sure=False), Overdrawn, IntegrityError)
             self._refuse(lambda uow: invoices.settle(uow, one.claim), Overdrawn, IntegrityError)
 
     @invariant()

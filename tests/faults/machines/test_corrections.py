@@ -151,7 +151,7 @@ class Corrections(RuleBasedStateMachine):
             self._post(lambda uow: invoices.settle(uow, one.claim))
             one.stands = "paid"
         elif one.stands == "held":
-            self._post(lambda uow: invoices.release(uow, one.claim))
+            self._post(lambda uow: invoices.release(uow, one.claim, is_sure=False))
             one.stands = "released"
             self._free()
         elif one.stands == "released" and well:

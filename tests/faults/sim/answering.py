@@ -41,7 +41,7 @@ _BILLS = (
     "SELECT i.id, i.customer_id, i.is_set_aside, i.due_on, i.extended_to, i.credited_minor < i.amount_minor, i.state,"
     " EXISTS (SELECT 1 FROM correction c WHERE c.invoice_id = i.id AND c.taken_minor > 0), i.held_back_minor,"
     " i.amount_minor - i.credited_minor - i.paid_minor, i.amount_minor,"
-    " i.state IN ('to_pay', 'in_payment')"
+    " i.state IN ('to_pay', 'in_payment') AND NOT i.may_have_been_paid"
     " FROM invoice i WHERE i.id IN (SELECT invoice_id FROM bill_answer) ORDER BY i.id"
 )
 

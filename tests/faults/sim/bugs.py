@@ -463,7 +463,7 @@ def _moving(real: Callable[..., None], also: Callable[..., None]) -> Callable[..
 def unknown_frees() -> Sequence[Change]:
     def also(uow: UnitOfWork, payment: Payment, _: PaymentState, after: PaymentState) -> None:
         if after is PaymentState.UNKNOWN:
-            invoices.release(uow, step.claim_of(uow, payment))
+            invoices.release(uow, step.claim_of(uow, payment), is_sure=False)
 
     return [(step, "_move_claim", _moving(step._move_claim, also))]
 

@@ -442,6 +442,12 @@ def two_parts_at_once(books: Books) -> None:
     books.copy("decision", waiting, id="dec_z", payment_id="pay_z", decided_at=waiting["decided_at"] + SECOND)
 
 
+@_breaks("B22")
+def paid_in_parts_beside_what_may_have_happened(books: Books) -> None:
+    closed = books.payment("rejected", "trip_id IN (SELECT id FROM trip WHERE left_at IS NOT NULL)")
+    books.change("invoice", books.one("invoice", f"id = '{closed['invoice_id']}'"), may_have_been_paid=False)
+
+
 @_breaks("B9")
 def called_accepted_and_offered(books: Books) -> None:
     books.change("payment", books.payment("rejected"), doubted_since=books.now)
@@ -1238,7 +1244,7 @@ def told_of_a_payment_two_days_before(books: Books) -> None:
     coming(books, created_at=books.now - 48 * HOUR)
 
 
-@_breaks("M6", "C14", "D1")
+@_breaks("M6", "C14", "D1", "B22")
 def told_of_a_payment_that_had_ended(books: Books) -> None:
     payment = coming(books)
     line = books.of("payment_history", payment, "sequence = 1")

@@ -46,6 +46,7 @@ class Life:
     noted: int = 0  #: taken off by credit notes
     retracted: int = 0  #: and without an amount
     disputed: int = 0
+    was_released: bool = False
 
     def __post_init__(self) -> None:
         dice = self.dice
@@ -89,7 +90,7 @@ class Life:
             return  # paid on top: nothing more is taken
         most = min(invoice.to_pay.minor, invoice.left.minor - 1)
         part = None
-        if most and self.dice.random() < 0.6:
+        if most and not self.was_released and self.dice.random() < 0.6:
             part = str(Money(self.dice.choice((1, most, self.dice.randint(1, most))), EUR))
         price = price_of(invoice, day=self.day, part=part)
         self.taken.append(
@@ -115,7 +116,9 @@ class Life:
         one, well = self.dice.choice(self.taken[-3:]), self.dice.random() < 0.7
         if one.stands == "held":
             self.post(rules.settled(one.claim) if well else rules.released(one.claim))
-            one.stands = "paid" if well else "released"
+            # dropped: nobody but we could have made it happen
+            one.stands = "paid" if well else self.dice.choice((*["released"] * 6, "dropped"))
+            self.was_released |= one.stands == "released"
         elif one.stands == "released" and well:
             free = self.is_free(one.claim)
             self.post(rules.corrected(one.claim) if free else rules.overpaid(one.claim))
@@ -152,7 +155,7 @@ class Life:
         self.invoice.credited_minor = self.noted + self.retracted
         self.invoice.paid_minor = sum(one.claim.whole for one in self.having("paid"))
         left = self.invoice.left.minor
-        held = held_back(disputed_minor=self.disputed, left_minor=left, is_apart=True)
+        held = held_back(disputed_minor=self.disputed, left_minor=left, is_apart=not self.was_released)
         self.invoice.held_back_minor = held
 
     def having(self, *stands: str) -> list[Taken]:
@@ -228,7 +231,7 @@ def test_whatever_happens_to_a_bill_all_of_it_sums_to_it_to_the_cent(seed: int) 
 def test_such_lives_have_all_there_is() -> None:
     """Else nothing is proven by them."""
     seen: Counter[str] = Counter()
-    for seed in range(400):
+    for seed in range(600):
         life = Life(random.Random(seed))  # noqa: S311  # no secret
         life.follow()
         for _ in range(10):

@@ -16,13 +16,12 @@ from app.journey.invoices import service as invoices
 from app.journey.invoices.access import must_not_be_paid_on_top, must_take_parts
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
-from app.journey.payments.read import is_doubted
+from app.journey.payments.service import cancel
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import correct, doubt, step
 from connectors.contract import Fact
 from connectors.money import Money
-from tests.unit.app.journey.house import ACCEPTED, REJECTED, House
-from tests.unit.app.journey.payments.test_payment_doubt import look
+from tests.unit.app.journey.house import House
 
 
 def record(house: House, fact: Fact, payment_id: str = "pay_1") -> bool:
@@ -93,46 +92,27 @@ def test_a_bill_with_a_fixed_amount_is_paid_in_one(house: House) -> None:
     assert refused.value.code == "not-in-parts"
 
 
-def test_what_is_left_beside_a_doubted_payment_waits(house: House) -> None:
-    """One for all of it was closed, a part was paid since, and now the bank calls the first accepted after all."""
+def test_once_a_payment_was_closed_that_the_bank_could_have_made_happen_the_rest_is_paid_in_one(house: House) -> None:
+    """Should that one have happened after all, it takes all that is left or finds nothing."""
     house.bill()
-    house.stage("pay_1")
-    house.leave("pay_1")
-    house.not_found("pay_1")
-    house.clock.tick(minutes=1)
-    pay(house, "pay_2", "40.00")
-    assert not is_in_doubt(house)
-    look(house, ACCEPTED)
-    assert (house.payment().state, stand(house)) == ("rejected", ("to_pay", 4000, 5900))  # there is no room for it
-    assert is_in_doubt(house)
-    house.clock.tick(minutes=1)
-    house.decide("pay_3", part="10.00")  # signed at that very moment: it goes no further
-    house.bank.answers["initiate"] = house.staged("pay_3")
-    house.run("payments.initiate")
-    stopped = house.payment("pay_3")
-    assert (stopped.state, stopped.reason, stopped.consent_id) == ("rejected", "another_under_way", None)
-    look(house, REJECTED)
-    assert not is_in_doubt(house)
-    house.clock.tick(minutes=1)
-    pay(house, "pay_4")
-    assert stand(house) == ("paid", 9900, 0)
+    pay(house, "pay_1", "40.00")
+    must_take_parts(house.invoice())
+    house.stage("pay_2", part="10.00")
+    house.leave("pay_2")
+    house.not_found("pay_2")
+    with pytest.raises(Conflict):
+        must_take_parts(house.invoice())
 
 
-def is_in_doubt(house: House) -> bool:
-    with house.services.reading() as uow:
-        return is_doubted(uow.session, invoice_id="inv_1")
-
-
-def test_after_a_part_that_was_closed_another_one_may_be_paid_and_both_may_happen(house: House) -> None:
+def test_what_was_cancelled_before_its_link_was_given_out_takes_no_choice_away(house: House) -> None:
     house.bill()
     house.stage("pay_1", part="40.00")
-    house.leave("pay_1")
-    house.not_found("pay_1")
-    house.clock.tick(minutes=1)
+    with house.begin() as uow:
+        cancel(uow, signed_in=house.signed_in, payment_id="pay_1")
+        uow.commit()
+    assert house.payment().state == "cancelled"
     must_take_parts(house.invoice())
     pay(house, "pay_2", "30.00")
-    record(house, Fact.DEBITED, "pay_1")
-    assert stand(house) == ("to_pay", 7000, 2900)
     pay(house, "pay_3")
     assert stand(house) == ("paid", 9900, 0)
 
