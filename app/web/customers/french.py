@@ -63,6 +63,6 @@ def _filled(translated: Callable[..., str]) -> Callable[..., str]:
         sentence = elided(translated(*message), names)
         if isinstance(message[-1], int):
             names.setdefault("num", message[-1])
-        return (Markup(sentence) if context.eval_ctx.autoescape else sentence) % names  # noqa: S704  (ours alone)
+        return (Markup(sentence) if context.eval_ctx.autoescape else sentence) % names  # noqa: S704  # nosec B704  (our own words)
 
     return said
