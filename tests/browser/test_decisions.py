@@ -137,7 +137,7 @@ def several_in_one_go(hand: Hand) -> None:
     )
     assert {number, second} <= set(screen.text("section[aria-labelledby=round]").split())
     hand.undo(screen.page.locator("button[name=leave]"))
-    screen.at("/bills")
+    screen.at(r"/bills\?stopped=")
     expect(screen.page.locator("#round")).to_have_count(0)
 
 

@@ -158,7 +158,12 @@ def test_what_is_said_stands_at_once_and_nothing_is_paid_until_it_is_taken_back(
     form = shown(journey, f"/bills/{invoice_id}/answers/{kind}")
     by = (today(journey) + 10 * DAY).strftime("%A, %-d %B %Y").replace("  ", " ")
     assert f"{journey.biller.name} sees what you say here, and is asked to reply by {by}." in form
-    assert "What you say does not change what you owe, nor your rights." in form
+    owed = (
+        "Saying so does not settle the bill"
+        if kind == "paid-elsewhere"
+        else "What you say does not change what you owe"
+    )
+    assert owed in form
     assert f"You can withdraw it until {journey.biller.name} has replied." in form
     answer_id = say(journey, invoice_id, kind, words="I told you by telephone.")
     page = journey.browser.page(f"/bills/{invoice_id}")

@@ -646,7 +646,7 @@ def test_nobody_is_told_to_start_again_while_the_company_is_suspended(journey: J
     assert (
         journey.browser.post(f"/payments/{payment_id}/cancel", token=journey.browser.token("/bills")).status_code == 303
     )
-    assert "The bill is still to be paid" in words(journey, f"/payments/{payment_id}")
+    assert "of the bill is still to be paid" in words(journey, f"/payments/{payment_id}")
     suspend(say, journey)
     page = words(journey, f"/payments/{payment_id}")
     assert "You cancelled the payment" in page

@@ -154,7 +154,7 @@ def compare(orders: Sequence[Order], books: Books, heard: Heard, *, now: float) 
 def _double(case: _Case) -> Iterator[str]:
     for bill, payments in case.of_bill.items():
         gone = [order for payment in payments for order in case.executed(payment) if order.money_is_gone]
-        if sum(order.amount_minor for order in gone) > _whole(payments):
+        if len(gone) > 1 and sum(order.amount_minor for order in gone) > _whole(payments):
             yield f"bill {bill} was debited {len(gone)} times, by orders {', '.join(order.id for order in gone)}"
 
 

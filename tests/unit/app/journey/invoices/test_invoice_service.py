@@ -96,6 +96,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "extended_to": None,
         "is_amount_fixed": False,
         "is_set_aside": False,
+        "may_have_been_paid": False,
         "held_back_minor": 0,
         "paid_minor": 0,
         "payee_name": "Lumen SA",  # the holder of the account, whatever the bill calls it
