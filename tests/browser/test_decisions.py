@@ -6,7 +6,9 @@ clicks and back again, on a desktop and a phone, in English and French, with a m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -16,13 +18,15 @@ from tests.browser.conftest import Screens
 from tests.browser.hand import Hand, words
 from tests.browser.screen import DESKTOP, PHONE, Language
 from tests.browser.test_standing import set_up
-from tests.browser.world import World
+from tests.browser.world import World, running_world
 from tests.support.thorough import spread
 
 pytestmark = pytest.mark.browser
 
 Walk = Callable[[Hand], None]
 WALKS: list[Walk] = []
+#: that sign up in one demo: fewer than SIGN_UP_LIMIT of app/web/customers/limits.py lets in
+PEOPLE_MOST = 25
 TOLD_BEFORE = (
     "The day before, from six in the morning, you are told that it is coming: here, and by e-mail if you chose that."
 )
@@ -311,6 +315,27 @@ MATRIX = [
     for row, done in enumerate(WALKS)
     for at in range(4)
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def further_worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[World], World]]:
+    """Each walk is somebody new, and one address may sign up so many an hour: then another demo is started."""
+    with contextlib.ExitStack() as running:
+        people = itertools.count(1)
+        last: list[World] = []
+
+        def world_of_next(first: World) -> World:
+            if next(people) % PEOPLE_MOST == 0:
+                data = tmp_path_factory.mktemp("demo") / "data"
+                last.append(running.enter_context(running_world(data)))
+            return last[-1] if last else first
+
+        yield world_of_next
+
+
+@pytest.fixture
+def world(world: World, further_worlds: Callable[[World], World]) -> World:
+    return further_worlds(world)
 
 
 @pytest.mark.parametrize(("done", "size", "language", "by_keyboard"), spread(MATRIX, every=4))

@@ -129,12 +129,16 @@ class OneBill(Dialogue):
         return None if found is None else dt.date.fromisoformat(found[0])
 
     def was_given(self, *states: PaymentState) -> bool:
-        """Whether the bank was given the last payment in one of these states."""
+        """Whether the last payment in one of these states is in the bank's hands: its link was given out, or it was
+        submitted. Nobody else can have made another one happen."""
         among = ", ".join(f"'{state}'" for state in states)
         query = f"SELECT id FROM payment WHERE state IN ({among}) ORDER BY id DESC LIMIT 1"  # noqa: S608
         found = self.raw.execute(query).fetchone()
-        calls = "SELECT count(*) FROM bank_call WHERE payment_id = ?"
-        return found is not None and bool(self.raw.execute(calls, found).fetchone()[0])
+        left = (
+            "SELECT (SELECT count(*) FROM bank_call WHERE payment_id = p.id AND verb = 'submit')"
+            " + (SELECT count(*) FROM trip WHERE id = p.trip_id AND left_at IS NOT NULL) FROM payment p WHERE id = ?"
+        )
+        return found is not None and bool(self.raw.execute(left, found).fetchone()[0])
 
     def has_plan(self) -> bool:
         return bool(self.raw.execute("SELECT count(*) FROM plan WHERE state = 'standing'").fetchone()[0])
@@ -287,6 +291,8 @@ class Everything(RuleBasedStateMachine):
         house.bank.answers["initiate"] = house.staged(payment_id)
         house.hurry("payments.initiate")
         house.run("payments.initiate")
+        if ahead is None and part is None:  # a part may still be cancelled before its customer goes there
+            house.leave(payment_id)
 
     @precondition(lambda self: self.of.state().bill == "in_payment")
     @rule()
