@@ -440,7 +440,7 @@ def unfenced() -> Sequence[Change]:
 # ---------------------------------------------------------------------------------------------------- claims and ledger
 
 
-@bug("two tabs: that another payment has the claim is seen and not minded", "A2", "B1", "B7", "F3", "F8", "L9")
+@bug("two tabs: that another payment has the claim is seen and not minded", "A2", "B1", "B7", "B21", "F3", "F8", "L9")
 def two_tabs() -> Sequence[Change]:
     real = invoices.claim
 
