@@ -55,6 +55,15 @@ def take_back(journey: Journey, invoice_id: str, **more: str) -> TestResponse:
     return journey.browser.post(str(form["action"]), token=token_of(page), form=more)
 
 
+def cancel_before_the_bank(journey: Journey, invoice_id: str) -> None:
+    """Signed, and taken back before its customer went to the bank."""
+    payment_id = journey.confirm(invoice_id)
+    page = journey.browser.page(f"/payments/{payment_id}")
+    journey.browser.post(f"/payments/{payment_id}/cancel", token=token_of(page))
+    journey.wait(60)
+    assert journey.truth(payment_id) == "not_done"
+
+
 def token_of(page: BeautifulSoup) -> str:
     return str(page.select('meta[name="csrf-token"]')[0]["content"])
 

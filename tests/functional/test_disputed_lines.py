@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.journey.corrections.read import corrected_bill
-from tests.functional.test_answers import offered, replies, say, shown, take_back, token_of
+from tests.functional.test_answers import cancel_before_the_bank, offered, replies, say, shown, take_back
 from tests.functional.test_corrections import bill, credit
 from tests.functional.test_parts import decision_of, paid
 from tests.functional.test_tools import ask, made
@@ -116,11 +116,7 @@ def test_after_a_payment_of_the_rest_that_failed_at_the_bank_the_page_says_why_i
 def test_after_one_that_was_cancelled_before_the_bank_the_rest_can_be_paid(journey: Journey) -> None:
     invoice_id = bill(journey, lines=LINES)
     say(journey, invoice_id, "disputed", line="1", reason="not_received")
-    payment_id = journey.confirm(invoice_id)
-    page = journey.browser.page(f"/payments/{payment_id}")
-    journey.browser.post(f"/payments/{payment_id}/cancel", token=token_of(page))
-    journey.wait(60)
-    assert journey.truth(payment_id) == "not_done"
+    cancel_before_the_bank(journey, invoice_id)
     assert "€60.00 held back while you dispute it, €40.00 to pay by" in shown(journey, f"/bills/{invoice_id}")
     paid(journey, invoice_id)
     assert to_the_biller(journey, invoice_id) == ("open", "40.00", "60.00", "0.00")  # all that is left is set aside

@@ -16,8 +16,18 @@ from app.audit.sequencer import number_waiting
 from app.journey.answers.models import BillAnswer
 from app.journey.answers.rules import Policy
 from app.journey.plans.models import Plan
+from tests.functional.test_answers import (
+    cancel_before_the_bank,
+    offered,
+    publish,
+    replies,
+    say,
+    shown,
+    take_back,
+    token_of,
+    words,
+)
 from tests.functional.test_answers import last as last_answer
-from tests.functional.test_answers import offered, publish, replies, say, shown, take_back, token_of, words
 from tests.functional.test_audit_log import audit
 from tests.functional.test_corrections import bill, credit, withdrawn
 from tests.functional.test_plans import DAY, at, days, facts, parts, today
@@ -344,11 +354,7 @@ def test_where_no_parts_may_be_paid_none_are_proposed(journey: Journey) -> None:
 
 def test_after_a_payment_that_was_cancelled_before_the_bank_parts_are_proposed_as_before(journey: Journey) -> None:
     cancelled, refused = bill(journey), bill(journey, "B-2")
-    payment_id = journey.confirm(cancelled)
-    page = journey.browser.page(f"/payments/{payment_id}")
-    journey.browser.post(f"/payments/{payment_id}/cancel", token=token_of(page))
-    journey.wait(60)
-    assert journey.truth(payment_id) == "not_done"
+    cancel_before_the_bank(journey, cancelled)
     assert "proposal" in shown(journey, f"/bills/{cancelled}/parts")
     journey.pay(refused, decision="refuse")  # there: the bank could have executed it
     journey.wait(600)

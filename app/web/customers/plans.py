@@ -329,9 +329,9 @@ def splits_offered(bill: InvoiceView, *, today: dt.date) -> tuple[SplitOffered, 
     for."""
     if bill.pay_by is None:
         return ()
+    last = in_time_for(bill.pay_by, currency=bill.to_pay.currency)
     found = []
     for count in SPLITS:
-        last = in_time_for(bill.pay_by, currency=bill.to_pay.currency)
         days = _in_time(evenly(today, last, count), bill.to_pay.currency)
         if len(set(days)) == count and bill.to_pay.minor >= count and days[0] > today:
             found.append(SplitOffered(count=count, days=_in_equal_parts(bill.to_pay, days)))
@@ -343,9 +343,9 @@ def later_splits(bill: InvoiceView, may: Sayable, *, today: dt.date) -> tuple[Sp
     work; where that is over, from tomorrow."""
     if AnswerKind.INSTALMENTS not in may.kinds or bill.pay_by is None or bill.due_on is None or may.last_day is None:
         return ()
+    first = max(bill.pay_by, today + dt.timedelta(days=1))
     found = []
     for count in LATER_SPLITS:
-        first = max(bill.pay_by, today + dt.timedelta(days=1))
         days = _in_time(each_month(first, count), bill.to_pay.currency)
         if days[0] <= today:  # banks do not work from tomorrow until the day from which the months are counted
             days = (first, *days[1:])

@@ -104,9 +104,7 @@ def together_page(
         next_href=now.next_href,
         at_once=now.at_once,
         signed="signed" in request.args and is_begun(now.view),
-        chosen=request.form.getlist("bill") or [each.invoice_id for each in now.view.bills]
-        if now.view
-        else request.form.getlist("bill"),
+        chosen=request.form.getlist("bill") or [each.invoice_id for each in (now.view.bills if now.view else ())],
         error=error,
         named=named_of(now.view, now.apart, about=about),
         is_signed=is_signed,
