@@ -105,6 +105,16 @@ def test_the_pages_on_which_a_day_is_signed_say_it(told: House) -> None:
     assert says not in told.page(told.world.invoice_id).get_text(" ")  # today
 
 
+def test_the_list_of_days_says_it_although_tomorrow_is_one_of_them(told: House) -> None:
+    """On the last day of a month the first of the next one is offered, which is not told of any more."""
+    today = in_days(told, 0)
+    last = (today.replace(day=28) + 4 * DAY).replace(day=1) - DAY
+    until(told, last, 13)
+    page = told.world.browser.page(f"/bills/{told.world.invoice_id}/later").select_one("[aria-labelledby=signed]")
+    assert page is not None and page.select_one(f"a[href*='on={(last + DAY).isoformat()}']") is not None
+    assert "The day before, from six in the morning" in page.get_text(" ")
+
+
 def test_what_was_cancelled_before_is_not_told(told: House) -> None:
     day = in_days(told, 3)
     cancel(told, told.pay(told.world.invoice_id, day))

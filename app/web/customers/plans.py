@@ -223,9 +223,9 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         is_later = template == "customers/later.html"
         covered = _covered(uow, invoice, bill, days) if is_later else ()
         keeper = _keeper(uow, bill, days) if is_later else None
-        soonest = min((each.day.pay_on for each in covered), default=today)
         by_mail = NoticeKind.PLAN_DUE in chosen_by(uow.session, customer_id=customer.id)
-        tells_before = told_from(soonest, customer=customer, decided_at=uow.now) is not None
+        farthest = max((each.day.pay_on for each in covered), default=today)
+        tells_before = told_from(farthest, customer=customer, decided_at=uow.now) is not None
     if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or on_top:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
