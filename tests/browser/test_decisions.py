@@ -181,7 +181,8 @@ def kept_by_its_bank_and_taken_back(hand: Hand) -> None:
     screen.pay_at_bank(JONAS)
     screen.expect_truth("kept")
     hand.is_told(
-        "By the day before at the latest you can ask %(bank)s here to cancel it; it then tells us whether it has.",
+        "By the day before at the latest you can ask %(bank)s here to cancel it. It may want you to do that there, or "
+        "say no; the answer stands here.",
         where=".truth",
     )
     hand.undo(screen.page.locator("form[action$='/take-back'] button"))
@@ -209,7 +210,7 @@ def answer(hand: Hand, kind: str, says: str, fill: Callable[[Locator], None] = l
     assert words(hand.language, says) in screen.text("li.card")
     screen.check_page()
     screen.open(bill)
-    hand.undo(screen.page.locator(".said button:not([name=pay])"))
+    hand.undo(screen.page.locator(".said button"))
     expect(screen.page.locator(".said")).to_have_count(0)
     assert words(hand.language, "Withdrawn; %(biller)s can see that.") in screen.text("main .notice[role=status]")
     expect(screen.page.locator(".choices a[href$='/pay']")).to_be_visible()
@@ -232,8 +233,9 @@ def disputed_whole_and_paid_after_all(hand: Hand) -> None:
     hand.go("answers/disputed")
     hand.choose(page.locator("input[name=reason]").first)
     hand.press(page.locator("main form button.button"))
-    hand.press(page.locator(".said button[name=pay]"))
-    hand.screen.at("/bills/inv_[0-9a-f]+/bank")  # one click from paying it after all
+    hand.press(page.locator("details.more-ways summary"))  # among the other answers, and not above them
+    hand.press(page.locator(".choices button[name=pay]"))
+    hand.screen.at("/bills/inv_[0-9a-f]+/bank")
 
 
 @walk
@@ -263,7 +265,7 @@ def a_line_disputed_and_the_rest_paid(hand: Hand) -> None:
     leave_and_cancel(hand)
     hand.begin(number)
     assert rest in screen.text(".choices li:first-child")  # the rest can be paid all the same
-    hand.undo(screen.page.locator(".said button:not([name=pay])"))
+    hand.undo(screen.page.locator(".said button"))
     expect(screen.page.locator(".said")).to_have_count(0)
 
 

@@ -111,7 +111,8 @@ def test_the_list_of_days_says_it_although_tomorrow_is_one_of_them(told: House) 
     last = (today.replace(day=28) + 4 * DAY).replace(day=1) - DAY
     until(told, last, 13)
     page = told.world.browser.page(f"/bills/{told.world.invoice_id}/later").select_one("[aria-labelledby=signed]")
-    assert page is not None and page.select_one(f"a[href*='on={(last + DAY).isoformat()}']") is not None
+    assert page is not None
+    assert page.select_one(f"a[href*='on={(last + DAY).isoformat()}']") is not None
     assert "The day before, from six in the morning" in page.get_text(" ")
 
 

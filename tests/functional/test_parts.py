@@ -12,6 +12,7 @@ from app.journey.corrections.read import CorrectedBill, corrected_bill
 from app.journey.decisions.models import Decision
 from app.journey.webhooks.models import WebhookMessage
 from app.journey.webhooks.service import add_endpoint
+from tests.functional.test_answers import cancel_before_the_bank
 from tests.support.journey import Journey
 
 NBSP = "\u00a0"
@@ -38,6 +39,15 @@ def to_the_biller(journey: Journey, invoice_id: str) -> CorrectedBill:
 def decision_of(journey: Journey, payment_id: str) -> Decision:
     with journey.services.reading() as uow:
         return uow.session.scalars(select(Decision).where(Decision.payment_id == payment_id)).one()
+
+
+def test_whoever_cancels_a_part_is_led_to_another_part_and_whoever_cancels_all_of_it_is_not(journey: Journey) -> None:
+    for part, leads in (("40.00", 1), (None, 0)):
+        invoice_id = journey.bill(number=f"B-{leads}", amount="100.00")
+        payment_id = cancel_before_the_bank(journey, invoice_id, part)
+        page = journey.browser.page(f"/payments/{payment_id}")
+        assert len(page.select(f".actions a[href='/bills/{invoice_id}/part']")) == leads
+        assert journey.browser.get(f"/bills/{invoice_id}/part").status_code == 200
 
 
 def test_a_bill_is_paid_in_two_parts_and_everybody_reads_so(journey: Journey) -> None:
