@@ -255,7 +255,10 @@ PAYMENTS: tuple[Invariant, ...] = (
         "C7",
         "what is not found at the bank is called not done only past its fence",
         "SELECT p.id FROM payment_history h JOIN payment p ON p.id = h.payment_id"
-        " WHERE h.evidence = 'not_found' AND h.after = 'rejected' AND (p.fence_at IS NULL OR h.at <= p.fence_at)",
+        " WHERE h.evidence = 'not_found' AND h.after = 'rejected' AND (p.fence_at IS NULL OR h.at <= p.fence_at)"
+        # once its bank has it after all, the fence may be that of the day until which the bank keeps it
+        " AND NOT EXISTS (SELECT 1 FROM payment_history d WHERE d.payment_id = h.payment_id"
+        " AND d.sequence > h.sequence AND d.before = 'rejected')",
     ),
     holds(
         "C8",

@@ -1587,6 +1587,18 @@ def test_what_needs_no_trip_is_submitted_once_its_consent_was_approved(bare: Eng
         assert "C8" in broken_in(connection, lived.clock.now)
 
 
+def test_a_fence_that_a_doubt_has_moved_says_nothing_of_what_was_closed_before(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        not_found_before_the_fence(books)
+        assert broken_in(connection, lived.clock.now) == {"C7"}
+        payment = books.payment("rejected")
+        line = books.of("payment_history", payment, "after = 'rejected'")
+        doubted = {"sequence": line["sequence"] + 1, "before": "rejected", "after": "unknown", "evidence": "bank:ACTC"}
+        books.copy("payment_history", {**line, **doubted}, at=line["at"] + SECOND)
+        assert "C7" not in broken_in(connection, lived.clock.now)
+
+
 def test_more_time_is_what_was_said_yes_to(bare: Engine, lived: Lived) -> None:
     with bare.connect() as connection:
         books = Books(connection, lived.clock.now)
