@@ -181,8 +181,8 @@ def kept_by_its_bank_and_taken_back(hand: Hand) -> None:
     screen.pay_at_bank(JONAS)
     screen.expect_truth("kept")
     hand.is_told(
-        "By the day before at the latest you can ask %(bank)s here to cancel it. It may want you to do that there, or "
-        "say no; the answer stands here.",
+        "Until the end of %(day)s at the latest you can ask %(bank)s here to cancel it. It may want you to do that "
+        "there, or say no; the answer stands here.",
         where=".truth",
     )
     hand.undo(screen.page.locator("form[action$='/take-back'] button"))

@@ -80,7 +80,7 @@ def test_monthly_parts_are_one_click_and_inside_the_policy_agreed_at_once(journe
     page = journey.browser.page(f"/bills/{invoice_id}/parts")
     name = journey.biller.name
     said = {str(each["value"])[0]: each.get_text(" ") for each in page.select("button[name=after]")}
-    assert {count: f"{name} says yes at once." in text for count, text in said.items()} == {
+    assert {count: f"{name} says yes at once, and the days are agreed." in text for count, text in said.items()} == {
         "2": True,
         "3": True,
         "4": False,
@@ -124,9 +124,18 @@ def test_what_was_agreed_stands_on_the_page_also_where_its_plan_is_dropped(journ
     assert agreed is not None
     first = dt.date.fromisoformat(agreed[0]["pay_on"])
     assert f"€33.34 agreed for {first:%-d %B}" in page
-    assert "These days stand as agreed, and you have planned none of them" in page
+    assert "These days stand as agreed, and nothing reminds you of them" in page
     assert "Parts agreed until" in page
     assert "days" not in page.partition("says yes to such parts at once")[0].partition("€100.00")[2]
+
+    drawn = journey.browser.page(f"/bills/{invoice_id}")
+    [form] = drawn.select(f"form[action='/bills/{invoice_id}/parts']")
+    days = [dt.date.fromisoformat(str(each["value"])) for each in form.select("input[name=day]")]
+    amounts = [str(each["value"]) for each in form.select("input[name=amount]")]
+    assert days == [dt.date.fromisoformat(each["pay_on"]) for each in agreed]
+    assert amounts == ["33.34", "33.33", ""]
+    assert parts(journey, invoice_id, *zip(days, amounts, strict=True)).status_code == 303
+    assert "You plan to pay in 3 parts" in shown(journey, f"/bills/{invoice_id}")
 
 
 def test_outside_the_policy_the_company_answers_and_until_then_the_day_stays(journey: Journey) -> None:
@@ -418,7 +427,7 @@ def test_it_is_said_in_french(journey: Journey) -> None:
     journey.browser.get("/language/fr?next=/bills")
     page = shown(journey, f"/bills/{invoice_id}/parts")
     assert f": une proposition à {name}" in page
-    assert f"En 3 mensualités {name} accepte aussitôt." in page
+    assert f"En 3 mensualités {name} accepte aussitôt : les dates sont alors convenues." in page
     assert f"La réponse de {name} est attendue au plus tard le" in page
     assert "Prévoir ou proposer ainsi" in page
     propose(journey, invoice_id, (0, "10"), (63, ""))

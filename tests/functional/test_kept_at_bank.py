@@ -87,7 +87,7 @@ def test_it_is_approved_now_kept_by_the_bank_and_paid_on_its_day(journey: Journe
     assert "Or approve it now: Horizon Bank keeps it until that day" in offered
     shown = words(journey, f"/bills/{invoice_id}/pay?bank=horizon&on={THURSDAY}")
     assert "Then Horizon Bank keeps it, and carries it out on that day by itself." in shown
-    assert "By the day before at the latest you can ask the bank to cancel it" in shown
+    assert "Until the end of Wednesday, 25 November 2026 at the latest you can ask the bank to cancel it" in shown
 
     payment_id = journey.pay(invoice_id, on=THURSDAY)
     journey.wait(5)

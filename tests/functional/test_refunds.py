@@ -91,7 +91,7 @@ def test_owed_promised_sent_received_and_who_said_so(owing: Owing) -> None:
     by = (owing.today + 10 * DAY).strftime("%A, %-d %B %Y")
     assert f"{name} promises €30.00 by {by}" in owing.page()
     assert "It has not said yet" not in owing.page()
-    assert owing.buttons() == ["Yes, €30.00 has arrived", "Have it sent to another account"]
+    assert owing.buttons() == ["Yes, €30.00 has arrived", "Give an account for the refund"]
 
     owing.later(1)
     owing.send(one, reference="Refund 2026-1", way="payer_account")

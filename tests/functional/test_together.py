@@ -38,11 +38,11 @@ def test_each_is_signed_by_itself_and_the_place_is_kept_over_the_bank(journey: J
     assert (answer.status_code, answer.headers["Location"]) == (303, "/together"), words(answer)
     page = shown(journey, "/together")
     assert "The 3 bills that you chose" in page
-    assert "€60.00 still to pay of them." in page
+    assert "€60.00 still to pay." in page
     assert next_of(journey, "/together") == f"/bills/{first}/pay"
     payment = journey.pay(first)
     page = shown(journey, f"/payments/{payment}")  # where the bank sends them back to
-    assert "€50.00 still to pay of them." in page
+    assert "€50.00 still to pay." in page
     assert next_of(journey, f"/payments/{payment}") == f"/bills/{second}/pay"
     say(journey, second, "declined")  # on the way
     assert next_of(journey, "/bills") == f"/bills/{third}/pay"

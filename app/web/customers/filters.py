@@ -73,6 +73,7 @@ def register(app: Flask) -> None:
         device=device,
         country=country,
         in_time=in_time,
+        bank_day_before=bank_day_before,
     )
     app.jinja_env.globals.update(time_zone=time_zone)
 
@@ -154,6 +155,12 @@ def in_time(value: dt.date, currency: str) -> dt.date | None:
     """The last day before this one on which banks carry out a payment in this currency; None: they do on this one."""
     day = in_time_for(value, currency=currency)
     return day if day != value else None
+
+
+def bank_day_before(value: dt.date, currency: str) -> dt.date:
+    """The last day before this one on which banks work in this currency: until its end an order for this day can be
+    taken back (PSD2, Article 80(3) and (4))."""
+    return in_time_for(value - dt.timedelta(days=1), currency=currency)
 
 
 def country(code: str) -> str:

@@ -80,7 +80,7 @@ def payment(pay: str) -> ResponseReturnValue:
         with services().reading() as uow:
             chosen = round_now(uow)
             mask = payer_mask_of(uow.session, view.consent_id) if view.consent_id else None
-            if view.may_pay_again:  # until when it is still to be paid, and what paying it takes now
+            if view.may_pay_again or view.truth is Truth.SCHEDULED:  # until when it is to be paid, and what that takes
                 customer = me().customer
                 today = today_of(customer, uow.now)
                 bill = invoice_view(uow.session, invoice_id=view.invoice_id, customer_id=customer.id, today=today)
