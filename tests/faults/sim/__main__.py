@@ -15,7 +15,7 @@ from tests.faults.sim.bugs import BUGS, planted
 from tests.faults.sim.runner import STEPS, Outcome, run, the_house
 from tests.faults.sim.sometimes import GATE, missing
 
-#: a process is made anew after so many seeds: what it has read and compiled does not grow for ever
+#: after so many seeds what is garbage is collected, and the outcome is told
 SEEDS_A_TASK = 10
 
 

@@ -31,8 +31,8 @@ _BILLS = (
 )
 _CORRECTIONS = "SELECT id, kind, biller_id, number, invoice_id FROM correction WHERE state = 'applied' ORDER BY id"
 _DECISIONS = (
-    "SELECT d.payment_id, d.invoice_id, d.amount_minor, d.discount_minor, d.rest_minor, d.decided_at, p.state,"
-    " p.doubted_since, t.left_at"
+    "SELECT d.payment_id, d.invoice_id, d.amount_minor, d.discount_minor, d.rest_minor, d.decided_at, d.pay_on,"
+    " p.state, p.doubted_since, t.left_at"
     " FROM decision d LEFT JOIN payment p ON p.decision_id = d.id LEFT JOIN trip t ON t.id = p.trip_id"
 )
 _ATTEMPTS = (
@@ -68,6 +68,7 @@ class Decided(NamedTuple):
     discount: int
     rest: int  #: that it leaves to pay, as it was signed
     decided_at: str
+    pay_on: str  #: the day for which it was signed
     state: str | None
     doubted_since: str | None
     left_at: str | None
@@ -185,13 +186,15 @@ class Account:
                 counts[f"met {kind} while there is a discount"] += 1
 
     def _as_asked(self, one: Decided) -> Iterator[Found]:
-        """R1: what is signed, and so ordered (A5), is what the bill asks then, less the share of early payment."""
+        """R1: what is signed, and so ordered (A5), is what the bill asks then, less the share of early payment by the
+        day for which it is signed: the one on which it was, by its customer's clock, or a later one."""
         bill = self.bills[one.invoice_id]
         document = self.document(bill)
         asked = document.minor - self.off[bill.id]
         person = next(each for each in self.world.people if each.signed_in.customer.id == bill.customer_id)
         at = dt.datetime.fromisoformat(one.decided_at).replace(tzinfo=dt.UTC)
-        day = at.astimezone(zoneinfo.ZoneInfo(person.signed_in.customer.time_zone)).date()
+        today = at.astimezone(zoneinfo.ZoneInfo(person.signed_in.customer.time_zone)).date()
+        day = max(dt.date.fromisoformat(one.pay_on), today)
         early = next((less for until, less in document.tiers if day <= until), 0) * asked // document.minor
         settled = [each for each in self.decided[bill.id] if each is not one and each.state == PaymentState.SETTLED]
         paid = self._sums(bill, settled) if settled else {0}

@@ -626,7 +626,7 @@ def largest_discount() -> Sequence[Change]:
     return [(orders, "discount_on", largest)]
 
 
-@bug("the discount for early payment stays whole though part of the bill was credited", "R1")
+@bug("the discount for early payment stays whole though part of the bill was credited", "R1", "F13")
 def discount_stays_whole() -> Sequence[Change]:
     def left(*, amount_minor: int, asked_minor: int, discount_minor: int) -> int:
         return min(discount_minor, max(asked_minor - 1, 0))
