@@ -11,9 +11,11 @@ from sqlalchemy import delete, select, update
 from app.db import work
 from app.db.work import LostClaim
 from app.journey.payments import rules
+from app.journey.payments.access import locked
 from app.journey.payments.models import BankAttempt, BankCall, Payment
-from app.journey.payments.states import Source
-from app.journey.payments.step import correct
+from app.journey.payments.reasons import Reason
+from app.journey.payments.states import PaymentStep, Source
+from app.journey.payments.step import correct, step
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import Fact, PaymentOrder, PsuContext, ScaOAuth, Staged
@@ -406,6 +408,27 @@ def test_stopped_while_the_bank_thinks_and_without_a_link_the_bank_is_asked_abou
     assert other.fence_at == house.clock.now + LIFE + dt.timedelta(hours=24)
     assert house.due()["pay_2"] == house.clock.now
     assert house.due(INITIATE) == {}
+
+
+@pytest.mark.parametrize("sca", [SCA, None])
+def test_closed_while_the_bank_thinks_and_without_a_link_what_is_left_is_paid_in_one(
+    house: House, sca: ScaOAuth | None
+) -> None:
+    """Its bank may let it be approved in a way of its own, and nobody but we could have made it happen before (B22)."""
+    house.bill()
+
+    def closed() -> None:
+        with house.begin() as uow:
+            payment = locked(uow.session, "pay_1")
+            step(uow, payment, PaymentStep.GIVE_UP, source=Source.WORKER, evidence="", reason=Reason.BILL_CORRECTED)
+            uow.commit()
+        assert not house.invoice().may_have_been_paid
+
+    house.bank.meanwhile = closed
+    house.stage(sca=sca)
+    assert house.payment().state == "rejected"
+    assert house.invoice().state == "to_pay"
+    assert house.invoice().may_have_been_paid is (sca is None)
 
 
 @pytest.mark.parametrize("paid", [True, False])
