@@ -108,7 +108,7 @@ def test_after_a_payment_of_the_rest_that_failed_at_the_bank_the_page_says_why_i
     journey.pay(invoice_id, decision="refuse")
     journey.wait(600)
     assert journey.invoice(invoice_id).is_set_aside
-    assert "you went to the bank for a payment of this bill that did not go through" in shown(
+    assert "a payment of this bill did not go through and could be made all the same" in shown(
         journey, f"/bills/{invoice_id}"
     )
 

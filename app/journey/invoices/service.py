@@ -324,11 +324,6 @@ def release(uow: UnitOfWork, taken: Claim, *, is_sure: bool) -> None:
     _payment_has_ended(uow, taken.invoice_id)
 
 
-def may_be_paid_after_all(uow: UnitOfWork, invoice_id: str) -> None:
-    """A payment that was released as one that nobody but we could have made happen turns out to stand at its bank."""
-    _write_down(uow, invoice_id, may_have_been_paid=True)
-
-
 def settle(uow: UnitOfWork, taken: Claim) -> None:
     """The payment happened."""
     lock(uow, taken.invoice_id)  # what is due of it first: it may be taken back in this very transaction

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.audit import entries
@@ -14,6 +14,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.journey.payments.models import BankAttempt, BankCall, Payment
 from app.journey.payments.terms import Terms, terms_of
 from connectors.contract import BankRequest, PsuContext
+from connectors.errors import BankSilent
 from consent.base import new_id
 
 #: what a bank says to the wish to drop an order
@@ -21,6 +22,16 @@ KEPT, DROPPED = "kept", "dropped"
 # each is put together once
 _OF_VERB = select(BankCall).where(BankCall.payment_id == bindparam("of_payment"), BankCall.verb == bindparam("of_verb"))
 _ATTEMPTS = select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == bindparam("of_call"))
+_UNANSWERED = (
+    select(func.count())
+    .select_from(BankAttempt)
+    .join(BankCall, BankCall.id == BankAttempt.call_id)
+    .where(
+        BankCall.payment_id == bindparam("of_payment"),
+        BankCall.verb == bindparam("of_verb"),
+        or_(BankAttempt.outcome.is_(None), BankAttempt.outcome == BankSilent.__name__),
+    )
+)
 _SENT = select(BankAttempt.sent_at).where(BankAttempt.call_id == bindparam("of_call")).order_by(BankAttempt.number)
 
 
@@ -64,6 +75,11 @@ def store(uow: UnitOfWork, *, payment_id: str, verb: str, request: BankRequest) 
 def call_of(session: Session, *, payment_id: str, verb: str) -> BankCall | None:
     """The call of this verb, if it was ever made up."""
     return session.scalar(_OF_VERB, {"of_payment": payment_id, "of_verb": verb})
+
+
+def is_unanswered(session: Session, *, payment_id: str, verb: str) -> bool:
+    """Whether the bank may have taken one of its sendings and nobody heard it say so."""
+    return bool(session.scalar(_UNANSWERED, {"of_payment": payment_id, "of_verb": verb}))
 
 
 def was_submitted(session: Session, *, payment_id: str) -> bool:

@@ -18,7 +18,6 @@ from app.failpoints import failpoint
 from app.journey.decisions import payee_checks
 from app.journey.decisions.models import Decision, Verb
 from app.journey.decisions.orders import sent_from
-from app.journey.invoices import service as invoices
 from app.journey.invoices.models import Invoice
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
@@ -344,7 +343,7 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
     else:
         consent.state = ConsentState.REJECTED
-        invoices.may_be_paid_after_all(uow, payment.invoice_id)
+        payment.unwanted_since = payment.unwanted_since or uow.now  # its bank is asked to drop it
     follow_from(uow, payment, run_at=uow.now)
 
 

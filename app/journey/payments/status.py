@@ -35,6 +35,10 @@ _AGAINST = {PaymentState.SETTLED: _NO, **dict.fromkeys(CLOSED, (Fact.ACCEPTED,))
 _AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_FOUND))}
 
 
+#: what its bank may say that it waits for an approval
+_NOT_ACCEPTED = (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN, *CLOSED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
     bank_id: str
@@ -280,10 +284,12 @@ def _may_not_be_approved(uow: UnitOfWork, payment: Payment, consent: Consent, wa
     """
     if not way.has_trip:
         return False
-    if payment.accepted_at is not None or payment.state not in (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN):
+    if payment.accepted_at is not None or payment.state not in _NOT_ACCEPTED:
         return False
     if payment.unwanted_since is not None:
-        return True
+        return True  # also where it was closed before its bank said that it has it
+    if payment.state in CLOSED:
+        return False
     if uow.now >= consent.expires_at and rules.is_last_look(told_until=payment.told_until, now=uow.now):
         return True  # who approves it later may have paid, and nobody would ever tell us
     if way.is_approved:  # somebody approved it: perhaps the bank waits for a second person

@@ -22,7 +22,7 @@ from app.journey.invoices.chain import later_ids, lines_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.twins import twins
 from app.journey.ledger.rules import Claim
-from app.journey.payments import rules
+from app.journey.payments import calls, rules
 from app.journey.payments.access import (
     doubted_of_invoice,
     gives_way,
@@ -176,7 +176,11 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
     _raise_fence_to_its_day(payment)
     payment.promises_broken = 0  # those of an earlier time are told no more
     evidence = "bank:consent consumed" if payment.is_to_submit else f"bank:{payment.transaction_status}"
-    return step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer)
+    if not step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer):
+        return False
+    if payment.unwanted_since is None and gives_way(uow.session, payment) is not None:
+        payment.unwanted_since = uow.now  # what happened while it was closed passed it by
+    return True
 
 
 def doubt_no_more(uow: UnitOfWork, payment: Payment) -> None:
@@ -239,7 +243,9 @@ def _write_down(
 
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
     if after in CLOSED:
-        is_sure = not may_end_otherwise(payment, way_of(uow.session, payment))
+        # a bank that names no way to approve it may let it be approved all the same, once it has it
+        may_stand = calls.is_unanswered(uow.session, payment_id=payment.id, verb="initiate")
+        is_sure = not may_stand and not may_end_otherwise(payment, way_of(uow.session, payment))
         invoices.release(uow, claim_of(uow, payment), is_sure=is_sure)
         answers.end_by_payment(uow, payment.invoice_id)  # it may be paid by another one
         _leave_to_doubted(uow, payment)

@@ -448,6 +448,17 @@ def paid_in_parts_beside_what_may_have_happened(books: Books) -> None:
     books.change("invoice", books.one("invoice", f"id = '{closed['invoice_id']}'"), may_have_been_paid=False)
 
 
+@_breaks("B22")
+def paid_in_parts_beside_what_its_bank_may_have(books: Books) -> None:
+    """It never said so, and names no way to approve it, perhaps."""
+    closed = books.payment("rejected", "trip_id IN (SELECT id FROM trip WHERE left_at IS NOT NULL)")
+    trip = books.of("trip", closed)
+    books.change("trip", trip, left_at=None)
+    call = books.of("bank_call", closed, "verb = 'initiate'")
+    books.change("bank_attempt", books.one("bank_attempt", f"call_id = '{call['id']}'"), outcome="BankSilent")
+    books.change("invoice", books.one("invoice", f"id = '{closed['invoice_id']}'"), may_have_been_paid=False)
+
+
 @_breaks("B9")
 def called_accepted_and_offered(books: Books) -> None:
     books.change("payment", books.payment("rejected"), doubted_since=books.now)

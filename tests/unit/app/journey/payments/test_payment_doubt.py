@@ -20,6 +20,7 @@ from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
 from connectors.contract import BankStatus, Fact
+from tests.support import factories
 from tests.unit.app.journey.house import (
     ACCEPTED,
     CANCELLED,
@@ -77,6 +78,16 @@ def another(house: House, payment_id: str = "pay_2") -> None:
     """The customer pays the bill once more, and goes to the bank for it."""
     house.stage(payment_id)
     house.leave(payment_id)
+
+
+def test_what_happened_while_it_was_closed_makes_it_unwanted(closed: House) -> None:
+    """It passed by what was closed, and is asked about now."""
+    with closed.begin() as uow:
+        factories.stop_everything(uow, customer_id=closed.customer.id)
+        uow.commit()
+    closed.follow(ACCEPTED)
+    payment = closed.payment()
+    assert (payment.state, payment.unwanted_since) == ("unknown", closed.clock.now)
 
 
 def test_its_bill_is_kept_and_the_bank_asked_soon(closed: House) -> None:

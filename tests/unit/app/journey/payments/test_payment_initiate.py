@@ -410,25 +410,41 @@ def test_stopped_while_the_bank_thinks_and_without_a_link_the_bank_is_asked_abou
     assert house.due(INITIATE) == {}
 
 
+def closed(house: House) -> None:
+    """By what happens meanwhile, such as a correction of its bill."""
+    with house.begin() as uow:
+        payment = locked(uow.session, "pay_1")
+        step(uow, payment, PaymentStep.GIVE_UP, source=Source.WORKER, evidence="", reason=Reason.BILL_CORRECTED)
+        uow.commit()
+
+
 @pytest.mark.parametrize("sca", [SCA, None])
-def test_closed_while_the_bank_thinks_and_without_a_link_what_is_left_is_paid_in_one(
-    house: House, sca: ScaOAuth | None
-) -> None:
-    """Its bank may let it be approved in a way of its own, and nobody but we could have made it happen before (B22)."""
+def test_closed_while_the_bank_thinks_what_is_left_is_paid_in_one(house: House, sca: ScaOAuth | None) -> None:
+    """Its bank may let it be approved in a way of its own (B22); then it is asked to drop it."""
     house.bill()
-
-    def closed() -> None:
-        with house.begin() as uow:
-            payment = locked(uow.session, "pay_1")
-            step(uow, payment, PaymentStep.GIVE_UP, source=Source.WORKER, evidence="", reason=Reason.BILL_CORRECTED)
-            uow.commit()
-        assert not house.invoice().may_have_been_paid
-
-    house.bank.meanwhile = closed
+    house.bank.meanwhile = lambda: closed(house)
     house.stage(sca=sca)
-    assert house.payment().state == "rejected"
-    assert house.invoice().state == "to_pay"
-    assert house.invoice().may_have_been_paid is (sca is None)
+    payment = house.payment()
+    assert (payment.state, payment.unwanted_since) == ("rejected", None if sca else house.clock.now)
+    assert (house.invoice().state, house.invoice().may_have_been_paid) == ("to_pay", True)
+    if sca is None:
+        house.bank.meanwhile = lambda: None
+        house.bank.answers["cancel"] = said("CANC", Fact.CANCELLED)
+        house.follow(said("RCVD", Fact.WAITING))
+        assert [verb for verb, _ in house.bank.asked][-2:] == ["status", "cancel"]
+
+
+@pytest.mark.parametrize("answer", [SILENT, BankUnavailable("busy")])
+def test_given_up_after_silence_what_is_left_is_paid_in_one(house: House, answer: BankError) -> None:
+    """Of one that said each time that it takes nothing now, it has nothing."""
+    house.bill()
+    house.decide()
+    house.bank.answers["initiate"] = answer
+    while "pay_1" in house.due(INITIATE):
+        house.clock.now = house.due(INITIATE)["pay_1"]
+        house.run(INITIATE)
+    assert (house.payment().state, house.payment().reason) == ("rejected", "bank_unreachable")
+    assert house.invoice().may_have_been_paid is (answer is SILENT)
 
 
 @pytest.mark.parametrize("paid", [True, False])
