@@ -183,6 +183,7 @@ class Recurring(Submitting):
     refreshing: dict[str, Grant] = field(default_factory=dict)  #: by refresh token
     denied: set[str] = field(default_factory=set)  #: keys of payments to which its gateway said no
     miscounted: set[str] = field(default_factory=set)
+    unformed: set[str] = field(default_factory=set)  #: keys of what it refused for its form: that does not change
     events: int = 0
 
     def __post_init__(self) -> None:
@@ -446,7 +447,8 @@ class Recurring(Submitting):
             floor.counts["bank same key under a standing consent"] += 1
             return self._told(known)
         self._must_fit(held, said)
-        if floor.dice.random() < self.nature.rejects_orders:
+        if request.request_id in self.unformed or floor.dice.random() < self.nature.rejects_orders:
+            self.unformed.add(request.request_id)
             floor.counts["bank rejected a payment under a standing consent"] += 1
             raise BankRefused("not in this form", code="U004", http_status=400)
         order = self._book(held, said)

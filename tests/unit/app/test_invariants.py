@@ -448,7 +448,7 @@ def paid_in_parts_beside_what_may_have_happened(books: Books) -> None:
     books.change("invoice", books.one("invoice", f"id = '{closed['invoice_id']}'"), may_have_been_paid=False)
 
 
-@_breaks("B22")
+@_breaks("B22", "D3")
 def paid_in_parts_beside_what_its_bank_may_have(books: Books) -> None:
     """It never said so, and names no way to approve it, perhaps."""
     closed = books.payment("rejected", "trip_id IN (SELECT id FROM trip WHERE left_at IS NOT NULL)")
