@@ -116,12 +116,14 @@ TELLING: tuple[Invariant, ...] = (
     holds(
         "M6",
         "that a payment comes was told the day before, not after it could be sent, and of none that had ended",
-        # a minute, since it may end on one machine and be told by another
+        # a minute, since it may end on one machine and be told by another; what had ended may have come to life again
         "SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id"
         " JOIN payment p ON p.id = e.payload ->> 'payment_id' WHERE n.kind = 'payment_coming'"
         " AND (COALESCE(p.send_from, p.kept_until) IS NULL"
         " OR {seconds:p.send_from,n.created_at} NOT BETWEEN 0 AND 90000"
         " OR {seconds:p.kept_until,n.created_at} NOT BETWEEN 0 AND 90000 OR EXISTS (SELECT 1 FROM payment_history h"
-        " WHERE h.payment_id = p.id AND h.after IN {closed} AND {seconds:n.created_at,h.at} > 60))",
+        " WHERE h.payment_id = p.id AND h.after IN {closed} AND {seconds:n.created_at,h.at} > 60"
+        " AND NOT EXISTS (SELECT 1 FROM payment_history a WHERE a.payment_id = p.id AND a.sequence > h.sequence"
+        " AND a.at <= n.created_at)))",
     ),
 )

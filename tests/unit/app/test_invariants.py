@@ -1255,11 +1255,15 @@ def told_of_a_payment_two_days_before(books: Books) -> None:
     coming(books, created_at=books.now - 48 * HOUR)
 
 
-@_breaks("M6", "C14", "D1", "B22")
+ENDED_AN_HOUR_BEFORE = "an hour before"
+
+
+@_breaks("M6", "C14", "D1", "B22", "G2")
 def told_of_a_payment_that_had_ended(books: Books) -> None:
     payment = coming(books)
-    line = books.of("payment_history", payment, "sequence = 1")
-    books.change("payment_history", line, after="cancelled", at=books.now - HOUR)
+    last = f"sequence = (SELECT max(sequence) FROM payment_history WHERE payment_id = '{payment['id']}')"
+    line = books.of("payment_history", payment, last)
+    books.change("payment_history", line, after="cancelled", at=books.now - HOUR, evidence=ENDED_AN_HOUR_BEFORE)
 
 
 @_breaks("M3")
@@ -1596,6 +1600,17 @@ def test_what_needs_no_trip_is_submitted_once_its_consent_was_approved(bare: Eng
         assert broken_in(connection, lived.clock.now) <= {"B2", "C13", "E11"}  # here it is that of a single payment
         books.change("trip", trip, exchanged_at=None)
         assert "C8" in broken_in(connection, lived.clock.now)
+
+
+def test_what_had_ended_and_lives_again_is_told_of(bare: Engine, lived: Lived) -> None:
+    with bare.connect() as connection:
+        books = Books(connection, lived.clock.now)
+        told_of_a_payment_that_had_ended(books)
+        assert "M6" in broken_in(connection, lived.clock.now)
+        line = books.one("payment_history", f"evidence = '{ENDED_AN_HOUR_BEFORE}'")
+        alive = {"sequence": line["sequence"] + 1, "before": line["after"], "after": "unknown", "evidence": "bank:ACTC"}
+        books.copy("payment_history", {**line, **alive}, at=line["at"] + SECOND)
+        assert "M6" not in broken_in(connection, lived.clock.now)
 
 
 def test_a_fence_that_a_doubt_has_moved_says_nothing_of_what_was_closed_before(bare: Engine, lived: Lived) -> None:
