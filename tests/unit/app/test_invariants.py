@@ -1261,8 +1261,7 @@ ENDED_AN_HOUR_BEFORE = "an hour before"
 @_breaks("M6", "C14", "D1", "B22", "G2")
 def told_of_a_payment_that_had_ended(books: Books) -> None:
     payment = coming(books)
-    last = f"sequence = (SELECT max(sequence) FROM payment_history WHERE payment_id = '{payment['id']}')"
-    line = books.of("payment_history", payment, last)
+    line = books.of("payment_history", payment, f"sequence = {payment['sequence']}")
     books.change("payment_history", line, after="cancelled", at=books.now - HOUR, evidence=ENDED_AN_HOUR_BEFORE)
 
 
