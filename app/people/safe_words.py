@@ -83,9 +83,10 @@ def change(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) 
 def ask(vault: Vault, uow: UnitOfWork, customer: Customer) -> None:
     """Draw two others that are sent to the customer's address, to be typed in their space: whoever has the address by a
     typing error never learns the safe words."""
-    words_of(vault, uow, customer)  # locked by it
+    own = words_of(vault, uow, customer)  # locked by it
     row, until = row_of_asked(customer.id), uow.now + ASKED_KEPT
-    vault.put(uow.session, row, " ".join(_two(customer.locale)), now=uow.now, expires_at=until)
+    others = " ".join(_two(customer.locale, without=own))
+    vault.put(uow.session, row, others, now=uow.now, expires_at=until)
 
 
 def is_asked(session: Session, customer: Customer, *, now: dt.datetime) -> bool:
@@ -119,5 +120,8 @@ def _draw(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) -
     return SafeWords(first, second)
 
 
-def _two(language: str) -> list[str]:
-    return secrets.SystemRandom().sample(WORDS[language if language in LOCALES else LOCALES[0]], 2)
+def _two(language: str, *, without: SafeWords | None = None) -> list[str]:
+    words = WORDS[language if language in LOCALES else LOCALES[0]]
+    if without is not None:
+        words = tuple(word for word in words if word not in (without.first, without.second))
+    return secrets.SystemRandom().sample(words, 2)

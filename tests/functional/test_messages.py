@@ -462,6 +462,17 @@ def type_words(journey: Journey, typed: str) -> str:
     return " ".join(journey.browser.page(answer.headers["Location"]).get_text(" ").split())
 
 
+def test_the_words_to_type_are_none_of_the_safe_ones(
+    unproven: Journey, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few there are to draw from."""
+    own = words(unproven.services, unproven.customer.id)
+    monkeypatch.setitem(WORDS, "en", (own.first, own.second, "thatone", "theother"))
+    assert ask(unproven) == 303
+    [mailed] = mail.taken
+    assert set(first_line(mailed).split(", ")) == {"thatone", "theother"}
+
+
 def test_an_address_is_written_to_once_its_customer_has_shown_that_it_is_theirs(
     unproven: Journey, mail: MailServer
 ) -> None:
