@@ -67,11 +67,10 @@ PAYMENTS: tuple[Invariant, ...] = (
         "B22",
         "of a bill that takes parts no payment was closed that others than we could have made happen",
         "SELECT i.id FROM invoice i JOIN payment p ON p.invoice_id = i.id LEFT JOIN trip t ON t.id = p.trip_id"
-        " WHERE NOT i.may_have_been_paid AND (t.left_at IS NOT NULL OR (t.id IS NULL AND EXISTS"
-        " (SELECT 1 FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id"
-        " WHERE c.payment_id = p.id AND c.verb = 'submit')) OR EXISTS"
+        " WHERE NOT i.may_have_been_paid AND (t.left_at IS NOT NULL OR EXISTS"
         " (SELECT 1 FROM bank_call c JOIN bank_attempt a ON a.call_id = c.id WHERE c.payment_id = p.id"
-        " AND c.verb = 'initiate' AND (a.outcome IS NULL OR a.outcome = 'BankSilent')))"
+        " AND ((t.id IS NULL AND c.verb = 'submit')"
+        " OR (c.verb = 'initiate' AND (a.outcome IS NULL OR a.outcome = 'BankSilent')))))"
         " AND EXISTS (SELECT 1 FROM payment_history h WHERE h.payment_id = p.id AND h.after IN {closed})",
     ),
     holds(

@@ -12,6 +12,7 @@ import hmac
 import re
 import secrets
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -85,7 +86,7 @@ def ask(vault: Vault, uow: UnitOfWork, customer: Customer) -> None:
     typing error never learns the safe words."""
     own = words_of(vault, uow, customer)  # locked by it
     row, until = row_of_asked(customer.id), uow.now + ASKED_KEPT
-    others = " ".join(_two(customer.locale, without=own))
+    others = " ".join(_two(customer.locale, without=(own.first, own.second)))
     vault.put(uow.session, row, others, now=uow.now, expires_at=until)
 
 
@@ -120,8 +121,6 @@ def _draw(vault: Vault, uow: UnitOfWork, customer: Customer, *, language: str) -
     return SafeWords(first, second)
 
 
-def _two(language: str, *, without: SafeWords | None = None) -> list[str]:
+def _two(language: str, *, without: Collection[str] = ()) -> list[str]:
     words = WORDS[language if language in LOCALES else LOCALES[0]]
-    if without is not None:
-        words = tuple(word for word in words if word not in (without.first, without.second))
-    return secrets.SystemRandom().sample(words, 2)
+    return secrets.SystemRandom().sample([word for word in words if word not in without], 2)

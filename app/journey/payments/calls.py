@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.audit import entries
@@ -22,16 +22,6 @@ KEPT, DROPPED = "kept", "dropped"
 # each is put together once
 _OF_VERB = select(BankCall).where(BankCall.payment_id == bindparam("of_payment"), BankCall.verb == bindparam("of_verb"))
 _ATTEMPTS = select(func.count()).select_from(BankAttempt).where(BankAttempt.call_id == bindparam("of_call"))
-_UNANSWERED = (
-    select(func.count())
-    .select_from(BankAttempt)
-    .join(BankCall, BankCall.id == BankAttempt.call_id)
-    .where(
-        BankCall.payment_id == bindparam("of_payment"),
-        BankCall.verb == bindparam("of_verb"),
-        or_(BankAttempt.outcome.is_(None), BankAttempt.outcome == BankSilent.__name__),
-    )
-)
 _SENT = select(BankAttempt.sent_at).where(BankAttempt.call_id == bindparam("of_call")).order_by(BankAttempt.number)
 
 
@@ -79,7 +69,14 @@ def call_of(session: Session, *, payment_id: str, verb: str) -> BankCall | None:
 
 def is_unanswered(session: Session, *, payment_id: str, verb: str) -> bool:
     """Whether the bank may have taken one of its sendings and nobody heard it say so."""
-    return bool(session.scalar(_UNANSWERED, {"of_payment": payment_id, "of_verb": verb}))
+    call = call_of(session, payment_id=payment_id, verb=verb)
+    return call is not None and any(each in (None, BankSilent.__name__) for each in outcomes(session, call.id))
+
+
+def outcomes(session: Session, call_id: str) -> list[str | None]:
+    """Of each of its sendings, in their order; None: nothing is known of it yet."""
+    of_call = select(BankAttempt.outcome).where(BankAttempt.call_id == call_id).order_by(BankAttempt.number)
+    return list(session.scalars(of_call))
 
 
 def was_submitted(session: Session, *, payment_id: str) -> bool:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.decisions.models import Decision
 from app.journey.payments import calls, rules
 from app.journey.payments.access import why_unwanted
-from app.journey.payments.models import BankAttempt, BankCall, Payment
+from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.own_consent import standing_of
 from app.people.customers import today_of
 from app.people.models import Customer
@@ -39,35 +38,35 @@ def outcome_of(error: BankError) -> str:
 
 def may_have_been_done(session: Session, call_id: str) -> bool:
     """Whether the bank may have done one of its sendings."""
-    return any(outcome not in (_NOT_SENT, _REFUSED, _NO_ACCESS) for outcome in _outcomes(session, call_id))
+    return any(outcome not in (_NOT_SENT, _REFUSED, _NO_ACCESS) for outcome in calls.outcomes(session, call_id))
 
 
 def never_reached(session: Session, call_id: str) -> bool:
     """Whether it certainly never got to the bank."""
-    return all(outcome == _NOT_SENT for outcome in _outcomes(session, call_id))
+    return all(outcome == _NOT_SENT for outcome in calls.outcomes(session, call_id))
 
 
 def never_let_in(session: Session, call_id: str) -> bool:
     """Whether each of its sendings ended before it got to the bank, or with a token that the bank did not take. A
     refusal is no such end: alone it may be the no of a gateway (``is_refused_again``)."""
-    return all(outcome in (_NOT_SENT, _NO_ACCESS) for outcome in _outcomes(session, call_id))
+    return all(outcome in (_NOT_SENT, _NO_ACCESS) for outcome in calls.outcomes(session, call_id))
 
 
 def times_without_access(session: Session, call_id: str) -> int:
     """How many of its sendings came with a token that the bank did not take."""
-    return _outcomes(session, call_id).count(_NO_ACCESS)
+    return calls.outcomes(session, call_id).count(_NO_ACCESS)
 
 
 def is_refused(session: Session, call_id: str) -> bool:
     """Whether the last sending was refused, and none may have been done."""
-    outcomes = _outcomes(session, call_id)
+    outcomes = calls.outcomes(session, call_id)
     return outcomes[-1:] == [_REFUSED] and not may_have_been_done(session, call_id)
 
 
 def is_refused_again(session: Session, call_id: str) -> bool:
     """Whether the same bytes were refused twice. Once may be the no of a gateway that had passed them on; had it, the
     bank would have answered with the payment the second time."""
-    return is_refused(session, call_id) and _outcomes(session, call_id).count(_REFUSED) > 1
+    return is_refused(session, call_id) and calls.outcomes(session, call_id).count(_REFUSED) > 1
 
 
 def would_be_another_payment(session: Session, payment: Payment, profile: BankProfile, call_id: str) -> bool:
@@ -113,9 +112,3 @@ def is_left(uow: UnitOfWork, payment: Payment, profile: BankProfile, call: BankC
         or would_be_another_payment(uow.session, payment, profile, call.id)
         or why_unwanted(uow.session, payment) is not None
     )
-
-
-def _outcomes(session: Session, call_id: str) -> list[str | None]:
-    """Of each of its sendings, in their order; None: nothing is known of it yet."""
-    of_call = select(BankAttempt.outcome).where(BankAttempt.call_id == call_id).order_by(BankAttempt.number)
-    return list(session.scalars(of_call))

@@ -33,8 +33,6 @@ _NO, _YES = (Fact.REJECTED, Fact.CANCELLED), (Fact.DEBITED, Fact.CREDITED)
 #: what a bank may say against an end; a fact of execution corrects what was closed, and is not doubted
 _AGAINST = {PaymentState.SETTLED: _NO, **dict.fromkeys(CLOSED, (Fact.ACCEPTED,))}
 _AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_FOUND))}
-
-
 #: what its bank may say that it waits for an approval
 _NOT_ACCEPTED = (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN, *CLOSED)
 
