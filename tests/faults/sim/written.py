@@ -33,8 +33,9 @@ class Written:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self.times: dict[str, int] = {}
-        raw.create_function("note_written", 1, self._note)
+        self._times: dict[str, int] = {}
+        self._noted: list[str] = []  #: what is not counted yet
+        raw.create_function("note_written", 1, self._noted.append)  # nothing of Python's own runs at a write
         tables = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         for (table,) in tables.fetchall():
             for verb in ("INSERT", "DELETE"):
@@ -43,13 +44,18 @@ class Written:
                 self._count(f"{table}_{row[1]}", f'UPDATE OF "{row[1]}" ON main.{table}', f"{table}.{row[1]}")
 
     def _count(self, name: str, after: str, what: str) -> None:
-        self.times[what] = 0
+        self._times[what] = 0
         self._raw.execute(
             f"CREATE TEMP TRIGGER \"written_{name}\" AFTER {after} BEGIN SELECT note_written('{what}'); END"
         )
 
-    def _note(self, what: str) -> None:
-        self.times[what] += 1
+    @property
+    def times(self) -> Mapping[str, int]:
+        """How often each was written."""
+        for what in self._noted:
+            self._times[what] += 1
+        self._noted.clear()
+        return self._times
 
     def reading(self, name: str, query: str) -> Reading:
         """A query with its name before each row, and what it reads. Raises ValueError when that is not counted."""
@@ -63,7 +69,7 @@ class Written:
         read = {(table, column) for table, column in self._asks_for(query) if table != "json_each"}
         tables = {table for table, _ in read}
         columns = {f"{table}.{column}" for table, column in read if column not in _NO_COLUMN}
-        unknown = (tables | columns) - self.times.keys()
+        unknown = (tables | columns) - self._times.keys()
         if unknown or not read:
             raise ValueError(f"nobody counts how often {sorted(unknown)} is written, which is read by {query}")
         return tuple(sorted(tables | columns))
