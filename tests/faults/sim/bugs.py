@@ -206,7 +206,7 @@ def any_browser() -> Sequence[Change]:
 
 @bug("a code is taken from any issuer", "D3")
 def any_issuer() -> Sequence[Change]:
-    return [(service, "_is_from", lambda sca, issuer: True)]
+    return [(trips, "is_from", lambda sca, answer: True)]
 
 
 @bug("the second return counts instead of the first", "D3", "D4", "X1")
@@ -372,7 +372,7 @@ def closed_for_ever() -> Sequence[Change]:
 
 @bug("what the bank calls accepted stays closed, and its bill is offered", "B9")
 def accepted_and_offered() -> Sequence[Change]:
-    return [(step, "doubt", lambda uow, payment, *, answer=None: False), (status, "doubt", lambda *_, **__: False)]
+    return [(step, "doubt", lambda uow, payment, *, answer=None: None), (status, "doubt", lambda *_, **__: None)]
 
 
 @bug("the bank's word on a closed payment is not heard", "A3", "L9")

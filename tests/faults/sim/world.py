@@ -877,7 +877,8 @@ class World:
         bank = self.dice.choice(self.banks)
         rows = self.house.raw.execute(
             "SELECT c.bank_consent_id FROM consent c JOIN payment p ON p.consent_id = c.id"
-            " WHERE c.sca = '{}' AND p.state = 'unknown' AND c.bank_id = ?",
+            # also one that was closed here before the bank had said that it has it
+            " WHERE c.sca = '{}' AND p.state IN ('unknown', 'rejected', 'cancelled', 'expired') AND c.bank_id = ?",
             (bank.profile.id,),
         )
         bank.approve_without_link({row[0] for row in rows})
