@@ -80,6 +80,10 @@ class Task:
         """Done: the row goes with this transaction. Raises LostClaim when another worker has taken over."""
         work.finish(uow.session, self.claim)
 
+    def finish_if_ours(self, uow: UnitOfWork) -> None:
+        """Done, also where another worker has taken over and it may be done already."""
+        work.finish_if_ours(uow.session, self.claim)
+
     def run_again(self, uow: UnitOfWork, *, run_at: dt.datetime) -> None:
         """Not done yet: look again then. Raises LostClaim when another worker has taken over."""
         work.run_again(uow.session, self.claim, run_at=run_at)

@@ -361,6 +361,11 @@ def finish(session: Session, claim: Claim) -> None:
     _must_be_one(_execute(session, _FINISHING, _of(claim)))
 
 
+def finish_if_ours(session: Session, claim: Claim) -> None:
+    """End the row in the caller's transaction; one that is no longer ours is left to who has it."""
+    _execute(session, _FINISHING, _of(claim))
+
+
 def run_again(session: Session, claim: Claim, *, run_at: dt.datetime) -> None:
     """Not done yet, and nothing went wrong: look again at ``run_at``. Raises LostClaim when it is no longer ours."""
     _must_be_one(_execute(session, _WAITING, {**_of(claim), "until": run_at}))

@@ -30,7 +30,7 @@ from app.journey.payments.looks import follow_from
 from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import beginner
-from app.journey.payments.states import PaymentState, PaymentStep, Source
+from app.journey.payments.states import OVER, PaymentState, PaymentStep, Source
 from app.journey.payments.step import begin, raise_fence, step
 from app.journey.payments.terms import Terms, is_day_begun, kept_until, terms_of
 from app.journey.payments.way import trip_of
@@ -300,6 +300,7 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
     """The bank holds the order: keep its id, so that the customer can be sent there."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, intent.payment_id)
+        was_closed = payment.state in OVER
         calls.answered(uow, call_id=intent.call_id, number=intent.attempt, outcome="staged", answer=staged.raw_response)
         if staged.sca is not None:
             _with_link(task.services, uow, payment, staged)
@@ -309,7 +310,10 @@ def _staged(task: Task, intent: _Intent, staged: Staged) -> None:
             consent = uow.session.get_one(Consent, payment.consent_id)
             vault = task.services.vault
             tokens.hand_to_consent(uow.session, vault, payment.id, consent, intent.token, now=uow.now)
-        task.finish(uow)
+        if was_closed:  # another worker may have ended this work meanwhile: what the bank said is kept all the same
+            task.finish_if_ours(uow)
+        else:
+            task.finish(uow)
         uow.commit()
 
 
