@@ -42,6 +42,8 @@ CONSENT = Lifecycle(
             (S.AUTHORISED, E.AUTHORISE),
             (S.CONSUMED, E.CONSUME),
             (S.CONSUMED, E.AUTHORISE),
+            # its payment was taken back, perhaps is under way once more, and has ended: it was used all the same
+            *((S.CONSUMED, taken) for taken in (E.REJECT, E.EXPIRE, E.RESTORE, E.CORRECT)),
             (S.REJECTED, E.REJECT),
             (S.EXPIRED, E.EXPIRE),
         }

@@ -29,23 +29,31 @@ LEDGER: tuple[Invariant, ...] = (
     ),
     holds(
         "F2",
-        "what is settled was posted so once, and nothing else was",
+        "what is settled was posted so once more than it was taken back, and over its amount; and nothing else was",
         "SELECT p.id FROM payment p LEFT JOIN ledger_entry e ON e.payment_id = p.id"
-        " AND e.kind IN ('settled', 'corrected') AND e.account LIKE 'settled:%'"
-        " GROUP BY p.id, p.state HAVING count(e.id) <> CASE WHEN p.state IN ('settled', 'reversed') THEN 1 ELSE 0 END",
+        " AND e.kind IN ('settled', 'corrected', 'reversed') AND e.account LIKE 'settled:%'"
+        " GROUP BY p.id, p.state, p.amount_minor"
+        " HAVING sum(CASE e.kind WHEN 'reversed' THEN -1 WHEN 'settled' THEN 1 WHEN 'corrected' THEN 1 ELSE 0 END)"
+        " <> CASE WHEN p.state = 'settled' THEN 1 ELSE 0 END"
+        " OR COALESCE(sum(e.amount_minor), 0) <> CASE WHEN p.state = 'settled' THEN p.amount_minor ELSE 0 END",
     ),
     holds(
         "F3",
-        "what is due of an invoice, or owed of it, is what was billed less what its biller took off and payments have",
+        "what is due of an invoice is what was billed, less what its biller took off, less what was decided of it and"
+        " may be executed, or was; and no more is owed of it than goes beyond that",
         "SELECT i.id FROM invoice i LEFT JOIN ledger_balance due ON due.account = 'due:' || i.id"
         " LEFT JOIN (SELECT account, sum(amount_minor) AS minor FROM ledger_entry WHERE account LIKE 'owed:%'"
         " GROUP BY account) owed ON owed.account = 'owed:' || i.id"
-        " LEFT JOIN (SELECT d.invoice_id, sum(d.amount_minor + d.discount_minor) AS held FROM decision d"
-        " LEFT JOIN payment p ON p.decision_id = d.id"
-        " WHERE (p.id IS NULL OR p.state IN {held}) AND d.payment_id NOT IN {overpaid}"
-        " GROUP BY d.invoice_id) taken ON taken.invoice_id = i.id"
-        " WHERE i.means = 'credit_transfer' AND (due.account IS NULL OR due.balance_minor + COALESCE(owed.minor, 0)"
-        " <> i.amount_minor - i.credited_minor - COALESCE(taken.held, 0))",
+        " LEFT JOIN (SELECT d.invoice_id, sum(d.amount_minor + d.discount_minor) AS held, count(*) AS several"
+        " FROM decision d LEFT JOIN payment p ON p.decision_id = d.id WHERE p.id IS NULL OR p.state IN {held}"
+        " GROUP BY d.invoice_id) had ON had.invoice_id = i.id"
+        " WHERE i.means = 'credit_transfer' AND (due.account IS NULL"
+        " OR (i.amount_minor - i.credited_minor - COALESCE(had.held, 0) >= 0"
+        " AND due.balance_minor + COALESCE(owed.minor, 0) <> i.amount_minor - i.credited_minor - COALESCE(had.held, 0))"
+        " OR (i.amount_minor - i.credited_minor - COALESCE(had.held, 0) < 0 AND (due.balance_minor > 0"
+        " OR COALESCE(owed.minor, 0) < i.amount_minor - i.credited_minor - had.held"
+        # what is paid beside others is given back as that: what its biller took off, by the one that has it alone
+        " OR (had.several = 1 AND COALESCE(owed.minor, 0) <> i.amount_minor - i.credited_minor - had.held))))",
     ),
     holds(
         "F4",
@@ -79,9 +87,11 @@ LEDGER: tuple[Invariant, ...] = (
     ),
     holds(
         "F8",
-        "a payment under way holds its amount, and no other payment holds anything",
+        "a payment under way holds its amount, or one that came alive again some of it; and no other holds anything",
         "SELECT p.id FROM payment p LEFT JOIN ledger_balance b ON b.account = 'inflight:' || p.id"
-        " WHERE COALESCE(b.balance_minor, 0) <> CASE WHEN p.state IN {live} THEN p.amount_minor ELSE 0 END",
+        " WHERE COALESCE(b.balance_minor, 0) > CASE WHEN p.state IN {live} THEN p.amount_minor ELSE 0 END"
+        " OR (p.state IN {live} AND COALESCE(b.balance_minor, 0) < p.amount_minor AND NOT EXISTS (SELECT 1"
+        " FROM payment_history h WHERE h.payment_id = p.id AND h.before IN {not_done} AND h.after = 'unknown'))",
     ),
     holds(
         "F9",

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-#: lists of states, and one of payments, that several queries name
+#: lists of states, and a table of payments, that several queries name
 _WORDS = {
     "live": "('prepared', 'initiating', 'awaiting_customer', 'authorised', 'submitting', 'accepted', 'unknown')",
     "held": "('prepared', 'initiating', 'awaiting_customer', 'authorised', 'submitting', 'accepted', 'unknown',"
     " 'settled')",
     "closed": "('rejected', 'cancelled', 'expired')",
     "ended": "('settled', 'rejected', 'cancelled', 'expired', 'reversed')",
-    # corrections that came on top of another payment of the same invoice: the biller owes them
-    "overpaid": "(SELECT payment_id FROM ledger_entry"
-    " WHERE kind = 'corrected' AND account LIKE 'adjust:%' AND amount_minor < 0 AND payment_id IS NOT NULL"
-    " AND payment_id NOT IN (SELECT payment_id FROM ledger_entry WHERE kind = 'applied' AND payment_id IS NOT NULL))",
+    "not_done": "('rejected', 'cancelled', 'expired', 'reversed')",
+    # what each payment has of its invoice, by the books
+    "taken": "(SELECT invoice_id, payment_id, -sum(amount_minor) AS minor FROM ledger_entry"
+    " WHERE payment_id IS NOT NULL AND (account LIKE 'due:%' OR account LIKE 'owed:%')"
+    " GROUP BY invoice_id, payment_id)",
 }
 _TOGETHER = re.compile(r"\{together:([^,}]+),([^}]+)\}")
 _ASKED = re.compile(r"\{asked:([^,}]+),([^}]+)\}")

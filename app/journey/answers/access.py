@@ -11,7 +11,7 @@ from app.errors import NotFound
 from app.journey.answers.models import AnswerPolicy, BillAnswer
 from app.journey.answers.rules import Policy, kinds_for, later_days
 from app.journey.answers.states import AnswerKind, AnswerState
-from app.journey.invoices.access import is_paid_on_top, takes_parts
+from app.journey.invoices.access import takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 
@@ -41,7 +41,7 @@ def open_answer(session: Session, invoice_id: str) -> BillAnswer | None:
     )
 
 
-def kinds_of(session: Session, invoice: Invoice, *, today: dt.date) -> tuple[AnswerKind, ...]:
+def kinds_of(invoice: Invoice, *, today: dt.date) -> tuple[AnswerKind, ...]:
     """What its customer may say of this bill, as it is now."""
     return kinds_for(
         state=InvoiceState(invoice.state),
@@ -49,16 +49,16 @@ def kinds_of(session: Session, invoice: Invoice, *, today: dt.date) -> tuple[Ans
         is_delivered=invoice.is_delivered,
         due_on=invoice.due_on,
         pay_by=invoice.pay_by,
-        takes_parts=_takes_parts(session, invoice),
+        takes_parts=_takes_parts(invoice),
         today=today,
     )
 
 
-def _takes_parts(session: Session, invoice: Invoice) -> bool:
+def _takes_parts(invoice: Invoice) -> bool:
     """Whether what is left can be, and may be, paid in parts. Not while lines are disputed: a proposal would take that
     back."""
     is_free = invoice.left.minor > 1 and not invoice.held_back_minor
-    return is_free and takes_parts(invoice) and not is_paid_on_top(session, invoice)
+    return is_free and takes_parts(invoice)
 
 
 def days_of(invoice: Invoice, *, today: dt.date) -> tuple[dt.date, dt.date] | None:

@@ -163,7 +163,7 @@ def sayable(session: Session, *, invoice_id: str, customer_id: str, today: dt.da
     invoice = session.get(Invoice, invoice_id)
     if invoice is None or invoice.customer_id != customer_id:
         raise NotFound("bill")
-    kinds = kinds_of(session, invoice, today=today)
+    kinds = kinds_of(invoice, today=today)
     policy = policy_of(session, invoice.biller_id) if invoice.biller_id is not None else None
     days = granted = in_parts = None
     if AnswerKind.MORE_TIME in kinds and invoice.due_on:

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
 
 from app.audit import entries
 from app.audit.kinds import Kind
@@ -81,7 +80,7 @@ def say(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, said: Said) ->
     customer = signed_in.customer
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     today = today_of(customer, uow.now)
-    _must_be_sayable(uow.session, invoice, said.kind, today=today)
+    _must_be_sayable(invoice, said.kind, today=today)
     values = _checked(invoice, said, today=today)
     _must_not_be_too_many(uow, invoice.id)
     before = open_answer(uow.session, invoice.id)
@@ -226,8 +225,8 @@ def checked_words(words: str, *, pointer: str = "/words") -> str | None:
         raise _wrong(pointer, f"Write at most {WORDS_MAX} ordinary characters.") from refused
 
 
-def _must_be_sayable(session: Session, invoice: Invoice, kind: AnswerKind, *, today: dt.date) -> None:
-    if kind in kinds_of(session, invoice, today=today):
+def _must_be_sayable(invoice: Invoice, kind: AnswerKind, *, today: dt.date) -> None:
+    if kind in kinds_of(invoice, today=today):
         return
     if invoice.state == InvoiceState.IN_PAYMENT:
         raise Conflict(

@@ -25,7 +25,7 @@ from app.journey.invoices.chain import earlier_ids
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import Original
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger.service import executed_of, is_overpaid, overpaid_of, taken_of
+from app.journey.ledger.service import overpaid_of, positions_of, taken_of
 from app.journey.payments.read import BillForBiller, bill_for_biller
 from app.journey.plans.read import PlanForBiller, standing_for_biller
 from app.journey.refunds.access import refund_owed, unpromised
@@ -324,7 +324,7 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
 
 def _discount_taken(session: Session, invoice: Invoice) -> TakenDiscount | None:
     """One at the most: it is for who pays all at once."""
-    paid_by = [each for each in executed_of(session, [invoice.id]) if not is_overpaid(session, payment_id=each)]
+    paid_by = [each for each, has in positions_of(session, invoice.id).items() if has.settled and has.adjusted > 0]
     for one in session.scalars(select(Decision).where(Decision.payment_id.in_(paid_by))):
         if one.discount_until is not None:
             return TakenDiscount(

@@ -15,7 +15,7 @@ from app.errors import Conflict, FieldError, Invalid
 from app.journey.decisions import payee_checks, under_consent
 from app.journey.decisions.bank_days import is_bank_day
 from app.journey.decisions.models import PayeeCheck
-from app.journey.invoices.access import must_not_be_paid_on_top, must_take_parts, payee_of
+from app.journey.invoices.access import must_take_parts, payee_of
 from app.journey.invoices.chain import EarlierPayments, earlier_payments
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import discount_on
@@ -79,7 +79,6 @@ def order_now(
     it take of the same standing consent. Raises Conflict (NotCovered among them), Invalid, and NotFound for a standing
     consent that is not this customer's at this bank."""
     earlier = earlier_of(uow.session, invoice)
-    must_not_be_paid_on_top(uow.session, invoice)
     if wanted.part is not None or invoice.held_back_minor:
         must_take_parts(invoice)
     today = today_of(customer, uow.now)

@@ -69,21 +69,6 @@ def must_take_parts(invoice: Invoice) -> None:
         raise Conflict("not-in-parts", "This bill is to be paid in one. Nothing was paid.")
 
 
-def is_paid_on_top(session: Session, invoice: Invoice) -> bool:
-    """Whether a payment was executed on top of those that have paid of it: only of one that was paid in parts can
-    something seem to be left all the same."""
-    return invoice.paid_minor > 0 and ledger.overpaid_of(session, invoice.id) > 0
-
-
-def must_not_be_paid_on_top(session: Session, invoice: Invoice) -> None:
-    """No payment was executed on top of others: what seems to be left its customer has paid, and it is owed back.
-    Raises Conflict."""
-    if is_paid_on_top(session, invoice):
-        raise Conflict(
-            "paid-on-top", "A payment of this bill happened after all: you have paid what is left. Ask the company."
-        )
-
-
 def payee_of(invoice: Invoice) -> tuple[str, str]:
     """The vetted holder and account that a payment of it goes to. Raises Conflict where it is not paid here."""
     if invoice.payee_name is None or invoice.payee_iban is None:

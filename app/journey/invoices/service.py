@@ -303,15 +303,12 @@ def claim(uow: UnitOfWork, taken: Claim) -> None:
     _follow_ledger(uow, taken.invoice_id)
 
 
-def is_free(uow: UnitOfWork, wanted: Claim) -> bool:
-    """Whether a payment could have the invoice now. Nobody takes it until this transaction ends."""
-    return ledger.is_free(uow, wanted)
-
-
-def reclaim(uow: UnitOfWork, taken: Claim) -> None:
-    """A payment that was closed as not done may happen after all: the invoice, which ``is_free``, is kept for it."""
-    ledger.reclaim(uow, taken)
+def reclaim(uow: UnitOfWork, taken: Claim) -> int:
+    """A payment that was closed as not done may happen after all, or has found too little of the invoice when it came
+    alive again: what is left of it is kept for this one. Returns how much, in minor units."""
+    minor = ledger.reclaim(uow, taken)
     _follow_ledger(uow, taken.invoice_id)
+    return minor
 
 
 def release(uow: UnitOfWork, taken: Claim, *, is_sure: bool) -> None:
@@ -324,29 +321,35 @@ def release(uow: UnitOfWork, taken: Claim, *, is_sure: bool) -> None:
     _payment_has_ended(uow, taken.invoice_id)
 
 
+def end_with_nothing(uow: UnitOfWork, invoice_id: str) -> None:
+    """A payment that found nothing left of the invoice when it came alive again has ended."""
+    _payment_has_ended(uow, invoice_id)
+
+
 def settle(uow: UnitOfWork, taken: Claim) -> None:
     """The payment happened."""
     lock(uow, taken.invoice_id)  # what is due of it first: it may be taken back in this very transaction
-    ledger.settle(uow, taken)
-    _pay(uow, taken.invoice_id, taken.whole)
+    _pay(uow, taken.invoice_id, ledger.settle(uow, taken))
     _tell_refund(uow, taken.invoice_id)
     _payment_has_ended(uow, taken.invoice_id)
 
 
-def correct(uow: UnitOfWork, taken: Claim) -> bool:
-    """A payment that was closed as not done happened after all. False when others have left too little for it."""
-    free = ledger.correct(uow, taken)
-    if free:
-        _pay(uow, taken.invoice_id, taken.whole)
+def correct(uow: UnitOfWork, taken: Claim) -> int:
+    """A payment that has nothing of the invoice happened after all: it pays what others have left of it. Returns how
+    much, in minor units; the rest of it is owed back."""
+    minor = ledger.correct(uow, taken)
+    if minor:
+        _pay(uow, taken.invoice_id, minor)
         _tell_refund(uow, taken.invoice_id)
-    return free
+    return minor
 
 
 def reopen(uow: UnitOfWork, taken: Claim) -> None:
     """The bank took the payment back: what it paid is due again, unless another payment paid that too."""
     owed = ledger.owed_of(uow.session, taken.invoice_id)
-    if ledger.reverse(uow, taken):
-        _pay(uow, taken.invoice_id, -taken.whole)
+    minor = ledger.reverse(uow, taken)
+    if minor:
+        _pay(uow, taken.invoice_id, -minor)
         _become_free(uow, taken.invoice_id)
         if owed and not ledger.owed_of(uow.session, taken.invoice_id):
             _record_refund(uow, taken.invoice_id, 0)  # nobody is to give back what came back

@@ -37,6 +37,28 @@ class Claim:
         return self.amount.minor + self.discount.minor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """What a payment has of its invoice, in minor units: all that was posted of it together."""
+
+    taken: int = 0  #: of the invoice: it went down by so much
+    held: int = 0  #: of the customer's money, as long as the payment is under way
+    settled: int = 0  #: of the customer's money, once its bank has executed it
+
+    @property
+    def adjusted(self) -> int:
+        """Above zero the discount that was let off; below, what was executed on top of other payments."""
+        return self.taken - self.held - self.settled
+
+    @property
+    def on_top(self) -> int:
+        """What was executed and found no room in the invoice: to be given back."""
+        return max(-self.adjusted, 0)
+
+
+NOTHING = Position()
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     account: str
@@ -93,62 +115,31 @@ def shared(lines: Lines, *, invoice_id: str, due_minor: int, owed_minor: int) ->
     )
 
 
-def initiated(claim: Claim) -> Lines:
-    """The customer decided, or what was released may happen after all: no other payment may take this part of it."""
+def holding(claim: Claim, taken: int) -> Position:
+    """Of a payment under way that has so much: its amount first, and what goes beyond that is its discount."""
+    return Position(taken=taken, held=min(taken, claim.amount.minor))
+
+
+def executed(claim: Claim, taken: int) -> Position:
+    """Of a payment that its bank executed: of its amount what went into no invoice is to be given back."""
+    return Position(taken=taken, settled=claim.amount.minor)
+
+
+def moved(claim: Claim, before: Position, after: Position) -> Lines:
+    """From what a payment had to what it has now."""
     return _lines(
-        Line(due(claim.invoice_id), -claim.whole),
-        Line(inflight(claim.payment_id), claim.amount.minor),
-        Line(adjust_of(claim.creditor), claim.discount.minor),
+        Line(due(claim.invoice_id), before.taken - after.taken),
+        Line(inflight(claim.payment_id), after.held - before.held),
+        Line(settled_of(claim.creditor), after.settled - before.settled),
+        Line(adjust_of(claim.creditor), after.adjusted - before.adjusted),
     )
 
 
-def released(claim: Claim) -> Lines:
-    """The payment will not happen: all is due again."""
-    return _negated(initiated(claim))
-
-
-def settled(claim: Claim) -> Lines:
-    """The bank executed it."""
-    return (
-        Line(inflight(claim.payment_id), -claim.amount.minor),
-        Line(settled_of(claim.creditor), claim.amount.minor),
-    )
-
-
-def corrected(claim: Claim) -> Lines:
-    """The bank executed what we had closed as not done, and the invoice is still free: it is paid after all."""
-    return _lines(
-        Line(due(claim.invoice_id), -claim.whole),
-        Line(settled_of(claim.creditor), claim.amount.minor),
-        Line(adjust_of(claim.creditor), claim.discount.minor),
-    )
-
-
-def overpaid(claim: Claim) -> Lines:
-    """The same when another payment has taken the invoice meanwhile: the biller has to give this one back."""
-    return (
-        Line(settled_of(claim.creditor), claim.amount.minor),
-        Line(adjust_of(claim.creditor), -claim.amount.minor),
-    )
-
-
-def applied(claim: Claim) -> Lines:
-    """That other payment has ended without effect: this one pays the invoice, and nothing is to be given back."""
-    return Line(due(claim.invoice_id), -claim.whole), Line(adjust_of(claim.creditor), claim.whole)
-
-
-def reversed_(claim: Claim) -> Lines:
-    """The bank took back what it had executed: all is due again, and the discount is open anew."""
-    return _negated(corrected(claim))
-
-
-def overpaid_reversed(claim: Claim) -> Lines:
-    """The bank took back what the biller would have had to give back."""
-    return _negated(overpaid(claim))
-
-
-def _negated(lines: Lines) -> Lines:
-    return tuple(Line(line.account, -line.minor) for line in lines)
+def room(claim: Claim, before: Position, *, due_minor: int, others_minor: int) -> int:
+    """How much more of its invoice a payment may take that was closed, or executed on top: what is due, where others
+    have some of it. Where none has, all that it lacks: what its biller took off meanwhile is a refund owed then."""
+    lacks = claim.whole - before.taken
+    return min(lacks, due_minor) if others_minor else lacks
 
 
 def _lines(*lines: Line) -> Lines:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult, bindparam, delete, func, select, update
@@ -12,7 +13,7 @@ from app.db.many import among, insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.journey.ledger import rules
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
-from app.journey.ledger.rules import Claim, Lines
+from app.journey.ledger.rules import Claim, Lines, Position
 from connectors.money import Money
 
 
@@ -66,7 +67,7 @@ def unbill(uow: UnitOfWork, *, invoice_id: str) -> bool:
 def initiate(uow: UnitOfWork, claim: Claim) -> None:
     """Take the invoice for a payment: two tabs, two devices and two workers meet here. Raises Overdrawn."""
     _open(uow.session, rules.inflight(claim.payment_id), claim.amount.currency)
-    _post_claim(uow, "initiated", claim, rules.initiated(claim))
+    _move_to(uow, "initiated", claim, rules.NOTHING, rules.holding(claim, claim.whole))
 
 
 def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, creditor: str, amount: Money) -> None:
@@ -82,51 +83,45 @@ def credit(uow: UnitOfWork, *, correction_id: str, invoice_id: str, creditor: st
     )
 
 
-def is_free(uow: UnitOfWork, claim: Claim) -> bool:
-    """Whether what this payment takes is due; or less is, because its biller took something off, and no payment has any
-    of it. Nobody else takes it until the transaction ends.
-    """
-    if balance_of(uow.session, rules.due(claim.invoice_id), lock=True) >= claim.whole:
-        return True
-    held = select(func.sum(LedgerEntry.amount_minor)).where(
-        LedgerEntry.invoice_id == claim.invoice_id,
-        LedgerEntry.payment_id.is_not(None),
-        LedgerEntry.account.in_((rules.due(claim.invoice_id), rules.owed(claim.invoice_id))),
-    )
-    return not uow.session.scalar(held)
+def reclaim(uow: UnitOfWork, claim: Claim) -> int:
+    """A payment that was closed as not done may happen after all: it takes what others have left of the invoice. Of
+    one that is under way again, and found too little then: what has become free. Returns how much, in minor units."""
+    before = position_of(uow.session, claim.payment_id)
+    if before.settled:
+        raise Overdrawn(rules.inflight(claim.payment_id))
+    more = _room(uow, claim, before)
+    number = _times(uow.session, claim, "reclaimed") + 1
+    _move_to(uow, "reclaimed", claim, before, rules.holding(claim, before.taken + more), number=number)
+    return more
 
 
-def reclaim(uow: UnitOfWork, claim: Claim) -> None:
-    """A payment that was closed as not done may happen after all. Raises Overdrawn."""
-    if not is_free(uow, claim):
-        raise Overdrawn(rules.due(claim.invoice_id))
-    number = _reclaims(uow.session, claim) + 1
-    _post_claim(uow, "reclaimed", claim, rules.initiated(claim), number=number)
+def release(uow: UnitOfWork, claim: Claim) -> int:
+    """The payment will not happen. Returns how much of the invoice it had. Raises Overdrawn where it holds nothing."""
+    before = _holding(uow, claim)
+    # each taking is given back once at the most
+    _move_to(uow, "released", claim, before, rules.NOTHING, number=_times(uow.session, claim, "reclaimed"))
+    return before.taken
 
 
-def release(uow: UnitOfWork, claim: Claim) -> None:
-    """The payment will not happen."""
-    _post_claim(uow, "released", claim, rules.released(claim), number=_reclaims(uow.session, claim))
+def settle(uow: UnitOfWork, claim: Claim) -> int:
+    """The bank executed it. Returns how much of the invoice it has paid. Raises Overdrawn where it holds nothing."""
+    before = _holding(uow, claim)
+    number = _times(uow.session, claim, "reversed")
+    _move_to(uow, "settled", claim, before, rules.executed(claim, before.taken), number=number)
+    return before.taken
 
 
-def _reclaims(session: Session, claim: Claim) -> int:
-    """How often this payment has taken its invoice again: each taking is given back once at the most."""
-    reclaims = select(func.count(LedgerEntry.posting.distinct())).where(
-        LedgerEntry.payment_id == claim.payment_id, LedgerEntry.kind == "reclaimed"
-    )
-    return session.scalars(reclaims).one()
-
-
-def settle(uow: UnitOfWork, claim: Claim) -> None:
-    """The bank executed it."""
-    _post_claim(uow, "settled", claim, rules.settled(claim))
-
-
-def correct(uow: UnitOfWork, claim: Claim) -> bool:
-    """The bank executed what was closed as not done. False when the invoice was taken meanwhile: it is paid twice."""
-    free = is_free(uow, claim)
-    _post_claim(uow, "corrected", claim, rules.corrected(claim) if free else rules.overpaid(claim))
-    return free
+def correct(uow: UnitOfWork, claim: Claim) -> int:
+    """The bank executed what holds nothing: it was closed as not done, or found nothing left as it came alive again.
+    Returns how much of the invoice it has paid; the rest of it is paid on top. Raises Overdrawn where it holds
+    something, or was executed already."""
+    before = position_of(uow.session, claim.payment_id)
+    if before != rules.NOTHING:
+        raise Overdrawn(rules.inflight(claim.payment_id))
+    taken = _room(uow, claim, before)
+    number = _times(uow.session, claim, "reversed")
+    _move_to(uow, "corrected", claim, before, rules.executed(claim, taken), number=number)
+    return taken
 
 
 def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> int:
@@ -135,56 +130,124 @@ def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> int:
     paid once more.
     """
     taken = 0
-    for claim in sorted(_overpaid(uow.session, invoice_id), key=lambda claim: -claim.whole):
-        if is_free(uow, claim):
-            _post_claim(uow, "applied", claim, rules.applied(claim))
-            taken += claim.whole
+    on_top = {each: at for each, at in positions_of(uow.session, invoice_id).items() if at.on_top}
+    for claim in sorted(_claims(uow.session, invoice_id, on_top), key=lambda claim: -claim.whole):
+        before = on_top[claim.payment_id]
+        more = _room(uow, claim, before)
+        number = _times(uow.session, claim, "applied")
+        _move_to(uow, "applied", claim, before, rules.executed(claim, before.taken + more), number=number)
+        taken += more
     return taken
 
 
-def _overpaid(session: Session, invoice_id: str) -> Iterator[Claim]:
-    """The payments of an invoice that the biller would have to give back, the earliest first."""
-    entries = session.scalars(
-        select(LedgerEntry).where(LedgerEntry.invoice_id == invoice_id).order_by(LedgerEntry.id)
-    ).all()
-    postings = {entry.posting for entry in entries}
-    taken = {entry.payment_id: -entry.amount_minor for entry in entries if entry.kind == "initiated" and _is_due(entry)}
-    for entry in entries:
-        payment_id = entry.payment_id
-        owed = entry.kind == "corrected" and entry.account.startswith("adjust:") and entry.amount_minor < 0
-        if owed and payment_id is not None and not {f"applied:{payment_id}", f"reversed:{payment_id}"} & postings:
-            amount = Money(-entry.amount_minor, entry.currency)
-            yield Claim(
-                invoice_id=invoice_id,
-                payment_id=payment_id,
-                creditor=entry.account.removeprefix("adjust:"),
-                amount=amount,
-                discount=Money(taken[payment_id], entry.currency) - amount,
-            )
-
-
-def _is_due(entry: LedgerEntry) -> bool:
-    return entry.account.startswith("due:")
-
-
-def reverse(uow: UnitOfWork, claim: Claim) -> bool:
-    """The bank took back what it had executed. False when that had been paid twice, so that nothing is due again."""
+def reverse(uow: UnitOfWork, claim: Claim) -> int:
+    """The bank took back what it had executed. Returns how much of the invoice it had paid: what was on top of others
+    makes nothing due again. Raises Overdrawn where it was not executed."""
     balance_of(uow.session, rules.due(claim.invoice_id), lock=True)  # nobody may apply it to the invoice meanwhile
-    twice = is_overpaid(uow.session, payment_id=claim.payment_id)
-    lines = rules.overpaid_reversed(claim) if twice else rules.reversed_(claim)
-    _post_claim(uow, "reversed", claim, lines)
-    return not twice
+    before = position_of(uow.session, claim.payment_id)
+    if not before.settled:
+        raise Overdrawn(rules.settled_of(claim.creditor))
+    number = _times(uow.session, claim, "reversed")
+    _move_to(uow, "reversed", claim, before, rules.NOTHING, number=number)
+    return before.taken
 
 
-def is_overpaid(session: Session, *, payment_id: str) -> bool:
-    """Whether this payment was executed on top of another one of the same invoice, which still has it."""
-    on_top = select(LedgerEntry.id).where(
-        LedgerEntry.posting == f"corrected:{payment_id}",
-        LedgerEntry.account.startswith("adjust:"),
-        LedgerEntry.amount_minor < 0,
+def _room(uow: UnitOfWork, claim: Claim, before: Position) -> int:
+    """How much more of the invoice it may take. Nobody else takes it until the transaction ends."""
+    due_minor = balance_of(uow.session, rules.due(claim.invoice_id), lock=True)
+    others = select(func.sum(LedgerEntry.amount_minor)).where(
+        LedgerEntry.invoice_id == claim.invoice_id,
+        LedgerEntry.payment_id != claim.payment_id,
+        LedgerEntry.account.in_((rules.due(claim.invoice_id), rules.owed(claim.invoice_id))),
     )
-    applied = select(LedgerEntry.id).where(LedgerEntry.posting == f"applied:{payment_id}").limit(1)
-    return session.scalar(on_top) is not None and session.scalar(applied) is None
+    others_minor = -(uow.session.scalar(others) or 0)
+    return rules.room(claim, before, due_minor=due_minor, others_minor=others_minor)
+
+
+def _holding(uow: UnitOfWork, claim: Claim) -> Position:
+    position = position_of(uow.session, claim.payment_id)
+    if not position.held:
+        raise Overdrawn(rules.inflight(claim.payment_id))
+    return position
+
+
+def _times(session: Session, claim: Claim, kind: str) -> int:
+    """How often this was posted of the payment."""
+    of_kind = select(func.count(LedgerEntry.posting.distinct())).where(
+        LedgerEntry.payment_id == claim.payment_id, LedgerEntry.kind == kind
+    )
+    return session.scalars(of_kind).one()
+
+
+def _claims(session: Session, invoice_id: str, payment_ids: Collection[str]) -> list[Claim]:
+    """What these payments of an invoice were to take of it, as it was posted when they were decided."""
+    if not payment_ids:
+        return []
+    entries = session.scalars(
+        select(LedgerEntry)
+        .where(
+            LedgerEntry.invoice_id == invoice_id,
+            LedgerEntry.kind == "initiated",
+            LedgerEntry.payment_id.in_(payment_ids),
+        )
+        .order_by(LedgerEntry.id)
+    )
+    lines: dict[str, dict[str, LedgerEntry]] = {}
+    for entry in entries:
+        lines.setdefault(entry.payment_id or "", {})[_kind_of(entry.account)] = entry
+    creditors = session.scalars(
+        select(LedgerEntry.account).where(
+            LedgerEntry.posting == f"billed:{invoice_id}", LedgerEntry.account.startswith("biller:")
+        )
+    ).one()
+    return [
+        Claim(
+            invoice_id=invoice_id,
+            payment_id=payment_id,
+            creditor=creditors.removeprefix("biller:"),
+            amount=Money(of["inflight"].amount_minor, of["inflight"].currency),
+            discount=Money(of["adjust"].amount_minor if "adjust" in of else 0, of["inflight"].currency),
+        )
+        for payment_id, of in lines.items()
+    ]
+
+
+_OF_PAYMENT = (
+    select(LedgerEntry.account, func.sum(LedgerEntry.amount_minor))
+    .where(LedgerEntry.payment_id == bindparam("of_payment"))
+    .group_by(LedgerEntry.account)
+)
+_OF_INVOICE = (
+    select(LedgerEntry.payment_id, LedgerEntry.account, func.sum(LedgerEntry.amount_minor))
+    .where(LedgerEntry.invoice_id == bindparam("of_invoice"), LedgerEntry.payment_id.is_not(None))
+    .group_by(LedgerEntry.payment_id, LedgerEntry.account)
+    .order_by(LedgerEntry.payment_id)
+)
+
+
+def position_of(session: Session, payment_id: str) -> Position:
+    """What one payment has of its invoice; nothing where none was ever posted."""
+    rows = session.execute(_OF_PAYMENT, {"of_payment": payment_id})
+    return _position({row[0]: row[1] for row in rows})
+
+
+def positions_of(session: Session, invoice_id: str) -> dict[str, Position]:
+    """What each payment of an invoice has of it, by their ids and in their order."""
+    sums: dict[str, dict[str, int]] = {}
+    for payment_id, account, minor in session.execute(_OF_INVOICE, {"of_invoice": invoice_id}):
+        sums.setdefault(payment_id or "", {})[account] = minor
+    return {payment_id: _position(of) for payment_id, of in sums.items()}
+
+
+def _position(sums: Mapping[str, int]) -> Position:
+    of = Counter[str]()
+    for account, minor in sums.items():
+        of[_kind_of(account)] += int(minor)
+    return Position(taken=-of["due"] - of["owed"], held=of["inflight"], settled=of["settled"])
+
+
+def _kind_of(account: str) -> str:
+    return account.partition(":")[0]
 
 
 def is_held(session: Session, invoice_id: str) -> bool:
@@ -197,10 +260,14 @@ def is_held(session: Session, invoice_id: str) -> bool:
 
 def executed_of(session: Session, invoice_ids: Collection[str]) -> tuple[str, ...]:
     """The ids of the payments of these invoices that banks have executed and not taken back, in order."""
-    executed = select(LedgerEntry.payment_id).where(LedgerEntry.invoice_id.in_(invoice_ids))
-    taken_back = executed.where(LedgerEntry.kind == "reversed")
-    standing = executed.where(LedgerEntry.kind.in_(("settled", "corrected")), LedgerEntry.payment_id.not_in(taken_back))
-    return tuple(filter(None, session.scalars(standing.distinct().order_by(LedgerEntry.payment_id))))
+    executed = (
+        select(LedgerEntry.payment_id)
+        .where(LedgerEntry.invoice_id.in_(invoice_ids), LedgerEntry.account.startswith("settled:"))
+        .group_by(LedgerEntry.payment_id)
+        .having(func.sum(LedgerEntry.amount_minor) > 0)
+        .order_by(LedgerEntry.payment_id)
+    )
+    return tuple(filter(None, session.scalars(executed)))
 
 
 _BALANCE = select(LedgerBalance.balance_minor).where(LedgerBalance.account == bindparam("of_account"))
@@ -226,32 +293,18 @@ def owed_of(session: Session, invoice_id: str) -> int:
 
 def let_off_of(session: Session, invoice_id: str) -> int:
     """Minor units of discount that the payments which have an invoice were let off."""
-    of_each = (
-        select(func.sum(LedgerEntry.amount_minor).label("minor"))
-        .where(
-            LedgerEntry.invoice_id == invoice_id,
-            LedgerEntry.payment_id.is_not(None),
-            LedgerEntry.account.startswith("adjust:"),
-        )
-        .group_by(LedgerEntry.payment_id)
-        .subquery()
-    )
-    # below zero: paid on top of another one, which is no discount
-    return int(session.scalar(select(func.sum(of_each.c.minor)).where(of_each.c.minor > 0)) or 0)
+    return sum(max(each.adjusted, 0) for each in positions_of(session, invoice_id).values())
 
 
 def taken_of(session: Session, invoice_id: str) -> int:
     """Minor units that payments have taken from its customer's account and paid of the invoice; what was paid on top of
     another one is not in it, and no discount."""
-    settled = select(func.sum(LedgerEntry.amount_minor)).where(
-        LedgerEntry.invoice_id == invoice_id, LedgerEntry.account.startswith("settled:")
-    )
-    return int(session.scalar(settled) or 0) - overpaid_of(session, invoice_id)
+    return sum(each.settled - each.on_top for each in positions_of(session, invoice_id).values())
 
 
 def overpaid_of(session: Session, invoice_id: str) -> int:
     """Minor units that were paid on top of another payment of an invoice."""
-    return sum(claim.amount.minor for claim in _overpaid(session, invoice_id))
+    return sum(each.on_top for each in positions_of(session, invoice_id).values())
 
 
 def _shared(session: Session, invoice_id: str, lines: Lines) -> Lines:
@@ -264,8 +317,9 @@ def _open(session: Session, account: str, currency: str) -> None:
     session.flush()
 
 
-def _post_claim(uow: UnitOfWork, kind: str, claim: Claim, lines: Lines, *, number: int = 0) -> None:
-    due = rules.due(claim.invoice_id)
+def _move_to(uow: UnitOfWork, kind: str, claim: Claim, before: Position, after: Position, *, number: int = 0) -> None:
+    """Post what brings a payment from what it had to what it has now; nothing where that is the same."""
+    lines, due = rules.moved(claim, before, after), rules.due(claim.invoice_id)
     if kind != "initiated" and any(line.account == due for line in lines):
         lines = _shared(uow.session, claim.invoice_id, lines)  # a decision takes what is free, and nothing else (K6)
     _post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.unit_of_work import UnitOfWork
@@ -19,7 +19,7 @@ from app.journey.invoices.twins import twins
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.own_consent import is_own
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import CLOSED, PaymentState, Source
+from app.journey.payments.states import NOT_DONE, PaymentState, Source
 from app.journey.payments.way import trip_of
 from app.people import stops
 from app.people.accounts import may_be_paid, was_held_since
@@ -44,27 +44,17 @@ _PAID_BESIDE = (
     )
     .order_by(Payment.id)
 )
-_ALIVE_AGAIN = (
-    select(Payment.id)
-    .join(Decision, Decision.id == Payment.decision_id)
-    .where(
-        Payment.invoice_id == bindparam("of_invoice"),
-        Payment.id != bindparam("but"),
-        Payment.state.not_in((*CLOSED, PaymentState.SETTLED, PaymentState.REVERSED)),
-        Decision.decided_at < bindparam("decided_at"),
-    )
-    .limit(1)
+_ALIVE = select(Payment).where(
+    Payment.invoice_id == bindparam("of_invoice"),
+    Payment.id != bindparam("but"),
+    Payment.state.not_in((*NOT_DONE, PaymentState.SETTLED)),
 )
-_DOUBTED = (
-    select(Payment)
-    .where(
-        Payment.invoice_id == bindparam("of_invoice"),
-        Payment.id != bindparam("but"),
-        Payment.state.in_(CLOSED),
-        Payment.doubted_since.is_not(None),
-    )
-    .order_by(Payment.id)
-)
+_ALIVE_IN_ORDER = _ALIVE.order_by(Payment.id)
+_EARLIER = Decision.decided_at < bindparam("decided_at")
+_ALIVE_FIRST = _ALIVE.join(Decision, Decision.id == Payment.decision_id).with_only_columns(Payment.id).limit(1)
+#: to which what its bank has accepted gives way, and what it has not
+_BEFORE_ACCEPTED = _ALIVE_FIRST.where(Payment.accepted_at.is_not(None), _EARLIER)
+_BEFORE_OTHERS = _ALIVE_FIRST.where(or_(Payment.accepted_at.is_not(None), _EARLIER))
 _CREDITED = select(Invoice.credited_minor).where(Invoice.id == bindparam("of_invoice"))
 _SOURCE = select(PaymentHistory.source).where(
     PaymentHistory.payment_id == bindparam("of_payment"), PaymentHistory.sequence == bindparam("at")
@@ -113,15 +103,16 @@ def paid_by_another(session: Session, payment: Payment, decision: Decision) -> s
 
 
 def _alive_again(session: Session, payment: Payment, decision: Decision) -> str | None:
-    """The payment of the same invoice that was decided before this one, so that it was closed by then, and that may
-    happen after all. None: there is none. Of two parts one is paid after the other."""
+    """The payment of the same invoice that was closed when this one was decided, or this one when that was, and that
+    may happen after all, and sooner than this one: its bank has accepted it, or it was decided earlier. None: there is
+    none. Of two parts one is paid after the other."""
     of = {"of_invoice": payment.invoice_id, "but": payment.id, "decided_at": decision.decided_at}
-    return session.scalar(_ALIVE_AGAIN, of)
+    return session.scalar(_BEFORE_OTHERS if payment.accepted_at is None else _BEFORE_ACCEPTED, of)
 
 
-def doubted_of_invoice(session: Session, payment: Payment) -> Sequence[Payment]:
-    """The other payments of its invoice that were closed as not done, and that the bank calls accepted after all."""
-    return session.scalars(_DOUBTED, {"of_invoice": payment.invoice_id, "but": payment.id}).all()
+def alive_of_invoice(session: Session, payment: Payment) -> Sequence[Payment]:
+    """The other payments of its invoice that may be executed, the earliest first."""
+    return session.scalars(_ALIVE_IN_ORDER, {"of_invoice": payment.invoice_id, "but": payment.id}).all()
 
 
 def is_outdated(session: Session, payment: Payment) -> bool:
@@ -190,7 +181,7 @@ def paid_beside(session: Session, payment: Payment, decision: Decision) -> str |
         .join(Decision, Decision.id == Payment.decision_id)
         .where(
             Payment.invoice_id.in_(unknown),
-            Payment.state.not_in((*CLOSED, PaymentState.REVERSED)),
+            Payment.state.not_in(NOT_DONE),
             Decision.decided_at < decision.decided_at,
         )
         .order_by(Payment.id)
@@ -230,13 +221,6 @@ def gives_way(session: Session, payment: Payment) -> GivesWay | None:
     beside = paid_beside(session, payment, decision)
     if beside is not None:
         return GivesWay(Reason.SAME_BILL, f"{beside} of a bill that may be the same")
-    return _another_under_way(session, payment, decision)
-
-
-def _another_under_way(session: Session, payment: Payment, decision: Decision) -> GivesWay | None:
-    doubted = doubted_of_invoice(session, payment)
-    if doubted:
-        return GivesWay(Reason.ANOTHER_UNDER_WAY, f"the bank calls {doubted[0].id} accepted after all")
     alive = _alive_again(session, payment, decision)
     return GivesWay(Reason.ANOTHER_UNDER_WAY, f"{alive} may happen after all") if alive is not None else None
 
@@ -258,12 +242,20 @@ def source_of(session: Session, payment: Payment) -> Source:
     return Source(session.scalars(_SOURCE, {"of_payment": payment.id, "at": payment.sequence}).one())
 
 
+def was_said(session: Session, payment: Payment, *, evidence: str) -> bool:
+    """Whether the payment ever took a step on this evidence."""
+    line = select(PaymentHistory.sequence).where(
+        PaymentHistory.payment_id == payment.id, PaymentHistory.evidence == evidence
+    )
+    return session.scalar(line.limit(1)) is not None
+
+
 def was_closed_by_bank(session: Session, payment: Payment) -> bool:
     """Whether the bank's status has ever said that it will not happen."""
     line = select(PaymentHistory.sequence).where(
         PaymentHistory.payment_id == payment.id,
         PaymentHistory.source == Source.BANK,
-        PaymentHistory.after.in_(CLOSED),
+        PaymentHistory.after.in_(NOT_DONE),
     )
     return session.scalar(line.limit(1)) is not None
 

@@ -11,7 +11,7 @@ from app.journey.payments.looks import late_look, look_again
 from app.journey.payments.models import Payment
 from app.journey.payments.own_consent import is_unused, is_used
 from app.journey.payments.states import CLOSED, OTHERS, OVER, PaymentState, StatusSays
-from app.journey.payments.step import doubt, doubt_no_more
+from app.journey.payments.step import doubt
 from app.journey.payments.way import way_of
 from app.services import Task
 from connectors.contract import ConsentStatus
@@ -31,7 +31,7 @@ def look_back(
     if is_used(uow.session, payment, said) and payment.state in CLOSED:
         _doubt(uow, payment, asked_at=asked_at)
     elif said is not None:
-        doubt_no_more(uow, payment)
+        payment.doubted_since = None
         _weigh(uow, payment, said)
     run_at: dt.datetime | None = uow.now
     if payment.state in OVER:

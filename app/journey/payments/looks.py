@@ -8,7 +8,7 @@ from app.db import work
 from app.db.unit_of_work import UnitOfWork
 from app.journey.payments import rules
 from app.journey.payments.models import Payment
-from app.journey.payments.states import CLOSED, PaymentState
+from app.journey.payments.states import CLOSED, SETTLED_ONCE, PaymentState
 from app.journey.payments.way import Way
 from app.services import Task
 
@@ -56,19 +56,19 @@ def look_again(task: Task, uow: UnitOfWork, payment: Payment, *, run_at: dt.date
 
 
 def may_end_otherwise(payment: Payment, way: Way) -> bool:
-    """What has ended is looked at again when the bank could think otherwise of it: settled, or closed and its link was
-    given out. A bank, too, is wrong at times."""
-    return payment.state == PaymentState.SETTLED or (payment.state in CLOSED and way.given_out_at is not None)
+    """What has ended is looked at again when the bank could think otherwise of it: once settled, or closed and its link
+    was given out. A bank, too, is wrong at times."""
+    return payment.state in SETTLED_ONCE or (payment.state in CLOSED and way.given_out_at is not None)
 
 
 def late_look(payment: Payment, way: Way, *, now: dt.datetime) -> dt.datetime | None:
     """When the bank is asked again about what has ended; None when it is past that."""
     if not may_end_otherwise(payment, way):
         return None
-    ended_at = payment.settled_at or payment.updated_at
+    is_settled = payment.state == PaymentState.SETTLED
+    ended_at = (payment.settled_at if is_settled else None) or payment.updated_at
     if payment.doubted_since is not None and now < payment.doubted_since + rules.LATE_SILENCE:
         again = rules.look_in_silence(silent_since=payment.doubted_since, now=now)
-        is_settled = payment.state == PaymentState.SETTLED
         return max(again, payment.doubted_since + rules.SECOND_LOOK) if is_settled else again
     if payment.silent_since is not None and now < ended_at + rules.LATE_SILENCE:
         return now + rules.LATE_PAUSE

@@ -20,7 +20,7 @@ from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import is_bill_stopped
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger.service import is_overpaid
+from app.journey.ledger.service import position_of, positions_of
 from app.journey.payments import calls
 from app.journey.payments.access import gives_way
 from app.journey.payments.models import Payment, PaymentHistory
@@ -89,7 +89,6 @@ class PaymentView:
     untold: bool  #: unknown or accepted, and nobody can be asked any more: a statement or an operator has to tell
     promises_broken: int  #: how often the promised time passed, or was sure to pass, without an answer
     doubted: bool  #: unknown: it was called not done, and the bank calls it accepted after all
-    paid_twice: bool  #: executed while another payment of the same bill has it: is under way, or executed too
     unwanted: bool  #: another one paid the bill, or may have: this one is stopped if it can be, nobody may approve it
     paid_otherwise: bool  #: unwanted, and it is sure that another one has paid the bill
     earlier_taken: bool  #: unwanted, since a bill that its own one replaces was paid, or may be
@@ -106,6 +105,8 @@ class PaymentView:
     approved: bool  #: at the bank, as far as we know
     final: bool
     steps: tuple[StepView, ...]
+    #: executed while other payments of the same bill had it, or some of it: what of it pays nothing, and is owed back
+    on_top: Money | None = None
     drop_refused: bool = False  #: its bank was asked to drop what it keeps, and keeps it all the same
     #: filled in by the door: the bank can be asked to drop what it keeps; else only its customer can have that, there
     bank_takes_back: bool = False
@@ -158,7 +159,7 @@ _HAS_THE_BILL = or_(Invoice.state != InvoiceState.IN_PAYMENT, Payment.state != P
 
 
 def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]:
-    """For each invoice that has one: the payment that holds or has settled it, not one that was executed on top."""
+    """For each invoice that has one: the payment that holds or has settled it, not one that has nothing of it."""
     found = session.execute(
         select(Payment.invoice_id, Payment.id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
@@ -169,7 +170,7 @@ def live_payments(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, 
     return {
         invoice_id: payment_id
         for invoice_id, payment_id in found
-        if invoice_id not in several or not is_overpaid(session, payment_id=payment_id)
+        if invoice_id not in several or position_of(session, payment_id).taken
     }
 
 
@@ -198,12 +199,12 @@ def decided_amounts(session: Session, *, invoice_ids: Sequence[str]) -> dict[str
         .order_by(Payment.id)
     ).all()
     several = {invoice_id for invoice_id, count in Counter(each.invoice_id for each in found).items() if count > 1}
-    amounts: dict[str, Money] = {}
-    for payment in found:
-        of = payment.invoice_id
-        if of in several and is_overpaid(session, payment_id=payment.id):
-            continue
-        amounts[of] = amounts[of] + payment.amount if of in amounts else payment.amount
+    amounts: dict[str, Money] = {each.invoice_id: each.amount for each in found}
+    for invoice_id in several:  # of which some may have found no room in it
+        positions = positions_of(session, invoice_id)
+        of_each = [positions[each.id] for each in found if each.invoice_id == invoice_id]
+        minor = sum(each.held + each.settled - each.on_top for each in of_each)
+        amounts[invoice_id] = Money(minor, amounts[invoice_id].currency)
     return amounts
 
 
@@ -250,8 +251,9 @@ def _select(now: dt.datetime | BindParameter[dt.datetime]) -> Select[*tuple[Any,
 
 def _seen_in_the_ledger(session: Session, view: PaymentView) -> PaymentView:
     """With what only the books know: whether it, or another payment instead, was executed."""
-    if view.state == PaymentState.SETTLED and is_overpaid(session, payment_id=view.id):
-        return dataclasses.replace(view, paid_twice=True)
+    if view.state == PaymentState.SETTLED:
+        on_top = position_of(session, view.id).on_top
+        return dataclasses.replace(view, on_top=Money(on_top, view.amount.currency)) if on_top else view
     if view.truth is Truth.KEPT and (view.unwanted or view.is_wanted_back):
         answered = calls.drop_answered(session, session.get_one(Payment, view.id))
         view = dataclasses.replace(view, drop_refused=answered is not None)
@@ -332,7 +334,6 @@ def _view(
         untold=payment.untold_since is not None,
         promises_broken=payment.promises_broken,
         doubted=state is PaymentState.UNKNOWN and payment.doubted_since is not None,
-        paid_twice=False,
         unwanted=unwanted,
         paid_otherwise=False,
         earlier_taken=False,

@@ -298,12 +298,6 @@ def _executed(uow: UnitOfWork, payment: Payment, evidence: str) -> bool:
 
 def _not_executed(uow: UnitOfWork, payment: Payment, evidence: str) -> bool:
     if payment.state in CLOSED:
-        if payment.doubted_since is not None:
-            raise Conflict(
-                "doubted",
-                "The bank's status calls this payment accepted, and another payment has its bill meanwhile. Nothing was"
-                " changed: say so again once that other payment has ended.",
-            )
         return False
     if payment.state in OVER:
         raise Conflict(

@@ -27,7 +27,7 @@ class PaymentState(enum.StrEnum):
     CANCELLED = "cancelled"  #: taken back: here before its link was given away, or at the bank, by its word
     EXPIRED = "expired"  #: nobody was ever asked to approve it: the customer never went to the bank
     UNKNOWN = "unknown"  #: the bank may have acted and does not tell: the claim stays
-    REVERSED = "reversed"  #: settled, and then taken back
+    REVERSED = "reversed"  #: settled, and then taken back: as closed as any other that was not done
 
 
 class PaymentStep(enum.Enum):
@@ -45,13 +45,19 @@ class PaymentStep(enum.Enum):
     LOSE_SIGHT = enum.auto()
     NOT_FOUND = enum.auto()  #: past the fence, the bank knows no such order
     EXPIRE = enum.auto()
-    DOUBT = enum.auto()  #: the bank calls accepted what was closed as not done: not known again
+    DOUBT = enum.auto()  #: the bank calls accepted what had not happened by its last word: not known again
     CORRECT = enum.auto()  #: a record of the bank shows that what we closed as not done was executed (K5)
 
 
 S, E = PaymentState, PaymentStep
 #: what the bank may execute
 _OPEN = (S.AWAITING_CUSTOMER, S.SUBMITTING)
+#: closed as not done, and open to correction by a record of the bank
+CLOSED = frozenset({S.REJECTED, S.CANCELLED, S.EXPIRED})
+#: it did not happen, or did not last: it has nothing of its invoice
+NOT_DONE = CLOSED | {S.REVERSED}
+#: its bank has executed it, whatever became of that
+SETTLED_ONCE = frozenset({S.SETTLED, S.REVERSED})
 PAYMENT = Lifecycle(
     {
         (S.PREPARED, E.INITIATE): S.INITIATING,
@@ -69,8 +75,8 @@ PAYMENT = Lifecycle(
         **{(state, E.BANK_CANCEL): S.CANCELLED for state in (*_OPEN, S.ACCEPTED, S.UNKNOWN)},
         **{(state, E.LOSE_SIGHT): S.UNKNOWN for state in _OPEN},
         **{(state, E.NOT_FOUND): S.REJECTED for state in (*_OPEN, S.UNKNOWN)},
-        **{(state, E.CORRECT): S.SETTLED for state in (S.REJECTED, S.CANCELLED, S.EXPIRED)},
-        **{(state, E.DOUBT): S.UNKNOWN for state in (S.REJECTED, S.CANCELLED, S.EXPIRED)},
+        **{(state, E.CORRECT): S.SETTLED for state in NOT_DONE},
+        **{(state, E.DOUBT): S.UNKNOWN for state in NOT_DONE},
         **{(S.SETTLED, taken): S.REVERSED for taken in (E.BANK_REJECT, E.BANK_CANCEL)},
     },
     # banks say the same again, and a stale replica may say less than it said before
@@ -86,7 +92,7 @@ PAYMENT = Lifecycle(
             # closed is closed: only a record of execution changes it, by CORRECT, or a word of the bank, by DOUBT
             *(
                 (state, taken)
-                for state in (S.REJECTED, S.CANCELLED, S.EXPIRED, S.REVERSED)
+                for state in NOT_DONE
                 for taken in (E.BANK_ACCEPT, E.BANK_REJECT, E.BANK_CANCEL, E.NOT_FOUND, E.LOSE_SIGHT)
             ),
         }
@@ -140,8 +146,6 @@ MEANING = {
 
 #: an end. The bank is still asked at times whether it thinks so, too, and its record can correct or reverse
 OVER = frozenset(state for state, meaning in MEANING.items() if meaning.truth in (Truth.DONE, Truth.NOT_DONE))
-#: closed as not done, and open to correction by a record of the bank
-CLOSED = frozenset(state for state, taken in PAYMENT.table if taken is E.CORRECT)
 
 
 class StatusSays(enum.StrEnum):

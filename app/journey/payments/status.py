@@ -18,8 +18,18 @@ from app.journey.payments.models import Payment
 from app.journey.payments.own_consent import forget_token, standing_of
 from app.journey.payments.reasons import Reason, reason_of
 from app.journey.payments.speaker import takes_back, teller
-from app.journey.payments.states import CLOSED, OTHERS, OVER, PAYMENT, PaymentState, PaymentStep, Source, StatusSays
-from app.journey.payments.step import believe, doubt, doubt_no_more, keep_promise, promise_again, promise_nothing, step
+from app.journey.payments.states import (
+    CLOSED,
+    NOT_DONE,
+    OTHERS,
+    OVER,
+    PAYMENT,
+    PaymentState,
+    PaymentStep,
+    Source,
+    StatusSays,
+)
+from app.journey.payments.step import believe, doubt, keep_promise, promise_again, promise_nothing, step
 from app.journey.payments.submit import submit
 from app.journey.payments.terms import Terms, is_kept, may_be_dropped, terms_of
 from app.journey.payments.way import Way, way_of
@@ -30,9 +40,18 @@ from consent import tokens
 from consent.models import Consent
 
 _NO, _YES = (Fact.REJECTED, Fact.CANCELLED), (Fact.DEBITED, Fact.CREDITED)
-#: what a bank may say against an end; a fact of execution corrects what was closed, and is not doubted
-_AGAINST = {PaymentState.SETTLED: _NO, **dict.fromkeys(CLOSED, (Fact.ACCEPTED,))}
-_AGREES = {PaymentState.SETTLED: _YES, **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_FOUND))}
+#: what a bank may say against an end. A fact of execution is not doubted: it corrects what was closed, and what was
+#: taken back by the word of its status
+_AGAINST = {
+    PaymentState.SETTLED: _NO,
+    PaymentState.REVERSED: (Fact.ACCEPTED, *_YES),
+    **dict.fromkeys(CLOSED, (Fact.ACCEPTED,)),
+}
+_AGREES = {
+    PaymentState.SETTLED: _YES,
+    PaymentState.REVERSED: _NO,
+    **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_FOUND)),
+}
 #: what its bank may say that it waits for an approval
 _NOT_ACCEPTED = (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN, *CLOSED)
 
@@ -314,6 +333,8 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
                 promise_nothing(payment, now=uow.now)
         return
     told = status.fact is not Fact.NOT_FOUND
+    if payment.state in CLOSED and (status.fact in _NO or (not told and _is_past_fence(payment, asked_at))):
+        payment.unwanted_since = None  # its bank has it no more
     if told:
         payment.transaction_status = status.transaction_status[:35]
     if _is_doubted(uow, payment, status, asked_at=asked_at):
@@ -361,14 +382,16 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
         return asked_at < payment.doubted_since + rules.SECOND_LOOK
     if status.fact not in _AGAINST.get(state, ()):
         if state is not PaymentState.SETTLED or status.fact is not Fact.NOT_FOUND:  # that says nothing of a reversal
-            doubt_no_more(uow, payment)
+            payment.doubted_since = None
         _weigh(uow, payment, status)
         return False
     if _is_refuted(uow, payment):
         payment.status_says = StatusSays.OPPOSITE
         return True
+    if status.fact in _YES:
+        return False
     payment.doubted_since = payment.doubted_since or asked_at
-    if state in CLOSED:
+    if state in NOT_DONE:
         doubt(uow, payment, answer=status.raw_response)
         return True
     return asked_at < payment.doubted_since + rules.SECOND_LOOK
@@ -391,6 +414,8 @@ def _is_refuted(uow: UnitOfWork, payment: Payment) -> bool:
         return False
     if payment.state == PaymentState.SETTLED:
         return was_closed_by_bank(uow.session, payment)
+    if payment.state == PaymentState.REVERSED:
+        return True
     return payment.accepted_at is not None
 
 
@@ -453,7 +478,12 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
 def _next_look(task: Task, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
     way = way_of(uow.session, payment)
     if payment.state in OVER:
-        return late_look(payment, way, now=uow.now)
+        late = late_look(payment, way, now=uow.now)
+        if not _is_unwanted_order(uow, payment, way) or _is_past_fence(payment, uow.now):
+            return late
+        # its bank has it, and may let its customer approve it: it is asked to drop it until it says that it is gone
+        usual = _usual_look(task, payment, way, now=uow.now)
+        return usual if late is None else min(usual, late)
     # a token that does not open is looked for at the usual pace as long as it lives: nobody is asked by that
     is_dead = payment.told_until is None or uow.now >= payment.told_until or payment.looked_at == uow.now
     if payment.untold_since is not None and is_dead:
@@ -461,13 +491,23 @@ def _next_look(task: Task, uow: UnitOfWork, payment: Payment) -> dt.datetime | N
     soon = payment.silent_since or payment.doubted_since
     if soon is not None:
         return rules.look_in_silence(silent_since=soon, now=uow.now)
-    usual = rules.next_look(
+    usual = _usual_look(task, payment, way, now=uow.now)
+    return _look_at_kept(task, uow, payment, payment.kept_until, usual=usual) if payment.kept_until else usual
+
+
+def _usual_look(task: Task, payment: Payment, way: Way, *, now: dt.datetime) -> dt.datetime:
+    return rules.next_look(
         anchor=way.returned_at or way.given_out_at or payment.created_at,
         returned=way.returned_at is not None,
-        now=uow.now,
+        now=now,
         pace_s=task.services.banks.profile(payment.bank_id).poll_s,
     )
-    return _look_at_kept(task, uow, payment, payment.kept_until, usual=usual) if payment.kept_until else usual
+
+
+def _is_unwanted_order(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
+    """Closed before its bank had said that it has it: its customer may still be asked there to approve it."""
+    is_unwanted = way.has_trip and payment.state in CLOSED and payment.unwanted_since is not None
+    return is_unwanted and source_of(uow.session, payment) is not Source.BANK
 
 
 def _look_at_kept(

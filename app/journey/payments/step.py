@@ -21,15 +21,15 @@ from app.journey.invoices import service as invoices
 from app.journey.invoices.chain import later_ids, lines_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.twins import twins
+from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
-    doubted_of_invoice,
+    alive_of_invoice,
     gives_way,
     is_earlier_bill_taken,
     locked,
     locked_with_invoice,
-    paid_by_another,
 )
 from app.journey.payments.events import (
     ConsentMoved,
@@ -47,7 +47,16 @@ from app.journey.payments.looks import follow_from, may_end_otherwise
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.own_consent import forget_token, own_consent
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import CLOSED, OVER, PAYMENT, STEP_OF_FACT, PaymentState, PaymentStep, Source
+from app.journey.payments.states import (
+    CLOSED,
+    NOT_DONE,
+    OVER,
+    PAYMENT,
+    STEP_OF_FACT,
+    PaymentState,
+    PaymentStep,
+    Source,
+)
 from app.journey.payments.terms import is_kept, may_be_dropped
 from app.journey.payments.way import way_of
 from app.people.models import PayeeAccount
@@ -157,37 +166,23 @@ def correct(uow: UnitOfWork, payment: Payment, fact: Fact, *, source: Source, ev
     return _by_record(uow, payment, fact, source=source, evidence=evidence, reason=reason, answer=None)
 
 
-def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> bool:
-    """The bank calls accepted what was closed as not done: not known again, and its invoice is kept for it, so that
-    nobody pays it once more meanwhile. Another payment of it is stopped, while it can be: at once, or by the bank that
-    is asked to drop it. False as long as one that cannot be stopped has the invoice, or has paid it.
+def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> None:
+    """The bank calls accepted what was closed as not done, or taken back: not known again. What others have left of its
+    invoice is kept for it, so that nobody pays that once more meanwhile. Another payment of it is stopped, while it can
+    be: at once, or by the bank that is asked to drop it.
 
     The caller has written down the bank's word, and since when it is doubted.
     """
-    if paid_by_another(uow.session, payment, uow.session.get_one(Decision, payment.decision_id)) is not None:
-        return False
+    # first: what can be stopped at once leaves the invoice to this one
     why = f"the bank calls {payment.id} accepted after all"
     _stop_others(uow, payment, evidence=why, reason=Reason.ANOTHER_UNDER_WAY)
-    if payment.state == PaymentState.UNKNOWN:
-        return True  # what was stopped has left the invoice to it
-    if not invoices.is_free(uow, claim_of(uow, payment)):
-        return False
     payment.accepted_at = payment.accepted_at or uow.now
     _raise_fence_to_its_day(payment)
     payment.promises_broken = 0  # those of an earlier time are told no more
     evidence = "bank:consent consumed" if payment.is_to_submit else f"bank:{payment.transaction_status}"
-    if not step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer):
-        return False
+    step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer)
     if payment.unwanted_since is None and gives_way(uow.session, payment) is not None:
         payment.unwanted_since = uow.now  # what happened while it was closed passed it by
-    return True
-
-
-def doubt_no_more(uow: UnitOfWork, payment: Payment) -> None:
-    """The bank says what it had said at the end: what had to give way to the doubt is wanted again."""
-    if payment.doubted_since is not None:
-        payment.doubted_since = None
-        want_others_again(uow, payment)
 
 
 def _by_record(
@@ -202,12 +197,15 @@ def _by_record(
 ) -> bool:
     state = PaymentState(payment.state)
     taken = STEP_OF_FACT.get(fact)
-    if taken is PaymentStep.BANK_SETTLE and state in CLOSED:
+    if taken is PaymentStep.BANK_SETTLE and state in NOT_DONE:
         taken = PaymentStep.CORRECT
     if taken is PaymentStep.BANK_SETTLE and state is PaymentState.SETTLED and fact is Fact.CREDITED:
         payment.fact = fact.value  # it was debited, and has arrived
     if taken is None or not PAYMENT.allows(state, taken):
         return False
+    is_again = payment.settled_at is not None and PAYMENT.next(state, taken) is PaymentState.SETTLED
+    if is_again and state is not PaymentState.SETTLED and source is Source.STATEMENT:
+        return False  # it may show the very execution that was taken back since: that is listed, and an operator says
     if PAYMENT.next(state, taken) is PaymentState.SETTLED:
         payment.fact = fact.value
         if source is not Source.BANK:  # the bank itself may think otherwise later
@@ -243,47 +241,71 @@ def _write_down(
 
 def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
     if after in CLOSED:
-        # a bank that names no way to approve it may let it be approved all the same, once it has it
-        may_stand = calls.is_unanswered(uow.session, payment_id=payment.id, verb="initiate")
-        is_sure = not may_stand and not may_end_otherwise(payment, way_of(uow.session, payment))
-        invoices.release(uow, claim_of(uow, payment), is_sure=is_sure)
-        answers.end_by_payment(uow, payment.invoice_id)  # it may be paid by another one
-        _leave_to_doubted(uow, payment)
-        _want_new_versions_again(uow, payment)
-        _tell_twins(uow, payment)
-    elif before in CLOSED and after is PaymentState.UNKNOWN:
+        _leave(uow, payment)
+        _give_to_others(uow, payment)
+    elif after is PaymentState.REVERSED:
+        invoices.reopen(uow, claim_of(uow, payment))
+        _give_to_others(uow, payment)
+    elif after is PaymentState.SETTLED:
+        _pay(uow, payment, before)
+    elif before in NOT_DONE:
         invoices.reclaim(uow, claim_of(uow, payment))
         stop_new_versions(
             uow, payment.invoice_id, evidence=f"the bank calls {payment.id} of the earlier bill accepted after all"
         )
-        _tell_twins(uow, payment)
-    elif after is PaymentState.SETTLED:
-        payment.settled_at = uow.now
-        payment.accepted_at = payment.accepted_at or uow.now
-        if before not in CLOSED:
-            invoices.settle(uow, claim_of(uow, payment))
-        else:
-            # first: what can still be stopped leaves the invoice to this one
-            _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
-            invoices.correct(uow, claim_of(uow, payment))
-        answers.end_by_payment(uow, payment.invoice_id)
-        # in this order: who decides just now about what may be the same has locked the last one of the line, and is
-        # waited for here
-        stop_new_versions(uow, payment.invoice_id, evidence=f"the earlier bill is paid by {payment.id}")
-        if before in CLOSED:
-            _tell_twins(uow, payment)
-    elif after is PaymentState.REVERSED:
-        invoices.reopen(uow, claim_of(uow, payment))
-        answers.end_by_payment(uow, payment.invoice_id)  # it may be paid by another one
-        want_others_again(uow, payment)
-        _leave_to_doubted(uow, payment)
-        _want_new_versions_again(uow, payment)
         _tell_twins(uow, payment)
     elif after is PaymentState.ACCEPTED:
         payment.accepted_at = uow.now
         _raise_fence_to_its_day(payment)
         if payment.unwanted_since is not None and is_kept(payment, now=uow.now):
             uow.record(KeptUnwanted(payment_id=payment.id, refused=False))
+
+
+def _leave(uow: UnitOfWork, payment: Payment) -> None:
+    """It will not happen, as far as anybody knows."""
+    if not _holds(uow, payment):  # it came alive again when others had all of the bill
+        invoices.end_with_nothing(uow, payment.invoice_id)
+        return
+    # a bank that names no way to approve it may let it be approved all the same, once it has it
+    may_stand = calls.is_unanswered(uow.session, payment_id=payment.id, verb="initiate")
+    is_sure = not may_stand and not may_end_otherwise(payment, way_of(uow.session, payment))
+    invoices.release(uow, claim_of(uow, payment), is_sure=is_sure)
+
+
+def _pay(uow: UnitOfWork, payment: Payment, before: PaymentState) -> None:
+    """It happened, and pays what it holds of its bill; what held nothing, what others have left of it."""
+    payment.settled_at = uow.now
+    payment.accepted_at = payment.accepted_at or uow.now
+    if before in NOT_DONE:  # first: what can still be stopped leaves the invoice to this one
+        _stop_others(uow, payment, evidence=f"paid by {payment.id}", reason=Reason.PAID_OTHERWISE)
+    if _holds(uow, payment):
+        invoices.settle(uow, claim_of(uow, payment))
+    else:
+        invoices.correct(uow, claim_of(uow, payment))
+        if before not in NOT_DONE:
+            invoices.end_with_nothing(uow, payment.invoice_id)
+    answers.end_by_payment(uow, payment.invoice_id)
+    # in this order: who decides just now about what may be the same has locked the last one of the line, and is
+    # waited for here
+    stop_new_versions(uow, payment.invoice_id, evidence=f"the earlier bill is paid by {payment.id}")
+    if before in NOT_DONE:
+        _tell_twins(uow, payment)
+
+
+def _give_to_others(uow: UnitOfWork, payment: Payment) -> None:
+    """Its invoice may be paid by another one now. A payment that came alive again, and found too little then, takes
+    what it has left: the customer may not pay that once more as long as that one may come."""
+    answers.end_by_payment(uow, payment.invoice_id)
+    for other in alive_of_invoice(uow.session, payment):
+        invoices.reclaim(uow, claim_of(uow, other))
+    _want_others_again(uow, payment)
+    _want_new_versions_again(uow, payment)
+    _tell_twins(uow, payment)
+
+
+def _holds(uow: UnitOfWork, payment: Payment) -> bool:
+    """Whether it holds anything of its invoice. What comes alive again may find that others have all of it."""
+    return ledger.position_of(uow.session, payment.id).held > 0
 
 
 def _move_limits(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
@@ -306,13 +328,6 @@ def claim_of(uow: UnitOfWork, payment: Payment) -> Claim:
         amount=payment.amount,
         discount=Money(decision.discount_minor, payment.currency),
     )
-
-
-def _leave_to_doubted(uow: UnitOfWork, payment: Payment) -> None:
-    """The invoice has become free: the customer may not pay it once more as long as one of these may come."""
-    for other in doubted_of_invoice(uow.session, payment):
-        if doubt(uow, other):
-            follow_from(uow, other, run_at=uow.now)
 
 
 def _stop_others(uow: UnitOfWork, payment: Payment, *, evidence: str, reason: Reason) -> None:
@@ -414,15 +429,20 @@ def reconsider(task: Task) -> None:
     else it is wanted again."""
     with task.services.unit_of_work() as uow:
         payment = locked(uow.session, task.payload["payment_id"])
-        why = gives_way(uow.session, payment)
-        if why is None:
-            if payment.unwanted_since is not None and payment.trip_id is None:
-                follow_from(uow, payment, run_at=uow.now)  # the same bytes may go again, and would tell
-            payment.unwanted_since = None
-        elif payment.state in _STOPPABLE or may_be_dropped(payment, now=uow.now):
-            _stop(uow, [payment], evidence=why.evidence, reason=why.reason)
+        if payment.state not in OVER:  # else nobody brings it further
+            _reconsider(uow, payment)
         task.finish(uow)
         uow.commit()
+
+
+def _reconsider(uow: UnitOfWork, payment: Payment) -> None:
+    why = gives_way(uow.session, payment)
+    if why is None:
+        if payment.unwanted_since is not None and payment.trip_id is None:
+            follow_from(uow, payment, run_at=uow.now)  # the same bytes may go again, and would tell
+        payment.unwanted_since = None
+    elif payment.state in _STOPPABLE or may_be_dropped(payment, now=uow.now):
+        _stop(uow, [payment], evidence=why.evidence, reason=why.reason)
 
 
 def _stoppable(uow: UnitOfWork, invoice_id: str) -> Select[Payment]:
@@ -465,11 +485,10 @@ def _want_new_versions_again(uow: UnitOfWork, payment: Payment) -> None:
                 other.unwanted_since = None
 
 
-def want_others_again(uow: UnitOfWork, payment: Payment) -> None:
-    """This payment has not paid the bill, nor may it have: whoever gave way to it alone need not any more."""
-    unwanted = select(Payment).where(Payment.invoice_id == payment.invoice_id, Payment.unwanted_since.is_not(None))
-    for other in uow.session.scalars(unwanted):
-        if gives_way(uow.session, other) is None:
+def _want_others_again(uow: UnitOfWork, payment: Payment) -> None:
+    """This payment has not paid the bill, or not for good: whoever gave way to it alone need not any more."""
+    for other in alive_of_invoice(uow.session, payment):
+        if other.unwanted_since is not None and gives_way(uow.session, other) is None:
             other.unwanted_since = None
 
 

@@ -63,7 +63,7 @@ def arrange(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, days: Sequ
     invoice = invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer.id, lock=True)
     must_not_be_set_aside(invoice)
     is_late = len(days) > 1 and invoice.pay_by is not None and days[-1].pay_on > invoice.pay_by
-    if is_late and AnswerKind.INSTALMENTS in kinds_of(uow.session, invoice, today=today_of(customer, uow.now)):
+    if is_late and AnswerKind.INSTALMENTS in kinds_of(invoice, today=today_of(customer, uow.now)):
         instalments = [Instalment(day.pay_on, day.minor) for day in days]
         said = Said(kind=AnswerKind.INSTALMENTS, instalments=instalments)
         return answers.say(uow, signed_in=signed_in, invoice_id=invoice_id, said=said)

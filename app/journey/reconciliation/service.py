@@ -16,11 +16,11 @@ from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.journey.decisions.models import Decision
 from app.journey.intake.service import ClientIdentity
 from app.journey.payments import rules as payment_rules
-from app.journey.payments.access import locked
+from app.journey.payments.access import locked, was_said
 from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.service import EVIDENCE_LEAST
-from app.journey.payments.states import CLOSED, PaymentState, Source
+from app.journey.payments.states import CLOSED, SETTLED_ONCE, PaymentState, Source
 from app.journey.payments.step import correct
 from app.journey.payments.way import was_given_out
 from app.journey.reconciliation import camt, rules
@@ -302,15 +302,13 @@ def _believe(uow: UnitOfWork, payment_id: str) -> bool:
         changed = correct(uow, payment, proof.fact, source=Source.STATEMENT, evidence=evidence)
     if proof.taken_back is not None and payment.state == PaymentState.SETTLED:  # nothing else can be taken back
         evidence = _evidence(found, proof.taken_back, reversal=True)
-        changed = correct(uow, payment, Fact.REJECTED, source=Source.STATEMENT, evidence=evidence) or changed
+        if not was_said(uow.session, payment, evidence=evidence):  # else the bank has said since that it lasts
+            changed = correct(uow, payment, Fact.REJECTED, source=Source.STATEMENT, evidence=evidence) or changed
     # else it is not at its bank yet, as far as we know
-    if came_and_went or proof.executed is None or payment.state in _EXECUTED:
+    if came_and_went or proof.executed is None or payment.state in SETTLED_ONCE:
         for entry, _ in found:
             entry.believed_at = entry.believed_at or uow.now
     return changed
-
-
-_EXECUTED = frozenset({PaymentState.SETTLED, PaymentState.REVERSED})
 
 
 def _evidence(found: Sequence[tuple[StatementEntry, Statement]], side: Account, *, reversal: bool) -> str:
@@ -386,7 +384,7 @@ _AT_BANK = frozenset(
 def _worth_asking(since: dt.datetime | None = None) -> ColumnElement[bool]:
     """Whether the bank knows a payment and could say something else of it than we do: also of what has ended, if its
     link was given out. Not of what ended before ``since``."""
-    ended = or_(Payment.state == PaymentState.SETTLED, and_(Payment.state.in_(CLOSED), was_given_out()))
+    ended = or_(Payment.state.in_(SETTLED_ONCE), and_(Payment.state.in_(CLOSED), was_given_out()))
     if since is not None:
         ended = and_(ended, func.coalesce(Payment.settled_at, Payment.updated_at) >= since)
     # what a process of an older release writes has no id yet, and is the bank's with its approval

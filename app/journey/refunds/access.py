@@ -54,8 +54,7 @@ def all_owed(session: Session, invoice: Invoice) -> Money:
     if not invoice.is_delivered:
         return Money(0, invoice.currency)
     twice = overpaid_of(session, invoice.id) if invoice.is_paid_here else 0
-    # of that its customer still owes what is left of the bill, where a part was taken back
-    return Money(refund_of(session, invoice.id).minor + max(twice - invoice.left.minor, 0), invoice.currency)
+    return Money(refund_of(session, invoice.id).minor + twice, invoice.currency)
 
 
 def standing_minor(session: Session, invoice_id: str) -> int:

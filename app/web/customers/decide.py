@@ -21,7 +21,7 @@ from app.journey.decisions import orders, payee_checks
 from app.journey.decisions import service as decisions
 from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.under_consent import consent_of, shown_consent
-from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, not_paid_here, takes_parts
+from app.journey.invoices.access import invoice_of_customer, not_paid_here, takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
 from app.journey.invoices.states import InvoiceState
@@ -194,7 +194,6 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             shown = decisions.shown_now(uow, customer=who.customer, invoice_id=invoice_id, bank=chosen, wanted=how)
         bill = invoice_view(uow.session, invoice_id=invoice_id, customer_id=who.customer.id, today=day)
         price = _price(invoice, bill, day=day)
-        on_top = is_paid_on_top(uow.session, invoice)
         has_passkey = passkeys.has_passkey(uow.session, who.customer.id)
         troubled = troubled_banks(uow.session, now=uow.now)
         chain = chain_of(uow.session, invoice_id=invoice_id, customer_id=who.customer.id)
@@ -213,7 +212,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
     note_seen(bill)
     if error is not None and bill.payee_iban is None:
         raise not_paid_here()
-    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open) or on_top
+    is_closed = bill.seal is Seal.WRONG or (account is not None and not account.is_open)
     if price is None or bill.state != InvoiceState.TO_PAY or bill.is_set_aside or is_closed:
         # which says why; or where there is no such part of it, to ask for it again
         page = "customers.part" if price is None else "customers.bill"

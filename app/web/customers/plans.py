@@ -19,7 +19,7 @@ from app.journey.decisions.bank_days import carried_out_on, in_time_for
 from app.journey.decisions.orders import LATER_MOST, checked_part, is_kept_day, price_of
 from app.journey.decisions.read import bank_used_last
 from app.journey.decisions.under_consent import shown_consent
-from app.journey.invoices.access import invoice_of_customer, is_paid_on_top, takes_parts
+from app.journey.invoices.access import invoice_of_customer, takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, invoice_view
 from app.journey.invoices.states import InvoiceState
@@ -219,14 +219,13 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         said = last_answers(uow.session, invoice_ids=[invoice_id], today=today).get(invoice_id)
         days = days_offered(invoice, bill, today=today)
         is_offered = takes_parts(invoice) or template == "customers/later.html"
-        on_top = is_paid_on_top(uow.session, invoice)
         is_later = template == "customers/later.html"
         covered = _covered(uow, invoice, bill, days) if is_later else ()
         keeper = _keeper(uow, bill, days) if is_later else None
         by_mail = NoticeKind.PLAN_DUE in chosen_by(uow.session, customer_id=customer.id)
         farthest = max((each.day.pay_on for each in covered), default=today)
         tells_before = told_from(farthest, customer=customer, decided_at=uow.now) is not None
-    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered or on_top:
+    if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered:
         return make_response(redirect(url_for("customers.bill", inv=invoice_id), 303))  # which says how it stands
     rows = list(zip(request.form.getlist("day"), request.form.getlist("amount"), strict=False))
     proposes = AnswerKind.INSTALMENTS in may.kinds and may.last_day is not None

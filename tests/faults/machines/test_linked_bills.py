@@ -34,6 +34,7 @@ from app.journey.corrections.service import withdraw
 from app.journey.decisions.models import Decision
 from app.journey.intake.events import BillDelivered, CorrectionDelivered
 from app.journey.invoices.models import Invoice
+from app.journey.ledger import service as ledger
 from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
 from app.journey.payments.reasons import Reason
@@ -265,7 +266,9 @@ class LinkedBills(RuleBasedStateMachine):
         with self.house.begin() as uow:
             now = locked(uow.session, payment.id)
             now.doubted_since = now.doubted_since or uow.now
-            self.seen.add(f"doubted: {doubt(uow, now)}")
+            doubt(uow, now)
+            holds = ledger.position_of(uow.session, now.id).held > 0
+            self.seen.add(f"doubted, and {'holds' if holds else 'finds nothing'}")
             uow.commit()
 
     # ----------------------------------------------------------------------------------------------------- what is seen
@@ -362,7 +365,7 @@ class LinkedBills(RuleBasedStateMachine):
 def test_linked_bills_in_every_order() -> None:
     run_state_machine_as_test(LinkedBills, settings=runs(15, steps=22, few=12))
     assert LinkedBills.seen >= {
-        *("because replaces-each-other", "doubted: True", "settled after all", "reversed after all", "withdrawn"),
+        *("because replaces-each-other", "doubted, and holds", "settled after all", "reversed after all", "withdrawn"),
         *("earlier_bill", "came after its new version", "refused: the earlier one is in payment"),
         *("together: cleared, paid", "together: cleared, to_pay", "together: in_payment, to_pay"),
     }

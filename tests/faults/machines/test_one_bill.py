@@ -44,7 +44,7 @@ from app.journey.ledger import service as ledger
 from app.journey.ledger.rules import Claim
 from app.journey.payments import service as payments
 from app.journey.payments.models import Payment
-from app.journey.payments.states import CLOSED, MEANING, PaymentState
+from app.journey.payments.states import CLOSED, MEANING, NOT_DONE, PaymentState
 from app.journey.plans import service as plans
 from app.journey.plans.models import Plan
 from app.journey.plans.rules import PlannedDay
@@ -403,19 +403,25 @@ class Everything(RuleBasedStateMachine):
         assert not (due and owed)
         with self.of.house.services.reading() as uow:
             rows = uow.session.scalars(select(Payment).where(Payment.invoice_id == "inv_1")).all()
-            twice = {row.id for row in rows if ledger.is_overpaid(uow.session, payment_id=row.id)}
+            has = ledger.positions_of(uow.session, "inv_1")
             states = {row.id: PaymentState(row.state) for row in rows}
         signed = "SELECT payment_id, amount_minor, discount_minor FROM decision WHERE invoice_id = 'inv_1'"
         whole = {payment_id: amount + discount for payment_id, amount, discount in self.of.raw.execute(signed)}
-        under_way = sum(whole[each] for each, state in states.items() if state in HELD)
-        paid = [each for each, state in states.items() if state is PaymentState.SETTLED and each not in twice]
+        held = {each for each, state in states.items() if state in HELD}
+        paid = {each for each, state in states.items() if state is PaymentState.SETTLED}
         invoice = self._invoice()
-        assert due - owed + under_way + sum(whole[each] for each in paid) + invoice.credited_minor == BILLED
-        assert len([each for each, state in states.items() if state in HELD]) <= 1
-        assert invoice.paid_minor == sum(whole[each] for each in paid)
+        assert due == max(BILLED - invoice.credited_minor - sum(whole[each] for each in held | paid), 0)
+        assert due - owed + sum(each.taken for each in has.values()) + invoice.credited_minor == BILLED
+        assert all(0 <= has[each].taken <= (whole[each] if each in held | paid else 0) for each in states)
+        assert len([each for each in held if not self._came_alive(each)]) <= 1
+        assert invoice.paid_minor == sum(has[each].taken for each in paid)
         self.seen.update(state.value for state in states.values())
-        self.seen["paid on top"] += bool(twice)
+        self.seen["paid on top"] += any(each.on_top for each in has.values())
         self.seen["owed"] += owed > 0
+
+    def _came_alive(self, payment_id: str) -> bool:
+        query = "SELECT before FROM payment_history WHERE payment_id = ? AND after = 'unknown'"
+        return any(before in NOT_DONE for (before,) in self.of.raw.execute(query, (payment_id,)))
 
     @invariant()
     def nothing_more_than_is_due_can_be_claimed(self) -> None:

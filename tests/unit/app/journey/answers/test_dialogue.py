@@ -39,7 +39,6 @@ from app.journey.corrections.replies import reply
 from app.journey.corrections.service import withdraw
 from app.journey.decisions.orders import price_of
 from app.journey.decisions.service import shown_now
-from app.journey.invoices.access import is_paid_on_top
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import invoice_view
 from app.journey.payments.access import locked
@@ -181,8 +180,6 @@ class Dialogue:
             can_be_paid = shown_now(uow, customer=customer, invoice_id="inv_1", bank=PROFILE) is not None
             price = price_of(session.get_one(Invoice, "inv_1"), day=today)
             was_closed = session.get_one(Invoice, "inv_1").may_have_been_paid
-            # executed after all when it had no room any more: the bill waits for its company to give that back
-            on_top = is_paid_on_top(session, session.get_one(Invoice, "inv_1"))
         both = [field.name for field in dataclasses.fields(theirs[0]) if hasattr(mine[0], field.name)] if mine else []
         terms_shown = {"kind", "until", "instalments", "lines", "reason", "words", "paid_on", "reply_by"}
         assert {"id", "state", *terms_shown} <= set(both) or not mine
@@ -206,7 +203,7 @@ class Dialogue:
         assert view.pay_by == max([self.due_on, *given])
         assert (bill.status == "closed") == (view.state == "cleared")
         assert bill.amount_due == (view.left if bill.status == "open" else dataclasses.replace(view.left, minor=0))
-        assert (can_be_paid and view.state == "to_pay") == (view.state == "to_pay" and not aside and not on_top)
+        assert (can_be_paid and view.state == "to_pay") == (view.state == "to_pay" and not aside)
         plan = bill.plan
         agreed_to = [each for each in theirs if each.state == "accepted" and each.instalments]
         if plan is not None:  # nobody plans anything here but by a yes to the last of them

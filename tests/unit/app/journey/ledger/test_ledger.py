@@ -86,7 +86,7 @@ def test_a_payment_holds_what_it_took_and_lets_go_of_all_of_it(house: House) -> 
 
 def test_settled_and_reversed_the_discount_is_open_anew(house: House) -> None:
     house.bill()
-    assert post(house, (ledger.initiate, CLAIM), (ledger.settle, CLAIM), (ledger.reverse, CLAIM))[2] is True
+    assert post(house, (ledger.initiate, CLAIM), (ledger.settle, CLAIM), (ledger.reverse, CLAIM))[2] == 9900
     assert lines(house) == [
         *BILLED,
         *INITIATED,
@@ -102,16 +102,15 @@ def test_settled_and_reversed_the_discount_is_open_anew(house: House) -> None:
 def test_corrected_while_the_bill_is_free_it_is_paid_after_all(house: House) -> None:
     house.bill()
     done = post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.correct, CLAIM))
-    assert done[2] is True
+    assert done[2] == 9900
     assert lines(house)[-3:] == [
         ("corrected:pay_1", "due:inv_1", -9900),
         ("corrected:pay_1", "settled:blr_1", 9700),
         ("corrected:pay_1", "adjust:blr_1", 200),
     ]
     assert locks(house) == {"due:inv_1": 0, "inflight:pay_1": 0}
-    with house.services.reading() as uow:
-        assert not ledger.is_overpaid(uow.session, payment_id="pay_1")
-    assert post(house, (ledger.reverse, CLAIM)) == [True]
+    assert on_top(house) == [0]
+    assert post(house, (ledger.reverse, CLAIM)) == [9900]
     assert locks(house) == {"due:inv_1": 9900, "inflight:pay_1": 0}
 
 
@@ -124,15 +123,19 @@ def test_corrected_when_another_payment_has_the_bill_the_biller_owes_it_back(
     if other_is_settled:
         post(house, (ledger.settle, OTHER))
     held = locks(house)
-    assert post(house, (ledger.correct, CLAIM)) == [False]
+    assert post(house, (ledger.correct, CLAIM)) == [0]
     assert lines(house)[-2:] == [("corrected:pay_1", "settled:blr_1", 9700), ("corrected:pay_1", "adjust:blr_1", -9700)]
     assert locks(house) == held
-    with house.services.reading() as uow:
-        overpaid = [ledger.is_overpaid(uow.session, payment_id=one) for one in ("pay_1", "pay_2", "pay_3")]
-    assert overpaid == [True, False, False]
-    assert post(house, (ledger.reverse, CLAIM)) == [False]
+    assert on_top(house) == [9700, 0]
+    assert post(house, (ledger.reverse, CLAIM)) == [0]
     assert lines(house)[-2:] == [("reversed:pay_1", "settled:blr_1", -9700), ("reversed:pay_1", "adjust:blr_1", 9700)]
     assert locks(house) == held
+
+
+def on_top(house: House) -> list[int]:
+    """Of each payment of the bill."""
+    with house.services.reading() as uow:
+        return [each.on_top for each in ledger.positions_of(uow.session, "inv_1").values()]
 
 
 def apply(house: House) -> bool:
@@ -163,9 +166,8 @@ def test_what_was_paid_on_top_pays_the_bill_when_the_other_payment_ends_without_
     assert locks(house)["due:inv_2"] == 9900
     assert house.balances() == {"due:inv_2": 9900, "settled:blr_1": 9700, "adjust:blr_1": 200, "biller:blr_1": -19800}
     assert apply(house) is False
-    with house.services.reading() as uow:
-        assert not ledger.is_overpaid(uow.session, payment_id="pay_1")
-    assert post(house, (ledger.reverse, CLAIM)) == [True]
+    assert on_top(house) == [0, 0]
+    assert post(house, (ledger.reverse, CLAIM)) == [9900]
     assert locks(house)["due:inv_1"] == 9900
 
 
@@ -176,14 +178,14 @@ def test_what_was_taken_back_pays_nothing(house: House) -> None:
     assert locks(house)["due:inv_1"] == 9900
 
 
-def test_of_two_that_were_paid_on_top_the_earlier_one_pays(house: House) -> None:
+def test_of_two_that_were_paid_on_top_the_one_that_was_decided_earlier_pays(house: House) -> None:
     third = replace(OTHER, payment_id="pay_3")
     house.bill()
     for claim in (CLAIM, third):
         post(house, (ledger.initiate, claim), (ledger.release, claim))
     post(house, (ledger.initiate, OTHER), (ledger.correct, third), (ledger.correct, CLAIM), (ledger.release, OTHER))
     assert apply(house) is True
-    assert entries(house)[-1] == ("applied:pay_3", "adjust:blr_1", 9900)
+    assert entries(house)[-1] == ("applied:pay_1", "adjust:blr_1", 9900)
     assert apply(house) is False
     assert locks(house)["due:inv_1"] == 0
 
@@ -193,6 +195,101 @@ def test_a_bill_that_is_free_and_was_never_paid_on_top_stays_free(house: House) 
     post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.correct, CLAIM), (ledger.reverse, CLAIM))
     assert apply(house) is False
     assert locks(house)["due:inv_1"] == 9900
+
+
+PART = Claim(invoice_id="inv_1", payment_id="pay_2", creditor="blr_1", amount=money(4000), discount=money(0))
+REST = Claim(invoice_id="inv_1", payment_id="pay_3", creditor="blr_1", amount=money(5900), discount=money(0))
+
+
+def test_what_happened_after_all_pays_what_others_have_left_and_is_owed_back_beyond_that(house: House) -> None:
+    house.bill()
+    post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.initiate, PART), (ledger.settle, PART))
+    before = len(entries(house))
+    assert post(house, (ledger.correct, CLAIM)) == [5900]
+    assert entries(house)[before:] == [
+        ("corrected:pay_1", "due:inv_1", -5900),
+        ("corrected:pay_1", "settled:blr_1", 9700),
+        ("corrected:pay_1", "adjust:blr_1", -3800),
+    ]
+    assert on_top(house) == [3800, 0]
+    # the part is taken back: as much more of the bill is paid, with the discount that was decided
+    assert post(house, (ledger.reverse, PART)) == [4000]
+    assert apply(house)
+    assert entries(house)[-2:] == [("applied:pay_1", "due:inv_1", -4000), ("applied:pay_1", "adjust:blr_1", 4000)]
+    assert on_top(house) == [0, 0]
+    assert house.balances() == {"settled:blr_1": 9700, "adjust:blr_1": 200, "biller:blr_1": -9900}
+
+
+def test_what_comes_alive_again_takes_what_others_have_left_and_what_they_leave_later(house: House) -> None:
+    house.bill()
+    post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.initiate, PART), (ledger.settle, PART))
+    post(house, (ledger.initiate, REST))
+    assert post(house, (ledger.reclaim, CLAIM)) == [0]
+    assert locks(house)["inflight:pay_1"] == 0
+    with house.begin() as uow, pytest.raises(ledger.Overdrawn, match="inflight:pay_1"):
+        ledger.settle(uow, CLAIM)  # it holds nothing: it corrects
+    post(house, (ledger.release, REST))
+    assert post(house, (ledger.reclaim, CLAIM)) == [5900]
+    assert locks(house) == {"due:inv_1": 0, "inflight:pay_1": 5900, "inflight:pay_2": 0, "inflight:pay_3": 0}
+    before = len(entries(house))
+    assert post(house, (ledger.settle, CLAIM)) == [5900]
+    assert entries(house)[before:] == [
+        ("settled:pay_1", "inflight:pay_1", -5900),
+        ("settled:pay_1", "settled:blr_1", 9700),
+        ("settled:pay_1", "adjust:blr_1", -3800),
+    ]
+    with house.begin() as uow, pytest.raises(ledger.Overdrawn, match="inflight:pay_1"):
+        ledger.reclaim(uow, CLAIM)  # it is executed
+
+
+def test_what_took_some_of_a_bill_lets_go_of_just_that(house: House) -> None:
+    house.bill()
+    post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.initiate, PART), (ledger.settle, PART))
+    assert post(house, (ledger.reclaim, CLAIM), (ledger.release, CLAIM)) == [5900, 5900]
+    assert entries(house)[-2:] == [
+        ("released:pay_1:1", "due:inv_1", 5900),
+        ("released:pay_1:1", "inflight:pay_1", -5900),
+    ]
+    assert locks(house) == {"due:inv_1": 5900, "inflight:pay_1": 0, "inflight:pay_2": 0}
+
+
+def test_executed_taken_back_and_executed_again_each_is_posted_once(house: House) -> None:
+    house.bill()
+    post(house, (ledger.initiate, CLAIM), (ledger.settle, CLAIM), (ledger.reverse, CLAIM))
+    assert post(house, (ledger.correct, CLAIM), (ledger.reverse, CLAIM)) == [9900, 9900]
+    assert post(house, (ledger.reclaim, CLAIM), (ledger.settle, CLAIM)) == [9900, 9900]
+    postings = dict.fromkeys(name for name, _, _ in entries(house))
+    assert list(postings)[2:] == [
+        "settled:pay_1",
+        "reversed:pay_1",
+        "corrected:pay_1:1",
+        "reversed:pay_1:1",
+        "reclaimed:pay_1:1",
+        "settled:pay_1:2",
+    ]
+    assert house.balances() == {"settled:blr_1": 9700, "adjust:blr_1": 200, "biller:blr_1": -9900}
+    for verb in (ledger.settle, ledger.correct, ledger.release, ledger.reclaim):
+        with house.begin() as uow, pytest.raises(ledger.Overdrawn):
+            verb(uow, CLAIM)
+
+
+def test_what_its_biller_took_off_is_a_refund_owed_where_nobody_else_has_any_of_it(house: House) -> None:
+    house.bill()
+    post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM))
+    with house.begin() as uow:
+        ledger.credit(uow, correction_id="cor_1", invoice_id="inv_1", creditor="blr_1", amount=money(5000))
+        uow.commit()
+    assert post(house, (ledger.reclaim, CLAIM)) == [9900]
+    assert house.balances()["owed:inv_1"] == -5000
+    assert post(house, (ledger.settle, CLAIM)) == [9900]
+    assert on_top(house) == [0]
+
+
+def test_nothing_is_reversed_that_was_not_executed(house: House) -> None:
+    house.bill()
+    post(house, (ledger.initiate, CLAIM))
+    with house.begin() as uow, pytest.raises(ledger.Overdrawn, match="settled:blr_1"):
+        ledger.reverse(uow, CLAIM)
 
 
 @pytest.mark.parametrize(

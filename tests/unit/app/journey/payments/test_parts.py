@@ -13,10 +13,12 @@ from app.errors import Conflict, Invalid
 from app.journey.corrections.service import withdraw
 from app.journey.decisions.orders import price_of
 from app.journey.invoices import service as invoices
-from app.journey.invoices.access import must_not_be_paid_on_top, must_take_parts
+from app.journey.invoices.access import must_take_parts
 from app.journey.invoices.models import Invoice
+from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
-from app.journey.payments.service import cancel
+from app.journey.payments.read import decided_amounts, payment_view
+from app.journey.payments.service import cancel, resolve
 from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import correct, doubt, step
 from connectors.contract import Fact
@@ -117,18 +119,6 @@ def test_what_was_cancelled_before_its_link_was_given_out_takes_no_choice_away(h
     assert stand(house) == ("paid", 9900, 0)
 
 
-def test_what_seems_left_beside_a_payment_on_top_is_not_paid(house: House) -> None:
-    house.bill()
-    house.stage("pay_1", part="60.00")
-    house.leave("pay_1")
-    house.not_found("pay_1")
-    pay(house, "pay_2", "50.00")
-    record(house, Fact.DEBITED, "pay_1")  # 110 of 99
-    with pytest.raises(Conflict) as refused, house.services.reading() as uow:
-        must_not_be_paid_on_top(uow.session, uow.session.get_one(Invoice, "inv_1"))
-    assert refused.value.code == "paid-on-top"
-
-
 def test_all_that_was_paid_on_top_goes_into_what_becomes_free(house: House) -> None:
     house.bill()
     for payment_id, part in (("pay_1", "40.00"), ("pay_2", "30.00")):
@@ -169,22 +159,55 @@ def test_a_part_that_was_closed_and_happened_after_all_is_a_part(house: House) -
     assert stand(house) == ("paid", 9900, 0)
 
 
-def test_one_that_no_part_is_left_for_is_owed_back(house: House) -> None:
+def test_of_one_for_which_too_little_is_left_the_rest_is_owed_back(house: House) -> None:
     house.bill()
     house.stage("pay_1", part="60.00")
     house.leave("pay_1")
     house.not_found("pay_1")
     pay(house, "pay_2", "50.00")
-    assert record(house, Fact.DEBITED, "pay_1")
-    assert stand(house) == ("to_pay", 5000, 4900)
-    assert house.balances() == {
-        "due:inv_1": 4900,
-        "settled:blr_1": 11000,
-        "adjust:blr_1": -6000,
-        "biller:blr_1": -9900,
-    }
-    record(house, Fact.REJECTED, "pay_2")  # then the first one pays its part
+    assert record(house, Fact.DEBITED, "pay_1")  # 110 of 99
+    assert stand(house) == ("paid", 9900, 0)
+    assert house.balances() == {"settled:blr_1": 11000, "adjust:blr_1": -1100, "biller:blr_1": -9900}
+    with house.services.reading() as uow:
+        views = [payment_view(uow.session, each, now=uow.now) for each in ("pay_1", "pay_2")]
+        amounts = decided_amounts(uow.session, invoice_ids=["inv_1"])
+    assert [view.on_top for view in views] == [Money(1100, "EUR"), None]
+    assert amounts == {"inv_1": Money(9900, "EUR")}
+    record(house, Fact.REJECTED, "pay_2")  # then the first one pays its whole part
     assert stand(house) == ("to_pay", 6000, 3900)
+
+
+def test_of_one_for_which_nothing_is_left_all_is_owed_back(house: House) -> None:
+    house.bill()
+    house.stage("pay_1", part="60.00")
+    house.leave("pay_1")
+    house.not_found("pay_1")
+    pay(house, "pay_2")
+    assert record(house, Fact.DEBITED, "pay_1")
+    assert house.balances() == {"settled:blr_1": 15900, "adjust:blr_1": -6000, "biller:blr_1": -9900}
+
+
+def test_a_doubt_beside_a_part_keeps_the_rest_and_an_operators_no_frees_it(house: House) -> None:
+    """Its company took so much off meanwhile that the doubted part is more than what is left."""
+    house.bill()
+    pay(house, "pay_1", "40.00")
+    house.stage("pay_2", part="30.00")
+    house.leave("pay_2")
+    house.not_found("pay_2")
+    with house.begin() as uow:
+        invoices.credit(uow, correction_id="cor_1", invoice_id="inv_1", minor=5000)
+        uow.commit()
+    with house.begin() as uow:
+        doubt(uow, locked(uow.session, "pay_2"))
+        uow.commit()
+    assert (house.payment("pay_2").state, stand(house)) == ("unknown", ("in_payment", 4000, 900))
+    assert house.balances()["inflight:pay_2"] == 900
+    house.clock.tick(days=2)
+    with house.begin() as uow:
+        resolve(uow, payment_id="pay_2", executed=False, because="A. Martin by telephone, ticket 4711")
+        uow.commit()
+    pay(house, "pay_3")
+    assert (stand(house), house.payment("pay_3").amount) == (("paid", 4900, 0), Money(900, "EUR"))
 
 
 def test_who_decided_without_knowing_gives_way(house: House) -> None:
@@ -211,7 +234,7 @@ def test_a_part_that_may_happen_after_all_holds_what_it_takes(house: House) -> N
     with house.begin() as uow:
         payment = uow.session.get_one(Payment, "pay_1", with_for_update=True)
         payment.transaction_status, payment.doubted_since = "ACSP", uow.now
-        assert doubt(uow, payment)
+        doubt(uow, payment)
         uow.commit()
     assert house.payment("pay_2").unwanted_since is not None
     assert stand(house) == ("in_payment", 0, 9900)

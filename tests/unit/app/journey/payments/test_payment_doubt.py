@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from app.db import work
-from app.errors import Conflict, TooLate
+from app.errors import TooLate
 from app.journey.payments import looks
 from app.journey.payments import service as payments
 from app.journey.payments.access import locked
@@ -15,7 +15,7 @@ from app.journey.payments.looks import follow_from
 from app.journey.payments.models import Payment
 from app.journey.payments.read import payment_view
 from app.journey.payments.states import Source, Truth
-from app.journey.payments.step import correct
+from app.journey.payments.step import correct, doubt
 from app.journey.reconciliation.read import Code, differences
 from app.journey.route import HANDLERS
 from app.services import Task
@@ -64,13 +64,6 @@ def look(house: House, answer: BankStatus | Exception, payment_id: str = "pay_1"
 def by_statement(house: House) -> None:
     with house.begin() as uow:
         assert correct(uow, locked(uow.session, "pay_1"), Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
-        uow.commit()
-
-
-def put_doubt(house: House) -> None:
-    """As it would be had the bank's word come in the moment in which the bill was taken by another payment."""
-    with house.begin() as uow:
-        locked(uow.session, "pay_1").doubted_since = uow.now
         uow.commit()
 
 
@@ -186,21 +179,34 @@ def test_an_answer_counts_for_the_time_at_which_it_was_asked_for(house: House) -
     assert house.payment().state == "rejected"
 
 
-def test_while_another_payment_has_the_bill_it_stays_closed_and_is_asked_about(closed: House) -> None:
+def test_while_another_payment_has_the_bill_it_holds_nothing_and_is_owed_back_if_executed(closed: House) -> None:
     house, first = closed, closed.clock.now
     another(house)
     look(house, ACCEPTED)
-    assert (house.payment().state, house.payment().doubted_since) == ("rejected", first)
+    assert (house.payment().state, house.payment().doubted_since) == ("unknown", first)
+    assert house.payment().unwanted_since is None  # the other one came later, and gives way to it
     assert house.due()["pay_1"] == first + 2 * SECOND
-    house.clock.tick(seconds=2)
-    look(house, ACCEPTED)
-    assert house.due()["pay_1"] == first + 7 * SECOND
     assert house.balances() == {"inflight:pay_2": 9900, "biller:blr_1": -9900}
-    house.clock.now = first + 14 * DAY
+    look(house, DEBITED, "pay_2")
+    house.clock.now = first + 5 * MINUTE
     look(house, ACCEPTED)
-    assert "pay_1" not in house.due()
+    assert (house.payment().state, house.payment().doubted_since) == ("accepted", None)
     look(house, DEBITED)
-    assert (house.payment().state, house.payment().doubted_since) == ("settled", None)
+    assert (house.payment().state, house.invoice().state) == ("settled", "paid")
+    assert house.balances() == {"settled:blr_1": 2 * 9900, "adjust:blr_1": -9900, "biller:blr_1": -9900}
+    with house.services.reading() as uow:
+        views = [payment_view(uow.session, each, now=uow.now) for each in ("pay_1", "pay_2")]
+    assert [view.on_top and view.on_top.minor for view in views] == [9900, None]
+
+
+def test_what_found_nothing_left_may_end_without_effect(closed: House) -> None:
+    house = closed
+    another(house)
+    look(house, ACCEPTED)
+    look(house, DEBITED, "pay_2")
+    look(house, REJECTED)
+    assert (house.payment().state, house.invoice().state) == ("rejected", "paid")
+    assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
 
 
 def test_when_that_other_payment_ends_the_bill_is_not_offered(closed: House) -> None:
@@ -210,12 +216,10 @@ def test_when_that_other_payment_ends_the_bill_is_not_offered(closed: House) -> 
     first = house.clock.now
     house.clock.tick(minutes=1)
     house.not_found("pay_2")
-    assert house.payment().state == "unknown"
-    assert house.payment().doubted_since == first
+    assert (house.payment().state, house.payment().doubted_since) == ("unknown", first)
     assert house.history()[-1] == ("rejected", "unknown", "bank", "bank:ACSP")
     assert house.invoice().state == "in_payment"
     assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
-    assert house.due()["pay_1"] <= house.clock.now
 
 
 def test_nor_when_it_is_taken_back(closed: House) -> None:
@@ -223,13 +227,16 @@ def test_nor_when_it_is_taken_back(closed: House) -> None:
     another(house)
     look(house, DEBITED, "pay_2")
     look(house, ACCEPTED)
-    assert (house.payment().state, house.invoice().state) == ("rejected", "paid")
+    assert (house.payment().state, house.invoice().state) == ("unknown", "paid")
+    assert house.payment().unwanted_since is not None
     house.clock.tick(hours=1)
     look(house, REJECTED, "pay_2")
     house.clock.tick(minutes=5)
     look(house, REJECTED, "pay_2")
     assert house.payment("pay_2").state == "reversed"
     assert (house.payment().state, house.invoice().state) == ("unknown", "in_payment")
+    assert house.payment().unwanted_since is None
+    assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
 
 
 def test_of_two_such_payments_the_earlier_one_has_it(closed: House) -> None:
@@ -240,9 +247,11 @@ def test_of_two_such_payments_the_earlier_one_has_it(closed: House) -> None:
     for payment_id in ("pay_1", "pay_2"):
         look(house, ACCEPTED, payment_id)
     house.not_found("pay_3")
-    assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["unknown", "rejected"]
+    assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["unknown", "unknown"]
+    assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
     house.not_found("pay_1")
     assert [house.payment(payment_id).state for payment_id in ("pay_1", "pay_2")] == ["rejected", "unknown"]
+    assert house.balances() == {"inflight:pay_2": 9900, "biller:blr_1": -9900}
 
 
 def test_what_an_operator_ended_a_status_that_says_the_same_as_before_does_not_undo(house: House) -> None:
@@ -299,11 +308,16 @@ def test_a_bank_that_says_nothing_is_not_said_to_contradict(closed: House, answe
         assert differences(uow.session) == []
 
 
-def test_an_operators_no_is_refused_while_it_waits_for_its_bill(closed: House) -> None:
+def test_an_operators_no_ends_it_also_while_another_one_has_its_bill(closed: House) -> None:
     another(closed)
     look(closed, ACCEPTED)
-    with closed.begin() as uow, pytest.raises(Conflict, match="calls this payment accepted"):
-        payments.resolve(uow, payment_id="pay_1", executed=False, because="A. Martin by telephone, ticket 4711")
+    with closed.begin() as uow:
+        assert payments.resolve(uow, payment_id="pay_1", executed=False, because="A. Martin by telephone, ticket 4711")
+        uow.commit()
+    assert closed.payment().state == "rejected"
+    assert closed.payment("pay_2").unwanted_since is None
+    look(closed, ACCEPTED)
+    assert (closed.payment().state, closed.payment().status_says) == ("rejected", "opposite")
 
 
 @pytest.mark.parametrize("decided_only", [False, True])
@@ -313,7 +327,8 @@ def test_a_payment_that_nobody_can_approve_yet_gives_way(closed: House, decided_
     house.decide("pay_2") if decided_only else house.stage("pay_2")
     look(house, ACCEPTED)
     if decided_only:
-        assert house.payment().state == "rejected"
+        assert house.payment().state == "unknown"
+        assert house.balances() == {"inflight:pay_2": 9900, "biller:blr_1": -9900}
         house.run("payments.initiate")
     assert house.payment("pay_2").reason == "another_under_way"
     assert (house.payment().state, house.invoice().state) == ("unknown", "in_payment")
@@ -385,14 +400,21 @@ def test_but_not_while_another_doubt_lasts(closed: House) -> None:
     assert house.payment("pay_3").unwanted_since is None
 
 
-def test_one_whose_way_of_approval_is_the_banks_own_is_unwanted_from_the_start(closed: House) -> None:
+def test_one_whose_way_of_approval_is_the_banks_own_is_asked_to_be_dropped(closed: House) -> None:
     house = closed
-    house.bank.meanwhile = lambda: put_doubt(house)
+
+    def come_alive() -> None:
+        with house.begin() as uow:
+            doubt(uow, locked(uow.session, "pay_1"))
+            uow.commit()
+
+    house.bank.meanwhile = come_alive
     house.stage("pay_2", sca=None)
-    assert (house.payment("pay_2").state, house.payment("pay_2").unwanted_since) == ("unknown", house.clock.now)
+    assert (house.payment("pay_2").state, house.payment("pay_2").unwanted_since) == ("rejected", house.clock.now)
+    assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
 
 
-def test_a_bill_that_another_payment_has_paid_is_not_taken_back(closed: House) -> None:
+def test_what_was_executed_on_top_comes_before_what_may_be_executed(closed: House) -> None:
     house = closed
     another(house)
     look(house, REJECTED, "pay_2")
@@ -400,21 +422,8 @@ def test_a_bill_that_another_payment_has_paid_is_not_taken_back(closed: House) -
     look(house, ACCEPTED)
     look(house, DEBITED, "pay_2")  # on top of pay_3
     look(house, REJECTED, "pay_3")
-    assert [house.payment(one).state for one in ("pay_1", "pay_2", "pay_3")] == ["rejected", "settled", "rejected"]
+    assert [house.payment(one).state for one in ("pay_1", "pay_2", "pay_3")] == ["unknown", "settled", "rejected"]
     assert house.invoice().state == "paid"
-    assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
-
-
-def test_nor_in_the_moment_in_which_it_is_paid(closed: House) -> None:
-    house = closed
-    another(house)
-    look(house, ACCEPTED)
-    look(house, REJECTED, "pay_2")
-    look(house, REJECTED)
-    house.stage("pay_3")
-    put_doubt(house)
-    look(house, DEBITED, "pay_2")
-    assert [house.payment(one).state for one in ("pay_1", "pay_2", "pay_3")] == ["rejected", "settled", "cancelled"]
     assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
 
 

@@ -15,8 +15,10 @@ from app.db.work import LostClaim, WorkRow
 from app.errors import AppError, Conflict, Invalid, NotAllowed, NotFound, TooLate
 from app.journey.invoices import service as invoices
 from app.journey.payments import service as payments
+from app.journey.payments.access import locked
 from app.journey.payments.models import Payment
-from app.journey.payments.step import claim_of
+from app.journey.payments.states import Source
+from app.journey.payments.step import claim_of, correct
 from app.journey.route import HANDLERS
 from app.people.models import Customer
 from app.people.sessions import SignedIn
@@ -417,7 +419,8 @@ def test_before_somebody_left_or_while_it_is_ours_to_submit_an_event_hurries_not
 def test_of_a_payment_that_has_ended_for_good_nothing_is_asked(house: House) -> None:
     house.settled()
     house.clock.now += 30 * 24 * 60 * MINUTE
-    change(house, Payment, state="reversed")
+    change(house, Payment, state="expired")
+    change(house, Trip, left_at=None)
     far = house.clock.now + 10_000 * SECOND
     change(house, WorkRow, run_at=far)
     heard(house)
@@ -727,7 +730,7 @@ def test_what_was_accepted_and_then_not_executed_is_rejected_by_the_banks_word(h
 def test_what_cannot_follow_is_refused(house: House) -> None:
     house.settled()
     past_the_fence(house)
-    for state, executed in (("settled", False), ("reversed", False), ("reversed", True)):
+    for state, executed in (("settled", False), ("reversed", False)):
         change(house, Payment, state=state)
         with pytest.raises(Conflict) as caught:
             resolve(house, executed=executed)
@@ -737,6 +740,22 @@ def test_what_cannot_follow_is_refused(house: House) -> None:
     change(house, Payment, state="settled")
     assert resolve(house, executed=True) is False
     assert len(house.history()) == 4
+
+
+def test_what_the_bank_took_back_and_executed_all_the_same_an_operator_says(house: House) -> None:
+    house.settled()
+    with house.begin() as uow:
+        assert correct(uow, locked(uow.session, "pay_1"), Fact.REJECTED, source=Source.STATEMENT, evidence="camt:1/2")
+        uow.commit()
+    assert house.invoice().state == "to_pay"
+    with house.begin() as uow:  # it may be that very booking which was taken back
+        payment = locked(uow.session, "pay_1")
+        assert not correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+        uow.commit()
+    assert resolve(house, executed=True) is True
+    assert house.history()[-1] == ("reversed", "settled", "operator", WORD.strip())
+    assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
+    assert resolve(house, executed=True) is False
 
 
 @pytest.mark.parametrize(("because", "taken"), [("", False), (" 123456789 ", False), (" 1234567890 ", True)])

@@ -13,6 +13,7 @@ from app.db import work
 from app.db.work import LostClaim, WorkRow
 from app.journey.consents import budget
 from app.journey.consents.models import BankBudget
+from app.journey.payments.access import locked
 from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct
@@ -703,9 +704,60 @@ def test_settled_and_then_taken_back_is_believed_when_the_bank_says_it_twice(hou
     ask(house, answer)
     assert (house.payment().state, house.payment().reason) == ("reversed", "reversed")
     assert house.balances() == {"due:inv_1": 9900, "biller:blr_1": -9900}
-    assert house.due() == {}
-    assert house.payment().next_look_at is None
+    assert house.due() == {"pay_1": first + 5 * MINUTE + 3600 * SECOND}
     assert house.told()[-1] == "PaymentReversed"
+
+
+def reversed_(house: House) -> None:
+    house.settled()
+    house.follow_after(3600, REJECTED)
+    house.follow_after(300, REJECTED)
+    assert house.payment().state == "reversed"
+
+
+def test_taken_back_and_executed_all_the_same_it_is_settled_again(house: House) -> None:
+    reversed_(house)
+    house.follow_after(3600, DEBITED)
+    payment = house.payment()
+    assert (payment.state, payment.reason, payment.settled_at) == ("settled", None, house.clock.now)
+    assert house.history()[-1] == ("reversed", "settled", "bank", "bank:ACSC")
+    assert (house.invoice().state, house.consent().state) == ("paid", "consumed")
+    assert house.balances() == {"settled:blr_1": 9900, "biller:blr_1": -9900}
+    assert house.told()[-1] == "PaymentSettled"
+    house.follow_after(3600, REJECTED)
+    house.follow_after(300, REJECTED)
+    assert (house.payment().state, house.invoice().state) == ("reversed", "to_pay")
+
+
+def test_taken_back_and_accepted_again_nobody_is_to_pay_it_meanwhile(house: House) -> None:
+    reversed_(house)
+    house.follow_after(3600, ACCEPTED)
+    payment = house.payment()
+    assert (payment.state, payment.doubted_since) == ("unknown", house.clock.now)
+    assert (house.invoice().state, house.consent().state) == ("in_payment", "consumed")
+    with house.begin() as uow:  # it may show what was taken back
+        payment = locked(uow.session, "pay_1")
+        assert not correct(uow, payment, Fact.DEBITED, source=Source.STATEMENT, evidence="camt:1/1")
+    ask(house, REJECTED)
+    assert (house.payment().state, house.invoice().state) == ("rejected", "to_pay")
+    ask(house, DEBITED)
+    assert (house.payment().state, house.invoice().state) == ("settled", "paid")
+
+
+@pytest.mark.parametrize("answer", [DEBITED, ACCEPTED], ids=lambda answer: answer.transaction_status)
+def test_what_a_statement_shows_as_taken_back_a_status_that_stays_behind_does_not_undo(
+    house: House, answer: BankStatus
+) -> None:
+    house.settled()
+    with house.begin() as uow:
+        assert correct(uow, locked(uow.session, "pay_1"), Fact.REJECTED, source=Source.STATEMENT, evidence="camt:1/2")
+        uow.commit()
+    ask(house, answer)
+    assert (house.payment().state, house.payment().status_says) == ("reversed", "opposite")
+    ask(house, REJECTED)
+    assert house.payment().status_says == "same"
+    ask(house, answer)
+    assert house.payment().state == ("settled" if answer is DEBITED else "unknown")
 
 
 def test_what_the_bank_does_not_say_again_was_not_so(house: House) -> None:
@@ -762,7 +814,7 @@ def test_a_new_word_of_the_bank_takes_back_what_a_statement_settled(
         ("cancelled", True, True),
         ("rejected", True, True),
         ("settled", True, True),
-        ("reversed", True, False),
+        ("reversed", True, True),
         ("cancelled", False, False),
         ("rejected", False, False),
         ("expired", False, False),

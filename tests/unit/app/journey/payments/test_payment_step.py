@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.db.events import EventRow
 from app.db.unit_of_work import UnitOfWork
@@ -14,12 +15,23 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
-from app.journey.ledger import rules as ledger_rules
-from app.journey.ledger.models import LedgerBalance
+from app.journey.ledger import service as ledger
+from app.journey.ledger.models import LedgerBalance, LedgerEntry
+from app.journey.ledger.rules import Claim
 from app.journey.payments.models import Payment, PaymentHistory
-from app.journey.payments.states import CLOSED, MEANING, PAYMENT, PaymentState, PaymentStep, Source
+from app.journey.payments.states import (
+    CLOSED,
+    MEANING,
+    NOT_DONE,
+    PAYMENT,
+    SETTLED_ONCE,
+    PaymentState,
+    PaymentStep,
+    Source,
+)
 from app.journey.payments.step import step
 from app.people.models import ApiClient, Biller, Customer
+from connectors.money import Money
 from consent.lifecycle import IllegalStep
 from consent.models import Consent, Trip
 from consent.states import ConsentState
@@ -42,7 +54,16 @@ CONSENT_OF = {
     PaymentState.REJECTED: ConsentState.REJECTED,
     PaymentState.CANCELLED: ConsentState.REJECTED,
     PaymentState.EXPIRED: ConsentState.EXPIRED,
+    PaymentState.REVERSED: ConsentState.CONSUMED,
 }
+EARLIER = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+CLAIM = Claim(
+    invoice_id="inv_1",
+    payment_id="pay_1",
+    creditor="blr_1",
+    amount=Money(9900, "EUR"),
+    discount=Money(0, "EUR"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +78,19 @@ class World:
         payment.state = state
         invoice.state = InvoiceState.PAID if state is PaymentState.SETTLED else InvoiceState.IN_PAYMENT
         invoice.paid_minor = 9900 if state is PaymentState.SETTLED else 0
-        due, held = (0, 9900) if state is not PaymentState.SETTLED else (0, 0)
+        if state in NOT_DONE:
+            invoice.state = InvoiceState.TO_PAY
+        payment.settled_at = EARLIER if state in SETTLED_ONCE else None
+        uow.session.execute(delete(LedgerEntry))
+        uow.session.execute(delete(LedgerBalance))
+        ledger.bill(uow, invoice_id="inv_1", creditor="blr_1", amount=CLAIM.amount)
+        ledger.initiate(uow, CLAIM)
         if state in CLOSED:
-            invoice.state, due, held = InvoiceState.TO_PAY, 9900, 0
-        for account, minor in ((ledger_rules.due("inv_1"), due), (ledger_rules.inflight("pay_1"), held)):
-            uow.session.merge(LedgerBalance(account=account, currency="EUR", balance_minor=minor))
+            ledger.release(uow, CLAIM)
+        elif state in SETTLED_ONCE:
+            ledger.settle(uow, CLAIM)
+        if state is PaymentState.REVERSED:
+            ledger.reverse(uow, CLAIM)
         uow.session.get_one(Consent, payment.consent_id).state = CONSENT_OF.get(
             state, ConsentState.AWAITING_AUTHORISATION
         )
