@@ -418,6 +418,41 @@ def closed(house: House) -> None:
         uow.commit()
 
 
+def test_an_order_without_link_that_was_closed_meanwhile_is_asked_about_until_it_is_gone(house: House) -> None:
+    """Its customer may still approve it: the bank is asked to drop it, at the pace of an open payment."""
+    house.bill()
+    house.bank.meanwhile = lambda: closed(house)
+    house.stage(sca=None)
+    house.bank.meanwhile = lambda: None
+    house.bank.answers["cancel"] = SILENT
+    house.follow(said("RCVD", Fact.WAITING))
+    assert house.bank.verbs()[-1] == "cancel"
+    assert house.due()["pay_1"] <= house.clock.now + dt.timedelta(minutes=2)
+    house.clock.now = house.due()["pay_1"]
+    house.bank.answers["cancel"] = said("CANC", Fact.CANCELLED)
+    house.follow(said("RCVD", Fact.WAITING))
+    assert house.payment().unwanted_since is None  # it is gone: asked about rarely, as anything that was closed
+    assert house.due()["pay_1"] > house.clock.now + dt.timedelta(minutes=30)
+
+
+def test_what_a_bank_took_without_naming_a_way_is_heard_whoever_has_the_work_by_then(house: House) -> None:
+    house.bill()
+    house.decide()
+
+    def meanwhile() -> None:
+        house.bank.meanwhile = lambda: None
+        closed(house)
+        house.hurry(INITIATE)  # its lease is over
+        house.run(INITIATE)  # and another worker finds it closed
+
+    house.bank.meanwhile = meanwhile
+    house.bank.answers["initiate"] = Staged(consent_id="pay_1", transaction_status="RCVD", sca=None, raw_response=b"{}")
+    house.run(INITIATE)
+    payment = house.payment()
+    assert (payment.state, payment.unwanted_since) == ("rejected", house.clock.now)
+    assert (house.due(INITIATE), house.due()) == ({}, {"pay_1": house.clock.now})
+
+
 @pytest.mark.parametrize("sca", [SCA, None])
 def test_closed_while_the_bank_thinks_what_is_left_is_paid_in_one(house: House, sca: ScaOAuth | None) -> None:
     """Its bank may let it be approved in a way of its own (B22); then it is asked to drop it."""
