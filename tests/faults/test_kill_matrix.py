@@ -110,7 +110,7 @@ def test_nothing_is_lost_or_done_twice_in_a_slice_of_the_matrix() -> None:
         pytest.param(
             "unknown-frees",
             "worker status.asked:1 / status: answer lost / sqlite",
-            "was debited 2 times",
+            "mis-told: bill page offered to pay",
             marks=pytest.mark.long,
         ),
         pytest.param("code-sent-twice", "web exchange.sent:1 / pays / sqlite", "invariant D4", marks=pytest.mark.long),
