@@ -195,7 +195,7 @@ def _claims(session: Session, invoice_id: str, payment_ids: Collection[str]) -> 
     lines: dict[str, dict[str, LedgerEntry]] = {}
     for entry in entries:
         lines.setdefault(entry.payment_id or "", {})[_kind_of(entry.account)] = entry
-    creditors = session.scalars(
+    billed_by = session.scalars(
         select(LedgerEntry.account).where(
             LedgerEntry.posting == f"billed:{invoice_id}", LedgerEntry.account.startswith("biller:")
         )
@@ -204,7 +204,7 @@ def _claims(session: Session, invoice_id: str, payment_ids: Collection[str]) -> 
         Claim(
             invoice_id=invoice_id,
             payment_id=payment_id,
-            creditor=creditors.removeprefix("biller:"),
+            creditor=billed_by.removeprefix("biller:"),
             amount=Money(of["inflight"].amount_minor, of["inflight"].currency),
             discount=Money(of["adjust"].amount_minor if "adjust" in of else 0, of["inflight"].currency),
         )

@@ -22,7 +22,7 @@ from app.journey.invoices.chain import later_ids, lines_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.twins import twins
 from app.journey.ledger import service as ledger
-from app.journey.ledger.rules import Claim
+from app.journey.ledger.rules import Claim, inflight
 from app.journey.payments import calls, rules
 from app.journey.payments.access import (
     alive_of_invoice,
@@ -203,10 +203,11 @@ def _by_record(
         payment.fact = fact.value  # it was debited, and has arrived
     if taken is None or not PAYMENT.allows(state, taken):
         return False
-    is_again = payment.settled_at is not None and PAYMENT.next(state, taken) is PaymentState.SETTLED
-    if is_again and state is not PaymentState.SETTLED and source is Source.STATEMENT:
+    settles = PAYMENT.next(state, taken) is PaymentState.SETTLED
+    was_taken_back = payment.settled_at is not None and state is not PaymentState.SETTLED
+    if settles and was_taken_back and source is Source.STATEMENT:
         return False  # it may show the very execution that was taken back since: that is listed, and an operator says
-    if PAYMENT.next(state, taken) is PaymentState.SETTLED:
+    if settles:
         payment.fact = fact.value
         if source is not Source.BANK:  # the bank itself may think otherwise later
             follow_from(uow, payment, run_at=uow.now + dt.timedelta(seconds=rules.LATE_LOOKS_S[0]))
@@ -294,18 +295,20 @@ def _pay(uow: UnitOfWork, payment: Payment, before: PaymentState) -> None:
 
 def _give_to_others(uow: UnitOfWork, payment: Payment) -> None:
     """Its invoice may be paid by another one now. A payment that came alive again, and found too little then, takes
-    what it has left: the customer may not pay that once more as long as that one may come."""
+    what it has left: the customer may not pay that once more as long as that one may come. Whoever gave way to it alone
+    need not any more."""
     answers.end_by_payment(uow, payment.invoice_id)
     for other in alive_of_invoice(uow.session, payment):
         invoices.reclaim(uow, claim_of(uow, other))
-    _want_others_again(uow, payment)
+        if other.unwanted_since is not None and gives_way(uow.session, other) is None:
+            other.unwanted_since = None
     _want_new_versions_again(uow, payment)
     _tell_twins(uow, payment)
 
 
 def _holds(uow: UnitOfWork, payment: Payment) -> bool:
     """Whether it holds anything of its invoice. What comes alive again may find that others have all of it."""
-    return ledger.position_of(uow.session, payment.id).held > 0
+    return ledger.balance_of(uow.session, inflight(payment.id)) > 0
 
 
 def _move_limits(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:
@@ -483,13 +486,6 @@ def _want_new_versions_again(uow: UnitOfWork, payment: Payment) -> None:
         for other in locked_with_invoice(uow, invoice_id).values():
             if other.unwanted_since is not None and gives_way(uow.session, other) is None:
                 other.unwanted_since = None
-
-
-def _want_others_again(uow: UnitOfWork, payment: Payment) -> None:
-    """This payment has not paid the bill, or not for good: whoever gave way to it alone need not any more."""
-    for other in alive_of_invoice(uow.session, payment):
-        if other.unwanted_since is not None and gives_way(uow.session, other) is None:
-            other.unwanted_since = None
 
 
 def _move_consent(uow: UnitOfWork, payment: Payment, before: PaymentState, after: PaymentState) -> None:

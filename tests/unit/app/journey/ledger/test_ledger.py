@@ -201,9 +201,14 @@ PART = Claim(invoice_id="inv_1", payment_id="pay_2", creditor="blr_1", amount=mo
 REST = Claim(invoice_id="inv_1", payment_id="pay_3", creditor="blr_1", amount=money(5900), discount=money(0))
 
 
-def test_what_happened_after_all_pays_what_others_have_left_and_is_owed_back_beyond_that(house: House) -> None:
+def closed_beside_a_paid_part(house: House) -> None:
+    """A payment of the whole bill was closed, and then a part of it paid."""
     house.bill()
     post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.initiate, PART), (ledger.settle, PART))
+
+
+def test_what_happened_after_all_pays_what_others_have_left_and_is_owed_back_beyond_that(house: House) -> None:
+    closed_beside_a_paid_part(house)
     before = len(entries(house))
     assert post(house, (ledger.correct, CLAIM)) == [5900]
     assert entries(house)[before:] == [
@@ -221,8 +226,7 @@ def test_what_happened_after_all_pays_what_others_have_left_and_is_owed_back_bey
 
 
 def test_what_comes_alive_again_takes_what_others_have_left_and_what_they_leave_later(house: House) -> None:
-    house.bill()
-    post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.initiate, PART), (ledger.settle, PART))
+    closed_beside_a_paid_part(house)
     post(house, (ledger.initiate, REST))
     assert post(house, (ledger.reclaim, CLAIM)) == [0]
     assert locks(house)["inflight:pay_1"] == 0
@@ -243,8 +247,7 @@ def test_what_comes_alive_again_takes_what_others_have_left_and_what_they_leave_
 
 
 def test_what_took_some_of_a_bill_lets_go_of_just_that(house: House) -> None:
-    house.bill()
-    post(house, (ledger.initiate, CLAIM), (ledger.release, CLAIM), (ledger.initiate, PART), (ledger.settle, PART))
+    closed_beside_a_paid_part(house)
     assert post(house, (ledger.reclaim, CLAIM), (ledger.release, CLAIM)) == [5900, 5900]
     assert entries(house)[-2:] == [
         ("released:pay_1:1", "due:inv_1", 5900),
