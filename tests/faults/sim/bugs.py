@@ -456,7 +456,7 @@ def _moving(real: Callable[..., None], also: Callable[..., None]) -> Callable[..
     return move
 
 
-@bug("an unknown outcome frees the claim", "T1", "B7", "F3", "F8")
+@bug("an unknown outcome frees the claim", "T1", "B7", "B9", "F3", "F8")
 def unknown_frees() -> Sequence[Change]:
     def also(uow: UnitOfWork, payment: Payment, _: PaymentState, after: PaymentState) -> None:
         if after is PaymentState.UNKNOWN:
