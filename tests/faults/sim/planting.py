@@ -37,22 +37,23 @@ def planted(name: str | None) -> Iterator[None]:
     before = []
     try:
         for of, what, instead in BUGS[name].changes() if name else ():
-            before.append((of, what, _get(of, what)))
-            _set(of, what, instead)
+            before.append((of, what, there(of, what)))
+            put(of, what, instead)
         yield
     finally:
         for of, what, was in reversed(before):
-            _set(of, what, was)
+            put(of, what, was)
 
 
 _ABSENT: Any = object()
 
 
-def _get(of: Any, what: Any) -> Any:
+def there(of: Any, what: Any) -> Any:
+    """What stands at a place that a mistake may take."""
     return of.get(what, _ABSENT) if isinstance(of, Mapping) else getattr(of, what)
 
 
-def _set(of: Any, what: Any, value: Any) -> None:
+def put(of: Any, what: Any, value: Any) -> None:
     if not isinstance(of, MutableMapping):
         setattr(of, what, value)
     elif value is _ABSENT:
