@@ -73,11 +73,13 @@ LEDGER: tuple[Invariant, ...] = (
     ),
     holds(
         "F6",
-        "a receipt stands for a settled payment, and every one has it or is about to get it",
+        "a receipt stands for a payment that is settled, or was taken back since, and every settled one has it or is"
+        " about to get it",
         "SELECT p.id FROM payment p LEFT JOIN receipt r ON r.payment_id = p.id"
         " WHERE p.state = 'settled' AND r.id IS NULL EXCEPT {asked:receipts.issue_receipt,payment_id}"
         " UNION ALL SELECT r.id FROM receipt r JOIN payment p ON p.id = r.payment_id"
-        " WHERE p.state NOT IN ('settled', 'reversed')",
+        " WHERE p.state <> 'settled' AND NOT EXISTS (SELECT 1 FROM payment_history h WHERE h.payment_id = p.id"
+        " AND h.after = 'reversed')",
     ),
     holds(
         "F7",

@@ -323,13 +323,13 @@ def corrected_bill(session: Session, *, bill_id: str, biller_id: str) -> Correct
 
 
 def _discount_taken(session: Session, invoice: Invoice) -> TakenDiscount | None:
-    """One at the most: it is for who pays all at once."""
-    paid_by = [each for each, has in positions_of(session, invoice.id).items() if has.settled and has.adjusted > 0]
+    """One at the most: it is for who pays all at once. As much of it as found room in the bill."""
+    positions = positions_of(session, invoice.id)
+    paid_by = [each for each, has in positions.items() if has.settled and has.adjusted > 0]
     for one in session.scalars(select(Decision).where(Decision.payment_id.in_(paid_by))):
         if one.discount_until is not None:
-            return TakenDiscount(
-                until=one.discount_until, amount=Money(one.discount_minor, one.currency), day=one.pay_on
-            )
+            let_off = Money(positions[one.payment_id].adjusted, one.currency)
+            return TakenDiscount(until=one.discount_until, amount=let_off, day=one.pay_on)
     return None
 
 

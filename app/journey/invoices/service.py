@@ -321,8 +321,12 @@ def release(uow: UnitOfWork, taken: Claim, *, is_sure: bool) -> None:
     _payment_has_ended(uow, taken.invoice_id)
 
 
-def end_with_nothing(uow: UnitOfWork, invoice_id: str) -> None:
-    """A payment that found nothing left of the invoice when it came alive again has ended."""
+def end_with_nothing(uow: UnitOfWork, invoice_id: str, *, is_sure: bool) -> None:
+    """A payment that found nothing left of the invoice when it came alive again has ended; ``is_sure`` as of
+    ``release``."""
+    lock(uow, invoice_id)  # as whoever takes something of it: an answer to it may be taken back just now
+    if not is_sure:
+        _write_down(uow, invoice_id, may_have_been_paid=True)
     _payment_has_ended(uow, invoice_id)
 
 
@@ -351,7 +355,8 @@ def reopen(uow: UnitOfWork, taken: Claim) -> None:
     if minor:
         _pay(uow, taken.invoice_id, -minor)
         _become_free(uow, taken.invoice_id)
-        if owed and not ledger.owed_of(uow.session, taken.invoice_id):
+        is_told = owed and not ledger.owed_of(uow.session, taken.invoice_id)
+        if is_told and not ledger.overpaid_of(uow.session, taken.invoice_id):
             _record_refund(uow, taken.invoice_id, 0)  # nobody is to give back what came back
 
 

@@ -125,14 +125,17 @@ def correct(uow: UnitOfWork, claim: Claim) -> int:
 
 
 def apply_overpaid(uow: UnitOfWork, *, invoice_id: str) -> int:
-    """The invoice became free while payments stand that were executed on top of others: as far as they go into it they
-    pay it, the largest first. Returns how much they take of it, in minor units. Without this it would be offered to be
-    paid once more.
+    """The invoice became free while payments stand that were executed on top of others, or without all of the discount
+    that they had been decided with: as far as they go into it they pay it, money before discounts, the largest first.
+    Returns how much they take of it, in minor units. Without this it would be offered to be paid once more.
     """
     taken = 0
-    on_top = {each: at for each, at in positions_of(uow.session, invoice_id).items() if at.on_top}
-    for claim in sorted(_claims(uow.session, invoice_id, on_top), key=lambda claim: -claim.whole):
-        before = on_top[claim.payment_id]
+    executed = {each: at for each, at in positions_of(uow.session, invoice_id).items() if at.settled}
+    claims = _claims(uow.session, invoice_id, executed)
+    for claim in sorted(claims, key=lambda claim: (not executed[claim.payment_id].on_top, -claim.whole)):
+        before = executed[claim.payment_id]
+        if before.taken >= claim.whole:
+            continue
         more = _room(uow, claim, before)
         number = _times(uow.session, claim, "applied")
         _move_to(uow, "applied", claim, before, rules.executed(claim, before.taken + more), number=number)

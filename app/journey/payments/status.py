@@ -40,13 +40,10 @@ from consent import tokens
 from consent.models import Consent
 
 _NO, _YES = (Fact.REJECTED, Fact.CANCELLED), (Fact.DEBITED, Fact.CREDITED)
-#: what a bank may say against an end. A fact of execution is not doubted: it corrects what was closed, and what was
-#: taken back by the word of its status
-_AGAINST = {
-    PaymentState.SETTLED: _NO,
-    PaymentState.REVERSED: (Fact.ACCEPTED, *_YES),
-    **dict.fromkeys(CLOSED, (Fact.ACCEPTED,)),
-}
+#: what a bank may say against an end. That it has executed what was closed is not doubted: it corrects that
+_AGAINST = {PaymentState.SETTLED: _NO, **dict.fromkeys(NOT_DONE, (Fact.ACCEPTED,))}
+#: and against what was taken back, or what has become of that since
+_AGAINST_TAKEN_BACK = (Fact.ACCEPTED, *_YES)
 _AGREES = {
     PaymentState.SETTLED: _YES,
     PaymentState.REVERSED: _NO,
@@ -373,14 +370,16 @@ def _lose_sight(uow: UnitOfWork, payment: Payment, *, told: bool, evidence: str,
 def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_at: dt.datetime) -> bool:
     """Whether a word against what has ended is not believed yet, or not at all.
 
-    That the bank took back what it had settled must be said twice, and so must that it accepted what was closed: until
-    then the first is settled, and the second not known again (``step.doubt``). A status that was wrong already, and was
-    corrected by better evidence, undoes nothing: reconciliation lists it.
+    That the bank took back what it had settled must be said twice, and so must that it accepted what was closed, or
+    executed what it had taken back: until then the first is settled, and the others not known again (``step.doubt``). A
+    status that was wrong already, and was corrected by better evidence, undoes nothing: reconciliation lists it.
     """
     state = PaymentState(payment.state)
-    if state is PaymentState.UNKNOWN and payment.doubted_since is not None and status.fact is Fact.ACCEPTED:
+    was_taken_back = payment.settled_at is not None and state is not PaymentState.SETTLED
+    against = _AGAINST_TAKEN_BACK if was_taken_back else _AGAINST.get(state, (Fact.ACCEPTED,))
+    if state is PaymentState.UNKNOWN and payment.doubted_since is not None and status.fact in against:
         return asked_at < payment.doubted_since + rules.SECOND_LOOK
-    if status.fact not in _AGAINST.get(state, ()):
+    if state not in OVER or status.fact not in against:
         if state is not PaymentState.SETTLED or status.fact is not Fact.NOT_FOUND:  # that says nothing of a reversal
             payment.doubted_since = None
         _weigh(uow, payment, status)
@@ -388,8 +387,6 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
     if _is_refuted(uow, payment):
         payment.status_says = StatusSays.OPPOSITE
         return True
-    if status.fact in _YES:
-        return False
     payment.doubted_since = payment.doubted_since or asked_at
     if state in NOT_DONE:
         doubt(uow, payment, answer=status.raw_response)

@@ -52,6 +52,7 @@ from app.journey.payments.states import (
     NOT_DONE,
     OVER,
     PAYMENT,
+    SETTLED_ONCE,
     STEP_OF_FACT,
     PaymentState,
     PaymentStep,
@@ -118,7 +119,8 @@ def step(
         return False
     payment.state = after
     payment.updated_at = uow.now
-    payment.reason = reason
+    # what was told as paid and is not done has been taken back, however often its bank changed its word since
+    payment.reason = Reason.REVERSED if after in NOT_DONE and payment.settled_at is not None else reason
     payment.status_says = None
     if taken is not PaymentStep.DOUBT:
         payment.doubted_since = None
@@ -167,9 +169,9 @@ def correct(uow: UnitOfWork, payment: Payment, fact: Fact, *, source: Source, ev
 
 
 def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> None:
-    """The bank calls accepted what was closed as not done, or taken back: not known again. What others have left of its
-    invoice is kept for it, so that nobody pays that once more meanwhile. Another payment of it is stopped, while it can
-    be: at once, or by the bank that is asked to drop it.
+    """The bank calls accepted what was closed as not done; or that, or executed, what was taken back: not known again.
+    What others have left of its invoice is kept for it, so that nobody pays that once more meanwhile. Another payment
+    of it is stopped, while it can be: at once, or by the bank that is asked to drop it.
 
     The caller has written down the bank's word, and since when it is doubted.
     """
@@ -203,14 +205,15 @@ def _by_record(
         payment.fact = fact.value  # it was debited, and has arrived
     if taken is None or not PAYMENT.allows(state, taken):
         return False
-    settles = PAYMENT.next(state, taken) is PaymentState.SETTLED
+    after = PAYMENT.next(state, taken)
+    settles = after is PaymentState.SETTLED
     was_taken_back = payment.settled_at is not None and state is not PaymentState.SETTLED
     if settles and was_taken_back and source is Source.STATEMENT:
         return False  # it may show the very execution that was taken back since: that is listed, and an operator says
     if settles:
         payment.fact = fact.value
-        if source is not Source.BANK:  # the bank itself may think otherwise later
-            follow_from(uow, payment, run_at=uow.now + dt.timedelta(seconds=rules.LATE_LOOKS_S[0]))
+    if after in SETTLED_ONCE and source is not Source.BANK:  # the bank itself may think otherwise later
+        follow_from(uow, payment, run_at=uow.now + dt.timedelta(seconds=rules.LATE_LOOKS_S[0]))
     return step(uow, payment, taken, source=source, evidence=evidence, reason=reason, answer=answer)
 
 
@@ -264,13 +267,13 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
 
 def _leave(uow: UnitOfWork, payment: Payment) -> None:
     """It will not happen, as far as anybody knows."""
-    if not _holds(uow, payment):  # it came alive again when others had all of the bill
-        invoices.end_with_nothing(uow, payment.invoice_id)
-        return
     # a bank that names no way to approve it may let it be approved all the same, once it has it
     may_stand = calls.is_unanswered(uow.session, payment_id=payment.id, verb="initiate")
     is_sure = not may_stand and not may_end_otherwise(payment, way_of(uow.session, payment))
-    invoices.release(uow, claim_of(uow, payment), is_sure=is_sure)
+    if _holds(uow, payment):
+        invoices.release(uow, claim_of(uow, payment), is_sure=is_sure)
+    else:  # it came alive again when others had all of the bill
+        invoices.end_with_nothing(uow, payment.invoice_id, is_sure=is_sure)
 
 
 def _pay(uow: UnitOfWork, payment: Payment, before: PaymentState) -> None:
@@ -284,7 +287,7 @@ def _pay(uow: UnitOfWork, payment: Payment, before: PaymentState) -> None:
     else:
         invoices.correct(uow, claim_of(uow, payment))
         if before not in NOT_DONE:
-            invoices.end_with_nothing(uow, payment.invoice_id)
+            invoices.end_with_nothing(uow, payment.invoice_id, is_sure=True)
     answers.end_by_payment(uow, payment.invoice_id)
     # in this order: who decides just now about what may be the same has locked the last one of the line, and is
     # waited for here

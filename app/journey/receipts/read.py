@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.errors import NotFound
 from app.journey.decisions.models import Decision
@@ -52,7 +52,7 @@ class ReceiptView:
     fact: str
     source: str  #: by whose word the payment was settled (Source)
     arrival_confirmed: bool  #: the bank itself said that the payee's account was credited
-    void: bool  #: the bank took the payment back later
+    void: bool  #: the bank took the payment back later, whatever became of it then
 
 
 def receipts_of(session: Session, *, customer_id: str) -> list[ReceiptView]:
@@ -78,6 +78,14 @@ def receipt_ids(session: Session, *, payment_ids: Sequence[str]) -> dict[str, st
 
 
 def _select() -> Select[*tuple[Any, ...]]:
+    """With the line of the history by which the payment is settled: the last such, since what was taken back may be
+    settled again."""
+    line = aliased(PaymentHistory)
+    last_settled = (
+        select(func.max(line.sequence))
+        .where(line.payment_id == Payment.id, line.after == PaymentState.SETTLED)
+        .correlate(Payment)
+    )
     return (
         select(
             Receipt,
@@ -85,17 +93,16 @@ def _select() -> Select[*tuple[Any, ...]]:
             Decision,
             Invoice,
             func.coalesce(Biller.name, Invoice.payee_name),
-            PaymentHistory.source,
-            PaymentHistory.evidence,
+            PaymentHistory,
         )
         .join(Payment, Payment.id == Receipt.payment_id)
         .join(Decision, Decision.id == Payment.decision_id)
         .join(Invoice, Invoice.id == Payment.invoice_id)
         .outerjoin(Biller, Biller.id == Payment.biller_id)
-        # one line at the most: nothing is settled twice. What was reversed before histories were kept has none
+        # what was reversed before histories were kept has none
         .outerjoin(
             PaymentHistory,
-            and_(PaymentHistory.payment_id == Payment.id, PaymentHistory.after == PaymentState.SETTLED),
+            and_(PaymentHistory.payment_id == Payment.id, PaymentHistory.sequence == last_settled.scalar_subquery()),
         )
     )
 
@@ -106,11 +113,14 @@ def _view(
     decision: Decision,
     invoice: Invoice,
     biller: str,
-    source: str | None,
-    evidence: str | None,
+    settled: PaymentHistory | None,
 ) -> ReceiptView:
     if payment.settled_at is None:
         raise ValueError(f"{receipt.id} is the receipt of a payment that never settled")
+    # in those days only the bank's status settled a payment
+    source, evidence = (settled.source, settled.evidence) if settled is not None else (Source.BANK, "")
+    is_settled_again = settled is not None and settled.at > receipt.issued_at
+    fact = payment.fact if is_settled_again and payment.fact is not None else receipt.fact
     return ReceiptView(
         id=receipt.id,
         number=receipt.number,
@@ -136,8 +146,8 @@ def _view(
         bank_payment_id=payment.bank_payment_id,
         decided_at=decision.decided_at,
         settled_at=payment.settled_at,
-        fact=receipt.fact,
-        source=source or Source.BANK,  # in those days only the bank's status settled a payment
-        arrival_confirmed=is_arrival_confirmed(receipt.fact, source=source or Source.BANK, evidence=evidence or ""),
-        void=payment.state == PaymentState.REVERSED,
+        fact=fact,
+        source=source,
+        arrival_confirmed=is_arrival_confirmed(fact, source=source, evidence=evidence),
+        void=payment.state != PaymentState.SETTLED,
     )

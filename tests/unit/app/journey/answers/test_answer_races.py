@@ -22,17 +22,21 @@ from app.journey.corrections.replies import reply
 from app.journey.decisions import service as decisions
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
+from app.journey.payments.access import locked
+from app.journey.payments.step import doubt
 from app.journey.plans import service as plans
 from app.journey.plans.models import Plan
 from app.journey.plans.rules import PlannedDay
 from app.journey.plans.states import PlanState
 from app.people.models import Customer
+from connectors.contract import Fact
 from tests.conftest import Clock
 from tests.functional.test_connection_races import at_once
 from tests.unit.app.journey.answers.test_answers import DAY, answer, say, take_back
 from tests.unit.app.journey.corrections.test_correction_races import Act, Rounds
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
 from tests.unit.app.journey.house import House
+from tests.unit.app.journey.payments.test_parts import record
 
 
 def on_postgres(test: Any) -> Any:
@@ -135,6 +139,38 @@ def test_nobody_pays_a_line_that_they_dispute_at_that_moment(disputes_first: boo
             decided = uow.session.scalars(select(Decision.rest_minor)).all()
         assert (decided, house.invoice().held_back_minor) in (([3300], 3300), ([], 6600))
     assert ends == {(1, 1), (0, 2)}
+
+
+@on_postgres
+@pytest.mark.parametrize("takes_back_first", [False, True])
+def test_no_bill_stays_aside_by_an_answer_that_is_taken_back_at_that_moment(
+    takes_back_first: bool, rounds: Rounds
+) -> None:
+    """Beside it a payment ends that came alive again when another had all of the bill."""
+    said: list[str] = []
+
+    def prepare(house: House) -> None:
+        house.bill()
+        with_lines(house)
+        for payment_id in ("pay_1", "pay_2"):
+            house.stage(payment_id)
+            house.leave(payment_id)
+            record(house, Fact.REJECTED if payment_id == "pay_1" else Fact.DEBITED, payment_id)
+        with house.begin() as uow:
+            doubt(uow, locked(uow.session, "pay_1"))
+            uow.commit()
+        said[:] = [say(house, "disputed", reason="wrong_amount", lines=(2,))]
+
+    def end(house: House) -> None:
+        record(house, Fact.REJECTED, "pay_1")
+
+    def take_it_back(house: House) -> None:
+        take_back(house, said[0])
+
+    acts: tuple[Act, Act] = (take_it_back, end) if takes_back_first else (end, take_it_back)
+    for house in rounds.moments(prepare, *acts):
+        assert outcome(house) == (2, 1)
+        assert not house.invoice().is_set_aside
 
 
 def proposed(house: House) -> str:
