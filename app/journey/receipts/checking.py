@@ -29,8 +29,8 @@ def check_secret(session: Session, *, receipt_id: str) -> str | None:
 
 
 def receipt_of_sheet(session: Session, *, number: str, secret: str) -> tuple[ReceiptView, str] | None:
-    """The receipt of this number as it stands now and its payer's time zone, if the secret is its own; else None, whatever
-    is wrong."""
+    """The receipt of this number as it stands now and its payer's time zone, if the secret is its own; else None,
+    whatever is wrong."""
     receipt = session.scalar(select(Receipt).where(Receipt.number == number))
     known = check_secret(session, receipt_id=receipt.id) if receipt is not None else None
     if receipt is None or known is None or not hmac.compare_digest(known.encode(), secret.encode()):
