@@ -1,4 +1,5 @@
-"""Cuts the pages' fonts to size: from the wheels' TrueType files to small woff2 files in app/static/fonts.
+"""Cuts the pages' fonts to size: from the wheels' TrueType files to small woff2 files in app/static/fonts, and beside
+them TrueType for the PDFs that are made here.
 
 Without it a first visit would fetch several hundred kilobytes, or show the system's fonts. `make install`
 runs it once (`python -m app.fonts`); the files it writes are git-ignored and never committed.
@@ -82,6 +83,23 @@ FONTS: Final = (
         target="literata-variable.woff2",
         axes=(("opsz", 24.0), ("wght", (400.0, 700.0))),
     ),
+    # the same for what is printed: PDF takes TrueType, and no axes
+    Font(
+        package="fontpkg_atkinson_hyperlegible",
+        source="AtkinsonHyperlegible-Regular.ttf",
+        target="atkinson-regular.ttf",
+    ),
+    Font(
+        package="fontpkg_atkinson_hyperlegible",
+        source="AtkinsonHyperlegible-Bold.ttf",
+        target="atkinson-bold.ttf",
+    ),
+    Font(
+        package="fontpkg_literata",
+        source="Literata[opsz,wght].ttf",
+        target="literata-semibold.ttf",
+        axes=(("opsz", 24.0), ("wght", 600.0)),
+    ),
 )
 
 LICENCES: Final = (
@@ -102,7 +120,7 @@ def build(folder: Path) -> list[Path]:
         target = folder / font.target
         if _is_current(target, source):
             continue
-        _write(target, _woff2(source, font))
+        _write(target, _cut(source, font))
         written.append(target)
     for package, name in LICENCES:
         source, target = _inside(package) / "LICENSE", folder / name
@@ -130,9 +148,9 @@ def _is_current(target: Path, source: Path) -> bool:
     return target.stat().st_mtime >= oldest_allowed
 
 
-def _woff2(source: Path, font: Font) -> bytes:
+def _cut(source: Path, font: Font) -> bytes:
     options = subset.Options()
-    options.flavor = "woff2"
+    options.flavor = "woff2" if font.target.endswith(".woff2") else None
     options.layout_features = list(LAYOUT_FEATURES)
     options.hinting = False
     options.desubroutinize = True

@@ -253,7 +253,7 @@ def test_a_customer_finds_payments_and_receipts_and_one_hop(screen: Screen, worl
     assert {hop for hop in crawl.hops if "/sign-in?" not in hop} == {f"{payment}/bank"}
     assert {hop.rpartition("=")[2] for hop in crawl.hops if "/sign-in?" in hop} == {"tuulipankki"}
     kinds = _without_ids(crawl.seen)
-    assert {"/payments/pay_…", "/payments/pay_…/leave", "/receipts/rcp_…", "/bills/inv_…/original"} <= kinds
+    assert {"/payments/pay_…", "/payments/pay_…/leave", "/receipts/rcp_…", "/receipts/rcp_…/pdf"} <= kinds
 
     hop = session.get(f"{world.url}{payment}/bank", allow_redirects=False, timeout=TIMEOUT_S)
     assert hop.status_code == 303

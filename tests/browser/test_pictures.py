@@ -18,6 +18,7 @@ from tests.browser.screen import DESKTOP, PHONE, Language, Screen, Theme, progra
 from tests.browser.world import World
 from tests.support.bills import cii_bill, pdf_bill, ubl_bill, ubl_means
 from tests.support.pictures import IBAN, as_file, epc_text, page
+from tests.support.sheets import code_on
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -395,6 +396,9 @@ def test_pictures_of_paying(screens: Screens, screen: Screen, pictures: Where, w
     screen.page.locator("main a[href^='/receipts/rcp_']").click()
     screen.at("/receipts/rcp_[0-9a-f]+")
     _take_all(screen, pictures, {"receipt": screen.path, "payment-done": done})
+    sheet = programs_session(screen.page.context, world).get(f"{world.url}{screen.path}/pdf", timeout=TIMEOUT_S)
+    screen.open(code_on(sheet.content).removeprefix(world.url))
+    _take(screen, pictures, "check-receipt")
 
     _pay(screen, lessons, "refuse")
     screen.expect_truth("not-done")

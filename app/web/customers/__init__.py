@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_babel import Babel
 from flask_wtf.csrf import CSRFProtect
 
@@ -84,6 +84,7 @@ def language() -> str:
 
 
 def time_zone() -> str:
-    """Times are the customer's own."""
+    """Times are the customer's own, or those of what a stranger was let see (``g.time_zone``)."""
     who = signed_in()
-    return who.customer.time_zone if who is not None else zoneinfo.ZoneInfo("UTC").key
+    own = who.customer.time_zone if who is not None else zoneinfo.ZoneInfo("UTC").key
+    return str(g.get("time_zone", own))

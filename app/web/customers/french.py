@@ -49,6 +49,11 @@ def elided(sentence: str, names: Mapping[str, object]) -> str:
     return _BEFORE_A_NAME.sub(before, sentence)
 
 
+def words(sentence: str, **names: str) -> str:
+    """A sentence of ours outside a template, as the page's would say it."""
+    return elided(get_translations().ugettext(sentence), names) % names
+
+
 def _elides(name: str) -> bool:
     """Before ``Électricité Nord`` and ``Horizon``; not before ``Lumen``, ``Hambourg`` and ``1er mai``."""
     plain = "".join(c for c in unicodedata.normalize("NFD", name.lower()) if not unicodedata.combining(c))

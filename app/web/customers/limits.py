@@ -41,6 +41,14 @@ TOOLS_LIMIT = "60 per minute; 1000 per hour"
 MAKING_TOOLS_LIMIT = "20 per hour"
 
 
+#: sheets of receipts that one address looks at
+CHECKING_LIMIT = "60 per hour; 300 per day"
+
+
+def checking_limit() -> str:
+    return CHECKING_LIMIT
+
+
 def sign_up_limit() -> str:
     return SIGN_UP_LIMIT
 

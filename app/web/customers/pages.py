@@ -36,7 +36,7 @@ PUBLIC = frozenset(
     {
         "sign_in", "language", "demo_sign_in", "sign_out",
         "passkey_new", "passkey_new_done", "passkey_use", "passkey_use_done",
-        "payment", "payment_state", "verify", "help_page",
+        "payment", "payment_state", "verify", "check_receipt", "help_page",
     }
 )  # fmt: skip
 #: of what is looked for: longer than any name of a bank, and than an IBAN in groups of four

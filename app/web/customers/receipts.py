@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from typing import Any
 
-from flask import render_template, send_file
+from flask import g, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
 
+from app.errors import Conflict
 from app.journey.corrections.read import chain_of
+from app.journey.receipts.checking import check_secret, receipt_of_sheet
 from app.journey.receipts.proofs import proof_of_bill, proof_of_receipt
 from app.journey.receipts.read import receipt_view, receipts_of
 from app.journey.refunds.read import refunds_of_bill
 from app.people.customers import today_of
 from app.web.context import services
+from app.web.customers.filters import time_zone
+from app.web.customers.french import words as _
+from app.web.customers.limits import address, checking_limit, limiter
 from app.web.customers.pages import blueprint, me, named_receipt
+from app.web.customers.receipt_pdf import receipt_pdf
+from app.web.customers.receipt_sheet import sheet_of
 
 
 @blueprint.get("/receipts")
@@ -51,4 +60,45 @@ def receipt(rcp: str) -> ResponseReturnValue:
         today = today_of(me().customer, uow.now)
         refunds = refunds_of_bill(uow.session, invoice_id=view.invoice_id, customer_id=me().customer.id, today=today)
     owed = chain.refund_owed if refunds.still_owed.minor else None
-    return render_template("customers/receipt.html", receipt=named_receipt(view), refund_owed=owed)
+    sheet = sheet_of(named_receipt(view), zone=time_zone())
+    return render_template("customers/receipt.html", receipt=view, sheet=sheet, refund_owed=owed)
+
+
+@blueprint.get("/receipts/<rcp>/pdf")
+def receipt_file(rcp: str) -> ResponseReturnValue:
+    """The receipt as a file to keep, with its proof inside once the log has numbered it."""
+    customer = me().customer
+    with services().reading() as uow:
+        view = receipt_view(uow.session, receipt_id=rcp, customer_id=customer.id)
+        secret = check_secret(uow.session, receipt_id=rcp)
+    proof = None
+    with contextlib.suppress(Conflict):  # the log has not numbered all of it yet
+        proof = json.dumps(proof_of_receipt(services(), receipt_id=rcp, customer_id=customer.id), indent=1).encode()
+    content = receipt_pdf(
+        sheet_of(named_receipt(view), zone=time_zone()),
+        language=str(get_locale()).replace("_", "-"),
+        issued_at=view.issued_at,
+        proof=proof,
+        proof_name=f"{view.number}.proof.json",
+        check_url=services().settings.base_url + url_for("customers.check_receipt", number=view.number, secret=secret)
+        if secret
+        else None,
+        check_words=_("Whoever has this sheet can see at this address whether it is genuine and still good."),
+    )
+    return send_file(
+        io.BytesIO(content), mimetype="application/pdf", as_attachment=True, download_name=f"{view.number}.pdf"
+    )
+
+
+@blueprint.get("/verify/receipts/<number>/<secret>")
+@limiter.limit(checking_limit, key_func=address)
+def check_receipt(number: str, secret: str) -> ResponseReturnValue:
+    """What stands on a receipt, for whoever has the sheet: the address on it is the key. Nothing more is told, and of
+    a wrong address nothing at all."""
+    with services().reading() as uow:
+        found = receipt_of_sheet(uow.session, number=number, secret=secret)
+    sheet = None
+    if found is not None:
+        view, g.time_zone = found  # as on the sheet, whoever looks
+        sheet = sheet_of(named_receipt(view), zone=time_zone())
+    return render_template("customers/check_receipt.html", sheet=sheet), 404 if sheet is None else 200
