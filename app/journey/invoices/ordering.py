@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, func, select, update
 
 from app.db.unit_of_work import UnitOfWork
 from app.journey.invoices.access import invoice_of_customer
@@ -39,7 +40,7 @@ def in_order() -> ColumnElement[bool]:
     return and_(Invoice.state.in_(_IN_ORDER), Invoice.is_set_aside.is_(False))
 
 
-def by_rank() -> tuple[ColumnElement[object], ...]:
+def by_rank() -> tuple[SQLColumnExpression[Any], ...]:
     """In a query: as their customer ordered them, then those that came since, by their day; what has no place in the
     order stands behind it."""
     return (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, and_, case, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, SQLColumnExpression, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.audit.kinds import Kind
@@ -25,11 +25,11 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.ordering import DAY, Sort, by_rank, in_order, is_in_order
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
+from app.people import names
 from app.people.account_states import AccountState
 from app.people.accounts import is_iban_stopped, is_open, is_stopped, with_biller
 from app.people.biller_states import SUSPENDED
 from app.people.customers import today_of
-from app.people import names
 from app.people.models import Biller, Customer, PayeeAccount, SealingKey
 from app.people.sealing_keys import is_good
 from connectors.money import Money, Total
@@ -235,7 +235,7 @@ def invoices_of(
     if sort is Sort.COMPANY:
         ids = _by_company(session, wanted, still_open)[first : first + INBOX_MOST]
         return invoices_named(session, ids, customer_id=customer_id, today=today, now=now)
-    order: dict[Sort, tuple[ColumnElement[Any], ...]] = {
+    order: dict[Sort, tuple[SQLColumnExpression[Any], ...]] = {
         Sort.DUE: (case((Invoice.biller_id.in_(muted), 1), else_=0), DAY, Invoice.id),
         Sort.AMOUNT: (Invoice.currency, _figure().desc(), DAY, Invoice.id),
         Sort.MINE: by_rank(),
@@ -287,16 +287,13 @@ def _by_company(session: Session, wanted: ColumnElement[bool], still_open: Colum
 def _figure() -> ColumnElement[int]:
     """In a query what stands large on a card: what is left to be paid of a bill, or what was paid of it."""
     asked = Invoice.amount_minor - Invoice.credited_minor
-    return case(
-        (Invoice.state == InvoiceState.PAID, asked), else_=asked - Invoice.paid_minor - Invoice.held_back_minor
-    )
+    return case((Invoice.state == InvoiceState.PAID, asked), else_=asked - Invoice.paid_minor - Invoice.held_back_minor)
 
 
 def _listed(
-    session: Session, rows: Iterable[Row[tuple[Any, ...]]], *, today: dt.date, muted: Collection[str]
+    session: Session, rows: Sequence[Row[*tuple[Any, ...]]], *, today: dt.date, muted: Collection[str]
 ) -> list[InvoiceView]:
-    found = list(rows)
-    earlier = earlier_bills(session, [row[0].id for row in found])
+    earlier = earlier_bills(session, [row[0].id for row in rows])
     return [
         _view(
             *of_one,
@@ -305,7 +302,7 @@ def _listed(
             is_stopped=bool(stopped),
             earlier=earlier.get(of_one[0].id),
         )
-        for *of_one, stopped in found
+        for *of_one, stopped in rows
     ]
 
 

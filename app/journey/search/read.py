@@ -1,5 +1,5 @@
-"""A customer's bills as they can be looked for. The database is asked for the customer's rows and never for a word: what
-their texts say is read here alone."""
+"""A customer's bills as they can be looked for. The database is asked for the customer's rows and never for a word:
+what their texts say is read here alone."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Results:
 
 
 def find(session: Session, query: rules.Query, *, customer: Customer, page: int = 1) -> Results:
-    """This customer's bills that have all the words of the query."""
+    """This customer's bills that have all the words of the query. A page behind the last one is the last one."""
     found = rules.search(query, findables(session, customer))
-    first = (page - 1) * FOUND_MOST
+    first = min(page - 1, max(len(found) - 1, 0) // FOUND_MOST) * FOUND_MOST
     shown = found[first : first + FOUND_MOST]
     return Results({bill.id: rules.why(query, bill) for bill in shown}, len(found), first + FOUND_MOST < len(found))
 

@@ -40,11 +40,11 @@ for _names in _MONTHS.values():
     for _number, _name in enumerate(_names.split(), 1):
         for _end in range(_MONTH_LEAST, len(_name) + 1):
             MONTHS[_name[:_end]] = MONTHS.get(_name[:_end], frozenset()) | {_number}
-_WEEKDAYS = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday lundi mardi mercredi jeudi vendredi samedi dimanche".split()
-)
 #: what may stand before a day, and tells nothing
-_BEFORE_A_DAY = _WEEKDAYS | frozenset("le du au of on the".split())
+_BEFORE_A_DAY = frozenset(("le", "du", "au", "of", "on", "the")) | frozenset(
+    ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+     "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+)  # fmt: skip
 _NUMERIC = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})|(\d{4})-(\d{1,2})(?:-(\d{1,2}))?|(\d{1,2})/(\d{4})")
 _DAY = re.compile(r"(\d{1,2})(?:er|st|nd|rd|th)?")
 _YEAR = re.compile(r"(?:19|20|21)\d\d")
@@ -81,9 +81,7 @@ class Field(enum.IntEnum):
 #: what whoever sees the list sees of each bill
 VISIBLE = frozenset({Field.COMPANY, Field.NUMBER, Field.ISSUED, Field.FIGURE})
 #: numbers, which are also found without spaces and punctuation
-_NUMBERS = frozenset(
-    {Field.NUMBER, Field.RECEIPT, Field.CREDIT_NOTE, Field.REFERENCE, Field.ORDER, Field.PAYMENT}
-)
+_NUMBERS = frozenset({Field.NUMBER, Field.RECEIPT, Field.CREDIT_NOTE, Field.REFERENCE, Field.ORDER, Field.PAYMENT})
 
 
 class Text(NamedTuple):
@@ -361,4 +359,3 @@ def _spans(words: Sequence[str]) -> Iterator[Span]:
     if max(len(days), len(months), len(years)) > 1 or (days and not months):
         return
     yield Span(years[0] if years else None, months[0] if months else None, days[0] if days else None)
-

@@ -128,10 +128,7 @@ def inbox() -> ResponseReturnValue:
     ways = {inv: ways_view(matched, inv, biller_id=billers[inv], troubled={}) for inv in matched.ways}
     return render_template(
         "customers/inbox.html",
-        bills=[
-            dataclasses.replace(_linked(bill, payments, decided, receipts), corrected=kinds.get(bill.id))
-            for bill in bills
-        ],
+        bills=[linked(bill, payments, decided, receipts, kinds) for bill in bills],
         ways=ways,
         answers=answers,
         before=before,
@@ -236,7 +233,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         origin=origin,
         account=account,
         vetting=vetting,
-        bill=_linked(view, payments, decided, receipts),
+        bill=linked(view, payments, decided, receipts),
         chain=chain,
         ways=ways,
         in_parts=in_parts,
@@ -281,10 +278,19 @@ def _download(file: Original, *, name: str) -> ResponseReturnValue:
     return answer
 
 
-def _linked(
-    view: InvoiceView, payments: dict[str, str], decided: dict[str, Money], receipts: dict[str, str]
+def linked(
+    view: InvoiceView,
+    payments: dict[str, str],
+    decided: dict[str, Money],
+    receipts: dict[str, str],
+    kinds: dict[str, str] | None = None,
 ) -> InvoiceView:
+    """Completed with what the stage of bills does not know of it: its payment and receipt, and how it was corrected."""
     payment_id = payments.get(view.id)
     return dataclasses.replace(
-        view, payment_id=payment_id, decided=decided.get(view.id), receipt_id=receipts.get(payment_id or "")
+        view,
+        payment_id=payment_id,
+        decided=decided.get(view.id),
+        receipt_id=receipts.get(payment_id or ""),
+        corrected=(kinds or {}).get(view.id),
     )

@@ -1,0 +1,85 @@
+"""Looking for a bill. What is typed is in the address alone: it is neither kept nor logged."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.journey.answers.read import last_answers
+from app.journey.corrections.read import corrected
+from app.journey.invoices.read import invoices_named
+from app.journey.payments.coming import scheduled_days
+from app.journey.payments.read import decided_amounts, live_payments, not_known
+from app.journey.receipts.read import receipt_ids
+from app.journey.search import rules
+from app.journey.search.read import find
+from app.people.customers import today_of
+from app.web.context import services
+from app.web.customers.inbox import PAGES_MOST, linked
+from app.web.customers.pages import blueprint, me
+from connectors.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhyView:
+    """Why a bill was found, where the list does not show it."""
+
+    kind: str  #: rules.Field in small letters
+    words: str = ""
+    money: Money | None = None
+    day: dt.date | None = None
+    id: str | None = None  #: of the payment or receipt that it is of
+
+
+@blueprint.get("/search")
+def search() -> ResponseReturnValue:
+    """This customer's bills by a few words."""
+    typed = request.args.get("q", "").strip()
+    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
+    if len(typed) > rules.QUERY_MOST:
+        return _page(typed[: rules.QUERY_MOST], is_too_long=True)
+    query = rules.read(typed)
+    if query.is_empty:
+        return _page(typed)
+    customer = me().customer
+    with services().reading() as uow:
+        today = today_of(customer, uow.now)
+        found = find(uow.session, query, customer=customer, page=page)
+        ids = list(found.why)
+        views = invoices_named(uow.session, ids, customer_id=customer.id, today=today, now=uow.now)
+        answers = last_answers(uow.session, invoice_ids=ids, today=today)
+        payments = live_payments(uow.session, invoice_ids=ids)
+        decided = decided_amounts(uow.session, invoice_ids=ids)
+        receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
+        kinds = corrected(uow.session, invoice_ids=ids)
+        scheduled = scheduled_days(uow.session, invoice_ids=ids, now=uow.now)
+        unknown = not_known(uow.session, invoice_ids=ids)
+    return _page(
+        typed,
+        bills=[linked(view, payments, decided, receipts, kinds) for view in views],
+        why={inv: [_why_view(query, each) for each in reasons] for inv, reasons in found.why.items()},
+        count=found.count,
+        answers=answers,
+        scheduled=scheduled,
+        not_known=unknown,
+        more_url=url_for("customers.search", q=typed, page=page + 1) if found.has_more else None,
+    )
+
+
+def _page(typed: str, **given: object) -> str:
+    return render_template(
+        "customers/search.html",
+        **{"asked": typed, "most": rules.QUERY_MOST, "bills": None, "is_too_long": False} | given,
+    )
+
+
+def _why_view(query: rules.Query, found: rules.Found) -> WhyView:
+    kind = found.field.name.lower()
+    if isinstance(found, rules.Amount):
+        return WhyView(kind=kind, money=Money(found.minor, found.currency), id=found.id)
+    if isinstance(found, rules.Day):
+        return WhyView(kind=kind, day=found.day, id=found.id)
+    return WhyView(kind=kind, words=rules.excerpt(query, found.words), id=found.id)
