@@ -60,7 +60,7 @@ def search() -> ResponseReturnValue:
     return _page(
         typed,
         bills=[linked(view, payments, decided, receipts, kinds) for view in views],
-        why={inv: [_why_view(query, each) for each in reasons] for inv, reasons in found.why.items()},
+        why={view.id: [_why_view(query, each, view.amount.currency) for each in found.why[view.id]] for view in views},
         count=found.count,
         answers=answers,
         scheduled=scheduled,
@@ -76,10 +76,11 @@ def _page(typed: str, **given: object) -> str:
     )
 
 
-def _why_view(query: rules.Query, found: rules.Found) -> WhyView:
-    kind = found.field.name.lower()
-    if isinstance(found, rules.Amount):
-        return WhyView(kind=kind, money=Money(found.minor, found.currency), id=found.id)
-    if isinstance(found, rules.Day):
-        return WhyView(kind=kind, day=found.day, id=found.id)
-    return WhyView(kind=kind, words=rules.excerpt(query, found.words), id=found.id)
+def _why_view(query: rules.Query, found: rules.Found, currency: str) -> WhyView:
+    return WhyView(
+        kind=found.field.name.lower(),
+        words=rules.excerpt(query, found.words) if found.words is not None else "",
+        money=Money(found.minor, currency) if found.minor is not None else None,
+        day=found.day,
+        id=found.id,
+    )
