@@ -61,7 +61,7 @@ def findables(session: Session, customer: Customer, *, with_days: bool = True) -
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
         .where(Invoice.customer_id == customer.id)
         .order_by(Invoice.issued_on.desc(), Invoice.id.desc())
-    )  # fmt: skip
+    ).all()  # fmt: skip
     found = []
     for (
         inv, name, biller_state, number, state, currency, billed, credited, paid_minor, held_back, payee_name,
@@ -103,7 +103,7 @@ def _of_payments(session: Session, customer: Customer) -> tuple[dict[str, list[T
         )
         .outerjoin(Receipt, Receipt.payment_id == Payment.id)
         .where(Payment.customer_id == customer.id)
-    )  # fmt: skip
+    ).all()  # fmt: skip
     for pay, inv, end_to_end_id, bank_id, state, minor, receipt, number in rows:
         texts[inv].append((Field.PAYMENT, end_to_end_id, pay))
         if bank_id:
@@ -120,19 +120,27 @@ def _days(session: Session, customer: Customer) -> dict[str, list[Day]]:
     calendar."""
     zone = zoneinfo.ZoneInfo(customer.time_zone)
     days: dict[str, list[Day]] = {}
-    bills = session.connection().execute(
-        select(Invoice.id, Invoice.issued_on, Invoice.due_on, Invoice.extended_to, Invoice.state, Biller.state)
-        .outerjoin(Biller, Biller.id == Invoice.biller_id)
-        .where(Invoice.customer_id == customer.id)
+    bills = (
+        session.connection()
+        .execute(
+            select(Invoice.id, Invoice.issued_on, Invoice.due_on, Invoice.extended_to, Invoice.state, Biller.state)
+            .outerjoin(Biller, Biller.id == Invoice.biller_id)
+            .where(Invoice.customer_id == customer.id)
+        )
+        .all()
     )
     for inv, issued_on, due_on, extended_to, state, biller_state in bills:
         days[inv] = [(Field.ISSUED, issued_on, None)]
         if _is_told(biller_state, state):
             days[inv] += [(Field.DUE, day, None) for day in (due_on, extended_to) if day is not None]
-    payments = session.connection().execute(
-        select(Payment.id, Payment.invoice_id, Payment.settled_at, Decision.pay_on)
-        .join(Decision, Decision.id == Payment.decision_id)
-        .where(Payment.customer_id == customer.id, Payment.state.not_in(_OVER))
+    payments = (
+        session.connection()
+        .execute(
+            select(Payment.id, Payment.invoice_id, Payment.settled_at, Decision.pay_on)
+            .join(Decision, Decision.id == Payment.decision_id)
+            .where(Payment.customer_id == customer.id, Payment.state.not_in(_OVER))
+        )
+        .all()
     )
     for pay, inv, settled_at, pay_on in payments:
         day = settled_at.astimezone(zone).date() if settled_at is not None else pay_on

@@ -21,6 +21,7 @@ from connectors.money import EXPONENTS, exponent_of
 
 #: characters of what is looked for
 QUERY_MOST = 100
+WORDS_MOST = 20
 #: words of a number that is written in groups: an EndToEndIdentification in groups of four, and an IBAN
 RUN_MOST = 9
 #: characters of a number that is found whatever stands between them: a shorter one stands in too many
@@ -143,12 +144,12 @@ def _plain(folded: str) -> str:
     return folded if folded.isalnum() else _BETWEEN.sub("", folded)
 
 
-#: signs as both languages write them beside figures, and the codes of ISO 4217
-_SIGNS = {
-    "".join(fold(written).split()): code
-    for code in EXPONENTS
-    for written in (get_currency_symbol(code, "en_GB"), get_currency_symbol(code, "fr_FR"), code)
-} | {"$": "USD"}
+#: signs as both languages write them beside figures, and the codes of ISO 4217 → the currencies that are meant
+_SIGNS: dict[str, frozenset[str]] = {"$": frozenset(("USD",))}
+for _code in EXPONENTS:
+    for _sign in {get_currency_symbol(_code, "en_GB"), get_currency_symbol(_code, "fr_FR"), _code}:
+        _key = "".join(fold(_sign).split())
+        _SIGNS[_key] = _SIGNS.get(_key, frozenset()) | {_code}
 
 
 class Span(NamedTuple):
@@ -171,10 +172,10 @@ class Sum(NamedTuple):
 
     units: int
     decimals: str
-    currency: str | None
+    currencies: frozenset[str] | None
 
     def has(self, minor: int, currency: str) -> bool:
-        if self.currency is not None and self.currency != currency:
+        if self.currencies is not None and currency not in self.currencies:
             return False
         digits = exponent_of(currency)
         units, rest = divmod(minor, 10**digits)
@@ -191,7 +192,7 @@ class Term:
     number: str  #: without spaces and punctuation; "": it is none
     sums: tuple[Sum, ...]
     spans: tuple[Span, ...]
-    currency: str | None
+    currencies: frozenset[str]  #: of a sign by itself
 
     @property
     def is_one(self) -> bool:
@@ -212,9 +213,9 @@ class Term:
                     yield Found(field, of, words=words)
 
     def of_figures(self, bill: Findable) -> Iterator[Found]:
-        if self.sums or self.currency is not None:
+        if self.sums or bill.currency in self.currencies:
             for field, minor, of in bill.amounts:
-                if bill.currency == self.currency or any(each.has(minor, bill.currency) for each in self.sums):
+                if bill.currency in self.currencies or any(each.has(minor, bill.currency) for each in self.sums):
                     yield Found(field, of, minor=minor)
         if self.spans:
             for field, day, of in bill.days:
@@ -233,6 +234,10 @@ class Query:
 
     count: int
     terms: dict[tuple[int, int], Term]
+
+    @property
+    def has_too_many(self) -> bool:
+        return self.count > WORDS_MOST
 
     @property
     def is_empty(self) -> bool:
@@ -276,7 +281,7 @@ def search(query: Query, bills: Sequence[Findable]) -> list[Findable]:
             numbers = numbers or _numbers(bills)
             may = [at for at in open_ if term.number in numbers[at]]
             reached[last].update([at for at in may if next(term.of_numbers(bills[at]), None)])
-        if term.sums or term.spans or term.currency is not None:
+        if term.sums or term.spans or term.currencies:
             reached[last].update([at for at in open_ if next(term.of_figures(bills[at]), None)])
     return [bills[at] for at in sorted(reached[-1])]
 
@@ -325,7 +330,7 @@ def _term(words: Sequence[str]) -> Term:
         number=number if len(number) >= NUMBER_LEAST and any(map(str.isdigit, number)) else "",
         sums=tuple(_sums(words)),
         spans=tuple(_spans(words)),
-        currency=_SIGNS.get(words[0]) if len(words) == 1 else None,
+        currencies=_SIGNS.get(words[0], frozenset()) if len(words) == 1 else frozenset(),
     )
 
 
@@ -336,14 +341,14 @@ def _sums(words: Sequence[str]) -> Iterator[Sum]:
     if match is None or (match[1] and match[3]):
         return
     sign = match[1] or match[3]
-    currency = _SIGNS.get(sign) if sign else None
-    if sign and currency is None:
+    currencies = _SIGNS.get(sign) if sign else None
+    if sign and currencies is None:
         return
     figures = match[2].rstrip(".,'")
     if plain := _PLAIN.fullmatch(figures):
-        yield Sum(int(plain[1]), plain[2] or "", currency)
+        yield Sum(int(plain[1]), plain[2] or "", currencies)
     if grouped := _GROUPED.fullmatch(figures):
-        yield Sum(int(re.sub(r"\D", "", grouped[1])), grouped[3] or "", currency)
+        yield Sum(int(re.sub(r"\D", "", grouped[1])), grouped[3] or "", currencies)
 
 
 def _spans(words: Sequence[str]) -> Iterator[Span]:

@@ -37,11 +37,11 @@ class WhyView:
 @blueprint.get("/search")
 def search() -> ResponseReturnValue:
     """This customer's bills by a few words."""
-    typed = request.args.get("q", "").strip()
+    typed = request.args.get("q", "").replace("\0", "").strip()
     page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
-    if len(typed) > rules.QUERY_MOST:
+    query = rules.read(typed[: rules.QUERY_MOST])
+    if len(typed) > rules.QUERY_MOST or query.has_too_many:
         return _page(typed[: rules.QUERY_MOST], is_too_long=True)
-    query = rules.read(typed)
     if query.is_empty:
         return _page(typed)
     customer = me().customer
