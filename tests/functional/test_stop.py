@@ -113,6 +113,7 @@ BEGINS_NOTHING = {
     *("payee_checked",),  # a check of a payee, without which nobody could decide afterwards
     *("read_own_bill", "keep_own_bill", "discard_own_bill", "remove_own_bill"),  # bills
     *("say_answer", "take_answer_back"),  # what is said of a bill moves no money
+    "move_bill",  # the order in which bills stand
     *("plan_day", "plan_parts", "withdraw_plan", "pay_together"),  # nor what is planned or chosen: a signature decides
     *("draw_words", "choose_messages", "ask_address", "prove_address"),  # messages
     *("accept_company", "ask_company", "hand_address", "change_company", "leaks_read"),  # who may deliver

@@ -142,6 +142,20 @@ def corrected(session: Session, *, invoice_ids: Sequence[str]) -> dict[str, str]
     return found
 
 
+def credit_numbers(session: Session, *, customer_id: str) -> list[tuple[str, str]]:
+    """Of all credit notes of this customer's bills: the bill, and the number of the credit note. Not of a company that
+    its customer had blocked by then."""
+    rows = session.execute(
+        select(Correction.invoice_id, Correction.number).where(
+            Correction.customer_id == customer_id,
+            Correction.invoice_id.is_not(None),
+            Correction.kind == CorrectionKind.CREDIT_NOTE,
+            ~_SILENCED,
+        )
+    )
+    return [(invoice_id, number) for invoice_id, number in rows if invoice_id is not None]
+
+
 def standing_credits(session: Session, *, customer_id: str, most: int = STANDING_MOST) -> list[Standing]:
     """Credit notes for this customer whose bill is not here: ``most`` of each biller, who of late sent one first."""
     number = func.row_number().over(

@@ -132,6 +132,8 @@ class Invoice(Base):
     opened_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime | None]  # when its customer first opened it
     unseen_at: Mapped[dt.datetime | None]  # when its biller was to be told that nobody had
+    # its place in its customer's own order of what is to be paid (ordering.py); null: behind those that have one
+    rank: Mapped[int | None]
 
     @property
     def is_delivered(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, SQLColumnExpression, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.audit.kinds import Kind
@@ -22,8 +22,10 @@ from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.discounts import DiscountView, discounts_on
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.ordering import DAY, Sort, by_rank, in_order, is_in_order
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
+from app.people import names
 from app.people.account_states import AccountState
 from app.people.accounts import is_iban_stopped, is_open, is_stopped, with_biller
 from app.people.biller_states import SUSPENDED
@@ -36,7 +38,6 @@ from consent.vault import Vault, VaultError
 INBOX_MOST = 100
 #: open bills of one company that stand beside a consent for it
 OPEN_MOST = 5
-_DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,13 @@ class InvoiceView:
         return not self.is_suspended or self.state in (InvoiceState.IN_PAYMENT, InvoiceState.PAID)
 
 
+class Place(NamedTuple):
+    """Whether a bill has another one before and behind it in its customer's own order."""
+
+    has_before: bool
+    has_behind: bool
+
+
 @dataclass(frozen=True, slots=True)
 class OpenTotal:
     """What is still to pay, per currency: of delivered bills, or of those that their customer added."""
@@ -205,32 +213,86 @@ def invoices_of(
     now: dt.datetime,
     states: Sequence[InvoiceState],
     with_set_aside: bool = True,
+    sort: Sort = Sort.DUE,
     page: int = 1,
 ) -> list[InvoiceView]:
-    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by the day; what its customer has set
-    aside next; then the others.
+    """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by the day or as ``sort`` says; what its
+    customer has set aside next; then the others.
 
-    What is not paid here stands among the first until its day is over: nobody tells when it was paid. Those of a muted
-    biller stand behind the others of their kind; none is left out. Without what is set aside: without such bills that
-    would be to pay.
+    What is not paid here stands among the first until its day is over: nobody tells when it was paid. By the day those
+    of a muted biller stand behind the others of their kind; none is left out. Without what is set aside: without such
+    bills that would be to pay. By amount each currency stands by itself, the largest amount first.
     """
     over = Invoice.state.in_((InvoiceState.PAID, InvoiceState.CLEARED)) | (
         (Invoice.state == InvoiceState.NOT_HERE) & _is_day_over(today)
     )
     still_open = case((over, 2), (Invoice.is_set_aside, 1), else_=0)
-    muted = muted_billers(session, customer_id=customer_id)
-    behind = case((Invoice.biller_id.in_(muted), 1), else_=0)
     wanted = and_(Invoice.customer_id == customer_id, Invoice.state.in_(states))
     if not with_set_aside:
         wanted = and_(wanted, or_(Invoice.state != InvoiceState.TO_PAY, Invoice.is_set_aside.is_(False)))
+    muted = muted_billers(session, customer_id=customer_id)
+    first = (page - 1) * INBOX_MOST
+    if sort is Sort.COMPANY:
+        ids = _by_company(session, wanted, still_open)[first : first + INBOX_MOST]
+        return invoices_named(session, ids, customer_id=customer_id, today=today, now=now)
+    order: dict[Sort, tuple[SQLColumnExpression[Any], ...]] = {
+        Sort.DUE: (case((Invoice.biller_id.in_(muted), 1), else_=0), DAY, Invoice.id),
+        Sort.AMOUNT: (Invoice.currency, _figure().desc(), DAY, Invoice.id),
+        Sort.MINE: by_rank(),
+    }
     rows = session.execute(
         _select()
         .add_columns(is_bill_stopped(now))
         .where(wanted)
-        .order_by(still_open, behind, _DAY, Invoice.id)
+        .order_by(still_open, *order[sort])
         .limit(INBOX_MOST)
-        .offset((page - 1) * INBOX_MOST)
+        .offset(first)
     ).all()
+    return _listed(session, rows, today=today, muted=muted)
+
+
+def invoices_named(
+    session: Session, ids: Sequence[str], *, customer_id: str, today: dt.date, now: dt.datetime
+) -> list[InvoiceView]:
+    """Those of these bills that are this customer's, in the order of the ids: not more than a page shows."""
+    rows = session.execute(
+        _select().add_columns(is_bill_stopped(now)).where(Invoice.id.in_(ids), Invoice.customer_id == customer_id)
+    ).all()
+    views = _listed(session, rows, today=today, muted=muted_billers(session, customer_id=customer_id))
+    return sorted(views, key=lambda view: ids.index(view.id))
+
+
+def places_of(session: Session, bills: Sequence[InvoiceView], *, customer_id: str, page: int) -> dict[str, Place]:
+    """Of a page in its customer's own order: where those stand that have a place in it."""
+    count = session.scalars(
+        select(func.count()).select_from(Invoice).where(Invoice.customer_id == customer_id, in_order())
+    ).one()
+    return {
+        bill.id: Place(number > 0, number < count - 1)
+        for number, bill in enumerate(bills, (page - 1) * INBOX_MOST)
+        if is_in_order(state=bill.state, is_set_aside=bill.is_set_aside)
+    }
+
+
+def _by_company(session: Session, wanted: ColumnElement[bool], still_open: ColumnElement[int]) -> list[str]:
+    """The ids of all of them. Sorted here: no two databases sort names alike, and none as people do."""
+    rows = session.execute(
+        select(Invoice.id, func.coalesce(Biller.name, Invoice.payee_name), still_open, DAY)
+        .outerjoin(Biller, Biller.id == Invoice.biller_id)
+        .where(wanted)
+    ).all()
+    return [row[0] for row in sorted(rows, key=lambda row: (row[2], names.words(row[1]), row[3], row[0]))]
+
+
+def _figure() -> ColumnElement[int]:
+    """In a query what stands large on a card: what is left to be paid of a bill, or what was paid of it."""
+    asked = Invoice.amount_minor - Invoice.credited_minor
+    return case((Invoice.state == InvoiceState.PAID, asked), else_=asked - Invoice.paid_minor - Invoice.held_back_minor)
+
+
+def _listed(
+    session: Session, rows: Sequence[Row[*tuple[Any, ...]]], *, today: dt.date, muted: Collection[str]
+) -> list[InvoiceView]:
     earlier = earlier_bills(session, [row[0].id for row in rows])
     return [
         _view(
@@ -257,7 +319,7 @@ def open_bills_of(
             Invoice.state == InvoiceState.TO_PAY,
             Invoice.is_set_aside.is_(False),
         )
-        .order_by(_DAY, Invoice.id)
+        .order_by(DAY, Invoice.id)
         .limit(OPEN_MOST)
     ).all()
     today = today_of(customer, now)

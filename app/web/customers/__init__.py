@@ -32,6 +32,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     real,
     receipts,
     refunds,
+    search,
     security,
     sign_in,
     sign_together,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from typing import Any
 
-from flask import render_template, request, send_file, url_for
+from flask import abort, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from app.journey.answers.read import answers_of_invoice, last_answers, said_before, sayable
@@ -24,6 +25,7 @@ from app.journey.intake.holding import held_bills
 from app.journey.invoices.access import takes_parts
 from app.journey.invoices.alike import likeness
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.ordering import Direction, Sort, move
 from app.journey.invoices.own import doubts_of
 from app.journey.invoices.read import (
     INBOX_MOST,
@@ -35,6 +37,7 @@ from app.journey.invoices.read import (
     open_total,
     origin_of,
     original_of,
+    places_of,
 )
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
@@ -77,6 +80,9 @@ def inbox() -> ResponseReturnValue:
     show = request.args.get("show", "all")
     if show not in SHOWN:
         show = "all"
+    wanted = request.args.get("sort")
+    # what is paid has no place in anybody's own order
+    sort = Sort(wanted) if wanted in set(Sort) and (show, wanted) != ("paid", Sort.MINE) else Sort.DUE
     page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
     customer = me().customer
     with services().reading() as uow:
@@ -88,8 +94,11 @@ def inbox() -> ResponseReturnValue:
             now=uow.now,
             states=SHOWN[show],
             with_set_aside=show != "to-pay",
+            sort=sort,
             page=page,
         )
+        is_mine = sort is Sort.MINE
+        places = places_of(uow.session, bills, customer_id=customer.id, page=page) if is_mine else {}
         answers = last_answers(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
         before = said_before(uow.session, invoice_ids=[bill.id for bill in bills])
         plans = last_plans(uow.session, invoice_ids=[bill.id for bill in bills], today=today)
@@ -119,10 +128,7 @@ def inbox() -> ResponseReturnValue:
     ways = {inv: ways_view(matched, inv, biller_id=billers[inv], troubled={}) for inv in matched.ways}
     return render_template(
         "customers/inbox.html",
-        bills=[
-            dataclasses.replace(_linked(bill, payments, decided, receipts), corrected=kinds.get(bill.id))
-            for bill in bills
-        ],
+        bills=[linked(bill, payments, decided, receipts, kinds) for bill in bills],
         ways=ways,
         answers=answers,
         before=before,
@@ -137,8 +143,12 @@ def inbox() -> ResponseReturnValue:
         held=held,
         companies_waiting=waiting,
         standing=standing,
-        more_credits_url=url_for("customers.inbox", show=show, credits="all") if most == STANDING_MOST else None,
+        more_credits_url=inbox_url(show, sort, credits="all") if most == STANDING_MOST else None,
         show=show,
+        sort=sort,
+        sort_urls={each: inbox_url(show, each) for each in Sort if (show, each) != ("paid", Sort.MINE)},
+        tab_urls={each: inbox_url(each, sort) for each in SHOWN},
+        places=places,
         to_pay=total.amounts,
         to_pay_count=total.count,
         own_to_pay=own_total.amounts,
@@ -147,8 +157,32 @@ def inbox() -> ResponseReturnValue:
         stopped_count=total.stopped + own_total.stopped,
         set_aside_count=total.set_aside + own_total.set_aside,
         held_back_count=total.held_back,
-        more_url=url_for("customers.inbox", show=show, page=page + 1) if len(bills) == INBOX_MOST else None,
+        more_url=inbox_url(show, sort, page=page + 1) if len(bills) == INBOX_MOST else None,
     )
+
+
+def inbox_url(show: str, sort: Sort, **more: Any) -> str:
+    """The inbox with these bills in this order; the order that is so anyway is not named."""
+    return url_for("customers.inbox", show=show, sort=sort if sort is not Sort.DUE else None, **more)
+
+
+@blueprint.post("/bills/<inv>/move")
+def move_bill(inv: str) -> ResponseReturnValue:
+    """Up or down by one in its customer's own order; then the same page again, at this bill."""
+    if request.form.get("to") not in set(Direction):
+        abort(400)
+    show = request.form.get("show", "all")
+    with services().unit_of_work() as uow:
+        place = move(uow, signed_in=me(), invoice_id=inv, to=Direction(request.form["to"]))
+        uow.commit()
+    page = place // INBOX_MOST + 1 if place is not None else 1
+    where = inbox_url(
+        show if show in SHOWN else "all",
+        Sort.MINE,
+        page=page if page > 1 else None,
+        _anchor=inv if place is not None else None,
+    )
+    return redirect(where, 303)
 
 
 @blueprint.get("/bills/<inv>")
@@ -199,7 +233,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         origin=origin,
         account=account,
         vetting=vetting,
-        bill=_linked(view, payments, decided, receipts),
+        bill=linked(view, payments, decided, receipts),
         chain=chain,
         ways=ways,
         in_parts=in_parts,
@@ -244,10 +278,19 @@ def _download(file: Original, *, name: str) -> ResponseReturnValue:
     return answer
 
 
-def _linked(
-    view: InvoiceView, payments: dict[str, str], decided: dict[str, Money], receipts: dict[str, str]
+def linked(
+    view: InvoiceView,
+    payments: dict[str, str],
+    decided: dict[str, Money],
+    receipts: dict[str, str],
+    kinds: dict[str, str] | None = None,
 ) -> InvoiceView:
+    """Completed with what the stage of bills does not know of it: its payment and receipt, and how it was corrected."""
     payment_id = payments.get(view.id)
     return dataclasses.replace(
-        view, payment_id=payment_id, decided=decided.get(view.id), receipt_id=receipts.get(payment_id or "")
+        view,
+        payment_id=payment_id,
+        decided=decided.get(view.id),
+        receipt_id=receipts.get(payment_id or ""),
+        corrected=(kinds or {}).get(view.id),
     )

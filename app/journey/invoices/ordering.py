@@ -1,0 +1,81 @@
+"""In which order a customer's bills stand, and moving one in their own order. It changes nothing about payment."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, func, select, update
+
+from app.db.unit_of_work import UnitOfWork
+from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+from app.people.sessions import SignedIn
+
+#: the day by which a bill stands in a list
+DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
+_IN_ORDER = (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT)
+
+
+class Sort(enum.StrEnum):
+    DUE = "due"
+    AMOUNT = "amount"
+    COMPANY = "company"
+    MINE = "mine"
+
+
+class Direction(enum.StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+def is_in_order(*, state: str, is_set_aside: bool) -> bool:
+    """Whether a bill has a place in its customer's own order: it is to be paid, or in payment."""
+    return state in _IN_ORDER and not is_set_aside
+
+
+def in_order() -> ColumnElement[bool]:
+    """The same in a query."""
+    return and_(Invoice.state.in_(_IN_ORDER), Invoice.is_set_aside.is_(False))
+
+
+def by_rank() -> tuple[SQLColumnExpression[Any], ...]:
+    """In a query: as their customer ordered them, then those that came since, by their day; what has no place in the
+    order stands behind it."""
+    return (
+        case((in_order(), 0), else_=1),
+        case((in_order(), Invoice.rank), else_=None).nulls_last(),
+        DAY,
+        Invoice.id,
+    )
+
+
+def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction) -> int | None:
+    """Let a bill and the one before or behind it change places. Returns its place, from 0, also where it is the first
+    or the last one and stays there; None: it has no place in the order (any more). Raises NotFound, NotAllowed."""
+    signed_in.check_acts()
+    customer_id = signed_in.customer.id
+    invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
+    # all of them, the earliest first as everybody locks bills: who moves another one meanwhile sees these places
+    rows = uow.session.execute(
+        select(Invoice.id, Invoice.rank, DAY)
+        .where(Invoice.customer_id == customer_id, in_order())
+        .order_by(Invoice.id)
+        .with_for_update(key_share=True)
+    ).all()
+    ranks: dict[str, int | None] = {row[0]: row[1] for row in rows}
+    order = [row[0] for row in sorted(rows, key=lambda row: (row[1] is None, row[1] or 0, row[2], row[0]))]
+    if invoice_id not in ranks:
+        return None
+    place = order.index(invoice_id)
+    other = place + (1 if to is Direction.DOWN else -1)
+    if not 0 <= other < len(order):
+        return place
+    # as far as anything has been ordered each has a number of its own; what comes later stands behind that
+    known = sum(rank is not None for rank in ranks.values())
+    order[place], order[other] = order[other], order[place]
+    found = {each: number for number, each in enumerate(order[: max(known, place + 1, other + 1)], 1)}
+    changed = [{"id": each, "rank": rank} for each, rank in sorted(found.items()) if ranks[each] != rank]
+    uow.session.execute(update(Invoice), changed)
+    return other

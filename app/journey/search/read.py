@@ -1,0 +1,153 @@
+"""A customer's bills as they can be looked for. The database is asked for the customer's rows and never for a word:
+what their texts say is read here alone."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.journey.corrections.read import credit_numbers
+from app.journey.decisions.models import Decision
+from app.journey.invoices.models import Invoice
+from app.journey.invoices.states import InvoiceState
+from app.journey.payments.models import Payment
+from app.journey.payments.states import PaymentState
+from app.journey.receipts.models import Receipt
+from app.journey.search import rules
+from app.journey.search.rules import Amount, Day, Field, Findable, Found, Text
+from app.people.biller_states import SUSPENDED
+from app.people.models import Biller, Customer
+
+#: on one page
+FOUND_MOST = 50
+_WITH_PAYMENT = (InvoiceState.IN_PAYMENT, InvoiceState.PAID)
+_OVER = (PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED, PaymentState.REVERSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A page of what was found, the newest first."""
+
+    why: dict[str, list[Found]]  #: id of a bill → what cannot be seen of why it was found
+    count: int  #: on all pages
+    has_more: bool  #: older ones, on the next page
+
+
+def find(session: Session, query: rules.Query, *, customer: Customer, page: int = 1) -> Results:
+    """This customer's bills that have all the words of the query. A page behind the last one is the last one."""
+    found = rules.search(query, findables(session, customer, with_days=query.asks_for_days))
+    first = min(page - 1, max(len(found) - 1, 0) // FOUND_MOST) * FOUND_MOST
+    shown = found[first : first + FOUND_MOST]
+    return Results({bill.id: rules.why(query, bill) for bill in shown}, len(found), first + FOUND_MOST < len(found))
+
+
+def findables(session: Session, customer: Customer, *, with_days: bool = True) -> list[Findable]:
+    """All bills of this customer and of nobody else, the newest first."""
+    of_payments, paid = _of_payments(session, customer)
+    for inv, number in credit_numbers(session, customer_id=customer.id):
+        of_payments[inv].append((Field.CREDIT_NOTE, number, None))
+    days = _days(session, customer) if with_days else {}
+    rows = session.connection().execute(
+        select(
+            Invoice.id, func.coalesce(Biller.name, Invoice.payee_name), Biller.state, Invoice.number, Invoice.state,
+            Invoice.currency, Invoice.amount_minor, Invoice.credited_minor, Invoice.paid_minor,
+            Invoice.held_back_minor, Invoice.payee_name, Invoice.reference, Invoice.order_reference, Invoice.note,
+            Invoice.lines,
+        )
+        .outerjoin(Biller, Biller.id == Invoice.biller_id)
+        .where(Invoice.customer_id == customer.id)
+        .order_by(Invoice.issued_on.desc(), Invoice.id.desc())
+    ).all()  # fmt: skip
+    found = []
+    for (
+        inv, name, biller_state, number, state, currency, billed, credited, paid_minor, held_back, payee_name,
+        reference, order, note, lines,
+    ) in rows:  # fmt: skip
+        is_told = _is_told(biller_state, state)
+        said: list[Text] = [(Field.COMPANY, name, None)]
+        numbers: list[Text] = [(Field.NUMBER, number, None), *of_payments.get(inv, ())]
+        if reference and is_told:
+            numbers.append((Field.REFERENCE, reference, None))
+        if order:
+            numbers.append((Field.ORDER, order, None))
+        if payee_name and payee_name != name and is_told:
+            said.append((Field.PAYEE, payee_name, None))
+        said += [(Field.LINE, line["description"], None) for line in lines]
+        if note and is_told:
+            said.append((Field.NOTE, note, None))
+        left = max(billed - credited - paid_minor, 0)
+        taken = sum([each[1] for each in paid.get(inv, ())]) if state in _WITH_PAYMENT else 0
+        sums: list[Amount] = [
+            (Field.FIGURE, taken or max(left - held_back, 0), None),
+            (Field.BILLED, billed, None),
+            (Field.PAID, paid_minor, None),
+            (Field.LEFT, left, None),
+        ]
+        amounts = [each for each in sums if each[1]] + paid.get(inv, [])
+        found.append(Findable(inv, currency, said, numbers, amounts, days.get(inv, ())))
+    return found
+
+
+def _of_payments(session: Session, customer: Customer) -> tuple[dict[str, list[Text]], dict[str, list[Amount]]]:
+    """Of each bill the numbers of its payments and receipts, and what was paid, or is on its way."""
+    texts: dict[str, list[Text]] = defaultdict(list)
+    paid: dict[str, list[Amount]] = defaultdict(list)
+    rows = session.connection().execute(
+        select(
+            Payment.id, Payment.invoice_id, Payment.end_to_end_id, Payment.bank_payment_id, Payment.state,
+            Payment.amount_minor, Receipt.id, Receipt.number,
+        )
+        .outerjoin(Receipt, Receipt.payment_id == Payment.id)
+        .where(Payment.customer_id == customer.id)
+    ).all()  # fmt: skip
+    for pay, inv, end_to_end_id, bank_id, state, minor, receipt, number in rows:
+        texts[inv].append((Field.PAYMENT, end_to_end_id, pay))
+        if bank_id:
+            texts[inv].append((Field.PAYMENT, bank_id, pay))
+        if receipt:
+            texts[inv].append((Field.RECEIPT, number, receipt))
+        if state not in _OVER:
+            paid[inv].append((Field.PAID, minor, pay))
+    return texts, paid
+
+
+def _days(session: Session, customer: Customer) -> dict[str, list[Day]]:
+    """Of each bill its own day, those until which it is to be paid, and those on which it was, by its customer's
+    calendar."""
+    zone = zoneinfo.ZoneInfo(customer.time_zone)
+    days: dict[str, list[Day]] = {}
+    bills = (
+        session.connection()
+        .execute(
+            select(Invoice.id, Invoice.issued_on, Invoice.due_on, Invoice.extended_to, Invoice.state, Biller.state)
+            .outerjoin(Biller, Biller.id == Invoice.biller_id)
+            .where(Invoice.customer_id == customer.id)
+        )
+        .all()
+    )
+    for inv, issued_on, due_on, extended_to, state, biller_state in bills:
+        days[inv] = [(Field.ISSUED, issued_on, None)]
+        if _is_told(biller_state, state):
+            days[inv] += [(Field.DUE, day, None) for day in (due_on, extended_to) if day is not None]
+    payments = (
+        session.connection()
+        .execute(
+            select(Payment.id, Payment.invoice_id, Payment.settled_at, Decision.pay_on)
+            .join(Decision, Decision.id == Payment.decision_id)
+            .where(Payment.customer_id == customer.id, Payment.state.not_in(_OVER))
+        )
+        .all()
+    )
+    for pay, inv, settled_at, pay_on in payments:
+        day = settled_at.astimezone(zone).date() if settled_at is not None else pay_on
+        days[inv].append((Field.PAID_ON, day, pay))
+    return days
+
+
+def _is_told(biller_state: str | None, state: str) -> bool:
+    """Whether its pages say to whom and until when it is paid: as ``says_how`` of a view."""
+    return biller_state not in SUSPENDED or state in _WITH_PAYMENT
