@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup, Tag
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from app.journey.invoices.models import Invoice
+from app.journey.invoices.models import Invoice, OwnOrder
 from app.journey.invoices.ordering import Direction, move
 from tests.support import factories, own_bills
 from tests.support.journey import Journey
@@ -37,7 +37,8 @@ def buttons(page: BeautifulSoup, invoice_id: str) -> list[str]:
 
 def ranks(journey: Journey) -> list[int | None]:
     with journey.services.reading() as uow:
-        return list(uow.session.scalars(select(Invoice.rank).order_by(Invoice.id)))
+        rows = select(OwnOrder.rank).select_from(Invoice).outerjoin(OwnOrder, OwnOrder.invoice_id == Invoice.id)
+        return list(uow.session.scalars(rows.order_by(Invoice.id)))
 
 
 @pytest.fixture

@@ -132,8 +132,6 @@ class Invoice(Base):
     opened_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime | None]  # when its customer first opened it
     unseen_at: Mapped[dt.datetime | None]  # when its biller was to be told that nobody had
-    # its place in its customer's own order of what is to be paid (ordering.py); null: behind those that have one
-    rank: Mapped[int | None]
 
     @property
     def is_delivered(self) -> bool:
@@ -215,3 +213,14 @@ class Invoice(Base):
             amount_minor=self.amount_minor, asked_minor=self.asked.minor, discount_minor=tier.saves.minor
         )
         return Discount(tier.until, Money(left, self.currency))
+
+
+class OwnOrder(Base):
+    """A bill's place in its customer's own order of what is to be paid (ordering.py). One without a row stands behind
+    those that have one."""
+
+    __tablename__ = "own_order"
+
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoice.id", ondelete="CASCADE"), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    rank: Mapped[int]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, func, select, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, delete, func, select
 
+from app.db.many import insert_many
 from app.db.unit_of_work import UnitOfWork
 from app.journey.invoices.access import invoice_of_customer
-from app.journey.invoices.models import Invoice
+from app.journey.invoices.models import Invoice, OwnOrder
 from app.journey.invoices.states import InvoiceState
+from app.people.customers import lock_customer
 from app.people.sessions import SignedIn
 
 #: the day by which a bill stands in a list
 DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
 _IN_ORDER = (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT)
+_RANK = select(OwnOrder.rank).where(OwnOrder.invoice_id == Invoice.id).correlate(Invoice).scalar_subquery()
 
 
 class Sort(enum.StrEnum):
@@ -45,7 +48,7 @@ def by_rank() -> tuple[SQLColumnExpression[Any], ...]:
     order stands behind it."""
     return (
         case((in_order(), 0), else_=1),
-        case((in_order(), Invoice.rank), else_=None).nulls_last(),
+        case((in_order(), _RANK), else_=None).nulls_last(),
         DAY,
         Invoice.id,
     )
@@ -57,12 +60,9 @@ def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction
     signed_in.check_acts()
     customer_id = signed_in.customer.id
     invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
-    # all of them, the earliest first as everybody locks bills: who moves another one meanwhile sees these places
+    lock_customer(uow.session, customer_id)  # who moves another one meanwhile sees these places; no bill is locked
     rows = uow.session.execute(
-        select(Invoice.id, Invoice.rank, DAY)
-        .where(Invoice.customer_id == customer_id, in_order())
-        .order_by(Invoice.id)
-        .with_for_update(key_share=True)
+        select(Invoice.id, _RANK, DAY).where(Invoice.customer_id == customer_id, in_order()).order_by(Invoice.id)
     ).all()
     ranks: dict[str, int | None] = {row[0]: row[1] for row in rows}
     order = [row[0] for row in sorted(rows, key=lambda row: (row[1] is None, row[1] or 0, row[2], row[0]))]
@@ -76,6 +76,8 @@ def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction
     known = sum(rank is not None for rank in ranks.values())
     order[place], order[other] = order[other], order[place]
     found = {each: number for number, each in enumerate(order[: max(known, place + 1, other + 1)], 1)}
-    changed = [{"id": each, "rank": rank} for each, rank in sorted(found.items()) if ranks[each] != rank]
-    uow.session.execute(update(Invoice), changed)
+    changed = {each: rank for each, rank in found.items() if ranks[each] != rank}
+    uow.session.execute(delete(OwnOrder).where(OwnOrder.invoice_id.in_(changed)))
+    rows_now = [{"invoice_id": each, "customer_id": customer_id, "rank": rank} for each, rank in changed.items()]
+    insert_many(uow.session, OwnOrder, rows_now)
     return other

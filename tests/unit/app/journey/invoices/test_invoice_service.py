@@ -117,7 +117,6 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "opened_at": house.clock.now,
         "seen_at": None,
         "unseen_at": None,
-        "rank": None,
     }
     assert house.balances() == {f"due:{invoice.id}": 8420, "biller:blr_1": -8420}
     assert house.told() == ["InvoiceOpened"]
