@@ -100,6 +100,12 @@ class DayView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeekView:
+    monday: dt.date
+    days: tuple[DayView, ...]  #: on which there is something
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodView:
     """From a day on which money comes, or today, until the next one."""
 
@@ -127,7 +133,7 @@ class OutlookView:
     balance_on: dt.date | None
     floor: Total | None
     paydays: tuple[PaydayView, ...]
-    weeks: tuple[tuple[DayView, ...], ...]  #: of days on which there is something, from Monday on
+    weeks: tuple[WeekView, ...]
     suggestions: tuple[SuggestionView, ...]  #: the first to pay first
     is_best: bool
     periods: tuple[PeriodView, ...]
@@ -322,7 +328,7 @@ class _View:
             balance_on=self.said.balance_on if self.said else None,
             floor=self.said.floor if self.said else None,
             paydays=paydays,
-            weeks=tuple(map(tuple, weeks.values())),
+            weeks=tuple(WeekView(monday=monday, days=tuple(each)) for monday, each in weeks.items()),
             suggestions=suggested,
             is_best=is_best,
             periods=self._periods(days) if self.said else (),
