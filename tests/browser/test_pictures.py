@@ -115,8 +115,8 @@ def test_pictures_of_money_ahead(screen: Screen, pictures: Where, world: World) 
     _take_all(screen, pictures, {"money-filled": "/money"})
     _have(screen, "60", "50")
     _take_all(screen, pictures, {"money-tight": "/money"})
-    _have(screen, "much", "50")
     screen.allow("status of 422")
+    _have(screen, "much", "50")
     _take_posted(screen, pictures, "money-refused")
 
 

@@ -11,9 +11,11 @@ from bs4 import BeautifulSoup
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from app.journey.outlook.best import Plan
 from app.journey.outlook.models import Outlook, Payday
 from app.journey.payments.models import Payment
-from app.journey.plans.models import Plan
+from app.journey.plans.models import Plan as PaymentPlan
+from app.people import vetting
 from tests.functional.test_answers import say, token_of, words
 from tests.functional.test_not_paid_here import DEBIT
 from tests.functional.test_plans import planned, today
@@ -66,7 +68,7 @@ def kept(journey: Journey) -> tuple[int, int]:
 
 def nothing_moved(journey: Journey) -> bool:
     with journey.services.reading() as uow:
-        made = [uow.session.scalars(select(func.count()).select_from(each)).one() for each in (Payment, Plan)]
+        made = [uow.session.scalars(select(func.count()).select_from(each)).one() for each in (Payment, PaymentPlan)]
     return made == [0, 0] and journey.ledger() == []
 
 
@@ -160,6 +162,37 @@ def test_what_is_decided_planned_or_collected_is_taken_off_and_not_moved(journey
     have(journey, "90")  # 30 + 20 + 7 leave 33.00: too little for 35.00
     [only] = suggestions(journey)
     assert "nor after it until 21 January 2027: by that day €2.00 is missing." in only
+
+
+def test_what_a_bank_keeps_until_its_day_leaves_on_that_day(journey: Journey) -> None:
+    kept_there = journey.bill(number="K", amount="30.00", due_on="2026-12-01")
+    journey.bill(number="W", amount="71.00", due_on="2026-12-20")
+    have(journey, "100")
+    journey.pay(kept_there, on=dt.date(2026, 11, 26))
+    journey.wait(5)
+    assert row(journey, "Thursday, 26").endswith("Lumen Énergie K, decided: €30.00 The least that is left €70.00")
+    [only] = suggestions(journey)  # today there would be enough, and on Thursday €1.00 less than that
+    assert "bill W" in only
+    assert "by that day €1.00 is missing" in only
+
+
+def test_a_plan_that_may_not_be_the_best_says_so(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    journey.bill(number="S", amount="60.00", due_on="2026-11-25")
+    have(journey, "100")
+    assert "perhaps not the best" not in text(money(journey))
+    made = Plan(days=(today(journey),), is_best=False)
+    monkeypatch.setattr("app.journey.outlook.read.plan", lambda *_, **__: made)
+    assert "this is a good plan, perhaps not the best." in text(money(journey))
+
+
+def test_for_a_suspended_company_nothing_is_suggested(journey: Journey) -> None:
+    journey.bill(number="S", amount="60.00", due_on="2026-11-25")
+    have(journey, "100")
+    with journey.services.unit_of_work() as uow:
+        vetting.suspend(uow, biller_id=journey.biller.id, by="ada", note="its customers call")
+        uow.commit()
+    assert suggestions(journey) == []
+    assert "nothing may be paid for it now: €60.00" in text(money(journey).select("ul[aria-labelledby=beside]")[0])
 
 
 def test_what_was_paid_since_is_taken_off_until_it_is_said_anew(journey: Journey) -> None:
