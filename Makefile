@@ -89,6 +89,7 @@ bench: $(VENV)/.installed-for-tests ## measure, as ratios in one run
 	@$(BIN)/python -m tests.bench.delivery_bulk
 	@$(BIN)/python -m tests.bench.match_one
 	@$(BIN)/python -m tests.bench.search
+	@$(BIN)/python -m tests.bench.plan_bills
 	@$(BIN)/python -m tests.bench.check $(ARGS)
 
 # A new clone's tests are compiled once, beside the types: each process of pytest would else compile all of them for itself.

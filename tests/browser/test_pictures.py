@@ -102,6 +102,38 @@ def test_pictures_of_messages(screen: Screen, pictures: Where) -> None:
     _take_all(screen, pictures, {"messages": "/messages"})
 
 
+def test_pictures_of_money_ahead(screen: Screen, pictures: Where, world: World) -> None:
+    """Before anything is said, with enough, and with too little."""
+    email, day = "nele.ahead@example.org", dt.timedelta(days=1)
+    screen.sign_up("Nele Neumann", email)
+    today = dt.datetime.now(dt.UTC).date()
+    for number, (company, amount, due) in enumerate(
+        ((WATER, "84.20", 5), (INTERNET, "39.90", 20), (MUSIC, "12.00", 40))
+    ):
+        world.deliver_to_new(email, amount, company, number=f"AHEAD-{number}", due_on=str(today + due * day))
+    _take_all(screen, pictures, {"money-new": "/money"})
+    _have(screen, "320", "50")
+    screen.page.locator("#name").fill("Salary")
+    screen.page.locator("#amount").fill("1,650.00")
+    screen.page.locator("#next_on").fill(str(today + 12 * day))
+    screen.page.locator("form[action='/money/paydays'] button").click()
+    screen.page.wait_for_load_state()
+    _take_all(screen, pictures, {"money-filled": "/money"})
+    _have(screen, "60", "50")
+    _take_all(screen, pictures, {"money-tight": "/money"})
+    screen.allow("status of 422")
+    _have(screen, "much", "50")
+    _take_posted(screen, pictures, "money-refused")
+
+
+def _have(screen: Screen, balance: str, floor: str) -> None:
+    screen.open("/language/en?next=/money")
+    screen.page.locator("#balance").fill(balance)
+    screen.page.locator("#floor").fill(floor)
+    screen.page.locator("form[action='/money'] button").click()
+    screen.page.wait_for_load_state()
+
+
 def test_pictures_of_bills_that_are_not_paid_here(screen: Screen, pictures: Where, world: World) -> None:
     debit = {"payee": None, "means": "direct_debit", "mandate": "M-2024-0815", "creditor_id": "FR72ZZZ123456"}
     past = {"issued_on": "2026-01-02", "due_on": "2026-01-20"}

@@ -24,6 +24,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     inbox,
     limits,
     messages,
+    money,
     own_bills,
     pages,
     payee,

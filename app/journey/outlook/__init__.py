@@ -1,0 +1,1 @@
+"""Money ahead: what a customer says they have, what is due, and when to pay what. Nothing is paid by it."""
