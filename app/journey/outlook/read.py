@@ -17,6 +17,7 @@ from app.journey.decisions.bank_days import is_bank_day
 from app.journey.decisions.models import Decision
 from app.journey.intake.means import MeansKind
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.ordering import Sort
 from app.journey.invoices.read import INBOX_MOST, InvoiceView, invoices_of
 from app.journey.invoices.rules import Discount
 from app.journey.invoices.states import InvoiceState
@@ -155,6 +156,7 @@ def outlook_of(session: Session, *, customer: Customer, now: dt.datetime) -> Out
         today=today,
         now=now,
         states=(InvoiceState.TO_PAY, InvoiceState.NOT_HERE),
+        sort=Sort.MINE,  # their own order says which of two bills they would rather pay first
     )
     to_pay, beside = [], []
     currency = said.currency if said else usual_currency(bills)
