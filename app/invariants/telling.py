@@ -76,7 +76,7 @@ TELLING: tuple[Invariant, ...] = (
         "SELECT min(id) FROM notice GROUP BY event_id HAVING count(*) > 1"
         " UNION ALL SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id WHERE e.kind <> CASE n.kind"
         " WHEN 'new_bill' THEN 'InvoiceOpened' WHEN 'bill_held' THEN 'BillHeld'"
-        " WHEN 'bill_reply' THEN 'AnswerChanged'"
+        " WHEN 'bill_reply' THEN 'AnswerChanged' WHEN 'bill_due' THEN 'BillDueSoon'"
         " WHEN 'plan_due' THEN 'PlanDue' WHEN 'plan_missed' THEN 'PlanChanged'"
         " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
         " WHEN 'later_failed' THEN 'PaymentFailed' WHEN 'payment_coming' THEN 'PaymentScheduled'"
