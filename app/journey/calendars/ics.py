@@ -32,4 +32,4 @@ def render(entries: Sequence[Told]) -> bytes:
         event.add("class", "PRIVATE")
         event.add("transp", "TRANSPARENT")  # nobody is busy by it
         calendar.add_component(event)
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())

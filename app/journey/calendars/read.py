@@ -138,7 +138,7 @@ def _planned(session: Session, customer: Customer, *, today: dt.date) -> list[Ca
         .order_by(Plan.id)
         .limit(DAYS_MOST)
     )
-    names = {invoice_id: name for invoice_id, name in rows}
+    names = {row[0]: row[1] for row in rows}
     plans = last_plans(session, invoice_ids=list(names), today=today)
     return [
         CalendarDay(

@@ -56,12 +56,13 @@ def told(lines: Sequence[Line], before: Kept, *, changes: int, now: dt.datetime)
     that what goes and comes back has a higher one than it had.
     """
     hashes = {line.uid: _hash(line) for line in lines}
-    is_same = {uid: before.get(uid, [None])[0] for uid in hashes} == hashes and len(before) == len(hashes)
-    number = changes if is_same or not before and not changes else changes + 1
-    kept = {
-        uid: before[uid] if uid in before and before[uid][0] == is_now else [is_now, number, now.isoformat()]
-        for uid, is_now in hashes.items()
-    }
+    is_first = not before and not changes
+    is_same = hashes == {uid: each[0] for uid, each in before.items()}
+    number = changes if is_first or is_same else changes + 1
+    kept: Kept = {}
+    for uid, is_now in hashes.items():
+        was = before.get(uid)
+        kept[uid] = was if was is not None and was[0] == is_now else [is_now, number, now.isoformat()]
     found = [
         Told(line=line, sequence=kept[line.uid][1], changed_at=dt.datetime.fromisoformat(kept[line.uid][2]))
         for line in lines

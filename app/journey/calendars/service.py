@@ -32,7 +32,7 @@ READ_STEP = dt.timedelta(seconds=60)
 
 
 def make(uow: UnitOfWork, *, signed_in: SignedIn, detail: str) -> str:
-    """The token, which nobody can be told again. Raises Invalid, NotAllowed, and Conflict while everything is stopped."""
+    """The token, which nobody can be told again. Raises Invalid, NotAllowed, and Conflict while a stop stands."""
     signed_in.check_acts()
     if detail not in set(Detail):
         raise Invalid("calendar-detail", "Choose how much the calendar may say. Nothing was made.")

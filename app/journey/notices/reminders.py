@@ -117,7 +117,7 @@ def _pages(services: Services) -> Iterator[list[_Due]]:
         after = rows[-1][0], rows[-1][1]
 
 
-def _near(now: dt.datetime, *, after: tuple[str, str]) -> Select[tuple[str, str, dt.date, dt.datetime, int, str]]:
+def _near(now: dt.datetime, *, after: tuple[str, str]) -> Select[str, str, dt.date, dt.datetime, int, str]:
     """The next REMINDERS_AT_ONCE behind this customer and bill."""
     wanting = _wanting(now, after=after[0])
     looked = select(BillReminder.invoice_id).where(
@@ -130,7 +130,7 @@ def _near(now: dt.datetime, *, after: tuple[str, str]) -> Select[tuple[str, str,
         .where(
             tuple_(wanting.c.customer_id, Invoice.id) > tuple_(*after),
             Invoice.due_on <= wanting.c.until,  # by the index; its day is that or a later one
-            _PAY_BY <= wanting.c.until,
+            wanting.c.until >= _PAY_BY,
             *_is_to_pay(now, day=wanting.c.day),
             ~looked.correlate(Invoice, wanting).exists(),
         )
@@ -171,7 +171,7 @@ def _is_to_pay(now: dt.datetime, *, day: dt.date | ColumnElement[dt.date]) -> tu
         Invoice.state == InvoiceState.TO_PAY,
         Invoice.is_set_aside.is_(False),
         _LEFT > 0,
-        _PAY_BY >= day,
+        day <= _PAY_BY,
         Invoice.expires_on.is_(None) | (Invoice.expires_on >= day),
         IS_HEARD,
         is_bill_stopped(now).is_(False),

@@ -89,7 +89,10 @@ WhoseOf = Callable[[Session, Facts], Whose]
 
 
 def choose(uow: UnitOfWork, *, customer_id: str, kinds: Collection[str], times: Times | None = None) -> None:
-    """Be told of these kinds by e-mail from now on, and of no other one; at these times, or as before. Raises Invalid."""
+    """Be told of these kinds by e-mail from now on, and of no other one; at these times, or as before. Raises Invalid.
+
+    What waits already waits by the times that hold when it is to go.
+    """
     if unknown := set(kinds) - set(CHOICES):
         raise Invalid("kind", f"There is no kind of message called {', '.join(sorted(unknown))}. Nothing was changed.")
     lock_customer(uow.session, customer_id)
