@@ -90,7 +90,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Des factures sont bientôt à payer",
             (
                 "Une ou plusieurs factures de votre espace sont bientôt à payer. Vous aviez demandé un rappel quelque"
-                " temps avant. Rien ne se paie tout seul : dans votre espace, vous pouvez payer, prévoir un jour ou"
+                " temps avant. Rien ne se paie tout seul : dans votre espace, vous pouvez payer, prévoir un jour ou"
                 " répondre à l’entreprise.",
             ),
         ),

@@ -13,7 +13,7 @@ from app.people.customers import MORNING
 LEAD_MOST = 14
 #: hours of a day that may be quiet: so that what is told at six in the morning of a day is still told on it
 QUIET_MOST = 16
-_ONE = dt.timedelta(days=1)
+_ONE, _MINUTE = dt.timedelta(days=1), dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,10 @@ def quiet_until(times: Times, now: dt.datetime, *, time_zone: str) -> dt.datetim
     if times.quiet_to is None or not times.is_quiet(local.hour):
         return None
     day = local.date() if local.hour < times.quiet_to else local.date() + _ONE
-    return dt.datetime.combine(day, dt.time(times.quiet_to), zone).astimezone(dt.UTC)
+    end = dt.datetime.combine(day, dt.time(times.quiet_to), zone).astimezone(dt.UTC)
+    while not times.is_quiet((end - _MINUTE).astimezone(zone).hour):  # the clock leaves that hour out
+        end -= _MINUTE
+    return end
 
 
 def begun_day(now: dt.datetime, *, time_zone: str) -> dt.date:
