@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.db.events import EventRow
+from app.db.many import insert_new
 from app.journey.invoices.models import Invoice
 from app.journey.notices import reminders, service
 from app.journey.notices.kinds import APART, CHOICES
@@ -335,7 +336,7 @@ def test_whoever_dies_on_the_way_tells_nobody_twice_and_forgets_nobody(
 ) -> None:
     monkeypatch.setattr(reminders, "REMINDERS_AT_ONCE", 2)
     bills = {due.bill(number=f"n{number}") for number in range(5)}
-    monkeypatch.setattr(reminders, "insert_new", _dies_at(2, reminders.insert_new))
+    monkeypatch.setattr(reminders, "insert_new", _dies_at(2, insert_new))
     due.clock.now = dt.datetime(2026, 11, 28, 9, tzinfo=dt.UTC)
     with pytest.raises(KeyboardInterrupt):
         remind(due.services)
@@ -485,7 +486,7 @@ def test_a_payment_that_comes_tomorrow_waits_only_where_it_can_be_cancelled_afte
         assert "A payment of yours is about to be made" in subjects(mail)
 
 
-# -------------------------------------------------------------------------------------------------------------- the page
+# ------------------------------------------------------------------------------------------------------------- the page
 
 
 def test_the_page_has_the_lead_and_the_hours(told: Journey) -> None:

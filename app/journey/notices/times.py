@@ -56,7 +56,10 @@ def quiet_until(times: Times, now: dt.datetime, *, time_zone: str) -> dt.datetim
     if times.quiet_to is None or not times.is_quiet(local.hour):
         return None
     day = local.date() if local.hour < times.quiet_to else local.date() + _ONE
-    end = dt.datetime.combine(day, dt.time(times.quiet_to), zone).astimezone(dt.UTC)
+    last = dt.datetime.combine(day, dt.time(times.quiet_to), zone)
+    end = last.astimezone(dt.UTC)
+    if end <= now:  # it was set back right then, into the quiet hours, and shows that hour once more
+        end = last.replace(fold=1).astimezone(dt.UTC)
     while not times.is_quiet((end - _MINUTE).astimezone(zone).hour):  # the clock leaves that hour out
         end -= _MINUTE
     return end
