@@ -185,6 +185,16 @@ def test_a_bill_that_its_customer_added_is_one_of_them(due: Journey) -> None:
     assert reminded(due) == [invoice_id]
 
 
+def test_one_that_is_removed_while_the_message_waits_is_not_told(due: Journey, mail: MailServer) -> None:
+    invoice_id = add(due.browser, due_on=str(DUE))
+    at(due, DUE - 3 * DAY)
+    due.browser.sign_in()
+    token = due.browser.token(f"/bills/{invoice_id}")
+    assert due.browser.post(f"/bills/{invoice_id}/remove", token=token).status_code == 303
+    due.wait(GATHERED_S)
+    assert (mail.taken, states(due)) == ([], [("bill_due", "not_sent")])
+
+
 def _plan(journey: Journey, invoice_id: str) -> None:
     planned(journey, invoice_id, DUE - DAY)
 
