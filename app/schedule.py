@@ -20,6 +20,7 @@ from app.journey.consents import service as consents
 from app.journey.decisions import payee_checks
 from app.journey.intake import own_bills, uploads
 from app.journey.invoices.service import report_unseen
+from app.journey.notices import reminders
 from app.journey.notices import service as notices
 from app.journey.payments.service import renew_promises
 from app.journey.plans import rounds
@@ -84,6 +85,7 @@ JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
 OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
     number_waiting: dt.timedelta(seconds=1),
     report_unseen: dt.timedelta(hours=1),
+    reminders.remind: dt.timedelta(hours=1),
     look_at_days: dt.timedelta(minutes=5),
     trace_strays: dt.timedelta(minutes=1),
 }

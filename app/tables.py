@@ -8,6 +8,7 @@ import app.audit.models
 import app.db.events
 import app.db.work
 import app.journey.answers.models
+import app.journey.calendars.models
 import app.journey.connections.models
 import app.journey.consents.models
 import app.journey.corrections.models

@@ -118,6 +118,7 @@ BULK_HANDLERS = (
     "webhooks.tell_bill_unseen_together",
     "notices.tell_new_bill_together",
     "notices.tell_held_bill_together",
+    "notices.tell_bill_due_together",
 )
 #: what every lane has but the journey's, which has all others
 HANDLERS_OF = {

@@ -76,7 +76,7 @@ TELLING: tuple[Invariant, ...] = (
         "SELECT min(id) FROM notice GROUP BY event_id HAVING count(*) > 1"
         " UNION ALL SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id WHERE e.kind <> CASE n.kind"
         " WHEN 'new_bill' THEN 'InvoiceOpened' WHEN 'bill_held' THEN 'BillHeld'"
-        " WHEN 'bill_reply' THEN 'AnswerChanged'"
+        " WHEN 'bill_reply' THEN 'AnswerChanged' WHEN 'bill_due' THEN 'BillDueSoon'"
         " WHEN 'plan_due' THEN 'PlanDue' WHEN 'plan_missed' THEN 'PlanChanged'"
         " WHEN 'payment_settled' THEN 'PaymentSettled' WHEN 'payment_failed' THEN 'PaymentFailed'"
         " WHEN 'later_failed' THEN 'PaymentFailed' WHEN 'payment_coming' THEN 'PaymentScheduled'"
@@ -125,5 +125,21 @@ TELLING: tuple[Invariant, ...] = (
         " WHERE h.payment_id = p.id AND h.after IN {closed} AND {seconds:n.created_at,h.at} > 60"
         " AND NOT EXISTS (SELECT 1 FROM payment_history a WHERE a.payment_id = p.id AND a.sequence > h.sequence"
         " AND a.at <= n.created_at)))",
+    ),
+    holds(
+        "M7",
+        "no bill is said to be due soon twice, or without being found to be, or once all that is meant is paid",
+        # of those that a message speaks for; two minutes, since it may be paid while the message is being sent
+        "SELECT min(e.id) FROM event e WHERE e.kind = 'BillDueSoon' GROUP BY e.payload ->> 'invoice_id'"
+        " HAVING count(*) > 1"
+        " UNION ALL SELECT e.id FROM event e JOIN invoice i ON i.id = e.payload ->> 'invoice_id'"
+        " LEFT JOIN bill_reminder r ON r.invoice_id = i.id WHERE e.kind = 'BillDueSoon' AND r.told_at IS NULL"
+        " UNION ALL SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id"
+        " JOIN bill_reminder f ON f.invoice_id = e.payload ->> 'invoice_id'"
+        " WHERE n.kind = 'bill_due' AND n.state = 'sent'"
+        " AND NOT EXISTS (SELECT 1 FROM bill_reminder r JOIN invoice i ON i.id = r.invoice_id"
+        " WHERE r.customer_id = n.customer_id AND r.told_at >= f.told_at AND NOT (i.state = 'paid' AND EXISTS"
+        " (SELECT 1 FROM payment p WHERE p.invoice_id = i.id AND p.state = 'settled'"
+        " AND {seconds:n.ended_at,p.settled_at} > 120)))",
     ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from app.db.events import Event
 from app.db.unit_of_work import AtOnce
 from app.journey.answers.events import AnswerChanged, AnswerOverdue
+from app.journey.calendars import service as calendars
 from app.journey.connections import invitations
 from app.journey.connections import service as connections
 from app.journey.connections.events import CodePresented, ConnectionChanged
@@ -23,6 +24,7 @@ from app.journey.invoices import service as invoices
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
 from app.journey.notices import sending
 from app.journey.notices import service as notices
+from app.journey.notices.events import BillDueSoon
 from app.journey.payments import code_exchange, initiate, status, step
 from app.journey.payments.events import (
     ConsentMoved,
@@ -71,6 +73,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     AnswerOverdue: [webhooks.tell_answer_overdue],
     PlanChanged: [webhooks.tell_plan_changed, notices.tell_plan_missed],
     PlanDue: [notices.tell_plan_due],
+    BillDueSoon: [notices.tell_bill_due],
     RefundMoved: [webhooks.tell_refund_moved],
     RefundOverdue: [webhooks.tell_refund_overdue],
     ConsentReturned: [exchange.exchange_consent_code],
@@ -108,7 +111,11 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 AT_ONCE: dict[type[Event], list[AtOnce]] = {
     InvoiceOpened: [corrections.replace_at_once],
     AnswerChanged: [plans.agree_at_once],
-    CustomerStopped: [stopping.take_back_at_once, refund_accounts.take_back_at_once],
+    CustomerStopped: [
+        stopping.take_back_at_once,
+        refund_accounts.take_back_at_once,
+        calendars.make_discreet_at_once,
+    ],
 }
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event
@@ -128,6 +135,7 @@ TOGETHER: list[Handler] = [
     webhooks.tell_bill_unseen_together,
     notices.tell_new_bill_together,
     notices.tell_held_bill_together,
+    notices.tell_bill_due_together,
 ]
 
 

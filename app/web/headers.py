@@ -42,7 +42,8 @@ def add_headers(response: Response) -> Response:
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers["Permissions-Policy"] = PERMISSIONS_POLICY
     headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    if not request.path.startswith("/static/") and not response.cache_control.public:
+    is_said = response.cache_control.public or response.cache_control.no_store
+    if not request.path.startswith("/static/") and not is_said:
         headers["Cache-Control"] = "no-store"  # unless a door says that its document is for everybody
     return response
 

@@ -231,6 +231,7 @@ def test_a_visitor_finds_everything_of_the_customer_they_visit(screen: Screen, w
         "/bills/inv_…/original",
         "/receipts",
         "/messages",
+        "/calendar",
         "/security",
     } <= kinds
 

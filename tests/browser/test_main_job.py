@@ -118,7 +118,7 @@ def _the_pages_around(screen: Screen, number: str) -> None:
     screen.open("/bills?show=paid")
     expect(screen.card(number)).to_be_visible()
     screen.check_page()
-    for path in ("/bills?show=to-pay", "/receipts", "/consents", "/messages", "/security", "/stop"):
+    for path in ("/bills?show=to-pay", "/receipts", "/consents", "/messages", "/calendar", "/security", "/stop"):
         screen.open(path)
         screen.check_page()
     screen.allow("status of 404")

@@ -100,6 +100,34 @@ def test_pictures_of_messages(screen: Screen, pictures: Where) -> None:
     screen.page.context.clear_cookies()
     screen.sign_up("Nele Neumann", "nele.messages@example.org")
     _take_all(screen, pictures, {"messages": "/messages"})
+    for dress in _dresses(screen):
+        _refuse_hours(screen)
+        screen.page.screenshot(path=pictures(f"messages-hours-{dress}"), full_page=True, animations="disabled")
+        screen.open("/messages")  # whoever changes the language is shown the page as it is kept
+
+
+def _refuse_hours(screen: Screen) -> None:
+    screen.open("/messages")
+    for name in ("quiet_from", "quiet_to"):
+        screen.page.locator(f"select[name={name}]").select_option("22")
+    screen.allow("status of 422")
+    screen.page.locator("form[action='/messages/choice'] button").click()
+    expect(screen.page.locator("#quiet-fault")).to_be_visible()
+
+
+def test_pictures_of_a_calendar(screen: Screen, pictures: Where) -> None:
+    screen.visit(CAMILLE)
+    _take_all(screen, pictures, {"calendar-visit": "/calendar"})
+    screen.page.context.clear_cookies()
+    screen.sign_up("Nele Neumann", "nele.calendar@example.org")
+    _take_all(screen, pictures, {"calendar": "/calendar"})
+    for name in ("made", "second", "full"):
+        screen.open("/calendar")
+        screen.page.locator("form[action='/calendar'] button").click()
+        expect(screen.page.locator(".token")).to_be_visible()
+        if name == "made":
+            screen.page.screenshot(path=pictures("calendar-made"), full_page=True, animations="disabled")
+    _take_all(screen, pictures, {"calendar-full": "/calendar"})
 
 
 def test_pictures_of_money_ahead(screen: Screen, pictures: Where, world: World) -> None:

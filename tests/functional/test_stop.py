@@ -117,6 +117,7 @@ BEGINS_NOTHING = {
     *("plan_day", "plan_parts", "withdraw_plan", "pay_together"),  # nor what is planned or chosen: a signature decides
     *("say_money", "add_payday", "remove_payday", "forget_money"),  # what is said of one's money moves none
     *("draw_words", "choose_messages", "ask_address", "prove_address"),  # messages
+    *("make_calendar", "end_calendar"),  # calendars read
     *("accept_company", "ask_company", "hand_address", "change_company", "leaks_read"),  # who may deliver
     *("make_code", "withdraw_code", "invite"),
     *("stop_consent", "add_bank", "remove_bank", "pay_first"),  # what is allowed at banks ends; what comes first

@@ -10,6 +10,7 @@ class NoticeKind(enum.StrEnum):
     NEW_BILL = "new_bill"
     BILL_HELD = "bill_held"  #: because the account in it is not known, or not open
     BILL_REPLY = "bill_reply"  #: its company replied to what the customer had said of a bill
+    BILL_DUE = "bill_due"  #: its day is as near as its customer wants to be told of
     PLAN_DUE = "plan_due"  #: today is a day on which the customer meant to pay
     PLAN_MISSED = "plan_missed"  #: such a day is over, and it was not paid
     PAYMENT_COMING = "payment_coming"  #: what the customer signed for a later day is made tomorrow
@@ -50,6 +51,6 @@ ALWAYS = frozenset(
 CHOICES = tuple(kind for kind in NoticeKind if kind not in ALWAYS)
 
 #: how long a message waits for more of its kind: bills that come one after the other are one message
-GATHER = {NoticeKind.NEW_BILL: dt.timedelta(minutes=10), NoticeKind.BILL_HELD: dt.timedelta(minutes=10)}
+GATHER = dict.fromkeys((NoticeKind.NEW_BILL, NoticeKind.BILL_HELD, NoticeKind.BILL_DUE), dt.timedelta(minutes=10))
 #: from one such message to the next: whoever gets a bill every quarter of an hour gets four messages a day
 APART = dt.timedelta(hours=6)

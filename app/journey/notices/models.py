@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.notices.kinds import CHOICES, NoticeKind
 from app.journey.notices.states import NoticeState
+from app.journey.notices.times import LEAD_MOST, NO_TIMES, QUIET_MOST, Times
 from consent.base import Base, Id
 
 _CHOICES = ", ".join(f"'{kind.value}'" for kind in CHOICES)
@@ -20,11 +21,60 @@ class NoticeChoice(Base):
     """A kind of message that this customer wants by e-mail. No row, no e-mail."""
 
     __tablename__ = "notice_choice"
-    __table_args__ = (CheckConstraint(f"kind IN ({_CHOICES})", name="kind_known"),)
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({_CHOICES})", name="kind_known"),
+        # whoever looks for bills that are due soon walks through those who want to be told of them
+        Index(
+            "ix_notice_choice_bill_due",
+            "customer_id",
+            postgresql_where=text("kind = 'bill_due'"),
+            sqlite_where=text("kind = 'bill_due'"),
+        ),
+    )
 
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
     chosen_at: Mapped[dt.datetime]
+
+
+class NoticeTimes(Base):
+    """When this customer wants to be told. No row: as ``NO_TIMES`` has it."""
+
+    __tablename__ = "notice_times"
+    __table_args__ = (
+        CheckConstraint(f"lead_days BETWEEN 0 AND {LEAD_MOST}", name="lead_within"),
+        CheckConstraint("(quiet_from IS NULL) = (quiet_to IS NULL)", name="quiet_has_both"),
+        CheckConstraint("quiet_from BETWEEN 0 AND 23 AND quiet_to BETWEEN 0 AND 23", name="quiet_of_the_day"),
+        CheckConstraint(
+            "CASE WHEN quiet_to > quiet_from THEN quiet_to - quiet_from ELSE quiet_to - quiet_from + 24 END"
+            f" BETWEEN 1 AND {QUIET_MOST}",
+            name="quiet_leaves_some_of_the_day",
+        ),
+    )
+
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), primary_key=True)
+    lead_days: Mapped[int] = mapped_column(default=NO_TIMES.lead_days)  # before a bill's day
+    # whole hours of the customer's clock: nothing is sent from the one until the other. Null: at any hour
+    quiet_from: Mapped[int | None]
+    quiet_to: Mapped[int | None]
+    changed_at: Mapped[dt.datetime]
+
+    @property
+    def times(self) -> Times:
+        return Times(self.lead_days, self.quiet_from, self.quiet_to)
+
+
+class BillReminder(Base):
+    """That a bill's day was near enough to be told of, and was looked at. Told of once, whatever becomes of it."""
+
+    __tablename__ = "bill_reminder"
+
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoice.id", ondelete="CASCADE"), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    # with which its customer wanted to be told then. Not told, with this lead: it is looked at again with a shorter one
+    lead_days: Mapped[int]
+    # null: when it came its day was nearer than that, and the message of new bills was the one that told of it
+    told_at: Mapped[dt.datetime | None]
 
 
 class Notice(Base):

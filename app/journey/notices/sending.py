@@ -15,7 +15,7 @@ from app.journey.notices import smtp
 from app.journey.notices.compose import Letter, compose, text_of
 from app.journey.notices.kinds import NoticeKind
 from app.journey.notices.models import Notice
-from app.journey.notices.service import is_still_so, is_too_soon, is_wanted
+from app.journey.notices.service import UNENDED_MOST, is_quiet, is_still_so, is_too_soon, is_wanted
 from app.journey.notices.smtp import Envelope, Outcome
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.people import safe_words
@@ -38,8 +38,11 @@ def send(task: Task) -> None:
             task.finish(uow)
             uow.commit()
             return
-        if (until := is_too_soon(uow.session, notice, now=uow.now)) is not None:
-            task.run_again(uow, run_at=until)
+        if (until := _waits_until(uow, notice)) is not None:
+            if notice.begun_at is not None and until > notice.begun_at + UNENDED_MOST:
+                _end(task, uow, notice, NoticeStep.GIVE_UP)
+            else:
+                task.run_again(uow, run_at=until)
             uow.commit()
             return
         letter = _letter(services, uow, notice)
@@ -65,6 +68,12 @@ def send(task: Task) -> None:
         else:
             task.run_again(uow, run_at=uow.now + dt.timedelta(seconds=PAUSES_S[notice.tries - 1]))
         uow.commit()
+
+
+def _waits_until(uow: UnitOfWork, notice: Notice) -> dt.datetime | None:
+    """Until when it is not to be tried: another one was sent a moment ago, or its customer wants none at this hour."""
+    too_soon = is_too_soon(uow.session, notice, now=uow.now)
+    return too_soon if too_soon is not None else is_quiet(uow.session, notice, now=uow.now)
 
 
 def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | None:

@@ -18,14 +18,16 @@ from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, TooMany
 from app.journey.answers.models import BillAnswer, EndedBy
 from app.journey.connections.models import Connection
-from app.journey.connections.states import OPEN, ConnectionState
+from app.journey.connections.states import OPEN
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
-from app.journey.notices.kinds import APART, CHOICES, GATHER, NoticeKind
-from app.journey.notices.models import Notice, NoticeChoice
+from app.journey.notices.kinds import ALWAYS, APART, CHOICES, GATHER, NoticeKind
+from app.journey.notices.models import Notice, NoticeChoice, NoticeTimes
+from app.journey.notices.reminders import IS_HEARD, is_any_due
 from app.journey.notices.states import NoticeState
+from app.journey.notices.times import NO_TIMES, Times, quiet_until
 from app.journey.payments.access import is_account_held, locked
 from app.journey.payments.calls import drop_answered
 from app.journey.payments.coming import is_to_come, told_from
@@ -66,6 +68,9 @@ ASKED_MOST_BY_ONE = 5
 #: for how long a message may be in its tries: one that is older and has not ended is a dead letter
 UNENDED_MOST = dt.timedelta(days=2)
 
+#: before a payment is sent, or a bank may carry it out, its customer has at least this long to cancel it
+TO_CANCEL = dt.timedelta(hours=6)
+
 #: in which a bank that can be asked to drop what it keeps has said whether it does
 TIME_TO_DROP = dt.timedelta(minutes=15)
 #: a payment that was decided and is not there yet is looked for again
@@ -83,8 +88,11 @@ WhoseOf = Callable[[Session, Facts], Whose]
 # ------------------------------------------------------------------------------------------------- what is chosen
 
 
-def choose(uow: UnitOfWork, *, customer_id: str, kinds: Collection[str]) -> None:
-    """Be told of these kinds by e-mail from now on, and of no other one. Raises Invalid."""
+def choose(uow: UnitOfWork, *, customer_id: str, kinds: Collection[str], times: Times | None = None) -> None:
+    """Be told of these kinds by e-mail from now on, and of no other one; at these times, or as before. Raises Invalid.
+
+    What waits already waits by the times that hold when it is to go.
+    """
     if unknown := set(kinds) - set(CHOICES):
         raise Invalid("kind", f"There is no kind of message called {', '.join(sorted(unknown))}. Nothing was changed.")
     lock_customer(uow.session, customer_id)
@@ -94,6 +102,22 @@ def choose(uow: UnitOfWork, *, customer_id: str, kinds: Collection[str]) -> None
     for kind in kinds:
         values = {"customer_id": customer_id, "kind": kind, "chosen_at": uow.now}
         insert_once(uow.session, NoticeChoice, values, unique=["customer_id", "kind"])
+    if times is not None and times != times_of(uow.session, customer_id=customer_id):
+        uow.session.merge(
+            NoticeTimes(
+                customer_id=customer_id,
+                lead_days=times.lead_days,
+                quiet_from=times.quiet_from,
+                quiet_to=times.quiet_to,
+                changed_at=uow.now,
+            )
+        )
+
+
+def times_of(session: Session, *, customer_id: str) -> Times:
+    """When this customer wants to be told."""
+    row = session.get(NoticeTimes, customer_id)
+    return row.times if row is not None else NO_TIMES
 
 
 def is_wanted(session: Session, *, customer_id: str, kind: NoticeKind) -> bool:
@@ -120,6 +144,16 @@ def tell_new_bill(task: Task) -> None:
 def tell_new_bill_together(task: Task) -> None:
     """The same for invoices that were opened together: one message to each customer."""
     _tell_together(task, NoticeKind.NEW_BILL)
+
+
+def tell_bill_due(task: Task) -> None:
+    """BillDueSoon: its day is near."""
+    _tell_one(task, NoticeKind.BILL_DUE)
+
+
+def tell_bill_due_together(task: Task) -> None:
+    """The same for bills that were found together: one message to each customer."""
+    _tell_together(task, NoticeKind.BILL_DUE)
 
 
 def tell_held_bill(task: Task) -> None:
@@ -340,18 +374,17 @@ def tell_passkey_removed(task: Task) -> None:
 # ------------------------------------------------------------------------------------------------ whom it is about
 
 
-#: to be asked of Invoice
-_IS_HEARD = ~exists().where(
-    Connection.customer_id == Invoice.customer_id,
-    Connection.biller_id == Invoice.biller_id,
-    Connection.state.in_((ConnectionState.MUTED, ConnectionState.BLOCKED)),
-)
-
-
 def _whose_invoices(session: Session, facts: Facts) -> Whose:
     """Of billers that their customers did not mute: those come without a notice."""
     ids = {fact["invoice_id"]: fact["event"] for fact in facts}
-    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids), _IS_HEARD))
+    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids), IS_HEARD))
+    return {row.customer_id: ids[row.id] for row in rows}
+
+
+def _whose_bills(session: Session, facts: Facts) -> Whose:
+    """Whether they are to pay still is looked at when it is told: these were found a moment ago."""
+    ids = {fact["invoice_id"]: fact["event"] for fact in facts}
+    rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids)))
     return {row.customer_id: ids[row.id] for row in rows}
 
 
@@ -360,7 +393,7 @@ def _is_any_heard(session: Session, notice: Notice) -> bool:
     invoice_id = session.get_one(EventRow, notice.event_id).payload["invoice_id"]
     first = select(Invoice.opened_at).where(Invoice.id == invoice_id).scalar_subquery()
     came = select(Invoice.id).where(Invoice.customer_id == notice.customer_id, Invoice.opened_at >= first)
-    return session.scalar(came.where(Invoice.biller_id.is_not(None), _IS_HEARD).limit(1)) is not None
+    return session.scalar(came.where(Invoice.biller_id.is_not(None), IS_HEARD).limit(1)) is not None
 
 
 def _whose_held_bills(session: Session, facts: Facts) -> Whose:
@@ -492,6 +525,7 @@ def _whose_own(event: type[Event]) -> WhoseOf:
 _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.NEW_BILL: _whose_invoices,
     NoticeKind.BILL_HELD: _whose_held_bills,
+    NoticeKind.BILL_DUE: _whose_bills,
     NoticeKind.BILL_REPLY: _whose_answers_ended,
     NoticeKind.PLAN_DUE: _whose_plans_are_due,
     NoticeKind.PLAN_MISSED: _whose_plans_were_missed,
@@ -521,6 +555,8 @@ def is_still_so(session: Session, notice: Notice, *, now: dt.datetime) -> bool:
     kind = NoticeKind(notice.kind)
     if kind is NoticeKind.NEW_BILL:
         return _is_any_heard(session, notice)
+    if kind is NoticeKind.BILL_DUE:
+        return is_any_due(session, notice, now=now)
     if kind is NoticeKind.BILL_HELD:  # it speaks for all that came while it waited
         return bool(_held_by_account(session, HeldBill.customer_id == notice.customer_id))
     fact = {**session.get_one(EventRow, notice.event_id).payload, "event": notice.event_id}
@@ -607,6 +643,26 @@ def is_too_soon(session: Session, notice: Notice, *, now: dt.datetime) -> dt.dat
         )
     )
     return last + APART if last is not None and last + APART > now else None
+
+
+def is_quiet(session: Session, notice: Notice, *, now: dt.datetime) -> dt.datetime | None:
+    """Until when a message waits because its customer wants none at this hour; None: it may go.
+
+    What nobody can choose to miss goes at any hour: somebody else may be acting just then, its customer waits for it,
+    or only they can undo something. So does that a payment comes, where too little time would be left to cancel it.
+    """
+    kind = NoticeKind(notice.kind)
+    if kind in ALWAYS:
+        return None
+    times = times_of(session, customer_id=notice.customer_id)
+    zone = session.get_one(Customer, notice.customer_id).time_zone
+    until = quiet_until(times, now, time_zone=zone)
+    if until is not None and kind is NoticeKind.PAYMENT_COMING:
+        payment = session.get_one(Payment, session.get_one(EventRow, notice.event_id).payload["payment_id"])
+        too_late = payment.send_from or payment.kept_until
+        if too_late is not None and until + TO_CANCEL > too_late:
+            return None
+    return until
 
 
 def drop_old(uow: UnitOfWork) -> None:

@@ -78,6 +78,23 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ("Une entreprise a répondu à ce que vous aviez dit d’une facture.",),
         ),
     },
+    NoticeKind.BILL_DUE: {
+        "en": Text(
+            "Bills are due soon",
+            (
+                "One or more bills in your space are to be paid soon. You asked to be told a while before. Nothing is"
+                " paid by itself: in your space you can pay, plan a day, or answer the company.",
+            ),
+        ),
+        "fr": Text(
+            "Des factures sont bientôt à payer",
+            (
+                "Une ou plusieurs factures de votre espace sont bientôt à payer. Vous aviez demandé un rappel quelque"
+                " temps avant. Rien ne se paie tout seul : dans votre espace, vous pouvez payer, prévoir un jour ou"
+                " répondre à l’entreprise.",
+            ),
+        ),
+    },
     NoticeKind.PLAN_DUE: {
         "en": Text(
             "You meant to pay today",

@@ -13,6 +13,7 @@ from app.web.context import EXTENSION, cookie_name, signed_in
 from app.web.customers import (  # noqa: F401  (they add their pages)
     agree,
     answers,
+    calendars,
     choose,
     companies,
     consents,
@@ -72,6 +73,7 @@ def register(app: Flask) -> None:
     app.context_processor(pages.common)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(tools.door)
+    app.register_blueprint(calendars.door)
 
 
 def language() -> str:

@@ -22,6 +22,8 @@ AWAY_S = 10
 
 #: addresses of a customer's own programs (tools.py): they get no pages
 PROGRAMS = "/my/"
+#: the door of calendars (calendars.py): they get a line
+CALENDARS = "calendars"
 
 TITLES = {
     400: lazy_gettext("This address does not work"),
@@ -106,6 +108,8 @@ CODES = {
     "another-passkey": lazy_gettext("Another passkey than the one that is to go must sign that. Nothing was changed."),
     "tool-name": lazy_gettext("Please write a name for the token, at most 100 characters."),
     "too-many-tools": lazy_gettext("There are as many tokens as we keep already. End one first."),
+    "calendar-detail": lazy_gettext("Please choose how much the calendar may say. Nothing was made."),
+    "too-many-calendars": lazy_gettext("There are three addresses already. End one first."),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }
 
@@ -180,6 +184,8 @@ def problem(status: int, *, code: str, title: str, detail: str, about: str | Non
 def _answer(status: int, *, code: str, detail: str, reference: str | None = None, about: str | None = None) -> Response:
     title = str(TITLES.get(status) or TITLES[500])
     wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    if request.blueprint == CALENDARS:
+        return Response(f"{title}.\n", status, mimetype="text/plain")
     if wants_json or request.is_json or request.path.startswith(PROGRAMS):
         return problem(status, code=code, title=title, detail=detail, about=about)
     page = render_template("customers/error.html", code=status, title=title, detail=detail, reference=reference)

@@ -67,6 +67,7 @@ def register(app: Flask) -> None:
         day=day,
         moment=moment,
         hour=hour,
+        clock=clock,
         iban=iban,
         initials=initials,
         days_left=days_left,
@@ -114,6 +115,11 @@ def moment(value: dt.datetime) -> str:
 def hour(value: dt.datetime) -> str:
     """Time of day: ``14:32``."""
     return format_time(_local(value).time(), "short", locale=_formats())
+
+
+def clock(value: int) -> str:
+    """A whole hour of the day: ``22:00``."""
+    return format_time(dt.time(value), "short", locale=_formats())
 
 
 def iban(value: str) -> str:

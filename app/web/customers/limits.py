@@ -40,6 +40,11 @@ ASKING_ADDRESS_LIMIT = "10 per hour; 20 per day"
 TOOLS_LIMIT = "60 per minute; 1000 per hour"
 MAKING_TOOLS_LIMIT = "20 per hour"
 
+#: how often one calendar is read: most look a few times a day, some every minute while they are open
+CALENDAR_LIMIT = "20 per minute; 200 per hour"
+#: addresses of calendars that one customer makes
+MAKING_CALENDARS_LIMIT = "20 per hour; 40 per day"
+
 
 #: sheets of receipts that one address looks at
 CHECKING_LIMIT = "60 per hour; 300 per day"
@@ -63,6 +68,14 @@ def tools_limit() -> str:
 
 def making_tools_limit() -> str:
     return MAKING_TOOLS_LIMIT
+
+
+def calendar_limit() -> str:
+    return CALENDAR_LIMIT
+
+
+def making_calendars_limit() -> str:
+    return MAKING_CALENDARS_LIMIT
 
 
 def adding_limit() -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
+from app.errors import Invalid
 from app.journey.notices import read, service
 from app.journey.notices.kinds import CHOICES
+from app.journey.notices.times import LEAD_MOST, NO_TIMES, QUIET_MOST, Times
 from app.people import safe_words
 from app.people.safe_words import SafeWords
 from app.web.context import services
@@ -16,11 +21,17 @@ from app.web.customers.pages import blueprint, common, me
 
 @blueprint.get("/messages")
 def messages() -> ResponseReturnValue:
+    return _page()
+
+
+def _page(*, typed: MultiDict[str, str] | None = None) -> str:
+    """As it is kept; or as it was typed into the form, where something of that cannot be."""
     customer = me().customer
     words = _words()
     with services().reading() as uow:
         sent = read.notices_of(uow.session, customer_id=customer.id)
         chosen = read.chosen_by(uow.session, customer_id=customer.id)
+        times = service.times_of(uow.session, customer_id=customer.id)
         asked = safe_words.is_asked(uow.session, customer, now=uow.now)
         asks_again_at = service.asks_again_at(uow.session, customer_id=customer.id, now=uow.now)
         was_asked = read.was_asked(uow.session, customer_id=customer.id)
@@ -29,7 +40,13 @@ def messages() -> ResponseReturnValue:
         "customers/messages.html",
         words=words,
         choices=CHOICES,
-        chosen=chosen,
+        chosen=chosen if typed is None else set(typed.getlist("kind")),
+        lead=str(times.lead_days) if typed is None else typed.get("lead"),
+        lead_most=LEAD_MOST,
+        quiet_from=_text(times.quiet_from) if typed is None else typed.get("quiet_from"),
+        quiet_to=_text(times.quiet_to) if typed is None else typed.get("quiet_to"),
+        quiet_most=QUIET_MOST,
+        wrong_hours=typed is not None,
         proven=customer.email_proven_at is not None,
         asked=asked,
         asks_again_at=asks_again_at,
@@ -74,10 +91,30 @@ def prove_address() -> ResponseReturnValue:
 
 @blueprint.post("/messages/choice")
 def choose_messages() -> ResponseReturnValue:
+    """What of, and when."""
+    try:
+        times = _times(request.form)
+    except ValueError as error:
+        if error.args != ("quiet",):  # which no form of ours can send
+            raise Invalid("notice-times", "This is no number of days, or no hour. Nothing was changed.") from None
+        return _page(typed=request.form), 422
     with services().unit_of_work() as uow:
-        service.choose(uow, customer_id=me().customer.id, kinds=request.form.getlist("kind"))
+        service.choose(uow, customer_id=me().customer.id, kinds=request.form.getlist("kind"), times=times)
         uow.commit()
     return redirect(url_for("customers.messages"), 303)
+
+
+def _times(sent: Mapping[str, str]) -> Times | None:
+    """As they were chosen; None: nothing of them was sent, so they stay. Raises ValueError."""
+    if "lead" not in sent and "quiet_from" not in sent:
+        return None
+    begins, ends = sent.get("quiet_from", ""), sent.get("quiet_to", "")
+    lead = int(sent.get("lead", NO_TIMES.lead_days))
+    return Times(lead, int(begins), int(ends)) if begins else Times(lead)
+
+
+def _text(hour: int | None) -> str:
+    return "" if hour is None else str(hour)
 
 
 def _words() -> SafeWords | None:

@@ -1271,6 +1271,37 @@ def told_of_a_payment_that_had_ended(books: Books) -> None:
     books.change("payment_history", line, after="cancelled", at=books.now - HOUR, evidence=ENDED_AN_HOUR_BEFORE)
 
 
+def due_soon(books: Books, invoice: Row, *, told_at: dt.datetime | None, fact: str = "evt_x") -> None:
+    """It was said of a bill that it is due soon."""
+    reminded = {"invoice_id": invoice["id"], "customer_id": invoice["customer_id"], "lead_days": 3}
+    if fact == "evt_x":
+        books.copy("bill_reminder", {**reminded, "told_at": told_at})
+    some = books.one("event", "1 = 1")
+    books.copy("event", some, id=fact, kind="BillDueSoon", payload={"invoice_id": invoice["id"]})
+
+
+@_breaks("M7")
+def said_to_be_due_soon_twice(books: Books) -> None:
+    invoice = books.one("invoice", "state = 'to_pay'")
+    due_soon(books, invoice, told_at=books.now)
+    due_soon(books, invoice, told_at=books.now, fact="evt_y")
+
+
+@_breaks("M7")
+def said_to_be_due_soon_and_not_found_to_be(books: Books) -> None:
+    due_soon(books, books.one("invoice", "state = 'to_pay'"), told_at=None)
+
+
+@_breaks("M7", "M4")
+def said_to_be_due_soon_long_after_it_was_paid(books: Books) -> None:
+    payment = books.payment("settled", "invoice_id IN (SELECT id FROM invoice WHERE state = 'paid')")
+    invoice = books.one("invoice", f"id = '{payment['invoice_id']}'")
+    due_soon(books, invoice, told_at=payment["settled_at"] - HOUR)
+    sent = payment["settled_at"] + 121 * SECOND
+    whose = {"customer_id": invoice["customer_id"], "kind": "bill_due", "event_id": "evt_x", "state": "sent"}
+    told(books, **whose, created_at=sent, begun_at=sent, ended_at=sent)
+
+
 @_breaks("M3")
 def a_message_that_nobody_sends(books: Books) -> None:
     told(books, state="waiting")
