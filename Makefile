@@ -24,9 +24,13 @@ UV := $(firstword $(wildcard $(BIN)/uv) uv)
 .PHONY: help run install test test-fast test-long faults mutants bench lint types style compiled format lock clean browser judges
 .DELETE_ON_ERROR:
 
-# A virtual environment does not survive being moved: its programs name their folder. One that was made elsewhere is made anew.
+# A virtual environment does not survive being moved: its programs name their folder. One that was made elsewhere and moved
+# here is made anew; that of another checkout, named by VENV, is left alone.
 ifneq ($(wildcard $(VENV)/.made-in),)
 ifneq ($(file < $(VENV)/.made-in),$(CURDIR))
+ifeq ($(filter $(CURDIR)/%,$(abspath $(VENV))),)
+$(error $(VENV) belongs to another checkout: make one here)
+endif
 $(shell rm -rf $(VENV))
 endif
 endif
