@@ -255,6 +255,8 @@ def test_sixty_days_back_and_four_hundred_ahead(journey: Journey) -> None:
 @pytest.mark.parametrize("how", ["paid", "declined", "suspended", "account frozen", "expired", "no day"])
 def test_what_is_not_to_pay_has_no_day(journey: Journey, how: str) -> None:
     invoice_id = journey.bill(due_on=None) if how == "no day" else journey.bill()
+    if how != "no day":  # what falls to the days of a plan is as little to be paid
+        planned(journey, invoice_id, TODAY + 3 * DAY)
     if how == "paid":
         journey.pay(invoice_id)
         journey.wait(600)
@@ -309,6 +311,16 @@ def test_the_days_of_a_plan_and_what_falls_to_each(journey: Journey) -> None:
         (TODAY + 4 * DAY, f"{name}, €44.20: planned payment"),
         (DUE, f"{name}, €44.20: due"),
     ]
+
+
+def test_what_a_payment_under_way_takes_is_there_once(journey: Journey) -> None:
+    invoice_id = journey.bill()
+    parts(journey, invoice_id, (TODAY + 2 * DAY, "40.00"), (TODAY + 4 * DAY, ""))
+    path = made(journey.browser, "full")
+    journey.confirm(invoice_id, part="40.00")
+    journey.worker.run_until_idle()
+    assert journey.invoice(invoice_id).state == "in_payment"
+    assert entries(journey, path) == [(TODAY + 4 * DAY, f"{journey.biller.name}, €44.20: planned payment")]
 
 
 @pytest.mark.long_on_postgres

@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from app.journey.invoices.models import Invoice
 from app.journey.outlook.best import Plan
 from app.journey.outlook.models import Outlook, Payday
 from app.journey.payments.models import Payment
@@ -18,7 +19,8 @@ from app.journey.plans.models import Plan as PaymentPlan
 from app.people import vetting
 from tests.functional.test_answers import say, token_of, words
 from tests.functional.test_not_paid_here import DEBIT
-from tests.functional.test_plans import planned, today
+from tests.functional.test_plans import parts, planned, today
+from tests.functional.test_stop import stop
 from tests.support import factories
 from tests.support.journey import Browser, Journey
 
@@ -162,6 +164,59 @@ def test_what_is_decided_planned_or_collected_is_taken_off_and_not_moved(journey
     have(journey, "90")  # 30 + 20 + 7 leave 33.00: too little for 35.00
     [only] = suggestions(journey)
     assert "nor after it until 21 January 2027: by that day €2.00 is missing." in only
+
+
+def said_of(journey: Journey, number: str) -> str:
+    [found] = [each for each in suggestions(journey) if f"bill {number}" in each]
+    return found
+
+
+@pytest.mark.parametrize("is_planned", [True, False])
+def test_what_a_payment_under_way_leaves_of_a_bill_is_not_given_away(journey: Journey, is_planned: bool) -> None:
+    """100.00 are there, for a bill of as much: of another one nothing can be paid, whatever is signed of the first."""
+    first = journey.bill(number="A", amount="100.00", due_on="2026-12-10")
+    journey.bill(number="B", amount="50.00", due_on="2026-12-11")
+    if is_planned:
+        parts(journey, first, (today(journey) + 2 * DAY, "40.00"), (today(journey) + 10 * DAY, ""))
+    have(journey, "100")
+    journey.confirm(first, part="40.00")
+    journey.worker.run_until_idle()
+    assert journey.invoice(first).state == "in_payment"
+    assert "There is no money for it" in said_of(journey, "B")
+    assert "€60.00" in (row(journey, "Thursday, 3 December") if is_planned else row(journey, "Thursday, 10 December"))
+    assert "€0.00 is the least that is left" in text(money(journey))
+
+
+def test_what_was_collected_since_is_taken_off_until_it_is_said_anew(journey: Journey) -> None:
+    journey.bill(number="D", amount="50.00", due_on="2026-11-25", **DEBIT)
+    journey.bill(number="B", amount="60.00", due_on="2026-12-20")
+    have(journey, "100")
+    journey.wait(3 * 86_400)
+    if journey.browser.get("/bills").status_code != 200:
+        journey.browser.sign_in()
+    assert "There is no money for it" in said_of(journey, "B")
+    assert "collected by the company: €50.00" in row(journey, "Thursday, 26 November")
+
+
+def test_what_is_not_asked_for_any_more_is_not_suggested(journey: Journey) -> None:
+    over, soon = (journey.bill(number=number, amount="70.00", due_on="2026-12-20") for number in ("A", "B"))
+    with journey.services.unit_of_work() as uow:
+        uow.session.get_one(Invoice, over).expires_on = today(journey) - DAY
+        uow.session.get_one(Invoice, soon).expires_on = today(journey) + 2 * DAY
+        uow.commit()
+    have(journey, "10")
+    comes(journey, "500", today(journey) + 5 * DAY)
+    assert "There is no money for it until 25 November 2026: €60.00 is missing" in said_of(journey, "B")
+    assert len(suggestions(journey)) == 1
+    assert "it was asked for until a day that is over: €70.00" in text(money(journey))
+
+
+def test_while_everything_is_stopped_that_is_said_first(journey: Journey) -> None:
+    journey.bill(number="A", amount="70.00", due_on="2026-12-20")
+    have(journey, "100")
+    stop(journey)
+    said = text(money(journey))
+    assert said.index("You have stopped everything: nothing is paid until") < said.index("Pay today")
 
 
 def test_what_a_bank_keeps_until_its_day_leaves_on_that_day(journey: Journey) -> None:

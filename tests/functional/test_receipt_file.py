@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from urllib.parse import urlsplit
@@ -10,12 +11,16 @@ import pikepdf
 import pytest
 from sqlalchemy import select, update
 
+from app.audit.checking import check
+from app.audit.kinds import Kind
 from app.audit.models import LogEntry
 from app.audit.sequencer import number_waiting
+from app.factory import create_app
 from app.journey.payments.access import locked
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct
 from app.journey.receipts.models import Receipt
+from app.people.models import Customer
 from connectors.contract import Fact
 from tests.support.journey import Browser, Journey
 from tests.support.sheets import code_on, text_of
@@ -39,9 +44,10 @@ def file_of(journey: Journey, receipt: Receipt) -> bytes:
     return answer.get_data()
 
 
-def look_up(journey: Journey, path: str) -> tuple[int, str]:
+def look_up(journey: Journey, path: str, *, demo: bool = False) -> tuple[int, str]:
     """As somebody who has the sheet and no account here."""
-    answer = Browser.of(journey.app).get(path)
+    settings = dataclasses.replace(journey.services.settings, demo=demo)
+    answer = Browser.of(create_app(dataclasses.replace(journey.services, settings=settings))).get(path)
     return answer.status_code, " ".join(answer.get_data(as_text=True).split())
 
 
@@ -62,7 +68,11 @@ def test_it_says_what_the_page_says_and_has_the_proof_inside(journey: Journey, l
         [name] = pdf.attachments
         assert name == f"{receipt.number}.proof.json"
         proof = json.loads(pdf.attachments[name].get_file().read_bytes())
-    assert proof == json.loads(journey.browser.get(f"/receipts/{receipt.id}/proof").get_data())
+    whole = json.loads(journey.browser.get(f"/receipts/{receipt.id}/proof").get_data())
+    assert "document" in whole
+    assert "document" not in proof  # the file is handed on, and a bill says more of its customer
+    assert all(fact in whole["facts"] for fact in proof["facts"])
+    assert journey.services.settings.base_url not in json.dumps(proof)
     assert {"receipt.issued", "payment.step"} <= {json.loads(each["entry"])["kind"] for each in proof["facts"]}
 
 
@@ -153,3 +163,27 @@ def test_another_customer_has_no_file_of_it(journey: Journey) -> None:
     stranger = Browser.of(journey.app)
     stranger.sign_up(name="Somebody Else", email="else@example.org")
     assert stranger.get(f"/receipts/{receipt.id}/pdf").status_code == 404
+
+
+def test_nobody_takes_a_receipt_of_the_demonstration_for_one_of_money(journey: Journey) -> None:
+    receipt = paid(journey)
+    content = file_of(journey, receipt)  # the demo setting is on
+    assert "No money moved." in text_of(content)
+    path = urlsplit(code_on(content)).path
+    status, said = look_up(journey, path, demo=True)
+    assert (status, "genuine" in said, "No money moved." in said) == (200, False, True)
+    with journey.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, receipt.customer_id).demo = True
+        uow.commit()
+    assert look_up(journey, path)[0] == 404  # there are no such customers without it
+
+
+def test_the_proof_inside_is_checked_as_any_other(journey: Journey) -> None:
+    receipt = paid(journey)
+    number_waiting(journey.services)
+    with pikepdf.open(io.BytesIO(file_of(journey, receipt))) as pdf:
+        [inside] = pdf.attachments.values()
+        proof = inside.get_file().read_bytes()
+    checked = check(proof, journey.services.keys.log.verifier)
+    assert checked.document is None
+    assert len(checked.of(Kind.RECEIPT_ISSUED)) == 1

@@ -17,9 +17,10 @@ from app.journey.invoices.read import is_bill_stopped
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.coming import is_to_come
 from app.journey.payments.models import Payment
+from app.journey.payments.read import taken_under_way
 from app.journey.payments.states import PaymentState
 from app.journey.plans.models import Plan
-from app.journey.plans.read import last_plans
+from app.journey.plans.read import last_plans, still_to_come
 from app.journey.plans.states import DayState, PlanState
 from app.people.customers import today_of
 from app.people.models import Biller, Customer
@@ -62,7 +63,7 @@ def days_of(session: Session, *, customer: Customer, now: dt.datetime) -> list[C
     found = [
         *_due(session, customer, today=today, now=now),
         *_payments(session, customer, today=today, now=now),
-        *_planned(session, customer, today=today),
+        *_planned(session, customer, today=today, now=now),
     ]
     return sorted(found, key=lambda each: (each.day, each.uid))
 
@@ -128,17 +129,24 @@ def _is_made(payment: Payment, *, now: dt.datetime) -> bool:
     return payment.state != PaymentState.AUTHORISED and not is_kept
 
 
-def _planned(session: Session, customer: Customer, *, today: dt.date) -> list[CalendarDay]:
-    """Of plans that stand, each day to which something falls still."""
+def _planned(session: Session, customer: Customer, *, today: dt.date, now: dt.datetime) -> list[CalendarDay]:
+    """Of plans that stand, each day to which something falls still: beside what a payment under way takes, and where
+    it may be paid at all, as of what is due."""
     rows = session.execute(
-        select(Invoice.id, _NAME)
+        select(Invoice, _NAME)
         .join(Plan, Plan.invoice_id == Invoice.id)
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
-        .where(Invoice.customer_id == customer.id, Plan.state == PlanState.STANDING)
+        .where(
+            Invoice.customer_id == customer.id,
+            Plan.state == PlanState.STANDING,
+            Invoice.is_set_aside.is_(False),
+            is_bill_stopped(now).is_(False),
+        )
         .order_by(Plan.id)
         .limit(DAYS_MOST)
     )
-    names = {row[0]: row[1] for row in rows}
+    names = {bill.id: name for bill, name in rows if not bill.is_expired(today)}
+    taken = taken_under_way(session, invoice_ids=list(names))
     plans = last_plans(session, invoice_ids=list(names), today=today)
     return [
         CalendarDay(
@@ -149,8 +157,8 @@ def _planned(session: Session, customer: Customer, *, today: dt.date) -> list[Ca
             amount=day.amount,
         )
         for invoice_id, plan in plans.items()
-        for day in plan.days
-        if day.state in (DayState.WAITING, DayState.ASKED) and day.amount.minor and day.pay_on <= today + AHEAD
+        for day in still_to_come(plan, taken_minor=taken.get(invoice_id, 0))
+        if day.state in (DayState.WAITING, DayState.ASKED) and day.pay_on <= today + AHEAD
     ]
 
 

@@ -95,6 +95,13 @@ def locked_invoice(session: Session, invoice_id: str) -> Invoice | None:
     return session.get(Invoice, invoice_id, with_for_update={"key_share": True}, populate_existing=True)
 
 
+def kept(session: Session, invoice_ids: Collection[str]) -> list[str]:
+    """Those of these invoices that are there, and that nobody removes before the transaction ends: for whoever writes
+    rows that refer to them. Whoever pays or corrects them is not kept waiting (FOR KEY SHARE)."""
+    ids = select(Invoice.id).where(among(session, Invoice.id, invoice_ids)).order_by(Invoice.id)
+    return list(session.scalars(ids.with_for_update(read=True, key_share=True)))
+
+
 def lock_invoices(session: Session, invoice_ids: Collection[str]) -> None:
     """The same for several, of which no two replace each other: whoever locks more of one of their lines waits for
     nobody outside it."""

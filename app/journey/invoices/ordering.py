@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, delete, f
 
 from app.db.many import insert_many
 from app.db.unit_of_work import UnitOfWork
-from app.journey.invoices.access import invoice_of_customer
+from app.journey.invoices.access import invoice_of_customer, kept
 from app.journey.invoices.models import Invoice, OwnOrder
 from app.journey.invoices.states import InvoiceState
 from app.people.customers import lock_customer
@@ -60,7 +60,7 @@ def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction
     signed_in.check_acts()
     customer_id = signed_in.customer.id
     invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
-    lock_customer(uow.session, customer_id)  # who moves another one meanwhile sees these places; no bill is locked
+    lock_customer(uow.session, customer_id)  # who moves another one meanwhile sees these places
     rows = uow.session.execute(
         select(Invoice.id, _RANK, DAY).where(Invoice.customer_id == customer_id, in_order()).order_by(Invoice.id)
     ).all()
@@ -77,7 +77,8 @@ def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction
     order[place], order[other] = order[other], order[place]
     found = {each: number for number, each in enumerate(order[: max(known, place + 1, other + 1)], 1)}
     changed = {each: rank for each, rank in found.items() if ranks[each] != rank}
-    uow.session.execute(delete(OwnOrder).where(OwnOrder.invoice_id.in_(changed)))
-    rows_now = [{"invoice_id": each, "customer_id": customer_id, "rank": rank} for each, rank in changed.items()]
+    there = kept(uow.session, changed)
+    uow.session.execute(delete(OwnOrder).where(OwnOrder.invoice_id.in_(there)))
+    rows_now = [{"invoice_id": each, "customer_id": customer_id, "rank": changed[each]} for each in there]
     insert_many(uow.session, OwnOrder, rows_now)
     return other

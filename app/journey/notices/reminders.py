@@ -19,6 +19,7 @@ from app.db.events import EventRow
 from app.db.many import among, insert_new
 from app.journey.connections.models import Connection
 from app.journey.connections.states import ConnectionState
+from app.journey.invoices.access import kept
 from app.journey.invoices.chain import earlier_bills
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import is_bill_stopped
@@ -81,7 +82,7 @@ def remind(services: Services) -> None:
     """
     for page in _pages(services):
         with services.unit_of_work() as uow:
-            ids = [due.invoice_id for due in page]
+            ids = kept(uow.session, [due.invoice_id for due in page])  # a customer may remove one just now
             # looked at with a longer lead, and not told
             looked = delete(BillReminder).where(among(uow.session, BillReminder.invoice_id, ids))
             looked = looked.where(BillReminder.told_at.is_(None)).execution_options(synchronize_session=False)
@@ -94,6 +95,7 @@ def remind(services: Services) -> None:
                     "told_at": uow.now if due.came_before else None,
                 }
                 for due in page
+                if due.invoice_id in ids
             ]
             new = insert_new(uow.session, BillReminder, rows, unique=["invoice_id"])
             told = [BillDueSoon(invoice_id=row["invoice_id"]) for row in new if row["told_at"] is not None]

@@ -37,6 +37,7 @@ class Bill:
     due_on: dt.date | None = None  #: None: it is never late
     discounts: tuple[Discount, ...] = ()  #: the earliest day first, and the larger one
     late_fee_minor: int = 0
+    last_on: dt.date | None = None  #: it is asked for no longer than until then; None: until it is paid
 
     def saves_on(self, day: dt.date) -> int:
         found = discount_on(self.discounts, day)
@@ -44,6 +45,9 @@ class Bill:
 
     def price_on(self, day: dt.date) -> int:
         return self.left_minor - self.saves_on(day)
+
+    def is_asked_on(self, day: dt.date) -> bool:
+        return self.last_on is None or day <= self.last_on
 
     def is_late_on(self, day: dt.date) -> bool:
         return self.due_on is not None and self.due_on < day
@@ -72,8 +76,9 @@ def plan(
     days = [day for day, _ in worth]
     if not bills or not days:
         return Plan((None,) * len(bills), is_best=True)
+    never = worth[-1][1] + 1  # more than there is
     search = _Search(
-        prices=[[*map(bill.price_on, days), 0] for bill in bills],
+        prices=[[*(bill.price_on(day) if bill.is_asked_on(day) else never for day in days), 0] for bill in bills],
         levels=_levels(bills, days, today=today),
         caps=[minor for _, minor in worth],
         before=_before(bills),
@@ -109,7 +114,7 @@ def _before(bills: Sequence[Bill]) -> list[list[int]]:
     otherwise the two could exchange their days, for less waiting and no more cash on any day."""
 
     def alike(bill: Bill) -> tuple[object, ...]:
-        return bill.due_on, bill.discounts, bill.late_fee_minor
+        return bill.due_on, bill.discounts, bill.late_fee_minor, bill.last_on
 
     return [
         [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,12 +26,17 @@ from app.journey.outlook.best import HORIZON, Bill, plan
 from app.journey.outlook.models import Outlook, Payday
 from app.journey.outlook.rules import Entry, Every, Suggested, Why
 from app.journey.payments.models import Payment
+from app.journey.payments.read import taken_under_way
 from app.journey.payments.states import NOT_DONE, PaymentState
-from app.journey.plans.read import last_plans
+from app.journey.plans.read import last_plans, still_to_come
 from app.people.customers import today_of
 from app.people.models import Biller, Customer
 from connectors.money import Money, Total
 
+#: bills for which a day is looked for
+PLANNED_MOST = INBOX_MOST
+#: of the inbox that are read
+PAGES_MOST = 10
 #: of a customer who has no bill yet
 CURRENCY = "EUR"
 #: of what is not paid in time its company may give some more
@@ -53,9 +58,9 @@ class PaydayView:
 class Going:
     """What leaves on a day without this page suggesting it."""
 
-    kind: (
-        str  #: payment (decided), since (made since they said what they have), plan, or debit (the company collects it)
-    )
+    #: payment (decided), since (made since they said what they have), plan, rest (that a payment leaves), or debit
+    #: (which the company collects)
+    kind: str
     name: str
     number: str
     on: dt.date
@@ -124,7 +129,7 @@ class BesideView:
     """A bill that is in no sum here."""
 
     bill: InvoiceView
-    why: str  #: currency, not_here, stopped, aside or earlier
+    why: str  #: currency, not_here, stopped, aside, expired or earlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,35 +155,50 @@ class OutlookView:
 def outlook_of(session: Session, *, customer: Customer, now: dt.datetime) -> OutlookView:
     today = today_of(customer, now)
     said = session.get(Outlook, customer.id)
-    bills = invoices_of(
-        session,
-        customer_id=customer.id,
-        today=today,
-        now=now,
-        states=(InvoiceState.TO_PAY, InvoiceState.NOT_HERE),
-        sort=Sort.MINE,  # their own order says which of two bills they would rather pay first
-    )
-    to_pay, beside = [], []
+    bills = _open_bills(session, customer, today=today, now=now)
+    taken = taken_under_way(session, invoice_ids=[each.id for each in bills if each.state == InvoiceState.IN_PAYMENT])
     currency = said.currency if said else usual_currency(bills)
-    debits = []
+    counted_from = said.balance_on if said else today
+    in_sums: list[InvoiceView] = []
+    beside: list[BesideView] = []
+    goes = _payments(session, customer=customer, said=said, currency=currency, today=today)
     for bill in bills:
         why = _why_beside(bill, currency)
+        if bill.state == InvoiceState.IN_PAYMENT and bill.to_pay.minor <= taken.get(bill.id, 0):
+            continue  # that payment takes all of it
         if why is None:
-            to_pay.append(bill)
-        elif why == "not_here" and _is_collected(bill, today):
-            debits.append(bill)
+            in_sums.append(bill)
+        elif why == "not_here" and _is_collected(bill, today, counted_from=counted_from):
+            goes.append(_debit(bill, today))
         elif not (why == "not_here" and bill.day_over):
             beside.append(BesideView(bill=bill, why=why))
-    planned = _planned(session, to_pay, today=today)
-    goes = [
-        *_payments(session, customer=customer, said=said, currency=currency, today=today),
-        *planned,
-        *(_debit(bill) for bill in debits),
-    ]
-    open_bills = [bill for bill in to_pay if bill.id not in {each.invoice_id for each in planned}]
-    return _View(session, customer, said, currency, today, open_bills, goes).view(
-        paydays=_paydays(session, said, today=today), beside=beside, has_more=len(bills) == INBOX_MOST
+    planned = _planned(session, in_sums, taken, today=today)
+    has_plan = {each.invoice_id for each in planned}
+    to_plan = []
+    for bill in in_sums:
+        if bill.id in has_plan:
+            continue
+        if bill.state == InvoiceState.IN_PAYMENT:  # nothing more can be decided of it yet
+            goes.append(_rest(bill, taken.get(bill.id, 0), today))
+        else:
+            to_plan.append(bill)
+    return _View(session, customer, said, currency, today, to_plan[:PLANNED_MOST], [*goes, *planned]).view(
+        paydays=_paydays(session, said, today=today), beside=beside, has_more=len(to_plan) > PLANNED_MOST
     )
+
+
+def _open_bills(session: Session, customer: Customer, *, today: dt.date, now: dt.datetime) -> list[InvoiceView]:
+    """In their own order, which says which of two bills they would rather pay first."""
+    states = (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT, InvoiceState.NOT_HERE)
+    found: list[InvoiceView] = []
+    for page in range(1, PAGES_MOST + 1):
+        more = invoices_of(
+            session, customer_id=customer.id, today=today, now=now, states=states, sort=Sort.MINE, page=page
+        )
+        found += more
+        if len(more) < INBOX_MOST:
+            break
+    return found
 
 
 def currency_of(session: Session, *, customer_id: str) -> str | None:
@@ -202,27 +222,44 @@ def _why_beside(bill: InvoiceView, currency: str) -> str | None:
         return "currency"
     if bill.state == InvoiceState.NOT_HERE:
         return "not_here"
+    if bill.is_expired and bill.state == InvoiceState.TO_PAY:
+        return "expired"
     return "earlier" if bill.waits_for_earlier else None
 
 
-def _is_collected(bill: InvoiceView, today: dt.date) -> bool:
-    """Whether its company takes the money on a day that is to come."""
-    return bill.means == MeansKind.DIRECT_DEBIT and bill.due_on is not None and bill.due_on >= today
+def _is_collected(bill: InvoiceView, today: dt.date, *, counted_from: dt.date) -> bool:
+    """Whether its company takes the money on a day that is to come, or has since they said what they have."""
+    day = bill.due_on
+    return bill.means == MeansKind.DIRECT_DEBIT and day is not None and (day >= today or day > counted_from)
 
 
-def _debit(bill: InvoiceView) -> Going:
+def _debit(bill: InvoiceView, today: dt.date) -> Going:
     return Going(
         kind="debit",
         name=bill.biller_name,
         number=bill.number,
-        on=bill.due_on or dt.date.max,
+        on=max(bill.due_on or today, today),
         amount=bill.left,
         invoice_id=bill.id,
     )
 
 
-def _planned(session: Session, bills: Sequence[InvoiceView], *, today: dt.date) -> list[Going]:
-    """What their customer plans to pay themselves, and is not suggested otherwise."""
+def _rest(bill: InvoiceView, taken_minor: int, today: dt.date) -> Going:
+    """What a payment under way leaves of its bill. One that names no day may be asked for at any time."""
+    return Going(
+        kind="rest",
+        name=bill.biller_name,
+        number=bill.number,
+        on=max(bill.pay_by or today, today),
+        amount=Money(bill.to_pay.minor - taken_minor, bill.to_pay.currency),
+        invoice_id=bill.id,
+    )
+
+
+def _planned(
+    session: Session, bills: Sequence[InvoiceView], taken: Mapping[str, int], *, today: dt.date
+) -> list[Going]:
+    """What their customer plans to pay themselves, and is not suggested otherwise. ``taken``: by payments under way."""
     by_id = {bill.id: bill for bill in bills}
     plans = last_plans(session, invoice_ids=list(by_id), today=today)
     return [
@@ -236,8 +273,7 @@ def _planned(session: Session, bills: Sequence[InvoiceView], *, today: dt.date) 
         )
         for invoice_id, each in plans.items()
         if each.stands
-        for day in each.days
-        if day.amount.minor
+        for day in still_to_come(each, taken_minor=taken.get(invoice_id, 0))
     ]
 
 
@@ -438,4 +474,5 @@ def _to_plan(bill: InvoiceView) -> Bill:
         left_minor=bill.to_pay.minor,
         due_on=bill.pay_by,
         discounts=tuple(Discount(each.until, each.saves) for each in bill.discounts),
+        last_on=bill.expires_on,
     )

@@ -95,7 +95,8 @@ class Why(enum.StrEnum):
     WAITS = "waits"  #: paid today it would leave ``amount`` on ``day``, ``below`` under the floor
     AFTER_DUE = "after_due"  #: of its price ``amount`` is missing until ``day``, by which it is to be paid
     NO_MONEY = "no_money"  #: likewise, and there is no money for it on any day that is looked at
-    NO_MONEY_YET = "no_money_yet"  #: of its price ``amount`` is missing until ``day``, the last one that is looked at
+    #: of its price ``amount`` is missing until ``day``, the last one that is looked at, or on which it is asked for
+    NO_MONEY_YET = "no_money_yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,9 @@ def _reasons(
     """``others``: the balances once all others are paid."""
     due, last = bill.due_on, last_day(today)
     if day is None:
-        ends = due is not None and today <= due <= last
-        until = due if ends and due else last
+        asked = min(bill.last_on or last, last)  # behind its last day nobody asks for it
+        ends = due is not None and today <= due <= last == asked
+        until = due if ends and due else asked
         missing = _missing(bill, others, floor, choices, until, today)
         yield Reason(Why.NO_MONEY if ends else Why.NO_MONEY_YET, until, missing)
     elif day > today:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,18 @@ def last_plans(session: Session, *, invoice_ids: Collection[str], today: dt.date
         plan.invoice_id: _view(plan, invoice, days[plan.id], today=today, took_place=plan.id in before)
         for plan, invoice in found
     }
+
+
+def still_to_come(plan: PlanView, *, taken_minor: int) -> list[PlanDayView]:
+    """The days of a plan, and what falls to each once a payment under way has taken so much of the bill: it takes from
+    the first ones."""
+    found = []
+    for day in plan.days:
+        taken = min(taken_minor, day.amount.minor)
+        taken_minor -= taken
+        if day.amount.minor > taken:
+            found.append(dataclasses.replace(day, amount=Money(day.amount.minor - taken, day.amount.currency)))
+    return found
 
 
 def is_withdrawn_last(session: Session, *, invoice_id: str) -> bool:

@@ -28,12 +28,12 @@ def check_secret(session: Session, *, receipt_id: str) -> str | None:
     return None if salt is None else base64.urlsafe_b64encode(salt).decode().rstrip("=")
 
 
-def receipt_of_sheet(session: Session, *, number: str, secret: str) -> tuple[ReceiptView, str] | None:
-    """The receipt of this number as it stands now and its payer's time zone, if the secret is its own; else None,
-    whatever is wrong."""
+def receipt_of_sheet(session: Session, *, number: str, secret: str) -> tuple[ReceiptView, Customer] | None:
+    """The receipt of this number as it stands now and its payer, if the secret is its own; else None, whatever is
+    wrong."""
     receipt = session.scalar(select(Receipt).where(Receipt.number == number))
     known = check_secret(session, receipt_id=receipt.id) if receipt is not None else None
     if receipt is None or known is None or not hmac.compare_digest(known.encode(), secret.encode()):
         return None
     view = receipt_view(session, receipt_id=receipt.id, customer_id=receipt.customer_id)
-    return view, session.get_one(Customer, receipt.customer_id).time_zone
+    return view, session.get_one(Customer, receipt.customer_id)

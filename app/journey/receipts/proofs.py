@@ -45,15 +45,21 @@ def proof_for_biller(services: Services, *, bill_id: str, biller_id: str) -> dic
         return _with_document(services, uow.session, bill, _of_delivery(bill))
 
 
-def proof_of_receipt(services: Services, *, receipt_id: str, customer_id: str) -> dict[str, Any]:
-    """A payment of this customer from decision to receipt, and the bill that it paid. Raises NotFound, Conflict."""
+def proof_of_receipt(
+    services: Services, *, receipt_id: str, customer_id: str, with_bill: bool = True
+) -> dict[str, Any]:
+    """A payment of this customer from decision to receipt, and the bill that it paid, with all that stands in that;
+    or without the bill, to be handed on. Raises NotFound, Conflict."""
     with services.reading() as uow:
         session = uow.session
         receipt = session.get(Receipt, receipt_id)
         if receipt is None or receipt.customer_id != customer_id:
             raise NotFound("receipt")
         payment = session.get_one(Payment, receipt.payment_id)
-        subjects = [receipt.id, payment.invoice_id, payment.decision_id, *_of_payment(session, payment.id)]
+        of_payment = [receipt.id, payment.decision_id, *_of_payment(session, payment.id)]
+        if not with_bill:
+            return _ready(services, session, of_payment)
+        subjects = [payment.invoice_id, *of_payment]
         bill = session.scalar(
             select(DeliveredBill)
             .join(Invoice, Invoice.bill_id == DeliveredBill.id)

@@ -22,6 +22,8 @@ from connectors.money import EXPONENTS, exponent_of
 #: characters of what is looked for
 QUERY_MOST = 100
 WORDS_MOST = 20
+#: of what is written as one word, with whatever between: looked for as a text it costs a look at each place for each
+PARTS_MOST = 6
 #: words of a number that is written in groups: an EndToEndIdentification in groups of four, and an IBAN
 RUN_MOST = 9
 #: characters of a number that is found whatever stands between them: a shorter one stands in too many
@@ -319,7 +321,7 @@ def _begins(number: str, wanted: str) -> bool:
 def _term(words: Sequence[str]) -> Term:
     parts = [each for word in words for each in _BETWEEN.split(word) if each]
     beginning = None
-    if len(words) == 1 and parts:
+    if len(words) == 1 and 0 < len(parts) <= PARTS_MOST:
         # looked behind from the end of its first part: so the expression begins with letters, which is found faster
         first = re.escape(parts[0])
         rest = "".join(rf"(?:[^\w\n]|_)+{re.escape(part)}" for part in parts[1:])

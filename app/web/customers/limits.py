@@ -46,8 +46,14 @@ CALENDAR_LIMIT = "20 per minute; 200 per hour"
 MAKING_CALENDARS_LIMIT = "20 per hour; 40 per day"
 
 
+#: searches of one customer: each reads all of their bills
+SEARCHING_LIMIT = "60 per minute; 1000 per hour"
 #: sheets of receipts that one address looks at
 CHECKING_LIMIT = "60 per hour; 300 per day"
+
+
+def searching_limit() -> str:
+    return SEARCHING_LIMIT
 
 
 def checking_limit() -> str:

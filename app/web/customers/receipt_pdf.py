@@ -98,6 +98,8 @@ class _Paper:
         self._top(sheet)
         self._say(sheet.heading, family="display", size=21, height=9, after=1.5)
         self._say(sheet.lede, size=12, height=6, after=3)
+        if sheet.demo is not None:
+            self._say(sheet.demo, style="B", size=11, height=5.5, colour=BRICK, after=3)
         if sheet.void is not None:
             self._say(f"{sheet.title}. {sheet.void}", style="B", size=11, height=5.5, colour=BRICK, after=3)
         if sheet.unverified is not None:

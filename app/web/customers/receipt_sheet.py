@@ -38,6 +38,7 @@ class Sheet:
     issued: str
     heading: str
     lede: str
+    demo: str | None  #: no money moved: it is of the demonstration
     void: str | None  #: why it proves nothing any more
     unverified: str | None  #: nobody verified who sent the bill
     amounts: tuple[Amount, ...]
@@ -49,7 +50,7 @@ class Sheet:
     beside: str
 
 
-def sheet_of(receipt: ReceiptView, *, zone: str) -> Sheet:
+def sheet_of(receipt: ReceiptView, *, zone: str, is_demo: bool) -> Sheet:
     """In the language and the zone of the page; the bank's name stands in the view already."""
     number = _("Receipt %(number)s", number=receipt.number)
     return Sheet(
@@ -58,6 +59,7 @@ def sheet_of(receipt: ReceiptView, *, zone: str) -> Sheet:
         issued=_("issued %(time)s", time=moment(receipt.issued_at)),
         heading=_("Void receipt of payment") if receipt.void else _("Receipt of payment"),
         lede=_lede(receipt),
+        demo=_("Of a demonstration: a sample bill and a stand-in bank. No money moved.") if is_demo else None,
         void=_(
             "This payment was reversed after the receipt had been issued. It no longer proves that the bill is paid."
         )

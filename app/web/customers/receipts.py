@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from flask import g, render_template, send_file, url_for
+from flask import g, make_response, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 
@@ -15,16 +15,17 @@ from app.errors import Conflict
 from app.journey.corrections.read import chain_of
 from app.journey.receipts.checking import check_secret, receipt_of_sheet
 from app.journey.receipts.proofs import proof_of_bill, proof_of_receipt
-from app.journey.receipts.read import receipt_view, receipts_of
+from app.journey.receipts.read import ReceiptView, receipt_view, receipts_of
 from app.journey.refunds.read import refunds_of_bill
 from app.people.customers import today_of
-from app.web.context import services
+from app.people.models import Customer
+from app.web.context import may_be_here, services
 from app.web.customers.filters import time_zone
 from app.web.customers.french import words as _
 from app.web.customers.limits import address, checking_limit, limiter
 from app.web.customers.pages import blueprint, me, named_receipt
 from app.web.customers.receipt_pdf import receipt_pdf
-from app.web.customers.receipt_sheet import sheet_of
+from app.web.customers.receipt_sheet import Sheet, sheet_of
 
 
 @blueprint.get("/receipts")
@@ -60,22 +61,24 @@ def receipt(rcp: str) -> ResponseReturnValue:
         today = today_of(me().customer, uow.now)
         refunds = refunds_of_bill(uow.session, invoice_id=view.invoice_id, customer_id=me().customer.id, today=today)
     owed = chain.refund_owed if refunds.still_owed.minor else None
-    sheet = sheet_of(named_receipt(view), zone=time_zone())
+    sheet = _sheet(view, me().customer)
     return render_template("customers/receipt.html", receipt=view, sheet=sheet, refund_owed=owed)
 
 
 @blueprint.get("/receipts/<rcp>/pdf")
 def receipt_file(rcp: str) -> ResponseReturnValue:
-    """The receipt as a file to keep, with its proof inside once the log has numbered it."""
+    """The receipt as a file to keep and to hand on: with the proof of its payment inside once the log has numbered it,
+    and without the bill, which says much more of its customer."""
     customer = me().customer
     with services().reading() as uow:
         view = receipt_view(uow.session, receipt_id=rcp, customer_id=customer.id)
         secret = check_secret(uow.session, receipt_id=rcp)
     proof = None
     with contextlib.suppress(Conflict):  # the log has not numbered all of it yet
-        proof = json.dumps(proof_of_receipt(services(), receipt_id=rcp, customer_id=customer.id), indent=1).encode()
+        of_payment = proof_of_receipt(services(), receipt_id=rcp, customer_id=customer.id, with_bill=False)
+        proof = json.dumps(of_payment, indent=1).encode()
     content = receipt_pdf(
-        sheet_of(named_receipt(view), zone=time_zone()),
+        _sheet(view, customer),
         language=str(get_locale()).replace("_", "-"),
         issued_at=view.issued_at,
         proof=proof,
@@ -98,7 +101,15 @@ def check_receipt(number: str, secret: str) -> ResponseReturnValue:
     with services().reading() as uow:
         found = receipt_of_sheet(uow.session, number=number, secret=secret)
     sheet = None
-    if found is not None:
-        view, g.time_zone = found  # as on the sheet, whoever looks
-        sheet = sheet_of(named_receipt(view), zone=time_zone())
-    return render_template("customers/check_receipt.html", sheet=sheet), 404 if sheet is None else 200
+    if found is not None and may_be_here(found[1]):
+        view, customer = found
+        g.time_zone = customer.time_zone  # as on the sheet, whoever looks
+        sheet = _sheet(view, customer)
+    answer = make_response(render_template("customers/check_receipt.html", sheet=sheet), 404 if sheet is None else 200)
+    answer.headers["X-Robots-Tag"] = "noindex"
+    return answer
+
+
+def _sheet(view: ReceiptView, customer: Customer) -> Sheet:
+    is_demo = customer.demo or services().settings.demo
+    return sheet_of(named_receipt(view), zone=time_zone(), is_demo=is_demo)

@@ -19,6 +19,7 @@ from app.journey.search.read import find
 from app.people.customers import today_of
 from app.web.context import services
 from app.web.customers.inbox import PAGES_MOST, linked
+from app.web.customers.limits import limiter, searching_limit
 from app.web.customers.pages import blueprint, me
 from connectors.money import Money
 
@@ -35,6 +36,7 @@ class WhyView:
 
 
 @blueprint.get("/search")
+@limiter.limit(searching_limit)
 def search() -> ResponseReturnValue:
     """This customer's bills by a few words."""
     typed = request.args.get("q", "").replace("\0", "").strip()

@@ -25,6 +25,7 @@ def printed(payee: str, reference: str = "RF18 5390") -> tuple[int, str]:
         issued="issued 30 Nov 2026",
         heading="Receipt of payment",
         lede=f"€84.20 paid to {payee}.",
+        demo=None,
         void=None,
         unverified=None,
         amounts=(Amount(label="Amount of the bill", value="€84.20"),),

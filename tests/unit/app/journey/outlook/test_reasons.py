@@ -125,7 +125,8 @@ def check(reason: Reason, bill: Bill, day: D | None, others: list[int], case: Ca
     elif reason.why in (Why.NO_MONEY, Why.NO_MONEY_YET, Why.AFTER_DUE):
         until = reason.day
         assert until is not None
-        assert until == (due if reason.why is not Why.NO_MONEY_YET else rules.last_day(TODAY))
+        asked = min(bill.last_on or rules.last_day(TODAY), rules.last_day(TODAY))
+        assert until == (due if reason.why is not Why.NO_MONEY_YET else asked)
         choices = [each for each in {TODAY, *days} if each <= until]
 
         def could(more: int) -> bool:
