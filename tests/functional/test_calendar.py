@@ -12,6 +12,7 @@ from icalendar import Calendar
 from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
+from app.journey.calendars import service
 from app.journey.calendars.models import CalendarFeed, Detail
 from app.journey.calendars.read import AHEAD, BACK
 from app.journey.calendars.service import FEEDS_MOST
@@ -366,6 +367,22 @@ def test_whoever_has_stopped_everything_sees_what_is_true_and_strangers_see_no_n
     assert answer.status_code == 409
     assert end(journey) == 303
     assert ask(journey.app, path).status_code == 404
+
+
+def test_a_stop_that_comes_while_it_is_read_is_heard(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    journey.bill()
+    path, real = made(journey.browser, "full"), service.note_read
+
+    def late(*given: Any) -> Any:
+        stop(journey)
+        return real(*given)
+
+    monkeypatch.setattr(service, "note_read", late)
+    answer = ask(journey.app, path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert journey.biller.name not in answer.get_data(as_text=True)
+    monkeypatch.undo()
+    assert [said for _, said in entries(journey, path)] == ["Quittance"]
 
 
 def test_a_bill_that_its_customer_added_goes_with_it(journey: Journey) -> None:

@@ -78,8 +78,9 @@ def find(session: Session, *, token: str) -> tuple[CalendarFeed, Customer] | Non
     return None if found is None else (found[0], found[1])
 
 
-def note_read(services: Services, feed: CalendarFeed, lines: Sequence[Line]) -> list[Told]:
-    """What is said of these now. Written where something changed, or it was not read for a while."""
+def note_read(services: Services, feed: CalendarFeed, lines: Sequence[Line]) -> list[Told] | None:
+    """What is said of these now. Written where something changed, or it was not read for a while. None: meanwhile it
+    was ended, or may say less than it could when the lines were made."""
     now = services.clock()
     found, kept, changes = told(lines, feed.told, changes=feed.changes, now=now)
     was_read = feed.read_at is not None and now - feed.read_at <= READ_STEP
@@ -87,9 +88,10 @@ def note_read(services: Services, feed: CalendarFeed, lines: Sequence[Line]) -> 
         return found
     with services.unit_of_work() as uow:
         row = uow.session.get_one(CalendarFeed, feed.id, with_for_update=True)
+        if row.ended_at is not None or row.detail != feed.detail:
+            return None
         found, kept, changes = told(lines, row.told, changes=row.changes, now=uow.now)  # another reading came first
-        if row.ended_at is None:
-            row.told, row.changes, row.read_at = kept, changes, uow.now
+        row.told, row.changes, row.read_at = kept, changes, uow.now
         uow.commit()
     return found
 

@@ -102,6 +102,8 @@ def read(token: str) -> ResponseReturnValue:  # noqa: ARG001  the guard has look
     with force_locale(FORMATS[customer.locale]):
         lines = [Line(uid=day.uid, day=day.day, summary=_summary(day, Detail(feed.detail))) for day in days]
     entries = service.note_read(services(), feed, lines)
+    if entries is None:
+        return Response("Ask again.\n", 503, {"Retry-After": "60"}, mimetype="text/plain")
     answer = Response(ics.render(entries), mimetype="text/calendar")
     answer.headers["Cache-Control"] = "private, no-store"
     return answer
