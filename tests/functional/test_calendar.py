@@ -374,7 +374,9 @@ def test_a_stop_that_comes_while_it_is_read_is_heard(journey: Journey, monkeypat
     path, real = made(journey.browser, "full"), service.note_read
 
     def late(*given: Any) -> Any:
-        stop(journey)
+        with journey.services.unit_of_work() as uow:  # what a stop does to it, in a transaction of its own
+            uow.session.execute(update(CalendarFeed).values(detail=Detail.DISCREET))
+            uow.commit()
         return real(*given)
 
     monkeypatch.setattr(service, "note_read", late)
