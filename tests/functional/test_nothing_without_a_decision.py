@@ -136,6 +136,8 @@ def world(app: Flask, services: Services, worker: Worker, clock: Clock, uk_bank:
 def many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """From one address come more than any program sends."""
     monkeypatch.setattr(limits, "TOOLS_LIMIT", "1000000 per minute")
+    monkeypatch.setattr(limits, "CHECKING_LIMIT", "1000000 per minute")
+    monkeypatch.setattr(limits, "SEARCHING_LIMIT", "1000000 per minute")
 
 
 @pytest.fixture(autouse=True)

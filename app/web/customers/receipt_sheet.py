@@ -10,7 +10,7 @@ from app.web.customers.filters import iban, long_day, moment, money, sort_code
 from app.web.customers.french import words as _
 from connectors.contract import Fact
 
-MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}\N{WORD JOINER}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
