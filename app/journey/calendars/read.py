@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 from app.journey.calendars.models import CalendarFeed
 from app.journey.decisions.models import Decision, Verb
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.ordering import PAY_BY
 from app.journey.invoices.read import is_bill_stopped
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.coming import is_to_come
 from app.journey.payments.models import Payment
 from app.journey.payments.read import taken_under_way
 from app.journey.payments.states import PaymentState
+from app.journey.payments.terms import is_kept
 from app.journey.plans.models import Plan
 from app.journey.plans.read import last_plans, still_to_come
 from app.journey.plans.states import DayState, PlanState
@@ -69,7 +71,6 @@ def days_of(session: Session, *, customer: Customer, now: dt.datetime) -> list[C
 
 
 _NAME = func.coalesce(Biller.name, Invoice.payee_name, "")
-_PAY_BY = func.coalesce(Invoice.extended_to, Invoice.due_on)
 
 
 def _due(session: Session, customer: Customer, *, today: dt.date, now: dt.datetime) -> list[CalendarDay]:
@@ -81,10 +82,10 @@ def _due(session: Session, customer: Customer, *, today: dt.date, now: dt.dateti
             Invoice.customer_id == customer.id,
             Invoice.state == InvoiceState.TO_PAY,
             Invoice.is_set_aside.is_(False),
-            _PAY_BY.between(today - BACK, today + AHEAD),
+            PAY_BY.between(today - BACK, today + AHEAD),
             is_bill_stopped(now).is_(False),
         )
-        .order_by(_PAY_BY, Invoice.id)
+        .order_by(PAY_BY, Invoice.id)
         .limit(DAYS_MOST)
     )
     return [
@@ -125,8 +126,7 @@ def _payments(session: Session, customer: Customer, *, today: dt.date, now: dt.d
 
 def _is_made(payment: Payment, *, now: dt.datetime) -> bool:
     """Or on its way: it does not wait for its day any more."""
-    is_kept = payment.state == PaymentState.ACCEPTED and payment.kept_until is not None and now < payment.kept_until
-    return payment.state != PaymentState.AUTHORISED and not is_kept
+    return payment.state != PaymentState.AUTHORISED and not is_kept(payment, now=now)
 
 
 def _planned(session: Session, customer: Customer, *, today: dt.date, now: dt.datetime) -> list[CalendarDay]:

@@ -15,6 +15,8 @@ from app.journey.invoices.states import InvoiceState
 from app.people.customers import lock_customer
 from app.people.sessions import SignedIn
 
+#: in a query what ``pay_by`` is of a bill
+PAY_BY = func.coalesce(Invoice.extended_to, Invoice.due_on)
 #: the day by which a bill stands in a list
 DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
 _IN_ORDER = (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT)

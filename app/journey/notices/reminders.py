@@ -22,6 +22,7 @@ from app.journey.connections.states import ConnectionState
 from app.journey.invoices.access import kept
 from app.journey.invoices.chain import earlier_bills
 from app.journey.invoices.models import Invoice
+from app.journey.invoices.ordering import PAY_BY
 from app.journey.invoices.read import is_bill_stopped
 from app.journey.invoices.states import InvoiceState
 from app.journey.notices.events import BillDueSoon
@@ -48,7 +49,6 @@ IS_HEARD = (
     .correlate(Invoice)
     .exists()
 )
-_PAY_BY = func.coalesce(Invoice.extended_to, Invoice.due_on)
 _LEFT = Invoice.amount_minor - Invoice.credited_minor - Invoice.paid_minor - Invoice.held_back_minor
 
 
@@ -127,12 +127,12 @@ def _near(now: dt.datetime, *, after: tuple[str, str]) -> Select[str, str, dt.da
         BillReminder.told_at.is_not(None) | (BillReminder.lead_days <= wanting.c.lead),
     )
     return (
-        select(wanting.c.customer_id, Invoice.id, _PAY_BY, Invoice.opened_at, wanting.c.lead, wanting.c.time_zone)
+        select(wanting.c.customer_id, Invoice.id, PAY_BY, Invoice.opened_at, wanting.c.lead, wanting.c.time_zone)
         .join(Invoice, Invoice.customer_id == wanting.c.customer_id)
         .where(
             tuple_(wanting.c.customer_id, Invoice.id) > tuple_(*after),
             Invoice.due_on <= wanting.c.until,  # by the index; its day is that or a later one
-            wanting.c.until >= _PAY_BY,
+            wanting.c.until >= PAY_BY,
             *_is_to_pay(now, day=wanting.c.day),
             ~looked.correlate(Invoice, wanting).exists(),
         )
@@ -173,7 +173,7 @@ def _is_to_pay(now: dt.datetime, *, day: dt.date | ColumnElement[dt.date]) -> tu
         Invoice.state == InvoiceState.TO_PAY,
         Invoice.is_set_aside.is_(False),
         _LEFT > 0,
-        day <= _PAY_BY,
+        day <= PAY_BY,
         Invoice.expires_on.is_(None) | (Invoice.expires_on >= day),
         IS_HEARD,
         is_bill_stopped(now).is_(False),

@@ -27,7 +27,7 @@ from app.journey.outlook.models import Outlook, Payday
 from app.journey.outlook.rules import Entry, Every, Suggested, Why
 from app.journey.payments.models import Payment
 from app.journey.payments.read import taken_under_way
-from app.journey.payments.states import NOT_DONE, PaymentState
+from app.journey.payments.states import OVER, PaymentState
 from app.journey.plans.read import last_plans, still_to_come
 from app.people.customers import today_of
 from app.people.models import Biller, Customer
@@ -281,7 +281,7 @@ def _payments(
     session: Session, *, customer: Customer, said: Outlook | None, currency: str, today: dt.date
 ) -> list[Going]:
     """What is decided and not known to be made; and what was made since their customer said what they have."""
-    wanted: ColumnElement[bool] = Payment.state.not_in([*NOT_DONE, PaymentState.SETTLED])
+    wanted: ColumnElement[bool] = Payment.state.not_in(OVER)
     if said is not None:
         wanted |= and_(Payment.state == PaymentState.SETTLED, Payment.settled_at > said.updated_at)
     rows = session.execute(

@@ -85,6 +85,11 @@ class Payment(Base):
         return Money(self.amount_minor, self.currency)
 
     @property
+    def was_taken_back(self) -> bool:
+        """It was settled, and is not any more: whatever became of it since."""
+        return self.settled_at is not None and self.state != PaymentState.SETTLED
+
+    @property
     def is_to_submit(self) -> bool:
         """Whether its approval alone executes nothing, and the bank has not said that it has what we submitted."""
         return self.submitted_apart and self.bank_payment_id is None

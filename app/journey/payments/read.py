@@ -25,7 +25,7 @@ from app.journey.payments import calls
 from app.journey.payments.access import gives_way
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import MEANING, NOT_DONE, OVER, PaymentState, Source, Truth
+from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
 from app.journey.payments.terms import is_kept
 from app.journey.payments.way import Way, way_of
@@ -214,7 +214,7 @@ def taken_under_way(session: Session, *, invoice_ids: Sequence[str]) -> dict[str
     rows = session.execute(
         select(Payment.invoice_id, func.sum(Decision.amount_minor + Decision.discount_minor))
         .join(Decision, Decision.id == Payment.decision_id)
-        .where(Payment.invoice_id.in_(invoice_ids), Payment.state.not_in([*NOT_DONE, PaymentState.SETTLED]))
+        .where(Payment.invoice_id.in_(invoice_ids), Payment.state.not_in(OVER))
         .group_by(Payment.invoice_id)
     )
     return {invoice_id: int(minor) for invoice_id, minor in rows}

@@ -375,8 +375,7 @@ def _is_doubted(uow: UnitOfWork, payment: Payment, status: BankStatus, *, asked_
     status that was wrong already, and was corrected by better evidence, undoes nothing: reconciliation lists it.
     """
     state = PaymentState(payment.state)
-    was_taken_back = payment.settled_at is not None and state is not PaymentState.SETTLED
-    against = _AGAINST_TAKEN_BACK if was_taken_back else _AGAINST.get(state, (Fact.ACCEPTED,))
+    against = _AGAINST_TAKEN_BACK if payment.was_taken_back else _AGAINST.get(state, (Fact.ACCEPTED,))
     if state is PaymentState.UNKNOWN and payment.doubted_since is not None and status.fact in against:
         return asked_at < payment.doubted_since + rules.SECOND_LOOK
     if state not in OVER or status.fact not in against:

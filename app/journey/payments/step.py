@@ -120,7 +120,7 @@ def step(
     payment.state = after
     payment.updated_at = uow.now
     # what was told as paid and is not done has been taken back, however often its bank changed its word since
-    payment.reason = Reason.REVERSED if after in NOT_DONE and payment.settled_at is not None else reason
+    payment.reason = Reason.REVERSED if after in NOT_DONE and payment.was_taken_back else reason
     payment.status_says = None
     if taken is not PaymentStep.DOUBT:
         payment.doubted_since = None
@@ -207,8 +207,7 @@ def _by_record(
         return False
     after = PAYMENT.next(state, taken)
     settles = after is PaymentState.SETTLED
-    was_taken_back = payment.settled_at is not None and state is not PaymentState.SETTLED
-    if settles and was_taken_back and source is Source.STATEMENT:
+    if settles and payment.was_taken_back and source is Source.STATEMENT:
         return False  # it may show the very execution that was taken back since: that is listed, and an operator says
     if settles:
         payment.fact = fact.value

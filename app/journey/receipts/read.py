@@ -149,5 +149,5 @@ def _view(
         fact=fact,
         source=source,
         arrival_confirmed=is_arrival_confirmed(fact, source=source, evidence=evidence),
-        void=payment.state != PaymentState.SETTLED,
+        void=payment.was_taken_back,
     )

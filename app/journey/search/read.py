@@ -15,7 +15,7 @@ from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.models import Payment
-from app.journey.payments.states import PaymentState
+from app.journey.payments.states import NOT_DONE
 from app.journey.receipts.models import Receipt
 from app.journey.search import rules
 from app.journey.search.rules import Amount, Day, Field, Findable, Found, Text
@@ -25,7 +25,6 @@ from app.people.models import Biller, Customer
 #: on one page
 FOUND_MOST = 50
 _WITH_PAYMENT = (InvoiceState.IN_PAYMENT, InvoiceState.PAID)
-_OVER = (PaymentState.REJECTED, PaymentState.CANCELLED, PaymentState.EXPIRED, PaymentState.REVERSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _of_payments(session: Session, customer: Customer) -> tuple[dict[str, list[T
             texts[inv].append((Field.PAYMENT, bank_id, pay))
         if receipt:
             texts[inv].append((Field.RECEIPT, number, receipt))
-        if state not in _OVER:
+        if state not in NOT_DONE:
             paid[inv].append((Field.PAID, minor, pay))
     return texts, paid
 
@@ -138,7 +137,7 @@ def _days(session: Session, customer: Customer) -> dict[str, list[Day]]:
         .execute(
             select(Payment.id, Payment.invoice_id, Payment.settled_at, Decision.pay_on)
             .join(Decision, Decision.id == Payment.decision_id)
-            .where(Payment.customer_id == customer.id, Payment.state.not_in(_OVER))
+            .where(Payment.customer_id == customer.id, Payment.state.not_in(NOT_DONE))
         )
         .all()
     )

@@ -24,7 +24,6 @@ from app.web.customers.filters import time_zone
 from app.web.customers.french import words as _
 from app.web.customers.limits import address, checking_limit, limiter
 from app.web.customers.pages import blueprint, me, named_receipt
-from app.web.customers.receipt_pdf import receipt_pdf
 from app.web.customers.receipt_sheet import Sheet, sheet_of
 
 
@@ -69,6 +68,8 @@ def receipt(rcp: str) -> ResponseReturnValue:
 def receipt_file(rcp: str) -> ResponseReturnValue:
     """The receipt as a file to keep and to hand on: with the proof of its payment inside once the log has numbered it,
     and without the bill, which says much more of its customer."""
+    from app.web.customers.receipt_pdf import receipt_pdf  # 30 MB and a third of a second: few processes need it
+
     customer = me().customer
     with services().reading() as uow:
         view = receipt_view(uow.session, receipt_id=rcp, customer_id=customer.id)
