@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.errors import Conflict
+from app.journey.payments import rules
 from app.journey.payments import service as payments
 from app.journey.payments.access import locked
 from app.people import stops
 from app.people.sessions import SignedIn
+from consent.models import Consent
 from tests.functional.test_kept_at_bank import HOUR_S, THURSDAY, ask_for_it_back, cancellations, until, words
 from tests.support.journey import Journey
 from tests.support.own_bills import add
@@ -203,3 +205,35 @@ def test_once_its_day_has_begun_nobody_is_sent_to_approve_it(journey: Journey) -
     journey.clock.now = dt.datetime(2026, 11, 26, 0, 1, tzinfo=dt.UTC)
     answer = journey.browser.get(f"/payments/{payment_id}/bank")
     assert answer.headers["Location"] == f"/payments/{payment_id}"
+
+
+def test_what_its_bank_goes_on_to_keep_is_asked_about_only_so_often_once_it_has_ended(journey: Journey) -> None:
+    """Seed 20000546: to be asked to drop it was news each time, so that it had ended a minute ago, for ever."""
+    invoice_id = journey.bill(number="2026-1", amount="84.20")
+    payment_id = journey.confirm(invoice_id, on=THURSDAY)
+    journey.browser.leave(payment_id)
+    left = journey.clock()
+    says = between(journey)
+    with journey.services.reading() as uow:
+        bank_id = uow.session.get_one(Consent, journey.payment(payment_id).consent_id).at_bank
+    says.answers = {
+        ("GET", f"/{bank_id}/status"): ("200 OK", b'{"transactionStatus": "RCVD"}'),
+        ("DELETE", f"/{bank_id}"): ("405 Method Not Allowed", b"{}"),
+    }
+    journey.deliver(number="C-1", amount="30.00", kind="credit_note", corrects="2026-1", reference=None)
+    journey.wait(5)
+    assert cancellations(journey, payment_id) == ["kept"]
+    payment = journey.payment(payment_id)
+    assert (payment.state, payment.updated_at) == ("awaiting_customer", left)  # no news for its page
+    until(journey, THURSDAY, 12)
+    with journey.services.unit_of_work() as uow:
+        payments.resolve(uow, payment_id=payment_id, executed=False, because="Ms Roux of the bank, by telephone today")
+        uow.commit()
+    ended, looks = journey.clock(), list[dt.timedelta]()
+    while (next_look := journey.payment(payment_id).next_look_at) is not None and len(looks) < 10:
+        journey.wait((next_look - journey.clock()).total_seconds())
+        looks.append(journey.clock() - ended)
+    first, *late = (dt.timedelta(seconds=seconds) for seconds in rules.LATE_LOOKS_S)
+    assert [look for look in looks if look > first] == late
+    assert journey.payment(payment_id).updated_at == ended
+    assert set(cancellations(journey, payment_id)) == {"kept"}

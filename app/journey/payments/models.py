@@ -64,7 +64,7 @@ class Payment(Base):
     fact: Mapped[str | None] = mapped_column(String(10))  # debited or credited, once settled
     reason: Mapped[str | None] = mapped_column(String(30))  # why not, in one of our codes
     created_at: Mapped[dt.datetime]
-    updated_at: Mapped[dt.datetime]
+    updated_at: Mapped[dt.datetime]  # the last news for its page; of what has ended late looks count from here
     accepted_at: Mapped[dt.datetime | None]
     settled_at: Mapped[dt.datetime | None]
     looked_at: Mapped[dt.datetime | None]  # when the bank was last asked

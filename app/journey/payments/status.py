@@ -176,11 +176,12 @@ def _taken_back(task: Task, connector: Cancels, question: _Question, *, untold: 
             heard = _Heard(status=None, untold=untold)
     failpoint("cancel.sent")
     with task.services.unit_of_work() as uow:
-        if question.terms.kept_on is not None:  # its page says something else from now on
+        if question.terms.kept_on is not None:
             payment = locked(uow.session, payment_id)
-            payment.updated_at = uow.now
-            if outcome == calls.KEPT and is_kept(payment, now=uow.now):
-                uow.record(KeptUnwanted(payment_id=payment_id, refused=True))
+            if is_kept(payment, now=uow.now):  # no other page says what came of it
+                payment.updated_at = uow.now
+                if outcome == calls.KEPT:
+                    uow.record(KeptUnwanted(payment_id=payment_id, refused=True))
         calls.answered(uow, call_id=call.id, number=number, outcome=outcome)
         uow.commit()
     return heard
