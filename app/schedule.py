@@ -18,6 +18,7 @@ from app.journey.connections.leaks import trace_strays
 from app.journey.connections.service import lapse_offers
 from app.journey.consents import service as consents
 from app.journey.decisions import payee_checks
+from app.journey.erasure import service as erasure
 from app.journey.intake import own_bills, uploads
 from app.journey.invoices.service import report_unseen
 from app.journey.notices import reminders
@@ -88,6 +89,7 @@ OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
     reminders.remind: dt.timedelta(hours=1),
     look_at_days: dt.timedelta(minutes=5),
     trace_strays: dt.timedelta(minutes=1),
+    erasure.go_on: dt.timedelta(minutes=1),
 }
 
 

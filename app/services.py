@@ -11,13 +11,15 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from app.db import work
-from app.db.engine import make_engine
+from app.db.engine import make_engine, make_keys_engine
 from app.db.unit_of_work import Route, UnitOfWork
+from app.keys.customers import CustomerKeys
 from app.keys.installation import Keys
 from config.settings import Settings
 from connectors.company_register import CompanyRegister, NoRegister, RegisterService
 from connectors.payee_name import NobodyToAsk, PayeeNames, VerificationOfPayee
 from connectors.registry import Registry
+from consent.private import open_with
 from consent.vault import Vault
 
 #: a customer is waiting for the answer
@@ -40,6 +42,7 @@ class Services:
     banks: Registry
     vault: Vault
     keys: Keys
+    customer_keys: CustomerKeys
     clock: Callable[[], dt.datetime]
     route: Route
     handlers: Mapping[str, Handler] = field(repr=False)
@@ -105,18 +108,26 @@ def build_services(
 ) -> Services:
     """Put the parts together. Opens no connection yet."""
     keys = Keys.load(settings.keys)
+    vault = Vault(keys.vault, active=keys.vault_active)
+    customer_keys = open_customer_keys(settings, vault, clock=clock)
     return Services(
         settings=settings,
-        engine=make_engine(settings.database_url, pool_size=settings.web_threads + 4),
+        engine=open_with(make_engine(settings.database_url, pool_size=settings.web_threads + 4), customer_keys),
         banks=banks or open_banks(settings, keys, clock),
-        vault=Vault(keys.vault, active=keys.vault_active),
+        vault=vault,
         keys=keys,
+        customer_keys=customer_keys,
         clock=clock,
         route=route,
         handlers=handlers,
         payee_names=open_payee_names(settings),
         company_register=open_company_register(settings),
     )
+
+
+def open_customer_keys(settings: Settings, vault: Vault, *, clock: Callable[[], dt.datetime]) -> CustomerKeys:
+    """Where the customers' own keys are. Opens no connection yet."""
+    return CustomerKeys(make_keys_engine(settings.customer_keys), vault, clock=clock)
 
 
 def open_payee_names(settings: Settings) -> PayeeNames:

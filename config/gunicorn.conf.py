@@ -44,3 +44,4 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
     """Connections of the parent must not be shared; closing them here would close the parent's own."""
     services = server.app.callable.extensions["quittance"]
     services.engine.dispose(close=False)
+    services.customer_keys.engine.dispose(close=False)

@@ -39,6 +39,8 @@ class Settings:
     data: Path  #: folder for the database, keys and logs of an embedded installation
     base_url: str  #: the address customers type; passkeys are bound to its host name
     database_url: str  #: sqlite:///… or postgresql+psycopg://…
+    #: where the customers' own keys are, a database of their own; "": in a file beside the embedded database
+    customer_keys_url: str = ""
     keys: Path  #: folder with the installation's keys (`quittance keys init` makes it)
     banks: Path  #: folder of bank profiles, one TOML file a bank
     bank_keys: Path  #: folder of our keys and certificates, one folder for each name that a profile gives as `keys`
@@ -60,6 +62,8 @@ class Settings:
     company_register_url: str = (
         ""  #: where billers' numbers are looked up (connectors/company_register.py); "": nowhere
     )
+    keep_payments_years: int = 5  #: what proves payments is kept so long after its customer has erased their space
+    complaints: str = ""  #: to whom customers may complain of what is done with their data, by name and address
     unseen_days: int = 7  #: a bill that its customer has not opened for so long is told to its biller; 0: none is
     #: who takes our mail: smtps://user:password@host:465 or smtp+starttls://…; "": no e-mail is sent
     smtp_url: str = field(default="", repr=False)
@@ -93,6 +97,7 @@ class Settings:
             data=data,
             base_url=env.str("QUITTANCE_BASE_URL", f"http://localhost:{port}").rstrip("/"),
             database_url=env.str("QUITTANCE_DATABASE_URL", f"sqlite:///{data / 'quittance.sqlite3'}"),
+            customer_keys_url=env.str("QUITTANCE_CUSTOMER_KEYS_URL", ""),
             keys=env.path("QUITTANCE_KEYS", data / "keys"),
             banks=env.path("QUITTANCE_BANKS", ROOT / "config" / "banks"),
             bank_keys=env.path("QUITTANCE_BANK_KEYS", data / "bank-keys"),
@@ -112,6 +117,8 @@ class Settings:
             company_register_url=env.str(
                 "QUITTANCE_COMPANY_REGISTER_URL", _SANDBOX_REGISTER.format(bank_port) if demo else ""
             ),
+            keep_payments_years=env.int("QUITTANCE_KEEP_PAYMENTS_YEARS", 5),
+            complaints=env.str("QUITTANCE_COMPLAINTS", ""),
             unseen_days=env.int("QUITTANCE_UNSEEN_DAYS", 7),
             smtp_url=env.str("QUITTANCE_SMTP_URL", ""),
             mail_from=env.str("QUITTANCE_MAIL_FROM", ""),
@@ -130,21 +137,37 @@ class Settings:
             )
         if not self.demo and url.scheme != "https":
             raise SettingsError("QUITTANCE_BASE_URL must begin with https:// unless QUITTANCE_DEMO is on")
-        if not (0 if self.demo else 1) <= self.account_wait_hours <= 720:
-            raise SettingsError(
-                "QUITTANCE_ACCOUNT_WAIT_HOURS must be a number of hours from 1 to 720; 0 is for QUITTANCE_DEMO alone"
-            )
+        self._check_customer_keys()
         for name in ("port", "bank_port", "uk_bank_port", "stet_bank_port", "nextgen_bank_port", "biller_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise SettingsError(f"QUITTANCE_{name.upper()} must be a port between 1 and 65535")
         for name in ("name_check_url", "company_register_url"):
             self._check_asked(f"QUITTANCE_{name.upper()}", getattr(self, name))
-        if not 0 <= self.unseen_days <= 365:
-            raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
+        self._check_times()
         if self.trusted_proxies < 0:
             raise SettingsError("QUITTANCE_TRUSTED_PROXIES must be how many proxies stand in front of us, or 0")
         self._check_mail()
         self._check_help()
+
+    def _check_times(self) -> None:
+        if not (0 if self.demo else 1) <= self.account_wait_hours <= 720:
+            raise SettingsError(
+                "QUITTANCE_ACCOUNT_WAIT_HOURS must be a number of hours from 1 to 720; 0 is for QUITTANCE_DEMO alone"
+            )
+        if not 0 <= self.unseen_days <= 365:
+            raise SettingsError("QUITTANCE_UNSEEN_DAYS must be a number of days from 0 (never) to 365")
+        if not 1 <= self.keep_payments_years <= 30:
+            raise SettingsError("QUITTANCE_KEEP_PAYMENTS_YEARS must be a number of years from 1 to 30")
+
+    def _check_customer_keys(self) -> None:
+        """Several machines with a file each would each make keys that the others have not."""
+        if self.customer_keys_url == self.database_url:
+            raise SettingsError("QUITTANCE_CUSTOMER_KEYS_URL must be another database than QUITTANCE_DATABASE_URL")
+        if not self.customer_keys_url and not self.demo and not self.database_url.startswith("sqlite"):
+            raise SettingsError(
+                "QUITTANCE_CUSTOMER_KEYS_URL must name a database of its own for the customers' keys, beside"
+                " QUITTANCE_DATABASE_URL: postgresql+psycopg://…, or sqlite:///… where all runs on one machine"
+            )
 
     def _check_asked(self, variable: str, address: str) -> None:
         """Of a service that we ask: an address that can be asked at all, or "" for none."""
@@ -173,6 +196,11 @@ class Settings:
             raise SettingsError("QUITTANCE_HELP_EMAIL must be an e-mail address like help@bills.example, or empty")
         if self.help_phone and _PHONE.fullmatch(self.help_phone) is None:
             raise SettingsError("QUITTANCE_HELP_PHONE must be a number like +44 20 7946 0000, or empty")
+
+    @property
+    def customer_keys(self) -> str:
+        """The address of the database with the customers' own keys."""
+        return self.customer_keys_url or f"sqlite:///{self.data / 'customer-keys.sqlite3'}"
 
     @property
     def mail_server(self) -> MailServer | None:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from connectors.capabilities import Alignment, Period, RecurringKind
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateJSON, PrivateText
 from consent.rules import Frame, Limit
 from consent.states import ConsentSource, ConsentState, StandingState
 
@@ -146,11 +147,15 @@ class Standing(Base):
     path: Mapped[str] = mapped_column(String(300))
     headers: Mapped[dict[str, Any]]
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    psu: Mapped[dict[str, Any] | None]  # whose browser agreed, for the bank; forgotten once that has answered
+    psu: Mapped[dict[str, Any] | None] = mapped_column(
+        PrivateJSON(KeyKind.PROFILE, gone=dict)
+    )  # whose browser agreed, for the bank; forgotten once that has answered
     sent_at: Mapped[dt.datetime | None]  # the request, for the first time
     sends: Mapped[int] = mapped_column(default=0)  # how often
-    payer_mask: Mapped[str | None] = mapped_column(String(40))  # the account that it pays from; the whole in the vault
-    payer_name: Mapped[str | None] = mapped_column(String(140))
+    payer_mask: Mapped[str | None] = mapped_column(
+        PrivateText(KeyKind.RECORD, 40)
+    )  # the account that it pays from; the whole in the vault
+    payer_name: Mapped[str | None] = mapped_column(PrivateText(KeyKind.RECORD, 140))
     payer_lost_at: Mapped[dt.datetime | None]  # since then the bank, which had named the account, names none
     authorised_at: Mapped[dt.datetime | None]  # the last time
     ended_at: Mapped[dt.datetime | None]  # set exactly while its state is an end

@@ -10,10 +10,11 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, delete, func, not_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from consent.models import Sealed
@@ -85,14 +86,17 @@ class Vault:
         except (InvalidTag, ValueError) as error:
             raise VaultError(_unopened(row_id)) from error
 
-    def count(self, session: Session) -> dict[str, int]:
-        """How many rows each key seals. Those of keys that are not here are under the empty name."""
-        known = {
-            name: session.scalars(select(func.count()).select_from(Sealed).where(_is_by(name))).one()
-            for name in self._keys
-        }
-        whole = session.scalars(select(func.count()).select_from(Sealed)).one()
-        return {**known, "": whole - sum(known.values())}
+    def count(self, session: Session | Connection, boxes: ColumnElement[Any] | None = None) -> dict[str, int]:
+        """How many rows each key seals, of those of the vault or of another table's column of boxes. Those of keys that
+        are not here are under the empty name."""
+        column = Sealed.__table__.c.box if boxes is None else boxes
+        count = select(func.count(column))
+        known = {name: session.execute(count.where(_is_by(name, column))).scalar_one() for name in self._keys}
+        return {**known, "": session.execute(count).scalar_one() - sum(known.values())}
+
+    def is_by_others(self, boxes: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Of which boxes of a column another key than the active one has sealed the data key."""
+        return boxes.is_not(None) & not_(_is_by(self._active, boxes))
 
     def rewrap(self, session: Session, *, after: str, most: int) -> Rewrapped:
         """Have the active key wrap the data keys of up to ``most`` rows whose ids come after ``after``.
@@ -102,7 +106,7 @@ class Vault:
         """
         rows = session.execute(
             select(Sealed.id, Sealed.box)
-            .where(Sealed.id > after, not_(_is_by(self._active)))
+            .where(Sealed.id > after, self.is_by_others(Sealed.__table__.c.box))
             .order_by(Sealed.id)
             .limit(most)
             .with_for_update(skip_locked=True)
@@ -142,9 +146,9 @@ def _head(name: str) -> bytes:
     return bytes([_VERSION, len(name)]) + name.encode()
 
 
-def _is_by(name: str) -> ColumnElement[bool]:
+def _is_by(name: str, boxes: ColumnElement[Any]) -> ColumnElement[bool]:
     head = _head(name)
-    return func.substr(Sealed.box, 1, len(head)) == head
+    return func.substr(boxes, 1, len(head)) == head
 
 
 def _of_key(name: bytes, row_id: str) -> bytes:

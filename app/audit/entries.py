@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import hmac
 import json
@@ -10,11 +11,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.audit.kinds import SOURCES, Kind, Source
 from app.audit.models import LogEntry
 from app.db.many import insert_many
 from app.db.unit_of_work import UnitOfWork
 from consent.base import Base, new_id
+from consent.private import owned
 
 #: of the form of a leaf
 VERSION = 1
@@ -24,15 +28,33 @@ SALT_SIZE = 16
 def write(uow: UnitOfWork, kind: Kind, row: Base) -> None:
     """This row was made, or its answer came: one entry, waiting for its number."""
     values = {name: getattr(row, name) for name in (*SOURCES[kind].columns, *SOURCES[kind].digests)}
-    uow.session.add(LogEntry(**_entry(kind, values, now=uow.now)))
+    uow.session.add(LogEntry(**_entry(kind, values, now=uow.now, customer_id=_whose(uow.session, SOURCES[kind], row))))
 
 
 def write_many(uow: UnitOfWork, kind: Kind, rows: Sequence[Mapping[str, Any]]) -> None:
     """The same for rows that are inserted together, column by column; a column that is left out is null."""
-    insert_many(uow.session, LogEntry, [_entry(kind, row, now=uow.now) for row in rows])
+    made = [_entry(kind, row, now=uow.now, customer_id=row.get("customer_id")) for row in rows]
+    insert_many(uow.session, LogEntry, made)
 
 
-def _entry(kind: Kind, values: Mapping[str, Any], *, now: dt.datetime) -> dict[str, Any]:
+def _whose(session: Session, source: Source, row: Any) -> str | None:
+    """The customer whose fact it is, by the rows that it belongs to. None: a company's."""
+    for name, table in source.through:
+        owner = session.get(_class_of(table), getattr(row, name))
+        if owner is None:
+            raise LookupError(f"the row of {source.table} belongs to no {table}")
+        row = owner
+    found: str | None = row.customer_id if source.key_kind is not None else None
+    return found
+
+
+@functools.cache
+def _class_of(table: str) -> type[Base]:
+    """The log stands below the rooms that own the tables: it goes by their names."""
+    return next(mapper.class_ for mapper in Base.registry.mappers if mapper.local_table is Base.metadata.tables[table])
+
+
+def _entry(kind: Kind, values: Mapping[str, Any], *, now: dt.datetime, customer_id: str | None) -> dict[str, Any]:
     source = SOURCES[kind]
     opening, salt = canonical(said(source, values)), secrets.token_bytes(SALT_SIZE)
     leaf = canonical({"v": VERSION, "kind": kind.value, "at": _plain(now), "commitment": commitment(salt, opening)})
@@ -43,8 +65,8 @@ def _entry(kind: Kind, values: Mapping[str, Any], *, now: dt.datetime) -> dict[s
         "subject": subject(source, values),
         "at": now,
         "leaf": leaf.encode(),
-        "opening": opening,
-        "salt": salt,
+        "opening": owned(opening, customer_id, source.key_kind) if customer_id else opening,
+        "salt": owned(salt, customer_id, source.key_kind) if customer_id else salt,
     }
 
 

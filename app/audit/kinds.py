@@ -10,6 +10,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from consent.private import KeyKind
+
 
 class Kind(enum.StrEnum):
     """A kind of fact, as it stands in an entry."""
@@ -53,6 +55,11 @@ class Source:
     added: Mapping[str, object] = field(default_factory=dict)
     digests: tuple[str, ...] = ()  #: columns with bytes or JSON, of which the SHA-256 is said
     only: str = ""  #: SQL: which rows are facts of this kind
+    #: with which of its customer's keys it is sealed: with that of the profile where it says what goes when they erase
+    #: their space. None: it is a company's, and stands in clear
+    key_kind: KeyKind | None = KeyKind.RECORD
+    #: by which rows a row is its customer's, where it does not say so itself: column, and the table that it refers to
+    through: tuple[tuple[str, str], ...] = ()
 
     @property
     def subject(self) -> str:
@@ -62,13 +69,18 @@ class Source:
 
 SOURCES = {
     Kind.BILLER_REGISTERED: Source(
-        table="biller", key=("id",), since="created_at", columns=("id", "name", "vat_id", "country", "created_at")
+        table="biller",
+        key=("id",),
+        since="created_at",
+        columns=("id", "name", "vat_id", "country", "created_at"),
+        key_kind=None,
     ),
     Kind.BILLER_IDENTIFIED: Source(
         table="biller_identifier",
         key=("biller_id", "scheme"),
         since="registered_at",
         columns=("biller_id", "scheme", "value", "registered_at"),
+        key_kind=None,
     ),
     Kind.BILLER_STEP: Source(
         table="biller_history",
@@ -77,12 +89,14 @@ SOURCES = {
         columns=("biller_id", "sequence", "step", "before", "after", "by", "note", "at"),
         digests=("evidence",),
         only="step <> 'bring_over'",  # of before there was anything to write down
+        key_kind=None,
     ),
     Kind.KEY_REGISTERED: Source(
         table="sealing_key",
         key=("id",),
         since="registered_at",
         columns=("id", "biller_id", "kid", "jwk", "valid_from", "valid_until", "registered_at"),
+        key_kind=None,
     ),
     Kind.KEY_REVOKED: Source(
         table="sealing_key",
@@ -90,9 +104,14 @@ SOURCES = {
         since="revoked_at",
         columns=("id", "biller_id", "kid", "revoked_at", "revoked_since", "revoked_because"),
         only="revoked_at IS NOT NULL",
+        key_kind=None,
     ),
     Kind.ACCOUNT_PROPOSED: Source(
-        table="payee_account", key=("id",), since="created_at", columns=("id", "biller_id", "iban", "created_at")
+        table="payee_account",
+        key=("id",),
+        since="created_at",
+        columns=("id", "biller_id", "iban", "created_at"),
+        key_kind=None,
     ),
     Kind.ACCOUNT_STEP: Source(
         table="payee_account_history",
@@ -112,6 +131,7 @@ SOURCES = {
             "active_from",
             "at",
         ),
+        key_kind=None,
     ),
     Kind.BILL_DELIVERED: Source(
         table="delivered_bill",
@@ -134,6 +154,7 @@ SOURCES = {
             "key_id",
             "delivered_at",
         ),
+        key_kind=KeyKind.PROFILE,
     ),
     Kind.INVOICE_OPENED: Source(
         table="invoice",
@@ -165,6 +186,7 @@ SOURCES = {
         ),
         added={"later_discounts": []},
         only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
+        key_kind=KeyKind.PROFILE,
     ),
     Kind.BILL_ANSWERED: Source(
         table="bill_answer",
@@ -188,6 +210,7 @@ SOURCES = {
         ),
         added={"instalments": None, "paid_minor": None},
         only="biller_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
+        key_kind=KeyKind.PROFILE,
     ),
     Kind.ANSWER_ENDED: Source(
         table="bill_answer",
@@ -195,6 +218,7 @@ SOURCES = {
         since="ended_at",
         columns=("id", "state", "ended_by", "reply", "ended_at"),
         only="biller_id IS NOT NULL AND ended_at IS NOT NULL",
+        key_kind=KeyKind.PROFILE,
     ),
     Kind.REFUND_PROMISED: Source(
         table="refund",
@@ -230,6 +254,8 @@ SOURCES = {
             "reference",
             "at",
         ),
+        key_kind=KeyKind.PROFILE,
+        through=(("refund_id", "refund"),),
     ),
     # that one was released, and by which signature: nothing of the account itself
     Kind.REFUND_ACCOUNT: Source(
@@ -239,6 +265,7 @@ SOURCES = {
         columns=("id", "refund_id", "released_at"),
         digests=("evidence",),
         only="released_at IS NOT NULL",
+        through=(("refund_id", "refund"),),
     ),
     Kind.PAYMENT_DECIDED: Source(
         table="decision",
@@ -272,9 +299,14 @@ SOURCES = {
         since="made_at",
         columns=("id", "payment_id", "verb", "request_id", "method", "path", "made_at"),
         digests=("body",),
+        through=(("payment_id", "payment"),),
     ),
     Kind.BANK_ATTEMPT: Source(
-        table="bank_attempt", key=("call_id", "number"), since="sent_at", columns=("call_id", "number", "sent_at")
+        table="bank_attempt",
+        key=("call_id", "number"),
+        since="sent_at",
+        columns=("call_id", "number", "sent_at"),
+        through=(("call_id", "bank_call"), ("payment_id", "payment")),
     ),
     Kind.BANK_ANSWER: Source(
         table="bank_attempt",
@@ -283,6 +315,7 @@ SOURCES = {
         columns=("call_id", "number", "outcome", "answered_at"),
         digests=("answer",),
         only="answered_at IS NOT NULL",
+        through=(("call_id", "bank_call"), ("payment_id", "payment")),
     ),
     Kind.PAYMENT_STEP: Source(
         table="payment_history",
@@ -290,6 +323,7 @@ SOURCES = {
         since="at",
         columns=("payment_id", "sequence", "before", "after", "source", "evidence", "at"),
         digests=("answer",),
+        through=(("payment_id", "payment"),),
     ),
     Kind.RECEIPT_ISSUED: Source(
         table="receipt",
@@ -325,6 +359,7 @@ SOURCES = {
         since="at",
         columns=("consent_id", "sequence", "step", "before", "after", "source", "evidence", "at"),
         digests=("answer",),
+        through=(("consent_id", "consent"),),
     ),
     Kind.CUSTOMER_STOPPED: Source(
         table="stop", key=("id",), since="at", columns=("id", "customer_id", "session_id", "at")
@@ -343,6 +378,7 @@ SOURCES = {
         since="removed_at",
         columns=("id", "customer_id", "made_at", "removed_at"),
         digests=("evidence",),
+        key_kind=KeyKind.PROFILE,
     ),
 }
 

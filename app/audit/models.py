@@ -8,12 +8,14 @@ from sqlalchemy import Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateBytes, PrivateText
 
 
 class LogEntry(Base):
     """One fact. ``leaf`` is what the tree is over, byte by byte; it has no more of the fact than a commitment.
 
-    ``opening`` is what was committed to. It may be erased: then the log still holds, and nobody can tell what it was.
+    ``opening`` is what was committed to. Once its customer's key is gone it is erased (``ERASED``): the log still
+    holds, and nobody can tell what it was.
     """
 
     __tablename__ = "log_entry"
@@ -30,8 +32,9 @@ class LogEntry(Base):
     subject: Mapped[str] = mapped_column(String(60))  # key of the row that has the fact
     at: Mapped[dt.datetime]
     leaf: Mapped[bytes] = mapped_column(LargeBinary)
-    opening: Mapped[str | None] = mapped_column(Text)
-    salt: Mapped[bytes | None] = mapped_column(LargeBinary)
+    #: sealed with a key of the customer whose fact it is, and in clear where it is a company's
+    opening: Mapped[str | None] = mapped_column(PrivateText(KeyKind.RECORD, may_be_nobodys=True))
+    salt: Mapped[bytes | None] = mapped_column(PrivateBytes(KeyKind.RECORD, may_be_nobodys=True))
 
 
 class LogHead(Base):

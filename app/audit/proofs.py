@@ -18,6 +18,7 @@ from app.audit.kinds import Kind
 from app.audit.models import LogCheckpoint, LogEntry
 from app.audit.sequencer import reader
 from app.signed_note import Verifier
+from consent.private import ERASED
 
 FORMAT = "quittance-proof-1"
 
@@ -43,7 +44,7 @@ def number_of(session: Session, kind: Kind, *, subject: str) -> int | None:
 
 
 def _fact(session: Session, entry: LogEntry, *, size: int) -> dict[str, Any]:
-    if entry.number is None or entry.opening is None or entry.salt is None:
+    if entry.number is None or entry.opening is None or entry.opening is ERASED or entry.salt is None:
         raise ValueError(f"{entry.id} cannot be shown")
     return {
         "number": entry.number,

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, text, tuple_
+from sqlalchemy import Connection, LargeBinary, Table, Text, func, select, text, tuple_, type_coerce
 
 from app.audit import tree
 from app.audit.entries import canonical, commitment, said, subject
@@ -21,8 +21,23 @@ from app.audit.models import LogCheckpoint, LogEntry, LogHead, LogTile
 from app.audit.sequencer import hashes_of
 from app.signed_note import Checkpoint, NoteError, Verifier
 from consent.base import Base
+from consent.private import KeyMissing, is_sealed, keys_behind, opened
 
 READ_AT_ONCE = 1000
+#: what was sealed is opened here, so that what does not open can be named
+_AS_KEPT = select(
+    *(LogEntry.id, LogEntry.number, LogEntry.kind, LogEntry.subject, LogEntry.at, LogEntry.leaf),
+    type_coerce(LogEntry.opening, Text).label("opening"),
+    type_coerce(LogEntry.salt, LargeBinary).label("salt"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An entry that says what it committed to."""
+
+    entry: Any
+    opening: str
 
 
 @dataclass
@@ -33,6 +48,7 @@ class Audit:
     waiting: int = 0
     checkpoints: int = 0
     outside: int = 0  #: rows from before the log began
+    erased: int = 0  #: entries whose customer has erased their space: they stand, and nobody can tell what they said
     wrong: list[str] = field(default_factory=list)
 
     def say(self, sentence: str) -> None:
@@ -89,7 +105,7 @@ def _read_entries(audit: Audit, connection: Connection, *, wanted: Collection[in
         _check_facts(audit, connection, entries)
     audit.entries = growing.size
     _check_tiles(audit, connection, tiles)
-    for entries in _parts(connection.execute(select(LogEntry).where(LogEntry.number.is_(None))).all()):
+    for entries in _parts(connection.execute(_AS_KEPT.where(LogEntry.number.is_(None))).all()):
         audit.waiting += len(entries)
         _check_facts(audit, connection, entries)
     return roots
@@ -98,7 +114,7 @@ def _read_entries(audit: Audit, connection: Connection, *, wanted: Collection[in
 def _entries(connection: Connection) -> Iterator[Sequence[Any]]:
     """All that have a number, in their order."""
     last = -1
-    numbered = select(LogEntry).order_by(LogEntry.number).limit(READ_AT_ONCE)
+    numbered = _AS_KEPT.order_by(LogEntry.number).limit(READ_AT_ONCE)
     while entries := connection.execute(numbered.where(LogEntry.number > last)).all():
         yield entries
         last = entries[-1].number
@@ -163,26 +179,41 @@ def _check_missing(audit: Audit, connection: Connection) -> None:
 
 def _check_facts(audit: Audit, connection: Connection, entries: Sequence[Any]) -> None:
     """That each entry says what it committed to, and its row says so too."""
-    by_kind: dict[Kind, list[Any]] = {}
+    by_kind: dict[Kind, list[_Opened]] = {}
+    keys = keys_behind(connection.dialect)
     for entry in entries:
         kind, committed = _of_leaf(entry.leaf)
-        if entry.opening is None or entry.salt is None:
+        try:
+            opening, salt = opened(keys, entry.opening), opened(keys, entry.salt)
+        except (KeyMissing, ValueError):
+            audit.say(f"{_name(entry)}: what it says does not open")
+            continue
+        if opening is None and is_sealed(entry.opening):
+            audit.erased += 1
+        elif opening is None or salt is None:
             audit.say(f"{_name(entry)}: what it said is gone")
-        elif kind is None or not hmac.compare_digest(
-            commitment(entry.salt, entry.opening).encode(), committed.encode()
-        ):
+        elif kind is None or not hmac.compare_digest(commitment(salt, opening.decode()).encode(), committed.encode()):
             audit.say(f"{_name(entry)}: what it says is not what it said")
         else:
-            by_kind.setdefault(kind, []).append(entry)
+            by_kind.setdefault(kind, []).append(_Opened(entry, opening.decode()))
     for kind, of_kind in by_kind.items():
         _check_rows(audit, connection, kind, of_kind)
 
 
-def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Sequence[Any]) -> None:
+def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Sequence[_Opened]) -> None:
     source = SOURCES[kind]
-    openings = [_opening(source, entry) for entry in entries]
-    rows = _rows(connection, source, [opening for opening in openings if opening is not None])
-    for entry, opening in zip(entries, openings, strict=True):
+    openings = [_opening(source, each.opening) for each in entries]
+    try:
+        rows = _rows(connection, source, [opening for opening in openings if opening is not None])
+    except KeyMissing:
+        if len(entries) > 1:
+            for each in entries:
+                _check_rows(audit, connection, kind, [each])
+        else:
+            audit.say(f"{source.table} {entries[0].entry.subject} was changed: it does not open")
+        return
+    for each, opening in zip(entries, openings, strict=True):
+        entry = each.entry
         if opening is None:
             audit.say(f"{_name(entry)} does not say what an entry of {kind.value} says")
             continue
@@ -194,13 +225,13 @@ def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Seque
             continue
         of_before = {name: value for name, value in source.added.items() if name not in opening}
         row = canonical({name: value for name, value in rows[which].items() if of_before.get(name, ...) != value})
-        if row != entry.opening:
-            audit.say(f"{source.table} {which} was changed: {_difference(entry.opening, row)}")
+        if row != each.opening:
+            audit.say(f"{source.table} {which} was changed: {_difference(each.opening, row)}")
 
 
-def _opening(source: Source, entry: Any) -> dict[str, Any] | None:
+def _opening(source: Source, opening: str) -> dict[str, Any] | None:
     try:
-        read = json.loads(entry.opening)
+        read = json.loads(opening)
     except ValueError:
         return None
     return read if isinstance(read, dict) and read.keys() >= set(source.key) else None

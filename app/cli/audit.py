@@ -42,6 +42,8 @@ def _verify(chosen: argparse.Namespace) -> int:
         print(f"and {len(audit.wrong) - NAMED_MOST} more")
     if audit.outside:
         print(f"{audit.outside} rows are from before the log began: it says nothing of them")
+    if audit.erased:
+        print(f"{audit.erased} entries are of customers who have erased their space: nobody can tell what they said")
     if not chosen.since:
         print("Without a checkpoint that was kept elsewhere nobody can tell whether the end was cut off (--since).")
     waiting = f", {audit.waiting} waiting for their number" if audit.waiting else ""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 #: the system's SQLite may have the WAL-reset bug (before 3.51.3, needs concurrent writers: exactly our use)
 SQLITE_PRAGMAS = (
@@ -53,6 +53,14 @@ def make_engine(url: str, *, pool_size: int = 12) -> Engine:
     )
 
 
+def make_keys_engine(url: str) -> Engine:
+    """An engine for the customers' keys (app/keys/customers.py), which are seldom asked for. SQLite's keeps no
+    connection: nobody needs to think of it before a fork."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return _sqlite(url, pool_size=0)
+    return make_engine(url, pool_size=4)
+
+
 #: of PostgreSQL: lock_not_available
 _LOCK_TIMEOUT = "55P03"
 
@@ -81,11 +89,11 @@ class WriterTimeout(TimeoutError):
 def _sqlite(url: str, *, pool_size: int) -> Engine:
     from pysqlite3 import dbapi2
 
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0} if pool_size else {"poolclass": NullPool}
     engine = create_engine(
         url,
         module=dbapi2,
-        pool_size=pool_size,
-        max_overflow=0,
+        **pool,
         connect_args={"check_same_thread": False},
         hide_parameters=True,
     )

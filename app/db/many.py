@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.upsert import insert_once, table_of
 from consent.base import Base
+from consent.private import owning
 
 Row = Mapping[str, Any]
 #: into this table rows are copied that may be there already; it ends with its transaction
@@ -22,6 +23,7 @@ def insert_many(session: Session, table: type[Base], rows: Sequence[Row]) -> Non
     """Write the rows. All have the same columns, and the defaults of the mapping are not filled in."""
     if not rows:
         return
+    rows = [owning(table, row) for row in rows]
     session.flush()  # what they refer to may still wait there
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, table_of(table), table_of(table).name, rows)
@@ -35,6 +37,7 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Row], *, uniq
         return [rows[0]] if insert_once(session, table, rows[0], unique=unique) else []
     if not rows:
         return []
+    rows = [owning(table, row) for row in rows]
     session.flush()
     if session.get_bind().dialect.name == "postgresql":
         written = _copy_new(session, table_of(table), rows, unique)

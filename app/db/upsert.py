@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from consent.base import Base
+from consent.private import owning
 
 
 def insert_once(
@@ -28,7 +29,7 @@ def insert_once(
     """
     session.flush()  # what it refers to may still wait there
     insert = _insert(session.get_bind().dialect.name, table, tuple(unique), where)
-    return session.scalar(insert, dict(values)) is not None
+    return session.scalar(insert, dict(owning(table, values))) is not None
 
 
 @functools.cache

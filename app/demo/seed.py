@@ -34,7 +34,8 @@ from app.people.billers import add_biller
 from app.people.clients import SCOPES, add_client, client_of
 from app.people.customers import add_customer
 from app.people.identifiers import Scheme, whole
-from app.people.models import Biller, Customer, PayeeAccount
+from app.people.mailboxes import customers_with_address
+from app.people.models import Biller, PayeeAccount
 from app.services import Services
 from connectors.company_register import CompanyRegister, Found, RegisterAnswer
 from connectors.http import Deadline
@@ -74,9 +75,9 @@ def seed(services: Services, folder: Path) -> None:
 
 def _customer(services: Services, uow: UnitOfWork, person: Person) -> str:
     """Told of everything, so that there is something to see under Messages; in the demo no e-mail leaves."""
-    found = uow.session.scalar(select(Customer.id).where(Customer.demo, Customer.email == person.email).limit(1))
-    if found is not None:
-        return found
+    found = [known for known in customers_with_address(uow.session, person.email) if known.demo]
+    if found:
+        return found[0].id
     customer = add_customer(
         uow, name=person.name, email=person.email, locale=person.locale, time_zone=person.time_zone, demo=True
     )

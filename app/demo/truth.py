@@ -19,7 +19,8 @@ from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
 from app.journey.receipts.models import Receipt
 from app.journey.route import HANDLERS, ROUTE
-from app.people.models import Biller, Customer
+from app.people.mailboxes import customers_with_address
+from app.people.models import Biller
 from app.services import Services, build_services
 from config.settings import Settings
 from consent.models import Consent, Standing
@@ -49,9 +50,10 @@ class Truth:
 
     def _connect(self, *, email: str, vat_id: str) -> str:
         with self.services.unit_of_work() as uow:
+            [customer] = customers_with_address(uow.session, email)
             address = connect(
                 uow,
-                customer_id=uow.session.scalars(select(Customer.id).where(Customer.email == email)).one(),
+                customer_id=customer.id,
                 biller_id=uow.session.scalars(select(Biller.id).where(Biller.vat_id == vat_id)).one(),
                 space_domain=self.services.settings.space_domain,
             )

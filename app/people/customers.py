@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import FieldError, Invalid
+from app.people import mailboxes
 from app.people.models import Customer
 from consent.base import new_id
 
@@ -39,6 +40,8 @@ def add_customer(
         id=new_id("cus"),
         name=name,
         email=email,
+        mailbox_key=mailboxes.key_of(uow.session, email),
+        is_labelled=mailboxes.mailbox_of(email) != email,
         time_zone=time_zone,
         locale=locale if locale in LOCALES else LOCALES[0],
         demo=demo,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.people import names
 from app.people.account_states import AccountState
 from app.people.biller_states import BillerState
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateText
 
 
 def _key_of_name(context: Any) -> str:
@@ -22,13 +23,16 @@ class Customer(Base):
     """A person and their one space."""
 
     __tablename__ = "customer"
-    # also by how an address begins (app/journey/notices/service.py), whatever the language of the database
-    __table_args__ = (Index(None, "email", postgresql_ops={"email": "varchar_pattern_ops"}),)
+    __table_args__ = (Index(None, "mailbox_key"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 100))
     # unverified when the space is made: it proves nothing, so two spaces may name the same one
-    email: Mapped[str] = mapped_column(String(254))
+    email: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 254))
+    #: which mailbox that is, for whoever knows the address and the key of this (`mailboxes.py`); null: of before there
+    #: was one, and of whoever has erased their space
+    mailbox_key: Mapped[str | None] = mapped_column(String(64))
+    is_labelled: Mapped[bool] = mapped_column(default=False, server_default=false())  # the address: it has a ``+``
     #: when its customer showed that they get what is sent there; None: nothing is sent but the question. Of another
     #: address nobody has shown anything
     email_proven_at: Mapped[dt.datetime | None]
@@ -36,6 +40,7 @@ class Customer(Base):
     locale: Mapped[str] = mapped_column(String(5))
     demo: Mapped[bool] = mapped_column(default=False)  # may be visited read-only while the demo setting is on
     created_at: Mapped[dt.datetime]
+    erased_at: Mapped[dt.datetime | None]  # nobody can tell any more who it was (app/journey/erasure)
 
 
 class Passkey(Base):
@@ -49,7 +54,7 @@ class Passkey(Base):
     sign_count: Mapped[int]
     backed_up: Mapped[bool]
     aaguid: Mapped[str] = mapped_column(String(36))
-    name: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 100))
     created_at: Mapped[dt.datetime]
     last_used_at: Mapped[dt.datetime | None]
 
@@ -61,7 +66,7 @@ class RemovedPasskey(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
-    name: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 100))
     made_at: Mapped[dt.datetime]
     removed_at: Mapped[dt.datetime]
     evidence: Mapped[dict[str, Any]]  # the assertion of the other one; it names both
@@ -77,7 +82,7 @@ class CustomerSession(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
     credential_id: Mapped[bytes | None] = mapped_column(LargeBinary)  # by which passkey; null: a demo visit
     read_only: Mapped[bool]  # a demo visit: looks, never acts
-    user_agent: Mapped[str] = mapped_column(String(200))
+    user_agent: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 200))
     created_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime]
 
@@ -124,7 +129,7 @@ class ToolToken(Base):
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
-    name: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 100))
     scope: Mapped[str] = mapped_column(String(60))
     created_at: Mapped[dt.datetime]
     last_used_at: Mapped[dt.datetime | None]

@@ -90,23 +90,28 @@ def stop_everything(services: Services, *, signed_in: SignedIn) -> None:
     Raises NotAllowed in a demo visit.
     """
     signed_in.check_acts()
-    customer_id = signed_in.customer.id
     with services.unit_of_work() as uow:
-        lock_name(uow.session, _name_of(customer_id))
-        if not is_stopped(uow.session, customer_id):
-            # by the clock of now: whoever was waited for decided before
-            stop = Stop(id=new_id("stp"), customer_id=customer_id, session_id=signed_in.session_id, at=services.clock())
-            uow.session.add(stop)
-            uow.session.flush()
-            entries.write(uow, Kind.CUSTOMER_STOPPED, stop)
-            uow.record(CustomerStopped(customer_id=customer_id))
-        sessions.end_others(uow, customer_id=customer_id, but=signed_in.session_id)
-        held = update(ToolToken).where(ToolToken.customer_id == customer_id, ToolToken.ended_at.is_(None))
-        uow.session.execute(held.values(ended_at=uow.now))
-        passkeys.forget_ceremonies(uow.session, customer_id)
-        sign_ins.forget_of_customer(uow.session, customer_id)
-        trips.forget_of_customer(uow.session, customer_id)
+        stop_within(services, uow, signed_in=signed_in)
         uow.commit()
+
+
+def stop_within(services: Services, uow: UnitOfWork, *, signed_in: SignedIn) -> None:
+    """The same in a transaction that has more to do with it."""
+    customer_id = signed_in.customer.id
+    lock_name(uow.session, _name_of(customer_id))
+    if not is_stopped(uow.session, customer_id):
+        # by the clock of now: whoever was waited for decided before
+        stop = Stop(id=new_id("stp"), customer_id=customer_id, session_id=signed_in.session_id, at=services.clock())
+        uow.session.add(stop)
+        uow.session.flush()
+        entries.write(uow, Kind.CUSTOMER_STOPPED, stop)
+        uow.record(CustomerStopped(customer_id=customer_id))
+    sessions.end_others(uow, customer_id=customer_id, but=signed_in.session_id)
+    held = update(ToolToken).where(ToolToken.customer_id == customer_id, ToolToken.ended_at.is_(None))
+    uow.session.execute(held.values(ended_at=uow.now))
+    passkeys.forget_ceremonies(uow.session, customer_id)
+    sign_ins.forget_of_customer(uow.session, customer_id)
+    trips.forget_of_customer(uow.session, customer_id)
 
 
 def start_lifting(uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty) -> Started:

@@ -81,7 +81,18 @@ SPOILT: dict[str, tuple[Callable[[Connection], object], str]] = {
     ),
     "two change places": (reorder, "entry 3 is not what it was when it got its number"),
     "what it says is changed": (
-        run("UPDATE log_entry SET opening = REPLACE(opening, '8420', '8421') WHERE kind = 'payment.decided'"),
+        run("UPDATE log_entry SET opening = SUBSTR(opening, 1, 120) WHERE kind = 'payment.decided'"),
+        "what it says does not open",
+    ),
+    "it says what another one says": (
+        run(
+            "UPDATE log_entry SET opening = (SELECT opening FROM log_entry WHERE kind = 'receipt.issued')"
+            " WHERE kind = 'payment.decided'"
+        ),
+        "what it says is not what it said",
+    ),
+    "what it says is written in clear": (
+        run("UPDATE log_entry SET opening = '{}' WHERE kind = 'payment.decided'"),
         "what it says is not what it said",
     ),
     "what it says is gone": (run("UPDATE log_entry SET opening = NULL WHERE number = 5"), "entry 5: what it said is"),
@@ -104,12 +115,19 @@ SPOILT: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda connection: connection.execute(text("UPDATE bank_call SET body = :body"), {"body": b"x"}),
         "was changed: body_sha256",
     ),
+    "the lines of a bill do not open": (lambda connection: cut_lines(connection), "was changed: it does not open"),
     "a receipt is gone": (run("DELETE FROM receipt"), "its row in receipt"),
     "an answer stands in no entry": (
         run("DELETE FROM log_entry WHERE kind = 'bank.answer'"),
         "no entry says bank.answer",
     ),
 }
+
+
+def cut_lines(connection: Connection) -> None:
+    customer_id = connection.scalar(text("SELECT customer_id FROM invoice"))
+    sealed = json.dumps(f"~1:profile:{customer_id}:{base64.b64encode(bytes(40)).decode()}")
+    connection.execute(text("UPDATE invoice SET lines = :sealed"), {"sealed": sealed})
 
 
 def flip(connection: Connection) -> None:

@@ -7,16 +7,27 @@ from __future__ import annotations
 
 import functools
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, StaticPool, create_engine
 
 from app.db.engine import make_engine
+from app.keys.customers import CustomerKeys
+from app.services import utc_now
 from app.tables import metadata
+from consent.private import open_with
+from consent.vault import Vault
 
 
 @functools.cache
 def engine_for(url: str, *, pool_size: int = 12) -> Engine:
     """The engine of this database."""
-    return make_engine(url, pool_size=pool_size)
+    return open_with(make_engine(url, pool_size=pool_size), keys_in_memory())
+
+
+@functools.cache
+def keys_in_memory() -> CustomerKeys:
+    """Real keys in a real database, which nobody writes to a disk: one for all tests of this process."""
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    return CustomerKeys(engine, Vault({"k1": bytes(32)}, active="k1"), clock=utc_now)
 
 
 def let_go(engine: Engine) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app.journey.answers.states import ANSWER, AnswerState, AnswerStep
 from app.journey.connections.states import CONNECTION, ConnectionState, ConnectionStep
 from app.journey.corrections.states import CORRECTION, CorrectionState, CorrectionStep
+from app.journey.erasure.states import ERASURE, ErasureState, ErasureStep
 from app.journey.intake.states import UPLOAD, UploadState, UploadStep
 from app.journey.invoices.states import INVOICE, InvoiceState, InvoiceStep
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
@@ -49,6 +50,13 @@ KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
         {PlanState.KEPT, PlanState.MISSED, PlanState.WITHDRAWN, PlanState.LAPSED},
     ),
     (DAY, DayState, DayStep, {DayState.WAITING}, {DayState.KEPT, DayState.MISSED}),
+    (
+        ERASURE,
+        ErasureState,
+        ErasureStep,
+        {ErasureState.WAITING},
+        {ErasureState.TAKEN_BACK, ErasureState.FORGOTTEN},
+    ),
     (REFUND, RefundState, RefundStep, {RefundState.PROMISED}, {RefundState.RECEIVED, RefundState.WITHDRAWN}),
     (ACCOUNT, AccountState, AccountStep, {AccountState.TYPED}, {AccountState.TAKEN_BACK, AccountState.ERASED}),
     (CORRECTION, CorrectionState, CorrectionStep, {CorrectionState.STANDING}, {CorrectionState.APPLIED}),

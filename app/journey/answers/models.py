@@ -7,12 +7,13 @@ import enum
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.answers.rules import ANSWER_DAYS_MOST, INSTALMENTS_MOST, LATER, MORE_TIME_MOST, Policy, Reason
 from app.journey.answers.states import AnswerKind, AnswerState
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateText
 
 
 def _known(choices: Iterable[enum.StrEnum]) -> str:
@@ -80,7 +81,7 @@ class BillAnswer(Base):
     kind: Mapped[str] = mapped_column(String(14))
     state: Mapped[str] = mapped_column(String(9), default=AnswerState.OPEN)
     reason: Mapped[str | None] = mapped_column(String(14))
-    words: Mapped[str | None] = mapped_column(Text)  # the customer's
+    words: Mapped[str | None] = mapped_column(PrivateText(KeyKind.PROFILE))  # the customer's
     # which lines of the bill are disputed, the first is 1. None of them: the whole bill
     lines: Mapped[list[Any]] = mapped_column(default=list)
     # what these lines come to with their tax, at the most. None: the whole bill, or the bill does not tell
@@ -95,7 +96,7 @@ class BillAnswer(Base):
     overdue_at: Mapped[dt.datetime | None]  # when it was noticed that nobody had replied in time
     ended_at: Mapped[dt.datetime | None]
     ended_by: Mapped[str | None] = mapped_column(String(10))
-    reply: Mapped[str | None] = mapped_column(Text)  # the company's words
+    reply: Mapped[str | None] = mapped_column(PrivateText(KeyKind.PROFILE))  # the company's words
 
     @property
     def sequence(self) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.corrections.states import Because, CorrectionKind, CorrectionState
 from connectors.money import Money
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateText
 
 NUMBER_MAX = 100
 REASON_MAX = 500
@@ -54,7 +55,7 @@ class Correction(Base):
     amount_minor: Mapped[int]  # as the document says it
     taken_minor: Mapped[int] = mapped_column(default=0)  # what came off the bill because of it
     because: Mapped[str | None] = mapped_column(String(20))  # why it stands
-    reason: Mapped[str | None] = mapped_column(Text)  # in the biller's words
+    reason: Mapped[str | None] = mapped_column(PrivateText(KeyKind.PROFILE))  # in the biller's words
     said_at: Mapped[dt.datetime]
     applied_at: Mapped[dt.datetime | None]
 

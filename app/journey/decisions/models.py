@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from connectors.money import Money
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateJSON
 
 
 class Verb(enum.StrEnum):
@@ -105,7 +106,8 @@ class Decision(Base):
     # where the bill was not delivered, or may be the same as one that was paid
     payee_check_id: Mapped[str | None] = mapped_column(ForeignKey("payee_check.id"), unique=True)
     evidence: Mapped[dict[str, Any]]  # the passkey assertion over exactly these values
-    psu: Mapped[dict[str, Any]]  # ip_address and user_agent of the browser: banks ask for them
+    # ip_address and user_agent of the browser: banks ask for them
+    psu: Mapped[dict[str, Any]] = mapped_column(PrivateJSON(KeyKind.PROFILE, gone=dict))
     decided_at: Mapped[dt.datetime]
 
     @property

@@ -13,6 +13,7 @@ from app.journey.intake.means import MeansKind
 from app.journey.intake.states import UploadState
 from app.people import lookalikes
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateJSON
 
 NUMBER_MAX = 100
 #: for the checks of tables
@@ -76,12 +77,13 @@ class DeliveredBill(Base):
 
 
 class Original(Base):
-    """The bytes of a bill as they were delivered, sealed as ``original:<sha256>``."""
+    """The bytes of a bill as they were delivered."""
 
     __tablename__ = "original"
 
-    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
-    box: Mapped[bytes] = mapped_column(LargeBinary)
+    # of whose they are and their SHA-256 (originals.name_of); of those of older releases, the SHA-256 alone
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    box: Mapped[bytes] = mapped_column(LargeBinary)  # sealed with the key of their customer's profile
     kept_at: Mapped[dt.datetime]
 
 
@@ -109,7 +111,7 @@ class HeldBill(Base):
     seal: Mapped[str | None] = mapped_column(Text)
     key_id: Mapped[str | None] = mapped_column(ForeignKey("sealing_key.id"))
     corrects_number: Mapped[str | None] = mapped_column(String(100))  # of the one earlier bill that it is about
-    reasons: Mapped[list[Any]]  # [{code, detail, element}]
+    reasons: Mapped[list[Any]] = mapped_column(PrivateJSON(KeyKind.PROFILE, gone=list))  # [{code, detail, element}]
     payee_iban: Mapped[str | None] = mapped_column(String(34))  # that it names, whoever has it
     held_at: Mapped[dt.datetime]
     ended_as: Mapped[str | None] = mapped_column(String(9))
@@ -128,7 +130,7 @@ class OwnBill(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
     media_type: Mapped[str] = mapped_column(String(80))
     sha256: Mapped[str] = mapped_column(String(64))
-    box: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # sealed as own_bill:<id>
+    box: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # sealed with the key of its customer's profile
     reading: Mapped[dict[str, Any]]  # of own_file.Reading, each value as text
     added_at: Mapped[dt.datetime]
     kept_at: Mapped[dt.datetime | None] = mapped_column(index=True)  # null: its values were not confirmed yet

@@ -1,7 +1,8 @@
-"""The very bytes that a biller delivered: found by their SHA-256, sealed at rest, never changed.
+"""The very bytes that a biller delivered: found by whose they are and their SHA-256, sealed at rest, never changed.
 
-A held bill and the bill it becomes have the same original; the same bytes are kept once. Whoever reads one checks that
-it is what its name says. Rows of older releases hold their bytes themselves, in clear, until ``quittance bill seal``.
+A held bill and the bill it becomes have the same original; the same bytes of one customer are kept once. Whoever reads
+one checks that it is what its name says. They are sealed with the key of their customer's profile, and are gone with
+it; those of older releases with the installation's, or they stand in clear in their rows until ``quittance bill seal``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.journey.intake.models import DeliveredBill, HeldBill, Original
 from app.services import Services
+from consent.private import KeyKind, is_sealed, keys_of, seal, unseal
 from consent.vault import Vault, VaultError
 
 #: in one transaction: bills, and their bytes, but for one that has more by itself
@@ -27,18 +29,25 @@ class Kept(Protocol):
     """A row of a bill: delivered or held."""
 
     @property
+    def customer_id(self) -> str: ...
+    @property
     def sha256(self) -> str: ...
     @property
     def content(self) -> bytes | None: ...
 
 
-def keep(vault: Vault, uow: UnitOfWork, contents: Mapping[str, bytes]) -> None:
-    """Keep these bytes, by their SHA-256. What is kept already stays as it is."""
+def keep(uow: UnitOfWork, contents: Mapping[tuple[str, str], bytes]) -> None:
+    """Keep these bytes, by their customer and their SHA-256. What is kept already stays as it is."""
+    keys = keys_of(uow.session)
     rows = [
-        {"sha256": sha256, "box": vault.seal(_name(sha256), content), "kept_at": uow.now}
-        for sha256, content in contents.items()
+        {
+            "name": name_of(customer_id, sha256),
+            "box": seal(keys, customer_id, KeyKind.PROFILE, content),
+            "kept_at": uow.now,
+        }
+        for (customer_id, sha256), content in contents.items()
     ]
-    insert_new(uow.session, Original, rows, unique=("sha256",))
+    insert_new(uow.session, Original, rows, unique=("name",))
 
 
 def content_of(vault: Vault, session: Session, bill: Kept) -> bytes:
@@ -47,12 +56,21 @@ def content_of(vault: Vault, session: Session, bill: Kept) -> bytes:
 
 
 def contents_of(vault: Vault, session: Session, bills: Collection[Kept]) -> dict[str, bytes]:
-    """The bytes of these bills, by their SHA-256. Raises VaultError."""
+    """The bytes of these bills, by their SHA-256. Raises VaultError, also where they were erased."""
     found = {bill.sha256: bill.content for bill in bills if bill.content is not None}
-    sealed = {bill.sha256 for bill in bills} - found.keys()
-    rows = session.execute(select(Original.sha256, Original.box).where(among(session, Original.sha256, sealed)))
-    found |= {sha256: vault.open(_name(sha256), box) for sha256, box in rows}
-    for sha256 in sealed:
+    # by the name of today before that of older releases
+    names = {
+        name: bill.sha256
+        for bill in bills
+        if bill.sha256 not in found
+        for name in (bill.sha256, name_of(bill.customer_id, bill.sha256))
+    }
+    rows = session.execute(select(Original.name, Original.box).where(among(session, Original.name, names.keys())))
+    boxes = {row.name: row.box for row in rows}
+    for name, sha256 in names.items():
+        if name in boxes:
+            found[sha256] = _opened(vault, session, sha256, boxes[name])
+    for sha256 in names.values():
         if sha256 not in found:
             raise VaultError(f"the original {sha256} is not there")
     for sha256, content in found.items():
@@ -79,8 +97,8 @@ def _seal_some(services: Services) -> int:
             ids = _some_in_clear(uow.session, table)
             if ids:
                 these = among(uow.session, table.id, ids)
-                rows = uow.session.execute(select(table.sha256, table.content).where(these))
-                keep(services.vault, uow, {row.sha256: row.content for row in rows if row.content is not None})
+                rows = uow.session.execute(select(table.customer_id, table.sha256, table.content).where(these))
+                keep(uow, {(row.customer_id, row.sha256): row.content for row in rows if row.content is not None})
                 uow.session.execute(update(table).where(these).values(content=None))
             done += len(ids)
         uow.commit()
@@ -102,5 +120,15 @@ def _some_in_clear(session: Session, table: type[DeliveredBill | HeldBill]) -> l
     return ids
 
 
-def _name(sha256: str) -> str:
-    return f"original:{sha256}"
+def name_of(customer_id: str, sha256: str) -> str:
+    """Where the original lies: whoever has the file cannot tell by it whose it is."""
+    return hashlib.sha256(f"{customer_id}:{sha256}".encode()).hexdigest()
+
+
+def _opened(vault: Vault, session: Session, sha256: str, box: bytes) -> bytes:
+    if not is_sealed(box):
+        return vault.open(f"original:{sha256}", box)
+    opened = unseal(keys_of(session), box)
+    if opened is None:
+        raise VaultError(f"the original {sha256} was erased")
+    return opened

@@ -27,6 +27,7 @@ from app.services import Services
 from connectors import sepa
 from connectors.money import EXPONENTS, Money, exponent_of
 from consent.base import new_id
+from consent.private import KeyKind, is_sealed, keys_of, seal, unseal
 from consent.vault import Vault, VaultError
 
 #: that a customer has begun and not finished, and how long they stay
@@ -119,7 +120,7 @@ def _add(services: Services, customer_id: str, content: bytes, media_type: str, 
                 customer_id=customer_id,
                 media_type=media_type,
                 sha256=sha256,
-                box=services.vault.seal(_name(own_bill_id), content),
+                box=seal(keys_of(uow.session), customer_id, KeyKind.PROFILE, content),
                 reading=_as_text(reading),
                 added_at=uow.now,
             )
@@ -166,9 +167,9 @@ def drop_abandoned(uow: UnitOfWork) -> None:
     uow.session.execute(abandoned.execution_options(synchronize_session=False))
 
 
-def content_of(vault: Vault, own: OwnBill) -> bytes:
+def content_of(vault: Vault, session: Session, own: OwnBill) -> bytes:
     """The very bytes that were added. Raises VaultError when they are not."""
-    content = vault.open(_name(own.id), own.box)
+    content = _opened(vault, session, own)
     if hashlib.sha256(content).hexdigest() != own.sha256:
         raise VaultError(f"{own.id} is not what was added")
     return content
@@ -178,7 +179,7 @@ def picture_of(services: Services, *, own_bill_id: str, customer_id: str) -> byt
     """Its first page, drawn anew as a JPEG. Raises NotFound, also where nothing can be drawn."""
     with services.reading() as uow:
         own = own_bill_of(uow.session, own_bill_id=own_bill_id, customer_id=customer_id)
-        content = content_of(services.vault, own)
+        content = content_of(services.vault, uow.session, own)
     if own.media_type == CODE_MEDIA_TYPE:
         raise NotFound("picture")
     try:
@@ -305,5 +306,15 @@ def _draft(own: OwnBill) -> OwnDraft:
     )
 
 
+def _opened(vault: Vault, session: Session, own: OwnBill) -> bytes:
+    if not is_sealed(own.box):
+        return vault.open(_name(own.id), own.box)
+    opened = unseal(keys_of(session), own.box)
+    if opened is None:
+        raise VaultError(f"{own.id} was erased")
+    return opened
+
+
 def _name(own_bill_id: str) -> str:
+    """Of a box of older releases, which the installation's key has sealed."""
     return f"own_bill:{own_bill_id}"

@@ -30,7 +30,7 @@ def deliver(
     except BillRefused as refused:
         raise taking.invalid(refused) from refused
     with services.unit_of_work() as uow:
-        (outcome,) = taking.take(services.vault, uow, [delivery], client=client)
+        (outcome,) = taking.take(uow, [delivery], client=client)
         uow.commit()
     if not isinstance(outcome, Acknowledgement):
         raise outcome

@@ -38,7 +38,6 @@ from app.people.customers import today_of
 from app.people.models import Customer
 from app.people.sealing_keys import is_good, keys_of
 from consent.base import new_id
-from consent.vault import Vault
 
 #: how often others may win the same numbers meanwhile. Each time what they took is a repeat, so twice is rare
 ROUNDS_MOST = 5
@@ -112,14 +111,14 @@ def invalid(refused: BillRefused) -> Invalid:
     return Invalid(refused.code, refused.detail, errors=(FieldError(refused.element, refused.detail),))
 
 
-def take(vault: Vault, uow: UnitOfWork, deliveries: Sequence[Delivery], *, client: ClientIdentity) -> list[Outcome]:
+def take(uow: UnitOfWork, deliveries: Sequence[Delivery], *, client: ClientIdentity) -> list[Outcome]:
     """Take them, or hold those with a doubt, in the caller's transaction; one outcome for each, in their order."""
     outcomes: dict[int, Outcome] = {}
     pending = dict(enumerate(deliveries))
     for _ in range(ROUNDS_MOST):
         desk = _Desk(uow, client, list(pending.values()))
         judged = {index: desk.judge(delivery) for index, delivery in pending.items()}
-        lost = desk.write(vault)
+        lost = desk.write()
         # what others took at the same moment is judged again: now they are known
         again = {index for index, outcome in judged.items() if _names_one_of(outcome, lost)}
         outcomes |= {index: outcome for index, outcome in judged.items() if index not in again}
@@ -220,12 +219,12 @@ class _Desk:
         except AppError as refused:
             return refused
 
-    def write(self, vault: Vault) -> set[str]:
+    def write(self) -> set[str]:
         """Write what was taken and say so. Returns the ids of those that another transaction was quicker with."""
         session = self.uow.session
-        taken = {row["sha256"] for row in (*self._delivered, *self._held)}
-        contents = {each.sha256: each.content for each in self.deliveries if each.sha256 in taken}
-        originals.keep(vault, self.uow, contents)
+        contents = {each.sha256: each.content for each in self.deliveries}
+        taken = (*self._delivered, *self._held)
+        originals.keep(self.uow, {(row["customer_id"], row["sha256"]): contents[row["sha256"]] for row in taken})
         delivered = insert_new(session, DeliveredBill, self._delivered, unique=("biller_id", "number"))
         entries.write_many(self.uow, Kind.BILL_DELIVERED, delivered)
         held = insert_new(session, HeldBill, self._held, unique=("biller_id", "sha256"))

@@ -36,7 +36,6 @@ from app.journey.intake.taking import ClientIdentity, Delivery, Outcome
 from app.people.clients import client_of
 from app.services import Services, Task
 from consent.base import new_id
-from consent.vault import Vault
 
 DELIVER = "intake.deliver_upload"
 #: media type → what cuts such a file into its lines
@@ -308,7 +307,7 @@ def _deliver_part(task: Task, upload_id: str) -> bool:
             return True  # it was delivered between our look and now
         if not _may_deliver(uow.session, upload.client_id):
             judged = [(line, _STOPPED) for line, _ in judged]
-        results = _results(services.vault, uow, upload, judged)
+        results = _results(uow, upload, judged)
         insert_many(uow.session, UploadLine, results)
         for outcome, count in Counter(row["outcome"] for row in results).items():
             setattr(upload, outcome, getattr(upload, outcome) + count)
@@ -343,11 +342,11 @@ def _delivery_of(line: BulkLine) -> Delivery | AppError:
 
 
 def _results(
-    vault: Vault, uow: UnitOfWork, upload: Upload, judged: list[tuple[BulkLine, Delivery | AppError]]
+    uow: UnitOfWork, upload: Upload, judged: list[tuple[BulkLine, Delivery | AppError]]
 ) -> list[dict[str, Any]]:
     """Take what can be taken. A row for each line."""
     client = ClientIdentity(client_id=upload.client_id, biller_id=upload.biller_id)
-    taken = iter(taking.take(vault, uow, [each for _, each in judged if isinstance(each, Delivery)], client=client))
+    taken = iter(taking.take(uow, [each for _, each in judged if isinstance(each, Delivery)], client=client))
     return [_result(upload.id, line, next(taken) if isinstance(each, Delivery) else each) for line, each in judged]
 
 

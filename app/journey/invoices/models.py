@@ -15,6 +15,7 @@ from app.journey.invoices.rules import Discount, Word, discount_left
 from app.journey.invoices.states import InvoiceState
 from connectors.money import Money
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateJSON, PrivateText
 
 
 def _letters_of(column: str) -> Callable[[Any], str]:
@@ -124,9 +125,9 @@ class Invoice(Base):
     number_letters: Mapped[str] = mapped_column(Text, default=_letters_of("number"))
     reference_letters: Mapped[str] = mapped_column(Text, default=_letters_of("reference"))
     order_reference: Mapped[str | None] = mapped_column(String(100))
-    lines: Mapped[list[Any]]
-    note: Mapped[str | None] = mapped_column(Text)
-    terms: Mapped[str | None] = mapped_column(Text)
+    lines: Mapped[list[Any]] = mapped_column(PrivateJSON(KeyKind.PROFILE, gone=list))
+    note: Mapped[str | None] = mapped_column(PrivateText(KeyKind.PROFILE))
+    terms: Mapped[str | None] = mapped_column(PrivateText(KeyKind.PROFILE))
     received_at: Mapped[dt.datetime]  # its biller delivered it, or its customer added it
     # it came into the space: later, where it is a new version that waited for a payment of an earlier one
     opened_at: Mapped[dt.datetime]

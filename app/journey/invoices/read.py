@@ -446,7 +446,7 @@ def original_of(vault: Vault, session: Session, *, invoice_id: str, customer_id:
         .where(Invoice.id == invoice_id, Invoice.customer_id == customer_id)
     ).one_or_none()
     if own is not None:
-        return Original(own_bills.content_of(vault, own[0]), own[0].media_type, own[1])
+        return Original(own_bills.content_of(vault, session, own[0]), own[0].media_type, own[1])
     bill = session.scalar(
         select(DeliveredBill)
         .join(Invoice, Invoice.bill_id == DeliveredBill.id)

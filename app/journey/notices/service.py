@@ -38,7 +38,7 @@ from app.journey.payments.states import OVER, PaymentState
 from app.journey.payments.terms import is_kept
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.states import DayState, PlanState
-from app.people import safe_words
+from app.people import mailboxes, safe_words
 from app.people.customers import lock_customer
 from app.people.events import (
     AddressAsked,
@@ -301,8 +301,9 @@ def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
     detail = "Enough was sent to this address for now. Nothing more was sent."
     if (again_at := asks_again_at(uow.session, customer_id=customer.id, now=uow.now)) is not None:
         raise TooMany("address-asked", detail, retry_after=again_at - uow.now)
-    box, is_there = _mailbox(customer.email)
-    lock_name(uow.session, f"mailbox:{box}")
+    key = mailboxes.key_of(uow.session, customer.email)
+    is_there = Customer.mailbox_key == key
+    lock_name(uow.session, f"mailbox:{key}")
     asked = Notice.state != NoticeState.NOT_SENT
     lately = (Notice.created_at > uow.now - ASKED_APART) | (Notice.state == NoticeState.WAITING)
     found = select(Notice.customer_id).join(Customer, Customer.id == Notice.customer_id).distinct()
@@ -312,20 +313,10 @@ def _must_be_few(uow: UnitOfWork, customer: Customer) -> None:
     room = ASKED_MOST - len(asking)
     if room == 1 and customer.id not in asking:
         unproven = select(Customer.id).where(is_there, Customer.email_proven_at.is_(None))
-        by_rank = unproven.order_by(Customer.email != box, Customer.created_at, Customer.id)
+        by_rank = unproven.order_by(Customer.is_labelled, Customer.created_at, Customer.id)
         room -= uow.session.scalar(by_rank.limit(1)) not in {*asking, customer.id}
     if customer.id in asking or room < 1:
         raise TooMany("address-asked", detail, retry_after=ASKED_APART)
-
-
-def _mailbox(address: str) -> tuple[str, ColumnElement[bool]]:
-    """Where its mail ends up as far as one can tell, and whose address is the same in that: what stands behind a ``+``
-    is a label, of which anybody can write as many as they like."""
-    local, _, domain = address.rpartition("@")
-    name = local.partition("+")[0]
-    labelled = Customer.email.startswith(f"{name}+", autoescape=True)
-    box = f"{name}@{domain}"
-    return box, (Customer.email == box) | (labelled & Customer.email.endswith(f"@{domain}", autoescape=True))
 
 
 def tell_consent_changed(task: Task) -> None:

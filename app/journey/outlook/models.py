@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.journey.outlook.rules import Every
 from connectors.money import Total
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateText
 
 
 class Outlook(Base):
@@ -44,7 +45,7 @@ class Payday(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("outlook.customer_id", ondelete="CASCADE"), index=True)
-    name: Mapped[str] = mapped_column(String(60))
+    name: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 60))
     amount_minor: Mapped[int]
     every: Mapped[str] = mapped_column(String(9))
     next_on: Mapped[dt.date]  # one of its days, as its customer said it; later ones follow from it

@@ -279,7 +279,8 @@ def _give_way(uow: UnitOfWork, payment: Payment) -> None:
 
 def psu_of(payment: Payment, decision: Decision) -> PsuContext | None:
     """Whose browser it is; None where its customer signed for a later day, and is not there as it is sent."""
-    return PsuContext(**decision.psu) if payment.send_from is None else None
+    # of whom has erased their space nothing is known any more
+    return PsuContext(**decision.psu) if payment.send_from is None and decision.psu else None
 
 
 def order_of(payment: Payment, decision: Decision) -> PaymentOrder:

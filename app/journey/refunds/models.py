@@ -13,6 +13,7 @@ from app.journey.refunds.rules import Way
 from app.journey.refunds.states import AccountState, By, RefundState
 from connectors.money import Money
 from consent.base import Base, Id
+from consent.private import KeyKind, PrivateText
 
 
 def _known(choices: type[enum.StrEnum]) -> str:
@@ -78,7 +79,7 @@ class RefundHistory(Base):
     before: Mapped[str | None] = mapped_column(String(9))  # null: it was promised
     after: Mapped[str] = mapped_column(String(9))
     source: Mapped[str] = mapped_column(String(8))
-    words: Mapped[str | None] = mapped_column(Text)
+    words: Mapped[str | None] = mapped_column(PrivateText(KeyKind.PROFILE))
     sent_on: Mapped[dt.date | None]
     way: Mapped[str | None] = mapped_column(String(16))
     reference: Mapped[str | None] = mapped_column(Text)

@@ -18,6 +18,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     companies,
     consents,
     decide,
+    erasing,
     errors,
     filters,
     french,

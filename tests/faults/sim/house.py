@@ -38,12 +38,14 @@ from config.settings import Settings
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from connectors.registry import Registry
+from consent.private import open_with
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
 from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space, in_lines, written
 from tests.faults.sim.written import Kept, Reading, Written
 from tests.support import factories
 from tests.support.bills import json_bill
+from tests.support.engines import keys_in_memory
 from tests.support.installation import make_settings
 
 ORIGIN = "https://quittance.example"
@@ -107,6 +109,7 @@ class House:
             engine=self.engine,
             banks=cast("Registry", self.banks),
             vault=Vault({"k1": bytes(32)}, active="k1"),
+            customer_keys=keys_in_memory(),
             keys=Keys(
                 form="form",
                 vault={"k1": bytes(32)},
@@ -188,7 +191,7 @@ class House:
 
         # what the connection's own rollback does first costs the more, the more statements it keeps: it resets them all
         engine.dialect.do_rollback = lambda dbapi_connection: self._roll_back()  # type: ignore[method-assign]
-        return engine
+        return open_with(engine, keys_in_memory())
 
     def _roll_back(self) -> None:
         if self.raw.in_transaction:

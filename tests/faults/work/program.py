@@ -52,6 +52,7 @@ def make_services(url: str, *, nap_s: float = 0.0) -> Services:
         banks=nothing,
         vault=nothing,
         keys=nothing,
+        customer_keys=nothing,
         clock=utc_now,
         route={},
         handlers={HANDLER: effect},

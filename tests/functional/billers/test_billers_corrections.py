@@ -322,7 +322,7 @@ def test_a_bill_has_so_many_new_versions_and_no_more(
     deliveries = [taking.read(each, "application/json", to=None) for each in told]
     client = ClientIdentity(client_id=aquarelle.client_id, biller_id=aquarelle.biller_id)
     with services.unit_of_work() as uow:
-        outcomes = taking.take(services.vault, uow, deliveries, client=client)
+        outcomes = taking.take(uow, deliveries, client=client)
         uow.commit()
     refusals = [outcome.code for outcome in outcomes if isinstance(outcome, AppError)]
     # what names one that was refused has nothing to do with the others

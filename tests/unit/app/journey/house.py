@@ -57,6 +57,7 @@ from connectors.registry import Registry, UnknownBank, UnusableBank
 from consent.models import Consent, Sealed, Trip
 from consent.vault import Vault
 from tests.conftest import Clock
+from tests.support.engines import keys_in_memory
 from tests.support.factories import open_account, vet, write_down
 from tests.support.installation import BASE_URL
 from tests.support.logged import log_all
@@ -228,6 +229,7 @@ class House:
             engine=self.engine,
             banks=cast(Registry, _Banks(self.bank)),
             vault=VAULT,
+            customer_keys=keys_in_memory(),
             keys=cast(Keys, None),
             clock=self.clock,
             route=ROUTE,

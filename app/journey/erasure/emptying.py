@@ -1,0 +1,78 @@
+"""Having nothing left of a customer in the tables, by what ``holdings.py`` says of each. Safe to repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, delete, select, text
+from sqlalchemy.orm import Session
+
+from app.db.many import among
+from app.db.unit_of_work import UnitOfWork
+from app.journey.erasure.holdings import HOLDINGS, UNPAID, Stays
+from app.journey.intake import originals
+from app.journey.intake.models import DeliveredBill, HeldBill, Original
+from consent.base import Base
+from consent.private import KeyKind, Private, emptied
+
+_GONE = (Stays.WHILE_HERE, Stays.SHORT)
+
+
+def empty(uow: UnitOfWork, customer_id: str) -> None:
+    """What goes at once: rows, and of rows that stay what tells who it was."""
+    uow.session.flush()
+    _drop_originals(uow.session, customer_id)
+    for table in reversed(Base.metadata.sorted_tables):  # those that refer to others before them
+        holding = HOLDINGS[table.name]
+        if holding.whose and holding.stays in _GONE:
+            _run(uow.session, f"DELETE FROM {table.name} WHERE {holding.whose}", customer_id)  # noqa: S608  # nosec B608  # our names
+    for name, where in UNPAID.items():
+        for column, value in HOLDINGS[name].forgotten.items():
+            _set(uow.session, name, column, value, where, customer_id)
+    for name, holding in HOLDINGS.items():
+        for column, value in holding.emptied.items():
+            _set(uow.session, name, column, value, holding.whose, customer_id)
+    _empty_private(uow.session, KeyKind.PROFILE, customer_id)
+    uow.session.expire_all()
+
+
+def forget(uow: UnitOfWork, customer_id: str) -> None:
+    """The rest: nobody can tell any more which payments these were."""
+    uow.session.flush()
+    for name, holding in HOLDINGS.items():
+        for column, value in holding.forgotten.items():
+            _set(uow.session, name, column, value, holding.whose, customer_id)
+    _empty_private(uow.session, KeyKind.RECORD, customer_id)
+    uow.session.expire_all()
+
+
+def _empty_private(session: Session, kind: KeyKind, customer_id: str) -> None:
+    """Also what older releases wrote in clear."""
+    for table in Base.metadata.sorted_tables:
+        holding = HOLDINGS[table.name]
+        for column in table.columns:
+            if isinstance(column.type, Private) and column.type.kind is kind and holding.stays not in _GONE:
+                nothing = emptied(column.type, customer_id, name="nothing")
+                _set(session, table.name, column.name, ":nothing", holding.whose, customer_id, nothing)
+
+
+def _drop_originals(session: Session, customer_id: str) -> None:
+    """The documents: by whose they are, and those of older releases, which have the name of their bytes alone, where
+    nobody else has the same."""
+    for table in (DeliveredBill, HeldBill):
+        hashes = session.scalars(select(table.sha256).where(table.customer_id == customer_id)).all()
+        names = {originals.name_of(customer_id, sha256) for sha256 in hashes}
+        others = select(table.sha256).where(among(session, table.sha256, hashes), table.customer_id != customer_id)
+        names |= set(hashes) - set(session.scalars(others))
+        session.execute(delete(Original).where(among(session, Original.name, names)))
+
+
+def _set(
+    session: Session, table: str, column: str, value: str, where: str, customer_id: str, *bound: BindParameter[Any]
+) -> None:
+    put = f"UPDATE {table} SET {column} = {value} WHERE ({where}) AND {column} IS NOT NULL"  # noqa: S608  # nosec B608  # our names
+    _run(session, put, customer_id, *bound)
+
+
+def _run(session: Session, statement: str, customer_id: str, *bound: BindParameter[Any]) -> None:
+    session.execute(text(statement).bindparams(bindparam("customer", customer_id), *bound))
