@@ -20,7 +20,7 @@ class ConsentStep(enum.Enum):
     CONSUME = enum.auto()
     REJECT = enum.auto()
     EXPIRE = enum.auto()
-    RESTORE = enum.auto()  #: the bank calls its payment accepted after all
+    RESTORE = enum.auto()  #: its payment may be executed after all
     CORRECT = enum.auto()  #: a record of the bank shows that its payment was executed after all
 
 
@@ -46,6 +46,7 @@ CONSENT = Lifecycle(
             *((S.CONSUMED, taken) for taken in (E.REJECT, E.EXPIRE, E.RESTORE, E.CORRECT)),
             (S.REJECTED, E.REJECT),
             (S.EXPIRED, E.EXPIRE),
+            (S.AWAITING_AUTHORISATION, E.RESTORE),  # its payment was closed before the bank had named it
         }
     ),
 )

@@ -30,8 +30,8 @@ from app.journey.payments.looks import follow_from
 from app.journey.payments.models import BankCall, Payment
 from app.journey.payments.reasons import Reason
 from app.journey.payments.speaker import beginner
-from app.journey.payments.states import OVER, PaymentState, PaymentStep, Source
-from app.journey.payments.step import begin, raise_fence, step
+from app.journey.payments.states import OVER, SETTLED_ONCE, PaymentState, PaymentStep, Source
+from app.journey.payments.step import begin, raise_fence, stand_after_all, step
 from app.journey.payments.terms import Terms, is_day_begun, kept_until, terms_of
 from app.journey.payments.way import trip_of
 from app.people import biller_queue, stops
@@ -329,10 +329,13 @@ def _with_link(services: Services, uow: UnitOfWork, payment: Payment, staged: St
 
 
 def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged: Staged) -> None:
-    """The bank may let it be approved in a way of its own: it is asked about, also when it was stopped meanwhile.
+    """The bank may let it be approved in a way of its own, so its outcome is not known, also when it was stopped
+    meanwhile: the bank is asked about it, and to drop it where it is not wanted.
 
     Not where it would be for us to submit it: nobody can give us the token.
     """
+    if payment.state in SETTLED_ONCE:
+        return  # by another of its orders, which is the one to be asked about
     if isinstance(services.banks.connector(payment.bank_id), Submits):
         if payment.state == PaymentState.INITIATING:
             _give_up(uow, payment, Reason.BANK_REFUSED, evidence="no way to approve was named")
@@ -347,8 +350,7 @@ def _without_link(services: Services, uow: UnitOfWork, payment: Payment, staged:
         _stage(uow, payment, staged)
         step(uow, payment, PaymentStep.LOSE_SIGHT, source=Source.BANK, evidence="no way to approve was named")
     else:
-        consent.state = ConsentState.REJECTED
-        payment.unwanted_since = payment.unwanted_since or uow.now  # its bank is asked to drop it
+        stand_after_all(uow, payment, answer=staged.raw_response)
     follow_from(uow, payment, run_at=uow.now)
 
 

@@ -45,7 +45,7 @@ class PaymentStep(enum.Enum):
     LOSE_SIGHT = enum.auto()
     NOT_FOUND = enum.auto()  #: past the fence, the bank knows no such order
     EXPIRE = enum.auto()
-    DOUBT = enum.auto()  #: the bank calls accepted what had not happened by its last word: not known again
+    DOUBT = enum.auto()  #: the bank calls accepted what had not happened, or has it after all: not known again
     CORRECT = enum.auto()  #: a record of the bank shows that what we closed as not done was executed (K5)
 
 

@@ -50,7 +50,7 @@ _AGREES = {
     **dict.fromkeys(CLOSED, (*_NO, Fact.NOT_FOUND)),
 }
 #: what its bank may say that it waits for an approval
-_NOT_ACCEPTED = (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN, *CLOSED)
+_NOT_ACCEPTED = (PaymentState.AWAITING_CUSTOMER, PaymentState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,9 +302,7 @@ def _may_not_be_approved(uow: UnitOfWork, payment: Payment, consent: Consent, wa
     if payment.accepted_at is not None or payment.state not in _NOT_ACCEPTED:
         return False
     if payment.unwanted_since is not None:
-        return True  # also where it was closed before its bank said that it has it
-    if payment.state in CLOSED:
-        return False
+        return True
     if uow.now >= consent.expires_at and rules.is_last_look(told_until=payment.told_until, now=uow.now):
         return True  # who approves it later may have paid, and nobody would ever tell us
     if way.is_approved:  # somebody approved it: perhaps the bank waits for a second person
@@ -331,8 +329,6 @@ def _take_in(uow: UnitOfWork, payment: Payment, heard: _Heard, *, asked_at: dt.d
                 promise_nothing(payment, now=uow.now)
         return
     told = status.fact is not Fact.NOT_FOUND
-    if payment.state in CLOSED and (status.fact in _NO or (not told and _is_past_fence(payment, asked_at))):
-        payment.unwanted_since = None  # its bank has it no more
     if told:
         payment.transaction_status = status.transaction_status[:35]
     if _is_doubted(uow, payment, status, asked_at=asked_at):
@@ -475,12 +471,7 @@ def _go_on(task: Task, uow: UnitOfWork, payment: Payment, *, not_before: dt.date
 def _next_look(task: Task, uow: UnitOfWork, payment: Payment) -> dt.datetime | None:
     way = way_of(uow.session, payment)
     if payment.state in OVER:
-        late = late_look(payment, way, now=uow.now)
-        if not _is_unwanted_order(uow, payment, way) or _is_past_fence(payment, uow.now):
-            return late
-        # its bank has it, and may let its customer approve it: it is asked to drop it until it says that it is gone
-        usual = _usual_look(task, payment, way, now=uow.now)
-        return usual if late is None else min(usual, late)
+        return late_look(payment, way, now=uow.now)
     # a token that does not open is looked for at the usual pace as long as it lives: nobody is asked by that
     is_dead = payment.told_until is None or uow.now >= payment.told_until or payment.looked_at == uow.now
     if payment.untold_since is not None and is_dead:
@@ -488,23 +479,13 @@ def _next_look(task: Task, uow: UnitOfWork, payment: Payment) -> dt.datetime | N
     soon = payment.silent_since or payment.doubted_since
     if soon is not None:
         return rules.look_in_silence(silent_since=soon, now=uow.now)
-    usual = _usual_look(task, payment, way, now=uow.now)
-    return _look_at_kept(task, uow, payment, payment.kept_until, usual=usual) if payment.kept_until else usual
-
-
-def _usual_look(task: Task, payment: Payment, way: Way, *, now: dt.datetime) -> dt.datetime:
-    return rules.next_look(
+    usual = rules.next_look(
         anchor=way.returned_at or way.given_out_at or payment.created_at,
         returned=way.returned_at is not None,
-        now=now,
+        now=uow.now,
         pace_s=task.services.banks.profile(payment.bank_id).poll_s,
     )
-
-
-def _is_unwanted_order(uow: UnitOfWork, payment: Payment, way: Way) -> bool:
-    """Closed before its bank had said that it has it: its customer may still be asked there to approve it."""
-    is_unwanted = way.has_trip and payment.state in CLOSED and payment.unwanted_since is not None
-    return is_unwanted and source_of(uow.session, payment) is not Source.BANK
+    return _look_at_kept(task, uow, payment, payment.kept_until, usual=usual) if payment.kept_until else usual
 
 
 def _look_at_kept(

@@ -187,6 +187,18 @@ def doubt(uow: UnitOfWork, payment: Payment, *, answer: bytes | None = None) -> 
         payment.unwanted_since = uow.now  # what happened while it was closed passed it by
 
 
+def stand_after_all(uow: UnitOfWork, payment: Payment, *, answer: bytes) -> None:
+    """The bank has what was closed when nobody knew that, and may let it be approved in a way of its own: not known
+    again. It has accepted nothing yet, so of this and the others of its invoice each gives way as ever.
+
+    The caller has raised the fence.
+    """
+    evidence = f"bank:{payment.transaction_status}"
+    step(uow, payment, PaymentStep.DOUBT, source=Source.BANK, evidence=evidence, answer=answer)
+    for each in (payment, *alive_of_invoice(uow.session, payment)):
+        _reconsider(uow, each)
+
+
 def _by_record(
     uow: UnitOfWork,
     payment: Payment,
@@ -254,7 +266,7 @@ def _move_claim(uow: UnitOfWork, payment: Payment, before: PaymentState, after: 
     elif before in NOT_DONE:
         invoices.reclaim(uow, claim_of(uow, payment))
         stop_new_versions(
-            uow, payment.invoice_id, evidence=f"the bank calls {payment.id} of the earlier bill accepted after all"
+            uow, payment.invoice_id, evidence=f"{payment.id} of the earlier bill may be executed after all"
         )
         _tell_twins(uow, payment)
     elif after is PaymentState.ACCEPTED:

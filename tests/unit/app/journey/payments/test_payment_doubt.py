@@ -410,7 +410,8 @@ def test_one_whose_way_of_approval_is_the_banks_own_is_asked_to_be_dropped(close
 
     house.bank.meanwhile = come_alive
     house.stage("pay_2", sca=None)
-    assert (house.payment("pay_2").state, house.payment("pay_2").unwanted_since) == ("rejected", house.clock.now)
+    assert (house.payment("pay_2").state, house.payment("pay_2").unwanted_since) == ("unknown", house.clock.now)
+    assert house.payment().unwanted_since is None  # which the bank has accepted, and was decided earlier
     assert house.balances() == {"inflight:pay_1": 9900, "biller:blr_1": -9900}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -18,10 +18,11 @@ from app.journey.payments.states import PaymentStep, Source
 from app.journey.payments.step import correct, step
 from app.journey.route import HANDLERS
 from app.services import Task
-from connectors.contract import Fact, PaymentOrder, PsuContext, ScaOAuth, Staged
+from connectors.contract import Authorised, Fact, PaymentOrder, PsuContext, ScaOAuth, Staged
 from connectors.errors import BankError, BankRefused, BankSilent, BankUnavailable
 from connectors.registry import UnknownBank
 from consent.models import Sealed
+from tests.support import factories
 from tests.support.installation import BASE_URL
 from tests.unit.app.journey.house import IBAN, MINUTE, PSU, SCA, House, lease_of, money, said
 
@@ -403,27 +404,106 @@ def test_paid_by_another_while_the_bank_thinks_its_link_is_given_to_nobody(house
 def test_stopped_while_the_bank_thinks_and_without_a_link_the_bank_is_asked_about_it(house: House) -> None:
     paid_meanwhile(house, stopped=True, sca=None)
     other = house.payment("pay_2")
-    assert (other.state, other.reason) == ("rejected", "paid_otherwise")
-    assert (house.consent("pay_2").state, house.trip("pay_2").left_at) == ("rejected", house.clock.now)
+    assert (other.state, other.reason, other.unwanted_since) == ("unknown", None, house.clock.now)
+    assert (house.consent("pay_2").state, house.trip("pay_2").left_at) == ("awaiting_authorisation", house.clock.now)
     assert other.fence_at == house.clock.now + LIFE + dt.timedelta(hours=24)
     assert house.due()["pay_2"] == house.clock.now
     assert house.due(INITIATE) == {}
 
 
-def closed(house: House) -> None:
-    """By what happens meanwhile, such as a correction of its bill."""
+def closed(house: House, *, unwanted: bool = True) -> None:
+    """By what happens meanwhile: its customer stops everything. Else it was given up, and may be paid."""
     with house.begin() as uow:
         payment = locked(uow.session, "pay_1")
-        step(uow, payment, PaymentStep.GIVE_UP, source=Source.WORKER, evidence="", reason=Reason.BILL_CORRECTED)
+        if unwanted:
+            factories.stop_everything(uow, customer_id=house.customer.id)
+        reason = Reason.STOPPED_ALL if unwanted else Reason.BANK_UNREACHABLE
+        step(uow, payment, PaymentStep.GIVE_UP, source=Source.WORKER, evidence="", reason=reason)
         uow.commit()
+
+
+def closed_without_a_link(house: House, *, unwanted: bool = True) -> None:
+    """Closed while the bank thinks, which then says that it has it and names no way to approve it."""
+    house.bill()
+    house.bank.meanwhile = lambda: closed(house, unwanted=unwanted)
+    house.stage(sca=None)
+    house.bank.meanwhile = lambda: None
+
+
+@pytest.mark.parametrize("unwanted", [True, False])
+def test_closed_while_the_bank_thinks_and_without_a_link_it_is_not_known(house: House, unwanted: bool) -> None:
+    """Its bank may let it be approved in a way of its own: nobody is told that it was not done, nor to pay again."""
+    closed_without_a_link(house, unwanted=unwanted)
+    payment, fence = house.payment(), house.clock.now + LIFE + rules.UNSTATED_LIFE
+    assert (payment.state, payment.accepted_at) == ("unknown", None)
+    assert (payment.fence_at, payment.know_by) == (fence, fence + rules.PROMISE)
+    assert payment.unwanted_since == (house.clock.now if unwanted else None)
+    assert house.history()[-1] == ("rejected", "unknown", "bank", "bank:RCVD")
+    assert house.last_answer() == b'{"status":"RCVD"}'
+    assert (house.invoice().state, house.balances()["inflight:pay_1"]) == ("in_payment", 9900)
+    assert house.told() == ["PaymentDecided", "PaymentFailed", "PaymentUnknown"]
+    house.follow(said("ACSC", Fact.DEBITED))
+    assert (house.payment().state, house.invoice().state) == ("settled", "paid")
+    assert house.consent().state == "consumed"
+
+
+@pytest.mark.parametrize("past_fence", [False, True])
+def test_closed_and_without_a_link_only_the_bank_or_the_fence_closes_it_again(house: House, past_fence: bool) -> None:
+    closed_without_a_link(house)
+    house.bank.answers["cancel"] = None  # it keeps it
+    house.follow(said("RCVD", Fact.WAITING))
+    assert house.outcomes("cancel") == ["kept"]
+    if past_fence:
+        house.clock.now += LIFE + rules.UNSTATED_LIFE + SECOND
+        house.hurry()
+    else:
+        house.clock.now = house.due()["pay_1"]
+    house.follow(said("404", Fact.NOT_FOUND))
+    assert house.payment().state == ("rejected" if past_fence else "unknown")
+    assert house.invoice().state == ("to_pay" if past_fence else "in_payment")
+
+
+def test_another_one_that_was_decided_meanwhile_gives_way_to_what_the_bank_has_after_all(house: House) -> None:
+    house.bill()
+
+    def meanwhile() -> None:
+        house.bank.meanwhile = lambda: None
+        closed(house, unwanted=False)
+        house.clock.now += SECOND
+        house.stage("pay_2")
+        house.bank.answers["initiate"] = replace(house.staged(), sca=None)
+
+    house.bank.meanwhile = meanwhile
+    house.stage()
+    other = house.payment("pay_2")
+    assert (house.payment().state, other.state, other.reason) == ("unknown", "cancelled", "another_under_way")
+    assert house.balances()["inflight:pay_1"] == 9900
+
+
+def test_what_one_of_its_orders_has_settled_is_not_asked_about_by_another_one(house: House) -> None:
+    """A sending that was frozen meanwhile brings the other, and no way to approve it."""
+    house.bill()
+
+    def meanwhile() -> None:
+        house.bank.meanwhile = lambda: None
+        house.clock.now += MINUTE
+        house.hurry(INITIATE)
+        house.run(INITIATE)
+        house.come_back(house.leave())
+        house.exchange(Authorised(access_token="t0ken", expires_in_s=600))
+        house.follow(said("ACSC", Fact.DEBITED))
+        house.bank.answers["initiate"] = replace(house.staged("late"), sca=None)
+
+    house.bank.meanwhile = meanwhile
+    house.stage()
+    assert house.outcomes("initiate") == ["staged", "staged"]
+    payment = house.payment()
+    assert (payment.state, payment.bank_payment_id, payment.unwanted_since) == ("settled", "bank-pay_1", None)
 
 
 def test_an_order_without_link_that_was_closed_meanwhile_is_asked_about_until_it_is_gone(house: House) -> None:
     """Its customer may still approve it: the bank is asked to drop it, at the pace of an open payment."""
-    house.bill()
-    house.bank.meanwhile = lambda: closed(house)
-    house.stage(sca=None)
-    house.bank.meanwhile = lambda: None
+    closed_without_a_link(house)
     house.bank.answers["cancel"] = SILENT
     house.follow(said("RCVD", Fact.WAITING))
     assert house.bank.verbs()[-1] == "cancel"
@@ -431,7 +511,8 @@ def test_an_order_without_link_that_was_closed_meanwhile_is_asked_about_until_it
     house.clock.now = house.due()["pay_1"]
     house.bank.answers["cancel"] = said("CANC", Fact.CANCELLED)
     house.follow(said("RCVD", Fact.WAITING))
-    assert house.payment().unwanted_since is None  # it is gone: asked about rarely, as anything that was closed
+    assert (house.payment().state, house.payment().reason) == ("cancelled", "stopped_all")
+    # it is gone: asked about rarely, as anything that was closed
     assert house.due()["pay_1"] > house.clock.now + dt.timedelta(minutes=30)
 
 
@@ -449,7 +530,7 @@ def test_what_a_bank_took_without_naming_a_way_is_heard_whoever_has_the_work_by_
     house.bank.answers["initiate"] = Staged(consent_id="pay_1", transaction_status="RCVD", sca=None, raw_response=b"{}")
     house.run(INITIATE)
     payment = house.payment()
-    assert (payment.state, payment.unwanted_since) == ("rejected", house.clock.now)
+    assert (payment.state, payment.unwanted_since) == ("unknown", house.clock.now)
     assert (house.due(INITIATE), house.due()) == ({}, {"pay_1": house.clock.now})
 
 
@@ -459,14 +540,13 @@ def test_closed_while_the_bank_thinks_what_is_left_is_paid_in_one(house: House, 
     house.bill()
     house.bank.meanwhile = lambda: closed(house)
     house.stage(sca=sca)
-    payment = house.payment()
-    assert (payment.state, payment.unwanted_since) == ("rejected", None if sca else house.clock.now)
-    assert (house.invoice().state, house.invoice().may_have_been_paid) == ("to_pay", True)
     if sca is None:
         house.bank.meanwhile = lambda: None
         house.bank.answers["cancel"] = said("CANC", Fact.CANCELLED)
         house.follow(said("RCVD", Fact.WAITING))
         assert [verb for verb, _ in house.bank.asked][-2:] == ["status", "cancel"]
+    assert house.payment().state == ("rejected" if sca else "cancelled")
+    assert (house.invoice().state, house.invoice().may_have_been_paid) == ("to_pay", True)
 
 
 @pytest.mark.parametrize("answer", [SILENT, BankUnavailable("busy")])
