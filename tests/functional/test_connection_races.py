@@ -123,12 +123,12 @@ def test_a_block_waits_for_the_bill_that_is_being_taken(
     real = taking._Desk.write
     states: list[bool] = []
 
-    def write(desk: taking._Desk, vault: object) -> set[str]:
+    def write(desk: taking._Desk) -> set[str]:
         if not blocking.is_alive() and not states:
             blocking.start()
             blocking.join(1.0)
             states.append(blocking.is_alive())
-        return real(desk, vault)  # type: ignore[arg-type]
+        return real(desk)
 
     monkeypatch.setattr(taking._Desk, "write", write)
     payee = {"name": biller.name, "iban": biller.iban}

@@ -87,7 +87,7 @@ def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_is_not_overtake
     real = taking._Desk.write
     seen: list[tuple[bool, bool, bool]] = []
 
-    def write(desk: taking._Desk, vault: object) -> set[str]:
+    def write(desk: taking._Desk) -> set[str]:
         if suspending.ident is None:
             suspending.start()
             await_a_lock(services, "%pg_advisory_xact_lock(%")
@@ -98,7 +98,7 @@ def test_a_suspension_waits_for_the_bill_that_is_being_taken_and_is_not_overtake
                     uow.session, biller_id=biller.id, iban=biller.iban, moment=uow.now, lock=True
                 )
             seen.append((suspending.is_alive(), second.is_alive(), may))
-        return real(desk, vault)  # type: ignore[arg-type]
+        return real(desk)
 
     monkeypatch.setattr(taking._Desk, "write", write)
     assert send(services, biller, address, "A-1").held == ()

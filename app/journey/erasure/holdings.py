@@ -219,7 +219,9 @@ HOLDINGS: dict[str, Holding] = {
         reference="NULL",
         evidence="'{}'",
     ),
-    "payment": _record("payments: amount, bank, state, times", bank_payment_id="'(erased) ' || COALESCE(consent_id, id)"),
+    "payment": _record(
+        "payments: amount, bank, state, times", bank_payment_id="'(erased) ' || COALESCE(consent_id, id)"
+    ),
     "payment_history": _record("how each came to its state, and the bank's answer", _OF_PAYMENT, answer="NULL"),
     "bank_call": _record(
         "what was sent to the bank, byte by byte, with the address of their device",
