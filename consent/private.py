@@ -5,7 +5,7 @@ A sealed value is ``~1:<kind>:<customer>:`` and nonce and ciphertext behind it; 
 column holds that text as one string.
 Each customer has two keys (``KeyKind``), kept apart from this database (``app/keys/customers.py``). Whose a value is
 stands on the row, and is said by hand where the row does not have it (``owned``): a value of nobody's is not stored.
-Values of before there were keys are read as they are, until they are sealed (``app/people/erasing.py``).
+Values of before there were keys are read as they are, until they are sealed (``quittance privacy seal``).
 
 Whoever may write to the database can put one customer's sealed value into another's row, and it opens there as what it
 was: the key says whose it is, not where it stands. What must not be moved is in the log.

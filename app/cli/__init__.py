@@ -22,6 +22,7 @@ from app.cli import (
     keys,
     new_standard,
     payments,
+    privacy,
     receipts,
     reconciliation,
     running,
@@ -34,6 +35,7 @@ from app.cli.words import Command
 GROUPS = (
     running,
     payments,
+    privacy,
     consents,
     work,
     reconciliation,
@@ -83,6 +85,7 @@ def _sentence(error: Exception) -> str | None:
     from connectors.profile import ProfileError
     from connectors.registry import UnusableBank
     from connectors.security.registration import RegistrationError
+    from consent.private import KeyMissing
 
     if isinstance(error, AppError):
         return error.detail
@@ -96,6 +99,7 @@ def _sentence(error: Exception) -> str | None:
     known = (
         SettingsError
         | KeysMissing
+        | KeyMissing
         | NoteError
         | ProfileError
         | DemoError

@@ -41,7 +41,7 @@ def _list(_: argparse.Namespace) -> int:
     from app.keys.rotation import list_keys
 
     with _engine() as engine:
-        print("\n".join(list_keys(engine, _vault())))
+        print("\n".join(list_keys(engine, _vault(), machinery.customer_keys())))
     return 0
 
 
@@ -67,7 +67,7 @@ def _rewrap(_: argparse.Namespace) -> int:
     from app.keys.rotation import rewrap
 
     with _engine() as engine:
-        lines, is_whole = rewrap(engine, _vault())
+        lines, is_whole = rewrap(engine, _vault(), machinery.customer_keys())
     print("\n".join(lines))
     return 0 if is_whole else 1
 
@@ -76,7 +76,7 @@ def _remove(chosen: argparse.Namespace) -> int:
     from app.keys.rotation import remove
 
     with _engine() as engine:
-        print("\n".join(remove(engine, _vault(), chosen.name)))
+        print("\n".join(remove(engine, _vault(), machinery.customer_keys(), chosen.name)))
     return 0
 
 

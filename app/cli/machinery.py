@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from app.keys.customers import CustomerKeys
     from app.services import Services
 
 
@@ -18,6 +19,25 @@ def engine() -> Engine:
     from config.settings import Settings
 
     return make_engine(Settings.from_environ().database_url)
+
+
+def opened_engine() -> Engine:
+    """The same, with what is sealed with the customers' own keys opened. Raises KeysMissing."""
+    from consent.private import open_with
+
+    return open_with(engine(), customer_keys())
+
+
+def customer_keys() -> CustomerKeys:
+    """Where the customers' own keys are. Raises KeysMissing."""
+    from app.keys.installation import Keys
+    from app.services import open_customer_keys, utc_now
+    from config.settings import Settings
+    from consent.vault import Vault
+
+    settings = Settings.from_environ()
+    keys = Keys.load(settings.keys)
+    return open_customer_keys(settings, Vault(keys.vault, active=keys.vault_active), clock=utc_now)
 
 
 def services() -> Services:

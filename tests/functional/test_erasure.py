@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from app.audit.sequencer import number_waiting
 from app.audit.verify import verify
+from app.cli import main
 from app.invariants import check
 from app.journey.connections.models import Connection
 from app.journey.erasure import service as erasure
@@ -313,3 +314,15 @@ def test_every_table_is_in_the_record_of_processing() -> None:
             assert each in table.columns, f"{table.name}.{each}"
         has_customer = "customer_id" in table.columns or table.name == "customer"
         assert not has_customer or "customer" in HOLDINGS[table.name].whose, f"{table.name}: whose is it?"
+
+
+def test_the_record_is_printed_from_the_tables(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUITTANCE_DEMO", "true")
+    assert main(["privacy", "record"]) == 0
+    said = capsys.readouterr().out
+    for name in metadata.tables:
+        assert f"| {name} |" in said
+    assert "| customer | name, e-mail address, language, time zone | profile: name, email |" in said
+    assert "for 5 years after a space was erased" in said

@@ -8,7 +8,7 @@ take the place of what is not null. What a private column holds goes with its ke
 (``consent/private.py``).
 """
 
-# ruff: noqa: S608, E501  (the SQL is all ours)
+# ruff: noqa: E501  (SQL)
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ _OF_CONSENT = "consent_id IN (SELECT id FROM consent WHERE customer_id = :custom
 _OF_REFUND = "refund_id IN (SELECT id FROM refund WHERE customer_id = :customer)"
 _OF_CONNECTION = "connection_id IN (SELECT id FROM connection WHERE customer_id = :customer)"
 _OF_BILL = "bill_id IN (SELECT id FROM delivered_bill WHERE customer_id = :customer)"
+_OF_HELD = "bill_id IN (SELECT id FROM held_bill WHERE customer_id = :customer)"
+_OF_PLAN = "plan_id IN (SELECT id FROM plan WHERE customer_id = :customer)"
 _OF_CALL = (
     "call_id IN (SELECT c.id FROM bank_call c JOIN payment p ON p.id = c.payment_id WHERE p.customer_id = :customer)"
 )
@@ -168,7 +170,7 @@ HOLDINGS: dict[str, Holding] = {
         data="what became of a line of such a file: number of the bill",
         purpose=Purpose.COMPANIES,
         stays=Stays.RECORD,
-        whose=f"{_OF_BILL} OR bill_id IN (SELECT id FROM held_bill WHERE customer_id = :customer)",
+        whose=f"{_OF_BILL} OR {_OF_HELD}",
         emptied={"number": "NULL", "problems": "'[]'"},
     ),
     "invoice": _record(
@@ -197,7 +199,7 @@ HOLDINGS: dict[str, Holding] = {
         evidence="'{}'",
     ),
     "plan": _record("on which days they meant to pay", _OF_INVOICE),
-    "plan_day": _record("each of these days", f"plan_id IN (SELECT id FROM plan WHERE {_OF_INVOICE})"),
+    "plan_day": _record("each of these days", _OF_PLAN),
     "paying_round": _goes("through which bills they are going", stays=Stays.SHORT),
     # ------------------------------------------------------------------------------------------------------- paying
     "customer_bank": _goes("which banks they use", Purpose.PAYING),

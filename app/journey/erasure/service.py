@@ -1,4 +1,4 @@
-"""Erasing a space: asked by a passkey, done once nothing is under way, for good. docs/privacy.md has the rules.
+"""Erasing a space: asked by a passkey, done once nothing is under way, for good. docs/erasing.md has the rules.
 
 Asking stops everything (app/people/stops.py): nothing more is begun, what can be stopped is stopped, consents end at
 their banks. Then the worker waits for what is under way, erases, and destroys the key of the profile; years later what

@@ -1,4 +1,4 @@
-"""The life cycle of an erasure: docs/privacy.md."""
+"""The life cycle of an erasure: docs/erasing.md."""
 
 from __future__ import annotations
 

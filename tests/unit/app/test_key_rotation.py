@@ -32,6 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -
     """The keys of an installation."""
     monkeypatch.setenv("QUITTANCE_DATA", str(tmp_path))
     monkeypatch.setenv("QUITTANCE_DATABASE_URL", database_url)
+    monkeypatch.setenv("QUITTANCE_CUSTOMER_KEYS_URL", f"sqlite:///{tmp_path}/customer-keys.sqlite3")
     monkeypatch.setenv("QUITTANCE_BASE_URL", "https://bills.example")
     Keys.init(tmp_path / "keys")
     return tmp_path / "keys"

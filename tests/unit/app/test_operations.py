@@ -24,6 +24,7 @@ def installation(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The command line's own database, with a dead letter, something that is late and something that waits."""
     monkeypatch.setenv("QUITTANCE_DATA", str(tmp_path))
     monkeypatch.setenv("QUITTANCE_DATABASE_URL", database_url)
+    monkeypatch.setenv("QUITTANCE_CUSTOMER_KEYS_URL", f"sqlite:///{tmp_path}/customer-keys.sqlite3")
     monkeypatch.setenv("QUITTANCE_BASE_URL", "https://bills.example")
     engine = make_engine(database_url)
     now = utc_now()
