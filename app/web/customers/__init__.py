@@ -26,6 +26,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     limits,
     messages,
     money,
+    opinions,
     own_bills,
     pages,
     payee,

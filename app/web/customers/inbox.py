@@ -42,6 +42,7 @@ from app.journey.invoices.read import (
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
+from app.journey.opinions.read import dispute_to_ask_of
 from app.journey.payments.coming import coming_payments, scheduled_days
 from app.journey.payments.read import decided_amounts, live_payments, not_known, payments_of_invoice
 from app.journey.plans.read import is_withdrawn_last, last_plans
@@ -221,6 +222,9 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         vetting = vetting_of(uow.session, biller_id=view.biller_id, now=uow.now) if view.biller_id else None
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
         in_parts = takes_parts(uow.session.get_one(Invoice, inv))
+        asks = None
+        if not me().read_only:
+            asks = dispute_to_ask_of(uow.session, answers, is_delivered=view.is_delivered, now=uow.now)
         ways = None
         if view.state == InvoiceState.TO_PAY:
             troubled = troubled_banks(uow.session, now=uow.now)
@@ -250,6 +254,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         refunds=refunds,
         error=error,
         undone=undone,
+        asks=asks,
         again=url_for("customers.bill", inv=inv) if error else "",
         payments=tries,
         steps=steps_of(purchase),
