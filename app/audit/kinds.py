@@ -39,6 +39,7 @@ class Kind(enum.StrEnum):
     CUSTOMER_STOPPED = "customer.stopped"
     STOP_LIFTED = "stop.lifted"
     PASSKEY_REMOVED = "passkey.removed"
+    OPERATOR_ACCESS = "operator.access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +344,12 @@ SOURCES = {
         since="removed_at",
         columns=("id", "customer_id", "made_at", "removed_at"),
         digests=("evidence",),
+    ),
+    Kind.OPERATOR_ACCESS: Source(
+        table="operator_access",
+        key=("id",),
+        since="at",
+        columns=("id", "customer_id", "by", "what", "subject_id", "because", "at"),
     ),
 }
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.journey.calendars.read import feeds_of
 from app.journey.refunds.read import accounts_read
 from app.journey.sharing.read import companies_told
-from app.people import sessions, tool_tokens
+from app.people import operators, sessions, tool_tokens
 from app.web.context import services
 from app.web.customers.pages import blueprint, me
 
@@ -22,6 +22,7 @@ def privacy() -> ResponseReturnValue:
         tools = tool_tokens.tools_of(uow.session, customer_id=customer_id)
         feeds = feeds_of(uow.session, customer_id=customer_id)
         signed_in = sessions.sessions_of(uow.session, customer_id=customer_id, now=uow.now)
+        accesses = operators.accesses_of(uow.session, customer_id=customer_id)
     return render_template(
         "customers/privacy.html",
         companies=companies,
@@ -29,4 +30,5 @@ def privacy() -> ResponseReturnValue:
         tools=tools,
         feeds=feeds,
         sessions=signed_in,
+        accesses=accesses,
     )
