@@ -90,6 +90,7 @@ def test_a_payment_that_did_not_go_through(journey: Journey) -> None:
     journey.wait(5)
     found = steps(journey, invoice_id)
     assert found["decision"][1].startswith("Your decision Missing Not decided anew since the last payment")
+    assert found["payment"][0] == "missing"
     assert "A payment of €100.00 did not go through" in found["payment"][1]
 
 
@@ -118,7 +119,7 @@ def test_a_receipt_of_a_payment_that_was_taken_back_is_void(journey: Journey) ->
     found = steps(journey, invoice_id)
     assert "then taken back by the bank" in found["payment"][1]
     assert "void: the bank took the payment back" in found["receipt"][1]
-    assert [found[key][0] for key in ("payment", "receipt")] == ["now", "now"]  # what was done, and what is missing
+    assert [found[key][0] for key in ("payment", "receipt")] == ["missing", "missing"]  # it is to be paid anew
 
 
 def test_what_was_said_instead_of_paying(journey: Journey) -> None:
@@ -126,7 +127,7 @@ def test_what_was_said_instead_of_paying(journey: Journey) -> None:
     answer_id = say(journey, invoice_id, "disputed", reason="not_received")
     found = steps(journey, invoice_id)
     assert found["decision"][0] == "now"
-    assert "You dispute it; " in found["decision"][1]
+    assert "You dispute it · " in found["decision"][1]
     assert found["payment"] == ("missing", "Payment Missing Not paid: you answered the bill otherwise")
     replies(journey, answer_id, accepts=False, said="It was delivered.")
     assert "said no" in steps(journey, invoice_id)["decision"][1]

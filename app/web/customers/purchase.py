@@ -46,7 +46,7 @@ class Stage(enum.StrEnum):
     DONE = "done"
     NOW = "now"  #: under way, or waiting for somebody
     MISSING = "missing"
-    NOT_NEEDED = "not_needed"
+    NOT_NEEDED = "not_needed"  #: or over, and of no use any more: what did not go through, or was taken back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +180,11 @@ def _decision(of: Purchase) -> Iterator[Entry]:
     """What its customer decided: what they said of the bill, what they plan, and what they signed."""
     decided = [*of.taken_back, *of.has_paid, *of.under_way]
     for each in sorted(decided, key=lambda one: one.decided_at):
-        yield Entry(code="signed", stage=Stage.DONE, on=each.decided_at, amount=each.amount, to="payment", id=each.id)
+        stage = Stage.NOT_NEEDED if _is_reversed(each) else Stage.DONE
+        yield Entry(code="signed", stage=stage, on=each.decided_at, amount=each.amount, to="payment", id=each.id)
     said = of.said
     if said is not None:
-        waits = said.is_open and said.reply_by is not None
-        yield Entry(code="said", stage=Stage.NOW if waits else Stage.DONE, on=said.said_at, answer=said)
+        yield Entry(code="said", stage=_stage_of(said), on=said.said_at, answer=said)
     plans = of.plan is not None and of.plan.stands and of.bill.state == InvoiceState.TO_PAY
     if plans and of.plan is not None:
         yield Entry(code="planned", stage=Stage.NOW, on=of.plan.next_on)
@@ -197,16 +197,23 @@ def _decision(of: Purchase) -> Iterator[Entry]:
         yield Entry(code=code, stage=Stage.NOT_NEEDED)
 
 
+def _stage_of(said: AnswerView) -> Stage:
+    """What its company has refused, or has ended with the bill, decides nothing any more."""
+    if said.is_open:
+        return Stage.DONE if said.reply_by is None else Stage.NOW
+    return Stage.DONE if said.state == AnswerState.ACCEPTED else Stage.NOT_NEEDED
+
+
 def _payment(of: Purchase) -> Iterator[Entry]:
     if of.not_done:
         last = of.not_done[0]
         text = str(len(of.not_done)) if len(of.not_done) > 1 else None
         to = "payments" if text else "payment"
         yield Entry(
-            code="tried", stage=Stage.DONE, on=last.updated_at, amount=last.amount, text=text, to=to, id=last.id
+            code="tried", stage=Stage.NOT_NEEDED, on=last.updated_at, amount=last.amount, text=text, to=to, id=last.id
         )
     for each in of.taken_back:
-        yield _of_payment("reversed", Stage.DONE, each, on=each.updated_at)
+        yield _of_payment("reversed", Stage.NOT_NEEDED, each, on=each.updated_at)
     for each in of.has_paid:
         yield _of_payment("paid-on-top" if each.on_top else "paid", Stage.DONE, each, on=each.settled_at)
     for each in of.under_way:
@@ -238,10 +245,8 @@ def _receipt(of: Purchase) -> Iterator[Entry]:
     for each in reversed(of.payments):
         receipt = of.receipts.get(each.id)
         if receipt is not None:
-            code = "receipt-void" if receipt.void else "receipt"
-            yield Entry(
-                code=code, stage=Stage.DONE, on=receipt.issued_at, text=receipt.number, to="receipt", id=receipt.id
-            )
+            code, stage = ("receipt-void", Stage.NOT_NEEDED) if receipt.void else ("receipt", Stage.DONE)
+            yield Entry(code=code, stage=stage, on=receipt.issued_at, text=receipt.number, to="receipt", id=receipt.id)
         elif each.truth is Truth.DONE:
             yield Entry(code="receipt-soon", stage=Stage.NOW)
     if of.under_way:
