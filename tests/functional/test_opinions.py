@@ -147,6 +147,7 @@ def test_its_company_is_told_nothing_of_one_answer(journey: Journey) -> None:
         assert "opinion" not in json.dumps([each.body.decode() for each in uow.session.scalars(select(WebhookMessage))])
 
 
+@pytest.mark.tampers  # opinions of payments that nobody made
 def test_counts_are_told_of_a_whole_month_and_of_enough_people(journey: Journey) -> None:
     later = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import event, select
 
@@ -92,6 +93,20 @@ def test_a_payment_that_did_not_go_through(journey: Journey) -> None:
     assert found["decision"][1].startswith("Your decision Missing Not decided anew since the last payment")
     assert found["payment"][0] == "missing"
     assert "A payment of €100.00 did not go through" in found["payment"][1]
+
+
+def test_what_was_signed_a_moment_ago(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bill is taken, and there is no payment yet."""
+    invoice_id = bill(journey)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.web.customers.decide.run_now", lambda *_, **__: False)
+        journey.confirm(invoice_id)
+    found = steps(journey, invoice_id)
+    assert found["decision"] == ("done", "Your decision Done You signed a payment just now")
+    assert found["payment"] == ("now", "Payment Under way Being prepared for your bank")
+    assert found["receipt"][0] == "missing"
+    journey.worker.run_until_idle()
+    assert stages(journey, invoice_id)[2:4] == ["done", "now"]
 
 
 def test_parts(journey: Journey) -> None:

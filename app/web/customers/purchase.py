@@ -101,6 +101,16 @@ class Purchase:
         return [each for each in reversed(self.payments) if each.truth not in (Truth.DONE, Truth.NOT_DONE)]
 
     @property
+    def is_being_prepared(self) -> bool:
+        """A payment was signed a moment ago, and there is nothing of it yet but that it has the bill."""
+        return self.bill.state == InvoiceState.IN_PAYMENT and not self.under_way
+
+    @property
+    def is_paid_unseen(self) -> bool:
+        """It is paid, by payments that are older than the last ones which the page has."""
+        return self.bill.state == InvoiceState.PAID and not self.has_paid
+
+    @property
     def taken_back(self) -> list[PaymentView]:
         """Those that were settled, and then taken back by the bank."""
         return [each for each in reversed(self.payments) if _is_reversed(each)]
@@ -182,6 +192,10 @@ def _decision(of: Purchase) -> Iterator[Entry]:
     for each in sorted(decided, key=lambda one: one.decided_at):
         stage = Stage.NOT_NEEDED if _is_reversed(each) else Stage.DONE
         yield Entry(code="signed", stage=stage, on=each.decided_at, amount=each.amount, to="payment", id=each.id)
+    if of.is_being_prepared:
+        yield Entry(code="signed-now", stage=Stage.DONE)
+    if of.is_paid_unseen:
+        yield Entry(code="signed", stage=Stage.DONE, amount=of.bill.paid)
     said = of.said
     if said is not None:
         yield Entry(code="said", stage=_stage_of(said), on=said.said_at, answer=said)
@@ -192,7 +206,7 @@ def _decision(of: Purchase) -> Iterator[Entry]:
         stops = bool(of.not_done or of.taken_back)
         code = "rest-undecided" if of.bill.paid.minor else "undecided-again" if stops else "undecided"
         yield Entry(code=code, stage=Stage.MISSING, amount=of.bill.to_pay)
-    elif not decided and said is None and not plans:
+    elif not decided and said is None and not plans and not of.is_being_prepared and not of.is_paid_unseen:
         code = "nothing-to-decide" if of.bill.state == InvoiceState.CLEARED else "decided-elsewhere"
         yield Entry(code=code, stage=Stage.NOT_NEEDED)
 
@@ -218,6 +232,10 @@ def _payment(of: Purchase) -> Iterator[Entry]:
         yield _of_payment("paid-on-top" if each.on_top else "paid", Stage.DONE, each, on=each.settled_at)
     for each in of.under_way:
         yield _of_payment("under-way", Stage.NOW, each, on=None)
+    if of.is_being_prepared:
+        yield Entry(code="being-prepared", stage=Stage.NOW)
+    if of.is_paid_unseen:
+        yield Entry(code="paid", stage=Stage.DONE, amount=of.bill.paid)
     yield from _unpaid(of)
 
 
@@ -249,7 +267,9 @@ def _receipt(of: Purchase) -> Iterator[Entry]:
             yield Entry(code=code, stage=stage, on=receipt.issued_at, text=receipt.number, to="receipt", id=receipt.id)
         elif each.truth is Truth.DONE:
             yield Entry(code="receipt-soon", stage=Stage.NOW)
-    if of.under_way:
+    if of.is_paid_unseen:
+        yield Entry(code="receipt-listed", stage=Stage.DONE, to="receipts")
+    if of.under_way or of.is_being_prepared:
         yield Entry(code="no-receipt-yet", stage=Stage.MISSING)
     elif of.is_elsewhere and of.bill.state != InvoiceState.PAID:
         yield Entry(code="no-receipt-elsewhere", stage=Stage.NOT_NEEDED)
