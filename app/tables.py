@@ -19,6 +19,7 @@ import app.journey.invoices.models
 import app.journey.ledger.models
 import app.journey.matching.models
 import app.journey.notices.models
+import app.journey.opinions.models
 import app.journey.outlook.models
 import app.journey.payments.models
 import app.journey.plans.models

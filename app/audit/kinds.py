@@ -41,6 +41,7 @@ class Kind(enum.StrEnum):
     CUSTOMER_STOPPED = "customer.stopped"
     STOP_LIFTED = "stop.lifted"
     PASSKEY_REMOVED = "passkey.removed"
+    OPERATOR_ACCESS = "operator.access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +380,12 @@ SOURCES = {
         columns=("id", "customer_id", "made_at", "removed_at"),
         digests=("evidence",),
         key_kind=KeyKind.PROFILE,
+    ),
+    Kind.OPERATOR_ACCESS: Source(
+        table="operator_access",
+        key=("id",),
+        since="at",
+        columns=("id", "customer_id", "by", "what", "subject_id", "because", "at"),
     ),
 }
 

@@ -48,7 +48,7 @@ def _voided(_: argparse.Namespace) -> int:
     with machinery.services().reading() as uow:
         found = voided_often(uow.session)
     for one in found:
-        print(f"{one.invoice_id}  {one.biller_name}: {one.number}  payments stopped by corrections {one.times}")
+        print(f"{one.invoice_id}  {one.biller_name}  payments stopped by corrections {one.times}")
     print(f"{len(found)} bills")
     return 0
 

@@ -1,4 +1,7 @@
-"""`quittance reconcile`: where banks and billers say something else than we do."""
+"""`quittance reconcile`: where banks and billers say something else than we do.
+
+The list has ids and codes. Amounts and accounts are shown to who says why, and the customer of the payment sees that.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli import machinery
-from app.cli.words import a_count, add_word
+from app.cli.words import a_count, add_reason, add_word
 
 
 def add(words: Any) -> None:
@@ -22,6 +25,9 @@ def add(words: Any) -> None:
     statement.add_argument("files", metavar="FILE", nargs="+", type=Path)
     ask = add_word(verbs, "ask", _ask, "ask the banks about open and recently settled payments now")
     ask.add_argument("--since", type=a_count, default=7, metavar="DAYS", help="what settled within so many days (7)")
+    show = add_word(verbs, "show", _show, "read what each side says; the customer of the payment sees who did, and why")
+    show.add_argument("difference", help="dif_…")
+    add_reason(show)
     accept = add_word(verbs, "accept", _accept, "note what a difference is; it is listed apart from then on")
     accept.add_argument("difference", help="dif_…")
     accept.add_argument("--because", required=True, help="what it is, and where that is written down")
@@ -43,10 +49,21 @@ def _reconcile(_: argparse.Namespace) -> int:
     with machinery.services().reading() as uow:
         found = differences(uow.session)
     for one in found:
-        print(one)
+        noted = f"  accepted {one.noted_at:%Y-%m-%d}: {one.because}" if one.noted_at is not None else ""
+        print(f"{one.id}  {one.code}  {one.payment_id or one.end_to_end_id or '-'}{noted}")
     still_open = sum(one.because is None for one in found)
     print(f"{still_open} open differences, {len(found) - still_open} accepted")
     return 1 if still_open else 0
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    from app.journey.sharing.operators import look_at_difference
+
+    with machinery.services().unit_of_work() as uow:
+        found = look_at_difference(uow, difference_id=chosen.difference, by=chosen.by, because=chosen.because)
+        uow.commit()
+    print(found)
+    return 0
 
 
 def _statement(chosen: argparse.Namespace) -> int:

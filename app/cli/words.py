@@ -17,6 +17,14 @@ def add_word(words: Any, name: str, command: Command | None, about: str) -> argp
     return parser
 
 
+def add_reason(parser: argparse.ArgumentParser) -> None:
+    """Of a word that shows what stands in a customer's space: who looks, and why. Its customer sees both."""
+    parser.add_argument("--by", required=True, metavar="OPERATOR", help="who looks: a name without spaces")
+    parser.add_argument(
+        "--because", required=True, metavar="REASON", help="why, in a sentence: the customer whose it is reads it"
+    )
+
+
 def a_count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 10_000:
         raise argparse.ArgumentTypeError("a number from 1 to 10000")

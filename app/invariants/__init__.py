@@ -2,9 +2,9 @@
 
 The letters are groups: A connections, B claims, C calls that could lead to money, D states, E consents,
 F ledger and receipts, G telling, H the log, J refunds, L liveness (nothing waits longer than it may), M messages to
-customers, N answers to bills, P payee accounts, S stops, V billers, Y plans. Many are constraints of the tables as
-well: what two things keep, one mistake does not break. The queries read tables only, so that they judge the code and do
-not repeat it.
+customers, N answers to bills, O opinions, P payee accounts, S stops, V billers, Y plans. Many are constraints of the
+tables as well: what two things keep, one mistake does not break. The queries read tables only, so that they judge the
+code and do not repeat it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from app.invariants.connections import CONNECTIONS
 from app.invariants.ledger import LEDGER
 from app.invariants.liveness import LIVENESS
 from app.invariants.log import LOG
+from app.invariants.opinions import OPINIONS
 from app.invariants.payments import PAYMENTS
 from app.invariants.people import PEOPLE
 from app.invariants.plans import PLANS
@@ -43,6 +44,7 @@ INVARIANTS: Sequence[Invariant] = (
     *ANSWERS,
     *PLANS,
     *REFUNDS,
+    *OPINIONS,
     *LIVENESS,
 )
 

@@ -122,6 +122,21 @@ class Stop(Base):
     lifted_evidence: Mapped[dict[str, Any] | None]  # the passkey assertion
 
 
+class OperatorAccess(Base):
+    """Somebody of the operator's read what stands in a customer's space, and said why."""
+
+    __tablename__ = "operator_access"
+    __table_args__ = (CheckConstraint("what IN ('held_bill', 'bill', 'payment')", name="what_known"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    by: Mapped[str] = mapped_column(String(60))  # a person
+    what: Mapped[str] = mapped_column(String(9))
+    subject_id: Mapped[str] = mapped_column(Id)  # of the held bill, the bill (its invoice) or the payment
+    because: Mapped[str] = mapped_column(String(300))
+    at: Mapped[dt.datetime]
+
+
 class ToolToken(Base):
     """By which a customer's own tool may read what is here, and do nothing. The row holds only its SHA-256."""
 

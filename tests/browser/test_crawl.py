@@ -232,6 +232,8 @@ def test_a_visitor_finds_everything_of_the_customer_they_visit(screen: Screen, w
         "/receipts",
         "/messages",
         "/calendar",
+        "/privacy",
+        "/companies/blr_…/given",
         "/security",
     } <= kinds
 

@@ -82,6 +82,7 @@ def test_pictures_of_a_stranger_and_of_a_visit(screen: Screen, pictures: Where, 
             "visit-confirm": f"{bill}/pay?bank=horizon",
             "visit-receipts-empty": "/receipts",
             "visit-security": "/security",
+            "visit-privacy": "/privacy",
             "error-404": "/bills/inv_00000000000000000000000000000000",
         },
     )
@@ -544,6 +545,7 @@ def test_pictures_of_companies(screens: Screens, screen: Screen, pictures: Where
     _press(screen, pages[INTERNET.slug], "ask", reference="K-204417")
     _until_chip(screen, pages[INTERNET.slug], "Active")
     _take(screen, pictures, "company-active")
+    _take_all(screen, pictures, {"company-given": f"{pages[INTERNET.slug]}/given"})
     _until_chip(screen, pages[WATER.slug], "Not confirmed")
     _take(screen, pictures, "company-refused")
     _press(screen, pages[INTERNET.slug], "mute")

@@ -195,6 +195,10 @@ def test_the_command_line_lists_releases_and_discards(
     first, second = swapped(journey, "swap-1"), swapped(journey, "swap-2")
     assert main(["bill", "held"]) == 0
     said = capsys.readouterr().out
+    assert f"{first}  2026-11-23  {journey.biller.name}: account-not-registered" in said
+    assert "swap-1" not in said  # what stands in it is read by who says why
+    assert main(["bill", "show", first, "--by", "ada", "--because", "its company called"]) == 0
+    said = capsys.readouterr().out
     assert f"{first}  2026-11-23  {journey.biller.name}: swap-1, 84.20 EUR" in said
     assert "The account in the bill is not registered as yours" in said
     assert main(["bill", "discard", second]) == 0

@@ -122,6 +122,7 @@ BEGINS_NOTHING = {
     *("make_code", "withdraw_code", "invite"),
     *("stop_consent", "add_bank", "remove_bank", "pay_first"),  # what is allowed at banks ends; what comes first
     *("make_tool", "tool_ceremony", "end_tool"),  # programs read
+    *("say_of_payment", "say_of_dispute"),  # whether it was easy
     "say_of_refund",  # what is said of a refund, and an account that is taken back
     "check_terms",  # which draws a page
 }

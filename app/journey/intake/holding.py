@@ -197,6 +197,21 @@ def held_bills(session: Session, *, now: dt.datetime, customer_id: str | None = 
     return [_view(held, biller, known.get(biller.id, []), stopped) for held, biller in rows]
 
 
+def held_bill(session: Session, *, held_id: str, now: dt.datetime) -> tuple[str, HeldView]:
+    """Whose it is, and one of them as ``held_bills`` has it. Raises NotFound."""
+    found = session.execute(
+        select(HeldBill, Biller)
+        .join(Biller, Biller.id == HeldBill.biller_id)
+        .where(HeldBill.id == held_id, HeldBill.ended_as.is_(None))
+    ).one_or_none()
+    if found is None:
+        raise NotFound("held bill")
+    held, biller = found
+    known = accounts.open_accounts(session, biller_ids={biller.id}, now=now)
+    stopped = accounts.stopped_ibans(session, biller_ids={biller.id})
+    return held.customer_id, _view(held, biller, known.get(biller.id, []), stopped)
+
+
 def _view(
     held: HeldBill, biller: Biller, known: Sequence[KnownAccount], stopped: Collection[tuple[str, str]]
 ) -> HeldView:

@@ -55,6 +55,16 @@ class ReceiptView:
     void: bool  #: the bank took the payment back later, whatever became of it then
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptInShort:
+    """One receipt beside its payment."""
+
+    id: str
+    number: str
+    issued_at: dt.datetime
+    void: bool  #: as of ReceiptView
+
+
 def receipts_of(session: Session, *, customer_id: str) -> list[ReceiptView]:
     """A customer's receipts, newest first."""
     rows = session.execute(
@@ -75,6 +85,21 @@ def receipt_ids(session: Session, *, payment_ids: Sequence[str]) -> dict[str, st
     """For each payment that has one: its receipt."""
     rows = session.execute(select(Receipt.payment_id, Receipt.id).where(Receipt.payment_id.in_(payment_ids))).all()
     return {row[0]: row[1] for row in rows}
+
+
+def receipts_in_short(session: Session, *, payment_ids: Sequence[str]) -> dict[str, ReceiptInShort]:
+    """The same with what stands beside a payment."""
+    rows = session.execute(
+        select(Receipt, Payment)
+        .join(Payment, Payment.id == Receipt.payment_id)
+        .where(Receipt.payment_id.in_(payment_ids))
+    )
+    return {
+        payment.id: ReceiptInShort(
+            id=receipt.id, number=receipt.number, issued_at=receipt.issued_at, void=payment.was_taken_back
+        )
+        for receipt, payment in rows
+    }
 
 
 def _select() -> Select[*tuple[Any, ...]]:

@@ -188,6 +188,20 @@ def accounts_of_company(session: Session, *, biller_id: str, customer_id: str) -
     return tuple(_account_view(account, refund, invoice) for account, refund, invoice in rows)
 
 
+def accounts_read(session: Session, *, customer_id: str) -> list[tuple[str, AccountView]]:
+    """The accounts of a customer that a company has read, with its name: what was read last first."""
+    rows = session.execute(
+        select(RefundAccount, Refund, Invoice, Biller.name)
+        .join(Refund, Refund.id == RefundAccount.refund_id)
+        .join(Invoice, Invoice.id == Refund.invoice_id)
+        .join(Biller, Biller.id == Refund.biller_id)
+        .where(Refund.customer_id == customer_id, RefundAccount.last_read_at.is_not(None))
+        .order_by(RefundAccount.last_read_at.desc(), RefundAccount.id)
+        .limit(ACCOUNTS_SHOWN_MOST)
+    )
+    return [(name, _account_view(account, refund, invoice)) for account, refund, invoice, name in rows]
+
+
 def _account_view(account: RefundAccount, refund: Refund, invoice: Invoice) -> AccountView:
     return AccountView(
         mask=account.mask,

@@ -42,15 +42,17 @@ from app.journey.invoices.read import (
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
+from app.journey.opinions.read import dispute_to_ask_of
 from app.journey.payments.coming import coming_payments, scheduled_days
 from app.journey.payments.read import decided_amounts, live_payments, not_known, payments_of_invoice
 from app.journey.plans.read import is_withdrawn_last, last_plans
-from app.journey.receipts.read import receipt_ids
+from app.journey.receipts.read import receipt_ids, receipts_in_short
 from app.journey.refunds.read import refunds_of_bill
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
 from app.web.context import services
 from app.web.customers.pages import blueprint, me, named_payment, note_seen
+from app.web.customers.purchase import Purchase, steps_of
 from app.web.customers.together import round_now
 from app.web.customers.verdicts import allowed_views, ways_of_bill, ways_view
 from connectors.money import Money
@@ -211,7 +213,7 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         tries = payments_of_invoice(uow.session, invoice_id=inv, customer_id=customer.id, now=uow.now)
         payments = live_payments(uow.session, invoice_ids=[inv])
         decided = decided_amounts(uow.session, invoice_ids=[inv])
-        receipts = receipt_ids(uow.session, payment_ids=[payment.id for payment in tries])
+        issued = receipts_in_short(uow.session, payment_ids=[payment.id for payment in tries])
         chain = chain_of(uow.session, invoice_id=inv, customer_id=customer.id)
         alike = likeness(uow.session, invoice_id=inv, now=uow.now)
         same = twins(uow.session, invoice_id=inv)
@@ -220,11 +222,19 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         vetting = vetting_of(uow.session, biller_id=view.biller_id, now=uow.now) if view.biller_id else None
         account = account_view(uow.session, invoice_id=inv, customer=customer, now=uow.now)
         in_parts = takes_parts(uow.session.get_one(Invoice, inv))
+        asks = None
+        if not me().read_only:
+            asks = dispute_to_ask_of(uow.session, answers, is_delivered=view.is_delivered, now=uow.now)
         ways = None
         if view.state == InvoiceState.TO_PAY:
             troubled = troubled_banks(uow.session, now=uow.now)
             ways = ways_of_bill(uow, view, customer_id=customer.id, troubled=troubled)
     note_seen(view)
+    receipts = {payment_id: each.id for payment_id, each in issued.items()}
+    tries = [named_payment(payment, receipts.get(payment.id)) for payment in tries]
+    purchase = Purchase(
+        bill=view, answers=answers, plan=plan, payments=tries, receipts=issued, chain=chain, refunds=refunds
+    )
     return render_template(
         "customers/bill.html" if view.is_delivered else "customers/own_bill.html",
         likeness=alike,
@@ -244,8 +254,10 @@ def bill_page(inv: str, *, error: str | None = None) -> str:
         refunds=refunds,
         error=error,
         undone=undone,
+        asks=asks,
         again=url_for("customers.bill", inv=inv) if error else "",
-        payments=[named_payment(payment, receipts.get(payment.id)) for payment in tries],
+        payments=tries,
+        steps=steps_of(purchase),
     )
 
 

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import Conflict, NotFound, TooLate
 from app.journey.consents.read import payer_mask_of
 from app.journey.invoices.read import invoice_view
+from app.journey.opinions.read import asks_of_payment
 from app.journey.payments import access
 from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
@@ -76,9 +77,12 @@ def payment(pay: str) -> ResponseReturnValue:
         _must_be_decided(pay)
         return render_template("customers/leave.html", payment=None, ready=False)
     chosen = bill = mask = None
+    asks = False
     if not limited:
         with services().reading() as uow:
             chosen = round_now(uow)
+            if not me().read_only and not view.on_top:
+                asks = asks_of_payment(uow.session, view, is_delivered=view.is_delivered, now=uow.now)
             mask = payer_mask_of(uow.session, view.consent_id) if view.consent_id else None
             if view.may_pay_again or view.truth is Truth.SCHEDULED:  # until when it is to be paid, and what that takes
                 customer = me().customer
@@ -92,6 +96,7 @@ def payment(pay: str) -> ResponseReturnValue:
         just_back="back" in request.args,
         refresh_s=REFRESH_S if _may_change_soon(view) else None,
         limited=limited,
+        asks=asks,
         round=chosen.view if chosen else None,
         next_href=chosen.next_href if chosen else None,
         at_once=chosen.at_once if chosen else 0,

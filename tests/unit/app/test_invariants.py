@@ -247,6 +247,39 @@ def a_day_that_was_forgotten(books: Books) -> None:
     books.change("plan_day", waiting, look_at=books.now - 2 * HOUR)
 
 
+def _said_of(books: Books, about: str = "payment", **changes: Any) -> None:
+    """Its customer said whether it was easy."""
+    where = {"payment": "state = 'settled' AND biller_id IS NOT NULL", "dispute": "biller_id IS NOT NULL"}
+    of = books.one({"payment": "payment", "dispute": "bill_answer"}[about], where[about])
+    both = {"customer_id": of["customer_id"], "biller_id": of["biller_id"]}
+    books.copy("opinion", {"subject_id": of["id"], "about": about, "word": "yes", "at": books.now, **both}, **changes)
+
+
+@_breaks("O1")
+def an_opinion_of_a_payment_that_never_settled(books: Books) -> None:
+    _said_of(books, subject_id=books.payment("rejected", "biller_id IS NOT NULL")["id"])
+
+
+@_breaks("O1")
+def an_opinion_of_nothing(books: Books) -> None:
+    _said_of(books, subject_id="pay_x")
+
+
+@_breaks("O1")
+def an_opinion_of_somebody_elses_payment(books: Books) -> None:
+    _said_of(books, customer_id="cus_x")
+
+
+@_breaks("O1")
+def an_opinion_of_another_company(books: Books) -> None:
+    _said_of(books, biller_id="blr_x")
+
+
+@_breaks("O1")
+def an_opinion_of_what_is_no_answered_dispute(books: Books) -> None:
+    _said_of(books, "dispute", subject_id=books.one("bill_answer", "kind <> 'disputed'")["id"])
+
+
 def _given_back(books: Books) -> tuple[Row, Row]:
     """As if two refunds were promised of a bill long ago, before there was a log; an account was released for the
     second, which was sent, and all were well. Their rows."""
@@ -1484,6 +1517,7 @@ def test_all_are_silent_where_all_is_well(bare: Engine, lived: Lived) -> None:
         assert broken_in(connection, lived.clock.now) == set()
         _paid_under(Books(connection, lived.clock.now))
         _given_back(Books(connection, lived.clock.now))
+        _said_of(Books(connection, lived.clock.now))
         assert broken_in(connection, lived.clock.now) == set()
 
 
