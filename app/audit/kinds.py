@@ -39,6 +39,9 @@ class Kind(enum.StrEnum):
     CUSTOMER_STOPPED = "customer.stopped"
     STOP_LIFTED = "stop.lifted"
     PASSKEY_REMOVED = "passkey.removed"
+    CODE_USED = "recovery_code.used"
+    RECOVERY_BEGUN = "recovery.begun"
+    RECOVERY_ENDED = "recovery.ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +346,25 @@ SOURCES = {
         since="removed_at",
         columns=("id", "customer_id", "made_at", "removed_at"),
         digests=("evidence",),
+    ),
+    # by which somebody came to a new passkey without one of before: nothing of the code itself
+    Kind.CODE_USED: Source(
+        table="recovery_code",
+        key=("id",),
+        since="used_at",
+        columns=("id", "customer_id", "made_at", "used_at"),
+        only="used_at IS NOT NULL",
+    ),
+    Kind.RECOVERY_BEGUN: Source(
+        table="recovery", key=("id",), since="began_at", columns=("id", "customer_id", "began_at", "opens_at")
+    ),
+    Kind.RECOVERY_ENDED: Source(
+        table="recovery",
+        key=("id",),
+        since="ended_at",
+        columns=("id", "customer_id", "state", "ended_at"),
+        digests=("evidence",),
+        only="ended_at IS NOT NULL",
     ),
 }
 

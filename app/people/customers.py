@@ -16,6 +16,8 @@ from consent.base import new_id
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 LOCALES = ("en", "fr")
+#: of one address that are looked at
+SPACES_MOST = 50
 #: by their own clock
 MORNING = dt.time(6)
 
@@ -24,10 +26,15 @@ def checked_name_and_email(name: object, email: object) -> tuple[str, str]:
     """Strip and check what a person typed. Raises Invalid naming the field."""
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= 100 or not name.strip().isprintable():
         raise _field("name", "Write your name, at most 100 characters.")
+    return name.strip(), checked_email(email)
+
+
+def checked_email(email: object) -> str:
+    """The same for an address alone."""
     address = email.strip() if isinstance(email, str) else ""
     if len(address) > 254 or not address.isprintable() or not _EMAIL.fullmatch(address):
         raise _field("email", "Write an e-mail address like camille@example.org.")
-    return name.strip(), address.lower()
+    return address.lower()
 
 
 def add_customer(
@@ -52,6 +59,12 @@ def add_customer(
 def demo_customers(session: Session) -> list[Customer]:
     """Those that may be visited read-only while the demo setting is on."""
     return list(session.scalars(select(Customer).where(Customer.demo).order_by(Customer.id).limit(10)))
+
+
+def customers_with_address(session: Session, address: str) -> list[Customer]:
+    """Whose space names this e-mail address, the oldest first: there may be several, and some may not own it."""
+    found = select(Customer).where(Customer.email == address).order_by(Customer.created_at, Customer.id)
+    return list(session.scalars(found.limit(SPACES_MOST)))
 
 
 def today_of(customer: Customer, now: dt.datetime) -> dt.date:
