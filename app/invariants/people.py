@@ -117,8 +117,8 @@ PEOPLE: tuple[Invariant, ...] = (
     ),
     holds(
         "S3",
-        "while a way back by e-mail waits everything of its customer's is stopped; and none came to a new passkey, or to a"
-        " session that could make one, before three days were over",
+        "while a way back by e-mail waits everything of its customer's is stopped; and none came to a new passkey, or"
+        " to a session that could make one, before three days were over",
         "SELECT r.id FROM recovery r WHERE r.state = 'waiting' AND NOT EXISTS"
         " (SELECT 1 FROM stop s WHERE s.customer_id = r.customer_id AND s.lifted_at IS NULL)"
         " UNION ALL SELECT r.id FROM recovery r WHERE r.state = 'done' AND {seconds:r.ended_at,r.began_at} < 259200"

@@ -62,7 +62,7 @@ def may_recover(customer: Customer, *, now: dt.datetime) -> bool:
     return customer.email_proven_at is not None and (changed is None or now - changed >= ADDRESS_SETTLES)
 
 
-# ------------------------------------------------------------------------------------------------------ asking for words
+# ----------------------------------------------------------------------------------------------------- asking for words
 
 
 def ask(vault: Vault, uow: UnitOfWork, address: str) -> str:
@@ -74,7 +74,7 @@ def ask(vault: Vault, uow: UnitOfWork, address: str) -> str:
 
 
 def ask_to_open(uow: UnitOfWork, recovery: Recovery) -> str:
-    """The wait is over: fresh words, for the browser in which it began. Raises TooLate, and Conflict before its time."""
+    """The wait is over: fresh words, for the browser in which it began. Raises TooLate, also before its time."""
     _must_be_open(recovery, now=uow.now)
     return _attempt(uow, recovery.id)[1]
 
@@ -159,7 +159,7 @@ def _row_of_words(attempt: RecoveryAttempt, customer_id: str) -> str:
     return f"customer:{customer_id}:recovery:{attempt.id}"
 
 
-# ---------------------------------------------------------------------------------------------------------------- its wait
+# ------------------------------------------------------------------------------------------------------------- its wait
 
 
 def begin(uow: UnitOfWork, customer_id: str) -> tuple[Recovery, str]:
@@ -199,7 +199,7 @@ def of_browser(session: Session, secret: str) -> Recovery | None:
 
 
 def to_open(uow: UnitOfWork, recovery_id: str) -> Recovery:
-    """It, locked, while it is open. Raises TooLate once it is over, Conflict before its time."""
+    """It, locked, while it is open. Raises TooLate once it is over, and before its time."""
     recovery = uow.session.get(Recovery, recovery_id, with_for_update=True, populate_existing=True)
     if recovery is None:
         raise NotFound("recovery")
@@ -236,7 +236,7 @@ def _end(uow: UnitOfWork, recovery: Recovery, step: RecoveryStep, *, evidence: d
     entries.write(uow, Kind.RECOVERY_ENDED, recovery)
 
 
-# ----------------------------------------------------------------------------------------------------------- housekeeping
+# --------------------------------------------------------------------------------------------------------- housekeeping
 
 
 def look_at_waiting(uow: UnitOfWork) -> None:

@@ -67,8 +67,8 @@ def start_making(uow: UnitOfWork, *, party: RelyingParty, signed_in: SignedIn) -
 def make(
     uow: UnitOfWork, *, party: RelyingParty, signed_in: SignedIn, ceremony: object, credential: dict[str, Any]
 ) -> list[str]:
-    """Ten new ones, which nobody can be told again; of those of before none counts any more. Raises Invalid, NotAllowed,
-    and Conflict while everything is stopped."""
+    """Ten new ones, which nobody can be told again; of those of before none counts any more. Raises Invalid,
+    NotAllowed, and Conflict while everything is stopped."""
     signed_in.check_acts()
     customer_id = signed_in.customer.id
     lock_customer(uow.session, customer_id)

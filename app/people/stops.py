@@ -111,8 +111,8 @@ def stop_everything(services: Services, *, signed_in: SignedIn) -> None:
 
 
 def end_what_is_open(uow: UnitOfWork, customer_id: str) -> None:
-    """Their own tools read nothing more, and whoever is at a bank for them cannot go on from there. The caller has taken
-    their turn (``take_turn``). A stop that stands only for a recovery is one of everything from now on."""
+    """Their own tools read nothing more, and whoever is at a bank for them cannot go on from there. The caller has
+    taken their turn (``take_turn``). A stop that stands only for a recovery is one of everything from now on."""
     stop = standing(uow.session, customer_id)
     if stop is not None:
         stop.paused_by = None
@@ -128,8 +128,8 @@ def take_turn(session: Session, customer_id: str) -> None:
 
 
 def pause(uow: UnitOfWork, for_it: Recovery, *, at: dt.datetime) -> None:
-    """Nothing of theirs is begun while this recovery waits, nor afterwards until a passkey lifts that: a stop like every
-    other one, but that nothing is taken back and nobody signed out. A stop that stands already is enough. The caller
+    """Nothing of theirs is begun while this recovery waits, nor afterwards until a passkey lifts that: a stop like
+    every other one, but that nothing is taken back and nobody signed out. A stop that stands already is enough. The caller
     has taken their turn. ``at``: by the clock of now, since whoever was waited for decided before."""
     if is_stopped(uow.session, for_it.customer_id):
         return

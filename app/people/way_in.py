@@ -89,8 +89,8 @@ def finish_passkey(
 ) -> None:
     """It is there, and this session is over: its customer signs in with it as always.
 
-    After a code the passkeys of before stay: the new one can remove each. After e-mail none of them does, no session and
-    nothing that whoever was here had allowed, and the stop stands until the new one lifts it. Raises NotAllowed,
+    After a code the passkeys of before stay: the new one can remove each. After e-mail none of them does, no session
+    and nothing that whoever was here had allowed, and the stop stands until the new one lifts it. Raises NotAllowed,
     Invalid, TooLate.
     """
     way_back, customer = _way_back(signed_in), signed_in.customer
@@ -165,6 +165,11 @@ def end_others(services: Services, *, signed_in: SignedIn) -> None:
     with services.unit_of_work() as uow:
         sessions.end_others(uow, customer_id=signed_in.customer.id, but=signed_in.session_id)
         uow.commit()
+
+
+def is_by_mail(signed_in: SignedIn) -> bool:
+    """Whether they came in after the wait: the new passkey will be the only one then."""
+    return _is_recovery(_way_back(signed_in))
 
 
 def _way_back(signed_in: SignedIn) -> str:

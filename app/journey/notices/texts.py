@@ -481,8 +481,8 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             (
                 "Nous écrivons désormais à une autre adresse, et ce message est le dernier qui arrive ici. Une de vos"
                 " clés d’accès a signé cela.",
-                "Si ce n’était pas vous, quelqu’un d’autre a cette clé : connectez-vous, arrêtez tout, supprimez-la sous"
-                " Sécurité, et rétablissez l’adresse sous Messages. Si vous ne pouvez plus vous connecter, appelez vos"
+                "Si ce n’était pas vous, quelqu’un d’autre a cette clé : connectez-vous, arrêtez tout, supprimez-la"
+                " sous Sécurité, et rétablissez l’adresse sous Messages. Si vous ne pouvez plus vous connecter, appelez vos"
                 " banques.",
             ),
         ),
@@ -493,7 +493,8 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             (
                 "New recovery codes were made in your space; those of before count no more. Each of them opens a way"
                 " to a new passkey, once. Keep them where you keep what nobody else may have.",
-                "If it was not you, sign in, make new ones under Security, and remove each passkey that you do not know.",
+                "If it was not you, sign in, make new ones under Security, and remove each passkey that you do not"
+                " know.",
             ),
         ),
         "fr": Text(
@@ -502,8 +503,8 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "De nouveaux codes de secours ont été créés dans votre espace ; les précédents ne comptent plus. Chacun"
                 " permet, une seule fois, de créer une nouvelle clé d’accès. Gardez-les là où vous gardez ce que"
                 " personne d’autre ne doit avoir.",
-                "Si ce n’était pas vous, connectez-vous, créez-en de nouveaux sous Sécurité, et supprimez chaque clé que"
-                " vous ne connaissez pas.",
+                "Si ce n’était pas vous, connectez-vous, créez-en de nouveaux sous Sécurité, et supprimez chaque clé"
+                " que vous ne connaissez pas.",
             ),
         ),
     },
@@ -567,8 +568,8 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Quelqu’un qui lit vos e-mails dit ne plus avoir de clé d’accès. Dans trois jours, il pourra en créer"
                 " une nouvelle, et toutes les autres prendront fin. D’ici là, plus rien n’est payé depuis votre espace,"
                 " et ce qui était décidé sans être encore envoyé ne l’est pas.",
-                "Si ce n’était pas vous, connectez-vous avec votre clé d’accès et arrêtez cela : le moyen de le faire se"
-                " trouve en haut de chaque page. Regardez ensuite qui d’autre peut lire vos e-mails.",
+                "Si ce n’était pas vous, connectez-vous avec votre clé d’accès et arrêtez cela : le moyen de le faire"
+                " se trouve en haut de chaque page. Regardez ensuite qui d’autre peut lire vos e-mails.",
             ),
         ),
     },
@@ -588,8 +589,8 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Quelqu’un qui lit vos e-mails attend toujours d’entrer dans votre espace. Une fois les trois jours"
                 " passés, il pourra créer une nouvelle clé d’accès, et toutes les autres prendront fin. Rien n’est payé"
                 " d’ici là.",
-                "Si ce n’est pas vous, connectez-vous maintenant avec votre clé d’accès et arrêtez cela : le moyen de le"
-                " faire se trouve en haut de chaque page.",
+                "Si ce n’est pas vous, connectez-vous maintenant avec votre clé d’accès et arrêtez cela : le moyen de"
+                " le faire se trouve en haut de chaque page.",
             ),
         ),
     },

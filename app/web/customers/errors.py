@@ -106,6 +106,10 @@ CODES = {
         "This is your only passkey: without it nobody could open your space. Create another one first."
     ),
     "another-passkey": lazy_gettext("Another passkey than the one that is to go must sign that. Nothing was changed."),
+    "passkey-first": lazy_gettext("Make a passkey first, and sign in with it."),
+    "session-over": lazy_gettext("This was ended meanwhile. Nothing was changed."),
+    "recovery-not-open": lazy_gettext("This way back is over, or not open yet. Nothing was changed."),
+    "address-same": lazy_gettext("This is your e-mail address already. Nothing was changed."),
     "tool-name": lazy_gettext("Please write a name for the token, at most 100 characters."),
     "too-many-tools": lazy_gettext("There are as many tokens as we keep already. End one first."),
     "calendar-detail": lazy_gettext("Please choose how much the calendar may say. Nothing was made."),

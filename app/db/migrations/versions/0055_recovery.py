@@ -105,12 +105,8 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('waiting', 'done', 'stopped', 'replaced', 'expired')", name=op.f("ck_recovery_state_known")
         ),
-        sa.CheckConstraint(
-            "(state = 'waiting') = (ended_at IS NULL)", name=op.f("ck_recovery_end_has_its_moment")
-        ),
-        sa.CheckConstraint(
-            "opens_at > began_at AND expires_at > opens_at", name=op.f("ck_recovery_moments_in_order")
-        ),
+        sa.CheckConstraint("(state = 'waiting') = (ended_at IS NULL)", name=op.f("ck_recovery_end_has_its_moment")),
+        sa.CheckConstraint("opens_at > began_at AND expires_at > opens_at", name=op.f("ck_recovery_moments_in_order")),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_recovery_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery")),
         sa.UniqueConstraint("browser_hash", name=op.f("uq_recovery_browser_hash")),
