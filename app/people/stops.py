@@ -129,8 +129,8 @@ def take_turn(session: Session, customer_id: str) -> None:
 
 def pause(uow: UnitOfWork, for_it: Recovery, *, at: dt.datetime) -> None:
     """Nothing of theirs is begun while this recovery waits, nor afterwards until a passkey lifts that: a stop like
-    every other one, but that nothing is taken back and nobody signed out. A stop that stands already is enough. The caller
-    has taken their turn. ``at``: by the clock of now, since whoever was waited for decided before."""
+    every other one, but that nothing is taken back and nobody signed out. A stop that stands already is enough. The
+    caller has taken their turn. ``at``: by the clock of now, since whoever was waited for decided before."""
     if is_stopped(uow.session, for_it.customer_id):
         return
     stop = Stop(

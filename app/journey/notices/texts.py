@@ -26,7 +26,7 @@ class Text:
 OPENING = {"en": "Your two safe words:", "fr": "Vos deux mots de reconnaissance :"}
 OPENING_OF_QUESTION = {"en": "Two words to type in your space:", "fr": "Deux mots à taper dans votre espace :"}
 #: behind the safe words of the one message that has words to type as well
-TO_TYPE = {"en": "Three words to type:", "fr": "Trois mots à taper :"}
+TO_TYPE = {"en": "Three words to type:", "fr": "Trois mots à taper :"}
 CLOSING = {
     "en": (
         "Open your space only as you always do: by your own bookmark, or by typing its address. There is no link in"
@@ -481,9 +481,9 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             (
                 "Nous écrivons désormais à une autre adresse, et ce message est le dernier qui arrive ici. Une de vos"
                 " clés d’accès a signé cela.",
-                "Si ce n’était pas vous, quelqu’un d’autre a cette clé : connectez-vous, arrêtez tout, supprimez-la"
-                " sous Sécurité, et rétablissez l’adresse sous Messages. Si vous ne pouvez plus vous connecter, appelez vos"
-                " banques.",
+                "Si ce n’était pas vous, quelqu’un d’autre a cette clé : connectez-vous, arrêtez tout, supprimez-la"
+                " sous Sécurité, et rétablissez l’adresse sous Messages. Si vous ne pouvez plus vous connecter, appelez"
+                " vos banques.",
             ),
         ),
     },
@@ -500,7 +500,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "fr": Text(
             "Des codes de secours ont été créés",
             (
-                "De nouveaux codes de secours ont été créés dans votre espace ; les précédents ne comptent plus. Chacun"
+                "De nouveaux codes de secours ont été créés dans votre espace ; les précédents ne comptent plus. Chacun"
                 " permet, une seule fois, de créer une nouvelle clé d’accès. Gardez-les là où vous gardez ce que"
                 " personne d’autre ne doit avoir.",
                 "Si ce n’était pas vous, connectez-vous, créez-en de nouveaux sous Sécurité, et supprimez chaque clé"
@@ -523,7 +523,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             (
                 "Quelqu’un a utilisé l’un de vos codes de secours et peut créer une nouvelle clé d’accès pour votre"
                 " espace. Avant de s’être connecté avec elle, il ne peut rien voir et rien payer.",
-                "Si ce n’était pas vous, connectez-vous et arrêtez tout dès maintenant : cela met fin à sa session."
+                "Si ce n’était pas vous, connectez-vous et arrêtez tout dès maintenant : cela met fin à sa session."
                 " Supprimez ensuite sous Sécurité chaque clé que vous ne connaissez pas, et créez de nouveaux codes"
                 " après avoir levé l’arrêt.",
             ),
@@ -546,7 +546,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Quelqu’un qui dit ne plus avoir de clé d’accès veut entrer dans votre espace. Si c’est vous, tapez les"
                 " trois mots ci-dessus sur la page qui vous a demandé votre adresse, dans le même navigateur, dans les"
                 " dix minutes. Ce ne sont pas vos mots de reconnaissance, que personne ne demande jamais.",
-                "Si ce n’est pas vous, il n’y a rien à faire : sans ces mots, il ne se passe rien. Ne les dites à"
+                "Si ce n’est pas vous, il n’y a rien à faire : sans ces mots, il ne se passe rien. Ne les dites à"
                 " personne, pas même à quelqu’un qui dit appeler de notre part.",
             ),
         ),
@@ -568,7 +568,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Quelqu’un qui lit vos e-mails dit ne plus avoir de clé d’accès. Dans trois jours, il pourra en créer"
                 " une nouvelle, et toutes les autres prendront fin. D’ici là, plus rien n’est payé depuis votre espace,"
                 " et ce qui était décidé sans être encore envoyé ne l’est pas.",
-                "Si ce n’était pas vous, connectez-vous avec votre clé d’accès et arrêtez cela : le moyen de le faire"
+                "Si ce n’était pas vous, connectez-vous avec votre clé d’accès et arrêtez cela : le moyen de le faire"
                 " se trouve en haut de chaque page. Regardez ensuite qui d’autre peut lire vos e-mails.",
             ),
         ),
@@ -589,7 +589,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Quelqu’un qui lit vos e-mails attend toujours d’entrer dans votre espace. Une fois les trois jours"
                 " passés, il pourra créer une nouvelle clé d’accès, et toutes les autres prendront fin. Rien n’est payé"
                 " d’ici là.",
-                "Si ce n’est pas vous, connectez-vous maintenant avec votre clé d’accès et arrêtez cela : le moyen de"
+                "Si ce n’est pas vous, connectez-vous maintenant avec votre clé d’accès et arrêtez cela : le moyen de"
                 " le faire se trouve en haut de chaque page.",
             ),
         ),
@@ -607,7 +607,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "fr": Text(
             "Plus personne n’attend d’entrer dans votre espace",
             (
-                "L’accès à votre espace que quelqu’un avait demandé par e-mail est fermé : une de vos clés d’accès l’a"
+                "L’accès à votre espace que quelqu’un avait demandé par e-mail est fermé : une de vos clés d’accès l’a"
                 " arrêté, ou personne n’est venu à temps. Vos clés d’accès sont comme avant. Votre espace dit si les"
                 " paiements sont encore arrêtés.",
                 "Si c’était vous, et que vous n’avez toujours pas de clé d’accès, demandez à nouveau.",
@@ -632,7 +632,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 " votre espace. Toutes les autres, vos codes de secours et vos accords ont pris fin, et toutes les"
                 " sessions sont closes. Rien n’est payé tant que la nouvelle clé n’a pas levé l’arrêt.",
                 "Si ce n’était pas vous, vous ne pouvez plus vous connecter, et nous ne pouvons pas vous distinguer de"
-                " cette personne : appelez vos banques, et nous.",
+                " cette personne : appelez vos banques, et nous.",
             ),
         ),
     },

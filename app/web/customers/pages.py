@@ -80,7 +80,9 @@ def guard() -> ResponseReturnValue | None:
     if name in PUBLIC:
         return None
     if name in FOR_COMING_BACK:
-        return _only_coming_back()
+        if who is not None:  # with a passkey: there is nothing for them
+            abort(404)
+        who = coming_back()
     if who is None:
         if request.method in ("GET", "HEAD"):
             return redirect(url_for("customers.sign_in", next=request.full_path.rstrip("?")), 303)
@@ -88,12 +90,6 @@ def guard() -> ResponseReturnValue | None:
     if who.read_only and request.method not in ("GET", "HEAD", "OPTIONS") and name not in OPEN_TO_VISITS:
         abort(403, description="demo-visit")
     return None
-
-
-def _only_coming_back() -> ResponseReturnValue | None:
-    if coming_back() is not None:
-        return None
-    return redirect(url_for("customers.sign_in"), 303) if request.method in ("GET", "HEAD") else abort(401)
 
 
 def _body_most() -> int:
