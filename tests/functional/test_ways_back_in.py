@@ -21,11 +21,16 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app.demo.authenticator import Authenticator
+from app.errors import NotAllowed
 from app.factory import create_app
 from app.journey.decisions.models import Decision
+from app.journey.notices import smtp
+from app.journey.notices.compose import Letter
 from app.journey.notices.models import Notice
-from app.people import recovery, recovery_codes, safe_words, sessions, stops
+from app.journey.notices.smtp import Envelope, Outcome
+from app.people import addresses, recovery, recovery_codes, safe_words, sessions, stops, tool_tokens
 from app.people.models import Customer, CustomerSession, Passkey, Recovery, RecoveryAttempt, RecoveryCode, Stop
+from app.people.passkeys import RelyingParty
 from app.people.recovery import OPEN_FOR, WAIT, WORDS_LIFE
 from app.people.recovery_states import RecoveryState
 from app.schedule import Schedule
@@ -61,10 +66,13 @@ def mailed(journey: Journey) -> Journey:
 @pytest.fixture(autouse=True)
 def no_mail(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was handed to the mail server, with its envelope: it takes all of it."""
-    from app.journey.notices import smtp
-
     sent: list[Any] = []
-    monkeypatch.setattr(smtp, "post", lambda _, letter, envelope: sent.append((letter, envelope)) or smtp.Outcome.TAKEN)
+
+    def post(_: object, letter: Letter, envelope: Envelope) -> Outcome:
+        sent.append((letter, envelope))
+        return Outcome.TAKEN
+
+    monkeypatch.setattr(smtp, "post", post)
     return sent
 
 
@@ -189,7 +197,7 @@ def state(journey: Journey) -> str:
         return uow.session.scalars(select(Recovery.state).order_by(Recovery.id.desc())).all()[0]
 
 
-# ------------------------------------------------------------------------------------------------------- the four by name
+# ----------------------------------------------------------------------------------------------------- the four by name
 
 
 def test_lost_passkey(mailed: Journey) -> None:
@@ -388,7 +396,7 @@ def test_changed_email_address(mailed: Journey, no_mail: list[Any]) -> None:
     assert nothing_is_decided(journey)
 
 
-# ------------------------------------------------------------------------------------------------------------------ codes
+# ---------------------------------------------------------------------------------------------------------------- codes
 
 
 def test_new_codes_void_the_old_ones_and_used_ones_stay_used(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -501,7 +509,7 @@ def test_whoever_has_all_the_passkeys_that_may_be_comes_back_all_the_same(
     assert back.sign_in().status_code == 200
 
 
-# ----------------------------------------------------------------------------------------- what a way back is not good for
+# -------------------------------------------------------------------------------------- what a way back is not good for
 
 
 def path_of(rule: Rule) -> str:
@@ -558,7 +566,7 @@ def test_no_page_is_open_but_the_one(mailed: Journey, way: str, monkeypatch: pyt
 
 
 def test_the_one_page_is_for_nobody_else(mailed: Journey) -> None:
-    """Neither for a stranger nor for whoever is signed in: not with a passkey of their own do they get round signing."""
+    """Neither for a stranger nor for whoever is signed in: with a passkey of their own nobody gets round signing."""
     journey = mailed
     for browser, get, post in ((stranger(journey), 303, 401), (journey.browser, 404, 404)):
         assert browser.get("/way-in").status_code == get
@@ -570,10 +578,6 @@ def test_the_one_page_is_for_nobody_else(mailed: Journey) -> None:
 
 def test_services_refuse_whoever_came_in_so_as_well(journey: Journey) -> None:
     """Should a door ever forget to ask."""
-    from app.errors import NotAllowed
-    from app.people import addresses, tool_tokens
-    from app.people.passkeys import RelyingParty
-
     use_code(stranger(journey), make_codes(journey.browser)[0])
     party = RelyingParty("localhost", ORIGIN)
     with journey.services.reading() as uow:
@@ -602,7 +606,7 @@ def test_such_a_session_ends_within_the_hour(journey: Journey) -> None:
     assert back.get("/way-in").status_code == 303
 
 
-# ----------------------------------------------------------------------------------------------------------------- e-mail
+# --------------------------------------------------------------------------------------------------------------- e-mail
 
 
 def test_the_answer_is_the_same_whether_there_is_a_space_or_not(mailed: Journey, no_mail: list[Any]) -> None:
@@ -897,7 +901,7 @@ def test_both_languages_say_it(mailed: Journey) -> None:
                 assert page.html["lang"] == code
 
 
-# ------------------------------------------------------------------------------------------------------------ at one time
+# ---------------------------------------------------------------------------------------------------------- at one time
 
 
 @pytest.fixture

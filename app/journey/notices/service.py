@@ -42,6 +42,7 @@ from app.people import recovery, safe_words
 from app.people.customers import lock_customer
 from app.people.events import (
     AddressAsked,
+    AddressChanged,
     CustomerStopped,
     PasskeyAdded,
     PasskeyRemoved,
@@ -50,6 +51,7 @@ from app.people.events import (
     RecoveryCodeUsed,
     RecoveryDone,
     RecoveryOver,
+    RecoveryWaits,
     RecoveryWordsDrawn,
     SafeWordsChanged,
     StopLifted,
@@ -589,18 +591,17 @@ def _whose_own(event: type[Event]) -> WhoseOf:
     return whose
 
 
-def _whose_address_changed(session: Session, facts: Facts) -> Whose:  # noqa: ARG001  # as all of them
+def _whose_address_changed(session: Session, facts: Facts) -> Whose:
     """Of one that was shown to be theirs: else it may be a stranger's, who is told nothing."""
-    return {fact["customer_id"]: fact["event"] for fact in facts if fact["before"]}
+    return _whose_own(AddressChanged)(session, [fact for fact in facts if fact["before"]])
 
 
 def _whose_recovery_waits(session: Session, facts: Facts) -> Whose:
-    found: Whose = {}
-    for fact in facts:
-        waits = recovery.waiting(session, fact["customer_id"])
-        if waits is not None and waits.id == fact["recovery_id"]:
-            found[fact["customer_id"]] = fact["event"]
-    return found
+    """While it does."""
+    waiting = {fact["customer_id"]: recovery.waiting(session, fact["customer_id"]) for fact in facts}
+    still = {customer_id: row.id for customer_id, row in waiting.items() if row is not None}
+    same = [fact for fact in facts if still.get(fact["customer_id"]) == fact["recovery_id"]]
+    return _whose_own(RecoveryWaits)(session, same)
 
 
 #: whom a fact is to be told, while it is so
