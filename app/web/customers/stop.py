@@ -40,7 +40,7 @@ def stop() -> ResponseReturnValue:
     customer_id = me().customer.id
     with services().reading() as uow:
         standing = stops.standing(uow.session, customer_id)
-        waiting = recovery.waiting(uow.session, customer_id)
+        coming = recovery.waiting(uow.session, customer_id)
         earlier = [each for each in stops.stops_of(uow.session, customer_id) if each.lifted_at is not None]
         payments = stopped_payments(uow.session, stop=standing, now=uow.now) if standing else []
         consents = taken_back(uow.session, stop=standing) if standing else []
@@ -49,7 +49,7 @@ def stop() -> ResponseReturnValue:
     return render_template(
         "customers/stop.html",
         stop=standing,
-        waiting=waiting,
+        recovery=coming,
         earlier=earlier,
         payments={fate.value: [_named(each) for each in payments if each.fate is fate] for fate in Fate},
         taken_back_by={each.payment.bank_id: _takes_back(each.payment.bank_id) for each in payments},

@@ -7,7 +7,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.people import recovery, recovery_codes
+from app.people import recovery
 from app.people.models import Customer
 from app.people.recovery import ADDRESS_SETTLES, WORDS_LIFE, may_recover
 from app.people.recovery_codes import ALPHABET, GROUP, LENGTH, drawn, plain
