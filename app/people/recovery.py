@@ -198,9 +198,10 @@ def of_browser(session: Session, secret: str) -> Recovery | None:
     return session.scalar(select(Recovery).where(Recovery.browser_hash == hash_of(secret)))
 
 
-def to_open(uow: UnitOfWork, recovery_id: str) -> Recovery:
-    """It, locked, while it is open. Raises TooLate once it is over, and before its time."""
-    recovery = uow.session.get(Recovery, recovery_id, with_for_update=True, populate_existing=True)
+def to_open(uow: UnitOfWork, recovery_id: str, *, lock: bool = False) -> Recovery:
+    """It, while it is open. Raises TooLate once it is over, and before its time. ``lock``: it stays so; for whoever
+    holds its customer and has taken their turn at the stop, since others who lock it have."""
+    recovery = uow.session.get(Recovery, recovery_id, with_for_update=lock or None, populate_existing=True)
     if recovery is None:
         raise NotFound("recovery")
     _must_be_open(recovery, now=uow.now)

@@ -144,11 +144,10 @@ def sessions_of(session: Session, *, customer_id: str, now: dt.datetime) -> list
     )
 
 
-def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> None:
-    """Sign out there. A session that is already over is fine."""
-    uow.session.execute(
-        delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
-    )
+def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> bool:
+    """Sign out there. A session that is already over is fine. Returns whether it was there."""
+    there = delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
+    return uow.session.scalar(there.returning(CustomerSession.id)) is not None
 
 
 def end_others(uow: UnitOfWork, *, customer_id: str, but: str) -> None:
@@ -156,11 +155,6 @@ def end_others(uow: UnitOfWork, *, customer_id: str, but: str) -> None:
     uow.session.execute(
         delete(CustomerSession).where(CustomerSession.customer_id == customer_id, CustomerSession.id != but)
     )
-
-
-def end_all(uow: UnitOfWork, *, customer_id: str) -> None:
-    """Sign out everywhere."""
-    uow.session.execute(delete(CustomerSession).where(CustomerSession.customer_id == customer_id))
 
 
 def end_of_passkey(uow: UnitOfWork, credential_id: bytes, *, signed_in: SignedIn, signed_by: bytes) -> None:

@@ -69,7 +69,7 @@ def voids(session: Session, customer_id: str, *, decided_at: dt.datetime) -> boo
 def must_not_stand(uow: UnitOfWork, customer_id: str) -> None:
     """Nothing is begun while a stop stands, nor by who asked before it was lifted. Raises Conflict."""
     if voids(uow.session, customer_id, decided_at=uow.now):
-        raise Conflict("stopped-all", "You have stopped everything, so nothing was begun. Lift the stop first.")
+        raise Conflict("stopped-all", "Everything is stopped, so nothing was begun. Lift the stop first.")
 
 
 def hold_off(session: Session, customer_id: str) -> None:

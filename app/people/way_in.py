@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
 from app.audit import entries
 from app.audit.kinds import Kind
 from app.db.unit_of_work import UnitOfWork
@@ -17,7 +15,7 @@ from app.errors import NotAllowed, TooLate
 from app.people import passkeys, recovery, recovery_codes, sessions, stops
 from app.people.customers import lock_customer
 from app.people.events import RecoveryDone
-from app.people.models import Customer, CustomerSession, Passkey, Recovery, RemovedPasskey
+from app.people.models import Customer, Passkey, Recovery, RemovedPasskey
 from app.people.passkeys import RelyingParty, Started
 from app.people.recovery import Shown
 from app.people.sessions import SignedIn
@@ -96,13 +94,10 @@ def finish_passkey(
     way_back, customer = _way_back(signed_in), signed_in.customer
     with services.unit_of_work() as uow:
         lock_customer(uow.session, customer.id)  # whoever removes a passkey, or is second here, is waited for
-        here = select(CustomerSession.id).where(CustomerSession.id == signed_in.session_id).with_for_update()
-        if uow.session.scalar(here) is None:
-            raise NotAllowed("session-over", "This session was ended meanwhile. Nothing was changed.")
         opened = None
         if _is_recovery(way_back):
             stops.take_turn(uow.session, customer.id)  # whoever lifts the stop stops the recovery as well
-            opened = recovery.to_open(uow, way_back)
+            opened = recovery.to_open(uow, way_back, lock=True)
         taken = passkeys.take(uow, token=ceremony, purpose=_PURPOSE, customer_id=customer.id)
         if taken.data["way_back"] != way_back:
             raise NotAllowed("session-over", "This was begun in another session. Nothing was changed.")
@@ -117,12 +112,14 @@ def finish_passkey(
         )
         uow.session.flush()
         if opened is not None:
-            _take_over(uow, opened, made, credential)
-        sessions.end(uow, session_id=signed_in.session_id, customer_id=customer.id)
+            _take_over(uow, opened, made, credential, here=signed_in.session_id)
+        # last of all: who stops everything has it locked only after their turn
+        if not sessions.end(uow, session_id=signed_in.session_id, customer_id=customer.id):
+            raise NotAllowed("session-over", "This session was ended meanwhile. Nothing was changed.")
         uow.commit()
 
 
-def _take_over(uow: UnitOfWork, opened: Recovery, made: Passkey, credential: dict[str, Any]) -> None:
+def _take_over(uow: UnitOfWork, opened: Recovery, made: Passkey, credential: dict[str, Any], *, here: str) -> None:
     """Nothing of before opens or allows anything: neither passkeys, sessions, codes, tools nor consents."""
     customer_id = opened.customer_id
     evidence = {
@@ -137,7 +134,7 @@ def _take_over(uow: UnitOfWork, opened: Recovery, made: Passkey, credential: dic
     passkeys.forget_ceremonies(uow.session, customer_id)
     recovery_codes.drop_unused(uow.session, customer_id)
     recovery.forget_attempts(uow.session, opened.id)
-    sessions.end_all(uow, customer_id=customer_id)
+    sessions.end_others(uow, customer_id=customer_id, but=here)
     recovery.finish(uow, opened, evidence=evidence)
     stops.end_what_is_open(uow, customer_id)
     uow.record(RecoveryDone(customer_id=customer_id))

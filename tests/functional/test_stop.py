@@ -162,7 +162,7 @@ def test_nothing_is_begun(journey: Journey, endpoint: str, monkeypatch: pytest.M
     else:
         assert answer.status_code == 409
         said = answer.get_json()["detail"] if answer.is_json else answer.get_data(as_text=True)
-        assert "You have stopped everything" in said
+        assert "Everything is stopped" in said
         assert "lift" in said
     journey.wait(60)
     assert count(journey, Decision, BankCall, SignIn) == before
@@ -184,7 +184,7 @@ def test_decided_and_not_sent_yet(journey: Journey, monkeypatch: pytest.MonkeyPa
     assert (payment.state, payment.reason, payment.bank_payment_id) == ("rejected", Reason.STOPPED_ALL, None)
     assert count(journey, BankCall) == 1  # its bytes were stored
     assert "Not paid" in part(journey, "stopped")
-    assert "You stopped everything after you had confirmed this payment" in words(journey, f"/payments/{payment_id}")
+    assert "Everything was stopped after you had confirmed this payment" in words(journey, f"/payments/{payment_id}")
     assert journey.ledger() == []
 
 

@@ -28,7 +28,7 @@ from app.journey.notices import smtp
 from app.journey.notices.compose import Letter
 from app.journey.notices.models import Notice
 from app.journey.notices.smtp import Envelope, Outcome
-from app.people import addresses, recovery, recovery_codes, safe_words, sessions, stops, tool_tokens
+from app.people import addresses, passkeys, recovery, recovery_codes, safe_words, sessions, stops, tool_tokens
 from app.people.models import Customer, CustomerSession, Passkey, Recovery, RecoveryAttempt, RecoveryCode, Stop
 from app.people.passkeys import RelyingParty
 from app.people.recovery import OPEN_FOR, WAIT, WORDS_LIFE
@@ -965,6 +965,33 @@ def test_whoever_stops_it_and_whoever_finishes_it_at_once_do_not_both(
     assert count(journey, Passkey) == 1
     assert (waits if finished else journey.browser).sign_in().status_code == 200
     assert state(journey) == (RecoveryState.DONE if finished else RecoveryState.STOPPED)
+
+
+@pytest.mark.each_database
+@pytest.mark.parametrize("way", ["code", "mail"])
+def test_whoever_stops_everything_while_it_is_finished_is_heard(
+    mailed: Journey, both: ThreadPoolExecutor, way: str
+) -> None:
+    """Nobody waits for somebody who waits for them; and either there is no new passkey, or a stop against it."""
+    journey, back = mailed, stranger(mailed)
+    if way == "code":
+        use_code(back, make_codes(journey.browser)[0])
+    else:
+        begin_recovery(journey, back)
+        wait(journey, WAIT)
+        open_after_wait(journey, back)
+        journey.browser.sign_in()
+    token = back.token("/way-in")
+    asked = back.post("/way-in/passkey", token=token, data={}).get_json()
+    done = {"ceremony": asked["ceremony"], "credential": back.device.make(asked["publicKey"])}
+    owner = journey.browser.token("/stop")
+    finish = both.submit(lambda: back.post("/way-in/passkey/done", token=token, data=done).status_code)
+    stop = both.submit(lambda: journey.browser.post("/stop", token=owner).status_code)
+    assert finish.result() in (200, 401, 403, 422)
+    assert stop.result() in (303, 401)  # 401: the new passkey has put them out
+    assert is_stopped(journey)
+    with journey.services.reading() as uow:
+        assert passkeys.has_passkey(uow.session, journey.customer.id)
 
 
 @pytest.mark.each_database

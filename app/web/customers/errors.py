@@ -97,8 +97,8 @@ CODES = {
         " sent. Try again tomorrow, or from the time that stands on the page Messages."
     ),
     "stopped-all": lazy_gettext(
-        "You have stopped everything, so nothing was begun. You can lift that with your passkey: “What was stopped, and"
-        " how to lift it”, at the top of every page."
+        "Everything is stopped, so nothing was begun. You can lift that with your passkey: the way to do so stands at"
+        " the top of every page."
     ),
     "no-passkey-answer": lazy_gettext("The confirmation with your passkey did not arrive. Please start again."),
     "not-stopped": lazy_gettext("Nothing is stopped, or the stop was lifted already."),
