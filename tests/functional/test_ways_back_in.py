@@ -963,7 +963,8 @@ def test_whoever_stops_it_and_whoever_finishes_it_at_once_do_not_both(
     finished, stopped = finish.result() == 200, stop.result() == 303
     assert finished is not stopped, (finish.result(), stop.result())
     assert count(journey, Passkey) == 1
-    assert (waits if finished else journey.browser).sign_in().status_code == 200
+    assert not finished or waits.sign_in().status_code == 200
+    assert (journey.browser.get("/bills").status_code == 200) is stopped
     assert state(journey) == (RecoveryState.DONE if finished else RecoveryState.STOPPED)
 
 
