@@ -109,6 +109,12 @@ def to_write_to(vault: Vault, uow: UnitOfWork, attempt_id: str) -> Sequence[Cust
     return able[:SPACES_MOST]
 
 
+def is_to_open(session: Session, attempt_id: str) -> bool:
+    """Whether the words of this attempt open what has waited: only the browser in which it waited can ask for them."""
+    attempt = session.get(RecoveryAttempt, attempt_id)
+    return attempt is not None and attempt.recovery_id is not None
+
+
 def draw(vault: Vault, uow: UnitOfWork, attempt_id: str, customer: Customer) -> str:
     """The words of this attempt for one of them. Returns the id of the fact that has to be told."""
     attempt = uow.session.get_one(RecoveryAttempt, attempt_id)

@@ -681,6 +681,21 @@ def test_a_stranger_floods_no_mailbox(mailed: Journey, no_mail: list[Any], monke
     assert len([each for each in no_mail if "way back" in each[0].subject]) == 12
 
 
+def test_nor_does_a_stranger_shut_out_who_has_waited(
+    mailed: Journey, no_mail: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ASKING_FOR_WORDS_LIMIT", "1000 per hour")
+    journey, waits = mailed, stranger(mailed)
+    begin_recovery(journey, waits)
+    wait(journey, WAIT)
+    for _ in range(15):
+        ask(stranger(journey), journey.customer.email)
+        journey.worker.run_until_idle()
+    no_mail.clear()
+    assert open_after_wait(journey, waits).headers["Location"] == "/way-in"
+    assert len(no_mail) == 1
+
+
 def test_while_it_waits_nothing_is_begun_and_every_device_says_so(mailed: Journey) -> None:
     """What was decided and not sent goes no further; consents stand, and nobody is signed out."""
     journey = mailed
